@@ -1,0 +1,62 @@
+# `make` alone lists what can be made.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable
+
+# Each stamp says that its environment was installed from these two files as they now are.
+MANIFESTS := pyproject.toml constraints.txt
+READY_TO_TRAIN := $(VENV)/.ready-to-train
+READY_TO_DEVELOP := $(VENV)/.ready-to-develop
+
+.PHONY: help
+help: ## List what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: train
+train: $(READY_TO_TRAIN) ## Install into .venv and train on MNIST; ARGS="--epochs 5" adds options
+	$(BIN)/tinygrad-mnist train $(ARGS)
+
+.PHONY: test
+test: $(READY_TO_DEVELOP) ## Install what the tests need and run them; ARGS="-k relu" adds options
+	$(BIN)/python -m pytest --numprocesses 2 $(ARGS)
+
+.PHONY: lint
+lint: $(READY_TO_DEVELOP) ## Check format, style, types and who imports whom
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+.PHONY: format
+format: $(READY_TO_DEVELOP) ## Rewrite the code in the project's format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: wheel
+wheel: $(READY_TO_DEVELOP) ## Build the wheel into dist/
+	$(BIN)/python -m build --wheel --no-isolation
+
+.PHONY: clean
+clean: ## Remove the environment and everything that tools left behind
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
+	    f"Python 3.11 or newer is needed, $(PYTHON) is {sys.version.split()[0]}: name another one with make PYTHON=...")'
+	$(PYTHON) -m venv $(VENV)
+
+$(READY_TO_TRAIN): $(MANIFESTS) | $(BIN)/python
+	$(INSTALL) '.[plots]'
+	@touch $@
+
+$(READY_TO_DEVELOP): $(MANIFESTS) | $(BIN)/python
+	$(INSTALL) '.[dev]'
+	@touch $@ $(READY_TO_TRAIN)
