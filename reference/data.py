@@ -1,0 +1,205 @@
+"""MNIST as PyTorch tensors, from files on disk.
+
+The files are the tutorial's pickle, the published IDX files, or a NumPy archive of arrays in the
+tutorial's layout: rows of 784 float32 pixels (pixel / 256) and int64 labels. Of MNIST's 60,000
+training images the last 10,000 validate.
+"""
+
+import gzip
+import math
+import os
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import torch
+from torch import Tensor
+
+from reference.unpickle import UnpicklingError, read_tensors
+
+PICKLE = "mnist.pkl.gz"
+IDX_IMAGES = "train-images-idx3-ubyte"
+IDX_LABELS = "train-labels-idx1-ubyte"
+ARRAYS = ("x_train", "y_train", "x_valid", "y_valid")
+
+PIXELS = 784
+CLASSES = 10
+VALID_ROWS = 10_000
+LARGEST_CONTENT = 1 << 29  # bytes; the tutorial's pickle unpacks to 220 MB
+
+
+class DataError(Exception):
+    """The data cannot be read; the message names the file and says what to do."""
+
+
+@dataclass(frozen=True)
+class Digits:
+    """Training and validation rows, and a sentence that says where they came from."""
+
+    x_train: Tensor
+    y_train: Tensor
+    x_valid: Tensor
+    y_valid: Tensor
+    source: str
+
+    def to(self, device: torch.device) -> "Digits":
+        """The same digits in the device's memory."""
+        tensors = (self.x_train, self.y_train, self.x_valid, self.y_valid)
+        return Digits(*(tensor.to(device) for tensor in tensors), self.source)
+
+
+def load(where: str = "auto") -> Digits:
+    """Reads the digits that ``where`` names.
+
+    Args:
+        where: ``auto`` or ``mnist`` for MNIST in the folder that ``TINYGRAD_MNIST_DATA`` names,
+            else in the user's cache; or a folder that holds it; or a ``.npz`` file of ``x_train``,
+            ``y_train``, ``x_valid`` and ``y_valid``.
+
+    Raises:
+        DataError: nothing is there, or it is not what it should be.
+    """
+    if where in ("auto", "mnist"):
+        return _from_first_folder()
+    path = Path(where).expanduser()
+    if path.is_dir():
+        return _from_folder(path)
+    if path.suffix == ".npz":
+        return _from_archive(path)
+    raise DataError(
+        f"{where}: expected auto, an existing folder with MNIST, or a .npz file of arrays"
+    )
+
+
+def _from_first_folder() -> Digits:
+    folders = list(_folders())
+    for folder in folders:
+        if _has_mnist(folder):
+            return _from_folder(folder)
+    looked_in = " and ".join(str(folder) for folder in folders)
+    raise DataError(
+        f"MNIST is not in {looked_in}: set TINYGRAD_MNIST_DATA to the folder that holds {PICKLE} "
+        "or the IDX files, or name a folder or a .npz file with --data"
+    )
+
+
+def _folders() -> Iterator[Path]:
+    named = os.environ.get("TINYGRAD_MNIST_DATA")
+    if named:
+        yield Path(named).expanduser()
+    from platformdirs import user_cache_path
+
+    yield user_cache_path("tinygrad_mnist")
+
+
+def _has_mnist(folder: Path) -> bool:
+    return (folder / PICKLE).is_file() or None not in _idx_files(folder)
+
+
+def _idx_files(folder: Path) -> list[Path | None]:
+    """The training images and labels in the folder, packed or not; None for what is missing."""
+    return [
+        next((path for path in (folder / name, folder / f"{name}.gz") if path.is_file()), None)
+        for name in (IDX_IMAGES, IDX_LABELS)
+    ]
+
+
+def _from_folder(folder: Path) -> Digits:
+    images, labels = _idx_files(folder)
+    if images is not None and labels is not None:
+        return _from_idx(images, labels)
+    if (folder / PICKLE).is_file():
+        return _from_pickle(folder / PICKLE)
+    raise DataError(f"{folder}: holds neither {PICKLE} nor {IDX_IMAGES}[.gz] and {IDX_LABELS}[.gz]")
+
+
+def _from_idx(images: Path, labels: Path) -> Digits:
+    x = _read_idx(images, dimensions=3).flatten(1).float() / 256
+    y = _read_idx(labels, dimensions=1).long()
+    rows = len(x) - VALID_ROWS
+    if rows <= 0 or len(y) != len(x):
+        raise DataError(
+            f"{images}: expected more than {VALID_ROWS} images and a label for each, "
+            f"found {len(x)} images and {len(y)} labels"
+        )
+    source = f"MNIST (IDX files in {images.parent})"
+    return _checked(Digits(x[:rows], y[:rows], x[rows:], y[rows:], source))
+
+
+def _read_idx(path: Path, dimensions: int) -> Tensor:
+    """An IDX file of bytes: 0, 0, 8 (uint8), the number of dimensions, big-endian sizes, bytes."""
+    with _unpacked(path) as file:
+        header = file.read(4 + 4 * dimensions)
+        if len(header) < 4 + 4 * dimensions or header[:4] != bytes((0, 0, 8, dimensions)):
+            raise DataError(f"{path}: not an IDX file of bytes in {dimensions} dimensions")
+        shape = struct.unpack(f">{dimensions}I", header[4:])
+        size = math.prod(shape)
+        if not 0 < size <= LARGEST_CONTENT:
+            raise DataError(f"{path}: its header announces {size} bytes")
+        content = file.read(size + 1)
+    if len(content) != size:
+        held = "more" if len(content) > size else f"only {len(content)}"
+        raise DataError(
+            f"{path}: its header announces {size} bytes, it holds {held}: get the file again"
+        )
+    return torch.frombuffer(bytearray(content), dtype=torch.uint8).reshape(shape)
+
+
+def _from_pickle(path: Path) -> Digits:
+    with _unpacked(path) as file:
+        content = file.read(LARGEST_CONTENT + 1)
+    if len(content) > LARGEST_CONTENT:
+        raise DataError(f"{path}: unpacks to more than {LARGEST_CONTENT} bytes")
+    try:
+        (x_train, y_train), (x_valid, y_valid), _ = read_tensors(content)
+    except (UnpicklingError, TypeError, ValueError) as error:
+        raise DataError(f"{path}: not the tutorial's pickle of MNIST: {error}") from error
+    return _checked(Digits(x_train, y_train, x_valid, y_valid, f"MNIST ({path})"))
+
+
+def _from_archive(path: Path) -> Digits:
+    import numpy as np
+
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            tensors = [torch.from_numpy(archive[name]) for name in ARRAYS]
+    except (OSError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path}: not an archive of {', '.join(ARRAYS)}: {error}") from error
+    return _checked(Digits(*tensors, f"arrays ({path})"))
+
+
+@contextmanager
+def _unpacked(path: Path) -> Iterator[gzip.GzipFile | BinaryIO]:
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            yield file
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path}: {error}: get the file again") from error
+
+
+def _checked(digits: Digits) -> Digits:
+    for x, y in ((digits.x_train, digits.y_train), (digits.x_valid, digits.y_valid)):
+        for tensor, dtype, shape in (
+            (x, torch.float32, (len(y), PIXELS)),
+            (y, torch.int64, (len(y),)),
+        ):
+            if not isinstance(tensor, Tensor) or tensor.dtype != dtype or tensor.shape != shape:
+                raise DataError(
+                    f"{digits.source}: expected {dtype} of shape {shape}, found {_kind(tensor)}"
+                )
+        if len(y) == 0 or not 0 <= y.min() <= y.max() < CLASSES:
+            raise DataError(
+                f"{digits.source}: expected labels from 0 to {CLASSES - 1}, at least one"
+            )
+    return digits
+
+
+def _kind(value: object) -> str:
+    if isinstance(value, Tensor):
+        return f"{value.dtype} of shape {tuple(value.shape)}"
+    return type(value).__name__

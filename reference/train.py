@@ -1,0 +1,123 @@
+"""Trains the tutorial's logistic model on MNIST in plain PyTorch: ``python -m reference.train``."""
+
+import argparse
+import importlib.util
+import math
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from reference.data import DataError, Digits, load
+from reference.logistic import STAGES, Epoch, Job, build, fit
+from reference.report import COLUMNS, PICTURES, row, save_parameters, save_plot, save_report
+
+FAILED = 1
+INTERRUPTED = 130  # what a shell reports of a program that Ctrl-C ended
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Trains as the arguments say, prints a table, writes files, and returns the exit code."""
+    options = parse(arguments)
+    if options.threads is not None:
+        torch.set_num_threads(options.threads)
+    try:
+        digits = load(options.data)
+        torch.manual_seed(options.seed)
+        device = torch.device(options.device)
+        job = build(options.stage, device)
+        history, code = train(job, digits.to(device), options)
+        write(job, history, digits.source, options)
+    except (DataError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return FAILED
+    return code
+
+
+def train(job: Job, digits: Digits, options: argparse.Namespace) -> tuple[list[Epoch], int]:
+    """Trains and prints each epoch's row as it ends; Ctrl-C ends it with what there is."""
+    print(f"data: {digits.source}")
+    print("  ".join(COLUMNS), flush=True)
+    history: list[Epoch] = []
+    try:
+        for epoch in fit(job, digits, options.epochs, options.batch_size, options.lr):
+            history.append(epoch)
+            print(row(epoch), flush=True)
+    except KeyboardInterrupt:
+        print(f"stopped: {len(history)} of {options.epochs} epochs are complete", file=sys.stderr)
+        return history, INTERRUPTED
+    return history, 0
+
+
+def write(job: Job, history: list[Epoch], source: str, options: argparse.Namespace) -> None:
+    """Writes the files that the options name."""
+    if options.json:
+        settings = {
+            "stage": options.stage,
+            "epochs": options.epochs,
+            "batch_size": options.batch_size,
+            "lr": options.lr,
+            "seed": options.seed,
+            "device": options.device,
+            "threads": torch.get_num_threads(),
+            "data": source,
+        }
+        save_report(options.json, settings, history)
+    if options.plot:
+        save_plot(options.plot, job.parameters["weights"], history)
+    if options.save:
+        save_parameters(options.save, job.parameters)
+
+
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The options, checked; a mistake ends the program with a sentence and exit code 2."""
+    parser = argparse.ArgumentParser(prog="python -m reference.train", description=__doc__)
+    add = parser.add_argument
+    add("--stage", choices=STAGES, default="raw", help="default: %(default)s")
+    add("--data", default="auto", metavar="WHERE", help="auto, a folder of MNIST, or an .npz file")
+    add("--epochs", type=positive_integer, default=2, metavar="N", help="default: %(default)s")
+    add("--batch-size", type=positive_integer, default=64, metavar="N", help="default: %(default)s")
+    add("--lr", type=learning_rate, default=0.5, help="learning rate (default: %(default)s)")
+    add("--seed", type=int, default=0, help="default: %(default)s")
+    add("--threads", type=positive_integer, metavar="N", help="threads of PyTorch's CPU operations")
+    add("--device", choices=("cpu", "cuda"), default="cpu", help="default: %(default)s")
+    add("--json", type=Path, metavar="FILE", help="write settings and results")
+    add("--plot", type=Path, metavar="FILE", help="draw the weights as ten images, and the losses")
+    add("--save", type=Path, metavar="FILE", help="write the parameters as safetensors")
+    options = parser.parse_args(arguments)
+    if options.device == "cuda" and not torch.cuda.is_available():
+        parser.error("--device cuda: this PyTorch finds no CUDA device; use --device cpu")
+    _check_files(parser, options)
+    return options
+
+
+def _check_files(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """Finds before the training what would fail after it."""
+    for path in filter(None, (options.json, options.plot, options.save)):
+        if not path.absolute().parent.is_dir():
+            parser.error(f"{path}: its folder does not exist; create it first")
+    if options.plot and options.plot.suffix not in PICTURES:
+        parser.error(f"--plot {options.plot}: expected a name that ends in {', '.join(PICTURES)}")
+    if options.plot and importlib.util.find_spec("matplotlib") is None:
+        parser.error("--plot needs matplotlib: install it, or the project's extra 'plots'")
+
+
+def positive_integer(text: str) -> int:
+    """The option's value as an integer from 1 on."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"expected an integer from 1 on, got {text}")
+    return value
+
+
+def learning_rate(text: str) -> float:
+    """The option's value as a finite number from 0 on."""
+    value = float(text)
+    if not math.isfinite(value) or value < 0:
+        raise argparse.ArgumentTypeError(f"expected a finite number from 0 on, got {text}")
+    return value
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
