@@ -1,6 +1,7 @@
 """A size is a tuple that behaves and fails as PyTorch's does."""
 
-# Concatenation is what is tested here: ruff: noqa: RUF005
+# Concatenation is what is tested here.
+# ruff: noqa: RUF005
 
 import copy
 import math

@@ -127,6 +127,16 @@ def parameter_repr(parameter: Any) -> str:
     return f"Parameter containing:\n{text}"
 
 
+def tensor_format(tensor: Any, format_spec: str) -> str:
+    """What `format(tensor, format_spec)` gives: of a 0-d tensor its number, otherwise its text.
+
+    Raises TypeError when a specification is given for anything but a plain 0-d tensor.
+    """
+    if tensor._array.ndim == 0 and type(tensor).__name__ == "Tensor":
+        return format(tensor._array.item(), format_spec)
+    return object.__format__(tensor, format_spec)
+
+
 def format_tensor(
     array: Array,
     *,
