@@ -1,0 +1,251 @@
+"""The data types of tensors, and PyTorch's rules for combining them.
+
+Everything about types is settled here, before an operation computes: its body and its
+derivative formulas then see arrays of one type.
+"""
+
+from __future__ import annotations
+
+import builtins
+from typing import Any, Final
+
+import numpy as np
+
+__all__ = [
+    "bool",
+    "can_cast",
+    "dtype",
+    "finfo",
+    "float32",
+    "float64",
+    "get_default_dtype",
+    "iinfo",
+    "int32",
+    "int64",
+    "promote_types",
+    "result_type",
+    "set_default_dtype",
+    "uint8",
+]
+
+Number = builtins.bool | int | float
+Array = np.ndarray[Any, Any]
+
+
+class dtype:
+    """A data type; there is one object for each of the six, printed as PyTorch prints it.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.float32
+    torch.float32
+    >>> torch.float64.itemsize, torch.int64.is_floating_point
+    (8, False)
+    """
+
+    __slots__ = ("category", "is_floating_point", "itemsize", "legacy_name", "name", "numpy")
+
+    name: str
+    legacy_name: str
+    numpy: np.dtype[Any]
+    category: int
+    itemsize: int
+    is_floating_point: builtins.bool
+    is_complex: Final = False
+
+    def __init__(self, name: str, legacy_name: str, category: int) -> None:
+        self.name = name
+        self.legacy_name = legacy_name
+        self.numpy = np.dtype(name)
+        self.category = category
+        self.itemsize = self.numpy.itemsize
+        self.is_floating_point = category == FLOATING
+
+    @property
+    def is_signed(self) -> builtins.bool:
+        """Whether the type holds negative numbers."""
+        return self.numpy.kind in "if"
+
+    def __repr__(self) -> str:
+        return f"torch.{self.name}"
+
+    def __reduce__(self) -> str:
+        return self.name
+
+    def to_complex(self) -> dtype:
+        """Refused: complex numbers are not carried."""
+        raise NotImplementedError(
+            "complex tensors are not supported: keep real and imaginary parts as two real tensors"
+        )
+
+
+BOOLEAN, INTEGRAL, FLOATING = range(3)
+
+bool = dtype("bool", "Bool", BOOLEAN)
+uint8 = dtype("uint8", "Byte", INTEGRAL)
+int32 = dtype("int32", "Int", INTEGRAL)
+int64 = dtype("int64", "Long", INTEGRAL)
+float32 = dtype("float32", "Float", FLOATING)
+float64 = dtype("float64", "Double", FLOATING)
+
+_ALL = (bool, uint8, int32, int64, float32, float64)
+_FROM_NUMPY = {each.numpy: each for each in _ALL}
+_default = float32
+
+
+def from_numpy_dtype(numpy_dtype: np.dtype[Any]) -> dtype:
+    """The tensor type that holds arrays of `numpy_dtype`; TypeError when there is none."""
+    try:
+        return _FROM_NUMPY[numpy_dtype]
+    except KeyError:
+        names = ", ".join(each.name for each in _ALL)
+        raise TypeError(
+            f"can't convert np.ndarray of type {numpy_dtype}. The only supported types are: "
+            f"{names}. Convert it first, for example array.astype(np.float32)."
+        ) from None
+
+
+def get_default_dtype() -> dtype:
+    """The type of floating-point tensors made from Python floats: float32 unless set otherwise."""
+    return _default
+
+
+def set_default_dtype(d: dtype) -> None:
+    """Make `d` (float32 or float64) the type of tensors made from Python floats.
+
+    Raises TypeError when `d` is not a floating-point type.
+    """
+    global _default
+    if not isinstance(d, dtype):
+        raise TypeError(f"invalid dtype object: expected a torch.dtype, got {d!r}")
+    if not d.is_floating_point:
+        raise TypeError("only floating-point types are supported as the default type")
+    _default = d
+
+
+def of_number(number: Number) -> dtype:
+    """The type PyTorch gives to a Python number: bool, int64 or the default type."""
+    if isinstance(number, builtins.bool):
+        return bool
+    return int64 if isinstance(number, int) else _default
+
+
+def promote_types(type1: dtype, type2: dtype) -> dtype:
+    """The smallest type that holds both, the higher category first (bool < integer < float).
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.promote_types(torch.int64, torch.float32)
+    torch.float32
+    """
+    if type1.category != type2.category:
+        return type1 if type1.category > type2.category else type2
+    return type1 if type1.itemsize >= type2.itemsize else type2
+
+
+def promote(values: tuple[Array | Number, ...]) -> dtype:
+    """The common type of arrays and Python numbers.
+
+    Arrays with dimensions decide; 0-d arrays, then Python numbers, change the result only by a
+    higher category. Source: PyTorch's "Tensor Attributes" page, type promotion.
+    """
+    by_rank: list[dtype | None] = [None, None, None]
+    for value in values:
+        if isinstance(value, np.ndarray):
+            rank, kind = 0 if value.ndim else 1, from_numpy_dtype(value.dtype)
+        else:
+            rank, kind = 2, of_number(value)
+        known = by_rank[rank]
+        by_rank[rank] = kind if known is None else promote_types(known, kind)
+    result: dtype | None = None
+    for candidate in by_rank:
+        if candidate is not None and (result is None or candidate.category > result.category):
+            result = candidate
+    assert result is not None
+    return result
+
+
+def to_floating(kind: dtype) -> dtype:
+    """`kind` itself when it is a floating-point type, the default type otherwise."""
+    return kind if kind.category == FLOATING else _default
+
+
+def cast(value: Array | Number, kind: dtype) -> Array:
+    """`value` as an array of type `kind` (itself when it is one); integers wrap around."""
+    if isinstance(value, np.ndarray):
+        return value if value.dtype == kind.numpy else value.astype(kind.numpy)
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise OverflowError(f"int too big to convert: {value} does not fit in 64 bits")
+    return np.asarray(value).astype(kind.numpy)
+
+
+def _array_or_number(operand: Any) -> Array | Number:
+    array = getattr(operand, "_array", operand)
+    if isinstance(array, np.ndarray | builtins.bool | int | float):
+        return array
+    raise TypeError(f"expected a tensor or a number, got {type(operand).__name__}")
+
+
+def result_type(tensor1: Any, tensor2: Any) -> dtype:
+    """The type that arithmetic on two tensors or numbers gives.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.result_type(torch.tensor([1, 2]), 1.0)
+    torch.float32
+    """
+    return promote((_array_or_number(tensor1), _array_or_number(tensor2)))
+
+
+def can_cast(from_: dtype, to: dtype) -> builtins.bool:
+    """Whether PyTorch writes a result of type `from_` into a tensor of type `to`.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.can_cast(torch.float32, torch.int64)
+    False
+    """
+    return from_.category <= to.category
+
+
+class finfo:
+    """Limits of a floating-point type, the default type when none is named: eps, min, max, tiny,
+    smallest_normal, resolution, bits."""
+
+    def __init__(self, type: dtype | None = None) -> None:
+        kind = _default if type is None else type
+        if not kind.is_floating_point:
+            raise TypeError(
+                f"torch.finfo() requires a floating point input type. "
+                f"Use torch.iinfo to handle '{kind.name}'"
+            )
+        limits = np.finfo(kind.numpy)
+        self.dtype = kind.name
+        self.bits = limits.bits
+        self.eps = float(limits.eps)
+        self.min = float(limits.min)
+        self.max = float(limits.max)
+        self.tiny = self.smallest_normal = float(limits.tiny)
+        self.resolution = float(limits.resolution)
+
+    def __repr__(self) -> str:
+        return (
+            f"finfo(resolution={self.resolution:g}, min={self.min:g}, max={self.max:g}, "
+            f"eps={self.eps:g}, smallest_normal={self.smallest_normal:g}, tiny={self.tiny:g}, "
+            f"dtype={self.dtype})"
+        )
+
+
+class iinfo:
+    """Limits of an integer type: min, max, bits."""
+
+    def __init__(self, type: dtype) -> None:
+        if type.category != INTEGRAL:
+            raise TypeError(
+                f"torch.iinfo() requires an integer input type. "
+                f"Use torch.finfo to handle '{type.name}'"
+            )
+        limits = np.iinfo(type.numpy)
+        self.dtype = type.name
+        self.bits = limits.bits
+        self.min = int(limits.min)
+        self.max = int(limits.max)
+
+    def __repr__(self) -> str:
+        return f"iinfo(min={self.min:g}, max={self.max:g}, dtype={self.dtype})"
