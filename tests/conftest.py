@@ -1,0 +1,35 @@
+"""What the tests share: real MNIST where there is some, the GPU mark, Hypothesis profiles."""
+
+import os
+from pathlib import Path
+
+# One thread a test process: the suite runs several of them, and a sum's order stays the same.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import pytest
+from hypothesis import settings
+
+ROOT = Path(__file__).resolve().parent.parent
+
+settings.register_profile("ci", max_examples=25, derandomize=True, deadline=None, database=None)
+settings.register_profile("thorough", max_examples=500, deadline=None, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+@pytest.fixture(scope="session")
+def mnist_directory() -> Path:
+    """The folder with real MNIST: mnist.pkl.gz and the four IDX files."""
+    named = os.environ.get("TINYGRAD_MNIST_DATA")
+    directory = Path(named).expanduser() if named else ROOT.parent / "shared" / "data" / "mnist"
+    if not (directory / "mnist.pkl.gz").is_file():
+        pytest.skip(f"no mnist.pkl.gz in {directory}; TINYGRAD_MNIST_DATA can name its folder")
+    return directory
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skips a test marked ``cuda`` where PyTorch finds no device."""
+    if item.get_closest_marker("cuda") is None:
+        return
+    torch = pytest.importorskip("torch")
+    if not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device, and PyTorch finds none")
