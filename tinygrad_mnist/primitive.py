@@ -199,6 +199,14 @@ def _record(
     return record
 
 
+def label(tensor: Any, name: str) -> Any:
+    """Name the record that an operation just left in `tensor`, as PyTorch names it; the tensor."""
+    record = tensor._record
+    if record is not None:
+        record.__class__ = Record.named(name)
+    return tensor
+
+
 class Formula(NamedTuple):
     """A derivative formula and what it asks for, in the order in which it asks."""
 

@@ -1,0 +1,71 @@
+"""Reading the arguments that operations share: dimensions, shapes, and NumPy's spellings."""
+
+from __future__ import annotations
+
+import functools
+import operator
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+from tinygrad_mnist.primitive import TensorBase
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def read_dim(dim: Any, ndim: int) -> int:
+    """`dim` counted from the front; IndexError when a tensor of `ndim` dimensions has no such one."""
+    try:
+        number = operator.index(dim)
+    except TypeError:
+        raise TypeError(f"argument 'dim' must be int, not {type(dim).__name__}") from None
+    span = max(ndim, 1)
+    if not -span <= number < span:
+        raise IndexError(
+            f"Dimension out of range (expected to be in range of [{-span}, {span - 1}], "
+            f"but got {number})"
+        )
+    return number % span
+
+
+def read_dims(dim: Any, ndim: int) -> tuple[int, ...]:
+    """The dimensions that `dim` names, in its order: None or () is all, an int one, else several."""
+    if dim is None or (isinstance(dim, tuple | list) and not dim):
+        return tuple(range(ndim))
+    given: Iterable[Any] = dim if isinstance(dim, tuple | list) else (dim,)
+    dims = tuple(read_dim(each, ndim) for each in given)
+    for each in dims:
+        if dims.count(each) > 1:
+            raise RuntimeError(f"dim {each} appears multiple times in the list of dims")
+    return dims if ndim else ()
+
+
+def read_shape(sizes: tuple[Any, ...]) -> tuple[int, ...]:
+    """A shape given as f(2, 3), f((2, 3)) or f([2, 3])."""
+    if len(sizes) == 1 and not isinstance(sizes[0], int) and not isinstance(sizes[0], TensorBase):
+        sizes = tuple(sizes[0])
+    try:
+        return tuple([operator.index(size) for size in sizes])
+    except TypeError:
+        wrong = next(type(size).__name__ for size in sizes if not hasattr(size, "__index__"))
+        raise TypeError(f"a shape takes integers, not {wrong}") from None
+
+
+def torch_arguments(function: Function) -> Function:
+    """Let `function` take NumPy's axis= and keepdims= for dim= and keepdim=, as PyTorch's do, and
+    refuse out= with a sentence that helps."""
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if kwargs:
+            if "axis" in kwargs:
+                kwargs["dim"] = kwargs.pop("axis")
+            if "keepdims" in kwargs:
+                kwargs["keepdim"] = kwargs.pop("keepdims")
+            if kwargs.pop("out", None) is not None:
+                raise NotImplementedError(
+                    f"{function.__name__}(out=) is not supported: "
+                    f"assign the result, or write out[...] = {function.__name__}(...)"
+                )
+        return function(*args, **kwargs)
+
+    return call  # type: ignore[return-value]
