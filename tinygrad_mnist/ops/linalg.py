@@ -1,0 +1,142 @@
+"""Products of matrices and vectors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mnist import kernels
+from tinygrad_mnist.primitive import TensorBase, call_binary, label, primitive
+
+from .shapes import reshape, unsqueeze
+
+Tensor = Any
+
+
+@primitive(grad_fn="MmBackward0")
+def _mm(input, other):
+    """X Y"""
+    if input.ndim == 2 and other.ndim == 2:
+        return kernels.matmul(input, other)
+    return np.matmul(input, other)
+
+
+_mm.derivatives(input=lambda g, other: _mm(g, other.mT), other=lambda g, input: _mm(input.mT, g))
+
+
+def _check_operands(name, input, other):
+    for position, given in enumerate((input, other)):
+        if not isinstance(given, TensorBase):
+            raise TypeError(
+                f"{name}(): argument '{('input', 'other')[position]}' (position {position + 1}) "
+                f"must be Tensor, not {type(given).__name__}"
+            )
+    if input._array.dtype != other._array.dtype:
+        raise RuntimeError(
+            f"expected m1 and m2 to have the same dtype, but got: "
+            f"{input.dtype.cpp_name} != {other.dtype.cpp_name}"
+        )
+    if input._array.ndim == 0 or other._array.ndim == 0:
+        raise RuntimeError(
+            f"both arguments to matmul need to be at least 1D, but they are "
+            f"{input._array.ndim}D and {other._array.ndim}D"
+        )
+
+
+def matmul(input: Tensor, other: Tensor) -> Tensor:
+    """The matrix product, of vectors, matrices, or batches of matrices (…, n, m) @ (…, m, p).
+
+    The leading dimensions broadcast; a vector counts as a row on the left, as a column on the
+    right. Raises RuntimeError when types differ or the inner sizes do not match.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.tensor([[1.0, 2.0]]) @ torch.tensor([[3.0], [4.0]])
+    tensor([[11.]])
+    """
+    if input.__class__ is not other.__class__ or input._array.dtype is not other._array.dtype:
+        _check_operands("matmul", input, other)
+    x, y = input._array, other._array
+    if x.ndim == 2 and y.ndim == 2 and x.shape[1] == y.shape[0]:
+        return call_binary(_mm, input, other)
+    _check_operands("matmul", input, other)
+    if x.ndim == 1 and y.ndim == 1:
+        return dot(input, other)
+    if x.ndim == 1:
+        rows = matmul(unsqueeze(input, 0), other)
+        return label(reshape(rows, rows.shape[:-2] + rows.shape[-1:]), "SqueezeBackward4")
+    if y.ndim == 1:
+        if x.shape[-1] != y.shape[0]:
+            _refuse_shapes(x.shape, y.shape)
+        columns = _mm(input, unsqueeze(other, 1))
+        return label(reshape(columns, columns.shape[:-1]), "MvBackward0")
+    if x.shape[-1] != y.shape[-2]:
+        _refuse_shapes(x.shape, y.shape)
+    try:
+        np.broadcast_shapes(x.shape[:-2], y.shape[:-2])
+    except ValueError:
+        _refuse_shapes(x.shape, y.shape)
+    return label(_mm(input, other), "UnsafeViewBackward0")
+
+
+def _refuse_shapes(x, y):
+    if len(x) == 2 and len(y) <= 2:
+        if len(y) == 1:
+            raise RuntimeError(
+                f"size mismatch, got input ({x[0]}), mat ({x[0]}x{x[1]}), vec ({y[0]})"
+            )
+        raise RuntimeError(
+            f"mat1 and mat2 shapes cannot be multiplied ({x[0]}x{x[1]} and {y[0]}x{y[1]})"
+        )
+    raise RuntimeError(
+        f"matmul: shapes {list(x)} and {list(y)} do not fit: the last size of the first must be "
+        f"the last but one of the second, and the leading sizes must broadcast"
+    )
+
+
+def mm(input: Tensor, mat2: Tensor) -> Tensor:
+    """The product of two matrices, (n, m) and (m, p)."""
+    if input._array.ndim != 2:
+        raise RuntimeError("self must be a matrix")
+    if mat2._array.ndim != 2:
+        raise RuntimeError("mat2 must be a matrix")
+    return matmul(input, mat2)
+
+
+def mv(input: Tensor, vec: Tensor) -> Tensor:
+    """The product of a matrix (n, m) and a vector (m)."""
+    if input._array.ndim != 2 or vec._array.ndim != 1:
+        raise RuntimeError(
+            f"vector + matrix @ vector expected, got {vec._array.ndim}, {input._array.ndim}, "
+            f"{vec._array.ndim}"
+        )
+    return matmul(input, vec)
+
+
+def dot(input: Tensor, tensor: Tensor) -> Tensor:
+    """The inner product of two vectors of equal length."""
+    _check_operands("dot", input, tensor)
+    x, y = input._array, tensor._array
+    if x.ndim != 1 or y.ndim != 1:
+        raise RuntimeError(f"1D tensors expected, but got {x.ndim}D and {y.ndim}D tensors")
+    if x.shape != y.shape:
+        raise RuntimeError(
+            f"inconsistent tensor size, expected tensor [{x.shape[0]}] and src [{y.shape[0]}] to "
+            f"have the same number of elements, but got {x.shape[0]} and {y.shape[0]} elements "
+            "respectively"
+        )
+    return label(reshape(_mm(unsqueeze(input, 0), unsqueeze(tensor, 1)), ()), "DotBackward0")
+
+
+def bmm(input: Tensor, mat2: Tensor) -> Tensor:
+    """The products of two batches of matrices, (b, n, m) and (b, m, p)."""
+    x, y = input._array, mat2._array
+    if x.ndim != 3 or y.ndim != 3:
+        raise RuntimeError(f"batch1 must be a 3D tensor, got {x.ndim}D and {y.ndim}D")
+    if x.shape[0] != y.shape[0] or x.shape[2] != y.shape[1]:
+        raise RuntimeError(
+            f"Expected size for first two dimensions of batch2 tensor to be: "
+            f"[{x.shape[0]}, {x.shape[2]}] but got: [{y.shape[0]}, {y.shape[1]}]."
+        )
+    _check_operands("bmm", input, mat2)
+    return label(_mm(input, mat2), "BmmBackward0")

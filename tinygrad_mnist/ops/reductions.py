@@ -1,0 +1,309 @@
+"""Operations that bring many numbers down to few, along the dimensions named by `dim`."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinygrad_mnist import dtypes, kernels
+from tinygrad_mnist.primitive import TensorBase, label, primitive
+
+from .arguments import read_dim, read_dims, torch_arguments
+from .elementwise import cast_to, exp, maximum, minimum, zeros_like
+from .indexing import gather
+from .shapes import squeeze
+
+Tensor = Any
+
+
+@primitive(reduces=True, grad_fn="SumBackward1")
+def _sum(input, *, dim, keepdim):
+    """Σ x"""
+    if dim == (0,) and input.ndim == 2 and not keepdim and input.dtype.kind == "f":
+        return kernels.sum_rows(input)
+    return np.add.reduce(input, axis=dim, keepdims=keepdim)
+
+
+_sum.derivatives(input=lambda g: g)
+
+
+def _count(shape, dim):
+    return math.prod([shape[d] for d in dim])
+
+
+@primitive(reduces=True, grad_fn="MeanBackward1")
+def _mean(input, *, dim, keepdim):
+    """Σ x / n"""
+    return np.add.reduce(input, axis=dim, keepdims=keepdim) / input.dtype.type(
+        _count(input.shape, dim)
+    )
+
+
+_mean.derivatives(input=lambda g, dim, shape: g / _count(shape, dim))
+
+
+def _shared_among_ties(g, input, out, dim):
+    """g, divided among all the places that hold the extreme."""
+    ties = input == out
+    share = g * ties / _sum(ties, dim=dim, keepdim=True)
+    return share
+
+
+@primitive(reduces=True)
+def _amax(input, *, dim, keepdim):
+    """max x"""
+    return np.maximum.reduce(input, axis=dim, keepdims=keepdim)
+
+
+@primitive(reduces=True)
+def _amin(input, *, dim, keepdim):
+    """min x"""
+    return np.minimum.reduce(input, axis=dim, keepdims=keepdim)
+
+
+_amax.derivatives(input=_shared_among_ties)
+_amin.derivatives(input=_shared_among_ties)
+
+
+@primitive(reduces=True)
+def _logsumexp(input, *, dim, keepdim):
+    """ln Σ eˣ"""
+    peak = np.maximum.reduce(input, axis=dim, keepdims=True, initial=-np.inf)
+    safe = np.where(np.isfinite(peak), peak, input.dtype.type(0))
+    total = np.log(np.add.reduce(np.exp(input - safe), axis=dim, keepdims=True)) + safe
+    return total if keepdim else total.reshape(_kept(input.shape, dim, False))
+
+
+_logsumexp.derivatives(input=lambda g, input, out: g * exp(input - out))
+
+
+def _kept(shape, dim, keepdim):
+    """The shape that a reduction of `shape` over `dim` leaves."""
+    if keepdim:
+        return tuple([1 if d in dim else size for d, size in enumerate(shape)])
+    return tuple([size for d, size in enumerate(shape) if d not in dim])
+
+
+@primitive
+def _argmax(input, *, dim, keepdim):
+    """the index of max x"""
+    return np.argmax(input, axis=dim, keepdims=keepdim)
+
+
+@primitive
+def _argmin(input, *, dim, keepdim):
+    """the index of min x"""
+    return np.argmin(input, axis=dim, keepdims=keepdim)
+
+
+@primitive(reduces=True)
+def _any(input, *, dim, keepdim):
+    """whether some x holds"""
+    return np.any(input, axis=dim, keepdims=keepdim)
+
+
+@primitive(reduces=True)
+def _all(input, *, dim, keepdim):
+    """whether every x holds"""
+    return np.all(input, axis=dim, keepdims=keepdim)
+
+
+def _check_tensor(name, given):
+    if not isinstance(given, TensorBase):
+        raise TypeError(
+            f"{name}(): argument 'input' (position 1) must be Tensor, not {type(given).__name__}"
+        )
+
+
+@torch_arguments
+def sum(
+    input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: dtypes.dtype | None = None
+) -> Tensor:
+    """The sum over all numbers, or over the dimensions `dim`; integers and bools sum to int64.
+
+    Raises IndexError for a dimension that is not there.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.sum(torch.tensor([[1, 2], [3, 4]]), dim=0)
+    tensor([4, 6])
+    """
+    _check_tensor("sum", input)
+    if dtype is None and input._array.dtype.kind != "f":
+        dtype = dtypes.int64
+    x = input if dtype is None else cast_to(input, dtype)
+    if dim is None:
+        return label(_sum(x, dim=tuple(range(x._array.ndim)), keepdim=keepdim), "SumBackward0")
+    return _sum(x, dim=read_dims(dim, x._array.ndim), keepdim=keepdim)
+
+
+@torch_arguments
+def mean(
+    input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: dtypes.dtype | None = None
+) -> Tensor:
+    """The mean over all numbers, or over the dimensions `dim`.
+
+    Raises RuntimeError when the type is not floating point and no `dtype` is given.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.mean(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), dim=0)
+    tensor([2., 3.])
+    """
+    _check_tensor("mean", input)
+    x = input if dtype is None else cast_to(input, dtype)
+    kind = x._array.dtype
+    if kind.kind != "f":
+        name = dtypes.from_numpy_dtype(kind).legacy_name
+        raise RuntimeError(
+            f"mean(): could not infer output dtype. Input dtype must be either a floating point "
+            f"or complex dtype. Got: {name}"
+        )
+    if dim is None:
+        return label(_mean(x, dim=tuple(range(x._array.ndim)), keepdim=keepdim), "MeanBackward0")
+    return _mean(x, dim=read_dims(dim, x._array.ndim), keepdim=keepdim)
+
+
+def _check_not_empty(name, input, dim):
+    shape = input._array.shape
+    for d in dim:
+        if shape and shape[d] == 0:
+            raise IndexError(
+                f"{name}(): Expected reduction dim {d} to have non-zero size, "
+                f"but the tensor has shape {list(shape)}"
+            )
+
+
+@torch_arguments
+def amax(input: Tensor, dim: Any = (), keepdim: bool = False) -> Tensor:
+    """The largest number over the dimensions `dim` (all unless given); ties share the gradient."""
+    dims = read_dims(dim, input._array.ndim)
+    _check_not_empty("amax", input, dims)
+    return _amax(input, dim=dims, keepdim=keepdim)
+
+
+@torch_arguments
+def amin(input: Tensor, dim: Any = (), keepdim: bool = False) -> Tensor:
+    """The smallest number over the dimensions `dim` (all unless given); ties share the gradient."""
+    dims = read_dims(dim, input._array.ndim)
+    _check_not_empty("amin", input, dims)
+    return _amin(input, dim=dims, keepdim=keepdim)
+
+
+class ValuesAndIndices(NamedTuple):
+    """What an operation returns that finds numbers and tells where they are."""
+
+    values: Tensor
+    indices: Tensor
+
+
+def _result_type(name):
+    kind = type(name, (ValuesAndIndices,), {})
+
+    def __repr__(self):
+        return (
+            f"torch.return_types.{name}(\nvalues={self.values!r},\nindices={self.indices!r})"
+        )
+
+    kind.__repr__ = __repr__
+    return kind
+
+
+RETURN_TYPES = {name: _result_type(name) for name in ("max", "min", "sort", "topk", "median")}
+
+
+def _extreme_along(name, find, input, dim, keepdim):
+    axis = read_dim(dim, input._array.ndim)
+    _check_not_empty(name, input, (axis,))
+    if input._array.ndim == 0:
+        return RETURN_TYPES[name](input.clone(), zeros_like(cast_to(input.detach(), dtypes.int64)))
+    indices = find(input.detach(), dim=axis, keepdim=True)
+    values = gather(input, axis, indices)
+    if not keepdim:
+        values, indices = squeeze(values, axis), squeeze(indices, axis)
+    return RETURN_TYPES[name](label(values, f"{name.capitalize()}Backward0"), indices)
+
+
+def _extreme(name, function, input):
+    if input._array.size == 0:
+        raise RuntimeError(
+            f"{name}(): Expected reduction dim to be specified for input.numel() == 0. "
+            "Specify the reduction dim with the 'dim' argument."
+        )
+    everything = tuple(range(input._array.ndim))
+    return label(function(input, dim=everything, keepdim=False), f"{name.capitalize()}Backward1")
+
+
+@torch_arguments
+def max(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
+    """The largest number; with `dim`, the largest along it and their indices; or, given a tensor
+    as second argument, the larger of the two at each place.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.max(torch.tensor([[1, 5], [7, 2]]), dim=1).indices
+    tensor([1, 0])
+    """
+    if isinstance(dim, TensorBase):
+        return maximum(input, dim)
+    if dim is None:
+        return _extreme("max", _amax, input)
+    return _extreme_along("max", _argmax, input, dim, keepdim)
+
+
+@torch_arguments
+def min(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
+    """The smallest number; with `dim`, the smallest along it and their indices; or, given a tensor
+    as second argument, the smaller of the two at each place."""
+    if isinstance(dim, TensorBase):
+        return minimum(input, dim)
+    if dim is None:
+        return _extreme("min", _amin, input)
+    return _extreme_along("min", _argmin, input, dim, keepdim)
+
+
+def _arg(name, find, input, dim, keepdim):
+    if input._array.dtype == bool:
+        raise RuntimeError(f'"{name}_cpu" not implemented for \'Bool\'')
+    if dim is None:
+        if input._array.size == 0:
+            raise IndexError(f"{name}(): Expected reduction dim to be specified for input.numel() == 0.")
+        return find(input, dim=None, keepdim=keepdim)
+    axis = read_dim(dim, input._array.ndim)
+    _check_not_empty(name, input, (axis,))
+    return find(input, dim=axis if input._array.ndim else None, keepdim=keepdim)
+
+
+@torch_arguments
+def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
+    """The index of the largest number (of the flattened tensor unless `dim` is given), int64.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.argmax(torch.tensor([[1.0, 5.0], [7.0, 2.0]]), dim=1)
+    tensor([1, 0])
+    """
+    return _arg("argmax", _argmax, input, dim, keepdim)
+
+
+@torch_arguments
+def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
+    """The index of the smallest number (of the flattened tensor unless `dim` is given), int64."""
+    return _arg("argmin", _argmin, input, dim, keepdim)
+
+
+@torch_arguments
+def logsumexp(input: Tensor, dim: Any, keepdim: bool = False) -> Tensor:
+    """ln Σ eˣ over the dimensions `dim`, without overflow."""
+    x = cast_to(input, dtypes.to_floating(input.dtype))
+    return _logsumexp(x, dim=read_dims(dim, x._array.ndim), keepdim=keepdim)
+
+
+@torch_arguments
+def any(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
+    """Whether some number is not zero, over the dimensions `dim` (all unless given)."""
+    return _any(input, dim=read_dims(dim, input._array.ndim), keepdim=keepdim)
+
+
+@torch_arguments
+def all(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
+    """Whether every number is not zero, over the dimensions `dim` (all unless given)."""
+    return _all(input, dim=read_dims(dim, input._array.ndim), keepdim=keepdim)
