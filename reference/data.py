@@ -22,7 +22,7 @@ from torch import Tensor
 
 from reference.unpickle import UnpicklingError, read_tensors
 
-PICKLE = "mnist.pkl.gz"
+PICKLE = "mnist.pkl"
 IDX_IMAGES = "train-images-idx3-ubyte"
 IDX_LABELS = "train-labels-idx1-ubyte"
 ARRAYS = ("x_train", "y_train", "x_valid", "y_valid")
@@ -68,7 +68,10 @@ def load(where: str = "auto") -> Digits:
         return _from_first_folder()
     path = Path(where).expanduser()
     if path.is_dir():
-        return _from_folder(path)
+        digits = _from_folder(path)
+        if digits is None:
+            raise DataError(f"{where}: holds neither {PICKLE} nor {IDX_IMAGES} and {IDX_LABELS}")
+        return digits
     if path.suffix == ".npz":
         return _from_archive(path)
     raise DataError(
@@ -79,8 +82,9 @@ def load(where: str = "auto") -> Digits:
 def _from_first_folder() -> Digits:
     folders = list(_folders())
     for folder in folders:
-        if _has_mnist(folder):
-            return _from_folder(folder)
+        digits = _from_folder(folder)
+        if digits is not None:
+            return digits
     looked_in = " and ".join(str(folder) for folder in folders)
     raise DataError(
         f"MNIST is not in {looked_in}: set TINYGRAD_MNIST_DATA to the folder that holds {PICKLE} "
@@ -94,28 +98,26 @@ def _folders() -> Iterator[Path]:
         yield Path(named).expanduser()
     from platformdirs import user_cache_path
 
-    yield user_cache_path("tinygrad_mnist")
+    yield user_cache_path("tinygrad_mnist", appauthor=False) / "mnist"
 
 
-def _has_mnist(folder: Path) -> bool:
-    return (folder / PICKLE).is_file() or None not in _idx_files(folder)
+def _file(folder: Path, name: str) -> Path | None:
+    """The file of that name in the folder, packed or not; some mirrors write .idx3 for -idx3."""
+    spellings = (
+        f"{name}.gz",
+        name,
+        f"{name.replace('-idx', '.idx')}.gz",
+        name.replace("-idx", ".idx"),
+    )
+    return next((folder / each for each in spellings if (folder / each).is_file()), None)
 
 
-def _idx_files(folder: Path) -> list[Path | None]:
-    """The training images and labels in the folder, packed or not; None for what is missing."""
-    return [
-        next((path for path in (folder / name, folder / f"{name}.gz") if path.is_file()), None)
-        for name in (IDX_IMAGES, IDX_LABELS)
-    ]
-
-
-def _from_folder(folder: Path) -> Digits:
-    images, labels = _idx_files(folder)
-    if images is not None and labels is not None:
+def _from_folder(folder: Path) -> Digits | None:
+    images, labels = _file(folder, IDX_IMAGES), _file(folder, IDX_LABELS)
+    if images and labels:
         return _from_idx(images, labels)
-    if (folder / PICKLE).is_file():
-        return _from_pickle(folder / PICKLE)
-    raise DataError(f"{folder}: holds neither {PICKLE} nor {IDX_IMAGES}[.gz] and {IDX_LABELS}[.gz]")
+    packed = _file(folder, PICKLE)
+    return _from_pickle(packed) if packed else None
 
 
 def _from_idx(images: Path, labels: Path) -> Digits:

@@ -1,0 +1,55 @@
+"""README says what is true: its code prints what stands under it, its commands are make's."""
+
+import contextlib
+import io
+import re
+import subprocess
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+EXAMPLES = [
+    (code, output)
+    for (language, code), (next_language, output) in pairwise(BLOCKS)
+    if (language, next_language) == ("python", "text")
+]
+
+
+def printed(code):
+    """What the code prints."""
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output):
+        exec(compile(code, "README.md", "exec"), {})
+    return output.getvalue()
+
+
+def test_every_example_shows_its_output():
+    assert len(EXAMPLES) == sum(language == "python" for language, _ in BLOCKS) > 0
+
+
+@pytest.mark.parametrize(("code", "output"), EXAMPLES)
+def test_example_prints_what_readme_shows(code, output):
+    assert printed(code) == output
+
+
+@pytest.mark.parametrize(("code", "output"), EXAMPLES)
+def test_pytorch_prints_the_same(code, output):
+    assert printed(code.replace("tinygrad_mnist", "torch")) == output
+
+
+def test_pip_commands_are_what_make_runs():
+    make = ["make", "--dry-run", "--always-make", "train", "test"]
+    shown = subprocess.run(make, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    run_by_make = {line.replace(" --quiet", "").strip() for line in shown.splitlines()}
+    commands = re.findall(r"^.* -m (?:pip|venv) .*$", README, re.MULTILINE)
+    assert len(commands) == 3
+    assert set(commands) <= run_by_make
+
+
+def test_make_targets_exist():
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"(?<=[`\s])make ([a-z]+)", README)) <= targets
