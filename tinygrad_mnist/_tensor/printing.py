@@ -194,7 +194,7 @@ def _elements_text(array: Array, indent: int) -> str:
     if array.size == 0:
         return "[]"
     shown = _edges(array) if array.size > PRINT_OPTS.threshold else array
-    elided = tuple(some < all for some, all in zip(shown.shape, array.shape, strict=True))
+    elided = tuple(part < size for part, size in zip(shown.shape, array.shape, strict=True))
     flat_texts, width = _number_texts(shown)
     texts = np.empty(len(flat_texts), dtype=object)
     texts[:] = [text.rjust(width) for text in flat_texts]
