@@ -61,6 +61,13 @@ class dtype:
         self.is_floating_point = category == FLOATING
 
     @property
+    def cpp_name(self) -> str:
+        """The type's name in C++, which some of PyTorch's messages give."""
+        names = {"uint8": "unsigned char", "int32": "int", "int64": "int64_t"}
+        floats = {"float32": "float", "float64": "double"}
+        return {**names, **floats}.get(self.name, self.name)
+
+    @property
     def is_signed(self) -> builtins.bool:
         """Whether the type holds negative numbers."""
         return self.numpy.kind in "if"

@@ -26,6 +26,7 @@ import contextvars
 import inspect
 import itertools
 import threading
+import weakref
 from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple
 
@@ -35,6 +36,8 @@ from tinygrad_mnist import dtypes
 
 Array = np.ndarray[Any, Any]
 Body = Callable[..., Any]
+_NO_ATTRIBUTES: dict[str, Any] = {}
+_UNARY = (True,)
 Promotion = Callable[[dtypes.dtype], dtypes.dtype]
 
 _next_birth = itertools.count().__next__
@@ -143,18 +146,32 @@ class Record:
 class AccumulateGrad(Record):
     """The record of a leaf: the end of a path, where `.grad` gathers."""
 
-    __slots__ = ("variable",)
+    __slots__ = ("_variable", "post_hooks")
 
-    def __init__(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    def __init__(self, tensor: TensorBase) -> None:
         self.primitive = None
+        self.attributes = _NO_ATTRIBUTES
         self.edges = ()
         self.saved = ()
-        self.shape = shape
-        self.dtype = dtype
+        self.shape = tensor._array.shape
+        self.dtype = tensor._array.dtype
         self.birth = _next_birth()
         self.hooks = None
         self.grad = None
         self.retains_grad = False
+        self._variable = weakref.ref(tensor)
+        self.post_hooks: dict[int, Callable[[Any], None]] | None = None
+
+    @property
+    def variable(self) -> Any:
+        """The leaf tensor, None when it is gone."""
+        return self._variable()
+
+    def run_post_hooks(self) -> None:
+        """Call the hooks that wait for a gradient to have gathered, with the leaf."""
+        if self.post_hooks is not None:
+            for hook in list(self.post_hooks.values()):
+                hook(self._variable())
 
 
 def current_record(tensor: TensorBase) -> Record | None:
@@ -218,8 +235,6 @@ class Formula(NamedTuple):
     wants_position: bool
 
 
-_NO_ATTRIBUTES: dict[str, Any] = {}
-_UNARY = (True,)
 
 
 class SavePlan(dict[tuple[bool, ...], tuple[bool, ...]]):
@@ -305,7 +320,11 @@ class Primitive:
 
     def compute(self, values: tuple[Any, ...], attributes: dict[str, Any]) -> Array:
         """The body's result on arrays, always an array (NumPy makes 0-d results scalars)."""
-        out = state.quietly(self.body, *values, **attributes)
+        try:
+            out = state.quietly(self.body, *values, **attributes)
+        except ValueError as error:
+            _explain_shapes(values)
+            raise RuntimeError(f"{self.name}(): {error}") from error
         return out if out.__class__ is _ndarray else np.asarray(out)
 
 
@@ -328,6 +347,18 @@ def primitive(
     if body is None:
         return lambda b: Primitive(b, promotion, in_place, grad_fn, reduces, view)
     return Primitive(body, promotion, in_place, grad_fn, reduces, view)
+
+
+def _explain_shapes(values: tuple[Any, ...]) -> None:
+    """Raise PyTorch's error if `values` do not broadcast."""
+    shapes = [value.shape for value in values if isinstance(value, _ndarray)]
+    for a, b in itertools.pairwise(shapes):
+        for back in range(1, min(len(a), len(b)) + 1):
+            if a[-back] != b[-back] and 1 not in (a[-back], b[-back]):
+                raise RuntimeError(
+                    f"The size of tensor a ({a[-back]}) must match the size of tensor b "
+                    f"({b[-back]}) at non-singleton dimension {max(len(a), len(b)) - back}"
+                )
 
 
 def _arrays(op: Primitive, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -441,10 +472,13 @@ def call_binary(op: Primitive, x: Any, y: Any, attributes: dict[str, Any] = _NO_
         return call(op, (x, y), attributes)
     if kind not in _FLOATING:
         return call(op, (x, y), attributes)
-    if attributes:
-        out = state.quietly(op.body, x_value, y_value, **attributes)
-    else:
-        out = state.quietly(op.body, x_value, y_value)
+    try:
+        if attributes:
+            out = state.quietly(op.body, x_value, y_value, **attributes)
+        else:
+            out = state.quietly(op.body, x_value, y_value)
+    except ValueError:
+        return call(op, (x, y), attributes)
     if out.__class__ is not _ndarray:
         out = np.asarray(out)
     tensor = wrap(out)

@@ -55,6 +55,26 @@ div.derivatives(
 )
 
 
+def divide(input: Tensor, other: Any, *, rounding_mode: str | None = None) -> Tensor:
+    """x / y, rounded towards zero for "trunc", downwards for "floor".
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.div(torch.tensor([-7.0]), 2, rounding_mode="trunc")
+    tensor([-3.])
+    """
+    if rounding_mode is None:
+        return div(input, other)
+    if rounding_mode == "floor":
+        return floor_divide(input, other)
+    if rounding_mode != "trunc":
+        raise RuntimeError(
+            "div expected rounding_mode to be one of None, 'trunc', or 'floor' "
+            f"but found '{rounding_mode}'"
+        )
+    values = tuple([v._array if isinstance(v, TensorBase) else v for v in (input, other)])
+    return cast_to(trunc(div(input, other)), dtypes.promote(values))
+
+
 def _not_differentiable(name):
     def formula(g):
         raise RuntimeError(f"derivative for aten::{name} is not implemented")

@@ -1,0 +1,239 @@
+"""A tensor's side of autograd: whether it requires a gradient, its gradient, its record."""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from tinygrad_mnist import autograd
+from tinygrad_mnist.primitive import (
+    AccumulateGrad,
+    Record,
+    TensorBase,
+    current_record,
+    wrap,
+)
+
+Tensor = Any
+_hook_numbers = itertools.count()
+
+
+class RemovableHandle:
+    """What registering a hook returns; `remove()` takes the hook away."""
+
+    def __init__(self, hooks: dict[int, Any], number: int) -> None:
+        self.hooks = hooks
+        self.id = number
+
+    def remove(self) -> None:
+        """Take the hook away; a second call does nothing."""
+        self.hooks.pop(self.id, None)
+
+    def __enter__(self) -> RemovableHandle:
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        self.remove()
+
+
+def _register(hooks: dict[int, Any], hook: Callable[[Any], Any]) -> RemovableHandle:
+    number = next(_hook_numbers)
+    hooks[number] = hook
+    return RemovableHandle(hooks, number)
+
+
+class Gradients(TensorBase):
+    """The attributes and methods by which a tensor takes part in autograd."""
+
+    __slots__ = ()
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether gradients are computed for this tensor."""
+        return current_record(self) is not None
+
+    @requires_grad.setter
+    def requires_grad(self, mode: bool) -> None:
+        self.requires_grad_(mode)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Ask for gradients with respect to this leaf, or stop asking; the tensor itself.
+
+        Raises RuntimeError for a type that is not floating point, or for False on a non-leaf.
+        """
+        record = current_record(self)
+        if record is not None and record.primitive is not None:
+            if not requires_grad:
+                raise RuntimeError(
+                    "you can only change requires_grad flags of leaf variables. If you want to use "
+                    "a computed variable in a subgraph that doesn't require differentiation use "
+                    "var_no_grad = var.detach()."
+                )
+        elif requires_grad and record is None:
+            if self._array.dtype.kind != "f":
+                raise RuntimeError(
+                    "only Tensors of floating point and complex dtype can require gradients"
+                )
+            self._record = self.__dict__.pop("_resting_leaf", None) or AccumulateGrad(self)
+        elif not requires_grad and record is not None:
+            self.__dict__["_resting_leaf"] = record
+            self._record = None
+        return self
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether the tensor was not computed from others by recorded operations."""
+        record = current_record(self)
+        return record is None or record.primitive is None
+
+    @property
+    def grad_fn(self) -> Record | None:
+        """The record of the operation that computed this tensor; None for a leaf."""
+        record = current_record(self)
+        return None if record is None or record.primitive is None else record
+
+    @property
+    def retains_grad(self) -> bool:
+        """Whether a non-leaf keeps its gradient, as `retain_grad` asks."""
+        record = current_record(self)
+        return record is not None and record.retains_grad
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The gradient gathered so far, None before the first `backward`."""
+        record = current_record(self)
+        if record is None:
+            resting = self.__dict__.get("_resting_leaf")
+            return None if resting is None else resting.grad
+        if record.primitive is not None and not record.retains_grad and record.grad is None:
+            warnings.warn(
+                "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its "
+                ".grad attribute won't be populated during autograd.backward(). If you indeed want "
+                "the .grad field to be populated for a non-leaf Tensor, use .retain_grad() on the "
+                "non-leaf Tensor. If you access the non-leaf Tensor by mistake, make sure you "
+                "access the leaf Tensor instead.",
+                UserWarning,
+                stacklevel=2,
+            )
+        return record.grad
+
+    @grad.setter
+    def grad(self, value: Tensor | None) -> None:
+        if value is not None:
+            self._check_gradient(value)
+        record = current_record(self)
+        if record is None:
+            if value is None and "_resting_leaf" not in self.__dict__:
+                return
+            record = self.__dict__.setdefault("_resting_leaf", AccumulateGrad(self))
+        record.grad = value
+
+    @grad.deleter
+    def grad(self) -> None:
+        self.grad = None
+
+    def _check_gradient(self, value: Any) -> None:
+        if not isinstance(value, TensorBase):
+            raise TypeError(
+                "assigned grad expected to be a Tensor or None but got grad of type "
+                f"'{type(value).__name__}'"
+            )
+        if value is self:
+            raise RuntimeError("can't assign Variable as its own grad")
+        if value._array.dtype != self._array.dtype:
+            raise RuntimeError("assigned grad has data of a different type")
+        if value._array.shape != self._array.shape:
+            raise RuntimeError("assigned grad has data of a different size")
+
+    def backward(
+        self,
+        gradient: Tensor | None = None,
+        retain_graph: bool | None = None,
+        create_graph: bool = False,
+        inputs: Any = None,
+    ) -> None:
+        """Add the gradients of this tensor to the leaves' `.grad`: `autograd.backward`."""
+        autograd.backward(self, gradient, retain_graph, create_graph, inputs=inputs)
+
+    def retain_grad(self) -> None:
+        """Keep the gradient of this non-leaf in `.grad` too."""
+        record = current_record(self)
+        if record is None:
+            raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
+        if record.primitive is not None:
+            record.retains_grad = True
+
+    def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
+        """Call `hook` with each gradient of this tensor; what it returns takes the place of it."""
+        record = current_record(self)
+        if record is None:
+            raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
+        if record.hooks is None:
+            record.hooks = {}
+        return _register(record.hooks, hook)
+
+    def register_post_accumulate_grad_hook(self, hook: Callable[[Tensor], None]) -> RemovableHandle:
+        """Call `hook` with this leaf each time after a gradient was added to its `.grad`."""
+        record = current_record(self)
+        if record is None:
+            raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
+        if not isinstance(record, AccumulateGrad):
+            raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
+        if record.post_hooks is None:
+            record.post_hooks = {}
+        return _register(record.post_hooks, hook)
+
+    def detach(self) -> Tensor:
+        """The same memory without a record; in-place changes are seen (and counted) by both."""
+        return wrap(self._array, self._counter)
+
+    def detach_(self) -> Tensor:
+        """Forget the record: the tensor becomes a leaf that requires no gradient."""
+        if self._view is not None and current_record(self) is not None:
+            raise RuntimeError(
+                "Can't detach views in-place. Use detach() instead. If you are using "
+                "DistributedDataParallel (DDP) for training, and gradient_as_bucket_view is set as "
+                "True, gradients are views of DDP buckets, and hence detach_() cannot be called on "
+                "these gradients. To fix this error, please refer to the Optimizer.zero_grad() "
+                "function in torch/optim/optimizer.py as a reference."
+            )
+        self._record = None
+        return self
+
+    @property
+    def data(self) -> Tensor:
+        """The same memory without a record, and with a version count of its own."""
+        return wrap(self._array)
+
+    @data.setter
+    def data(self, value: Tensor) -> None:
+        if not isinstance(value, TensorBase):
+            raise TypeError(
+                f"Variable data has to be a tensor, but got {type(value).__name__}"
+            )
+        record = self._record
+        if record is not None and value._array.dtype.kind != "f":
+            raise RuntimeError("data set to a tensor that requires gradients must be floating point")
+        self._array = value._array
+        if record is not None and record.primitive is None:
+            record.shape = value._array.shape
+            record.dtype = value._array.dtype
+
+    @property
+    def _version(self) -> int:
+        """How often the memory was changed in place."""
+        return self._counter[0]
+
+    @property
+    def _base(self) -> Tensor | None:
+        """For a view, the tensor that owns the memory."""
+        tensor: TensorBase = self
+        while tensor._view is not None:
+            tensor = tensor._view[0]
+        return None if tensor is self else tensor
+
+    def _is_view(self) -> bool:
+        """Whether the tensor is a view of another."""
+        return self._view is not None

@@ -1,0 +1,142 @@
+"""The operators of Python on tensors: + − * / // % ** @ and comparisons."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mnist.ops import comparisons, elementwise, indexing, linalg
+from tinygrad_mnist.primitive import Primitive, TensorBase, call_binary, call_unary
+
+from .in_place import in_place, setitem
+
+Tensor = Any
+_NUMBERS = (bool, int, float, np.generic)
+_OPERANDS = (TensorBase, *_NUMBERS)
+
+
+def _forward(op: Primitive, name: str) -> Any:
+    def operator(self: Tensor, other: Any) -> Tensor:
+        if isinstance(other, _OPERANDS):
+            return call_binary(op, self, other)
+        return NotImplemented
+
+    operator.__name__ = operator.__qualname__ = name
+    operator.__doc__ = op.__doc__
+    return operator
+
+
+def _reflected(op: Primitive, name: str) -> Any:
+    def operator(self: Tensor, other: Any) -> Tensor:
+        if isinstance(other, _NUMBERS):
+            return call_binary(op, other, self)
+        return NotImplemented
+
+    operator.__name__ = operator.__qualname__ = name
+    operator.__doc__ = op.__doc__
+    return operator
+
+
+def _assigned(op: Primitive, name: str) -> Any:
+    def operator(self: Tensor, other: Any) -> Tensor:
+        if isinstance(other, _OPERANDS):
+            return in_place(op, self, other)
+        return NotImplemented
+
+    operator.__name__ = operator.__qualname__ = name
+    operator.__doc__ = op.__doc__
+    return operator
+
+
+class Operators:
+    """What `x + y` and its kin mean for a tensor."""
+
+    __slots__ = ()
+
+    __add__ = _forward(elementwise.add, "__add__")
+    __radd__ = _forward(elementwise.add, "__radd__")
+    __iadd__ = _assigned(elementwise.add, "__iadd__")
+    __sub__ = _forward(elementwise.sub, "__sub__")
+    __isub__ = _assigned(elementwise.sub, "__isub__")
+    __mul__ = _forward(elementwise.mul, "__mul__")
+    __rmul__ = _forward(elementwise.mul, "__rmul__")
+    __imul__ = _assigned(elementwise.mul, "__imul__")
+    __truediv__ = _forward(elementwise.div, "__truediv__")
+    __itruediv__ = _assigned(elementwise.div, "__itruediv__")
+    __floordiv__ = _forward(elementwise.floor_divide, "__floordiv__")
+    __rfloordiv__ = _reflected(elementwise.floor_divide, "__rfloordiv__")
+    __ifloordiv__ = _assigned(elementwise.floor_divide, "__ifloordiv__")
+    __mod__ = _forward(elementwise.remainder, "__mod__")
+    __rmod__ = _reflected(elementwise.remainder, "__rmod__")
+    __imod__ = _assigned(elementwise.remainder, "__imod__")
+    __pow__ = _forward(elementwise.pow, "__pow__")
+    __rpow__ = _reflected(elementwise.pow, "__rpow__")
+    __ipow__ = _assigned(elementwise.pow, "__ipow__")
+    __and__ = __rand__ = _forward(comparisons.bitwise_and, "__and__")
+    __or__ = __ror__ = _forward(comparisons.bitwise_or, "__or__")
+    __xor__ = __rxor__ = _forward(comparisons.bitwise_xor, "__xor__")
+    __iand__ = _assigned(comparisons.bitwise_and, "__iand__")
+    __ior__ = _assigned(comparisons.bitwise_or, "__ior__")
+    __ixor__ = _assigned(comparisons.bitwise_xor, "__ixor__")
+    __lt__ = _forward(comparisons.lt, "__lt__")
+    __le__ = _forward(comparisons.le, "__le__")
+    __gt__ = _forward(comparisons.gt, "__gt__")
+    __ge__ = _forward(comparisons.ge, "__ge__")
+    __eq__ = _forward(comparisons.eq, "__eq__")
+    __ne__ = _forward(comparisons.ne, "__ne__")
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __rsub__(self, other: Any) -> Tensor:
+        """y − x"""
+        return elementwise.rsub(self, other) if isinstance(other, _NUMBERS) else NotImplemented
+
+    def __rtruediv__(self, other: Any) -> Tensor:
+        """y / x"""
+        if not isinstance(other, _NUMBERS):
+            return NotImplemented
+        return call_binary(elementwise.mul, elementwise.reciprocal(self), other)
+
+    def __matmul__(self, other: Any) -> Tensor:
+        """The matrix product."""
+        return linalg.matmul(self, other) if isinstance(other, TensorBase) else NotImplemented
+
+    def __neg__(self) -> Tensor:
+        """−x"""
+        if self._array.dtype == bool:  # type: ignore[attr-defined]
+            raise RuntimeError(
+                "Negation, the `-` operator, on a bool tensor is not supported. If you are trying "
+                "to invert a mask, use the `~` or `logical_not()` operator instead."
+            )
+        return call_unary(elementwise.neg, self)
+
+    def __pos__(self) -> Tensor:
+        """x"""
+        return self
+
+    def __abs__(self) -> Tensor:
+        """|x|"""
+        return elementwise.abs(self)
+
+    def __invert__(self) -> Tensor:
+        """~x, bit by bit"""
+        return comparisons.bitwise_not(self)
+
+    def __getitem__(self, index: Any) -> Tensor:
+        """x[index]"""
+        return indexing.getitem(self, index)
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        """x[index] = value"""
+        setitem(self, index, value)
+
+    def __contains__(self, element: Any) -> bool:
+        """Whether some number of the tensor equals `element`."""
+        if not isinstance(element, _OPERANDS):
+            raise RuntimeError(
+                f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a "
+                f"{type(element)}."
+            )
+        return bool((self == element)._array.any())

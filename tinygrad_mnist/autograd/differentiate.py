@@ -1,0 +1,133 @@
+"""Asking for gradients: `backward` gathers them in the leaves, `grad` returns them."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+from tinygrad_mnist.primitive import TensorBase, current_record, wrap
+
+from .walk import start_of, walk
+
+Tensor = Any
+
+
+def _sequence(given: Any) -> tuple[Any, ...]:
+    return tuple(given) if isinstance(given, Sequence) else (given,)
+
+
+def _starts(tensors: tuple[Any, ...], gradients: Any, create_graph: bool) -> list[Any]:
+    given = (None,) * len(tensors) if gradients is None else _sequence(gradients)
+    if len(given) != len(tensors):
+        raise RuntimeError(f"got {len(tensors)} tensors and {len(given)} gradients")
+    return [
+        start_of(tensor, gradient, position, create_graph)
+        for position, (tensor, gradient) in enumerate(zip(tensors, given, strict=True))
+    ]
+
+
+def backward(
+    tensors: Tensor | Sequence[Tensor],
+    grad_tensors: Tensor | Sequence[Tensor | None] | None = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    grad_variables: None = None,
+    inputs: Tensor | Sequence[Tensor] | None = None,
+) -> None:
+    """Add the gradients of `tensors` to the `.grad` of the leaves (or only of `inputs`).
+
+    `grad_tensors` are the gradients to start from, of the tensors' shapes; not needed for
+    scalars. `retain_graph` (default: `create_graph`) keeps saved values for another call;
+    `create_graph` records the walk, so that gradients can be differentiated again. Raises
+    RuntimeError for a tensor without record, a non-scalar without gradient, saved values that
+    are gone, or values changed in place since they were saved.
+
+    >>> import tinygrad_mnist as torch
+    >>> x = torch.tensor(3.0, requires_grad=True)
+    >>> torch.autograd.backward(x * x)
+    >>> x.grad
+    tensor(6.)
+    """
+    roots = _sequence(tensors)
+    if inputs is not None and not len(targets := _sequence(inputs)):
+        raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
+    starts = _starts(roots, grad_tensors, create_graph)
+    keep = create_graph if retain_graph is None else retain_graph
+    if create_graph:
+        warnings.warn(
+            "Using backward() with create_graph=True will create a reference cycle between the "
+            "parameter and its gradient which can cause a memory leak. We recommend using "
+            "autograd.grad when creating the graph to avoid this. If you have to use this "
+            "function, make sure to reset the .grad fields of your parameters to None after use "
+            "to break the cycle and avoid the leak.",
+            UserWarning,
+            stacklevel=3,
+        )
+    if inputs is None:
+        walk(starts, keep=keep, create_graph=create_graph)
+        return
+    records = [current_record(tensor) for tensor in targets]
+    if any(record is None for record in records):
+        raise RuntimeError("One of the differentiated Tensors does not require grad")
+    arrived = walk(starts, keep=keep, create_graph=create_graph, targets=records)  # type: ignore[arg-type]
+    for record, gradient in arrived.items():
+        found = gradient if create_graph else wrap(gradient.copy())
+        record.grad = found if record.grad is None else record.grad + found
+
+
+def grad(
+    outputs: Tensor | Sequence[Tensor],
+    inputs: Tensor | Sequence[Tensor],
+    grad_outputs: Tensor | Sequence[Tensor | None] | None = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    is_grads_batched: bool = False,
+    allow_unused: bool | None = None,
+    materialize_grads: bool = False,
+) -> tuple[Tensor, ...]:
+    """The gradients of the sum of `outputs` with respect to `inputs`, leaves or not.
+
+    `.grad` is left alone. An input that the outputs do not depend on raises RuntimeError, gives
+    None with `allow_unused`, zeros with `materialize_grads`. The rest is as in `backward`.
+
+    >>> import tinygrad_mnist as torch
+    >>> x = torch.tensor(2.0, requires_grad=True)
+    >>> (slope,) = torch.autograd.grad(x**3, x, create_graph=True)
+    >>> torch.autograd.grad(slope, x)
+    (tensor(12.),)
+    """
+    if is_grads_batched:
+        raise NotImplementedError("grad(is_grads_batched=True) is not supported: call grad in a loop")
+    if allow_unused is None:
+        allow_unused = materialize_grads
+    elif materialize_grads and not allow_unused:
+        raise ValueError(
+            "Expected allow_unused to be True or not passed when materialize_grads=True, "
+            "but got: allow_unused=False."
+        )
+    wanted = _sequence(inputs)
+    starts = _starts(_sequence(outputs), grad_outputs, create_graph)
+    records = []
+    for tensor in wanted:
+        record = current_record(tensor) if isinstance(tensor, TensorBase) else None
+        if record is None:
+            raise RuntimeError("One of the differentiated Tensors does not require grad")
+        records.append(record)
+    keep = create_graph if retain_graph is None else retain_graph
+    arrived = walk(starts, keep=keep, create_graph=create_graph, targets=records)
+    results: list[Any] = []
+    for record, tensor in zip(records, wanted, strict=True):
+        if record in arrived:
+            found = arrived[record]
+            results.append(found if create_graph else wrap(found.copy()))
+        elif materialize_grads:
+            results.append(wrap(0 * tensor._array))
+        elif allow_unused:
+            results.append(None)
+        else:
+            raise RuntimeError(
+                "One of the differentiated Tensors appears to not have been used in the graph. "
+                "Set allow_unused=True if this is the desired behavior."
+            )
+    return tuple(results)
