@@ -225,7 +225,7 @@ def setitem(target: Tensor, index: Any, value: Any) -> None:
 def scaled_update(target: Tensor, other: Any, alpha: float, sign: int) -> Tensor:
     """target += sign · alpha · other: what an optimiser does to a parameter, in one pass."""
     if alpha == 1:
-        return in_place(elementwise.add if sign > 0 else elementwise.sub, target, other)
+        return in_place(elementwise._add if sign > 0 else elementwise._sub, target, other)
     if not check_inplace(target, other) and isinstance(other, TensorBase):
         array, change = target._array, other._array
         if array.dtype.kind == "f" and _fits(change, array):
@@ -233,7 +233,7 @@ def scaled_update(target: Tensor, other: Any, alpha: float, sign: int) -> Tensor
             kernels.sgd_update(array, change, -sign * alpha)
             target._counter[0] += 1
             return target
-    return in_place(elementwise.add if sign > 0 else elementwise.sub, target, other * alpha)
+    return in_place(elementwise._add if sign > 0 else elementwise._sub, target, other * alpha)
 
 
 __all__ = [

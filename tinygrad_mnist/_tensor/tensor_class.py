@@ -42,7 +42,9 @@ class Methods:
     __slots__ = ()
 
     mul = multiply = _method(elementwise.mul)
-    true_divide = _method(elementwise.div)
+    add = elementwise.add
+    sub = subtract = elementwise.sub
+    div = divide = true_divide = elementwise.div
     floor_divide = _method(elementwise.floor_divide)
     remainder = _method(elementwise.remainder)
     pow = _method(elementwise.pow)
@@ -128,7 +130,7 @@ class Methods:
     neg_ = _changing(elementwise.neg)
     floor_ = _changing(elementwise.floor)
     mul_ = multiply_ = _changing(elementwise.mul)
-    div_ = divide_ = _changing(elementwise.div)
+    div_ = divide_ = _changing(elementwise._div)
     pow_ = _changing(elementwise.pow)
     copy_ = in_place.copy
     fill_ = in_place.fill
@@ -154,22 +156,6 @@ class Tensor(Methods, Operators, Conversion, Gradients):
         if cls is not Tensor:
             made.__class__ = cls
         return made
-
-    def add(self, other: Any, *, alpha: Any = 1) -> Any:
-        """x + alpha · y"""
-        return elementwise.add(self, other if alpha == 1 else other * alpha)
-
-    def sub(self, other: Any, *, alpha: Any = 1) -> Any:
-        """x − alpha · y"""
-        return elementwise.sub(self, other if alpha == 1 else other * alpha)
-
-    subtract = sub
-
-    def div(self, other: Any, *, rounding_mode: str | None = None) -> Any:
-        """x / y, rounded as `rounding_mode` ("trunc", "floor" or None) says"""
-        return elementwise.divide(self, other, rounding_mode=rounding_mode)
-
-    divide = div
 
     def add_(self, other: Any, *, alpha: float = 1) -> Any:
         """x + alpha · y, written into the tensor."""

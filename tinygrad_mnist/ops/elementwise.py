@@ -9,6 +9,44 @@ import numpy as np
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.primitive import TensorBase, label, primitive, state
 
+__all__ = [
+    "abs",
+    "absolute",
+    "add",
+    "ceil",
+    "clamp",
+    "clip",
+    "clone",
+    "div",
+    "divide",
+    "exp",
+    "floor",
+    "floor_divide",
+    "log",
+    "maximum",
+    "minimum",
+    "mul",
+    "multiply",
+    "neg",
+    "negative",
+    "pow",
+    "reciprocal",
+    "relu",
+    "remainder",
+    "round",
+    "rsub",
+    "sigmoid",
+    "sign",
+    "sqrt",
+    "square",
+    "sub",
+    "subtract",
+    "tanh",
+    "true_divide",
+    "trunc",
+    "where",
+]
+
 Tensor = Any
 
 
@@ -17,21 +55,45 @@ def _same(kind: dtypes.dtype) -> dtypes.dtype:
 
 
 @primitive(promotion=_same, in_place=np.add)
-def add(input, other):
+def _add(input, other):
     """x + y"""
     return input + other
 
 
-add.derivatives(input=lambda g: g, other=lambda g: g)
+_add.derivatives(input=lambda g: g, other=lambda g: g)
+
+
+def add(input: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
+    """x + alpha · y, broadcast.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.add(torch.tensor([1, 2]), 10)
+    tensor([11, 12])
+    """
+    return _add(input, other if alpha == 1 else mul(other, alpha))
 
 
 @primitive(promotion=_same, in_place=np.subtract)
-def sub(input, other):
+def _sub(input, other):
     """x − y"""
+    _refuse_bool("Subtraction, the `-` operator", input, other)
     return input - other
 
 
-sub.derivatives(input=lambda g: g, other=lambda g: -g)
+_sub.derivatives(input=lambda g: g, other=lambda g: -g)
+
+
+def _refuse_bool(what, *operands):
+    if all([getattr(operand, "dtype", None) == bool for operand in operands]):
+        raise RuntimeError(
+            f"{what}, with two bool tensors is not supported. Use the `^` or `logical_xor()` "
+            "operator instead."
+        )
+
+
+def sub(input: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
+    """x − alpha · y, broadcast."""
+    return _sub(input, other if alpha == 1 else mul(other, alpha))
 
 
 @primitive(promotion=_same, in_place=np.multiply)
@@ -44,18 +106,18 @@ mul.derivatives(input=lambda g, other: g * other, other=lambda g, input: g * inp
 
 
 @primitive(promotion=dtypes.to_floating, in_place=np.divide)
-def div(input, other):
+def _div(input, other):
     """x / y"""
     return input / other
 
 
-div.derivatives(
+_div.derivatives(
     input=lambda g, other: g / other,
     other=lambda g, input, other: -g * ((input / other) / other),
 )
 
 
-def divide(input: Tensor, other: Any, *, rounding_mode: str | None = None) -> Tensor:
+def div(input: Tensor, other: Any, *, rounding_mode: str | None = None) -> Tensor:
     """x / y, rounded towards zero for "trunc", downwards for "floor".
 
     >>> import tinygrad_mnist as torch
@@ -63,7 +125,7 @@ def divide(input: Tensor, other: Any, *, rounding_mode: str | None = None) -> Te
     tensor([-3.])
     """
     if rounding_mode is None:
-        return div(input, other)
+        return _div(input, other)
     if rounding_mode == "floor":
         return floor_divide(input, other)
     if rounding_mode != "trunc":
@@ -72,7 +134,7 @@ def divide(input: Tensor, other: Any, *, rounding_mode: str | None = None) -> Te
             f"but found '{rounding_mode}'"
         )
     values = tuple([v._array if isinstance(v, TensorBase) else v for v in (input, other)])
-    return cast_to(trunc(div(input, other)), dtypes.promote(values))
+    return cast_to(trunc(_div(input, other)), dtypes.promote(values))
 
 
 def _not_differentiable(name):
@@ -430,4 +492,8 @@ reciprocal.derivatives(input=lambda g, out: -g * out * out)
 def rsub(input: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
     """`other` − alpha · `input`."""
     scaled = input if alpha == 1 else input * alpha
-    return label(sub(other, scaled), "RsubBackward1")
+    return label(_sub(other, scaled), "RsubBackward1")
+
+
+absolute, clip, divide, true_divide = abs, clamp, div, div
+multiply, negative, subtract = mul, neg, sub

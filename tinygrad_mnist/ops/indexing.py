@@ -11,6 +11,10 @@ from tinygrad_mnist.primitive import TensorBase, call_unary, label, primitive
 
 from .arguments import read_dim
 
+__all__ = [
+    "gather",
+]
+
 Tensor = Any
 Key = tuple[Any, ...]
 

@@ -11,6 +11,14 @@ from tinygrad_mnist.primitive import TensorBase, call_binary, label, primitive
 
 from .shapes import reshape, unsqueeze
 
+__all__ = [
+    "bmm",
+    "dot",
+    "matmul",
+    "mm",
+    "mv",
+]
+
 Tensor = Any
 
 

@@ -15,6 +15,20 @@ from .elementwise import cast_to, exp, maximum, minimum, zeros_like
 from .indexing import gather
 from .shapes import squeeze
 
+__all__ = [
+    "all",
+    "amax",
+    "amin",
+    "any",
+    "argmax",
+    "argmin",
+    "logsumexp",
+    "max",
+    "mean",
+    "min",
+    "sum",
+]
+
 Tensor = Any
 
 

@@ -13,6 +13,24 @@ from tinygrad_mnist.primitive import TensorBase, call_unary, label, primitive
 from .arguments import read_dim, read_shape, torch_arguments
 from .elementwise import cast_to
 
+__all__ = [
+    "broadcast_to",
+    "cat",
+    "concat",
+    "flatten",
+    "movedim",
+    "permute",
+    "reshape",
+    "squeeze",
+    "stack",
+    "swapaxes",
+    "swapdims",
+    "t",
+    "transpose",
+    "unflatten",
+    "unsqueeze",
+]
+
 Tensor = Any
 
 
@@ -306,3 +324,6 @@ def stack(tensors: Any, dim: int = 0) -> Tensor:
             )
     place = read_dim(dim, len(model) + 1)
     return label(cat([unsqueeze(tensor, place) for tensor in tensors], place), "StackBackward0")
+
+
+concat, swapaxes, swapdims = cat, transpose, transpose

@@ -14,6 +14,11 @@ from .elementwise import cast_to, exp
 from .reductions import _sum
 from .shapes import permute, reshape
 
+__all__ = [
+    "log_softmax",
+    "softmax",
+]
+
 Tensor = Any
 
 

@@ -1,0 +1,33 @@
+"""How many threads BLAS may use."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+_limits: Any = None
+
+
+def get_num_threads() -> int:
+    """The number of threads that products of large matrices use."""
+    from threadpoolctl import threadpool_info
+
+    counts = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+    return max(counts, default=os.cpu_count() or 1)
+
+
+def set_num_threads(number: int) -> None:
+    """Let products of large matrices use at most `number` threads.
+
+    Raises RuntimeError unless `number` is positive, TypeError unless it is an int.
+    """
+    global _limits
+    from threadpoolctl import threadpool_limits
+
+    if not isinstance(number, int) or isinstance(number, bool):
+        raise TypeError(
+            f"set_num_threads expects an int, but got {type(number).__name__}"
+        )
+    if number <= 0:
+        raise RuntimeError("set_num_threads expects a positive integer")
+    _limits = threadpool_limits(number, user_api="blas")
