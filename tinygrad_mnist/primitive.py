@@ -101,6 +101,18 @@ Saved = tuple[Any, list[int], int]
 _CONSTANT = [0]
 
 
+class Watch:
+    """What somebody asked of a record: hooks to call with its gradient, or to keep it."""
+
+    __slots__ = ("grad", "hooks", "post_hooks", "retains_grad")
+
+    def __init__(self) -> None:
+        self.hooks: dict[int, Callable[[Any], Any]] = {}
+        self.post_hooks: dict[int, Callable[[Any], None]] = {}
+        self.retains_grad = False
+        self.grad: Any = None
+
+
 class Record:
     """What one call of a primitive leaves behind: data, no closures.
 
@@ -110,8 +122,8 @@ class Record:
     """
 
     __slots__ = (
-        "primitive", "attributes", "edges", "shape", "dtype", "saved", "birth", "hooks", "grad",
-        "retains_grad", "__weakref__",
+        "primitive", "attributes", "edges", "shape", "dtype", "saved", "birth", "watch",
+        "__weakref__",
     )  # fmt: skip
 
     primitive: Primitive | None
@@ -121,9 +133,7 @@ class Record:
     dtype: np.dtype[Any]
     saved: tuple[Saved | None, ...]
     birth: int
-    hooks: dict[int, Callable[[Any], Any]] | None
-    grad: Any
-    retains_grad: bool
+    watch: Watch | None
     subclasses: ClassVar[dict[str, type[Record]]] = {}
 
     @classmethod
@@ -137,6 +147,21 @@ class Record:
         """The operation's name as PyTorch spells it, for example "MulBackward0"."""
         return type(self).__name__
 
+    def watched(self) -> Watch:
+        """What was asked of this record, to be added to."""
+        if self.watch is None:
+            self.watch = Watch()
+        return self.watch
+
+    @property
+    def grad(self) -> Any:
+        """The gradient that was kept, if any."""
+        return None if self.watch is None else self.watch.grad
+
+    @grad.setter
+    def grad(self, gradient: Any) -> None:
+        self.watched().grad = gradient
+
     @property
     def next_functions(self) -> tuple[tuple[Record | None, int], ...]:
         """The records of the inputs, each with the number of the output it stands for (0)."""
@@ -146,7 +171,7 @@ class Record:
 class AccumulateGrad(Record):
     """The record of a leaf: the end of a path, where `.grad` gathers."""
 
-    __slots__ = ("_variable", "post_hooks")
+    __slots__ = ("_variable",)
 
     def __init__(self, tensor: TensorBase) -> None:
         self.primitive = None
@@ -156,22 +181,13 @@ class AccumulateGrad(Record):
         self.shape = tensor._array.shape
         self.dtype = tensor._array.dtype
         self.birth = _next_birth()
-        self.hooks = None
-        self.grad = None
-        self.retains_grad = False
+        self.watch = Watch()
         self._variable = weakref.ref(tensor)
-        self.post_hooks: dict[int, Callable[[Any], None]] | None = None
 
     @property
     def variable(self) -> Any:
         """The leaf tensor, None when it is gone."""
         return self._variable()
-
-    def run_post_hooks(self) -> None:
-        """Call the hooks that wait for a gradient to have gathered, with the leaf."""
-        if self.post_hooks is not None:
-            for hook in list(self.post_hooks.values()):
-                hook(self._variable())
 
 
 def current_record(tensor: TensorBase) -> Record | None:
@@ -210,9 +226,7 @@ def _record(
     record.saved = saved
     record.attributes = attributes
     record.birth = _next_birth()
-    record.hooks = None
-    record.grad = None
-    record.retains_grad = False
+    record.watch = None
     return record
 
 
@@ -261,7 +275,7 @@ class Primitive:
         self,
         body: Body,
         promotion: Promotion | None,
-        in_place: Body | None,
+        ufunc: Body | None,
         grad_fn: str | None,
         reduces: bool,
         view: bool,
@@ -270,7 +284,8 @@ class Primitive:
         self.__doc__ = body.__doc__
         self.body = body
         self.promotion = promotion
-        self.in_place = in_place
+        self.ufunc = ufunc
+        self.run = body if ufunc is None else ufunc
         self.reduces = reduces
         self.view = view
         title = self.name.title().replace("_", "") + "Backward0" if grad_fn is None else grad_fn
@@ -321,7 +336,7 @@ class Primitive:
     def compute(self, values: tuple[Any, ...], attributes: dict[str, Any]) -> Array:
         """The body's result on arrays, always an array (NumPy makes 0-d results scalars)."""
         try:
-            out = state.quietly(self.body, *values, **attributes)
+            out = state.quietly(self.run, *values, **attributes)
         except ValueError as error:
             _explain_shapes(values)
             raise RuntimeError(f"{self.name}(): {error}") from error
@@ -332,7 +347,7 @@ def primitive(
     body: Body | None = None,
     *,
     promotion: Promotion | None = None,
-    in_place: Body | None = None,
+    ufunc: Body | None = None,
     grad_fn: str | None = None,
     reduces: bool = False,
     view: bool = False,
@@ -340,13 +355,13 @@ def primitive(
     """Make a primitive of a function on arrays; keyword-only parameters are its attributes.
 
     `promotion` maps the inputs' common type to the type to compute in (None: leave inputs as they
-    are). `in_place` is a NumPy ufunc that computes the same and takes `out=`. `grad_fn` is
+    are). `ufunc` is NumPy's own function for the body: run in its place, and with `out=` in place. `grad_fn` is
     PyTorch's name for the record where it is not the primitive's own. `reduces` says that the
     attributes `dim` and `keepdim` describe a reduction; `view` that the result shares memory.
     """
     if body is None:
-        return lambda b: Primitive(b, promotion, in_place, grad_fn, reduces, view)
-    return Primitive(body, promotion, in_place, grad_fn, reduces, view)
+        return lambda b: Primitive(b, promotion, ufunc, grad_fn, reduces, view)
+    return Primitive(body, promotion, ufunc, grad_fn, reduces, view)
 
 
 def _explain_shapes(values: tuple[Any, ...]) -> None:
@@ -431,9 +446,9 @@ def call_unary(op: Primitive, x: Any, attributes: dict[str, Any] = _NO_ATTRIBUTE
     if op.promotion is not None and value.dtype not in _FLOATING:
         (value,) = op.promoted((value,))
     if attributes:
-        out = state.quietly(op.body, value, **attributes)
+        out = state.quietly(op.run, value, **attributes)
     else:
-        out = state.quietly(op.body, value)
+        out = state.quietly(op.run, value)
     if out.__class__ is not _ndarray:
         out = np.asarray(out)
     tensor = _output(op, out, x) if op.view else wrap(out)
@@ -451,44 +466,49 @@ def call_unary(op: Primitive, x: Any, attributes: dict[str, Any] = _NO_ATTRIBUTE
 
 def call_binary(op: Primitive, x: Any, y: Any, attributes: dict[str, Any] = _NO_ATTRIBUTES) -> Any:
     """`call` for two Tensors of one floating type, or one and a Python number: a hot path."""
-    x_record = y_record = None
-    x_counter = y_counter = _CONSTANT
-    x_value, y_value = x, y
     if isinstance(x, TensorBase):
         x_value = x._array
+        kind = x_value.dtype
         x_counter = x._counter
         x_record = x._record if x._view is None else current_record(x)
-        kind = x_value.dtype
-    if isinstance(y, TensorBase):
-        y_value = y._array
-        y_counter = y._counter
-        y_record = y._record if y._view is None else current_record(y)
-        if x_counter is not _CONSTANT and y_value.dtype is not kind:
-            return call(op, (x, y), attributes)
-        kind = y_value.dtype
-        if x_counter is _CONSTANT and x.__class__ is not float and x.__class__ is not int:
-            return call(op, (x, y), attributes)
-    elif x_counter is _CONSTANT or (y.__class__ is not float and y.__class__ is not int):
-        return call(op, (x, y), attributes)
-    if kind not in _FLOATING:
-        return call(op, (x, y), attributes)
-    try:
-        if attributes:
-            out = state.quietly(op.body, x_value, y_value, **attributes)
+        if isinstance(y, TensorBase):
+            y_value = y._array
+            y_counter = y._counter
+            y_record = y._record if y._view is None else current_record(y)
+            usual = kind is y_value.dtype and kind in _FLOATING
         else:
-            out = state.quietly(op.body, x_value, y_value)
-    except ValueError:
-        return call(op, (x, y), attributes)
-    if out.__class__ is not _ndarray:
-        out = np.asarray(out)
-    tensor = wrap(out)
-    if (x_record is None and y_record is None) or not state.grad_enabled or not op.formulas:
-        return tensor
-    keep_x, keep_y, keep_out = op.saves[x_record is not None, y_record is not None]
-    saved = (
-        (x_value, x_counter, x_counter[0]) if keep_x else None,
-        (y_value, y_counter, y_counter[0]) if keep_y else None,
-        (out, tensor._counter, 0) if keep_out else None,
-    )
-    tensor._record = _record(op, (x_record, y_record), out, saved, attributes)
-    return tensor
+            y_value, y_counter, y_record = y, _CONSTANT, None
+            usual = (y.__class__ is float or y.__class__ is int) and kind in _FLOATING
+        if usual and not attributes:
+            thread = state
+            try:
+                out = thread.quietly(op.run, x_value, y_value)
+            except ValueError:
+                return call(op, (x, y), attributes)
+            if out.__class__ is not _ndarray:
+                out = np.asarray(out)
+            tensor = _new(_tensor_type)
+            tensor._array = out
+            tensor._view = None
+            tensor._counter = counter = [0]
+            if (x_record is None and y_record is None) or not thread.grad_enabled:
+                tensor._record = None
+                return tensor
+            keep_x, keep_y, keep_out = op.saves[x_record is not None, y_record is not None]
+            tensor._record = record = _new(op.record_type)
+            record.primitive = op
+            record.edges = (x_record, y_record)
+            record.shape = out.shape
+            record.dtype = kind
+            record.saved = (
+                (x_value, x_counter, x_counter[0]) if keep_x else None,
+                (y_value, y_counter, y_counter[0]) if keep_y else None,
+                (out, counter, 0) if keep_out else None,
+            )
+            record.attributes = attributes
+            record.birth = _next_birth()
+            record.watch = None
+            if not op.formulas:
+                tensor._record = None
+            return tensor
+    return call(op, (x, y), attributes)

@@ -98,7 +98,7 @@ class Gradients(TensorBase):
     def retains_grad(self) -> bool:
         """Whether a non-leaf keeps its gradient, as `retain_grad` asks."""
         record = current_record(self)
-        return record is not None and record.retains_grad
+        return record is not None and record.watch is not None and record.watch.retains_grad
 
     @property
     def grad(self) -> Tensor | None:
@@ -107,7 +107,7 @@ class Gradients(TensorBase):
         if record is None:
             resting = self.__dict__.get("_resting_leaf")
             return None if resting is None else resting.grad
-        if record.primitive is not None and not record.retains_grad and record.grad is None:
+        if record.primitive is not None and record.watch is None:
             warnings.warn(
                 "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its "
                 ".grad attribute won't be populated during autograd.backward(). If you indeed want "
@@ -163,16 +163,14 @@ class Gradients(TensorBase):
         if record is None:
             raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
         if record.primitive is not None:
-            record.retains_grad = True
+            record.watched().retains_grad = True
 
     def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
         """Call `hook` with each gradient of this tensor; what it returns takes the place of it."""
         record = current_record(self)
         if record is None:
             raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
-        if record.hooks is None:
-            record.hooks = {}
-        return _register(record.hooks, hook)
+        return _register(record.watched().hooks, hook)
 
     def register_post_accumulate_grad_hook(self, hook: Callable[[Tensor], None]) -> RemovableHandle:
         """Call `hook` with this leaf each time after a gradient was added to its `.grad`."""
@@ -181,9 +179,7 @@ class Gradients(TensorBase):
             raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
         if not isinstance(record, AccumulateGrad):
             raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
-        if record.post_hooks is None:
-            record.post_hooks = {}
-        return _register(record.post_hooks, hook)
+        return _register(record.watched().post_hooks, hook)
 
     def detach(self) -> Tensor:
         """The same memory without a record; in-place changes are seen (and counted) by both."""

@@ -71,10 +71,10 @@ def in_place(op: Primitive, target: Tensor, *others: Any, **attributes: Any) -> 
         return _recorded(op, target, others, attributes)
     array = target._array
     _check_memory(target)
-    if op.in_place is not None and array.dtype.kind == "f":
+    if op.ufunc is not None and array.dtype.kind == "f":
         values = [other._array if isinstance(other, TensorBase) else other for other in others]
         if all([_fits(value, array) for value in values]):
-            state.quietly(op.in_place, array, *values, array)
+            state.quietly(op.ufunc, array, *values, array)
             target._counter[0] += 1
             return target
     with_no_record = wrap(array)

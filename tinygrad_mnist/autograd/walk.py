@@ -80,15 +80,16 @@ def walk(
             gradient = pending.pop(record, None)
             if gradient is None:
                 continue
-            if record.hooks is not None:
+            watch = record.watch
+            if watch is not None and watch.hooks:
                 owned.discard(record)
-                gradient = _run_hooks(record, gradient)
+                gradient = _run_hooks(record, watch.hooks, gradient)
             if targets is not None and record in targets:
                 arrived[record] = gradient
-            elif record.primitive is None and targets is None:
+            elif targets is None and isinstance(record, AccumulateGrad):
                 _accumulate(record, gradient, record in owned)
-            if record.retains_grad:
-                record.grad = gradient if create_graph else wrap(gradient.copy())
+            if watch is not None and watch.retains_grad:
+                watch.grad = gradient if create_graph else wrap(gradient.copy())
             if record.primitive is not None and (wanted is None or record in wanted):
                 _send(record, gradient, pending, owned, wanted)
                 if not keep:
@@ -237,10 +238,10 @@ def _add(
         owned.add(record)
 
 
-def _run_hooks(record: Record, gradient: Gradient) -> Gradient:
+def _run_hooks(record: Record, hooks: dict[int, Any], gradient: Gradient) -> Gradient:
     """What the hooks of a tensor make of its gradient; each sees a Tensor."""
     tensor = gradient if isinstance(gradient, TensorBase) else wrap(gradient)
-    for hook in list((record.hooks or {}).values()):
+    for hook in list(hooks.values()):
         changed = hook(tensor)
         if changed is not None:
             if not isinstance(changed, TensorBase):
@@ -257,18 +258,22 @@ def _run_hooks(record: Record, gradient: Gradient) -> Gradient:
     return tensor if isinstance(gradient, TensorBase) else tensor._array
 
 
-def _accumulate(leaf: Record, gradient: Gradient, owned: bool) -> None:
+def _accumulate(leaf: AccumulateGrad, gradient: Gradient, owned: bool) -> None:
     """Add `gradient` to a leaf's `.grad`, which never shares memory with another tensor."""
+    watch = leaf.watched()
     with _accumulation:
+        known = watch.grad
         if isinstance(gradient, TensorBase):
-            leaf.grad = gradient if leaf.grad is None else leaf.grad + gradient
-        elif leaf.grad is None:
-            leaf.grad = wrap(gradient if owned else gradient.copy())
+            watch.grad = gradient if known is None else known + gradient
+        elif known is None:
+            watch.grad = wrap(gradient if owned else gradient.copy())
+        elif known._record is not None:
+            watch.grad = known + wrap(gradient)
         else:
-            leaf.grad._array += gradient
-            leaf.grad._counter[0] += 1
-    if isinstance(leaf, AccumulateGrad):
-        leaf.run_post_hooks()
+            np.add(known._array, gradient, known._array)
+            known._counter[0] += 1
+    for hook in list(watch.post_hooks.values()):
+        hook(leaf.variable)
 
 
 def _release(record: Record) -> None:

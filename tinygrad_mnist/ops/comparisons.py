@@ -121,21 +121,21 @@ def _refuse_floats(name, *operands):
             raise RuntimeError(f'"{name}_cpu" not implemented for \'{kind}\'')
 
 
-@primitive(promotion=_same, in_place=np.bitwise_and)
+@primitive(promotion=_same, ufunc=np.bitwise_and)
 def bitwise_and(input, other):
     """x & y, bit by bit"""
     _refuse_floats("bitwise_and", input, other)
     return np.bitwise_and(input, other)
 
 
-@primitive(promotion=_same, in_place=np.bitwise_or)
+@primitive(promotion=_same, ufunc=np.bitwise_or)
 def bitwise_or(input, other):
     """x | y, bit by bit"""
     _refuse_floats("bitwise_or", input, other)
     return np.bitwise_or(input, other)
 
 
-@primitive(promotion=_same, in_place=np.bitwise_xor)
+@primitive(promotion=_same, ufunc=np.bitwise_xor)
 def bitwise_xor(input, other):
     """x ^ y, bit by bit"""
     _refuse_floats("bitwise_xor", input, other)

@@ -54,7 +54,7 @@ def _same(kind: dtypes.dtype) -> dtypes.dtype:
     return kind
 
 
-@primitive(promotion=_same, in_place=np.add)
+@primitive(promotion=_same, ufunc=np.add)
 def _add(input, other):
     """x + y"""
     return input + other
@@ -73,7 +73,7 @@ def add(input: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
     return _add(input, other if alpha == 1 else mul(other, alpha))
 
 
-@primitive(promotion=_same, in_place=np.subtract)
+@primitive(promotion=_same, ufunc=np.subtract)
 def _sub(input, other):
     """x − y"""
     _refuse_bool("Subtraction, the `-` operator", input, other)
@@ -96,7 +96,7 @@ def sub(input: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
     return _sub(input, other if alpha == 1 else mul(other, alpha))
 
 
-@primitive(promotion=_same, in_place=np.multiply)
+@primitive(promotion=_same, ufunc=np.multiply)
 def mul(input, other):
     """x · y"""
     return input * other
@@ -105,7 +105,7 @@ def mul(input, other):
 mul.derivatives(input=lambda g, other: g * other, other=lambda g, input: g * input)
 
 
-@primitive(promotion=dtypes.to_floating, in_place=np.divide)
+@primitive(promotion=dtypes.to_floating, ufunc=np.divide)
 def _div(input, other):
     """x / y"""
     return input / other
@@ -206,7 +206,7 @@ def neg(input):
 neg.derivatives(input=lambda g: -g)
 
 
-@primitive(promotion=dtypes.to_floating, in_place=np.exp)
+@primitive(promotion=dtypes.to_floating, ufunc=np.exp)
 def exp(input):
     """eˣ"""
     return np.exp(input)
@@ -215,7 +215,7 @@ def exp(input):
 exp.derivatives(input=lambda g, out: g * out)
 
 
-@primitive(promotion=dtypes.to_floating, in_place=np.log)
+@primitive(promotion=dtypes.to_floating, ufunc=np.log)
 def log(input):
     """ln x"""
     return np.log(input)
@@ -224,7 +224,7 @@ def log(input):
 log.derivatives(input=lambda g, input: g / input)
 
 
-@primitive(promotion=dtypes.to_floating, in_place=np.sqrt)
+@primitive(promotion=dtypes.to_floating, ufunc=np.sqrt)
 def sqrt(input):
     """√x"""
     return np.sqrt(input)
@@ -233,7 +233,7 @@ def sqrt(input):
 sqrt.derivatives(input=lambda g, out: g / (2 * out))
 
 
-@primitive(promotion=dtypes.to_floating, in_place=np.tanh)
+@primitive(promotion=dtypes.to_floating, ufunc=np.tanh)
 def tanh(input):
     """(eˣ − e⁻ˣ) / (eˣ + e⁻ˣ)"""
     return np.tanh(input)
