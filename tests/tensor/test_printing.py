@@ -11,9 +11,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+import tinygrad_mnist
 from tinygrad_mnist import dtypes
 from tinygrad_mnist._tensor import printing
-from tinygrad_mnist._tensor.printing import format_tensor
+from tinygrad_mnist._tensor.printing import format_tensor, parameter_repr
 
 DTYPES = ("float32", "float64", "int64", "int32", "uint8", "bool")
 SPECIAL_FLOATS = [
@@ -88,13 +89,13 @@ def torch_text(array):
     return repr(torch.from_numpy(array.copy()))
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=1000, deadline=None)
 @given(array=arrays())
 def test_any_array_prints_as_in_pytorch(array):
     assert format_tensor(array) == torch_text(array)
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=1000, deadline=None)
 @given(array=arrays(), options=print_options)
 def test_any_options_print_as_in_pytorch(array, options):
     with both_printing_with(**options):
@@ -250,3 +251,133 @@ def test_unlimited_lines_fail_as_in_pytorch():
         with pytest.raises(OverflowError) as ours:
             format_tensor(array)
     assert str(ours.value) == str(theirs.value)
+
+
+ENGINES = (tinygrad_mnist, torch)
+
+
+def both_texts(make):
+    """What `make(engine)` prints, by ours and by PyTorch."""
+    ours, theirs = (make(engine) for engine in ENGINES)
+    return repr(ours), repr(theirs)
+
+
+@settings(max_examples=150, deadline=None)
+@given(array=arrays(), options=print_options)
+def test_any_tensor_prints_as_in_pytorch(array, options):
+    with both_printing_with(**options):
+        ours = tinygrad_mnist.from_numpy(array)
+        theirs = torch.from_numpy(array)
+        assert repr(ours) == str(ours) == repr(theirs)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda engine: engine.ones(2, requires_grad=True),
+        lambda engine: engine.ones(2, requires_grad=True) * 2,
+        lambda engine: (engine.ones(2, requires_grad=True) * 2).detach(),
+        lambda engine: engine.ones(2, 3, requires_grad=True).sum(),
+        lambda engine: engine.zeros(0, 3, requires_grad=True, dtype=engine.float64) + 1,
+        lambda engine: engine.zeros(20, requires_grad=True).exp(),
+        lambda engine: engine.zeros(40, 40, requires_grad=True) - 0.5,
+        lambda engine: engine.arange(3),
+        lambda engine: engine.tensor([True, False]),
+        lambda engine: engine.tensor(3, dtype=engine.uint8),
+        lambda engine: engine.ones(3, 2).shape,
+        lambda engine: [engine.tensor(1.5), engine.float64],
+    ],
+)
+def test_what_a_tensor_is_part_of_prints_as_in_pytorch(make):
+    ours, theirs = both_texts(make)
+    assert ours == theirs
+
+
+def test_set_printoptions_is_public():
+    assert tinygrad_mnist.set_printoptions is printing.set_printoptions
+
+
+def test_contents_can_be_given():
+    ours, theirs = (
+        engine.ones(2, dtype=engine.float64).__repr__(tensor_contents="[two ones]")
+        for engine in ENGINES
+    )
+    assert ours == theirs == "tensor([two ones], dtype=torch.float64)"
+
+
+def test_a_subclass_prints_under_its_own_name():
+    def subclass(engine):
+        class Weights(engine.Tensor):
+            pass
+
+        return Weights
+
+    numbers = [0.1 * i for i in range(24)]
+    ours, theirs = (subclass(engine)(numbers) for engine in ENGINES)
+    assert repr(ours) == repr(theirs)
+    assert repr(ours).startswith("Weights([")
+
+
+@pytest.mark.parametrize("spec", [".2f", "d"])
+def test_a_number_of_a_subclass_takes_no_format_specification(spec):
+    def refused(engine):
+        class Weights(engine.Tensor):
+            pass
+
+        weight = Weights(engine.tensor(1.0))
+        assert f"{weight}" == "Weights(1.)"
+        with pytest.raises(TypeError) as error:
+            format(weight, spec)
+        return str(error.value)
+
+    ours, theirs = map(refused, ENGINES)
+    assert ours == theirs
+
+
+@pytest.mark.parametrize("number", [1.5, 3, True])
+@pytest.mark.parametrize("spec", ["", ".3f", ">8", "d", "e", "%", "x", "zz"])
+def test_a_number_follows_a_format_specification(number, spec):
+    def formatted(engine):
+        try:
+            return format(engine.tensor(number), spec)
+        except ValueError as error:
+            return str(error)
+
+    ours, theirs = map(formatted, ENGINES)
+    assert ours == theirs
+
+
+@pytest.mark.parametrize("subclassed", [False, True])
+@pytest.mark.parametrize("shape", [(), (2,), (20, 20), (0, 3)])
+@pytest.mark.parametrize("requires_grad", [False, True])
+def test_a_parameter_prints_as_in_pytorch(subclassed, shape, requires_grad):
+    class Parameter(tinygrad_mnist.Tensor):
+        __repr__ = parameter_repr
+
+    class Gain(Parameter):
+        pass
+
+    class TorchGain(torch.nn.Parameter):
+        pass
+
+    TorchGain.__name__ = "Gain"
+    our_class = Gain if subclassed else Parameter
+    their_class = TorchGain if subclassed else torch.nn.Parameter
+    ours = our_class(tinygrad_mnist.ones(shape)).requires_grad_(requires_grad)
+    theirs = their_class(torch.ones(shape), requires_grad=requires_grad)
+    assert repr(ours) == str(ours) == repr(theirs)
+
+
+def test_a_number_with_a_record_formats_as_a_number():
+    assert f"{tinygrad_mnist.ones(1, requires_grad=True).sum():.3f}" == "1.000"
+
+
+@pytest.mark.parametrize("shape", [(1,), (0,), (2, 3)])
+def test_more_than_a_number_takes_no_format_specification(shape):
+    ours, theirs = (engine.ones(shape) for engine in ENGINES)
+    assert f"{ours}" == f"{theirs}"
+    with pytest.raises(TypeError) as our_error:
+        f"{ours:.3f}"
+    with pytest.raises(TypeError) as their_error:
+        f"{theirs:.3f}"
+    assert str(our_error.value) == str(their_error.value)

@@ -90,10 +90,8 @@ def get_printoptions() -> dict[str, Any]:
 def printoptions(**options: Any) -> Iterator[None]:
     """Print as `set_printoptions(**options)` says, until the `with` block ends.
 
-    >>> import tinygrad_mnist as torch
-    >>> from tinygrad_mnist._tensor.printing import printoptions
     >>> with printoptions(precision=2):
-    ...     print(torch.tensor([1.12345]))
+    ...     print(format_tensor(np.array([1.12345], np.float32)))
     tensor([1.12])
     """
     before = get_printoptions()

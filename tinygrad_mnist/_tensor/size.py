@@ -25,6 +25,7 @@ class Size(tuple[int, ...]):
     """
 
     __slots__ = ()
+    __module__ = "tinygrad_mnist"
 
     def __new__(cls, iterable: Iterable[SupportsIndex] = (), /) -> Size:
         """Keep what is an int as it is and convert what can stand for one."""
