@@ -1,0 +1,143 @@
+"""Calling a module: forward, and the hooks before and after it."""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from tinygrad_mnist._tensor.gradients import RemovableHandle
+
+from .registration import Registration
+
+_next_number = itertools.count().__next__
+
+
+class Hook(NamedTuple):
+    """A hook and how it wants to be called."""
+
+    function: Callable[..., Any]
+    with_kwargs: bool = False
+    always_call: bool = False
+
+
+def register(hooks: OrderedDict[int, Any], hook: Any, prepend: bool = False) -> RemovableHandle:
+    """Put `hook` last, or first with `prepend`, among `hooks`."""
+    number = _next_number()
+    hooks[number] = hook
+    if prepend:
+        hooks.move_to_end(number, last=False)
+    return RemovableHandle(hooks, number)
+
+
+class Calling(Registration):
+    """What `module(input)` does."""
+
+    _forward_pre_hooks: OrderedDict[int, Hook]
+    _forward_hooks: OrderedDict[int, Hook]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.__dict__["_forward_pre_hooks"] = OrderedDict()
+        self.__dict__["_forward_hooks"] = OrderedDict()
+
+    def forward(self, *input: Any) -> Any:
+        """What the module computes; each module gives its own.
+
+        Raises NotImplementedError where a module has not.
+        """
+        raise NotImplementedError(
+            f'Module [{type(self).__name__}] is missing the required "forward" function'
+        )
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """The result of `forward`, the hooks run before and after it."""
+        if self._forward_hooks or self._forward_pre_hooks:
+            return self._call_with_hooks(args, kwargs)
+        return self.forward(*args, **kwargs)
+
+    def _call_with_hooks(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        called: set[int] = set()
+        result = None
+        try:
+            args, kwargs = self._run_pre_hooks(args, kwargs)
+            result = self.forward(*args, **kwargs)
+            for number, hook in list(self._forward_hooks.items()):
+                called.add(number)
+                changed = self._run_hook(hook, args, kwargs, result)
+                result = result if changed is None else changed
+        except Exception:
+            self._run_remaining_hooks(called, args, kwargs, result)
+            raise
+        return result
+
+    def _run_pre_hooks(self, args: Any, kwargs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        for hook in list(self._forward_pre_hooks.values()):
+            if hook.with_kwargs:
+                changed = hook.function(self, args, kwargs)
+                if changed is None:
+                    continue
+                if not isinstance(changed, tuple) or len(changed) != 2:
+                    raise RuntimeError(
+                        "forward pre-hook must return None or a tuple of (new_args, new_kwargs), "
+                        f"but got {changed}."
+                    )
+                args, kwargs = changed
+            else:
+                changed = hook.function(self, args)
+                if changed is not None:
+                    args = changed if isinstance(changed, tuple) else (changed,)
+        return args, kwargs
+
+    def _run_hook(self, hook: Hook, args: Any, kwargs: Any, result: Any) -> Any:
+        if hook.with_kwargs:
+            return hook.function(self, args, kwargs, result)
+        return hook.function(self, args, result)
+
+    def _run_remaining_hooks(self, called: set[int], args: Any, kwargs: Any, result: Any) -> None:
+        """After an error: the hooks that asked for `always_call` and have not run."""
+        for number, hook in list(self._forward_hooks.items()):
+            if not hook.always_call or number in called:
+                continue
+            try:
+                self._run_hook(hook, args, kwargs, result)
+            except Exception as error:
+                warnings.warn(
+                    "module forward hook with ``always_call=True`` raised an exception "
+                    f"that was silenced as another error was raised in forward: {error}",
+                    stacklevel=2,
+                )
+
+    def register_forward_pre_hook(
+        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
+    ) -> RemovableHandle:
+        """Call `hook(module, args)` before each forward; what it returns takes the place of args.
+
+        With `with_kwargs` it is `hook(module, args, kwargs)`, which returns None or both.
+        `prepend` puts it before the hooks that are there.
+        """
+        return register(self._forward_pre_hooks, Hook(hook, with_kwargs), prepend)
+
+    def register_forward_hook(
+        self,
+        hook: Callable[..., Any],
+        *,
+        prepend: bool = False,
+        with_kwargs: bool = False,
+        always_call: bool = False,
+    ) -> RemovableHandle:
+        """Call `hook(module, args, output)` after each forward; it may return another output.
+
+        With `with_kwargs` it is `hook(module, args, kwargs, output)`. `prepend` puts it before
+        the hooks that are there; `always_call` calls it even when forward raises.
+
+        >>> import tinygrad_mnist as torch
+        >>> layer = torch.nn.Linear(3, 2)
+        >>> handle = layer.register_forward_hook(lambda m, args, out: print(list(out.shape)))
+        >>> _ = layer(torch.ones(5, 3))
+        [5, 2]
+        >>> handle.remove()
+        """
+        return register(self._forward_hooks, Hook(hook, with_kwargs, always_call), prepend)

@@ -1,0 +1,179 @@
+"""Module: what every layer and every network is."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable
+from typing import Any, Self
+
+from tinygrad_mnist import dtypes
+from tinygrad_mnist._tensor import Tensor
+from tinygrad_mnist._tensor.places import check_device
+from tinygrad_mnist.primitive import TensorBase
+
+from .calling import Calling
+from .state import State
+from .traversal import Traversal
+
+
+class Module(Traversal, Calling, State):
+    """A function with parameters; the base class of all layers and networks.
+
+    A subclass calls `super().__init__()` first, assigns its parameters and layers to attributes,
+    and computes in `forward`. Calling the module calls `forward`.
+
+    >>> import tinygrad_mnist as torch
+    >>> from tinygrad_mnist import nn
+    >>> class Scale(nn.Module):
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.factor = nn.Parameter(torch.tensor(2.0))
+    ...
+    ...     def forward(self, x):
+    ...         return self.factor * x
+    >>> Scale()(torch.tensor([1.0, 3.0]))
+    tensor([2., 6.], grad_fn=<MulBackward0>)
+    """
+
+    call_super_init: bool = False
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        if not self.call_super_init and (args or kwargs):
+            what = f"an unexpected keyword argument '{next(iter(kwargs))}'" if kwargs else ""
+            what = what or f"1 positional argument but {len(args) + 1} were given"
+            verb = "got" if kwargs else "takes"
+            raise TypeError(f"{type(self).__name__}.__init__() {verb} {what}")
+        super().__init__()
+
+    def apply(self, fn: Callable[[Module], Any]) -> Self:
+        """Call `fn` on every descendant and then on the module itself; the module."""
+        for module in self.children():
+            module.apply(fn)
+        fn(self)
+        return self
+
+    def train(self, mode: bool = True) -> Self:
+        """Switch the module and its descendants to training, or to evaluation; the module.
+
+        Raises ValueError when `mode` is not a bool.
+        """
+        if not isinstance(mode, bool):
+            raise ValueError("training mode is expected to be boolean")
+        self.training = mode
+        for module in self.children():
+            module.train(mode)
+        return self
+
+    def eval(self) -> Self:
+        """Switch the module and its descendants to evaluation: `train(False)`."""
+        return self.train(False)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
+        """Ask for gradients of all parameters, or freeze them; the module."""
+        for parameter in self.parameters():
+            parameter.requires_grad_(requires_grad)
+        return self
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Set the gradients of all parameters to None, or to zero."""
+        for parameter in self.parameters():
+            if parameter.grad is None:
+                continue
+            if set_to_none:
+                parameter.grad = None
+            else:
+                parameter.grad = parameter.grad.detach()
+                parameter.grad.zero_()
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """Put `fn(tensor)` in the place of every parameter's data, its gradient, every buffer."""
+        if recurse:
+            for module in self.children():
+                module._apply(fn)
+        for parameter in self._parameters.values():
+            if parameter is None:
+                continue
+            gradient = parameter.grad
+            parameter.grad = None
+            parameter.data = fn(parameter.data)
+            if gradient is not None:
+                parameter.grad = fn(gradient.detach())
+        for name, buffer in self._buffers.items():
+            if buffer is not None:
+                self._buffers[name] = fn(buffer)
+        return self
+
+    def to(
+        self,
+        *args: Any,
+        dtype: dtypes.dtype | None = None,
+        device: Any = None,
+        non_blocking: bool = False,
+        memory_format: Any = None,
+    ) -> Self:
+        """Convert all floating-point parameters and buffers; give back the module.
+
+        Raises TypeError for a type that is not floating point, NotImplementedError for another
+        device than the CPU.
+        """
+        for argument in args:
+            if isinstance(argument, dtypes.dtype):
+                dtype = argument
+            elif isinstance(argument, TensorBase):
+                dtype = dtypes.from_numpy_dtype(argument._array.dtype)
+            elif not isinstance(argument, bool):
+                device = argument
+        check_device(device)
+        if dtype is None:
+            return self
+        if not dtype.is_floating_point:
+            raise TypeError(
+                "nn.Module.to only accepts floating point or complex dtypes, "
+                f"but got desired dtype={dtype}"
+            )
+        return self._apply(lambda t: t.to(dtype) if t.is_floating_point() else t)
+
+    def float(self) -> Self:
+        """Convert all floating-point parameters and buffers to float32; the module."""
+        return self.to(dtypes.float32)
+
+    def double(self) -> Self:
+        """Convert all floating-point parameters and buffers to float64; the module."""
+        return self.to(dtypes.float64)
+
+    def half(self) -> Self:
+        """Refused: float16 is not carried."""
+        raise NotImplementedError("float16 is not supported: use .float() (float32)")
+
+    def bfloat16(self) -> Self:
+        """Refused: bfloat16 is not carried."""
+        raise NotImplementedError("bfloat16 is not supported: use .float() (float32)")
+
+    def type(self, dst_type: dtypes.dtype | str) -> Self:
+        """Convert all parameters and buffers to `dst_type`; the module."""
+        return self._apply(lambda t: t.type(dst_type))
+
+    def cpu(self) -> Self:
+        """The module itself: it lives on the CPU."""
+        return self
+
+    def cuda(self, device: Any = None) -> Self:
+        """Refused: there is no GPU here."""
+        return self.to("cuda")
+
+    def _get_name(self) -> str:
+        return type(self).__name__
+
+    def extra_repr(self) -> str:
+        """What the module prints of itself beside its children: its settings, mostly."""
+        return ""
+
+    def __repr__(self) -> str:
+        extra = self.extra_repr()
+        lines = extra.split("\n") if extra else []
+        if len(lines) == 1 and not self._modules:
+            return f"{self._get_name()}({extra})"
+        for name, module in self._modules.items():
+            lines.append(f"({name}): {module!r}")
+        body = textwrap.indent("\n".join(lines), "  ")
+        return f"{self._get_name()}(\n{body}\n)" if lines else f"{self._get_name()}()"

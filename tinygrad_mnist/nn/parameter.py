@@ -1,0 +1,96 @@
+"""Tensors that belong to a module: Parameter, which is trained, and Buffer, which is not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tinygrad_mnist._tensor import Tensor, empty
+from tinygrad_mnist._tensor.printing import parameter_repr
+from tinygrad_mnist.primitive import AccumulateGrad, TensorBase
+
+
+def _share(cls: type[Any], data: Any) -> Any:
+    """A tensor of class `cls` on the memory (and the version counter) of `data`."""
+    if data is None:
+        data = empty(0)
+    if not isinstance(data, TensorBase):
+        raise TypeError(
+            f"{cls.__name__}(): argument 'data' (position 1) must be Tensor, "
+            f"not {type(data).__name__}"
+        )
+    tensor = object.__new__(cls)
+    tensor._array = data._array
+    tensor._counter = data._counter
+    tensor._record = None
+    tensor._view = None
+    return tensor
+
+
+class Parameter(Tensor):
+    """A tensor that a module trains: assigned to an attribute, it is among its `parameters()`.
+
+    It shares memory with `data`, and requires a gradient unless told otherwise. Raises
+    RuntimeError when `data` is not floating point and a gradient is required.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.nn.Parameter(torch.ones(2))
+    Parameter containing:
+    tensor([1., 1.], requires_grad=True)
+    """
+
+    __slots__ = ()
+    __module__ = "tinygrad_mnist.nn.parameter"
+
+    def __new__(cls, data: Any = None, requires_grad: bool = True) -> Any:
+        """A parameter on the memory of `data`."""
+        parameter = _share(cls, data)
+        if requires_grad:
+            if parameter._array.dtype.kind != "f":
+                raise RuntimeError(
+                    "Only Tensors of floating point and complex dtype can require gradients"
+                )
+            parameter._record = AccumulateGrad(parameter)
+        return parameter
+
+    def __init__(self, data: Any = None, requires_grad: bool = True) -> None:
+        """Everything is done where the object is made."""
+
+    def __repr__(self, *, tensor_contents: str | None = None) -> str:
+        return parameter_repr(self)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        if id(self) not in memo:
+            memo[id(self)] = type(self)(self.detach().clone(), self.requires_grad)
+        return memo[id(self)]
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return type(self), (self.detach(), self.requires_grad)
+
+
+class Buffer(Tensor):
+    """A tensor that a module keeps but does not train: assigned to an attribute, it is a buffer.
+
+    `persistent` says whether it is part of the module's `state_dict()`.
+
+    >>> import tinygrad_mnist as torch
+    >>> module = torch.nn.Module()
+    >>> module.steps = torch.nn.Buffer(torch.zeros(1))
+    >>> list(module.state_dict())
+    ['steps']
+    """
+
+    __slots__ = ()
+    __module__ = "tinygrad_mnist.nn.parameter"
+    persistent: bool
+
+    def __new__(cls, data: Any = None, *, persistent: bool = True) -> Any:
+        """A buffer on the memory of `data`."""
+        buffer = _share(cls, data)
+        buffer.persistent = persistent
+        return buffer
+
+    def __init__(self, data: Any = None, *, persistent: bool = True) -> None:
+        """Everything is done where the object is made."""
+
+
+__all__ = ["Buffer", "Parameter"]
