@@ -248,6 +248,11 @@ class Formula(NamedTuple):
     wants_shape: bool
     wants_position: bool
 
+    @property
+    def plain(self) -> bool:
+        """Whether it asks for saved values only."""
+        return not (self.attributes or self.wants_shape or self.wants_position)
+
 
 
 
@@ -320,6 +325,9 @@ class Primitive:
 
     def __call__(self, *inputs: Any, **attributes: Any) -> Any:
         """The result on `inputs`: a Tensor if one of them is, else an array."""
+        if inputs[0].__class__ is _ndarray and not isinstance(inputs[-1], TensorBase):
+            out = self.run(*inputs, **attributes)
+            return out if out.__class__ is _ndarray else np.asarray(out)
         if len(inputs) == 1:
             return call_unary(self, inputs[0], attributes)
         if len(inputs) == 2:

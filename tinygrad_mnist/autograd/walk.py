@@ -8,15 +8,18 @@ their own; otherwise they are plain arrays.
 
 from __future__ import annotations
 
+import math
+import operator
 import threading
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
+from tinygrad_mnist.dtypes import from_numpy_dtype
 from tinygrad_mnist.ops.elementwise import cast_to
 from tinygrad_mnist.ops.reductions import _sum
-from tinygrad_mnist.ops.shapes import expand, reshape
+from tinygrad_mnist.ops.shapes import expand
 from tinygrad_mnist.primitive import (
     AccumulateGrad,
     Formula,
@@ -26,13 +29,13 @@ from tinygrad_mnist.primitive import (
     current_record,
     wrap,
 )
-from tinygrad_mnist.dtypes import from_numpy_dtype
-
 from .grad_mode import _GradMode
 
 Gradient = Any
 _RELEASED: tuple[Saved | None, ...] = ()
 _accumulation = threading.Lock()
+_ndarray = np.ndarray
+_by_birth = operator.attrgetter("birth")
 
 
 def reachable(roots: Iterable[Record]) -> list[Record]:
@@ -44,7 +47,7 @@ def reachable(roots: Iterable[Record]) -> list[Record]:
             if edge is not None and edge not in seen:
                 seen.add(edge)
                 waiting.append(edge)
-    return sorted(seen, key=lambda record: record.birth, reverse=True)
+    return sorted(seen, key=_by_birth, reverse=True)
 
 
 def _leading_to(targets: set[Record], order: list[Record]) -> set[Record]:
@@ -107,7 +110,7 @@ def _send(
     """Give each input of `record` that needs one its gradient, by the input's formula."""
     op = record.primitive
     assert op is not None
-    as_tensors = isinstance(gradient, TensorBase)
+    as_tensors = gradient.__class__ is not _ndarray
     if op.reduces and not record.attributes["keepdim"]:
         gradient = _restored(gradient, record)
     for position, edge in enumerate(record.edges):
@@ -116,33 +119,41 @@ def _send(
         formula = op.formula(position)
         if formula is None:
             continue
-        result = _apply(formula, record, gradient, position, edge, as_tensors)
-        fresh = False
-        if not as_tensors:
-            if result.__class__ is not np.ndarray:
-                result = np.asarray(result)
-            fresh = result is not gradient and result.base is None and not _is_saved(result, record)
-        fitted = _fit(result, edge)
-        _add(pending, owned, edge, fitted, fresh and fitted is result)
+        values = [_unpack(record, which, as_tensors) for which in formula.saved]
+        if formula.plain:
+            result = formula.function(gradient, *values)
+        else:
+            keywords = _keywords(formula, record, position, edge)
+            result = formula.function(gradient, *values, **keywords)
+        if as_tensors:
+            _add(pending, owned, edge, _fit(result, edge), False)
+            continue
+        if result.__class__ is not _ndarray:
+            result = np.asarray(result)
+        fresh = result is not gradient and result.base is None and not _is_saved(result, record)
+        if result.shape != edge.shape:
+            result = _fit_array_shape(result, edge.shape)
+            fresh = fresh or result.base is None
+        if result.dtype is not edge.dtype and result.dtype != edge.dtype:
+            result = result.astype(edge.dtype)
+        _add(pending, owned, edge, result, fresh)
 
 
 def _is_saved(array: Gradient, record: Record) -> bool:
-    return any([saved is not None and saved[0] is array for saved in record.saved])
+    for saved in record.saved:
+        if saved is not None and saved[0] is array:
+            return True
+    return False
 
 
-def _apply(
-    formula: Formula, record: Record, gradient: Gradient, position: int, edge: Record, tensors: bool
-) -> Gradient:
-    """Evaluate one formula with what it asks for."""
-    values = [_unpack(record, which, tensors) for which in formula.saved]
-    if not (formula.attributes or formula.wants_shape or formula.wants_position):
-        return formula.function(gradient, *values)
+def _keywords(formula: Formula, record: Record, position: int, edge: Record) -> dict[str, Any]:
+    """What a formula asks for besides saved values."""
     keywords = {name: record.attributes[name] for name in formula.attributes}
     if formula.wants_shape:
         keywords["shape"] = edge.shape
     if formula.wants_position:
         keywords["position"] = position
-    return formula.function(gradient, *values, **keywords)
+    return keywords
 
 
 def _unpack(record: Record, which: int, as_tensor: bool) -> Any:
@@ -189,32 +200,51 @@ def _restored(gradient: Gradient, record: Record) -> Gradient:
 
 
 def _fit(gradient: Gradient, edge: Record) -> Gradient:
-    """`gradient` in the shape and type of the input: what was broadcast summed, what was reduced
+    """A Tensor in the shape and type of the input: what was broadcast summed, what was reduced
     stretched, what was reshaped shaped back, what was cast cast back."""
-    array = gradient._array if isinstance(gradient, TensorBase) else gradient
-    if array.shape != edge.shape:
-        gradient = _fit_shape(gradient, array, edge.shape)
-    if array.dtype is not edge.dtype and array.dtype != edge.dtype:
-        if isinstance(gradient, TensorBase):
-            return cast_to(gradient, from_numpy_dtype(edge.dtype))
-        return gradient.astype(edge.dtype)
-    return gradient
+    have, shape = gradient._array.shape, edge.shape
+    if have != shape:
+        stretched = _broadcasts(have, shape)
+        over = None if stretched else _summed_over(have, shape)
+        if stretched:
+            gradient = expand(gradient, shape)
+        elif over:
+            gradient = _sum(gradient, dim=over, keepdim=True)
+        gradient = gradient.reshape(shape)
+    return cast_to(gradient, from_numpy_dtype(edge.dtype))
 
 
-def _fit_shape(gradient: Gradient, array: Any, shape: tuple[int, ...]) -> Gradient:
-    lead = array.ndim - len(shape)
-    aligned = (1,) * lead + shape
-    if lead <= 0 and all(have in (1, want) for have, want in zip(array.shape[::-1], shape[::-1])):
-        return expand(gradient, shape)
-    stretches = lead >= 0 and all(
-        have == want or want == 1 for have, want in zip(array.shape, aligned, strict=True)
+def _fit_array_shape(array: Any, shape: tuple[int, ...]) -> Any:
+    """The same for an array, without records: a hot path. What is stretched owns its memory."""
+    have = array.shape
+    if array.size == math.prod(shape):
+        return array.reshape(shape)
+    if _broadcasts(have, shape):
+        stretched = np.empty(shape, array.dtype)
+        stretched[...] = array
+        return stretched
+    over = _summed_over(have, shape)
+    if over == tuple(range(len(have) - len(shape))):
+        return _sum(array, dim=over, keepdim=False)
+    return _sum(array, dim=over, keepdim=True).reshape(shape)
+
+
+def _broadcasts(have: tuple[int, ...], shape: tuple[int, ...]) -> bool:
+    """Whether sizes of 1 in `have` stretch to give `shape`."""
+    lead = len(shape) - len(have)
+    return lead >= 0 and all([n in (1, want) for n, want in zip(have, shape[lead:], strict=True)])
+
+
+def _summed_over(have: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The dimensions that broadcasting added to or stretched in `shape` to give `have`; none where
+    the sizes are those of a reshape."""
+    lead = len(have) - len(shape)
+    if math.prod(have) == math.prod(shape) or lead < 0:
+        return ()
+    added = tuple(range(lead))
+    return added + tuple(
+        [lead + d for d, want in enumerate(shape) if want == 1 and have[lead + d] != 1]
     )
-    if stretches and np.prod(array.shape) != np.prod(shape):
-        over = tuple([d for d, want in enumerate(aligned) if d < lead or want != array.shape[d]])
-        if lead and all(d < lead for d in over):
-            return _sum(gradient, dim=over, keepdim=False)
-        gradient = _sum(gradient, dim=over, keepdim=True)
-    return gradient.reshape(shape)
 
 
 def _add(
@@ -231,10 +261,12 @@ def _add(
         pending[record] = gradient
         if fresh:
             owned.add(record)
-    elif record in owned and not isinstance(known, TensorBase):
-        known += gradient
+    elif known.__class__ is not _ndarray:
+        pending[record] = known + gradient
+    elif record in owned:
+        np.add(known, gradient, known)
     else:
-        pending[record] = np.asarray(known + gradient) if known.__class__ is np.ndarray else known + gradient
+        pending[record] = np.asarray(known + gradient)
         owned.add(record)
 
 
@@ -304,5 +336,5 @@ def start_of(tensor: TensorBase, gradient: Any, position: int, create_graph: boo
             f"torch.Size({list(gradient._array.shape)}) and output[{position}] has a shape of "
             f"torch.Size({list(array.shape)})."
         )
-    fitted = _fit(gradient if create_graph else gradient._array, record)
-    return record, fitted
+    fitted = _fit(gradient, record)
+    return record, fitted if create_graph else fitted._array
