@@ -247,11 +247,8 @@ class Formula(NamedTuple):
     attributes: tuple[str, ...]
     wants_shape: bool
     wants_position: bool
-
-    @property
-    def plain(self) -> bool:
-        """Whether it asks for saved values only."""
-        return not (self.attributes or self.wants_shape or self.wants_position)
+    plain: bool
+    """Whether it asks for saved values only."""
 
 
 
@@ -271,6 +268,10 @@ class SavePlan(dict[tuple[bool, ...], tuple[bool, ...]]):
                 wanted.update(formula.saved)
         self[needs] = tuple(i in wanted for i in range(len(needs) + 1))
         return self[needs]
+
+
+PRIMITIVES: dict[str, Primitive] = {}
+"""Every primitive by its name."""
 
 
 class Primitive:
@@ -299,7 +300,9 @@ class Primitive:
         self.inputs = tuple(p.name for p in parameters if p.kind is not p.KEYWORD_ONLY)
         self.variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
         self.formulas: dict[str, Formula] = {}
+        self._by_position: tuple[Formula | None, ...] = (None,) * len(self.inputs)
         self.saves = SavePlan(self)
+        PRIMITIVES[self.name] = self
 
     def derivatives(self, **formulas: Callable[..., Any]) -> None:
         """Give for each differentiable input, by name, the formula of its derivative."""
@@ -307,6 +310,7 @@ class Primitive:
         if unknown:
             raise TypeError(f"{self.name} has no input named {', '.join(sorted(unknown))}")
         self.formulas = {name: self._read(formula) for name, formula in formulas.items()}
+        self._by_position = tuple([self.formulas.get(name) for name in self.inputs])
 
     def _read(self, function: Callable[..., Any]) -> Formula:
         wanted = list(inspect.signature(function).parameters)[1:]
@@ -314,11 +318,11 @@ class Primitive:
         saved = tuple(values.index(name) for name in wanted if name in values)
         rest = wanted[len(saved) :]
         attributes = tuple(name for name in rest if name not in ("shape", "position"))
-        return Formula(function, saved, attributes, "shape" in rest, "position" in rest)
+        return Formula(function, saved, attributes, "shape" in rest, "position" in rest, not rest)
 
     def formula(self, position: int) -> Formula | None:
         """The formula for the input at `position`, None when it is not differentiable."""
-        return self.formulas.get(self.inputs[0 if self.variadic else position])
+        return self._by_position[0 if self.variadic else position]
 
     def __repr__(self) -> str:
         return f"<primitive {self.name}>"
