@@ -109,6 +109,7 @@ def test_a_pickle_with_other_digits_is_refused(
         (b"other digits", "is not MNIST's train-images-idx3-ubyte"),
         (gzip.compress(bytes(2**20)), "holds more than"),
     ],
+    ids=["empty", "a page", "short", "cut off", "other digits", "a bomb"],
 )
 def test_a_broken_file_that_was_pointed_at_is_an_error(
     offline: None,
