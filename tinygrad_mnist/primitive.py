@@ -238,6 +238,19 @@ def label(tensor: Any, name: str) -> Any:
     return tensor
 
 
+def bare_record(
+    op: Primitive,
+    edges: tuple[Record | None, ...],
+    out: Array,
+    attributes: dict[str, Any],
+    record_type: type[Record],
+) -> Record:
+    """A record of the class given that has saved nothing."""
+    record = _record(op, edges, out, (), attributes)
+    record.__class__ = record_type
+    return record
+
+
 class Formula(NamedTuple):
     """A derivative formula and what it asks for, in the order in which it asks."""
 
@@ -302,6 +315,8 @@ class Primitive:
         self.formulas: dict[str, Formula] = {}
         self._by_position: tuple[Formula | None, ...] = (None,) * len(self.inputs)
         self.saves = SavePlan(self)
+        self.sends: Callable[[Record, Any], list[Any]] | None = None
+        """Where formulas do not do: the gradients for all edges at once."""
         PRIMITIVES[self.name] = self
 
     def derivatives(self, **formulas: Callable[..., Any]) -> None:

@@ -110,6 +110,11 @@ def _send(
     """Give each input of `record` that needs one its gradient, by the input's formula."""
     op = record.primitive
     assert op is not None
+    if op.sends is not None:
+        for edge, result in zip(record.edges, op.sends(record, gradient), strict=True):
+            if edge is not None and result is not None and (wanted is None or edge in wanted):
+                _add(pending, owned, edge, result, False)
+        return
     as_tensors = gradient.__class__ is not _ndarray
     if op.reduces and not record.attributes["keepdim"]:
         gradient = _restored(gradient, record)
@@ -126,7 +131,7 @@ def _send(
             keywords = _keywords(formula, record, position, edge)
             result = formula.function(gradient, *values, **keywords)
         if as_tensors:
-            _add(pending, owned, edge, _fit(result, edge), False)
+            _add(pending, owned, edge, fit(result, edge), False)
             continue
         if result.__class__ is not _ndarray:
             result = np.asarray(result)
@@ -159,28 +164,14 @@ def _keywords(formula: Formula, record: Record, position: int, edge: Record) -> 
 def _unpack(record: Record, which: int, as_tensor: bool) -> Any:
     """A saved value, checked to be still there and as it was."""
     if record.saved is _RELEASED:
-        raise RuntimeError(
-            "Trying to backward through the graph a second time (or directly access saved tensors "
-            "after they have already been freed). Saved intermediate values of the graph are freed "
-            "when you call .backward() or autograd.grad(). Specify retain_graph=True if you need "
-            "to backward through the graph a second time or if you need to access saved tensors "
-            "after calling backward."
-        )
+        raise released_error()
     saved = record.saved[which]
     assert saved is not None
     value, counter, version = saved
     is_output = which == len(record.edges)
     if counter[0] != version:
-        kind = from_numpy_dtype(value.dtype).legacy_name
         source = record if is_output else record.edges[which]
-        origin = "" if source is None else f", which is output 0 of {source.name()},"
-        raise RuntimeError(
-            "one of the variables needed for gradient computation has been modified by an inplace "
-            f"operation: [torch.{kind}Tensor {list(value.shape)}]{origin} is at version "
-            f"{counter[0]}; expected version {version} instead. Hint: the backtrace further above "
-            f"shows the operation that failed to compute its gradient ({record.name()}). The "
-            "variable in question was changed in there or anywhere later. Good luck!"
-        )
+        raise version_error(value, counter[0], version, source, record.name())
     operation = record.primitive
     if is_output and operation is not None and operation.reduces:
         value = value if record.attributes["keepdim"] else _restored(value, record)
@@ -191,6 +182,32 @@ def _unpack(record: Record, which: int, as_tensor: bool) -> Any:
     return tensor
 
 
+def released_error() -> RuntimeError:
+    """The error for values that an earlier walk released."""
+    return RuntimeError(
+        "Trying to backward through the graph a second time (or directly access saved tensors "
+        "after they have already been freed). Saved intermediate values of the graph are freed "
+        "when you call .backward() or autograd.grad(). Specify retain_graph=True if you need "
+        "to backward through the graph a second time or if you need to access saved tensors "
+        "after calling backward."
+    )
+
+
+def version_error(
+    value: Any, version: int, expected: int, source: Record | None, user: str
+) -> RuntimeError:
+    """The error for a saved value that was changed in place before `user` could use it."""
+    kind = from_numpy_dtype(value.dtype).legacy_name
+    origin = "" if source is None else f", which is output 0 of {source.name()},"
+    return RuntimeError(
+        "one of the variables needed for gradient computation has been modified by an inplace "
+        f"operation: [torch.{kind}Tensor {list(value.shape)}]{origin} is at version {version}; "
+        f"expected version {expected} instead: {user} needs it as it was. Hint: enable anomaly "
+        "detection to find the operation that failed to compute its gradient, with "
+        "torch.autograd.set_detect_anomaly(True)."
+    )
+
+
 def _restored(gradient: Gradient, record: Record) -> Gradient:
     """`gradient` with the dimensions that a reduction removed put back with size 1."""
     edge = record.edges[0]
@@ -199,7 +216,7 @@ def _restored(gradient: Gradient, record: Record) -> Gradient:
     return gradient.reshape(tuple([1 if d in dims else n for d, n in enumerate(edge.shape)]))
 
 
-def _fit(gradient: Gradient, edge: Record) -> Gradient:
+def fit(gradient: Gradient, edge: Record) -> Gradient:
     """A Tensor in the shape and type of the input: what was broadcast summed, what was reduced
     stretched, what was reshaped shaped back, what was cast cast back."""
     have, shape = gradient._array.shape, edge.shape
@@ -310,6 +327,9 @@ def _accumulate(leaf: AccumulateGrad, gradient: Gradient, owned: bool) -> None:
 
 def _release(record: Record) -> None:
     """Let go of a record's saved arrays (numbers may stay: a second walk needs nothing else)."""
+    context = record.attributes.get("ctx")
+    if context is not None and context._saved:
+        context._saved = None
     if any([saved is not None and isinstance(saved[0], np.ndarray) for saved in record.saved]):
         record.saved = _RELEASED
 
@@ -336,5 +356,5 @@ def start_of(tensor: TensorBase, gradient: Any, position: int, create_graph: boo
             f"torch.Size({list(gradient._array.shape)}) and output[{position}] has a shape of "
             f"torch.Size({list(array.shape)})."
         )
-    fitted = _fit(gradient, record)
+    fitted = fit(gradient, record)
     return record, fitted if create_graph else fitted._array
