@@ -1,0 +1,326 @@
+"""Operations of one's own: a forward and a backward, written as two static methods."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mnist.primitive import (
+    Primitive,
+    Record,
+    TensorBase,
+    bare_record,
+    current_record,
+    state,
+    wrap,
+)
+
+from .grad_mode import _GradMode
+from .walk import fit, released_error, version_error
+
+Tensor = Any
+
+
+class Bundle:
+    """The gradients of several outputs, on their way to the one record that takes them all."""
+
+    def __init__(self, gradients: dict[int, Any]) -> None:
+        self.gradients = gradients
+
+    def __add__(self, other: Bundle) -> Bundle:
+        total = dict(self.gradients)
+        for position, gradient in other.gradients.items():
+            total[position] = total[position] + gradient if position in total else gradient
+        return Bundle(total)
+
+
+class FunctionCtx:
+    """What forward and backward share: saved tensors, and any attribute forward sets on it."""
+
+    needs_input_grad: tuple[bool, ...] = ()
+    materialize_grads = True
+    _to_save: tuple[Tensor | None, ...] = ()
+    _saved: tuple[Any, ...] | None = ()
+    _dirty: tuple[Tensor, ...] = ()
+    _constant: tuple[Tensor, ...] = ()
+    _node: Record | None = None
+
+    def save_for_backward(self, *tensors: Tensor | None) -> None:
+        """Keep inputs or outputs for backward, where `saved_tensors` gives them, version-checked."""
+        for tensor in tensors:
+            if tensor is not None and not isinstance(tensor, TensorBase):
+                raise TypeError(
+                    "save_for_backward can only save variables, but argument "
+                    f"{tensors.index(tensor)} is of type {type(tensor).__name__}"
+                )
+        self._to_save = tensors
+
+    @property
+    def saved_tensors(self) -> tuple[Tensor | None, ...]:
+        """The tensors that `save_for_backward` kept; RuntimeError once they have been released."""
+        if self._saved is None:
+            raise released_error()
+        return tuple([None if kept is None else self._unpack(*kept) for kept in self._saved])
+
+    def _unpack(self, array: Any, counter: list[int], version: int, source: Any) -> Tensor:
+        if counter[0] != version:
+            name = "a custom Function" if self._node is None else self._node.name()
+            raise version_error(array, counter[0], version, None, name)
+        tensor = wrap(array, counter)
+        if isinstance(source, Record):
+            tensor._record = source
+        elif source is not None and self._node is not None:
+            tensor._record = _output_record(self._node, array, source)
+        return tensor
+
+    def mark_dirty(self, *args: Tensor) -> None:
+        """Say which inputs forward changed in place (they must be returned too)."""
+        self._dirty = args
+
+    def mark_non_differentiable(self, *args: Tensor) -> None:
+        """Say which outputs no gradient is to be expected for."""
+        self._constant = args
+
+    def set_materialize_grads(self, value: bool) -> None:
+        """Whether backward gets zeros (the default) or None for an output that was not used."""
+        self.materialize_grads = value
+
+
+def _output_record(node: Record, array: Any, position: int) -> Record:
+    """The record of one output among several: it hands its gradient on to `node`, bundled."""
+    if not node.attributes["several"]:
+        return node
+    return bare_record(_OUTPUT, (node,), array, {"position": position}, type(node))
+
+
+def _run_backward(record: Record, gradient: Any) -> list[Any]:
+    """The gradients of a Function's inputs: its backward, called with Tensors."""
+    function, ctx = record.attributes["function"], record.attributes["ctx"]
+    several = isinstance(gradient, Bundle)
+    given = gradient.gradients if isinstance(gradient, Bundle) else {0: gradient}
+    as_tensors = any([isinstance(each, TensorBase) for each in given.values()])
+    arguments = []
+    for position, (shape, dtype) in enumerate(record.attributes["outputs"]):
+        each = given.get(position)
+        if each is None and ctx.materialize_grads:
+            each = np.zeros(shape, dtype)
+        arguments.append(wrap(each) if isinstance(each, np.ndarray) else each)
+    assert several or len(arguments) == 1
+    ctx._node = record
+    try:
+        with _GradMode(as_tensors):
+            results = function.backward(ctx, *arguments)
+    finally:
+        ctx._node = None
+    if not isinstance(results, tuple):
+        results = (results,)
+    return _checked(record, results, as_tensors)
+
+
+def _checked(record: Record, results: tuple[Any, ...], as_tensors: bool) -> list[Any]:
+    """A Function's gradients, one for each edge, in the edges' shapes; RuntimeError otherwise."""
+    name, edges = record.name(), record.edges
+    while len(results) > len(edges) and results[-1] is None:
+        results = results[:-1]
+    if len(results) != len(edges):
+        raise RuntimeError(
+            f"function {name} returned an incorrect number of gradients "
+            f"(expected {len(edges)}, got {len(results)})"
+        )
+    fitted: list[Any] = []
+    for position, (edge, result) in enumerate(zip(edges, results, strict=True)):
+        if edge is None or result is None:
+            fitted.append(None)
+            continue
+        if not isinstance(result, TensorBase):
+            raise TypeError(f"expected Variable or None (got {type(result).__name__})")
+        try:
+            good = fit(result, edge)
+        except (RuntimeError, ValueError):
+            raise RuntimeError(
+                f"Function {name} returned an invalid gradient at index {position} - got "
+                f"{list(result._array.shape)} but expected shape compatible with "
+                f"{list(edge.shape)}"
+            ) from None
+        fitted.append(good if as_tensors else good._array)
+    return fitted
+
+
+def _bundled(record: Record, gradient: Any) -> list[Any]:
+    return [Bundle({record.attributes["position"]: gradient})]
+
+
+def _nothing() -> None:
+    """The body of the two primitives below, which are recorded but never computed by the engine."""
+
+
+_FUNCTION = Primitive(_nothing, None, None, "FunctionBackward", False, False)
+_FUNCTION.sends = _run_backward
+_OUTPUT = Primitive(_nothing, None, None, "FunctionOutputBackward", False, False)
+_OUTPUT.sends = _bundled
+
+
+class Function:
+    """An operation of one's own. Subclass it, write `forward` and `backward`, call `apply`.
+
+    `forward(ctx, *inputs)` computes (nothing in it is recorded); `backward(ctx, *gradients)`
+    returns one gradient for each input of forward, None for those without. With `setup_context(ctx,
+    inputs, output)` defined, forward goes without ctx.
+
+    >>> import tinygrad_mnist as torch
+    >>> class Cube(torch.autograd.Function):
+    ...     @staticmethod
+    ...     def forward(ctx, x):
+    ...         ctx.save_for_backward(x)
+    ...         return x**3
+    ...
+    ...     @staticmethod
+    ...     def backward(ctx, g):
+    ...         (x,) = ctx.saved_tensors
+    ...         return g * 3 * x**2
+    >>> x = torch.tensor(2.0, requires_grad=True)
+    >>> y = Cube.apply(x)
+    >>> y
+    tensor(8., grad_fn=<CubeBackward>)
+    >>> y.backward()
+    >>> x.grad
+    tensor(12.)
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        raise RuntimeError(
+            f"{type(self)} should not be instantiated. Methods on autograd functions are all "
+            "static, so you should invoke them on the class itself. Instantiating an autograd "
+            "function will raise an error in a future version of PyTorch."
+        )
+
+    @staticmethod
+    def forward(*args: Any, **kwargs: Any) -> Any:
+        """Compute the outputs; to be overridden."""
+        raise NotImplementedError(
+            "You must implement the forward function for custom autograd.Function."
+        )
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+        """Save what backward needs; to be overridden where forward goes without ctx."""
+        raise NotImplementedError("setup_context is not implemented.")
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Any) -> Any:
+        """Compute the gradients of the inputs; to be overridden."""
+        raise NotImplementedError(
+            "You must implement either the backward or vjp method for your custom "
+            "autograd.Function to use it with backward mode AD."
+        )
+
+    @classmethod
+    def apply(cls, *args: Any) -> Any:
+        """Run forward on `args` and record the call."""
+        ctx = FunctionCtx()
+        edges = tuple([current_record(a) if isinstance(a, TensorBase) else None for a in args])
+        ctx.needs_input_grad = tuple([edge is not None for edge in edges])
+        recording = state.grad_enabled and any(ctx.needs_input_grad)
+        with _GradMode(False):
+            if cls.setup_context is Function.setup_context:
+                outputs = cls.forward(ctx, *args)
+            else:
+                outputs = cls.forward(*args)
+                cls.setup_context(ctx, args, outputs)
+        several = isinstance(outputs, tuple)
+        results = tuple(
+            [_own(out, args, ctx) for out in (outputs if isinstance(outputs, tuple) else (outputs,))]
+        )
+        if recording:
+            _record_outputs(cls, ctx, args, edges, outputs if several else (outputs,), results)
+        return results if several else results[0]
+
+
+def _own(output: Any, args: tuple[Any, ...], ctx: FunctionCtx) -> Any:
+    """An output as a tensor apart from the inputs, unless forward changed it in place."""
+    is_input = any([output is given for given in args])
+    if is_input and not any([output is dirty for dirty in ctx._dirty]):
+        return wrap(output._array, output._counter) if isinstance(output, TensorBase) else output
+    return output
+
+
+def _record_outputs(
+    cls: type[Function],
+    ctx: FunctionCtx,
+    args: tuple[Any, ...],
+    edges: tuple[Record | None, ...],
+    outputs: Sequence[Any],
+    results: Sequence[Any],
+) -> None:
+    constant = {id(tensor) for tensor in ctx._constant}
+    tensors = [r for r in results if isinstance(r, TensorBase)]
+    if not tensors:
+        return
+    for dirty in ctx._dirty:
+        if (edge := current_record(dirty)) is not None and edge.primitive is None:
+            raise RuntimeError(
+                "a leaf Variable that requires grad is being used in an in-place operation."
+            )
+        dirty._counter[0] += 1
+    kinds = [(t._array.shape, t._array.dtype) if isinstance(t, TensorBase) else ((), np.float32) for t in results]
+    attributes = {"function": cls, "ctx": ctx, "outputs": kinds, "several": len(results) > 1}
+    name = Record.named(f"{cls.__name__}Backward")
+    node = bare_record(_FUNCTION, edges, tensors[0]._array, attributes, name)
+    ctx._saved = tuple([_kept(tensor, args, edges, outputs) for tensor in ctx._to_save])
+    ctx._to_save = ctx._dirty = ctx._constant = ()
+    for position, (output, result) in enumerate(zip(outputs, results, strict=True)):
+        differentiable = isinstance(result, TensorBase) and result._array.dtype.kind == "f"
+        if differentiable and id(output) not in constant:
+            result._record = _output_record(node, result._array, position)
+
+
+def _kept(
+    tensor: Any, args: tuple[Any, ...], edges: tuple[Record | None, ...], outputs: Sequence[Any]
+) -> Any:
+    """What is kept of a saved tensor: its array, its version, and where it came from. No Tensor is
+    kept, so that no cycle holds the memory."""
+    if tensor is None:
+        return None
+    source: Any = tensor._record
+    for given, edge in zip(args, edges, strict=True):
+        if given is tensor:
+            source = edge
+    for position, output in enumerate(outputs):
+        if output is tensor and not any([output is given for given in args]):
+            source = position
+    return tensor._array, tensor._counter, tensor._counter[0], source
+
+
+def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorate a backward that cannot be differentiated itself: doing so raises RuntimeError."""
+
+    @functools.wraps(backward)
+    def call(ctx: Any, *gradients: Any) -> Any:
+        with _GradMode(False):
+            results = backward(ctx, *gradients)
+        twice = any([isinstance(g, TensorBase) and g._record is not None for g in gradients])
+        if not twice:
+            return results
+        listed = results if isinstance(results, tuple) else (results,)
+        return tuple([None if r is None else _Refusal.apply(r, *gradients) for r in listed])
+
+    return call
+
+
+class _Refusal(Function):
+    """Passes its first input on, and refuses to be differentiated."""
+
+    @staticmethod
+    def forward(ctx: Any, result: Any, *gradients: Any) -> Any:
+        """The result as it is."""
+        return result
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> Any:
+        """Refuse."""
+        raise RuntimeError(
+            "trying to differentiate twice a function that was marked with @once_differentiable"
+        )
