@@ -1,9 +1,15 @@
-"""Loops on plain NumPy arrays: what the engine computes with, knowing nothing of tensors."""
+"""Loops on plain NumPy arrays: what the engine computes with, knowing nothing of tensors.
+
+Each function here has two twins: one in NumPy, beside it, and one compiled by Numba, in `loops`.
+`switch` says which of them computes; the tests hold one against the other, and both against
+PyTorch. Arrays of another dtype or layout than a loop was compiled for go to the NumPy twin.
+"""
 
 from .losses import nll_loss, nll_loss_backward
 from .products import matmul
-from .reductions import sum_rows
+from .reductions import sum_columns, sum_rows
 from .softmax import log_softmax, log_softmax_backward
+from .switch import warm_up
 from .updates import sgd_update
 
 __all__ = [
@@ -13,10 +19,7 @@ __all__ = [
     "nll_loss",
     "nll_loss_backward",
     "sgd_update",
+    "sum_columns",
     "sum_rows",
     "warm_up",
 ]
-
-
-def warm_up() -> None:
-    """Load or compile every Numba loop now, so that no later call waits."""

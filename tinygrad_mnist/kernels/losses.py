@@ -1,89 +1,146 @@
 """The negative log likelihood loss, and its derivative."""
 
+from __future__ import annotations
+
+from typing import Any, Final
+
 import numpy as np
-from numpy.typing import NDArray
+
+from . import switch
 
 __all__ = ["nll_loss", "nll_loss_backward"]
 
+Array = np.ndarray[Any, Any]
+
+NO_WEIGHT: Final = {np.dtype(kind): np.empty(0, kind) for kind in (np.float32, np.float64)}
+"""What the loops take for `weight=None`."""
+
 
 def nll_loss(
-    logp: NDArray,
-    target: NDArray,
-    weight: NDArray | None = None,
+    logp: Array,
+    target: Array,
+    weight: Array | None = None,
     ignore_index: int = -100,
     reduction: str = "mean",
-) -> tuple[NDArray, NDArray]:
-    """Return the loss and the total weight.
+) -> tuple[Array, Array]:
+    """Return the loss and the total weight of the rows that count.
 
-    `logp` is (rows, classes), `target` (rows,) of class indices, `weight` (classes,) or None. The loss is
-    (rows,) for reduction "none", else 0-d; the total weight is 0-d (0 for "none", as in PyTorch).
+    Args:
+        logp: (rows, classes), log-probabilities.
+        target: (rows,), int64, the class of each row.
+        weight: (classes,) in logp's dtype, what each class counts; None for 1.
+        ignore_index: rows of this target do not count.
+        reduction: "mean" (the weighted mean), "sum", or "none".
+
+    Returns:
+        The loss, (rows,) for "none" and 0-d otherwise, and the total weight, 0-d, both in logp's
+        dtype. As in PyTorch, the total weight is 0 for "none", and the mean of no rows is NaN.
+
+    Raises:
+        IndexError: a target is no class and not `ignore_index`.
+
+    >>> import numpy as np
+    >>> loss, total_weight = nll_loss(np.array([[-1.0, -2.0], [-3.0, -4.0]]), np.array([0, 1]))
+    >>> float(loss), float(total_weight)
+    (2.5, 2.0)
     """
-    return nll_loss_numpy(logp, target, weight, ignore_index, reduction)
+    loops = switch.loops or switch.consider(logp.size)
+    if loops is None or reduction == "none" or len(target) != len(logp):
+        return nll_loss_numpy(logp, target, weight, ignore_index, reduction)
+    loss = np.empty((), logp.dtype)
+    total_weight = np.empty((), logp.dtype)
+    weights = NO_WEIGHT.get(logp.dtype) if weight is None else weight
+    mean = reduction == "mean"
+    try:
+        bad = loops.nll_loss(logp, target, weights, ignore_index, mean, loss, total_weight)
+    except TypeError:  # other layouts and dtypes
+        return nll_loss_numpy(logp, target, weight, ignore_index, reduction)
+    if bad >= 0:
+        raise IndexError(f"Target {target[bad]} is out of bounds.")
+    return loss, total_weight
 
 
 def nll_loss_backward(
-    grad: NDArray,
-    target: NDArray,
+    grad: Array,
+    target: Array,
     classes: int,
-    weight: NDArray | None,
-    ignore_index: int,
-    reduction: str,
-    total_weight: NDArray,
-) -> NDArray:
-    """The gradient of `nll_loss`'s logp, (rows, classes), in grad's dtype."""
-    return nll_loss_backward_numpy(
-        grad, target, classes, weight, ignore_index, reduction, total_weight
-    )
+    weight: Array | None = None,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+) -> Array:
+    """The gradient of `nll_loss`'s logp: (rows, classes), in the dtype of `grad`.
 
+    `grad` is the gradient of the loss and has its shape; the rest is as there, and so is what is
+    raised.
 
-def _kept_targets(target: NDArray, classes: int, ignore_index: int) -> tuple[NDArray, NDArray]:
-    """Which rows count, and a class index that is safe to look up for every row."""
-    kept = target != ignore_index
-    bad = kept & ((target < 0) | (target >= classes))
-    if bad.any():
-        raise IndexError(f"Target {target[bad.argmax()]} is out of bounds.")
-    return kept, np.where(kept, target, 0)
+    >>> import numpy as np
+    >>> nll_loss_backward(np.array(1.0), np.array([0, 1]), classes=2)
+    array([[-0.5,  0. ],
+           [ 0. , -0.5]])
+    """
+    loops = switch.loops or switch.consider(len(target) * classes)
+    if loops is None or reduction == "none":
+        return nll_loss_backward_numpy(grad, target, classes, weight, ignore_index, reduction)
+    out = np.empty((len(target), classes), grad.dtype)
+    weights = NO_WEIGHT.get(grad.dtype) if weight is None else weight
+    mean = reduction == "mean"
+    try:
+        bad = loops.nll_loss_backward(float(grad), target, weights, ignore_index, mean, out)
+    except TypeError:
+        return nll_loss_backward_numpy(grad, target, classes, weight, ignore_index, reduction)
+    if bad >= 0:
+        raise IndexError(f"Target {target[bad]} is out of bounds.")
+    return out
 
 
 def nll_loss_numpy(
-    logp: NDArray, target: NDArray, weight: NDArray | None, ignore_index: int, reduction: str
-) -> tuple[NDArray, NDArray]:
-    """The NumPy twin of `nll_loss`."""
-    kept, safe = _kept_targets(target, logp.shape[1], ignore_index)
-    losses = np.zeros(len(target), logp.dtype)
-    weights = kept.astype(logp.dtype)
-    rows = np.flatnonzero(kept)
+    logp: Array, target: Array, weight: Array | None, ignore_index: int, reduction: str
+) -> tuple[Array, Array]:
+    """The NumPy twin of `nll_loss`. Sums are taken in double precision."""
+    rows, labels, weights = _counted(target, logp.shape[1], weight, ignore_index)
     with np.errstate(all="ignore"):
-        losses[rows] = -logp[rows, safe[rows]]
-        if weight is not None:
-            weights[rows] = weight[safe[rows]]
-            losses[rows] *= weights[rows]
+        losses = -(logp[rows, labels] * weights)
         if reduction == "none":
-            return losses, np.zeros((), logp.dtype)
-        total_weight = np.asarray(np.add.reduce(weights))
-        total = np.asarray(np.add.reduce(losses))
+            out = np.zeros(len(target), logp.dtype)
+            out[rows] = losses
+            return out, np.zeros((), logp.dtype)
+        total = 0.0 + np.add.reduce(losses)
+        total_weight = np.add.reduce(weights)
         if reduction == "mean":
-            total = np.asarray(total / total_weight)
-    return total, total_weight
+            total /= total_weight
+        return np.asarray(total, logp.dtype), np.asarray(total_weight, logp.dtype)
 
 
 def nll_loss_backward_numpy(
-    grad: NDArray,
-    target: NDArray,
+    grad: Array,
+    target: Array,
     classes: int,
-    weight: NDArray | None,
+    weight: Array | None,
     ignore_index: int,
     reduction: str,
-    total_weight: NDArray,
-) -> NDArray:
+) -> Array:
     """The NumPy twin of `nll_loss_backward`."""
-    kept, safe = _kept_targets(target, classes, ignore_index)
-    rows = np.flatnonzero(kept)
+    rows, labels, weights = _counted(target, classes, weight, ignore_index)
     out = np.zeros((len(target), classes), grad.dtype)
     with np.errstate(all="ignore"):
-        scale = -grad / total_weight if reduction == "mean" else -grad
-        scale = np.broadcast_to(scale, target.shape)[rows]
-        if weight is not None:
-            scale = scale * weight[safe[rows]]
-    out[rows, safe[rows]] = scale
+        if reduction == "none":
+            scale = -grad[rows]
+        elif reduction == "mean":
+            scale = -grad / np.add.reduce(weights).astype(grad.dtype)
+        else:
+            scale = -grad
+        out[rows, labels] = scale * weights
     return out
+
+
+def _counted(
+    target: Array, classes: int, weight: Array | None, ignore_index: int
+) -> tuple[Array, Array, Array]:
+    """The rows that count, their labels, and their weights in double precision."""
+    rows = np.flatnonzero(target != ignore_index)
+    labels = target[rows]
+    bad = (labels < 0) | (labels >= classes)
+    if bad.any():
+        raise IndexError(f"Target {labels[bad][0]} is out of bounds.")
+    weights = np.ones(len(rows)) if weight is None else weight[labels].astype(np.float64)
+    return rows, labels, weights

@@ -1,17 +1,41 @@
 """The parameter update of stochastic gradient descent."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
-from numpy.typing import NDArray
+
+from . import switch
 
 __all__ = ["sgd_update"]
 
-
-def sgd_update(param: NDArray, grad: NDArray, lr: float) -> None:
-    """param -= lr * grad, in place, as PyTorch's `param.add_(grad, alpha=-lr)`."""
-    sgd_update_numpy(param, grad, lr)
+Array = np.ndarray[Any, Any]
 
 
-def sgd_update_numpy(param: NDArray, grad: NDArray, lr: float) -> None:
-    """The NumPy twin of `sgd_update`."""
+def sgd_update(param: Array, grad: Array, lr: float) -> None:
+    """param -= lr · grad, in place, bit for bit as PyTorch's `param.add_(grad, alpha=-lr)`.
+
+    That rounds once, after the addition. NumPy's float64 twin rounds the product as well.
+
+    >>> import numpy as np
+    >>> param = np.array([1.0, 2.0])
+    >>> sgd_update(param, np.array([10.0, 20.0]), lr=0.125)
+    >>> param
+    array([-0.25, -0.5 ])
+    """
+    loops = switch.loops or switch.consider(param.size)
+    if loops is not None and param.flags.c_contiguous and param.shape == grad.shape:
+        try:
+            loops.add_scaled(param.reshape(-1), grad.reshape(-1), -lr)
+        except TypeError:  # other dtypes, a parameter that is read-only
+            sgd_update_numpy(param, grad, lr)
+    else:
+        sgd_update_numpy(param, grad, lr)
+
+
+def sgd_update_numpy(param: Array, grad: Array, lr: float) -> None:
+    """The NumPy twin of `sgd_update`: it computes in double precision."""
     with np.errstate(all="ignore"):
-        param -= param.dtype.type(lr) * grad
+        alpha = np.float64(param.dtype.type(-lr))
+        np.add(param, np.multiply(grad, alpha), out=param, casting="same_kind")

@@ -80,16 +80,7 @@ def _nll_loss(input, *, target, weight, ignore_index, reduction):
 @primitive
 def _nll_loss_backward(grad, *, shape, target, weight, ignore_index, reduction):
     """−g · weight at each target, 0 elsewhere"""
-    total = _total_weight(target, weight, ignore_index, grad.dtype)
-    return kernels.nll_loss_backward(
-        grad, target, shape[1], weight, ignore_index, reduction, total
-    )
-
-
-def _total_weight(target, weight, ignore_index, dtype):
-    if weight is None:
-        return np.asarray(np.count_nonzero(target != ignore_index), dtype)
-    return np.asarray(weight[target[target != ignore_index]].sum(), dtype)
+    return kernels.nll_loss_backward(grad, target, shape[1], weight, ignore_index, reduction)
 
 
 _nll_loss.derivatives(
