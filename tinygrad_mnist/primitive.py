@@ -22,233 +22,37 @@ runs on arrays (fast) and on Tensors (and is then recorded itself).
 
 from __future__ import annotations
 
-import contextvars
 import inspect
 import itertools
 import threading
-import weakref
 from collections.abc import Callable
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from tinygrad_mnist import dtypes
+from tinygrad_mnist.record import (
+    CONSTANT,
+    NO_ATTRIBUTES,
+    OBSERVERS,
+    Record,
+    Saved,
+    TensorBase,
+    current_record,
+    make_record,
+    next_birth,
+    state,
+    wrap,
+)
 
 Array = np.ndarray[Any, Any]
 Body = Callable[..., Any]
-_NO_ATTRIBUTES: dict[str, Any] = {}
 _UNARY = (True,)
 Promotion = Callable[[dtypes.dtype], dtypes.dtype]
 
-_next_birth = itertools.count().__next__
 _new = object.__new__
 _ndarray = np.ndarray
-_FLOATING = frozenset((np.dtype(np.float32), np.dtype(np.float64)))
-
-
-class ThreadState(threading.local):
-    """What each thread has of its own: its gradient mode, and a context for silent arithmetic."""
-
-    quietly: Callable[..., Any]
-    """`quietly(f, ...)` calls f with NumPy's floating-point warnings off, as PyTorch is."""
-
-    def __init__(self) -> None:
-        self.grad_enabled = True
-        context = contextvars.Context()
-        context.run(np.seterr, all="ignore")
-        self.quietly = context.run
-
-
-state = ThreadState()
-
-
-class TensorBase:
-    """What the engine knows of a Tensor: an array, its record and its version."""
-
-    __slots__ = ("_array", "_counter", "_record", "_view", "__weakref__")
-
-    _array: Array
-    _record: Record | None
-    """Where gradients for this tensor go; None when it does not require one."""
-    _counter: list[int]
-    """One number, raised by every in-place change and shared by all who share the memory."""
-    _view: tuple[TensorBase, Record | None] | None
-    """For a view: the tensor it was taken from, and that tensor's record at the time."""
-
-
-_tensor_type: type[TensorBase] = TensorBase
-
-
-def use_tensor_type(tensor_type: type[TensorBase]) -> None:
-    """Make `tensor_type` the class of every tensor that operations return."""
-    global _tensor_type
-    _tensor_type = tensor_type
-
-
-def wrap(array: Array, counter: list[int] | None = None) -> Any:
-    """A Tensor that holds `array` itself and requires no gradient."""
-    tensor = _new(_tensor_type)
-    tensor._array = array
-    tensor._record = None
-    tensor._counter = [0] if counter is None else counter
-    tensor._view = None
-    return tensor
-
-
-Saved = tuple[Any, list[int], int]
-"""A value kept for a formula: itself, its version counter, and the version when it was kept."""
-
-_CONSTANT = [0]
-
-
-class Watch:
-    """What somebody asked of a record: hooks to call with its gradient, or to keep it."""
-
-    __slots__ = ("grad", "hooks", "post_hooks", "retains_grad")
-
-    def __init__(self) -> None:
-        self.hooks: dict[int, Callable[[Any], Any]] = {}
-        self.post_hooks: dict[int, Callable[[Any], None]] = {}
-        self.retains_grad = False
-        self.grad: Any = None
-
-
-class Record:
-    """What one call of a primitive leaves behind: data, no closures.
-
-    Records point to the records of their inputs, never to Tensors, so that memory goes as soon as
-    nobody needs it. Each primitive has a subclass, named as PyTorch names it (`MulBackward0`).
-    Nothing is older than its own inputs: descending order of `birth` is an order for the walk.
-    """
-
-    __slots__ = (
-        "primitive", "attributes", "edges", "shape", "dtype", "saved", "birth", "watch",
-        "__weakref__",
-    )  # fmt: skip
-
-    primitive: Primitive | None
-    attributes: dict[str, Any]
-    edges: tuple[Record | None, ...]
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
-    saved: tuple[Saved | None, ...]
-    birth: int
-    watch: Watch | None
-    subclasses: ClassVar[dict[str, type[Record]]] = {}
-
-    @classmethod
-    def named(cls, name: str) -> type[Record]:
-        """The subclass called `name`, made on first use."""
-        if name not in cls.subclasses:
-            cls.subclasses[name] = type(name, (Record,), {"__slots__": ()})
-        return cls.subclasses[name]
-
-    def name(self) -> str:
-        """The operation's name as PyTorch spells it, for example "MulBackward0"."""
-        return type(self).__name__
-
-    def watched(self) -> Watch:
-        """What was asked of this record, to be added to."""
-        if self.watch is None:
-            self.watch = Watch()
-        return self.watch
-
-    @property
-    def grad(self) -> Any:
-        """The gradient that was kept, if any."""
-        return None if self.watch is None else self.watch.grad
-
-    @grad.setter
-    def grad(self, gradient: Any) -> None:
-        self.watched().grad = gradient
-
-    @property
-    def next_functions(self) -> tuple[tuple[Record | None, int], ...]:
-        """The records of the inputs, each with the number of the output it stands for (0)."""
-        return tuple((edge, 0) for edge in self.edges)
-
-
-class AccumulateGrad(Record):
-    """The record of a leaf: the end of a path, where `.grad` gathers."""
-
-    __slots__ = ("_variable",)
-
-    def __init__(self, tensor: TensorBase) -> None:
-        self.primitive = None
-        self.attributes = _NO_ATTRIBUTES
-        self.edges = ()
-        self.saved = ()
-        self.shape = tensor._array.shape
-        self.dtype = tensor._array.dtype
-        self.birth = _next_birth()
-        self.watch = Watch()
-        self._variable = weakref.ref(tensor)
-
-    @property
-    def variable(self) -> Any:
-        """The leaf tensor, None when it is gone."""
-        return self._variable()
-
-
-def current_record(tensor: TensorBase) -> Record | None:
-    """The tensor's record; a view follows when an in-place operation gave its base a newer one."""
-    if tensor._view is None:
-        return tensor._record
-    base, seen = tensor._view
-    base_record = current_record(base)
-    if base_record is not seen:
-        old = tensor._record
-        if old is None or base_record is None:
-            raise NotImplementedError(
-                "this tensor is a view of a tensor that was changed in place by an operation "
-                "autograd records; take the view again after the change"
-            )
-        assert old.primitive is not None
-        tensor._record = _record(old.primitive, (base_record,), tensor._array, old.saved,
-                                 old.attributes)  # fmt: skip
-        tensor._record.__class__ = type(old)
-        tensor._view = (base, base_record)
-    return tensor._record
-
-
-def _record(
-    op: Primitive,
-    edges: tuple[Record | None, ...],
-    out: Array,
-    saved: tuple[Saved | None, ...],
-    attributes: dict[str, Any],
-) -> Record:
-    record: Record = _new(op.record_type)
-    record.primitive = op
-    record.edges = edges
-    record.shape = out.shape
-    record.dtype = out.dtype
-    record.saved = saved
-    record.attributes = attributes
-    record.birth = _next_birth()
-    record.watch = None
-    return record
-
-
-def label(tensor: Any, name: str) -> Any:
-    """Name the record that an operation just left in `tensor`, as PyTorch names it; the tensor."""
-    record = tensor._record
-    if record is not None:
-        record.__class__ = Record.named(name)
-    return tensor
-
-
-def bare_record(
-    op: Primitive,
-    edges: tuple[Record | None, ...],
-    out: Array,
-    attributes: dict[str, Any],
-    record_type: type[Record],
-) -> Record:
-    """A record of the class given that has saved nothing."""
-    record = _record(op, edges, out, (), attributes)
-    record.__class__ = record_type
-    return record
+_FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 
 
 class Formula(NamedTuple):
@@ -447,30 +251,29 @@ def record_call(
     *keeps, keep_output = op.saves[needs]
     saved: list[Saved | None] = []
     for given, value, keep in zip(inputs, values, keeps, strict=True):
-        counter = given._counter if isinstance(given, TensorBase) else _CONSTANT
+        counter = given._counter if isinstance(given, TensorBase) else CONSTANT
         saved.append((value, counter, counter[0]) if keep else None)
     saved.append((output._array, output._counter, output._counter[0]) if keep_output else None)
-    output._record = _record(op, edges, output._array, tuple(saved), attributes)
+    output._record = make_record(op, edges, output._array, tuple(saved), attributes)
 
 
 def call(op: Primitive, inputs: tuple[Any, ...], attributes: dict[str, Any]) -> Any:
     """Call `op` on any number of inputs: the general way, which the next two write out."""
     values = _arrays(op, inputs)
-    out = op.compute(values, attributes)
-    if not any([isinstance(given, TensorBase) for given in inputs]):
-        return out
-    tensor = _output(op, out, inputs[0])
+    tensor = _output(op, op.compute(values, attributes), inputs[0])
     if state.grad_enabled:
         record_call(op, inputs, values, tensor, attributes)
+    if OBSERVERS and (observer := OBSERVERS.get(threading.get_ident())) is not None:
+        observer(op, inputs, attributes, tensor)
     return tensor
 
 
-def call_unary(op: Primitive, x: Any, attributes: dict[str, Any] = _NO_ATTRIBUTES) -> Any:
+def call_unary(op: Primitive, x: Any, attributes: dict[str, Any] = NO_ATTRIBUTES) -> Any:
     """`call` for one Tensor, written out: a hot path."""
-    if not isinstance(x, TensorBase):
+    if not isinstance(x, TensorBase) or OBSERVERS:
         return call(op, (x,), attributes)
     value = x._array
-    if op.promotion is not None and value.dtype not in _FLOATING:
+    if op.promotion is not None and value.dtype.kind != "f":
         (value,) = op.promoted((value,))
     if attributes:
         out = state.quietly(op.run, value, **attributes)
@@ -487,55 +290,47 @@ def call_unary(op: Primitive, x: Any, attributes: dict[str, Any] = _NO_ATTRIBUTE
             (value, counter, counter[0]) if keep_x else None,
             (out, tensor._counter, tensor._counter[0]) if keep_out else None,
         )
-        tensor._record = _record(op, (record,), out, saved, attributes)
+        tensor._record = make_record(op, (record,), out, saved, attributes)
     return tensor
 
 
-def call_binary(op: Primitive, x: Any, y: Any, attributes: dict[str, Any] = _NO_ATTRIBUTES) -> Any:
+def call_binary(op: Primitive, x: Any, y: Any, attributes: dict[str, Any] = NO_ATTRIBUTES) -> Any:
     """`call` for two Tensors of one floating type, or one and a Python number: a hot path."""
-    if isinstance(x, TensorBase):
-        x_value = x._array
-        kind = x_value.dtype
-        x_counter = x._counter
-        x_record = x._record if x._view is None else current_record(x)
-        if isinstance(y, TensorBase):
-            y_value = y._array
-            y_counter = y._counter
-            y_record = y._record if y._view is None else current_record(y)
-            usual = kind is y_value.dtype and kind in _FLOATING
-        else:
-            y_value, y_counter, y_record = y, _CONSTANT, None
-            usual = (y.__class__ is float or y.__class__ is int) and kind in _FLOATING
-        if usual and not attributes:
-            thread = state
-            try:
-                out = thread.quietly(op.run, x_value, y_value)
-            except ValueError:
-                return call(op, (x, y), attributes)
-            if out.__class__ is not _ndarray:
-                out = np.asarray(out)
-            tensor = _new(_tensor_type)
-            tensor._array = out
-            tensor._view = None
-            tensor._counter = counter = [0]
-            if (x_record is None and y_record is None) or not thread.grad_enabled:
-                tensor._record = None
-                return tensor
-            keep_x, keep_y, keep_out = op.saves[x_record is not None, y_record is not None]
-            tensor._record = record = _new(op.record_type)
-            record.primitive = op
-            record.edges = (x_record, y_record)
-            record.shape = out.shape
-            record.dtype = kind
-            record.saved = (
-                (x_value, x_counter, x_counter[0]) if keep_x else None,
-                (y_value, y_counter, y_counter[0]) if keep_y else None,
-                (out, counter, 0) if keep_out else None,
-            )
-            record.attributes = attributes
-            record.birth = _next_birth()
-            record.watch = None
-            if not op.formulas:
-                tensor._record = None
-            return tensor
-    return call(op, (x, y), attributes)
+    if not isinstance(x, TensorBase) or attributes or OBSERVERS:
+        return call(op, (x, y), attributes)
+    x_value, x_counter = x._array, x._counter
+    x_record = x._record if x._view is None else current_record(x)
+    kind = x_value.dtype
+    if isinstance(y, TensorBase):
+        y_value, y_counter = y._array, y._counter
+        y_record = y._record if y._view is None else current_record(y)
+        usual = kind is y_value.dtype and (kind is _FLOAT32 or kind is _FLOAT64)
+    else:
+        y_value, y_counter, y_record = y, CONSTANT, None
+        usual = (y.__class__ is float or y.__class__ is int) and kind.kind == "f"
+    if not usual:
+        return call(op, (x, y), attributes)
+    try:
+        out = state.quietly(op.run, x_value, y_value)
+    except ValueError:
+        return call(op, (x, y), attributes)
+    if out.__class__ is not _ndarray:
+        out = np.asarray(out)
+    tensor = wrap(out)
+    if (x_record is None and y_record is None) or not op.formulas or not state.grad_enabled:
+        return tensor
+    keep_x, keep_y, keep_out = op.saves[x_record is not None, y_record is not None]
+    tensor._record = record = _new(op.record_type)
+    record.primitive = op
+    record.edges = (x_record, y_record)
+    record.shape = out.shape
+    record.dtype = kind
+    record.saved = (
+        (x_value, x_counter, x_counter[0]) if keep_x else None,
+        (y_value, y_counter, y_counter[0]) if keep_y else None,
+        (out, tensor._counter, 0) if keep_out else None,
+    )
+    record.attributes = attributes
+    record.birth = next_birth()
+    record.watch = None
+    return tensor

@@ -12,7 +12,7 @@ import numpy as np
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.ops import elementwise, indexing
 from tinygrad_mnist.ops.arguments import read_dim
-from tinygrad_mnist.primitive import AccumulateGrad, TensorBase, current_record, wrap
+from tinygrad_mnist.record import AccumulateGrad, current_record, TensorBase, wrap
 
 from .places import CPU, check_device, device
 from .printing import tensor_format, tensor_repr

@@ -10,7 +10,7 @@ import numpy as np
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.ops.arguments import read_shape
-from tinygrad_mnist.primitive import TensorBase, wrap
+from tinygrad_mnist.record import TensorBase, wrap
 
 from .places import check_device
 

@@ -8,13 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tinygrad_mnist import autograd
-from tinygrad_mnist.primitive import (
-    AccumulateGrad,
-    Record,
-    TensorBase,
-    current_record,
-    wrap,
-)
+from tinygrad_mnist.record import AccumulateGrad, current_record, Record, TensorBase, wrap
 
 Tensor = Any
 _hook_numbers = itertools.count()

@@ -9,14 +9,8 @@ import numpy as np
 from tinygrad_mnist import dtypes, kernels
 from tinygrad_mnist.ops import elementwise
 from tinygrad_mnist.ops.indexing import index_put, one_key, read_key
-from tinygrad_mnist.primitive import (
-    Primitive,
-    Record,
-    TensorBase,
-    current_record,
-    state,
-    wrap,
-)
+from tinygrad_mnist.primitive import Primitive
+from tinygrad_mnist.record import current_record, Record, state, TensorBase, wrap
 
 Tensor = Any
 

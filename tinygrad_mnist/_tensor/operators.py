@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist.ops import comparisons, elementwise, indexing, linalg
-from tinygrad_mnist.primitive import Primitive, TensorBase, call_binary, call_unary
+from tinygrad_mnist.primitive import call_binary, call_unary, Primitive
+from tinygrad_mnist.record import TensorBase
 
 from .in_place import in_place, setitem
 
@@ -18,7 +19,7 @@ _OPERANDS = (TensorBase, *_NUMBERS)
 
 def _forward(op: Primitive, name: str) -> Any:
     def operator(self: Tensor, other: Any) -> Tensor:
-        if isinstance(other, _OPERANDS):
+        if isinstance(other, TensorBase) or isinstance(other, _NUMBERS):
             return call_binary(op, self, other)
         return NotImplemented
 
@@ -40,7 +41,7 @@ def _reflected(op: Primitive, name: str) -> Any:
 
 def _assigned(op: Primitive, name: str) -> Any:
     def operator(self: Tensor, other: Any) -> Tensor:
-        if isinstance(other, _OPERANDS):
+        if isinstance(other, TensorBase) or isinstance(other, _NUMBERS):
             return in_place(op, self, other)
         return NotImplemented
 

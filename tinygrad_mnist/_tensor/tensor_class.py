@@ -6,7 +6,8 @@ from typing import Any
 
 from tinygrad_mnist.ops import comparisons, elementwise, indexing, linalg, reductions, shapes
 from tinygrad_mnist.ops import softmax as softmax_family
-from tinygrad_mnist.primitive import Primitive, TensorBase, use_tensor_type
+from tinygrad_mnist.primitive import Primitive
+from tinygrad_mnist.record import TensorBase, use_tensor_type
 
 from . import creation, in_place
 from .conversion import Conversion

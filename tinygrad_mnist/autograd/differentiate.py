@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-from tinygrad_mnist.primitive import TensorBase, current_record, wrap
+from tinygrad_mnist.record import current_record, TensorBase, wrap
 
 from .walk import start_of, walk
 

@@ -8,15 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mnist.primitive import (
-    Primitive,
-    Record,
-    TensorBase,
-    bare_record,
-    current_record,
-    state,
-    wrap,
-)
+from tinygrad_mnist.primitive import Primitive
+from tinygrad_mnist.record import bare_record, current_record, Record, state, TensorBase, wrap
 
 from .grad_mode import _GradMode
 from .walk import fit, released_error, version_error

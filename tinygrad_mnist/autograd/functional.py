@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tinygrad_mnist.ops.shapes import reshape, stack
-from tinygrad_mnist.primitive import TensorBase, current_record, wrap
+from tinygrad_mnist.record import current_record, TensorBase, wrap
 
 from .differentiate import grad
 from .grad_mode import enable_grad

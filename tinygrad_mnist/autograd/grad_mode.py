@@ -8,7 +8,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, TypeVar
 
-from tinygrad_mnist.primitive import state
+from tinygrad_mnist.record import state
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 

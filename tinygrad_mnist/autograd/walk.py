@@ -20,15 +20,8 @@ from tinygrad_mnist.dtypes import from_numpy_dtype
 from tinygrad_mnist.ops.elementwise import cast_to
 from tinygrad_mnist.ops.reductions import _sum
 from tinygrad_mnist.ops.shapes import expand
-from tinygrad_mnist.primitive import (
-    AccumulateGrad,
-    Formula,
-    Record,
-    Saved,
-    TensorBase,
-    current_record,
-    wrap,
-)
+from tinygrad_mnist.primitive import Formula
+from tinygrad_mnist.record import AccumulateGrad, current_record, Record, Saved, TensorBase, wrap
 from .grad_mode import _GradMode
 
 Gradient = Any

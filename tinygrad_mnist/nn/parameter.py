@@ -6,7 +6,7 @@ from typing import Any
 
 from tinygrad_mnist._tensor import Tensor, empty
 from tinygrad_mnist._tensor.printing import parameter_repr
-from tinygrad_mnist.primitive import AccumulateGrad, TensorBase
+from tinygrad_mnist.record import AccumulateGrad, TensorBase
 
 
 def _share(cls: type[Any], data: Any) -> Any:
@@ -55,7 +55,7 @@ class Parameter(Tensor):
     def __init__(self, data: Any = None, requires_grad: bool = True) -> None:
         """Everything is done where the object is made."""
 
-    def __repr__(self, *, tensor_contents: str | None = None) -> str:
+    def __repr__(self) -> str:  # type: ignore[override]
         return parameter_repr(self)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:

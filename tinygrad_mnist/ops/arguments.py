@@ -7,7 +7,7 @@ import operator
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
-from tinygrad_mnist.primitive import TensorBase
+from tinygrad_mnist.record import TensorBase
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mnist.primitive import TensorBase, primitive
+from tinygrad_mnist.primitive import primitive
+from tinygrad_mnist.record import TensorBase
 
 from .elementwise import _same
 

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist import kernels
-from tinygrad_mnist.primitive import TensorBase, call_binary, label, primitive
+from tinygrad_mnist.primitive import call_binary, primitive
+from tinygrad_mnist.record import label, TensorBase
 
 from .shapes import reshape, unsqueeze
 

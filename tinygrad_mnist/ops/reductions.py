@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_mnist import dtypes, kernels
-from tinygrad_mnist.primitive import TensorBase, label, primitive
+from tinygrad_mnist.primitive import primitive
+from tinygrad_mnist.record import label, TensorBase
 
 from .arguments import read_dim, read_dims, torch_arguments
 from .elementwise import cast_to, exp, maximum, minimum, zeros_like
