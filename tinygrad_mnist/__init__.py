@@ -13,6 +13,7 @@ tensor([2., 4., 6.])
 from tinygrad_mnist import autograd as autograd
 from tinygrad_mnist import cuda as cuda
 from tinygrad_mnist import nn as nn
+from tinygrad_mnist import optim as optim
 from tinygrad_mnist._tensor import *  # noqa: F403
 from tinygrad_mnist.absent import refuse as __getattr__  # noqa: F401
 from tinygrad_mnist.autograd import enable_grad as enable_grad

@@ -1,0 +1,160 @@
+"""Adam, and AdamW, which decays weights apart from the gradient."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+from tinygrad_mnist._tensor import zeros_like
+from tinygrad_mnist.ops.elementwise import maximum
+
+from .optimizer import (
+    Group,
+    Optimizer,
+    check_lr,
+    new_step_count,
+    refuse_differentiable,
+    to_scalar,
+)
+
+
+class Adam(Optimizer):
+    """p ← p − lr · m̂ / (√v̂ + eps), m and v running averages of the gradient and its square.
+
+    m ← β₁ m + (1 − β₁) g and v ← β₂ v + (1 − β₂) g², from zero; m̂ = m / (1 − β₁ᵗ) and
+    v̂ = v / (1 − β₂ᵗ) at step t undo the pull of that zero. `amsgrad` divides by the largest v so
+    far. `weight_decay` λ adds λ · p to the gradient, or, if `decoupled_weight_decay`, takes
+    lr · λ · p from the parameter; `maximize` climbs. `foreach` and `fused` choose how PyTorch
+    computes the same numbers and change nothing here. Raises ValueError for settings out of range.
+
+    Kingma and Ba, "Adam: A Method for Stochastic Optimization" (2015); amsgrad: Reddi, Kale and
+    Kumar, "On the Convergence of Adam and Beyond" (2018).
+
+    >>> import tinygrad_mnist as torch
+    >>> weight = torch.ones(2, requires_grad=True)
+    >>> optimizer = torch.optim.Adam([weight], lr=0.25)
+    >>> weight.sum().backward()
+    >>> optimizer.step()
+    >>> weight
+    tensor([0.7500, 0.7500], requires_grad=True)
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: Any = 1e-3,
+        betas: tuple[Any, Any] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0,
+        amsgrad: bool = False,
+        *,
+        foreach: bool | None = None,
+        maximize: bool = False,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        decoupled_weight_decay: bool = False,
+    ) -> None:
+        check_lr(lr)
+        if not eps >= 0.0:
+            raise ValueError(f"Invalid epsilon value: {eps}")
+        for index, beta in enumerate(betas):
+            if not 0.0 <= beta < 1.0:
+                raise ValueError(f"Invalid beta parameter at index {index}: {beta}")
+        if not weight_decay >= 0.0:
+            raise ValueError(f"Invalid weight_decay value: {weight_decay}")
+        refuse_differentiable(differentiable)
+        defaults = {
+            "lr": lr,
+            "betas": (to_scalar(betas[0]), to_scalar(betas[1])),
+            "eps": eps,
+            "weight_decay": weight_decay,
+            "amsgrad": amsgrad,
+            "maximize": maximize,
+            "foreach": foreach,
+            "capturable": capturable,
+            "differentiable": differentiable,
+            "fused": fused,
+            "decoupled_weight_decay": decoupled_weight_decay,
+        }
+        super().__init__(params, defaults)
+
+    def _new_state(self, param: Any, group: Group) -> dict[str, Any]:
+        state = self.state[param]
+        state["step"] = new_step_count()
+        state["exp_avg"] = zeros_like(param)
+        state["exp_avg_sq"] = zeros_like(param)
+        if group["amsgrad"]:
+            state["max_exp_avg_sq"] = zeros_like(param)
+        return state
+
+    def _update(self, param: Any, grad: Any, group: Group) -> None:
+        state = self.state[param] or self._new_state(param, group)
+        beta1, beta2 = group["betas"]
+        lr, decay = to_scalar(group["lr"]), group["weight_decay"]
+        if group["maximize"]:
+            grad = -grad
+        if decay != 0 and group["decoupled_weight_decay"]:
+            param.mul_(1 - lr * decay)
+        elif decay != 0:
+            grad = grad.add(param, alpha=decay)
+        state["step"] += 1
+        step = state["step"].item()
+        average, square = state["exp_avg"], state["exp_avg_sq"]
+        average.add_((grad - average) * (1 - beta1))
+        square.mul_(beta2).add_(grad * (1 - beta2) * grad)
+        if group["amsgrad"]:
+            square = state["max_exp_avg_sq"].copy_(maximum(state["max_exp_avg_sq"], square))
+        root = square.sqrt().div_(math.sqrt(1 - beta2**step)).add_(group["eps"])
+        param.add_(average * (-lr / (1 - beta1**step)) / root)
+
+
+class AdamW(Adam):
+    """Adam that takes lr · `weight_decay` · p from each parameter, whatever its gradient.
+
+    Loshchilov and Hutter, "Decoupled Weight Decay Regularization" (2019).
+
+    >>> import tinygrad_mnist as torch
+    >>> weight = torch.ones(2, requires_grad=True)
+    >>> optimizer = torch.optim.AdamW([weight], lr=0.5, weight_decay=0.5)
+    >>> (0 * weight).sum().backward()
+    >>> optimizer.step()
+    >>> weight
+    tensor([0.7500, 0.7500], requires_grad=True)
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: Any = 1e-3,
+        betas: tuple[Any, Any] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 1e-2,
+        amsgrad: bool = False,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+    ) -> None:
+        super().__init__(
+            params,
+            lr,
+            betas,
+            eps,
+            weight_decay,
+            amsgrad,
+            foreach=foreach,
+            maximize=maximize,
+            capturable=capturable,
+            differentiable=differentiable,
+            fused=fused,
+            decoupled_weight_decay=True,
+        )
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        for group in self.param_groups:
+            group["decoupled_weight_decay"] = True

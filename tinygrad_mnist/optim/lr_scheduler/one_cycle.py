@@ -1,0 +1,148 @@
+"""OneCycleLR: up to a high learning rate and down to almost none, in one run."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from tinygrad_mnist.optim.optimizer import Optimizer
+
+from .scheduler import LRScheduler, check_optimizer, one_each
+
+
+def _cosine(start: Any, end: Any, share: float) -> Any:
+    return end + (start - end) / 2.0 * (math.cos(math.pi * share) + 1)
+
+
+def _line(start: Any, end: Any, share: float) -> Any:
+    return (end - start) * share + start
+
+
+class OneCycleLR(LRScheduler):
+    """From max_lr / div_factor up to `max_lr`, then down to that / final_div_factor; by batch.
+
+    The number of steps is `total_steps`, or `epochs` times `steps_per_epoch`; the way up takes the
+    share `pct_start` of them. `three_phase` mirrors the way up before the last descent.
+    Momentum (or β₁) goes the opposite way, between `max_momentum` and `base_momentum`, if
+    `cycle_momentum`. Raises ValueError for settings out of range, and for a step too many.
+
+    Smith and Topin, "Super-Convergence" (2018).
+
+    >>> import tinygrad_mnist as torch
+    >>> optimizer = torch.optim.SGD([torch.ones(1)], lr=0.1, momentum=0.9)
+    >>> schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=1.0, total_steps=10)
+    >>> round(schedule.get_last_lr()[0], 4), optimizer.param_groups[0]["momentum"]
+    (0.04, 0.95)
+    """
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        max_lr: float | list[float],
+        total_steps: int | None = None,
+        epochs: int | None = None,
+        steps_per_epoch: int | None = None,
+        pct_start: float = 0.3,
+        anneal_strategy: str = "cos",
+        cycle_momentum: bool = True,
+        base_momentum: float | list[float] = 0.85,
+        max_momentum: float | list[float] = 0.95,
+        div_factor: float = 25.0,
+        final_div_factor: float = 1e4,
+        three_phase: bool = False,
+        last_epoch: int = -1,
+    ) -> None:
+        check_optimizer(optimizer)
+        self.optimizer = optimizer
+        self.total_steps = _count_steps(total_steps, epochs, steps_per_epoch)
+        if not isinstance(pct_start, float) or not 0 <= pct_start <= 1:
+            raise ValueError(f"Expected float between 0 and 1 pct_start, but got {pct_start}")
+        if anneal_strategy not in ("cos", "linear"):
+            raise ValueError(
+                f"anneal_strategy must be one of 'cos' or 'linear', instead got {anneal_strategy}"
+            )
+        self._anneal_func_type = anneal_strategy
+        self._schedule_phases = _phases(self.total_steps, pct_start, three_phase)
+        tops = one_each("max_lr", optimizer, max_lr)
+        if last_epoch == -1:
+            for group, top in zip(optimizer.param_groups, tops, strict=True):
+                group["initial_lr"] = top / div_factor
+                group["max_lr"] = top
+                group["min_lr"] = group["initial_lr"] / final_div_factor
+        self.cycle_momentum = cycle_momentum
+        if cycle_momentum:
+            self._prepare_momentum(max_momentum, base_momentum, last_epoch)
+        super().__init__(optimizer, last_epoch)
+
+    def _prepare_momentum(self, highest: Any, lowest: Any, last_epoch: int) -> None:
+        settings = self.optimizer.defaults
+        if "momentum" not in settings and "betas" not in settings:
+            raise ValueError(
+                "optimizer must support momentum or beta1 with `cycle_momentum` option enabled"
+            )
+        self.use_beta1 = "betas" in settings
+        highs = one_each("max_momentum", self.optimizer, highest)
+        lows = one_each("base_momentum", self.optimizer, lowest)
+        if last_epoch == -1:
+            for group, high, low in zip(self.optimizer.param_groups, highs, lows, strict=True):
+                self._set_momentum(group, high)
+                group["max_momentum"] = high
+                group["base_momentum"] = low
+
+    def _set_momentum(self, group: dict[str, Any], momentum: Any) -> None:
+        if self.use_beta1:
+            group["betas"] = (momentum, *group["betas"][1:])
+        else:
+            group["momentum"] = momentum
+
+    def get_lr(self) -> list[Any]:
+        """The learning rates at step `last_epoch`; for `step` to call, it sets momentum too."""
+        self._expect_step()
+        number = self.last_epoch
+        if number > self.total_steps:
+            raise ValueError(
+                f"Tried to step {number} times. The specified number of total steps is "
+                f"{self.total_steps}"
+            )
+        start = 0.0
+        phase = self._schedule_phases[0]
+        for later in self._schedule_phases[1:]:
+            if number <= phase["end_step"]:
+                break
+            start = phase["end_step"]
+            phase = later
+        share = (number - start) / (phase["end_step"] - start)
+        between = _cosine if self._anneal_func_type == "cos" else _line
+        rates = []
+        for group in self.optimizer.param_groups:
+            rates.append(between(group[phase["start_lr"]], group[phase["end_lr"]], share))
+            if self.cycle_momentum:
+                ends = group[phase["start_momentum"]], group[phase["end_momentum"]]
+                self._set_momentum(group, between(*ends, share))
+        return rates
+
+
+def _count_steps(total_steps: Any, epochs: Any, steps_per_epoch: Any) -> int:
+    if total_steps is None and (epochs is None or steps_per_epoch is None):
+        raise ValueError("You must define either total_steps OR (epochs AND steps_per_epoch)")
+    given = {"total_steps": total_steps}
+    if total_steps is None:
+        given = {"epochs": epochs, "steps_per_epoch": steps_per_epoch}
+    for name, number in given.items():
+        if not isinstance(number, int) or number <= 0:
+            raise ValueError(f"Expected positive integer {name}, but got {number}")
+    return math.prod(given.values())
+
+
+def _phases(total: int, share_up: float, three: bool) -> list[dict[str, Any]]:
+    """For each phase, its last step and the names of the settings where it starts and ends."""
+    names = ("end_step", "start_lr", "end_lr", "start_momentum", "end_momentum")
+    up = float(share_up * total) - 1
+    rows: list[tuple[Any, ...]] = [(up, "initial_lr", "max_lr", "max_momentum", "base_momentum")]
+    if three:
+        down = float(2 * share_up * total) - 2
+        rows.append((down, "max_lr", "initial_lr", "base_momentum", "max_momentum"))
+        rows.append((total - 1, "initial_lr", "min_lr", "max_momentum", "max_momentum"))
+    else:
+        rows.append((total - 1, "max_lr", "min_lr", "base_momentum", "max_momentum"))
+    return [dict(zip(names, row, strict=True)) for row in rows]
