@@ -35,6 +35,7 @@ from tinygrad_mnist.record import (
     CONSTANT,
     NO_ATTRIBUTES,
     OBSERVERS,
+    TENSOR_TYPE,
     Record,
     Saved,
     TensorBase,
@@ -52,6 +53,7 @@ Promotion = Callable[[dtypes.dtype], dtypes.dtype]
 
 _new = object.__new__
 _ndarray = np.ndarray
+_ARRAYS = (np.ndarray, np.generic)
 _FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 
 
@@ -103,7 +105,7 @@ class Primitive:
         reduces: bool,
         view: bool,
     ) -> None:
-        self.name = body.__name__.strip("_")
+        self.name = self.__name__ = body.__name__.strip("_")
         self.__doc__ = body.__doc__
         self.body = body
         self.promotion = promotion
@@ -115,6 +117,7 @@ class Primitive:
         self.record_type = Record.named(title)
         parameters = inspect.signature(body).parameters.values()
         self.inputs = tuple(p.name for p in parameters if p.kind is not p.KEYWORD_ONLY)
+        self.attributes = frozenset([p.name for p in parameters if p.kind is p.KEYWORD_ONLY])
         self.variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
         self.formulas: dict[str, Formula] = {}
         self._by_position: tuple[Formula | None, ...] = (None,) * len(self.inputs)
@@ -147,8 +150,13 @@ class Primitive:
         return f"<primitive {self.name}>"
 
     def __call__(self, *inputs: Any, **attributes: Any) -> Any:
-        """The result on `inputs`: a Tensor if one of them is, else an array."""
-        if inputs[0].__class__ is _ndarray and not isinstance(inputs[-1], TensorBase):
+        """The result on `inputs`: a Tensor if one of them is, else an array.
+
+        Inputs may be given by name. Raises TypeError for one missing, unknown or too many.
+        """
+        if len(inputs) != len(self.inputs) or not attributes.keys() <= self.attributes:
+            inputs, attributes = self._arguments(inputs, attributes)
+        if isinstance(inputs[0], _ARRAYS) and not isinstance(inputs[-1], TensorBase):
             out = self.run(*inputs, **attributes)
             return out if out.__class__ is _ndarray else np.asarray(out)
         if len(inputs) == 1:
@@ -156,6 +164,33 @@ class Primitive:
         if len(inputs) == 2:
             return call_binary(self, inputs[0], inputs[1], attributes)
         return call(self, inputs, attributes)
+
+    def _arguments(
+        self, inputs: tuple[Any, ...], attributes: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Inputs and attributes told apart, where inputs were given by name."""
+        if self.variadic:
+            return inputs, attributes
+        if len(inputs) > len(self.inputs):
+            raise TypeError(
+                f"{self.name}() takes {len(self.inputs)} positional "
+                f"argument{'s' * (len(self.inputs) > 1)} but {len(inputs)} were given"
+            )
+        if attributes.pop("out", None) is not None:
+            raise NotImplementedError(
+                f"{self.name}(out=) is not supported: assign the result, or copy it with out.copy_"
+            )
+        named = self.inputs[len(inputs) :]
+        missing = [f'"{name}"' for name in named if name not in attributes]
+        if missing:
+            raise TypeError(
+                f"{self.name}() missing {len(missing)} required positional arguments: "
+                f"{', '.join(missing)}"
+            )
+        inputs += tuple([attributes.pop(name) for name in named])
+        for name in attributes.keys() - self.attributes:
+            raise TypeError(f"{self.name}() got an unexpected keyword argument '{name}'")
+        return inputs, attributes
 
     def promoted(self, values: tuple[Any, ...]) -> tuple[Any, ...]:
         """The inputs cast to the one type that the body computes in."""
@@ -310,14 +345,19 @@ def call_binary(op: Primitive, x: Any, y: Any, attributes: dict[str, Any] = NO_A
         usual = (y.__class__ is float or y.__class__ is int) and kind.kind == "f"
     if not usual:
         return call(op, (x, y), attributes)
+    thread = state.__dict__
     try:
-        out = state.quietly(op.run, x_value, y_value)
+        out = thread["quietly"](op.run, x_value, y_value)
     except ValueError:
         return call(op, (x, y), attributes)
     if out.__class__ is not _ndarray:
         out = np.asarray(out)
-    tensor = wrap(out)
-    if (x_record is None and y_record is None) or not op.formulas or not state.grad_enabled:
+    tensor = _new(TENSOR_TYPE[0])
+    tensor._array = out
+    tensor._record = None
+    tensor._counter = counter = [0]
+    tensor._view = None
+    if (x_record is None and y_record is None) or not op.formulas or not thread["grad_enabled"]:
         return tensor
     keep_x, keep_y, keep_out = op.saves[x_record is not None, y_record is not None]
     tensor._record = record = _new(op.record_type)
@@ -328,7 +368,7 @@ def call_binary(op: Primitive, x: Any, y: Any, attributes: dict[str, Any] = NO_A
     record.saved = (
         (x_value, x_counter, x_counter[0]) if keep_x else None,
         (y_value, y_counter, y_counter[0]) if keep_y else None,
-        (out, tensor._counter, 0) if keep_out else None,
+        (out, counter, 0) if keep_out else None,
     )
     record.attributes = attributes
     record.birth = next_birth()

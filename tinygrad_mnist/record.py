@@ -35,6 +35,7 @@ class ThreadState(threading.local):
 
     def __init__(self) -> None:
         self.grad_enabled = True
+        self.sender: Callable[..., None] | None = None
         context = contextvars.Context()
         context.run(np.seterr, all="ignore")
         self.quietly = context.run
@@ -86,18 +87,13 @@ class TensorBase:
     """For a view: the tensor it was taken from, and that tensor's record at the time."""
 
 
-_tensor_type: type[TensorBase] = TensorBase
-
-
-def use_tensor_type(tensor_type: type[TensorBase]) -> None:
-    """Make `tensor_type` the class of every tensor that operations return."""
-    global _tensor_type
-    _tensor_type = tensor_type
+TENSOR_TYPE: list[type[TensorBase]] = [TensorBase]
+"""The class of every tensor that operations return: the one entry is set where it is defined."""
 
 
 def wrap(array: Array, counter: list[int] | None = None) -> Any:
     """A Tensor that holds `array` itself and requires no gradient."""
-    tensor = object.__new__(_tensor_type)
+    tensor = object.__new__(TENSOR_TYPE[0])
     tensor._array = array
     tensor._record = None
     tensor._counter = [0] if counter is None else counter

@@ -7,7 +7,7 @@ from typing import Any
 from tinygrad_mnist.ops import comparisons, elementwise, indexing, linalg, reductions, shapes
 from tinygrad_mnist.ops import softmax as softmax_family
 from tinygrad_mnist.primitive import Primitive
-from tinygrad_mnist.record import TensorBase, use_tensor_type
+from tinygrad_mnist.record import TensorBase, TENSOR_TYPE
 
 from . import creation, in_place
 from .conversion import Conversion
@@ -239,7 +239,7 @@ class Tensor(Methods, Operators, Conversion, Gradients):
         return creation.tensor(data, dtype=dtype or self.dtype)
 
 
-use_tensor_type(Tensor)
+TENSOR_TYPE[0] = Tensor
 
 
 def is_tensor(obj: Any) -> bool:

@@ -20,10 +20,10 @@ def _tuple(given: Any, what: str, function: str) -> tuple[bool, tuple[Any, ...]]
     tensors = given if isinstance(given, tuple) else (given,)
     for position, tensor in enumerate(tensors):
         if not isinstance(tensor, TensorBase):
-            where = f" at index {position}" if several else ""
+            where = f"the value at index {position}" if several else f"the given {what}"
             raise TypeError(
                 f"The {what} given to {function} must be either a Tensor or a tuple of Tensors but "
-                f"the value{where} has type {type(tensor)}."
+                f"{where} has type {type(tensor)}."
             )
     return several, tensors
 
@@ -54,8 +54,9 @@ def _gradients(
     if current_record(output) is None:
         if strict:
             raise RuntimeError(
-                f"The output of the user-provided function is independent of the input in {name}. "
-                "This is not allowed in strict mode."
+                "Output 0 of the user-provided function does not require gradients. The outputs "
+                "must be computed in a differentiable manner from the input when running in strict "
+                f"mode ({name})."
             )
         return tuple([_zeros(x) for x in inputs])
     found = grad(output, inputs, vector, retain_graph=True, create_graph=create_graph,
@@ -84,7 +85,7 @@ def vjp(
     several, xs = _tuple(inputs, "inputs", "vjp")
     leaves = _fresh(xs, create_graph)
     outputs = func(*leaves)
-    many, ys = _tuple(outputs, "outputs", "vjp")
+    many, ys = _tuple(outputs, "outputs of the user-provided function", "vjp")
     vectors = _vectors(v, ys, "vjp")
     total = [_zeros(x) for x in leaves]
     for y, vector in zip(ys, vectors, strict=True):
@@ -99,18 +100,17 @@ def _vectors(v: Any, like: tuple[Any, ...], name: str) -> tuple[Any, ...]:
     if v is None:
         if len(like) != 1 or like[0]._array.size != 1:
             raise RuntimeError(
-                f"The vector v can only be None if the user-provided function returns a single "
-                f"Tensor with a single element ({name})."
+                "The vector v can only be None if the user-provided function returns a single "
+                "Tensor with a single element."
             )
         return (None,)
     _, vectors = _tuple(v, "v", name)
     if len(vectors) != len(like):
         raise RuntimeError(f"v should contain {len(like)} tensors but got {len(vectors)} ({name})")
-    for position, (vector, tensor) in enumerate(zip(vectors, like, strict=True)):
+    for vector, tensor in zip(vectors, like, strict=True):
         if vector._array.shape != tensor._array.shape:
             raise RuntimeError(
-                f"v has invalid size: should be {tensor.shape} but got {vector.shape} "
-                f"(entry {position})."
+                f"v has invalid size: should be {tensor.shape} but got {vector.shape}."
             )
     return vectors
 
@@ -137,7 +137,7 @@ def jvp(
         )
     leaves = _fresh(xs, create_graph)
     outputs = func(*leaves)
-    many, ys = _tuple(outputs, "outputs", "jvp")
+    many, ys = _tuple(outputs, "outputs of the user-provided function", "jvp")
     products = []
     for y in ys:
         probe = _leaf(_zeros(y))
@@ -168,7 +168,7 @@ def jacobian(
     _check_plain(vectorize, strategy)
     several, xs = _tuple(inputs, "inputs", "jacobian")
     leaves = _fresh(xs, create_graph)
-    many, ys = _tuple(func(*leaves), "outputs", "jacobian")
+    many, ys = _tuple(func(*leaves), "outputs of the user-provided function", "jacobian")
     table = []
     for y in ys:
         rows = [

@@ -21,7 +21,16 @@ from tinygrad_mnist.ops.elementwise import cast_to
 from tinygrad_mnist.ops.reductions import _sum
 from tinygrad_mnist.ops.shapes import expand
 from tinygrad_mnist.primitive import Formula
-from tinygrad_mnist.record import AccumulateGrad, current_record, Record, Saved, TensorBase, wrap
+from tinygrad_mnist.record import (
+    AccumulateGrad,
+    Record,
+    Saved,
+    TensorBase,
+    current_record,
+    state,
+    wrap,
+)
+
 from .grad_mode import _GradMode
 
 Gradient = Any
@@ -70,7 +79,8 @@ def walk(
     owned: set[Record] = set()
     arrived: dict[Record, Gradient] = {}
     for record, gradient in starts:
-        _add(pending, owned, record, gradient, False)
+        add(pending, owned, record, gradient, False)
+    hand_on = state.sender or send
     with _GradMode(create_graph), np.errstate(all="ignore"):
         for record in order:
             gradient = pending.pop(record, None)
@@ -87,13 +97,13 @@ def walk(
             if watch is not None and watch.retains_grad:
                 watch.grad = gradient if create_graph else wrap(gradient.copy())
             if record.primitive is not None and (wanted is None or record in wanted):
-                _send(record, gradient, pending, owned, wanted)
+                hand_on(record, gradient, pending, owned, wanted)
                 if not keep:
                     _release(record)
     return arrived
 
 
-def _send(
+def send(
     record: Record,
     gradient: Gradient,
     pending: dict[Record, Gradient],
@@ -106,7 +116,7 @@ def _send(
     if op.sends is not None:
         for edge, result in zip(record.edges, op.sends(record, gradient), strict=True):
             if edge is not None and result is not None and (wanted is None or edge in wanted):
-                _add(pending, owned, edge, result, False)
+                add(pending, owned, edge, result, False)
         return
     as_tensors = gradient.__class__ is not _ndarray
     if op.reduces and not record.attributes["keepdim"]:
@@ -124,7 +134,7 @@ def _send(
             keywords = _keywords(formula, record, position, edge)
             result = formula.function(gradient, *values, **keywords)
         if as_tensors:
-            _add(pending, owned, edge, fit(result, edge), False)
+            add(pending, owned, edge, fit(result, edge), False)
             continue
         if result.__class__ is not _ndarray:
             result = np.asarray(result)
@@ -134,7 +144,7 @@ def _send(
             fresh = fresh or result.base is None
         if result.dtype is not edge.dtype and result.dtype != edge.dtype:
             result = result.astype(edge.dtype)
-        _add(pending, owned, edge, result, fresh)
+        add(pending, owned, edge, result, fresh)
 
 
 def _is_saved(array: Gradient, record: Record) -> bool:
@@ -257,7 +267,7 @@ def _summed_over(have: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int, ..
     )
 
 
-def _add(
+def add(
     pending: dict[Record, Gradient],
     owned: set[Record],
     record: Record,

@@ -1,0 +1,119 @@
+"""Finding the operation that an error or a NaN of the backward pass comes from."""
+
+from __future__ import annotations
+
+import threading
+import traceback
+import warnings
+import weakref
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mnist.record import OBSERVERS, Record, TensorBase, observe, state
+
+from .walk import Gradient, add, send
+
+_origins: weakref.WeakKeyDictionary[Record, str] = weakref.WeakKeyDictionary()
+_PACKAGE = __name__.partition(".")[0]
+
+
+def _note_origin(op: Any, inputs: Any, attributes: Any, output: Any) -> None:
+    """An observer: remember for each record which line of the user's program made it."""
+    record = output._record
+    if record is not None:
+        stack = [
+            frame
+            for frame in traceback.extract_stack()
+            if f"/{_PACKAGE}/" not in frame.filename.replace("\\", "/")
+        ]
+        _origins[record] = "".join(traceback.format_list(stack))
+
+
+def _warn(record: Record) -> None:
+    origin = _origins.get(record)
+    if origin is None:
+        text = (
+            f"Error detected in {record.name()}. No forward pass information available. Enable "
+            "detect anomaly during forward pass for more information."
+        )
+    else:
+        text = f"Error detected in {record.name()}. Traceback of forward call that caused the error:\n{origin}"
+    warnings.warn(text, UserWarning, stacklevel=2)
+
+
+def _watched(check_nan: bool) -> Callable[..., None]:
+    """`send` that names the record whose formula fails or gives NaN."""
+
+    def watched_send(
+        record: Record,
+        gradient: Gradient,
+        pending: dict[Record, Gradient],
+        owned: set[Record],
+        wanted: set[Record] | None,
+    ) -> None:
+        sent: dict[Record, Gradient] = {}
+        try:
+            send(record, gradient, sent, set(), wanted)
+        except Exception:
+            _warn(record)
+            raise
+        for edge, result in sent.items():
+            array = result._array if isinstance(result, TensorBase) else result
+            if check_nan and isinstance(array, np.ndarray) and np.isnan(array).any():
+                _warn(record)
+                raise RuntimeError(
+                    f"Function '{record.name()}' returned nan values in its "
+                    f"{record.edges.index(edge)}th output."
+                )
+            add(pending, owned, edge, result, False)
+
+    return watched_send
+
+
+class set_detect_anomaly:
+    """Turn anomaly detection on or off for this thread; a context manager restores it.
+
+    While it is on, each record remembers the line of the program that made it. A backward pass
+    that fails then warns with that line, and one that gives NaN raises RuntimeError naming the
+    operation (unless `check_nan` is False).
+    """
+
+    def __init__(self, mode: bool, check_nan: bool = True) -> None:
+        self.previous = (state.sender, OBSERVERS.get(threading.get_ident()))
+        state.sender = _watched(check_nan) if mode else None
+        observe.set(_note_origin if mode else None)
+
+    def __enter__(self) -> None:
+        """Detection is on from the moment it was asked for."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        state.sender, observer = self.previous
+        observe.set(observer)
+
+
+class detect_anomaly(set_detect_anomaly):
+    """`set_detect_anomaly(True)` for a `with` block.
+
+    >>> import tinygrad_mnist as torch
+    >>> x = torch.tensor(0.0, requires_grad=True)
+    >>> with torch.autograd.detect_anomaly():
+    ...     y = torch.sqrt(x) * 0
+    >>> float(y)
+    0.0
+    """
+
+    def __init__(self, check_nan: bool = True) -> None:
+        super().__init__(True, check_nan)
+
+
+def is_anomaly_enabled() -> bool:
+    """Whether anomaly detection is on in this thread."""
+    return state.sender is not None
