@@ -37,7 +37,9 @@ def absent(name: str) -> Absent:
     """The error for a name that the package does not have."""
     way = _INSTEAD.get(name)
     if way is None:
-        return Absent(f"torch.{name} is not part of tinygrad_mnist; docs/differences.md lists what is")
+        return Absent(
+            f"torch.{name} is not part of tinygrad_mnist; docs/differences.md lists what is"
+        )
     return Absent(f"torch.{name} is not supported by tinygrad_mnist: {way}")
 
 

@@ -212,8 +212,7 @@ def can_cast(from_: dtype, to: dtype) -> builtins.bool:
 
 
 class finfo:
-    """Limits of a floating-point type, the default type when none is named: eps, min, max, tiny,
-    smallest_normal, resolution, bits."""
+    """Limits of a floating-point type: eps, min, max, tiny, smallest_normal, resolution, bits."""
 
     def __init__(self, type: dtype | None = None) -> None:
         kind = _default if type is None else type

@@ -23,38 +23,20 @@ runs on arrays (fast) and on Tensors (and is then recorded itself).
 from __future__ import annotations
 
 import inspect
-import itertools
-import threading
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from tinygrad_mnist import dtypes
-from tinygrad_mnist.record import (
-    CONSTANT,
-    NO_ATTRIBUTES,
-    OBSERVERS,
-    TENSOR_TYPE,
-    Record,
-    Saved,
-    TensorBase,
-    current_record,
-    make_record,
-    next_birth,
-    state,
-    wrap,
-)
+from tinygrad_mnist.calling import call, call_binary, call_unary, explain_shapes
+from tinygrad_mnist.record import Array, Record, TensorBase, state
 
-Array = np.ndarray[Any, Any]
 Body = Callable[..., Any]
-_UNARY = (True,)
 Promotion = Callable[[dtypes.dtype], dtypes.dtype]
 
-_new = object.__new__
 _ndarray = np.ndarray
 _ARRAYS = (np.ndarray, np.generic)
-_FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 
 
 class Formula(NamedTuple):
@@ -68,8 +50,6 @@ class Formula(NamedTuple):
     wants_position: bool
     plain: bool
     """Whether it asks for saved values only."""
-
-
 
 
 class SavePlan(dict[tuple[bool, ...], tuple[bool, ...]]):
@@ -204,7 +184,7 @@ class Primitive:
         try:
             out = state.quietly(self.run, *values, **attributes)
         except ValueError as error:
-            _explain_shapes(values)
+            explain_shapes(values)
             raise RuntimeError(f"{self.name}(): {error}") from error
         return out if out.__class__ is _ndarray else np.asarray(out)
 
@@ -220,157 +200,11 @@ def primitive(
 ) -> Any:
     """Make a primitive of a function on arrays; keyword-only parameters are its attributes.
 
-    `promotion` maps the inputs' common type to the type to compute in (None: leave inputs as they
-    are). `ufunc` is NumPy's own function for the body: run in its place, and with `out=` in place. `grad_fn` is
-    PyTorch's name for the record where it is not the primitive's own. `reduces` says that the
-    attributes `dim` and `keepdim` describe a reduction; `view` that the result shares memory.
+    `promotion` maps the inputs' common type to the type to compute in (None: inputs stay as they
+    are). `ufunc` is NumPy's own function for the body, run instead of it. `grad_fn` is PyTorch's
+    name for the record. `reduces`: `dim` and `keepdim` describe a reduction; `view`: the result
+    shares memory.
     """
     if body is None:
         return lambda b: Primitive(b, promotion, ufunc, grad_fn, reduces, view)
     return Primitive(body, promotion, ufunc, grad_fn, reduces, view)
-
-
-def _explain_shapes(values: tuple[Any, ...]) -> None:
-    """Raise PyTorch's error if `values` do not broadcast."""
-    shapes = [value.shape for value in values if isinstance(value, _ndarray)]
-    for a, b in itertools.pairwise(shapes):
-        for back in range(1, min(len(a), len(b)) + 1):
-            if a[-back] != b[-back] and 1 not in (a[-back], b[-back]):
-                raise RuntimeError(
-                    f"The size of tensor a ({a[-back]}) must match the size of tensor b "
-                    f"({b[-back]}) at non-singleton dimension {max(len(a), len(b)) - back}"
-                )
-
-
-def _arrays(op: Primitive, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
-    """What the body gets for `inputs`: the arrays of Tensors, Python numbers, one common type."""
-    values = []
-    for position, given in enumerate(inputs):
-        if isinstance(given, TensorBase):
-            values.append(given._array)
-        elif isinstance(given, np.generic):
-            values.append(given.item())
-        elif isinstance(given, bool | int | float | _ndarray) or given is None:
-            values.append(given)
-        else:
-            raise TypeError(
-                f"{op.name}(): argument '{op.inputs[position]}' (position {position + 1}) "
-                f"must be Tensor, not {type(given).__name__}"
-            )
-    return op.promoted(tuple(values))
-
-
-def _output(op: Primitive, out: Array, first: Any) -> Any:
-    """The Tensor for a result; that of a view shares the version of the tensor it was taken from."""
-    tensor = wrap(out)
-    if op.view:
-        base, memory = first._array, out.base
-        if memory is base or (memory is not None and memory is base.base) or out is base:
-            tensor._counter = first._counter
-            tensor._view = (first, current_record(first))
-    return tensor
-
-
-def record_call(
-    op: Primitive,
-    inputs: tuple[Any, ...],
-    values: tuple[Any, ...],
-    output: TensorBase,
-    attributes: dict[str, Any],
-) -> None:
-    """Leave a record of this call in `output` if an input requires a gradient."""
-    edges = tuple([current_record(i) if isinstance(i, TensorBase) else None for i in inputs])
-    needs = tuple([edge is not None for edge in edges])
-    if not any(needs) or not op.formulas or output._array.dtype.kind != "f":
-        return
-    *keeps, keep_output = op.saves[needs]
-    saved: list[Saved | None] = []
-    for given, value, keep in zip(inputs, values, keeps, strict=True):
-        counter = given._counter if isinstance(given, TensorBase) else CONSTANT
-        saved.append((value, counter, counter[0]) if keep else None)
-    saved.append((output._array, output._counter, output._counter[0]) if keep_output else None)
-    output._record = make_record(op, edges, output._array, tuple(saved), attributes)
-
-
-def call(op: Primitive, inputs: tuple[Any, ...], attributes: dict[str, Any]) -> Any:
-    """Call `op` on any number of inputs: the general way, which the next two write out."""
-    values = _arrays(op, inputs)
-    tensor = _output(op, op.compute(values, attributes), inputs[0])
-    if state.grad_enabled:
-        record_call(op, inputs, values, tensor, attributes)
-    if OBSERVERS and (observer := OBSERVERS.get(threading.get_ident())) is not None:
-        observer(op, inputs, attributes, tensor)
-    return tensor
-
-
-def call_unary(op: Primitive, x: Any, attributes: dict[str, Any] = NO_ATTRIBUTES) -> Any:
-    """`call` for one Tensor, written out: a hot path."""
-    if not isinstance(x, TensorBase) or OBSERVERS:
-        return call(op, (x,), attributes)
-    value = x._array
-    if op.promotion is not None and value.dtype.kind != "f":
-        (value,) = op.promoted((value,))
-    if attributes:
-        out = state.quietly(op.run, value, **attributes)
-    else:
-        out = state.quietly(op.run, value)
-    if out.__class__ is not _ndarray:
-        out = np.asarray(out)
-    tensor = _output(op, out, x) if op.view else wrap(out)
-    record = x._record if x._view is None else current_record(x)
-    if record is not None and op.formulas and state.grad_enabled:
-        keep_x, keep_out = op.saves[_UNARY]
-        counter = x._counter
-        saved = (
-            (value, counter, counter[0]) if keep_x else None,
-            (out, tensor._counter, tensor._counter[0]) if keep_out else None,
-        )
-        tensor._record = make_record(op, (record,), out, saved, attributes)
-    return tensor
-
-
-def call_binary(op: Primitive, x: Any, y: Any, attributes: dict[str, Any] = NO_ATTRIBUTES) -> Any:
-    """`call` for two Tensors of one floating type, or one and a Python number: a hot path."""
-    if not isinstance(x, TensorBase) or attributes or OBSERVERS:
-        return call(op, (x, y), attributes)
-    x_value, x_counter = x._array, x._counter
-    x_record = x._record if x._view is None else current_record(x)
-    kind = x_value.dtype
-    if isinstance(y, TensorBase):
-        y_value, y_counter = y._array, y._counter
-        y_record = y._record if y._view is None else current_record(y)
-        usual = kind is y_value.dtype and (kind is _FLOAT32 or kind is _FLOAT64)
-    else:
-        y_value, y_counter, y_record = y, CONSTANT, None
-        usual = (y.__class__ is float or y.__class__ is int) and kind.kind == "f"
-    if not usual:
-        return call(op, (x, y), attributes)
-    thread = state.__dict__
-    try:
-        out = thread["quietly"](op.run, x_value, y_value)
-    except ValueError:
-        return call(op, (x, y), attributes)
-    if out.__class__ is not _ndarray:
-        out = np.asarray(out)
-    tensor = _new(TENSOR_TYPE[0])
-    tensor._array = out
-    tensor._record = None
-    tensor._counter = counter = [0]
-    tensor._view = None
-    if (x_record is None and y_record is None) or not op.formulas or not thread["grad_enabled"]:
-        return tensor
-    keep_x, keep_y, keep_out = op.saves[x_record is not None, y_record is not None]
-    tensor._record = record = _new(op.record_type)
-    record.primitive = op
-    record.edges = (x_record, y_record)
-    record.shape = out.shape
-    record.dtype = kind
-    record.saved = (
-        (x_value, x_counter, x_counter[0]) if keep_x else None,
-        (y_value, y_counter, y_counter[0]) if keep_y else None,
-        (out, counter, 0) if keep_out else None,
-    )
-    record.attributes = attributes
-    record.birth = next_birth()
-    record.watch = None
-    return tensor

@@ -104,6 +104,7 @@ def wrap(array: Array, counter: list[int] | None = None) -> Any:
 Saved = tuple[Any, list[int], int]
 """A value kept for a formula: itself, its version counter, and the version when it was kept."""
 
+
 class Watch:
     """What somebody asked of a record: hooks to call with its gradient, or to keep it."""
 
@@ -221,6 +222,7 @@ def make_record(
     saved: tuple[Saved | None, ...],
     attributes: dict[str, Any],
 ) -> Record:
+    """A record of one call."""
     record: Record = object.__new__(op.record_type)
     record.primitive = op
     record.edges = edges
@@ -252,5 +254,3 @@ def bare_record(
     record = make_record(op, edges, out, (), attributes)
     record.__class__ = record_type
     return record
-
-

@@ -25,9 +25,7 @@ def set_num_threads(number: int) -> None:
     from threadpoolctl import threadpool_limits
 
     if not isinstance(number, int) or isinstance(number, bool):
-        raise TypeError(
-            f"set_num_threads expects an int, but got {type(number).__name__}"
-        )
+        raise TypeError(f"set_num_threads expects an int, but got {type(number).__name__}")
     if number <= 0:
         raise RuntimeError("set_num_threads expects a positive integer")
     _limits = threadpool_limits(number, user_api="blas")

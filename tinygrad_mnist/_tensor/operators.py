@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist.ops import comparisons, elementwise, indexing, linalg
-from tinygrad_mnist.primitive import call_binary, call_unary, Primitive
+from tinygrad_mnist.calling import call_binary, call_unary
+from tinygrad_mnist.primitive import Primitive
 from tinygrad_mnist.record import TensorBase
 
 from .in_place import in_place, setitem

@@ -40,7 +40,10 @@ def _warn(record: Record) -> None:
             "detect anomaly during forward pass for more information."
         )
     else:
-        text = f"Error detected in {record.name()}. Traceback of forward call that caused the error:\n{origin}"
+        text = (
+            f"Error detected in {record.name()}. "
+            f"Traceback of forward call that caused the error:\n{origin}"
+        )
     warnings.warn(text, UserWarning, stacklevel=2)
 
 

@@ -6,11 +6,42 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-from tinygrad_mnist.record import current_record, TensorBase, wrap
+import numpy as np
 
-from .walk import start_of, walk
+from tinygrad_mnist.record import Record, TensorBase, current_record, wrap
+
+from .fitting import fit
+from .walk import Gradient, walk
 
 Tensor = Any
+
+
+def _start_of(
+    tensor: TensorBase, gradient: Any, position: int, create_graph: bool
+) -> tuple[Record, Gradient]:
+    """Where a walk from `tensor` starts, and with what; `gradient` is checked against it."""
+    record = current_record(tensor)
+    if record is None:
+        raise RuntimeError(
+            f"element {position} of tensors does not require grad and does not have a grad_fn"
+        )
+    array = tensor._array
+    if gradient is None:
+        if array.size != 1:
+            raise RuntimeError("grad can be implicitly created only for scalar outputs")
+        gradient = wrap(np.ones(array.shape, array.dtype))
+    elif not isinstance(gradient, TensorBase):
+        raise TypeError(
+            f"gradients can be either Tensors or None, but got {type(gradient).__name__}"
+        )
+    elif gradient._array.shape != array.shape:
+        raise RuntimeError(
+            f"Mismatch in shape: grad_output[{position}] has a shape of "
+            f"torch.Size({list(gradient._array.shape)}) and output[{position}] has a shape of "
+            f"torch.Size({list(array.shape)})."
+        )
+    fitted = fit(gradient, record)
+    return record, fitted if create_graph else fitted._array
 
 
 def _sequence(given: Any) -> tuple[Any, ...]:
@@ -22,7 +53,7 @@ def _starts(tensors: tuple[Any, ...], gradients: Any, create_graph: bool) -> lis
     if len(given) != len(tensors):
         raise RuntimeError(f"got {len(tensors)} tensors and {len(given)} gradients")
     return [
-        start_of(tensor, gradient, position, create_graph)
+        _start_of(tensor, gradient, position, create_graph)
         for position, (tensor, gradient) in enumerate(zip(tensors, given, strict=True))
     ]
 
@@ -98,7 +129,9 @@ def grad(
     (tensor(12.),)
     """
     if is_grads_batched:
-        raise NotImplementedError("grad(is_grads_batched=True) is not supported: call grad in a loop")
+        raise NotImplementedError(
+            "grad(is_grads_batched=True) is not supported: call grad in a loop"
+        )
     if allow_unused is None:
         allow_unused = materialize_grads
     elif materialize_grads and not allow_unused:

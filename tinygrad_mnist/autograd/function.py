@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist.primitive import Primitive
-from tinygrad_mnist.record import bare_record, current_record, Record, state, TensorBase, wrap
+from tinygrad_mnist.record import Record, TensorBase, bare_record, current_record, state, wrap
 
+from .fitting import fit
 from .grad_mode import _GradMode
-from .walk import fit, released_error, version_error
+from .saved_values import released_error, version_error
 
 Tensor = Any
 
@@ -42,7 +43,7 @@ class FunctionCtx:
     _node: Record | None = None
 
     def save_for_backward(self, *tensors: Tensor | None) -> None:
-        """Keep inputs or outputs for backward, where `saved_tensors` gives them, version-checked."""
+        """Keep inputs or outputs for backward, which finds them in `saved_tensors`."""
         for tensor in tensors:
             if tensor is not None and not isinstance(tensor, TensorBase):
                 raise TypeError(
@@ -94,7 +95,7 @@ def _run_backward(record: Record, gradient: Any) -> list[Any]:
     function, ctx = record.attributes["function"], record.attributes["ctx"]
     several = isinstance(gradient, Bundle)
     given = gradient.gradients if isinstance(gradient, Bundle) else {0: gradient}
-    as_tensors = any([isinstance(each, TensorBase) for each in given.values()])
+    as_tensors = any(isinstance(each, TensorBase) for each in given.values())
     arguments = []
     for position, (shape, dtype) in enumerate(record.attributes["outputs"]):
         each = given.get(position)
@@ -225,7 +226,10 @@ class Function:
                 cls.setup_context(ctx, args, outputs)
         several = isinstance(outputs, tuple)
         results = tuple(
-            [_own(out, args, ctx) for out in (outputs if isinstance(outputs, tuple) else (outputs,))]
+            [
+                _own(out, args, ctx)
+                for out in (outputs if isinstance(outputs, tuple) else (outputs,))
+            ]
         )
         if recording:
             _record_outputs(cls, ctx, args, edges, outputs if several else (outputs,), results)
@@ -234,8 +238,8 @@ class Function:
 
 def _own(output: Any, args: tuple[Any, ...], ctx: FunctionCtx) -> Any:
     """An output as a tensor apart from the inputs, unless forward changed it in place."""
-    is_input = any([output is given for given in args])
-    if is_input and not any([output is dirty for dirty in ctx._dirty]):
+    is_input = any(output is given for given in args)
+    if is_input and not any(output is dirty for dirty in ctx._dirty):
         return wrap(output._array, output._counter) if isinstance(output, TensorBase) else output
     return output
 
@@ -258,7 +262,10 @@ def _record_outputs(
                 "a leaf Variable that requires grad is being used in an in-place operation."
             )
         dirty._counter[0] += 1
-    kinds = [(t._array.shape, t._array.dtype) if isinstance(t, TensorBase) else ((), np.float32) for t in results]
+    kinds = [
+        (t._array.shape, t._array.dtype) if isinstance(t, TensorBase) else ((), np.float32)
+        for t in results
+    ]
     attributes = {"function": cls, "ctx": ctx, "outputs": kinds, "several": len(results) > 1}
     name = Record.named(f"{cls.__name__}Backward")
     node = bare_record(_FUNCTION, edges, tensors[0]._array, attributes, name)
@@ -273,8 +280,7 @@ def _record_outputs(
 def _kept(
     tensor: Any, args: tuple[Any, ...], edges: tuple[Record | None, ...], outputs: Sequence[Any]
 ) -> Any:
-    """What is kept of a saved tensor: its array, its version, and where it came from. No Tensor is
-    kept, so that no cycle holds the memory."""
+    """What is kept of a saved tensor: array, version and source; no Tensor, hence no cycle."""
     if tensor is None:
         return None
     source: Any = tensor._record
@@ -282,7 +288,7 @@ def _kept(
         if given is tensor:
             source = edge
     for position, output in enumerate(outputs):
-        if output is tensor and not any([output is given for given in args]):
+        if output is tensor and not any(output is given for given in args):
             source = position
     return tensor._array, tensor._counter, tensor._counter[0], source
 
@@ -294,7 +300,7 @@ def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
     def call(ctx: Any, *gradients: Any) -> Any:
         with _GradMode(False):
             results = backward(ctx, *gradients)
-        twice = any([isinstance(g, TensorBase) and g._record is not None for g in gradients])
+        twice = any(isinstance(g, TensorBase) and g._record is not None for g in gradients)
         if not twice:
             return results
         listed = results if isinstance(results, tuple) else (results,)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tinygrad_mnist.ops.shapes import reshape, stack
-from tinygrad_mnist.record import current_record, TensorBase, wrap
+from tinygrad_mnist.record import TensorBase, current_record, wrap
 
 from .differentiate import grad
 from .grad_mode import enable_grad
@@ -29,8 +29,7 @@ def _tuple(given: Any, what: str, function: str) -> tuple[bool, tuple[Any, ...]]
 
 
 def _fresh(inputs: tuple[Any, ...], create_graph: bool) -> tuple[Any, ...]:
-    """The inputs as tensors to differentiate by: views of the caller's with `create_graph`, else
-    leaves of their own."""
+    """Tensors to differentiate by: views of the inputs with `create_graph`, else new leaves."""
     if create_graph:
         return tuple([x.view_as(x) if x.requires_grad else _leaf(x) for x in inputs])
     return tuple([_leaf(x) for x in inputs])
@@ -129,7 +128,9 @@ def jvp(
     tensor([1., 1.])
     """
     _, xs = _tuple(inputs, "inputs", "jvp")
-    vectors = _vectors(v, xs, "jvp") if v is not None else tuple([wrap(0 * x._array + 1) for x in xs])
+    vectors = (
+        _vectors(v, xs, "jvp") if v is not None else tuple([wrap(0 * x._array + 1) for x in xs])
+    )
     if v is None and (len(xs) != 1 or xs[0]._array.size != 1):
         raise RuntimeError(
             "The vector v can only be None if the input to the user-provided function is a single "
@@ -179,7 +180,9 @@ def jacobian(
             [
                 reshape(stack([row[i] for row in rows]), y._array.shape + x._array.shape)
                 if rows
-                else reshape(_zeros(x)[:0] if x.dim() else _zeros(x), y._array.shape + x._array.shape)
+                else reshape(
+                    _zeros(x)[:0] if x.dim() else _zeros(x), y._array.shape + x._array.shape
+                )
                 for i, x in enumerate(leaves)
             ]
         )
@@ -244,10 +247,8 @@ def hvp(
         slopes = _gradients(value, leaves, None, strict, True, "hvp")
         total = wrap(0 * value._array)
         for slope, vector in zip(slopes, vectors, strict=True):
-            total = total + ((slope if vector is None else slope * vector)).sum()
-        products = _given(
-            _gradients(total, leaves, None, False, create_graph, "hvp"), create_graph
-        )
+            total = total + (slope if vector is None else slope * vector).sum()
+        products = _given(_gradients(total, leaves, None, False, create_graph, "hvp"), create_graph)
     shown = value if create_graph else value.detach()
     return shown, products if several else products[0]
 

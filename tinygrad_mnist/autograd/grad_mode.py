@@ -93,11 +93,9 @@ class no_grad(_GradMode):
     __slots__ = ()
 
     def __new__(cls, function: Any = None) -> Any:
-        mode = super().__new__(cls)
         if function is None:
-            return mode
-        mode.__init__()
-        return mode(function)
+            return super().__new__(cls)
+        return enable_grad()(function) if cls is enable_grad else no_grad()(function)
 
     def __init__(self, function: Any = None) -> None:
         super().__init__(False)

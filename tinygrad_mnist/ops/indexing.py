@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mnist.primitive import call_unary, primitive
+from tinygrad_mnist.calling import call_unary
+from tinygrad_mnist.primitive import primitive
 from tinygrad_mnist.record import label, TensorBase
 
 from .arguments import read_dim

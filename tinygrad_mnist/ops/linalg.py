@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist import kernels
-from tinygrad_mnist.primitive import call_binary, primitive
+from tinygrad_mnist.calling import call_binary
+from tinygrad_mnist.primitive import primitive
 from tinygrad_mnist.record import label, TensorBase
 
 from .shapes import reshape, unsqueeze

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist import dtypes, kernels
-from tinygrad_mnist.primitive import call_unary, primitive
+from tinygrad_mnist.calling import call_unary
+from tinygrad_mnist.primitive import primitive
 
 from .arguments import read_dim
 from .elementwise import cast_to, exp
