@@ -1,0 +1,419 @@
+"""Gradients held against finite differences: `gradcheck` and `gradgradcheck`, as PyTorch has them.
+
+The derivative of a function is estimated from its values alone, by the central difference
+(f(x + ε) − f(x − ε)) / 2ε, whose error is of order ε². In float64 with ε = 1e-6 about nine digits
+are good, and a wrong formula shows at once.
+
+Source: the notes on gradcheck mechanics in PyTorch's documentation, for the two modes. Slow, every
+entry of the Jacobian matrix J is compared. Fast, one number for each input and output: vᵀ J u for
+random vectors u and v, from the gradient as (vᵀ J) u and from two calls of the function as
+vᵀ (J u).
+
+PyTorch reaches these as `torch.autograd.gradcheck`; here they stand in `tinygrad_mnist.testing`
+alone, since nothing in the engine imports what tests it.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+import tinygrad_mnist
+from tinygrad_mnist.autograd import grad
+
+from .jacobians import Jacobian, NotReentrant, analytic, numeric, numeric_along
+
+__all__ = ["GradcheckError", "gradcheck", "gradgradcheck"]
+
+Tensor = Any
+Function = Callable[..., Any]
+
+
+class GradcheckError(RuntimeError):
+    """What `gradcheck` raises; about a wrong number it says which, by these attributes.
+
+    `output` and `input` count the function's results and arguments, `output_index` and
+    `input_index` say where in them the worst element lies; `analytic` is its derivative by the
+    formulas, `numeric` by finite differences. All are None where there is no such element.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        output: int | None = None,
+        input: int | None = None,
+        output_index: tuple[int, ...] | None = None,
+        input_index: tuple[int, ...] | None = None,
+        analytic: float | None = None,
+        numeric: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.output = output
+        self.input = input
+        self.output_index = output_index
+        self.input_index = input_index
+        self.analytic = analytic
+        self.numeric = numeric
+
+
+def gradcheck(
+    func: Function,
+    inputs: Tensor | Sequence[Tensor],
+    *,
+    eps: float = 1e-6,
+    atol: float = 1e-5,
+    rtol: float = 1e-3,
+    raise_exception: bool = True,
+    nondet_tol: float = 0.0,
+    check_undefined_grad: bool = True,
+    check_grad_dtypes: bool = False,
+    check_batched_grad: bool = False,
+    check_batched_forward_grad: bool = False,
+    check_forward_ad: bool = False,
+    check_backward_ad: bool = True,
+    fast_mode: bool = False,
+    masked: bool | None = None,
+) -> bool:
+    """Whether the gradients of `func` at `inputs` are those that finite differences give.
+
+    `func` takes the inputs, of any shapes, and returns a tensor or several; checked are the
+    derivatives of every result that requires a gradient with respect to every input that does.
+    Those should be float64, and their elements must not share memory. Two numbers agree when
+    |analytic − numeric| ≤ atol + rtol · |numeric|. Checked as well: that two backward passes
+    agree within `nondet_tol`; that a gradient from above of zero gives zero, in the shape, and
+    with `check_grad_dtypes` in the dtype, of the input; and, with `check_undefined_grad`, that
+    a result which is left out counts as one whose gradient is zero.
+
+    Returns True. What does not agree raises GradcheckError, which names the worst element, or
+    returns False with `raise_exception=False`. Raises ValueError when no input requires a
+    gradient, RuntimeError for an input whose elements share memory, NotImplementedError for
+    batched and forward-mode checks, which this engine has no use for.
+
+    >>> import tinygrad_mnist as torch
+    >>> from tinygrad_mnist.testing import gradcheck
+    >>> x = torch.tensor([0.5, -1.0], dtype=torch.float64, requires_grad=True)
+    >>> gradcheck(lambda x: x.tanh() * x, x)
+    True
+    """
+    if not (check_forward_ad or check_backward_ad):
+        raise AssertionError(
+            "Expected at least one of check_forward_ad or check_backward_ad to be True"
+        )
+    _refuse(
+        check_batched_grad=check_batched_grad,
+        check_batched_forward_grad=check_batched_forward_grad,
+        check_forward_ad=check_forward_ad,
+        masked=bool(masked),
+    )
+    check = _Check(func, _as_tuple(inputs), eps, atol, rtol, nondet_tol, check_grad_dtypes)
+    try:
+        if fast_mode:
+            check.fast()
+        else:
+            check.slow()
+        check.zero_from_above()
+        if check_undefined_grad:
+            check.results_left_out()
+    except GradcheckError:
+        if raise_exception:
+            raise
+        return False
+    return True
+
+
+def gradgradcheck(
+    func: Function,
+    inputs: Tensor | Sequence[Tensor],
+    grad_outputs: Tensor | Sequence[Tensor] | None = None,
+    *,
+    eps: float = 1e-6,
+    atol: float = 1e-5,
+    rtol: float = 1e-3,
+    gen_non_contig_grad_outputs: bool = False,
+    raise_exception: bool = True,
+    nondet_tol: float = 0.0,
+    check_undefined_grad: bool = True,
+    check_grad_dtypes: bool = False,
+    check_batched_grad: bool = False,
+    check_fwd_over_rev: bool = False,
+    check_rev_over_rev: bool = True,
+    fast_mode: bool = False,
+    masked: bool = False,
+) -> bool:
+    """Whether the gradients of the gradients of `func` are those that finite differences give.
+
+    `gradcheck` of the function that takes the inputs and the gradients from above and returns
+    the gradients of the inputs. `grad_outputs` are these gradients from above, one for each
+    result that requires a gradient; unless given, random numbers between −1 and 1 (in memory
+    with gaps under `gen_non_contig_grad_outputs`). The rest is as in `gradcheck`.
+
+    >>> import tinygrad_mnist as torch
+    >>> from tinygrad_mnist.testing import gradgradcheck
+    >>> x = torch.tensor([0.5, -1.0], dtype=torch.float64, requires_grad=True)
+    >>> gradgradcheck(lambda x: x.exp() / (1 + x * x), x)
+    True
+    """
+    if not (check_fwd_over_rev or check_rev_over_rev):
+        raise AssertionError(
+            "Expected at least one of check_fwd_over_rev or check_rev_over_rev to be True"
+        )
+    _refuse(check_fwd_over_rev=check_fwd_over_rev)
+    given = _as_tuple(inputs)
+    if grad_outputs is None:
+        results = _differentiable(func(*given))
+        above = tuple([_random_like(each, gen_non_contig_grad_outputs) for each in results])
+    else:
+        above = _as_tuple(grad_outputs)
+    wanted = [i for i, each in enumerate(given) if _requires_grad(each)]
+
+    def gradients(*arguments: Any) -> tuple[Tensor, ...]:
+        those, from_above = arguments[: len(given)], arguments[len(given) :]
+        roots = _differentiable(func(*those))
+        leaves = [those[i] for i in wanted]
+        found = grad(roots, leaves, from_above, create_graph=True, allow_unused=True)
+        return tuple([each for each in found if each is not None])
+
+    return gradcheck(
+        gradients,
+        given + above,
+        eps=eps,
+        atol=atol,
+        rtol=rtol,
+        raise_exception=raise_exception,
+        nondet_tol=nondet_tol,
+        check_undefined_grad=check_undefined_grad,
+        check_grad_dtypes=check_grad_dtypes,
+        check_batched_grad=check_batched_grad,
+        fast_mode=fast_mode,
+        masked=masked,
+    )
+
+
+_ABSENT = {
+    "check_batched_grad": "there is no vmap here: every gradient is computed on its own",
+    "check_batched_forward_grad": "there is no forward mode here: leave it out",
+    "check_forward_ad": "there is no forward mode here: leave it out",
+    "check_fwd_over_rev": "there is no forward mode here: leave it out",
+    "masked": "there are no sparse tensors here: leave it out",
+}
+
+
+def _refuse(**asked: bool) -> None:
+    for name, wanted in asked.items():
+        if wanted:
+            raise NotImplementedError(f"{name}=True is not supported: {_ABSENT[name]}")
+
+
+def _as_tuple(given: Any) -> tuple[Any, ...]:
+    return tuple(given) if isinstance(given, tuple | list) else (given,)
+
+
+def _requires_grad(value: Any) -> bool:
+    return isinstance(value, tinygrad_mnist.Tensor) and bool(value.requires_grad)
+
+
+def _differentiable(results: Any) -> tuple[Tensor, ...]:
+    return tuple([each for each in _as_tuple(results) if _requires_grad(each)])
+
+
+def _random_like(tensor: Tensor, with_gaps: bool) -> Tensor:
+    shape = tuple(tensor.shape)
+    numbers = np.random.default_rng(0).uniform(-1, 1, (*shape, 2)).astype(tensor.dtype.numpy)
+    drawn = numbers[..., 0] if with_gaps else np.ascontiguousarray(numbers[..., 0]).reshape(shape)
+    return tinygrad_mnist.from_numpy(np.asarray(drawn)).requires_grad_()
+
+
+class _Check:
+    """One function at one point, and how near is near enough."""
+
+    def __init__(
+        self,
+        function: Function,
+        inputs: tuple[Any, ...],
+        eps: float,
+        atol: float,
+        rtol: float,
+        nondet_tol: float,
+        check_dtypes: bool,
+    ) -> None:
+        self.function = function
+        self.inputs = inputs
+        self.eps = eps
+        self.atol = atol
+        self.rtol = rtol
+        self.nondet_tol = nondet_tol
+        self.check_dtypes = check_dtypes
+        self.wanted = [i for i, each in enumerate(inputs) if _requires_grad(each)]
+        self._check_inputs()
+        self.results = self._call()
+
+    @property
+    def leaves(self) -> list[Tensor]:
+        """The inputs whose gradients are checked."""
+        return [self.inputs[i] for i in self.wanted]
+
+    def _call(self) -> list[tuple[int, Tensor]]:
+        """The results that require a gradient, with their places among all results."""
+        results = enumerate(_as_tuple(self.function(*self.inputs)))
+        return [(place, each) for place, each in results if _requires_grad(each)]
+
+    def _check_inputs(self) -> None:
+        if not self.wanted:
+            raise ValueError(
+                "gradcheck expects at least one input tensor to require gradient, "
+                "but none of them have requires_grad=True."
+            )
+        for i in self.wanted:
+            tensor = self.inputs[i]
+            if tensor.dtype is not tinygrad_mnist.float64:
+                warnings.warn(
+                    f"Input #{i} requires gradient and is not a double precision floating point "
+                    "or complex. This check will likely fail if all the inputs are not of double "
+                    "precision floating point or complex. ",
+                    stacklevel=4,
+                )
+            if any(s == 0 and n > 1 for s, n in zip(tensor.stride(), tensor.shape, strict=True)):
+                raise RuntimeError(
+                    f"The {i}th input has a dimension with stride 0. gradcheck only supports "
+                    "inputs that are non-overlapping to be able to compute the numerical "
+                    "gradients correctly. You should call .contiguous on the input before "
+                    "passing it to gradcheck."
+                )
+
+    def slow(self) -> None:
+        """Compare every entry of every Jacobian matrix."""
+        for position, i in enumerate(self.wanted):
+            by_differences = numeric(self.function, self.inputs, i, self.eps)
+            if not self.results:
+                self._expect_zero(by_differences)
+            for place, result in self.results:
+                by_formulas = self._analytic(result)[position]
+                self._compare(place, i, result, by_formulas, by_differences[place])
+
+    def _expect_zero(self, by_differences: list[Jacobian]) -> None:
+        if any(jacobian.any() for jacobian in by_differences):
+            raise GradcheckError("Numerical gradient for function expected to be zero")
+
+    def _analytic(self, result: Tensor, above: Any = None) -> list[Jacobian]:
+        """The Jacobians by the formulas; GradcheckError where they are not what they should be."""
+        try:
+            found = analytic(result, self.leaves, above, self.nondet_tol)
+        except NotReentrant as error:
+            raise GradcheckError(
+                "Backward is not reentrant, i.e., running backward with same input and "
+                "grad_output multiple times gives different values, although analytical gradient "
+                "matches numerical gradient. The two differ by "
+                f"{error.difference:g}; the tolerance for nondeterminism was {self.nondet_tol}."
+            ) from None
+        if found.wrong_size:
+            raise GradcheckError("Analytical gradient has incorrect size")
+        if found.wrong_dtype and self.check_dtypes:
+            raise GradcheckError("Gradient has dtype mismatch")
+        return found.jacobians
+
+    def _compare(
+        self, place: int, i: int, result: Tensor, by_formulas: Jacobian, by_differences: Jacobian
+    ) -> None:
+        allowed = self.atol + self.rtol * np.abs(by_differences)
+        apart = np.abs(by_formulas - by_differences)
+        if by_formulas.size == 0 or np.all(apart <= allowed):
+            return
+        excess = np.where(np.isnan(apart), np.inf, apart - allowed)
+        row, column = np.unravel_index(int(excess.argmax()), excess.shape)
+        input_index = _index(row, self.inputs[i].shape)
+        output_index = _index(column, result.shape)
+        a, n = float(by_formulas[row, column]), float(by_differences[row, column])
+        raise GradcheckError(
+            f"Jacobian mismatch for output {place} with respect to input {i},\n"
+            f"numerical:{by_differences}\nanalytical:{by_formulas}\n"
+            f"The worst element is the derivative of output {place} at {output_index} with "
+            f"respect to input {i} at {input_index}: analytic {a:.9g}, numeric {n:.9g}; they "
+            f"differ by {abs(a - n):.3g}, allowed is {float(allowed[row, column]):.3g}.",
+            output=place, input=i, output_index=output_index, input_index=input_index,
+            analytic=a, numeric=n,
+        )  # fmt: skip
+
+    def fast(self) -> None:
+        """Compare one number for each input and result: vᵀ J u, with random u and v."""
+        random = np.random.default_rng(0)
+        to_inputs = [_unit_vector(random, leaf) for leaf in self.leaves]
+        to_results = [_unit_vector(random, result) for _, result in self.results]
+        along = [
+            numeric_along(self.function, self.inputs, i, u, self.eps)
+            for i, u in zip(self.wanted, to_inputs, strict=True)
+        ]
+        if not self.results and any(
+            derivative.size and np.abs(derivative).max() > self.nondet_tol
+            for derivatives in along
+            for derivative in derivatives
+        ):
+            raise GradcheckError("Numerical gradient for function expected to be zero")
+        for (place, result), v in zip(self.results, to_results, strict=True):
+            from_above = self._analytic(result, v)
+            for position, (i, u) in enumerate(zip(self.wanted, to_inputs, strict=True)):
+                a = float(from_above[position][:, 0] @ u)
+                n = float(v @ along[position][place])
+                if not abs(a - n) <= self.atol * u.sum() * v.sum() + self.rtol * abs(n):
+                    self._explain(place, i, a, n)
+
+    def _explain(self, place: int, i: int, a: float, n: float) -> None:
+        """Raise with the worst element, found in the slow mode, where the fast mode failed."""
+        result = next(each for where, each in self._call() if where == place)
+        by_formulas = self._analytic(result)[self.wanted.index(i)]
+        by_differences = numeric(self.function, self.inputs, i, self.eps)[place]
+        self._compare(place, i, result, by_formulas, by_differences)
+        raise GradcheckError(
+            f"Jacobian mismatch for output {place} with respect to input {i},\n"
+            f"numerical:{n}\nanalytical:{a}\n"
+            "Fast gradcheck failed but element-wise differences are small. This means that the "
+            "test might've passed in slow_mode!",
+            output=place, input=i, analytic=a, numeric=n,
+        )  # fmt: skip
+
+    def zero_from_above(self) -> None:
+        """Check that gradients are proportional to what arrives from above: zero gives zero."""
+        results = [each for _, each in self._call()]
+        if not results:
+            return
+        zeros = [tinygrad_mnist.zeros_like(each) for each in results]
+        found = grad(results, self.leaves, zeros, allow_unused=True)
+        for gradient, leaf in zip(found, self.leaves, strict=True):
+            if gradient is None:
+                continue
+            if gradient.detach().numpy().any():
+                raise GradcheckError("backward not multiplied by grad_output")
+            if gradient.dtype is not leaf.dtype:
+                raise GradcheckError("grad is incorrect type")
+            if gradient.shape != leaf.shape:
+                raise GradcheckError("grad is incorrect size")
+
+    def results_left_out(self) -> None:
+        """Check that each result may be left out of the backward pass."""
+        for missing in range(len(self.results) if len(self.results) > 1 else 0):
+            others = [each for i, (_, each) in enumerate(self._call()) if i != missing]
+            zeros = [tinygrad_mnist.zeros_like(each) for each in others]
+            try:
+                found = grad(others, self.leaves, zeros, allow_unused=True)
+            except RuntimeError as error:
+                raise GradcheckError(
+                    "Expected backward function to handle undefined output grads."
+                ) from error
+            if any(each is not None and each.detach().numpy().any() for each in found):
+                raise GradcheckError(
+                    "Expected all input grads to be undefined or zero when all output grads are "
+                    "undefined or zero."
+                )
+
+
+def _unit_vector(random: np.random.Generator, tensor: Tensor) -> Any:
+    """A random direction of non-negative numbers, of length 1, for a tensor's numbers."""
+    drawn = random.uniform(size=tensor.numel())
+    return drawn / (np.linalg.norm(drawn) or 1.0)
+
+
+def _index(flat: Any, shape: Sequence[int]) -> tuple[int, ...]:
+    return tuple(int(i) for i in np.unravel_index(int(flat), tuple(shape)))

@@ -1,0 +1,151 @@
+"""The pytest plugin: the fixture `parity`, its marker, two options, a section of the report.
+
+    def test_swish(parity):
+        parity(mine.swish, theirs.swish, np.linspace(-3, 3, 7))
+
+`parity` is `assert_parity` with a seed of its own for each test, so that a run is repeatable and
+no two tests see the same numbers; `@pytest.mark.parity(ulp=2, second_order=True)` gives its
+options for one test. `--parity-seed N` fixes the seed of every comparison, the ones that call
+`assert_parity` themselves as well: what a failure prints replays it. `--parity-report FILE` writes
+what was compared as JSON.
+
+pytest imports this module at every start, wherever the package is installed. So it imports nothing
+more itself: what compares is loaded by the first test that uses it, PyTorch by the first
+comparison.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from .parity import Comparison
+
+_PROPERTY = "tinygrad_mnist parity"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Adds --parity-seed and --parity-report."""
+    group = parser.getgroup("parity", "gradient parity with PyTorch (tinygrad_mnist)")
+    group.addoption(
+        "--parity-seed",
+        type=int,
+        metavar="N",
+        help="seed of every comparison with PyTorch; a failure prints the one that replays it",
+    )
+    group.addoption(
+        "--parity-report",
+        type=Path,
+        metavar="FILE",
+        help="write what was compared with PyTorch to FILE, as JSON",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Describes the marker, and fixes the seed if one is given."""
+    config.addinivalue_line(
+        "markers",
+        "parity(**options): options of assert_parity for the fixture `parity`, for example "
+        "ulp=2, scale='terms', second_order=True",
+    )
+    seed = config.getoption("--parity-seed")
+    if seed is not None:
+        from . import parity
+
+        parity.fixed_seed = seed
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Leaves no seed behind for another run in the same process."""
+    if config.getoption("--parity-seed") is not None:
+        from . import parity
+
+        parity.fixed_seed = None
+
+
+@pytest.fixture
+def parity(request: pytest.FixtureRequest) -> Iterator[Callable[..., Comparison]]:
+    """`tinygrad_mnist.testing.assert_parity`, its comparisons listed in the run's report."""
+    from .parity import ParityError, assert_parity
+
+    marker = request.node.get_closest_marker("parity")
+    options = {} if marker is None else dict(marker.kwargs)
+    given = request.config.getoption("--parity-seed")
+    options.setdefault("seed", zlib.crc32(request.node.nodeid.encode()) if given is None else given)
+    rows: list[dict[str, Any]] = []
+
+    def compared(fn: Any, torch_fn: Any, *inputs: Any, **more: Any) -> Comparison:
+        try:
+            comparison = assert_parity(fn, torch_fn, *inputs, **{**options, **more})
+        except ParityError as error:
+            rows.append(_row(error.comparison))
+            raise
+        rows.append(_row(comparison))
+        return comparison
+
+    yield compared
+    if rows:
+        request.node.user_properties.append((_PROPERTY, rows))
+
+
+def _row(comparison: Comparison) -> dict[str, Any]:
+    """What the report says of one comparison, as plain data that can travel between processes."""
+    return {
+        "seed": comparison.seed,
+        "raised": comparison.raised,
+        "value_ulp": comparison.worst("values"),
+        "gradient_ulp": comparison.worst("gradients"),
+        "second_order_ulp": comparison.worst("second") if comparison.second else None,
+        "differs": [difference.what for difference in comparison.differences()],
+    }
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Prints, and on demand writes, what was compared with PyTorch."""
+    tests = _compared(terminalreporter)
+    if not tests:
+        return
+    target = config.getoption("--parity-report")
+    if target is not None:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(json.dumps(tests, indent=2) + "\n", encoding="utf-8")
+    terminalreporter.section("parity with PyTorch")
+    terminalreporter.write_line(_summary(tests))
+    if target is not None:
+        terminalreporter.write_line(f"written to {target}")
+
+
+def _compared(terminalreporter: Any) -> dict[str, list[dict[str, Any]]]:
+    """The rows of every test, by its name; they travel with its reports, from other processes too."""
+    found = {}
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            for name, rows in getattr(report, "user_properties", ()):
+                if name == _PROPERTY:
+                    found[report.nodeid] = rows
+    return found
+
+
+def _summary(tests: dict[str, list[dict[str, Any]]]) -> str:
+    from .text_table import text_table
+
+    heads = ("test", "comparisons", "value ulp", "gradient ulp", "second order ulp", "differs")
+    lines = []
+    for name, rows in tests.items():
+        second = [row["second_order_ulp"] for row in rows if row["second_order_ulp"] is not None]
+        wrong = sorted({what for row in rows for what in row["differs"]})
+        lines.append((
+            name,
+            str(len(rows)),
+            f"{max(row['value_ulp'] for row in rows):.3g}",
+            f"{max(row['gradient_ulp'] for row in rows):.3g}",
+            f"{max(second):.3g}" if second else "",
+            ", ".join(wrong),
+        ))  # fmt: skip
+    return text_table(heads, lines)
