@@ -9,9 +9,9 @@ options for one test. `--parity-seed N` fixes the seed of every comparison, the 
 `assert_parity` themselves as well: what a failure prints replays it. `--parity-report FILE` writes
 what was compared as JSON.
 
-pytest imports this module at every start, wherever the package is installed. So it imports nothing
-more itself: what compares is loaded by the first test that uses it, PyTorch by the first
-comparison.
+pytest imports this module at every start, wherever the package is installed. That costs what
+`import tinygrad_mnist` costs, which is little more than NumPy; PyTorch is loaded by the first
+comparison, Hypothesis by the test that uses its strategies.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 
 
 def _compared(terminalreporter: Any) -> dict[str, list[dict[str, Any]]]:
-    """The rows of every test, by its name; they travel with its reports, from other processes too."""
+    """The rows of every test, by its name; they come with its reports, from any process."""
     found = {}
     for reports in terminalreporter.stats.values():
         for report in reports:
