@@ -12,22 +12,26 @@ tensor([2., 4., 6.])
 
 from tinygrad_mnist import autograd as autograd
 from tinygrad_mnist import cuda as cuda
-from tinygrad_mnist import nn as nn
-from tinygrad_mnist import optim as optim
 from tinygrad_mnist._tensor import *  # noqa: F403
-from tinygrad_mnist.absent import refuse as __getattr__  # noqa: F401
+from tinygrad_mnist.absent import load_or_refuse as __getattr__  # noqa: F401
 from tinygrad_mnist.autograd import enable_grad as enable_grad
 from tinygrad_mnist.autograd import inference_mode as inference_mode
 from tinygrad_mnist.autograd import is_grad_enabled as is_grad_enabled
 from tinygrad_mnist.autograd import no_grad as no_grad
 from tinygrad_mnist.autograd import set_grad_enabled as set_grad_enabled
 from tinygrad_mnist.dtypes import *  # noqa: F403
+from tinygrad_mnist.ops.activations import *  # noqa: F403
+from tinygrad_mnist.ops.arithmetic import *  # noqa: F403
+from tinygrad_mnist.ops.casting import *  # noqa: F403
+from tinygrad_mnist.ops.choosing import *  # noqa: F403
 from tinygrad_mnist.ops.comparisons import *  # noqa: F403
-from tinygrad_mnist.ops.elementwise import *  # noqa: F403
+from tinygrad_mnist.ops.exponential import *  # noqa: F403
 from tinygrad_mnist.ops.indexing import *  # noqa: F403
 from tinygrad_mnist.ops.linalg import *  # noqa: F403
 from tinygrad_mnist.ops.reductions import *  # noqa: F403
 from tinygrad_mnist.ops.shapes import *  # noqa: F403
+from tinygrad_mnist.ops.rounding import *  # noqa: F403
 from tinygrad_mnist.ops.softmax import *  # noqa: F403
+from tinygrad_mnist.random import *  # noqa: F403
 from tinygrad_mnist.threads import get_num_threads as get_num_threads
 from tinygrad_mnist.threads import set_num_threads as set_num_threads

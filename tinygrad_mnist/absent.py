@@ -1,8 +1,14 @@
-"""What PyTorch has and this engine has not: a sentence that tells what to use instead."""
+"""Names that are not there yet: packages loaded when first asked for, and what is absent.
+
+For what PyTorch has and this engine has not, the error tells what to use instead.
+"""
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
+
+_PACKAGES = ("datasets", "nn", "optim", "testing", "utils")
 
 
 class Absent(NotImplementedError, AttributeError):
@@ -43,8 +49,10 @@ def absent(name: str) -> Absent:
     return Absent(f"torch.{name} is not supported by tinygrad_mnist: {way}")
 
 
-def refuse(name: str) -> Any:
-    """The package's `__getattr__`: called for names it does not have."""
+def load_or_refuse(name: str) -> Any:
+    """The package's `__getattr__`: a package of its own by that name, or the error."""
+    if name in _PACKAGES:
+        return importlib.import_module(f"tinygrad_mnist.{name}")
     if name.startswith("__"):
         raise AttributeError(f"module 'tinygrad_mnist' has no attribute '{name}'")
     raise absent(name)

@@ -22,7 +22,6 @@ runs on arrays (fast) and on Tensors (and is then recorded itself).
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -33,10 +32,12 @@ from tinygrad_mnist.calling import call, call_binary, call_unary, explain_shapes
 from tinygrad_mnist.record import Array, Record, TensorBase, state
 
 Body = Callable[..., Any]
-Promotion = Callable[[dtypes.dtype], dtypes.dtype]
+Promotion = Callable[[tuple[Any, ...]], dtypes.dtype]
 
 _ndarray = np.ndarray
 _ARRAYS = (np.ndarray, np.generic)
+_VARIADIC = 0x04
+"""The flag of code with *args. (The module inspect reads signatures, but is slow to import.)"""
 
 
 class Formula(NamedTuple):
@@ -69,6 +70,11 @@ class SavePlan(dict[tuple[bool, ...], tuple[bool, ...]]):
         return self[needs]
 
 
+def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:
+    code = function.__code__
+    return code.co_varnames[: code.co_argcount]
+
+
 PRIMITIVES: dict[str, Primitive] = {}
 """Every primitive by its name."""
 
@@ -95,10 +101,11 @@ class Primitive:
         self.view = view
         title = self.name.title().replace("_", "") + "Backward0" if grad_fn is None else grad_fn
         self.record_type = Record.named(title)
-        parameters = inspect.signature(body).parameters.values()
-        self.inputs = tuple(p.name for p in parameters if p.kind is not p.KEYWORD_ONLY)
-        self.attributes = frozenset([p.name for p in parameters if p.kind is p.KEYWORD_ONLY])
-        self.variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+        code = body.__code__
+        named = code.co_argcount + code.co_kwonlyargcount
+        self.variadic = bool(code.co_flags & _VARIADIC)
+        self.inputs = code.co_varnames[named:][:1] if self.variadic else _parameters(body)
+        self.attributes = frozenset(code.co_varnames[code.co_argcount : named])
         self.formulas: dict[str, Formula] = {}
         self._by_position: tuple[Formula | None, ...] = (None,) * len(self.inputs)
         self.saves = SavePlan(self)
@@ -115,7 +122,7 @@ class Primitive:
         self._by_position = tuple([self.formulas.get(name) for name in self.inputs])
 
     def _read(self, function: Callable[..., Any]) -> Formula:
-        wanted = list(inspect.signature(function).parameters)[1:]
+        wanted = _parameters(function)[1:]
         values = () if self.variadic else (*self.inputs, "out")
         saved = tuple(values.index(name) for name in wanted if name in values)
         rest = wanted[len(saved) :]
@@ -176,13 +183,13 @@ class Primitive:
         """The inputs cast to the one type that the body computes in."""
         if self.promotion is None:
             return values
-        kind = self.promotion(dtypes.promote(values))
+        kind = self.promotion(values)
         return tuple(dtypes.cast(value, kind) for value in values)
 
     def compute(self, values: tuple[Any, ...], attributes: dict[str, Any]) -> Array:
         """The body's result on arrays, always an array (NumPy makes 0-d results scalars)."""
         try:
-            out = state.quietly(self.run, *values, **attributes)
+            out = state.quietly(self.body, *values, **attributes)
         except ValueError as error:
             explain_shapes(values)
             raise RuntimeError(f"{self.name}(): {error}") from error
@@ -200,10 +207,10 @@ def primitive(
 ) -> Any:
     """Make a primitive of a function on arrays; keyword-only parameters are its attributes.
 
-    `promotion` maps the inputs' common type to the type to compute in (None: inputs stay as they
-    are). `ufunc` is NumPy's own function for the body, run instead of it. `grad_fn` is PyTorch's
-    name for the record. `reduces`: `dim` and `keepdim` describe a reduction; `view`: the result
-    shares memory.
+    `promotion` gives the type to compute in for all inputs (None: inputs stay as they are).
+    `ufunc` is NumPy's own function for the body, run instead of it where types need no care.
+    `grad_fn` is PyTorch's name for the record. `reduces`: `dim` and `keepdim` describe a
+    reduction; `view`: the result shares memory.
     """
     if body is None:
         return lambda b: Primitive(b, promotion, ufunc, grad_fn, reduces, view)

@@ -8,7 +8,6 @@ when there are many, only the edges of each dimension are touched and "..." stan
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import math
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -22,15 +21,15 @@ __all__ = ["get_printoptions", "printoptions", "set_printoptions"]
 Array = np.ndarray[Any, Any]
 
 
-@dataclasses.dataclass
 class PrintOptions:
     """What `set_printoptions` sets, with PyTorch's defaults."""
 
-    precision: int = 4
-    threshold: float = 1000
-    edgeitems: int = 3
-    linewidth: int = 80
-    sci_mode: bool | None = None
+    def __init__(self) -> None:
+        self.precision = 4
+        self.threshold: float = 1000
+        self.edgeitems = 3
+        self.linewidth = 80
+        self.sci_mode: bool | None = None
 
 
 PRINT_OPTS = PrintOptions()
@@ -83,7 +82,7 @@ def set_printoptions(
 
 def get_printoptions() -> dict[str, Any]:
     """The options in force, as keyword arguments for `set_printoptions`."""
-    return dataclasses.asdict(PRINT_OPTS)
+    return dict(vars(PRINT_OPTS))
 
 
 @contextlib.contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import traceback
 import warnings
 import weakref
 from collections.abc import Callable
@@ -22,6 +21,8 @@ _PACKAGE = __name__.partition(".")[0]
 
 def _note_origin(op: Any, inputs: Any, attributes: Any, output: Any) -> None:
     """An observer: remember for each record which line of the user's program made it."""
+    import traceback
+
     record = output._record
     if record is not None:
         stack = [

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist.dtypes import from_numpy_dtype
-from tinygrad_mnist.ops.elementwise import cast_to
+from tinygrad_mnist.ops.casting import cast_to
 from tinygrad_mnist.ops.reductions import _sum
 from tinygrad_mnist.ops.shapes import expand
 from tinygrad_mnist.record import Record

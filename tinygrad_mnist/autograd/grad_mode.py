@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, TypeVar
@@ -11,6 +10,8 @@ from typing import Any, TypeVar
 from tinygrad_mnist.record import state
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+_GENERATOR = 0x20
+"""The flag of a generator function's code, `inspect.CO_GENERATOR`, without that large import."""
 
 
 def is_grad_enabled() -> bool:
@@ -41,7 +42,7 @@ class _GradMode:
 
     def __call__(self, function: Function) -> Function:
         mode = self.mode
-        if inspect.isgeneratorfunction(function):
+        if getattr(function, "__code__", None) and function.__code__.co_flags & _GENERATOR:
             return _generator_in_mode(function, mode)  # type: ignore[return-value]
 
         @functools.wraps(function)

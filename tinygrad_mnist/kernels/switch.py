@@ -24,16 +24,16 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import hashlib
 import importlib
-import importlib.metadata
 import os
 import sys
 import threading
 import warnings
-from pathlib import Path
 from types import ModuleType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["LARGE", "PATIENCE", "consider", "loops", "warm_up"]
 
@@ -130,6 +130,8 @@ def _say(text: str) -> None:
 
 def cache_directory() -> Path:
     """Where compiled code is kept: `NUMBA_CACHE_DIR`, else a folder of the user's cache."""
+    from pathlib import Path
+
     chosen = os.environ.get("NUMBA_CACHE_DIR")
     if chosen:
         return Path(chosen)
@@ -145,6 +147,10 @@ def _compiled_before() -> bool:
 
 def _marker() -> Path:
     """The empty file that stands for: these very loops lie compiled in the cache."""
+    import hashlib
+    import importlib.metadata
+    from pathlib import Path
+
     digest = hashlib.sha256()
     for part in (sys.version, importlib.metadata.version("numba"), __file__):
         digest.update(part.encode())
