@@ -1,0 +1,75 @@
+"""Files that are written whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class WriteError(Exception):
+    """A file cannot be written; the message names it and says why."""
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[BinaryIO]:
+    """Opens a temporary file for writing bytes, which takes the name `path` at the end.
+
+    Whatever goes wrong on the way, what was at `path` before is still there and nothing else. A
+    link is followed; what is there and no regular file (a terminal, a pipe) is written to as it is.
+
+    Raises:
+        WriteError: the file cannot be written.
+    """
+    try:
+        target = Path(os.path.realpath(path))
+        if target.exists() and not target.is_file():
+            with target.open("wb") as file:
+                yield file
+            return
+        temporary = _beside(target)
+        try:
+            with temporary.open("xb") as file:
+                yield file
+            temporary.replace(target)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise _fault(path, error) from error
+
+
+def check(path: Path) -> None:
+    """Finds out, by a file that is removed again, whether `path` can be written.
+
+    Raises:
+        WriteError: it cannot.
+    """
+    try:
+        target = Path(os.path.realpath(path))
+        if target.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "it is a folder")
+        if target.exists() and not os.access(target, os.W_OK):
+            raise PermissionError(errno.EACCES, "it is write-protected")
+        if target.is_file() or not target.exists():
+            temporary = _beside(target)
+            temporary.touch(exist_ok=False)
+            temporary.unlink()
+    except OSError as error:
+        raise _fault(path, error) from error
+
+
+def _beside(target: Path) -> Path:
+    return target.with_name(f".tinygrad_mnist-{secrets.token_hex(4)}.tmp")
+
+
+def _fault(path: Path, error: OSError) -> WriteError:
+    reason = error.strerror or str(error)
+    if isinstance(error, FileNotFoundError):
+        reason = "its folder does not exist; create it first"
+    return WriteError(f"{path}: cannot be written ({reason}).")

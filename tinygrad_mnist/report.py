@@ -1,0 +1,112 @@
+"""What a training run leaves behind: settings and results as JSON, parameters, a picture.
+
+Each function gives the bytes of a file; `files.write` puts them in place.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import platform
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tinygrad_mnist.threads import get_num_threads
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tinygrad_mnist.dtypes import Array
+    from tinygrad_mnist.logistic import Epoch
+
+PICTURES = (".png", ".svg", ".pdf")
+
+
+def as_json(settings: Mapping[str, object], data: str, history: Sequence[Epoch]) -> bytes:
+    """Settings by name, the data used, each epoch's results, and the versions that gave them.
+
+    A loss that is not a number, or infinite, is null: JSON has no such numbers.
+    """
+    report = {
+        **settings,
+        "device": "cpu",
+        "threads": get_num_threads(),
+        "data": data,
+        "history": [_finite(asdict(epoch)) for epoch in history],
+        "versions": versions(),
+    }
+    return (json.dumps(report, indent=2, allow_nan=False) + "\n").encode()
+
+
+def versions() -> dict[str, str]:
+    """The versions of Python, of this package and of what computes for it."""
+    return {
+        "tinygrad_mnist": _version("tinygrad_mnist"),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "numba": _version("numba"),
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _finite(results: dict[str, Any]) -> dict[str, Any]:
+    return {name: value if math.isfinite(value) else None for name, value in results.items()}
+
+
+def as_safetensors(parameters: Mapping[str, Array]) -> bytes:
+    """The parameters by name in the safetensors format."""
+    from safetensors.numpy import save
+
+    return save(dict(parameters))
+
+
+def as_picture(
+    weights: Array, losses: Sequence[tuple[float, float]], history: Sequence[Epoch], suffix: str
+) -> bytes:
+    """The weights of each digit as an image, above the loss of the batches and of the epochs.
+
+    Args:
+        weights: shape (784, 10).
+        losses: how many epochs had passed, and the loss of the batch then.
+        history: the epochs that were completed.
+        suffix: the kind of picture, one of `PICTURES`.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    panels: Any = figure.subfigures(2, 1, height_ratios=(3, 2))
+    images, curve = panels
+    templates = weights.T.reshape(10, 28, 28)
+    scale = float(np.abs(templates).max()) or 1.0
+    for digit, axes in enumerate(images.subplots(2, 5).flat):
+        axes.imshow(templates[digit], cmap="RdBu_r", vmin=-scale, vmax=scale)
+        axes.set_title(str(digit))
+        axes.set_axis_off()
+    _draw_losses(curve.subplots(), losses, history)
+    buffer = BytesIO()
+    figure.savefig(buffer, format=suffix.removeprefix("."))
+    return buffer.getvalue()
+
+
+def _draw_losses(
+    axes: Any, losses: Sequence[tuple[float, float]], history: Sequence[Epoch]
+) -> None:
+    passed = [epoch.epoch for epoch in history]
+    if losses:
+        axes.plot(*zip(*losses, strict=True), color="0.8", linewidth=0.8, label="batch")
+    for name in ("train", "valid"):
+        values = [getattr(epoch, f"{name}_loss") for epoch in history]
+        axes.plot(passed, values, marker="o", label=name)
+    axes.set_xlabel("epochs")
+    axes.set_ylabel("loss")
+    axes.legend()
