@@ -1,0 +1,110 @@
+"""A run as it is seen while it goes on: a progress bar where a person watches, else a log."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import typer
+
+from tinygrad_mnist.train import Watch
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from tinygrad_mnist import Tensor
+    from tinygrad_mnist.logistic import Epoch
+
+_PAUSE = 0.125
+"""Seconds between two pictures of the bar: drawing it takes the loop's time."""
+
+
+class Log(Watch):
+    """A line on stderr for each epoch."""
+
+    def __init__(self, epochs: int) -> None:
+        self.epochs = epochs
+
+    def epoch(self, epoch: Epoch) -> None:
+        """Tells how the epoch ended."""
+        typer.echo(
+            f"epoch {epoch.epoch} of {self.epochs}: valid loss {epoch.valid_loss:.4f}, "
+            f"valid accuracy {epoch.valid_accuracy:.4f}",
+            err=True,
+        )
+
+
+class Bar(Watch):
+    """A bar on stderr with the loss of the latest batch and the samples per second."""
+
+    def __init__(self, progress: Progress, epochs: int, rows: int) -> None:
+        self.progress = progress
+        self.epochs = epochs
+        self.rows = rows
+        self.passed = 0
+        self.begin = self.due = time.perf_counter()
+        self.task = progress.add_task(self._title(), total=epochs * rows, loss="", speed="")
+
+    def _title(self) -> str:
+        return f"epoch {min(self.passed + 1, self.epochs)} of {self.epochs}"
+
+    def step(self, rows: int, loss: Tensor) -> None:
+        """Draws the bar anew if it is time."""
+        now = time.perf_counter()
+        if now >= self.due:
+            self.due = now + _PAUSE
+            rows = min(rows, self.rows)
+            self.progress.update(
+                self.task,
+                completed=self.passed * self.rows + rows,
+                loss=f"loss {loss.item():.4f}",
+                speed=f"{rows / (now - self.begin):,.0f} samples/s",
+            )
+            self.progress.refresh()
+
+    def epoch(self, epoch: Epoch) -> None:
+        """Begins the next epoch."""
+        self.passed = epoch.epoch
+        self.begin = time.perf_counter()
+        self.progress.update(
+            self.task, completed=self.passed * self.rows, description=self._title()
+        )
+        self.progress.refresh()
+
+
+class Losses(Watch):
+    """Another watch, and besides a note of each batch's loss, for the picture."""
+
+    def __init__(self, other: Watch, rows: int) -> None:
+        self.other = other
+        self.rows = rows
+        self.passed = 0
+        self.noted: list[tuple[float, float]] = []
+
+    def step(self, rows: int, loss: Tensor) -> None:
+        """Notes how many epochs have passed, and the loss."""
+        self.noted.append((self.passed + min(rows / self.rows, 1.0), loss.item()))
+        self.other.step(rows, loss)
+
+    def epoch(self, epoch: Epoch) -> None:
+        """Passes on the news."""
+        self.passed = epoch.epoch
+        self.other.epoch(epoch)
+
+
+def bar() -> Progress:
+    """An empty progress bar, which draws nothing unless stderr is a terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[loss]}  {task.fields[speed]}"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        auto_refresh=False,
+        transient=True,
+        disable=not sys.stderr.isatty(),
+    )
