@@ -1,0 +1,1 @@
+"""How long things take, each measured beside what it is compared with, in one run."""

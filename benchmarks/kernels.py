@@ -1,0 +1,152 @@
+"""What each kernel takes beside its NumPy twin and PyTorch: `python -m benchmarks.kernels`.
+
+One thread; the three run in turn, so that whatever else the machine does falls on all of them, and
+the medians are printed in microseconds. `--batch` gives other sizes than the logistic model's.
+"""
+
+import os
+
+os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+
+import argparse
+import time
+from collections.abc import Callable, Iterator
+from statistics import median
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from tinygrad_mnist import kernels
+from tinygrad_mnist.kernels import losses, products, reductions, softmax, updates
+
+aten = torch.ops.aten
+
+
+class Contest(NamedTuple):
+    """One computation done three ways."""
+
+    name: str
+    kernel: Callable[[], object]
+    numpy: Callable[[], object]
+    torch: Callable[[], object]
+
+
+def products_of(batch: int, dtype: type) -> Iterator[Contest]:
+    """The products of the logistic step, and those of `nn.Linear`, whose weights lie transposed."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((batch, 784)).astype(dtype)
+    weights = rng.standard_normal((784, 10)).astype(dtype)
+    grad = rng.standard_normal((batch, 10)).astype(dtype)
+    turned = np.ascontiguousarray(weights.T).T
+    pairs = {
+        "x @ w": (x, weights),
+        "xᵀ @ g": (x.T, grad),
+        "g @ wᵀ": (grad, weights.T),
+        "linear: x @ wᵀ": (x, turned),
+        "linear: gᵀ @ x": (grad.T, x),
+    }
+    for name, (a, b) in pairs.items():
+        ta, tb = torch.from_numpy(a), torch.from_numpy(b)
+        yield Contest(
+            name,
+            lambda a=a, b=b: kernels.matmul(a, b),
+            lambda a=a, b=b: products.matmul_numpy(a, b),
+            lambda a=ta, b=tb: torch.mm(a, b),
+        )
+
+
+def rows_of(batch: int, dtype: type) -> Iterator[Contest]:
+    """What happens to the outcome, (batch, 10), forward and backward."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((batch, 10)).astype(dtype)
+    out = kernels.log_softmax(x)
+    target = rng.integers(0, 10, batch)
+    one = np.ones((), dtype)
+    tx, tout, ttarget, tone = map(torch.from_numpy, (x, out, target, np.array(one)))
+    total = torch.tensor(float(batch), dtype=tx.dtype)
+    yield Contest(
+        "log_softmax",
+        lambda: kernels.log_softmax(x),
+        lambda: softmax.log_softmax_numpy(x),
+        lambda: torch.log_softmax(tx, 1),
+    )
+    yield Contest(
+        "log_softmax_backward",
+        lambda: kernels.log_softmax_backward(x, out),
+        lambda: softmax.log_softmax_backward_numpy(x, out),
+        lambda: aten._log_softmax_backward_data(tx, tout, 1, tx.dtype),
+    )
+    yield Contest(
+        "nll_loss",
+        lambda: kernels.nll_loss(out, target),
+        lambda: losses.nll_loss_numpy(out, target, None, -100, "mean"),
+        lambda: aten.nll_loss_forward(tout, ttarget, None, 1, -100),
+    )
+    yield Contest(
+        "nll_loss_backward",
+        lambda: kernels.nll_loss_backward(one, target, 10),
+        lambda: losses.nll_loss_backward_numpy(one, target, 10, None, -100, "mean"),
+        lambda: aten.nll_loss_backward(tone, tout, ttarget, None, 1, -100, total),
+    )
+    yield Contest(
+        "sum_rows",
+        lambda: kernels.sum_rows(x),
+        lambda: reductions.sum_rows_numpy(x),
+        lambda: tx.sum(0),
+    )
+    yield Contest(
+        "sum_columns",
+        lambda: kernels.sum_columns(x),
+        lambda: reductions.sum_columns_numpy(x),
+        lambda: tx.sum(1),
+    )
+
+
+def updates_of(dtype: type) -> Iterator[Contest]:
+    """The update of the weights, (784, 10), and of the bias."""
+    for shape in ((784, 10), (10,)):
+        param, grad = np.zeros(shape, dtype), np.ones(shape, dtype)
+        tparam, tgrad = torch.from_numpy(param), torch.from_numpy(grad)
+        yield Contest(
+            f"sgd_update {'x'.join(map(str, shape))}",
+            lambda p=param, g=grad: kernels.sgd_update(p, g, 0.1),
+            lambda p=param, g=grad: updates.sgd_update_numpy(p, g, 0.1),
+            lambda p=tparam, g=tgrad: p.add_(g, alpha=-0.1),
+        )
+
+
+def medians(contest: Contest, seconds: float) -> list[float]:
+    """The median of each way, in microseconds, over rounds of all three."""
+    ways = contest[1:]
+    times: list[list[int]] = [[] for _ in ways]
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        for way, spent in zip(ways, times, strict=True):
+            start = time.perf_counter_ns()
+            way()
+            spent.append(time.perf_counter_ns() - start)
+    return [median(spent) / 1000 for spent in times]
+
+
+def main() -> None:
+    """Print one table for each dtype and batch size."""
+    parser = argparse.ArgumentParser(description="Time the kernels, one thread.")
+    parser.add_argument("--batch", type=int, nargs="+", default=[64])
+    parser.add_argument("--seconds", type=float, default=0.3, help="for each line")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    if not kernels.warm_up():
+        print("the loops are not in use: both columns of ours are NumPy's")
+    for dtype in (np.float32, np.float64):
+        for batch in arguments.batch:
+            print(f"\n{dtype.__name__}, batch {batch}, µs")
+            print(f"{'':22}{'kernel':>9}{'NumPy':>9}{'PyTorch':>9}")
+            contests = (*products_of(batch, dtype), *rows_of(batch, dtype), *updates_of(dtype))
+            for contest in contests:
+                figures = medians(contest, arguments.seconds)
+                print(f"{contest.name:22}" + "".join(f"{figure:9.1f}" for figure in figures))
+
+
+if __name__ == "__main__":
+    main()
