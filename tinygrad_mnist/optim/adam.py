@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from typing import Any
 
 from tinygrad_mnist._tensor import zeros_like
-from tinygrad_mnist.ops.elementwise import maximum
 
 from .optimizer import (
     Group,
@@ -105,7 +104,8 @@ class Adam(Optimizer):
         average.add_((grad - average) * (1 - beta1))
         square.mul_(beta2).add_(grad * (1 - beta2) * grad)
         if group["amsgrad"]:
-            square = state["max_exp_avg_sq"].copy_(maximum(state["max_exp_avg_sq"], square))
+            largest = state["max_exp_avg_sq"]
+            square = largest.copy_(largest.maximum(square))
         root = square.sqrt().div_(math.sqrt(1 - beta2**step)).add_(group["eps"])
         param.add_(average * (-lr / (1 - beta1**step)) / root)
 

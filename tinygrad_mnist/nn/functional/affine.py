@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tinygrad_mnist.ops import linalg
-from tinygrad_mnist.record import label, TensorBase
+from tinygrad_mnist.record import TensorBase, label
 
 Tensor = Any
 

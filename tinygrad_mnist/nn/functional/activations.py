@@ -1,0 +1,325 @@
+"""Activation functions: what stands between the affine maps of a network.
+
+`inplace` writes the result into the input, which must then not be needed for anything else.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mnist import dtypes
+from tinygrad_mnist.ops import softmax as softmax_family
+from tinygrad_mnist.ops.choosing import where
+from tinygrad_mnist.ops.exponential import exp, sigmoid
+from tinygrad_mnist.primitive import primitive
+from tinygrad_mnist.record import Array, label
+
+__all__ = [
+    "celu",
+    "elu",
+    "glu",
+    "hardsigmoid",
+    "hardswish",
+    "hardtanh",
+    "leaky_relu",
+    "log_softmax",
+    "logsigmoid",
+    "mish",
+    "prelu",
+    "relu",
+    "relu6",
+    "selu",
+    "silu",
+    "softmax",
+    "softmin",
+    "softplus",
+    "softsign",
+    "tanhshrink",
+    "threshold",
+]
+
+Tensor = Any
+
+
+def _apply(function: Callable[..., Tensor], name: str, input: Tensor, inplace: bool) -> Tensor:
+    """function(input), its record called `name`, written into the input if `inplace`."""
+    if inplace:
+        return label(input.copy_(function(input.clone())), name)
+    return label(function(input), name)
+
+
+def relu(input: Tensor, inplace: bool = False) -> Tensor:
+    """max(x, 0)"""
+    return input.relu_() if inplace else input.relu()
+
+
+@primitive(grad_fn="HardtanhBackward0")
+def _hardtanh(input: Array, *, low: float, high: float) -> Any:
+    """min(max(x, low), high)"""
+    return np.clip(input, low, high)
+
+
+_hardtanh.derivatives(
+    input=lambda g, input, low, high: where((input > low) & (input < high), g, 0.0)
+)
+
+
+def hardtanh(
+    input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False
+) -> Tensor:
+    """x held between `min_val` and `max_val`; ValueError when these are the wrong way round."""
+    if min_val > max_val:
+        raise ValueError("min_val cannot be greater than max_val")
+    return _apply(
+        lambda x: _hardtanh(x, low=min_val, high=max_val), "HardtanhBackward0", input, inplace
+    )
+
+
+def relu6(input: Tensor, inplace: bool = False) -> Tensor:
+    """min(max(x, 0), 6)"""
+    return hardtanh(input, 0.0, 6.0, inplace)
+
+
+def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
+    """min(max(x + 3, 0), 6) / 6"""
+    return _apply(lambda x: relu6(x + 3) / 6, "HardsigmoidBackward0", input, inplace)
+
+
+@primitive(grad_fn="HardswishBackward0")
+def _hardswish(input: Array) -> Any:
+    """x · min(max(x + 3, 0), 6) / 6"""
+    return input * np.clip(input + 3, 0, 6) / 6
+
+
+_hardswish.derivatives(
+    input=lambda g, input: where(input <= -3, 0.0, where(input < 3, g * (input / 3 + 0.5), g))
+)
+
+
+def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
+    """x · hardsigmoid(x)
+
+    Howard et al., "Searching for MobileNetV3" (2019).
+    """
+    return _apply(_hardswish, "HardswishBackward0", input, inplace)
+
+
+@primitive(grad_fn="EluBackward0")
+def _elu(input: Array, *, alpha: float, scale: float, steepness: float) -> Any:
+    """scale · x for x > 0, scale · alpha · (e^(steepness · x) − 1) below"""
+    return np.where(
+        input > 0,
+        input * input.dtype.type(scale),
+        np.expm1(np.minimum(input * steepness, 0)) * (alpha * scale),
+    )
+
+
+_elu.derivatives(
+    input=lambda g, input, alpha, scale, steepness: where(
+        input > 0,
+        g * scale,
+        g * (steepness * alpha * scale) * exp(where(input > 0, 0.0, input * steepness)),
+    )
+)
+
+
+def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
+    """x for x > 0, alpha · (eˣ − 1) below.
+
+    Clevert, Unterthiner and Hochreiter, "Fast and accurate deep network learning by exponential
+    linear units" (2016).
+    """
+    return _apply(
+        lambda x: _elu(x, alpha=alpha, scale=1.0, steepness=1.0), "EluBackward0", input, inplace
+    )
+
+
+def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
+    """x for x > 0, alpha · (e^(x / alpha) − 1) below; RuntimeError when alpha is 0."""
+    if alpha == 0:
+        raise RuntimeError("ZeroDivisionError: alpha cannot be 0 for CELU")
+    return _apply(
+        lambda x: _elu(x, alpha=alpha, scale=1.0, steepness=1.0 / alpha),
+        "CeluBackward0",
+        input,
+        inplace,
+    )
+
+
+_SELU_ALPHA = 1.6732632423543772848170429916717
+_SELU_SCALE = 1.0507009873554804934193349852946
+
+
+def selu(input: Tensor, inplace: bool = False) -> Tensor:
+    """1.0507… · elu(x, 1.6733…), which keeps mean 0 and variance 1 through a network.
+
+    Klambauer et al., "Self-normalizing neural networks" (2017).
+    """
+    return _apply(
+        lambda x: _elu(x, alpha=_SELU_ALPHA, scale=_SELU_SCALE, steepness=1.0),
+        "EluBackward0",
+        input,
+        inplace,
+    )
+
+
+def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
+    """x for x > 0, negative_slope · x below."""
+    return _apply(
+        lambda x: where(x > 0, x, x * negative_slope), "LeakyReluBackward0", input, inplace
+    )
+
+
+def prelu(input: Tensor, weight: Tensor) -> Tensor:
+    """x for x > 0, weight · x below; `weight` holds one number, or one for each channel (dim 1).
+
+    Raises RuntimeError for any other number of them.
+    """
+    channels = input.size(1) if input.dim() > 1 else 1
+    if weight.numel() not in (1, channels):
+        raise RuntimeError(
+            "Mismatch of parameter numbers and input channel size. Found parameter numbers = "
+            f"{weight.numel()} and channel size = {channels}."
+        )
+    slope = weight
+    if input.dim() > 1:
+        slope = weight.reshape(1, -1, *[1] * (input.dim() - 2))
+    return label(where(input > 0, input, slope * input), "PreluKernelBackward0")
+
+
+def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
+    """x where it is above `threshold`, `value` elsewhere."""
+    return _apply(lambda x: where(x > threshold, x, value), "ThresholdBackward0", input, inplace)
+
+
+@primitive(grad_fn="SiluBackward0")
+def _silu(input: Array) -> Any:
+    """x / (1 + e⁻ˣ)"""
+    return input / (1 + np.exp(-input))
+
+
+_silu.derivatives(input=lambda g, input: g * sigmoid(input) * (1 + input * (1 - sigmoid(input))))
+
+
+def silu(input: Tensor, inplace: bool = False) -> Tensor:
+    """x · sigmoid(x), also called swish.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.nn.functional.silu(torch.tensor([0.0, 1.0]))
+    tensor([0.0000, 0.7311])
+    """
+    return _apply(_silu, "SiluBackward0", input, inplace)
+
+
+def mish(input: Tensor, inplace: bool = False) -> Tensor:
+    """x · tanh(ln(1 + eˣ))
+
+    Misra, "Mish: A self regularized non-monotonic neural activation function" (2020).
+    """
+    return _apply(lambda x: x * softplus(x).tanh(), "MishBackward0", input, inplace)
+
+
+@primitive(grad_fn="SoftplusBackward0")
+def _softplus(input: Array, *, beta: float, threshold: float) -> Any:
+    """ln(1 + e^(beta · x)) / beta, and x where beta · x > threshold"""
+    scaled = input * beta
+    return np.where(scaled > threshold, input, np.log1p(np.exp(scaled)) / beta)
+
+
+_softplus.derivatives(
+    input=lambda g, input, beta, threshold: where(
+        input * beta > threshold, g, g * sigmoid(input * beta)
+    )
+)
+
+
+def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
+    """ln(1 + e^(beta · x)) / beta, a smooth relu; x itself where beta · x is above `threshold`."""
+    return _softplus(input, beta=beta, threshold=threshold)
+
+
+@primitive(grad_fn="LogSigmoidBackward0")
+def _log_sigmoid(input: Array) -> Any:
+    """−ln(1 + e⁻ˣ)"""
+    return np.minimum(input, 0) - np.log1p(np.exp(-np.abs(input)))
+
+
+_log_sigmoid.derivatives(input=lambda g, input: g * sigmoid(-input))
+
+
+def logsigmoid(input: Tensor) -> Tensor:
+    """ln sigmoid(x), without overflow."""
+    return _log_sigmoid(input)
+
+
+def softsign(input: Tensor) -> Tensor:
+    """x / (1 + |x|)"""
+    return input / (input.abs() + 1)
+
+
+def tanhshrink(input: Tensor) -> Tensor:
+    """x − tanh(x)"""
+    return input - input.tanh()
+
+
+def glu(input: Tensor, dim: int = -1) -> Tensor:
+    """a · sigmoid(b), a and b the halves of the input along `dim`; RuntimeError for an odd size.
+
+    Dauphin et al., "Language modeling with gated convolutional networks" (2017).
+    """
+    if input.dim() == 0:
+        raise RuntimeError("glu does not support scalars because halving size must be even")
+    size = input.size(dim)
+    if size % 2:
+        raise RuntimeError(f"Halving dimension must be even, but dimension {dim} is size {size}")
+    value, gate = input.narrow(dim, 0, size // 2), input.narrow(dim, size // 2, size // 2)
+    return label(value * gate.sigmoid(), "GluBackward0")
+
+
+def _implied_dim(name: str, dim: int | None, ndim: int, stacklevel: int) -> int:
+    """`dim`, or the one that PyTorch took before it was asked for."""
+    if dim is not None:
+        return dim
+    warnings.warn(
+        f"Implicit dimension choice for {name} has been deprecated. Change the call to include "
+        "dim=X as an argument.",
+        stacklevel=stacklevel + 1,
+    )
+    return 0 if ndim in (0, 1, 3) else 1
+
+
+def softmax(
+    input: Tensor,
+    dim: int | None = None,
+    _stacklevel: int = 3,
+    dtype: dtypes.dtype | None = None,
+) -> Tensor:
+    """eˣ / Σ eˣ along `dim`: `torch.softmax`."""
+    axis = _implied_dim("softmax", dim, input.dim(), _stacklevel)
+    return softmax_family.softmax(input, axis, dtype)
+
+
+def softmin(
+    input: Tensor,
+    dim: int | None = None,
+    _stacklevel: int = 3,
+    dtype: dtypes.dtype | None = None,
+) -> Tensor:
+    """e⁻ˣ / Σ e⁻ˣ along `dim`."""
+    axis = _implied_dim("softmin", dim, input.dim(), _stacklevel)
+    return softmax_family.softmax(-input, axis, dtype)
+
+
+def log_softmax(
+    input: Tensor,
+    dim: int | None = None,
+    _stacklevel: int = 3,
+    dtype: dtypes.dtype | None = None,
+) -> Tensor:
+    """x − ln Σ eˣ along `dim`: `torch.log_softmax`."""
+    axis = _implied_dim("log_softmax", dim, input.dim(), _stacklevel)
+    return softmax_family.log_softmax(input, axis, dtype)

@@ -1,0 +1,255 @@
+"""Losses: how far predictions are from targets, as one number to go down.
+
+`reduction` is "mean", "sum" or "none" (one loss for each number). `size_average` and `reduce` are
+PyTorch's older way to say so, and warn.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mnist.ops.choosing import where
+from tinygrad_mnist.ops.exponential import log
+from tinygrad_mnist.primitive import primitive
+from tinygrad_mnist.record import Array, label
+
+from .activations import logsigmoid
+from .reduction import read_reduction, reduced
+
+__all__ = [
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "huber_loss",
+    "kl_div",
+    "l1_loss",
+    "mse_loss",
+    "smooth_l1_loss",
+]
+
+Tensor = Any
+Flag = bool | None
+
+
+def _warn_of_broadcast(input: Tensor, target: Tensor) -> None:
+    if target.shape != input.shape:
+        warnings.warn(
+            f"Using a target size ({target.size()}) that is different to the input size "
+            f"({input.size()}). This will likely lead to incorrect results due to broadcasting. "
+            "Please ensure they have the same size.",
+            stacklevel=3,
+        )
+
+
+def _weighted(loss: Tensor, weight: Tensor, reduction: str) -> Tensor:
+    """The loss of regression with a weight for each number; its mean divides by the weights."""
+    if reduction == "mean":
+        return (loss * weight).sum() / weight.sum()
+    return reduced(loss * weight, reduction)
+
+
+def _check_weight(weight: Tensor, input: Tensor) -> None:
+    if weight.shape != input.shape:
+        raise ValueError("Weights and input must have the same size.")
+
+
+def mse_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: Flag = None,
+    reduce: Flag = None,
+    reduction: str = "mean",
+    weight: Tensor | None = None,
+) -> Tensor:
+    """(x − target)², reduced; input and target broadcast, with a warning.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.nn.functional.mse_loss(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 4.0]))
+    tensor(2.)
+    """
+    _warn_of_broadcast(input, target)
+    reduction = read_reduction(reduction, size_average, reduce)
+    squares = (input - target) ** 2
+    if weight is not None:
+        _check_weight(weight, input)
+        return _weighted(squares, weight, reduction)
+    return label(reduced(squares, reduction), "MseLossBackward0")
+
+
+def l1_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: Flag = None,
+    reduce: Flag = None,
+    reduction: str = "mean",
+    weight: Tensor | None = None,
+) -> Tensor:
+    """|x − target|, reduced; input and target broadcast, with a warning."""
+    _warn_of_broadcast(input, target)
+    reduction = read_reduction(reduction, size_average, reduce)
+    distances = (input - target).abs()
+    if weight is not None:
+        _check_weight(weight, input)
+        return _weighted(distances, weight, reduction)
+    return reduced(distances, reduction)
+
+
+def smooth_l1_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: Flag = None,
+    reduce: Flag = None,
+    reduction: str = "mean",
+    beta: float = 1.0,
+) -> Tensor:
+    """d² / (2 · beta) for d = |x − target| below `beta`, d − beta / 2 above.
+
+    Girshick, "Fast R-CNN" (2015).
+    """
+    _warn_of_broadcast(input, target)
+    reduction = read_reduction(reduction, size_average, reduce)
+    if beta < 0:
+        raise RuntimeError("smooth_l1_loss does not support negative values for beta.")
+    distances = (input - target).abs()
+    if beta == 0:
+        return reduced(distances, reduction)
+    losses = where(distances < beta, 0.5 * distances * distances / beta, distances - 0.5 * beta)
+    return label(reduced(losses, reduction), "SmoothL1LossBackward0")
+
+
+def huber_loss(
+    input: Tensor,
+    target: Tensor,
+    reduction: str = "mean",
+    delta: float = 1.0,
+    weight: Tensor | None = None,
+) -> Tensor:
+    """d² / 2 for d = |x − target| up to `delta`, delta · (d − delta / 2) above.
+
+    Huber, "Robust estimation of a location parameter" (1964).
+    """
+    _warn_of_broadcast(input, target)
+    reduction = read_reduction(reduction)
+    if delta <= 0:
+        raise RuntimeError("huber_loss does not support non-positive values for delta.")
+    distances = (input - target).abs()
+    losses = where(
+        distances <= delta, 0.5 * distances * distances, delta * (distances - 0.5 * delta)
+    )
+    if weight is not None:
+        _check_weight(weight, input)
+        return reduced(losses * weight, reduction)
+    return label(reduced(losses, reduction), "HuberLossBackward0")
+
+
+def kl_div(
+    input: Tensor,
+    target: Tensor,
+    size_average: Flag = None,
+    reduce: Flag = None,
+    reduction: str = "mean",
+    log_target: bool = False,
+) -> Tensor:
+    """target · (ln target − x), for log-probabilities x; "batchmean" divides by the first size.
+
+    With `log_target` the target holds logarithms too. "mean" divides by the number of elements,
+    which is not the divergence's mean, and warns.
+
+    Kullback and Leibler, "On information and sufficiency" (1951).
+    """
+    per_batch = reduction == "batchmean" and size_average is None and reduce is None
+    if reduction == "mean" and size_average is None and reduce is None:
+        warnings.warn(
+            "reduction: 'mean' divides the total loss by both the batch size and the support "
+            "size.'batchmean' divides only by the batch size, and aligns with the KL div math "
+            "definition.'mean' will be changed to behave the same as 'batchmean' in the next "
+            "major release.",
+            stacklevel=2,
+        )
+    reduction = read_reduction("sum" if per_batch else reduction, size_average, reduce)
+    if log_target:
+        losses = target.exp() * (target - input)
+    else:
+        logarithms = where(target == 0, 1.0, target).log()
+        losses = target * logarithms - target * input
+    total = reduced(losses, reduction)
+    return total / input.size(0) if per_batch and input.dim() else total
+
+
+@primitive
+def _binary_cross_entropy(input: Array, target: Array) -> Any:
+    """−(t · ln x + (1 − t) · ln(1 − x)), no logarithm below −100"""
+    if not np.all((input >= 0) & (input <= 1)):
+        raise RuntimeError("all elements of input should be between 0 and 1")
+    complement = np.maximum(np.log1p(-input), -100)
+    return (target - 1) * complement - target * np.maximum(np.log(input), -100)
+
+
+def _log_above(x: Any) -> Any:
+    return where(x > 0, log(where(x > 0, x, 1.0)), -100.0)
+
+
+_binary_cross_entropy.derivatives(
+    input=lambda g, input, target: (
+        g * (input - target) / where(input * (1 - input) < 1e-12, 1e-12, input * (1 - input))
+    ),
+    target=lambda g, input: g * (_log_above(1 - input) - _log_above(input)),
+)
+
+
+def binary_cross_entropy(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: Flag = None,
+    reduce: Flag = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """−(t · ln x + (1 − t) · ln(1 − x)) for probabilities x, times `weight`, reduced.
+
+    No logarithm counts as less than −100. Raises ValueError when sizes differ, RuntimeError for
+    an input outside [0, 1].
+    """
+    reduction = read_reduction(reduction, size_average, reduce)
+    if target.shape != input.shape:
+        raise ValueError(
+            f"Using a target size ({target.size()}) that is different to the input size "
+            f"({input.size()}) is deprecated. Please ensure they have the same size."
+        )
+    losses = _binary_cross_entropy(input, target)
+    if weight is not None:
+        losses = losses * weight
+    return label(reduced(losses, reduction), "BinaryCrossEntropyBackward0")
+
+
+def binary_cross_entropy_with_logits(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: Flag = None,
+    reduce: Flag = None,
+    reduction: str = "mean",
+    pos_weight: Tensor | None = None,
+) -> Tensor:
+    """−(t · ln σ(x) + (1 − t) · ln(1 − σ(x))) for scores x, without overflow, reduced.
+
+    `weight` multiplies the loss, `pos_weight` its part for positive targets. Raises ValueError
+    when sizes differ.
+
+    >>> import tinygrad_mnist as torch
+    >>> F = torch.nn.functional
+    >>> F.binary_cross_entropy_with_logits(torch.tensor([0.0]), torch.tensor([1.0]))
+    tensor(0.6931)
+    """
+    reduction = read_reduction(reduction, size_average, reduce)
+    if target.shape != input.shape:
+        raise ValueError(
+            f"Target size ({target.size()}) must be the same as input size ({input.size()})"
+        )
+    positive = 1 if pos_weight is None else (pos_weight - 1) * target + 1
+    losses = (1 - target) * input - positive * logsigmoid(input)
+    if weight is not None:
+        losses = losses * weight
+    return label(reduced(losses, reduction), "BinaryCrossEntropyWithLogitsBackward0")

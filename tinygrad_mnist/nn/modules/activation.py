@@ -1,0 +1,338 @@
+"""Activation layers: the functions of `nn.functional.activations` as modules."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+from tinygrad_mnist._tensor import empty
+from tinygrad_mnist.nn import functional as F
+from tinygrad_mnist.nn import init as initialisation
+from tinygrad_mnist.nn.parameter import Parameter
+
+from .module import Module
+
+Tensor = Any
+
+
+class _InPlace(Module):
+    """An activation without settings, which may write its result into its input."""
+
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
+        self.inplace = inplace
+
+    def extra_repr(self) -> str:
+        """Whether the result is written into the input."""
+        return "inplace=True" if self.inplace else ""
+
+    def _with_inplace(self, settings: str) -> str:
+        return f"{settings}, inplace=True" if self.inplace else settings
+
+
+class ReLU(_InPlace):
+    """max(x, 0)"""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """max(x, 0)"""
+        return F.relu(input, self.inplace)
+
+
+class SiLU(_InPlace):
+    """x · sigmoid(x)"""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """x · sigmoid(x)"""
+        return F.silu(input, self.inplace)
+
+
+class Mish(_InPlace):
+    """x · tanh(ln(1 + eˣ))"""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """x · tanh(ln(1 + eˣ))"""
+        return F.mish(input, self.inplace)
+
+
+class SELU(_InPlace):
+    """The elu that keeps mean 0 and variance 1."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """1.0507… · elu(x, 1.6733…)"""
+        return F.selu(input, self.inplace)
+
+
+class Hardswish(_InPlace):
+    """x · hardsigmoid(x)"""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """x · hardsigmoid(x)"""
+        return F.hardswish(input, self.inplace)
+
+    def extra_repr(self) -> str:
+        """Nothing, as in PyTorch."""
+        return ""
+
+
+class Hardsigmoid(_InPlace):
+    """min(max(x + 3, 0), 6) / 6"""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """min(max(x + 3, 0), 6) / 6"""
+        return F.hardsigmoid(input, self.inplace)
+
+    def extra_repr(self) -> str:
+        """Nothing, as in PyTorch."""
+        return ""
+
+
+class Hardtanh(_InPlace):
+    """x held between `min_val` and `max_val`."""
+
+    def __init__(
+        self,
+        min_val: float = -1.0,
+        max_val: float = 1.0,
+        inplace: bool = False,
+        min_value: float | None = None,
+        max_value: float | None = None,
+    ) -> None:
+        super().__init__(inplace)
+        for old, new, value in (
+            ("min_value", "min_val", min_value),
+            ("max_value", "max_val", max_value),
+        ):
+            if value is not None:
+                warnings.warn(
+                    f"keyword argument `{old}` is deprecated and renamed to `{new}`",
+                    FutureWarning,
+                    stacklevel=2,
+                )
+        self.min_val = min_val if min_value is None else min_value
+        self.max_val = max_val if max_value is None else max_value
+        if self.max_val <= self.min_val:
+            raise AssertionError(
+                f"max_val ({self.max_val}) must be greater than min_val ({self.min_val})"
+            )
+
+    def forward(self, input: Tensor) -> Tensor:
+        """min(max(x, min_val), max_val)"""
+        return F.hardtanh(input, self.min_val, self.max_val, self.inplace)
+
+    def extra_repr(self) -> str:
+        """The bounds."""
+        return self._with_inplace(f"min_val={self.min_val}, max_val={self.max_val}")
+
+
+class ReLU6(Hardtanh):
+    """min(max(x, 0), 6)"""
+
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__(0.0, 6.0, inplace)
+
+    def extra_repr(self) -> str:
+        """Whether the result is written into the input."""
+        return "inplace=True" if self.inplace else ""
+
+
+class Threshold(_InPlace):
+    """x where it is above `threshold`, `value` elsewhere."""
+
+    def __init__(self, threshold: float, value: float, inplace: bool = False) -> None:
+        super().__init__(inplace)
+        self.threshold = threshold
+        self.value = value
+
+    def forward(self, input: Tensor) -> Tensor:
+        """x above the threshold, the value elsewhere."""
+        return F.threshold(input, self.threshold, self.value, self.inplace)
+
+    def extra_repr(self) -> str:
+        """The threshold and the value."""
+        return self._with_inplace(f"threshold={self.threshold}, value={self.value}")
+
+
+class ELU(_InPlace):
+    """x for x > 0, alpha · (eˣ − 1) below."""
+
+    def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
+        super().__init__(inplace)
+        self.alpha = alpha
+
+    def forward(self, input: Tensor) -> Tensor:
+        """x for x > 0, alpha · (eˣ − 1) below."""
+        return F.elu(input, self.alpha, self.inplace)
+
+    def extra_repr(self) -> str:
+        """The depth of the lower branch."""
+        return self._with_inplace(f"alpha={self.alpha}")
+
+
+class CELU(ELU):
+    """x for x > 0, alpha · (e^(x / alpha) − 1) below."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """x for x > 0, alpha · (e^(x / alpha) − 1) below."""
+        return F.celu(input, self.alpha, self.inplace)
+
+
+class LeakyReLU(_InPlace):
+    """x for x > 0, negative_slope · x below."""
+
+    def __init__(self, negative_slope: float = 1e-2, inplace: bool = False) -> None:
+        super().__init__(inplace)
+        self.negative_slope = negative_slope
+
+    def forward(self, input: Tensor) -> Tensor:
+        """x for x > 0, negative_slope · x below."""
+        return F.leaky_relu(input, self.negative_slope, self.inplace)
+
+    def extra_repr(self) -> str:
+        """The slope below zero."""
+        return self._with_inplace(f"negative_slope={self.negative_slope}")
+
+
+class PReLU(Module):
+    """x for x > 0, weight · x below, the weight learned: one, or one for each channel.
+
+    He, Zhang, Ren and Sun, "Delving deep into rectifiers" (2015).
+    """
+
+    def __init__(
+        self,
+        num_parameters: int = 1,
+        init: float = 0.25,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__()
+        self.num_parameters = num_parameters
+        self.init = init
+        self.weight = Parameter(empty(num_parameters, device=device, dtype=dtype))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Set the slopes to where they start."""
+        initialisation.constant_(self.weight, self.init)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """x for x > 0, weight · x below."""
+        return F.prelu(input, self.weight)
+
+    def extra_repr(self) -> str:
+        """How many slopes there are."""
+        return f"num_parameters={self.num_parameters}"
+
+
+class Sigmoid(Module):
+    """1 / (1 + e⁻ˣ)"""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """1 / (1 + e⁻ˣ)"""
+        return input.sigmoid()
+
+
+class Tanh(Module):
+    """(eˣ − e⁻ˣ) / (eˣ + e⁻ˣ)"""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(eˣ − e⁻ˣ) / (eˣ + e⁻ˣ)"""
+        return input.tanh()
+
+
+class LogSigmoid(Module):
+    """ln sigmoid(x)"""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """ln sigmoid(x)"""
+        return F.logsigmoid(input)
+
+
+class Softplus(Module):
+    """ln(1 + e^(beta · x)) / beta, and x where beta · x > threshold."""
+
+    def __init__(self, beta: float = 1.0, threshold: float = 20.0) -> None:
+        super().__init__()
+        self.beta = beta
+        self.threshold = threshold
+
+    def forward(self, input: Tensor) -> Tensor:
+        """ln(1 + e^(beta · x)) / beta"""
+        return F.softplus(input, self.beta, self.threshold)
+
+    def extra_repr(self) -> str:
+        """The settings."""
+        return f"beta={self.beta}, threshold={self.threshold}"
+
+
+class Softsign(Module):
+    """x / (1 + |x|)"""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """x / (1 + |x|)"""
+        return F.softsign(input)
+
+
+class Tanhshrink(Module):
+    """x − tanh(x)"""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """x − tanh(x)"""
+        return F.tanhshrink(input)
+
+
+class GLU(Module):
+    """a · sigmoid(b), a and b the halves of the input along `dim`."""
+
+    def __init__(self, dim: int = -1) -> None:
+        super().__init__()
+        self.dim = dim
+
+    def forward(self, input: Tensor) -> Tensor:
+        """a · sigmoid(b)"""
+        return F.glu(input, self.dim)
+
+    def extra_repr(self) -> str:
+        """The dimension that is halved."""
+        return f"dim={self.dim}"
+
+
+class _AlongDim(Module):
+    """An activation along one dimension; None picks it as PyTorch once did, with a warning."""
+
+    def __init__(self, dim: int | None = None) -> None:
+        super().__init__()
+        self.dim = dim
+
+    def extra_repr(self) -> str:
+        """The dimension."""
+        return f"dim={self.dim}"
+
+
+class Softmax(_AlongDim):
+    """eˣ / Σ eˣ along `dim`.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.nn.Softmax(dim=1)(torch.zeros(1, 2))
+    tensor([[0.5000, 0.5000]])
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """eˣ / Σ eˣ"""
+        return F.softmax(input, self.dim, _stacklevel=5)
+
+
+class Softmin(_AlongDim):
+    """e⁻ˣ / Σ e⁻ˣ along `dim`."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """e⁻ˣ / Σ e⁻ˣ"""
+        return F.softmin(input, self.dim, _stacklevel=5)
+
+
+class LogSoftmax(_AlongDim):
+    """x − ln Σ eˣ along `dim`."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """x − ln Σ eˣ"""
+        return F.log_softmax(input, self.dim, _stacklevel=5)
