@@ -57,6 +57,8 @@ bounds = st.tuples(
 
 @given(SEEDS, bounds)
 @example(0, (-1 / 28, 2 / 28, "float64"))
+@example(0, (2251799811063298.0, 65.0, "float64"))
+@example(0, (1.0, 1e-6, "float32"))
 def test_uniform_between(seed, bounds):
     low, length, dtype = bounds
     high = low + length

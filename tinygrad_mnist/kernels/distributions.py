@@ -37,10 +37,16 @@ _CHUNK = 1 << 15
 
 def uniform(stream: Stream, out: Array, low: float = 0.0, high: float = 1.0) -> None:
     """u · (high - low) + low, in out's dtype, float32 or float64."""
-    of_dtype = out.dtype.type
-    length, start = of_dtype(high) - of_dtype(low), of_dtype(low)
-    draw = _uniform_draw(stream, out.dtype)
-    _fill(out, lambda count: multiply_add(draw(count), length, start))
+    start, end = out.dtype.type(low), out.dtype.type(high)
+    standard = _uniform_draw(stream, out.dtype)
+
+    def draw(count: int) -> Array:
+        numbers = multiply_add(standard(count), end - start, start)
+        # Rounding may reach the end, which is no number of the interval.
+        numbers[numbers == end] = start
+        return numbers
+
+    _fill(out, draw if (start, end) != (0, 1) else standard)
 
 
 @np.errstate(all="ignore")

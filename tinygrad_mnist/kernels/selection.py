@@ -70,7 +70,7 @@ def categories_without_replacement(stream: Stream, weights: Array, samples: int)
         best: Array = np.argmax(scores, axis=-1, keepdims=True)
         return best
     best_first: Array = np.argsort(-scores, axis=-1, kind="stable")
-    return best_first[..., :samples]
+    return best_first[..., :samples].copy()
 
 
 def categories_with_replacement(stream: Stream, weights: Array, samples: int) -> Array:

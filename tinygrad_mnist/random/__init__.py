@@ -1,0 +1,55 @@
+"""Random numbers: the ones that PyTorch's CPU generator gives for the same seed.
+
+`rand`, `randint`, `randperm` and their kin give PyTorch's numbers exactly; `randn` gives those of
+PyTorch on processors with AVX2. Importing this package gives Tensor its methods `uniform_` etc.
+"""
+
+from tinygrad_mnist._tensor import Tensor
+
+from . import in_place
+from .factories import (
+    bernoulli,
+    multinomial,
+    normal,
+    rand,
+    rand_like,
+    randint,
+    randint_like,
+    randn,
+    randn_like,
+    randperm,
+)
+from .generator import (
+    Generator,
+    default_generator,
+    fork_rng,
+    get_rng_state,
+    initial_seed,
+    manual_seed,
+    seed,
+    set_rng_state,
+)
+
+__all__ = [
+    "Generator",
+    "bernoulli",
+    "default_generator",
+    "fork_rng",
+    "get_rng_state",
+    "initial_seed",
+    "manual_seed",
+    "multinomial",
+    "normal",
+    "rand",
+    "rand_like",
+    "randint",
+    "randint_like",
+    "randn",
+    "randn_like",
+    "randperm",
+    "seed",
+    "set_rng_state",
+]
+
+for _name in in_place.__all__:
+    setattr(Tensor, _name, getattr(in_place, _name))
