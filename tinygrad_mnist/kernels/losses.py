@@ -12,8 +12,7 @@ __all__ = ["nll_loss", "nll_loss_backward"]
 
 Array = np.ndarray[Any, Any]
 
-NO_WEIGHT: Final = {np.dtype(kind): np.empty(0, kind) for kind in (np.float32, np.float64)}
-"""What the loops take for `weight=None`."""
+NO_WEIGHT: Final = {dtype: np.empty(0, dtype) for dtype in switch.FLOATS}
 
 
 def nll_loss(
@@ -38,23 +37,29 @@ def nll_loss(
 
     Raises:
         IndexError: a target is no class and not `ignore_index`.
+        ValueError: `target` or `weight` is not of the size that `logp` asks for.
 
     >>> import numpy as np
     >>> loss, total_weight = nll_loss(np.array([[-1.0, -2.0], [-3.0, -4.0]]), np.array([0, 1]))
     >>> float(loss), float(total_weight)
     (2.5, 2.0)
     """
+    _check_sizes(len(logp), logp.shape[1], target, weight)
     loops = switch.loops or switch.consider(logp.size)
-    if loops is None or reduction == "none" or len(target) != len(logp):
+    if loops is None or reduction == "none" or logp.dtype not in switch.FLOATS:
         return nll_loss_numpy(logp, target, weight, ignore_index, reduction)
     loss = np.empty((), logp.dtype)
     total_weight = np.empty((), logp.dtype)
-    weights = NO_WEIGHT.get(logp.dtype) if weight is None else weight
-    mean = reduction == "mean"
-    try:
-        bad = loops.nll_loss(logp, target, weights, ignore_index, mean, loss, total_weight)
-    except TypeError:  # other layouts and dtypes
-        return nll_loss_numpy(logp, target, weight, ignore_index, reduction)
+    weights = _as_loops_take_it(weight, logp.dtype)
+    bad = loops.nll_loss(
+        np.ascontiguousarray(logp),
+        np.ascontiguousarray(target, np.int64),
+        weights,
+        ignore_index,
+        reduction == "mean",
+        loss,
+        total_weight,
+    )
     if bad >= 0:
         raise IndexError(f"Target {target[bad]} is out of bounds.")
     return loss, total_weight
@@ -78,19 +83,35 @@ def nll_loss_backward(
     array([[-0.5,  0. ],
            [ 0. , -0.5]])
     """
+    _check_sizes(len(target), classes, target, weight)
     loops = switch.loops or switch.consider(len(target) * classes)
-    if loops is None or reduction == "none":
+    if loops is None or reduction == "none" or grad.dtype not in switch.FLOATS:
         return nll_loss_backward_numpy(grad, target, classes, weight, ignore_index, reduction)
     out = np.empty((len(target), classes), grad.dtype)
-    weights = NO_WEIGHT.get(grad.dtype) if weight is None else weight
-    mean = reduction == "mean"
-    try:
-        bad = loops.nll_loss_backward(float(grad), target, weights, ignore_index, mean, out)
-    except TypeError:
-        return nll_loss_backward_numpy(grad, target, classes, weight, ignore_index, reduction)
+    weights = _as_loops_take_it(weight, grad.dtype)
+    bad = loops.nll_loss_backward(
+        float(grad),
+        np.ascontiguousarray(target, np.int64),
+        weights,
+        ignore_index,
+        reduction == "mean",
+        out,
+    )
     if bad >= 0:
         raise IndexError(f"Target {target[bad]} is out of bounds.")
     return out
+
+
+def _as_loops_take_it(weight: Array | None, dtype: np.dtype[Any]) -> Array:
+    """For the loops, no weight is a weight of no elements."""
+    return NO_WEIGHT[dtype] if weight is None else np.ascontiguousarray(weight, dtype)
+
+
+def _check_sizes(rows: int, classes: int, target: Array, weight: Array | None) -> None:
+    if len(target) != rows:
+        raise ValueError(f"target has {len(target)} elements, expected one for each of {rows} rows")
+    if weight is not None and len(weight) != classes:
+        raise ValueError(f"weight has {len(weight)} elements, expected one for each of {classes}")
 
 
 def nll_loss_numpy(

@@ -21,29 +21,29 @@ def matmul(a: Array, b: Array) -> Array:
     """a @ b.
 
     BLAS does it, save where a loop was measured to be faster on one thread and no slower on two:
-    float32, a right operand of five or ten columns, and a left operand of 8192 to 2²⁰ elements,
-    which is C-contiguous (then of two rows or more) or the transpose of such a matrix (then the
-    sums are over a multiple of four elements). So it is with a batch times the weights of the
-    logistic model, and with the transposed batch times the gradient of the outcome.
+    float32, a right operand of five or ten columns, C-contiguous, and a left operand of at least
+    two rows and of 8192 to 2²⁰ elements, which is C-contiguous or the transpose of a C-contiguous
+    matrix (then its number of columns is a multiple of four). So it is with a batch times the
+    weights of the logistic model, and with the transposed batch times the gradient of the outcome.
     """
     if (
         switch.LARGE <= a.size <= MOST_ELEMENTS
-        and a.dtype is FLOAT32
+        and a.dtype is b.dtype is FLOAT32
         and a.ndim == b.ndim == 2
         and b.shape[1] in COLUMNS
+        and b.flags.c_contiguous
+        and a.shape[1] == b.shape[0]
+        and len(a) > 1
     ):
         loops = switch.loops or switch.consider(a.size)
-        if loops is not None and a.shape[1] == b.shape[0]:
+        if loops is not None and a.flags.c_contiguous:
             out = np.empty((a.shape[0], b.shape[1]), FLOAT32)
-            try:
-                if a.flags.c_contiguous and len(a) > 1:
-                    loops.few_columns(a, b, out)
-                    return out
-                if len(b) % 4 == 0:
-                    loops.few_columns_of_transposed(a.T, b, out)
-                    return out
-            except TypeError:  # other layouts and dtypes of b
-                pass
+            loops.few_columns(a, b, out)
+            return out
+        if loops is not None and a.flags.f_contiguous and len(b) % 4 == 0:
+            out = np.empty((a.shape[0], b.shape[1]), FLOAT32)
+            loops.few_columns_of_transposed(a.T, b, out)
+            return out
     return matmul_numpy(a, b)
 
 

@@ -29,12 +29,9 @@ def log_softmax(x: Array) -> Array:
            [       -inf,  0.        ]])
     """
     loops = switch.loops or switch.consider(x.size)
-    if loops is not None:
+    if loops is not None and x.dtype in switch.FLOATS and x.ndim == 2:
         out = np.empty(x.shape, x.dtype)
-        try:
-            loops.log_softmax(x, out)
-        except TypeError:  # other layouts, dtypes and numbers of dimensions
-            return log_softmax_numpy(x)
+        loops.log_softmax(np.ascontiguousarray(x), out)
         return out
     return log_softmax_numpy(x)
 
@@ -45,12 +42,11 @@ def log_softmax_backward(grad: Array, out: Array) -> Array:
     `grad` is the gradient of the result `out`; both are (rows, classes), of one dtype.
     """
     loops = switch.loops or switch.consider(out.size)
-    if loops is not None and grad.shape == out.shape:
+    matrix = out.ndim == 2 and grad.shape == out.shape
+    if loops is not None and out.dtype in switch.FLOATS and matrix:
         grad_x = np.empty(out.shape, out.dtype)
-        try:
-            loops.log_softmax_backward(grad, out, grad_x)
-        except TypeError:
-            return log_softmax_backward_numpy(grad, out)
+        grad = np.ascontiguousarray(grad, out.dtype)
+        loops.log_softmax_backward(grad, np.ascontiguousarray(out), grad_x)
         return grad_x
     return log_softmax_backward_numpy(grad, out)
 

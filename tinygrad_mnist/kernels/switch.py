@@ -32,14 +32,19 @@ import warnings
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["LARGE", "PATIENCE", "consider", "loops", "warm_up"]
+__all__ = ["FLOATS", "LARGE", "PATIENCE", "consider", "loops", "warm_up"]
 
 VARIABLE: Final = "TINYGRAD_MNIST_KERNELS"
 LARGE: Final = 8192
 PATIENCE: Final = 1000
+
+FLOATS: Final = frozenset({np.dtype(np.float32), np.dtype(np.float64)})
+"""The dtypes there are loops for."""
 
 choice: Final = os.environ.get(VARIABLE, "numba")
 if choice not in ("numpy", "numba"):
@@ -142,7 +147,9 @@ def cache_directory() -> Path:
 
 @functools.cache
 def _compiled_before() -> bool:
-    return _marker().exists()
+    with contextlib.suppress(Exception):  # no home directory, no Numba
+        return _marker().exists()
+    return False
 
 
 def _marker() -> Path:

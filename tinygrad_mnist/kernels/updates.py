@@ -25,13 +25,18 @@ def sgd_update(param: Array, grad: Array, lr: float) -> None:
     array([-0.25, -0.5 ])
     """
     loops = switch.loops or switch.consider(param.size)
-    if loops is not None and param.flags.c_contiguous and param.shape == grad.shape:
-        try:
-            loops.add_scaled(param.reshape(-1), grad.reshape(-1), -lr)
-        except TypeError:  # other dtypes, a parameter that is read-only
-            sgd_update_numpy(param, grad, lr)
-    else:
+    if loops is None or param.shape != grad.shape:
         sgd_update_numpy(param, grad, lr)
+        return
+    contiguous = param.flags.c_contiguous
+    whole = param if contiguous else param.copy()
+    try:
+        loops.add_scaled(whole.reshape(-1), np.ascontiguousarray(grad).reshape(-1), -lr)
+    except TypeError:  # other dtypes, a parameter that is read-only
+        sgd_update_numpy(param, grad, lr)
+        return
+    if not contiguous:
+        param[...] = whole
 
 
 def sgd_update_numpy(param: Array, grad: Array, lr: float) -> None:

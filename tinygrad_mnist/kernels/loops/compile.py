@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -13,20 +14,19 @@ __all__ = ["cached", "loop", "part_of_loops"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-_KINDS = ("float32", "float64")
-
 _uncached: list[str] = []
 
 
 def loop(signature: str, **options: Any) -> Callable[[Function], Function]:
     """Compile for a signature; where it names `T`, for float32 and for float64.
 
-    A loop lets other threads run, follows IEEE arithmetic save for what `fastmath` names, and is
-    not compiled again for other types: it raises TypeError for them. If what the cache holds is
-    damaged it is replaced; if there can be no cache, the loop is compiled for this process alone.
+    `const` before an array lets it be read-only and anywhere in memory. A loop lets other threads
+    run, follows IEEE arithmetic save for what `fastmath` names, and is not compiled again for other
+    types: it raises TypeError for them. If what the cache holds is damaged it is replaced; if there
+    can be no cache, the loop is compiled for this process alone.
     """
     options = {"nogil": True, "error_model": "numpy", **options}
-    signatures = list(dict.fromkeys(signature.replace("T", kind) for kind in _KINDS))
+    signatures = _signatures(signature)
 
     def decorate(function: Function) -> Function:
         with contextlib.suppress(Exception):
@@ -52,6 +52,18 @@ def part_of_loops(**options: Any) -> Callable[[Function], Function]:
 def cached() -> bool:
     """Whether every loop was written to, or came from, the disk."""
     return not _uncached
+
+
+def _signatures(signature: str) -> list[str]:
+    """The signature as Numba spells it, for each dtype."""
+
+    def spelled(array: re.Match[str]) -> str:
+        dimensions = 2 if array["row"] else 1
+        return f"Array({array['dtype']}, {dimensions}, 'C', readonly=True, aligned=False)"
+
+    signature = re.sub(r"const (?P<dtype>\w+)\[(?P<row>:, )?::1\]", spelled, signature)
+    kinds = ("float32", "float64") if re.search(r"\bT\b", signature) else ("",)
+    return [re.sub(r"\bT\b", kind, signature) for kind in kinds]
 
 
 def _compile(function: Function, signatures: list[str], **options: Any) -> Function:

@@ -9,7 +9,10 @@ from .compile import loop
 Array = np.ndarray[Any, Any]
 
 
-@loop("int64(T[:, ::1], int64[::1], T[::1], int64, boolean, Array(T, 0, 'C'), Array(T, 0, 'C'))")
+@loop(
+    "int64(const T[:, ::1], const int64[::1], const T[::1], int64, boolean,"
+    " Array(T, 0, 'C'), Array(T, 0, 'C'))"
+)
 def nll_loss(
     logp: Array,
     target: Array,
@@ -39,7 +42,7 @@ def nll_loss(
     return -1
 
 
-@loop("int64(float64, int64[::1], T[::1], int64, boolean, T[:, ::1])")
+@loop("int64(float64, const int64[::1], const T[::1], int64, boolean, T[:, ::1])")
 def nll_loss_backward(
     grad: float, target: Array, weight: Array, ignore_index: int, mean: bool, grad_logp: Array
 ) -> int:

@@ -10,7 +10,7 @@ Array = np.ndarray[Any, Any]
 
 
 PADDING = 16  # keeps rows of a power of two elements from evicting each other from the cache
-SIGNATURE = "void(float32[:, ::1], float32[:, ::1], float32[:, ::1])"
+SIGNATURE = "void(const float32[:, ::1], const float32[:, ::1], float32[:, ::1])"
 
 
 @part_of_loops()

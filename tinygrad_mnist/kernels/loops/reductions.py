@@ -9,7 +9,7 @@ from .compile import loop
 Array = np.ndarray[Any, Any]
 
 
-@loop("void(T[:, ::1], T[::1])")
+@loop("void(const T[:, ::1], T[::1])")
 def sum_rows(x: Array, out: Array) -> None:
     """out = Σᵢ xᵢ, row after row, which is NumPy's order too."""
     out[:] = 0
@@ -18,7 +18,7 @@ def sum_rows(x: Array, out: Array) -> None:
             out[j] += x[i, j]
 
 
-@loop("void(T[:, ::1], T[::1])")
+@loop("void(const T[:, ::1], T[::1])")
 def sum_columns(x: Array, out: Array) -> None:
     """outᵢ = Σⱼ xᵢⱼ, in double precision."""
     for i in range(x.shape[0]):

@@ -50,7 +50,7 @@ def exp(x: float) -> float:
     return series * np.int64((rest + 1023) << 52).view(np.float64)
 
 
-@loop("void(T[:, ::1], T[:, ::1])")
+@loop("void(const T[:, ::1], T[:, ::1])")
 def log_softmax(x: Array, out: Array) -> None:
     """out = (x - max x) - log Σ exp(x - max x) along each row."""
     rows, classes = x.shape
@@ -78,7 +78,7 @@ def log_softmax(x: Array, out: Array) -> None:
                 out[start + i, j] = shifted[i, j] - log_total
 
 
-@loop("void(T[:, ::1], T[:, ::1], T[:, ::1])")
+@loop("void(const T[:, ::1], const T[:, ::1], T[:, ::1])")
 def log_softmax_backward(grad: Array, out: Array, grad_x: Array) -> None:
     """grad_x = grad - exp(out) Σ grad along each row."""
     rows, classes = out.shape

@@ -9,7 +9,7 @@ from .compile import loop
 Array = np.ndarray[Any, Any]
 
 
-@loop("void(T[::1], T[::1], float64)", fastmath={"contract"})
+@loop("void(T[::1], const T[::1], float64)", fastmath={"contract"})
 def add_scaled(x: Array, y: Array, alpha: float) -> None:
     """x += alpha · y, alpha rounded to x's dtype first.
 

@@ -1,0 +1,93 @@
+"""Compiled loops on the disk: written once, then loaded; damaged, stale, or impossible."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.kernels.test_switch import run
+from tinygrad_mnist.kernels import switch
+
+WARM_UP = """
+import numpy as np
+from tinygrad_mnist import kernels
+from tinygrad_mnist.kernels import switch
+
+assert kernels.warm_up()
+assert abs(kernels.log_softmax(np.eye(2))[0, 0] + 0.31326168751822286) < 1e-15
+loops = [loop for loop in vars(switch.loops).values() if hasattr(loop, "stats")]
+assert len(loops) == 9
+print(sum(sum(loop.stats.cache_hits.values()) for loop in loops))
+print(sum(sum(loop.stats.cache_misses.values()) for loop in loops))
+"""
+
+
+def warm_up(directory, **environment):
+    """How many loops were loaded and compiled, and what was said."""
+    environment |= {"NUMBA_CACHE_DIR": str(directory), "TINYGRAD_MNIST_KERNELS": "numba"}
+    output, said = run(WARM_UP, **environment)
+    return [int(line) for line in output.split()], said
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    """A cache that one process has filled; and what it said."""
+    directory = tmp_path_factory.mktemp("cache")
+    (loaded, compiled), said = warm_up(directory)
+    assert loaded == 0
+    return directory, compiled, said
+
+
+def test_the_first_process_compiles_and_says_so_in_one_line(cache):
+    directory, compiled, said = cache
+    assert compiled == 16
+    assert said == (
+        f"tinygrad_mnist: compiling its kernels once (about 5 s); kept in {directory}\n"
+    )
+
+
+def test_the_second_process_loads_and_says_nothing(cache):
+    directory, compiled, _ = cache
+    assert warm_up(directory) == ([compiled, 0], "")
+
+
+def test_a_large_call_loads_by_itself(cache):
+    code = """
+import numpy as np
+from tinygrad_mnist import kernels
+from tinygrad_mnist.kernels import switch
+
+kernels.matmul(np.ones((64, 784), np.float32), np.ones((784, 10), np.float32))
+print(switch.loops is not None)
+"""
+    environment = {"NUMBA_CACHE_DIR": str(cache[0]), "TINYGRAD_MNIST_KERNELS": "numba"}
+    assert run(code, **environment) == ("True\n", "")
+
+
+@pytest.mark.parametrize(("kind", "damage"), [("nbi", b"\x80\x04garbage"), ("nbc", b"")])
+def test_damaged_files_are_replaced(cache, kind, damage):
+    directory, compiled, _ = cache
+    damaged = list(Path(directory).rglob(f"reductions.*.{kind}"))
+    assert damaged
+    for file in damaged:
+        file.write_bytes(damage)
+    assert warm_up(directory) == ([compiled - 4, 4], "")
+    assert warm_up(directory) == ([compiled, 0], "")
+
+
+def test_a_folder_that_cannot_be_written_still_works(tmp_path):
+    obstacle = tmp_path / "file"
+    obstacle.touch()
+    directory = obstacle / "cache"
+    (loaded, _), said = warm_up(directory, NUMBA_CACHE_LOCATOR_CLASSES="UserProvidedCacheLocator")
+    assert loaded == 0
+    assert said == (
+        f"tinygrad_mnist: compiling its kernels once (about 5 s); {directory} is not writable\n"
+    )
+
+
+def test_another_numba_is_another_cache(monkeypatch, tmp_path):
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    before = switch._marker()
+    assert before.parent == tmp_path
+    monkeypatch.setattr(switch.importlib.metadata, "version", lambda name: "0.0")
+    assert switch._marker() != before

@@ -1,0 +1,148 @@
+"""matmul against float64 and PyTorch, where a loop computes it and where BLAS does."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.kernels.twins import TWINS, computed_by, laid_out
+from tinygrad_mnist import kernels
+from tinygrad_mnist.kernels import products, switch
+
+LOOPS = ("few_columns", "few_columns_of_transposed")
+
+
+class Calls:
+    """The loops, noting which of the products is called."""
+
+    def __init__(self, loops):
+        self.names = []
+        for name in LOOPS:
+            setattr(self, name, self.noting(name, getattr(loops, name)))
+
+    def noting(self, name, function):
+        def call(*arguments):
+            result = function(*arguments)
+            self.names.append(name)
+            return result
+
+        return call
+
+
+def loops_used(a, b):
+    """Compute a @ b, check it, and name the loops that did it."""
+    with computed_by("numba"), pytest.MonkeyPatch.context() as patch:
+        calls = Calls(switch.loops)
+        patch.setattr(switch, "loops", calls)
+        product = kernels.matmul(a, b)
+    exact = a.astype(np.float64) @ b.astype(np.float64)
+    blas = np.abs(np.matmul(a, b) - exact).max(initial=0)
+    largest = np.abs(a).astype(np.float64) @ np.abs(b).astype(np.float64)
+    error = np.abs(product - exact)
+    assert product.dtype == a.dtype
+    assert product.flags.c_contiguous
+    assert error.max(initial=0) <= max(2 * blas, np.finfo(a.dtype).eps * largest.max(initial=0))
+    return calls.names
+
+
+def normal(*shape, dtype=np.float32):
+    return np.random.default_rng(sum(shape)).standard_normal(shape).astype(dtype)
+
+
+@pytest.mark.parametrize("batch", [16, 64, 65, 256, 1024])
+@pytest.mark.parametrize("columns", [5, 10])
+def test_a_batch_times_the_weights(batch, columns):
+    assert loops_used(normal(batch, 784), normal(784, columns)) == ["few_columns"]
+
+
+def test_a_read_only_batch():
+    a, b = laid_out(normal(64, 784), "read-only"), laid_out(normal(784, 10), "read-only")
+    assert loops_used(a, b) == ["few_columns"]
+
+
+@pytest.mark.parametrize("batch", [16, 64, 256, 1024])
+@pytest.mark.parametrize("columns", [5, 10])
+def test_the_gradient_of_the_weights(batch, columns):
+    names = loops_used(normal(batch, 784).T, normal(batch, columns))
+    assert names == ["few_columns_of_transposed"]
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        (normal(1, 784), normal(784, 10)),
+        (normal(1, 9000), normal(9000, 10)),
+        (normal(63, 784).T, normal(63, 10)),
+        (normal(64, 784), normal(784, 11)),
+        (normal(64, 784), normal(784, 4)),
+        (normal(64, 784), normal(10, 784).T),
+        (normal(64, 784, dtype=np.float64), normal(784, 10, dtype=np.float64)),
+        (normal(64, 10), normal(784, 10).T),
+        (normal(10, 64), normal(64, 784)),
+        (normal(2000, 784), normal(784, 10)),
+        (laid_out(normal(64, 784), "strided"), normal(784, 10)),
+        (normal(0, 784), normal(784, 10)),
+        (normal(64, 0), normal(0, 10)),
+    ],
+    ids=lambda array: "x".join(map(str, array.shape)),
+)
+def test_blas_does_the_others(a, b):
+    assert loops_used(a, b) == []
+
+
+@given(
+    rows=st.integers(2, 70),
+    inner=st.integers(1, 70),
+    columns=st.sampled_from([5, 10]),
+    transposed=st.booleans(),
+)
+def test_loops_at_any_size(rows, inner, columns, transposed):
+    if transposed:
+        inner = 4 * inner
+    a, b = normal(rows, inner), normal(inner, columns)
+    if transposed:
+        a = laid_out(a, "transposed")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(switch, "LARGE", 0)
+        used = loops_used(a, b)
+    ambiguous = a.flags.c_contiguous and a.flags.f_contiguous
+    assert used == [LOOPS[transposed and not ambiguous]]
+
+
+@pytest.mark.parametrize("twin", TWINS)
+@pytest.mark.parametrize("transposed", [False, True])
+def test_nan_and_infinity_stay_where_they_are(twin, transposed):
+    a, b = normal(64, 784), normal(784, 10)
+    a[3, 5] = np.nan
+    a[4, 6] = np.inf
+    a[5, 7], b[7, 1] = np.inf, 0
+    if transposed:
+        a = laid_out(a, "transposed")
+    with computed_by(twin):
+        product = kernels.matmul(a, b)
+    theirs = torch.tensor(a) @ torch.tensor(b)
+    np.testing.assert_allclose(product, theirs, rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize("twin", TWINS)
+def test_shapes_that_do_not_agree_are_refused(twin):
+    with computed_by(twin), pytest.raises(ValueError, match="mismatch"):
+        kernels.matmul(normal(64, 784), normal(785, 10))
+
+
+@pytest.mark.parametrize("twin", TWINS)
+def test_other_dimensions_and_dtypes(twin):
+    with computed_by(twin):
+        stack = normal(3, 64, 784)
+        assert kernels.matmul(stack, normal(784, 10)).shape == (3, 64, 10)
+        whole = np.arange(64 * 784).reshape(64, 784)
+        np.testing.assert_array_equal(
+            kernels.matmul(whole, np.ones((784, 10), np.int64))[:, 0], whole.sum(axis=1)
+        )
+        mixed = kernels.matmul(normal(64, 784), normal(784, 10, dtype=np.float64))
+        assert mixed.dtype == np.float64
+
+
+def test_every_product_for_a_loop_is_large_enough_to_load_the_loops():
+    assert products.MOST_ELEMENTS > switch.LARGE
