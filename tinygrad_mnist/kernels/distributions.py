@@ -165,6 +165,8 @@ def _fill(out: Array, draw: Draw) -> None:
 
 
 _MANTISSA = np.uint64((1 << 53) - 1)
+_FLOAT_MANTISSA = np.uint32((1 << 24) - 1)
+_FLOAT_STEP = np.float32(2.0**-24)
 
 
 def _uniform_draw(stream: Stream, dtype: np.dtype[Any]) -> Draw:
@@ -174,9 +176,9 @@ def _uniform_draw(stream: Stream, dtype: np.dtype[Any]) -> Draw:
 
 def _floats(stream: Stream, count: int) -> Array:
     words = stream.words(count).astype(np.uint32)
-    words &= np.uint32((1 << 24) - 1)
+    words &= _FLOAT_MANTISSA
     numbers = words.view(np.int32).astype(np.float32)
-    numbers *= np.float32(2.0**-24)
+    numbers *= _FLOAT_STEP
     return numbers
 
 
