@@ -50,9 +50,9 @@ def _arrays(op: Primitive, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
     for position, given in enumerate(inputs):
         if isinstance(given, TensorBase):
             values.append(given._array)
-        elif isinstance(given, np.generic):
+        elif isinstance(given, np.generic) and len(inputs) > 1:
             values.append(given.item())
-        elif isinstance(given, bool | int | float | _ndarray) or given is None:
+        elif isinstance(given, bool | int | float | _ndarray | None) and len(inputs) > 1:
             values.append(given)
         else:
             raise TypeError(

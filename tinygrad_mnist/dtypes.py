@@ -175,6 +175,11 @@ def to_floating(kind: dtype) -> dtype:
     return kind if kind.category == FLOATING else _default
 
 
+def promote_to_floating(values: tuple[Array | Number, ...]) -> dtype:
+    """The common type of arrays and numbers, the default type where that is not floating-point."""
+    return to_floating(promote(values))
+
+
 def cast(value: Array | Number, kind: dtype) -> Array:
     """`value` as an array of type `kind` (itself when it is one); integers wrap around."""
     if isinstance(value, np.ndarray):

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist import dtypes
-from tinygrad_mnist.ops import elementwise, indexing
+from tinygrad_mnist.ops import casting, indexing
 from tinygrad_mnist.ops.arguments import read_dim
 from tinygrad_mnist.record import AccumulateGrad, current_record, TensorBase, wrap
 
@@ -106,7 +106,7 @@ class Conversion(TensorBase):
 
     def contiguous(self, memory_format: Any = None) -> Tensor:
         """The tensor itself where its memory is in order, else a copy that is."""
-        return self if self._array.flags.c_contiguous else elementwise.clone(self)
+        return self if self._array.flags.c_contiguous else casting.clone(self)
 
     def is_floating_point(self) -> bool:
         """Whether the numbers are floating point."""
@@ -183,8 +183,8 @@ class Conversion(TensorBase):
         if dtype is not None and not isinstance(dtype, dtypes.dtype):
             raise TypeError(f"to(): argument 'dtype' must be torch.dtype, not {type(dtype).__name__}")
         if dtype is None or self._array.dtype == dtype.numpy:
-            return elementwise.clone(self) if copy else self
-        return elementwise.cast_to(self, dtype)
+            return casting.clone(self) if copy else self
+        return casting.cast_to(self, dtype)
 
     def type(self, dtype: Any = None, non_blocking: bool = False) -> Any:
         """The type's old name ("torch.FloatTensor"), or the tensor in the type given."""
@@ -203,27 +203,27 @@ class Conversion(TensorBase):
 
     def float(self) -> Tensor:
         """In float32."""
-        return elementwise.cast_to(self, dtypes.float32)
+        return casting.cast_to(self, dtypes.float32)
 
     def double(self) -> Tensor:
         """In float64."""
-        return elementwise.cast_to(self, dtypes.float64)
+        return casting.cast_to(self, dtypes.float64)
 
     def long(self) -> Tensor:
         """In int64, fractions cut off."""
-        return elementwise.cast_to(self, dtypes.int64)
+        return casting.cast_to(self, dtypes.int64)
 
     def int(self) -> Tensor:
         """In int32, fractions cut off."""
-        return elementwise.cast_to(self, dtypes.int32)
+        return casting.cast_to(self, dtypes.int32)
 
     def byte(self) -> Tensor:
         """In uint8."""
-        return elementwise.cast_to(self, dtypes.uint8)
+        return casting.cast_to(self, dtypes.uint8)
 
     def bool(self) -> Tensor:
         """In bool: whether each number is not zero."""
-        return elementwise.cast_to(self, dtypes.bool)
+        return casting.cast_to(self, dtypes.bool)
 
     def half(self) -> Tensor:
         """Refused: float16 is not carried."""

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist import dtypes, kernels
-from tinygrad_mnist.ops import elementwise
+from tinygrad_mnist.ops import arithmetic, casting
 from tinygrad_mnist.ops.indexing import index_put, one_key, read_key
 from tinygrad_mnist.primitive import Primitive
 from tinygrad_mnist.record import current_record, Record, state, TensorBase, wrap
@@ -154,7 +154,7 @@ def copy(target: Tensor, source: Tensor) -> Tensor:
     _check_memory(target)
     shape = target._array.shape
     if recorded:
-        result = elementwise.clone(elementwise.cast_to(source, target.dtype).expand(shape))
+        result = casting.clone(casting.cast_to(source, target.dtype).expand(shape))
         target._array[...] = result._array
         target._counter[0] += 1
         adopt(target, result)
@@ -201,7 +201,7 @@ def setitem(target: Tensor, index: Any, value: Any) -> None:
         source._record = current_record(target)
         given = value if isinstance(value, TensorBase) else wrap(np.asarray(value))
         region = target._array[key].shape
-        values = elementwise.cast_to(given, target.dtype).expand(region)
+        values = casting.cast_to(given, target.dtype).expand(region)
         result = index_put(source, values, key=key)
         target._array[...] = result._array
         target._counter[0] += 1
@@ -219,7 +219,7 @@ def setitem(target: Tensor, index: Any, value: Any) -> None:
 def scaled_update(target: Tensor, other: Any, alpha: float, sign: int) -> Tensor:
     """target += sign · alpha · other: what an optimiser does to a parameter, in one pass."""
     if alpha == 1:
-        return in_place(elementwise._add if sign > 0 else elementwise._sub, target, other)
+        return in_place(arithmetic._add if sign > 0 else arithmetic._sub, target, other)
     if not check_inplace(target, other) and isinstance(other, TensorBase):
         array, change = target._array, other._array
         if array.dtype.kind == "f" and _fits(change, array):
@@ -227,7 +227,7 @@ def scaled_update(target: Tensor, other: Any, alpha: float, sign: int) -> Tensor
             kernels.sgd_update(array, change, -sign * alpha)
             target._counter[0] += 1
             return target
-    return in_place(elementwise._add if sign > 0 else elementwise._sub, target, other * alpha)
+    return in_place(arithmetic._add if sign > 0 else arithmetic._sub, target, other * alpha)
 
 
 __all__ = [

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from tinygrad_mnist.ops import comparisons, elementwise, indexing, linalg
+from tinygrad_mnist.ops import arithmetic, comparisons, indexing, linalg
 from tinygrad_mnist.calling import call_binary, call_unary
 from tinygrad_mnist.primitive import Primitive
 from tinygrad_mnist.record import TensorBase
@@ -40,6 +41,19 @@ def _reflected(op: Primitive, name: str) -> Any:
     return operator
 
 
+def _composed(function: Callable[..., Tensor], name: str, reflected: bool = False) -> Any:
+    """The operator for a function that is not itself a primitive."""
+
+    def operator(self: Tensor, other: Any) -> Tensor:
+        if isinstance(other, TensorBase) or isinstance(other, _NUMBERS):
+            return function(other, self) if reflected else function(self, other)
+        return NotImplemented
+
+    operator.__name__ = operator.__qualname__ = name
+    operator.__doc__ = function.__doc__
+    return operator
+
+
 def _assigned(op: Primitive, name: str) -> Any:
     def operator(self: Tensor, other: Any) -> Tensor:
         if isinstance(other, TensorBase) or isinstance(other, _NUMBERS):
@@ -56,25 +70,25 @@ class Operators:
 
     __slots__ = ()
 
-    __add__ = _forward(elementwise._add, "__add__")
-    __radd__ = _forward(elementwise._add, "__radd__")
-    __iadd__ = _assigned(elementwise._add, "__iadd__")
-    __sub__ = _forward(elementwise._sub, "__sub__")
-    __isub__ = _assigned(elementwise._sub, "__isub__")
-    __mul__ = _forward(elementwise.mul, "__mul__")
-    __rmul__ = _forward(elementwise.mul, "__rmul__")
-    __imul__ = _assigned(elementwise.mul, "__imul__")
-    __truediv__ = _forward(elementwise._div, "__truediv__")
-    __itruediv__ = _assigned(elementwise._div, "__itruediv__")
-    __floordiv__ = _forward(elementwise.floor_divide, "__floordiv__")
-    __rfloordiv__ = _reflected(elementwise.floor_divide, "__rfloordiv__")
-    __ifloordiv__ = _assigned(elementwise.floor_divide, "__ifloordiv__")
-    __mod__ = _forward(elementwise.remainder, "__mod__")
-    __rmod__ = _reflected(elementwise.remainder, "__rmod__")
-    __imod__ = _assigned(elementwise.remainder, "__imod__")
-    __pow__ = _forward(elementwise.pow, "__pow__")
-    __rpow__ = _reflected(elementwise.pow, "__rpow__")
-    __ipow__ = _assigned(elementwise.pow, "__ipow__")
+    __add__ = _forward(arithmetic._add, "__add__")
+    __radd__ = _forward(arithmetic._add, "__radd__")
+    __iadd__ = _assigned(arithmetic._add, "__iadd__")
+    __sub__ = _forward(arithmetic._sub, "__sub__")
+    __isub__ = _assigned(arithmetic._sub, "__isub__")
+    __mul__ = _forward(arithmetic.mul, "__mul__")
+    __rmul__ = _forward(arithmetic.mul, "__rmul__")
+    __imul__ = _assigned(arithmetic.mul, "__imul__")
+    __truediv__ = _forward(arithmetic._div, "__truediv__")
+    __itruediv__ = _assigned(arithmetic._div, "__itruediv__")
+    __floordiv__ = _forward(arithmetic.floor_divide, "__floordiv__")
+    __rfloordiv__ = _reflected(arithmetic.floor_divide, "__rfloordiv__")
+    __ifloordiv__ = _assigned(arithmetic.floor_divide, "__ifloordiv__")
+    __mod__ = _composed(arithmetic.remainder, "__mod__")
+    __rmod__ = _composed(arithmetic.remainder, "__rmod__", reflected=True)
+    __imod__ = _assigned(arithmetic._remainder, "__imod__")
+    __pow__ = _composed(arithmetic.pow, "__pow__")
+    __rpow__ = _composed(arithmetic.pow, "__rpow__", reflected=True)
+    __ipow__ = _assigned(arithmetic._pow, "__ipow__")
     __and__ = __rand__ = _forward(comparisons.bitwise_and, "__and__")
     __or__ = __ror__ = _forward(comparisons.bitwise_or, "__or__")
     __xor__ = __rxor__ = _forward(comparisons.bitwise_xor, "__xor__")
@@ -93,13 +107,13 @@ class Operators:
 
     def __rsub__(self, other: Any) -> Tensor:
         """y − x"""
-        return elementwise.rsub(self, other) if isinstance(other, _NUMBERS) else NotImplemented
+        return arithmetic.rsub(self, other) if isinstance(other, _NUMBERS) else NotImplemented
 
     def __rtruediv__(self, other: Any) -> Tensor:
         """y / x"""
         if not isinstance(other, _NUMBERS):
             return NotImplemented
-        return call_binary(elementwise.mul, elementwise.reciprocal(self), other)
+        return call_binary(arithmetic.mul, arithmetic.reciprocal(self), other)
 
     def __matmul__(self, other: Any) -> Tensor:
         """The matrix product."""
@@ -107,23 +121,22 @@ class Operators:
 
     def __neg__(self) -> Tensor:
         """−x"""
-        if self._array.dtype == bool:  # type: ignore[attr-defined]
-            raise RuntimeError(
-                "Negation, the `-` operator, on a bool tensor is not supported. If you are trying "
-                "to invert a mask, use the `~` or `logical_not()` operator instead."
-            )
-        return call_unary(elementwise.neg, self)
+        return call_unary(arithmetic.neg, self)
 
     def __pos__(self) -> Tensor:
         """x"""
-        return self
+        return arithmetic.positive(self)
 
     def __abs__(self) -> Tensor:
         """|x|"""
-        return elementwise.abs(self)
+        return arithmetic.abs(self)
 
     def __invert__(self) -> Tensor:
         """~x, bit by bit"""
+        if self._array.dtype.kind == "f":  # type: ignore[attr-defined]
+            raise TypeError(
+                "~ (operator.invert) is only implemented on integer and Boolean-type tensors"
+            )
         return comparisons.bitwise_not(self)
 
     def __getitem__(self, index: Any) -> Tensor:

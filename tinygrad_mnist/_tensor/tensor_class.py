@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinygrad_mnist.ops import comparisons, elementwise, indexing, linalg, reductions, shapes
+from tinygrad_mnist.ops import (
+    activations,
+    arithmetic,
+    casting,
+    choosing,
+    comparisons,
+    exponential,
+    indexing,
+    linalg,
+    reductions,
+    rounding,
+    shapes,
+)
 from tinygrad_mnist.ops import softmax as softmax_family
 from tinygrad_mnist.primitive import Primitive
 from tinygrad_mnist.record import TensorBase, TENSOR_TYPE
@@ -18,8 +30,8 @@ from .operators import Operators
 def _method(op: Primitive) -> Any:
     """A primitive as a method (an object in a class body would not bind)."""
 
-    def method(self: Any, *inputs: Any) -> Any:
-        return op(self, *inputs)
+    def method(self: Any, *inputs: Any, **named: Any) -> Any:
+        return op(self, *inputs, **named)
 
     method.__name__ = method.__qualname__ = op.name
     method.__doc__ = op.__doc__
@@ -42,32 +54,32 @@ class Methods:
 
     __slots__ = ()
 
-    mul = multiply = _method(elementwise.mul)
-    add = elementwise.add
-    sub = subtract = elementwise.sub
-    div = divide = true_divide = elementwise.div
-    floor_divide = _method(elementwise.floor_divide)
-    remainder = _method(elementwise.remainder)
-    pow = _method(elementwise.pow)
-    neg = negative = _method(elementwise.neg)
-    exp = _method(elementwise.exp)
-    log = _method(elementwise.log)
-    sqrt = _method(elementwise.sqrt)
-    tanh = _method(elementwise.tanh)
-    sigmoid = _method(elementwise.sigmoid)
-    relu = _method(elementwise.relu)
-    abs = absolute = _method(elementwise.abs)
-    sign = _method(elementwise.sign)
-    floor = _method(elementwise.floor)
-    ceil = _method(elementwise.ceil)
-    trunc = _method(elementwise.trunc)
-    reciprocal = _method(elementwise.reciprocal)
-    maximum = _method(elementwise.maximum)
-    minimum = _method(elementwise.minimum)
-    round = elementwise.round
-    square = elementwise.square
-    clone = elementwise.clone
-    clamp = clip = elementwise.clamp
+    mul = multiply = _method(arithmetic.mul)
+    add = arithmetic.add
+    sub = subtract = arithmetic.sub
+    div = divide = true_divide = arithmetic.div
+    floor_divide = _method(arithmetic.floor_divide)
+    remainder = arithmetic.remainder
+    pow = arithmetic.pow
+    neg = negative = _method(arithmetic.neg)
+    exp = _method(exponential.exp)
+    log = _method(exponential.log)
+    sqrt = _method(exponential.sqrt)
+    tanh = _method(exponential.tanh)
+    sigmoid = _method(exponential.sigmoid)
+    relu = _method(activations.relu)
+    abs = absolute = _method(arithmetic.abs)
+    sign = _method(arithmetic.sign)
+    floor = _method(rounding.floor)
+    ceil = _method(rounding.ceil)
+    trunc = _method(rounding.trunc)
+    reciprocal = _method(arithmetic.reciprocal)
+    maximum = choosing.maximum
+    minimum = choosing.minimum
+    round = rounding.round
+    square = arithmetic.square
+    clone = casting.clone
+    clamp = clip = choosing.clamp
 
     eq = _method(comparisons.eq)
     ne = _method(comparisons.ne)
@@ -79,9 +91,9 @@ class Methods:
     isinf = _method(comparisons.isinf)
     isfinite = _method(comparisons.isfinite)
     logical_not = _method(comparisons.logical_not)
-    logical_and = _method(comparisons.logical_and)
-    logical_or = _method(comparisons.logical_or)
-    logical_xor = _method(comparisons.logical_xor)
+    logical_and = comparisons.logical_and
+    logical_or = comparisons.logical_or
+    logical_xor = comparisons.logical_xor
     isclose = comparisons.isclose
     allclose = comparisons.allclose
     equal = comparisons.equal
@@ -121,18 +133,18 @@ class Methods:
     softmax = softmax_family.softmax
     log_softmax = softmax_family.log_softmax
 
-    exp_ = _changing(elementwise.exp)
-    sqrt_ = _changing(elementwise.sqrt)
-    log_ = _changing(elementwise.log)
-    tanh_ = _changing(elementwise.tanh)
-    sigmoid_ = _changing(elementwise.sigmoid)
-    relu_ = _changing(elementwise.relu)
-    abs_ = _changing(elementwise.abs)
-    neg_ = _changing(elementwise.neg)
-    floor_ = _changing(elementwise.floor)
-    mul_ = multiply_ = _changing(elementwise.mul)
-    div_ = divide_ = _changing(elementwise._div)
-    pow_ = _changing(elementwise.pow)
+    exp_ = _changing(exponential.exp)
+    sqrt_ = _changing(exponential.sqrt)
+    log_ = _changing(exponential.log)
+    tanh_ = _changing(exponential.tanh)
+    sigmoid_ = _changing(exponential.sigmoid)
+    relu_ = _changing(activations.relu)
+    abs_ = _changing(arithmetic.abs)
+    neg_ = _changing(arithmetic.neg)
+    floor_ = _changing(rounding.floor)
+    mul_ = multiply_ = _changing(arithmetic.mul)
+    div_ = divide_ = _changing(arithmetic._div)
+    pow_ = _changing(arithmetic._pow)
     copy_ = in_place.copy
     fill_ = in_place.fill
 
@@ -174,7 +186,7 @@ class Tensor(Methods, Operators, Conversion, Gradients):
         """Held between `min` and `max`, written into the tensor."""
         if in_place.check_inplace(self):
             raise NotImplementedError("clamp_ on a recorded tensor: use x = x.clamp(min, max)")
-        in_place.store(self, elementwise.clamp(self.detach(), min, max)._array)
+        in_place.store(self, choosing.clamp(self.detach(), min, max)._array)
         return self
 
     def requires_grad_(self, requires_grad: bool = True) -> Any:
@@ -210,7 +222,7 @@ class Tensor(Methods, Operators, Conversion, Gradients):
 
     def where(self, condition: Any, other: Any) -> Any:
         """The tensor where `condition` holds, `other` elsewhere."""
-        return elementwise.where(condition, self, other)
+        return choosing.where(condition, self, other)
 
     def select(self, dim: int, index: int) -> Any:
         """The slice number `index` along `dim`."""

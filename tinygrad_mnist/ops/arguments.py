@@ -7,9 +7,28 @@ import operator
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
+import numpy as np
+
+from tinygrad_mnist import dtypes
 from tinygrad_mnist.record import TensorBase
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def check_tensors(name: str, **arguments: Any) -> None:
+    """Raise PyTorch's TypeError for the first of `arguments` that is not a Tensor."""
+    for position, (argument, given) in enumerate(arguments.items(), 1):
+        if not isinstance(given, TensorBase):
+            raise TypeError(
+                f"{name}(): argument '{argument}' (position {position}) must be Tensor, "
+                f"not {type(given).__name__}"
+            )
+
+
+def not_implemented(name: str, kind: np.dtype[Any]) -> NotImplementedError:
+    """PyTorch's error for an operation that has no loop for a type."""
+    legacy_name = dtypes.from_numpy_dtype(kind).legacy_name
+    return NotImplementedError(f"\"{name}\" not implemented for '{legacy_name}'")
 
 
 def read_dim(dim: Any, ndim: int) -> int:

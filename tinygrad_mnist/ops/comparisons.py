@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mnist.primitive import primitive
+from tinygrad_mnist import dtypes
+from tinygrad_mnist.primitive import Array, primitive
 from tinygrad_mnist.record import TensorBase
 
-from .elementwise import _same
+from .arguments import check_tensors, not_implemented
 
 __all__ = [
     "allclose",
@@ -20,146 +21,190 @@ __all__ = [
     "eq",
     "equal",
     "ge",
+    "greater",
+    "greater_equal",
     "gt",
     "isclose",
     "isfinite",
     "isinf",
     "isnan",
+    "isneginf",
+    "isposinf",
     "le",
+    "less",
+    "less_equal",
     "logical_and",
     "logical_not",
     "logical_or",
     "logical_xor",
     "lt",
     "ne",
+    "not_equal",
+    "signbit",
 ]
 
 Tensor = Any
 
 
-@primitive(promotion=_same)
-def eq(input, other):
+@primitive(promotion=dtypes.promote, ufunc=np.equal)
+def eq(input: Array, other: Array) -> Array:
     """x = y"""
     return np.equal(input, other)
 
 
-@primitive(promotion=_same)
-def ne(input, other):
+@primitive(promotion=dtypes.promote, ufunc=np.not_equal)
+def ne(input: Array, other: Array) -> Array:
     """x ≠ y"""
     return np.not_equal(input, other)
 
 
-@primitive(promotion=_same)
-def lt(input, other):
+@primitive(promotion=dtypes.promote, ufunc=np.less)
+def lt(input: Array, other: Array) -> Array:
     """x < y"""
     return np.less(input, other)
 
 
-@primitive(promotion=_same)
-def le(input, other):
+@primitive(promotion=dtypes.promote, ufunc=np.less_equal)
+def le(input: Array, other: Array) -> Array:
     """x ≤ y"""
     return np.less_equal(input, other)
 
 
-@primitive(promotion=_same)
-def gt(input, other):
+@primitive(promotion=dtypes.promote, ufunc=np.greater)
+def gt(input: Array, other: Array) -> Array:
     """x > y"""
     return np.greater(input, other)
 
 
-@primitive(promotion=_same)
-def ge(input, other):
+@primitive(promotion=dtypes.promote, ufunc=np.greater_equal)
+def ge(input: Array, other: Array) -> Array:
     """x ≥ y"""
     return np.greater_equal(input, other)
 
 
 @primitive
-def isnan(input):
+def isnan(input: Array) -> Array:
     """whether x is not a number"""
     return np.isnan(input)
 
 
 @primitive
-def isinf(input):
+def isinf(input: Array) -> Array:
     """whether x is ∞ or −∞"""
     return np.isinf(input)
 
 
 @primitive
-def isfinite(input):
+def isposinf(input: Array) -> Array:
+    """whether x is ∞"""
+    return np.equal(input, np.inf)
+
+
+@primitive
+def isneginf(input: Array) -> Array:
+    """whether x is −∞"""
+    return np.equal(input, -np.inf)
+
+
+@primitive
+def isfinite(input: Array) -> Array:
     """whether x is neither infinite nor NaN"""
     return np.isfinite(input)
 
 
 @primitive
-def logical_not(input):
+def signbit(input: Array) -> Array:
+    """whether x bears a minus sign"""
+    return np.signbit(input) if input.dtype.kind == "f" else np.less(input, 0)
+
+
+@primitive
+def logical_not(input: Array) -> Array:
     """not x"""
     return np.logical_not(input)
 
 
 @primitive
-def logical_and(input, other):
+def _logical_and(input: Array, other: Array) -> Array:
     """x and y"""
     return np.logical_and(input, other)
 
 
 @primitive
-def logical_or(input, other):
+def _logical_or(input: Array, other: Array) -> Array:
     """x or y"""
     return np.logical_or(input, other)
 
 
 @primitive
-def logical_xor(input, other):
+def _logical_xor(input: Array, other: Array) -> Array:
     """x or y, not both"""
     return np.logical_xor(input, other)
 
 
-def _refuse_floats(name, *operands):
+def logical_and(input: Tensor, other: Tensor) -> Tensor:
+    """Where neither is zero, broadcast."""
+    check_tensors("logical_and", input=input, other=other)
+    return _logical_and(input, other)
+
+
+def logical_or(input: Tensor, other: Tensor) -> Tensor:
+    """Where not both are zero, broadcast."""
+    check_tensors("logical_or", input=input, other=other)
+    return _logical_or(input, other)
+
+
+def logical_xor(input: Tensor, other: Tensor) -> Tensor:
+    """Where just one is zero, broadcast."""
+    check_tensors("logical_xor", input=input, other=other)
+    return _logical_xor(input, other)
+
+
+def _refuse_floats(name: str, *operands: Any) -> None:
     for operand in operands:
-        if np.asarray(operand).dtype.kind == "f":
-            kind = "Double" if np.asarray(operand).dtype == np.float64 else "Float"
-            raise RuntimeError(f'"{name}_cpu" not implemented for \'{kind}\'')
+        kind = np.asarray(operand).dtype
+        if kind.kind == "f":
+            raise not_implemented(f"{name}_cpu", kind)
 
 
-@primitive(promotion=_same, ufunc=np.bitwise_and)
-def bitwise_and(input, other):
+@primitive(promotion=dtypes.promote, ufunc=np.bitwise_and)
+def bitwise_and(input: Array, other: Array) -> Array:
     """x & y, bit by bit"""
     _refuse_floats("bitwise_and", input, other)
     return np.bitwise_and(input, other)
 
 
-@primitive(promotion=_same, ufunc=np.bitwise_or)
-def bitwise_or(input, other):
+@primitive(promotion=dtypes.promote, ufunc=np.bitwise_or)
+def bitwise_or(input: Array, other: Array) -> Array:
     """x | y, bit by bit"""
     _refuse_floats("bitwise_or", input, other)
     return np.bitwise_or(input, other)
 
 
-@primitive(promotion=_same, ufunc=np.bitwise_xor)
-def bitwise_xor(input, other):
+@primitive(promotion=dtypes.promote, ufunc=np.bitwise_xor)
+def bitwise_xor(input: Array, other: Array) -> Array:
     """x ^ y, bit by bit"""
     _refuse_floats("bitwise_xor", input, other)
     return np.bitwise_xor(input, other)
 
 
 @primitive
-def bitwise_not(input):
+def bitwise_not(input: Array) -> Array:
     """~x, bit by bit"""
     _refuse_floats("bitwise_not", input)
     return np.bitwise_not(input)
 
 
-@primitive(promotion=_same)
-def _isclose(input, other, *, rtol, atol, equal_nan):
+@primitive
+def _isclose(
+    input: Array, other: Array, *, rtol: float, atol: float, equal_nan: bool
+) -> Array:
     """|x − y| ≤ atol + rtol · |y|"""
-    if np.asarray(input).dtype.kind != "f":
+    if input.dtype.kind != "f":
         difference = np.abs(np.subtract(input, other, dtype=np.float64))
         return difference <= atol + rtol * np.abs(np.asarray(other, np.float64))
-    close = np.equal(input, other)
-    with np.errstate(invalid="ignore"):
-        near = np.abs(input - other) <= atol + np.abs(rtol * other)
-    close = close | (near & np.isfinite(input) & np.isfinite(other))
+    near = np.abs(input - other) <= atol + np.abs(rtol * other)
+    close = np.equal(input, other) | (near & np.isfinite(input) & np.isfinite(other))
     return close | (np.isnan(input) & np.isnan(other)) if equal_nan else close
 
 
@@ -170,14 +215,12 @@ def isclose(
 
     Raises RuntimeError when the two have different types.
     """
-    if input.dtype is not other.dtype:
-        raise RuntimeError(
-            f"{input.dtype.legacy_name} did not match {other.dtype.legacy_name}: "
-            "convert one of the tensors with .to(dtype)"
-        )
-    if rtol < 0 or atol < 0:
-        name, value = ("rtol", rtol) if rtol < 0 else ("atol", atol)
-        raise RuntimeError(f"{name} must be greater than or equal to zero, but got {value:g}")
+    check_tensors("isclose", input=input, other=other)
+    if input._array.dtype != other._array.dtype:
+        raise RuntimeError(f"{input.dtype.legacy_name} did not match {other.dtype.legacy_name}")
+    for name, value in (("rtol", rtol), ("atol", atol)):
+        if value < 0:
+            raise RuntimeError(f"{name} must be greater than or equal to zero, but got {value:g}")
     return _isclose(input, other, rtol=rtol, atol=atol, equal_nan=equal_nan)
 
 
@@ -200,10 +243,10 @@ def equal(input: Tensor, other: Tensor) -> bool:
     >>> torch.equal(torch.tensor([1, 2]), torch.tensor([1, 2]))
     True
     """
-    for position, given in enumerate((input, other)):
-        if not isinstance(given, TensorBase):
-            raise TypeError(
-                f"equal(): argument '{('input', 'other')[position]}' (position {position + 1}) "
-                f"must be Tensor, not {type(given).__name__}"
-            )
-    return input.shape == other.shape and bool(eq(input, other)._array.all())
+    check_tensors("equal", input=input, other=other)
+    if input._array.shape != other._array.shape:
+        return False
+    return bool(eq(input, other)._array.all())
+
+
+greater, greater_equal, less, less_equal, not_equal = gt, ge, lt, le, ne

@@ -12,7 +12,9 @@ from tinygrad_mnist.primitive import primitive
 from tinygrad_mnist.record import label, TensorBase
 
 from .arguments import read_dim, read_dims, torch_arguments
-from .elementwise import cast_to, exp, maximum, minimum, zeros_like
+from .casting import cast_to, zeros
+from .choosing import maximum, minimum
+from .exponential import exp
 from .indexing import gather
 from .shapes import squeeze
 
@@ -231,7 +233,7 @@ def _extreme_along(name, find, input, dim, keepdim):
     axis = read_dim(dim, input._array.ndim)
     _check_not_empty(name, input, (axis,))
     if input._array.ndim == 0:
-        return RETURN_TYPES[name](input.clone(), zeros_like(cast_to(input.detach(), dtypes.int64)))
+        return RETURN_TYPES[name](input.clone(), zeros(cast_to(input.detach(), dtypes.int64)))
     indices = find(input.detach(), dim=axis, keepdim=True)
     values = gather(input, axis, indices)
     if not keepdim:

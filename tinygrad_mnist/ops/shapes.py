@@ -13,7 +13,7 @@ from tinygrad_mnist.primitive import primitive
 from tinygrad_mnist.record import label, TensorBase
 
 from .arguments import read_dim, read_shape, torch_arguments
-from .elementwise import cast_to
+from .casting import cast_to
 
 __all__ = [
     "broadcast_to",

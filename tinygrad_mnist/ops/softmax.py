@@ -11,7 +11,8 @@ from tinygrad_mnist.calling import call_unary
 from tinygrad_mnist.primitive import primitive
 
 from .arguments import read_dim
-from .elementwise import cast_to, exp
+from .casting import cast_to
+from .exponential import exp
 from .reductions import _sum
 from .shapes import permute, reshape
 

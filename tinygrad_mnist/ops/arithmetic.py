@@ -1,0 +1,424 @@
+"""Sums, products, powers: arithmetic number by number, broadcast."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mnist import dtypes
+from tinygrad_mnist.primitive import Array, primitive
+from tinygrad_mnist.record import TensorBase, label
+
+from .arguments import check_tensors, not_implemented
+from .casting import cast_to, zeros
+from .choosing import where
+from .exponential import log
+from .rounding import trunc
+
+__all__ = [
+    "abs",
+    "absolute",
+    "add",
+    "addcdiv",
+    "addcmul",
+    "div",
+    "divide",
+    "float_power",
+    "floor_divide",
+    "fmod",
+    "lerp",
+    "mul",
+    "multiply",
+    "neg",
+    "negative",
+    "positive",
+    "pow",
+    "reciprocal",
+    "remainder",
+    "rsub",
+    "sign",
+    "square",
+    "sub",
+    "subtract",
+    "true_divide",
+]
+
+Tensor = Any
+Values = tuple[Any, ...]
+
+
+@primitive(promotion=dtypes.promote, ufunc=np.add)
+def _add(input: Array, other: Array) -> Array:
+    """x + y"""
+    return input + other
+
+
+_add.derivatives(input=lambda g: g, other=lambda g: g)
+
+
+def add(input: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
+    """x + alpha · y, broadcast.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.add(torch.tensor([1, 2]), 10)
+    tensor([11, 12])
+    """
+    return _add(input, _scaled("add", input, other, alpha))
+
+
+def _refuse_bool_subtraction(values: Values) -> dtypes.dtype:
+    kinds = [v.dtype if isinstance(v, np.ndarray) else np.dtype(type(v)) for v in values]
+    if all(kind == bool for kind in kinds):
+        raise RuntimeError(
+            "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` "
+            "or `logical_xor()` operator instead."
+        )
+    if any(kind == bool for kind in kinds):
+        raise RuntimeError(
+            "Subtraction, the `-` operator, with a bool tensor is not supported. If you are "
+            "trying to invert a mask, use the `~` or `logical_not()` operator instead."
+        )
+    return dtypes.promote(values)
+
+
+@primitive(promotion=_refuse_bool_subtraction, ufunc=np.subtract)
+def _sub(input: Array, other: Array) -> Array:
+    """x − y"""
+    return input - other
+
+
+_sub.derivatives(input=lambda g: g, other=lambda g: -g)
+
+
+def sub(input: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
+    """x − alpha · y, broadcast.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.sub(torch.tensor([1.0, 2.0]), torch.tensor(1.0), alpha=2)
+    tensor([-1.,  0.])
+    """
+    return _sub(input, _scaled("sub", input, other, alpha))
+
+
+def rsub(input: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
+    """y − alpha · x, broadcast: `sub` with its operands exchanged."""
+    check_tensors("rsub", input=input)
+    name = f"RsubBackward{int(not isinstance(other, TensorBase))}"
+    return label(_sub(other, _scaled("rsub", other, input, alpha)), name)
+
+
+def _scaled(name: str, input: Any, other: Any, alpha: Any) -> Any:
+    """alpha · other, if PyTorch allows this alpha for the types at hand."""
+    if alpha.__class__ is int and alpha == 1:
+        return other
+    values = tuple([v._array if isinstance(v, TensorBase) else v for v in (input, other)])
+    kind = dtypes.promote(values)
+    if isinstance(alpha, bool) and kind is not dtypes.bool:
+        raise RuntimeError("Boolean alpha only supported for Boolean results.")
+    if isinstance(alpha, float) and not kind.is_floating_point:
+        raise RuntimeError(
+            "For integral input tensors, argument alpha must not be a floating point number."
+        )
+    if isinstance(other, TensorBase):
+        return mul(cast_to(other, kind), bool(alpha) if kind is dtypes.bool else alpha)
+    return other * alpha
+
+
+@primitive(promotion=dtypes.promote, ufunc=np.multiply)
+def mul(input: Array, other: Array) -> Array:
+    """x · y"""
+    return input * other
+
+
+mul.derivatives(input=lambda g, other: g * other, other=lambda g, input: g * input)
+
+
+@primitive(promotion=dtypes.promote_to_floating, ufunc=np.divide)
+def _div(input: Array, other: Array) -> Array:
+    """x / y"""
+    return input / other
+
+
+_div.derivatives(
+    input=lambda g, other: g / other,
+    other=lambda g, input, other: -g * ((input / other) / other),
+)
+
+
+def div(input: Tensor, other: Any, *, rounding_mode: str | None = None) -> Tensor:
+    """x / y, rounded towards zero for "trunc", downwards for "floor".
+
+    Without a rounding mode integers divide to the default floating-point type.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.div(torch.tensor([-7.0]), 2, rounding_mode="trunc")
+    tensor([-3.])
+    """
+    if rounding_mode is None:
+        return _div(input, other)
+    if rounding_mode not in ("trunc", "floor"):
+        raise RuntimeError(
+            "div expected rounding_mode to be one of None, 'trunc', or 'floor' "
+            f"but found '{rounding_mode}'"
+        )
+    return _rounded_div(input, other, mode=rounding_mode)
+
+
+@primitive(promotion=dtypes.promote, grad_fn="DivBackward2")
+def _rounded_div(input: Array, other: Array, *, mode: str) -> Array:
+    """⌊x / y⌋, or x / y without its fraction"""
+    _refuse_zero_divisor(f"div_{mode}", input, other)
+    if mode == "floor":
+        return np.floor_divide(input, other)
+    if input.dtype.kind == "f":
+        return np.trunc(input / other)
+    return (input - np.fmod(input, other)) // other
+
+
+_rounded_div.derivatives(input=lambda g: zeros(g), other=lambda g: zeros(g))
+
+
+def _no_derivative(name: str) -> Any:
+    def formula(g: Any) -> Any:
+        raise RuntimeError(f"derivative for aten::{name} is not implemented")
+
+    return formula
+
+
+@primitive(promotion=dtypes.promote, grad_fn="NotImplemented")
+def floor_divide(input: Array, other: Array) -> Array:
+    """⌊x / y⌋"""
+    _refuse_zero_divisor("div_floor", input, other)
+    return np.floor_divide(input, other)
+
+
+floor_divide.derivatives(
+    input=_no_derivative("floor_divide"), other=_no_derivative("floor_divide")
+)
+
+
+def _refuse_zero_divisor(name: str, input: Array, other: Array) -> None:
+    if input.dtype == bool:
+        raise not_implemented(f"{name}_cpu", input.dtype)
+    if input.dtype.kind != "f" and not np.all(other):
+        raise RuntimeError("ZeroDivisionError")
+
+
+@primitive(promotion=dtypes.promote)
+def _remainder(input: Array, other: Array) -> Array:
+    """x − y · ⌊x / y⌋"""
+    _refuse_zero_divisor("remainder", np.asarray(input), other)
+    return np.remainder(input, other)
+
+
+@primitive(promotion=dtypes.promote)
+def _fmod(input: Array, other: Array) -> Array:
+    """x − y · (x / y without its fraction)"""
+    _refuse_zero_divisor("fmod", np.asarray(input), other)
+    return np.fmod(input, other)
+
+
+_remainder.derivatives(
+    input=lambda g: g,
+    other=lambda g, input, other: -g * _rounded_div(input, other, mode="floor"),
+)
+_fmod.derivatives(
+    input=lambda g: g,
+    other=lambda g, input, other: -g * trunc(input / other),
+)
+
+
+@primitive(grad_fn="NotImplemented")
+def _number_remainder(other: Array, *, number: Any) -> Array:
+    """what a number leaves over, divided by y"""
+    kind = dtypes.promote((number, other)).numpy
+    return _remainder(np.asarray(number, kind), other.astype(kind))
+
+
+_number_remainder.derivatives(other=_no_derivative("remainder"))
+
+
+def _numbered(out: Tensor, name: str, *operands: Any) -> Tensor:
+    """Name the record as PyTorch does for (Tensor, number): 0, (Tensor, Tensor): 1."""
+    both = all(isinstance(operand, TensorBase) for operand in operands)
+    return label(out, f"{name}Backward{int(both)}")
+
+
+def remainder(input: Any, other: Any) -> Tensor:
+    """What ⌊x / y⌋ leaves over, with the sign of y, as Python's % does.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.remainder(torch.tensor([-3.0, 5.0]), 2)
+    tensor([1., 1.])
+    """
+    if not isinstance(input, TensorBase):
+        return _number_remainder(other, number=input)
+    return _numbered(_remainder(input, other), "Remainder", input, other)
+
+
+def fmod(input: Tensor, other: Any) -> Tensor:
+    """What x / y without its fraction leaves over, with the sign of x, as C's fmod does.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.fmod(torch.tensor([-3.0, 5.0]), 2)
+    tensor([-1.,  1.])
+    """
+    check_tensors("fmod", input=input)
+    return _numbered(_fmod(input, other), "Fmod", input, other)
+
+
+@primitive(promotion=dtypes.promote, grad_fn="PowBackward1")
+def _pow(input: Array, exponent: Array) -> Array:
+    """xʸ"""
+    kind = np.asarray(input).dtype
+    if kind == bool:
+        raise not_implemented("pow", kind)
+    if kind.kind != "f" and np.any(np.less(exponent, 0)):
+        return _integer_power(input, exponent)
+    return input**exponent
+
+
+def _integer_power(input: Array, exponent: Array) -> Array:
+    """xʸ for integers of which some y are negative: those give 0 unless x is 1 or −1."""
+    unit = np.where(input == 1, 1, np.where(input == -1, 1 - 2 * (exponent % 2), 0))
+    power = input ** np.maximum(exponent, 0)
+    return np.where(exponent < 0, unit.astype(power.dtype), power)
+
+
+_pow.derivatives(
+    input=lambda g, input, exponent: _power_rule(g, input, exponent),
+    exponent=lambda g, input, exponent, out: (
+        g * where((input == 0) & (exponent >= 0), 0.0, out * log(input))
+    ),
+)
+
+
+def _power_rule(g: Any, x: Any, exponent: Any) -> Any:
+    """g · exponent · x^(exponent − 1), and 0 for exponent 0 whatever x is."""
+    if isinstance(exponent, int | float):
+        return g * (exponent * x ** (exponent - 1)) if exponent else zeros(g)
+    return where(exponent == 0, 0.0, g * (exponent * x ** (exponent - 1)))
+
+
+def pow(input: Any, exponent: Any) -> Tensor:
+    """xʸ, broadcast; one of the two may be a number.
+
+    Raises RuntimeError for integers to a negative power given as a number.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.pow(torch.tensor([1.0, 2.0, 3.0]), 2)
+    tensor([1., 4., 9.])
+    """
+    if not isinstance(exponent, TensorBase):
+        integers = isinstance(input, TensorBase) and input._array.dtype.kind != "f"
+        if integers and isinstance(exponent, int) and exponent < 0:
+            raise RuntimeError("Integers to negative integer powers are not allowed.")
+        return label(_pow(input, exponent), "PowBackward0")
+    out = _pow(input, exponent)
+    return out if isinstance(input, TensorBase) else label(out, "PowBackward2")
+
+
+def float_power(input: Any, exponent: Any) -> Tensor:
+    """xʸ computed in float64."""
+    operands = [
+        cast_to(v, dtypes.float64) if isinstance(v, TensorBase) else float(v)
+        for v in (input, exponent)
+    ]
+    return pow(*operands)
+
+
+def square(input: Tensor) -> Tensor:
+    """x²"""
+    check_tensors("square", input=input)
+    return pow(input, 2)
+
+
+@primitive
+def neg(input: Array) -> Array:
+    """−x"""
+    if input.dtype == bool:
+        raise RuntimeError(
+            "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to "
+            "invert a mask, use the `~` or `logical_not()` operator instead."
+        )
+    return -input
+
+
+@primitive(promotion=dtypes.promote_to_floating)
+def reciprocal(input: Array) -> Array:
+    """1 / x"""
+    return 1 / input
+
+
+@primitive
+def abs(input: Array) -> Array:
+    """|x|"""
+    if input.dtype == bool:
+        raise not_implemented("abs_cpu", input.dtype)
+    return np.abs(input)
+
+
+@primitive
+def sign(input: Array) -> Array:
+    """−1, 0 or 1; 0 for NaN"""
+    if input.dtype.kind != "f":
+        return input.copy() if input.dtype == bool else np.sign(input)
+    return np.sign(np.where(np.isnan(input), 0, input))
+
+
+neg.derivatives(input=lambda g: -g)
+reciprocal.derivatives(input=lambda g, out: -g * out * out)
+abs.derivatives(input=lambda g, input: g * sign(input))
+sign.derivatives(input=lambda g: zeros(g))
+
+
+def positive(input: Tensor) -> Tensor:
+    """x itself; RuntimeError for a bool tensor."""
+    check_tensors("positive", input=input)
+    if input._array.dtype == bool:
+        raise RuntimeError("The `+` operator, on a bool tensor is not supported.")
+    return input
+
+
+def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
+    """x + value · y · z, broadcast."""
+    check_tensors("addcmul", input=input, tensor1=tensor1, tensor2=tensor2)
+    return label(add(input, mul(tensor1, tensor2), alpha=value), "AddcmulBackward0")
+
+
+def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
+    """x + value · y / z, broadcast; RuntimeError for integers."""
+    check_tensors("addcdiv", input=input, tensor1=tensor1, tensor2=tensor2)
+    if tensor1._array.dtype.kind != "f" and tensor2._array.dtype.kind != "f":
+        raise RuntimeError(
+            "Integer division with addcdiv is no longer supported, and in a future release "
+            "addcdiv will perform a true division of tensor1 and tensor2. The historic addcdiv "
+            "behavior can be implemented as (input + value * torch.trunc(tensor1 / "
+            "tensor2)).to(input.dtype) for integer inputs and as (input + value * tensor1 / "
+            "tensor2) for float inputs. The future addcdiv behavior is just the latter "
+            "implementation: (input + value * tensor1 / tensor2), for all dtypes."
+        )
+    return label(add(input, _div(tensor1, tensor2), alpha=value), "AddcdivBackward0")
+
+
+def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
+    """x + weight · (y − x): the point that lies `weight` of the way from `input` to `end`."""
+    check_tensors("lerp", input=input, end=end)
+    if input._array.dtype != end._array.dtype:
+        raise RuntimeError(
+            f"expected dtype {input.dtype.name} for `end` but got dtype {end.dtype.name}"
+        )
+    way = end - input
+    if not isinstance(weight, TensorBase):
+        near = weight < 0.5 and weight > -0.5
+        out = input + way * weight if near else end - way * (1 - weight)
+        return label(out, "LerpBackward0")
+    near = abs(weight) < 0.5
+    return label(
+        where(near, input + weight * way, end - way * (1 - weight)), "LerpBackward1"
+    )
+
+
+absolute, divide, true_divide = abs, div, div
+multiply, negative, subtract = mul, neg, sub

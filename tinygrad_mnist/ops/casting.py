@@ -1,0 +1,55 @@
+"""Operations that leave the numbers as they are: casts, copies, and fills beside them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mnist import dtypes
+from tinygrad_mnist.primitive import Array, primitive
+
+__all__ = [
+    "clone",
+]
+
+Tensor = Any
+
+
+@primitive(grad_fn="ToCopyBackward0")
+def _cast(input: Array, *, dtype: np.dtype[Any]) -> Array:
+    """x in another type"""
+    return input.astype(dtype)
+
+
+@primitive(grad_fn="CloneBackward0")
+def _clone(input: Array) -> Array:
+    """x, copied"""
+    return input.copy()
+
+
+@primitive
+def zeros(input: Array) -> Array:
+    """0"""
+    return np.zeros(input.shape, input.dtype)
+
+
+_cast.derivatives(input=lambda g: g)
+_clone.derivatives(input=lambda g: g)
+
+
+def cast_to(input: Tensor, kind: dtypes.dtype) -> Tensor:
+    """`input` as a tensor of type `kind`: itself when it is one already."""
+    if input._array.dtype == kind.numpy:
+        return input
+    return _cast(input, dtype=kind.numpy)
+
+
+def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
+    """A copy with memory of its own; gradients flow through it.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.clone(torch.tensor([1, 2]))
+    tensor([1, 2])
+    """
+    return _clone(input)

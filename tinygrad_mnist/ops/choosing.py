@@ -1,0 +1,226 @@
+"""Operations that choose among numbers: where, maximum, minimum, clamp, masked_fill."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mnist import dtypes
+from tinygrad_mnist.primitive import Array, primitive
+from tinygrad_mnist.record import TensorBase, label
+
+from .arguments import check_tensors
+from .casting import cast_to
+
+__all__ = [
+    "clamp",
+    "clamp_max",
+    "clamp_min",
+    "clip",
+    "masked_fill",
+    "maximum",
+    "minimum",
+    "where",
+]
+
+Tensor = Any
+
+
+@primitive(grad_fn="WhereBackward0")
+def _where(condition: Array, input: Array, other: Array) -> Array:
+    """x where the condition holds, y elsewhere"""
+    return np.where(condition, input, other)
+
+
+_where.derivatives(
+    input=lambda g, condition: where(condition, g, 0.0),
+    other=lambda g, condition: where(condition, 0.0, g),
+)
+
+
+def where(condition: Tensor, input: Any = None, other: Any = None) -> Tensor:
+    """`input` where `condition` holds, `other` elsewhere; all three broadcast.
+
+    With the condition alone: the indices where it holds, one int64 tensor a dimension. Raises
+    RuntimeError unless the condition is bool (or uint8).
+
+    >>> import tinygrad_mnist as torch
+    >>> x = torch.tensor([-1.0, 2.0])
+    >>> torch.where(x > 0, x, 0.0)
+    tensor([0., 2.])
+    """
+    if not isinstance(condition, TensorBase):
+        if isinstance(condition, np.ndarray | np.generic):
+            return np.where(condition, input, other)
+        check_tensors("where", condition=condition)
+    if input is None and other is None:
+        return condition.nonzero(as_tuple=True)
+    kind = condition._array.dtype
+    if kind != bool and kind != np.uint8:
+        raise RuntimeError(
+            f"where expected condition to be a boolean tensor, but got a tensor with dtype "
+            f"{dtypes.from_numpy_dtype(kind).legacy_name}"
+        )
+    for name, given in (("input", input), ("other", other)):
+        if not isinstance(given, TensorBase | bool | int | float | np.generic):
+            check_tensors("where", **{name: given})
+    values = [v._array if isinstance(v, TensorBase) else v for v in (input, other)]
+    kind = dtypes.promote(tuple(values))
+    return _where(condition, _as_type(input, kind), _as_type(other, kind))
+
+
+def _as_type(value: Any, kind: dtypes.dtype) -> Any:
+    if isinstance(value, TensorBase):
+        return cast_to(value, kind)
+    return dtypes.cast(value, kind)
+
+
+@primitive(promotion=dtypes.promote)
+def _maximum(input: Array, other: Array) -> Array:
+    """max(x, y)"""
+    return np.maximum(input, other)
+
+
+@primitive(promotion=dtypes.promote)
+def _minimum(input: Array, other: Array) -> Array:
+    """min(x, y)"""
+    return np.minimum(input, other)
+
+
+def _unless(lost: Any, tied: Any, g: Any) -> Any:
+    """g, half of it where both are equal, and nothing where the other won."""
+    return where(lost, 0.0, where(tied, g / 2, g))
+
+
+_maximum.derivatives(
+    input=lambda g, input, other: _unless(input < other, input == other, g),
+    other=lambda g, input, other: _unless(input > other, input == other, g),
+)
+_minimum.derivatives(
+    input=lambda g, input, other: _unless(input > other, input == other, g),
+    other=lambda g, input, other: _unless(input < other, input == other, g),
+)
+
+
+def maximum(input: Tensor, other: Tensor) -> Tensor:
+    """The larger number at each place, broadcast; NaN wins, ties share the gradient.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.maximum(torch.tensor([1, 5]), torch.tensor([3, 2]))
+    tensor([3, 5])
+    """
+    check_tensors("maximum", input=input, other=other)
+    return _maximum(input, other)
+
+
+def minimum(input: Tensor, other: Tensor) -> Tensor:
+    """The smaller number at each place, broadcast; NaN wins, ties share the gradient.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.minimum(torch.tensor([1, 5]), torch.tensor([3, 2]))
+    tensor([1, 2])
+    """
+    check_tensors("minimum", input=input, other=other)
+    return _minimum(input, other)
+
+
+@primitive(grad_fn="ClampBackward1")
+def _clamp(input: Array, min: Any, max: Any) -> Array:
+    """min(max(x, low), high)"""
+    raised = input if min is None else np.maximum(input, min)
+    return raised if max is None else np.minimum(raised, max)
+
+
+def _within(x: Any, low: Any, high: Any) -> Any:
+    """Where x lies between the bounds, the bounds included; None bounds nothing."""
+    if low is None:
+        return x <= high
+    return x >= low if high is None else (x >= low) & (x <= high)
+
+
+_clamp.derivatives(
+    input=lambda g, input, min, max: where(_within(input, min, max), g, 0.0),
+    min=lambda g, input, min, max: where(
+        input < min if max is None else (input < min) & (min < max), g, 0.0
+    ),
+    max=lambda g, input, min, max: where(
+        input > max if min is None else (input > max) | (max < min), g, 0.0
+    ),
+)
+
+
+def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
+    """Each number held between `min` and `max` (numbers or tensors); None leaves a side open.
+
+    Where `min` exceeds `max`, the result is `max`. Raises RuntimeError when both are None.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.clamp(torch.tensor([-2.0, 0.5, 9.0]), 0, 1)
+    tensor([0.0000, 0.5000, 1.0000])
+    """
+    return _clamped(input, min, max, "ClampBackward")
+
+
+def clamp_min(input: Tensor, min: Any) -> Tensor:
+    """Each number, but not less than `min`: `clamp` with one bound."""
+    return _clamped(input, min, None, "ClampMinBackward")
+
+
+def clamp_max(input: Tensor, max: Any) -> Tensor:
+    """Each number, but not more than `max`: `clamp` with one bound."""
+    return _clamped(input, None, max, "ClampMaxBackward")
+
+
+def _clamped(input: Tensor, low: Any, high: Any, name: str) -> Tensor:
+    check_tensors("clamp", input=input)
+    given = [bound for bound in (low, high) if bound is not None]
+    if not given:
+        raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
+    for bound in given:
+        if not isinstance(bound, TensorBase | bool | int | float | np.generic):
+            raise TypeError(
+                f"clamp(): 'min' and 'max' must be numbers or Tensors, not {type(bound).__name__}"
+            )
+    values = [bound._array if isinstance(bound, TensorBase) else bound for bound in given]
+    kind = dtypes.promote((input._array, *values))
+    bounds = [bound if bound is None else _as_type(bound, kind) for bound in (low, high)]
+    with_tensors = any(isinstance(bound, TensorBase) for bound in given)
+    which = str(int(with_tensors) if name != "ClampBackward" else int(not with_tensors))
+    return label(_clamp(cast_to(input, kind), *bounds), name + which)
+
+
+def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
+    """`input` with `value` (a number or a 0-d tensor) where `mask` holds; both broadcast.
+
+    Raises RuntimeError unless `mask` is bool, or when `value` does not fit the type.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.masked_fill(torch.tensor([1, 2]), torch.tensor([True, False]), 0)
+    tensor([0, 2])
+    """
+    check_tensors("masked_fill", input=input, mask=mask)
+    if mask._array.dtype != bool:
+        raise RuntimeError(
+            f"masked_fill_ only supports boolean masks, but got mask with dtype "
+            f"{mask.dtype!r}".replace("torch.", "")
+        )
+    kind = dtypes.from_numpy_dtype(input._array.dtype)
+    if isinstance(value, TensorBase):
+        if value._array.ndim:
+            raise RuntimeError(
+                "masked_fill only supports a 0-dimensional value tensor, but got tensor with "
+                f"{value._array.ndim} dimension(s)."
+            )
+        given = dtypes.from_numpy_dtype(value._array.dtype)
+    else:
+        given = dtypes.of_number(value)
+    if not dtypes.can_cast(given, kind):
+        raise RuntimeError(
+            f"value cannot be converted to type {kind.cpp_name} without overflow"
+        )
+    name = f"MaskedFillBackward{int(isinstance(value, TensorBase))}"
+    return label(_where(mask, _as_type(value, kind), input), name)
+
+
+clip = clamp

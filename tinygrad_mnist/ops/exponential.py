@@ -1,0 +1,153 @@
+"""Exponentials, logarithms, roots and their kin, number by number."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mnist import dtypes
+from tinygrad_mnist.primitive import Array, primitive
+from tinygrad_mnist.record import label
+
+from .arguments import check_tensors
+
+
+__all__ = [
+    "cos",
+    "exp",
+    "exp2",
+    "expm1",
+    "log",
+    "log1p",
+    "log2",
+    "log10",
+    "rsqrt",
+    "sigmoid",
+    "sin",
+    "sqrt",
+    "tan",
+    "tanh",
+]
+
+Tensor = Any
+_floating = dtypes.promote_to_floating
+
+
+@primitive(promotion=_floating, ufunc=np.exp)
+def exp(input: Array) -> Array:
+    """eˣ"""
+    return np.exp(input)
+
+
+@primitive(promotion=_floating, ufunc=np.expm1)
+def expm1(input: Array) -> Array:
+    """eˣ − 1"""
+    return np.expm1(input)
+
+
+exp.derivatives(input=lambda g, out: g * out)
+expm1.derivatives(input=lambda g, out: g * (out + 1))
+
+
+@primitive(promotion=_floating, ufunc=np.log)
+def log(input: Array) -> Array:
+    """ln x"""
+    return np.log(input)
+
+
+@primitive(promotion=_floating)
+def _log_to_base(input: Array, *, base: int) -> Array:
+    """ln x / ln b"""
+    return np.log2(input) if base == 2 else np.log10(input)
+
+
+@primitive(promotion=_floating, ufunc=np.log1p)
+def log1p(input: Array) -> Array:
+    """ln(1 + x)"""
+    return np.log1p(input)
+
+
+log.derivatives(input=lambda g, input: g / input)
+_log_to_base.derivatives(input=lambda g, input, base: g / (input * math.log(base)))
+log1p.derivatives(input=lambda g, input: g / (input + 1))
+
+
+@primitive(promotion=_floating, ufunc=np.sqrt)
+def sqrt(input: Array) -> Array:
+    """√x"""
+    return np.sqrt(input)
+
+
+sqrt.derivatives(input=lambda g, out: g / (2 * out))
+
+
+@primitive(promotion=_floating, ufunc=np.sin)
+def sin(input: Array) -> Array:
+    """sin x"""
+    return np.sin(input)
+
+
+@primitive(promotion=_floating, ufunc=np.cos)
+def cos(input: Array) -> Array:
+    """cos x"""
+    return np.cos(input)
+
+
+@primitive(promotion=_floating, ufunc=np.tanh)
+def tanh(input: Array) -> Array:
+    """(eˣ − e⁻ˣ) / (eˣ + e⁻ˣ)"""
+    return np.tanh(input)
+
+
+@primitive(promotion=_floating)
+def sigmoid(input: Array) -> Array:
+    """1 / (1 + e⁻ˣ)"""
+    return 1 / (1 + np.exp(-input))
+
+
+sin.derivatives(input=lambda g, input: g * cos(input))
+cos.derivatives(input=lambda g, input: -g * sin(input))
+tanh.derivatives(input=lambda g, out: g * (1 - out * out))
+sigmoid.derivatives(input=lambda g, out: g * (1 - out) * out)
+
+
+def exp2(input: Tensor) -> Tensor:
+    """2ˣ"""
+    check_tensors("exp2", input=input)
+    return label(2.0**input, "Exp2Backward0")
+
+
+def log2(input: Tensor) -> Tensor:
+    """log₂ x
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.log2(torch.tensor([1.0, 8.0]))
+    tensor([0., 3.])
+    """
+    check_tensors("log2", input=input)
+    return label(_log_to_base(input, base=2), "Log2Backward0")
+
+
+def log10(input: Tensor) -> Tensor:
+    """log₁₀ x
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.log10(torch.tensor([1.0, 1000.0]))
+    tensor([0., 3.])
+    """
+    check_tensors("log10", input=input)
+    return label(_log_to_base(input, base=10), "Log10Backward0")
+
+
+def rsqrt(input: Tensor) -> Tensor:
+    """1 / √x"""
+    check_tensors("rsqrt", input=input)
+    return label(sqrt(input) ** -1, "RsqrtBackward0")
+
+
+def tan(input: Tensor) -> Tensor:
+    """sin x / cos x"""
+    check_tensors("tan", input=input)
+    return label(sin(input) / cos(input), "TanBackward0")
