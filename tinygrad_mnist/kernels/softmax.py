@@ -1,7 +1,8 @@
 """log_softmax over the last axis, and its derivative.
 
 Both twins compute in double precision and round the result once, so that float32 results are the
-same from either, but for a case in many millions; float64 results may differ by an ulp.
+same from either, but for a case in many millions and for what is left where two equal terms cancel;
+float64 results may differ by an ulp.
 """
 
 from __future__ import annotations
