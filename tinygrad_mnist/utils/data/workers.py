@@ -1,0 +1,144 @@
+"""Worker processes: they make batches ahead, and hand them over in the sampler's order.
+
+Each worker has a queue of tasks of its own; all answer into one queue. A task is a batch's number
+and its indices; an answer is the number and the batch, an error, or that the worker's dataset has
+ended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import queue
+import weakref
+from typing import Any
+
+from .dataloader import DataLoader, LoaderIterator
+from .worker import Ended, Failure, Job, Restart, work
+
+_PATIENCE = 5.0
+"""Seconds between two looks at whether the workers live."""
+
+
+class WorkerBatches(LoaderIterator):
+    """A pass whose batches are made by worker processes."""
+
+    def __init__(self, loader: DataLoader[Any]) -> None:
+        super().__init__(loader)
+        context = loader.multiprocessing_context or multiprocessing.get_context()
+        self._answers = context.Queue()
+        self._tasks = [context.Queue() for _ in range(loader.num_workers)]
+        job = Job(loader._recipe(), self._base_seed, loader.num_workers, loader.worker_init_fn)
+        self._processes = [
+            context.Process(target=work, args=(job, number, tasks, self._answers), daemon=True)
+            for number, tasks in enumerate(self._tasks)
+        ]
+        for process in self._processes:
+            process.start()
+        self._close = weakref.finalize(self, _stop, self._processes, self._tasks, self._answers)
+        self._begin()
+
+    def _begin(self) -> None:
+        self._active = [True] * len(self._processes)
+        self._sent = 0
+        self._received = 0
+        self._turn = 0
+        self._owners: dict[int, int] = {}
+        """For each batch that was asked for and not handed over: the worker that makes it."""
+        self._early: dict[int, Any] = {}
+        """Batches that came before it was their turn."""
+        for _ in range((self._loader.prefetch_factor or 1) * len(self._processes)):
+            self._ask()
+
+    def restart(self, loader: DataLoader[Any]) -> None:
+        """Begin another pass with the same workers."""
+        self._sampler_iter = iter(loader._index_sampler)
+        self._yielded = 0
+        for tasks in self._tasks:
+            tasks.put(Restart())
+        resumed = 0
+        while resumed < len(self._tasks):
+            resumed += isinstance(self._receive()[1], Restart)
+        self._begin()
+
+    def _ask(self) -> None:
+        """Send the next batch's indices to the next worker that still has something to give."""
+        if not any(self._active):
+            return
+        try:
+            index = next(self._sampler_iter)
+        except StopIteration:
+            return
+        while not self._active[self._turn]:
+            self._turn = (self._turn + 1) % len(self._tasks)
+        self._tasks[self._turn].put((self._sent, index))
+        self._owners[self._sent] = self._turn
+        self._sent += 1
+        self._turn = (self._turn + 1) % len(self._tasks)
+
+    def _next_batch(self) -> Any:
+        while True:
+            number, answer = self._take()
+            if number is None:
+                if not self._loader.persistent_workers:
+                    self._close()
+                raise StopIteration
+            if isinstance(answer, Ended):
+                self._active[answer.worker] = False
+                self._ask()
+                continue
+            self._ask()
+            if isinstance(answer, Failure):
+                answer.reraise()
+            return answer
+
+    def _take(self) -> tuple[int | None, Any]:
+        """The answer whose turn it is, with its batch's number; None when there are no more."""
+        while self._owners:
+            first = min(self._owners)
+            if first in self._early:
+                del self._owners[first]
+                return first, self._early.pop(first)
+            number, answer = self._receive()
+            if number not in self._owners:
+                continue
+            if not self._loader.in_order:
+                del self._owners[number]
+                return number, answer
+            self._early[number] = answer
+        return None, None
+
+    def _receive(self) -> tuple[int, Any]:
+        """The next answer; RuntimeError when it takes too long or a worker has died."""
+        limit = self._loader.timeout
+        waited = 0.0
+        while True:
+            patience = min(_PATIENCE, limit - waited) if limit else _PATIENCE
+            try:
+                received: tuple[int, Any] = self._answers.get(timeout=patience)
+                return received
+            except queue.Empty:
+                waited += patience
+            dead = [process.pid for process in self._processes if not process.is_alive()]
+            if dead:
+                self._close()
+                listed = ", ".join(map(str, dead))
+                raise RuntimeError(f"DataLoader worker (pid(s) {listed}) exited unexpectedly")
+            if limit and waited >= limit:
+                raise RuntimeError(f"DataLoader timed out after {limit} seconds")
+
+
+def _stop(processes: list[Any], tasks: list[Any], answers: Any) -> None:
+    """Ask every worker to end, and end those that do not."""
+    for each in tasks:
+        with contextlib.suppress(ValueError):
+            each.put(None)
+            each.close()
+    for process in processes:
+        process.join(timeout=1.0)
+        if process.is_alive():
+            process.terminate()
+            process.join()
+    for each in (*tasks, answers):
+        each.cancel_join_thread()
+        each.close()
