@@ -155,7 +155,7 @@ def grad(
             found = arrived[record]
             results.append(found if create_graph else wrap(found.copy()))
         elif materialize_grads:
-            results.append(wrap(0 * tensor._array))
+            results.append(wrap(np.zeros(tensor._array.shape, tensor._array.dtype)))
         elif allow_unused:
             results.append(None)
         else:

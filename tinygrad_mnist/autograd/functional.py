@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from tinygrad_mnist.ops.shapes import reshape, stack
 from tinygrad_mnist.record import TensorBase, current_record, wrap
 
@@ -40,7 +42,7 @@ def _leaf(tensor: Any) -> Any:
 
 
 def _zeros(tensor: Any) -> Any:
-    return wrap(0 * tensor._array)
+    return wrap(np.zeros(tensor._array.shape, tensor._array.dtype))
 
 
 def _given(results: Any, create_graph: bool) -> Any:

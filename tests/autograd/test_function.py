@@ -1,0 +1,289 @@
+"""Operations of one's own behave as PyTorch's: the same class, on both engines, gives one text."""
+
+import gc
+import weakref
+
+import pytest
+import torch
+
+import tinygrad_mnist
+from tinygrad_mnist.autograd.function import once_differentiable as our_once
+from torch.autograd.function import once_differentiable as their_once
+
+ENGINES = {"torch": (torch, their_once), "ours": (tinygrad_mnist, our_once)}
+
+
+def outcome(program, engine):
+    """What `program` returns on an engine, or the class of its error and the message's start."""
+    try:
+        return repr(program(*ENGINES[engine]))
+    except Exception as error:
+        return type(error).__name__, str(error).split(" instead")[0][:60]
+
+
+def leaf(T, *numbers):
+    return T.tensor(numbers, requires_grad=True)
+
+
+def cube(T):
+    class Cube(T.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x**3
+
+        @staticmethod
+        def backward(ctx, g):
+            (x,) = ctx.saved_tensors
+            return g * 3 * x**2
+
+    return Cube
+
+
+def exp_with_setup(T):
+    class Exp(T.autograd.Function):
+        @staticmethod
+        def forward(x):
+            return x.exp()
+
+        @staticmethod
+        def setup_context(ctx, inputs, output):
+            ctx.save_for_backward(output)
+
+        @staticmethod
+        def backward(ctx, g):
+            (y,) = ctx.saved_tensors
+            return g * y
+
+    return Exp
+
+
+def two_outputs(T):
+    class Two(T.autograd.Function):
+        @staticmethod
+        def forward(ctx, a, k, b):
+            ctx.k = k
+            ctx.save_for_backward(a, b)
+            positive = (a > 0).long()
+            ctx.mark_non_differentiable(positive)
+            return a * k + b, a * b, positive
+
+        @staticmethod
+        def backward(ctx, g, h, _):
+            assert ctx.needs_input_grad == (True, False, True)
+            a, b = ctx.saved_tensors
+            return g * ctx.k + h * b, None, g + h * a
+
+    return Two
+
+
+def value_and_name(T, once):
+    y = cube(T).apply(leaf(T, 1.0, 2.0))
+    return y, y.grad_fn.name(), type(y.grad_fn).__name__, y.is_leaf
+
+
+def third_order(T, once):
+    x = leaf(T, 1.0, 2.0)
+    (first,) = T.autograd.grad(cube(T).apply(x).sum(), x, create_graph=True)
+    (second,) = T.autograd.grad(first.sum(), x, create_graph=True)
+    return first, second, T.autograd.grad(second.sum(), x)
+
+
+def saved_output_twice(T, once):
+    x = leaf(T, 1.0, 2.0)
+    (first,) = T.autograd.grad(exp_with_setup(T).apply(x).sum(), x, create_graph=True)
+    return first, T.autograd.grad(first.sum(), x)
+
+
+def several_outputs(T, once):
+    x, b = leaf(T, 1.0, -2.0), leaf(T, 3.0, 4.0)
+    u, v, positive = two_outputs(T).apply(x, 2.0, b)
+    (u.sum() + (v * v).sum()).backward()
+    return u, v, positive, positive.requires_grad, x.grad, b.grad
+
+
+def one_output_unused(T, once):
+    x, b = leaf(T, 1.0, -2.0), leaf(T, 3.0, 4.0)
+    _, v, _ = two_outputs(T).apply(x, 2.0, b)
+    v.sum().backward()
+    return x.grad, b.grad
+
+
+def without_gradient(T, once):
+    return cube(T).apply(T.tensor([1.0, 2.0]))
+
+
+def under_no_grad(T, once):
+    with T.no_grad():
+        return cube(T).apply(leaf(T, 2.0))
+
+
+def backward_twice(T, once):
+    y = cube(T).apply(leaf(T, 2.0)).sum()
+    y.backward()
+    y.backward()
+
+
+def kept_for_two(T, once):
+    x = leaf(T, 2.0)
+    y = cube(T).apply(x).sum()
+    y.backward(retain_graph=True)
+    y.backward()
+    return x.grad
+
+
+def saved_changed_in_place(T, once):
+    z = leaf(T, 1.0, 2.0) * 1
+    y = cube(T).apply(z)
+    z.add_(1)
+    y.sum().backward()
+
+
+def too_few_gradients(T, once):
+    class Bad(T.autograd.Function):
+        @staticmethod
+        def forward(ctx, a, b):
+            return a + b
+
+        @staticmethod
+        def backward(ctx, g):
+            return g
+
+    Bad.apply(leaf(T, 1.0), leaf(T, 2.0)).backward(T.ones(1))
+
+
+def wrong_shape(T, once):
+    class Bad(T.autograd.Function):
+        @staticmethod
+        def forward(ctx, a):
+            return a * 1
+
+        @staticmethod
+        def backward(ctx, g):
+            return T.ones(7)
+
+    Bad.apply(leaf(T, 1.0, 2.0)).sum().backward()
+
+
+def no_materialised_zeros(T, once):
+    seen = []
+
+    class Two(T.autograd.Function):
+        @staticmethod
+        def forward(ctx, a):
+            ctx.set_materialize_grads(False)
+            return a * 2, a * 3
+
+        @staticmethod
+        def backward(ctx, g, h):
+            seen.append(h)
+            return g * 2
+
+    x = leaf(T, 1.0)
+    Two.apply(x)[0].backward()
+    return seen, x.grad
+
+
+def returns_its_input(T, once):
+    class Same(T.autograd.Function):
+        @staticmethod
+        def forward(ctx, a):
+            return a
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * 10
+
+    x = leaf(T, 1.0)
+    Same.apply(x).backward()
+    return x.grad, x.is_leaf
+
+
+def changes_its_input(T, once):
+    class Double(T.autograd.Function):
+        @staticmethod
+        def forward(ctx, a):
+            ctx.mark_dirty(a)
+            return a.mul_(2)
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * 2
+
+    x = leaf(T, 1.0)
+    z = x * 3
+    y = Double.apply(z)
+    y.backward()
+    return y.detach(), z.detach(), x.grad
+
+
+def differentiated_twice(T, once):
+    class Square(T.autograd.Function):
+        @staticmethod
+        def forward(ctx, a):
+            ctx.save_for_backward(a)
+            return a * a
+
+        @staticmethod
+        @once
+        def backward(ctx, g):
+            return 2 * g * ctx.saved_tensors[0]
+
+    x = leaf(T, 3.0)
+    (slope,) = T.autograd.grad(Square.apply(x), x, create_graph=True)
+    T.autograd.grad(slope, x)
+
+
+def not_implemented(T, once):
+    T.autograd.Function.apply(leaf(T, 1.0))
+
+
+def saving_a_number(T, once):
+    class Bad(T.autograd.Function):
+        @staticmethod
+        def forward(ctx, a):
+            ctx.save_for_backward(3)
+            return a * 1
+
+    Bad.apply(leaf(T, 1.0))
+
+
+PROGRAMS = [
+    value_and_name, third_order, saved_output_twice, several_outputs, one_output_unused,
+    without_gradient, under_no_grad, backward_twice, kept_for_two, saved_changed_in_place,
+    too_few_gradients, wrong_shape, no_materialised_zeros, returns_its_input, changes_its_input,
+    differentiated_twice, not_implemented, saving_a_number,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.__name__)
+def test_both_engines_agree(program):
+    assert outcome(program, "ours") == outcome(program, "torch")
+
+
+def test_an_error_in_backward_restores_the_mode():
+    class Fails(tinygrad_mnist.autograd.Function):
+        @staticmethod
+        def forward(ctx, a):
+            return a * 1
+
+        @staticmethod
+        def backward(ctx, g):
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        Fails.apply(leaf(tinygrad_mnist, 1.0)).backward()
+    assert tinygrad_mnist.is_grad_enabled()
+
+
+def test_no_cycle_holds_the_memory():
+    gc.disable()
+    try:
+        x = leaf(tinygrad_mnist, 1.0, 2.0)
+        y = exp_with_setup(tinygrad_mnist).apply(x)
+        alive = weakref.ref(y)
+        y.sum().backward()
+        del y
+        assert alive() is None
+    finally:
+        gc.enable()
