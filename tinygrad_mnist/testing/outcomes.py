@@ -79,7 +79,7 @@ def _is_tensor(value: Any) -> bool:
 
 def _numbers(tensor: Any) -> Array:
     """A tensor's numbers, in an array of its own."""
-    return np.array(tensor.detach().numpy())
+    return np.array(tensor.numpy(force=True))
 
 
 def _results(result: Any, name: str = "value") -> dict[str, Any]:

@@ -81,6 +81,7 @@ def parity(request: pytest.FixtureRequest) -> Iterator[Callable[..., Comparison]
     rows: list[dict[str, Any]] = []
 
     def compared(fn: Any, torch_fn: Any, *inputs: Any, **more: Any) -> Comparison:
+        __tracebackhide__ = True
         try:
             comparison = assert_parity(fn, torch_fn, *inputs, **{**options, **more})
         except ParityError as error:

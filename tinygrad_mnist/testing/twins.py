@@ -63,7 +63,7 @@ def read(value: Any, seen: dict[int, Any] | None = None) -> Any:
     if isinstance(value, np.ndarray):
         return seen.setdefault(id(value), Given(value, value.dtype.kind == "f"))
     if hasattr(value, "requires_grad") and hasattr(value, "detach"):
-        return seen.setdefault(id(value), Given(value.detach().numpy(), bool(value.requires_grad)))
+        return seen.setdefault(id(value), Given(value.numpy(force=True), bool(value.requires_grad)))
     return value
 
 

@@ -1,0 +1,136 @@
+"""The pytest plugin, used as another project would use it: in a folder and process of its own."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+TESTS = """
+import numpy as np
+import pytest
+import tinygrad_mnist
+import torch
+from tinygrad_mnist.testing import assert_parity
+
+X = np.linspace(-1, 1, 4, dtype=np.float32)
+
+def mine(x):
+    return x.exp() * {factor}
+
+def test_with_the_fixture(parity):
+    parity(mine, torch.exp, X)
+    parity(mine, torch.exp, X[:2])
+
+@pytest.mark.parity(second_order=True, ulp=2)
+def test_with_the_marker(parity):
+    comparison = parity(mine, torch.exp, X)
+    assert comparison.second
+    assert comparison.values[0].allowed == 2
+
+def test_with_the_function_itself():
+    print("seed", assert_parity(mine, torch.exp, X).seed)
+
+def test_without_any():
+    pass
+"""
+
+
+@pytest.fixture
+def project(tmp_path):
+    """Runs pytest in a folder that holds the tests above, their formula off by a factor."""
+
+    def run(*options, factor=1, plugin=True):
+        (tmp_path / "test_mine.py").write_text(TESTS.replace("{factor}", str(factor)))
+        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-W", "error"]
+        command += ["-p", "tinygrad_mnist.testing.plugin"] if plugin else []
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+            "COLUMNS": "140",
+        }
+        return subprocess.run(
+            [*command, *options], cwd=tmp_path, env=environment, capture_output=True, text=True,
+            check=False,
+        )  # fmt: skip
+
+    return run
+
+
+def section(output):
+    """The lines of the report's section, without its title."""
+    lines = output.splitlines()
+    start = next(i for i, line in enumerate(lines) if "parity with PyTorch" in line)
+    end = next(i for i, line in enumerate(lines[start + 1 :], start + 1) if line.startswith("="))
+    return [line for line in lines[start + 1 : end] if line]
+
+
+def test_a_right_formula_passes_and_is_reported(project):
+    done = project()
+    assert done.returncode == 0, done.stdout + done.stderr
+    heads, *rows = section(done.stdout)
+    assert heads.startswith("test")
+    assert [row.split()[0] for row in rows] == [
+        "test_mine.py::test_with_the_fixture",
+        "test_mine.py::test_with_the_marker",
+    ]
+    assert [row.split()[1] for row in rows] == ["2", "1"]
+
+
+def test_a_wrong_formula_fails_with_a_table_and_a_seed_that_replays_it(project):
+    done = project("-k", "fixture", factor=1.001)
+    assert done.returncode == 1
+    assert "what                 index  tinygrad_mnist" in done.stdout
+    assert "gradient of input 0, value" in section(done.stdout)[1]
+    seed = done.stdout.partition("seed=")[2].split()[0]
+    again = project("-k", "itself", "-s", "--parity-seed", seed, factor=1.001)
+    assert f"seed={seed} replays it" in again.stdout
+
+
+def test_runs_repeat_themselves(project):
+    def seeds():
+        report = project("--parity-report", "report.json")
+        assert report.returncode == 0
+        return report
+
+    first = seeds().stdout
+    assert section(first) == section(seeds().stdout)
+
+
+def test_the_report_is_written_as_json(project, tmp_path):
+    done = project("--parity-report", "made/report.json", "--parity-seed", "3")
+    assert "written to made/report.json" in done.stdout
+    report = json.loads((tmp_path / "made" / "report.json").read_text())
+    rows = report["test_mine.py::test_with_the_fixture"]
+    assert [row["seed"] for row in rows] == [3, 3]
+    assert rows[0]["differs"] == []
+    assert report["test_mine.py::test_with_the_marker"][0]["second_order_ulp"] < 64
+
+
+def test_the_report_gathers_from_several_processes(project):
+    pytest.importorskip("xdist")
+    done = project("-p", "xdist", "--numprocesses", "2")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(section(done.stdout)) == 3
+
+
+def test_nothing_is_reported_where_nothing_was_compared(project):
+    done = project("-k", "without_any")
+    assert done.returncode == 0
+    assert "parity with PyTorch" not in done.stdout
+
+
+def test_loading_the_plugin_loads_nothing_large():
+    program = (
+        "import sys, tinygrad_mnist.testing.plugin\n"
+        "print(sorted({'torch', 'hypothesis', 'numba'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,95 @@
+"""Taking numbers out by their place, and putting them back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .maker import Maker, Sample, sample
+from .operation import Operation, gradient_of
+
+__all__ = ["OPERATIONS"]
+
+_matrix = np.ones((2, 3), np.float32)
+
+
+def _indexed(arrays: bool):  # type: ignore[no-untyped-def]
+    def inputs(make: Maker) -> Sample:
+        from ..strategies import indices
+
+        x = make.array()
+        return make.sample(x, make.draw(indices(x.shape, arrays=arrays)))
+
+    return inputs
+
+
+def _get(engine: Any, x: Any, index: Any) -> Any:
+    return x[index]
+
+
+def _gradient_of_get(arrays: bool):  # type: ignore[no-untyped-def]
+    """The gradient from above, which has the shape of what is taken, then as in `_indexed`."""
+
+    def inputs(make: Maker) -> Sample:
+        x, index = _indexed(arrays)(make).arguments
+        x = make.array(x.shape, dtype=make.floating())
+        return make.sample(make.array(x[index].shape, dtype=make.floating()), x, index)
+
+    return inputs
+
+
+def _set(engine: Any, x: Any, index: Any, values: Any) -> Any:
+    changed = x.clone()
+    changed[index] = values
+    return changed
+
+
+def _assigned(make: Maker) -> Sample:
+    from ..strategies import indices
+
+    x = make.array()
+    index = make.draw(indices(x.shape, arrays=False))
+    if make.situation == "numbers":
+        return make.sample(x, index, make.number())
+    shape = x[index].shape if make.flag() else ()
+    return make.sample(x, index, make.array(shape))
+
+
+def _gathered(make: Maker) -> Sample:
+    x = make.array()
+    axis = make.dim(x.ndim)
+    size = x.shape[axis] if x.ndim else 1
+    shape = list(x.shape)
+    if shape:
+        shape[axis] = make.integer(0, 4) if size else 0
+    random = np.random.default_rng(make.seed())
+    return make.sample(x, axis, random.integers(0, max(size, 1), tuple(shape)))
+
+
+_INDEX_ERRORS = (
+    sample(_matrix, 2),
+    sample(_matrix, (0, 3)),
+    sample(_matrix, (0, 0, 0)),
+    sample(_matrix, "text"),
+    sample(_matrix, (..., ...)),
+    sample(_matrix, slice(None, None, -1)),
+    sample(_matrix, np.array([True, False, True])),
+    sample(_matrix, np.array([5])),
+    sample(_matrix, np.array([0.5])),
+)
+
+OPERATIONS = [
+    Operation("Tensor.__getitem__", _indexed(arrays=False), _get, primitives=("slice",),
+              errors=_INDEX_ERRORS[:6]),
+    Operation("Tensor.__getitem__ with arrays", _indexed(arrays=True), _get, primitives=("index",),
+              ulp=0, errors=_INDEX_ERRORS[6:]),
+    Operation("gradient of Tensor.__getitem__", _gradient_of_get(True), gradient_of(_get),
+              primitives=("put",), public=False),
+    Operation("Tensor.__setitem__", _assigned, _set, primitives=("index_put", "cleared"),
+              errors=(sample(_matrix, 5, 1.0), sample(_matrix, 0, np.ones(2, np.float32)),
+                      sample(_matrix, 0, "text"))),
+    Operation("gather", _gathered,
+              errors=(sample(_matrix, 0, np.array([[5]])), sample(_matrix, 0, np.array([0])),
+                      sample(_matrix, 2, np.array([[0]])), sample(_matrix, 0, _matrix))),
+]  # fmt: skip

@@ -1,0 +1,42 @@
+"""Operations that bring many numbers down to few."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .families import DIM_ERRORS, reduction
+from .maker import Maker, Sample, sample
+from .operation import Operation
+
+__all__ = ["OPERATIONS"]
+
+_EMPTY = np.zeros((2, 0), np.float32)
+
+
+def _extreme(make: Maker) -> Sample:
+    """Along one dimension, or all."""
+    x = make.array()
+    if make.flag():
+        return make.sample(x)
+    return make.sample(x, dim=make.dim(x.ndim), keepdim=make.flag())
+
+
+def _always_dim(make: Maker) -> Sample:
+    return reduction(whole=False)(make)
+
+
+OPERATIONS = [
+    Operation("sum", reduction(), ulp=4, scale="terms", errors=DIM_ERRORS),
+    Operation("mean", reduction(), ulp=4, scale="terms", errors=DIM_ERRORS),
+    Operation("amax", reduction(), errors=(*DIM_ERRORS, sample(_EMPTY))),
+    Operation("amin", reduction(), errors=(*DIM_ERRORS, sample(_EMPTY))),
+    Operation("max", _extreme, primitives=("amax", "argmax", "gather"),
+              errors=(*DIM_ERRORS, sample(_EMPTY), sample(_EMPTY, dim=1))),
+    Operation("min", _extreme, primitives=("amin", "argmin", "gather"),
+              errors=(*DIM_ERRORS, sample(_EMPTY), sample(_EMPTY, dim=1))),
+    Operation("argmax", _extreme, errors=(*DIM_ERRORS, sample(_EMPTY))),
+    Operation("argmin", _extreme, errors=(*DIM_ERRORS, sample(_EMPTY))),
+    Operation("logsumexp", _always_dim, ulp=4, scale="largest", errors=DIM_ERRORS),
+    Operation("any", reduction(), errors=DIM_ERRORS),
+    Operation("all", reduction(), errors=DIM_ERRORS),
+]  # fmt: skip
