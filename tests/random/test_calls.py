@@ -1,15 +1,13 @@
 """The public functions: PyTorch's signatures, results, types, layouts and errors."""
 
 import importlib.util
-import types
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-import tinygrad_mnist
-from tinygrad_mnist import random
+import tinygrad_mnist as ours
 
 
 def load_calls():
@@ -20,10 +18,6 @@ def load_calls():
 
 
 calls = load_calls()
-ours = types.SimpleNamespace(
-    **{name: value for name, value in vars(tinygrad_mnist).items() if name != "random"},
-    **{name: getattr(random, name) for name in random.__all__ if name != "fork_rng"},
-)
 
 
 def evaluate(module, call):
