@@ -11,7 +11,8 @@ from tinygrad_mnist.record import Record, Saved, wrap
 
 from .fitting import restored
 
-_RELEASED: tuple[Saved | None, ...] = ()
+_ndarray = np.ndarray
+_RELEASED: tuple[Saved | None, ...] = (None,)
 
 
 def unpack(record: Record, which: int, as_tensor: bool) -> Any:
@@ -28,16 +29,11 @@ def unpack(record: Record, which: int, as_tensor: bool) -> Any:
     operation = record.primitive
     if is_output and operation is not None and operation.reduces:
         value = value if record.attributes["keepdim"] else restored(value, record)
-    if not as_tensor or not isinstance(value, np.ndarray):
+    if not as_tensor or value.__class__ is not _ndarray:
         return value
     tensor = wrap(value, counter)
     tensor._record = record if is_output else record.edges[which]
     return tensor
-
-
-def is_saved(array: Any, record: Record) -> bool:
-    """Whether `array` is one of the values that `record` keeps."""
-    return any(saved is not None and saved[0] is array for saved in record.saved)
 
 
 def release(record: Record) -> None:
@@ -45,8 +41,10 @@ def release(record: Record) -> None:
     context = record.attributes.get("ctx")
     if context is not None and context._saved:
         context._saved = None
-    if any(saved is not None and isinstance(saved[0], np.ndarray) for saved in record.saved):
-        record.saved = _RELEASED
+    for saved in record.saved:
+        if saved is not None and saved[0].__class__ is _ndarray:
+            record.saved = _RELEASED
+            return
 
 
 def released_error() -> RuntimeError:
