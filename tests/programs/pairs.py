@@ -1,0 +1,107 @@
+"""Tensors that live on both engines, and what must be the same about them at any time."""
+
+import warnings
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+import tinygrad_mnist
+
+ENGINES = (tinygrad_mnist, torch)
+NEAR = 1e-9
+"""Two float64 numbers agree when they differ by this much of the largest number around them."""
+
+
+class Differs(AssertionError):
+    """The engines have come apart."""
+
+
+@dataclass(eq=False)
+class Pair:
+    """One tensor of a program, on this engine and on PyTorch."""
+
+    name: str
+    ours: Any
+    theirs: Any
+    hooks: list[tuple[Any, Any]] = field(default_factory=list)
+
+    def on(self, engine: Any) -> Any:
+        return self.ours if engine is tinygrad_mnist else self.theirs
+
+    def __repr__(self) -> str:
+        return self.name
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(self.theirs.shape)
+
+    @property
+    def floating(self) -> bool:
+        return self.theirs.is_floating_point()
+
+    def magnitude(self) -> float:
+        return magnitude(numbers(self.theirs))
+
+
+def numbers(tensor: Any) -> np.ndarray:
+    return np.asarray(tensor.numpy(force=True))
+
+
+def magnitude(array: np.ndarray) -> float:
+    return float(np.abs(array[np.isfinite(array)]).max(initial=0)) if array.dtype != bool else 1.0
+
+
+def check_same(what: str, ours: Any, theirs: Any) -> None:
+    if ours != theirs:
+        raise Differs(f"{what}: {ours!r}, PyTorch has {theirs!r}")
+
+
+def check_numbers(what: str, ours: Any, theirs: Any) -> None:
+    """Shapes and dtypes equal, numbers near; NaN and infinities at the same places."""
+    check_same(f"shape of {what}", tuple(ours.shape), tuple(theirs.shape))
+    check_same(f"dtype of {what}", str(ours.dtype), str(theirs.dtype))
+    mine, other = numbers(ours), numbers(theirs)
+    tolerance = NEAR * max(1.0, magnitude(other))
+    if not np.allclose(mine, other, rtol=0, atol=tolerance, equal_nan=True):
+        raise Differs(f"{what}:\n{mine}\nPyTorch has\n{other}")
+
+
+def check_pair(pair: Pair) -> None:
+    """Everything that a program could observe of a tensor."""
+    ours, theirs, name = pair.ours, pair.theirs, pair.name
+    check_numbers(name, ours, theirs)
+    for fact in ("requires_grad", "is_leaf", "retains_grad", "_version"):
+        check_same(f"{name}.{fact}", getattr(ours, fact), getattr(theirs, fact))
+    check_same(f"{name}._is_view()", ours._is_view(), theirs._is_view())
+    check_same(f"{name}.grad_fn", type(ours.grad_fn).__name__, type(theirs.grad_fn).__name__)
+    if theirs.is_leaf or theirs.retains_grad:
+        check_gradient(pair)
+
+
+def check_gradient(pair: Pair) -> None:
+    mine, other = pair.ours.grad, pair.theirs.grad
+    check_same(f"{pair.name}.grad is None", mine is None, other is None)
+    if other is not None:
+        check_numbers(f"{pair.name}.grad", mine, other)
+        check_same(f"{pair.name}.grad.requires_grad", mine.requires_grad, other.requires_grad)
+
+
+def attempt(call: Any, engine: Any) -> tuple[Any, BaseException | None]:
+    """What a step gives on one engine, or the error that it raises there; warnings are not kept."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return call(engine), None
+        except Exception as error:
+            return None, error
+
+
+def check_errors(ours: BaseException | None, theirs: BaseException | None) -> bool:
+    """Whether both raised; what catches PyTorch's error must catch ours."""
+    if ours is None and theirs is None:
+        return False
+    if ours is None or theirs is None or not isinstance(ours, type(theirs)):
+        raise Differs(f"ours raised {ours!r}, PyTorch {theirs!r}") from (ours or theirs)
+    return True
