@@ -133,7 +133,7 @@ def call_unary(op: Primitive, x: Any, attributes: dict[str, Any] = NO_ATTRIBUTES
 
 def call_binary(op: Primitive, x: Any, y: Any, attributes: dict[str, Any] = NO_ATTRIBUTES) -> Any:
     """`call` for two Tensors of one floating type, or one and a Python number: a hot path."""
-    if not isinstance(x, TensorBase) or attributes or OBSERVERS:
+    if not isinstance(x, TensorBase) or OBSERVERS:
         return call(op, (x, y), attributes)
     x_value, x_counter = x._array, x._counter
     x_record = x._record if x._view is None else current_record(x)
@@ -145,11 +145,14 @@ def call_binary(op: Primitive, x: Any, y: Any, attributes: dict[str, Any] = NO_A
     else:
         y_value, y_counter, y_record = y, CONSTANT, None
         usual = (y.__class__ is float or y.__class__ is int) and kind.kind == "f"
-    if not usual:
+    if not usual and op.promotion is not None:
         return call(op, (x, y), attributes)
     thread = state.__dict__
     try:
-        out = thread["quietly"](op.run, x_value, y_value)
+        if attributes:
+            out = thread["quietly"](op.run, x_value, y_value, **attributes)
+        else:
+            out = thread["quietly"](op.run, x_value, y_value)
     except ValueError:
         return call(op, (x, y), attributes)
     if out.__class__ is not _ndarray:
@@ -166,7 +169,7 @@ def call_binary(op: Primitive, x: Any, y: Any, attributes: dict[str, Any] = NO_A
     record.primitive = op
     record.edges = (x_record, y_record)
     record.shape = out.shape
-    record.dtype = kind
+    record.dtype = out.dtype
     record.saved = (
         (x_value, x_counter, x_counter[0]) if keep_x else None,
         (y_value, y_counter, y_counter[0]) if keep_y else None,

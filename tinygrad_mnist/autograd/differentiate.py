@@ -29,7 +29,9 @@ def _start_of(
     if gradient is None:
         if array.size != 1:
             raise RuntimeError("grad can be implicitly created only for scalar outputs")
-        gradient = wrap(np.ones(array.shape, array.dtype))
+        ones = np.empty(array.shape, array.dtype)
+        ones.fill(1)
+        gradient = wrap(ones)
     elif not isinstance(gradient, TensorBase):
         raise TypeError(
             f"gradients can be either Tensors or None, but got {type(gradient).__name__}"

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist import dtypes, kernels
-from tinygrad_mnist.calling import call_unary
+from tinygrad_mnist.calling import call_binary, call_unary
 from tinygrad_mnist.primitive import primitive
 
 from .arguments import read_dim
@@ -74,30 +74,25 @@ _log_softmax_backward.derivatives(
 
 
 @primitive
-def _nll_loss(input, *, target, weight, ignore_index, reduction):
+def _nll_loss(input, target, *, weight, ignore_index, reduction):
     """−Σ weight[target] · x[target], divided by Σ weight[target] for the mean"""
     return kernels.nll_loss(input, target, weight, ignore_index, reduction)[0]
 
 
 @primitive
-def _nll_loss_backward(grad, *, shape, target, weight, ignore_index, reduction):
+def _nll_loss_backward(grad, target, *, shape, weight, ignore_index, reduction):
     """−g · weight at each target, 0 elsewhere"""
     return kernels.nll_loss_backward(grad, target, shape[1], weight, ignore_index, reduction)
 
 
 _nll_loss.derivatives(
     input=lambda g, target, weight, ignore_index, reduction, shape: _nll_loss_backward(
-        g,
-        shape=shape,
-        target=target,
-        weight=weight,
-        ignore_index=ignore_index,
-        reduction=reduction,
+        g, target, shape=shape, weight=weight, ignore_index=ignore_index, reduction=reduction
     )
 )
 _nll_loss_backward.derivatives(
     grad=lambda g, target, weight, ignore_index, reduction: _nll_loss(
-        g, target=target, weight=weight, ignore_index=ignore_index, reduction=reduction
+        g, target, weight=weight, ignore_index=ignore_index, reduction=reduction
     )
 )
 
@@ -190,12 +185,11 @@ def nll_loss(
         order = (0, *range(2, x._array.ndim), 1)
         x = reshape(permute(x, order), -1, classes) if x._array.size else reshape(x, 0, classes)
     attributes = {
-        "target": labels.reshape(-1),
         "weight": None if weight is None else weight._array,
         "ignore_index": ignore_index,
         "reduction": reduction,
     }
-    loss = call_unary(_nll_loss, x, attributes)
+    loss = call_binary(_nll_loss, x, reshape(target, -1) if labels.ndim > 1 else target, attributes)
     return reshape(loss, labels.shape) if reduction == "none" and labels.ndim > 1 else loss
 
 
