@@ -43,6 +43,34 @@ def test_mistakes_exit_with_2_and_faults_with_1():
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("arguments", [["--help"], ["train"], ["data", "show"]])
+def test_a_full_disk_under_the_output(arguments, digits_file):
+    if not Path("/dev/full").exists():
+        pytest.skip("no /dev/full to stand for a full disk")
+    data = [] if "--help" in arguments else ["--data", str(digits_file)]
+    with open("/dev/full", "w") as full:
+        command = [*COMMAND, *arguments, *data]
+        done = subprocess.run(
+            command, cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("error: ")
+    assert "Traceback" not in done.stderr
+
+
+def test_files_are_written_even_if_nobody_reads_the_table(digits_file, tmp_path):
+    report = tmp_path / "report.json"
+    command = [*COMMAND, "train", "--data", str(digits_file), "--json", str(report)]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        process.stdout.close()
+        stderr = process.stderr.read()
+    assert process.returncode == 1
+    assert "Traceback" not in stderr
+    assert len(json.loads(report.read_text())["history"]) == 2
+
+
 def test_ctrl_c_stops_with_the_epochs_that_are_complete(digits_file, tmp_path):
     report = tmp_path / "report.json"
     options = ["--data", digits_file, "--epochs", "1000000", "--json", report]

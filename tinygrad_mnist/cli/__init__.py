@@ -1,9 +1,11 @@
 """The command `tinygrad-mnist`: thin, everything it does can be imported from elsewhere."""
 
+import os
 import sys
 
 __all__ = ["main"]
 
+FAILED = 1
 INTERRUPTED = 130
 """What a shell reports of a program that Ctrl-C ended."""
 
@@ -14,10 +16,16 @@ def main() -> None:
     The exit code is 0; 1 when data or a file is at fault; 2 when the command was not understood;
     130 after Ctrl-C.
     """
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # it was closed before the program began
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
     try:
         from tinygrad_mnist.cli.app import app
 
         app()
+    except OSError as error:
+        sys.stderr.write(f"error: {error}\n")
+        raise SystemExit(FAILED) from None
     except KeyboardInterrupt:
         sys.stderr.write("stopped\n")
         raise SystemExit(INTERRUPTED) from None

@@ -6,9 +6,8 @@ from contextlib import contextmanager
 
 import typer
 
+from tinygrad_mnist.cli import FAILED as FAILED
 from tinygrad_mnist.cli import INTERRUPTED
-
-FAILED = 1
 
 
 def complain(fault: object) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +11,8 @@ from typing import TYPE_CHECKING
 import typer
 
 from tinygrad_mnist import files, report
-from tinygrad_mnist.cli.faults import FAILED, complain
+from tinygrad_mnist.cli import FAILED
+from tinygrad_mnist.cli.faults import complain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -34,7 +36,7 @@ class Outputs:
             typer.BadParameter: two files are one, or no kind of picture has that name.
         """
         paths = [path for path in (self.json, self.plot, self.save) if path is not None]
-        if len({path.resolve() for path in paths}) < len(paths):
+        if len({os.path.realpath(path) for path in paths}) < len(paths):
             raise typer.BadParameter("--json, --plot and --save: expected a file for each")
         if self.plot is not None and self.plot.suffix.lower() not in report.PICTURES:
             kinds = ", ".join(report.PICTURES)
@@ -51,24 +53,17 @@ class Outputs:
         data: str,
         result: Result,
         losses: Sequence[tuple[float, float]],
-    ) -> None:
-        """Writes each file, whatever happens to the others.
-
-        Raises:
-            typer.Exit: one could not be written, as stderr tells.
-        """
-        failed = False
+    ) -> dict[Path, files.WriteError | None]:
+        """Writes each file, whatever happens to the others; tells what went wrong with which."""
+        outcomes: dict[Path, files.WriteError | None] = {}
         for path, content in self._contents(settings, data, result, losses):
             try:
                 with files.writing(path) as file:
                     file.write(content)
+                outcomes[path] = None
             except files.WriteError as error:
-                complain(error)
-                failed = True
-            else:
-                typer.echo(f"wrote {path}")
-        if failed:
-            raise typer.Exit(FAILED)
+                outcomes[path] = error
+        return outcomes
 
     def _contents(
         self,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tinygrad_mnist.cli import INTERRUPTED
+from tinygrad_mnist.cli import FAILED, INTERRUPTED
 from tinygrad_mnist.cli.faults import complain, told_in_a_sentence
 
 if TYPE_CHECKING:
@@ -115,8 +115,15 @@ def _run(settings: Settings, digits: Digits[Tensor], outputs: Outputs) -> None:
     if result.interrupted:
         complain(f"stopped: {len(result.history)} of {settings.epochs} epochs are complete")
     if result.history:
+        outcomes = outputs.write(settings, digits.description, result, losses.noted)
         show(result, digits)
-        outputs.write(settings, digits.description, result, losses.noted)
+        for path, fault in outcomes.items():
+            if fault is None:
+                typer.echo(f"wrote {path}")
+            else:
+                complain(fault)
+        if any(outcomes.values()):
+            raise typer.Exit(FAILED)
     if result.interrupted:
         raise typer.Exit(INTERRUPTED)
 
