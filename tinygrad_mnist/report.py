@@ -86,8 +86,8 @@ def as_picture(
     figure = Figure(figsize=(8, 5), layout="constrained")
     panels: Any = figure.subfigures(2, 1, height_ratios=(3, 2))
     images, curve = panels
-    templates = weights.T.reshape(10, 28, 28)
-    scale = float(np.abs(templates).max()) or 1.0
+    templates = np.ma.masked_invalid(weights.T.reshape(10, 28, 28))
+    scale = np.abs(templates.compressed()).max(initial=0) or 1.0
     for digit, axes in enumerate(images.subplots(2, 5).flat):
         axes.imshow(templates[digit], cmap="RdBu_r", vmin=-scale, vmax=scale)
         axes.set_title(str(digit))
@@ -109,4 +109,5 @@ def _draw_losses(
         axes.plot(passed, values, marker="o", label=name)
     axes.set_xlabel("epochs")
     axes.set_ylabel("loss")
-    axes.legend()
+    axes.set_yscale("log")
+    axes.legend(loc="upper center", ncols=3)
