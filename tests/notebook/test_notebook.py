@@ -67,7 +67,7 @@ def printed(code):
     return done.stdout
 
 
-@pytest.mark.parametrize("seed", [0, 2022])
+@pytest.mark.parametrize("seed", [0])
 def test_both_engines_print_the_same(seed, cells, mnist_directory):
     code = program(cells, mnist_directory, seed)
     in_torch = printed(code)
