@@ -32,6 +32,34 @@ _ndarray = np.ndarray
 _FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 
 
+def read_arguments(
+    op: Primitive, inputs: tuple[Any, ...], attributes: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Inputs and attributes told apart, where inputs were given by name."""
+    if op.variadic:
+        return inputs, attributes
+    if len(inputs) > len(op.inputs):
+        raise TypeError(
+            f"{op.name}() takes {len(op.inputs)} positional "
+            f"argument{'s' * (len(op.inputs) > 1)} but {len(inputs)} were given"
+        )
+    if attributes.pop("out", None) is not None:
+        raise NotImplementedError(
+            f"{op.name}(out=) is not supported: assign the result, or copy it with out.copy_"
+        )
+    named = op.inputs[len(inputs) :]
+    missing = [f'"{name}"' for name in named if name not in attributes]
+    if missing:
+        raise TypeError(
+            f"{op.name}() missing {len(missing)} required positional arguments: "
+            f"{', '.join(missing)}"
+        )
+    inputs += tuple([attributes.pop(name) for name in named])
+    for name in attributes.keys() - op.attributes:
+        raise TypeError(f"{op.name}() got an unexpected keyword argument '{name}'")
+    return inputs, attributes
+
+
 def explain_shapes(values: tuple[Any, ...]) -> None:
     """Raise PyTorch's error if `values` do not broadcast."""
     shapes = [value.shape for value in values if isinstance(value, _ndarray)]

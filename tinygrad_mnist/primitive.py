@@ -23,12 +23,18 @@ runs on arrays (fast) and on Tensors (and is then recorded itself).
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 
 from tinygrad_mnist import dtypes
-from tinygrad_mnist.calling import call, call_binary, call_unary, explain_shapes
+from tinygrad_mnist.calling import (
+    call,
+    call_binary,
+    call_unary,
+    explain_shapes,
+    read_arguments,
+)
 from tinygrad_mnist.record import Array, Record, TensorBase, state
 
 Body = Callable[..., Any]
@@ -85,12 +91,19 @@ class Primitive:
     def __init__(
         self,
         body: Body,
-        promotion: Promotion | None,
-        ufunc: Body | None,
-        grad_fn: str | None,
-        reduces: bool,
-        view: bool,
+        promotion: Promotion | None = None,
+        ufunc: Body | None = None,
+        grad_fn: str | None = None,
+        reduces: bool = False,
+        view: bool = False,
     ) -> None:
+        """Keyword-only parameters of `body` are attributes, the others inputs.
+
+        `promotion` gives the type to compute in for all inputs (None: inputs stay as they are).
+        `ufunc` is NumPy's own function for the body, run instead of it where types need no care.
+        `grad_fn` is PyTorch's name for the record. `reduces`: `dim` and `keepdim` describe a
+        reduction; `view`: the result shares memory.
+        """
         self.name = self.__name__ = body.__name__.strip("_")
         self.__doc__ = body.__doc__
         self.body = body
@@ -142,7 +155,7 @@ class Primitive:
         Inputs may be given by name. Raises TypeError for one missing, unknown or too many.
         """
         if len(inputs) != len(self.inputs) or not attributes.keys() <= self.attributes:
-            inputs, attributes = self._arguments(inputs, attributes)
+            inputs, attributes = read_arguments(self, inputs, attributes)
         if isinstance(inputs[0], _ARRAYS) and not isinstance(inputs[-1], TensorBase):
             out = self.run(*inputs, **attributes)
             return out if out.__class__ is _ndarray else np.asarray(out)
@@ -151,33 +164,6 @@ class Primitive:
         if len(inputs) == 2:
             return call_binary(self, inputs[0], inputs[1], attributes)
         return call(self, inputs, attributes)
-
-    def _arguments(
-        self, inputs: tuple[Any, ...], attributes: dict[str, Any]
-    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Inputs and attributes told apart, where inputs were given by name."""
-        if self.variadic:
-            return inputs, attributes
-        if len(inputs) > len(self.inputs):
-            raise TypeError(
-                f"{self.name}() takes {len(self.inputs)} positional "
-                f"argument{'s' * (len(self.inputs) > 1)} but {len(inputs)} were given"
-            )
-        if attributes.pop("out", None) is not None:
-            raise NotImplementedError(
-                f"{self.name}(out=) is not supported: assign the result, or copy it with out.copy_"
-            )
-        named = self.inputs[len(inputs) :]
-        missing = [f'"{name}"' for name in named if name not in attributes]
-        if missing:
-            raise TypeError(
-                f"{self.name}() missing {len(missing)} required positional arguments: "
-                f"{', '.join(missing)}"
-            )
-        inputs += tuple([attributes.pop(name) for name in named])
-        for name in attributes.keys() - self.attributes:
-            raise TypeError(f"{self.name}() got an unexpected keyword argument '{name}'")
-        return inputs, attributes
 
     def promoted(self, values: tuple[Any, ...]) -> tuple[Any, ...]:
         """The inputs cast to the one type that the body computes in."""
@@ -196,22 +182,10 @@ class Primitive:
         return out if out.__class__ is _ndarray else np.asarray(out)
 
 
-def primitive(
-    body: Body | None = None,
-    *,
-    promotion: Promotion | None = None,
-    ufunc: Body | None = None,
-    grad_fn: str | None = None,
-    reduces: bool = False,
-    view: bool = False,
-) -> Any:
-    """Make a primitive of a function on arrays; keyword-only parameters are its attributes.
-
-    `promotion` gives the type to compute in for all inputs (None: inputs stay as they are).
-    `ufunc` is NumPy's own function for the body, run instead of it where types need no care.
-    `grad_fn` is PyTorch's name for the record. `reduces`: `dim` and `keepdim` describe a
-    reduction; `view`: the result shares memory.
-    """
-    if body is None:
-        return lambda b: Primitive(b, promotion, ufunc, grad_fn, reduces, view)
-    return Primitive(body, promotion, ufunc, grad_fn, reduces, view)
+@overload
+def primitive(body: Body, **options: Any) -> Primitive: ...
+@overload
+def primitive(body: None = None, **options: Any) -> Callable[[Body], Primitive]: ...
+def primitive(body: Body | None = None, **options: Any) -> Any:
+    """Make a primitive of a function on arrays; the options are those of `Primitive`."""
+    return Primitive(body, **options) if body is not None else lambda b: Primitive(b, **options)
