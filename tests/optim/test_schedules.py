@@ -96,7 +96,11 @@ def test_lr_in_a_tensor():
         first = schedule.get_last_lr()[0]
         optimizer.step()
         schedule.step()
-        return first.item(), schedule.get_last_lr()[0].item(), optimizer.param_groups[0]["lr"].item()
+        return (
+            first.item(),
+            schedule.get_last_lr()[0].item(),
+            optimizer.param_groups[0]["lr"].item(),
+        )
 
     theirs, ours = (run(engine) for engine in ENGINES)
     assert ours == theirs
