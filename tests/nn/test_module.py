@@ -45,7 +45,7 @@ def net(e):
 
 
 JOBS = {
-    "parameters": lambda e: [p for p in net(e).parameters()],
+    "parameters": lambda e: list(net(e).parameters()),
     "own parameters": lambda e: [n for n, _ in net(e).named_parameters(recurse=False)],
     "named_parameters": lambda e: [n for n, _ in net(e).named_parameters()],
     "with duplicates": lambda e: [n for n, _ in net(e).named_parameters(remove_duplicate=False)],
@@ -78,7 +78,7 @@ JOBS = {
     "numbers in dir": lambda e: [n for n in dir(net(e).layers) if n.isdigit()],
     "double": lambda e: [t.dtype is e.float64 for t in net(e).double().state_dict().values()],
     "to integers": lambda e: net(e).to(e.int64),
-    "to cpu": lambda e: [p for p in net(e).to("cpu", e.float64).parameters()],
+    "to cpu": lambda e: list(net(e).to("cpu", e.float64).parameters()),
     "train": lambda e: [m.training for m in net(e).train(False).modules()],
     "eval": lambda e: [m.training for m in net(e).eval().train().modules()],
     "train 1": lambda e: net(e).train(1),

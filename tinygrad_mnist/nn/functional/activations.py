@@ -13,6 +13,7 @@ import numpy as np
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.ops import softmax as softmax_family
+from tinygrad_mnist.ops.arguments import read_dim
 from tinygrad_mnist.ops.choosing import where
 from tinygrad_mnist.ops.exponential import exp, sigmoid
 from tinygrad_mnist.primitive import primitive
@@ -64,7 +65,7 @@ def _hardtanh(input: Array, *, low: float, high: float) -> Any:
 
 
 _hardtanh.derivatives(
-    input=lambda g, input, low, high: where((input > low) & (input < high), g, 0.0)
+    input=lambda g, input, low, high: where((input <= low) | (input >= high), 0.0, g)
 )
 
 
@@ -122,7 +123,7 @@ _elu.derivatives(
     input=lambda g, input, alpha, scale, steepness: where(
         input > 0,
         g * scale,
-        g * (steepness * alpha * scale) * exp(where(input > 0, 0.0, input * steepness)),
+        g * (steepness * alpha * scale) * exp(where(input >= 0, 0.0, input * steepness)),
     )
 )
 
@@ -193,7 +194,7 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
 
 def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
     """x where it is above `threshold`, `value` elsewhere."""
-    return _apply(lambda x: where(x > threshold, x, value), "ThresholdBackward0", input, inplace)
+    return _apply(lambda x: where(x <= threshold, value, x), "ThresholdBackward0", input, inplace)
 
 
 @primitive(grad_fn="SiluBackward0")
@@ -273,10 +274,11 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
     """
     if input.dim() == 0:
         raise RuntimeError("glu does not support scalars because halving size must be even")
-    size = input.size(dim)
+    axis = read_dim(dim, input.dim())
+    size = input.size(axis)
     if size % 2:
-        raise RuntimeError(f"Halving dimension must be even, but dimension {dim} is size {size}")
-    value, gate = input.narrow(dim, 0, size // 2), input.narrow(dim, size // 2, size // 2)
+        raise RuntimeError(f"Halving dimension must be even, but dimension {axis} is size {size}")
+    value, gate = input.narrow(axis, 0, size // 2), input.narrow(axis, size // 2, size // 2)
     return label(value * gate.sigmoid(), "GluBackward0")
 
 

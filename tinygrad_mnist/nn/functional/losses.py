@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist.ops.choosing import where
-from tinygrad_mnist.ops.exponential import log
+from tinygrad_mnist.ops.exponential import log, log1p
 from tinygrad_mnist.primitive import primitive
 from tinygrad_mnist.record import Array, label
 
@@ -187,15 +187,11 @@ def _binary_cross_entropy(input: Array, target: Array) -> Any:
     return (target - 1) * complement - target * np.maximum(np.log(input), -100)
 
 
-def _log_above(x: Any) -> Any:
-    return where(x > 0, log(where(x > 0, x, 1.0)), -100.0)
-
-
 _binary_cross_entropy.derivatives(
     input=lambda g, input, target: (
         g * (input - target) / where(input * (1 - input) < 1e-12, 1e-12, input * (1 - input))
     ),
-    target=lambda g, input: g * (_log_above(1 - input) - _log_above(input)),
+    target=lambda g, input: g * (log1p(-input) - log(input)),
 )
 
 

@@ -1,0 +1,281 @@
+"""Functions of networks against PyTorch: value, shape, type, gradients of both orders, name."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import tinygrad_mnist
+from tests.nn.agreement import agree, fails
+from tests.ops import samples as s
+from tests.ops.harness import Operation, Sample, check
+
+FLOATS = s.FLOATS
+
+
+def fn(name, *arguments, **options):
+    """A call of nn.functional's `name` with these arguments after the tensors."""
+
+    def call(t, *given, **drawn):
+        return getattr(t.nn.functional, name)(*given, *arguments, **options, **drawn)
+
+    return call
+
+
+def activation(name, *arguments, ulp=4, grad_ulp=16, numbers=s.NUMBERS, kinds=FLOATS, **more):
+    return Operation(
+        f"{name}{list(arguments) or ''}",
+        fn(name, *arguments),
+        s.unary(kinds=kinds, numbers=numbers),
+        ulp=ulp,
+        grad_ulp=grad_ulp,
+        measure="largest",
+        **more,
+    )
+
+
+ACTIVATIONS = [
+    activation("relu", ulp=0, grad_ulp=0),
+    activation("relu6", ulp=0, grad_ulp=0),
+    activation("hardtanh", ulp=0, grad_ulp=0),
+    activation("hardtanh", -2.0, 0.5, ulp=0, grad_ulp=0),
+    # In float64 PyTorch's own constant 1/6 has float32's precision.
+    activation("hardsigmoid", kinds=("float32",), second_order=False),
+    activation("hardswish"),
+    activation("elu", numbers=s.FINITE),
+    activation("elu", 1.7, numbers=s.FINITE),
+    activation("celu", 2.0, numbers=s.FINITE),
+    activation("selu", numbers=s.FINITE),
+    activation("leaky_relu"),
+    activation("leaky_relu", 0.3),
+    activation("threshold", 0.5, -3.0),
+    activation("silu", numbers=s.FINITE),
+    activation("mish", numbers=s.FINITE),
+    activation("softplus", numbers=s.FINITE),
+    activation("softplus", 2.0, 2.9, numbers=s.FINITE),
+    activation("logsigmoid", numbers=s.FINITE),
+    activation("softsign", numbers=s.FINITE),
+    activation("tanhshrink", numbers=s.FINITE),
+    activation("sigmoid", numbers=s.FINITE),
+    activation("tanh", numbers=s.FINITE),
+]
+
+
+@pytest.mark.parametrize("operation", ACTIVATIONS, ids=repr)
+@given(data=st.data())
+def test_activation(operation, data):
+    check(operation, data.draw(operation.samples))
+
+
+@st.composite
+def predictions(draw, numbers=s.FINITE, target="halves", reductions=("none", "mean", "sum")):
+    """A prediction and a target of the same shape, and a reduction."""
+    shape = draw(s.shapes())
+    dtype = draw(st.sampled_from(FLOATS))
+    x = s.filled(shape, dtype, draw(st.sampled_from(numbers)), draw(s.seeds))
+    y = s.filled(shape, dtype, target, draw(s.seeds))
+    return Sample([x, y], {"reduction": draw(st.sampled_from(reductions))})
+
+
+def loss(name, samples=None, ulp=8, grad_ulp=32, **options):
+    return Operation(
+        f"{name}{options or ''}",
+        fn(name, **options),
+        predictions() if samples is None else samples,
+        ulp=ulp,
+        grad_ulp=grad_ulp,
+        measure="largest",
+        second_order=False,
+    )
+
+
+UNIT = predictions(numbers=("unit",), target="unit")
+LOSSES = [
+    loss("mse_loss"),
+    loss("l1_loss"),
+    loss("smooth_l1_loss"),
+    loss("smooth_l1_loss", beta=0.5),
+    loss("smooth_l1_loss", beta=0.0),
+    loss("huber_loss"),
+    loss("huber_loss", delta=2.0),
+    loss("binary_cross_entropy", UNIT),
+    loss("binary_cross_entropy_with_logits", predictions(target="unit")),
+    loss("kl_div", predictions(target="unit", reductions=("none", "sum", "batchmean"))),
+    loss("kl_div", predictions(reductions=("none", "sum")), log_target=True),
+]
+
+
+@pytest.mark.parametrize("operation", LOSSES, ids=repr)
+@given(data=st.data())
+def test_loss(operation, data):
+    check(operation, data.draw(operation.samples))
+
+
+def numbers(e, *shape, grad=False):
+    """Numbers between -1 and 1 that are the same on both engines."""
+    array = np.cos(np.arange(1, 1 + int(np.prod(shape)))).reshape(shape)
+    return e.tensor(array, dtype=e.float64).requires_grad_(grad)
+
+
+def value_and_gradients(e, result, *inputs):
+    return result, e.autograd.grad(result.sum(), inputs)
+
+
+def weighted_bce(e):
+    x, y, w = (numbers(e, 3, 2, grad=True), numbers(e, 3, 2).abs(), numbers(e, 2).abs())
+    logits = e.nn.functional.binary_cross_entropy_with_logits(x, y, w, pos_weight=w + 1)
+    plain = e.nn.functional.binary_cross_entropy(x.sigmoid(), y, w)
+    return logits, value_and_gradients(e, logits + plain, x)
+
+
+def bce_at_the_edges(e):
+    x = e.tensor([0.0, 1.0, 0.0, 1.0, 0.5]).requires_grad_()
+    y = e.tensor([0.0, 1.0, 1.0, 0.0, 0.5]).requires_grad_()
+    loss = e.nn.functional.binary_cross_entropy(x, y, reduction="none")
+    return value_and_gradients(e, loss, x, y)
+
+
+def prelu(shape, weights):
+    def job(e):
+        x, w = numbers(e, *shape, grad=True), (numbers(e, weights) - 2).requires_grad_()
+        return value_and_gradients(e, e.nn.functional.prelu(x, w), x, w)
+
+    return job
+
+
+def glu(e):
+    x = numbers(e, 3, 4, grad=True)
+    both = e.nn.functional.glu(x).sum() + (e.nn.functional.glu(x[:2], 0) ** 2).sum()
+    return value_and_gradients(e, both, x)
+
+
+def inplace(name, *arguments):
+    def job(e):
+        x = numbers(e, 5, grad=True)
+        y = x * 2
+        result = getattr(e.nn.functional, name)(y, *arguments, inplace=True)
+        return result is y, y._version, y, e.autograd.grad((y * y).sum(), x)
+
+    return job
+
+
+CASES = {
+    "linear": lambda e: e.nn.functional.linear(numbers(e, 3, 4), numbers(e, 2, 4), numbers(e, 2)),
+    "linear without bias": lambda e: e.nn.functional.linear(numbers(e, 3, 4), numbers(e, 2, 4)),
+    "linear of a vector": lambda e: e.nn.functional.linear(numbers(e, 4), numbers(e, 2, 4)),
+    "linear in 3 dimensions": lambda e: e.nn.functional.linear(
+        numbers(e, 2, 3, 4), numbers(e, 2, 4), numbers(e, 2)
+    ),
+    "weighted bce": weighted_bce,
+    "bce at the edges": bce_at_the_edges,
+    "kl_div mean": lambda e: e.nn.functional.kl_div(numbers(e, 3, 2), numbers(e, 3, 2).abs()),
+    "kl_div of zeros": lambda e: e.nn.functional.kl_div(
+        numbers(e, 2), e.zeros(2, dtype=e.float64), reduction="sum"
+    ),
+    "mse_loss broadcast": lambda e: e.nn.functional.mse_loss(numbers(e, 3, 1), numbers(e, 3)),
+    "mse_loss weighted": lambda e: e.nn.functional.mse_loss(
+        numbers(e, 3), numbers(e, 3) * 2, weight=numbers(e, 3).abs()
+    ),
+    "l1_loss weighted": lambda e: e.nn.functional.l1_loss(
+        numbers(e, 3), numbers(e, 3) * 2, weight=numbers(e, 3).abs(), reduction="none"
+    ),
+    "huber_loss weighted": lambda e: e.nn.functional.huber_loss(
+        numbers(e, 3), numbers(e, 3) * 2, weight=numbers(e, 3).abs()
+    ),
+    "legacy arguments": lambda e: [
+        e.nn.functional.l1_loss(numbers(e, 3), -numbers(e, 3), size_average=a, reduce=r)
+        for a, r in ((True, None), (False, None), (None, True), (None, False), (False, False))
+    ],
+    "prelu": prelu((2, 3, 2), 3),
+    "prelu of one weight": prelu((2, 3), 1),
+    "prelu of a vector": prelu((4,), 1),
+    "glu": glu,
+    "softmax without dim": lambda e: [
+        getattr(e.nn.functional, name)(numbers(e, *[2] * ndim))
+        for name in ("softmax", "log_softmax", "softmin")
+        for ndim in range(1, 5)
+    ],
+    "softmin": lambda e: e.nn.functional.softmin(numbers(e, 2, 3), dim=0, dtype=e.float64),
+    **{
+        f"{name} in place": inplace(name, *arguments)
+        for name, *arguments in (
+            ("relu",),
+            ("relu6",),
+            ("hardtanh", -0.5, 0.5),
+            ("hardswish",),
+            ("elu", 1.3),
+            ("celu", 2.0),
+            ("selu",),
+            ("leaky_relu", 0.3),
+            ("threshold", 0.5, 2.0),
+            ("silu",),
+            ("mish",),
+        )
+    },
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_case(case):
+    agree(CASES[case], tolerance=1e-12)
+
+
+ERRORS = {
+    "linear sizes": lambda e: e.nn.functional.linear(e.ones(2, 3), e.ones(4, 2)),
+    "linear types": lambda e: e.nn.functional.linear(e.ones(2, 3), e.ones(4, 3).double()),
+    "linear of a list": lambda e: e.nn.functional.linear([1.0], e.ones(4, 2)),
+    "hardtanh": lambda e: e.nn.functional.hardtanh(e.ones(2), 2, 1),
+    "celu": lambda e: e.nn.functional.celu(e.ones(2), 0.0),
+    "glu of a number": lambda e: e.nn.functional.glu(e.tensor(1.0)),
+    "glu of an odd size": lambda e: e.nn.functional.glu(e.ones(2, 3)),
+    "prelu": lambda e: e.nn.functional.prelu(e.ones(2, 3), e.ones(2)),
+    "dropout": lambda e: e.nn.functional.dropout(e.ones(2), 1.5),
+    "dropout1d": lambda e: e.nn.functional.dropout1d(e.ones(2)),
+    "reduction": lambda e: e.nn.functional.mse_loss(e.ones(2), e.ones(2), reduction="x"),
+    "beta": lambda e: e.nn.functional.smooth_l1_loss(e.ones(2), e.ones(2), beta=-1),
+    "delta": lambda e: e.nn.functional.huber_loss(e.ones(2), e.ones(2), delta=0),
+    "bce sizes": lambda e: e.nn.functional.binary_cross_entropy(e.ones(2), e.ones(2, 1)),
+    "bce range": lambda e: e.nn.functional.binary_cross_entropy(e.ones(2) * 2, e.ones(2)),
+    "bce logits": lambda e: e.nn.functional.binary_cross_entropy_with_logits(e.ones(2), e.ones(1)),
+    "weights": lambda e: e.nn.functional.mse_loss(e.ones(2), e.ones(2), weight=e.ones(1)),
+    "leaf": lambda e: e.nn.functional.relu(e.ones(2, requires_grad=True), inplace=True),
+}
+
+
+@pytest.mark.parametrize("case", ERRORS)
+def test_error(case):
+    assert fails(ERRORS[case])
+    agree(ERRORS[case])
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("inplace", [True, False])
+def test_dropout(training, inplace):
+    """Which numbers are dropped depends on PyTorch's build; how many, and the rest, do not."""
+    e = tinygrad_mnist
+    e.manual_seed(0)
+    x = e.ones(100, 100, requires_grad=True)
+    y = x * 3
+    out = e.nn.functional.dropout(y, 0.25, training, inplace)
+    assert (out is y) == (inplace or not training)
+    values = set(out.unique().tolist()) if hasattr(out, "unique") else set(out.flatten().tolist())
+    assert values == ({0.0, 4.0} if training else {3.0})
+    kept = (out != 0).float().mean().item()
+    assert abs(kept - (0.75 if training else 1)) < 0.02
+    (gradient,) = e.autograd.grad(out.sum(), x)
+    assert (gradient == out).all()
+
+
+@pytest.mark.parametrize("p", [0.0, 1.0])
+def test_dropout_of_none_and_of_all(p):
+    agree(lambda e: e.nn.functional.dropout(e.arange(6.0), p))
+
+
+def test_dropout_of_channels():
+    e = tinygrad_mnist
+    e.manual_seed(0)
+    out = e.nn.functional.dropout2d(e.ones(8, 16, 3, 3), 0.5)
+    per_channel = out.reshape(8, 16, 9)
+    assert set(per_channel.sum(2).flatten().tolist()) == {0.0, 18.0}
+    alone = e.nn.functional.dropout1d(e.ones(16, 5), 0.5)
+    assert set(alone.sum(1).tolist()) == {0.0, 10.0}
