@@ -41,7 +41,7 @@ Body = Callable[..., Any]
 Promotion = Callable[[tuple[Any, ...]], dtypes.dtype]
 
 _ndarray = np.ndarray
-_ARRAYS = (np.ndarray, np.generic)
+_ARRAYS = (np.ndarray, np.float32, np.float64)
 _VARIADIC = 0x04
 """The flag of code with *args. (The module inspect reads signatures, but is slow to import.)"""
 
@@ -154,11 +154,11 @@ class Primitive:
 
         Inputs may be given by name. Raises TypeError for one missing, unknown or too many.
         """
-        if len(inputs) != len(self.inputs) or not attributes.keys() <= self.attributes:
-            inputs, attributes = read_arguments(self, inputs, attributes)
-        if isinstance(inputs[0], _ARRAYS) and not isinstance(inputs[-1], TensorBase):
+        if inputs and inputs[0].__class__ in _ARRAYS and not isinstance(inputs[-1], TensorBase):
             out = self.run(*inputs, **attributes)
             return out if out.__class__ is _ndarray else np.asarray(out)
+        if len(inputs) != len(self.inputs) or not attributes.keys() <= self.attributes:
+            inputs, attributes = read_arguments(self, inputs, attributes)
         if len(inputs) == 1:
             return call_unary(self, inputs[0], attributes)
         if len(inputs) == 2:

@@ -48,6 +48,8 @@ def read_dim(dim: Any, ndim: int) -> int:
 
 def read_dims(dim: Any, ndim: int) -> tuple[int, ...]:
     """The dimensions that `dim` names, in its order: None or () is all, an int one, else several."""
+    if dim.__class__ is int and -ndim <= dim < ndim:
+        return (dim % ndim,)
     if dim is None or (isinstance(dim, tuple | list) and not dim):
         return tuple(range(ndim))
     given: Iterable[Any] = dim if isinstance(dim, tuple | list) else (dim,)

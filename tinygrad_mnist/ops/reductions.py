@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygrad_mnist import dtypes, kernels
 from tinygrad_mnist.primitive import primitive
-from tinygrad_mnist.record import label, TensorBase
+from tinygrad_mnist.record import Array, TensorBase, label
 
 from .arguments import read_dim, read_dims, torch_arguments
 from .casting import cast_to, zeros
@@ -35,27 +35,35 @@ __all__ = [
 Tensor = Any
 
 
+_NARROW = 64
+
+
+def _added(input: Array, dim: tuple[int, ...], keepdim: bool) -> Any:
+    """The sum of an array over `dim`; the kernels add up narrow matrices, NumPy the rest."""
+    if input.ndim == 2 and len(dim) == 1 and input.dtype.kind == "f" and input.shape[1] <= _NARROW:
+        total = kernels.sum_columns(input) if dim[0] else kernels.sum_rows(input)
+        return total.reshape(_kept(input.shape, dim, True)) if keepdim else total
+    axis = None if len(dim) == input.ndim else dim
+    return np.add.reduce(input, axis=axis, keepdims=keepdim)
+
+
 @primitive(reduces=True, grad_fn="SumBackward1")
-def _sum(input, *, dim, keepdim):
+def _sum(input: Array, *, dim: tuple[int, ...], keepdim: bool) -> Any:
     """Σ x"""
-    if dim == (0,) and input.ndim == 2 and not keepdim and input.dtype.kind == "f":
-        return kernels.sum_rows(input)
-    return np.add.reduce(input, axis=dim, keepdims=keepdim)
+    return _added(input, dim, keepdim)
 
 
 _sum.derivatives(input=lambda g: g)
 
 
-def _count(shape, dim):
+def _count(shape: tuple[int, ...], dim: tuple[int, ...]) -> int:
     return math.prod([shape[d] for d in dim])
 
 
 @primitive(reduces=True, grad_fn="MeanBackward1")
-def _mean(input, *, dim, keepdim):
+def _mean(input: Array, *, dim: tuple[int, ...], keepdim: bool) -> Any:
     """Σ x / n"""
-    return np.add.reduce(input, axis=dim, keepdims=keepdim) / input.dtype.type(
-        _count(input.shape, dim)
-    )
+    return _added(input, dim, keepdim) / input.dtype.type(_count(input.shape, dim))
 
 
 _mean.derivatives(input=lambda g, dim, shape: g / _count(shape, dim))
