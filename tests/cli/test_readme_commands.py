@@ -1,0 +1,59 @@
+"""README's commands run, and its table is what they print. (That of make and pip: test_readme.)"""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+SHELL = "\n".join(re.findall(r"^```sh\n(.*?)^```$", README, re.MULTILINE | re.DOTALL))
+COMMANDS = re.findall(r"^\.venv/bin/(tinygrad-mnist .*|python -m reference.*)$", SHELL, re.M)
+
+
+def run(command, folder, mnist_directory):
+    """What a command of README prints, in a folder of its own."""
+    name, *arguments = command.split()
+    module = ["-m", "tinygrad_mnist"] if name == "tinygrad-mnist" else []
+    environment = {
+        **os.environ,
+        "TINYGRAD_MNIST_DATA": str(mnist_directory),
+        "PYTHONPATH": str(ROOT),
+    }
+    done = subprocess.run(
+        [sys.executable, *module, *arguments],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def rows(text):
+    """The table's rows, without the seconds."""
+    lines = [line for line in text.splitlines() if line.startswith("│")]
+    return [[float(number) for number in re.findall(r"[\d.]+", line)[:5]] for line in lines]
+
+
+def test_readme_shows_commands():
+    assert {command.split(" --")[0] for command in COMMANDS} == {
+        "tinygrad-mnist train",
+        "python -m reference.train",
+        "python -m reference.lockstep",
+    }
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_command(command, mnist_directory, tmp_path):
+    printed = run(command, tmp_path, mnist_directory)
+    if command.startswith("tinygrad-mnist train"):
+        for row, shown in zip(rows(printed), rows(README), strict=True):
+            assert row == pytest.approx(shown, abs=2e-4)  # BLAS differs from machine to machine
+    asked_for = re.findall(r"--(?:plot|json|save) (\S+)", command)
+    assert [path.name for path in tmp_path.iterdir()] == asked_for
