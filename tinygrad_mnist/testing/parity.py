@@ -107,8 +107,9 @@ def assert_parity(
     and, where either raises, the class of the error: what catches PyTorch's must catch ours.
 
     Numbers may differ by `ulp` units in the last place, gradients by `gradient_ulp` (twice `ulp`
-    unless given), gradients of gradients by `second_order_ulp` of the largest among them. `scale`
-    says of what the ulp of results and first gradients are counted:
+    unless given), gradients of gradients by `second_order_ulp` of the largest number in sight, and
+    only where PyTorch's is finite: at a pole, the way a formula is written decides between
+    infinity and NaN. `scale` says of what the ulp of results and first gradients are counted:
 
     - None: of each number itself; where an elementwise function broadcasts, and its gradient is
       therefore a sum, of the sum of that sum's absolute terms;
@@ -173,10 +174,20 @@ def compare(
     found.gradients.extend(
         _compare_each(ours.gradients, theirs.gradients, gradient_scales, limits[1])
     )
-    largest = _largest(list(theirs.second.values()))
-    second_scales = dict.fromkeys(theirs.second, largest)
-    found.second.extend(_compare_each(ours.second, theirs.second, second_scales, second_order_ulp))
+    found.second.extend(_compare_second(ours, theirs, given, second_order_ulp))
     return found
+
+
+def _compare_second(
+    ours: Outcome, theirs: Outcome, given: Any, allowed: float
+) -> Iterator[Difference]:
+    in_sight = [*arrays_of(given), *theirs.values.values(), *theirs.gradients.values()]
+    largest = _largest([*in_sight, *theirs.second.values()])
+    finite = {
+        name: np.where(np.isfinite(theirs.second[name]), number, theirs.second[name])
+        for name, number in ours.second.items()
+    }
+    return _compare_each(finite, theirs.second, dict.fromkeys(theirs.second, largest), allowed)
 
 
 fixed_seed: int | None = None
@@ -246,8 +257,8 @@ def _fitting(scale: Any, array: Array) -> Any:
 
 def _largest(arrays: list[Any]) -> float:
     """The largest finite magnitude in `arrays`."""
-    finite = [np.abs(a[np.isfinite(a)]).max(initial=0) for a in arrays if a is not None]
-    return float(max(finite, default=0.0))
+    numbers = [a for a in arrays if a is not None and a.dtype.kind == "f"]
+    return float(max([np.abs(a[np.isfinite(a)]).max(initial=0) for a in numbers], default=0.0))
 
 
 def _scales(

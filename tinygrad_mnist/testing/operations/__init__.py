@@ -1,6 +1,18 @@
 """The table of operations: what each is tried on, and how near PyTorch it must be."""
 
-from . import classification, elementwise, indexing, linalg, reductions, shapes
+from . import (
+    activations,
+    classification,
+    comparisons,
+    creation,
+    elementwise,
+    in_place,
+    indexing,
+    linalg,
+    losses,
+    reductions,
+    shapes,
+)
 from .maker import SITUATIONS, Maker, Sample, sample
 from .operation import Operation, find, gradient_of
 
@@ -17,10 +29,17 @@ __all__ = [
 
 OPERATIONS: tuple[Operation, ...] = (
     *elementwise.OPERATIONS,
+    *comparisons.OPERATIONS,
     *reductions.OPERATIONS,
     *linalg.OPERATIONS,
     *shapes.OPERATIONS,
     *indexing.OPERATIONS,
+    *activations.OPERATIONS,
     *classification.OPERATIONS,
+    *losses.OPERATIONS,
+    *in_place.OPERATIONS,
+    *in_place.in_place(elementwise.OPERATIONS),
+    *in_place.in_place(comparisons.OPERATIONS, gradients=False),
+    *creation.OPERATIONS,
 )
 """Every row, in the order of the report."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..twins import Given
 from .maker import Maker, Sample, sample
 from .operation import Operation, gradient_of
 
@@ -34,7 +35,8 @@ def _labelled(make: Maker) -> Sample:
     random = np.random.default_rng(make.seed())
     options: dict[str, Any] = {"reduction": make.choice("mean", "sum", "none")}
     if make.flag():
-        options["weight"] = np.asarray(random.uniform(0.5, 2, classes), x.dtype)
+        weight = np.asarray(random.uniform(0.5, 2, classes), x.dtype)
+        options["weight"] = Given(weight, False)
     if make.flag():
         options["ignore_index"] = 0
     target = np.asarray(random.integers(0, max(classes, 1), batch))
@@ -45,25 +47,12 @@ def _loss_gradient(make: Maker) -> Sample:
     given = _labelled(make)
     x, target = given.arguments
     shape = target.shape if given.options["reduction"] == "none" else ()
-    return make.sample(make.array(shape, dtype=x.dtype), x, target, **given.options)
+    above = make.array(shape, dtype=x.dtype)
+    return make.sample(above, Given(x, False), target, **given.options)
 
 
 def _nll_loss(engine: Any, *arguments: Any, **options: Any) -> Any:
-    return engine.nn.functional.nll_loss(*_constant_weight(arguments), **_detached(options))
-
-
-def _cross_entropy(engine: Any, *arguments: Any, **options: Any) -> Any:
-    return engine.nn.functional.cross_entropy(*arguments, **_detached(options))
-
-
-def _constant_weight(arguments: Any) -> Any:
-    return arguments
-
-
-def _detached(options: dict[str, Any]) -> dict[str, Any]:
-    """The options, the class weights without a gradient: neither engine has one for them."""
-    weight = options.get("weight")
-    return options if weight is None else {**options, "weight": weight.detach()}
+    return engine.nn.functional.nll_loss(*arguments, **options)
 
 
 _TARGETS = (
@@ -71,7 +60,7 @@ _TARGETS = (
     sample(_matrix, np.array([0, 1, 2])),
     sample(_matrix, np.array([0, 1], np.int32)),
     sample(_matrix, np.array([0, 1]), reduction="most"),
-    sample(_matrix, np.array([0, 1]), weight=np.ones(2, np.float32)),
+    sample(_matrix, np.array([0, 1]), weight=Given(np.ones(2, np.float32), False)),
 )
 
 OPERATIONS = [
@@ -82,10 +71,10 @@ OPERATIONS = [
     Operation("gradient of log_softmax", _with_gradient,
               gradient_of(lambda t, x, dim: t.log_softmax(x, dim)), ulp=8, scale="largest",
               primitives=("log_softmax_backward",), public=False),
-    Operation("nn.functional.nll_loss", _labelled, _nll_loss, ulp=4, scale="terms",
+    Operation("nn.functional.nll_loss", _labelled, ulp=4, scale="terms",
               errors=_TARGETS),
     Operation("gradient of nll_loss", _loss_gradient, gradient_of(_nll_loss), ulp=4,
               scale="terms", primitives=("nll_loss_backward",), public=False),
-    Operation("nn.functional.cross_entropy", _labelled, _cross_entropy, ulp=8, scale="largest",
+    Operation("nn.functional.cross_entropy", _labelled, ulp=8, scale="largest",
               primitives=("log_softmax", "nll_loss"), errors=_TARGETS),
 ]  # fmt: skip

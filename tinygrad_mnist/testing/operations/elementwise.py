@@ -1,8 +1,7 @@
-"""Operations number by number."""
+"""Operations number by number: arithmetic, exponentials, rounding, choosing, conversion."""
 
 from __future__ import annotations
 
-import operator
 from typing import Any
 
 import numpy as np
@@ -14,21 +13,51 @@ from .operation import Operation
 __all__ = ["OPERATIONS"]
 
 _vector = np.ones(2, np.float32)
+_three = np.ones(3, np.float32)
+_whole = np.array([1, 2])
 
 
-def _choices(make: Maker) -> Sample:
-    condition, *shapes = make.shapes(3)
-    x, y = [make.array(shape) for shape in shapes]
-    if make.situation == "numbers":
-        x, y = [(x, make.number()), (make.number(), y), (make.number(),) * 2][make.integer(0, 2)]
-    return make.sample(make.array(condition, dtype="bool"), x, y)
+def _slope_one(name: str) -> Any:
+    """For a gradient g · (1 − y²): the value's own scale, and the gradient's term g."""
+
+    def scale(engine: Any, x: Any) -> Any:
+        return getattr(engine, name)(x).detach() + x - x.detach()
+
+    return scale
 
 
-def _bounds(make: Maker) -> Sample:
-    x, low, high = make.arrays(3)
-    if make.situation in ("broadcast", "mixed"):
-        return make.sample(x, low if make.flag() else None, high)
-    return make.sample(x, make.choice(None, -1, 0.5, 2), make.choice(0, 1, 1.5))
+_UNARY = [
+    Operation("neg", unary(), lambda t, x: -x, errors=NOT_A_TENSOR),
+    Operation("positive", unary(), primitives=()),
+    Operation("abs", unary(), errors=NOT_A_TENSOR),
+    Operation("sign", unary(), errors=NOT_A_TENSOR),
+    Operation("signbit", unary(), errors=NOT_A_TENSOR),
+    Operation("square", unary(), primitives=("pow",)),
+    Operation("reciprocal", unary(), ulp=1, errors=NOT_A_TENSOR),
+    Operation("sqrt", unary("positive"), ulp=1, errors=NOT_A_TENSOR),
+    Operation("rsqrt", unary("positive"), ulp=2),
+    Operation("exp", unary(), ulp=2, errors=NOT_A_TENSOR),
+    Operation("exp2", unary(), ulp=2),
+    Operation("expm1", unary(), ulp=2, scale="terms"),
+    Operation("log", unary("positive"), ulp=2, errors=NOT_A_TENSOR),
+    Operation("log2", unary("positive"), ulp=2),
+    Operation("log10", unary("positive"), ulp=2),
+    Operation("log1p", unary("positive"), ulp=2),
+    Operation("sin", unary(), ulp=2, errors=NOT_A_TENSOR),
+    Operation("cos", unary(), ulp=2),
+    Operation("tan", unary(), ulp=4, scale="largest"),
+    Operation("tanh", unary(), ulp=2, scale=_slope_one("tanh")),
+    Operation("sigmoid", unary(), ulp=4),
+    Operation("relu", unary(), errors=NOT_A_TENSOR),
+    Operation("floor", unary(), errors=NOT_A_TENSOR),
+    Operation("ceil", unary()),
+    Operation("trunc", unary()),
+    Operation("frac", unary()),
+    Operation("round", unary(), errors=NOT_A_TENSOR),
+    Operation("round to decimals", unary(decimals=(0, 1, 2, -1)), lambda t, x, decimals:
+              t.round(x, decimals=decimals), ulp=1, primitives=("round",)),
+    Operation("clone", unary(), lambda t, x: t.clone(x), errors=NOT_A_TENSOR),
+]  # fmt: skip
 
 
 def _power(make: Maker) -> Sample:
@@ -40,34 +69,20 @@ def _power(make: Maker) -> Sample:
     return make.sample(base, exponent)
 
 
-def _weighted(make: Maker) -> Sample:
-    x, y = make.arrays(2)
-    return make.sample(x, y, alpha=make.choice(1, 2, -3, True))
+def _with_value(make: Maker) -> Sample:
+    x, y, z = make.arrays(3)
+    return make.sample(x, y, z, value=make.choice(1, 2, -0.5))
 
 
-def _magnitudes(engine: Any, x: Any, y: Any, **options: Any) -> Any:
-    """|x| + |y|: the sum of absolute terms of a difference."""
-    return engine.add(x, y)
+def _between(make: Maker) -> Sample:
+    x, y, weight = make.arrays(3)
+    return make.sample(x, y, make.choice(0.25, 0.75, 2) if make.flag() else weight)
 
 
-_UNARY = [
-    Operation("neg", unary(), lambda t, x: -x),
-    Operation("abs", unary(), errors=NOT_A_TENSOR),
-    Operation("sign", unary()),
-    Operation("exp", unary(), ulp=2, errors=NOT_A_TENSOR),
-    Operation("log", unary("positive"), ulp=2),
-    Operation("sqrt", unary("positive"), ulp=1),
-    Operation("reciprocal", unary(), ulp=1),
-    Operation("square", unary(), primitives=("pow",)),
-    Operation("tanh", unary(), ulp=2),
-    Operation("sigmoid", unary(), ulp=4),
-    Operation("relu", unary(), errors=NOT_A_TENSOR),
-    Operation("floor", unary()),
-    Operation("ceil", unary()),
-    Operation("trunc", unary()),
-    Operation("round", unary(decimals=(0, 1, -1)), ulp=1),
-    Operation("clone", unary(), lambda t, x: t.clone(x)),
-]
+def _sum_of_terms(engine: Any, x: Any, y: Any, *rest: Any, **options: Any) -> Any:
+    """|x| + |y|: the sum of absolute terms of a sum or difference."""
+    return x + y
+
 
 _BINARY = [
     Operation("add", binary(first_number=True), lambda t, x, y: x + y, errors=BROADCAST_ERRORS),
@@ -75,79 +90,89 @@ _BINARY = [
     Operation("mul", binary(first_number=True), lambda t, x, y: x * y, errors=BROADCAST_ERRORS),
     Operation("div", binary(first_number=True), lambda t, x, y: x / y, ulp=1,
               errors=BROADCAST_ERRORS),
-    Operation("add with alpha", _weighted, lambda t, x, y, alpha: t.add(x, y, alpha=alpha), ulp=1,
-              scale=_magnitudes, primitives=("add",)),
-    Operation("sub with alpha", _weighted, lambda t, x, y, alpha: t.sub(x, y, alpha=alpha), ulp=1,
-              scale=_magnitudes, primitives=("sub",)),
-    Operation("div with rounding", binary(rounding_mode=("trunc", "floor")),
-              lambda t, x, y, rounding_mode: t.div(x, y, rounding_mode=rounding_mode), ulp=1,
-              second_order=False, primitives=("trunc",),
-              errors=(sample(_vector, 2, rounding_mode="ceil"),)),
+    Operation("add with alpha", binary(alpha=(1, 2, -3, True, 0.5)), lambda t, x, y, alpha:
+              t.add(x, y, alpha=alpha), ulp=1, scale=_sum_of_terms, primitives=("add",)),
+    Operation("sub with alpha", binary(alpha=(1, 2, -3, True, 0.5)), lambda t, x, y, alpha:
+              t.sub(x, y, alpha=alpha), ulp=1, scale=_sum_of_terms, primitives=("sub",)),
     Operation("rsub", binary(), primitives=("sub",)),
-    Operation("floor_divide", binary(), lambda t, x, y: x // y, second_order=False,
-              errors=(sample(np.array([1, 2]), 0),)),
-    Operation("remainder", binary(), lambda t, x, y: x % y,
-              errors=(sample(np.array([1, 2]), 0),)),
+    Operation("div with rounding", binary(rounding_mode=("trunc", "floor")),
+              lambda t, x, y, rounding_mode: t.div(x, y, rounding_mode=rounding_mode),
+              primitives=("rounded_div",), errors=(sample(_vector, 2, rounding_mode="ceil"),)),
+    Operation("floor_divide", binary(), lambda t, x, y: x // y, errors=(sample(_whole, 0),)),
+    Operation("remainder", binary(), errors=(sample(_whole, 0), *BROADCAST_ERRORS[:2])),
+    Operation("remainder of a number", lambda make: make.sample(make.number(), make.array()),
+              lambda t, number, x: number % x, primitives=("number_remainder",)),
+    Operation("fmod", binary(), errors=(sample(_whole, 0), *BROADCAST_ERRORS[:2])),
     Operation("pow", _power, lambda t, x, y: x**y, ulp=2,
-              errors=(sample(np.array([1, 2]), -1), *BROADCAST_ERRORS[:2])),
+              errors=(sample(_whole, -1), *BROADCAST_ERRORS[:2])),
+    Operation("float_power", _power, ulp=2, primitives=("pow",)),
+    Operation("addcmul", _with_value, ulp=2, scale=lambda t, x, y, z, value: x + abs(value) * y * z,
+              primitives=(), errors=(sample(_vector, _vector, _three), sample(_vector, 1.0, 2.0))),
+    Operation("addcdiv", _with_value, ulp=2, scale=lambda t, x, y, z, value: x + abs(value) * y / z,
+              primitives=(), errors=(sample(_vector, _vector, _three), sample(_vector, 1.0, 2.0))),
+    Operation("lerp", _between, ulp=4, scale=lambda t, x, y, w: x + (x + y) * w, primitives=(),
+              errors=(sample(_vector, _three, 0.5), sample(_vector, 1.0, 0.5))),
+]  # fmt: skip
+
+
+def _choices(make: Maker) -> Sample:
+    condition, *shapes = make.shapes(3)
+    x, y = [make.array(shape) for shape in shapes]
+    mask = make.array(condition, dtype="bool")
+    if make.situation == "numbers":
+        operands = [(x, make.number()), (make.number(), y), (make.number(), make.number())]
+        return make.sample(mask, *operands[make.integer(0, 2)])
+    return make.sample(mask, x, y)
+
+
+def _bounds(make: Maker) -> Sample:
+    x, low, high = make.arrays(3)
+    if make.situation in ("broadcast", "mixed"):
+        return make.sample(x, low if make.flag() else None, high)
+    return make.sample(x, make.choice(None, -1, 0.5, 2), make.choice(0, 1, 1.5))
+
+
+def _masked(make: Maker) -> Sample:
+    shape, other = make.shapes(2)
+    value = make.choice(0.5, 2, -1, True) if make.flag() else make.array(())
+    return make.sample(make.array(shape), make.array(other, dtype="bool"), value)
+
+
+_CHOOSING = [
     Operation("maximum", binary(), errors=BROADCAST_ERRORS),
     Operation("minimum", binary(), errors=BROADCAST_ERRORS),
     Operation("where", _choices,
               errors=(sample(_vector, _vector, _vector),
-                      sample(np.array([True, False]), _vector, np.ones(3, np.float32)))),
-    Operation("clamp", _bounds, errors=(sample(_vector), sample("text", 0, 1))),
+                      sample(np.array([True, False]), _vector, _three))),
+    Operation("clamp", _bounds, errors=(sample(_vector), *NOT_A_TENSOR)),
+    Operation("clamp_min", binary(), primitives=(), errors=NOT_A_TENSOR),
+    Operation("clamp_max", binary(), primitives=(), errors=NOT_A_TENSOR),
+    Operation("masked_fill", _masked, primitives=("where",),
+              errors=(sample(_vector, _vector, 1.0), sample(_vector, np.array([True]), "text"))),
 ]  # fmt: skip
 
 _DTYPES = ("float32", "float64", "int64", "int32", "uint8", "bool")
 
-_CASTS = [
-    Operation("Tensor.to", lambda make: make.sample(make.array(), make.choice(*_DTYPES)),
-              lambda t, x, kind: x.to(getattr(t, kind)), primitives=("cast",)),
-    *[Operation(f"Tensor.{name}", unary(), primitives=("cast",))
+
+def _converted(make: Maker) -> Sample:
+    """Finite numbers that every dtype holds: what else becomes is up to the processor."""
+    content = "positive" if make.situation != "special" else "halves"
+    x = make.array(numbers=content) if make.situation != "special" else np.abs(_halves(make))
+    return make.sample(x, make.choice(*_DTYPES))
+
+
+def _halves(make: Maker) -> Any:
+    return Maker(make.draw, "halves").array()
+
+
+_CONVERSION = [
+    Operation("Tensor.to", _converted, lambda t, x, kind: x.to(getattr(t, kind)),
+              primitives=("cast",)),
+    *[Operation(f"Tensor.{name}", lambda make: make.sample(_converted(make).arguments[0]),
+                primitives=("cast",))
       for name in ("float", "double", "int", "long", "byte", "bool")],
+    Operation("Tensor.type_as", lambda make: make.sample(_converted(make).arguments[0],
+                                                         make.array()), primitives=("cast",)),
 ]  # fmt: skip
 
-_LOGIC = {
-    "eq": operator.eq,
-    "ne": operator.ne,
-    "lt": operator.lt,
-    "le": operator.le,
-    "gt": operator.gt,
-    "ge": operator.ge,
-}
-
-
-def _compared(function: Any) -> Any:
-    return lambda t, x, y: function(x, y)
-
-
-def _whole_numbers(make: Maker) -> Sample:
-    if make.situation in ("ordinary", "float64", "halves", "special"):
-        return make.sample(*[make.array(s, dtype=make.choice("int64", "bool", "uint8"))
-                             for s in make.shapes(2)])  # fmt: skip
-    return binary(first_number=True)(make)
-
-
-def _near(make: Maker) -> Sample:
-    x, y = make.arrays(2, "halves")
-    return make.sample(x, y, rtol=make.choice(1e-5, 0.5, 0.0), atol=make.choice(1e-8, 3.0),
-                       equal_nan=make.flag())  # fmt: skip
-
-
-_COMPARISONS = [
-    *[Operation(name, binary(first_number=True), _compared(function), errors=BROADCAST_ERRORS[:2])
-      for name, function in _LOGIC.items()],
-    *[Operation(name, binary(), errors=BROADCAST_ERRORS[:2])
-      for name in ("logical_and", "logical_or", "logical_xor")],
-    *[Operation(name, _whole_numbers, errors=(sample(_vector, _vector),))
-      for name in ("bitwise_and", "bitwise_or", "bitwise_xor")],
-    Operation("bitwise_not", lambda make: make.sample(_whole_numbers(make).arguments[0]),
-              errors=(sample(_vector),)),
-    *[Operation(name, unary(), errors=NOT_A_TENSOR)
-      for name in ("logical_not", "isnan", "isinf", "isfinite")],
-    Operation("isclose", _near, errors=(sample(_vector, _vector, rtol=-1.0),)),
-    Operation("allclose", _near, primitives=("isclose",)),
-    Operation("equal", binary(), primitives=("eq",), errors=(sample(_vector, 1.0),)),
-]  # fmt: skip
-
-OPERATIONS = [*_UNARY, *_BINARY, *_CASTS, *_COMPARISONS]
+OPERATIONS = [*_UNARY, *_BINARY, *_CHOOSING, *_CONVERSION]

@@ -20,9 +20,8 @@ def _product(left: int, right: int, batch: bool = False):  # type: ignore[no-unt
         ranks = [make.integer(1, 2) if rank < 0 else rank for rank in (left, right)]
         x = (m,) if ranks[0] == 1 else (*lead[0], n, m)
         y = (m,) if ranks[1] == 1 else (*lead[1], m, p)
-        if make.situation == "scalar":
-            x = ()
-        return make.sample(make.array(x, dtype=kind), make.array(y, dtype=kind))
+        left_shape = () if make.situation == "scalar" else x
+        return make.sample(make.array(left_shape, dtype=kind), make.array(y, dtype=kind))
 
     return inputs
 

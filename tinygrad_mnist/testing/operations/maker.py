@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..layouts import LAYOUTS, filled, laid_out
+from ..twins import arrays_of, read
 
 __all__ = ["SITUATIONS", "Maker", "Sample", "sample"]
 
@@ -48,6 +49,12 @@ class Sample:
     options: dict[str, Any] = field(default_factory=dict)
     seed: int = 0
     """Fixes the gradients from above."""
+
+    @property
+    def finite(self) -> bool:
+        """Whether no array holds NaN or infinities: only then are second derivatives compared."""
+        arrays = arrays_of(read([*self.arguments, self.options]))
+        return all(bool(np.isfinite(array).all()) for array in arrays)
 
 
 def sample(*arguments: Any, **options: Any) -> Sample:

@@ -1,0 +1,63 @@
+"""The activation functions of networks."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .families import NOT_A_TENSOR, unary
+from .maker import Maker, Sample, sample
+from .operation import Operation
+
+__all__ = ["OPERATIONS"]
+
+_matrix = np.ones((2, 3), np.float32)
+
+
+def _channels(make: Maker) -> Sample:
+    """A tensor and a slope for each of its channels, or one for all."""
+    x = make.array()
+    channels = x.shape[1] if x.ndim > 1 else 1
+    return make.sample(x, make.array((channels if make.flag() else 1,), dtype=x.dtype))
+
+
+def _halved(make: Maker) -> Sample:
+    """One dimension of even size."""
+    shape = make.shape(1)
+    if not shape:
+        return make.sample(make.array(()))
+    axis = make.integer(0, len(shape) - 1)
+    return make.sample(make.array((*shape[:axis], 2 * shape[axis], *shape[axis + 1 :])), axis)
+
+
+def _along(make: Maker) -> Sample:
+    x = make.array()
+    return make.sample(x, dim=make.dim(x.ndim))
+
+
+def _named(name: str, inputs, **options):  # type: ignore[no-untyped-def]
+    return Operation(f"nn.functional.{name}", inputs, **options)
+
+
+OPERATIONS = [
+    _named("hardtanh", unary(min_val=(-1.0, -0.5), max_val=(1.0, 2.0)),
+           errors=(sample(_matrix, 1.0, -1.0),)),
+    _named("relu6", unary(), primitives=("hardtanh",)),
+    _named("hardsigmoid", unary(), ulp=2, second_order=False, primitives=()),
+    _named("hardswish", unary(), ulp=4, scale="largest"),
+    _named("elu", unary(alpha=(1.0, 0.5)), ulp=4),
+    _named("celu", unary(alpha=(1.0, 0.5)), ulp=4, primitives=("elu",),
+           errors=(sample(_matrix, 0.0),)),
+    _named("selu", unary(), ulp=4, primitives=("elu",)),
+    _named("leaky_relu", unary(negative_slope=(0.01, 0.5)), primitives=()),
+    _named("prelu", _channels, ulp=4, scale="terms", primitives=(),
+           errors=(sample(_matrix, np.ones(2, np.float32)),)),
+    _named("threshold", unary(threshold=(0.0, 0.5), value=(-1.0, 2.0)), primitives=()),
+    _named("silu", unary(), ulp=8, scale="largest", errors=NOT_A_TENSOR),
+    _named("mish", unary(), ulp=8, scale="largest", primitives=()),
+    _named("softplus", unary(beta=(1.0, 2.0), threshold=(20.0, 1.0)), ulp=4),
+    _named("logsigmoid", unary(), ulp=4, primitives=("log_sigmoid",)),
+    _named("softsign", unary(), ulp=2, scale="largest", primitives=()),
+    _named("tanhshrink", unary(), ulp=4, scale=lambda t, x: x + x.tanh(), primitives=()),
+    _named("glu", _halved, ulp=8, scale="largest", primitives=(), errors=(sample(_matrix, 1),)),
+    _named("softmin", _along, ulp=4, scale="largest", primitives=("softmax",)),
+]  # fmt: skip

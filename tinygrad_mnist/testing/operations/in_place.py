@@ -1,0 +1,93 @@
+"""Operations that write their result into their first tensor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from .families import unary
+from .maker import Maker, Sample, sample
+from .operation import Operation
+
+__all__ = ["OPERATIONS", "in_place"]
+
+_vector = np.ones(2, np.float32)
+_matrix = np.ones((2, 3), np.float32)
+
+
+def _changing(name: str) -> Any:
+    """The method, called on a copy: a leaf that requires a gradient may not be changed."""
+
+    def function(engine: Any, x: Any, *arguments: Any, **options: Any) -> Any:
+        changed = x.clone()
+        result = getattr(changed, name)(*arguments, **options)
+        return changed, result is changed
+
+    return function
+
+
+def in_place(operations: Iterable[Operation], *, gradients: bool = True) -> list[Operation]:
+    """A row for each method that writes what an operation with the same name gives.
+
+    Without `gradients` for comparisons: what PyTorch says of them in place depends on which one.
+    """
+    import tinygrad_mnist
+
+    made = []
+    for row in operations:
+        name = row.name + "_"
+        if row.public and row.name.isidentifier() and hasattr(tinygrad_mnist.Tensor, name):
+            scale = row.scale if not callable(row.scale) else _first_result(row.scale)
+            made.append(
+                replace(row, name=f"Tensor.{name}", function=_changing(name), primitives=(),
+                        inputs=_tensor_first(row.inputs), scale=scale, errors=row.errors[:1],
+                        options={"gradients": gradients})
+            )  # fmt: skip
+    return made
+
+
+def _first_result(scale: Any) -> Any:
+    return lambda *arguments, **options: (scale(*arguments, **options), True)
+
+
+def _tensor_first(inputs: Any) -> Any:
+    """The same samples, save that a Python number that comes first becomes a tensor."""
+
+    def made(make: Maker) -> Sample:
+        given = inputs(make)
+        first, *rest = given.arguments
+        if not isinstance(first, np.ndarray):
+            first = make.array()
+        return Sample((first, *rest), given.options, given.seed)
+
+    return made
+
+
+def _filled(make: Maker) -> Sample:
+    return make.sample(make.array(), make.choice(0.5, 2, -1, True))
+
+
+def _copied(make: Maker) -> Sample:
+    shape, other = make.shapes(2)
+    return make.sample(make.array(shape), make.array(other))
+
+
+OPERATIONS = [
+    Operation("Tensor.zero_", unary(), _changing("zero_"), primitives=()),
+    Operation("Tensor.fill_", _filled, _changing("fill_"), primitives=(),
+              errors=(sample(_vector, _vector), sample(_vector, "text"))),
+    Operation("Tensor.copy_", _copied, _changing("copy_"), primitives=(),
+              errors=(sample(_vector, np.ones(3, np.float32)), sample(_vector, 1.0))),
+    Operation("Tensor.squeeze_", lambda make: make.sample(make.array((1, 2))),
+              _changing("squeeze_"), primitives=()),
+    Operation("Tensor.unsqueeze_", lambda make: make.sample(make.array(), 0),
+              _changing("unsqueeze_"), primitives=(), errors=(sample(_matrix, 5),)),
+    *[Operation(f"Tensor.{name}", lambda make: make.sample(make.array(make.shape(2)), 0, 1),
+                _changing(name), primitives=(), errors=(sample(_matrix, 0, 5),))
+      for name in ("transpose_", "swapaxes_", "swapdims_")],
+    Operation("Tensor.t_", lambda make: make.sample(make.array(make.shape(0, 2))),
+              _changing("t_"), primitives=()),
+]  # fmt: skip
