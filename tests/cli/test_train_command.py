@@ -14,6 +14,7 @@ import tinygrad_mnist
 from reference.train import main as train_in_torch
 from tinygrad_mnist import train
 from tinygrad_mnist.cli.watching import Bar, bar
+from tinygrad_mnist.logistic import Epoch
 
 STAGES = ("raw", "functional", "module")
 RESULTS = ("train_loss", "train_accuracy", "valid_loss", "valid_accuracy")
@@ -258,15 +259,18 @@ def test_interrupted_before_the_first_epoch_is_complete(
     assert list(tmp_path.iterdir()) == []
 
 
+class CountingLoss:
+    """A batch's loss that counts how often it was asked for."""
+
+    asked = 0
+
+    def item(self):
+        self.asked += 1
+        return 0.25
+
+
 def test_the_bar_asks_for_the_loss_only_when_it_is_drawn():
-    class Loss:
-        asked = 0
-
-        def item(self):
-            self.asked += 1
-            return 0.0
-
-    loss = Loss()
+    loss = CountingLoss()
     with bar() as progress:
         watch = Bar(progress, epochs=1, rows=10**6)
         begin = time.perf_counter()
@@ -274,3 +278,20 @@ def test_the_bar_asks_for_the_loss_only_when_it_is_drawn():
             watch.step(rows, loss)
         seconds = time.perf_counter() - begin
     assert 1 <= loss.asked <= 1 + 10 * seconds
+
+
+def test_the_bar_counts_from_each_epochs_first_step(monkeypatch):
+    moments = iter([100.0, 101.0, 200.0, 200.5])
+    monkeypatch.setattr(time, "perf_counter", lambda: next(moments))
+    with bar() as progress:
+        watch = Bar(progress, epochs=2, rows=1000)
+        (task,) = progress.tasks
+        watch.step(64, CountingLoss())
+        assert (task.completed, task.fields) == (64, {"loss": "loss 0.2500", "speed": ""})
+        watch.step(564, CountingLoss())
+        assert task.fields["speed"] == "500 samples/s"
+        watch.epoch(Epoch(1, 0.0, 0.0, 0.0, 0.0, 1.0))
+        assert (task.completed, task.description) == (1000, "epoch 2 of 2")
+        watch.step(64, CountingLoss())
+        watch.step(1064, CountingLoss())
+        assert (task.completed, task.fields["speed"]) == (2000, "2,000 samples/s")

@@ -43,7 +43,9 @@ class Bar(Watch):
         self.epochs = epochs
         self.rows = rows
         self.passed = 0
-        self.begin = self.due = time.perf_counter()
+        self.due = 0.0
+        self.first: tuple[float, int] | None = None
+        """When the epoch's first step was over, and how many rows it took."""
         self.task = progress.add_task(self._title(), total=epochs * rows, loss="", speed="")
 
     def _title(self) -> str:
@@ -54,19 +56,24 @@ class Bar(Watch):
         now = time.perf_counter()
         if now >= self.due:
             self.due = now + _PAUSE
-            rows = min(rows, self.rows)
             self.progress.update(
                 self.task,
-                completed=self.passed * self.rows + rows,
+                completed=self.passed * self.rows + min(rows, self.rows),
                 loss=f"loss {loss.item():.4f}",
-                speed=f"{rows / (now - self.begin):,.0f} samples/s",
             )
+            if self.first is None:
+                self.first = now, rows
+            else:
+                begin, already = self.first
+                speed = f"{(rows - already) / (now - begin):,.0f} samples/s"
+                self.progress.update(self.task, speed=speed)
             self.progress.refresh()
 
     def epoch(self, epoch: Epoch) -> None:
         """Begins the next epoch."""
         self.passed = epoch.epoch
-        self.begin = time.perf_counter()
+        self.due = 0.0
+        self.first = None
         self.progress.update(
             self.task, completed=self.passed * self.rows, description=self._title()
         )
