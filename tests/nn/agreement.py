@@ -29,7 +29,8 @@ def outcome(job, engine):
         try:
             result = plain(job(engine))
         except Exception as error:
-            result = f"{type(error).__name__}: {error}"
+            text = str(error).replace("tinygrad_mnist.", "torch.")
+            result = f"{type(error).__name__}: {text}"
     return result, [(w.category.__name__, str(w.message)) for w in caught]
 
 

@@ -105,6 +105,36 @@ LOSSES = [
 ]
 
 
+@st.composite
+def affine(draw):
+    """An input of any dimensions, a weight and a bias, that may be expanded or missing."""
+    *lead, inputs = draw(s.shapes(min_dims=1))
+    outputs = draw(st.integers(1, 3))
+    dtype = draw(st.sampled_from(FLOATS))
+    x = draw(s.arrays((*lead, inputs), (dtype,), s.FINITE))
+    weight = draw(s.arrays((outputs, inputs), (dtype,), s.FINITE))
+    bias = draw(st.sampled_from([None, (outputs,), (1,)]))
+    if bias is not None:
+        bias = draw(s.arrays(bias, (dtype,), s.FINITE))
+    return Sample([x, weight, bias])
+
+
+@given(sample=affine())
+def test_linear(sample):
+    operation = Operation("linear", fn("linear"), affine(), 4, measure="absolute", grad_fn=False)
+    check(operation, sample)
+
+
+def test_names_of_linear():
+    def job(e):
+        weight, bias = e.ones(2, 3, requires_grad=True), e.ones(2)
+        inputs = [e.ones(4, 3), e.ones(3), e.ones(2, 4, 3)]
+        results = [e.nn.functional.linear(x, weight, b) for x in inputs for b in (bias, None)]
+        return [result.grad_fn.name() for result in results]
+
+    agree(job)
+
+
 @pytest.mark.parametrize("operation", LOSSES, ids=repr)
 @given(data=st.data())
 def test_loss(operation, data):
@@ -223,6 +253,22 @@ def test_case(case):
 ERRORS = {
     "linear sizes": lambda e: e.nn.functional.linear(e.ones(2, 3), e.ones(4, 2)),
     "linear types": lambda e: e.nn.functional.linear(e.ones(2, 3), e.ones(4, 3).double()),
+    "linear of types": lambda e: e.nn.functional.linear(
+        e.ones(2, 3), e.ones(4, 3), e.ones(4, dtype=e.float64)
+    ),
+    "linear of other types": lambda e: e.nn.functional.linear(
+        e.ones(2, 3), e.ones(4, 3, dtype=e.float64), e.ones(4)
+    ),
+    "linear of an integer": lambda e: e.nn.functional.linear(e.arange(3), e.ones(4, 3), e.ones(4)),
+    "linear bias": lambda e: e.nn.functional.linear(e.ones(2, 3), e.ones(4, 3), e.ones(5)),
+    "linear biased sizes": lambda e: e.nn.functional.linear(
+        e.ones(2, 2, 3), e.ones(4, 2), e.ones(4)
+    ),
+    "linear of a number": lambda e: e.nn.functional.linear(e.tensor(1.0), e.ones(4, 2), e.ones(4)),
+    "linear of a vector": lambda e: e.nn.functional.linear(e.ones(2, 3), e.ones(3), e.ones(1)),
+    "linear in 3 dimensions": lambda e: e.nn.functional.linear(
+        e.ones(2, 3), e.ones(1, 4, 3), e.ones(4)
+    ),
     "linear of a list": lambda e: e.nn.functional.linear([1.0], e.ones(4, 2)),
     "hardtanh": lambda e: e.nn.functional.hardtanh(e.ones(2), 2, 1),
     "celu": lambda e: e.nn.functional.celu(e.ones(2), 0.0),

@@ -9,23 +9,6 @@ from tinygrad_mnist._tensor.printing import parameter_repr
 from tinygrad_mnist.record import AccumulateGrad, TensorBase
 
 
-def _share(cls: type[Any], data: Any) -> Any:
-    """A tensor of class `cls` on the memory (and the version counter) of `data`."""
-    if data is None:
-        data = empty(0)
-    if not isinstance(data, TensorBase):
-        raise TypeError(
-            f"{cls.__name__}(): argument 'data' (position 1) must be Tensor, "
-            f"not {type(data).__name__}"
-        )
-    tensor = object.__new__(cls)
-    tensor._array = data._array
-    tensor._counter = data._counter
-    tensor._record = None
-    tensor._view = None
-    return tensor
-
-
 class Parameter(Tensor):
     """A tensor that a module trains: assigned to an attribute, it is among its `parameters()`.
 
@@ -43,7 +26,17 @@ class Parameter(Tensor):
 
     def __new__(cls, data: Any = None, requires_grad: bool = True) -> Any:
         """A parameter on the memory of `data`."""
-        parameter = _share(cls, data)
+        source = empty(0) if data is None else data
+        if not isinstance(source, TensorBase):
+            raise TypeError(
+                f"Parameter(): argument 'data' (position 1) must be Tensor, "
+                f"not {type(data).__name__}"
+            )
+        parameter = object.__new__(cls)
+        parameter._array = source._array
+        parameter._counter = source._counter
+        parameter._record = None
+        parameter._view = None
         if requires_grad:
             if parameter._array.dtype.kind != "f":
                 raise RuntimeError(
@@ -67,7 +60,14 @@ class Parameter(Tensor):
         return type(self), (self.detach(), self.requires_grad)
 
 
-class Buffer(Tensor):
+class _BufferType(type):
+    """Knows a buffer by its mark: it is an ordinary Tensor otherwise, and prints as one."""
+
+    def __instancecheck__(cls, instance: Any) -> bool:
+        return isinstance(instance, TensorBase) and getattr(instance, "_is_buffer", False)
+
+
+class Buffer(Tensor, metaclass=_BufferType):
     """A tensor that a module keeps but does not train: assigned to an attribute, it is a buffer.
 
     `persistent` says whether it is part of the module's `state_dict()`.
@@ -84,13 +84,12 @@ class Buffer(Tensor):
     persistent: bool
 
     def __new__(cls, data: Any = None, *, persistent: bool = True) -> Any:
-        """A buffer on the memory of `data`."""
-        buffer = _share(cls, data)
+        """A tensor on the memory of `data`, marked as a buffer."""
+        source = empty(0) if data is None else data
+        buffer = source.detach().requires_grad_(source.requires_grad)
         buffer.persistent = persistent
+        buffer._is_buffer = True
         return buffer
-
-    def __init__(self, data: Any = None, *, persistent: bool = True) -> None:
-        """Everything is done where the object is made."""
 
 
 __all__ = ["Buffer", "Parameter"]

@@ -1,13 +1,30 @@
-"""Affine maps: x Wᵀ + b."""
+"""The affine map x Wᵀ + b."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
-from tinygrad_mnist.ops import linalg
-from tinygrad_mnist.record import TensorBase, label
+from tinygrad_mnist import dtypes, kernels
+from tinygrad_mnist.ops.arguments import check_tensors
+from tinygrad_mnist.ops.linalg import matmul
+from tinygrad_mnist.primitive import primitive
+from tinygrad_mnist.record import Array, label
 
 Tensor = Any
+
+
+@primitive(grad_fn="AddmmBackward0")
+def _linear(input: Array, weight: Array, bias: Array) -> Any:
+    """x Wᵀ + b"""
+    return kernels.matmul(input, weight.T) + bias
+
+
+_linear.derivatives(
+    input=lambda g, weight: g @ weight,
+    weight=lambda g, input: g.T @ input,
+    bias=lambda g: g,
+)
 
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -20,15 +37,61 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     >>> F.linear(torch.tensor([[1.0, 2.0]]), torch.tensor([[3.0, 4.0]]), torch.tensor([0.5]))
     tensor([[11.5000]])
     """
-    for name, given in (("input", input), ("weight", weight)):
-        if not isinstance(given, TensorBase):
-            raise TypeError(
-                f"linear(): argument '{name}' (position {1 + (name == 'weight')}) must be Tensor, "
-                f"not {type(given).__name__}"
-            )
-    product = linalg.matmul(input, weight.T)
     if bias is None:
-        return product
-    if product._array.ndim == 2:
-        return label(product + bias, "AddmmBackward0")
-    return label(product + bias, "ViewBackward0")
+        check_tensors("linear", input=input, weight=weight)
+        return matmul(input, weight.T)
+    check_tensors("linear", input=input, weight=weight, bias=bias)
+    x, w, b = input._array, weight._array, bias._array
+    if w.ndim == 1 and b.ndim == 0 and x.ndim != 2:
+        return matmul(input, weight) + bias
+    _check(x, w, b)
+    if x.ndim == 2:
+        return _linear(input, weight, bias)
+    rows = _linear(input.reshape(-1, w.shape[1]), weight, bias)
+    return label(rows.reshape(*x.shape[:-1], w.shape[0]), "ViewBackward0")
+
+
+def _check(x: Array, weight: Array, bias: Array) -> None:
+    """RuntimeError, as PyTorch words it, unless the three fit together."""
+    if x.ndim == 0 or weight.ndim == 0:
+        raise RuntimeError(
+            "both arguments to linear need to be at least 1D, but they are "
+            f"{x.ndim}D and {weight.ndim}D"
+        )
+    if weight.ndim > 2:
+        raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {weight.ndim}D")
+    if weight.ndim == 1:
+        raise RuntimeError("mat2 must be a matrix, got 1-D tensor")
+    if not x.dtype == weight.dtype == bias.dtype:
+        _refuse_types(x, weight, bias)
+    rows, (outputs, inputs) = math.prod(x.shape[:-1]), weight.shape
+    if x.shape[-1] != inputs:
+        raise RuntimeError(
+            f"mat1 and mat2 shapes cannot be multiplied ({rows}x{x.shape[-1]} and "
+            f"{inputs}x{outputs})"
+        )
+    if bias.shape != (outputs,):
+        _check_bias(list(bias.shape), [rows, outputs])
+
+
+def _refuse_types(x: Array, weight: Array, bias: Array) -> None:
+    names = [dtypes.from_numpy_dtype(array.dtype).legacy_name for array in (x, weight, bias)]
+    if names[2] != names[1]:
+        pair = f"self and mat2 must have the same dtype, but got {names[2]} and {names[1]}"
+    else:
+        pair = f"mat1 and mat2 must have the same dtype, but got {names[0]} and {names[1]}"
+    raise RuntimeError(pair)
+
+
+def _check_bias(have: list[int], want: list[int]) -> None:
+    if len(have) > 2:
+        raise RuntimeError(
+            f"expand: the bias has {len(have)} dimensions, {have}; the product has two, {want}"
+        )
+    for back in range(1, len(have) + 1):
+        if have[-back] not in (1, want[-back]):
+            raise RuntimeError(
+                f"The expanded size of the tensor ({want[-back]}) must match the existing size "
+                f"({have[-back]}) at non-singleton dimension {len(want) - back}.  "
+                f"Target sizes: {want}.  Tensor sizes: {have}"
+            )
