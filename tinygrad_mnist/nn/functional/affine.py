@@ -47,7 +47,7 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     _check(x, w, b)
     if x.ndim == 2:
         return _linear(input, weight, bias)
-    rows = _linear(input.reshape(-1, w.shape[1]), weight, bias)
+    rows = _linear(input.reshape(math.prod(x.shape[:-1]), w.shape[1]), weight, bias)
     return label(rows.reshape(*x.shape[:-1], w.shape[0]), "ViewBackward0")
 
 

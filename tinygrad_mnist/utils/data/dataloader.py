@@ -100,7 +100,8 @@ class DataLoader(Generic[Sample]):
         self.multiprocessing_context = _read_context(multiprocessing_context, num_workers)
         self.generator = generator
         self.in_order = in_order
-        self.collate_fn = collate_fn or (default_collate if batch_sampler else default_convert)
+        usual = default_convert if batch_sampler is None else default_collate
+        self.collate_fn = usual if collate_fn is None else collate_fn
         self.persistent_workers = persistent_workers
         self._length_told: int | None = None
         self._iterator: Any = None
