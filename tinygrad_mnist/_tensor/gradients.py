@@ -7,11 +7,27 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from tinygrad_mnist import autograd
-from tinygrad_mnist.record import AccumulateGrad, current_record, Record, TensorBase, wrap
+from tinygrad_mnist import autograd, dtypes
+from tinygrad_mnist.record import AccumulateGrad, Record, TensorBase, current_record, wrap
 
 Tensor = Any
 _hook_numbers = itertools.count()
+
+_NOT_POPULATED = (
+    "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad "
+    "attribute won't be populated during autograd.backward(). If you indeed want the .grad field "
+    "to be populated for a non-leaf Tensor, use .retain_grad() on the non-leaf Tensor. If you "
+    "access the non-leaf Tensor by mistake, make sure you access the leaf Tensor instead. See "
+    "github.com/pytorch/pytorch/pull/30531 for more information."
+)
+_CPP_NAMES = {
+    dtypes.bool: "bool",
+    dtypes.uint8: "unsigned char",
+    dtypes.int32: "int",
+    dtypes.int64: "long int",
+    dtypes.float32: "float",
+    dtypes.float64: "double",
+}
 
 
 class RemovableHandle:
@@ -50,6 +66,14 @@ class Gradients(TensorBase):
 
     @requires_grad.setter
     def requires_grad(self, mode: bool) -> None:
+        if not isinstance(mode, bool):
+            raise RuntimeError("requires_grad must be a bool")
+        if mode and not self.is_leaf:
+            raise RuntimeError("you can only change requires_grad flags of leaf variables.")
+        if mode and self._array.dtype.kind != "f":
+            raise RuntimeError(
+                "only Tensors of floating point and complex dtype can require gradients"
+            )
         self.requires_grad_(mode)
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
@@ -57,6 +81,11 @@ class Gradients(TensorBase):
 
         Raises RuntimeError for a type that is not floating point, or for False on a non-leaf.
         """
+        if not isinstance(requires_grad, bool):
+            raise TypeError(
+                "requires_grad_(): argument 'requires_grad' (position 1) must be bool, "
+                f"not {type(requires_grad).__name__}"
+            )
         record = current_record(self)
         if record is not None and record.primitive is not None:
             if not requires_grad:
@@ -67,9 +96,7 @@ class Gradients(TensorBase):
                 )
         elif requires_grad and record is None:
             if self._array.dtype.kind != "f":
-                raise RuntimeError(
-                    "only Tensors of floating point and complex dtype can require gradients"
-                )
+                raise RuntimeError("only Tensors of floating point dtype can require gradients")
             self._record = self.__dict__.pop("_resting_leaf", None) or AccumulateGrad(self)
         elif not requires_grad and record is not None:
             self.__dict__["_resting_leaf"] = record
@@ -101,16 +128,8 @@ class Gradients(TensorBase):
         if record is None:
             resting = self.__dict__.get("_resting_leaf")
             return None if resting is None else resting.grad
-        if record.primitive is not None and record.watch is None:
-            warnings.warn(
-                "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its "
-                ".grad attribute won't be populated during autograd.backward(). If you indeed want "
-                "the .grad field to be populated for a non-leaf Tensor, use .retain_grad() on the "
-                "non-leaf Tensor. If you access the non-leaf Tensor by mistake, make sure you "
-                "access the leaf Tensor instead.",
-                UserWarning,
-                stacklevel=2,
-            )
+        if record.primitive is not None and record.grad is None and not self.retains_grad:
+            warnings.warn(_NOT_POPULATED, UserWarning, stacklevel=2)
         return record.grad
 
     @grad.setter
@@ -132,14 +151,27 @@ class Gradients(TensorBase):
         if not isinstance(value, TensorBase):
             raise TypeError(
                 "assigned grad expected to be a Tensor or None but got grad of type "
-                f"'{type(value).__name__}'"
+                f"{type(value).__name__}"
             )
         if value is self:
             raise RuntimeError("can't assign Variable as its own grad")
-        if value._array.dtype != self._array.dtype:
-            raise RuntimeError("assigned grad has data of a different type")
-        if value._array.shape != self._array.shape:
-            raise RuntimeError("assigned grad has data of a different size")
+        own, given = self._array, value._array
+        if given.dtype != own.dtype:
+            raise RuntimeError(
+                "attempting to assign a gradient with dtype "
+                f"'{_CPP_NAMES[dtypes.from_numpy_dtype(given.dtype)]}' to a tensor with grad_dtype "
+                f"'{dtypes.from_numpy_dtype(own.dtype).legacy_name}'. The gradient must match the "
+                "tensor's grad_dtype (defaults to the tensor's dtype). You can set the tensor's "
+                "grad_dtype attribute with a specific dtype, or None to allow any dtype. Set "
+                "grad_dtype with caution. Diverging the dtypes of a tensor and its gradient may "
+                "break downstream systems that assume they match."
+            )
+        if given.shape != own.shape:
+            raise RuntimeError(
+                f"attempting to assign a gradient of size '{list(given.shape)}' to a tensor of "
+                f"size '{list(own.shape)}'. Please ensure that the gradient and the tensor are the "
+                "same size"
+            )
 
     def backward(
         self,
@@ -172,7 +204,9 @@ class Gradients(TensorBase):
         if record is None:
             raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
         if not isinstance(record, AccumulateGrad):
-            raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
+            raise RuntimeError(
+                "post accumulate grad hooks cannot be registered on non-leaf tensors"
+            )
         return _register(record.watched().post_hooks, hook)
 
     def detach(self) -> Tensor:
@@ -187,7 +221,7 @@ class Gradients(TensorBase):
                 "DistributedDataParallel (DDP) for training, and gradient_as_bucket_view is set as "
                 "True, gradients are views of DDP buckets, and hence detach_() cannot be called on "
                 "these gradients. To fix this error, please refer to the Optimizer.zero_grad() "
-                "function in torch/optim/optimizer.py as a reference."
+                "function in torch/optim/optimizer.py as the solution."
             )
         self._record = None
         return self
@@ -200,12 +234,13 @@ class Gradients(TensorBase):
     @data.setter
     def data(self, value: Tensor) -> None:
         if not isinstance(value, TensorBase):
-            raise TypeError(
-                f"Variable data has to be a tensor, but got {type(value).__name__}"
-            )
+            raise TypeError(f"Variable data has to be a tensor, but got {type(value).__name__}")
         record = self._record
         if record is not None and value._array.dtype.kind != "f":
-            raise RuntimeError("data set to a tensor that requires gradients must be floating point")
+            raise RuntimeError(
+                "data set to a tensor that requires gradients must be floating point or complex "
+                "dtype"
+            )
         self._array = value._array
         if record is not None and record.primitive is None:
             record.shape = value._array.shape
@@ -223,6 +258,11 @@ class Gradients(TensorBase):
         while tensor._view is not None:
             tensor = tensor._view[0]
         return None if tensor is self else tensor
+
+    @property
+    def output_nr(self) -> int:
+        """Which output of its operation the tensor is: operations here have one."""
+        return 0
 
     def _is_view(self) -> bool:
         """Whether the tensor is a view of another."""

@@ -1,236 +1,305 @@
-"""Operations that write their result into their first tensor, as `add_` and `x[i] = v` do."""
+"""Operations that write their result into their first tensor, as `add_` and `x[i] = v` do.
+
+Without records the array is overwritten and its version raised. A tensor that was computed is
+rebound to a newer record as well: who saved the old numbers finds that the version has changed.
+"""
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import numpy as np
 
 from tinygrad_mnist import dtypes, kernels
-from tinygrad_mnist.ops import arithmetic, casting
-from tinygrad_mnist.ops.indexing import index_put, one_key, read_key
-from tinygrad_mnist.primitive import Primitive
-from tinygrad_mnist.record import current_record, Record, state, TensorBase, wrap
+from tinygrad_mnist.calling import explain_shapes, record_call
+from tinygrad_mnist.ops import arithmetic, shapes
+from tinygrad_mnist.ops.index_keys import WHOLE, Key, read_index
+from tinygrad_mnist.ops.indexing import index_put, put
+from tinygrad_mnist.record import (
+    OBSERVERS,
+    Record,
+    TensorBase,
+    current_record,
+    label,
+    state,
+    wrap,
+)
+
+from .memory import check_no_overlap, check_no_partial_overlap, writeable
+from .scalars import element, read_number, type_name
 
 Tensor = Any
+_OF_LEAF = " leaf Variable that requires grad is being used in an in-place operation."
 
 
-def check_inplace(target: TensorBase, *others: Any) -> bool:
-    """Whether a change of `target` must be recorded; raises PyTorch's error where it may not be
-    made: on a leaf that requires a gradient, or through a view that autograd follows."""
+def check_inplace(target: TensorBase, *others: Any, through_view: bool = False) -> bool:
+    """Whether a change of `target` must be recorded.
+
+    Raises PyTorch's RuntimeError for a leaf that requires a gradient, and for a view of one;
+    NotImplementedError for another view that autograd follows.
+    """
     if not state.grad_enabled:
         return False
-    record = current_record(target)
+    record = target._record if target._view is None else current_record(target)
     if record is not None and record.primitive is None:
-        raise RuntimeError(
-            "a leaf Variable that requires grad is being used in an in-place operation."
-        )
-    concerned = record is not None or any(
-        [isinstance(other, TensorBase) and current_record(other) is not None for other in others]
-    )
-    if not concerned or target._array.dtype.kind != "f":
-        return False
+        raise RuntimeError(("a view of a" if through_view else "a") + _OF_LEAF)
     if target._view is not None:
-        base = _root(target)
-        base_record = current_record(base)
-        if base_record is not None and base_record.primitive is None:
-            raise RuntimeError(
-                "a view of a leaf Variable that requires grad is being used in an in-place "
-                "operation."
-            )
+        _check_view(target, record)
+    if target._array.dtype.kind != "f":
+        return False
+    concerned = record is not None or any(
+        isinstance(other, TensorBase) and current_record(other) is not None for other in others
+    )
+    if concerned and target._view is not None:
         raise NotImplementedError(
             "an in-place operation through a differentiable view is not supported: change the "
             "tensor it was taken from, as in base[index] = value, or work on view.clone()"
         )
-    return True
+    return concerned
 
 
-def _root(tensor: TensorBase) -> TensorBase:
-    while tensor._view is not None:
-        tensor = tensor._view[0]
-    return tensor
-
-
-def _check_memory(target: TensorBase) -> None:
-    if not target._array.flags.writeable:
+def _check_view(view: TensorBase, record: Record | None) -> None:
+    """Raise PyTorch's error for a change through a view of a leaf, or one made under no_grad."""
+    base = view
+    while base._view is not None:
+        base = base._view[0]
+    base_record = base._record
+    if base_record is None:
+        return
+    if record is None:
         raise RuntimeError(
-            "unsupported operation: more than one element of the written-to tensor refers to a "
-            "single memory location. Please clone() the tensor before performing the operation."
+            "A view was created in no_grad mode and is being modified inplace with grad mode "
+            "enabled. Given that this use case is ambiguous and error-prone, it is forbidden. You "
+            "can clarify your code by moving both the view and the inplace either both inside the "
+            "no_grad block (if you don't want the inplace to be tracked) or both outside (if you "
+            "want the inplace to be tracked)."
         )
+    if base_record.primitive is None:
+        raise RuntimeError("a view of a" + _OF_LEAF)
 
 
-def in_place(op: Primitive, target: Tensor, *others: Any, **attributes: Any) -> Tensor:
+def in_place(op: Any, target: Tensor, *others: Any, **attributes: Any) -> Tensor:
     """Write `op(target, *others)` into `target`; a non-leaf is rebound to a newer record."""
-    if check_inplace(target, *others):
-        return _recorded(op, target, others, attributes)
-    array = target._array
-    _check_memory(target)
-    if op.ufunc is not None and array.dtype.kind == "f":
-        values = [other._array if isinstance(other, TensorBase) else other for other in others]
-        if all([_fits(value, array) for value in values]):
-            state.quietly(op.ufunc, array, *values, array)
-            target._counter[0] += 1
-            return target
-    with_no_record = wrap(array)
-    plain = [other.detach() if isinstance(other, TensorBase) else other for other in others]
-    store(target, op(with_no_record, *plain, **attributes)._array)
+    recorded = state.grad_enabled and check_inplace(target, *others)
+    if not recorded and not attributes and not OBSERVERS and _at_once(op, target, others):
+        return target
+    for other in others:
+        if isinstance(other, TensorBase):
+            check_no_partial_overlap(target._array, other._array)
+    result = op(target, *others, **attributes)
+    if recorded:
+        _rebind(target, result)
+    else:
+        _store(target, result)
     return target
 
 
-def _fits(value: Any, array: Any) -> bool:
-    """Whether NumPy may compute with `value` straight into `array`."""
-    if value.__class__ is float or value.__class__ is int:
-        return True
-    if not isinstance(value, np.ndarray):
-        return False
-    return value.dtype == array.dtype and value.shape == array.shape
-
-
-def store(target: TensorBase, result: Any) -> None:
-    """Write an array into a tensor's memory; RuntimeError where shape or type do not allow it."""
+def _at_once(op: Any, target: Tensor, others: tuple[Any, ...]) -> bool:
+    """Let NumPy compute straight into the array, where shapes and types need no care."""
+    ufunc = getattr(op, "ufunc", None)
     array = target._array
-    _check_memory(target)
-    have, want = dtypes.from_numpy_dtype(result.dtype), dtypes.from_numpy_dtype(array.dtype)
+    if ufunc is None or array.dtype.kind != "f":
+        return False
+    values: list[Any] = []
+    for other in others:
+        if isinstance(other, TensorBase):
+            value = other._array
+            if value.dtype is not array.dtype:
+                return False
+            if value.base is not None or array.base is not None:
+                check_no_partial_overlap(array, value)
+            values.append(value)
+        elif other.__class__ is float or other.__class__ is int:
+            values.append(other)
+        else:
+            return False
+    try:
+        state.quietly(ufunc, array, *values, array)
+    except ValueError:
+        return False
+    target._counter[0] += 1
+    return True
+
+
+def _store(target: Tensor, result: Tensor) -> None:
+    """Write a result into a tensor; RuntimeError where shape or type do not allow it."""
+    array, found = target._array, result._array
+    have, want = dtypes.from_numpy_dtype(found.dtype), dtypes.from_numpy_dtype(array.dtype)
     if not dtypes.can_cast(have, want):
         raise RuntimeError(
             f"result type {have.legacy_name} can't be cast to the desired output type "
             f"{want.legacy_name}"
         )
-    if result.shape != array.shape:
+    if found.shape != array.shape:
         raise RuntimeError(
             f"output with shape {list(array.shape)} doesn't match the broadcast shape "
-            f"{list(result.shape)}"
+            f"{list(found.shape)}"
         )
-    array[...] = result
+    state.quietly(put, writeable(array), None, found)
     target._counter[0] += 1
+    _report(target, result, WHOLE, None)
 
 
-def _recorded(op: Primitive, target: Tensor, others: Any, attributes: dict[str, Any]) -> Tensor:
-    """The way for a non-leaf: compute beside it, write the result, take over the record."""
-    source = wrap(target._array.copy())
-    source._record = current_record(target)
-    others = tuple([source if other is target else other for other in others])
-    result = op(source, *others, **attributes)
-    store(target, result._array)
-    adopt(target, result)
-    return target
-
-
-def adopt(target: Tensor, result: Tensor) -> None:
-    """Make `result`'s record that of `target`, which now holds the same numbers."""
+def _rebind(target: Tensor, result: Tensor) -> None:
+    """Write a result into a non-leaf, which takes over the result's record."""
     record: Record | None = result._record
-    if record is not None:
-        record.saved = tuple(
-            [
-                (target._array, target._counter, target._counter[0])
-                if saved is not None and saved[0] is result._array
-                else saved
-                for saved in record.saved
-            ]
-        )
-        record.dtype = target._array.dtype
+    if record is None:
+        write(target, result, WHOLE, None, "CopyBackwards")
+        return
+    saved = list(record.saved)
+    if saved and saved[0] is not None and saved[0][0] is target._array:
+        saved[0] = (target._array.copy(), [0], 0)
+    _store(target, result)
+    if saved and saved[-1] is not None and saved[-1][0] is result._array:
+        saved[-1] = (target._array, target._counter, target._counter[0])
+    record.saved = tuple(saved)
+    record.dtype = target._array.dtype
+    _take(target, record)
+
+
+def _take(target: Tensor, record: Record) -> None:
+    """Make `record` the tensor's; who asked for the tensor's gradient gets it there."""
+    old: Record | None = target._record
     target._record = record
+    if old is not None and old.watch is not None and old.watch.retains_grad:
+        watch = record.watched()
+        watch.retains_grad, watch.grad = True, old.watch.grad
+        old.watch.retains_grad = False
+
+
+def _report(target: Tensor, value: Any, region: Key, arrays: Key | None) -> None:
+    """Tell this thread's observer of a change: an `index_put` whose result is its first input."""
+    observer = OBSERVERS.get(threading.get_ident()) if OBSERVERS else None
+    if observer is not None:
+        observer(index_put, (target, value), {"region": region, "arrays": arrays}, target)
+
+
+def write(
+    target: Tensor,
+    value: Any,
+    region: Key,
+    arrays: Key | None,
+    name: str,
+    overlapping: bool = False,
+) -> None:
+    """Write a tensor's or a number's value into places of `target`, recorded as `name`."""
+    whole = region is WHOLE
+    recorded = check_inplace(target, value, through_view=not whole)
+    array = target._array
+    found = value._array if isinstance(value, TensorBase) else value
+    part = writeable(array if whole else array[region], overlapping=overlapping)
+    if isinstance(value, TensorBase) and found.ndim:
+        (check_no_partial_overlap if arrays is None else check_no_overlap)(part, found)
+    state.quietly(put, part, arrays, found)
+    target._counter[0] += 1
+    if recorded:
+        before, after = wrap(array), wrap(array)
+        before._record = target._record
+        attributes = {"region": region, "arrays": arrays}
+        record_call(index_put, (before, value), (array, found), after, attributes)
+        _take(target, label(after, name)._record)
+    _report(target, value, region, arrays)
 
 
 def fill(target: Tensor, value: Any) -> Tensor:
-    """Write one number everywhere; the gradient of what was there is zero."""
-    number = value.item() if isinstance(value, TensorBase) else value
-    recorded = check_inplace(target)
-    _check_memory(target)
-    target._array.fill(dtypes.cast(number, target.dtype))
-    target._counter[0] += 1
-    if recorded:
-        target._record = None
+    """Write one number everywhere: a Python number or a 0-d tensor."""
+    name = "FillBackward3"
+    if isinstance(value, TensorBase):
+        if value._array.ndim:
+            raise RuntimeError(
+                "fill_ only supports 0-dimension value tensor but got tensor with "
+                f"{value._array.ndim} dimensions."
+            )
+    else:
+        value = element(read_number("fill_", "value", 1, value), target.dtype)
+        name = "FillBackward2"
+    write(target, value, WHOLE, None, name, overlapping=True)
     return target
 
 
-def copy(target: Tensor, source: Tensor) -> Tensor:
-    """Write `source`, broadcast and converted to the type of `target`."""
-    if not isinstance(source, TensorBase):
+def zero(target: Tensor) -> Tensor:
+    """Write 0 everywhere."""
+    write(target, 0, WHOLE, None, "ZeroBackward0", overlapping=True)
+    return target
+
+
+def copy(target: Tensor, other: Any, non_blocking: bool = False) -> Tensor:
+    """Write `other`, broadcast and converted to the type of `target`."""
+    if isinstance(other, bool | int | float | np.generic):
+        other = wrap(np.asarray(other))
+    if not isinstance(other, TensorBase):
         raise TypeError(
-            f"copy_(): argument 'other' (position 1) must be Tensor, not {type(source).__name__}"
+            f"copy_(): argument 'other' (position 1) must be Tensor, not {type(other).__name__}"
         )
-    recorded = check_inplace(target, source)
-    _check_memory(target)
-    shape = target._array.shape
-    if recorded:
-        result = casting.clone(casting.cast_to(source, target.dtype).expand(shape))
-        target._array[...] = result._array
-        target._counter[0] += 1
-        adopt(target, result)
-        return target
-    _write(target, (Ellipsis,), source)
+    check_no_partial_overlap(target._array, other._array)
+    have, want = other._array.shape, target._array.shape
+    if have != want:
+        explain_shapes((target._array, other._array))
+        together = np.broadcast_shapes(have, want)
+        if together != want:
+            raise RuntimeError(
+                f"output with shape {list(want)} doesn't match the broadcast shape {list(together)}"
+            )
+    write(target, other, WHOLE, None, "CopyBackwards")
     return target
-
-
-def _write(target: Tensor, key: Any, value: Any) -> None:
-    """target[key] = value on arrays, under PyTorch's rules for shapes."""
-    array = value._array if isinstance(value, TensorBase) else np.asarray(value)
-    region = target._array[key]
-    if isinstance(value, TensorBase) and array.ndim > region.ndim:
-        lead = array.shape[: array.ndim - region.ndim]
-        if any(size != 1 for size in lead):
-            _refuse_write(array.shape, region.shape)
-        array = array.reshape(array.shape[len(lead) :])
-    try:
-        broadcast = np.broadcast_to(array, region.shape)
-    except ValueError:
-        _refuse_write(array.shape, region.shape)
-    state.quietly(_assign, target._array, key, broadcast)
-    target._counter[0] += 1
-
-
-def _assign(array: Any, key: Any, values: Any) -> None:
-    array[key] = values.astype(array.dtype, copy=False)
-
-
-def _refuse_write(have: tuple[int, ...], want: tuple[int, ...]) -> None:
-    raise RuntimeError(
-        f"shape mismatch: value tensor of shape {list(have)} cannot be broadcast to indexing "
-        f"result of shape {list(want)}"
-    )
 
 
 def setitem(target: Tensor, index: Any, value: Any) -> None:
     """`target[index] = value` for a tensor or a number."""
-    if not isinstance(value, TensorBase | bool | int | float | np.ndarray | np.generic):
-        raise TypeError(f"can't assign a {type(value).__name__} to a {target.type()}")
-    if check_inplace(target, value):
-        key = one_key(index, target._array)
-        source = wrap(target._array.copy())
-        source._record = current_record(target)
-        given = value if isinstance(value, TensorBase) else wrap(np.asarray(value))
-        region = target._array[key].shape
-        values = casting.cast_to(given, target.dtype).expand(region)
-        result = index_put(source, values, key=key)
-        target._array[...] = result._array
-        target._counter[0] += 1
-        adopt(target, result)
-        return
-    _check_memory(target)
-    key, arrays = read_key(index, target._array.shape)
-    if arrays is None:
-        _write(target, key, value)
-        return
-    region = wrap(target._array[key], target._counter)
-    _write(region, arrays, value)
+    region, arrays = read_index(index, target._array.shape)
+    if isinstance(value, TensorBase):
+        value = _values_for(target, value, region, arrays)
+    elif isinstance(value, bool | int | float | np.generic):
+        value = element(read_number("__setitem__", "value", 2, value), target.dtype)
+    else:
+        raise TypeError(f"can't assign a {type_name(value)} to a {target.type()}")
+    name = "CopySlices"
+    if region is WHOLE:
+        name = "CopyBackwards" if arrays is None else "IndexPutBackward0"
+    write(target, value, region, arrays, name)
 
 
-def scaled_update(target: Tensor, other: Any, alpha: float, sign: int) -> Tensor:
+def _values_for(target: Tensor, value: Tensor, region: Key, arrays: Key | None) -> Tensor:
+    """The values to assign, without leading dimensions of size 1.
+
+    Raises RuntimeError where PyTorch refuses their shape, or their type beside index arrays.
+    """
+    shape = value._array.shape
+    if arrays is not None:
+        is_mask = value._array.size == 1 and len(arrays) == 1 and arrays[0].dtype == bool
+        if value._array.dtype != target._array.dtype and not is_mask:
+            raise RuntimeError(
+                "Index put requires the source and destination dtypes match, got "
+                f"{target.dtype.legacy_name} for the destination and "
+                f"{value.dtype.legacy_name} for the source."
+            )
+    elif shape == target._array[region].shape:
+        return value
+    lead = next((d for d, size in enumerate(shape) if size != 1), len(shape))
+    value = shapes.reshape(value, shape[lead:]) if lead else value
+    return value if arrays is not None else shapes.expand(value, target._array[region].shape)
+
+
+def scaled_update(target: Tensor, other: Any, alpha: Any, sign: int) -> Tensor:
     """target += sign · alpha · other: what an optimiser does to a parameter, in one pass."""
-    if alpha == 1:
+    if alpha.__class__ is int and alpha == 1:
         return in_place(arithmetic._add if sign > 0 else arithmetic._sub, target, other)
-    if not check_inplace(target, other) and isinstance(other, TensorBase):
+    if alpha.__class__ is float and isinstance(other, TensorBase) and not OBSERVERS:
         array, change = target._array, other._array
-        if array.dtype.kind == "f" and _fits(change, array):
-            _check_memory(target)
-            kernels.sgd_update(array, change, -sign * alpha)
+        alike = array.dtype is change.dtype and array.shape == change.shape
+        if alike and array.dtype.kind == "f" and not check_inplace(target, other):
+            check_no_partial_overlap(array, change)
+            kernels.sgd_update(writeable(array), change, -sign * alpha)
             target._counter[0] += 1
             return target
-    return in_place(arithmetic._add if sign > 0 else arithmetic._sub, target, other * alpha)
+    return in_place(arithmetic.add if sign > 0 else arithmetic.sub, target, other, alpha=alpha)
 
 
-__all__ = [
-    "adopt", "check_inplace", "copy", "fill", "in_place", "scaled_update",
-    "setitem", "store",
-]  # fmt: skip
+def become(target: Tensor, view: Tensor) -> Tensor:
+    """Give a tensor the shape of a view of it, as `t_` does: the memory stays the same."""
+    if check_inplace(target):
+        _take(target, view._record)
+    target._array = view._array
+    target._counter[0] += 1
+    return target

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mnist.ops import arithmetic, comparisons, indexing, linalg
 from tinygrad_mnist.calling import call_binary, call_unary
+from tinygrad_mnist.ops import arithmetic, comparisons, indexing, linalg
 from tinygrad_mnist.primitive import Primitive
-from tinygrad_mnist.record import TensorBase
+from tinygrad_mnist.record import TensorBase, wrap
 
 from .in_place import in_place, setitem
 
@@ -21,7 +21,7 @@ _OPERANDS = (TensorBase, *_NUMBERS)
 
 def _forward(op: Primitive, name: str) -> Any:
     def operator(self: Tensor, other: Any) -> Tensor:
-        if isinstance(other, TensorBase) or isinstance(other, _NUMBERS):
+        if isinstance(other, _OPERANDS):
             return call_binary(op, self, other)
         return NotImplemented
 
@@ -45,7 +45,7 @@ def _composed(function: Callable[..., Tensor], name: str, reflected: bool = Fals
     """The operator for a function that is not itself a primitive."""
 
     def operator(self: Tensor, other: Any) -> Tensor:
-        if isinstance(other, TensorBase) or isinstance(other, _NUMBERS):
+        if isinstance(other, _OPERANDS):
             return function(other, self) if reflected else function(self, other)
         return NotImplemented
 
@@ -56,7 +56,7 @@ def _composed(function: Callable[..., Tensor], name: str, reflected: bool = Fals
 
 def _assigned(op: Primitive, name: str) -> Any:
     def operator(self: Tensor, other: Any) -> Tensor:
-        if isinstance(other, TensorBase) or isinstance(other, _NUMBERS):
+        if isinstance(other, _OPERANDS):
             return in_place(op, self, other)
         return NotImplemented
 
@@ -99,8 +99,15 @@ class Operators:
     __le__ = _forward(comparisons.le, "__le__")
     __gt__ = _forward(comparisons.gt, "__gt__")
     __ge__ = _forward(comparisons.ge, "__ge__")
-    __eq__ = _forward(comparisons.eq, "__eq__")
     __ne__ = _forward(comparisons.ne, "__ne__")
+
+    def __eq__(self, other: Any) -> Any:
+        """x == y; y may be a NumPy array, as PyTorch has it for no other comparison."""
+        if isinstance(other, _OPERANDS):
+            return call_binary(comparisons.eq, self, other)
+        return (
+            comparisons.eq(self, wrap(other)) if isinstance(other, np.ndarray) else NotImplemented
+        )
 
     def __hash__(self) -> int:
         return id(self)
@@ -111,9 +118,9 @@ class Operators:
 
     def __rtruediv__(self, other: Any) -> Tensor:
         """y / x"""
-        if not isinstance(other, _NUMBERS):
+        if not isinstance(other, (*_NUMBERS, np.ndarray)):
             return NotImplemented
-        return call_binary(arithmetic.mul, arithmetic.reciprocal(self), other)
+        return arithmetic.reciprocal(self) * other
 
     def __matmul__(self, other: Any) -> Tensor:
         """The matrix product."""

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-_KINDS = ("cpu", "cuda", "mps", "meta", "xpu")
+_KINDS = (
+    "cpu", "cuda", "ipu", "xpu", "mkldnn", "opengl", "opencl", "ideep", "hip", "ve", "fpga", "maia",
+    "xla", "lazy", "vulkan", "mps", "meta", "hpu", "mtia", "privateuseone",
+)  # fmt: skip
 
 
 class device:
     """A place for tensors, by name: "cpu", "cuda:0", … Only "cpu" can hold any here.
 
-    Raises RuntimeError for a name that PyTorch does not know.
+    In a `with` block, where tensors are made. Raises RuntimeError for a name that PyTorch does not
+    know, NotImplementedError for a `with` block on another device than the CPU.
 
     >>> import tinygrad_mnist as torch
     >>> torch.device("cpu")
@@ -19,22 +23,25 @@ class device:
 
     __slots__ = ("index", "type")
 
-    def __init__(self, type: Any, index: int | None = None) -> None:
+    type: str
+    index: int | None
+
+    def __init__(self, type: Any, index: Any = None) -> None:
         if isinstance(type, device):
             type, index = type.type, type.index
         elif isinstance(type, int):
-            type, index = "cuda", type
+            raise RuntimeError("Cannot access accelerator device when none is available.")
         elif not isinstance(type, str):
-            raise TypeError(f"device(): argument 'type' must be str, not {type.__class__.__name__}")
-        name, colon, number = type.partition(":")
-        if name not in _KINDS:
-            raise RuntimeError(
-                f"Expected one of {', '.join(_KINDS)} device type at start of device string: {name}"
+            raise TypeError(
+                f"device(): argument 'type' (position 1) must be str, not {type.__class__.__name__}"
             )
-        if colon and not number.isdigit():
-            raise RuntimeError(f"Invalid device string: '{type}'")
-        self.type = name
-        self.index = int(number) if colon else index
+        if index is not None and not isinstance(index, int):
+            raise TypeError(
+                "device(): argument 'index' (position 2) must be int, "
+                f"not {index.__class__.__name__}"
+            )
+        self.type, number = _read_name(type)
+        self.index = index if number is None else number
 
     def __repr__(self) -> str:
         index = "" if self.index is None else f", index={self.index}"
@@ -44,9 +51,7 @@ class device:
         return self.type if self.index is None else f"{self.type}:{self.index}"
 
     def __eq__(self, other: object) -> bool:
-        return (
-            isinstance(other, device) and (self.type, self.index) == (other.type, other.index)
-        )
+        return isinstance(other, device) and (self.type, self.index) == (other.type, other.index)
 
     def __hash__(self) -> int:
         return hash((self.type, self.index))
@@ -54,13 +59,34 @@ class device:
     def __reduce__(self) -> tuple[Any, ...]:
         return device, (self.type, self.index)
 
+    def __enter__(self) -> device:
+        check_device(self)
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        """Nothing changed: tensors are made on the CPU in any case."""
+
+
+def _read_name(text: str) -> tuple[str, int | None]:
+    """The kind and the number in a name such as "cuda:1"."""
+    if not text:
+        raise RuntimeError("Device string must not be empty")
+    name, colon, number = text.partition(":")
+    if (colon and not number.isdigit()) or not name.isalpha():
+        raise RuntimeError(f"Invalid device string: '{text}'")
+    if name not in _KINDS:
+        raise RuntimeError(
+            f"Expected one of {', '.join(_KINDS)} device type at start of device string: {name}"
+        )
+    return name, int(number) if colon else None
+
 
 CPU = device("cpu")
 
 
 def check_device(place: Any) -> None:
     """NotImplementedError with the way round unless `place` is the CPU (or None)."""
-    if place is not None and device(place).type != "cpu":
+    if place is not None and place is not CPU and device(place).type != "cpu":
         raise NotImplementedError(
             f"tensors cannot be put on '{place}': this engine computes on the CPU. Write "
             "device = 'cuda' if torch.cuda.is_available() else 'cpu', or run the PyTorch "

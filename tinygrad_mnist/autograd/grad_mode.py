@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Callable
-from types import TracebackType
 from typing import Any, TypeVar
 
 from tinygrad_mnist.record import state
@@ -32,17 +32,21 @@ class _GradMode:
         self.previous = state.grad_enabled
         state.grad_enabled = self.mode
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *details: object) -> None:
         state.grad_enabled = self.previous
 
     def __call__(self, function: Function) -> Function:
         mode = self.mode
-        if getattr(function, "__code__", None) and function.__code__.co_flags & _GENERATOR:
+        if isinstance(function, type):
+            warnings.warn(
+                "Decorating classes is deprecated and will be disabled in future versions. You "
+                "should only decorate functions or methods. To preserve the current behavior of "
+                "class decoration, you can directly decorate the `__init__` method and nothing "
+                "else.",
+                FutureWarning,
+                stacklevel=2,
+            )
+        elif hasattr(function, "__code__") and function.__code__.co_flags & _GENERATOR:
             return _generator_in_mode(function, mode)  # type: ignore[return-value]
 
         @functools.wraps(function)
@@ -81,7 +85,22 @@ def _generator_in_mode(function: Callable[..., Any], mode: bool) -> Callable[...
     return in_mode
 
 
-class no_grad(_GradMode):
+class _FixedMode(_GradMode):
+    """A mode whose name is a decorator without parentheses, too."""
+
+    __slots__ = ()
+
+    recording: bool
+
+    def __new__(cls, function: Any = None) -> Any:
+        """The mode, or `function` decorated with it."""
+        return object.__new__(cls) if function is None else cls()(function)
+
+    def __init__(self) -> None:
+        self.mode = self.recording
+
+
+class no_grad(_FixedMode):
     """Operations leave no records: for updates and evaluation. A context manager and a decorator.
 
     >>> import tinygrad_mnist as torch
@@ -92,29 +111,32 @@ class no_grad(_GradMode):
     """
 
     __slots__ = ()
-
-    def __new__(cls, function: Any = None) -> Any:
-        if function is None:
-            return super().__new__(cls)
-        return enable_grad()(function) if cls is enable_grad else no_grad()(function)
-
-    def __init__(self, function: Any = None) -> None:
-        super().__init__(False)
+    recording = False
 
 
-class enable_grad(no_grad):
-    """Operations leave records again, inside a `no_grad` block."""
+class enable_grad(_FixedMode):
+    """Operations leave records again, inside a `no_grad` block.
+
+    >>> import tinygrad_mnist as torch
+    >>> x = torch.ones(2, requires_grad=True)
+    >>> with torch.no_grad(), torch.enable_grad():
+    ...     (x * 2).requires_grad
+    True
+    """
 
     __slots__ = ()
-
-    def __init__(self, function: Any = None) -> None:
-        _GradMode.__init__(self, True)
+    recording = True
 
 
 class set_grad_enabled(_GradMode):
     """Set recording to `mode` at once, and restore it if used as a context manager.
 
     Raises TypeError when `mode` is not a bool.
+
+    >>> import tinygrad_mnist as torch
+    >>> with torch.set_grad_enabled(False):
+    ...     torch.is_grad_enabled()
+    False
     """
 
     __slots__ = ()
@@ -129,21 +151,29 @@ class set_grad_enabled(_GradMode):
         state.grad_enabled = mode
 
     def __enter__(self) -> None:
+        """The mode was set when the object was made."""
         state.grad_enabled = self.mode
 
     def __call__(self, function: Function) -> Function:
+        """The function, run in this mode; outside it, what was before holds again."""
         state.grad_enabled = self.previous
         return super().__call__(function)
 
 
-class inference_mode(no_grad):
-    """`no_grad`, by the name PyTorch gives to a stricter form of it."""
+class inference_mode(_GradMode):
+    """`no_grad` by another name (in PyTorch it is stricter); with mode=False, `enable_grad`.
+
+    >>> import tinygrad_mnist as torch
+    >>> with torch.inference_mode():
+    ...     torch.is_grad_enabled()
+    False
+    """
 
     __slots__ = ()
 
     def __new__(cls, mode: Any = True) -> Any:
-        return no_grad.__new__(cls, None if isinstance(mode, bool) else mode)
+        """The mode, or a function decorated with it."""
+        return object.__new__(cls) if isinstance(mode, bool) else cls()(mode)
 
-    def __init__(self, mode: Any = True) -> None:
-        enabled = not mode if isinstance(mode, bool) else False
-        _GradMode.__init__(self, enabled and state.grad_enabled)
+    def __init__(self, mode: bool = True) -> None:
+        super().__init__(not mode)

@@ -2,103 +2,235 @@
 
 from __future__ import annotations
 
-import operator
 from typing import Any
 
 import numpy as np
 
 from tinygrad_mnist.calling import call_unary
 from tinygrad_mnist.primitive import primitive
-from tinygrad_mnist.record import label, TensorBase
+from tinygrad_mnist.record import Array, label
 
 from .arguments import read_dim
+from .index_keys import ALL, WHOLE, Key, explain_arrays, read_index
 
 __all__ = [
     "gather",
+    "narrow",
+    "select",
+    "unbind",
 ]
 
 Tensor = Any
-Key = tuple[Any, ...]
+Shape = tuple[int, ...]
 
 
 @primitive(view=True, grad_fn="SliceBackward0")
-def _slice(input, *, key):
+def _slice(input: Array, *, key: Key) -> Array:
     """x[key], where key holds integers, slices and None: a view"""
     return input[key]
 
 
-@primitive(grad_fn="IndexBackward0")
-def _index(input, *, key):
+@primitive(grad_fn="SliceBackwardBackward0")
+def _slice_backward(input: Array, *, key: Key, shape: Shape) -> Array:
+    """zeros, with x at key"""
+    out = np.zeros(shape, input.dtype)
+    out[key] = input
+    return out
+
+
+_slice.derivatives(input=lambda g, key, shape: _slice_backward(g, key=key, shape=shape))
+_slice_backward.derivatives(input=lambda g, key: _slice(g, key=key))
+
+
+@primitive
+def _index(input: Array, *, key: Key) -> Array:
     """x[key], where key holds arrays of indices: a copy"""
     return input[key]
 
 
 @primitive
-def _put(input, *, key, shape):
-    """zeros, with x added at key"""
+def _index_backward(input: Array, *, key: Key, shape: Shape) -> Array:
+    """zeros, with x added at key, as often as a place is named"""
     out = np.zeros(shape, input.dtype)
-    if any(isinstance(part, np.ndarray) and part.dtype != bool for part in key):
-        np.add.at(out, key, input)
-    else:
+    if len(key) == 1 and key[0].dtype != bool and len(shape) > 1:
+        _add_rows(out, key[0].reshape(-1), input)
+    elif all(part is ALL or part.dtype == bool for part in key):
         out[key] = input
+    else:
+        np.add.at(out, key, input)
     return out
 
 
-_slice.derivatives(input=lambda g, key, shape: _put(g, key=key, shape=shape))
-_index.derivatives(input=lambda g, key, shape: _put(g, key=key, shape=shape))
-_put.derivatives(input=lambda g, key: _index(g, key=key))
+def _add_rows(out: Array, rows: Array, values: Array) -> None:
+    """out[row] += value for each; rows named more than once are summed first, which is fast."""
+    if not rows.size:
+        return
+    rows = rows % len(out)
+    order = rows.argsort(kind="stable")
+    ordered = rows[order]
+    starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
+    values = values.reshape(rows.size, *out.shape[1:])
+    out[ordered[starts]] = np.add.reduceat(values[order], starts, axis=0)
 
 
-@primitive(grad_fn="CopySlices")
-def index_put(input, values, *, key):
-    """x, with values at key"""
-    out = input.copy()
-    out[key] = values
+_index.derivatives(input=lambda g, key, shape: _index_backward(g, key=key, shape=shape))
+_index_backward.derivatives(input=lambda g, key: _index(g, key=key))
+
+
+@primitive(grad_fn="IndexPutBackward0")
+def index_put(input: Array, values: Any, *, region: Key, arrays: Key | None) -> Array:
+    """x, with values at the arrays of indices in a region"""
+    out = input.copy(order="K")
+    put(out[region], arrays, values)
     return out
+
+
+def put(array: Array, arrays: Key | None, values: Any) -> None:
+    """Write `values` into an array, at the places that arrays of indices name (None: at all)."""
+    try:
+        array[... if arrays is None else arrays] = values
+    except IndexError:
+        explain_arrays(arrays or (), array.shape)
+        raise
+    except (TypeError, ValueError):
+        raise RuntimeError(
+            f"shape mismatch: value tensor of shape {list(values.shape)} cannot be broadcast to "
+            f"indexing result of shape {list(array[arrays].shape)}"
+        ) from None
+
+
+def _taken(x: Any, region: Key, arrays: Key | None) -> Any:
+    part = _slice(x, key=region)
+    return part if arrays is None else _index(part, key=arrays)
 
 
 index_put.derivatives(
-    input=lambda g, key: _cleared(g, key=key),
-    values=lambda g, key: _index(g, key=key),
+    input=lambda g, region, arrays: index_put(g, 0.0, region=region, arrays=arrays),
+    values=lambda g, region, arrays: _taken(g, region, arrays),
 )
 
 
-@primitive
-def _cleared(input, *, key):
-    """x, with 0 at key"""
-    out = input.copy()
-    out[key] = 0
-    return out
+def getitem(input: Tensor, index: Any) -> Tensor:
+    """`input[index]` as PyTorch has it: a view for integers, slices, None and …, else a copy."""
+    shape = input._array.shape
+    region, arrays = read_index(index, shape)
+    out = input
+    if arrays is None or region is not WHOLE:
+        out = call_unary(_slice, input, {"key": region})
+        if out._record is not None:
+            label(out, _name_of(region, shape))
+    if arrays is None:
+        return out
+    if out._record is not None:
+        # The record must not see it when the index changes later.
+        arrays = tuple([part if part is ALL else part.copy() for part in arrays])
+    try:
+        return call_unary(_index, out, {"key": arrays})
+    except IndexError:
+        explain_arrays(arrays, out._array.shape)
+        raise
 
 
-_cleared.derivatives(input=lambda g, key: _cleared(g, key=key))
+def _name_of(region: Key, shape: Shape) -> str:
+    """PyTorch's name for the last step of taking a region; a slice that takes all is no step."""
+    name = "AliasBackward0"
+    axis = 0
+    for part in region[:-1]:
+        if part is None:
+            name = "UnsqueezeBackward0"
+            continue
+        if part.__class__ is int:
+            name = "SelectBackward0"
+        elif part.indices(shape[axis]) != (0, shape[axis], 1):
+            name = "SliceBackward0"
+        axis += 1
+    return name
+
+
+def select(input: Tensor, dim: int, index: int) -> Tensor:
+    """The slice number `index` along `dim`, which disappears: a view.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.select(torch.tensor([[1, 2], [3, 4]]), 1, 0)
+    tensor([1, 3])
+    """
+    shape = input._array.shape
+    if not shape:
+        raise IndexError("select() cannot be applied to a 0-dim tensor.")
+    axis = read_dim(dim, len(shape))
+    if not -shape[axis] <= index < shape[axis]:
+        raise IndexError(
+            f"select(): index {index} out of range for tensor of size {list(shape)} "
+            f"at dimension {axis}"
+        )
+    return getitem(input, (ALL,) * axis + (int(index),))
+
+
+def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
+    """`length` slices along `dim` from `start` on: a view.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.narrow(torch.tensor([1, 2, 3]), 0, 1, 2)
+    tensor([2, 3])
+    """
+    shape = input._array.shape
+    if not shape:
+        raise RuntimeError("narrow() cannot be applied to a 0-dim tensor.")
+    if length < 0:
+        raise RuntimeError("narrow(): length must be non-negative.")
+    axis = read_dim(dim, len(shape))
+    size, first = shape[axis], int(start)
+    if not -size <= first <= size:
+        raise IndexError(
+            f"start out of range (expected to be in range of [{-size}, {size}], but got {first})"
+        )
+    first = first + size if first < 0 else first
+    if first + length > size:
+        raise RuntimeError(f"start ({first}) + length ({length}) exceeds dimension size ({size}).")
+    out = getitem(input, (ALL,) * axis + (slice(first, first + length),))
+    return label(out, "SliceBackward0")
+
+
+def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
+    """The slices along `dim`, each without it: views.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.unbind(torch.tensor([[1, 2], [3, 4]]))
+    (tensor([1, 2]), tensor([3, 4]))
+    """
+    shape = input._array.shape
+    if not shape:
+        raise IndexError("Dimension specified as 0 but tensor has no dimensions")
+    axis = read_dim(dim, len(shape))
+    parts = [getitem(input, (ALL,) * axis + (i,)) for i in range(shape[axis])]
+    return tuple([label(part, "UnbindBackward0") for part in parts])
 
 
 @primitive(grad_fn="GatherBackward0")
-def _gather(input, *, dim, index):
+def _gather(input: Array, *, dim: int, index: Array) -> Array:
     """x at index along dim"""
     return np.take_along_axis(input[tuple(map(slice, _extent(input, index, dim)))], index, dim)
 
 
-def _extent(input, index, dim):
+def _extent(input: Array, index: Array, dim: int) -> list[int]:
     """How much of `input` an index reaches: all along `dim`, its own size elsewhere."""
     return [input.shape[d] if d == dim else n for d, n in enumerate(index.shape)]
 
 
 @primitive(grad_fn="ScatterAddBackward0")
-def _scatter_add(input, src, *, dim, index):
+def _scatter_add(input: Array, src: Array, *, dim: int, index: Array) -> Array:
     """x, with src added at index along dim"""
     out = input.copy()
-    grid = list(np.ogrid[tuple(map(slice, index.shape))])
+    grid: list[Array] = list(np.ogrid[tuple(map(slice, index.shape))])
     grid[dim] = index
     np.add.at(out, tuple(grid), src[tuple(map(slice, index.shape))])
     return out
 
 
-def _scattered(g, dim, index, shape):
-    grid = list(np.ogrid[tuple(map(slice, index.shape))])
+def _scattered(g: Any, dim: int, index: Array, shape: Shape) -> Any:
+    grid: list[Array] = list(np.ogrid[tuple(map(slice, index.shape))])
     grid[dim] = index
-    return _put(g, key=tuple(grid), shape=shape)
+    return _index_backward(g, key=tuple(grid), shape=shape)
 
 
 _gather.derivatives(input=_scattered)
@@ -108,15 +240,15 @@ _scatter_add.derivatives(
 )
 
 
-def _padded(g, shape):
+def _padded(g: Any, shape: Shape) -> Any:
     if g.shape == shape:
         return g
-    return _put(g, key=tuple(map(slice, g.shape)), shape=shape)
+    return _slice_backward(g, key=tuple(map(slice, g.shape)), shape=shape)
 
 
-def _indices(name, dim, index, input):
+def _indices(name: str, dim: int, index: Tensor, input: Tensor) -> Array:
     """The index tensor's array, its bounds checked and negative places refused."""
-    array = index._array
+    array: Array = index._array
     if array.dtype not in (np.int64, np.int32):
         raise RuntimeError(f"{name}(): Expected dtype int64 for index")
     size = input._array.shape[dim] if input._array.ndim else 1
@@ -135,9 +267,7 @@ def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
     """
     axis = read_dim(dim, input._array.ndim)
     if index._array.ndim != input._array.ndim:
-        raise RuntimeError(
-            "Index tensor must have the same number of dimensions as input tensor"
-        )
+        raise RuntimeError("Index tensor must have the same number of dimensions as input tensor")
     if input._array.ndim == 0:
         return label(_index(input, key=()), "GatherBackward0")
     for d, size in enumerate(index._array.shape):
@@ -148,141 +278,3 @@ def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
                 f"{list(input._array.shape)} apart from dimension {axis}"
             )
     return _gather(input, dim=axis, index=_indices("gather", axis, index, input))
-
-
-def _entry(part: Any) -> Any:
-    """One part of an index, as NumPy takes it: an int, a slice, None, Ellipsis or an array."""
-    if part is None or part is Ellipsis or part.__class__ is int:
-        return part
-    if isinstance(part, slice):
-        return _read_slice(part)
-    if isinstance(part, TensorBase):
-        part = part._array
-    elif isinstance(part, range):
-        return np.arange(part.start, part.stop, part.step)
-    elif isinstance(part, bool | np.bool_):
-        return np.asarray(part)
-    elif isinstance(part, list | tuple):
-        part = np.array([p.item() if isinstance(p, TensorBase) else p for p in part])
-        part = part.astype(np.int64) if part.size == 0 else part
-    if isinstance(part, np.ndarray | np.generic):
-        if part.dtype == np.uint8:
-            part = part.astype(bool)
-        if part.dtype != bool and part.dtype.kind not in "iu":
-            raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
-        return int(part) if part.ndim == 0 and part.dtype != bool else np.asarray(part)
-    try:
-        return operator.index(part)
-    except TypeError:
-        raise TypeError(
-            "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are "
-            f"valid indices (got {type(part).__name__})"
-        ) from None
-
-
-def _read_slice(part: slice) -> slice:
-    bounds = [None if b is None else operator.index(b) for b in (part.start, part.stop, part.step)]
-    if bounds[2] is not None and bounds[2] <= 0:
-        raise ValueError("step must be greater than zero")
-    return slice(*bounds)
-
-
-def read_key(index: Any, shape: tuple[int, ...]) -> tuple[Key, Key | None]:
-    """An index as two keys: integers, slices and None first, then arrays on what these leave.
-
-    Taking them one after the other gives PyTorch's order of dimensions, which differs from
-    NumPy's where integers and arrays mix. Raises IndexError for what does not fit `shape`.
-    """
-    parts = [_entry(part) for part in (index if isinstance(index, tuple) else (index,))]
-    used = sum(_dimensions(part) for part in parts)
-    if used > len(shape):
-        raise IndexError(f"too many indices for tensor of dimension {len(shape)}")
-    if not any(part is Ellipsis for part in parts):
-        parts.append(Ellipsis)
-    place = next(i for i, part in enumerate(parts) if part is Ellipsis)
-    if sum(part is Ellipsis for part in parts) > 1:
-        raise IndexError("an index can only have a single ellipsis ('...')")
-    parts[place : place + 1] = [slice(None)] * (len(shape) - used)
-    basic: list[Any] = []
-    arrays: list[Any] = []
-    axis = 0
-    for position, part in enumerate(parts):
-        if isinstance(part, np.ndarray):
-            _check_array(part, position, axis, shape)
-            basic.extend([slice(None)] * (part.ndim if part.dtype == bool else 1))
-            if part.dtype == bool and part.ndim == 0:
-                basic.append(None)
-                part = part.reshape(1)
-            arrays.append(part)
-        else:
-            if part.__class__ is int and not -shape[axis] <= part < shape[axis]:
-                raise IndexError(
-                    f"index {part} is out of bounds for dimension {axis} with size {shape[axis]}"
-                )
-            basic.append(part)
-            if part.__class__ is not int:
-                arrays.append(slice(None))
-        axis += _dimensions(part)
-    has_arrays = any(isinstance(part, np.ndarray) for part in arrays)
-    return (*basic, Ellipsis), tuple(arrays) if has_arrays else None
-
-
-def _dimensions(part: Any) -> int:
-    """How many dimensions of the tensor a part of an index consumes."""
-    if part is None or part is Ellipsis:
-        return 0
-    return part.ndim if isinstance(part, np.ndarray) and part.dtype == bool else 1
-
-
-def _check_array(part: Any, position: int, axis: int, shape: tuple[int, ...]) -> None:
-    if part.dtype == bool:
-        for d, size in enumerate(part.shape):
-            if shape[axis + d] != size:
-                raise IndexError(
-                    f"The shape of the mask {list(part.shape)} at index {d} does not match the "
-                    f"shape of the indexed tensor {list(shape)} at index {axis + d}"
-                )
-    elif part.size and (part.min() < -shape[axis] or part.max() >= shape[axis]):
-        bad = part[(part < -shape[axis]) | (part >= shape[axis])].flat[0]
-        raise IndexError(
-            f"index {bad} is out of bounds for dimension {axis} with size {shape[axis]}"
-        )
-
-
-def _name_of(key: Key) -> str:
-    """PyTorch's name for the last step of a basic index."""
-    for part in reversed(key[:-1]):
-        if part is None:
-            return "UnsqueezeBackward0"
-        if part.__class__ is int:
-            return "SelectBackward0"
-        if part != slice(None):
-            return "SliceBackward0"
-    return "SliceBackward0" if key[:-1] else "AliasBackward0"
-
-
-def getitem(input: Tensor, index: Any) -> Tensor:
-    """`input[index]` as PyTorch has it: a view for integers, slices, None and …, else a copy."""
-    if index.__class__ is slice and input._record is None and input._view is None:
-        key: Key = (_read_slice(index), Ellipsis)
-        if input._array.ndim:
-            return call_unary(_slice, input, {"key": key})
-    array = input._array
-    key, arrays = read_key(index, array.shape)
-    trivial = arrays is not None and all(part == slice(None) for part in key if part is not Ellipsis)
-    out = input if trivial else call_unary(_slice, input, {"key": key})
-    if arrays is None:
-        return label(out, _name_of(key))
-    try:
-        return call_unary(_index, out, {"key": arrays})
-    except IndexError as error:
-        raise IndexError(f"shape mismatch: indexing tensors could not be broadcast: {error}") from None
-
-
-def one_key(index: Any, array: Any) -> Key:
-    """`index` as a single NumPy key for `array` (integers beside arrays become arrays of their own)."""
-    key, arrays = read_key(index, array.shape)
-    if arrays is None:
-        return key
-    places = np.arange(array.size).reshape(array.shape)[key][arrays]
-    return np.unravel_index(places, array.shape)

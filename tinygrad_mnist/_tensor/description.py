@@ -1,0 +1,164 @@
+"""What a tensor says of itself: its size, its type, its place, the layout of its memory."""
+
+from __future__ import annotations
+
+import builtins
+from typing import Any
+
+from tinygrad_mnist import dtypes
+from tinygrad_mnist.ops import casting
+from tinygrad_mnist.ops.arguments import read_dim
+from tinygrad_mnist.record import TensorBase
+
+from .constants import strided
+from .places import CPU, device
+from .printing import tensor_format, tensor_repr
+from .size import Size
+
+Tensor = Any
+
+
+class Description(TensorBase):
+    """Questions about a tensor that need no arithmetic."""
+
+    __slots__ = ()
+
+    is_cuda = False
+    is_sparse = False
+    is_quantized = False
+    is_meta = False
+    layout = strided
+    name = None
+
+    @property
+    def shape(self) -> Size:
+        """The lengths of the dimensions."""
+        return Size(self._array.shape)
+
+    def size(self, dim: Any = None) -> Any:
+        """The shape, or the length of dimension `dim`."""
+        if dim is None:
+            return Size(self._array.shape)
+        return self._array.shape[self._axis("size", dim)]
+
+    def _axis(self, function: str, dim: Any) -> int:
+        if not hasattr(dim, "__index__"):
+            raise TypeError(
+                f"{function}(): argument 'dim' (position 1) must be int, not {type(dim).__name__}"
+            )
+        if self._array.ndim == 0:
+            raise IndexError(f"Dimension specified as {dim} but tensor has no dimensions")
+        return read_dim(dim, self._array.ndim)
+
+    def dim(self) -> int:
+        """The number of dimensions."""
+        return self._array.ndim
+
+    ndimension = dim
+    ndim = property(dim, doc="The number of dimensions.")
+
+    def numel(self) -> int:
+        """The number of elements."""
+        return self._array.size
+
+    nelement = numel
+
+    @property
+    def dtype(self) -> dtypes.dtype:
+        """The type of the numbers."""
+        return dtypes.from_numpy_dtype(self._array.dtype)
+
+    @property
+    def device(self) -> device:
+        """Where the tensor lives: the CPU."""
+        return CPU
+
+    def get_device(self) -> int:
+        """The number of the tensor's GPU; −1 for the CPU."""
+        return -1
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes an element."""
+        return self._array.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all elements."""
+        return self._array.nbytes
+
+    def element_size(self) -> int:
+        """Bytes an element."""
+        return self._array.itemsize
+
+    def stride(self, dim: Any = None) -> Any:
+        """How many elements apart neighbours along each dimension (or along `dim`) lie."""
+        strides = _strides(self._array)
+        return strides if dim is None else strides[self._axis("stride", dim)]
+
+    def storage_offset(self) -> int:
+        """How many elements lie before the first in the memory that the tensor shares."""
+        owner = self._array.base
+        start = self._array if owner is None or not hasattr(owner, "ctypes") else owner
+        return (self._array.ctypes.data - start.ctypes.data) // self._array.itemsize
+
+    def data_ptr(self) -> int:
+        """The address of the first element."""
+        return self._array.ctypes.data
+
+    def is_contiguous(self, memory_format: Any = None) -> bool:
+        """Whether the elements lie in memory in order, without gaps."""
+        return bool(self._array.flags.c_contiguous)
+
+    def contiguous(self, memory_format: Any = None) -> Tensor:
+        """The tensor itself where its memory is in order, else a copy that is."""
+        return self if self._array.flags.c_contiguous else casting.clone(self)
+
+    def is_shared(self) -> bool:
+        """Whether other processes see the memory: they do not."""
+        return False
+
+    def is_pinned(self) -> bool:
+        """Whether the memory is pinned for a GPU: it is not."""
+        return False
+
+    def is_floating_point(self) -> bool:
+        """Whether the numbers are floating point."""
+        return bool(self._array.dtype.kind == "f")
+
+    def is_complex(self) -> bool:
+        """Whether the numbers are complex: never."""
+        return False
+
+    def is_signed(self) -> bool:
+        """Whether the type holds negative numbers."""
+        return self._array.dtype.kind in "if"
+
+    def is_inference(self) -> bool:
+        """Whether the tensor was made for inference alone: none is, here."""
+        return False
+
+    def __len__(self) -> builtins.int:
+        if self._array.ndim == 0:
+            raise TypeError("len() of a 0-d tensor")
+        return len(self._array)
+
+    def __repr__(self, *, tensor_contents: str | None = None) -> str:
+        return tensor_repr(self, tensor_contents=tensor_contents)
+
+    def __format__(self, format_spec: str) -> str:
+        return tensor_format(self, format_spec)
+
+
+def _strides(array: Any) -> tuple[int, ...]:
+    """Strides in elements.
+
+    For a new dimension of size 1, where none is needed, NumPy has 0 and PyTorch what would be right
+    in order.
+    """
+    strides: list[int] = []
+    following = 1
+    for step, size in zip(array.strides[::-1], array.shape[::-1], strict=True):
+        strides.append(step // array.itemsize if step or size != 1 else following)
+        following = strides[-1] * size
+    return tuple(strides[::-1])

@@ -1,0 +1,101 @@
+"""The methods that change a tensor in place: PyTorch marks them with a final underscore."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mnist.ops import arithmetic, shapes
+from tinygrad_mnist.record import TensorBase
+
+from . import in_place
+from .operations import OPERATIONS, parameter_names
+from .scalars import type_name
+
+Tensor = Any
+
+_NUMBER_BY_NUMBER = [
+    "abs", "absolute", "acos", "acosh", "addcdiv", "addcmul", "arccos", "arccosh", "arcsin",
+    "arcsinh", "arctan", "arctan2", "arctanh", "asin", "asinh", "atan", "atan2", "atanh",
+    "bitwise_and", "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift",
+    "bitwise_xor", "ceil", "clamp", "clamp_max", "clamp_min", "clip", "copysign", "cos", "cosh",
+    "cumprod", "cumsum", "deg2rad", "digamma", "div", "divide", "eq", "erf", "erfc", "erfinv",
+    "exp", "exp2", "expm1", "fix", "float_power", "floor", "floor_divide", "fmod", "frac", "ge",
+    "greater", "greater_equal", "gt", "heaviside", "hypot", "ldexp", "le", "lerp", "less",
+    "less_equal", "lgamma", "log", "log10", "log1p", "log2", "logical_and", "logical_not",
+    "logical_or", "logical_xor", "logit", "lt", "masked_fill", "mul", "multiply", "nan_to_num",
+    "ne", "neg", "negative", "not_equal", "pow", "rad2deg", "reciprocal", "relu", "remainder",
+    "round", "rsqrt", "sigmoid", "sign", "sin", "sinc", "sinh", "sqrt", "square", "tan", "tanh",
+    "tril", "triu", "true_divide", "trunc", "xlogy",
+]  # fmt: skip
+"""PyTorch's operations that may write their result over their first input."""
+
+_NEW_SHAPES = ("squeeze", "swapaxes", "swapdims", "t", "transpose", "unsqueeze")
+
+
+def _written(name: str) -> Any:
+    operation = OPERATIONS[name]
+
+    def change(self: Tensor, *others: Any, **named: Any) -> Tensor:
+        check_operands(f"{name}_", operation, others)
+        return in_place.in_place(operation, self, *others, **named)
+
+    change.__name__ = change.__qualname__ = f"{name}_"
+    change.__doc__ = f"`{name}`, written into the tensor."
+    return change
+
+
+def _reshaped(name: str) -> Any:
+    operation = getattr(shapes, name)
+
+    def change(self: Tensor, *arguments: Any) -> Tensor:
+        return in_place.become(self, operation(self, *arguments))
+
+    change.__name__ = change.__qualname__ = f"{name}_"
+    change.__doc__ = f"`{name}`, of the tensor itself."
+    return change
+
+
+def check_operands(name: str, operation: Any, others: tuple[Any, ...]) -> None:
+    """TypeError, in PyTorch's words, for an operand that is neither a Tensor nor a number."""
+    for position, other in enumerate(others, 1):
+        if isinstance(other, TensorBase | int | float | np.generic) or other is None:
+            continue
+        raise TypeError(
+            f"{name}(): argument '{parameter_names(operation)[position]}' (position {position}) "
+            f"must be Tensor, not {type_name(other)}"
+        )
+
+
+class InPlace(TensorBase):
+    """Methods that change a tensor: each returns the tensor itself.
+
+    Under records, a leaf that requires a gradient refuses with PyTorch's RuntimeError, and a
+    computed tensor gets a newer record.
+    """
+
+    __slots__ = ()
+
+    copy_ = in_place.copy
+    fill_ = in_place.fill
+    zero_ = in_place.zero
+
+    def add_(self, other: Any, *, alpha: Any = 1) -> Tensor:
+        """x + alpha · y, written into the tensor."""
+        check_operands("add_", arithmetic.add, (other,))
+        return in_place.scaled_update(self, other, alpha, 1)
+
+    def sub_(self, other: Any, *, alpha: Any = 1) -> Tensor:
+        """x − alpha · y, written into the tensor."""
+        check_operands("sub_", arithmetic.sub, (other,))
+        return in_place.scaled_update(self, other, alpha, -1)
+
+    subtract_ = sub_
+
+
+for _name in _NUMBER_BY_NUMBER:
+    if _name in OPERATIONS:
+        setattr(InPlace, f"{_name}_", _written(_name))
+for _name in _NEW_SHAPES:
+    setattr(InPlace, f"{_name}_", _reshaped(_name))

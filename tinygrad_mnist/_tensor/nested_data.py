@@ -1,0 +1,154 @@
+"""What `torch.tensor` accepts: numbers, nested sequences of them, arrays, tensors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mnist import dtypes
+from tinygrad_mnist.record import Array, TensorBase, state
+
+from .scalars import COMPLEX, check_fits
+
+_INVALID = "new(): invalid data type '{}'"
+_PLAIN = {bool: dtypes.bool, int: dtypes.int64}
+
+
+def read_data(data: Any, kind: dtypes.dtype | None) -> Array:
+    """`data` as an array of type `kind`, or of the type PyTorch infers; an array is not copied.
+
+    Raises ValueError for ragged sequences, TypeError or RuntimeError for what is not numbers or
+    does not fit the type.
+    """
+    if isinstance(data, TensorBase):
+        return converted(data._array, kind)
+    if isinstance(data, np.ndarray):
+        return converted(carried(data), kind)
+    if isinstance(data, str | bytes):
+        raise TypeError(_INVALID.format(type(data).__name__))
+    flat: list[Any] = []
+    shape = _shape_of(data)
+    if 0 in shape:
+        return np.zeros(shape, (kind or dtypes.get_default_dtype()).numpy)
+    _flatten(data, shape, 0, flat)
+    return _array_of(flat, kind).reshape(shape)
+
+
+def converted(array: Array, kind: dtypes.dtype | None) -> Array:
+    """`array` as one of type `kind`: itself when it is one, or when `kind` is None."""
+    if kind is None or array.dtype == kind.numpy:
+        return array
+    result: Array = state.quietly(array.astype, kind.numpy)
+    return result
+
+
+def carried(array: Array) -> Array:
+    """`array`, if tensors can hold its type and layout.
+
+    Raises TypeError for another type, ValueError for a foreign byte order or a negative stride.
+    """
+    if not array.dtype.isnative:
+        raise ValueError(
+            "given numpy array has byte order different from the native byte order. Conversion "
+            "between byte orders is currently not supported."
+        )
+    array = np.asarray(array)
+    kind = dtypes.from_numpy_dtype(array.dtype)
+    if any(step < 0 for step in array.strides):
+        raise ValueError(
+            "At least one stride in the given numpy array is negative, and tensors with negative "
+            "strides are not currently supported. (You can probably work around this by making a "
+            "copy of your array  with array.copy().) "
+        )
+    # The engine compares type objects: long and long long are two of NumPy's names for int64.
+    return array if array.dtype is kind.numpy else array.view(kind.numpy)
+
+
+def _is_sequence(data: Any) -> bool:
+    """Whether `data` is nested data rather than a number; a tensor inside a list is a number."""
+    if isinstance(data, TensorBase | np.generic | dict):
+        return False
+    return hasattr(data, "__len__") and hasattr(data, "__getitem__")
+
+
+def _shape_of(data: Any) -> tuple[int, ...]:
+    """The shape by the first entries, as PyTorch infers it."""
+    shape: list[int] = []
+    while _is_sequence(data):
+        if isinstance(data, str) and data:
+            raise ValueError("too many dimensions 'str'")
+        if isinstance(data, str | bytes):
+            raise TypeError(_INVALID.format(type(data).__name__))
+        shape.append(len(data))
+        if not shape[-1]:
+            break
+        data = data[0]
+    return tuple(shape)
+
+
+def _flatten(data: Any, shape: tuple[int, ...], depth: int, flat: list[Any]) -> None:
+    if depth == len(shape):
+        flat.append(data)
+        return
+    if not _is_sequence(data):
+        raise TypeError("not a sequence")
+    if len(data) != shape[depth]:
+        raise ValueError(
+            f"expected sequence of length {shape[depth]} at dim {depth} (got {len(data)})"
+        )
+    if depth == len(shape) - 1:
+        flat.extend(data)
+        return
+    for part in data:
+        _flatten(part, shape, depth + 1, flat)
+
+
+def _array_of(flat: list[Any], kind: dtypes.dtype | None) -> Array:
+    """A list of numbers as an array of type `kind`, or of their common type."""
+    found = set(map(type, flat))
+    if not found <= {bool, int, float}:
+        kinds = {_kind_of(value) for value in flat}
+        flat = [value.item() if hasattr(value, "item") else value for value in flat]
+    else:
+        kinds = {_PLAIN.get(each, dtypes.get_default_dtype()) for each in found}
+    common = dtypes.bool
+    for each in kinds:
+        common = dtypes.promote_types(common, each)
+    try:
+        if kind is not None and kind.is_floating_point:
+            common = kind
+        array: Array = state.quietly(np.array, flat, common.numpy)
+    except OverflowError:
+        raise ValueError("Overflow when unpacking long long") from None
+    if kind is not None and kind is not common:
+        _check_range(array, kind)
+    return converted(array, kind)
+
+
+def _check_range(array: Array, kind: dtypes.dtype) -> None:
+    """RuntimeError unless all numbers fit the integer type `kind`."""
+    if kind is dtypes.bool or not array.size or array.dtype == bool:
+        return
+    for extreme in (array.min().item(), array.max().item()):
+        check_fits(extreme, kind, kind.name)
+
+
+def _kind_of(value: Any) -> dtypes.dtype:
+    """The type that a number alone would give a tensor."""
+    if isinstance(value, bool | int | float) and not isinstance(value, np.generic):
+        return dtypes.of_number(value)
+    if isinstance(value, TensorBase):
+        if value._array.size != 1:
+            raise ValueError("only one element tensors can be converted to Python scalars")
+        return dtypes.from_numpy_dtype(value._array.dtype)
+    if isinstance(value, np.generic | np.ndarray):
+        return dtypes.from_numpy_dtype(value.dtype)
+    if isinstance(value, complex):
+        raise NotImplementedError(COMPLEX)
+    if isinstance(value, str | bytes):
+        raise TypeError(_INVALID.format(type(value).__name__))
+    if _is_sequence(value):
+        name = type(value).__name__
+        raise TypeError(f"'{name}' object cannot be interpreted as an integer")
+    raise RuntimeError(f"Could not infer dtype of {type(value).__name__}")

@@ -1,0 +1,66 @@
+"""The operations that are methods of a tensor as well: those whose first input is `input`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+from tinygrad_mnist.calling import call_unary
+from tinygrad_mnist.ops import (
+    activations,
+    arithmetic,
+    casting,
+    choosing,
+    comparisons,
+    exponential,
+    indexing,
+    linalg,
+    reductions,
+    rounding,
+    shapes,
+    softmax,
+)
+from tinygrad_mnist.primitive import Primitive
+
+_MODULES: tuple[ModuleType, ...] = (
+    activations, arithmetic, casting, choosing, comparisons, exponential, indexing, linalg,
+    reductions, rounding, shapes, softmax,
+)  # fmt: skip
+_FUNCTIONS_ONLY = ("rsub",)
+"""What PyTorch does not have as methods."""
+
+
+def parameter_names(function: Any) -> tuple[str, ...]:
+    """The names of an operation's parameters, its inputs first."""
+    if isinstance(function, Primitive):
+        return function.inputs
+    code = getattr(function, "__wrapped__", function).__code__
+    names: tuple[str, ...] = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    return names
+
+
+OPERATIONS: dict[str, Callable[..., Any]] = {
+    name: getattr(module, name)
+    for module in _MODULES
+    for name in module.__all__
+    if parameter_names(getattr(module, name))[0] == "input" and name not in _FUNCTIONS_ONLY
+}
+"""Every operation that is a method, by name."""
+
+
+def method(name: str) -> Any:
+    """The operation called `name`, to be put into a class."""
+    operation = OPERATIONS[name]
+    if not isinstance(operation, Primitive):
+        return operation
+    unary = len(operation.inputs) == 1
+
+    def call(self: Any, *inputs: Any, **named: Any) -> Any:
+        if inputs or named:
+            return operation(self, *inputs, **named)
+        return call_unary(operation, self) if unary else operation(self)
+
+    call.__name__ = call.__qualname__ = name
+    call.__doc__ = operation.__doc__
+    return call
