@@ -10,8 +10,10 @@ from typing import Any, NamedTuple
 
 from tinygrad_mnist._tensor.gradients import RemovableHandle
 
+from .backward_hooks import WatchedCall
 from .registration import Registration
 
+_KINDS = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")
 _next_number = itertools.count().__next__
 
 
@@ -37,11 +39,13 @@ class Calling(Registration):
 
     _forward_pre_hooks: OrderedDict[int, Hook]
     _forward_hooks: OrderedDict[int, Hook]
+    _backward_pre_hooks: OrderedDict[int, Callable[..., Any]]
+    _backward_hooks: OrderedDict[int, Callable[..., Any]]
 
     def __init__(self) -> None:
         super().__init__()
-        self.__dict__["_forward_pre_hooks"] = OrderedDict()
-        self.__dict__["_forward_hooks"] = OrderedDict()
+        for kind in _KINDS:
+            self.__dict__[kind] = OrderedDict()
 
     def forward(self, *input: Any) -> Any:
         """What the module computes; each module gives its own.
@@ -54,7 +58,12 @@ class Calling(Registration):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The result of `forward`, the hooks run before and after it."""
-        if self._forward_hooks or self._forward_pre_hooks:
+        if (
+            self._forward_hooks
+            or self._forward_pre_hooks
+            or self._backward_hooks
+            or self._backward_pre_hooks
+        ):
             return self._call_with_hooks(args, kwargs)
         return self.forward(*args, **kwargs)
 
@@ -63,11 +72,17 @@ class Calling(Registration):
         result = None
         try:
             args, kwargs = self._run_pre_hooks(args, kwargs)
+            watched = None
+            if self._backward_hooks or self._backward_pre_hooks:
+                watched = WatchedCall(self)
+                args = watched.watch_inputs(args)
             result = self.forward(*args, **kwargs)
             for number, hook in list(self._forward_hooks.items()):
                 called.add(number)
                 changed = self._run_hook(hook, args, kwargs, result)
                 result = result if changed is None else changed
+            if watched is not None:
+                result = watched.watch_outputs(result)
         except Exception:
             self._run_remaining_hooks(called, args, kwargs, result)
             raise
@@ -141,3 +156,34 @@ class Calling(Registration):
         >>> handle.remove()
         """
         return register(self._forward_hooks, Hook(hook, with_kwargs, always_call), prepend)
+
+    def register_full_backward_pre_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHandle:
+        """Call `hook(module, grad_output)` when the gradients of the outputs are known.
+
+        A tuple that it returns takes their place in what is computed from them.
+        """
+        return register(self._backward_pre_hooks, hook, prepend)
+
+    def register_full_backward_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHandle:
+        """Call `hook(module, grad_input, grad_output)` when the gradients of the inputs are known.
+
+        Both are tuples, with None for what requires none. A tuple that it returns takes the place
+        of `grad_input`.
+
+        >>> import tinygrad_mnist as torch
+        >>> layer = torch.nn.ReLU()
+        >>> handle = layer.register_full_backward_hook(lambda m, gi, go: print(gi, go))
+        >>> layer(torch.tensor([1.0, -1.0], requires_grad=True)).sum().backward()
+        (tensor([1., 0.]),) (tensor([1., 1.]),)
+        """
+        return register(self._backward_hooks, hook, prepend)
+
+    def register_backward_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Refused: PyTorch itself has put `register_full_backward_hook` in its place."""
+        raise NotImplementedError(
+            "register_backward_hook is not supported: use register_full_backward_hook"
+        )
