@@ -14,6 +14,7 @@ from tinygrad_mnist import autograd as autograd
 from tinygrad_mnist import cuda as cuda
 from tinygrad_mnist._tensor import *  # noqa: F403
 from tinygrad_mnist.absent import load_or_refuse as __getattr__  # noqa: F401
+from tinygrad_mnist.absent import names as __dir__  # noqa: F401
 from tinygrad_mnist.autograd import enable_grad as enable_grad
 from tinygrad_mnist.autograd import inference_mode as inference_mode
 from tinygrad_mnist.autograd import is_grad_enabled as is_grad_enabled
@@ -32,6 +33,5 @@ from tinygrad_mnist.ops.reductions import *  # noqa: F403
 from tinygrad_mnist.ops.shapes import *  # noqa: F403
 from tinygrad_mnist.ops.rounding import *  # noqa: F403
 from tinygrad_mnist.ops.softmax import *  # noqa: F403
-from tinygrad_mnist.random import *  # noqa: F403
 from tinygrad_mnist.threads import get_num_threads as get_num_threads
 from tinygrad_mnist.threads import set_num_threads as set_num_threads

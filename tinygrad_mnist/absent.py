@@ -6,9 +6,19 @@ For what PyTorch has and this engine has not, the error tells what to use instea
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import Any
 
-_PACKAGES = ("datasets", "nn", "optim", "testing", "utils")
+_PACKAGES = ("datasets", "nn", "optim", "random", "testing", "utils")
+_RANDOM = (
+    "Generator", "bernoulli", "default_generator", "get_rng_state", "initial_seed", "manual_seed",
+    "multinomial", "normal", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like",
+    "randperm", "seed", "set_rng_state",
+)  # fmt: skip
+_FILLING_METHODS = (
+    "bernoulli_", "cauchy_", "exponential_", "geometric_", "log_normal_", "normal_", "random_",
+    "uniform_",
+)  # fmt: skip
 
 
 class Absent(NotImplementedError, AttributeError):
@@ -50,9 +60,27 @@ def absent(name: str) -> Absent:
 
 
 def load_or_refuse(name: str) -> Any:
-    """The package's `__getattr__`: a package of its own by that name, or the error."""
+    """The package's `__getattr__`: what is loaded when first asked for, or the error."""
     if name in _PACKAGES:
         return importlib.import_module(f"tinygrad_mnist.{name}")
+    if name in _RANDOM:
+        return getattr(importlib.import_module("tinygrad_mnist.random"), name)
     if name.startswith("__"):
         raise AttributeError(f"module 'tinygrad_mnist' has no attribute '{name}'")
     raise absent(name)
+
+
+def names() -> list[str]:
+    """The package's `__dir__`: what is there, and what is loaded when first asked for."""
+    return sorted({*vars(sys.modules["tinygrad_mnist"]), *_PACKAGES, *_RANDOM})
+
+
+def method_or_refuse(tensor: Any, name: str) -> Any:
+    """A tensor's `__getattr__`: the methods that fill it by chance, or the error."""
+    if name in _FILLING_METHODS:
+        importlib.import_module("tinygrad_mnist.random")
+        return getattr(tensor, name)
+    text = f"'{type(tensor).__name__}' object has no attribute '{name}'"
+    if name.startswith("_"):
+        raise AttributeError(text)
+    raise Absent(f"{text}; docs/differences.md lists what tensors have")

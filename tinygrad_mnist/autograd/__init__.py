@@ -1,9 +1,9 @@
 """Gradients: asking for them, and switching their recording on and off."""
 
-from . import functional as functional
-from .anomaly import detect_anomaly, is_anomaly_enabled, set_detect_anomaly
+import importlib
+from typing import Any
+
 from .differentiate import backward, grad
-from .function import Function
 from .grad_mode import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
 
 __all__ = [
@@ -11,3 +11,18 @@ __all__ = [
     "inference_mode", "is_anomaly_enabled", "is_grad_enabled", "no_grad", "set_detect_anomaly",
     "set_grad_enabled",
 ]  # fmt: skip
+
+_LOADED_LATER = {
+    "Function": "function",
+    "detect_anomaly": "anomaly",
+    "is_anomaly_enabled": "anomaly",
+    "set_detect_anomaly": "anomaly",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "functional":
+        return importlib.import_module(".functional", __name__)
+    if name in _LOADED_LATER:
+        return getattr(importlib.import_module(f".{_LOADED_LATER[name]}", __name__), name)
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
