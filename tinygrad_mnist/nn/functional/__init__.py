@@ -3,11 +3,13 @@
 from tinygrad_mnist.ops.exponential import sigmoid, tanh
 from tinygrad_mnist.ops.softmax import cross_entropy, nll_loss
 
-from . import activations, dropping, losses
+from . import activations, dropping, lookup, losses, normalization
 from .activations import *  # noqa: F403
 from .affine import linear
 from .dropping import *  # noqa: F403
+from .lookup import *  # noqa: F403
 from .losses import *  # noqa: F403
+from .normalization import *  # noqa: F403
 
 __all__ = [
     "cross_entropy",
@@ -17,5 +19,7 @@ __all__ = [
     "tanh",
     *activations.__all__,
     *dropping.__all__,
+    *lookup.__all__,
     *losses.__all__,
+    *normalization.__all__,
 ]

@@ -29,6 +29,10 @@ from .affine import (
     Identity,
     Linear,
 )
+from .batchnorm import (
+    BatchNorm1d,
+    BatchNorm2d,
+)
 from .container import (
     ModuleDict,
     ModuleList,
@@ -38,6 +42,9 @@ from .dropping import (
     Dropout,
     Dropout1d,
     Dropout2d,
+)
+from .lookup import (
+    Embedding,
 )
 from .loss import (
     BCELoss,
@@ -53,6 +60,9 @@ from .loss import (
 from .module import (
     Module,
 )
+from .normalization import (
+    LayerNorm,
+)
 from .shaping import (
     Flatten,
     Unflatten,
@@ -65,10 +75,13 @@ __all__ = [
     "SELU",
     "BCELoss",
     "BCEWithLogitsLoss",
+    "BatchNorm1d",
+    "BatchNorm2d",
     "CrossEntropyLoss",
     "Dropout",
     "Dropout1d",
     "Dropout2d",
+    "Embedding",
     "Flatten",
     "Hardsigmoid",
     "Hardswish",
@@ -77,6 +90,7 @@ __all__ = [
     "Identity",
     "KLDivLoss",
     "L1Loss",
+    "LayerNorm",
     "LeakyReLU",
     "Linear",
     "LogSigmoid",
