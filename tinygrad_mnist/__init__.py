@@ -30,8 +30,8 @@ from tinygrad_mnist.ops.exponential import *  # noqa: F403
 from tinygrad_mnist.ops.indexing import *  # noqa: F403
 from tinygrad_mnist.ops.linalg import *  # noqa: F403
 from tinygrad_mnist.ops.reductions import *  # noqa: F403
-from tinygrad_mnist.ops.shapes import *  # noqa: F403
 from tinygrad_mnist.ops.rounding import *  # noqa: F403
+from tinygrad_mnist.ops.shapes import *  # noqa: F403
 from tinygrad_mnist.ops.softmax import *  # noqa: F403
 from tinygrad_mnist.threads import get_num_threads as get_num_threads
 from tinygrad_mnist.threads import set_num_threads as set_num_threads

@@ -5,10 +5,10 @@ import weakref
 
 import pytest
 import torch
+from torch.autograd.function import once_differentiable as their_once
 
 import tinygrad_mnist
 from tinygrad_mnist.autograd.function import once_differentiable as our_once
-from torch.autograd.function import once_differentiable as their_once
 
 ENGINES = {"torch": (torch, their_once), "ours": (tinygrad_mnist, our_once)}
 

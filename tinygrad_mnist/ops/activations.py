@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mnist.primitive import Array, primitive
+from tinygrad_mnist.primitive import primitive
+from tinygrad_mnist.record import Array
 
 from .choosing import where
 

@@ -32,7 +32,7 @@ def not_implemented(name: str, kind: np.dtype[Any]) -> NotImplementedError:
 
 
 def read_dim(dim: Any, ndim: int) -> int:
-    """`dim` counted from the front; IndexError when a tensor of `ndim` dimensions has no such one."""
+    """`dim` counted from the front; IndexError where `ndim` dimensions have no such one."""
     try:
         number = operator.index(dim)
     except TypeError:
@@ -47,7 +47,7 @@ def read_dim(dim: Any, ndim: int) -> int:
 
 
 def read_dims(dim: Any, ndim: int) -> tuple[int, ...]:
-    """The dimensions that `dim` names, in its order: None or () is all, an int one, else several."""
+    """The dimensions that `dim` names, in its order: None or () names all, an int one."""
     if dim.__class__ is int and -ndim <= dim < ndim:
         return (dim % ndim,)
     if dim is None or (isinstance(dim, tuple | list) and not dim):
@@ -72,8 +72,7 @@ def read_shape(sizes: tuple[Any, ...]) -> tuple[int, ...]:
 
 
 def torch_arguments(function: Function) -> Function:
-    """Let `function` take NumPy's axis= and keepdims= for dim= and keepdim=, as PyTorch's do, and
-    refuse out= with a sentence that helps."""
+    """Let `function` take axis= and keepdims=, as PyTorch's do, and refuse out= helpfully."""
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:

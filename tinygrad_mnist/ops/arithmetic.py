@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist import dtypes
-from tinygrad_mnist.primitive import Array, primitive
-from tinygrad_mnist.record import TensorBase, label
+from tinygrad_mnist.primitive import primitive
+from tinygrad_mnist.record import Array, TensorBase, label
 
 from .arguments import check_tensors, not_implemented
 from .casting import cast_to, zeros
@@ -69,12 +69,12 @@ def add(input: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
 
 def _refuse_bool_subtraction(values: Values) -> dtypes.dtype:
     kinds = [v.dtype if isinstance(v, np.ndarray) else np.dtype(type(v)) for v in values]
-    if all(kind == bool for kind in kinds):
+    if all(kind.kind == "b" for kind in kinds):
         raise RuntimeError(
             "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` "
             "or `logical_xor()` operator instead."
         )
-    if any(kind == bool for kind in kinds):
+    if any(kind.kind == "b" for kind in kinds):
         raise RuntimeError(
             "Subtraction, the `-` operator, with a bool tensor is not supported. If you are "
             "trying to invert a mask, use the `~` or `logical_not()` operator instead."
@@ -193,9 +193,7 @@ def floor_divide(input: Array, other: Array) -> Array:
     return np.floor_divide(input, other)
 
 
-floor_divide.derivatives(
-    input=_no_derivative("floor_divide"), other=_no_derivative("floor_divide")
-)
+floor_divide.derivatives(input=_no_derivative("floor_divide"), other=_no_derivative("floor_divide"))
 
 
 def _refuse_zero_divisor(name: str, input: Array, other: Array) -> None:
@@ -233,7 +231,8 @@ _fmod.derivatives(
 def _number_remainder(other: Array, *, number: Any) -> Array:
     """what a number leaves over, divided by y"""
     kind = dtypes.promote((number, other)).numpy
-    return _remainder(np.asarray(number, kind), other.astype(kind))
+    rest: Array = _remainder(np.asarray(number, kind), other.astype(kind))
+    return rest
 
 
 _number_remainder.derivatives(other=_no_derivative("remainder"))
@@ -272,7 +271,7 @@ def fmod(input: Tensor, other: Any) -> Tensor:
 def _pow(input: Array, exponent: Array) -> Array:
     """xʸ"""
     kind = np.asarray(input).dtype
-    if kind == bool:
+    if kind.kind == "b":
         raise not_implemented("pow", kind)
     if kind.kind != "f" and np.any(np.less(exponent, 0)):
         return _integer_power(input, exponent)
@@ -402,7 +401,7 @@ def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) 
     return label(add(input, _div(tensor1, tensor2), alpha=value), "AddcdivBackward0")
 
 
-def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
+def lerp(input: Any, end: Any, weight: Any) -> Tensor:
     """x + weight · (y − x): the point that lies `weight` of the way from `input` to `end`."""
     check_tensors("lerp", input=input, end=end)
     if input._array.dtype != end._array.dtype:
@@ -415,9 +414,8 @@ def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
         out = input + way * weight if near else end - way * (1 - weight)
         return label(out, "LerpBackward0")
     near = abs(weight) < 0.5
-    return label(
-        where(near, input + weight * way, end - way * (1 - weight)), "LerpBackward1"
-    )
+    rest: Any = 1 - weight  # type: ignore[operator]
+    return label(where(near, input + weight * way, end - way * rest), "LerpBackward1")
 
 
 absolute, divide, true_divide = abs, div, div

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist import dtypes
-from tinygrad_mnist.primitive import Array, primitive
+from tinygrad_mnist.primitive import primitive
+from tinygrad_mnist.record import Array
 
 __all__ = [
     "clone",

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist import dtypes
-from tinygrad_mnist.primitive import Array, primitive
-from tinygrad_mnist.record import TensorBase, label
+from tinygrad_mnist.primitive import primitive
+from tinygrad_mnist.record import Array, TensorBase, label
 
 from .arguments import check_tensors
 from .casting import cast_to
@@ -57,7 +57,7 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Tensor:
     if input is None and other is None:
         return condition.nonzero(as_tuple=True)
     kind = condition._array.dtype
-    if kind != bool and kind != np.uint8:
+    if kind.kind != "b" and kind != np.uint8:
         raise RuntimeError(
             f"where expected condition to be a boolean tensor, but got a tensor with dtype "
             f"{dtypes.from_numpy_dtype(kind).legacy_name}"
@@ -216,9 +216,7 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     else:
         given = dtypes.of_number(value)
     if not dtypes.can_cast(given, kind):
-        raise RuntimeError(
-            f"value cannot be converted to type {kind.cpp_name} without overflow"
-        )
+        raise RuntimeError(f"value cannot be converted to type {kind.cpp_name} without overflow")
     name = f"MaskedFillBackward{int(isinstance(value, TensorBase))}"
     return label(_where(mask, _as_type(value, kind), input), name)
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist import dtypes
-from tinygrad_mnist.primitive import Array, primitive
-from tinygrad_mnist.record import TensorBase
+from tinygrad_mnist.primitive import primitive
+from tinygrad_mnist.record import Array
 
 from .arguments import check_tensors, not_implemented
 
@@ -196,13 +196,12 @@ def bitwise_not(input: Array) -> Array:
 
 
 @primitive
-def _isclose(
-    input: Array, other: Array, *, rtol: float, atol: float, equal_nan: bool
-) -> Array:
+def _isclose(input: Array, other: Array, *, rtol: float, atol: float, equal_nan: bool) -> Array:
     """|x − y| ≤ atol + rtol · |y|"""
     if input.dtype.kind != "f":
         difference = np.abs(np.subtract(input, other, dtype=np.float64))
-        return difference <= atol + rtol * np.abs(np.asarray(other, np.float64))
+        close: Array = difference <= atol + rtol * np.abs(np.asarray(other, np.float64))
+        return close
     near = np.abs(input - other) <= atol + np.abs(rtol * other)
     close = np.equal(input, other) | (near & np.isfinite(input) & np.isfinite(other))
     return close | (np.isnan(input) & np.isnan(other)) if equal_nan else close

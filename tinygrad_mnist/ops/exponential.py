@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist import dtypes
-from tinygrad_mnist.primitive import Array, primitive
-from tinygrad_mnist.record import label
+from tinygrad_mnist.primitive import primitive
+from tinygrad_mnist.record import Array, label
 
 from .arguments import check_tensors
-
 
 __all__ = [
     "cos",

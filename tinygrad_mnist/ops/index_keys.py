@@ -32,46 +32,59 @@ def read_index(index: Any, shape: tuple[int, ...]) -> tuple[Key, Key | None]:
     NumPy's where integers and arrays mix. Raises IndexError for what does not fit `shape`.
     """
     kind = index.__class__
-    if shape and (kind is int or kind is slice):
-        part = _entry(index)
-        if kind is int:
-            _check_integer(part, 0, shape)
-        return (WHOLE if part is ALL else (part, Ellipsis)), None
-    if not shape and kind in (int, slice):
-        _refuse_zero_dimensions(kind)
+    if kind is int or kind is slice:
+        return _read_one(index, shape), None
     parts = [_entry(part) for part in (index if _is_tuple(index) else (index,))]
-    used = sum([_dimensions(part) for part in parts])
-    if used > len(shape):
-        raise IndexError(f"too many indices for tensor of dimension {len(shape)}")
     region: list[Any] = []
     arrays: list[Any] = []
-    axis = 0
+    axis, ndim, used = 0, len(shape), None
+    with_arrays = False
     for part in parts:
-        if part is Ellipsis:
-            skipped = [ALL] * (len(shape) - used)
-            used = len(shape)
+        kind = part.__class__
+        if kind is int:
+            if axis >= ndim or not -shape[axis] <= part < shape[axis]:
+                _refuse_integer(part, axis, parts, shape)
+            region.append(part)
+            axis += 1
+        elif kind is slice:
+            region.append(part)
+            arrays.append(ALL)
+            axis += 1
+        elif part is None:
+            region.append(None)
+            arrays.append(ALL)
+        elif part is Ellipsis:
+            skipped = [ALL] * (ndim - _used(parts) if used is None else 0)
+            used = ndim
             region += skipped
             arrays += skipped
             axis += len(skipped)
-        elif part.__class__ is int:
-            _check_integer(part, axis, shape)
-            region.append(part)
-            axis += 1
-        elif not isinstance(part, np.ndarray):
-            region.append(part)
-            arrays.append(ALL)
-            axis += part is not None
-        elif part.ndim == 0:
-            region.append(None)
-            arrays.append(part.reshape(1))
         else:
-            _check_mask(part, axis, shape)
-            region += [ALL] * _dimensions(part)
-            arrays.append(part)
-            axis += _dimensions(part)
-    has_arrays = any(part is not ALL for part in arrays)
-    whole = all(part is ALL for part in region)
-    return (WHOLE if whole else (*region, Ellipsis)), tuple(arrays) if has_arrays else None
+            with_arrays = True
+            taken = _check_mask(part, axis, shape) if part.dtype == bool else 1
+            region += [ALL] * taken if part.ndim else [None]
+            arrays.append(part if part.ndim else part.reshape(1))
+            axis += taken
+    if axis > ndim:
+        raise IndexError(f"too many indices for tensor of dimension {ndim}")
+    whole = region.count(ALL) == len(region)
+    return (WHOLE if whole else (*region, Ellipsis)), tuple(arrays) if with_arrays else None
+
+
+def _read_one(index: int | slice, shape: tuple[int, ...]) -> Key:
+    """`read_index` of one integer or slice: a hot path."""
+    if not shape:
+        _refuse_zero_dimensions(index)
+    if isinstance(index, int):
+        if not -shape[0] <= index < shape[0]:
+            _refuse_integer(index, 0, [index], shape)
+        return index, Ellipsis
+    part = _read_slice(index)
+    return WHOLE if part is ALL else (part, Ellipsis)
+
+
+def _used(parts: list[Any]) -> int:
+    return sum([_dimensions(part) for part in parts])
 
 
 def _is_tuple(index: Any) -> bool:
@@ -99,7 +112,7 @@ def _entry(part: Any) -> Any:
         return _read_slice(part)
     if isinstance(part, TensorBase):
         return _read_array(part._array)
-    if isinstance(part, range):
+    if part.__class__ is range:
         return np.arange(part.start, part.stop, part.step)
     if isinstance(part, bool):
         return np.asarray(part)
@@ -116,7 +129,10 @@ def _entry(part: Any) -> Any:
 
 
 def _read_slice(part: slice) -> slice:
-    start, stop, step = _bound(part.start), _bound(part.stop), _bound(part.step)
+    start, stop, step = part.start, part.stop, part.step
+    if step is None and start.__class__ is int and stop.__class__ is int:
+        return part
+    start, stop, step = _bound(start), _bound(stop), _bound(step)
     if start is None and stop is None and step is None:
         return ALL
     if step == 0:
@@ -136,6 +152,9 @@ def _bound(bound: Any) -> Any:
 
 def _read_array(array: Array) -> Any:
     """The array of an index tensor, as NumPy takes it; an integer for one without dimensions."""
+    kind = array.dtype.kind
+    if kind == "i" or kind == "b":
+        return array if array.ndim or kind == "b" else int(array)
     if array.dtype == np.uint8 and array.ndim == 0:
         return array.astype(bool)
     if array.dtype == np.uint8:
@@ -146,9 +165,7 @@ def _read_array(array: Array) -> Any:
             stacklevel=5,
         )
         return array.astype(bool)
-    if array.dtype.kind not in "bi":
-        raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
-    return array if array.ndim or array.dtype == bool else int(array)
+    raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
 
 
 def _read_sequence(part: Any) -> Array:
@@ -172,8 +189,8 @@ def _dimensions(part: Any) -> int:
     return part.ndim if isinstance(part, np.ndarray) and part.dtype == bool else 1
 
 
-def _refuse_zero_dimensions(kind: type) -> None:
-    if kind is slice:
+def _refuse_zero_dimensions(index: int | slice) -> None:
+    if isinstance(index, slice):
         raise IndexError("slice() cannot be applied to a 0-dim tensor.")
     raise IndexError(
         "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` "
@@ -181,23 +198,26 @@ def _refuse_zero_dimensions(kind: type) -> None:
     )
 
 
-def _check_integer(number: int, axis: int, shape: tuple[int, ...]) -> None:
+def _refuse_integer(number: int, axis: int, parts: list[Any], shape: tuple[int, ...]) -> None:
+    if _used(parts) > len(shape):
+        raise IndexError(f"too many indices for tensor of dimension {len(shape)}")
+    if not -(2**63) <= number < 2**63:
+        raise ValueError("Overflow when unpacking long long")
     size = shape[axis] if axis < len(shape) else 0
-    if not -size <= number < size:
-        if not -(2**63) <= number < 2**63:
-            raise ValueError("Overflow when unpacking long long")
-        raise IndexError(f"index {number} is out of bounds for dimension {axis} with size {size}")
+    raise IndexError(f"index {number} is out of bounds for dimension {axis} with size {size}")
 
 
-def _check_mask(mask: Array, axis: int, shape: tuple[int, ...]) -> None:
-    if mask.dtype != bool:
-        return
+def _check_mask(mask: Array, axis: int, shape: tuple[int, ...]) -> int:
+    """How many dimensions a mask takes up; IndexError unless it has the tensor's sizes there."""
+    if axis + mask.ndim > len(shape):
+        raise IndexError(f"too many indices for tensor of dimension {len(shape)}")
     for d, size in enumerate(mask.shape):
         if shape[axis + d] != size:
             raise IndexError(
                 f"The shape of the mask {list(mask.shape)} at index {d} does not match the "
                 f"shape of the indexed tensor {list(shape)} at index {axis + d}"
             )
+    return mask.ndim
 
 
 def explain_arrays(arrays: Key, shape: tuple[int, ...]) -> None:

@@ -8,7 +8,15 @@ import numpy as np
 
 from tinygrad_mnist.calling import call_unary
 from tinygrad_mnist.primitive import primitive
-from tinygrad_mnist.record import Array, label
+from tinygrad_mnist.record import (
+    OBSERVERS,
+    Array,
+    current_record,
+    label,
+    make_record,
+    state,
+    wrap,
+)
 
 from .arguments import read_dim
 from .index_keys import ALL, WHOLE, Key, explain_arrays, read_index
@@ -112,15 +120,10 @@ index_put.derivatives(
 
 def getitem(input: Tensor, index: Any) -> Tensor:
     """`input[index]` as PyTorch has it: a view for integers, slices, None and …, else a copy."""
-    shape = input._array.shape
-    region, arrays = read_index(index, shape)
-    out = input
-    if arrays is None or region is not WHOLE:
-        out = call_unary(_slice, input, {"key": region})
-        if out._record is not None:
-            label(out, _name_of(region, shape))
+    region, arrays = read_index(index, input._array.shape)
     if arrays is None:
-        return out
+        return _view(input, region)
+    out = input if region is WHOLE else _view(input, region)
     if out._record is not None:
         # The record must not see it when the index changes later.
         arrays = tuple([part if part is ALL else part.copy() for part in arrays])
@@ -129,6 +132,21 @@ def getitem(input: Tensor, index: Any) -> Tensor:
     except IndexError:
         explain_arrays(arrays, out._array.shape)
         raise
+
+
+def _view(input: Tensor, region: Key) -> Tensor:
+    """`_slice`, which always gives a view, written out: a hot path."""
+    if OBSERVERS:
+        out = call_unary(_slice, input, {"key": region})
+        return label(out, _name_of(region, input._array.shape))
+    record = input._record if input._view is None else current_record(input)
+    out = wrap(input._array[region], input._counter)
+    out._view = (input, record)
+    if record is not None and state.grad_enabled:
+        saved = (None, None)
+        out._record = make_record(_slice, (record,), out._array, saved, {"key": region})
+        label(out, _name_of(region, input._array.shape))
+    return out
 
 
 def _name_of(region: Key, shape: Shape) -> str:

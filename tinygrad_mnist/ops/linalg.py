@@ -9,7 +9,7 @@ import numpy as np
 from tinygrad_mnist import kernels
 from tinygrad_mnist.calling import call_binary
 from tinygrad_mnist.primitive import primitive
-from tinygrad_mnist.record import label, TensorBase
+from tinygrad_mnist.record import TensorBase, label
 
 from .shapes import reshape, unsqueeze
 
@@ -25,7 +25,7 @@ Tensor = Any
 
 
 @primitive(grad_fn="MmBackward0")
-def _mm(input, other):
+def _mm(input: Any, other: Any) -> Any:
     """X Y"""
     if input.ndim == 2 and other.ndim == 2:
         return kernels.matmul(input, other)
@@ -35,7 +35,7 @@ def _mm(input, other):
 _mm.derivatives(input=lambda g, other: _mm(g, other.mT), other=lambda g, input: _mm(input.mT, g))
 
 
-def _check_operands(name, input, other):
+def _check_operands(name: str, input: Any, other: Any) -> Any:
     for position, given in enumerate((input, other)):
         if not isinstance(given, TensorBase):
             raise TypeError(
@@ -89,7 +89,7 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
     return label(_mm(input, other), "UnsafeViewBackward0")
 
 
-def _refuse_shapes(x, y):
+def _refuse_shapes(x: Any, y: Any) -> Any:
     if len(x) == 2 and len(y) <= 2:
         if len(y) == 1:
             raise RuntimeError(

@@ -44,7 +44,8 @@ def _added(input: Array, dim: tuple[int, ...], keepdim: bool) -> Any:
         total = kernels.sum_columns(input) if dim[0] else kernels.sum_rows(input)
         return total.reshape(_kept(input.shape, dim, True)) if keepdim else total
     axis = None if len(dim) == input.ndim else dim
-    return np.add.reduce(input, axis=axis, keepdims=keepdim)
+    add_up: Any = np.add.reduce
+    return add_up(input, axis=axis, keepdims=keepdim)
 
 
 @primitive(reduces=True, grad_fn="SumBackward1")
@@ -69,21 +70,20 @@ def _mean(input: Array, *, dim: tuple[int, ...], keepdim: bool) -> Any:
 _mean.derivatives(input=lambda g, dim, shape: g / _count(shape, dim))
 
 
-def _shared_among_ties(g, input, out, dim):
+def _shared_among_ties(g: Any, input: Any, out: Any, dim: Any) -> Any:
     """g, divided among all the places that hold the extreme."""
     ties = input == out
-    share = g * ties / _sum(ties, dim=dim, keepdim=True)
-    return share
+    return g * ties / _sum(ties, dim=dim, keepdim=True)
 
 
 @primitive(reduces=True)
-def _amax(input, *, dim, keepdim):
+def _amax(input: Any, *, dim: Any, keepdim: Any) -> Any:
     """max x"""
     return np.maximum.reduce(input, axis=dim, keepdims=keepdim)
 
 
 @primitive(reduces=True)
-def _amin(input, *, dim, keepdim):
+def _amin(input: Any, *, dim: Any, keepdim: Any) -> Any:
     """min x"""
     return np.minimum.reduce(input, axis=dim, keepdims=keepdim)
 
@@ -93,7 +93,7 @@ _amin.derivatives(input=_shared_among_ties)
 
 
 @primitive(reduces=True)
-def _logsumexp(input, *, dim, keepdim):
+def _logsumexp(input: Any, *, dim: Any, keepdim: bool) -> Any:
     """ln Σ eˣ"""
     peak = np.maximum.reduce(input, axis=dim, keepdims=True, initial=-np.inf)
     safe = np.where(np.isfinite(peak), peak, input.dtype.type(0))
@@ -104,7 +104,7 @@ def _logsumexp(input, *, dim, keepdim):
 _logsumexp.derivatives(input=lambda g, input, out: g * exp(input - out))
 
 
-def _kept(shape, dim, keepdim):
+def _kept(shape: tuple[int, ...], dim: Any, keepdim: bool) -> Any:
     """The shape that a reduction of `shape` over `dim` leaves."""
     if keepdim:
         return tuple([1 if d in dim else size for d, size in enumerate(shape)])
@@ -112,30 +112,30 @@ def _kept(shape, dim, keepdim):
 
 
 @primitive
-def _argmax(input, *, dim, keepdim):
+def _argmax(input: Any, *, dim: Any, keepdim: bool) -> Any:
     """the index of max x"""
     return np.argmax(input, axis=dim, keepdims=keepdim)
 
 
 @primitive
-def _argmin(input, *, dim, keepdim):
+def _argmin(input: Any, *, dim: Any, keepdim: bool) -> Any:
     """the index of min x"""
     return np.argmin(input, axis=dim, keepdims=keepdim)
 
 
 @primitive(reduces=True)
-def _any(input, *, dim, keepdim):
+def _any(input: Any, *, dim: Any, keepdim: bool) -> Any:
     """whether some x holds"""
     return np.any(input, axis=dim, keepdims=keepdim)
 
 
 @primitive(reduces=True)
-def _all(input, *, dim, keepdim):
+def _all(input: Any, *, dim: Any, keepdim: bool) -> Any:
     """whether every x holds"""
     return np.all(input, axis=dim, keepdims=keepdim)
 
 
-def _check_tensor(name, given):
+def _check_tensor(name: str, given: Any) -> Any:
     if not isinstance(given, TensorBase):
         raise TypeError(
             f"{name}(): argument 'input' (position 1) must be Tensor, not {type(given).__name__}"
@@ -189,7 +189,7 @@ def mean(
     return _mean(x, dim=read_dims(dim, x._array.ndim), keepdim=keepdim)
 
 
-def _check_not_empty(name, input, dim):
+def _check_not_empty(name: str, input: Any, dim: Any) -> Any:
     shape = input._array.shape
     for d in dim:
         if shape and shape[d] == 0:
@@ -221,23 +221,17 @@ class ValuesAndIndices(NamedTuple):
     values: Tensor
     indices: Tensor
 
-
-def _result_type(name):
-    kind = type(name, (ValuesAndIndices,), {})
-
-    def __repr__(self):
-        return (
-            f"torch.return_types.{name}(\nvalues={self.values!r},\nindices={self.indices!r})"
-        )
-
-    kind.__repr__ = __repr__
-    return kind
+    def __repr__(self) -> str:
+        name = type(self).__name__
+        return f"torch.return_types.{name}(\nvalues={self.values!r},\nindices={self.indices!r})"
 
 
-RETURN_TYPES = {name: _result_type(name) for name in ("max", "min", "sort", "topk", "median")}
+RETURN_TYPES: dict[str, Any] = {
+    name: type(name, (ValuesAndIndices,), {}) for name in ("max", "min", "sort", "topk", "median")
+}
 
 
-def _extreme_along(name, find, input, dim, keepdim):
+def _extreme_along(name: str, find: Any, input: Any, dim: Any, keepdim: bool) -> Any:
     axis = read_dim(dim, input._array.ndim)
     _check_not_empty(name, input, (axis,))
     if input._array.ndim == 0:
@@ -249,7 +243,7 @@ def _extreme_along(name, find, input, dim, keepdim):
     return RETURN_TYPES[name](label(values, f"{name.capitalize()}Backward0"), indices)
 
 
-def _extreme(name, function, input):
+def _extreme(name: str, function: Any, input: Any) -> Any:
     if input._array.size == 0:
         raise RuntimeError(
             f"{name}(): Expected reduction dim to be specified for input.numel() == 0. "
@@ -261,8 +255,9 @@ def _extreme(name, function, input):
 
 @torch_arguments
 def max(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
-    """The largest number; with `dim`, the largest along it and their indices; or, given a tensor
-    as second argument, the larger of the two at each place.
+    """The largest number; with `dim`, the largest along it and their indices.
+
+    A tensor as second argument gives the larger of the two at each place.
 
     >>> import tinygrad_mnist as torch
     >>> torch.max(torch.tensor([[1, 5], [7, 2]]), dim=1).indices
@@ -277,8 +272,10 @@ def max(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
 
 @torch_arguments
 def min(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
-    """The smallest number; with `dim`, the smallest along it and their indices; or, given a tensor
-    as second argument, the smaller of the two at each place."""
+    """The smallest number; with `dim`, the smallest along it and their indices.
+
+    A tensor as second argument gives the smaller of the two at each place.
+    """
     if isinstance(dim, TensorBase):
         return minimum(input, dim)
     if dim is None:
@@ -286,12 +283,14 @@ def min(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
     return _extreme_along("min", _argmin, input, dim, keepdim)
 
 
-def _arg(name, find, input, dim, keepdim):
+def _arg(name: str, find: Any, input: Any, dim: Any, keepdim: bool) -> Any:
     if input._array.dtype == bool:
-        raise RuntimeError(f'"{name}_cpu" not implemented for \'Bool\'')
+        raise RuntimeError(f"\"{name}_cpu\" not implemented for 'Bool'")
     if dim is None:
         if input._array.size == 0:
-            raise IndexError(f"{name}(): Expected reduction dim to be specified for input.numel() == 0.")
+            raise IndexError(
+                f"{name}(): Expected reduction dim to be specified for input.numel() == 0."
+            )
         return find(input, dim=None, keepdim=keepdim)
     axis = read_dim(dim, input._array.ndim)
     _check_not_empty(name, input, (axis,))

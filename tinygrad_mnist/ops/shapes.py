@@ -10,7 +10,7 @@ import numpy as np
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.calling import call_unary
 from tinygrad_mnist.primitive import primitive
-from tinygrad_mnist.record import label, TensorBase
+from tinygrad_mnist.record import TensorBase, label
 
 from .arguments import read_dim, read_shape, torch_arguments
 from .casting import cast_to
@@ -37,19 +37,19 @@ Tensor = Any
 
 
 @primitive(view=True, grad_fn="ViewBackward0")
-def _reshape(input, *, shape):
+def _reshape(input: Any, *, shape: tuple[int, ...]) -> Any:
     """x in another shape"""
     return input.reshape(shape)
 
 
 @primitive(view=True, grad_fn="PermuteBackward0")
-def _permute(input, *, dims):
+def _permute(input: Any, *, dims: tuple[int, ...]) -> Any:
     """x with its dimensions in another order"""
     return input.transpose(dims)
 
 
 @primitive(view=True, grad_fn="ExpandBackward0")
-def _expand(input, *, shape):
+def _expand(input: Any, *, shape: tuple[int, ...]) -> Any:
     """x repeated along sizes of 1, without a copy"""
     return np.broadcast_to(input, shape)
 
@@ -60,12 +60,12 @@ _expand.derivatives(input=lambda g: g)
 
 
 @primitive(grad_fn="CatBackward0")
-def _cat(*tensors, dim, starts):
+def _cat(*tensors: Any, dim: Any, starts: tuple[int, ...]) -> Any:
     """x₁, x₂, … one after the other"""
     return np.concatenate(tensors, axis=dim)
 
 
-def _piece(g, dim, starts, position):
+def _piece(g: Any, dim: Any, starts: tuple[int, ...], position: int) -> Any:
     piece = slice(starts[position], starts[position + 1])
     return g[(slice(None),) * dim + (piece,)]
 
@@ -73,7 +73,7 @@ def _piece(g, dim, starts, position):
 _cat.derivatives(tensors=_piece)
 
 
-def _inferred(shape, numel):
+def _inferred(shape: tuple[int, ...], numel: int) -> Any:
     """`shape` with its −1 replaced by the size that fits `numel` numbers."""
     if shape.count(-1) > 1:
         raise RuntimeError("only one dimension can be inferred")
@@ -137,7 +137,7 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     if first == last:
         return input
     middle = math.prod(shape[first : last + 1])
-    return reshape(input, shape[:first] + (middle,) + shape[last + 1 :])
+    return reshape(input, (*shape[:first], middle, *shape[last + 1 :]))
 
 
 def unflatten(input: Tensor, dim: int, sizes: Any) -> Tensor:
@@ -186,13 +186,17 @@ def t(input: Tensor) -> Tensor:
     ndim = input._array.ndim
     if ndim > 2:
         raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {ndim}D")
-    return label(_permute(input, dims=(1, 0)[-ndim:] if ndim == 2 else tuple(range(ndim))), "TBackward0")
+    return label(
+        _permute(input, dims=(1, 0)[-ndim:] if ndim == 2 else tuple(range(ndim))), "TBackward0"
+    )
 
 
 def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
     """The dimensions `source` moved to the places `destination`, the others in their order."""
     ndim = input._array.ndim
-    sources = [read_dim(d, ndim) for d in (source if isinstance(source, tuple | list) else (source,))]
+    sources = [
+        read_dim(d, ndim) for d in (source if isinstance(source, tuple | list) else (source,))
+    ]
     targets = [
         read_dim(d, ndim)
         for d in (destination if isinstance(destination, tuple | list) else (destination,))
@@ -261,7 +265,7 @@ def broadcast_to(input: Tensor, size: Any) -> Tensor:
     return expand(input, size)
 
 
-def _check_joinable(name, tensors):
+def _check_joinable(name: str, tensors: Any) -> Any:
     if isinstance(tensors, TensorBase) or not isinstance(tensors, tuple | list):
         raise TypeError(
             f"{name}(): argument 'tensors' (position 1) must be tuple of Tensors, "

@@ -24,25 +24,25 @@ __all__ = [
 Tensor = Any
 
 
-def _shifted(x, dim):
+def _shifted(x: Any, dim: Any) -> Any:
     """x less its maximum, so that no exponential overflows."""
     if x.size == 0:
         return x
     return x - np.maximum.reduce(x, axis=dim, keepdims=True)
 
 
-def _along(dim, x):
+def _along(dim: Any, x: Any) -> Any:
     return dim if x.ndim else None
 
 
 @primitive(grad_fn="SoftmaxBackward0")
-def _softmax(input, *, dim):
+def _softmax(input: Any, *, dim: Any) -> Any:
     """eˣ / Σ eˣ"""
     weights = np.exp(_shifted(input, _along(dim, input)))
     return weights / np.add.reduce(weights, axis=_along(dim, input), keepdims=True)
 
 
-def _total(x, dim):
+def _total(x: Any, dim: Any) -> Any:
     return _sum(x, dim=(dim,) if x.ndim else (), keepdim=True)
 
 
@@ -50,7 +50,7 @@ _softmax.derivatives(input=lambda g, out, dim: out * (g - _total(g * out, dim)))
 
 
 @primitive
-def _log_softmax(input, *, dim):
+def _log_softmax(input: Any, *, dim: Any) -> Any:
     """x − ln Σ eˣ"""
     if input.ndim == 2 and dim == 1:
         return kernels.log_softmax(input)
@@ -59,7 +59,7 @@ def _log_softmax(input, *, dim):
 
 
 @primitive
-def _log_softmax_backward(grad, out, *, dim):
+def _log_softmax_backward(grad: Any, out: Any, *, dim: Any) -> Any:
     """g − softmax(x) · Σ g"""
     if grad.ndim == 2 and dim == 1:
         return kernels.log_softmax_backward(grad, out)
@@ -74,13 +74,21 @@ _log_softmax_backward.derivatives(
 
 
 @primitive
-def _nll_loss(input, target, *, weight, ignore_index, reduction):
+def _nll_loss(input: Any, target: Any, *, weight: Any, ignore_index: int, reduction: str) -> Any:
     """−Σ weight[target] · x[target], divided by Σ weight[target] for the mean"""
     return kernels.nll_loss(input, target, weight, ignore_index, reduction)[0]
 
 
 @primitive
-def _nll_loss_backward(grad, target, *, shape, weight, ignore_index, reduction):
+def _nll_loss_backward(
+    grad: Any,
+    target: Any,
+    *,
+    shape: tuple[int, ...],
+    weight: Any,
+    ignore_index: int,
+    reduction: str,
+) -> Any:
     """−g · weight at each target, 0 elsewhere"""
     return kernels.nll_loss_backward(grad, target, shape[1], weight, ignore_index, reduction)
 
@@ -97,10 +105,10 @@ _nll_loss_backward.derivatives(
 )
 
 
-def _floating(input, dtype, name):
+def _floating(input: Any, dtype: Any, name: str) -> Any:
     kind = dtypes.from_numpy_dtype(input._array.dtype) if dtype is None else dtype
     if not kind.is_floating_point:
-        raise RuntimeError(f'"{name}" not implemented for \'{kind.legacy_name}\'')
+        raise RuntimeError(f"\"{name}\" not implemented for '{kind.legacy_name}'")
     return cast_to(input, kind)
 
 
@@ -126,7 +134,7 @@ def log_softmax(input: Tensor, dim: int, dtype: dtypes.dtype | None = None) -> T
     return call_unary(_log_softmax, x, {"dim": read_dim(dim, x._array.ndim)})
 
 
-def _check_target(x, target):
+def _check_target(x: Any, target: Any) -> Any:
     if target._array.dtype != np.int64:
         raise RuntimeError(
             f"expected scalar type Long but found {target.dtype.legacy_name}"
