@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import os
 import queue
 import weakref
 from typing import Any
@@ -35,7 +36,9 @@ class WorkerBatches(LoaderIterator):
         ]
         for process in self._processes:
             process.start()
-        self._close = weakref.finalize(self, _stop, self._processes, self._tasks, self._answers)
+        self._close = weakref.finalize(
+            self, _stop, os.getpid(), self._processes, self._tasks, self._answers
+        )
         self._begin()
 
     def _begin(self) -> None:
@@ -128,8 +131,13 @@ class WorkerBatches(LoaderIterator):
                 raise RuntimeError(f"DataLoader timed out after {limit} seconds")
 
 
-def _stop(processes: list[Any], tasks: list[Any], answers: Any) -> None:
-    """Ask every worker to end, and end those that do not."""
+def _stop(owner: int, processes: list[Any], tasks: list[Any], answers: Any) -> None:
+    """Ask every worker to end, and end those that do not; only in the process that has them.
+
+    A process forked from it finds copies of its iterators, and must leave the workers alone.
+    """
+    if os.getpid() != owner:
+        return
     for each in tasks:
         with contextlib.suppress(ValueError):
             each.put(None)
