@@ -33,12 +33,12 @@ class Description(TensorBase):
     @property
     def shape(self) -> Size:
         """The lengths of the dimensions."""
-        return Size(self._array.shape)
+        return tuple.__new__(Size, self._array.shape)
 
     def size(self, dim: Any = None) -> Any:
         """The shape, or the length of dimension `dim`."""
         if dim is None:
-            return Size(self._array.shape)
+            return tuple.__new__(Size, self._array.shape)
         return self._array.shape[self._axis("size", dim)]
 
     def _axis(self, function: str, dim: Any) -> int:

@@ -14,7 +14,7 @@ import numpy as np
 from tinygrad_mnist import dtypes, kernels
 from tinygrad_mnist.calling import explain_shapes, record_call
 from tinygrad_mnist.ops import arithmetic, shapes
-from tinygrad_mnist.ops.index_keys import WHOLE, Key, read_index
+from tinygrad_mnist.ops.index_keys import ALL, WHOLE, Key, read_index
 from tinygrad_mnist.ops.indexing import index_put, put
 from tinygrad_mnist.record import (
     OBSERVERS,
@@ -43,7 +43,8 @@ def check_inplace(target: TensorBase, *others: Any, through_view: bool = False) 
         return False
     record = target._record if target._view is None else current_record(target)
     if record is not None and record.primitive is None:
-        raise RuntimeError(("a view of a" if through_view else "a") + _OF_LEAF)
+        is_view = through_view or target._view is not None
+        raise RuntimeError(("a view of a" if is_view else "a") + _OF_LEAF)
     if target._view is not None:
         _check_view(target, record)
     if target._array.dtype.kind != "f":
@@ -138,7 +139,8 @@ def _store(target: Tensor, result: Tensor) -> None:
         )
     state.quietly(put, writeable(array), None, found)
     target._counter[0] += 1
-    _report(target, result, WHOLE, None)
+    if OBSERVERS:
+        _report(target, result, WHOLE, None)
 
 
 def _rebind(target: Tensor, result: Tensor) -> None:
@@ -170,7 +172,7 @@ def _take(target: Tensor, record: Record) -> None:
 
 def _report(target: Tensor, value: Any, region: Key, arrays: Key | None) -> None:
     """Tell this thread's observer of a change: an `index_put` whose result is its first input."""
-    observer = OBSERVERS.get(threading.get_ident()) if OBSERVERS else None
+    observer = OBSERVERS.get(threading.get_ident())
     if observer is not None:
         observer(index_put, (target, value), {"region": region, "arrays": arrays}, target)
 
@@ -191,7 +193,10 @@ def write(
     part = writeable(array if whole else array[region], overlapping=overlapping)
     if isinstance(value, TensorBase) and found.ndim:
         (check_no_partial_overlap if arrays is None else check_no_overlap)(part, found)
-    state.quietly(put, part, arrays, found)
+    if isinstance(value, TensorBase) and found.dtype is not array.dtype:
+        state.quietly(put, part, arrays, found)
+    else:
+        put(part, arrays, found)
     target._counter[0] += 1
     if recorded:
         before, after = wrap(array), wrap(array)
@@ -199,7 +204,8 @@ def write(
         attributes = {"region": region, "arrays": arrays}
         record_call(index_put, (before, value), (array, found), after, attributes)
         _take(target, label(after, name)._record)
-    _report(target, value, region, arrays)
+    if OBSERVERS:
+        _report(target, value, region, arrays)
 
 
 def fill(target: Tensor, value: Any) -> Tensor:
@@ -254,9 +260,16 @@ def setitem(target: Tensor, index: Any, value: Any) -> None:
         value = element(read_number("__setitem__", "value", 2, value), target.dtype)
     else:
         raise TypeError(f"can't assign a {type_name(value)} to a {target.type()}")
+    if index is False:
+        return
+    if region[0] is ALL and len(region) == 2:
+        region = WHOLE
     name = "CopySlices"
-    if region is WHOLE:
-        name = "CopyBackwards" if arrays is None else "IndexPutBackward0"
+    if region is WHOLE and arrays is not None:
+        name = "IndexPutBackward0"
+    elif region is WHOLE:
+        one = not isinstance(value, TensorBase) or value._array.ndim == 0
+        name = "FillBackward3" if one else "CopyBackwards"
     write(target, value, region, arrays, name)
 
 

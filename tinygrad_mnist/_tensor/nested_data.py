@@ -21,6 +21,9 @@ def read_data(data: Any, kind: dtypes.dtype | None) -> Array:
     Raises ValueError for ragged sequences, TypeError or RuntimeError for what is not numbers or
     does not fit the type.
     """
+    if data.__class__ is float and kind is None:
+        number: Array = state.quietly(np.array, data, dtypes.get_default_dtype().numpy)
+        return number
     if isinstance(data, TensorBase):
         return converted(data._array, kind)
     if isinstance(data, np.ndarray):

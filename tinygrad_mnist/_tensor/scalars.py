@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -74,6 +75,7 @@ def check_fits(number: Number, kind: dtypes.dtype, name: str | None = None) -> N
         )
 
 
+@functools.cache
 def limits(kind: dtypes.dtype) -> tuple[Number, Number]:
     """The smallest and the largest number of a type."""
     info = dtypes.finfo(kind) if kind.is_floating_point else dtypes.iinfo(kind)

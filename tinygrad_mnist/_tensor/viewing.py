@@ -64,6 +64,8 @@ class Views(TensorBase):
         return self._transposed("mH")
 
     def _transposed(self, name: str) -> Tensor:
+        if self._array.ndim == 0:
+            return self
         if self._array.ndim < 2:
             raise RuntimeError(
                 f"tensor.{name} is only supported on matrices or batches of matrices. "

@@ -47,7 +47,7 @@ def read_index(index: Any, shape: tuple[int, ...]) -> tuple[Key, Key | None]:
             region.append(part)
             axis += 1
         elif kind is slice:
-            region.append(part)
+            region.append(ALL if axis < ndim and _takes_all(part, shape[axis]) else part)
             arrays.append(ALL)
             axis += 1
         elif part is None:
@@ -67,7 +67,7 @@ def read_index(index: Any, shape: tuple[int, ...]) -> tuple[Key, Key | None]:
             axis += taken
     if axis > ndim:
         raise IndexError(f"too many indices for tensor of dimension {ndim}")
-    whole = region.count(ALL) == len(region)
+    whole = len(region) == region.count(ALL)
     return (WHOLE if whole else (*region, Ellipsis)), tuple(arrays) if with_arrays else None
 
 
@@ -80,7 +80,13 @@ def _read_one(index: int | slice, shape: tuple[int, ...]) -> Key:
             _refuse_integer(index, 0, [index], shape)
         return index, Ellipsis
     part = _read_slice(index)
-    return WHOLE if part is ALL else (part, Ellipsis)
+    return (ALL if _takes_all(part, shape[0]) else part), Ellipsis
+
+
+def _takes_all(part: slice, size: int) -> bool:
+    """Whether a slice takes all of a dimension, so that PyTorch does not count it as a step."""
+    stop = part.stop
+    return not part.start and (stop is None or stop >= size) and (part.step or 1) == 1
 
 
 def _used(parts: list[Any]) -> int:
@@ -235,18 +241,20 @@ def explain_arrays(arrays: Key, shape: tuple[int, ...]) -> None:
         raise IndexError(
             f"shape mismatch: indexing tensors could not be broadcast together with shapes {listed}"
         ) from None
-    axis = 0
+    axis = place = 0
     for part in arrays:
         if isinstance(part, np.ndarray) and part.dtype != bool:
-            _check_bounds(part, axis, shape[axis])
+            _check_bounds(part, place, shape[axis])
         axis += _dimensions(part)
+        place += 0 if part is ALL else _dimensions(part)
 
 
-def _check_bounds(array: Array, axis: int, size: int) -> None:
+def _check_bounds(array: Array, place: int, size: int) -> None:
+    """`place` counts indexed dimensions only: PyTorch moves them to the front."""
     bad = array[(array < -size) | (array >= size)]
     if bad.size and size == 0:
         raise IndexError("index is out of bounds for dimension with size 0")
     if bad.size:
         raise IndexError(
-            f"index {bad.flat[0]} is out of bounds for dimension {axis} with size {size}"
+            f"index {bad.flat[0]} is out of bounds for dimension {place} with size {size}"
         )

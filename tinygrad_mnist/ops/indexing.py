@@ -53,7 +53,8 @@ _slice_backward.derivatives(input=lambda g, key: _slice(g, key=key))
 @primitive
 def _index(input: Array, *, key: Key) -> Array:
     """x[key], where key holds arrays of indices: a copy"""
-    return input[key]
+    out = input[key]
+    return out if out.flags.c_contiguous else out.copy()
 
 
 @primitive
@@ -138,31 +139,27 @@ def _view(input: Tensor, region: Key) -> Tensor:
     """`_slice`, which always gives a view, written out: a hot path."""
     if OBSERVERS:
         out = call_unary(_slice, input, {"key": region})
-        return label(out, _name_of(region, input._array.shape))
+        return label(out, _name_of(region))
     record = input._record if input._view is None else current_record(input)
     out = wrap(input._array[region], input._counter)
     out._view = (input, record)
     if record is not None and state.grad_enabled:
         saved = (None, None)
         out._record = make_record(_slice, (record,), out._array, saved, {"key": region})
-        label(out, _name_of(region, input._array.shape))
+        label(out, _name_of(region))
     return out
 
 
-def _name_of(region: Key, shape: Shape) -> str:
+def _name_of(region: Key) -> str:
     """PyTorch's name for the last step of taking a region; a slice that takes all is no step."""
-    name = "AliasBackward0"
-    axis = 0
-    for part in region[:-1]:
+    for part in reversed(region[:-1]):
         if part is None:
-            name = "UnsqueezeBackward0"
-            continue
+            return "UnsqueezeBackward0"
         if part.__class__ is int:
-            name = "SelectBackward0"
-        elif part.indices(shape[axis]) != (0, shape[axis], 1):
-            name = "SliceBackward0"
-        axis += 1
-    return name
+            return "SelectBackward0"
+        if part is not ALL:
+            return "SliceBackward0"
+    return "AliasBackward0" if region is WHOLE else "SliceBackward0"
 
 
 def select(input: Tensor, dim: int, index: int) -> Tensor:
