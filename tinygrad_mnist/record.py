@@ -144,7 +144,9 @@ class Record:
     def named(cls, name: str) -> type[Record]:
         """The subclass called `name`, made on first use."""
         if name not in cls.subclasses:
-            cls.subclasses[name] = type(name, (Record,), {"__slots__": ()})
+            cls.subclasses[name] = type(
+                name, (Record,), {"__slots__": (), "__module__": "builtins"}
+            )
         return cls.subclasses[name]
 
     def name(self) -> str:

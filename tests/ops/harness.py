@@ -80,7 +80,7 @@ class Outcome:
 
 
 def tensors_of(engine: Any, sample: Sample, grad: bool, kind: Any = None) -> list[Any]:
-    """The sample's arguments on one engine; memory is the engine's own, laid out as in the sample."""
+    """The sample's arguments on one engine, in memory of its own, laid out as in the sample."""
     made: list[Any] = []
     for argument in sample.arguments:
         if not isinstance(argument, np.ndarray):
@@ -192,10 +192,11 @@ def check_memory(engine: Any, gradients: list[np.ndarray | None], others: list[A
 
 def second_gradients(engine: Any, firsts: Any, wanted: list[Any], seed: int) -> list[Any]:
     """The gradients of Σ gradient · random numbers: one product with the matrix of second order."""
-    roots = [g for g in firsts if g is not None and g.requires_grad]
-    if not roots:
+    places = [i for i, g in enumerate(firsts) if g is not None and g.requires_grad]
+    if not places:
         return [None] * len(wanted)
-    above = [upstream(engine, r, seed + 31 + i) for i, r in enumerate(roots)]
+    roots = [firsts[i] for i in places]
+    above = [upstream(engine, firsts[i], seed + 31 + i) for i in places]
     found = engine.autograd.grad(roots, wanted, above, allow_unused=True)
     return [None if g is None else plain(g) for g in found]
 

@@ -74,12 +74,14 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
         return dot(input, other)
     if x.ndim == 1:
         rows = matmul(unsqueeze(input, 0), other)
-        return label(reshape(rows, rows.shape[:-2] + rows.shape[-1:]), "SqueezeBackward4")
+        name = "SqueezeBackward4" if y.ndim == 2 else "UnsafeViewBackward0"
+        return label(reshape(rows, rows.shape[:-2] + rows.shape[-1:]), name)
     if y.ndim == 1:
         if x.shape[-1] != y.shape[0]:
             _refuse_shapes(x.shape, y.shape)
         columns = _mm(input, unsqueeze(other, 1))
-        return label(reshape(columns, columns.shape[:-1]), "MvBackward0")
+        name = "MvBackward0" if x.ndim == 2 else "UnsafeViewBackward0"
+        return label(reshape(columns, columns.shape[:-1]), name)
     if x.shape[-1] != y.shape[-2]:
         _refuse_shapes(x.shape, y.shape)
     try:

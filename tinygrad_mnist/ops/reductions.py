@@ -67,7 +67,7 @@ def _mean(input: Array, *, dim: tuple[int, ...], keepdim: bool) -> Any:
     return _added(input, dim, keepdim) / input.dtype.type(_count(input.shape, dim))
 
 
-_mean.derivatives(input=lambda g, dim, shape: g / _count(shape, dim))
+_mean.derivatives(input=lambda g, dim, shape: g / (_count(shape, dim) or 1))
 
 
 def _shared_among_ties(g: Any, input: Any, out: Any, dim: Any) -> Any:
@@ -126,13 +126,18 @@ def _argmin(input: Any, *, dim: Any, keepdim: bool) -> Any:
 @primitive(reduces=True)
 def _any(input: Any, *, dim: Any, keepdim: bool) -> Any:
     """whether some x holds"""
-    return np.any(input, axis=dim, keepdims=keepdim)
+    return _as_truth(np.any(input, axis=dim, keepdims=keepdim), input)
 
 
 @primitive(reduces=True)
 def _all(input: Any, *, dim: Any, keepdim: bool) -> Any:
     """whether every x holds"""
-    return np.all(input, axis=dim, keepdims=keepdim)
+    return _as_truth(np.all(input, axis=dim, keepdims=keepdim), input)
+
+
+def _as_truth(result: Any, input: Array) -> Any:
+    """bool, save for uint8, which PyTorch keeps from the time before it had bool."""
+    return result.astype(np.uint8) if input.dtype == np.uint8 else result
 
 
 def _check_tensor(name: str, given: Any) -> Any:
@@ -140,6 +145,11 @@ def _check_tensor(name: str, given: Any) -> Any:
         raise TypeError(
             f"{name}(): argument 'input' (position 1) must be Tensor, not {type(given).__name__}"
         )
+
+
+def _check_differentiable(input: Tensor, dtype: dtypes.dtype | None) -> None:
+    if dtype is not None and not dtype.is_floating_point and input.requires_grad:
+        raise RuntimeError(f"Autograd not support dtype: {dtype.legacy_name}")
 
 
 @torch_arguments
@@ -155,6 +165,7 @@ def sum(
     tensor([4, 6])
     """
     _check_tensor("sum", input)
+    _check_differentiable(input, dtype)
     if dtype is None and input._array.dtype.kind != "f":
         dtype = dtypes.int64
     x = input if dtype is None else cast_to(input, dtype)
@@ -176,6 +187,7 @@ def mean(
     tensor([2., 3.])
     """
     _check_tensor("mean", input)
+    _check_differentiable(input, dtype)
     x = input if dtype is None else cast_to(input, dtype)
     kind = x._array.dtype
     if kind.kind != "f":
@@ -199,19 +211,28 @@ def _check_not_empty(name: str, input: Any, dim: Any) -> Any:
             )
 
 
+def _extreme_dims(name: str, input: Tensor, dim: Any) -> tuple[int, ...]:
+    if dim in ((), None) and input._array.size == 0:
+        raise RuntimeError(
+            f"{name}(): Expected reduction dim to be specified for input.numel() == 0. "
+            "Specify the reduction dim with the 'dim' argument."
+        )
+    dims = read_dims(dim, input._array.ndim)
+    _check_not_empty(name, input, dims)
+    return dims
+
+
 @torch_arguments
 def amax(input: Tensor, dim: Any = (), keepdim: bool = False) -> Tensor:
     """The largest number over the dimensions `dim` (all unless given); ties share the gradient."""
-    dims = read_dims(dim, input._array.ndim)
-    _check_not_empty("amax", input, dims)
+    dims = _extreme_dims("amax", input, dim)
     return _amax(input, dim=dims, keepdim=keepdim)
 
 
 @torch_arguments
 def amin(input: Tensor, dim: Any = (), keepdim: bool = False) -> Tensor:
     """The smallest number over the dimensions `dim` (all unless given); ties share the gradient."""
-    dims = read_dims(dim, input._array.ndim)
-    _check_not_empty("amin", input, dims)
+    dims = _extreme_dims("amin", input, dim)
     return _amin(input, dim=dims, keepdim=keepdim)
 
 
@@ -235,7 +256,8 @@ def _extreme_along(name: str, find: Any, input: Any, dim: Any, keepdim: bool) ->
     axis = read_dim(dim, input._array.ndim)
     _check_not_empty(name, input, (axis,))
     if input._array.ndim == 0:
-        return RETURN_TYPES[name](input.clone(), zeros(cast_to(input.detach(), dtypes.int64)))
+        value = label(input.clone(), f"{name.capitalize()}Backward0")
+        return RETURN_TYPES[name](value, zeros(cast_to(input.detach(), dtypes.int64)))
     indices = find(input.detach(), dim=axis, keepdim=True)
     values = gather(input, axis, indices)
     if not keepdim:

@@ -108,7 +108,9 @@ def reshape(input: Tensor, *shape: Any) -> Tensor:
     out = call_unary(_reshape, input, {"shape": sizes})
     if not isinstance(input, TensorBase):
         return out
-    return out if out._view is not None else label(out, "UnsafeViewBackward0")
+    if out._view is None:
+        return label(out, "UnsafeViewBackward0")
+    return out if array.flags.c_contiguous else label(out, "ReshapeAliasBackward0")
 
 
 def view(input: Tensor, *shape: Any) -> Tensor:
@@ -155,6 +157,8 @@ def permute(input: Tensor, *dims: Any) -> Tensor:
     >>> torch.zeros(2, 3, 4).permute(2, 0, 1).shape
     torch.Size([4, 2, 3])
     """
+    if not dims:
+        raise TypeError('permute() missing 1 required positional arguments: "dims"')
     if isinstance(input, np.ndarray):
         return _permute(input, dims=read_shape(dims))
     ndim = input._array.ndim
@@ -194,6 +198,8 @@ def t(input: Tensor) -> Tensor:
 def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
     """The dimensions `source` moved to the places `destination`, the others in their order."""
     ndim = input._array.ndim
+    if ndim == 0:
+        return label(reshape(input, ()), "AliasBackward0")
     sources = [
         read_dim(d, ndim) for d in (source if isinstance(source, tuple | list) else (source,))
     ]
@@ -297,9 +303,10 @@ def cat(tensors: Any, dim: int = 0) -> Tensor:
             f"zero-dimensional tensor (at position {position}) cannot be concatenated"
         )
     kind = dtypes.promote(tuple([tensor._array for tensor in tensors]))
-    joined = [tensor for tensor in tensors if tensor._array.shape != (0,)] or [tensors[0]]
-    model = joined[0]._array.shape
+    model = next((shape for shape in shapes if shape != (0,)), (0,))
     axis = read_dim(dim, len(model))
+    nothing = (*model[:axis], 0, *model[axis + 1 :])
+    joined = [t if t._array.shape != (0,) else reshape(t, nothing) for t in tensors]
     for position, tensor in enumerate(joined):
         shape = tensor._array.shape
         if len(shape) != len(model):
@@ -322,13 +329,13 @@ def stack(tensors: Any, dim: int = 0) -> Tensor:
     """Tensors of equal shape side by side along a new dimension `dim`."""
     _check_joinable("stack", tensors)
     model = tensors[0]._array.shape
+    place = read_dim(dim, len(model) + 1)
     for position, tensor in enumerate(tensors):
         if tensor._array.shape != model:
             raise RuntimeError(
                 f"stack expects each tensor to be equal size, but got {list(model)} at entry 0 "
                 f"and {list(tensor._array.shape)} at entry {position}"
             )
-    place = read_dim(dim, len(model) + 1)
     return label(cat([unsqueeze(tensor, place) for tensor in tensors], place), "StackBackward0")
 
 

@@ -10,8 +10,8 @@ from tinygrad_mnist import dtypes, kernels
 from tinygrad_mnist.calling import call_binary, call_unary
 from tinygrad_mnist.primitive import primitive
 
-from .arguments import read_dim
-from .casting import cast_to
+from .arguments import not_implemented, read_dim
+from .casting import cast_to, clone
 from .exponential import exp
 from .reductions import _sum
 from .shapes import permute, reshape
@@ -106,9 +106,10 @@ _nll_loss_backward.derivatives(
 
 
 def _floating(input: Any, dtype: Any, name: str) -> Any:
+    """`input` in the type asked for, which must be a floating one unless there is no number."""
     kind = dtypes.from_numpy_dtype(input._array.dtype) if dtype is None else dtype
-    if not kind.is_floating_point:
-        raise RuntimeError(f"\"{name}\" not implemented for '{kind.legacy_name}'")
+    if not kind.is_floating_point and input._array.size:
+        raise not_implemented(name, kind.numpy)
     return cast_to(input, kind)
 
 
@@ -120,7 +121,8 @@ def softmax(input: Tensor, dim: int, dtype: dtypes.dtype | None = None) -> Tenso
     tensor([0.5000, 0.5000])
     """
     x = _floating(input, dtype, "softmax_lastdim_kernel_impl")
-    return call_unary(_softmax, x, {"dim": read_dim(dim, x._array.ndim)})
+    axis = read_dim(dim, x._array.ndim)
+    return call_unary(_softmax, x, {"dim": axis}) if x.is_floating_point() else clone(x)
 
 
 def log_softmax(input: Tensor, dim: int, dtype: dtypes.dtype | None = None) -> Tensor:
@@ -131,7 +133,8 @@ def log_softmax(input: Tensor, dim: int, dtype: dtypes.dtype | None = None) -> T
     tensor([-10000.,      0.])
     """
     x = _floating(input, dtype, "log_softmax_lastdim_kernel_impl")
-    return call_unary(_log_softmax, x, {"dim": read_dim(dim, x._array.ndim)})
+    axis = read_dim(dim, x._array.ndim)
+    return call_unary(_log_softmax, x, {"dim": axis}) if x.is_floating_point() else clone(x)
 
 
 def _check_target(x: Any, target: Any) -> Any:
