@@ -322,7 +322,7 @@ def magnitudes(value: Any) -> Any:
 
 def absolute(sample: Sample) -> Sample:
     """The sample's absolute values, in float64."""
-    arguments = [np.abs(a).astype(np.float64) if isinstance(a, np.ndarray) and a.dtype.kind == "f"
+    arguments = [np.abs(a.astype(np.float64), out=...) if isinstance(a, np.ndarray) and a.dtype.kind == "f"
                  else a for a in sample.arguments]  # fmt: skip
     return Sample(arguments, sample.options, sample.seed, sample.same, positive=True)
 
