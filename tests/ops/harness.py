@@ -106,8 +106,8 @@ def copy_with_layout(array: np.ndarray, kind: Any = None) -> np.ndarray:
     copied = copied.reshape([flat.shape[d] for d in order]).transpose(np.argsort(order))
     if copied.shape == array.shape:
         return copied
-    strides = [0 if n != m else s
-               for n, m, s in zip(array.shape, copied.shape, copied.strides, strict=True)]  # fmt: skip
+    sizes = zip(array.shape, copied.shape, copied.strides, strict=True)
+    strides = [0 if n != m else step for n, m, step in sizes]
     return np.lib.stride_tricks.as_strided(copied, array.shape, strides)
 
 
@@ -320,10 +320,15 @@ def magnitudes(value: Any) -> Any:
     return np.abs(value) if isinstance(value, np.ndarray) else None
 
 
+def is_floating(argument: Any) -> bool:
+    return isinstance(argument, np.ndarray) and argument.dtype.kind == "f"
+
+
 def absolute(sample: Sample) -> Sample:
     """The sample's absolute values, in float64."""
-    arguments = [np.abs(a.astype(np.float64), out=...) if isinstance(a, np.ndarray) and a.dtype.kind == "f"
-                 else a for a in sample.arguments]  # fmt: skip
+    arguments = [
+        np.abs(a.astype(np.float64), out=...) if is_floating(a) else a for a in sample.arguments
+    ]
     return Sample(arguments, sample.options, sample.seed, sample.same, positive=True)
 
 
