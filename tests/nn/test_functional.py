@@ -325,3 +325,91 @@ def test_dropout_of_channels():
     assert set(per_channel.sum(2).flatten().tolist()) == {0.0, 18.0}
     alone = e.nn.functional.dropout1d(e.ones(16, 5), 0.5)
     assert set(alone.sum(1).tolist()) == {0.0, 10.0}
+
+
+def classified(target, **settings):
+    """The loss of scores in 1 to 4 dimensions, and its gradient."""
+
+    def job(e):
+        results = []
+        for shape in ((3,), (4, 3), (2, 3, 5), (2, 3, 2, 2)):
+            scores = (numbers(e, *shape) * 3).requires_grad_()
+            wanted = target(e, shape)
+            given = {k: v(e) if callable(v) else v for k, v in settings.items()}
+            loss = e.nn.functional.cross_entropy(scores, wanted, **given)
+            results.append((value_and_gradients(e, loss, scores), loss.grad_fn.name()))
+        return results
+
+    return job
+
+
+def classes(e, shape):
+    without = shape[:1] * (len(shape) > 1) + shape[2:]
+    return e.arange(int(np.prod(without))).reshape(without) % 3
+
+
+def probabilities(e, shape):
+    return numbers(e, *shape).softmax(0 if len(shape) == 1 else 1)
+
+
+CLASSIFICATION = {
+    f"{name} {reduction} {smoothing} {'weighted' if weight else ''}": classified(
+        target, reduction=reduction, label_smoothing=smoothing, weight=weight
+    )
+    for name, target in (("classes", classes), ("probabilities", probabilities))
+    for reduction in ("none", "mean", "sum")
+    for smoothing in (0.0, 0.3)
+    for weight in (None, lambda e: e.tensor([0.5, 2.0, 1.0], dtype=e.float64))
+}
+
+
+@pytest.mark.parametrize("case", CLASSIFICATION)
+def test_cross_entropy(case):
+    agree(CLASSIFICATION[case], tolerance=1e-12)
+
+
+@pytest.mark.parametrize("weighted", [True, False])
+@pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
+def test_smoothing_leaves_out_what_is_ignored(weighted, reduction):
+    def job(e):
+        weight = e.tensor([0.5, 2.0, 1.0], dtype=e.float64) if weighted else None
+        return e.nn.functional.cross_entropy(
+            numbers(e, 4, 3),
+            e.tensor([0, 2, 1, 2]),
+            weight,
+            ignore_index=2,
+            reduction=reduction,
+            label_smoothing=0.2,
+        )
+
+    agree(job, tolerance=1e-12)
+
+
+ENTROPY_ERRORS = {
+    "type": lambda e: (e.ones(2, 3), e.ones(2, 3, dtype=e.int64), {}),
+    "ignored": lambda e: (e.ones(2, 3), e.ones(2, 3), {"ignore_index": 1}),
+    "weight": lambda e: (e.ones(2, 3), e.ones(2, 3), {"weight": e.ones(2)}),
+    "smoothing": lambda e: (e.ones(2, 3), e.ones(2, dtype=e.int64), {"label_smoothing": 2.5}),
+    "reduction": lambda e: (e.ones(2, 3), e.ones(2, dtype=e.int64), {"reduction": "x"}),
+}
+
+
+@pytest.mark.parametrize("case", ENTROPY_ERRORS)
+def test_cross_entropy_refuses(case):
+    def job(e):
+        scores, target, settings = ENTROPY_ERRORS[case](e)
+        return e.nn.functional.cross_entropy(scores, target, **settings)
+
+    assert fails(job)
+    agree(job)
+
+
+def test_older_arguments_of_classification():
+    def job(e):
+        target = e.tensor([0, 2])
+        functions = (e.nn.functional.nll_loss, e.nn.functional.cross_entropy)
+        return [f(numbers(e, 2, 3), target, size_average=False) for f in functions] + [
+            f(numbers(e, 2, 3), target, reduce=False) for f in functions
+        ]
+
+    agree(job, tolerance=1e-12)

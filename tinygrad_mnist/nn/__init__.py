@@ -1,5 +1,9 @@
 """Networks: modules and their parameters, layers, losses, and the functions behind them."""
 
+from typing import Any
+
+from tinygrad_mnist.absent import absent
+
 from . import functional, init, modules, parameter, utils
 from .modules import *  # noqa: F403
 from .parameter import Buffer, Parameter
@@ -14,3 +18,9 @@ __all__ = [
     "utils",
     *modules.__all__,
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name.startswith("__"):
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    raise absent(f"nn.{name}")

@@ -1,25 +1,33 @@
 """The functions of networks, without state: `import tinygrad_mnist.nn.functional as F`."""
 
-from tinygrad_mnist.ops.exponential import sigmoid, tanh
-from tinygrad_mnist.ops.softmax import cross_entropy, nll_loss
+from typing import Any
 
-from . import activations, dropping, lookup, losses, normalization
+from tinygrad_mnist.absent import absent
+from tinygrad_mnist.ops.exponential import sigmoid, tanh
+
+from . import activations, classification, dropping, lookup, losses, normalization
 from .activations import *  # noqa: F403
 from .affine import linear
+from .classification import *  # noqa: F403
 from .dropping import *  # noqa: F403
 from .lookup import *  # noqa: F403
 from .losses import *  # noqa: F403
 from .normalization import *  # noqa: F403
 
 __all__ = [
-    "cross_entropy",
     "linear",
-    "nll_loss",
     "sigmoid",
     "tanh",
     *activations.__all__,
+    *classification.__all__,
     *dropping.__all__,
     *lookup.__all__,
     *losses.__all__,
     *normalization.__all__,
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name.startswith("__"):
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    raise absent(f"nn.functional.{name}")

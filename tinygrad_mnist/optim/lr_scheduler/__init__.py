@@ -1,5 +1,9 @@
 """Schedules of learning rates: call `schedule.step()` after an epoch's (or a batch's) steps."""
 
+from typing import Any
+
+from tinygrad_mnist.absent import absent
+
 from .combined import ChainedScheduler, SequentialLR
 from .cosine import CosineAnnealingLR, CosineAnnealingWarmRestarts
 from .factors import (
@@ -34,3 +38,9 @@ __all__ = [
     "StepLR",
     "_LRScheduler",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name.startswith("__"):
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    raise absent(f"optim.lr_scheduler.{name}")

@@ -1,5 +1,9 @@
 """Data for training: datasets, samplers, and DataLoader, which makes batches of them."""
 
+from typing import Any
+
+from tinygrad_mnist.absent import absent
+
 from .collate import default_collate, default_convert
 from .dataloader import DataLoader
 from .dataset import (
@@ -42,3 +46,9 @@ __all__ = [
     "get_worker_info",
     "random_split",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name.startswith("__"):
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    raise absent(f"utils.data.{name}")

@@ -1,0 +1,34 @@
+"""What PyTorch has and these packages have not is named when it is asked for."""
+
+import importlib
+
+import pytest
+
+import tinygrad_mnist
+from tinygrad_mnist.absent import Absent
+
+PACKAGES = {
+    "nn": "LSTM",
+    "nn.functional": "grid_sample",
+    "optim": "LBFGS",
+    "optim.lr_scheduler": "CyclicLR",
+    "utils.data": "DistributedSampler",
+}
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_an_absent_name(package):
+    module = importlib.import_module(f"tinygrad_mnist.{package}")
+    name = PACKAGES[package]
+    with pytest.raises(Absent, match=rf"torch\.{package}\.{name} is not part of tinygrad_mnist"):
+        getattr(module, name)
+    assert not hasattr(module, name)
+    assert not hasattr(module, "__wrapped__")
+
+
+def test_the_names_that_are_there():
+    for package in PACKAGES:
+        module = importlib.import_module(f"tinygrad_mnist.{package}")
+        for name in module.__all__:
+            assert getattr(module, name) is not None
+            assert getattr(tinygrad_mnist, package.split(".")[0]) is not None
