@@ -101,13 +101,13 @@ class Adam(Optimizer):
         state["step"] += 1
         step = state["step"].item()
         average, square = state["exp_avg"], state["exp_avg_sq"]
-        average.add_((grad - average) * (1 - beta1))
-        square.mul_(beta2).add_(grad * (1 - beta2) * grad)
+        average.mul_(beta1).add_(grad, alpha=1 - beta1)
+        square.mul_(beta2).add_(grad * grad, alpha=1 - beta2)
         if group["amsgrad"]:
             largest = state["max_exp_avg_sq"]
             square = largest.copy_(largest.maximum(square))
         root = square.sqrt().div_(math.sqrt(1 - beta2**step)).add_(group["eps"])
-        param.add_(average * (-lr / (1 - beta1**step)) / root)
+        param.add_(average / root, alpha=-lr / (1 - beta1**step))
 
 
 class AdamW(Adam):

@@ -90,10 +90,10 @@ class RMSprop(Optimizer):
             grad = grad.add(param, alpha=group["weight_decay"])
         state["step"] += 1
         square = state["square_avg"]
-        square.mul_(alpha).add_(grad * (1 - alpha) * grad)
+        square.mul_(alpha).add_(grad * grad, alpha=1 - alpha)
         if group["centered"]:
             average = state["grad_avg"]
-            average.add_((grad - average) * (1 - alpha))
+            average.mul_(alpha).add_(grad, alpha=1 - alpha)
             square = square - average * average
         root = square.sqrt().add_(group["eps"])
         if group["momentum"] > 0:
@@ -101,4 +101,4 @@ class RMSprop(Optimizer):
             quotients.mul_(group["momentum"]).add_(grad / root)
             param.add_(quotients, alpha=-lr)
         else:
-            param.add_(grad * -lr / root)
+            param.add_(grad / root, alpha=-lr)
