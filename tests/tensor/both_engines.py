@@ -27,7 +27,14 @@ class Outcome(NamedTuple):
     warnings: tuple[str, ...] = ()
 
 
-def described(value: Any) -> Any:
+def _numbers(nested: Any, digits: int | None) -> Any:
+    """Nested lists of numbers as text, exact unless `digits` says how many digits count."""
+    if isinstance(nested, list):
+        return [_numbers(each, digits) for each in nested]
+    return repr(nested) if digits is None else f"{nested:.{digits}g}"
+
+
+def described(value: Any, digits: int | None = None) -> Any:
     """A value in terms that both engines share; of tensors everything that can be asked."""
     if isinstance(value, tinygrad_mnist.Tensor | torch.Tensor):
         facts = {
@@ -36,7 +43,7 @@ def described(value: Any) -> Any:
             "requires_grad": value.requires_grad,
             "is_leaf": value.is_leaf,
             "grad_fn": None if value.grad_fn is None else type(value.grad_fn).__name__,
-            "numbers": repr(value.tolist()),
+            "numbers": _numbers(value.tolist(), digits),
         }
         return ("tensor", *facts.items())
     if isinstance(value, np.ndarray | np.generic):
@@ -44,7 +51,7 @@ def described(value: Any) -> Any:
     if isinstance(value, tinygrad_mnist.Size | torch.Size):
         return "Size", tuple(value)
     if isinstance(value, tuple | list):
-        return type(value).__name__, *[described(each) for each in value]
+        return type(value).__name__, *[described(each, digits) for each in value]
     if isinstance(value, tinygrad_mnist.dtype | torch.dtype | tinygrad_mnist.device | torch.device):
         return str(value)
     return type(value).__name__, repr(value)
@@ -60,12 +67,12 @@ def run(source: str, engine: Any, **names: Any) -> Any:
     return eval(compile(ast.Expression(last.value), source, "eval"), scope)
 
 
-def outcome(source: str, engine: Any, **names: Any) -> Outcome:
+def outcome(source: str, engine: Any, digits: int | None = None, **names: Any) -> Outcome:
     """What becomes of `source` on one engine; its modes are put back."""
     with warnings.catch_warnings(record=True) as caught, engine.enable_grad():
         warnings.simplefilter("always")
         try:
-            value = described(run(source, engine, **names))
+            value = described(run(source, engine, **names), digits)
         except Exception as error:
             message = str(error).split("\nException raised from")[0]
             return Outcome(None, type(error).__name__, message.replace("tinygrad_mnist", "torch"))
@@ -73,12 +80,20 @@ def outcome(source: str, engine: Any, **names: Any) -> Outcome:
     return Outcome(value, warnings=tuple(text.split(" (Triggered internally")[0] for text in said))
 
 
-def agree(source: str, *, messages: bool = True, warned: bool = False, **names: Any) -> None:
+def agree(
+    source: str,
+    *,
+    messages: bool = True,
+    warned: bool = False,
+    digits: int | None = None,
+    **names: Any,
+) -> None:
     """Assert that `source` gives the same value, or raises the same error, on both engines.
 
-    `messages`: the error's text must be the same, too; `warned`: so must the warnings.
+    `messages`: the error's text must be the same, too; `warned`: so must the warnings. `digits`:
+    that many digits of tensors' numbers count, where the last place may differ.
     """
-    ours, theirs = (outcome(source, engine, **names) for engine in ENGINES)
+    ours, theirs = (outcome(source, engine, digits, **names) for engine in ENGINES)
     if not messages:
         ours, theirs = ours._replace(message=None), theirs._replace(message=None)
     if not warned:

@@ -215,7 +215,7 @@ class Gradients(TensorBase):
 
     def detach_(self) -> Tensor:
         """Forget the record: the tensor becomes a leaf that requires no gradient."""
-        if self._view is not None and current_record(self) is not None:
+        if self._view is not None:
             raise RuntimeError(
                 "Can't detach views in-place. Use detach() instead. If you are using "
                 "DistributedDataParallel (DDP) for training, and gradient_as_bucket_view is set as "
