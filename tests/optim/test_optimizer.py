@@ -133,13 +133,16 @@ def test_closure():
     agree(run)
 
 
-def test_zero_grad():
+@pytest.mark.parametrize("create_graph", [False, True])
+@pytest.mark.filterwarnings("ignore:Using backward\\(\\) with create_graph=True")
+def test_zero_grad(create_graph):
     def run(engine):
         w = weight(engine)
         optimizer = engine.optim.SGD([w], lr=0.1)
-        w.sum().backward()
+        (w**3).sum().backward(create_graph=create_graph)
+        gradient = w.grad
         optimizer.zero_grad(set_to_none=False)
-        zeroed = w.grad.tolist()
+        zeroed = w.grad is gradient, gradient.requires_grad, gradient.tolist()
         optimizer.zero_grad()
         return zeroed, w.grad
 

@@ -148,8 +148,7 @@ class Optimizer:
                 if set_to_none:
                     param.grad = None
                 elif param.grad is not None:
-                    param.grad = param.grad.detach()
-                    param.grad.zero_()
+                    param.grad.detach_().requires_grad_(False).zero_()
 
     def state_dict(self) -> StateDict:
         """The state and the settings, the parameters replaced by their numbers.

@@ -82,8 +82,7 @@ class Module(Traversal, Calling, State):
             if set_to_none:
                 parameter.grad = None
             else:
-                parameter.grad = parameter.grad.detach()
-                parameter.grad.zero_()
+                parameter.grad.detach_().requires_grad_(False).zero_()
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         """Put `fn(tensor)` in the place of every parameter's data, its gradient, every buffer."""
