@@ -27,7 +27,9 @@ from tinygrad_mnist.ops.casting import *  # noqa: F403
 from tinygrad_mnist.ops.choosing import *  # noqa: F403
 from tinygrad_mnist.ops.comparisons import *  # noqa: F403
 from tinygrad_mnist.ops.exponential import *  # noqa: F403
+from tinygrad_mnist.ops.extremes import *  # noqa: F403
 from tinygrad_mnist.ops.indexing import *  # noqa: F403
+from tinygrad_mnist.ops.joining import *  # noqa: F403
 from tinygrad_mnist.ops.linalg import *  # noqa: F403
 from tinygrad_mnist.ops.reductions import *  # noqa: F403
 from tinygrad_mnist.ops.rounding import *  # noqa: F403

@@ -109,7 +109,7 @@ TABLE = [
     same_numbers("movedim", with_dims(2), lambda t, x, a, b: t.movedim(x, a, b)),
     same_numbers("t", s.unary(kinds=SMALL), lambda t, x: t.t(x)),
     same_numbers("T", s.unary(s.shapes(min_dims=2, max_dims=2), SMALL), lambda t, x: x.T),
-    same_numbers("mT", s.unary(kinds=SMALL), lambda t, x: x.mT),
+    same_numbers("mT", s.unary(s.shapes(min_dims=1), SMALL), lambda t, x: x.mT),
     same_numbers("squeeze", squeezed(), lambda t, x, *dim: t.squeeze(x, *dim)),
     same_numbers("unsqueeze", with_dims(1, extra=1), lambda t, x, dim: t.unsqueeze(x, dim)),
     same_numbers("expand", expanded(), lambda t, x, sizes: x.expand(sizes)),

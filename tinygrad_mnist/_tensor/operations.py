@@ -14,6 +14,7 @@ from tinygrad_mnist.ops import (
     choosing,
     comparisons,
     exponential,
+    extremes,
     indexing,
     linalg,
     reductions,
@@ -24,8 +25,8 @@ from tinygrad_mnist.ops import (
 from tinygrad_mnist.primitive import Primitive
 
 _MODULES: tuple[ModuleType, ...] = (
-    activations, arithmetic, casting, choosing, comparisons, exponential, indexing, linalg,
-    reductions, rounding, shapes, softmax,
+    activations, arithmetic, casting, choosing, comparisons, exponential, extremes, indexing,
+    linalg, reductions, rounding, shapes, softmax,
 )  # fmt: skip
 _FUNCTIONS_ONLY = ("rsub",)
 """What PyTorch does not have as methods."""

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mnist.ops.shapes import reshape, stack
+from tinygrad_mnist.ops.joining import stack
+from tinygrad_mnist.ops.shapes import reshape
 from tinygrad_mnist.record import TensorBase, current_record, wrap
 
 from .differentiate import grad

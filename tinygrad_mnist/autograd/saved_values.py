@@ -26,14 +26,13 @@ def unpack(record: Record, which: int, as_tensor: bool) -> Any:
     if counter[0] != version:
         source = record if is_output else record.edges[which]
         raise version_error(value, counter[0], version, source, record.name())
+    if as_tensor and value.__class__ is _ndarray:
+        value = wrap(value, counter)
+        value._record = record if is_output else record.edges[which]
     operation = record.primitive
     if is_output and operation is not None and operation.reduces:
-        value = value if record.attributes["keepdim"] else restored(value, record)
-    if not as_tensor or value.__class__ is not _ndarray:
-        return value
-    tensor = wrap(value, counter)
-    tensor._record = record if is_output else record.edges[which]
-    return tensor
+        return value if record.attributes["keepdim"] else restored(value, record)
+    return value
 
 
 def release(record: Record) -> None:

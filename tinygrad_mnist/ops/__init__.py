@@ -1,1 +1,1 @@
-"""The operations and their derivatives, by subject."""
+"""The operations: what each computes, and the formulas of its derivatives, by subject."""

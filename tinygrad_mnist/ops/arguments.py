@@ -32,7 +32,7 @@ def not_implemented(name: str, kind: np.dtype[Any]) -> NotImplementedError:
 
 
 def read_dim(dim: Any, ndim: int) -> int:
-    """`dim` counted from the front; IndexError where `ndim` dimensions have no such one."""
+    """`dim` counted from the front; IndexError when `ndim` dimensions have no such one."""
     try:
         number = operator.index(dim)
     except TypeError:
@@ -47,7 +47,7 @@ def read_dim(dim: Any, ndim: int) -> int:
 
 
 def read_dims(dim: Any, ndim: int) -> tuple[int, ...]:
-    """The dimensions that `dim` names, in its order: None or () names all, an int one."""
+    """The dimensions that `dim` names, in its order: all for None or (), one for an int."""
     if dim.__class__ is int and -ndim <= dim < ndim:
         return (dim % ndim,)
     if dim is None or (isinstance(dim, tuple | list) and not dim):
@@ -71,8 +71,21 @@ def read_shape(sizes: tuple[Any, ...]) -> tuple[int, ...]:
         raise TypeError(f"a shape takes integers, not {wrong}") from None
 
 
+def read_sizes(
+    name: str, keyword: str, given: tuple[Any, ...], named: dict[str, Any]
+) -> tuple[int, ...]:
+    """Sizes given one by one, as a sequence, or by their `keyword`; TypeError for anything else."""
+    if not given and keyword in named:
+        given = (named.pop(keyword),)
+    for unknown in named:
+        raise TypeError(f"{name}() got an unexpected keyword argument '{unknown}'")
+    if not given:
+        raise TypeError(f'{name}() missing 1 required positional arguments: "{keyword}"')
+    return read_shape(given)
+
+
 def torch_arguments(function: Function) -> Function:
-    """Let `function` take axis= and keepdims=, as PyTorch's do, and refuse out= helpfully."""
+    """Let `function` take NumPy's axis= and keepdims=, and refuse out= with a sentence."""
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:

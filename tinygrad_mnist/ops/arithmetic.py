@@ -49,7 +49,7 @@ Values = tuple[Any, ...]
 
 
 @primitive(promotion=dtypes.promote, ufunc=np.add)
-def _add(input: Array, other: Array) -> Array:
+def _add(input: Array, other: Array) -> Any:
     """x + y"""
     return input + other
 
@@ -68,13 +68,13 @@ def add(input: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
 
 
 def _refuse_bool_subtraction(values: Values) -> dtypes.dtype:
-    kinds = [v.dtype if isinstance(v, np.ndarray) else np.dtype(type(v)) for v in values]
-    if all(kind.kind == "b" for kind in kinds):
+    kinds = [v.dtype.kind if isinstance(v, np.ndarray) else type(v).__name__ for v in values]
+    if all(kind in ("b", "bool") for kind in kinds):
         raise RuntimeError(
             "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` "
             "or `logical_xor()` operator instead."
         )
-    if any(kind.kind == "b" for kind in kinds):
+    if any(kind in ("b", "bool") for kind in kinds):
         raise RuntimeError(
             "Subtraction, the `-` operator, with a bool tensor is not supported. If you are "
             "trying to invert a mask, use the `~` or `logical_not()` operator instead."
@@ -83,7 +83,7 @@ def _refuse_bool_subtraction(values: Values) -> dtypes.dtype:
 
 
 @primitive(promotion=_refuse_bool_subtraction, ufunc=np.subtract)
-def _sub(input: Array, other: Array) -> Array:
+def _sub(input: Array, other: Array) -> Any:
     """x − y"""
     return input - other
 
@@ -126,7 +126,7 @@ def _scaled(name: str, input: Any, other: Any, alpha: Any) -> Any:
 
 
 @primitive(promotion=dtypes.promote, ufunc=np.multiply)
-def mul(input: Array, other: Array) -> Array:
+def mul(input: Array, other: Array) -> Any:
     """x · y"""
     return input * other
 
@@ -135,7 +135,7 @@ mul.derivatives(input=lambda g, other: g * other, other=lambda g, input: g * inp
 
 
 @primitive(promotion=dtypes.promote_to_floating, ufunc=np.divide)
-def _div(input: Array, other: Array) -> Array:
+def _div(input: Array, other: Array) -> Any:
     """x / y"""
     return input / other
 
@@ -166,7 +166,7 @@ def div(input: Tensor, other: Any, *, rounding_mode: str | None = None) -> Tenso
 
 
 @primitive(promotion=dtypes.promote, grad_fn="DivBackward2")
-def _rounded_div(input: Array, other: Array, *, mode: str) -> Array:
+def _rounded_div(input: Array, other: Array, *, mode: str) -> Any:
     """⌊x / y⌋, or x / y without its fraction"""
     _refuse_zero_divisor(f"div_{mode}", input, other)
     if mode == "floor":
@@ -187,7 +187,7 @@ def _no_derivative(name: str) -> Any:
 
 
 @primitive(promotion=dtypes.promote, grad_fn="NotImplemented")
-def floor_divide(input: Array, other: Array) -> Array:
+def floor_divide(input: Array, other: Array) -> Any:
     """⌊x / y⌋"""
     _refuse_zero_divisor("div_floor", input, other)
     return np.floor_divide(input, other)
@@ -204,14 +204,14 @@ def _refuse_zero_divisor(name: str, input: Array, other: Array) -> None:
 
 
 @primitive(promotion=dtypes.promote)
-def _remainder(input: Array, other: Array) -> Array:
+def _remainder(input: Array, other: Array) -> Any:
     """x − y · ⌊x / y⌋"""
     _refuse_zero_divisor("remainder", np.asarray(input), other)
     return np.remainder(input, other)
 
 
 @primitive(promotion=dtypes.promote)
-def _fmod(input: Array, other: Array) -> Array:
+def _fmod(input: Array, other: Array) -> Any:
     """x − y · (x / y without its fraction)"""
     _refuse_zero_divisor("fmod", np.asarray(input), other)
     return np.fmod(input, other)
@@ -228,11 +228,10 @@ _fmod.derivatives(
 
 
 @primitive(grad_fn="NotImplemented")
-def _number_remainder(other: Array, *, number: Any) -> Array:
+def _number_remainder(other: Array, *, number: Any) -> Any:
     """what a number leaves over, divided by y"""
     kind = dtypes.promote((number, other)).numpy
-    rest: Array = _remainder(np.asarray(number, kind), other.astype(kind))
-    return rest
+    return _remainder(np.asarray(number, kind), other.astype(kind))
 
 
 _number_remainder.derivatives(other=_no_derivative("remainder"))
@@ -268,7 +267,7 @@ def fmod(input: Tensor, other: Any) -> Tensor:
 
 
 @primitive(promotion=dtypes.promote, grad_fn="PowBackward1")
-def _pow(input: Array, exponent: Array) -> Array:
+def _pow(input: Array, exponent: Array) -> Any:
     """xʸ"""
     kind = np.asarray(input).dtype
     if kind.kind == "b":
@@ -334,7 +333,7 @@ def square(input: Tensor) -> Tensor:
 
 
 @primitive
-def neg(input: Array) -> Array:
+def neg(input: Array) -> Any:
     """−x"""
     if input.dtype == bool:
         raise RuntimeError(
@@ -345,13 +344,13 @@ def neg(input: Array) -> Array:
 
 
 @primitive(promotion=dtypes.promote_to_floating)
-def reciprocal(input: Array) -> Array:
+def reciprocal(input: Array) -> Any:
     """1 / x"""
     return 1 / input
 
 
 @primitive
-def abs(input: Array) -> Array:
+def abs(input: Array) -> Any:
     """|x|"""
     if input.dtype == bool:
         raise not_implemented("abs_cpu", input.dtype)
@@ -359,7 +358,7 @@ def abs(input: Array) -> Array:
 
 
 @primitive
-def sign(input: Array) -> Array:
+def sign(input: Array) -> Any:
     """−1, 0 or 1; 0 for NaN"""
     if input.dtype.kind != "f":
         return input.copy() if input.dtype == bool else np.sign(input)
@@ -401,7 +400,7 @@ def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) 
     return label(add(input, _div(tensor1, tensor2), alpha=value), "AddcdivBackward0")
 
 
-def lerp(input: Any, end: Any, weight: Any) -> Tensor:
+def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
     """x + weight · (y − x): the point that lies `weight` of the way from `input` to `end`."""
     check_tensors("lerp", input=input, end=end)
     if input._array.dtype != end._array.dtype:
@@ -409,13 +408,13 @@ def lerp(input: Any, end: Any, weight: Any) -> Tensor:
             f"expected dtype {input.dtype.name} for `end` but got dtype {end.dtype.name}"
         )
     way = end - input
-    if not isinstance(weight, TensorBase):
+    by_number = not isinstance(weight, TensorBase)
+    if by_number:
         near = weight < 0.5 and weight > -0.5
         out = input + way * weight if near else end - way * (1 - weight)
         return label(out, "LerpBackward0")
-    near = abs(weight) < 0.5
-    rest: Any = 1 - weight  # type: ignore[operator]
-    return label(where(near, input + weight * way, end - way * rest), "LerpBackward1")
+    near = weight.abs() < 0.5
+    return label(where(near, input + weight * way, end - way * (1 - weight)), "LerpBackward1")
 
 
 absolute, divide, true_divide = abs, div, div

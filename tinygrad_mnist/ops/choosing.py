@@ -28,7 +28,7 @@ Tensor = Any
 
 
 @primitive(grad_fn="WhereBackward0")
-def _where(condition: Array, input: Array, other: Array) -> Array:
+def _where(condition: Array, input: Array, other: Array) -> Any:
     """x where the condition holds, y elsewhere"""
     return np.where(condition, input, other)
 
@@ -56,11 +56,10 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Tensor:
         check_tensors("where", condition=condition)
     if input is None and other is None:
         return condition.nonzero(as_tuple=True)
-    kind = condition._array.dtype
-    if kind.kind != "b" and kind != np.uint8:
+    if condition._array.dtype not in (np.bool_, np.uint8):
         raise RuntimeError(
             f"where expected condition to be a boolean tensor, but got a tensor with dtype "
-            f"{dtypes.from_numpy_dtype(kind).legacy_name}"
+            f"{condition.dtype.legacy_name}"
         )
     for name, given in (("input", input), ("other", other)):
         if not isinstance(given, TensorBase | bool | int | float | np.generic):
@@ -77,13 +76,13 @@ def _as_type(value: Any, kind: dtypes.dtype) -> Any:
 
 
 @primitive(promotion=dtypes.promote)
-def _maximum(input: Array, other: Array) -> Array:
+def _maximum(input: Array, other: Array) -> Any:
     """max(x, y)"""
     return np.maximum(input, other)
 
 
 @primitive(promotion=dtypes.promote)
-def _minimum(input: Array, other: Array) -> Array:
+def _minimum(input: Array, other: Array) -> Any:
     """min(x, y)"""
     return np.minimum(input, other)
 
@@ -126,7 +125,7 @@ def minimum(input: Tensor, other: Tensor) -> Tensor:
 
 
 @primitive(grad_fn="ClampBackward1")
-def _clamp(input: Array, min: Any, max: Any) -> Array:
+def _clamp(input: Array, min: Any, max: Any) -> Any:
     """min(max(x, low), high)"""
     raised = input if min is None else np.maximum(input, min)
     return raised if max is None else np.minimum(raised, max)

@@ -47,97 +47,97 @@ Tensor = Any
 
 
 @primitive(promotion=dtypes.promote, ufunc=np.equal)
-def eq(input: Array, other: Array) -> Array:
+def eq(input: Array, other: Array) -> Any:
     """x = y"""
     return np.equal(input, other)
 
 
 @primitive(promotion=dtypes.promote, ufunc=np.not_equal)
-def ne(input: Array, other: Array) -> Array:
+def ne(input: Array, other: Array) -> Any:
     """x ≠ y"""
     return np.not_equal(input, other)
 
 
 @primitive(promotion=dtypes.promote, ufunc=np.less)
-def lt(input: Array, other: Array) -> Array:
+def lt(input: Array, other: Array) -> Any:
     """x < y"""
     return np.less(input, other)
 
 
 @primitive(promotion=dtypes.promote, ufunc=np.less_equal)
-def le(input: Array, other: Array) -> Array:
+def le(input: Array, other: Array) -> Any:
     """x ≤ y"""
     return np.less_equal(input, other)
 
 
 @primitive(promotion=dtypes.promote, ufunc=np.greater)
-def gt(input: Array, other: Array) -> Array:
+def gt(input: Array, other: Array) -> Any:
     """x > y"""
     return np.greater(input, other)
 
 
 @primitive(promotion=dtypes.promote, ufunc=np.greater_equal)
-def ge(input: Array, other: Array) -> Array:
+def ge(input: Array, other: Array) -> Any:
     """x ≥ y"""
     return np.greater_equal(input, other)
 
 
 @primitive
-def isnan(input: Array) -> Array:
+def isnan(input: Array) -> Any:
     """whether x is not a number"""
     return np.isnan(input)
 
 
 @primitive
-def isinf(input: Array) -> Array:
+def isinf(input: Array) -> Any:
     """whether x is ∞ or −∞"""
     return np.isinf(input)
 
 
 @primitive
-def isposinf(input: Array) -> Array:
+def isposinf(input: Array) -> Any:
     """whether x is ∞"""
     return np.equal(input, np.inf)
 
 
 @primitive
-def isneginf(input: Array) -> Array:
+def isneginf(input: Array) -> Any:
     """whether x is −∞"""
     return np.equal(input, -np.inf)
 
 
 @primitive
-def isfinite(input: Array) -> Array:
+def isfinite(input: Array) -> Any:
     """whether x is neither infinite nor NaN"""
     return np.isfinite(input)
 
 
 @primitive
-def signbit(input: Array) -> Array:
+def signbit(input: Array) -> Any:
     """whether x bears a minus sign"""
     return np.signbit(input) if input.dtype.kind == "f" else np.less(input, 0)
 
 
 @primitive
-def logical_not(input: Array) -> Array:
+def logical_not(input: Array) -> Any:
     """not x"""
     return np.logical_not(input)
 
 
 @primitive
-def _logical_and(input: Array, other: Array) -> Array:
+def _logical_and(input: Array, other: Array) -> Any:
     """x and y"""
     return np.logical_and(input, other)
 
 
 @primitive
-def _logical_or(input: Array, other: Array) -> Array:
+def _logical_or(input: Array, other: Array) -> Any:
     """x or y"""
     return np.logical_or(input, other)
 
 
 @primitive
-def _logical_xor(input: Array, other: Array) -> Array:
+def _logical_xor(input: Array, other: Array) -> Any:
     """x or y, not both"""
     return np.logical_xor(input, other)
 
@@ -168,40 +168,39 @@ def _refuse_floats(name: str, *operands: Any) -> None:
 
 
 @primitive(promotion=dtypes.promote, ufunc=np.bitwise_and)
-def bitwise_and(input: Array, other: Array) -> Array:
+def bitwise_and(input: Array, other: Array) -> Any:
     """x & y, bit by bit"""
     _refuse_floats("bitwise_and", input, other)
     return np.bitwise_and(input, other)
 
 
 @primitive(promotion=dtypes.promote, ufunc=np.bitwise_or)
-def bitwise_or(input: Array, other: Array) -> Array:
+def bitwise_or(input: Array, other: Array) -> Any:
     """x | y, bit by bit"""
     _refuse_floats("bitwise_or", input, other)
     return np.bitwise_or(input, other)
 
 
 @primitive(promotion=dtypes.promote, ufunc=np.bitwise_xor)
-def bitwise_xor(input: Array, other: Array) -> Array:
+def bitwise_xor(input: Array, other: Array) -> Any:
     """x ^ y, bit by bit"""
     _refuse_floats("bitwise_xor", input, other)
     return np.bitwise_xor(input, other)
 
 
 @primitive
-def bitwise_not(input: Array) -> Array:
+def bitwise_not(input: Array) -> Any:
     """~x, bit by bit"""
     _refuse_floats("bitwise_not", input)
     return np.bitwise_not(input)
 
 
 @primitive
-def _isclose(input: Array, other: Array, *, rtol: float, atol: float, equal_nan: bool) -> Array:
+def _isclose(input: Array, other: Array, *, rtol: float, atol: float, equal_nan: bool) -> Any:
     """|x − y| ≤ atol + rtol · |y|"""
     if input.dtype.kind != "f":
         difference = np.abs(np.subtract(input, other, dtype=np.float64))
-        close: Array = difference <= atol + rtol * np.abs(np.asarray(other, np.float64))
-        return close
+        return difference <= atol + rtol * np.abs(np.asarray(other, np.float64))
     near = np.abs(input - other) <= atol + np.abs(rtol * other)
     close = np.equal(input, other) | (near & np.isfinite(input) & np.isfinite(other))
     return close | (np.isnan(input) & np.isnan(other)) if equal_nan else close

@@ -35,13 +35,13 @@ _floating = dtypes.promote_to_floating
 
 
 @primitive(promotion=_floating, ufunc=np.exp)
-def exp(input: Array) -> Array:
+def exp(input: Array) -> Any:
     """eˣ"""
     return np.exp(input)
 
 
 @primitive(promotion=_floating, ufunc=np.expm1)
-def expm1(input: Array) -> Array:
+def expm1(input: Array) -> Any:
     """eˣ − 1"""
     return np.expm1(input)
 
@@ -51,19 +51,19 @@ expm1.derivatives(input=lambda g, out: g * (out + 1))
 
 
 @primitive(promotion=_floating, ufunc=np.log)
-def log(input: Array) -> Array:
+def log(input: Array) -> Any:
     """ln x"""
     return np.log(input)
 
 
 @primitive(promotion=_floating)
-def _log_to_base(input: Array, *, base: int) -> Array:
+def _log_to_base(input: Array, *, base: int) -> Any:
     """ln x / ln b"""
     return np.log2(input) if base == 2 else np.log10(input)
 
 
 @primitive(promotion=_floating, ufunc=np.log1p)
-def log1p(input: Array) -> Array:
+def log1p(input: Array) -> Any:
     """ln(1 + x)"""
     return np.log1p(input)
 
@@ -74,7 +74,7 @@ log1p.derivatives(input=lambda g, input: g / (input + 1))
 
 
 @primitive(promotion=_floating, ufunc=np.sqrt)
-def sqrt(input: Array) -> Array:
+def sqrt(input: Array) -> Any:
     """√x"""
     return np.sqrt(input)
 
@@ -83,25 +83,25 @@ sqrt.derivatives(input=lambda g, out: g / (2 * out))
 
 
 @primitive(promotion=_floating, ufunc=np.sin)
-def sin(input: Array) -> Array:
+def sin(input: Array) -> Any:
     """sin x"""
     return np.sin(input)
 
 
 @primitive(promotion=_floating, ufunc=np.cos)
-def cos(input: Array) -> Array:
+def cos(input: Array) -> Any:
     """cos x"""
     return np.cos(input)
 
 
 @primitive(promotion=_floating, ufunc=np.tanh)
-def tanh(input: Array) -> Array:
+def tanh(input: Array) -> Any:
     """(eˣ − e⁻ˣ) / (eˣ + e⁻ˣ)"""
     return np.tanh(input)
 
 
 @primitive(promotion=_floating)
-def sigmoid(input: Array) -> Array:
+def sigmoid(input: Array) -> Any:
     """1 / (1 + e⁻ˣ)"""
     return 1 / (1 + np.exp(-input))
 

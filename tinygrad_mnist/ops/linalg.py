@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
 from tinygrad_mnist import kernels
 from tinygrad_mnist.calling import call_binary
 from tinygrad_mnist.primitive import primitive
-from tinygrad_mnist.record import TensorBase, label
+from tinygrad_mnist.record import Array, label
 
+from .arguments import check_tensors
 from .shapes import reshape, unsqueeze
 
 __all__ = [
@@ -25,7 +26,7 @@ Tensor = Any
 
 
 @primitive(grad_fn="MmBackward0")
-def _mm(input: Any, other: Any) -> Any:
+def _mm(input: Array, other: Array) -> Any:
     """X Y"""
     if input.ndim == 2 and other.ndim == 2:
         return kernels.matmul(input, other)
@@ -35,13 +36,8 @@ def _mm(input: Any, other: Any) -> Any:
 _mm.derivatives(input=lambda g, other: _mm(g, other.mT), other=lambda g, input: _mm(input.mT, g))
 
 
-def _check_operands(name: str, input: Any, other: Any) -> Any:
-    for position, given in enumerate((input, other)):
-        if not isinstance(given, TensorBase):
-            raise TypeError(
-                f"{name}(): argument '{('input', 'other')[position]}' (position {position + 1}) "
-                f"must be Tensor, not {type(given).__name__}"
-            )
+def _check_operands(name: str, input: Any, other: Any) -> None:
+    check_tensors(name, input=input, other=other)
     if input._array.dtype != other._array.dtype:
         raise RuntimeError(
             f"expected m1 and m2 to have the same dtype, but got: "
@@ -75,7 +71,7 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
     if x.ndim == 1:
         rows = matmul(unsqueeze(input, 0), other)
         name = "SqueezeBackward4" if y.ndim == 2 else "UnsafeViewBackward0"
-        return label(reshape(rows, rows.shape[:-2] + rows.shape[-1:]), name)
+        return label(reshape(rows, (*rows.shape[:-2], rows.shape[-1])), name)
     if y.ndim == 1:
         if x.shape[-1] != y.shape[0]:
             _refuse_shapes(x.shape, y.shape)
@@ -88,10 +84,10 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
         np.broadcast_shapes(x.shape[:-2], y.shape[:-2])
     except ValueError:
         _refuse_shapes(x.shape, y.shape)
-    return label(_mm(input, other), "UnsafeViewBackward0")
+    return label(_mm(input, other), "UnsafeViewBackward0" if x.ndim > 2 else "TransposeBackward0")
 
 
-def _refuse_shapes(x: Any, y: Any) -> Any:
+def _refuse_shapes(x: tuple[int, ...], y: tuple[int, ...]) -> NoReturn:
     if len(x) == 2 and len(y) <= 2:
         if len(y) == 1:
             raise RuntimeError(

@@ -32,25 +32,25 @@ def _integers_unchanged(name: str, function: Callable[[Array], Array], input: Ar
 
 
 @primitive
-def floor(input: Array) -> Array:
+def floor(input: Array) -> Any:
     """⌊x⌋"""
     return _integers_unchanged("floor", np.floor, input)
 
 
 @primitive
-def ceil(input: Array) -> Array:
+def ceil(input: Array) -> Any:
     """⌈x⌉"""
     return _integers_unchanged("ceil", np.ceil, input)
 
 
 @primitive
-def trunc(input: Array) -> Array:
+def trunc(input: Array) -> Any:
     """x without its fraction"""
     return _integers_unchanged("trunc", np.trunc, input)
 
 
 @primitive(grad_fn="RoundBackward0")
-def _round(input: Array, *, decimals: int) -> Array:
+def _round(input: Array, *, decimals: int) -> Any:
     """x rounded to `decimals`, halves to even"""
     if decimals == 0:
         return _integers_unchanged("round", np.rint, input)

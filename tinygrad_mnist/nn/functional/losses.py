@@ -13,11 +13,11 @@ import numpy as np
 
 from tinygrad_mnist.ops.choosing import where
 from tinygrad_mnist.ops.exponential import log, log1p
+from tinygrad_mnist.ops.reduction import read_reduction, reduced
 from tinygrad_mnist.primitive import primitive
 from tinygrad_mnist.record import Array, label
 
 from .activations import logsigmoid
-from .reduction import read_reduction, reduced
 
 __all__ = [
     "binary_cross_entropy",

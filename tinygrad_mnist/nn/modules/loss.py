@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tinygrad_mnist.nn import functional as F
-from tinygrad_mnist.nn.functional.reduction import legacy_reduction
+from tinygrad_mnist.ops.reduction import legacy_reduction
 
 from .module import Module
 

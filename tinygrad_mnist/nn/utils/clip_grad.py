@@ -13,7 +13,7 @@ from typing import Any
 from tinygrad_mnist._tensor import Tensor as TensorClass
 from tinygrad_mnist._tensor import tensor
 from tinygrad_mnist.autograd import no_grad
-from tinygrad_mnist.ops.shapes import stack
+from tinygrad_mnist.ops.joining import stack
 
 Tensor = Any
 Tensors = Iterable[Any]

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from tinygrad_mnist._tensor import Tensor as TensorClass
-from tinygrad_mnist.ops.shapes import cat
+from tinygrad_mnist.ops.joining import cat
 
 Tensor = Any
 
