@@ -9,9 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from tinygrad_mnist.ops import softmax as softmax_family
+from tinygrad_mnist.ops.reduction import read_reduction, reduced
 from tinygrad_mnist.record import label
-
-from .reduction import read_reduction, reduced
 
 __all__ = ["cross_entropy", "nll_loss"]
 
