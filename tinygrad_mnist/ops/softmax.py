@@ -1,4 +1,4 @@
-"""softmax, log_softmax, and the losses of classification built on them."""
+"""softmax, log_softmax, and the negative log likelihood."""
 
 from __future__ import annotations
 
@@ -9,13 +9,11 @@ import numpy as np
 from tinygrad_mnist import dtypes, kernels
 from tinygrad_mnist.calling import call_binary, call_unary
 from tinygrad_mnist.primitive import primitive
-from tinygrad_mnist.record import Array, label
+from tinygrad_mnist.record import Array
 
 from .arguments import check_tensors, not_implemented, read_dim
 from .casting import cast_to
-from .choosing import masked_fill
 from .exponential import exp
-from .reduction import read_reduction, reduced
 from .reductions import _sum
 from .shapes import permute, reshape
 
@@ -166,6 +164,8 @@ def _check_target(x: Array, target: Tensor) -> None:
         raise RuntimeError(
             f"expected target dtype to be Long or Byte, but got {target.dtype.legacy_name}"
         )
+    if x.ndim > 2 and labels.dtype != np.int64:
+        raise RuntimeError(f"expected scalar type Long but found {target.dtype.legacy_name}")
 
 
 def _check_weight(x: Array, weight: Tensor | None) -> None:
@@ -187,23 +187,10 @@ def nll_loss(
     input: Tensor,
     target: Tensor,
     weight: Tensor | None = None,
-    size_average: bool | None = None,
     ignore_index: int = -100,
-    reduce: bool | None = None,
     reduction: str = "mean",
 ) -> Tensor:
-    """The negative log likelihood: −input[i, target[i]], weighted by class, over the batch.
-
-    `input` holds log-probabilities, (n, classes) or (n, classes, d₁, …) or (classes); `target`
-    int64 class indices of the same shape without the classes. Entries equal to `ignore_index`
-    count nothing. The mean divides by the sum of the weights. Raises IndexError for a target
-    out of bounds and ValueError for batches of different size.
-
-    >>> import tinygrad_mnist as torch
-    >>> torch.nn.functional.nll_loss(torch.tensor([[-0.5, -1.0]]), torch.tensor([1]))
-    tensor(1.)
-    """
-    reduction = read_reduction(reduction, size_average, reduce)
+    """The negative log likelihood of classes: `nn.functional.nll_loss`."""
     check_tensors("nll_loss_nd", input=input, target=target)
     x, labels = input._array, target._array
     if x.ndim == 0:
@@ -214,8 +201,7 @@ def nll_loss(
                 f"For 1D input, 1D target must have size 1, but got target size: {labels.size}"
             )
         alone = reshape(input, 1, -1), reshape(target, 1)
-        loss = nll_loss(*alone, weight, None, ignore_index, None, reduction)
-        return label(reshape(loss, ()), "NllLossBackward0")
+        return reshape(nll_loss(*alone, weight, ignore_index, reduction), ())
     if x.dtype.kind != "f":
         raise not_implemented("nll_loss_out_frame", x.dtype)
     _check_target(x, target)
@@ -231,90 +217,4 @@ def nll_loss(
     classes = cast_to(target, dtypes.int64)
     classes = reshape(classes, -1) if labels.ndim > 1 else classes
     loss = call_binary(_nll_loss, input, classes, attributes)
-    if x.ndim == 2:
-        return loss
-    name = "NllLoss2DBackward0" if x.ndim == 4 or reduction != "none" else "ViewBackward0"
-    return label(reshape(loss, labels.shape) if reduction == "none" else loss, name)
-
-
-def cross_entropy(
-    input: Tensor,
-    target: Tensor,
-    weight: Tensor | None = None,
-    size_average: bool | None = None,
-    ignore_index: int = -100,
-    reduce: bool | None = None,
-    reduction: str = "mean",
-    label_smoothing: float = 0.0,
-) -> Tensor:
-    """`nll_loss` of `log_softmax`: the loss of a classifier that gives unnormalised scores.
-
-    `input` is (n, classes), (n, classes, d₁, …) or (classes). `target` holds int64 class indices,
-    or, in the shape of `input`, probabilities of the classes. `label_smoothing` moves that part of
-    the target to all classes alike (Szegedy et al., "Rethinking the Inception architecture for
-    computer vision", 2016). Raises what `nll_loss` raises.
-
-    >>> import tinygrad_mnist as torch
-    >>> torch.nn.functional.cross_entropy(torch.tensor([[0.0, 0.0]]), torch.tensor([1]))
-    tensor(0.6931)
-    """
-    reduction = read_reduction(reduction, size_average, reduce)
-    check_tensors("cross_entropy_loss", input=input, target=target)
-    if not 0 <= label_smoothing <= 1:
-        raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing:g}")
-    class_dim = 0 if input._array.ndim == 1 else 1
-    if input._array.shape == target._array.shape:
-        if target._array.dtype.kind != "f":
-            raise RuntimeError(
-                "Expected floating point type for target with class probabilities, got "
-                f"{target.dtype.legacy_name}"
-            )
-        if ignore_index >= 0:
-            raise RuntimeError("ignore_index is not supported for floating point target")
-        scores = log_softmax(input, class_dim)
-        return _of_probabilities(scores, target, weight, reduction, label_smoothing)
-    scores = log_softmax(input, class_dim)
-    loss = nll_loss(scores, target, weight, None, ignore_index, None, reduction)
-    if not label_smoothing:
-        return loss
-    spread = _spread_evenly(scores, target, weight, ignore_index, reduction)
-    classes = input._array.shape[class_dim]
-    return loss * (1 - label_smoothing) + spread * (label_smoothing / classes)
-
-
-def _for_each_class(weight: Tensor, ndim: int) -> Tensor:
-    """A weight for each class, shaped to multiply scores of `ndim` dimensions."""
-    return reshape(weight, 1, -1, *[1] * (ndim - 2)) if ndim > 1 else weight
-
-
-def _of_probabilities(
-    scores: Tensor, target: Tensor, weight: Tensor | None, reduction: str, smoothing: float
-) -> Tensor:
-    """The cross entropy of target probabilities and log-probabilities."""
-    ndim = scores._array.ndim
-    class_dim = 0 if ndim == 1 else 1
-    classes = scores._array.shape[class_dim]
-    if smoothing:
-        target = target * (1 - smoothing) + smoothing / classes
-    products = scores * target
-    if weight is not None:
-        products = products * _for_each_class(weight, ndim)
-    losses = -products.sum(class_dim)
-    if reduction == "mean":
-        return losses.sum() / (scores._array.size // max(classes, 1))
-    return reduced(losses, reduction)
-
-
-def _spread_evenly(
-    scores: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int, reduction: str
-) -> Tensor:
-    """The loss of a target that lies on all classes alike, reduced as `nll_loss` is."""
-    ndim = scores._array.ndim
-    weighted = scores if weight is None else scores * _for_each_class(weight, ndim)
-    losses = -weighted.sum(0 if ndim == 1 else 1)
-    ignored = target == ignore_index
-    losses = masked_fill(losses, reshape(ignored, losses.shape), 0)
-    if reduction == "mean":
-        labels = target._array[target._array != ignore_index]
-        return losses.sum() / (len(labels) if weight is None else weight[labels].sum())
-    return reduced(losses, reduction)
+    return reshape(loss, labels.shape) if reduction == "none" and x.ndim > 2 else loss

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from tinygrad_mnist.ops import softmax as softmax_family
+from tinygrad_mnist.ops.arguments import check_tensors
 from tinygrad_mnist.ops.reduction import read_reduction, reduced
 from tinygrad_mnist.record import label
 
@@ -39,7 +40,7 @@ def nll_loss(
     tensor(1.)
     """
     reduction = read_reduction(reduction, size_average, reduce)
-    loss = softmax_family.nll_loss(input, target, weight, None, ignore_index, None, reduction)
+    loss = softmax_family.nll_loss(input, target, weight, ignore_index, reduction)
     return loss if input.dim() == 2 else _named(loss, input.dim(), reduction)
 
 
@@ -74,15 +75,14 @@ def cross_entropy(
     tensor(0.6931)
     """
     reduction = read_reduction(reduction, size_average, reduce)
+    check_tensors("cross_entropy_loss", input=input, target=target)
+    classes_dim = 0 if input._array.ndim == 1 else 1
     alike = target._array.shape == input._array.shape
     if not label_smoothing and not alike:
-        loss = softmax_family.cross_entropy(
-            input, target, weight, None, ignore_index, None, reduction
-        )
-        return loss if input.dim() == 2 else _named(loss, input.dim(), reduction)
+        scores = softmax_family.log_softmax(input, classes_dim)
+        return nll_loss(scores, target, weight, None, ignore_index, None, reduction)
     if not 0.0 <= label_smoothing <= 1.0:
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
-    classes_dim = 0 if input.dim() == 1 else 1
     scores = softmax_family.log_softmax(input, classes_dim)
     if alike:
         _check_probabilities(scores, target, weight, classes_dim, ignore_index)
@@ -146,13 +146,13 @@ def _smoothed(
     smoothing: float,
 ) -> Tensor:
     """(1 − smoothing) · nll_loss + smoothing · the mean loss of all classes."""
-    exact = softmax_family.nll_loss(scores, target, weight, None, ignore_index, None, reduction)
+    exact = softmax_family.nll_loss(scores, target, weight, ignore_index, reduction)
     ignored = target == ignore_index
     even = -_by_class(scores, weight, dim).sum(dim).masked_fill(ignored, 0.0)
     if reduction == "mean":
         counted = (~ignored).to(scores.dtype)
         if weight is not None:
-            counted = counted * weight[target.masked_fill(ignored, 0)]
+            counted = counted * weight[target.masked_fill(ignored, 0).long()]
         even = even.sum() / counted.sum()
     else:
         even = reduced(even, reduction)
