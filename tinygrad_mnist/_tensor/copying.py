@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mnist.dtypes import from_numpy_dtype
 from tinygrad_mnist.record import AccumulateGrad, Array, TensorBase, current_record, wrap
 
 Tensor = Any
@@ -14,7 +15,7 @@ Tensor = Any
 
 def rebuild(array: Any, requires_grad: bool, attributes: dict[str, Any]) -> Tensor:
     """The tensor that was pickled."""
-    tensor = wrap(array)
+    tensor = wrap(array.view(from_numpy_dtype(array.dtype).numpy))
     tensor.requires_grad_(requires_grad)
     tensor.__dict__.update(attributes)
     return tensor
