@@ -28,6 +28,7 @@ from tinygrad_mnist.ops.choosing import *  # noqa: F403
 from tinygrad_mnist.ops.comparisons import *  # noqa: F403
 from tinygrad_mnist.ops.exponential import *  # noqa: F403
 from tinygrad_mnist.ops.extremes import *  # noqa: F403
+from tinygrad_mnist.ops.gathering import *  # noqa: F403
 from tinygrad_mnist.ops.indexing import *  # noqa: F403
 from tinygrad_mnist.ops.joining import *  # noqa: F403
 from tinygrad_mnist.ops.linalg import *  # noqa: F403

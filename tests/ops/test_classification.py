@@ -30,7 +30,8 @@ def classified(draw, probabilities=False, smoothing=False):
     else:
         wrong = draw(st.integers(0, 7)) == 0
         target = random.integers(0, classes + wrong, sizes)
-        target = target.astype(draw(st.sampled_from(("int64", "int64", "int64", "uint8", "int32"))))
+        kinds = ("int64", "int64", "int32") if smoothing else ("int64", "int64", "uint8", "int32")
+        target = target.astype(draw(st.sampled_from(kinds)))
         if sizes and draw(st.integers(0, 7)) == 0:
             target = target[:-1]
     options = {"reduction": draw(st.sampled_from(("none", "mean", "sum", "mean")))}

@@ -15,7 +15,9 @@ from tinygrad_mnist.ops import (
     comparisons,
     exponential,
     extremes,
+    gathering,
     indexing,
+    joining,
     linalg,
     reductions,
     rounding,
@@ -25,8 +27,8 @@ from tinygrad_mnist.ops import (
 from tinygrad_mnist.primitive import Primitive
 
 _MODULES: tuple[ModuleType, ...] = (
-    activations, arithmetic, casting, choosing, comparisons, exponential, extremes, indexing,
-    linalg, reductions, rounding, shapes, softmax,
+    activations, arithmetic, casting, choosing, comparisons, exponential, extremes, gathering,
+    indexing, joining, linalg, reductions, rounding, shapes, softmax,
 )  # fmt: skip
 _FUNCTIONS_ONLY = ("rsub",)
 """What PyTorch does not have as methods."""
@@ -45,7 +47,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     name: getattr(module, name)
     for module in _MODULES
     for name in module.__all__
-    if parameter_names(getattr(module, name))[0] == "input" and name not in _FUNCTIONS_ONLY
+    if parameter_names(getattr(module, name))[:1] == ("input",) and name not in _FUNCTIONS_ONLY
 }
 """Every operation that is a method, by name."""
 

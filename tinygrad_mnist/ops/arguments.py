@@ -25,6 +25,16 @@ def check_tensors(name: str, **arguments: Any) -> None:
             )
 
 
+def check_number_fits(value: Any, kind: dtypes.dtype) -> None:
+    """Raise PyTorch's RuntimeError for a number that a type cannot hold."""
+    number = value._array.item() if isinstance(value, TensorBase) else value
+    if kind.is_floating_point or kind is dtypes.bool or isinstance(number, bool):
+        return
+    limits = np.iinfo(kind.numpy)
+    if not limits.min <= number <= limits.max:
+        raise RuntimeError(f"value cannot be converted to type {kind.cpp_name} without overflow")
+
+
 def not_implemented(name: str, kind: np.dtype[Any]) -> NotImplementedError:
     """PyTorch's error for an operation that has no loop for a type."""
     legacy_name = dtypes.from_numpy_dtype(kind).legacy_name

@@ -10,7 +10,7 @@ from tinygrad_mnist import dtypes
 from tinygrad_mnist.primitive import primitive
 from tinygrad_mnist.record import Array, TensorBase, label
 
-from .arguments import check_tensors
+from .arguments import check_number_fits, check_tensors
 from .casting import cast_to
 
 __all__ = [
@@ -205,17 +205,12 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
             f"{mask.dtype!r}".replace("torch.", "")
         )
     kind = dtypes.from_numpy_dtype(input._array.dtype)
-    if isinstance(value, TensorBase):
-        if value._array.ndim:
-            raise RuntimeError(
-                "masked_fill only supports a 0-dimensional value tensor, but got tensor with "
-                f"{value._array.ndim} dimension(s)."
-            )
-        given = dtypes.from_numpy_dtype(value._array.dtype)
-    else:
-        given = dtypes.of_number(value)
-    if not dtypes.can_cast(given, kind):
-        raise RuntimeError(f"value cannot be converted to type {kind.cpp_name} without overflow")
+    if isinstance(value, TensorBase) and value._array.ndim:
+        raise RuntimeError(
+            "masked_fill only supports a 0-dimensional value tensor, but got tensor with "
+            f"{value._array.ndim} dimension(s)."
+        )
+    check_number_fits(value, kind)
     name = f"MaskedFillBackward{int(isinstance(value, TensorBase))}"
     return label(_where(mask, _as_type(value, kind), input), name)
 

@@ -13,7 +13,7 @@ from tinygrad_mnist.record import Array, TensorBase, label
 from .arguments import check_tensors, not_implemented, read_dim, read_dims, torch_arguments
 from .casting import cast_to, clone, zeros
 from .choosing import maximum, minimum, where
-from .indexing import gather
+from .gathering import gather
 from .reductions import _sum
 from .return_types import named_result
 from .shapes import squeeze

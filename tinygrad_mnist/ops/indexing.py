@@ -22,7 +22,6 @@ from .arguments import read_dim
 from .index_keys import ALL, WHOLE, Key, explain_arrays, read_index
 
 __all__ = [
-    "gather",
     "narrow",
     "select",
     "unbind",
@@ -219,77 +218,3 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     axis = read_dim(dim, len(shape))
     parts = [getitem(input, (ALL,) * axis + (i,)) for i in range(shape[axis])]
     return tuple([label(part, "UnbindBackward0") for part in parts])
-
-
-@primitive(grad_fn="GatherBackward0")
-def _gather(input: Array, *, dim: int, index: Array) -> Array:
-    """x at index along dim"""
-    return np.take_along_axis(input[tuple(map(slice, _extent(input, index, dim)))], index, dim)
-
-
-def _extent(input: Array, index: Array, dim: int) -> list[int]:
-    """How much of `input` an index reaches: all along `dim`, its own size elsewhere."""
-    return [input.shape[d] if d == dim else n for d, n in enumerate(index.shape)]
-
-
-@primitive(grad_fn="ScatterAddBackward0")
-def _scatter_add(input: Array, src: Array, *, dim: int, index: Array) -> Array:
-    """x, with src added at index along dim"""
-    out = input.copy()
-    grid: list[Array] = list(np.ogrid[tuple(map(slice, index.shape))])
-    grid[dim] = index
-    np.add.at(out, tuple(grid), src[tuple(map(slice, index.shape))])
-    return out
-
-
-def _scattered(g: Any, dim: int, index: Array, shape: Shape) -> Any:
-    grid: list[Array] = list(np.ogrid[tuple(map(slice, index.shape))])
-    grid[dim] = index
-    return _index_backward(g, key=tuple(grid), shape=shape)
-
-
-_gather.derivatives(input=_scattered)
-_scatter_add.derivatives(
-    input=lambda g: g,
-    src=lambda g, dim, index, shape: _padded(_gather(g, dim=dim, index=index), shape),
-)
-
-
-def _padded(g: Any, shape: Shape) -> Any:
-    if g.shape == shape:
-        return g
-    return _slice_backward(g, key=tuple(map(slice, g.shape)), shape=shape)
-
-
-def _indices(name: str, dim: int, index: Tensor, input: Tensor) -> Array:
-    """The index tensor's array, its bounds checked and negative places refused."""
-    array: Array = index._array
-    if array.dtype not in (np.int64, np.int32):
-        raise RuntimeError(f"{name}(): Expected dtype int64 for index")
-    size = input._array.shape[dim] if input._array.ndim else 1
-    bad = array[(array < 0) | (array >= size)]
-    if bad.size:
-        raise RuntimeError(
-            f"index {bad.flat[0]} is out of bounds for dimension {dim} with size {size}"
-        )
-    return array
-
-
-def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
-    """The numbers at `index` along `dim`: out[i][j] = input[index[i][j]][j] for dim 0.
-
-    `index` is int64 with as many dimensions as `input`; raises RuntimeError out of bounds.
-    """
-    axis = read_dim(dim, input._array.ndim)
-    if index._array.ndim != input._array.ndim:
-        raise RuntimeError("Index tensor must have the same number of dimensions as input tensor")
-    if input._array.ndim == 0:
-        return label(_index(input, key=()), "GatherBackward0")
-    for d, size in enumerate(index._array.shape):
-        if d != axis and size > input._array.shape[d]:
-            raise RuntimeError(
-                f"Size does not match at dimension {d} expected index "
-                f"{list(index._array.shape)} to be no larger than self "
-                f"{list(input._array.shape)} apart from dimension {axis}"
-            )
-    return _gather(input, dim=axis, index=_indices("gather", axis, index, input))

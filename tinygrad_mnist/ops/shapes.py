@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist import dtypes
-from tinygrad_mnist.calling import call_unary
+from tinygrad_mnist.calling import call_unary, explain_shapes
 from tinygrad_mnist.primitive import primitive
 from tinygrad_mnist.record import Array, label
 
 from .arguments import read_dim, read_shape, read_sizes
 
 __all__ = [
+    "broadcast_tensors",
     "broadcast_to",
     "flatten",
     "movedim",
@@ -244,6 +245,25 @@ def expand(input: Tensor, *size: Any, **named: Any) -> Tensor:
 def broadcast_to(input: Tensor, size: Any) -> Tensor:
     """`expand` to the shape `size`."""
     return expand(input, size)
+
+
+def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
+    """The tensors, each expanded to the shape to which they broadcast together.
+
+    >>> import tinygrad_mnist as torch
+    >>> x, y = torch.broadcast_tensors(torch.zeros(2, 1), torch.zeros(3))
+    >>> x.shape, y.shape
+    (torch.Size([2, 3]), torch.Size([2, 3]))
+    """
+    if len(tensors) == 1 and isinstance(tensors[0], tuple | list):
+        tensors = tuple(tensors[0])
+    arrays = tuple([tensor._array for tensor in tensors])
+    try:
+        shape = np.broadcast_shapes(*[array.shape for array in arrays])
+    except ValueError:
+        explain_shapes(arrays)
+        raise
+    return tuple([expand(tensor, shape) for tensor in tensors])
 
 
 swapaxes, swapdims = transpose, transpose

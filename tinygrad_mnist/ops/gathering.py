@@ -1,0 +1,378 @@
+"""Taking numbers out of a tensor, and putting them in, by tensors of indices or masks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mnist import dtypes
+from tinygrad_mnist.primitive import primitive
+from tinygrad_mnist.record import Array, TensorBase, label, wrap
+
+from .arguments import check_tensors, read_dim, torch_arguments
+from .arithmetic import mul
+from .casting import cast_to
+from .index_keys import ALL, WHOLE, Key
+from .indexing import _index, _index_backward, _slice_backward, index_put
+from .shapes import broadcast_tensors, reshape
+
+__all__ = [
+    "argwhere",
+    "gather",
+    "index_add",
+    "index_copy",
+    "index_fill",
+    "index_select",
+    "masked_scatter",
+    "masked_select",
+    "nonzero",
+    "scatter",
+    "scatter_add",
+    "take",
+    "take_along_dim",
+]
+
+Tensor = Any
+Shape = tuple[int, ...]
+
+
+@primitive
+def _gather(input: Array, *, dim: int, index: Array) -> Any:
+    """x at index along dim"""
+    return input[_grid(index, dim)]
+
+
+def _grid(index: Array, dim: int) -> tuple[Any, ...]:
+    """The key of the places (i, j, …) with `index` in place of dimension `dim`."""
+    grid: list[Any] = list(np.ogrid[tuple([slice(size) for size in index.shape])])
+    grid[dim] = index
+    return tuple(grid)
+
+
+@primitive(grad_fn="ScatterAddBackward0")
+def _scatter_add(input: Array, src: Array, *, dim: int, index: Array) -> Any:
+    """x, with src added at index along dim"""
+    out = input.copy()
+    part = src[tuple([slice(size) for size in index.shape])]
+    if out.dtype == bool:
+        np.logical_or.at(out, _grid(index, dim), part)
+    else:
+        np.add.at(out, _grid(index, dim), part)
+    return out
+
+
+def _extended(g: Any, shape: Shape) -> Any:
+    """g with zeros behind it, as far as `shape` goes."""
+    if g.shape == shape:
+        return g
+    return _slice_backward(g, key=tuple([slice(size) for size in g.shape]), shape=shape)
+
+
+_gather.derivatives(
+    input=lambda g, dim, index, shape: _index_backward(g, key=_grid(index, dim), shape=shape)
+)
+_scatter_add.derivatives(
+    input=lambda g: g,
+    src=lambda g, dim, index, shape: _extended(_gather(g, dim=dim, index=index), shape),
+)
+
+
+def _with_dimension(tensor: Tensor) -> Tensor:
+    """A 0-d tensor as one of length 1, as PyTorch treats it where it indexes."""
+    return tensor if tensor._array.ndim else reshape(tensor, 1)
+
+
+def _read_index(name: str, dim: int, index: Tensor, input: Tensor) -> Array:
+    """The index's array, as long as its places exist; PyTorch's errors otherwise."""
+    array: Array = index._array
+    if array.dtype not in (np.int64, np.int32):
+        raise RuntimeError(f"{name}(): Expected dtype int32/int64 for index")
+    if array.ndim != input._array.ndim:
+        raise RuntimeError(
+            f"Index tensor must have the same number of dimensions as "
+            f"{'input' if name == 'gather' else 'self'} tensor"
+        )
+    size = input._array.shape[dim]
+    bad = array[(array < 0) | (array >= size)]
+    if bad.size:
+        raise RuntimeError(
+            f"index {bad.flat[0]} is out of bounds for dimension {dim} with size {size}"
+        )
+    return array.copy()
+
+
+@torch_arguments
+def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False) -> Tensor:
+    """The numbers at `index` along `dim`: out[i][j] = input[index[i][j]][j] for dim 0.
+
+    `index` is int64 with as many dimensions as `input`; raises RuntimeError out of bounds.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.gather(torch.tensor([[1, 2], [3, 4]]), 1, torch.tensor([[1], [0]]))
+    tensor([[2],
+            [3]])
+    """
+    check_tensors("gather", input=input)
+    if not isinstance(index, TensorBase):
+        raise TypeError(
+            f"gather(): argument 'index' (position 3) must be Tensor, not {type(index).__name__}"
+        )
+    axis = read_dim(dim, input._array.ndim)
+    if index._array.size == 0:
+        nothing = _index(reshape(input, -1), key=(index._array.astype(np.int64),))
+        return label(nothing, "GatherBackward0")
+    x, places = _with_dimension(input), _with_dimension(index)
+    array = _read_index("gather", axis, places, x)
+    for d, size in enumerate(array.shape):
+        if d != axis and size > x._array.shape[d]:
+            raise RuntimeError(
+                f"Size does not match at dimension {d} expected index {list(array.shape)} to be "
+                f"no larger than self {list(x._array.shape)} apart from dimension {axis}"
+            )
+    out = _gather(x, dim=axis, index=array)
+    return out if index._array.ndim else label(reshape(out, ()), "GatherBackward0")
+
+
+def _read_scattered(name: str, input: Tensor, dim: int, index: Tensor, src: Any) -> Any:
+    """Input, index and source with a dimension at least, checked against each other."""
+    check_tensors(name, input=input)
+    axis = read_dim(dim, input._array.ndim)
+    x, places = _with_dimension(input), _with_dimension(index)
+    if index._array.size == 0:
+        array = np.zeros((0,) * x._array.ndim, np.int64)
+    else:
+        array = _read_index("scatter", axis, places, x)
+    source = _with_dimension(src) if isinstance(src, TensorBase) else src
+    limits = [x._array.shape]
+    if isinstance(source, TensorBase):
+        if source._array.dtype != x._array.dtype:
+            raise RuntimeError("scatter(): Expected self.dtype to be equal to src.dtype")
+        limits.append(source._array.shape)
+    for number, shape in enumerate(limits):
+        for d, size in enumerate(array.shape):
+            if size > shape[d] and (number or d != axis):
+                sizes = list(source._array.shape) if len(limits) > 1 else []
+                raise RuntimeError(
+                    f"Expected index {list(array.shape)} to be no larger than self "
+                    f"{list(x._array.shape)} apart from dimension {axis}"
+                    + f" and to be no larger size than src {sizes}"
+                    * bool(number)
+                )
+    return x, axis, array, source
+
+
+@torch_arguments
+def scatter(
+    input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None,
+    reduce: str | None = None,
+) -> Tensor:  # fmt: skip
+    """`input` with `src` (a tensor or a number) written at `index` along `dim`.
+
+    out[index[i][j]][j] = src[i][j] for dim 0; which number stays where a place is named twice is
+    not defined. Raises RuntimeError out of bounds.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.scatter(torch.zeros(3), 0, torch.tensor([0, 2]), 5.0)
+    tensor([5., 0., 5.])
+    """
+    source = value if src is None else src
+    if reduce == "add":
+        if not isinstance(source, TensorBase):
+            source = wrap(np.full(index._array.shape, source).astype(input._array.dtype))
+        return scatter_add(input, dim, index, source)
+    if reduce is not None:
+        raise NotImplementedError(
+            f"scatter(reduce={reduce!r}) is not supported: use scatter_add, or index and assign"
+        )
+    x, axis, array, numbers = _read_scattered("scatter", input, dim, index, source)
+    with_tensor = isinstance(numbers, TensorBase)
+    if with_tensor:
+        part = tuple([slice(size) for size in array.shape])
+        numbers = numbers if part == (ALL,) else numbers[part]
+    else:
+        numbers = dtypes.cast(numbers, input.dtype)
+    out = index_put(x, numbers, region=WHOLE, arrays=_grid(array, axis))
+    return label(reshape(out, input._array.shape), f"ScatterBackward{int(not with_tensor)}")
+
+
+def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
+    """`input` with `src` added at `index` along `dim`, as often as a place is named.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.scatter_add(torch.zeros(2), 0, torch.tensor([1, 1]), torch.tensor([2.0, 3.0]))
+    tensor([0., 5.])
+    """
+    check_tensors("scatter_add", input=input)
+    x, axis, array, numbers = _read_scattered("scatter_add", input, dim, index, src)
+    out = _scatter_add(x, numbers, dim=axis, index=array)
+    return out if input._array.ndim else label(reshape(out, ()), "ScatterAddBackward0")
+
+
+def _read_vector(name: str, input: Tensor, dim: int, index: Tensor) -> tuple[int, Array]:
+    """The dimension, and a vector of indices of what is along it."""
+    axis = read_dim(dim, input._array.ndim)
+    array: Array = index._array
+    if array.ndim > 1:
+        raise IndexError(f"{name}(): Index is supposed to be a vector")
+    if array.dtype not in (np.int64, np.int32):
+        raise RuntimeError(f"{name}(): Expected dtype int32 or int64 for index")
+    size = input._array.shape[axis] if input._array.ndim else 1
+    negative = name == "index_fill_"
+    if np.any(array >= size) or np.any(array < -size * negative):
+        raise IndexError("index out of range in self")
+    return axis, array.reshape(-1) % max(size, 1)
+
+
+@torch_arguments
+def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
+    """The slices number `index` (a vector) along `dim`.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.index_select(torch.tensor([[1, 2], [3, 4]]), 1, torch.tensor([1, 1]))
+    tensor([[2, 2],
+            [4, 4]])
+    """
+    check_tensors("index_select", input=input)
+    axis, array = _read_vector("index_select", input, dim, index)
+    key: Key = ((ALL,) * axis + (array,)) if input._array.ndim else (np.zeros((), np.int64),)
+    return label(_index(_with_dimension(input), key=key), "IndexSelectBackward0")
+
+
+def _check_slices(name: str, axis: int, array: Array, source: Tensor) -> None:
+    have = source._array.shape[axis] if source._array.ndim else 1
+    if have != len(array):
+        raise RuntimeError(
+            f"{name}(): Number of indices ({len(array)}) should be equal to source.size(dim): "
+            f"({have}), for dim: {axis}"
+        )
+
+
+@torch_arguments
+def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1) -> Tensor:
+    """`input` with alpha · `source` added to the slices number `index` along `dim`."""
+    check_tensors("index_add", input=input)
+    axis, array = _read_vector("index_add", input, dim, index)
+    _check_slices("index_add_", axis, array, source)
+    if source._array.dtype != input._array.dtype:
+        raise RuntimeError(
+            "index_add_(): self and source expected to have the same dtype, but got (self) "
+            f"{input.dtype.legacy_name} and (source) {source.dtype.legacy_name}"
+        )
+    have, want = (_with_dimension(tensor)._array.shape for tensor in (source, input))
+    if have[:axis] + have[axis + 1 :] != want[:axis] + want[axis + 1 :]:
+        raise RuntimeError(
+            "source tensor shape must match self tensor shape, excluding the specified dimension. "
+            f"Got self.shape = {list(want)} source.shape = {list(have)}"
+        )
+    added = _with_dimension(source if alpha == 1 else mul(source, alpha))
+    along = array.reshape([-1 if d == axis else 1 for d in range(added._array.ndim)])
+    places = np.broadcast_to(along, added._array.shape)
+    out = _scatter_add(_with_dimension(input), added, dim=axis, index=places)
+    return label(reshape(out, input._array.shape), "IndexAddBackward0")
+
+
+def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
+    """`input` with the slices of `source` in place of those number `index` along `dim`."""
+    check_tensors("index_copy", input=input)
+    axis, array = _read_vector("index_copy", input, dim, index)
+    _check_slices("index_copy_", axis, array, source)
+    key = (ALL,) * axis + (array,)
+    out = index_put(_with_dimension(input), _with_dimension(source), region=WHOLE, arrays=key)
+    return label(reshape(out, input._array.shape), "IndexCopyBackward0")
+
+
+def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
+    """`input` with `value` (a number or a 0-d tensor) in the slices number `index` along `dim`."""
+    check_tensors("index_fill", input=input)
+    axis, array = _read_vector("index_fill_", input, dim, index)
+    key = (ALL,) * axis + (np.unique(array),)
+    with_tensor = isinstance(value, TensorBase)
+    filling = cast_to(value, input.dtype) if with_tensor else dtypes.cast(value, input.dtype)
+    out = index_put(_with_dimension(input), filling, region=WHOLE, arrays=key)
+    return label(reshape(out, input._array.shape), f"IndexFillBackward{int(with_tensor)}")
+
+
+@torch_arguments
+def take(input: Tensor, index: Tensor) -> Tensor:
+    """The numbers at `index` of the flattened tensor, in the shape of `index`."""
+    check_tensors("take", input=input, index=index)
+    array, size = index._array, input._array.size
+    bad = array[(array < -size) | (array >= size)]
+    if bad.size:
+        raise IndexError(
+            f"out of range: tried to access index {bad.flat[0]} on a tensor of {size} elements."
+        )
+    return label(_index(reshape(input, -1), key=(array,)), "TakeBackward0")
+
+
+@torch_arguments
+def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Tensor:
+    """`gather` whose two tensors broadcast; of the flattened ones unless `dim` is given."""
+    check_tensors("take_along_dim", input=input, indices=indices)
+    if dim is None:
+        return gather(reshape(input, -1), 0, reshape(indices, -1))
+    axis = read_dim(dim, input._array.ndim)
+    shapes = [list(tensor._array.shape) for tensor in (input, indices)]
+    for shape in shapes:
+        shape[axis] = 1
+    common = np.broadcast_shapes(*map(tuple, shapes))
+    sizes = [tensor._array.shape[axis] for tensor in (input, indices)]
+    whole, places = (
+        tensor.expand(*common[:axis], size, *common[axis + 1 :])
+        for tensor, size in zip((input, indices), sizes, strict=True)
+    )
+    size = sizes[0]
+    return gather(whole, axis, wrap(np.where(places._array < 0, size, 0) + places._array))
+
+
+@torch_arguments
+def masked_select(input: Tensor, mask: Tensor) -> Tensor:
+    """The numbers where `mask` (bool) holds, as a vector; the two broadcast.
+
+    >>> import tinygrad_mnist as torch
+    >>> x = torch.tensor([1.0, -2.0, 3.0])
+    >>> torch.masked_select(x, x > 0)
+    tensor([1., 3.])
+    """
+    check_tensors("masked_select", input=input, mask=mask)
+    if mask._array.dtype != bool:
+        raise RuntimeError("masked_select: expected BoolTensor for mask")
+    x, chosen = broadcast_tensors(input, mask)
+    out = _index(x, key=(chosen._array.copy(),))
+    return label(reshape(out, -1), "MaskedSelectBackward0")
+
+
+def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
+    """`input` with the first numbers of `source` where `mask` (bool) holds."""
+    check_tensors("masked_scatter", input=input, mask=mask, source=source)
+    if mask._array.dtype != bool:
+        raise RuntimeError("masked_scatter_ only supports boolean masks")
+    x, chosen = broadcast_tensors(input, mask)
+    places = np.nonzero(chosen._array.reshape(-1))[0]
+    if len(places) > source._array.size:
+        raise RuntimeError("Number of elements of source < number of ones in mask")
+    values = reshape(source, -1)[: len(places)]
+    out = index_put(reshape(x, -1), values, region=WHOLE, arrays=(places,))
+    return label(reshape(out, x._array.shape), "MaskedScatterBackward0")
+
+
+@torch_arguments
+def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
+    """Where the numbers are not zero: (found, dimensions), int64; or one tensor a dimension.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.nonzero(torch.tensor([0, 3, 4]))
+    tensor([[1],
+            [2]])
+    """
+    check_tensors("nonzero", input=input)
+    places = np.nonzero(np.atleast_1d(input._array))
+    if as_tuple:
+        return tuple([wrap(axis) for axis in places])
+    return wrap(np.ascontiguousarray(np.transpose(places)[:, : input._array.ndim]))
+
+
+def argwhere(input: Tensor) -> Tensor:
+    """Where the numbers are not zero: `nonzero`."""
+    return nonzero(input)
