@@ -76,6 +76,8 @@ def outcome(source: str, engine: Any, digits: int | None = None, **names: Any) -
         except Exception as error:
             message = str(error).split("\nException raised from")[0]
             return Outcome(None, type(error).__name__, message.replace("tinygrad_mnist", "torch"))
+    escaped = [w for w in caught if issubclass(w.category, RuntimeWarning)]
+    assert engine is torch or not escaped, f"a NumPy warning escaped: {escaped[0].message}"
     said = [str(w.message) for w in caught if issubclass(w.category, UserWarning | FutureWarning)]
     return Outcome(value, warnings=tuple(text.split(" (Triggered internally")[0] for text in said))
 

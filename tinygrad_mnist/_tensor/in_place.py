@@ -117,7 +117,7 @@ def _at_once(op: Any, target: Tensor, others: tuple[Any, ...]) -> bool:
             return False
     try:
         state.quietly(ufunc, array, *values, array)
-    except ValueError:
+    except (TypeError, ValueError):
         return False
     target._counter[0] += 1
     return True

@@ -12,7 +12,7 @@ from tinygrad_mnist.record import Array, TensorBase, state
 from .scalars import COMPLEX, check_fits
 
 _INVALID = "new(): invalid data type '{}'"
-_PLAIN = {bool: dtypes.bool, int: dtypes.int64}
+_PLAIN: dict[type, dtypes.dtype | None] = {bool: dtypes.bool, int: dtypes.int64, float: None}
 
 
 def read_data(data: Any, kind: dtypes.dtype | None) -> Array:
@@ -102,19 +102,38 @@ def _flatten(data: Any, shape: tuple[int, ...], depth: int, flat: list[Any]) -> 
         )
     if depth == len(shape) - 1:
         flat.extend(data)
+        for kind in set(map(type, data)) - _PLAIN.keys():
+            if _is_sequence(next(value for value in data if type(value) is kind)):
+                _refuse_sequence(kind, data)
         return
     for part in data:
         _flatten(part, shape, depth + 1, flat)
 
 
+def _refuse_sequence(kind: type, data: Any) -> None:
+    """Raise PyTorch's error for a sequence among numbers."""
+    if issubclass(kind, str | bytes):
+        raise TypeError(_INVALID.format(kind.__name__))
+    if _has_floats(data):
+        raise TypeError(f"must be real number, not {kind.__name__}")
+    raise TypeError(f"'{kind.__name__}' object cannot be interpreted as an integer")
+
+
+def _has_floats(data: Any) -> bool:
+    """Whether PyTorch takes nested data for floating point: an empty list counts as that."""
+    if _is_sequence(data):
+        return not len(data) or any(_has_floats(part) for part in data)
+    return isinstance(data, float)
+
+
 def _array_of(flat: list[Any], kind: dtypes.dtype | None) -> Array:
     """A list of numbers as an array of type `kind`, or of their common type."""
     found = set(map(type, flat))
-    if not found <= {bool, int, float}:
+    if not found <= _PLAIN.keys():
         kinds = {_kind_of(value) for value in flat}
         flat = [value.item() if hasattr(value, "item") else value for value in flat]
     else:
-        kinds = {_PLAIN.get(each, dtypes.get_default_dtype()) for each in found}
+        kinds = {_PLAIN[each] or dtypes.get_default_dtype() for each in found}
     common = dtypes.bool
     for each in kinds:
         common = dtypes.promote_types(common, each)
@@ -149,9 +168,4 @@ def _kind_of(value: Any) -> dtypes.dtype:
         return dtypes.from_numpy_dtype(value.dtype)
     if isinstance(value, complex):
         raise NotImplementedError(COMPLEX)
-    if isinstance(value, str | bytes):
-        raise TypeError(_INVALID.format(type(value).__name__))
-    if _is_sequence(value):
-        name = type(value).__name__
-        raise TypeError(f"'{name}' object cannot be interpreted as an integer")
     raise RuntimeError(f"Could not infer dtype of {type(value).__name__}")
