@@ -15,19 +15,21 @@ from .scalars import type_name
 
 Tensor = Any
 
-_NUMBER_BY_NUMBER = [
+_OVER_THEIR_INPUT = [
     "abs", "absolute", "acos", "acosh", "addcdiv", "addcmul", "arccos", "arccosh", "arcsin",
     "arcsinh", "arctan", "arctan2", "arctanh", "asin", "asinh", "atan", "atan2", "atanh",
     "bitwise_and", "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift",
     "bitwise_xor", "ceil", "clamp", "clamp_max", "clamp_min", "clip", "copysign", "cos", "cosh",
     "cumprod", "cumsum", "deg2rad", "digamma", "div", "divide", "eq", "erf", "erfc", "erfinv",
     "exp", "exp2", "expm1", "fix", "float_power", "floor", "floor_divide", "fmod", "frac", "ge",
-    "greater", "greater_equal", "gt", "heaviside", "hypot", "ldexp", "le", "lerp", "less",
-    "less_equal", "lgamma", "log", "log10", "log1p", "log2", "logical_and", "logical_not",
-    "logical_or", "logical_xor", "logit", "lt", "masked_fill", "mul", "multiply", "nan_to_num",
-    "ne", "neg", "negative", "not_equal", "pow", "rad2deg", "reciprocal", "relu", "remainder",
-    "round", "rsqrt", "sigmoid", "sign", "sin", "sinc", "sinh", "sqrt", "square", "tan", "tanh",
-    "tril", "triu", "true_divide", "trunc", "xlogy",
+    "greater", "greater_equal", "gt", "heaviside", "hypot", "index_add", "index_copy",
+    "index_fill", "index_reduce", "ldexp", "le", "lerp", "less", "less_equal", "lgamma", "log",
+    "log10", "log1p", "log2", "logical_and", "logical_not", "logical_or", "logical_xor",
+    "logit", "lt", "masked_fill", "masked_scatter", "mul", "multiply", "nan_to_num", "ne",
+    "neg", "negative", "not_equal", "pow", "rad2deg", "reciprocal", "relu", "remainder",
+    "round", "rsqrt", "scatter", "scatter_add", "scatter_reduce", "sigmoid", "sign", "sin",
+    "sinc", "sinh", "sqrt", "square", "tan", "tanh", "tril", "triu", "true_divide", "trunc",
+    "xlogy",
 ]  # fmt: skip
 """PyTorch's operations that may write their result over their first input."""
 
@@ -94,7 +96,7 @@ class InPlace(TensorBase):
     subtract_ = sub_
 
 
-for _name in _NUMBER_BY_NUMBER:
+for _name in _OVER_THEIR_INPUT:
     if _name in OPERATIONS:
         setattr(InPlace, f"{_name}_", _written(_name))
 for _name in _NEW_SHAPES:
