@@ -30,6 +30,9 @@ UNARY = {
     "itself": lambda x: x,
 }
 
+VIEWING = ("contiguous", "detach", "flatten", "itself")
+"""Those that give a view, or the tensor itself."""
+
 BINARY = {
     "add": operator.add,
     "sub": operator.sub,
