@@ -41,9 +41,7 @@ Body = Callable[..., Any]
 Promotion = Callable[[tuple[Any, ...]], dtypes.dtype]
 
 _ndarray = np.ndarray
-_ARRAYS = frozenset(
-    (np.ndarray, np.bool_, np.uint8, np.int32, np.int64, np.float32, np.float64)
-)
+_ARRAYS = frozenset((np.ndarray, np.bool_, np.uint8, np.int32, np.int64, np.float32, np.float64))
 _VARIADIC = 0x04
 """The flag of code with *args. (The module inspect reads signatures, but is slow to import.)"""
 

@@ -19,13 +19,13 @@ def get_num_threads() -> int:
 def set_num_threads(number: int) -> None:
     """Let products of large matrices use at most `number` threads.
 
-    Raises RuntimeError unless `number` is positive, TypeError unless it is an int.
+    Raises RuntimeError unless `number` is a positive int.
     """
     global _limits
     from threadpoolctl import threadpool_limits
 
     if not isinstance(number, int) or isinstance(number, bool):
-        raise TypeError(f"set_num_threads expects an int, but got {type(number).__name__}")
+        raise RuntimeError(f"set_num_threads expects an int, but got {type(number).__name__}")
     if number <= 0:
         raise RuntimeError("set_num_threads expects a positive integer")
     _limits = threadpool_limits(number, user_api="blas")

@@ -47,17 +47,21 @@ def check_inplace(target: TensorBase, *others: Any, through_view: bool = False) 
         raise RuntimeError(("a view of a" if is_view else "a") + _OF_LEAF)
     if target._view is not None:
         _check_view(target, record)
-    if target._array.dtype.kind != "f":
+    if target._array.dtype.kind != "f" or (record is None and not _any_recorded(others)):
         return False
-    concerned = record is not None or any(
-        isinstance(other, TensorBase) and current_record(other) is not None for other in others
-    )
-    if concerned and target._view is not None:
+    if target._view is not None:
         raise NotImplementedError(
             "an in-place operation through a differentiable view is not supported: change the "
             "tensor it was taken from, as in base[index] = value, or work on view.clone()"
         )
-    return concerned
+    return True
+
+
+def _any_recorded(others: tuple[Any, ...]) -> bool:
+    for other in others:
+        if isinstance(other, TensorBase) and current_record(other) is not None:
+            return True
+    return False
 
 
 def _check_view(view: TensorBase, record: Record | None) -> None:
@@ -108,8 +112,7 @@ def _at_once(op: Any, target: Tensor, others: tuple[Any, ...]) -> bool:
             value = other._array
             if value.dtype is not array.dtype:
                 return False
-            if value.base is not None or array.base is not None:
-                check_no_partial_overlap(array, value)
+            check_no_partial_overlap(array, value)
             values.append(value)
         elif other.__class__ is float or other.__class__ is int:
             values.append(other)

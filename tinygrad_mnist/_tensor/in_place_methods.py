@@ -59,10 +59,13 @@ def _reshaped(name: str) -> Any:
     return change
 
 
+_OPERANDS = (TensorBase, int, float, np.generic, type(None))
+
+
 def check_operands(name: str, operation: Any, others: tuple[Any, ...]) -> None:
     """TypeError, in PyTorch's words, for an operand that is neither a Tensor nor a number."""
     for position, other in enumerate(others, 1):
-        if isinstance(other, TensorBase | int | float | np.generic) or other is None:
+        if isinstance(other, _OPERANDS):
             continue
         raise TypeError(
             f"{name}(): argument '{parameter_names(operation)[position]}' (position {position}) "

@@ -33,7 +33,9 @@ def writeable(array: Array, *, overlapping: bool = False) -> Array:
 
 def check_no_partial_overlap(array: Array, other: Array) -> None:
     """RuntimeError if some, but not all, elements that are read lie where others are written."""
-    if other is not array and _overlap(array, other) == "some":
+    if (array.base is None and other.base is None) or other is array:
+        return
+    if _overlap(array, other) == "some":
         _refuse_overlap()
 
 
