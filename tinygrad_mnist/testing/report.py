@@ -38,8 +38,10 @@ class Row:
     errors_tried: int = 0
     differs: list[str] = field(default_factory=list)
     """What differed more than is allowed, and in which situation."""
+    example: str = ""
+    """The first sample on which something differed, and the differences."""
 
-    def add(self, comparison: Comparison, situation: str) -> None:
+    def add(self, sample: Sample, comparison: Comparison, situation: str) -> None:
         """Count one sample."""
         if comparison.raised is not None:
             self.raised += 1
@@ -50,19 +52,20 @@ class Row:
             self.gradient_ulp = max(self.gradient_ulp or 0.0, comparison.worst("gradients"))
         if comparison.second:
             self.second_order_ulp = max(self.second_order_ulp or 0.0, comparison.worst("second"))
-        self._note(comparison, situation)
+        self._note(sample, comparison, situation)
 
-    def add_error(self, comparison: Comparison) -> None:
+    def add_error(self, sample: Sample, comparison: Comparison) -> None:
         """Count one call with wrong arguments."""
         self.errors_tried += 1
         self.errors += comparison.raised is not None
-        self._note(comparison, "error inputs")
+        self._note(sample, comparison, "error inputs")
 
-    def _note(self, comparison: Comparison, situation: str) -> None:
+    def _note(self, sample: Sample, comparison: Comparison, situation: str) -> None:
         for difference in comparison.differences():
             words = f"{difference.what} ({situation})"
             if words not in self.differs:
                 self.differs.append(words)
+            self.example = self.example or f"{sample}\n{comparison}"
 
     def cells(self) -> tuple[str, ...]:
         """The row as the tables show it."""
@@ -163,16 +166,25 @@ def measure(operation: Operation, examples: int, seed: int = 0) -> Row:
         phases=[hypothesis.Phase.generate],
         suppress_health_check=list(hypothesis.HealthCheck),
     )
+
+    def tried(situation: str, sample: Sample) -> None:
+        row.add(sample, operation.compare(sample), situation)
+
     for situation in operation.situations:
-
-        def tried(sample: Sample, situation: str = situation) -> None:
-            row.add(operation.compare(sample), situation)
-
-        named = hypothesis.given(sample=operation.samples(situation))(tried)
-        hypothesis.seed(seed)(quiet(named))()
+        several = hypothesis.given(operation.samples(situation))
+        hypothesis.seed(seed)(quiet(several(_named(tried, situation))))()
     for wrong in operation.errors:
-        row.add_error(operation.compare(wrong))
+        row.add_error(wrong, operation.compare(wrong))
     return row
+
+
+def _named(tried: Callable[[str, Sample], None], situation: str) -> Callable[[Sample], None]:
+    """The test of one situation: Hypothesis takes no function with defaults, nor a partial one."""
+
+    def test(sample: Sample) -> None:
+        tried(situation, sample)
+
+    return test
 
 
 def parity_report(

@@ -10,6 +10,7 @@ from . import (
     indexing,
     linalg,
     losses,
+    random_numbers,
     reductions,
     shapes,
 )
@@ -41,5 +42,6 @@ OPERATIONS: tuple[Operation, ...] = (
     *in_place.in_place(elementwise.OPERATIONS),
     *in_place.in_place(comparisons.OPERATIONS, gradients=False),
     *creation.OPERATIONS,
+    *random_numbers.OPERATIONS,
 )
 """Every row, in the order of the report."""

@@ -54,9 +54,8 @@ OPERATIONS = [
       for name in ("bitwise_and", "bitwise_or", "bitwise_xor")],
     Operation("bitwise_not", lambda make: make.sample(make.array(dtype=make.choice(
         "int64", "int32", "uint8", "bool"))), errors=(sample(_vector),)),
-    *[Operation(name, unary(), errors=NOT_A_TENSOR) for name in ("isnan", "isinf", "isfinite")],
-    *[Operation(name, unary(), errors=NOT_A_TENSOR, primitives=())
-      for name in ("isposinf", "isneginf")],
+    *[Operation(name, unary(), errors=NOT_A_TENSOR)
+      for name in ("isnan", "isinf", "isfinite", "isposinf", "isneginf")],
     Operation("isclose", _near, errors=(sample(_vector, _vector, rtol=-1.0),)),
     Operation("allclose", _near, primitives=("isclose",)),
     Operation("equal", binary(), primitives=("eq",), errors=(sample(_vector, 1.0),)),

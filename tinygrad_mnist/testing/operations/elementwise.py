@@ -8,7 +8,7 @@ import numpy as np
 
 from .families import BROADCAST_ERRORS, NOT_A_TENSOR, binary, unary
 from .maker import Maker, Sample, sample
-from .operation import Operation
+from .operation import Operation, gradient_of
 
 __all__ = ["OPERATIONS"]
 
@@ -35,24 +35,24 @@ _UNARY = [
     Operation("square", unary(), primitives=("pow",)),
     Operation("reciprocal", unary(), ulp=1, errors=NOT_A_TENSOR),
     Operation("sqrt", unary("positive"), ulp=1, errors=NOT_A_TENSOR),
-    Operation("rsqrt", unary("positive"), ulp=2),
+    Operation("rsqrt", unary("positive"), ulp=2, primitives=("sqrt", "reciprocal")),
     Operation("exp", unary(), ulp=2, errors=NOT_A_TENSOR),
-    Operation("exp2", unary(), ulp=2),
+    Operation("exp2", unary(), ulp=2, primitives=()),
     Operation("expm1", unary(), ulp=2, scale="terms"),
     Operation("log", unary("positive"), ulp=2, errors=NOT_A_TENSOR),
-    Operation("log2", unary("positive"), ulp=2),
-    Operation("log10", unary("positive"), ulp=2),
+    Operation("log2", unary("positive"), ulp=2, primitives=("log_to_base",)),
+    Operation("log10", unary("positive"), ulp=2, primitives=("log_to_base",)),
     Operation("log1p", unary("positive"), ulp=2),
     Operation("sin", unary(), ulp=2, errors=NOT_A_TENSOR),
     Operation("cos", unary(), ulp=2),
-    Operation("tan", unary(), ulp=4, scale="largest"),
+    Operation("tan", unary(), ulp=4, scale="largest", primitives=()),
     Operation("tanh", unary(), ulp=2, scale=_slope_one("tanh")),
     Operation("sigmoid", unary(), ulp=4),
     Operation("relu", unary(), errors=NOT_A_TENSOR),
     Operation("floor", unary(), errors=NOT_A_TENSOR),
     Operation("ceil", unary()),
     Operation("trunc", unary()),
-    Operation("frac", unary()),
+    Operation("frac", unary(), primitives=("trunc",)),
     Operation("round", unary(), errors=NOT_A_TENSOR),
     Operation("round to decimals", unary(decimals=(0, 1, 2, -1)), lambda t, x, decimals:
               t.round(x, decimals=decimals), ulp=1, primitives=("round",)),
@@ -175,4 +175,15 @@ _CONVERSION = [
                                                          make.array()), primitives=("cast",)),
 ]  # fmt: skip
 
-OPERATIONS = [*_UNARY, *_BINARY, *_CHOOSING, *_CONVERSION]
+
+def _with_gradient(make: Maker) -> Sample:
+    x = make.array(dtype=make.floating())
+    return make.sample(make.array(x.shape, dtype=x.dtype), x)
+
+
+_GRADIENTS = [
+    Operation("gradient of sign", _with_gradient, gradient_of(lambda t, x: t.sign(x)),
+              primitives=("zeros",), public=False),
+]  # fmt: skip
+
+OPERATIONS = [*_UNARY, *_BINARY, *_CHOOSING, *_CONVERSION, *_GRADIENTS]

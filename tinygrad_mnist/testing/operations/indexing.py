@@ -79,17 +79,52 @@ _INDEX_ERRORS = (
     sample(_matrix, np.array([0.5])),
 )
 
+
+def _gradient_of_gather(make: Maker) -> Sample:
+    x, axis, index = _gathered(make).arguments
+    kind = make.floating()
+    return make.sample(make.array(index.shape, dtype=kind), x.astype(kind), axis, index)
+
+
+def _part(make: Maker) -> Sample:
+    """A dimension, where to begin in it, and how much to take."""
+    x = make.array(make.shape(1))
+    axis = make.dim(x.ndim)
+    size = x.shape[axis] if x.ndim else 1
+    start = make.integer(0, size)
+    return make.sample(x, axis, start, make.integer(0, size - start))
+
+
+def _place(make: Maker) -> Sample:
+    x = make.array(make.shape(1))
+    axis = make.dim(x.ndim)
+    size = x.shape[axis] if x.ndim else 1
+    return make.sample(x, axis, make.integer(-size, max(size - 1, -size)))
+
+
 OPERATIONS = [
     Operation("Tensor.__getitem__", _indexed(arrays=False), _get, primitives=("slice",),
               errors=_INDEX_ERRORS[:6]),
+    Operation("gradient of Tensor.__getitem__", _gradient_of_get(arrays=False), gradient_of(_get),
+              primitives=("slice_backward",), public=False),
     Operation("Tensor.__getitem__ with arrays", _indexed(arrays=True), _get, primitives=("index",),
               ulp=4, scale="terms", errors=_INDEX_ERRORS[6:]),
-    Operation("gradient of Tensor.__getitem__", _gradient_of_get(True), gradient_of(_get),
-              ulp=4, scale="terms", primitives=("put",), public=False),
-    Operation("Tensor.__setitem__", _assigned, _set, primitives=("index_put", "cleared"),
+    Operation("gradient of Tensor.__getitem__ with arrays", _gradient_of_get(arrays=True),
+              gradient_of(_get), ulp=4, scale="terms", primitives=("index_backward",),
+              public=False),
+    Operation("Tensor.__setitem__", _assigned, _set, primitives=("index_put",),
               errors=(sample(_matrix, 5, 1.0), sample(_matrix, 0, np.ones(2, np.float32)),
                       sample(_matrix, 0, "text"))),
     Operation("gather", _gathered, ulp=4, scale="terms",
               errors=(sample(_matrix, 0, np.array([[5]])), sample(_matrix, 0, np.array([0])),
                       sample(_matrix, 2, np.array([[0]])), sample(_matrix, 0, _matrix))),
+    Operation("gradient of gather", _gradient_of_gather,
+              gradient_of(lambda t, x, axis, index: t.gather(x, axis, index)), ulp=4,
+              scale="terms", primitives=("index_backward",), public=False),
+    Operation("narrow", _part, primitives=("slice",),
+              errors=(sample(_matrix, 0, 1, 5), sample(_matrix, 2, 0, 1))),
+    Operation("select", _place, primitives=("slice",),
+              errors=(sample(_matrix, 0, 2), sample(_matrix, 2, 0))),
+    Operation("unbind", lambda make: make.sample(*_place(make).arguments[:2]),
+              primitives=("slice",), errors=(sample(_matrix, 2),)),
 ]  # fmt: skip
