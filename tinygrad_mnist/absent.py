@@ -15,7 +15,7 @@ _RANDOM = (
     "multinomial", "normal", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like",
     "randperm", "seed", "set_rng_state",
 )  # fmt: skip
-_FILLING_METHODS = (
+FILLING_METHODS = (
     "bernoulli_", "cauchy_", "exponential_", "geometric_", "log_normal_", "normal_", "random_",
     "uniform_",
 )  # fmt: skip
@@ -75,12 +75,16 @@ def names() -> list[str]:
     return sorted({*vars(sys.modules["tinygrad_mnist"]), *_PACKAGES, *_RANDOM})
 
 
-def method_or_refuse(tensor: Any, name: str) -> Any:
-    """A tensor's `__getattr__`: the methods that fill it by chance, or the error."""
-    if name in _FILLING_METHODS:
+def filling_method(name: str) -> Any:
+    """A tensor's method that fills it by chance; the first call loads the real one.
+
+    (A `__getattr__` of the Tensor class would do as well, but make every attribute slower.)
+    """
+
+    def method(self: Any, *arguments: Any, **named: Any) -> Any:
         importlib.import_module("tinygrad_mnist.random")
-        return getattr(tensor, name)
-    text = f"'{type(tensor).__name__}' object has no attribute '{name}'"
-    if name.startswith("_"):
-        raise AttributeError(text)
-    raise Absent(f"{text}; docs/differences.md lists what tensors have")
+        return getattr(self, name)(*arguments, **named)
+
+    method.__name__ = method.__qualname__ = name
+    method.__doc__ = "Filled with random numbers: see tinygrad_mnist.random."
+    return method

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tinygrad_mnist.absent import method_or_refuse
+from tinygrad_mnist.absent import FILLING_METHODS, filling_method
 from tinygrad_mnist.ops import choosing
 from tinygrad_mnist.record import TENSOR_TYPE
 
@@ -25,12 +25,15 @@ class Methods:
 
     __slots__ = ()
 
-    def __getattr__(self, name: str) -> Any:
-        return method_or_refuse(self, name)
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any: ...
 
 
 for _name in OPERATIONS:
     setattr(Methods, _name, method(_name))
+for _name in FILLING_METHODS:
+    setattr(Methods, _name, filling_method(_name))
 
 
 class Tensor(
