@@ -122,6 +122,7 @@ class Primitive:
         self.formulas: dict[str, Formula] = {}
         self._by_position: tuple[Formula | None, ...] = (None,) * len(self.inputs)
         self.saves = SavePlan(self)
+        self.saves_for_both: tuple[bool, ...] = (False, False, False)
         self.sends: Callable[[Record, Any], list[Any]] | None = None
         """Where formulas do not do: the gradients for all edges at once."""
         PRIMITIVES[self.name] = self
@@ -133,6 +134,8 @@ class Primitive:
             raise TypeError(f"{self.name} has no input named {', '.join(sorted(unknown))}")
         self.formulas = {name: self._read(formula) for name, formula in formulas.items()}
         self._by_position = tuple([self.formulas.get(name) for name in self.inputs])
+        if len(self.inputs) == 2:
+            self.saves_for_both = self.saves[True, True]
 
     def _read(self, function: Callable[..., Any]) -> Formula:
         wanted = _parameters(function)[1:]
