@@ -192,10 +192,9 @@ def call_binary(op: Primitive, x: Any, y: Any, attributes: dict[str, Any] = NO_A
     tensor._view = None
     if (x_record is None and y_record is None) or not op.formulas or not thread["grad_enabled"]:
         return tensor
-    if x_record is not None and y_record is not None:
-        keep_x, keep_y, keep_out = op.saves_for_both
-    else:
-        keep_x, keep_y, keep_out = op.saves[x_record is not None, y_record is not None]
+    both = x_record is not None and y_record is not None
+    keeps = op.saves_for_both if both else op.saves[x_record is not None, y_record is not None]
+    keep_x, keep_y, keep_out = keeps
     tensor._record = record = _new(op.record_type)
     record.primitive = op
     record.edges = (x_record, y_record)
