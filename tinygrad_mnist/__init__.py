@@ -12,6 +12,7 @@ tensor([2., 4., 6.])
 
 from tinygrad_mnist import autograd as autograd
 from tinygrad_mnist import cuda as cuda
+from tinygrad_mnist import linalg as linalg
 from tinygrad_mnist._tensor import *  # noqa: F403
 from tinygrad_mnist.absent import load_or_refuse as __getattr__  # noqa: F401
 from tinygrad_mnist.absent import names as __dir__  # noqa: F401
@@ -26,15 +27,19 @@ from tinygrad_mnist.ops.arithmetic import *  # noqa: F403
 from tinygrad_mnist.ops.casting import *  # noqa: F403
 from tinygrad_mnist.ops.choosing import *  # noqa: F403
 from tinygrad_mnist.ops.comparisons import *  # noqa: F403
+from tinygrad_mnist.ops.cumulative import *  # noqa: F403
 from tinygrad_mnist.ops.exponential import *  # noqa: F403
 from tinygrad_mnist.ops.extremes import *  # noqa: F403
 from tinygrad_mnist.ops.gathering import *  # noqa: F403
 from tinygrad_mnist.ops.indexing import *  # noqa: F403
 from tinygrad_mnist.ops.joining import *  # noqa: F403
 from tinygrad_mnist.ops.linalg import *  # noqa: F403
+from tinygrad_mnist.ops.norms import *  # noqa: F403
 from tinygrad_mnist.ops.reductions import *  # noqa: F403
 from tinygrad_mnist.ops.rounding import *  # noqa: F403
 from tinygrad_mnist.ops.shapes import *  # noqa: F403
 from tinygrad_mnist.ops.softmax import *  # noqa: F403
+from tinygrad_mnist.ops.sorting import *  # noqa: F403
+from tinygrad_mnist.ops.statistics import *  # noqa: F403
 from tinygrad_mnist.threads import get_num_threads as get_num_threads
 from tinygrad_mnist.threads import set_num_threads as set_num_threads

@@ -18,6 +18,8 @@ INTEGERS = ("int64", "int32", "uint8")
 KINDS = (*FLOATS, *FLOATS, *INTEGERS, "bool")
 NUMBERS = ("halves", "normal", "special")
 FINITE = ("halves", "normal")
+LAYOUTS = ("plain", "plain", "transposed", "expanded")
+OWN_MEMORY = ("plain", "transposed")
 
 seeds = st.integers(0, 2**16)
 python_numbers = st.sampled_from([2, -1, 0, 3, True, 0.5, -2.0, 1.0, 2.5])
@@ -65,11 +67,12 @@ def arrays(
     shape: Any = None,
     kinds: tuple[str, ...] = FLOATS,
     numbers: tuple[str, ...] = NUMBERS,
+    layouts: tuple[str, ...] = LAYOUTS,
 ) -> np.ndarray:
     """An array, perhaps transposed or with strides of 0."""
     size = draw(shapes()) if shape is None else draw(shape) if hasattr(shape, "map") else shape
     dtype, numbers_kind = draw(st.sampled_from(kinds)), draw(st.sampled_from(numbers))
-    layout = draw(st.sampled_from(("plain", "plain", "transposed", "expanded")))
+    layout = draw(st.sampled_from(layouts))
     seed = draw(seeds)
     if layout == "transposed":
         return filled(size[::-1], dtype, numbers_kind, seed).T
@@ -148,10 +151,11 @@ def reduced(
     none: bool = True,
     keepdim: bool = True,
     shape: Any = None,
+    layouts: tuple[str, ...] = LAYOUTS,
     **options: Any,
 ) -> Sample:
     """A tensor, and the dimensions to reduce."""
-    array = draw(arrays(shape, kinds, numbers))
+    array = draw(arrays(shape, kinds, numbers, layouts))
     drawn = {name: draw(strategy) for name, strategy in options.items()}
     dim = draw(dims(array.ndim, many, none))
     if dim is not None or not none:

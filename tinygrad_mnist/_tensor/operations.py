@@ -13,22 +13,27 @@ from tinygrad_mnist.ops import (
     casting,
     choosing,
     comparisons,
+    cumulative,
     exponential,
     extremes,
     gathering,
     indexing,
     joining,
     linalg,
+    norms,
     reductions,
     rounding,
     shapes,
     softmax,
+    sorting,
+    statistics,
 )
 from tinygrad_mnist.primitive import Primitive
 
 _MODULES: tuple[ModuleType, ...] = (
-    activations, arithmetic, casting, choosing, comparisons, exponential, extremes, gathering,
-    indexing, joining, linalg, reductions, rounding, shapes, softmax,
+    activations, arithmetic, casting, choosing, comparisons, cumulative, exponential, extremes,
+    gathering, indexing, joining, linalg, norms, reductions, rounding, shapes, softmax, sorting,
+    statistics,
 )  # fmt: skip
 _FUNCTIONS_ONLY = ("rsub",)
 """What PyTorch does not have as methods."""

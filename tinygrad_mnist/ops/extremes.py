@@ -78,7 +78,7 @@ def _no_dimension_named(name: str) -> str:
     )
 
 
-def _check_not_empty(name: str, input: Tensor, dim: Dims) -> None:
+def check_not_empty(name: str, input: Tensor, dim: Dims) -> None:
     shape = input._array.shape
     for d in dim:
         if shape and shape[d] == 0:
@@ -90,7 +90,7 @@ def _extreme_over(op: Any, name: str, input: Tensor, dim: Any, keepdim: bool) ->
     if input._array.size == 0 and not isinstance(dim, int) and not dim:
         raise RuntimeError(_no_dimension_named(name))
     dims = read_dims(dim, input._array.ndim)
-    _check_not_empty(name, input, dims)
+    check_not_empty(name, input, dims)
     return op(input, dim=dims, keepdim=keepdim, nan_is_place=False)
 
 
@@ -123,7 +123,7 @@ def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> 
 
 def _extreme_along(name: str, find: Any, input: Tensor, dim: Any, keepdim: bool) -> Any:
     axis = read_dim(dim, input._array.ndim)
-    _check_not_empty(name, input, (axis,))
+    check_not_empty(name, input, (axis,))
     title = f"{name.capitalize()}Backward0"
     if input._array.ndim == 0:
         indices = zeros(cast_to(input.detach(), dtypes.int64))
@@ -190,7 +190,7 @@ def _place(name: str, find: Any, input: Tensor, dim: Any, keepdim: bool) -> Tens
             )
         return find(input, dim=None, keepdim=keepdim)
     axis = read_dim(dim, input._array.ndim)
-    _check_not_empty(name, input, (axis,))
+    check_not_empty(name, input, (axis,))
     return find(input, dim=axis if input._array.ndim else None, keepdim=keepdim)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist import dtypes
+from tinygrad_mnist.calling import explain_shapes
 from tinygrad_mnist.primitive import primitive
 from tinygrad_mnist.record import Array, TensorBase, label, wrap
 
@@ -215,6 +216,12 @@ def _read_vector(name: str, input: Tensor, dim: int, index: Tensor) -> tuple[int
     array: Array = index._array
     if array.ndim > 1:
         raise IndexError(f"{name}(): Index is supposed to be a vector")
+    if name == "index_fill_" and array.dtype != np.int64:
+        raise IndexError("index_fill_(): Expected dtype int64 for index.")
+    if name == "index_copy_" and array.dtype != np.int64:
+        raise RuntimeError(
+            "index_copy_(): Expected a long tensor for index, but got " + index.dtype.legacy_name
+        )
     if array.dtype not in (np.int64, np.int32):
         raise RuntimeError(f"{name}(): Expected dtype int32 or int64 for index")
     size = input._array.shape[axis] if input._array.ndim else 1
@@ -275,7 +282,7 @@ def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: 
 def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
     """`input` with the slices of `source` in place of those number `index` along `dim`."""
     check_tensors("index_copy", input=input)
-    axis, array = _read_vector("index_copy", input, dim, index)
+    axis, array = _read_vector("index_copy_", input, dim, index)
     _check_slices("index_copy_", axis, array, source)
     key = (ALL,) * axis + (array,)
     out = index_put(_with_dimension(input), _with_dimension(source), region=WHOLE, arrays=key)
@@ -298,6 +305,10 @@ def take(input: Tensor, index: Tensor) -> Tensor:
     """The numbers at `index` of the flattened tensor, in the shape of `index`."""
     check_tensors("take", input=input, index=index)
     array, size = index._array, input._array.size
+    if array.dtype != np.int64:
+        raise RuntimeError(
+            f"take(): Expected a long tensor for index, but got {index.dtype.legacy_name}"
+        )
     bad = array[(array < -size) | (array >= size)]
     if bad.size:
         raise IndexError(
@@ -310,20 +321,33 @@ def take(input: Tensor, index: Tensor) -> Tensor:
 def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Tensor:
     """`gather` whose two tensors broadcast; of the flattened ones unless `dim` is given."""
     check_tensors("take_along_dim", input=input, indices=indices)
+    if indices._array.dtype != np.int64:
+        raise RuntimeError(
+            "torch.take_along_dim(): dtype of indices should be Long but got "
+            + indices.dtype.legacy_name
+        )
     if dim is None:
         return gather(reshape(input, -1), 0, reshape(indices, -1))
     axis = read_dim(dim, input._array.ndim)
+    if input._array.ndim != indices._array.ndim:
+        raise RuntimeError(
+            "torch.take_along_dim(): input and indices should have the same number of dimensions, "
+            f"but got {input._array.ndim} dimensions for input, and {indices._array.ndim} "
+            "dimensions for indices"
+        )
+    if input._array.ndim == 0:
+        raise IndexError(f"Dimension specified as {dim} but tensor has no dimensions")
     shapes = [list(tensor._array.shape) for tensor in (input, indices)]
     for shape in shapes:
         shape[axis] = 1
+    explain_shapes(tuple([np.empty(shape) for shape in shapes]))
     common = np.broadcast_shapes(*map(tuple, shapes))
     sizes = [tensor._array.shape[axis] for tensor in (input, indices)]
     whole, places = (
         tensor.expand(*common[:axis], size, *common[axis + 1 :])
         for tensor, size in zip((input, indices), sizes, strict=True)
     )
-    size = sizes[0]
-    return gather(whole, axis, wrap(np.where(places._array < 0, size, 0) + places._array))
+    return gather(whole, axis, wrap(places._array % max(sizes[0], 1)))
 
 
 @torch_arguments

@@ -1,0 +1,225 @@
+"""Running sums, products and extremes, and the product of all."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mnist import dtypes
+from tinygrad_mnist.primitive import primitive
+from tinygrad_mnist.record import Array, TensorBase, label, wrap
+
+from .arguments import check_tensors, read_dim, torch_arguments
+from .casting import cast_to, clone, zeros
+from .comparisons import ne
+from .gathering import gather
+from .index_keys import ALL
+from .indexing import _index
+from .joining import _cat, cat
+from .return_types import named_result
+from .shapes import reshape
+
+__all__ = [
+    "cummax",
+    "cummin",
+    "cumprod",
+    "cumsum",
+    "diff",
+    "prod",
+]
+
+Tensor = Any
+_WIDE = np.float64
+"""The type in which PyTorch adds up and multiplies floating-point numbers one after the other."""
+
+
+@primitive
+def _cumsum(input: Array, *, dim: int, reverse: bool) -> Any:
+    """Σ of the x up to each place (or from it on)"""
+    if input.ndim == 0:
+        return input.copy()
+    x = np.flip(input, dim) if reverse else input
+    total = np.cumsum(x, axis=dim, dtype=_WIDE if x.dtype.kind == "f" else x.dtype)
+    return (np.flip(total, dim) if reverse else total).astype(input.dtype)
+
+
+_cumsum.derivatives(input=lambda g, dim, reverse: _cumsum(g, dim=dim, reverse=not reverse))
+
+
+@primitive
+def _cumprod(input: Array, *, dim: int) -> Any:
+    """Π of the x up to each place"""
+    if input.ndim == 0:
+        return input.copy()
+    kind = _WIDE if input.dtype.kind == "f" else input.dtype
+    return np.cumprod(input, axis=dim, dtype=kind).astype(input.dtype)
+
+
+def _part(x: Any, dim: int, start: int | None, stop: int | None) -> Any:
+    return x[(slice(None),) * dim + (slice(start, stop),)]
+
+
+def _joined(parts: list[Any], dim: int) -> Any:
+    """Arrays or Tensors one after the other."""
+    starts = np.cumsum([0] + [part.shape[dim] for part in parts])
+    return _cat(*parts, dim=dim, starts=tuple(starts.tolist()))
+
+
+def _products_before(x: Any, dim: int) -> Any:
+    """Π of the x before each place."""
+    array = x._array if isinstance(x, TensorBase) else x
+    one = np.ones_like(_part(array, dim, 0, 1))
+    return _joined([one, _part(_cumprod(x, dim=dim), dim, 0, array.shape[dim] - 1)], dim)
+
+
+def _cumprod_rule(g: Any, x: Any, dim: int) -> Any:
+    """Π of the x before a place · Σ over later places of g · Π of the x between, without division.
+
+    The sum s obeys sₖ = gₖ + xₖ₊₁ · sₖ₊₁.
+    """
+    size = g.shape[dim] if g.ndim else 1
+    if g.ndim == 0 or size == 0:
+        return g
+    sums = [_part(g, dim, size - 1, size)]
+    for k in range(size - 2, -1, -1):
+        sums.append(_part(g, dim, k, k + 1) + _part(x, dim, k + 1, k + 2) * sums[-1])
+    return _products_before(x, dim) * _joined(sums[::-1], dim)
+
+
+_cumprod.derivatives(input=lambda g, input, dim: _cumprod_rule(g, input, dim))
+
+
+@primitive(reduces=True, grad_fn="ProdBackward1")
+def _prod(input: Array, *, dim: tuple[int, ...], keepdim: bool) -> Any:
+    """Π x"""
+    return np.prod(input, axis=dim, keepdims=keepdim, dtype=input.dtype)
+
+
+def _product_rule(g: Any, input: Any, out: Any, dim: tuple[int, ...]) -> Any:
+    """g · the product of the others: out / x, or without division where some x is 0."""
+    array = input._array if isinstance(input, TensorBase) else input
+    if array.ndim == 0:
+        return g
+    if array.all():
+        return g * out / input
+    (axis,) = dim
+    before = _products_before(input, axis)
+    after = _reversed(_products_before(_reversed(input, axis), axis), axis)
+    return g * (before * after)
+
+
+def _reversed(x: Any, dim: int) -> Any:
+    if isinstance(x, TensorBase):
+        places = np.arange(x._array.shape[dim])[::-1].copy()
+        return _index(x, key=(ALL,) * dim + (places,))
+    return np.flip(x, dim)
+
+
+_prod.derivatives(input=_product_rule)
+
+
+def _accumulated(
+    name: str, op: Any, input: Tensor, dim: int, dtype: dtypes.dtype | None, **attributes: Any
+) -> Tensor:
+    check_tensors(name, input=input)
+    if dtype is None and input._array.dtype.kind != "f":
+        dtype = dtypes.int64
+    x = input if dtype is None else cast_to(input, dtype)
+    return op(x, dim=read_dim(dim, x._array.ndim), **attributes)
+
+
+@torch_arguments
+def cumsum(input: Tensor, dim: int, *, dtype: dtypes.dtype | None = None) -> Tensor:
+    """The sums of the numbers up to each along `dim`; integers and bools sum to int64.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.cumsum(torch.tensor([1, 2, 3]), dim=0)
+    tensor([1, 3, 6])
+    """
+    return _accumulated("cumsum", _cumsum, input, dim, dtype, reverse=False)
+
+
+@torch_arguments
+def cumprod(input: Tensor, dim: int, *, dtype: dtypes.dtype | None = None) -> Tensor:
+    """The products of the numbers up to each along `dim`; integers and bools give int64.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.cumprod(torch.tensor([1, 2, 3]), dim=0)
+    tensor([1, 2, 6])
+    """
+    return _accumulated("cumprod", _cumprod, input, dim, dtype)
+
+
+@torch_arguments
+def prod(
+    input: Tensor, dim: int | None = None, keepdim: bool = False, *,
+    dtype: dtypes.dtype | None = None,
+) -> Tensor:  # fmt: skip
+    """The product of all numbers, or along `dim`; integers and bools give int64.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.prod(torch.tensor([[1, 2], [3, 4]]), dim=1)
+    tensor([ 2, 12])
+    """
+    check_tensors("prod", input=input)
+    if dtype is None and input._array.dtype.kind != "f":
+        dtype = dtypes.int64
+    x = input if dtype is None else cast_to(input, dtype)
+    if dim is None:
+        return label(_prod(reshape(x, -1), dim=(0,), keepdim=False), "ProdBackward0")
+    axis = read_dim(dim, x._array.ndim)
+    return _prod(x, dim=(axis,) if x._array.ndim else (), keepdim=keepdim)
+
+
+def _running_extreme(name: str, function: Any, input: Tensor, dim: int) -> Any:
+    check_tensors(name, input=input)
+    axis = read_dim(dim, input._array.ndim)
+    title = f"{name.capitalize()}Backward0"
+    x = input._array
+    if x.ndim == 0:
+        return named_result(name, label(clone(input), title), zeros(cast_to(input.detach(),
+                            dtypes.int64)))  # fmt: skip
+    reached = function.accumulate(x, axis=axis)
+    places = np.arange(x.shape[axis]).reshape([-1 if d == axis else 1 for d in range(x.ndim)])
+    found = np.where((x == reached) | (x != x), places, 0)
+    indices = wrap(np.maximum.accumulate(found, axis=axis))
+    return named_result(name, label(gather(input, axis, indices), title), indices)
+
+
+@torch_arguments
+def cummax(input: Tensor, dim: int) -> Any:
+    """The largest of the numbers up to each along `dim`, and where it is (the last such place)."""
+    return _running_extreme("cummax", np.maximum, input, dim)
+
+
+@torch_arguments
+def cummin(input: Tensor, dim: int) -> Any:
+    """The smallest of the numbers up to each along `dim`, and where it is (the last such place)."""
+    return _running_extreme("cummin", np.minimum, input, dim)
+
+
+@torch_arguments
+def diff(
+    input: Tensor, n: int = 1, dim: int = -1, prepend: Any = None, append: Any = None
+) -> Tensor:
+    """The differences of neighbours along `dim`, taken `n` times.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.diff(torch.tensor([1, 4, 9]))
+    tensor([3, 5])
+    """
+    check_tensors("diff", input=input)
+    if input._array.ndim == 0:
+        raise RuntimeError("diff expects input to be at least one-dimensional")
+    if n < 0:
+        raise RuntimeError(f"order must be non-negative but got {n}")
+    axis = read_dim(dim, input._array.ndim)
+    if n == 0:
+        return label(clone(input), "CopyBackwards")
+    parts = [part for part in (prepend, input, append) if part is not None]
+    out = cat(parts, axis) if len(parts) > 1 else input
+    for _ in range(min(n, out._array.shape[axis])):
+        later, earlier = _part(out, axis, 1, None), _part(out, axis, 0, -1)
+        out = ne(later, earlier) if out._array.dtype == bool else later - earlier
+    return out

@@ -1,0 +1,259 @@
+"""Sorting, and what sorting finds: the largest k, medians, numbers that occur once or more."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mnist.primitive import primitive
+from tinygrad_mnist.record import Array, label, wrap
+
+from .arguments import (
+    check_tensors,
+    not_implemented,
+    read_dim,
+    refuse_gradient,
+    torch_arguments,
+)
+from .choosing import masked_fill
+from .extremes import _amax, check_not_empty
+from .gathering import gather
+from .reductions import _mean
+from .return_types import named_result
+from .shapes import reshape, squeeze
+
+__all__ = [
+    "argsort",
+    "kthvalue",
+    "median",
+    "mode",
+    "msort",
+    "sort",
+    "topk",
+    "unique",
+    "unique_consecutive",
+]
+
+Tensor = Any
+
+
+@primitive
+def _argsort(input: Array, *, dim: int, descending: bool) -> Any:
+    """the order that sorts x; equal numbers keep theirs, NaN is the largest"""
+    if input.ndim == 0:
+        return np.zeros((), np.int64)
+    if not descending:
+        return np.argsort(input, axis=dim, kind="stable")
+    backward = np.argsort(np.flip(input, dim), axis=dim, kind="stable")
+    return input.shape[dim] - 1 - np.flip(backward, dim)
+
+
+@torch_arguments
+def argsort(
+    input: Tensor, dim: int = -1, descending: bool = False, *, stable: bool = False
+) -> Tensor:
+    """The indices that sort the numbers along `dim`, int64; equal numbers keep their order.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.argsort(torch.tensor([3, 1, 2]))
+    tensor([1, 2, 0])
+    """
+    check_tensors("argsort", input=input)
+    axis = read_dim(dim, input._array.ndim)
+    return _argsort(input.detach(), dim=axis, descending=bool(descending))
+
+
+@torch_arguments
+def sort(
+    input: Tensor, dim: int = -1, descending: bool = False, *, stable: bool | None = None
+) -> Any:
+    """The numbers in order along `dim`, and their indices; NaN counts as the largest.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.sort(torch.tensor([3, 1, 2]), descending=True).values
+    tensor([3, 2, 1])
+    """
+    check_tensors("sort", input=input)
+    axis = read_dim(dim, input._array.ndim)
+    indices = argsort(input, axis, descending)
+    name = "SortBackward0" if stable is None else "SortBackward1"
+    return named_result("sort", label(gather(input, axis, indices), name), indices)
+
+
+def msort(input: Tensor) -> Tensor:
+    """The numbers in order along the first dimension."""
+    return sort(input, 0).values
+
+
+@torch_arguments
+def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Any:
+    """The `k` largest (or smallest) numbers along `dim`, in order, and their indices.
+
+    Raises RuntimeError when there are fewer than `k`.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.topk(torch.tensor([3, 1, 2]), 2).values
+    tensor([3, 2])
+    """
+    check_tensors("topk", input=input)
+    axis = read_dim(dim, input._array.ndim)
+    if input._array.dtype == bool:
+        raise RuntimeError("topk does not support bool dtypes on CPU")
+    if not 0 <= k <= (input._array.shape[axis] if input._array.ndim else 1):
+        raise RuntimeError("selected index k out of range")
+    indices = argsort(input, axis, largest)
+    if input._array.ndim:
+        indices = indices[(slice(None),) * axis + (slice(k),)].contiguous()
+    return named_result("topk", label(gather(input, axis, indices), "TopkBackward0"), indices)
+
+
+def _picked(name: str, input: Tensor, axis: int, indices: Array, keepdim: bool, record: str) -> Any:
+    """The numbers at `indices`, one along `axis`, as the pair that `name` returns."""
+    places = wrap(indices)
+    values = gather(input, axis, places)
+    if not keepdim and input._array.ndim:
+        values, places = squeeze(values, axis), squeeze(places, axis)
+    return named_result(name, label(values, record), places)
+
+
+@torch_arguments
+def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Any:
+    """The number that is number `k` in order along `dim`, counted from 1, and its index.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.kthvalue(torch.tensor([3.0, 1.0, 2.0]), 2).values
+    tensor(2.)
+    """
+    check_tensors("kthvalue", input=input)
+    axis = read_dim(dim, input._array.ndim)
+    check_not_empty("kthvalue", input, (axis,))
+    if input._array.dtype == bool:
+        raise not_implemented("kthvalue_cpu", input._array.dtype)
+    if not 1 <= k <= (input._array.shape[axis] if input._array.ndim else 1):
+        raise RuntimeError(f"kthvalue(): selected number k out of range for dimension {axis}")
+    order = argsort(input, axis)._array
+    index = np.take(order, [k - 1], axis=axis) if order.ndim else order
+    return _picked("kthvalue", input, axis, index, keepdim, "KthvalueBackward0")
+
+
+@torch_arguments
+def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
+    """The lower median of all numbers; with `dim`, the medians along it and their indices.
+
+    A NaN among the numbers is their median.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.median(torch.tensor([4, 1, 3, 2]))
+    tensor(2)
+    """
+    check_tensors("median", input=input)
+    x = input._array
+    if x.dtype == bool:
+        raise not_implemented("median_cpu", x.dtype)
+    if dim is None:
+        return _median_of_all(input)
+    axis = read_dim(dim, x.ndim)
+    check_not_empty("median", input, (axis,))
+    if x.ndim == 0:
+        return _picked("median", input, 0, np.zeros((), np.int64), keepdim, "MedianBackward1")
+    order = np.argsort(x, axis=axis, kind="stable")
+    index = np.take(order, [(x.shape[axis] - 1) // 2], axis=axis)
+    if x.dtype.kind == "f":
+        gone = np.isnan(x)
+        first = np.argmax(gone, axis=axis, keepdims=True)
+        index = np.where(gone.any(axis=axis, keepdims=True), first, index)
+    return _picked("median", input, axis, index, keepdim, "MedianBackward1")
+
+
+def _median_of_all(input: Tensor) -> Tensor:
+    x = input._array
+    if x.size == 0 and x.dtype.kind != "f":
+        return wrap(np.asarray(np.iinfo(x.dtype).min, x.dtype))
+    if x.size == 0:
+        return label(_mean(reshape(input, -1), dim=(0,), keepdim=False), "MedianBackward0")
+    value = np.sort(x, axis=None)[(x.size - 1) // 2]
+    others = x != value
+    if x.dtype.kind == "f" and np.isnan(x).any():
+        others = ~np.isnan(x)
+    lowest = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
+    ties = masked_fill(reshape(input, -1), wrap(others.reshape(-1)), lowest)
+    out = _amax(ties, dim=(0,), keepdim=False, nan_is_place=True)
+    return label(out, "MedianBackward0")
+
+
+@torch_arguments
+def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> Any:
+    """The number that occurs most often along `dim` (the smallest such), and an index of it."""
+    check_tensors("mode", input=input)
+    axis = read_dim(dim, input._array.ndim)
+    check_not_empty("mode", input, (axis,))
+    if input._array.ndim == 0:
+        return _picked("mode", input, 0, np.zeros((), np.int64), keepdim, "ModeBackward0")
+    index = np.apply_along_axis(_place_of_mode, axis, input._array)
+    places = np.expand_dims(index, axis)
+    return _picked("mode", input, axis, places, keepdim, "ModeBackward0")
+
+
+def _place_of_mode(row: Array) -> int:
+    values, counts = np.unique(row, return_counts=True)
+    return int(np.flatnonzero(row == values[counts.argmax()])[-1])
+
+
+def _results(parts: list[Array]) -> Any:
+    tensors = tuple([wrap(np.array(part)) for part in parts])
+    return tensors[0] if len(tensors) == 1 else tensors
+
+
+@torch_arguments
+def unique(
+    input: Tensor,
+    sorted: bool = True,
+    return_inverse: bool = False,
+    return_counts: bool = False,
+    dim: int | None = None,
+) -> Any:
+    """The numbers that occur, each once and in order (or with `dim`, the slices along it).
+
+    `return_inverse` adds for each number its place in the result, `return_counts` how often each
+    occurs.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.unique(torch.tensor([3, 1, 3]), return_counts=True)
+    (tensor([1, 3]), tensor([1, 2]))
+    """
+    check_tensors("unique", input=input)
+    refuse_gradient("_unique2" if dim is None else "unique_dim", input)
+    axis = None if dim is None else read_dim(dim, input._array.ndim)
+    values, inverse, counts = np.unique(
+        input._array, return_inverse=True, return_counts=True, axis=axis, equal_nan=False
+    )
+    shape = input._array.shape if axis is None else (-1,)
+    return _results([values, *[inverse.reshape(shape)] * return_inverse, *[counts] * return_counts])
+
+
+@torch_arguments
+def unique_consecutive(
+    input: Tensor,
+    return_inverse: bool = False,
+    return_counts: bool = False,
+    dim: int | None = None,
+) -> Any:
+    """The numbers (or with `dim`, the slices along it), each run of equal ones made one.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.unique_consecutive(torch.tensor([1, 1, 2, 1]))
+    tensor([1, 2, 1])
+    """
+    check_tensors("unique_consecutive", input=input)
+    refuse_gradient("unique_consecutive", input)
+    x = input._array
+    axis = 0 if dim is None else read_dim(dim, x.ndim)
+    rows = x.reshape(-1) if dim is None else np.moveaxis(x, axis, 0)
+    flat = rows.reshape(len(rows), math.prod(rows.shape[1:]))
+    starts = np.append(True, (flat[1:] != flat[:-1]).any(axis=1))[: len(rows)]
+    values = np.moveaxis(rows[starts], 0, axis)
+    inverse = (np.cumsum(starts) - 1).reshape(x.shape if dim is None else (-1,))
+    counts = np.diff(np.append(np.flatnonzero(starts), len(rows)))
+    return _results([values, *[inverse] * return_inverse, *[counts] * return_counts])
