@@ -35,7 +35,7 @@ _MODULES: tuple[ModuleType, ...] = (
     gathering, indexing, joining, linalg, norms, reductions, rounding, shapes, softmax, sorting,
     statistics,
 )  # fmt: skip
-_FUNCTIONS_ONLY = ("rsub",)
+_FUNCTIONS_ONLY = ("rsub", "std_mean", "var_mean")
 """What PyTorch does not have as methods."""
 
 
