@@ -27,7 +27,11 @@ from tinygrad_mnist.ops.arithmetic import *  # noqa: F403
 from tinygrad_mnist.ops.casting import *  # noqa: F403
 from tinygrad_mnist.ops.choosing import *  # noqa: F403
 from tinygrad_mnist.ops.comparisons import *  # noqa: F403
+from tinygrad_mnist.ops.contractions import *  # noqa: F403
+from tinygrad_mnist.ops.convolution import *  # noqa: F403
 from tinygrad_mnist.ops.cumulative import *  # noqa: F403
+from tinygrad_mnist.ops.diagonals import *  # noqa: F403
+from tinygrad_mnist.ops.error_function import *  # noqa: F403
 from tinygrad_mnist.ops.exponential import *  # noqa: F403
 from tinygrad_mnist.ops.extremes import *  # noqa: F403
 from tinygrad_mnist.ops.gathering import *  # noqa: F403
@@ -35,6 +39,9 @@ from tinygrad_mnist.ops.indexing import *  # noqa: F403
 from tinygrad_mnist.ops.joining import *  # noqa: F403
 from tinygrad_mnist.ops.linalg import *  # noqa: F403
 from tinygrad_mnist.ops.norms import *  # noqa: F403
+from tinygrad_mnist.ops.padding import *  # noqa: F403
+from tinygrad_mnist.ops.pooling import *  # noqa: F403
+from tinygrad_mnist.ops.rearranging import *  # noqa: F403
 from tinygrad_mnist.ops.reductions import *  # noqa: F403
 from tinygrad_mnist.ops.rounding import *  # noqa: F403
 from tinygrad_mnist.ops.shapes import *  # noqa: F403

@@ -13,7 +13,10 @@ from tinygrad_mnist.ops import (
     casting,
     choosing,
     comparisons,
+    contractions,
     cumulative,
+    diagonals,
+    error_function,
     exponential,
     extremes,
     gathering,
@@ -21,6 +24,8 @@ from tinygrad_mnist.ops import (
     joining,
     linalg,
     norms,
+    padding,
+    rearranging,
     reductions,
     rounding,
     shapes,
@@ -31,9 +36,9 @@ from tinygrad_mnist.ops import (
 from tinygrad_mnist.primitive import Primitive
 
 _MODULES: tuple[ModuleType, ...] = (
-    activations, arithmetic, casting, choosing, comparisons, cumulative, exponential, extremes,
-    gathering, indexing, joining, linalg, norms, reductions, rounding, shapes, softmax, sorting,
-    statistics,
+    activations, arithmetic, casting, choosing, comparisons, contractions, cumulative,
+    diagonals, error_function, exponential, extremes, gathering, indexing, joining, linalg, norms,
+    padding, rearranging, reductions, rounding, shapes, softmax, sorting, statistics,
 )  # fmt: skip
 _FUNCTIONS_ONLY = ("rsub", "std_mean", "var_mean")
 """What PyTorch does not have as methods."""

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from tinygrad_mnist import dtypes
-from tinygrad_mnist.record import TensorBase, current_record, state
+from tinygrad_mnist.record import TensorBase
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -33,12 +33,6 @@ def check_number_fits(value: Any, kind: dtypes.dtype) -> None:
     limits = np.iinfo(kind.numpy)
     if not limits.min <= number <= limits.max:
         raise RuntimeError(f"value cannot be converted to type {kind.cpp_name} without overflow")
-
-
-def refuse_gradient(name: str, input: Any) -> None:
-    """Raise PyTorch's error for an operation without a derivative, where one may be asked for."""
-    if state.grad_enabled and current_record(input) is not None:
-        raise NotImplementedError(f"the derivative for '{name}' is not implemented.")
 
 
 def not_implemented(name: str, kind: np.dtype[Any]) -> NotImplementedError:

@@ -39,8 +39,9 @@ def _total(x: Array, dim: Dims, keepdim: bool) -> Any:
     NumPy adds rows one after the other: many rows are added up in blocks, so that rounding grows
     with the logarithm of their number.
     """
+    kind = np.int64 if x.dtype.kind == "b" else x.dtype
     if len(dim) == x.ndim:
-        return _add(x, axis=None, keepdims=keepdim)
+        return _add(x, axis=None, keepdims=keepdim, dtype=kind)
     if x.dtype.kind == "f":
         for d in dim:
             while x.shape[d] > 2 * _BLOCK and x.strides[d] != x.itemsize:
@@ -48,7 +49,7 @@ def _total(x: Array, dim: Dims, keepdim: bool) -> Any:
         if x.ndim == 2 and len(dim) == 1 and x.shape[1] <= _NARROW:
             total = kernels.sum_columns(x) if dim[0] else kernels.sum_rows(x)
             return np.expand_dims(total, dim) if keepdim else total
-    return _add(x, axis=dim, keepdims=keepdim)
+    return _add(x, axis=dim, keepdims=keepdim, dtype=kind)
 
 
 @primitive(reduces=True, grad_fn="SumBackward1")

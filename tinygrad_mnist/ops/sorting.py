@@ -14,7 +14,6 @@ from .arguments import (
     check_tensors,
     not_implemented,
     read_dim,
-    refuse_gradient,
     torch_arguments,
 )
 from .choosing import masked_fill
@@ -201,9 +200,24 @@ def _place_of_mode(row: Array) -> int:
     return int(np.flatnonzero(row == values[counts.argmax()])[-1])
 
 
-def _results(parts: list[Array]) -> Any:
-    tensors = tuple([wrap(np.array(part)) for part in parts])
-    return tensors[0] if len(tensors) == 1 else tensors
+@primitive
+def _found(input: Array, *, values: Array, name: str) -> Any:
+    """the numbers that occur in x"""
+    return values
+
+
+def _no_derivative(g: Any, name: str) -> Any:
+    raise NotImplementedError(f"the derivative for '{name}' is not implemented.")
+
+
+_found.derivatives(input=_no_derivative)
+
+
+def _results(name: str, input: Tensor, values: Array, others: list[Array]) -> Any:
+    """The numbers found, and what was asked for beside them."""
+    title = name.strip("_").title().replace("_", "")
+    found = label(_found(input, values=np.array(values), name=name), f"{title}Backward0")
+    return (found, *[wrap(np.array(other)) for other in others]) if others else found
 
 
 @torch_arguments
@@ -224,13 +238,13 @@ def unique(
     (tensor([1, 3]), tensor([1, 2]))
     """
     check_tensors("unique", input=input)
-    refuse_gradient("_unique2" if dim is None else "unique_dim", input)
     axis = None if dim is None else read_dim(dim, input._array.ndim)
     values, inverse, counts = np.unique(
         input._array, return_inverse=True, return_counts=True, axis=axis, equal_nan=False
     )
     shape = input._array.shape if axis is None else (-1,)
-    return _results([values, *[inverse.reshape(shape)] * return_inverse, *[counts] * return_counts])
+    others = [*[inverse.reshape(shape)] * return_inverse, *[counts] * return_counts]
+    return _results("_unique2" if dim is None else "unique_dim", input, values, others)
 
 
 @torch_arguments
@@ -247,7 +261,6 @@ def unique_consecutive(
     tensor([1, 2, 1])
     """
     check_tensors("unique_consecutive", input=input)
-    refuse_gradient("unique_consecutive", input)
     x = input._array
     axis = 0 if dim is None else read_dim(dim, x.ndim)
     rows = x.reshape(-1) if dim is None else np.moveaxis(x, axis, 0)
@@ -256,4 +269,5 @@ def unique_consecutive(
     values = np.moveaxis(rows[starts], 0, axis)
     inverse = (np.cumsum(starts) - 1).reshape(x.shape if dim is None else (-1,))
     counts = np.diff(np.append(np.flatnonzero(starts), len(rows)))
-    return _results([values, *[inverse] * return_inverse, *[counts] * return_counts])
+    others = [*[inverse] * return_inverse, *[counts] * return_counts]
+    return _results("unique_consecutive", input, values, others)

@@ -3,7 +3,17 @@
 from typing import Any
 
 from tinygrad_mnist.absent import absent
+from tinygrad_mnist.ops.convolution import conv1d, conv2d, conv_transpose1d, conv_transpose2d
 from tinygrad_mnist.ops.exponential import sigmoid, tanh
+from tinygrad_mnist.ops.padding import pad
+from tinygrad_mnist.ops.pooling import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    avg_pool1d,
+    avg_pool2d,
+    max_pool1d,
+    max_pool2d,
+)
 
 from . import activations, classification, dropping, lookup, losses, normalization
 from .activations import *  # noqa: F403
@@ -15,7 +25,18 @@ from .losses import *  # noqa: F403
 from .normalization import *  # noqa: F403
 
 __all__ = [
+    "adaptive_avg_pool1d",
+    "adaptive_avg_pool2d",
+    "avg_pool1d",
+    "avg_pool2d",
+    "conv1d",
+    "conv2d",
+    "conv_transpose1d",
+    "conv_transpose2d",
     "linear",
+    "max_pool1d",
+    "max_pool2d",
+    "pad",
     "sigmoid",
     "tanh",
     *activations.__all__,

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -15,6 +16,7 @@ from tinygrad_mnist import dtypes
 from tinygrad_mnist.ops import softmax as softmax_family
 from tinygrad_mnist.ops.arguments import read_dim
 from tinygrad_mnist.ops.choosing import where
+from tinygrad_mnist.ops.error_function import erf
 from tinygrad_mnist.ops.exponential import exp, sigmoid
 from tinygrad_mnist.primitive import primitive
 from tinygrad_mnist.record import Array, label
@@ -22,6 +24,7 @@ from tinygrad_mnist.record import Array, label
 __all__ = [
     "celu",
     "elu",
+    "gelu",
     "glu",
     "hardsigmoid",
     "hardswish",
@@ -255,6 +258,26 @@ _log_sigmoid.derivatives(input=lambda g, input: g * sigmoid(-input))
 def logsigmoid(input: Tensor) -> Tensor:
     """ln sigmoid(x), without overflow."""
     return _log_sigmoid(input)
+
+
+def gelu(input: Tensor, approximate: str = "none") -> Tensor:
+    """x · Φ(x), Φ the normal distribution's cumulative function.
+
+    `approximate="tanh"` takes x / 2 · (1 + tanh(√(2/π) · (x + 0.044715 x³))) instead. Raises
+    RuntimeError for any other name.
+
+    Hendrycks and Gimpel, "Gaussian error linear units" (2016).
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.nn.functional.gelu(torch.tensor([0.0, 1.0]))
+    tensor([0.0000, 0.8413])
+    """
+    if approximate == "none":
+        return label(input * 0.5 * (1 + erf(input * math.sqrt(0.5))), "GeluBackward0")
+    if approximate != "tanh":
+        raise RuntimeError("approximate argument must be either none or tanh.")
+    inner = math.sqrt(2 / math.pi) * (input + 0.044715 * (input * input * input))
+    return label(0.5 * input * (1 + inner.tanh()), "GeluBackward0")
 
 
 def softsign(input: Tensor) -> Tensor:
