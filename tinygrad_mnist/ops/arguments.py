@@ -94,6 +94,13 @@ def read_sizes(
     return read_shape(given)
 
 
+def out_refused(name: str) -> NotImplementedError:
+    """The error for out=, which no operation takes."""
+    return NotImplementedError(
+        f"{name}(out=) is not supported: assign the result, or copy it with out.copy_({name}(...))"
+    )
+
+
 def torch_arguments(function: Function) -> Function:
     """Let `function` take NumPy's axis= and keepdims=, and refuse out= with a sentence."""
 
@@ -105,10 +112,7 @@ def torch_arguments(function: Function) -> Function:
             if "keepdims" in kwargs:
                 kwargs["keepdim"] = kwargs.pop("keepdims")
             if kwargs.pop("out", None) is not None:
-                raise NotImplementedError(
-                    f"{function.__name__}(out=) is not supported: "
-                    f"assign the result, or write out[...] = {function.__name__}(...)"
-                )
+                raise out_refused(function.__name__)
         return function(*args, **kwargs)
 
     return call  # type: ignore[return-value]

@@ -10,7 +10,7 @@ from tinygrad_mnist import dtypes
 from tinygrad_mnist.primitive import primitive
 from tinygrad_mnist.record import Array, TensorBase, label
 
-from .arguments import check_tensors, not_implemented
+from .arguments import check_tensors, not_implemented, torch_arguments
 from .casting import cast_to, zeros
 from .choosing import where
 from .exponential import log
@@ -57,6 +57,7 @@ def _add(input: Array, other: Array) -> Any:
 _add.derivatives(input=lambda g: g, other=lambda g: g)
 
 
+@torch_arguments
 def add(input: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
     """x + alpha · y, broadcast.
 
@@ -91,6 +92,7 @@ def _sub(input: Array, other: Array) -> Any:
 _sub.derivatives(input=lambda g: g, other=lambda g: -g)
 
 
+@torch_arguments
 def sub(input: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
     """x − alpha · y, broadcast.
 
@@ -101,6 +103,7 @@ def sub(input: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
     return _sub(input, _scaled("sub", input, other, alpha))
 
 
+@torch_arguments
 def rsub(input: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
     """y − alpha · x, broadcast: `sub` with its operands exchanged."""
     check_tensors("rsub", input=input)
@@ -146,6 +149,7 @@ _div.derivatives(
 )
 
 
+@torch_arguments
 def div(input: Tensor, other: Any, *, rounding_mode: str | None = None) -> Tensor:
     """x / y, rounded towards zero for "trunc", downwards for "floor".
 
@@ -243,6 +247,7 @@ def _numbered(out: Tensor, name: str, *operands: Any) -> Tensor:
     return label(out, f"{name}Backward{int(both)}")
 
 
+@torch_arguments
 def remainder(input: Any, other: Any) -> Tensor:
     """What ⌊x / y⌋ leaves over, with the sign of y, as Python's % does.
 
@@ -255,6 +260,7 @@ def remainder(input: Any, other: Any) -> Tensor:
     return _numbered(_remainder(input, other), "Remainder", input, other)
 
 
+@torch_arguments
 def fmod(input: Tensor, other: Any) -> Tensor:
     """What x / y without its fraction leaves over, with the sign of x, as C's fmod does.
 
@@ -299,6 +305,7 @@ def _power_rule(g: Any, x: Any, exponent: Any) -> Any:
     return where(exponent == 0, 0.0, g * (exponent * x ** (exponent - 1)))
 
 
+@torch_arguments
 def pow(input: Any, exponent: Any) -> Tensor:
     """xʸ, broadcast; one of the two may be a number.
 
@@ -317,6 +324,7 @@ def pow(input: Any, exponent: Any) -> Tensor:
     return out if isinstance(input, TensorBase) else label(out, "PowBackward2")
 
 
+@torch_arguments
 def float_power(input: Any, exponent: Any) -> Tensor:
     """xʸ computed in float64."""
     operands = [
@@ -326,6 +334,7 @@ def float_power(input: Any, exponent: Any) -> Tensor:
     return pow(*operands)
 
 
+@torch_arguments
 def square(input: Tensor) -> Tensor:
     """x²"""
     check_tensors("square", input=input)
@@ -379,12 +388,14 @@ def positive(input: Tensor) -> Tensor:
     return input
 
 
+@torch_arguments
 def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
     """x + value · y · z, broadcast."""
     check_tensors("addcmul", input=input, tensor1=tensor1, tensor2=tensor2)
     return label(add(input, mul(tensor1, tensor2), alpha=value), "AddcmulBackward0")
 
 
+@torch_arguments
 def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
     """x + value · y / z, broadcast; RuntimeError for integers."""
     check_tensors("addcdiv", input=input, tensor1=tensor1, tensor2=tensor2)
@@ -400,6 +411,7 @@ def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) 
     return label(add(input, _div(tensor1, tensor2), alpha=value), "AddcdivBackward0")
 
 
+@torch_arguments
 def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
     """x + weight · (y − x): the point that lies `weight` of the way from `input` to `end`."""
     check_tensors("lerp", input=input, end=end)

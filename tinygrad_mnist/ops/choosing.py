@@ -10,7 +10,7 @@ from tinygrad_mnist import dtypes
 from tinygrad_mnist.primitive import primitive
 from tinygrad_mnist.record import Array, TensorBase, label
 
-from .arguments import check_number_fits, check_tensors
+from .arguments import check_number_fits, check_tensors, torch_arguments
 from .casting import cast_to
 
 __all__ = [
@@ -39,6 +39,7 @@ _where.derivatives(
 )
 
 
+@torch_arguments
 def where(condition: Tensor, input: Any = None, other: Any = None) -> Tensor:
     """`input` where `condition` holds, `other` elsewhere; all three broadcast.
 
@@ -102,6 +103,7 @@ _minimum.derivatives(
 )
 
 
+@torch_arguments
 def maximum(input: Tensor, other: Tensor) -> Tensor:
     """The larger number at each place, broadcast; NaN wins, ties share the gradient.
 
@@ -113,6 +115,7 @@ def maximum(input: Tensor, other: Tensor) -> Tensor:
     return _maximum(input, other)
 
 
+@torch_arguments
 def minimum(input: Tensor, other: Tensor) -> Tensor:
     """The smaller number at each place, broadcast; NaN wins, ties share the gradient.
 
@@ -149,6 +152,7 @@ _clamp.derivatives(
 )
 
 
+@torch_arguments
 def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
     """Each number held between `min` and `max` (numbers or tensors); None leaves a side open.
 
@@ -161,11 +165,13 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
     return _clamped(input, min, max, "ClampBackward")
 
 
+@torch_arguments
 def clamp_min(input: Tensor, min: Any) -> Tensor:
     """Each number, but not less than `min`: `clamp` with one bound."""
     return _clamped(input, min, None, "ClampMinBackward")
 
 
+@torch_arguments
 def clamp_max(input: Tensor, max: Any) -> Tensor:
     """Each number, but not more than `max`: `clamp` with one bound."""
     return _clamped(input, None, max, "ClampMaxBackward")

@@ -10,7 +10,7 @@ from tinygrad_mnist import dtypes
 from tinygrad_mnist.primitive import primitive
 from tinygrad_mnist.record import Array
 
-from .arguments import check_tensors, not_implemented
+from .arguments import check_tensors, not_implemented, torch_arguments
 
 __all__ = [
     "allclose",
@@ -46,37 +46,47 @@ __all__ = [
 Tensor = Any
 
 
-@primitive(promotion=dtypes.promote, ufunc=np.equal)
+def _after_a_tensor(values: tuple[Any, ...]) -> dtypes.dtype:
+    """The common type, if the first operand is a Tensor: PyTorch compares in this order only."""
+    if not isinstance(values[0], np.ndarray):
+        raise TypeError(
+            "comparisons take a Tensor first, then a Tensor or a number, "
+            f"not {type(values[0]).__name__} first"
+        )
+    return dtypes.promote(values)
+
+
+@primitive(promotion=_after_a_tensor, ufunc=np.equal)
 def eq(input: Array, other: Array) -> Any:
     """x = y"""
     return np.equal(input, other)
 
 
-@primitive(promotion=dtypes.promote, ufunc=np.not_equal)
+@primitive(promotion=_after_a_tensor, ufunc=np.not_equal)
 def ne(input: Array, other: Array) -> Any:
     """x ≠ y"""
     return np.not_equal(input, other)
 
 
-@primitive(promotion=dtypes.promote, ufunc=np.less)
+@primitive(promotion=_after_a_tensor, ufunc=np.less)
 def lt(input: Array, other: Array) -> Any:
     """x < y"""
     return np.less(input, other)
 
 
-@primitive(promotion=dtypes.promote, ufunc=np.less_equal)
+@primitive(promotion=_after_a_tensor, ufunc=np.less_equal)
 def le(input: Array, other: Array) -> Any:
     """x ≤ y"""
     return np.less_equal(input, other)
 
 
-@primitive(promotion=dtypes.promote, ufunc=np.greater)
+@primitive(promotion=_after_a_tensor, ufunc=np.greater)
 def gt(input: Array, other: Array) -> Any:
     """x > y"""
     return np.greater(input, other)
 
 
-@primitive(promotion=dtypes.promote, ufunc=np.greater_equal)
+@primitive(promotion=_after_a_tensor, ufunc=np.greater_equal)
 def ge(input: Array, other: Array) -> Any:
     """x ≥ y"""
     return np.greater_equal(input, other)
@@ -142,18 +152,21 @@ def _logical_xor(input: Array, other: Array) -> Any:
     return np.logical_xor(input, other)
 
 
+@torch_arguments
 def logical_and(input: Tensor, other: Tensor) -> Tensor:
     """Where neither is zero, broadcast."""
     check_tensors("logical_and", input=input, other=other)
     return _logical_and(input, other)
 
 
+@torch_arguments
 def logical_or(input: Tensor, other: Tensor) -> Tensor:
     """Where not both are zero, broadcast."""
     check_tensors("logical_or", input=input, other=other)
     return _logical_or(input, other)
 
 
+@torch_arguments
 def logical_xor(input: Tensor, other: Tensor) -> Tensor:
     """Where just one is zero, broadcast."""
     check_tensors("logical_xor", input=input, other=other)

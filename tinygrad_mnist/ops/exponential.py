@@ -11,7 +11,7 @@ from tinygrad_mnist import dtypes
 from tinygrad_mnist.primitive import primitive
 from tinygrad_mnist.record import Array, label
 
-from .arguments import check_tensors
+from .arguments import check_tensors, torch_arguments
 
 __all__ = [
     "cos",
@@ -59,7 +59,8 @@ def log(input: Array) -> Any:
 @primitive(promotion=_floating)
 def _log_to_base(input: Array, *, base: int) -> Any:
     """ln x / ln b"""
-    return np.log2(input) if base == 2 else np.log10(input)
+    x = input.astype(np.float64)
+    return (np.log2(x) if base == 2 else np.log10(x)).astype(input.dtype)
 
 
 @primitive(promotion=_floating, ufunc=np.log1p)
@@ -112,12 +113,14 @@ tanh.derivatives(input=lambda g, out: g * (1 - out * out))
 sigmoid.derivatives(input=lambda g, out: g * (1 - out) * out)
 
 
+@torch_arguments
 def exp2(input: Tensor) -> Tensor:
     """2ˣ"""
     check_tensors("exp2", input=input)
     return label(2.0**input, "Exp2Backward0")
 
 
+@torch_arguments
 def log2(input: Tensor) -> Tensor:
     """log₂ x
 
@@ -129,6 +132,7 @@ def log2(input: Tensor) -> Tensor:
     return label(_log_to_base(input, base=2), "Log2Backward0")
 
 
+@torch_arguments
 def log10(input: Tensor) -> Tensor:
     """log₁₀ x
 
@@ -140,12 +144,14 @@ def log10(input: Tensor) -> Tensor:
     return label(_log_to_base(input, base=10), "Log10Backward0")
 
 
+@torch_arguments
 def rsqrt(input: Tensor) -> Tensor:
     """1 / √x"""
     check_tensors("rsqrt", input=input)
     return label(sqrt(input) ** -1, "RsqrtBackward0")
 
 
+@torch_arguments
 def tan(input: Tensor) -> Tensor:
     """sin x / cos x"""
     check_tensors("tan", input=input)

@@ -11,7 +11,7 @@ from tinygrad_mnist.calling import call_binary
 from tinygrad_mnist.primitive import primitive
 from tinygrad_mnist.record import Array, label
 
-from .arguments import check_tensors
+from .arguments import check_tensors, out_refused, torch_arguments
 from .shapes import reshape, unsqueeze
 
 __all__ = [
@@ -50,7 +50,7 @@ def _check_operands(name: str, input: Any, other: Any) -> None:
         )
 
 
-def matmul(input: Tensor, other: Tensor) -> Tensor:
+def matmul(input: Tensor, other: Tensor, *, out: None = None) -> Tensor:
     """The matrix product, of vectors, matrices, or batches of matrices (…, n, m) @ (…, m, p).
 
     The leading dimensions broadcast; a vector counts as a row on the left, as a column on the
@@ -60,6 +60,8 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
     >>> torch.tensor([[1.0, 2.0]]) @ torch.tensor([[3.0], [4.0]])
     tensor([[11.]])
     """
+    if out is not None:
+        raise out_refused("matmul")
     if input.__class__ is not other.__class__ or input._array.dtype is not other._array.dtype:
         _check_operands("matmul", input, other)
     x, y = input._array, other._array
@@ -102,6 +104,7 @@ def _refuse_shapes(x: tuple[int, ...], y: tuple[int, ...]) -> NoReturn:
     )
 
 
+@torch_arguments
 def mm(input: Tensor, mat2: Tensor) -> Tensor:
     """The product of two matrices, (n, m) and (m, p)."""
     if input._array.ndim != 2:
@@ -111,6 +114,7 @@ def mm(input: Tensor, mat2: Tensor) -> Tensor:
     return matmul(input, mat2)
 
 
+@torch_arguments
 def mv(input: Tensor, vec: Tensor) -> Tensor:
     """The product of a matrix (n, m) and a vector (m)."""
     if input._array.ndim != 2 or vec._array.ndim != 1:
@@ -121,6 +125,7 @@ def mv(input: Tensor, vec: Tensor) -> Tensor:
     return matmul(input, vec)
 
 
+@torch_arguments
 def dot(input: Tensor, tensor: Tensor) -> Tensor:
     """The inner product of two vectors of equal length."""
     _check_operands("dot", input, tensor)
@@ -136,6 +141,7 @@ def dot(input: Tensor, tensor: Tensor) -> Tensor:
     return label(reshape(_mm(unsqueeze(input, 0), unsqueeze(tensor, 1)), ()), "DotBackward0")
 
 
+@torch_arguments
 def bmm(input: Tensor, mat2: Tensor) -> Tensor:
     """The products of two batches of matrices, (b, n, m) and (b, m, p)."""
     x, y = input._array, mat2._array

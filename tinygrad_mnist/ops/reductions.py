@@ -176,7 +176,7 @@ def logsumexp(input: Tensor, dim: Any, keepdim: bool = False) -> Tensor:
 
     >>> import tinygrad_mnist as torch
     >>> torch.logsumexp(torch.tensor([1000.0, 1000.0]), dim=0)
-    tensor(1000.6931)
+    tensor(1000.6932)
     """
     check_tensors("logsumexp", input=input)
     x = cast_to(input, dtypes.to_floating(input.dtype))

@@ -10,7 +10,7 @@ import numpy as np
 from tinygrad_mnist.primitive import primitive
 from tinygrad_mnist.record import Array, label
 
-from .arguments import check_tensors, not_implemented
+from .arguments import check_tensors, not_implemented, torch_arguments
 from .casting import zeros
 
 __all__ = [
@@ -63,6 +63,7 @@ trunc.derivatives(input=lambda g: zeros(g))
 _round.derivatives(input=lambda g: zeros(g))
 
 
+@torch_arguments
 def round(input: Tensor, *, decimals: int | None = None) -> Tensor:
     """Each number rounded to `decimals` places, halves to the even neighbour.
 
@@ -78,6 +79,7 @@ def round(input: Tensor, *, decimals: int | None = None) -> Tensor:
     return label(_round(input, decimals=decimals), "RoundBackward1")
 
 
+@torch_arguments
 def frac(input: Tensor) -> Tensor:
     """The fraction of each number, with its sign: x − trunc(x)."""
     check_tensors("frac", input=input)
