@@ -148,7 +148,7 @@ def call_unary(op: Primitive, x: Any, attributes: dict[str, Any] = NO_ATTRIBUTES
         out = np.asarray(out)
     tensor = _output(op, out, x) if op.view else wrap(out)
     record = x._record if x._view is None else current_record(x)
-    if record is not None and op.formulas and state.grad_enabled:
+    if record is not None and op.formulas and state.grad_enabled and out.dtype.kind == "f":
         keep_x, keep_out = op.saves[_UNARY]
         counter = x._counter
         saved = (
@@ -181,7 +181,7 @@ def call_binary(op: Primitive, x: Any, y: Any, attributes: dict[str, Any] = NO_A
             out = thread["quietly"](op.run, x_value, y_value, **attributes)
         else:
             out = thread["quietly"](op.run, x_value, y_value)
-    except ValueError:
+    except (TypeError, ValueError):
         return call(op, (x, y), attributes)
     if out.__class__ is not _ndarray:
         out = np.asarray(out)

@@ -108,6 +108,7 @@ ERRORS = """
     0, 1.0
     object()
     "a"
+    "text"
     ["a"]
     1j
     {0}

@@ -79,7 +79,7 @@ def test_no_numpy_warning_escapes(name):
         for each in tensors(result):
             if each.requires_grad and name != "floor_divide":
                 each.sum().backward()
-        if hasattr(tinygrad_mnist.Tensor, name + "_"):
+        if hasattr(tinygrad_mnist.Tensor, name + "_") and name != "float_power":
             target = tinygrad_mnist.tensor(HARD)
             getattr(target, name + "_")(*([] if name in UNARY else [inputs[1].detach()]))
 

@@ -16,6 +16,7 @@ from tinygrad_mnist.calling import explain_shapes, record_call
 from tinygrad_mnist.ops import arithmetic, shapes
 from tinygrad_mnist.ops.index_keys import ALL, WHOLE, Key, read_index
 from tinygrad_mnist.ops.indexing import index_put, put
+from tinygrad_mnist.primitive import Primitive
 from tinygrad_mnist.record import (
     OBSERVERS,
     Record,
@@ -92,7 +93,12 @@ def in_place(op: Any, target: Tensor, *others: Any, **attributes: Any) -> Tensor
     for other in others:
         if isinstance(other, TensorBase):
             check_no_partial_overlap(target._array, other._array)
-    result = op(target, *others, **attributes)
+    source = target
+    if recorded and not isinstance(op, Primitive):
+        # What the steps of a composed operation save of the target must stay as it is.
+        source = wrap(target._array.copy())
+        source._record = target._record
+    result = op(source, *others, **attributes)
     if recorded:
         _rebind(target, result)
     else:

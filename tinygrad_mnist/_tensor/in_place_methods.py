@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mnist import dtypes
 from tinygrad_mnist.ops import arithmetic, shapes
 from tinygrad_mnist.record import TensorBase
 
@@ -16,12 +17,13 @@ from .scalars import type_name
 Tensor = Any
 
 _OVER_THEIR_INPUT = [
-    "abs", "absolute", "acos", "acosh", "addcdiv", "addcmul", "arccos", "arccosh", "arcsin",
-    "arcsinh", "arctan", "arctan2", "arctanh", "asin", "asinh", "atan", "atan2", "atanh",
+    "abs", "absolute", "acos", "acosh", "addbmm", "addcdiv", "addcmul", "addmm", "addmv", "addr",
+    "arccos", "arccosh", "arcsin",
+    "arcsinh", "arctan", "arctan2", "arctanh", "asin", "asinh", "atan", "atan2", "atanh", "baddbmm",
     "bitwise_and", "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift",
     "bitwise_xor", "ceil", "clamp", "clamp_max", "clamp_min", "clip", "copysign", "cos", "cosh",
     "cumprod", "cumsum", "deg2rad", "digamma", "div", "divide", "eq", "erf", "erfc", "erfinv",
-    "exp", "exp2", "expm1", "fix", "float_power", "floor", "floor_divide", "fmod", "frac", "ge",
+    "exp", "exp2", "expm1", "fix", "floor", "floor_divide", "fmod", "frac", "ge",
     "greater", "greater_equal", "gt", "heaviside", "hypot", "index_add", "index_copy",
     "index_fill", "index_reduce", "ldexp", "le", "lerp", "less", "less_equal", "lgamma", "log",
     "log10", "log1p", "log2", "logical_and", "logical_not", "logical_or", "logical_xor",
@@ -97,6 +99,16 @@ class InPlace(TensorBase):
         return in_place.scaled_update(self, other, alpha, -1)
 
     subtract_ = sub_
+
+    def float_power_(self, exponent: Any) -> Tensor:
+        """xʸ, written into the tensor; RuntimeError unless it is float64, as the result is."""
+        if self._array.dtype != np.float64:
+            kind = dtypes.from_numpy_dtype(self._array.dtype).legacy_name
+            raise RuntimeError(
+                f"the base given to float_power_ has dtype {kind} but the operation's result "
+                "requires dtype Double"
+            )
+        return in_place.in_place(arithmetic.float_power, self, exponent)
 
 
 for _name in _OVER_THEIR_INPUT:

@@ -34,7 +34,11 @@ def read_index(index: Any, shape: tuple[int, ...]) -> tuple[Key, Key | None]:
     kind = index.__class__
     if kind is int or kind is slice:
         return _read_one(index, shape), None
-    parts = [_entry(part) for part in (index if _is_tuple(index) else (index,))]
+    if not _is_tuple(index):
+        index = (index,)
+    elif isinstance(index, str) and len(index) > len(shape):
+        raise IndexError(f"too many indices for tensor of dimension {len(shape)}")
+    parts = [_entry(part) for part in index]
     region: list[Any] = []
     arrays: list[Any] = []
     axis, ndim, used = 0, len(shape), None
