@@ -21,6 +21,11 @@ def _extreme(make: Maker) -> Sample:
     return make.sample(x, dim=make.dim(x.ndim), keepdim=make.flag())
 
 
+def _aminmax(make: Maker) -> Sample:
+    given = _extreme(make)
+    return Sample(given.arguments[:1], given.options, given.seed)
+
+
 def _always_dim(make: Maker) -> Sample:
     return reduction(whole=False)(make)
 
@@ -37,6 +42,10 @@ OPERATIONS = [
     Operation("argmax", _extreme, errors=(*DIM_ERRORS, sample(_EMPTY))),
     Operation("argmin", _extreme, errors=(*DIM_ERRORS, sample(_EMPTY))),
     Operation("logsumexp", _always_dim, ulp=4, scale="largest", errors=DIM_ERRORS),
+    Operation("nansum", reduction(), ulp=4, scale="terms", primitives=("sum",), errors=DIM_ERRORS),
+    Operation("aminmax", _aminmax, primitives=("amax", "amin"),
+              errors=(*DIM_ERRORS, sample(_EMPTY))),
+    Operation("count_nonzero", reduction("halves", keepdim=False), errors=DIM_ERRORS),
     Operation("any", reduction(), errors=DIM_ERRORS),
     Operation("all", reduction(), errors=DIM_ERRORS),
 ]  # fmt: skip

@@ -1,0 +1,104 @@
+"""The functions of a network's layers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..twins import Given
+from .maker import Maker, Sample, sample
+from .operation import Operation
+
+__all__ = ["OPERATIONS"]
+
+_matrix = np.ones((2, 3), np.float32)
+
+
+def _ones(*shapes: tuple[int, ...]) -> Sample:
+    return sample(*[np.ones(shape, np.float32) for shape in shapes])
+
+
+def _affine(make: Maker) -> Sample:
+    lead, kind = make.shape(0, 2), make.floating()
+    n, m = make.integer(1, 4), make.integer(1, 4)
+    operands = [make.array((*lead, n), dtype=kind), make.array((m, n), dtype=kind)]
+    return make.sample(*operands, *([make.array((m,), dtype=kind)] if make.flag() else []))
+
+
+def _normalised(make: Maker) -> Sample:
+    """A tensor, its last dimensions, and perhaps a weight and a bias for these."""
+    shape, kind = make.shape(1) or (1,), make.floating()
+    inner = shape[make.integer(0, len(shape) - 1) :]
+    options: dict[str, Any] = {"eps": make.choice(1e-5, 0.1)}
+    if make.flag():
+        options["weight"] = make.array(inner, dtype=kind)
+        if make.flag():
+            options["bias"] = make.array(inner, dtype=kind)
+    return make.sample(make.array(shape, dtype=kind), inner, **options)
+
+
+def _batch(make: Maker) -> Sample:
+    """(n, channels, …), running statistics, perhaps a weight and a bias; in training or not."""
+    shape, kind = make.shape(2) or (2, 1), make.floating()
+    channels = (shape[1],)
+    training = make.flag()
+    statistics = [Given(make.array(channels, numbers, kind), False)
+                  for numbers in ("unit", "positive")]  # fmt: skip
+    options: dict[str, Any] = {"training": training, "momentum": make.choice(0.1, 0.5)}
+    if make.flag():
+        options["weight"] = make.array(channels, dtype=kind)
+        options["bias"] = make.array(channels, dtype=kind)
+    return make.sample(make.array(shape, dtype=kind), *statistics, **options)
+
+
+def _looked_up(make: Maker) -> Sample:
+    rows, kind = make.integer(1, 4), make.floating()
+    random = np.random.default_rng(make.seed())
+    index = np.asarray(random.integers(0, rows, make.shape()))
+    options: dict[str, Any] = {}
+    if make.flag():
+        options["padding_idx"] = make.integer(-rows, rows - 1)
+    return make.sample(index, make.array((rows, make.integer(1, 3)), dtype=kind), **options)
+
+
+def _classes(make: Maker) -> Sample:
+    random = np.random.default_rng(make.seed())
+    labels = np.asarray(random.integers(0, 4, make.shape()))
+    return make.sample(labels, make.choice(-1, 4, 6) if labels.size else 4)
+
+
+def _dropped(name: str) -> Any:
+    def function(engine: Any, seed: int, *arguments: Any) -> Any:
+        engine.manual_seed(seed)
+        return getattr(engine.nn.functional, name)(*arguments), engine.rand(1)
+
+    return function
+
+
+def _to_drop(min_dims: int, max_dims: int) -> Any:
+    def inputs(make: Maker) -> Sample:
+        x = make.array(make.shape(min_dims, max_dims), dtype=make.floating())
+        return make.sample(make.seed(), x, make.choice(0.5, 0.0, 1.0, 0.2), make.flag())
+
+    return inputs
+
+
+OPERATIONS = [
+    Operation("nn.functional.linear", _affine, ulp=4, scale="terms",
+              errors=(_ones((2, 3), (2, 2)), _ones((2, 3), (2, 3), (3,)), sample(_matrix, "text"))),
+    Operation("nn.functional.layer_norm", _normalised, ulp=16, scale="largest", primitives=(),
+              errors=(sample(_matrix, (2,)), sample(_matrix, (3,), np.ones(2, np.float32)))),
+    Operation("nn.functional.batch_norm", _batch, ulp=16, scale="largest", primitives=(),
+              errors=(_ones((2, 3), (2,), (2,)), _ones((3,), (3,), (3,)))),
+    Operation("nn.functional.embedding", _looked_up, ulp=4, scale="terms", primitives=("index",),
+              errors=(sample(np.array([5]), _matrix), sample(_matrix, _matrix))),
+    Operation("nn.functional.one_hot", _classes, primitives=(),
+              errors=(sample(np.array([4]), 3), sample(np.array([-1])), sample(_matrix))),
+    Operation("nn.functional.dropout", _to_drop(0, 3), _dropped("dropout"), ulp=1, primitives=(),
+              errors=(sample(0, _matrix, 1.5),)),
+    Operation("nn.functional.dropout1d", _to_drop(2, 3), _dropped("dropout1d"), ulp=1,
+              primitives=(), errors=(sample(0, _matrix, 1.5),)),
+    Operation("nn.functional.dropout2d", _to_drop(3, 4), _dropped("dropout2d"), ulp=1,
+              primitives=(), errors=(sample(0, _matrix, 1.5),)),
+]  # fmt: skip
