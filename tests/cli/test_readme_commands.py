@@ -44,6 +44,7 @@ def rows(text):
 def test_readme_shows_commands():
     assert {command.split(" --")[0] for command in COMMANDS} == {
         "tinygrad-mnist train",
+        "tinygrad-mnist parity softmax nn.functional.linear",
         "python -m reference.train",
         "python -m reference.lockstep",
     }
