@@ -8,7 +8,11 @@ import pytest
 import torch
 
 import tinygrad_mnist
-from tinygrad_mnist._tensor.operations import OPERATIONS, parameter_names
+from tinygrad_mnist import later
+from tinygrad_mnist._tensor.operations import OPERATIONS, find, parameter_names
+
+for _name in later.METHODS:
+    find(_name)
 
 UNARY = [name for name in OPERATIONS if len(parameter_names(OPERATIONS[name])) == 1]
 BINARY = [

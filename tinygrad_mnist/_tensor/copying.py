@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import numpy as np
@@ -31,6 +30,8 @@ class Copying(TensorBase):
         return {name: value for name, value in self.__dict__.items() if name != "_resting_leaf"}
 
     def __deepcopy__(self, memo: dict[Any, Any]) -> Tensor:
+        from copy import deepcopy
+
         if id(self) in memo:
             return memo[id(self)]
         record = current_record(self)
@@ -46,8 +47,8 @@ class Copying(TensorBase):
         twin._record = None if record is None else AccumulateGrad(twin)
         memo[id(self)] = twin
         if record is not None and twin._record is not None:
-            twin._record.grad = copy.deepcopy(record.grad, memo)
-        twin.__dict__.update(copy.deepcopy(self._attributes(), memo))
+            twin._record.grad = deepcopy(record.grad, memo)
+        twin.__dict__.update(deepcopy(self._attributes(), memo))
         return twin
 
     def __reduce_ex__(self, protocol: Any) -> Any:

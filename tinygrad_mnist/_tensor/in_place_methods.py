@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mnist import dtypes
+from tinygrad_mnist import dtypes, later
 from tinygrad_mnist.ops import arithmetic, shapes
 from tinygrad_mnist.record import TensorBase
 
 from . import in_place
-from .operations import OPERATIONS, parameter_names
+from .operations import OPERATIONS, find, parameter_names
 from .scalars import type_name
 
 Tensor = Any
@@ -39,9 +39,8 @@ _NEW_SHAPES = ("squeeze", "swapaxes", "swapdims", "t", "transpose", "unsqueeze")
 
 
 def _written(name: str) -> Any:
-    operation = OPERATIONS[name]
-
     def change(self: Tensor, *others: Any, **named: Any) -> Tensor:
+        operation = find(name)
         check_operands(f"{name}_", operation, others)
         return in_place.in_place(operation, self, *others, **named)
 
@@ -112,7 +111,7 @@ class InPlace(TensorBase):
 
 
 for _name in _OVER_THEIR_INPUT:
-    if _name in OPERATIONS:
+    if _name in OPERATIONS or _name in later.METHODS:
         setattr(InPlace, f"{_name}_", _written(_name))
 for _name in _NEW_SHAPES:
     setattr(InPlace, f"{_name}_", _reshaped(_name))

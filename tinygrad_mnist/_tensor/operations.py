@@ -6,41 +6,27 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
+from tinygrad_mnist import later
 from tinygrad_mnist.calling import call_unary
 from tinygrad_mnist.ops import (
-    activations,
     arithmetic,
     casting,
     choosing,
     comparisons,
-    contractions,
-    cumulative,
-    diagonals,
-    error_function,
     exponential,
-    extremes,
-    gathering,
     indexing,
-    joining,
     linalg,
-    norms,
-    padding,
-    rearranging,
     reductions,
     rounding,
     shapes,
-    softmax,
-    sorting,
-    statistics,
 )
 from tinygrad_mnist.primitive import Primitive
 
 _MODULES: tuple[ModuleType, ...] = (
-    activations, arithmetic, casting, choosing, comparisons, contractions, cumulative,
-    diagonals, error_function, exponential, extremes, gathering, indexing, joining, linalg, norms,
-    padding, rearranging, reductions, rounding, shapes, softmax, sorting, statistics,
+    arithmetic, casting, choosing, comparisons, exponential, indexing, linalg, reductions, rounding,
+    shapes,
 )  # fmt: skip
-_FUNCTIONS_ONLY = ("rsub", "std_mean", "var_mean")
+_FUNCTIONS_ONLY = ("rsub",)
 """What PyTorch does not have as methods."""
 
 
@@ -59,12 +45,19 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     for name in module.__all__
     if parameter_names(getattr(module, name))[:1] == ("input",) and name not in _FUNCTIONS_ONLY
 }
-"""Every operation that is a method, by name."""
+"""The operations that are methods and are there from the start, by name."""
+
+
+def find(name: str) -> Callable[..., Any]:
+    """The operation of the method `name`; its file loads now if nobody needed it before."""
+    if name not in OPERATIONS:
+        OPERATIONS[name] = later.operation(name)
+    return OPERATIONS[name]
 
 
 def method(name: str) -> Any:
     """The operation called `name`, to be put into a class."""
-    operation = OPERATIONS[name]
+    operation = find(name)
     if not isinstance(operation, Primitive):
         return operation
     unary = len(operation.inputs) == 1
@@ -76,4 +69,17 @@ def method(name: str) -> Any:
 
     call.__name__ = call.__qualname__ = name
     call.__doc__ = operation.__doc__
+    return call
+
+
+def later_method(owner: type, name: str) -> Any:
+    """Stands in `owner` for the method `name`, and makes way for the real one when first called."""
+
+    def call(self: Any, *inputs: Any, **named: Any) -> Any:
+        real = method(name)
+        setattr(owner, name, real)
+        return real(self, *inputs, **named)
+
+    call.__name__ = call.__qualname__ = name
+    call.__doc__ = f"See `torch.{name}`."
     return call

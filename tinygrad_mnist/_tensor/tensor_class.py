@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tinygrad_mnist.absent import FILLING_METHODS, filling_method
+from tinygrad_mnist import later
 from tinygrad_mnist.ops import choosing
 from tinygrad_mnist.record import TENSOR_TYPE
 
@@ -15,7 +15,7 @@ from .description import Description
 from .gradients import Gradients
 from .in_place_methods import InPlace
 from .new_methods import NewTensors
-from .operations import OPERATIONS, method
+from .operations import OPERATIONS, later_method, method
 from .operators import Operators
 from .viewing import Views
 
@@ -32,8 +32,10 @@ class Methods:
 
 for _name in OPERATIONS:
     setattr(Methods, _name, method(_name))
-for _name in FILLING_METHODS:
-    setattr(Methods, _name, filling_method(_name))
+for _name in later.METHODS:
+    setattr(Methods, _name, later_method(Methods, _name))
+for _name in later.FILLING_METHODS:
+    setattr(Methods, _name, later.filling_method(_name))
 
 
 class Tensor(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-from tinygrad_mnist.ops import rearranging, shapes
+from tinygrad_mnist.ops import shapes
 from tinygrad_mnist.record import TensorBase
 
 Tensor = Any
@@ -18,7 +18,6 @@ class Views(TensorBase):
 
     view = shapes.view
     expand = shapes.expand
-    repeat = rearranging.repeat
 
     @property
     def T(self) -> Tensor:

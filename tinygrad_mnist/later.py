@@ -1,0 +1,125 @@
+"""What loads when it is first used, so that the package imports fast: operations, packages.
+
+A test holds the lists of operations and the files' own `__all__` to be the same.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+from tinygrad_mnist.absent import absent
+
+_PACKAGES = ("datasets", "linalg", "nn", "optim", "random", "testing", "utils")
+_RANDOM = (
+    "Generator", "bernoulli", "default_generator", "get_rng_state", "initial_seed", "manual_seed",
+    "multinomial", "normal", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like",
+    "randperm", "seed", "set_rng_state",
+)  # fmt: skip
+FILLING_METHODS = (
+    "bernoulli_", "cauchy_", "exponential_", "geometric_", "log_normal_", "normal_", "random_",
+    "uniform_",
+)  # fmt: skip
+
+FILES: dict[str, tuple[str, ...]] = {
+    "activations": ("relu",),
+    "contractions": (
+        "addbmm", "addmm", "addmv", "addr", "baddbmm", "einsum", "ger", "inner", "outer",
+        "tensordot",
+    ),
+    "convolution": ("conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d"),
+    "cumulative": ("cummax", "cummin", "cumprod", "cumsum", "diff", "prod"),
+    "diagonals": (
+        "diag", "diag_embed", "diagflat", "diagonal", "trace", "tril", "tril_indices",
+        "triu", "triu_indices",
+    ),
+    "error_function": ("erf",),
+    "extremes": ("amax", "amin", "aminmax", "argmax", "argmin", "max", "min"),
+    "gathering": (
+        "argwhere", "gather", "index_add", "index_copy", "index_fill", "index_select",
+        "masked_scatter", "masked_select", "nonzero", "scatter", "scatter_add", "take",
+        "take_along_dim",
+    ),
+    "joining": (
+        "atleast_1d", "atleast_2d", "atleast_3d", "cat", "chunk", "column_stack", "concat",
+        "concatenate", "dsplit", "dstack", "hsplit", "hstack", "row_stack", "split",
+        "split_with_sizes", "stack", "tensor_split", "vsplit", "vstack",
+    ),
+    "norms": ("norm",),
+    "padding": (),
+    "pooling": ("adaptive_avg_pool1d", "avg_pool1d", "max_pool1d", "max_pool2d"),
+    "rearranging": (
+        "flip", "fliplr", "flipud", "meshgrid", "ravel", "repeat_interleave", "roll",
+        "rot90", "tile",
+    ),
+    "softmax": ("log_softmax", "softmax"),
+    "sorting": (
+        "argsort", "kthvalue", "median", "mode", "msort", "sort", "topk", "unique",
+        "unique_consecutive",
+    ),
+    "statistics": ("bincount", "std", "std_mean", "var", "var_mean"),
+}  # fmt: skip
+"""For each file that loads later, the functions in it."""
+
+FUNCTIONS_ONLY = frozenset((
+    "adaptive_avg_pool1d", "atleast_1d", "atleast_2d", "atleast_3d", "avg_pool1d", "cat",
+    "column_stack", "concat", "concatenate", "conv1d", "conv2d", "conv_transpose1d",
+    "conv_transpose2d", "dstack", "einsum", "hstack", "max_pool1d", "max_pool2d", "meshgrid",
+    "row_stack", "stack", "std_mean", "tensordot", "tril_indices", "triu_indices", "var_mean",
+    "vstack",
+))  # fmt: skip
+"""Those that are no methods of a tensor."""
+
+METHODS_ONLY = {"repeat": "rearranging"}
+"""Methods that are no functions of the package, and their files."""
+
+FUNCTIONS = {name: file for file, names in FILES.items() for name in names}
+"""The file of each function."""
+
+METHODS = METHODS_ONLY | {n: file for n, file in FUNCTIONS.items() if n not in FUNCTIONS_ONLY}
+"""The file of each operation that is a method too."""
+
+
+def operation(name: str) -> Any:
+    """The operation called `name`, from its file in `ops`."""
+    file = FUNCTIONS.get(name) or METHODS_ONLY[name]
+    return getattr(importlib.import_module(f"tinygrad_mnist.ops.{file}"), name)
+
+
+def load_or_refuse(name: str) -> Any:
+    """The package's `__getattr__`: what is loaded when first asked for, or the error."""
+    if name in _PACKAGES:
+        return importlib.import_module(f"tinygrad_mnist.{name}")
+    if name in _RANDOM:
+        found = getattr(importlib.import_module("tinygrad_mnist.random"), name)
+    elif name in FUNCTIONS:
+        found = operation(name)
+    elif name == "__all__":
+        return names()
+    elif name.startswith("__"):
+        raise AttributeError(f"module 'tinygrad_mnist' has no attribute '{name}'")
+    else:
+        raise absent(name)
+    setattr(sys.modules["tinygrad_mnist"], name, found)
+    return found
+
+
+def names() -> list[str]:
+    """The package's `__dir__`: what is there, and what is loaded when first asked for."""
+    return sorted({*vars(sys.modules["tinygrad_mnist"]), *_PACKAGES, *_RANDOM, *FUNCTIONS})
+
+
+def filling_method(name: str) -> Any:
+    """A tensor's method that fills it by chance; the first call loads the real one.
+
+    (A `__getattr__` of the Tensor class would do as well, but make every attribute slower.)
+    """
+
+    def method(self: Any, *arguments: Any, **named: Any) -> Any:
+        importlib.import_module("tinygrad_mnist.random")
+        return getattr(self, name)(*arguments, **named)
+
+    method.__name__ = method.__qualname__ = name
+    method.__doc__ = "Filled with random numbers: see tinygrad_mnist.random."
+    return method
