@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from tinygrad_mnist.cli import data, parity, train
+from tinygrad_mnist.cli import data, parity, run, train
 
 HELP = (
     "A tensor engine with automatic differentiation, small enough to read, trained on MNIST.\n\n"
@@ -13,6 +13,7 @@ HELP = (
     "  [cyan]tinygrad-mnist train --help[/cyan]   what else it can train, and what it can write\n"
     "  [cyan]tinygrad-mnist data info[/cyan]      where MNIST is looked for, and what is found\n"
     "  [cyan]tinygrad-mnist data show[/cyan]      some digits, drawn in the terminal\n"
+    "  [cyan]tinygrad-mnist run my.py[/cyan]      a PyTorch script on this engine\n"
     "  [cyan]tinygrad-mnist parity[/cyan]         how far every operation is from PyTorch"
 )
 
@@ -27,6 +28,7 @@ app = typer.Typer(
 app.command(help=train.HELP)(train.train)
 app.add_typer(data.app, name="data")
 app.command(help=parity.HELP)(parity.parity)
+app.command(help=run.HELP, context_settings=run.CONTEXT)(run.run)
 
 
 def _print_version(wanted: bool) -> None:

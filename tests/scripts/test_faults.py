@@ -1,0 +1,126 @@
+"""What a person is told when a script fails."""
+
+import pytest
+
+ABSENT = [
+    ("import torch.fft", "torch.fft", "numpy.fft"),
+    ("from torch import fft", "torch.fft", "numpy.fft"),
+    ("torch.fft.fft(torch.ones(3))", "torch.fft.fft", "numpy.fft"),
+    ("from torch.nn import Transformer", "torch.nn.Transformer", ""),
+    ("torch.nn.functional.ctc_loss()", "torch.nn.functional.ctc_loss", ""),
+    ("torch.ones(3).fill_diagonal_(1)", "torch.Tensor.fill_diagonal_", ""),
+    ("from torch.utils.tensorboard import SummaryWriter", "torch.utils.tensorboard", ""),
+    ("import torchvision", "torchvision", "MNIST"),
+    ("from torchvision import transforms", "torchvision", "MNIST"),
+    ("import no_such_package.deep", "no_such_package", "not installed"),
+]
+
+
+@pytest.mark.parametrize(("code", "name", "way"), ABSENT)
+def test_an_absent_name_is_told_in_a_sentence(code, name, way, write, run):
+    done = run(write("job.py", f"import torch\n\n\ndef work():\n    {code}\n\n\nwork()\n"))
+    sentence, line = done.stderr.splitlines()
+    assert done.returncode == 1
+    assert sentence.startswith(f"error: job.py, line 5: {name} ")
+    assert way in sentence
+    assert line == f"    {code}"
+
+
+def test_a_script_can_ask_what_there_is(write, run):
+    script = write(
+        "asks.py",
+        """
+        import torch
+
+        try:
+            import torchvision
+        except ImportError:
+            print("no torchvision")
+        try:
+            from torch import sparse
+        except ImportError:
+            print("no sparse")
+        print(hasattr(torch, "vmap"), getattr(torch, "hub", None))
+        """,
+    )
+    done = run(script)
+    assert (done.stdout, done.stderr) == ("no torchvision\nno sparse\nFalse None\n", "")
+
+
+FAILS = """
+    import torch
+    from torch import nn
+
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.linear = nn.Linear(4, 2)
+
+        def forward(self, x):
+            return self.linear(x)
+
+
+    Net()(torch.ones(3, 5))
+"""
+
+
+def test_a_traceback_shows_the_scripts_frames(write, run):
+    script = write("fails.py", FAILS)
+    done = run(script)
+    assert done.returncode == 1
+    assert done.stderr.count('File "') == done.stderr.count(f'File "{script}"') == 2
+    assert "line 12, in forward" in done.stderr
+    *_, error, engine = done.stderr.splitlines()
+    assert error.startswith("RuntimeError: mat1 and mat2 shapes cannot be multiplied (3x5 and 4x2)")
+    assert engine == "(tinygrad_mnist computed this, in PyTorch's place)"
+
+
+def test_the_engines_frames_are_shown_if_asked_for(write, run):
+    done = run(write("fails.py", FAILS), full_traceback=True)
+    assert "tinygrad_mnist/nn/modules" in done.stderr
+
+
+def test_an_error_of_the_scripts_own(write, run):
+    done = run(write("fails.py", "import torch\nraise ValueError('mine')\n"))
+    assert done.stderr.splitlines()[-1] == "ValueError: mine"
+    assert "tinygrad_mnist" not in done.stderr
+
+
+def test_a_mistake_in_the_script(write, run):
+    done = run(write("fails.py", "x = (1\n"))
+    assert "SyntaxError" in done.stderr
+    assert "scripts/cells.py" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("bytes.py", b"\xff\xfe\x00", "is not a text"),
+        ("null.py", b"x = 1\0\n", "null bytes"),
+        ("broken.ipynb", b"{", "it is not JSON"),
+        ("list.ipynb", b"[]", "no list of cells"),
+        ("other.ipynb", b'{"cells": [], "metadata": {"language_info": {"name": "R"}}}', "of r"),
+        ("prose.md", b"# Nothing to run\n", "no cell of Python"),
+    ],
+)
+def test_a_file_that_cannot_be_run(name, content, sentence, run, tmp_path):
+    (tmp_path / name).write_bytes(content)
+    done = run(tmp_path / name)
+    assert done.returncode == 1
+    assert sentence in done.stderr
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_no_such_file(run, tmp_path):
+    assert run(tmp_path / "nowhere.py").stderr.endswith("(No such file or directory)\n")
+    assert run(tmp_path).stderr.endswith("(Is a directory)\n")
+
+
+def test_a_download_without_network(notebook_seed, run, tmp_path):
+    done = run(notebook_seed)
+    sentence, _ = done.stderr.splitlines()
+    assert done.returncode == 1
+    assert sentence.startswith("error: cell 1, line 13: https://github.com/pytorch/tutorials/")
+    assert "could not be fetched" in sentence

@@ -1,0 +1,143 @@
+"""Running a program: a script at once, a notebook cell by cell, each showing its output."""
+
+from __future__ import annotations
+
+import ast
+import io
+import sys
+import tokenize
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import CodeType
+from typing import Any, TextIO
+
+from .magics import without_magics
+from .program import Cell, Program
+
+__all__ = ["execute"]
+
+_COMMENTS = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.ENDMARKER, tokenize.DEDENT)
+
+
+def execute(program: Program, namespace: dict[str, Any]) -> None:
+    """Run `program` with `namespace` as its global names; errors of the program come through."""
+    program.remember_lines()
+    if program.is_notebook:
+        _Notebook(program, namespace).run()
+        return
+    (script,) = program.cells
+    exec(compile(script.source, script.filename, "exec", dont_inherit=True), namespace)
+
+
+class _Notebook:
+    """A notebook that is being run."""
+
+    def __init__(self, program: Program, namespace: dict[str, Any]) -> None:
+        self.program = program
+        self.namespace = namespace
+        self.sources = []
+        self.notices: list[tuple[Cell, int, str]] = []
+        for cell in program.cells:
+            source, skipped = without_magics(cell.source)
+            self.sources.append(source)
+            self.notices += [
+                (cell, line, f"{text} is IPython's; skipped") for line, text in skipped
+            ]
+        self.used = frozenset().union(*map(_names_read, self.sources))
+        """Names that some cell reads."""
+
+    def run(self) -> None:
+        """Run the cells, each under a heading if it has something to show."""
+        for cell, source in zip(self.program.cells, self.sources, strict=True):
+            for owner, line, text in self.notices:
+                if owner is cell:
+                    self._notice(cell, line, text)
+            with _headed(f"cell {cell.number}:"):
+                self._run_cell(cell, source)
+
+    def _notice(self, cell: Cell, line: int, text: str) -> None:
+        sys.stdout.flush()
+        sys.stderr.write(f"note: {self.program.place(cell.filename, line)}: {text}\n")
+
+    def _run_cell(self, cell: Cell, source: str) -> None:
+        tree = ast.parse(source, cell.filename)
+        shown = [] if _ends_with_semicolon(source) else tree.body[-1:]
+        for statement in tree.body:
+            if isinstance(statement, ast.Expr) and statement in shown:
+                self._exec(compile(ast.Interactive([statement]), cell.filename, "single"))
+            elif isinstance(statement, ast.Import | ast.ImportFrom):
+                self._import(cell, statement)
+            else:
+                self._exec(_compiled(statement, cell))
+
+    def _exec(self, code: CodeType) -> None:
+        exec(code, self.namespace)
+
+    def _import(self, cell: Cell, statement: ast.Import | ast.ImportFrom) -> None:
+        """Run an import; one that fails is passed over where no cell reads what it would give.
+
+        Notebooks are full of imports that nobody needs any more.
+        """
+        try:
+            self._exec(_compiled(statement, cell))
+        except ModuleNotFoundError as error:
+            names = [alias.asname or alias.name.partition(".")[0] for alias in statement.names]
+            if "*" in names or not self.used.isdisjoint(names):
+                raise
+            missing = (error.name or "").partition(".")[0]
+            self._notice(
+                cell,
+                statement.lineno,
+                f"{missing} is not installed; no cell uses {', '.join(names)}, so the import is "
+                "passed over",
+            )
+
+
+def _compiled(statement: ast.stmt, cell: Cell) -> CodeType:
+    module = ast.Module([statement], type_ignores=[])
+    return compile(module, cell.filename, "exec", dont_inherit=True)
+
+
+def _names_read(source: str) -> set[str]:
+    """The names that code reads (none where it is no Python: running it will tell)."""
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:
+        return set()
+    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
+    return {node.id for node in nodes if isinstance(node.ctx, ast.Load)}
+
+
+def _ends_with_semicolon(source: str) -> bool:
+    """Whether the last thing in the cell, comments aside, is a semicolon: show no value."""
+    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+    strings = [token.string for token in tokens if token.type not in _COMMENTS]
+    return strings[-1:] == [";"]
+
+
+class _Headed(io.TextIOBase):
+    """An output that writes a heading before the first text."""
+
+    def __init__(self, output: TextIO, heading: str) -> None:
+        self.output = output
+        self.heading = heading
+
+    def write(self, text: str) -> int:
+        if text and self.heading:
+            self.output.write(f"{self.heading}\n")
+            self.heading = ""
+        return self.output.write(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.output, name)
+
+
+@contextmanager
+def _headed(heading: str) -> Iterator[None]:
+    """Give what is printed inside the `with` block a heading, if anything is."""
+    output = sys.stdout
+    sys.stdout = _Headed(output, heading)
+    try:
+        yield
+    finally:
+        sys.stdout = output

@@ -1,0 +1,163 @@
+"""What a person is told when a script fails: its own lines, in a sentence where one says it all."""
+
+from __future__ import annotations
+
+import ast
+import linecache
+import os
+import re
+import sys
+import traceback
+from collections.abc import Iterator
+from types import FrameType, TracebackType
+from typing import TextIO
+
+import tinygrad_mnist
+from tinygrad_mnist.absent import Absent, absent
+
+from .program import Program
+from .torch_names import AbsentModule
+
+__all__ = ["is_of_script", "tell"]
+
+_OURS = os.path.dirname(os.path.abspath(tinygrad_mnist.__file__)) + os.sep
+_MACHINERY = ("<frozen ", "<string>")
+_CANNOT_IMPORT = re.compile(r"cannot import name '(\w+)' from '(torch[\w.]*)'")
+
+
+def is_of_script(filename: str) -> bool:
+    """Whether code of this file is the person's: neither this package's nor Python's own."""
+    return not filename.startswith((_OURS, *_MACHINERY))
+
+
+def tell(
+    error: BaseException, program: Program, output: TextIO | None = None, full: bool = False
+) -> None:
+    """Write what went wrong: a sentence where that says it all, else a traceback.
+
+    The traceback shows the script's frames only, unless `full`.
+    """
+    output = sys.stderr if output is None else output
+    sentence = None if full else _sentence(error, program)
+    if sentence is None:
+        output.write(_traceback(error, full))
+        frames = list(_frames(error.__traceback__))
+        if frames and not is_of_script(frames[-1][0].f_code.co_filename):
+            output.write("(tinygrad_mnist computed this, in PyTorch's place)\n")
+        if program.is_notebook and (place := _place(error, program)):
+            output.write(f"error: {place}\n")
+        return
+    output.write(f"error: {_place(error, program)}: {sentence}\n")
+    if line := _line(error):
+        output.write(f"    {line}\n")
+
+
+def _frames(trace: TracebackType | None) -> Iterator[tuple[FrameType, TracebackType]]:
+    while trace is not None:
+        yield trace.tb_frame, trace
+        trace = trace.tb_next
+
+
+def _last_of_script(error: BaseException) -> TracebackType | None:
+    """The innermost step of the traceback that is in the person's code."""
+    found = None
+    for frame, trace in _frames(error.__traceback__):
+        name = frame.f_code.co_filename
+        if is_of_script(name) and "site-packages" not in name and not _of_python(name):
+            found = trace
+    return found
+
+
+def _of_python(filename: str) -> bool:
+    return filename.startswith(os.path.dirname(os.path.abspath(os.__file__)) + os.sep)
+
+
+def _place(error: BaseException, program: Program) -> str:
+    if isinstance(error, SyntaxError) and error.filename and error.lineno:
+        return program.place(error.filename, error.lineno)
+    trace = _last_of_script(error)
+    if trace is None:
+        return program.path.name
+    return program.place(trace.tb_frame.f_code.co_filename, trace.tb_lineno)
+
+
+def _line(error: BaseException) -> str:
+    trace = _last_of_script(error)
+    if trace is None:
+        return ""
+    return linecache.getline(trace.tb_frame.f_code.co_filename, trace.tb_lineno).strip()
+
+
+def _sentence(error: BaseException, program: Program) -> str | None:
+    """What says it all; None where a traceback is needed."""
+    if isinstance(error, AbsentModule):
+        return str(error)
+    if isinstance(error, Absent):
+        return _with_dotted_name(str(error), error)
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        return f"{error.name} is not installed in this Python ({sys.executable})"
+    if isinstance(error, ImportError) and (named := _CANNOT_IMPORT.search(str(error))):
+        name, module = named.groups()
+        return str(absent(f"{module}.{name}".removeprefix("torch.")))
+    if isinstance(error, AttributeError) and isinstance(error.obj, tinygrad_mnist.Tensor):
+        return str(absent(f"Tensor.{error.name}"))
+    return _network_sentence(error)
+
+
+def _network_sentence(error: BaseException) -> str | None:
+    """For a download that failed, what was asked for and what to do."""
+    modules = {kind.__module__ for kind in type(error).__mro__}
+    if not modules & {"requests.exceptions", "urllib.error"}:
+        return None
+    request = getattr(error, "request", None)
+    asked_for = getattr(request, "url", None) or getattr(error, "filename", None) or "what it needs"
+    return (
+        f"{asked_for} could not be fetched ({type(error).__name__}). If the file is put where the "
+        "script looks for it, many scripts need no network"
+    )
+
+
+def _with_dotted_name(sentence: str, error: Absent) -> str:
+    """The sentence about `torch.fft`, where the script says `torch.fft.fft`, with that name."""
+    trace = _last_of_script(error)
+    name = sentence.partition(" ")[0]
+    if trace is None:
+        return sentence
+    code = trace.tb_frame.f_code
+    line, end_line, start, end = list(code.co_positions())[trace.tb_lasti // 2]
+    source = "".join(linecache.getlines(code.co_filename))
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:
+        return sentence
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Attribute):
+            continue
+        inner: ast.expr = node
+        behind: list[str] = []
+        while isinstance(inner, ast.Attribute):
+            place = (inner.lineno, inner.end_lineno, inner.col_offset, inner.end_col_offset)
+            if place == (line, end_line, start, end) and behind:
+                return sentence.replace(name, ".".join([name, *reversed(behind)]), 1)
+            behind.append(inner.attr)
+            inner = inner.value
+    return sentence
+
+
+def _traceback(error: BaseException, full: bool) -> str:
+    shown = traceback.TracebackException.from_exception(error)
+    if not full:
+        _strip(shown, set())
+    return "".join(shown.format())
+
+
+def _strip(shown: traceback.TracebackException, seen: set[int]) -> None:
+    """Take out, here and in the errors that led to it, all frames that are not the script's."""
+    if id(shown) in seen:
+        return
+    seen.add(id(shown))
+    kept = [frame for frame in shown.stack if is_of_script(frame.filename)]
+    shown.stack[:] = kept
+    for other in (shown.__cause__, shown.__context__):
+        if other is not None:
+            _strip(other, seen)
