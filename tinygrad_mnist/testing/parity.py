@@ -116,7 +116,9 @@ def assert_parity(
     - "terms": of the sum of absolute terms, for functions that are sums of products of their
       inputs (sum, matmul, a convolution): found by calling `torch_fn` on absolute values;
     - a function: the same, found by calling this one on PyTorch tensors of absolute values;
-    - "largest": of the largest number in the same result or gradient.
+    - "largest": of the largest number in the same result or gradient;
+    - "sight": of the largest number among inputs, results and gradients, for functions that
+      subtract what is nearly equal (a variance).
 
     `seed` fixes the random numbers; a failure names the one it was found with. Unless given, it
     is 0 inside a Hypothesis test, what `--parity-seed` says under pytest, and new every time
@@ -270,12 +272,18 @@ def _scales(
             {name: _largest([a]) for name, a in found.items() if isinstance(a, np.ndarray)}
             for found in (theirs.values, theirs.gradients)
         )
+    if scale == "sight":
+        in_sight = [*arrays_of(given), *theirs.values.values(), *theirs.gradients.values()]
+        largest = max(_largest(in_sight), 1.0)
+        return dict.fromkeys(theirs.values, largest), dict.fromkeys(theirs.gradients, largest)
     orders: Any = {"seed": seed, "gradients": bool(theirs.gradients)}
     if scale is None:
         return {}, _broadcast_scales(torch_fn, given, theirs, orders)
     terms = torch_fn if scale == "terms" else scale
     if isinstance(terms, str):
-        raise ValueError(f"scale must be None, 'terms', 'largest' or a function, not '{scale}'")
+        raise ValueError(
+            f"scale must be None, 'terms', 'largest', 'sight' or a function, not '{scale}'"
+        )
     found = observe(pytorch(), terms, given, **orders, absolute=True)
     return found.values, found.gradients
 

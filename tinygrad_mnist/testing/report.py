@@ -25,6 +25,8 @@ class Row:
     """What was found of one operation."""
 
     operation: str
+    also: tuple[str, ...] = ()
+    """Other names of it, each tried in every situation."""
     samples: int = 0
     """Samples that were computed and compared."""
     raised: int = 0
@@ -115,8 +117,14 @@ class Report:
 
     def markdown(self) -> str:
         """A page of documentation."""
+        totals = self.totals
         made_with = ", ".join(f"{name} {version}" for name, version in self.versions.items())
-        table = markdown_table(_HEADS, [row.cells() for row in (*self.rows, self.totals)])
+        rows = [
+            (f"**{head}**", *cells) if row is totals else (_spelled(row), *cells)
+            for row in (*self.rows, totals)
+            for head, *cells in [row.cells()]
+        ]
+        table = markdown_table(_HEADS, rows)
         return f"{_INTRODUCTION.strip()}\n\nMeasured with {made_with}.\n\n{table}\n"
 
     def json(self) -> str:
@@ -124,6 +132,12 @@ class Report:
         rows = [_finite(asdict(row)) for row in (*self.rows, self.totals)]
         return json.dumps({"versions": self.versions, "rows": rows[:-1], "totals": rows[-1]},
                           indent=2, allow_nan=False) + "\n"  # fmt: skip
+
+
+def _spelled(row: Row) -> str:
+    """The operation's names as code."""
+    first = f"`{row.operation}`"
+    return f"{first}, also {', '.join(f'`{name}`' for name in row.also)}" if row.also else first
 
 
 def _finite(row: dict[str, Any]) -> dict[str, Any]:
@@ -158,7 +172,7 @@ def measure(operation: Operation, examples: int, seed: int = 0) -> Row:
     """Try `operation` on so many `examples` in each of its situations, and on wrong arguments."""
     import hypothesis
 
-    row = Row(operation.name)
+    row = Row(operation.name, operation.also)
     quiet = hypothesis.settings(
         max_examples=examples,
         deadline=None,
@@ -168,13 +182,18 @@ def measure(operation: Operation, examples: int, seed: int = 0) -> Row:
     )
 
     def tried(situation: str, sample: Sample) -> None:
-        row.add(sample, operation.compare(sample), situation)
+        """The operation's other names are tried on the first sample of each situation."""
+        first = situation not in begun
+        begun.add(situation)
+        for name in operation.names if first else operation.names[:1]:
+            row.add(sample, operation.compare(sample, name), situation)
 
+    begun: set[str] = set()
     for situation in operation.situations:
         several = hypothesis.given(operation.samples(situation))
         hypothesis.seed(seed)(quiet(several(_named(tried, situation))))()
     for wrong in operation.errors:
-        row.add_error(wrong, operation.compare(wrong))
+        row.add_error(wrong, operation.compare(wrong, gradients=False))
     return row
 
 

@@ -53,6 +53,8 @@ OPERATIONS = [
            errors=(sample(_matrix, np.ones(2, np.float32)),)),
     _named("threshold", unary(threshold=(0.0, 0.5), value=(-1.0, 2.0)), primitives=()),
     _named("silu", unary(), ulp=8, scale="largest", errors=NOT_A_TENSOR),
+    _named("gelu", unary(approximate=("none", "tanh")), ulp=16, scale="largest",
+           primitives=("erf",), errors=(sample(_matrix, approximate="most"),)),
     _named("mish", unary(), ulp=8, scale="largest", primitives=()),
     _named("softplus", unary(beta=(1.0, 2.0), threshold=(20.0, 1.0)), ulp=4),
     _named("logsigmoid", unary(), ulp=4, primitives=("log_sigmoid",)),

@@ -69,6 +69,7 @@ OPERATIONS = [
               primitives=(), errors=(sample(-1), sample("text"))),
     Operation("tensor", _nested, primitives=(),
               errors=(sample([1, [2]]), sample([[1], [2, 3]]), sample("text"), sample([None]))),
+    Operation("asarray", unary(), primitives=(), errors=(sample("text"),)),
     Operation("as_tensor", unary(), primitives=(), errors=(sample("text"),)),
     Operation("scalar_tensor", lambda make: make.sample(make.choice(1, 2.5)), primitives=()),
     *[Operation(f"Tensor.{name}", lambda make: make.sample(make.array(), make.shape()),
@@ -76,5 +77,6 @@ OPERATIONS = [
       for name in ("new_zeros", "new_ones")],
     Operation("Tensor.new_full", lambda make: make.sample(make.array(), make.shape(), 2),
               primitives=()),
+    Operation("Tensor.new", lambda make: make.sample(make.array(), [1, 2]), primitives=()),
     Operation("Tensor.new_tensor", lambda make: make.sample(make.array(), [1, 2]), primitives=()),
 ]  # fmt: skip

@@ -46,6 +46,7 @@ _UNARY = [
     Operation("sin", unary(), ulp=2, errors=NOT_A_TENSOR),
     Operation("cos", unary(), ulp=2),
     Operation("tan", unary(), ulp=4, scale="largest", primitives=()),
+    Operation("erf", unary(), ulp=4),
     Operation("tanh", unary(), ulp=2, scale=_slope_one("tanh")),
     Operation("sigmoid", unary(), ulp=4),
     Operation("relu", unary(), errors=NOT_A_TENSOR),
@@ -125,6 +126,14 @@ def _choices(make: Maker) -> Sample:
     return make.sample(mask, x, y)
 
 
+def _chosen(make: Maker) -> Sample:
+    """The same with the tensor that is kept first."""
+    condition, x, y = _choices(make).arguments
+    if not isinstance(x, np.ndarray):
+        x = make.array(condition.shape)
+    return make.sample(x, condition, y)
+
+
 def _bounds(make: Maker) -> Sample:
     x, low, high = make.arrays(3)
     if make.situation in ("broadcast", "mixed"):
@@ -144,10 +153,12 @@ _CHOOSING = [
     Operation("where", _choices,
               errors=(sample(_vector, _vector, _vector),
                       sample(np.array([True, False]), _vector, _three))),
+    Operation("Tensor.where", _chosen, ulp=0, gradient_ulp=4, scale="terms",
+              errors=(sample(_vector, _vector, _vector),)),
     Operation("clamp", _bounds, errors=(sample(_vector), *NOT_A_TENSOR)),
     Operation("clamp_min", binary(), primitives=(), errors=NOT_A_TENSOR),
     Operation("clamp_max", binary(), primitives=(), errors=NOT_A_TENSOR),
-    Operation("masked_fill", _masked, primitives=("where",),
+    Operation("masked_fill", _masked, gradient_ulp=4, scale="terms", primitives=("where",),
               errors=(sample(_vector, _vector, 1.0), sample(_vector, np.array([True]), "text"))),
 ]  # fmt: skip
 

@@ -18,17 +18,6 @@ _vector = np.ones(2, np.float32)
 _matrix = np.ones((2, 3), np.float32)
 
 
-def _changing(name: str) -> Any:
-    """The method, called on a copy: a leaf that requires a gradient may not be changed."""
-
-    def function(engine: Any, x: Any, *arguments: Any, **options: Any) -> Any:
-        changed = x.clone()
-        result = getattr(changed, name)(*arguments, **options)
-        return changed, result is changed
-
-    return function
-
-
 def in_place(operations: Iterable[Operation], *, gradients: bool = True) -> list[Operation]:
     """A row for each method that writes what an operation with the same name gives.
 
@@ -42,9 +31,9 @@ def in_place(operations: Iterable[Operation], *, gradients: bool = True) -> list
         if row.public and row.name.isidentifier() and hasattr(tinygrad_mnist.Tensor, name):
             scale = row.scale if not callable(row.scale) else _first_result(row.scale)
             made.append(
-                replace(row, name=f"Tensor.{name}", function=_changing(name), primitives=(),
+                replace(row, name=f"Tensor.{name}", function=None, primitives=(),
                         inputs=_tensor_first(row.inputs), scale=scale, errors=row.errors[:1],
-                        options={"gradients": gradients})
+                        differentiable=gradients and row.differentiable)
             )  # fmt: skip
     return made
 
@@ -76,18 +65,19 @@ def _copied(make: Maker) -> Sample:
 
 
 OPERATIONS = [
-    Operation("Tensor.zero_", unary(), _changing("zero_"), primitives=()),
-    Operation("Tensor.fill_", _filled, _changing("fill_"), primitives=(),
+    Operation("Tensor.zero_", unary(), primitives=()),
+    Operation("Tensor.fill_", _filled, primitives=(),
               errors=(sample(_vector, _vector), sample(_vector, "text"))),
-    Operation("Tensor.copy_", _copied, _changing("copy_"), primitives=(),
+    Operation("Tensor.copy_", _copied, primitives=(),
               errors=(sample(_vector, np.ones(3, np.float32)), sample(_vector, 1.0))),
+    Operation("Tensor.detach_", unary(), primitives=()),
     Operation("Tensor.squeeze_", lambda make: make.sample(make.array((1, 2))),
-              _changing("squeeze_"), primitives=()),
+              primitives=()),
     Operation("Tensor.unsqueeze_", lambda make: make.sample(make.array(), 0),
-              _changing("unsqueeze_"), primitives=(), errors=(sample(_matrix, 5),)),
+              primitives=(), errors=(sample(_matrix, 5),)),
     *[Operation(f"Tensor.{name}", lambda make: make.sample(make.array(make.shape(2)), 0, 1),
-                _changing(name), primitives=(), errors=(sample(_matrix, 0, 5),))
+                primitives=(), errors=(sample(_matrix, 0, 5),))
       for name in ("transpose_", "swapaxes_", "swapdims_")],
     Operation("Tensor.t_", lambda make: make.sample(make.array(make.shape(0, 2))),
-              _changing("t_"), primitives=()),
+              primitives=()),
 ]  # fmt: skip

@@ -125,6 +125,4 @@ OPERATIONS = [
               errors=(sample(_matrix, 0, 1, 5), sample(_matrix, 2, 0, 1))),
     Operation("select", _place, primitives=("slice",),
               errors=(sample(_matrix, 0, 2), sample(_matrix, 2, 0))),
-    Operation("unbind", lambda make: make.sample(*_place(make).arguments[:2]),
-              primitives=("slice",), errors=(sample(_matrix, 2),)),
 ]  # fmt: skip

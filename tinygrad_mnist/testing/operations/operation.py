@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import functools
+import operator
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 import tinygrad_mnist
 
 from ..parity import Comparison, compare
-from ..twins import Engine, pytorch
+from ..twins import Engine, Given, pytorch
 from .maker import SITUATIONS, Maker, Sample
 
 if TYPE_CHECKING:
@@ -19,14 +22,20 @@ if TYPE_CHECKING:
 __all__ = ["Operation", "find", "gradient_of"]
 
 
+Choice = bool | Callable[[Sample], bool]
+"""Whether to compare something, perhaps decided sample by sample."""
+
+
 @dataclass(frozen=True)
 class Operation:
     """An operation, what to try it on, and what is allowed to differ.
 
     `name` is how it is reached from either engine: "add", "nn.functional.relu", "Tensor.add_";
-    `function(engine, ...)` replaces that where it must be called in another way. `inputs` makes a
-    sample for each of `situations`. `scale` is as in `assert_parity`; a function takes the engine
-    first. `primitives` names those that this row proves, the one of its own name unless given.
+    `function(engine, ...)` replaces that where it must be called in another way; `also` are other
+    names for it. `inputs` makes a sample for each of `situations`. `scale` is as in
+    `assert_parity`; a function takes the engine first. `differentiable` says where gradients are
+    compared, `second_order` where those of gradients are. `primitives` names those that this row
+    proves, the one of its own name unless given.
     """
 
     name: str
@@ -35,13 +44,13 @@ class Operation:
     ulp: float = 0
     gradient_ulp: float | None = None
     scale: Any = None
-    second_order: bool = True
+    differentiable: Choice = True
+    second_order: Choice = True
     errors: tuple[Sample, ...] = ()
     primitives: tuple[str, ...] | None = None
     situations: tuple[str, ...] = SITUATIONS
     public: bool = True
-    options: dict[str, Any] = field(default_factory=dict)
-    """Further options of `assert_parity`."""
+    also: tuple[str, ...] = ()
 
     def samples(self, situation: str) -> st.SearchStrategy[Sample]:
         """The Hypothesis strategy for samples of one of `SITUATIONS`."""
@@ -53,33 +62,43 @@ class Operation:
 
         return sample()
 
-    def call(self, engine: Engine, *arguments: Any, **options: Any) -> Any:
-        """The operation on tensors of `engine`."""
-        if self.function is not None:
-            return self.function(engine, *arguments, **options)
-        return find(engine, self.name)(*arguments, **options)
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All that it is called."""
+        return (self.name, *self.also)
 
-    def compare(self, sample: Sample, *, second_order: bool | None = None) -> Comparison:
-        """Both engines on a sample."""
+    def call(self, engine: Engine, name: str, *arguments: Any, **options: Any) -> Any:
+        """The operation, by one of its `names`, on tensors of `engine`."""
+        if self.function is not None and name == self.name:
+            return self.function(engine, *arguments, **options)
+        return find(engine, name)(*arguments, **options)
+
+    def compare(
+        self, sample: Sample, name: str | None = None, *, gradients: bool = True
+    ) -> Comparison:
+        """Both engines on a sample, by one of the `names`.
+
+        A method needs a tensor to begin with: on other samples the operation's own name is used.
+        """
+        called = self.name if name is None or not _fits(name, sample) else name
 
         def run(engine: Engine, options: dict[str, Any], *arguments: Any) -> Any:
-            return self.call(engine, *arguments, **options)
+            return self.call(engine, called, *arguments, **options)
 
         def scale(options: dict[str, Any], *arguments: Any) -> Any:
             return self.scale(pytorch(), *arguments, **options)
 
-        wanted = self.second_order and sample.finite
         return compare(
             functools.partial(run, tinygrad_mnist),
             functools.partial(run, pytorch()),
             sample.options,
             *sample.arguments,
-            second_order=wanted if second_order is None else second_order,
+            gradients=gradients and _chosen(self.differentiable, sample),
+            second_order=gradients and sample.finite and _chosen(self.second_order, sample),
             ulp=self.ulp,
             gradient_ulp=self.gradient_ulp,
             scale=scale if callable(self.scale) else self.scale,
             seed=sample.seed,
-            **self.options,
         )
 
     @property
@@ -88,12 +107,50 @@ class Operation:
         return (self.name.split(".")[-1],) if self.primitives is None else self.primitives
 
 
+def _chosen(choice: Choice, sample: Sample) -> bool:
+    return choice(sample) if callable(choice) else choice
+
+
+def _fits(name: str, sample: Sample) -> bool:
+    """Whether a method has its tensor, and a reflected operator its number."""
+    if not name.startswith("Tensor."):
+        return True
+    first, *rest = [isinstance(each, np.ndarray | Given) for each in sample.arguments]
+    return first and not (name.startswith("Tensor.__r") and any(rest))
+
+
 def find(engine: Engine, name: str) -> Any:
-    """What `name` stands for on `engine`; a method as a function of its tensor."""
-    if name.startswith("Tensor."):
-        method = name.removeprefix("Tensor.")
-        return lambda tensor, *arguments, **options: getattr(tensor, method)(*arguments, **options)
-    return functools.reduce(getattr, name.split("."), engine)
+    """What `name` stands for on `engine`; a method as a function of its tensor.
+
+    "Tensor.__add__" is x + y, "Tensor.__radd__" y + x. A method that works in place is called on
+    a copy, since a leaf that requires a gradient may not be changed; the result is what became of
+    the copy, and whether the method returned it.
+    """
+    if not name.startswith("Tensor."):
+        return functools.reduce(getattr, name.split("."), engine)
+    method = name.removeprefix("Tensor.")
+    if method.endswith("__") and hasattr(operator, method):
+        return functools.partial(_operated, method)
+    if method.endswith("__") and hasattr(operator, method.replace("__r", "__", 1)):
+        return lambda x, y: getattr(operator, method.replace("__r", "__", 1))(y, x)
+    if method.endswith("_") and not method.endswith("__"):
+        return functools.partial(_changed, method)
+    return lambda tensor, *arguments, **options: getattr(tensor, method)(*arguments, **options)
+
+
+def _operated(method: str, tensor: Any, *arguments: Any) -> Any:
+    """An operator, those that work in place on a copy as well."""
+    if not method.startswith("__i") or method in ("__invert__", "__index__"):
+        return getattr(operator, method)(tensor, *arguments)
+    copy = tensor.clone()
+    result = getattr(operator, method)(copy, *arguments)
+    return copy, result is copy
+
+
+def _changed(method: str, tensor: Any, *arguments: Any, **options: Any) -> Any:
+    copy = tensor.clone()
+    result = getattr(copy, method)(*arguments, **options)
+    return copy, result is copy
 
 
 def gradient_of(call: Callable[..., Any]) -> Callable[..., Any]:

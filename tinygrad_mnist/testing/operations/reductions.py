@@ -21,6 +21,10 @@ def _extreme(make: Maker) -> Sample:
     return make.sample(x, dim=make.dim(x.ndim), keepdim=make.flag())
 
 
+def _one_or_all(make: Maker) -> Sample:
+    return reduction(several=False)(make)
+
+
 def _aminmax(make: Maker) -> Sample:
     given = _extreme(make)
     return Sample(given.arguments[:1], given.options, given.seed)
@@ -33,6 +37,7 @@ def _always_dim(make: Maker) -> Sample:
 OPERATIONS = [
     Operation("sum", reduction(), ulp=4, scale="terms", errors=DIM_ERRORS),
     Operation("mean", reduction(), ulp=4, scale="terms", errors=DIM_ERRORS),
+    Operation("prod", _one_or_all, ulp=8, scale="terms", errors=DIM_ERRORS),
     Operation("amax", reduction(), errors=(*DIM_ERRORS, sample(_EMPTY))),
     Operation("amin", reduction(), errors=(*DIM_ERRORS, sample(_EMPTY))),
     Operation("max", _extreme, primitives=("amax", "argmax", "gather"),

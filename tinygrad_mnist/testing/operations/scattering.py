@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..twins import Given
 from .maker import Array, Maker, Sample, Shape, sample
 from .operation import Operation
 
@@ -37,11 +38,17 @@ def _with_size(shape: Shape, axis: int, size: int) -> Shape:
 
 
 def _scattered(make: Maker) -> Sample:
-    """Everywhere along one dimension of the others' sizes; the source may be larger."""
+    """Everywhere along one dimension of the others' sizes."""
     x, axis, size = _along(make)
     shape = _with_size(x.shape, axis, make.integer(0, 4) if size else 0)
-    source = tuple(n + make.integer(0, 1) for n in shape)
-    return make.sample(x, axis, _indices(make, shape, size), make.array(source, dtype=x.dtype))
+    return make.sample(x, axis, _indices(make, shape, size), make.array(shape, dtype=x.dtype))
+
+
+def _scattered_from_larger(make: Maker) -> Sample:
+    """A source with more numbers than are taken, which PyTorch gives no gradient."""
+    x, axis, index, source = _scattered(make).arguments
+    larger = make.array(tuple(n + make.integer(0, 1) for n in source.shape), dtype=x.dtype)
+    return make.sample(x, axis, index, Given(larger, False))
 
 
 def _scattered_once(make: Maker) -> Sample:
@@ -132,6 +139,9 @@ OPERATIONS = [
     Operation("scatter of a number", _one_number, lambda t, *arguments: t.scatter(*arguments),
               primitives=()),
     Operation("scatter_add", _scattered, ulp=4, scale="terms", errors=_ERRORS),
+    Operation("scatter_add from a larger source", _scattered_from_larger,
+              lambda t, *arguments: t.scatter_add(*arguments), ulp=4, scale="terms",
+              primitives=("scatter_add",)),
     Operation("index_select", _selected, ulp=4, scale="terms", primitives=("index",),
               errors=_VECTOR_ERRORS),
     Operation("index_add", _added, ulp=4, scale="terms", primitives=(),

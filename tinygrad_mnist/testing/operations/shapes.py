@@ -1,4 +1,4 @@
-"""Operations that arrange the same numbers in another shape, or join tensors."""
+"""Operations that arrange the same numbers in another shape."""
 
 from __future__ import annotations
 
@@ -80,27 +80,6 @@ def _unflattened(make: Maker) -> Sample:
     return make.sample(x, axis, make.choice(sizes, (2, -1)) if shape[axis] else sizes)
 
 
-def _joined(new_dim: bool):  # type: ignore[no-untyped-def]
-    def inputs(make: Maker) -> Sample:
-        shape = make.shape(0 if new_dim else 1)
-        axis = make.dim(len(shape) + new_dim)
-        shapes = [shape] * make.integer(1, 3)
-        if not new_dim and shape:
-            place = axis % len(shape)
-            shapes = [(*s[:place], make.integer(0, 3), *s[place + 1 :]) for s in shapes]
-        return make.sample([make.array(each) for each in shapes], axis)
-
-    return inputs
-
-
-_JOIN_ERRORS = (
-    sample([]),
-    sample([_matrix, _three]),
-    sample(_matrix),
-    sample([_matrix, 1.0]),
-    sample([_matrix, _matrix], 5),
-)
-
 OPERATIONS = [
     Operation("reshape", _other_shape, errors=(sample(_matrix, (4,)), sample(_matrix, (-1, -1)))),
     Operation("Tensor.view", _other_shape, primitives=("reshape",),
@@ -123,9 +102,6 @@ OPERATIONS = [
               errors=(sample(_matrix, (4, 3)), sample(_matrix, (3,)), sample(_matrix, (-1, 2, 3)))),
     Operation("broadcast_to", _expanded, ulp=4, scale="terms", primitives=("expand",),
               errors=(sample(_matrix, (4, 3)),)),
-    Operation("cat", _joined(new_dim=False),
-              errors=(*_JOIN_ERRORS, sample([np.float32(1) * np.ones(())]))),
-    Operation("stack", _joined(new_dim=True), primitives=("cat",), errors=_JOIN_ERRORS),
     Operation("Tensor.contiguous", unary(), primitives=("clone",)),
 ]  # fmt: skip
 

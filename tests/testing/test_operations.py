@@ -1,0 +1,94 @@
+"""The table of operations: whatever the package offers has a row, under each of its names."""
+
+import types
+
+import pytest
+
+import tinygrad_mnist
+from tinygrad_mnist.testing.operations import OPERATIONS, SITUATIONS, find
+from tinygrad_mnist.testing.twins import pytorch
+
+NOT_OPERATIONS = {
+    "settings of the process, which compute nothing": (
+        "get_default_device", "get_default_dtype", "get_num_threads", "is_grad_enabled",
+        "set_default_device", "set_default_dtype", "set_num_threads", "set_printoptions",
+    ),
+    "the state of random numbers; tests/random": (
+        "get_rng_state", "initial_seed", "manual_seed", "seed", "set_rng_state",
+    ),
+    "the walk backward itself, by which every row is tried; tests/autograd": (
+        "Tensor.backward", "Tensor.grad_fn", "Tensor.register_hook", "Tensor.retain_grad",
+        "Tensor.register_post_accumulate_grad_hook",
+    ),
+    "where memory lies, which differs from run to run; tests/tensor": ("Tensor.data_ptr",),
+    "refused with a sentence; tests/tensor": (
+        "Tensor.bfloat16", "Tensor.cuda", "Tensor.half", "Tensor.pin_memory",
+    ),
+    "what Python and NumPy ask of an object; tests/tensor": tuple(
+        f"Tensor.__{name}__"
+        for name in ("array", "array_priority", "array_wrap", "deepcopy", "format", "hash", "new",
+                     "reduce_ex", "repr")
+    ),
+}  # fmt: skip
+"""Why a public name has no row."""
+
+EXCUSED = {name for names in NOT_OPERATIONS.values() for name in names}
+COVERED = {name for row in OPERATIONS if row.public for name in row.names}
+COVERED |= {name.split(" ")[0] for name in COVERED}
+
+
+def is_function(value):
+    return callable(value) and not isinstance(value, type | types.ModuleType)
+
+
+def public_names():
+    """Every function of the package, of nn.functional and of linalg; every name of a Tensor."""
+    places = {"": tinygrad_mnist, "nn.functional.": tinygrad_mnist.nn.functional,
+              "linalg.": tinygrad_mnist.linalg}  # fmt: skip
+    for prefix, place in places.items():
+        public = dir(place) if not prefix else place.__all__
+        yield from [prefix + n for n in public
+                    if not n.startswith("_") and is_function(getattr(place, n))]  # fmt: skip
+    for name in dir(tinygrad_mnist.Tensor):
+        own = any(name in vars(kind) for kind in tinygrad_mnist.Tensor.__mro__[:-1])
+        if own and (not name.startswith("_") or name.startswith("__")):
+            yield f"Tensor.{name}"
+
+
+_OF_EVERY_CLASS = {f"Tensor.__{n}__" for n in ("annotations", "dict", "doc", "firstlineno",
+                                              "module", "slots", "static_attributes",
+                                              "weakref")}  # fmt: skip
+NAMES = sorted(set(public_names()) - _OF_EVERY_CLASS)
+
+
+def test_every_public_name_has_a_row_or_a_reason():
+    assert len(NAMES) > 500
+    missing = [name for name in NAMES if name not in COVERED | EXCUSED]
+    assert missing == [], f"give these a row in tinygrad_mnist/testing/operations: {missing}"
+
+
+def test_no_reason_is_given_for_what_has_a_row_or_is_not_there():
+    assert EXCUSED.isdisjoint(COVERED)
+    assert set(NAMES) >= EXCUSED
+
+
+def test_names_are_not_given_twice():
+    names = [row.name for row in OPERATIONS]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("row", OPERATIONS, ids=lambda row: row.name)
+def test_each_name_is_pytorch_s_as_well(row):
+    for name in row.names if row.function is None else row.also:
+        if not name.startswith("Tensor."):
+            assert callable(find(tinygrad_mnist, name))
+            assert callable(find(pytorch(), name))
+            continue
+        method = name.removeprefix("Tensor.")
+        assert hasattr(tinygrad_mnist.Tensor, method)
+        assert hasattr(pytorch().Tensor, method)
+
+
+def test_rows_leave_out_few_situations():
+    partial = {row.name for row in OPERATIONS if set(row.situations) != set(SITUATIONS)}
+    assert partial == {"topk", "kthvalue", "median", "autograd.Function"}
