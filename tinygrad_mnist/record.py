@@ -178,6 +178,7 @@ class AccumulateGrad(Record):
     """The record of a leaf: the end of a path, where `.grad` gathers."""
 
     __slots__ = ("_variable",)
+    __module__ = "builtins"  # so that it prints as PyTorch's does
 
     def __init__(self, tensor: TensorBase) -> None:
         self.primitive = None

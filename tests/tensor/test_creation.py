@@ -185,6 +185,42 @@ def test_factories(source):
     agree(source)
 
 
+BUFFERS = lines("""
+    torch.frombuffer(bytearray(b"abcdefgh"), dtype=torch.uint8)
+    torch.frombuffer(bytearray(b"abcdefgh"), dtype=torch.int32, count=1, offset=4)
+    torch.frombuffer(bytearray(b"abcdefgh"), dtype=torch.int32, count=-2)
+    torch.frombuffer(bytearray(b"abcdefgh"), dtype=torch.float32, requires_grad=True)
+    torch.frombuffer(np.ones((2, 2)), dtype=torch.float64)
+    torch.frombuffer(np.ones((4, 2))[::2], dtype=torch.float64)
+    torch.frombuffer(bytearray(b"abcdefgh"), dtype=torch.uint8, requires_grad=True)
+    torch.frombuffer(bytearray(b"abcdefgh"), dtype=torch.int32, count=3)
+    torch.frombuffer(bytearray(b"abcdefgh"), dtype=torch.int32, count=1, offset=6)
+    torch.frombuffer(bytearray(b"abcdefgh"), dtype=torch.int32, count=0)
+    torch.frombuffer(bytearray(b"abcdefgh"), dtype=torch.int32, offset=6)
+    torch.frombuffer(bytearray(b"abcdefgh"), dtype=torch.int32, offset=8)
+    torch.frombuffer(bytearray(b"abcdefgh"), dtype=torch.int32, offset=-1)
+    torch.frombuffer(bytearray(), dtype=torch.int32)
+    torch.frombuffer(3, dtype=torch.int32)
+""")
+
+
+@pytest.mark.parametrize("source", BUFFERS)
+def test_buffers(source):
+    agree(source)
+
+
+def test_a_buffer_is_shared():
+    agree("b = bytearray(3)\nt = torch.frombuffer(b, dtype=torch.uint8)\nb[0] = 5\nt")
+    agree("b = bytearray(3)\nt = torch.frombuffer(b, dtype=torch.uint8)\nt[1] = 7\nlist(b)")
+
+
+def test_a_buffer_that_is_read_only():
+    with pytest.warns(UserWarning, match="The given buffer is not writable"):
+        made = tinygrad_mnist.frombuffer(b"abc", dtype=tinygrad_mnist.uint8)
+    with pytest.raises(RuntimeError, match="read-only"):
+        made[0] = 1
+
+
 RANGES = lines("""
     torch.arange(3), torch.arange(3.0), torch.arange(1, 3)
     torch.arange(1, 3.0), torch.arange(1, 10, 3), torch.arange(10, 1, -3)

@@ -19,6 +19,7 @@ from .creation import (
     empty_like,
     eye,
     from_numpy,
+    frombuffer,
     full,
     full_like,
     ones,
@@ -49,7 +50,7 @@ from .type_names import double, float, int, long
 __all__ = [
     "BoolTensor", "ByteTensor", "DoubleTensor", "FloatTensor", "IntTensor", "LongTensor", "Size",
     "Tensor", "arange", "as_tensor", "asarray", "contiguous_format", "device", "double", "e",
-    "empty", "empty_like", "eye", "float", "from_numpy", "full", "full_like",
+    "empty", "empty_like", "eye", "float", "from_numpy", "frombuffer", "full", "full_like",
     "get_default_device", "inf", "int", "is_complex", "is_floating_point", "is_nonzero",
     "is_tensor", "layout", "linspace", "logspace", "long", "memory_format", "nan", "newaxis",
     "numel", "ones", "ones_like", "pi", "preserve_format", "scalar_tensor", "set_default_device",

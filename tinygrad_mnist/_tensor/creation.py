@@ -118,6 +118,61 @@ def from_numpy(ndarray: Array) -> Tensor:
     return wrap(carried(ndarray))
 
 
+def frombuffer(
+    buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0, requires_grad: bool = False
+) -> Tensor:
+    """A tensor of one dimension on the memory of `buffer`, which is shared.
+
+    `count` numbers are read from byte `offset` on; negative: as many as there are. Raises
+    ValueError for what has no buffer, or where these bytes are not in it, and RuntimeError for
+    memory with gaps.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.frombuffer(bytearray([1, 2, 3]), dtype=torch.uint8, offset=1)
+    tensor([2, 3], dtype=torch.uint8)
+    """
+    kind = read_dtype("frombuffer", dtype)
+    if kind is None:
+        raise TypeError("frombuffer(): argument 'dtype' must be torch.dtype, not None")
+    try:
+        memory = memoryview(buffer)
+    except TypeError:
+        raise ValueError("object does not implement Python buffer protocol.") from None
+    if not memory.c_contiguous:
+        raise RuntimeError("could not retrieve buffer from object")
+    _check_range(memory.nbytes, kind.numpy.itemsize, count, offset)
+    if memory.readonly:
+        warnings.warn(
+            "The given buffer is not writable: the tensor cannot be changed in place. Copy the "
+            "buffer, for example with bytearray(), to get one that can.",
+            UserWarning,
+            stacklevel=2,
+        )
+    return finish(np.frombuffer(buffer, kind.numpy, max(count, -1), offset), requires_grad)
+
+
+def _check_range(length: int, size: int, count: int, offset: int) -> None:
+    """ValueError unless `count` numbers of `size` bytes from `offset` on are in `length` bytes."""
+    if length == 0 or count == 0:
+        raise ValueError(f"both buffer length ({length}) and count ({count}) must not be 0")
+    if not 0 <= offset < length:
+        raise ValueError(
+            f"offset ({offset} bytes) must be non-negative and no greater than buffer length "
+            f"({length} bytes) minus 1"
+        )
+    rest = length - offset
+    if count < 0 and rest % size:
+        raise ValueError(
+            f"buffer length ({rest} bytes) after offset ({offset} bytes) must be a multiple of "
+            f"element size ({size})"
+        )
+    if count * size > rest:
+        raise ValueError(
+            f"requested buffer length ({count} * {size} bytes) after offset ({offset} bytes) must "
+            f"not be greater than actual buffer length ({length} bytes)"
+        )
+
+
 def scalar_tensor(s: Any, *, dtype: Any = None, layout: Any = None, device: Any = None,
                   requires_grad: bool = False) -> Tensor:  # fmt: skip
     """The number `s` as a tensor without dimensions, of the default type unless one is given."""
