@@ -21,8 +21,9 @@ class WriteError(Exception):
 def writing(path: Path) -> Iterator[BinaryIO]:
     """Opens a temporary file for writing bytes, which takes the name `path` at the end.
 
-    Whatever goes wrong on the way, what was at `path` before is still there and nothing else. A
-    link is followed; what is there and no regular file (a terminal, a pipe) is written to as it is.
+    Whatever goes wrong on the way, even with the machine, what was at `path` before is still there
+    and nothing else. A link is followed; what is there and no regular file (a terminal, a pipe) is
+    written to as it is.
 
     Raises:
         WriteError: the file cannot be written.
@@ -37,7 +38,10 @@ def writing(path: Path) -> Iterator[BinaryIO]:
         try:
             with temporary.open("xb") as file:
                 yield file
+                file.flush()
+                os.fsync(file.fileno())
             temporary.replace(target)
+            _sync_folder(target.parent)
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:
@@ -62,6 +66,16 @@ def check(path: Path) -> None:
             temporary.unlink()
     except OSError as error:
         raise _fault(path, error) from error
+
+
+def _sync_folder(folder: Path) -> None:
+    """Waits until the folder's new entry is on the disk, where folders can be waited for."""
+    if os.name == "posix":
+        opened = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(opened)
+        finally:
+            os.close(opened)
 
 
 def _beside(target: Path) -> Path:

@@ -11,7 +11,11 @@ from typing import Any
 
 from tinygrad_mnist.absent import absent
 
-_PACKAGES = ("datasets", "linalg", "nn", "optim", "random", "testing", "utils")
+_PACKAGES = (
+    "datasets", "linalg", "nn", "optim", "random", "safetensors", "serialization", "testing",
+    "utils",
+)  # fmt: skip
+_SERIALIZATION = ("load", "save")
 _RANDOM = (
     "Generator", "bernoulli", "default_generator", "get_rng_state", "initial_seed", "manual_seed",
     "multinomial", "normal", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like",
@@ -93,6 +97,8 @@ def load_or_refuse(name: str) -> Any:
         return importlib.import_module(f"tinygrad_mnist.{name}")
     if name in _RANDOM:
         found = getattr(importlib.import_module("tinygrad_mnist.random"), name)
+    elif name in _SERIALIZATION:
+        found = getattr(importlib.import_module("tinygrad_mnist.serialization"), name)
     elif name in FUNCTIONS:
         found = operation(name)
     elif name == "__all__":
@@ -107,7 +113,8 @@ def load_or_refuse(name: str) -> Any:
 
 def names() -> list[str]:
     """The package's `__dir__`: what is there, and what is loaded when first asked for."""
-    return sorted({*vars(sys.modules["tinygrad_mnist"]), *_PACKAGES, *_RANDOM, *FUNCTIONS})
+    later = (*_PACKAGES, *_RANDOM, *_SERIALIZATION, *FUNCTIONS)
+    return sorted({*vars(sys.modules["tinygrad_mnist"]), *later})
 
 
 def filling_method(name: str) -> Any:

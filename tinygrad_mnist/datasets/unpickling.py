@@ -1,37 +1,26 @@
 """The tutorial's pickle, read without trusting it.
 
-Unpickling calls whatever a file names. Here a file may name NumPy's `ndarray`, `dtype` and the
-functions that rebuild an array, and even these it does not get: stand-ins take their places and
-note down shape, dtype and bytes, from which the arrays are then made. First the file's opcodes
-are read without being carried out: there may be few, and only those that such a file needs.
+A file may name NumPy's `ndarray`, `dtype` and the functions that rebuild an array, and even these
+it does not get: stand-ins take their places and note down shape, dtype and bytes, from which the
+arrays are then made.
 """
 
 from __future__ import annotations
 
 import pickle
-from io import BytesIO
 from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tinygrad_mnist import pickles
 from tinygrad_mnist.datasets.errors import DataError
 
 if TYPE_CHECKING:
     from tinygrad_mnist.dtypes import Array
 
 _MAX_OPCODES = 1_000
-"""The published file has 124. Also bounds the memo, for which a pickle can claim any size."""
-
-_OPCODES = frozenset((
-    "PROTO", "FRAME", "STOP", "MARK", "NONE", "NEWFALSE", "NEWTRUE",
-    "BININT", "BININT1", "BININT2",
-    "BINSTRING", "SHORT_BINSTRING", "BINUNICODE", "SHORT_BINUNICODE",
-    "BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8",
-    "EMPTY_TUPLE", "TUPLE", "TUPLE1", "TUPLE2", "TUPLE3", "EMPTY_LIST", "APPEND", "APPENDS",
-    "BINPUT", "LONG_BINPUT", "MEMOIZE", "BINGET", "LONG_BINGET",
-    "GLOBAL", "STACK_GLOBAL", "REDUCE", "BUILD",
-))  # fmt: skip
+"""The published file has 124."""
 
 
 def read(content: bytes, name: str) -> list[tuple[Array, Array]]:
@@ -42,33 +31,12 @@ def read(content: bytes, name: str) -> list[tuple[Array, Array]]:
             ((x, y), (x, y), (x, y)), x float32 (n, 784) and y int64 (n,).
     """
     try:
-        _check_opcodes(content)
-        pairs = _Unpickler(BytesIO(content), encoding="bytes").load()
+        pairs = pickles.read(content, _VOCABULARY)
     except pickle.UnpicklingError as error:
         raise DataError(f"{name}: is not a pickle to be trusted ({error}); replace it.") from error
     except Exception as error:  # a broken pickle raises anything
         raise DataError(f"{name}: is a damaged pickle; replace it.") from error
     return _splits(pairs, name)
-
-
-class _Unpickler(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> Any:
-        """The stand-in for one of NumPy's globals; nothing else exists here."""
-        try:
-            return _STAND_INS[module, name]
-        except KeyError:
-            raise pickle.UnpicklingError(f"it names {module!r}, {name!r}") from None
-
-
-def _check_opcodes(content: bytes) -> None:
-    import pickletools
-
-    for number, (opcode, argument, _) in enumerate(pickletools.genops(content)):
-        if opcode.name not in _OPCODES:
-            raise pickle.UnpicklingError(f"it uses the opcode {opcode.name}")
-        memo = argument if isinstance(argument, int) and opcode.name.endswith("PUT") else 0
-        if max(number, memo) >= _MAX_OPCODES:
-            raise pickle.UnpicklingError(f"it has more than {_MAX_OPCODES} steps")
 
 
 class _Dtype:
@@ -126,6 +94,21 @@ _STAND_INS: dict[tuple[str, str], object] = {
     ("numpy.core.numeric", "_frombuffer"): _from_buffer,
     ("numpy._core.numeric", "_frombuffer"): _from_buffer,
 }
+
+
+def _build(thing: Any, state: Any) -> None:
+    if not isinstance(thing, _Dtype | _Array):
+        raise pickle.UnpicklingError(f"it gives a state to a {type(thing).__name__}")
+    thing.__setstate__(state)
+
+
+_VOCABULARY = pickles.Vocabulary(
+    _STAND_INS,
+    pickles.CONTAINERS | {"BINBYTES8", "BYTEARRAY8"},
+    build=_build,
+    text=lambda characters: characters.encode("latin-1"),
+    most_steps=_MAX_OPCODES,
+)
 
 
 def _splits(pairs: Any, name: str) -> list[tuple[Array, Array]]:

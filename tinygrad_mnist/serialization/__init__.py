@@ -1,0 +1,11 @@
+"""`torch.save` and `torch.load`: tensors and plain containers in PyTorch's own file format.
+
+A file is a zip archive: `data.pkl` says what was saved, `data/0`, `data/1`, … are the memory of
+its tensors. Reading one never runs anything that it says: tensors, parameters and plain containers
+are admitted and nothing else, as with PyTorch's `weights_only=True`.
+"""
+
+from tinygrad_mnist.serialization.loading import load
+from tinygrad_mnist.serialization.saving import save
+
+__all__ = ["load", "save"]
