@@ -51,6 +51,7 @@ if TYPE_CHECKING:  # these load when first used: see later.py
     from tinygrad_mnist.ops.padding import *  # noqa: F403
     from tinygrad_mnist.ops.pooling import *  # noqa: F403
     from tinygrad_mnist.ops.rearranging import *  # noqa: F403
+    from tinygrad_mnist.ops.slices import *  # noqa: F403
     from tinygrad_mnist.ops.softmax import *  # noqa: F403
     from tinygrad_mnist.ops.sorting import *  # noqa: F403
     from tinygrad_mnist.ops.statistics import *  # noqa: F403

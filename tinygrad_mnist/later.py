@@ -41,9 +41,8 @@ FILES: dict[str, tuple[str, ...]] = {
     "error_function": ("erf",),
     "extremes": ("amax", "amin", "aminmax", "argmax", "argmin", "max", "min"),
     "gathering": (
-        "argwhere", "gather", "index_add", "index_copy", "index_fill", "index_select",
-        "masked_scatter", "masked_select", "nonzero", "scatter", "scatter_add", "take",
-        "take_along_dim",
+        "argwhere", "gather", "masked_scatter", "masked_select", "nonzero", "scatter",
+        "scatter_add", "take", "take_along_dim",
     ),
     "joining": (
         "atleast_1d", "atleast_2d", "atleast_3d", "cat", "chunk", "column_stack", "concat",
@@ -57,6 +56,7 @@ FILES: dict[str, tuple[str, ...]] = {
         "flip", "fliplr", "flipud", "meshgrid", "ravel", "repeat_interleave", "roll",
         "rot90", "tile",
     ),
+    "slices": ("index_add", "index_copy", "index_fill", "index_select"),
     "softmax": ("log_softmax", "softmax"),
     "sorting": (
         "argsort", "kthvalue", "median", "mode", "msort", "sort", "topk", "unique",

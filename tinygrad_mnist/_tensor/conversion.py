@@ -10,7 +10,7 @@ import numpy as np
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.ops import casting, indexing
-from tinygrad_mnist.record import TensorBase, current_record, state, wrap
+from tinygrad_mnist.record import TensorBase, current_record, label, state, wrap
 
 from .places import check_device
 from .type_arguments import read_dtype, read_legacy_type
@@ -92,17 +92,19 @@ class Conversion(TensorBase):
         The tensor itself where nothing changes, unless `copy`. Raises NotImplementedError for
         another device.
         """
+        flags = [argument for argument in args if isinstance(argument, builtins.bool)]
+        copy = copy or flags[1:2] == [True]
         for argument in args:
             if isinstance(argument, dtypes.dtype | type):
                 dtype = argument
             elif isinstance(argument, TensorBase):
                 dtype = dtypes.from_numpy_dtype(argument._array.dtype)
-            elif not isinstance(argument, bool):
+            elif not isinstance(argument, builtins.bool):
                 device = argument
         check_device(device)
         kind = read_dtype("to", dtype)
         if kind is None or self._array.dtype == kind.numpy:
-            return casting.clone(self) if copy else self
+            return label(casting.clone(self), "ToCopyBackward0") if copy else self
         return casting.cast_to(self, kind)
 
     def type(self, dtype: Any = None, non_blocking: builtins.bool = False) -> Any:
@@ -116,35 +118,35 @@ class Conversion(TensorBase):
         """In the type of `other`."""
         return casting.cast_to(self, dtypes.from_numpy_dtype(other._array.dtype))
 
-    def float(self) -> Tensor:
+    def float(self, memory_format: Any = None) -> Tensor:
         """In float32."""
         return casting.cast_to(self, dtypes.float32)
 
-    def double(self) -> Tensor:
+    def double(self, memory_format: Any = None) -> Tensor:
         """In float64."""
         return casting.cast_to(self, dtypes.float64)
 
-    def long(self) -> Tensor:
+    def long(self, memory_format: Any = None) -> Tensor:
         """In int64, fractions cut off."""
         return casting.cast_to(self, dtypes.int64)
 
-    def int(self) -> Tensor:
+    def int(self, memory_format: Any = None) -> Tensor:
         """In int32, fractions cut off."""
         return casting.cast_to(self, dtypes.int32)
 
-    def byte(self) -> Tensor:
+    def byte(self, memory_format: Any = None) -> Tensor:
         """In uint8."""
         return casting.cast_to(self, dtypes.uint8)
 
-    def bool(self) -> Tensor:
+    def bool(self, memory_format: Any = None) -> Tensor:
         """In bool: whether each number is not zero."""
         return casting.cast_to(self, dtypes.bool)
 
-    def half(self) -> Tensor:
+    def half(self, memory_format: Any = None) -> Tensor:
         """Refused: float16 is not carried."""
         raise NotImplementedError("float16 is not supported: use .float() (float32)")
 
-    def bfloat16(self) -> Tensor:
+    def bfloat16(self, memory_format: Any = None) -> Tensor:
         """Refused: bfloat16 is not carried."""
         raise NotImplementedError("bfloat16 is not supported: use .float() (float32)")
 

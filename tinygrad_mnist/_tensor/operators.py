@@ -32,7 +32,7 @@ def _forward(op: Primitive, name: str) -> Any:
 
 def _reflected(op: Primitive, name: str) -> Any:
     def operator(self: Tensor, other: Any) -> Tensor:
-        if isinstance(other, _NUMBERS):
+        if isinstance(other, _OPERANDS):
             return call_binary(op, other, self)
         return NotImplemented
 
@@ -114,11 +114,11 @@ class Operators:
 
     def __rsub__(self, other: Any) -> Tensor:
         """y − x"""
-        return arithmetic.rsub(self, other) if isinstance(other, _NUMBERS) else NotImplemented
+        return arithmetic.rsub(self, other) if isinstance(other, _OPERANDS) else NotImplemented
 
     def __rtruediv__(self, other: Any) -> Tensor:
         """y / x"""
-        if not isinstance(other, (*_NUMBERS, np.ndarray)):
+        if not isinstance(other, (*_OPERANDS, np.ndarray)):
             return NotImplemented
         return arithmetic.reciprocal(self) * other
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.ops.arguments import not_implemented
-from tinygrad_mnist.record import Array, state
+from tinygrad_mnist.record import Array, TensorBase, state
 
 from .creation import finish, refuse_out
 from .nested_data import converted
@@ -124,8 +124,7 @@ def linspace(start: Any, end: Any, steps: int, *, out: None = None, dtype: Any =
     kind = read_dtype("linspace", dtype) or dtypes.get_default_dtype()
     if kind is dtypes.bool:
         raise not_implemented("linspace_cpu", kind.numpy)
-    first = read_number("linspace", "start", 1, start)
-    last = read_number("linspace", "end", 2, end)
+    first, last = _read_ends("linspace", start, end)
     return finish(converted(state.quietly(_spaced, first, last, count, kind), kind), requires_grad)
 
 
@@ -142,11 +141,19 @@ def logspace(start: Any, end: Any, steps: int, base: float = 10.0, *, out: None 
     check_device(device)
     count = _step_count("logspace", steps)
     kind = read_dtype("logspace", dtype) or dtypes.get_default_dtype()
-    first = read_number("logspace", "start", 1, start)
-    last = read_number("logspace", "end", 2, end)
+    first, last = _read_ends("logspace", start, end)
     exponents = state.quietly(_spaced, first, last, count, kind)
     numbers = state.quietly(np.power, exponents.dtype.type(base), exponents)
     return finish(converted(numbers, kind), requires_grad)
+
+
+def _read_ends(name: str, start: Any, end: Any) -> tuple[Any, Any]:
+    """The two ends as numbers; RuntimeError for a tensor that has dimensions."""
+    if any(isinstance(bound, TensorBase) and bound._array.ndim for bound in (start, end)):
+        raise RuntimeError(
+            f"{name} only supports 0-dimensional start and end tensors, but got one with dimensions"
+        )
+    return read_number(name, "start", 1, start), read_number(name, "end", 2, end)
 
 
 def _step_count(name: str, steps: Any) -> int:

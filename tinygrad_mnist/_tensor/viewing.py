@@ -56,7 +56,7 @@ class Views(TensorBase):
                 + " For batches of matrices, consider using tensor.mH"
                 * (self._array.ndim > 2)
             )
-        return self.T
+        return self.mT if self._array.ndim else self
 
     @property
     def mH(self) -> Tensor:

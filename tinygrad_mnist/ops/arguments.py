@@ -25,6 +25,25 @@ def check_tensors(name: str, **arguments: Any) -> None:
             )
 
 
+def check_elements(tensors: Any) -> None:
+    """Raise PyTorch's TypeError for the first of a sequence that is not a Tensor."""
+    for number, given in enumerate(tensors):
+        if not isinstance(given, TensorBase):
+            raise TypeError(
+                f"expected Tensor as element {number} in argument 0, but got {type(given).__name__}"
+            )
+
+
+def check_some_tensor(name: str, *operands: Any) -> None:
+    """Raise TypeError where none of the operands is a Tensor."""
+    if not any(isinstance(operand, TensorBase) for operand in operands):
+        given = ", ".join(type(operand).__name__ for operand in operands)
+        raise TypeError(
+            f"{name}() received an invalid combination of arguments - got ({given}), but expected "
+            "a Tensor and a Tensor or a number"
+        )
+
+
 def check_number_fits(value: Any, kind: dtypes.dtype) -> None:
     """Raise PyTorch's RuntimeError for a number that a type cannot hold."""
     number = value._array.item() if isinstance(value, TensorBase) else value
@@ -99,6 +118,18 @@ def out_refused(name: str) -> NotImplementedError:
     return NotImplementedError(
         f"{name}(out=) is not supported: assign the result, or copy it with out.copy_({name}(...))"
     )
+
+
+def tensor_first(function: Function) -> Function:
+    """Let `function` raise PyTorch's TypeError when its first argument is not a Tensor."""
+
+    @functools.wraps(function)
+    def call(input: Any, *args: Any, **kwargs: Any) -> Any:
+        if not isinstance(input, TensorBase):
+            check_tensors(function.__name__, input=input)
+        return function(input, *args, **kwargs)
+
+    return call  # type: ignore[return-value]
 
 
 def torch_arguments(function: Function) -> Function:

@@ -10,11 +10,10 @@ from tinygrad_mnist import dtypes
 from tinygrad_mnist.primitive import primitive
 from tinygrad_mnist.record import Array, TensorBase, label
 
-from .arguments import check_tensors, not_implemented, torch_arguments
+from .arguments import check_some_tensor, check_tensors, not_implemented, torch_arguments
 from .casting import cast_to, zeros
 from .choosing import where
 from .exponential import log
-from .rounding import trunc
 
 __all__ = [
     "abs",
@@ -227,7 +226,7 @@ _remainder.derivatives(
 )
 _fmod.derivatives(
     input=lambda g: g,
-    other=lambda g, input, other: -g * trunc(input / other),
+    other=lambda g, input, other: -g * _rounded_div(input, other, mode="trunc"),
 )
 
 
@@ -315,6 +314,7 @@ def pow(input: Any, exponent: Any) -> Tensor:
     >>> torch.pow(torch.tensor([1.0, 2.0, 3.0]), 2)
     tensor([1., 4., 9.])
     """
+    check_some_tensor("pow", input, exponent)
     if not isinstance(exponent, TensorBase):
         integers = isinstance(input, TensorBase) and input._array.dtype.kind != "f"
         if integers and isinstance(exponent, int) and exponent < 0:
@@ -327,6 +327,7 @@ def pow(input: Any, exponent: Any) -> Tensor:
 @torch_arguments
 def float_power(input: Any, exponent: Any) -> Tensor:
     """xʸ computed in float64."""
+    check_some_tensor("float_power", input, exponent)
     operands = [
         cast_to(v, dtypes.float64) if isinstance(v, TensorBase) else float(v)
         for v in (input, exponent)
@@ -392,7 +393,17 @@ def positive(input: Tensor) -> Tensor:
 def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
     """x + value · y · z, broadcast."""
     check_tensors("addcmul", input=input, tensor1=tensor1, tensor2=tensor2)
-    return label(add(input, mul(tensor1, tensor2), alpha=value), "AddcmulBackward0")
+    operands, value = _alike((input, tensor1, tensor2), value)
+    if operands[0]._array.dtype == bool:
+        raise not_implemented("addcmul_cpu_out", operands[0]._array.dtype)
+    return label(add(operands[0], mul(*operands[1:]), alpha=value), "AddcmulBackward0")
+
+
+def _alike(operands: tuple[Tensor, ...], value: Any) -> tuple[list[Tensor], Any]:
+    """The operands in their common type, and a factor cut to a whole number for whole numbers."""
+    kind = dtypes.promote(tuple([operand._array for operand in operands]))
+    fitting = value if kind.is_floating_point else int(value)
+    return [cast_to(operand, kind) for operand in operands], fitting
 
 
 @torch_arguments
@@ -408,25 +419,39 @@ def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) 
             "tensor2) for float inputs. The future addcdiv behavior is just the latter "
             "implementation: (input + value * tensor1 / tensor2), for all dtypes."
         )
-    return label(add(input, _div(tensor1, tensor2), alpha=value), "AddcdivBackward0")
+    operands, value = _alike((input, tensor1, tensor2), value)
+    return label(add(operands[0], _div(*operands[1:]), alpha=value), "AddcdivBackward0")
 
 
 @torch_arguments
 def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
     """x + weight · (y − x): the point that lies `weight` of the way from `input` to `end`."""
     check_tensors("lerp", input=input, end=end)
-    if input._array.dtype != end._array.dtype:
-        raise RuntimeError(
-            f"expected dtype {input.dtype.name} for `end` but got dtype {end.dtype.name}"
-        )
-    way = end - input
     by_number = not isinstance(weight, TensorBase)
+    _check_lerp(input, "end", end)
     if by_number:
         near = weight < 0.5 and weight > -0.5
-        out = input + way * weight if near else end - way * (1 - weight)
-        return label(out, "LerpBackward0")
-    near = weight.abs() < 0.5
-    return label(where(near, input + weight * way, end - way * (1 - weight)), "LerpBackward1")
+        start, share = (input, weight) if near else (end, weight - 1)
+    else:
+        if weight._array.ndim:
+            _check_lerp(input, "weight", weight)
+        (input, end, weight), _ = _alike((input, end, weight), 1)
+        if input._array.dtype.kind == "b":
+            raise not_implemented("lerp_kernel_tensor", input._array.dtype)
+        near = weight.abs() < 0.5
+        start, share = where(near, input, end), where(near, weight, weight - 1)
+    if input._array.dtype.kind != "f":
+        kernel = "scalar" if by_number else "tensor"
+        raise not_implemented(f"lerp_kernel_{kernel}", input._array.dtype)
+    return label(start + share * (end - input), f"LerpBackward{int(not by_number)}")
+
+
+def _check_lerp(input: Tensor, name: str, other: Tensor) -> None:
+    if input._array.dtype != other._array.dtype:
+        raise RuntimeError(
+            f"expected dtype {input.dtype.cpp_name} for `{name}` but got dtype "
+            f"{other.dtype.cpp_name}"
+        )
 
 
 absolute, divide, true_divide = abs, div, div

@@ -10,7 +10,7 @@ from tinygrad_mnist import dtypes
 from tinygrad_mnist.primitive import primitive
 from tinygrad_mnist.record import Array, TensorBase, label
 
-from .arguments import check_number_fits, check_tensors, torch_arguments
+from .arguments import check_number_fits, check_tensors, not_implemented, torch_arguments
 from .casting import cast_to
 
 __all__ = [
@@ -187,10 +187,14 @@ def _clamped(input: Tensor, low: Any, high: Any, name: str) -> Tensor:
             raise TypeError(
                 f"clamp(): 'min' and 'max' must be numbers or Tensors, not {type(bound).__name__}"
             )
+    if len({isinstance(bound, TensorBase) for bound in given}) > 1:
+        raise TypeError("clamp(): 'min' and 'max' must be both numbers or both Tensors")
     values = [bound._array if isinstance(bound, TensorBase) else bound for bound in given]
     kind = dtypes.promote((input._array, *values))
+    with_tensors = isinstance(given[0], TensorBase)
+    if kind is dtypes.bool and not (with_tensors and len(given) == 1):
+        raise not_implemented("clamp_cpu", kind.numpy)
     bounds = [bound if bound is None else _as_type(bound, kind) for bound in (low, high)]
-    with_tensors = any(isinstance(bound, TensorBase) for bound in given)
     which = str(int(with_tensors) if name != "ClampBackward" else int(not with_tensors))
     return label(_clamp(cast_to(input, kind), *bounds), name + which)
 
@@ -213,7 +217,7 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     kind = dtypes.from_numpy_dtype(input._array.dtype)
     if isinstance(value, TensorBase) and value._array.ndim:
         raise RuntimeError(
-            "masked_fill only supports a 0-dimensional value tensor, but got tensor with "
+            "masked_fill_ only supports a 0-dimensional value tensor, but got tensor with "
             f"{value._array.ndim} dimension(s)."
         )
     check_number_fits(value, kind)

@@ -173,6 +173,14 @@ def logical_xor(input: Tensor, other: Tensor) -> Tensor:
     return _logical_xor(input, other)
 
 
+def _of_a_tensor(values: tuple[Any, ...]) -> dtypes.dtype:
+    """The common type; TypeError for numbers alone."""
+    if not any(isinstance(value, np.ndarray) for value in values):
+        given = ", ".join(type(value).__name__ for value in values)
+        raise TypeError(f"bitwise operations take a Tensor and a Tensor or a number, not ({given})")
+    return dtypes.promote(values)
+
+
 def _refuse_floats(name: str, *operands: Any) -> None:
     for operand in operands:
         kind = np.asarray(operand).dtype
@@ -180,21 +188,21 @@ def _refuse_floats(name: str, *operands: Any) -> None:
             raise not_implemented(f"{name}_cpu", kind)
 
 
-@primitive(promotion=dtypes.promote, ufunc=np.bitwise_and)
+@primitive(promotion=_of_a_tensor, ufunc=np.bitwise_and)
 def bitwise_and(input: Array, other: Array) -> Any:
     """x & y, bit by bit"""
     _refuse_floats("bitwise_and", input, other)
     return np.bitwise_and(input, other)
 
 
-@primitive(promotion=dtypes.promote, ufunc=np.bitwise_or)
+@primitive(promotion=_of_a_tensor, ufunc=np.bitwise_or)
 def bitwise_or(input: Array, other: Array) -> Any:
     """x | y, bit by bit"""
     _refuse_floats("bitwise_or", input, other)
     return np.bitwise_or(input, other)
 
 
-@primitive(promotion=dtypes.promote, ufunc=np.bitwise_xor)
+@primitive(promotion=_of_a_tensor, ufunc=np.bitwise_xor)
 def bitwise_xor(input: Array, other: Array) -> Any:
     """x ^ y, bit by bit"""
     _refuse_floats("bitwise_xor", input, other)

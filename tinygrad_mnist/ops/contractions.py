@@ -70,7 +70,8 @@ def _added(name: str, input: Tensor, product: Tensor, beta: Any, alpha: Any) -> 
             f"{product.dtype.legacy_name}"
         )
     if input._array.dtype.kind != "f":
-        beta, alpha = int(beta), int(alpha)
+        to_type = bool if input._array.dtype.kind == "b" else int
+        beta, alpha = to_type(beta), to_type(alpha)
     scaled = product if alpha == 1 else product * alpha
     if beta == 0:
         return label(scaled.expand(product._array.shape), f"{name}Backward0")
@@ -183,7 +184,12 @@ def einsum(*args: Any) -> Tensor:
     tensor([[1., 1.],
             [1., 1.]])
     """
-    if not args or not isinstance(args[0], str):
+    if len(args) < 2:
+        raise ValueError(
+            "einsum(): must specify the equation string and at least one operand, or at least one "
+            "operand and its subscripts list"
+        )
+    if not isinstance(args[0], str):
         raise NotImplementedError(
             'einsum() takes an equation and its operands here: einsum("ij,jk->ik", x, y)'
         )
@@ -283,11 +289,12 @@ def _contract(operands: list[tuple[Tensor, Labels]], kept: Labels) -> Tensor:
     tensor, labels = operands[0]
     for number, (other, names) in enumerate(operands[1:], 1):
         later = {name for _, rest in operands[number + 1 :] for name in rest} | set(kept)
-        tensor, labels = _pair(tensor, labels, other, names, later)
-    gone = tuple([d for d, name in enumerate(labels) if name not in kept])
-    if gone:
-        tensor = _sum(tensor, dim=gone, keepdim=False)
-        labels = [name for name in labels if name in kept]
+        if later.issuperset([*labels, *names]):
+            tensor, labels = _product(tensor, labels, other, names, kept)
+        else:
+            first = _summed(tensor, labels, later | set(names))
+            tensor, labels = _pair(*first, *_summed(other, names, later | set(labels)), later)
+    tensor, labels = _summed(tensor, labels, set(kept))
     order = [labels.index(name) for name in kept]
     return permute(tensor, order) if order != sorted(order) else tensor
 
@@ -309,6 +316,30 @@ def _fitted(operands: list[tuple[Tensor, Labels]]) -> list[tuple[Tensor, Labels]
         (tensor.expand([sizes[name] for name in labels]) if labels else tensor, labels)
         for tensor, labels in operands
     ]
+
+
+def _summed(tensor: Tensor, labels: Labels, needed: set[str]) -> tuple[Tensor, Labels]:
+    """The operand summed over the names that nothing needs."""
+    gone = tuple([d for d, name in enumerate(labels) if name not in needed])
+    if not gone:
+        return tensor, labels
+    return _sum(tensor, dim=gone, keepdim=False), [name for name in labels if name in needed]
+
+
+def _product(
+    x: Tensor, left: Labels, y: Tensor, right: Labels, kept: Labels
+) -> tuple[Tensor, Labels]:
+    """The product of two operands that sums over nothing, in the order of `kept`."""
+    names = list(dict.fromkeys([*(n for n in kept if n in left or n in right), *left, *right]))
+    return _spread(x, left, names) * _spread(y, right, names), names
+
+
+def _spread(tensor: Tensor, labels: Labels, names: Labels) -> Tensor:
+    """The tensor with a dimension for each name, of size 1 for those that are not its own."""
+    sizes = dict(zip(labels, tensor._array.shape, strict=True))
+    order = [labels.index(name) for name in names if name in labels]
+    turned = permute(tensor, order) if order != sorted(order) else tensor
+    return reshape(turned, [sizes.get(name, 1) for name in names])
 
 
 def _pair(

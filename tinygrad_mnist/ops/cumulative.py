@@ -78,9 +78,10 @@ def _cumprod_rule(g: Any, x: Any, dim: int) -> Any:
 
     The sum s obeys sₖ = gₖ + xₖ₊₁ · sₖ₊₁.
     """
-    size = g.shape[dim] if g.ndim else 1
-    if g.ndim == 0 or size == 0:
+    array = g._array if isinstance(g, TensorBase) else g
+    if array.size <= 1:
         return g
+    size = array.shape[dim]
     sums = [_part(g, dim, size - 1, size)]
     for k in range(size - 2, -1, -1):
         sums.append(_part(g, dim, k, k + 1) + _part(x, dim, k + 1, k + 2) * sums[-1])
@@ -167,7 +168,9 @@ def prod(
         dtype = dtypes.int64
     x = input if dtype is None else cast_to(input, dtype)
     if dim is None:
-        return label(_prod(reshape(x, -1), dim=(0,), keepdim=False), "ProdBackward0")
+        flat = reshape(x, -1) if x._array.ndim else x
+        out = _prod(flat, dim=tuple(range(flat._array.ndim)), keepdim=False)
+        return label(out, "ProdBackward0")
     axis = read_dim(dim, x._array.ndim)
     return _prod(x, dim=(axis,) if x._array.ndim else (), keepdim=keepdim)
 

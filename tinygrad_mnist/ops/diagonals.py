@@ -130,7 +130,7 @@ def trace(input: Tensor) -> Tensor:
     """
     check_tensors("trace", input=input)
     if input._array.ndim != 2:
-        raise RuntimeError("trace: expected a matrix")
+        raise RuntimeError(f"trace: expected a matrix, but got tensor with dim {input._array.ndim}")
     view = _diagonal(input, offset=0, dim1=0, dim2=1)
     if view._array.dtype.kind != "f":
         view = cast_to(view, dtypes.int64)

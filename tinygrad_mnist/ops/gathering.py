@@ -12,19 +12,13 @@ from tinygrad_mnist.primitive import primitive
 from tinygrad_mnist.record import Array, TensorBase, label, wrap
 
 from .arguments import check_tensors, read_dim, torch_arguments
-from .arithmetic import mul
-from .casting import cast_to
-from .index_keys import ALL, WHOLE, Key
+from .index_keys import ALL, WHOLE
 from .indexing import _index, _index_backward, _slice_backward, index_put
 from .shapes import broadcast_tensors, reshape
 
 __all__ = [
     "argwhere",
     "gather",
-    "index_add",
-    "index_copy",
-    "index_fill",
-    "index_select",
     "masked_scatter",
     "masked_select",
     "nonzero",
@@ -79,7 +73,7 @@ _scatter_add.derivatives(
 )
 
 
-def _with_dimension(tensor: Tensor) -> Tensor:
+def with_dimension(tensor: Tensor) -> Tensor:
     """A 0-d tensor as one of length 1, as PyTorch treats it where it indexes."""
     return tensor if tensor._array.ndim else reshape(tensor, 1)
 
@@ -123,7 +117,7 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False)
     if index._array.size == 0:
         nothing = _index(reshape(input, -1), key=(index._array.astype(np.int64),))
         return label(nothing, "GatherBackward0")
-    x, places = _with_dimension(input), _with_dimension(index)
+    x, places = with_dimension(input), with_dimension(index)
     array = _read_index("gather", axis, places, x)
     for d, size in enumerate(array.shape):
         if d != axis and size > x._array.shape[d]:
@@ -138,13 +132,17 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False)
 def _read_scattered(name: str, input: Tensor, dim: int, index: Tensor, src: Any) -> Any:
     """Input, index and source with a dimension at least, checked against each other."""
     check_tensors(name, input=input)
+    check_index(name, index)
     axis = read_dim(dim, input._array.ndim)
-    x, places = _with_dimension(input), _with_dimension(index)
+    x, places = with_dimension(input), with_dimension(index)
+    ndim = max(src._array.ndim, 1) if isinstance(src, TensorBase) else x._array.ndim
+    if index._array.size and ndim != places._array.ndim == x._array.ndim:
+        raise RuntimeError("Index tensor must have the same number of dimensions as src tensor")
     if index._array.size == 0:
         array = np.zeros((0,) * x._array.ndim, np.int64)
     else:
         array = _read_index("scatter", axis, places, x)
-    source = _with_dimension(src) if isinstance(src, TensorBase) else src
+    source = with_dimension(src) if isinstance(src, TensorBase) else src
     limits = [x._array.shape]
     if isinstance(source, TensorBase):
         if source._array.dtype != x._array.dtype:
@@ -153,12 +151,12 @@ def _read_scattered(name: str, input: Tensor, dim: int, index: Tensor, src: Any)
     for number, shape in enumerate(limits):
         for d, size in enumerate(array.shape):
             if size > shape[d] and (number or d != axis):
-                sizes = list(source._array.shape) if len(limits) > 1 else []
+                src_sizes = f" and to be no larger size than src {list(limits[-1])}"
                 raise RuntimeError(
                     f"Expected index {list(array.shape)} to be no larger than self "
                     f"{list(x._array.shape)} apart from dimension {axis}"
-                    + f" and to be no larger size than src {sizes}"
-                    * bool(number)
+                    + src_sizes
+                    * (len(limits) > 1)
                 )
     return x, axis, array, source
 
@@ -182,6 +180,8 @@ def scatter(
         if not isinstance(source, TensorBase):
             source = wrap(np.full(index._array.shape, source).astype(input._array.dtype))
         return scatter_add(input, dim, index, source)
+    if reduce not in (None, "multiply"):
+        raise RuntimeError("reduce argument must be either add or multiply.")
     if reduce is not None:
         raise NotImplementedError(
             f"scatter(reduce={reduce!r}) is not supported: use scatter_add, or index and assign"
@@ -210,94 +210,11 @@ def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     return out if input._array.ndim else label(reshape(out, ()), "ScatterAddBackward0")
 
 
-def _read_vector(name: str, input: Tensor, dim: int, index: Tensor) -> tuple[int, Array]:
-    """The dimension, and a vector of indices of what is along it."""
-    axis = read_dim(dim, input._array.ndim)
-    array: Array = index._array
-    if array.ndim > 1:
-        raise IndexError(f"{name}(): Index is supposed to be a vector")
-    if name == "index_fill_" and array.dtype != np.int64:
-        raise IndexError("index_fill_(): Expected dtype int64 for index.")
-    if name == "index_copy_" and array.dtype != np.int64:
-        raise RuntimeError(
-            "index_copy_(): Expected a long tensor for index, but got " + index.dtype.legacy_name
+def check_index(name: str, index: Any) -> None:
+    if not isinstance(index, TensorBase):
+        raise TypeError(
+            f"{name}(): argument 'index' (position 3) must be Tensor, not {type(index).__name__}"
         )
-    if array.dtype not in (np.int64, np.int32):
-        raise RuntimeError(f"{name}(): Expected dtype int32 or int64 for index")
-    size = input._array.shape[axis] if input._array.ndim else 1
-    negative = name == "index_fill_"
-    if np.any(array >= size) or np.any(array < -size * negative):
-        raise IndexError("index out of range in self")
-    return axis, array.reshape(-1) % max(size, 1)
-
-
-@torch_arguments
-def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
-    """The slices number `index` (a vector) along `dim`.
-
-    >>> import tinygrad_mnist as torch
-    >>> torch.index_select(torch.tensor([[1, 2], [3, 4]]), 1, torch.tensor([1, 1]))
-    tensor([[2, 2],
-            [4, 4]])
-    """
-    check_tensors("index_select", input=input)
-    axis, array = _read_vector("index_select", input, dim, index)
-    key: Key = ((ALL,) * axis + (array,)) if input._array.ndim else (np.zeros((), np.int64),)
-    return label(_index(_with_dimension(input), key=key), "IndexSelectBackward0")
-
-
-def _check_slices(name: str, axis: int, array: Array, source: Tensor) -> None:
-    have = source._array.shape[axis] if source._array.ndim else 1
-    if have != len(array):
-        raise RuntimeError(
-            f"{name}(): Number of indices ({len(array)}) should be equal to source.size(dim): "
-            f"({have}), for dim: {axis}"
-        )
-
-
-@torch_arguments
-def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1) -> Tensor:
-    """`input` with alpha · `source` added to the slices number `index` along `dim`."""
-    check_tensors("index_add", input=input)
-    axis, array = _read_vector("index_add", input, dim, index)
-    _check_slices("index_add_", axis, array, source)
-    if source._array.dtype != input._array.dtype:
-        raise RuntimeError(
-            "index_add_(): self and source expected to have the same dtype, but got (self) "
-            f"{input.dtype.legacy_name} and (source) {source.dtype.legacy_name}"
-        )
-    have, want = (_with_dimension(tensor)._array.shape for tensor in (source, input))
-    if have[:axis] + have[axis + 1 :] != want[:axis] + want[axis + 1 :]:
-        raise RuntimeError(
-            "source tensor shape must match self tensor shape, excluding the specified dimension. "
-            f"Got self.shape = {list(want)} source.shape = {list(have)}"
-        )
-    added = _with_dimension(source if alpha == 1 else mul(source, alpha))
-    along = array.reshape([-1 if d == axis else 1 for d in range(added._array.ndim)])
-    places = np.broadcast_to(along, added._array.shape)
-    out = _scatter_add(_with_dimension(input), added, dim=axis, index=places)
-    return label(reshape(out, input._array.shape), "IndexAddBackward0")
-
-
-def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
-    """`input` with the slices of `source` in place of those number `index` along `dim`."""
-    check_tensors("index_copy", input=input)
-    axis, array = _read_vector("index_copy_", input, dim, index)
-    _check_slices("index_copy_", axis, array, source)
-    key = (ALL,) * axis + (array,)
-    out = index_put(_with_dimension(input), _with_dimension(source), region=WHOLE, arrays=key)
-    return label(reshape(out, input._array.shape), "IndexCopyBackward0")
-
-
-def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
-    """`input` with `value` (a number or a 0-d tensor) in the slices number `index` along `dim`."""
-    check_tensors("index_fill", input=input)
-    axis, array = _read_vector("index_fill_", input, dim, index)
-    key = (ALL,) * axis + (np.unique(array),)
-    with_tensor = isinstance(value, TensorBase)
-    filling = cast_to(value, input.dtype) if with_tensor else dtypes.cast(value, input.dtype)
-    out = index_put(_with_dimension(input), filling, region=WHOLE, arrays=key)
-    return label(reshape(out, input._array.shape), f"IndexFillBackward{int(with_tensor)}")
 
 
 @torch_arguments
@@ -371,7 +288,10 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     """`input` with the first numbers of `source` where `mask` (bool) holds."""
     check_tensors("masked_scatter", input=input, mask=mask, source=source)
     if mask._array.dtype != bool:
-        raise RuntimeError("masked_scatter_ only supports boolean masks")
+        raise RuntimeError(
+            "masked_scatter_ only supports boolean masks, but got mask with dtype "
+            + mask.dtype.legacy_name
+        )
     x, chosen = broadcast_tensors(input, mask)
     places = np.nonzero(chosen._array.reshape(-1))[0]
     if len(places) > source._array.size:

@@ -11,6 +11,7 @@ from tinygrad_mnist.primitive import primitive
 from tinygrad_mnist.record import (
     OBSERVERS,
     Array,
+    TensorBase,
     current_record,
     label,
     make_record,
@@ -18,7 +19,7 @@ from tinygrad_mnist.record import (
     wrap,
 )
 
-from .arguments import read_dim
+from .arguments import read_dim, tensor_first
 from .index_keys import ALL, WHOLE, Key, explain_arrays, read_index
 
 __all__ = [
@@ -161,6 +162,7 @@ def _name_of(region: Key) -> str:
     return "AliasBackward0" if region is WHOLE else "SliceBackward0"
 
 
+@tensor_first
 def select(input: Tensor, dim: int, index: int) -> Tensor:
     """The slice number `index` along `dim`, which disappears: a view.
 
@@ -180,6 +182,7 @@ def select(input: Tensor, dim: int, index: int) -> Tensor:
     return getitem(input, (ALL,) * axis + (int(index),))
 
 
+@tensor_first
 def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
     """`length` slices along `dim` from `start` on: a view.
 
@@ -188,6 +191,8 @@ def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
     tensor([2, 3])
     """
     shape = input._array.shape
+    if isinstance(start, TensorBase) and (start._array.ndim or start._array.dtype.kind not in "iu"):
+        raise RuntimeError("start must be an 0-dim integral Tensor.")
     if not shape:
         raise RuntimeError("narrow() cannot be applied to a 0-dim tensor.")
     if length < 0:
@@ -205,6 +210,7 @@ def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
     return label(out, "SliceBackward0")
 
 
+@tensor_first
 def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """The slices along `dim`, each without it: views.
 

@@ -11,7 +11,7 @@ from tinygrad_mnist import dtypes
 from tinygrad_mnist.primitive import primitive
 from tinygrad_mnist.record import Array, TensorBase, label
 
-from .arguments import read_dim, torch_arguments
+from .arguments import read_dim, tensor_first, torch_arguments
 from .casting import cast_to
 from .indexing import getitem
 from .shapes import reshape, unsqueeze
@@ -213,6 +213,7 @@ def _pieces(input: Tensor, dim: int, bounds: list[int], name: str) -> tuple[Tens
     return tuple([label(part, name) for part in parts])
 
 
+@tensor_first
 def split(input: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
     """`input` cut along `dim` into pieces of one size (the last may be shorter), or of sizes given.
 
@@ -240,6 +241,7 @@ def split(input: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Ten
     return _pieces(input, axis, bounds, "SplitBackward0")
 
 
+@tensor_first
 def split_with_sizes(input: Tensor, split_sizes: Any, dim: int = 0) -> tuple[Tensor, ...]:
     """`input` cut along `dim` into pieces of the sizes given: `split`."""
     sizes = [int(size) for size in split_sizes]
@@ -261,6 +263,7 @@ def split_with_sizes(input: Tensor, split_sizes: Any, dim: int = 0) -> tuple[Ten
     return _pieces(input, axis, bounds, "SplitWithSizesBackward0")
 
 
+@tensor_first
 def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """`input` cut along `dim` into at most `chunks` pieces of one size, the last may be shorter.
 
@@ -279,6 +282,7 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     return split(input, -(-length // chunks), axis)
 
 
+@tensor_first
 def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
     """`input` cut along `dim` into nearly equal pieces, or at the indices given.
 

@@ -11,7 +11,7 @@ from tinygrad_mnist.calling import call_binary
 from tinygrad_mnist.primitive import primitive
 from tinygrad_mnist.record import Array, label
 
-from .arguments import check_tensors, out_refused, torch_arguments
+from .arguments import check_tensors, not_implemented, out_refused, torch_arguments
 from .shapes import reshape, unsqueeze
 
 __all__ = [
@@ -50,6 +50,12 @@ def _check_operands(name: str, input: Any, other: Any) -> None:
         )
 
 
+def _refuse_bools(kernel: str, input: Tensor) -> None:
+    """Raise PyTorch's error for a product of bools, which it computes where there are none."""
+    if input._array.dtype == bool and (input._array.size or kernel == "dot"):
+        raise not_implemented(kernel, input._array.dtype)
+
+
 def matmul(input: Tensor, other: Tensor, *, out: None = None) -> Tensor:
     """The matrix product, of vectors, matrices, or batches of matrices (…, n, m) @ (…, m, p).
 
@@ -66,6 +72,8 @@ def matmul(input: Tensor, other: Tensor, *, out: None = None) -> Tensor:
         _check_operands("matmul", input, other)
     x, y = input._array, other._array
     if x.ndim == 2 and y.ndim == 2 and x.shape[1] == y.shape[0]:
+        if x.dtype.kind == "b" and x.size and y.size:
+            _refuse_bools("addmm_impl_cpu_", input)
         return call_binary(_mm, input, other)
     _check_operands("matmul", input, other)
     if x.ndim == 1 and y.ndim == 1:
@@ -77,6 +85,7 @@ def matmul(input: Tensor, other: Tensor, *, out: None = None) -> Tensor:
     if y.ndim == 1:
         if x.shape[-1] != y.shape[0]:
             _refuse_shapes(x.shape, y.shape)
+        _refuse_bools("addmv_impl_cpu", input)
         columns = _mm(input, unsqueeze(other, 1))
         name = "MvBackward0" if x.ndim == 2 else "UnsafeViewBackward0"
         return label(reshape(columns, columns.shape[:-1]), name)
@@ -86,6 +95,7 @@ def matmul(input: Tensor, other: Tensor, *, out: None = None) -> Tensor:
         np.broadcast_shapes(x.shape[:-2], y.shape[:-2])
     except ValueError:
         _refuse_shapes(x.shape, y.shape)
+    _refuse_bools("bmm" if y.ndim > 2 else "addmm_impl_cpu_", input)
     return label(_mm(input, other), "UnsafeViewBackward0" if x.ndim > 2 else "TransposeBackward0")
 
 
@@ -107,6 +117,7 @@ def _refuse_shapes(x: tuple[int, ...], y: tuple[int, ...]) -> NoReturn:
 @torch_arguments
 def mm(input: Tensor, mat2: Tensor) -> Tensor:
     """The product of two matrices, (n, m) and (m, p)."""
+    check_tensors("mm", input=input, mat2=mat2)
     if input._array.ndim != 2:
         raise RuntimeError("self must be a matrix")
     if mat2._array.ndim != 2:
@@ -117,6 +128,9 @@ def mm(input: Tensor, mat2: Tensor) -> Tensor:
 @torch_arguments
 def mv(input: Tensor, vec: Tensor) -> Tensor:
     """The product of a matrix (n, m) and a vector (m)."""
+    check_tensors("mv", input=input, vec=vec)
+    if input._array.ndim == 0 or vec._array.ndim == 0:
+        raise IndexError("Dimension specified as 0 but tensor has no dimensions")
     if input._array.ndim != 2 or vec._array.ndim != 1:
         raise RuntimeError(
             f"vector + matrix @ vector expected, got {vec._array.ndim}, {input._array.ndim}, "
@@ -138,12 +152,14 @@ def dot(input: Tensor, tensor: Tensor) -> Tensor:
             f"have the same number of elements, but got {x.shape[0]} and {y.shape[0]} elements "
             "respectively"
         )
+    _refuse_bools("dot", input)
     return label(reshape(_mm(unsqueeze(input, 0), unsqueeze(tensor, 1)), ()), "DotBackward0")
 
 
 @torch_arguments
 def bmm(input: Tensor, mat2: Tensor) -> Tensor:
     """The products of two batches of matrices, (b, n, m) and (b, m, p)."""
+    check_tensors("bmm", input=input, mat2=mat2)
     x, y = input._array, mat2._array
     if x.ndim != 3 or y.ndim != 3:
         raise RuntimeError(f"batch1 must be a 3D tensor, got {x.ndim}D and {y.ndim}D")
@@ -153,4 +169,5 @@ def bmm(input: Tensor, mat2: Tensor) -> Tensor:
             f"[{x.shape[0]}, {x.shape[2]}] but got: [{y.shape[0]}, {y.shape[1]}]."
         )
     _check_operands("bmm", input, mat2)
+    _refuse_bools("bmm", input)
     return label(_mm(input, mat2), "BmmBackward0")

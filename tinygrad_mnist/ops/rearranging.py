@@ -10,13 +10,13 @@ import numpy as np
 from tinygrad_mnist.calling import call_unary
 from tinygrad_mnist.record import TensorBase, label, wrap
 
-from .arguments import check_tensors, read_dim, read_sizes
+from .arguments import check_elements, check_tensors, read_dim, read_sizes, tensor_first
 from .casting import clone
-from .gathering import index_select
 from .index_keys import ALL
 from .indexing import _slice, getitem
 from .joining import cat
 from .shapes import expand, permute, reshape, transpose
+from .slices import index_select
 
 __all__ = [
     "flip",
@@ -53,6 +53,7 @@ def flip(input: Tensor, *dims: Any, **named: Any) -> Tensor:
     return label(clone(call_unary(_slice, input, {"key": key})), "FlipBackward0")
 
 
+@tensor_first
 def fliplr(input: Tensor) -> Tensor:
     """The columns in reverse order."""
     if input._array.ndim < 2:
@@ -60,6 +61,7 @@ def fliplr(input: Tensor) -> Tensor:
     return flip(input, 1)
 
 
+@tensor_first
 def flipud(input: Tensor) -> Tensor:
     """The rows in reverse order."""
     if input._array.ndim < 1:
@@ -106,6 +108,7 @@ def _rolled(x: Tensor, step: int, axis: int) -> Tensor:
     return cat(parts, axis)
 
 
+@tensor_first
 def rot90(input: Tensor, k: int = 1, dims: Any = (0, 1)) -> Tensor:
     """The tensor turned by `k` quarters of a circle in the plane of `dims`."""
     if len(dims) != 2:
@@ -153,6 +156,7 @@ def repeat(input: Tensor, *repeats: Any, **named: Any) -> Tensor:
     return label(out, "RepeatBackward0")
 
 
+@tensor_first
 def tile(input: Tensor, *dims: Any, **named: Any) -> Tensor:
     """The tensor repeated so often along its last dimensions.
 
@@ -178,18 +182,28 @@ def repeat_interleave(
     check_tensors("repeat_interleave", input=input)
     if repeats is None:
         return wrap(np.repeat(np.arange(input._array.size), input._array))
-    x = reshape(input, -1) if dim is None else input
+    x = reshape(input, -1) if dim is None or not input._array.ndim else input
     axis = 0 if dim is None else read_dim(dim, input._array.ndim)
+    if isinstance(repeats, int) and repeats >= 0:
+        return _each_repeated(x, repeats, axis)
     counts = repeats._array if isinstance(repeats, TensorBase) else np.asarray(repeats)
-    size = x._array.shape[axis] if x._array.ndim else 1
+    size = x._array.shape[axis]
     if np.any(counts < 0):
         raise RuntimeError("repeats can not be negative")
     if counts.size not in (1, size):
         raise RuntimeError("repeats must have the same size as input along dim")
     places = np.repeat(np.arange(size), counts)
-    return index_select(x if x._array.ndim else reshape(x, 1), axis, wrap(places))
+    return index_select(x, axis, wrap(places))
 
 
+def _each_repeated(x: Tensor, count: int, axis: int) -> Tensor:
+    shape = list(x._array.shape)
+    before, after = shape[: axis + 1], shape[axis + 1 :]
+    apart = expand(reshape(x, [*before, 1, *after]), [*before, count, *after])
+    return reshape(clone(apart), [*before[:-1], before[-1] * count, *after])
+
+
+@tensor_first
 def ravel(input: Tensor) -> Tensor:
     """The numbers as a vector."""
     return reshape(input, -1)
@@ -209,6 +223,7 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
     given = tensors[0] if len(tensors) == 1 and not isinstance(tensors[0], TensorBase) else tensors
     if not given:
         raise RuntimeError("meshgrid expects a non-empty TensorList")
+    check_elements(given)
     if indexing is None:
         warnings.warn(
             "torch.meshgrid: in an upcoming release, it will be required to pass the indexing "

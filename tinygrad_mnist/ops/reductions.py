@@ -160,10 +160,10 @@ def mean(
     x = input if dtype is None else cast_to(input, dtype)
     kind = x._array.dtype
     if kind.kind != "f":
-        which = "could not infer output dtype. Input" if dtype is None else "expected output"
+        which = "Input" if dtype is None else "Optional"
         raise RuntimeError(
-            f"mean(): {which} dtype must be either a floating point or complex dtype. "
-            f"Got: {dtypes.from_numpy_dtype(kind).legacy_name}"
+            f"mean(): could not infer output dtype. {which} dtype must be either a floating point "
+            f"or complex dtype. Got: {dtypes.from_numpy_dtype(kind).legacy_name}"
         )
     if dim is None:
         return label(_mean(x, dim=tuple(range(x._array.ndim)), keepdim=keepdim), "MeanBackward0")

@@ -12,7 +12,7 @@ from tinygrad_mnist.calling import call_unary, explain_shapes
 from tinygrad_mnist.primitive import primitive
 from tinygrad_mnist.record import Array, label
 
-from .arguments import read_dim, read_shape, read_sizes
+from .arguments import check_elements, read_dim, read_shape, read_sizes, tensor_first
 
 __all__ = [
     "broadcast_tensors",
@@ -66,18 +66,19 @@ def _inferred(shape: Shape, numel: int) -> Shape:
             raise RuntimeError(f"invalid shape dimension {size}")
     known = math.prod([size for size in shape if size != -1])
     if -1 in shape:
-        if known == 0:
+        if known == 0 and numel == 0:
             raise RuntimeError(
                 f"cannot reshape tensor of 0 elements into shape {list(shape)} because the "
                 "unspecified dimension size -1 can be any value and is ambiguous"
             )
-        if numel % known == 0:
+        if known and numel % known == 0:
             return tuple([numel // known if size == -1 else size for size in shape])
     elif known == numel:
         return shape
     raise RuntimeError(f"shape '{list(shape)}' is invalid for input of size {numel}")
 
 
+@tensor_first
 def reshape(input: Tensor, *shape: Any, **named: Any) -> Tensor:
     """The same numbers in another shape, a view where possible; −1 stands for what is left over.
 
@@ -109,6 +110,7 @@ def view(input: Tensor, *shape: Any, **named: Any) -> Tensor:
     return out
 
 
+@tensor_first
 def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     """The dimensions from `start_dim` to `end_dim` made one."""
     shape = input._array.shape
@@ -123,14 +125,24 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     return reshape(input, (*shape[:first], middle, *shape[last + 1 :]))
 
 
+@tensor_first
 def unflatten(input: Tensor, dim: int, sizes: Any) -> Tensor:
     """The dimension `dim` split into `sizes`, one of which may be −1."""
     shape = input._array.shape
+    if not shape:
+        raise RuntimeError("unflatten: the tensor has no dimensions")
     axis = read_dim(dim, len(shape))
-    inner = _inferred(tuple(sizes), shape[axis])
+    inner = tuple(sizes)
+    if -1 not in inner and math.prod(inner) != shape[axis]:
+        raise RuntimeError(
+            f"unflatten: Provided sizes {list(inner)} don't multiply up to the size of dim {axis} "
+            f"({shape[axis]}) in the input tensor"
+        )
+    inner = _inferred(inner, shape[axis])
     return view(input, shape[:axis] + inner + shape[axis + 1 :])
 
 
+@tensor_first
 def permute(input: Tensor, *dims: Any, **named: Any) -> Tensor:
     """The dimensions in the order `dims`, as a view.
 
@@ -152,6 +164,7 @@ def permute(input: Tensor, *dims: Any, **named: Any) -> Tensor:
     return _permute(input, dims=order)
 
 
+@tensor_first
 def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     """`dim0` and `dim1` exchanged, as a view."""
     ndim = input._array.ndim
@@ -162,6 +175,7 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     return label(_permute(input, dims=tuple(order)), "TransposeBackward0")
 
 
+@tensor_first
 def t(input: Tensor) -> Tensor:
     """The transpose of a matrix; a vector as it is."""
     ndim = input._array.ndim
@@ -170,6 +184,7 @@ def t(input: Tensor) -> Tensor:
     return label(_permute(input, dims=tuple(range(ndim))[::-1]), "TBackward0")
 
 
+@tensor_first
 def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
     """The dimensions `source` moved to the places `destination`, the others in their order."""
     ndim = input._array.ndim
@@ -180,9 +195,9 @@ def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
             f"contain the same number of dims as destination ({list(given[1])} dims)"
         )
     sources, targets = ([read_dim(d, ndim) for d in dims] for dims in given)
-    for name, dims in (("source", sources), ("destination", targets)):
+    for name, dims, asked in zip(("source", "destination"), (sources, targets), given, strict=True):
         if len(set(dims)) != len(dims):
-            raise RuntimeError(f"movedim: repeated dim in `{name}` ({dims})")
+            raise RuntimeError(f"movedim: repeated dim in `{name}` ({list(asked)})")
     if ndim == 0:
         return label(_permute(input, dims=()), "AliasBackward0")
     order = [d for d in range(ndim) if d not in sources]
@@ -191,6 +206,7 @@ def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
     return _permute(input, dims=tuple(order))
 
 
+@tensor_first
 def squeeze(input: Tensor, dim: Any = None) -> Tensor:
     """Without the dimensions of size 1 (those named by `dim`, or all)."""
     shape = input._array.shape
@@ -203,6 +219,7 @@ def squeeze(input: Tensor, dim: Any = None) -> Tensor:
     return label(_reshape(input, shape=left), name)
 
 
+@tensor_first
 def unsqueeze(input: Tensor, dim: int) -> Tensor:
     """With a dimension of size 1 put in at `dim`."""
     shape = input._array.shape
@@ -242,6 +259,7 @@ def expand(input: Tensor, *size: Any, **named: Any) -> Tensor:
     return _expand(input, shape=tuple(final))
 
 
+@tensor_first
 def broadcast_to(input: Tensor, size: Any) -> Tensor:
     """`expand` to the shape `size`."""
     return expand(input, size)
@@ -257,6 +275,7 @@ def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
     """
     if len(tensors) == 1 and isinstance(tensors[0], tuple | list):
         tensors = tuple(tensors[0])
+    check_elements(tensors)
     arrays = tuple([tensor._array for tensor in tensors])
     try:
         shape = np.broadcast_shapes(*[array.shape for array in arrays])

@@ -37,7 +37,7 @@ Array = np.ndarray[Any, Any]
 def _filled(target: Tensor, name: str, fill: Callable[..., None], **parameters: Any) -> Tensor:
     recorded = check_inplace(target)
     array = target._array
-    if any(
+    if array.size and any(
         step == 0 and length > 1 for step, length in zip(array.strides, array.shape, strict=True)
     ):
         raise RuntimeError(

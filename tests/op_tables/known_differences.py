@@ -1,0 +1,24 @@
+"""Where we differ from PyTorch's tables of operations, and why. Each must still differ."""
+
+_SINGULAR_VALUES = "matrix norms of singular values are refused with NotImplementedError"
+_NOT_A_TENSOR = "Tensor.__radd__ and its kin, called with a number for self, which no program does"
+
+OPEN = ("batch_norm", "hardsigmoid", "hardtanh", "prelu", "relu6")
+"""Functions of nn.functional that are being mended."""
+
+DIFFERENT = {
+    "norm.nuc": _SINGULAR_VALUES,
+    "linalg.matrix_norm": _SINGULAR_VALUES,
+    "linalg.norm.subgradients_at_zero": _SINGULAR_VALUES
+    + "; the second derivative of a norm at zero, which does not exist, is 0 instead of NaN",
+}
+"""Results: the name in the table, and the reason."""
+
+REFUSED_DIFFERENTLY = dict.fromkeys(
+    [
+        "__radd__", "__rand__", "__rmod__", "__rmul__", "__ror__", "__rpow__", "__rsub__",
+        "__rxor__",
+    ],
+    _NOT_A_TENSOR,
+)  # fmt: skip
+"""Error inputs: the name in the table, and the reason."""
