@@ -1,5 +1,6 @@
 """gradcheck and gradgradcheck: what they accept and refuse is what PyTorch's accept and refuse."""
 
+import inspect
 import re
 
 import numpy as np
@@ -261,6 +262,16 @@ def test_gradients_from_above_may_be_given():
 def test_what_is_absent_says_so(check, option):
     with pytest.raises(NotImplementedError, match=option):
         check(lambda x: x * 2, leaf(tinygrad_mnist), **{option: True})
+
+
+@pytest.mark.parametrize("which", sorted(CHECKS))
+def test_signatures_are_those_of_pytorch(which):
+    def shown(function):
+        parameters = inspect.signature(function).parameters.values()
+        return [(each.name, each.kind, each.default) for each in parameters]
+
+    (_, check), (_, torch_check) = CHECKS[which]
+    assert shown(check) == shown(torch_check)
 
 
 def test_nothing_to_check_is_refused():

@@ -217,6 +217,15 @@ class TestScale:
         assert found(shaken, lambda x: x + 0, self.CANCELLING) == ["value"]
         assert found(shaken, lambda x: x + 0, self.CANCELLING, scale="largest") == []
 
+    def test_may_be_the_largest_in_sight(self):
+        def spread(x):
+            return ((x - x.mean()) ** 2).sum()
+
+        far = np.float32([1000.0, 1000.0, 1000.001])
+        shaken = (lambda x: spread(x) + 2.0**-16, spread, far)
+        assert "value" in found(*shaken, scale="largest")
+        assert found(*shaken, scale="sight") == []
+
     def test_hides_no_error_of_its_own_size(self):
         arguments = (lambda x: x.sum() * 1.001, lambda x: x.sum(), np.float32([1, 2]))
         assert found(*arguments, scale="terms") == ["value", "gradient of input 0"]

@@ -63,23 +63,13 @@ class GradcheckError(RuntimeError):
 
 
 def gradcheck(
-    func: Function,
-    inputs: Tensor | Sequence[Tensor],
-    *,
-    eps: float = 1e-6,
-    atol: float = 1e-5,
-    rtol: float = 1e-3,
-    raise_exception: bool = True,
-    nondet_tol: float = 0.0,
-    check_undefined_grad: bool = True,
-    check_grad_dtypes: bool = False,
-    check_batched_grad: bool = False,
-    check_batched_forward_grad: bool = False,
-    check_forward_ad: bool = False,
-    check_backward_ad: bool = True,
-    fast_mode: bool = False,
+    func: Function, inputs: Tensor | Sequence[Tensor], *,
+    eps: float = 1e-6, atol: float = 1e-5, rtol: float = 1e-3, raise_exception: bool = True,
+    nondet_tol: float = 0.0, check_undefined_grad: bool = True, check_grad_dtypes: bool = False,
+    check_batched_grad: bool = False, check_batched_forward_grad: bool = False,
+    check_forward_ad: bool = False, check_backward_ad: bool = True, fast_mode: bool = False,
     masked: bool | None = None,
-) -> bool:
+) -> bool:  # fmt: skip
     """Whether the gradients of `func` at `inputs` are those that finite differences give.
 
     `func` takes the inputs, of any shapes, and returns a tensor or several; checked are the
@@ -101,16 +91,9 @@ def gradcheck(
     >>> gradcheck(lambda x: x.tanh() * x, x)
     True
     """
-    if not (check_forward_ad or check_backward_ad):
-        raise AssertionError(
-            "Expected at least one of check_forward_ad or check_backward_ad to be True"
-        )
-    _refuse(
-        check_batched_grad=check_batched_grad,
-        check_batched_forward_grad=check_batched_forward_grad,
-        check_forward_ad=check_forward_ad,
-        masked=bool(masked),
-    )
+    _need_one(check_forward_ad=check_forward_ad, check_backward_ad=check_backward_ad)
+    _refuse(check_batched_grad=check_batched_grad, check_forward_ad=check_forward_ad,
+            check_batched_forward_grad=check_batched_forward_grad, masked=bool(masked))  # fmt: skip
     check = _Check(func, _as_tuple(inputs), eps, atol, rtol, nondet_tol, check_grad_dtypes)
     try:
         if fast_mode:
@@ -128,24 +111,14 @@ def gradcheck(
 
 
 def gradgradcheck(
-    func: Function,
-    inputs: Tensor | Sequence[Tensor],
-    grad_outputs: Tensor | Sequence[Tensor] | None = None,
-    *,
-    eps: float = 1e-6,
-    atol: float = 1e-5,
-    rtol: float = 1e-3,
-    gen_non_contig_grad_outputs: bool = False,
-    raise_exception: bool = True,
-    nondet_tol: float = 0.0,
-    check_undefined_grad: bool = True,
-    check_grad_dtypes: bool = False,
-    check_batched_grad: bool = False,
-    check_fwd_over_rev: bool = False,
-    check_rev_over_rev: bool = True,
-    fast_mode: bool = False,
-    masked: bool = False,
-) -> bool:
+    func: Function, inputs: Tensor | Sequence[Tensor],
+    grad_outputs: Tensor | Sequence[Tensor] | None = None, *,
+    eps: float = 1e-6, atol: float = 1e-5, rtol: float = 1e-3,
+    gen_non_contig_grad_outputs: bool = False, raise_exception: bool = True,
+    nondet_tol: float = 0.0, check_undefined_grad: bool = True, check_grad_dtypes: bool = False,
+    check_batched_grad: bool = False, check_fwd_over_rev: bool = False,
+    check_rev_over_rev: bool = True, fast_mode: bool = False, masked: bool = False,
+) -> bool:  # fmt: skip
     """Whether the gradients of the gradients of `func` are those that finite differences give.
 
     `gradcheck` of the function that takes the inputs and the gradients from above and returns
@@ -159,10 +132,7 @@ def gradgradcheck(
     >>> gradgradcheck(lambda x: x.exp() / (1 + x * x), x)
     True
     """
-    if not (check_fwd_over_rev or check_rev_over_rev):
-        raise AssertionError(
-            "Expected at least one of check_fwd_over_rev or check_rev_over_rev to be True"
-        )
+    _need_one(check_fwd_over_rev=check_fwd_over_rev, check_rev_over_rev=check_rev_over_rev)
     _refuse(check_fwd_over_rev=check_fwd_over_rev)
     given = _as_tuple(inputs)
     if grad_outputs is None:
@@ -180,19 +150,11 @@ def gradgradcheck(
         return tuple([each for each in found if each is not None])
 
     return gradcheck(
-        gradients,
-        given + above,
-        eps=eps,
-        atol=atol,
-        rtol=rtol,
-        raise_exception=raise_exception,
-        nondet_tol=nondet_tol,
-        check_undefined_grad=check_undefined_grad,
-        check_grad_dtypes=check_grad_dtypes,
-        check_batched_grad=check_batched_grad,
-        fast_mode=fast_mode,
-        masked=masked,
-    )
+        gradients, given + above, eps=eps, atol=atol, rtol=rtol, raise_exception=raise_exception,
+        nondet_tol=nondet_tol, check_undefined_grad=check_undefined_grad,
+        check_grad_dtypes=check_grad_dtypes, check_batched_grad=check_batched_grad,
+        fast_mode=fast_mode, masked=masked,
+    )  # fmt: skip
 
 
 _ABSENT = {
@@ -202,6 +164,11 @@ _ABSENT = {
     "check_fwd_over_rev": "there is no forward mode here: leave it out",
     "masked": "there are no sparse tensors here: leave it out",
 }
+
+
+def _need_one(**asked: bool) -> None:
+    if not any(asked.values()):
+        raise AssertionError(f"Expected at least one of {' or '.join(asked)} to be True")
 
 
 def _refuse(**asked: bool) -> None:

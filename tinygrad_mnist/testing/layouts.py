@@ -24,7 +24,7 @@ def filled(shape: tuple[int, ...], dtype: Any, numbers: str, seed: int) -> Array
     """An array of `numbers` (one of `NUMBERS`) that `seed` fixes; integers are small, bools both.
 
     >>> filled((4,), "float32", "halves", seed=0)
-    array([ 2.5,  1. ,  0.5, -1.5], dtype=float32)
+    array([ 2.5,  1. ,  0. , -1.5], dtype=float32)
     """
     random = np.random.default_rng(seed)
     kind = np.dtype(dtype)

@@ -1,4 +1,16 @@
-"""Holding a function against its counterpart in PyTorch: values, types, gradients, errors."""
+"""Holding a function against its counterpart in PyTorch: values, types, gradients, errors.
+
+Of what the ulp of results and first gradients are counted, `scale` says:
+
+- None: of each number itself; where an elementwise function broadcasts, and its gradient is
+  therefore a sum, of the sum of that sum's absolute terms;
+- "terms": of the sum of absolute terms, for functions that are sums of products of their
+  inputs (sum, matmul, a convolution): found by calling `torch_fn` on absolute values;
+- a function: the same, found by calling this one on PyTorch tensors of absolute values;
+- "largest": of the largest number in the same result or gradient;
+- "sight": of the largest number among inputs, results and gradients, for functions that
+  subtract what is nearly equal (a variance).
+"""
 
 from __future__ import annotations
 
@@ -20,7 +32,7 @@ from .ulp import ulp_difference
 __all__ = ["Comparison", "Difference", "ParityError", "assert_parity", "compare"]
 
 Scale = str | Callable[..., Any] | None
-"""What ulp are counted of: None, "terms", "largest", or a function (see `assert_parity`)."""
+"""What ulp are counted of: None, "terms", "largest", "sight", or a function, as said above."""
 
 
 class ParityError(AssertionError):
@@ -85,17 +97,11 @@ class Comparison:
 
 
 def assert_parity(
-    fn: Callable[..., Any],
-    torch_fn: Callable[..., Any],
-    *inputs: Any,
-    gradients: bool = True,
-    second_order: bool = False,
-    ulp: float = 4.0,
-    gradient_ulp: float | None = None,
-    second_order_ulp: float = 64.0,
-    scale: Scale = None,
+    fn: Callable[..., Any], torch_fn: Callable[..., Any], *inputs: Any,
+    gradients: bool = True, second_order: bool = False, ulp: float = 4.0,
+    gradient_ulp: float | None = None, second_order_ulp: float = 64.0, scale: Scale = None,
     seed: int | None = None,
-) -> Comparison:
+) -> Comparison:  # fmt: skip
     """Raise ParityError unless `fn` on this engine does what `torch_fn` does on PyTorch.
 
     `inputs` are NumPy arrays, tensors of either engine, and whatever else the functions take; both
@@ -109,16 +115,7 @@ def assert_parity(
     Numbers may differ by `ulp` units in the last place, gradients by `gradient_ulp` (twice `ulp`
     unless given), gradients of gradients by `second_order_ulp` of the largest number in sight, and
     only where PyTorch's is finite: at a pole, the way a formula is written decides between
-    infinity and NaN. `scale` says of what the ulp of results and first gradients are counted:
-
-    - None: of each number itself; where an elementwise function broadcasts, and its gradient is
-      therefore a sum, of the sum of that sum's absolute terms;
-    - "terms": of the sum of absolute terms, for functions that are sums of products of their
-      inputs (sum, matmul, a convolution): found by calling `torch_fn` on absolute values;
-    - a function: the same, found by calling this one on PyTorch tensors of absolute values;
-    - "largest": of the largest number in the same result or gradient;
-    - "sight": of the largest number among inputs, results and gradients, for functions that
-      subtract what is nearly equal (a variance).
+    infinity and NaN. `scale` says of what ulp are counted: see the module's text.
 
     `seed` fixes the random numbers; a failure names the one it was found with. Unless given, it
     is 0 inside a Hypothesis test, what `--parity-seed` says under pytest, and new every time
@@ -147,17 +144,11 @@ def assert_parity(
 
 
 def compare(
-    fn: Callable[..., Any],
-    torch_fn: Callable[..., Any],
-    *inputs: Any,
-    gradients: bool = True,
-    second_order: bool = False,
-    ulp: float = 4.0,
-    gradient_ulp: float | None = None,
-    second_order_ulp: float = 64.0,
-    scale: Scale = None,
+    fn: Callable[..., Any], torch_fn: Callable[..., Any], *inputs: Any,
+    gradients: bool = True, second_order: bool = False, ulp: float = 4.0,
+    gradient_ulp: float | None = None, second_order_ulp: float = 64.0, scale: Scale = None,
     seed: int | None = None,
-) -> Comparison:
+) -> Comparison:  # fmt: skip
     """What `assert_parity` compares, returned and not judged."""
     torch = pytorch()
     given = tuple(read(each) for each in inputs)

@@ -1,0 +1,27 @@
+"""The examples in the package's docstrings print what stands under them."""
+
+import doctest
+import importlib
+import pkgutil
+
+import pytest
+
+import tinygrad_mnist
+
+MODULES = ["tinygrad_mnist"] + [
+    module.name
+    for module in pkgutil.walk_packages(tinygrad_mnist.__path__, "tinygrad_mnist.")
+    if not module.name.endswith("__main__")
+]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples(name):
+    failures, _ = doctest.testmod(importlib.import_module(name), verbose=False)
+    assert failures == 0
+
+
+def test_there_are_examples():
+    modules = [importlib.import_module(name) for name in MODULES]
+    found = [test for module in modules for test in doctest.DocTestFinder().find(module)]
+    assert sum(bool(test.examples) for test in found) > 200
