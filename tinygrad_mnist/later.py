@@ -12,10 +12,15 @@ from typing import Any
 from tinygrad_mnist.absent import absent
 
 _PACKAGES = (
-    "datasets", "linalg", "nn", "optim", "random", "safetensors", "serialization", "testing",
-    "utils",
+    "accelerator", "backends", "datasets", "linalg", "nn", "optim", "random", "safetensors",
+    "serialization", "testing", "utils",
 )  # fmt: skip
 _SERIALIZATION = ("load", "save")
+_SETTINGS = (
+    "are_deterministic_algorithms_enabled", "get_float32_matmul_precision",
+    "get_num_interop_threads", "set_float32_matmul_precision", "set_num_interop_threads",
+    "use_deterministic_algorithms",
+)  # fmt: skip
 _RANDOM = (
     "Generator", "bernoulli", "default_generator", "get_rng_state", "initial_seed", "manual_seed",
     "multinomial", "normal", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like",
@@ -99,6 +104,8 @@ def load_or_refuse(name: str) -> Any:
         found = getattr(importlib.import_module("tinygrad_mnist.random"), name)
     elif name in _SERIALIZATION:
         found = getattr(importlib.import_module("tinygrad_mnist.serialization"), name)
+    elif name in _SETTINGS:
+        found = getattr(importlib.import_module("tinygrad_mnist.settings"), name)
     elif name in FUNCTIONS:
         found = operation(name)
     elif name == "__all__":
@@ -113,7 +120,7 @@ def load_or_refuse(name: str) -> Any:
 
 def names() -> list[str]:
     """The package's `__dir__`: what is there, and what is loaded when first asked for."""
-    later = (*_PACKAGES, *_RANDOM, *_SERIALIZATION, *FUNCTIONS)
+    later = (*_PACKAGES, *_RANDOM, *_SERIALIZATION, *_SETTINGS, *FUNCTIONS)
     return sorted({*vars(sys.modules["tinygrad_mnist"]), *later})
 
 

@@ -25,4 +25,6 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module(".functional", __name__)
     if name in _LOADED_LATER:
         return getattr(importlib.import_module(f".{_LOADED_LATER[name]}", __name__), name)
+    if name in ("gradcheck", "gradgradcheck"):
+        return getattr(importlib.import_module("tinygrad_mnist.testing"), name)
     raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
