@@ -18,6 +18,7 @@ from tinygrad_mnist.record import (
     TensorBase,
     current_record,
     make_record,
+    mark_view,
     next_birth,
     state,
     wrap,
@@ -90,14 +91,13 @@ def _arrays(op: Primitive, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
     return op.promoted(tuple(values))
 
 
-def _output(op: Primitive, out: Array, first: Any) -> Any:
+def _output(op: Primitive, out: Array, first: Any, attributes: dict[str, Any]) -> Any:
     """The Tensor for a result; a view shares the version of the tensor it was taken from."""
     tensor = wrap(out)
     if op.view:
         base, memory = first._array, out.base
         if memory is base or (memory is not None and memory is base.base) or out is base:
-            tensor._counter = first._counter
-            tensor._view = (first, current_record(first))
+            mark_view(tensor, first, op, attributes)
     return tensor
 
 
@@ -125,7 +125,7 @@ def record_call(
 def call(op: Primitive, inputs: tuple[Any, ...], attributes: dict[str, Any]) -> Any:
     """Call `op` on any number of inputs: the general way, which the next two write out."""
     values = _arrays(op, inputs)
-    tensor = _output(op, op.compute(values, attributes), inputs[0])
+    tensor = _output(op, op.compute(values, attributes), inputs[0], attributes)
     if state.grad_enabled:
         record_call(op, inputs, values, tensor, attributes)
     if OBSERVERS and (observer := OBSERVERS.get(threading.get_ident())) is not None:
@@ -146,7 +146,7 @@ def call_unary(op: Primitive, x: Any, attributes: dict[str, Any] = NO_ATTRIBUTES
         out = state.quietly(op.run, value)
     if out.__class__ is not _ndarray:
         out = np.asarray(out)
-    tensor = _output(op, out, x) if op.view else wrap(out)
+    tensor = _output(op, out, x, attributes) if op.view else wrap(out)
     record = x._record if x._view is None else current_record(x)
     if record is not None and op.formulas and state.grad_enabled and out.dtype.kind == "f":
         keep_x, keep_out = op.saves[_UNARY]

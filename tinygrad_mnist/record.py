@@ -11,7 +11,7 @@ import itertools
 import threading
 import weakref
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -35,7 +35,7 @@ class ThreadState(threading.local):
 
     def __init__(self) -> None:
         self.grad_enabled = True
-        self.sender: Callable[..., None] | None = None
+        self.sender: Callable[..., Any] | None = None
         context = contextvars.Context()
         context.run(np.seterr, all="ignore")
         self.quietly = context.run
@@ -73,6 +73,38 @@ class observe:
             OBSERVERS[threading.get_ident()] = observer
 
 
+class Step(NamedTuple):
+    """One of the operations that lead from a tensor to a view of it; and those before it."""
+
+    before: Step | None
+    primitive: Primitive
+    attributes: dict[str, Any]
+
+
+View = tuple["TensorBase", int, Step, str | None]
+"""Of a view: the base, the version at which its record was last right, the steps from base to
+view, and why it must not be changed in place under records, if it must not."""
+
+OUTDATED = -1
+"""The version of a view whose record is to be made anew."""
+UNDER_NO_GRAD = (
+    "Given that this use case is ambiguous and error-prone, it is forbidden. You can clarify your "
+    "code by moving both the view and the inplace either both inside the no_grad block (if you "
+    "don't want the inplace to be tracked) or both outside (if you want the inplace to be tracked)."
+)
+ONE_OF_SEVERAL = (
+    "This view is the output of a function that returns multiple views. Such functions do not "
+    "allow the output views to be modified inplace. You should replace the inplace operation by "
+    "an out-of-place one."
+)
+OF_A_FUNCTION = (
+    "This view was created inside a custom Function (or because an input was returned as-is) and "
+    "the autograd logic to handle view+inplace would override the custom backward associated with "
+    "the custom Function, leading to incorrect gradients. This behavior is forbidden. You can fix "
+    "this by cloning the output of the custom Function."
+)
+
+
 class TensorBase:
     """What the engine knows of a Tensor: an array, its record and its version."""
 
@@ -83,12 +115,16 @@ class TensorBase:
     """Where gradients for this tensor go; None when it does not require one."""
     _counter: list[int]
     """One number, raised by every in-place change and shared by all who share the memory."""
-    _view: tuple[TensorBase, Record | None] | None
-    """For a view: the tensor it was taken from, and that tensor's record at the time."""
+    _view: View | None
+    """For a view: the tensor that owns the memory, and how to come from there to the view."""
 
 
 TENSOR_TYPE: list[type[TensorBase]] = [TensorBase]
 """The class of every tensor that operations return: the one entry is set where it is defined."""
+
+
+VIEW_OF_BASE: list[Primitive] = []
+"""The primitive that takes several steps from a base to its view: set where it is defined."""
 
 
 def wrap(array: Array, counter: list[int] | None = None) -> Any:
@@ -105,14 +141,51 @@ Saved = tuple[Any, list[int], int]
 """A value kept for a formula: itself, its version counter, and the version when it was kept."""
 
 
+RELEASED: tuple[Saved | None, ...] = (None,)
+"""In place of what a record saved, when a walk has released it."""
+
+
+class RemovableHandle:
+    """What registering a hook returns; `remove()` takes the hook away."""
+
+    numbers: ClassVar = itertools.count()
+
+    def __init__(self, hooks: dict[int, Any], number: int) -> None:
+        self.hooks = hooks
+        self.id = number
+
+    @classmethod
+    def of(cls, hooks: dict[int, Any], hook: Any) -> RemovableHandle:
+        """Add `hook` to `hooks`; the handle that takes it away again."""
+        number = next(cls.numbers)
+        hooks[number] = hook
+        return cls(hooks, number)
+
+    def remove(self) -> None:
+        """Take the hook away; a second call does nothing."""
+        self.hooks.pop(self.id, None)
+
+    def __enter__(self) -> RemovableHandle:
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        self.remove()
+
+
 class Watch:
     """What somebody asked of a record: hooks to call with its gradient, or to keep it."""
 
-    __slots__ = ("grad", "hooks", "post_hooks", "retains_grad")
+    __slots__ = ("grad", "hooks", "metadata", "node_hooks", "post_hooks", "pre_hooks",
+                 "retains_grad")  # fmt: skip
 
     def __init__(self) -> None:
         self.hooks: dict[int, Callable[[Any], Any]] = {}
+        self.pre_hooks: dict[int, Callable[[Any], Any]] = {}
+        """Called before the record's operation goes backward; the next ones after it."""
+        self.node_hooks: dict[int, Callable[[Any, Any], Any]] = {}
         self.post_hooks: dict[int, Callable[[Any], None]] = {}
+        """Of a leaf: called when its `.grad` has grown."""
+        self.metadata: dict[Any, Any] = {}
         self.retains_grad = False
         self.grad: Any = None
 
@@ -151,7 +224,8 @@ class Record:
 
     def name(self) -> str:
         """The operation's name as PyTorch spells it, for example "MulBackward0"."""
-        return type(self).__name__
+        name = type(self).__name__
+        return f"torch::autograd::{name}" if name == "CopySlices" else name
 
     def watched(self) -> Watch:
         """What was asked of this record, to be added to."""
@@ -169,9 +243,75 @@ class Record:
         self.watched().grad = gradient
 
     @property
+    def requires_grad(self) -> bool:
+        """Always True: a record is left only where gradients may be asked for."""
+        return True
+
+    @property
+    def metadata(self) -> dict[Any, Any]:
+        """A dictionary for whatever a user wants to note about this record."""
+        return self.watched().metadata
+
+    def _sequence_nr(self) -> int:
+        """A number that grows with each record."""
+        return self.birth
+
+    def register_hook(self, fn: Callable[[Any, Any], Any]) -> RemovableHandle:
+        """Call `fn(grad_inputs, grad_outputs)` after the operation's backward has run.
+
+        Both are tuples of Tensors (or None); a tuple that `fn` returns replaces `grad_inputs`.
+        """
+        return RemovableHandle.of(self.watched().node_hooks, fn)
+
+    def register_prehook(self, fn: Callable[[Any], Any]) -> RemovableHandle:
+        """Call `fn(grad_outputs)` before the operation's backward; it may return others."""
+        return RemovableHandle.of(self.watched().pre_hooks, fn)
+
+    def __getattr__(self, name: str) -> Any:
+        """`_saved_<name>`: what was saved for the formulas, by PyTorch's name for it.
+
+        The record of a Function has what its forward put on the context as well.
+        """
+        which = self._place_of(name.removeprefix("_saved_")) if name.startswith("_saved_") else None
+        if which is None:
+            context = self.attributes.get("ctx")
+            if context is not None and hasattr(context, name):
+                return getattr(context, name)
+            raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
+        if self.saved is RELEASED:
+            raise released_error()
+        kept = self.saved[which]
+        if kept is None or not isinstance(kept[0], np.ndarray):
+            return None if kept is None else kept[0]
+        tensor = wrap(kept[0], kept[1])
+        tensor._record = self if which == len(self.edges) else self.edges[which]
+        return tensor
+
+    def _place_of(self, name: str) -> int | None:
+        """Where in `saved` the value is that PyTorch calls `name`."""
+        if self.primitive is None or self.primitive.variadic:
+            return None
+        inputs = tuple(["self" if each == "input" else each for each in self.primitive.inputs])
+        names = (*inputs, "result")
+        place = names.index(name) if name in names else len(self.saved)
+        known = self.saved is RELEASED or (place < len(self.saved) and self.saved[place])
+        return place if known and name in names else None
+
+    @property
     def next_functions(self) -> tuple[tuple[Record | None, int], ...]:
         """The records of the inputs, each with the number of the output it stands for (0)."""
         return tuple((edge, 0) for edge in self.edges)
+
+
+def released_error() -> RuntimeError:
+    """The error for values that an earlier walk released."""
+    return RuntimeError(
+        "Trying to backward through the graph a second time (or directly access saved tensors "
+        "after they have already been freed). Saved intermediate values of the graph are freed "
+        "when you call .backward() or autograd.grad(). Specify retain_graph=True if you need "
+        "to backward through the graph a second time or if you need to access saved tensors "
+        "after calling backward."
+    )
 
 
 class AccumulateGrad(Record):
@@ -191,31 +331,75 @@ class AccumulateGrad(Record):
         self.watch = Watch()
         self._variable = weakref.ref(tensor)
 
+    def name(self) -> str:
+        """PyTorch's name, which is not that of the class here."""
+        return "torch::autograd::AccumulateGrad"
+
     @property
     def variable(self) -> Any:
         """The leaf tensor, None when it is gone."""
         return self._variable()
 
 
+def mark_view(
+    view: TensorBase, parent: TensorBase, op: Primitive, attributes: dict[str, Any]
+) -> None:
+    """Note that `view` is what `op` made of `parent`, whose memory and version it shares."""
+    counter = view._counter = parent._counter
+    if parent._view is None:
+        base, before, reason = parent, None, None
+    else:
+        base, _, before, reason = parent._view
+    if reason is None and not state.grad_enabled:
+        reason = UNDER_NO_GRAD
+    view._view = (base, counter[0], Step(before, op, attributes), reason)
+
+
+def forbid_change(view: Any, reason: str) -> Any:
+    """Note why a view must not be changed in place under records; the view."""
+    base, version, steps, known = view._view
+    view._view = (base, version, steps, known or reason)
+    return view
+
+
 def current_record(tensor: TensorBase) -> Record | None:
-    """The tensor's record; a view follows when an in-place operation gave its base a newer one."""
-    if tensor._view is None:
+    """The tensor's record; that of a view is made anew when the memory was changed in place."""
+    view = tensor._view
+    if view is None or view[1] == tensor._counter[0]:
         return tensor._record
-    base, seen = tensor._view
-    base_record = current_record(base)
-    if base_record is not seen:
+    base, _, steps, reason = view
+    if base._record is not None:
+        if not state.grad_enabled:
+            return tensor._record
         old = tensor._record
-        if old is None or base_record is None:
-            raise NotImplementedError(
-                "this tensor is a view of a tensor that was changed in place by an operation "
-                "autograd records; take the view again after the change"
-            )
-        assert old.primitive is not None
-        tensor._record = make_record(old.primitive, (base_record,), tensor._array, old.saved,
-                                 old.attributes)  # fmt: skip
-        tensor._record.__class__ = type(old)
-        tensor._view = (base, base_record)
+        if reason is not None:
+            raise changed_view_error(old, reason, "its base or another view of its base has been")
+        tensor._record = make_record(
+            VIEW_OF_BASE[0], (base._record,), tensor._array, (None, None), {"steps": steps}
+        )
+        hand_over(old, tensor._record)
+    tensor._view = (base, tensor._counter[0], steps, reason)
     return tensor._record
+
+
+def changed_view_error(record: Record | None, reason: str, changed: str) -> RuntimeError:
+    """The error for a view that was, or whose base was, changed though it must not be."""
+    mode = "" if record is not None else " with grad mode enabled"
+    view = "A view was created in no_grad mode and"
+    if record is not None:
+        view = f"Output 0 of {record.name().partition('Backward')[0]} is a view and"
+    return RuntimeError(f"{view} {changed} modified inplace{mode}. {reason}")
+
+
+def hand_over(old: Record | None, new: Record) -> None:
+    """What a tensor keeps of its gradient goes on to its newer record; hooks stay behind."""
+    if old is None or old.watch is None:
+        return
+    kept, retains_grad = old.watch.grad, old.watch.retains_grad
+    if kept is not None or retains_grad:
+        watch = new.watched()
+        watch.grad, watch.retains_grad = kept, retains_grad
+        old.watch.grad, old.watch.retains_grad = None, False
 
 
 def make_record(
@@ -243,6 +427,12 @@ def label(tensor: Any, name: str) -> Any:
     record = tensor._record
     if record is not None:
         record.__class__ = Record.named(name)
+    return tensor
+
+
+def own(tensor: Any) -> Any:
+    """Have a view of a passing result count as a result of its own; the tensor."""
+    tensor._view = None
     return tensor
 
 

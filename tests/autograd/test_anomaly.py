@@ -7,6 +7,8 @@ import pytest
 
 import tinygrad_mnist as T
 
+pytestmark = pytest.mark.filterwarnings("ignore:Anomaly Detection has been enabled")
+
 
 def run(mode):
     x = T.tensor([0.0, 1.0], requires_grad=True)
@@ -72,6 +74,7 @@ def test_the_same_gradients_as_without():
     x = T.tensor([1.0, 2.0], requires_grad=True)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", message="Anomaly Detection has been enabled")
         with T.autograd.detect_anomaly():
             (x * x + x).sum().backward()
     assert x.grad.tolist() == [3.0, 5.0]

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-import itertools
 import warnings
 from collections.abc import Callable
 from typing import Any
 
 from tinygrad_mnist import autograd, dtypes
-from tinygrad_mnist.record import AccumulateGrad, Record, TensorBase, current_record, wrap
+from tinygrad_mnist.record import (
+    AccumulateGrad,
+    Record,
+    RemovableHandle,
+    TensorBase,
+    current_record,
+    wrap,
+)
 
 Tensor = Any
-_hook_numbers = itertools.count()
 
 _NOT_POPULATED = (
     "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad "
@@ -30,30 +35,6 @@ _CPP_NAMES = {
 }
 
 
-class RemovableHandle:
-    """What registering a hook returns; `remove()` takes the hook away."""
-
-    def __init__(self, hooks: dict[int, Any], number: int) -> None:
-        self.hooks = hooks
-        self.id = number
-
-    def remove(self) -> None:
-        """Take the hook away; a second call does nothing."""
-        self.hooks.pop(self.id, None)
-
-    def __enter__(self) -> RemovableHandle:
-        return self
-
-    def __exit__(self, *details: object) -> None:
-        self.remove()
-
-
-def _register(hooks: dict[int, Any], hook: Callable[[Any], Any]) -> RemovableHandle:
-    number = next(_hook_numbers)
-    hooks[number] = hook
-    return RemovableHandle(hooks, number)
-
-
 class Gradients(TensorBase):
     """The attributes and methods by which a tensor takes part in autograd."""
 
@@ -62,7 +43,9 @@ class Gradients(TensorBase):
     @property
     def requires_grad(self) -> bool:
         """Whether gradients are computed for this tensor."""
-        return current_record(self) is not None
+        if self._record is not None or self._view is None:
+            return self._record is not None
+        return self._view[1] != self._counter[0] and self._view[0]._record is not None
 
     @requires_grad.setter
     def requires_grad(self, mode: bool) -> None:
@@ -196,7 +179,7 @@ class Gradients(TensorBase):
         record = current_record(self)
         if record is None:
             raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
-        return _register(record.watched().hooks, hook)
+        return RemovableHandle.of(record.watched().hooks, hook)
 
     def register_post_accumulate_grad_hook(self, hook: Callable[[Tensor], None]) -> RemovableHandle:
         """Call `hook` with this leaf each time after a gradient was added to its `.grad`."""
@@ -207,7 +190,7 @@ class Gradients(TensorBase):
             raise RuntimeError(
                 "post accumulate grad hooks cannot be registered on non-leaf tensors"
             )
-        return _register(record.watched().post_hooks, hook)
+        return RemovableHandle.of(record.watched().post_hooks, hook)
 
     def detach(self) -> Tensor:
         """The same memory without a record; in-place changes are seen (and counted) by both."""
@@ -254,10 +237,7 @@ class Gradients(TensorBase):
     @property
     def _base(self) -> Tensor | None:
         """For a view, the tensor that owns the memory."""
-        tensor: TensorBase = self
-        while tensor._view is not None:
-            tensor = tensor._view[0]
-        return None if tensor is self else tensor
+        return None if self._view is None else self._view[0]
 
     @property
     def output_nr(self) -> int:

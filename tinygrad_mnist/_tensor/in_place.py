@@ -16,12 +16,15 @@ from tinygrad_mnist.calling import explain_shapes, record_call
 from tinygrad_mnist.ops import arithmetic, shapes
 from tinygrad_mnist.ops.index_keys import ALL, WHOLE, Key, read_index
 from tinygrad_mnist.ops.indexing import index_put, put
+from tinygrad_mnist.ops.views import rebase
 from tinygrad_mnist.primitive import Primitive
 from tinygrad_mnist.record import (
     OBSERVERS,
     Record,
     TensorBase,
+    changed_view_error,
     current_record,
+    hand_over,
     label,
     state,
     wrap,
@@ -37,25 +40,29 @@ _OF_LEAF = " leaf Variable that requires grad is being used in an in-place opera
 def check_inplace(target: TensorBase, *others: Any, through_view: bool = False) -> bool:
     """Whether a change of `target` must be recorded.
 
-    Raises PyTorch's RuntimeError for a leaf that requires a gradient, and for a view of one;
-    NotImplementedError for another view that autograd follows.
+    Raises PyTorch's RuntimeError for a leaf that requires a gradient, for a view of one, and for a
+    view that was made where its changes could not be followed.
     """
     if not state.grad_enabled:
         return False
-    record = target._record if target._view is None else current_record(target)
-    if record is not None and record.primitive is None:
-        is_view = through_view or target._view is not None
-        raise RuntimeError(("a view of a" if is_view else "a") + _OF_LEAF)
-    if target._view is not None:
-        _check_view(target, record)
-    if target._array.dtype.kind != "f" or (record is None and not _any_recorded(others)):
+    view = target._view
+    if view is None:
+        record = target._record
+        required = record is not None
+    else:
+        base, _, _, reason = view
+        record = target._record if reason is not None else current_record(target)
+        required = record is not None or base._record is not None
+    if not required and not _any_recorded(others):
         return False
-    if target._view is not None:
-        raise NotImplementedError(
-            "an in-place operation through a differentiable view is not supported: change the "
-            "tensor it was taken from, as in base[index] = value, or work on view.clone()"
-        )
-    return True
+    if view is not None and reason is not None:
+        raise changed_view_error(record, reason, "is being")
+    of_leaf = record is not None and record.primitive is None
+    if view is not None and required and (base._record is None or base._record.primitive is None):
+        of_leaf = through_view = True
+    if of_leaf:
+        raise RuntimeError(("a view of a" if through_view else "a") + _OF_LEAF)
+    return bool(target._array.dtype.kind == "f")
 
 
 def _any_recorded(others: tuple[Any, ...]) -> bool:
@@ -63,26 +70,6 @@ def _any_recorded(others: tuple[Any, ...]) -> bool:
         if isinstance(other, TensorBase) and current_record(other) is not None:
             return True
     return False
-
-
-def _check_view(view: TensorBase, record: Record | None) -> None:
-    """Raise PyTorch's error for a change through a view of a leaf, or one made under no_grad."""
-    base = view
-    while base._view is not None:
-        base = base._view[0]
-    base_record = base._record
-    if base_record is None:
-        return
-    if record is None:
-        raise RuntimeError(
-            "A view was created in no_grad mode and is being modified inplace with grad mode "
-            "enabled. Given that this use case is ambiguous and error-prone, it is forbidden. You "
-            "can clarify your code by moving both the view and the inplace either both inside the "
-            "no_grad block (if you don't want the inplace to be tracked) or both outside (if you "
-            "want the inplace to be tracked)."
-        )
-    if base_record.primitive is None:
-        raise RuntimeError("a view of a" + _OF_LEAF)
 
 
 def in_place(op: Any, target: Tensor, *others: Any, **attributes: Any) -> Tensor:
@@ -97,7 +84,7 @@ def in_place(op: Any, target: Tensor, *others: Any, **attributes: Any) -> Tensor
     if recorded and not isinstance(op, Primitive):
         # What the steps of a composed operation save of the target must stay as it is.
         source = wrap(target._array.copy())
-        source._record = target._record
+        source._record = current_record(target)
     result = op(source, *others, **attributes)
     if recorded:
         _rebind(target, result)
@@ -166,17 +153,7 @@ def _rebind(target: Tensor, result: Tensor) -> None:
         saved[-1] = (target._array, target._counter, target._counter[0])
     record.saved = tuple(saved)
     record.dtype = target._array.dtype
-    _take(target, record)
-
-
-def _take(target: Tensor, record: Record) -> None:
-    """Make `record` the tensor's; who asked for the tensor's gradient gets it there."""
-    old: Record | None = target._record
-    target._record = record
-    if old is not None and old.watch is not None and old.watch.retains_grad:
-        watch = record.watched()
-        watch.retains_grad, watch.grad = True, old.watch.grad
-        old.watch.retains_grad = False
+    rebase(target, record)
 
 
 def _report(target: Tensor, value: Any, region: Key, arrays: Key | None) -> None:
@@ -206,13 +183,14 @@ def write(
         state.quietly(put, part, arrays, found)
     else:
         put(part, arrays, found)
+    before = current_record(target) if recorded else None
     target._counter[0] += 1
     if recorded:
-        before, after = wrap(array), wrap(array)
-        before._record = target._record
+        source, after = wrap(array), wrap(array)
+        source._record = before
         attributes = {"region": region, "arrays": arrays}
-        record_call(index_put, (before, value), (array, found), after, attributes)
-        _take(target, label(after, name)._record)
+        record_call(index_put, (source, value), (array, found), after, attributes)
+        rebase(target, label(after, name)._record)
     if OBSERVERS:
         _report(target, value, region, arrays)
 
@@ -247,6 +225,9 @@ def copy(target: Tensor, other: Any, non_blocking: bool = False) -> Tensor:
         raise TypeError(
             f"copy_(): argument 'other' (position 1) must be Tensor, not {type(other).__name__}"
         )
+    if other is target and not check_inplace(target):
+        target._counter[0] += 1
+        return target
     check_no_partial_overlap(target._array, other._array)
     have, want = other._array.shape, target._array.shape
     if have != want:
@@ -278,7 +259,7 @@ def setitem(target: Tensor, index: Any, value: Any) -> None:
         name = "IndexPutBackward0"
     elif region is WHOLE:
         one = not isinstance(value, TensorBase) or value._array.ndim == 0
-        name = "FillBackward3" if one else "CopyBackwards"
+        name = "FillBackward3" if one and target._array.ndim else "CopyBackwards"
     write(target, value, region, arrays, name)
 
 
@@ -321,7 +302,11 @@ def scaled_update(target: Tensor, other: Any, alpha: Any, sign: int) -> Tensor:
 def become(target: Tensor, view: Tensor) -> Tensor:
     """Give a tensor the shape of a view of it, as `t_` does: the memory stays the same."""
     if check_inplace(target):
-        _take(target, view._record)
+        hand_over(target._record, view._record)
+        target._record = view._record
     target._array = view._array
     target._counter[0] += 1
+    if target._view is not None:
+        base, _, steps, reason = view._view
+        target._view = (base, target._counter[0], steps, reason)
     return target

@@ -14,7 +14,8 @@ def writeable(array: Array, *, overlapping: bool = False) -> Array:
     """
     if array.flags.writeable:
         return array
-    shared = any(step == 0 < n - 1 for step, n in zip(array.strides, array.shape, strict=True))
+    sizes = zip(array.strides, array.shape, strict=True)
+    shared = array.size > 0 and any(step == 0 < n - 1 for step, n in sizes)
     if shared and not overlapping:
         raise RuntimeError(
             "unsupported operation: more than one element of the written-to tensor refers to a "

@@ -54,7 +54,7 @@ def _composed(function: Callable[..., Tensor], name: str, reflected: bool = Fals
     return operator
 
 
-def _assigned(op: Primitive, name: str) -> Any:
+def _assigned(op: Callable[..., Tensor], name: str) -> Any:
     def operator(self: Tensor, other: Any) -> Tensor:
         if isinstance(other, _OPERANDS):
             return in_place(op, self, other)
@@ -88,7 +88,7 @@ class Operators:
     __imod__ = _assigned(arithmetic._remainder, "__imod__")
     __pow__ = _composed(arithmetic.pow, "__pow__")
     __rpow__ = _composed(arithmetic.pow, "__rpow__", reflected=True)
-    __ipow__ = _assigned(arithmetic._pow, "__ipow__")
+    __ipow__ = _assigned(arithmetic.pow, "__ipow__")
     __and__ = __rand__ = _forward(comparisons.bitwise_and, "__and__")
     __or__ = __ror__ = _forward(comparisons.bitwise_or, "__or__")
     __xor__ = __rxor__ = _forward(comparisons.bitwise_xor, "__xor__")

@@ -108,7 +108,7 @@ def tensor_repr(tensor: Any, *, tensor_contents: str | None = None) -> str:
     """
     suffixes = []
     if tensor.grad_fn is not None:
-        suffixes.append(f"grad_fn=<{tensor.grad_fn.name()}>")
+        suffixes.append(f"grad_fn=<{type(tensor.grad_fn).__name__}>")
     elif tensor.requires_grad:
         suffixes.append("requires_grad=True")
     kind = type(tensor).__name__

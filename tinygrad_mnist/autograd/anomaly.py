@@ -13,7 +13,8 @@ import numpy as np
 
 from tinygrad_mnist.record import OBSERVERS, Record, TensorBase, observe, state
 
-from .walk import Gradient, add, send
+from .hooks import Sent
+from .walk import Gradient, send
 
 _origins: weakref.WeakKeyDictionary[Record, str] = weakref.WeakKeyDictionary()
 _PACKAGE = __name__.partition(".")[0]
@@ -48,31 +49,23 @@ def _warn(record: Record) -> None:
     warnings.warn(text, UserWarning, stacklevel=2)
 
 
-def _watched(check_nan: bool) -> Callable[..., None]:
+def _watched(check_nan: bool) -> Callable[..., Sent]:
     """`send` that names the record whose formula fails or gives NaN."""
 
-    def watched_send(
-        record: Record,
-        gradient: Gradient,
-        pending: dict[Record, Gradient],
-        owned: set[Record],
-        wanted: set[Record] | None,
-    ) -> None:
-        sent: dict[Record, Gradient] = {}
+    def watched_send(record: Record, gradient: Gradient, wanted: set[Record] | None) -> Sent:
         try:
-            send(record, gradient, sent, set(), wanted)
+            sent = send(record, gradient, wanted)
         except Exception:
             _warn(record)
             raise
-        for edge, result in sent.items():
+        for position, result, _ in sent:
             array = result._array if isinstance(result, TensorBase) else result
             if check_nan and isinstance(array, np.ndarray) and np.isnan(array).any():
                 _warn(record)
                 raise RuntimeError(
-                    f"Function '{record.name()}' returned nan values in its "
-                    f"{record.edges.index(edge)}th output."
+                    f"Function '{record.name()}' returned nan values in its {position}th output."
                 )
-            add(pending, owned, edge, result, False)
+        return sent
 
     return watched_send
 
@@ -115,6 +108,12 @@ class detect_anomaly(set_detect_anomaly):
     """
 
     def __init__(self, check_nan: bool = True) -> None:
+        warnings.warn(
+            "Anomaly Detection has been enabled. This mode will increase the runtime and should "
+            "only be enabled for debugging.",
+            UserWarning,
+            stacklevel=2,
+        )
         super().__init__(True, check_nan)
 
 

@@ -20,6 +20,8 @@ def _start_of(
     tensor: TensorBase, gradient: Any, position: int, create_graph: bool
 ) -> tuple[Record, Gradient]:
     """Where a walk from `tensor` starts, and with what; `gradient` is checked against it."""
+    if not isinstance(tensor, TensorBase):
+        raise AssertionError(f"Expected output to be a Tensor, not {type(tensor).__name__}")
     record = current_record(tensor)
     if record is None:
         raise RuntimeError(
@@ -32,10 +34,6 @@ def _start_of(
         ones = np.empty(array.shape, array.dtype)
         ones.fill(1)
         gradient = wrap(ones)
-    elif not isinstance(gradient, TensorBase):
-        raise TypeError(
-            f"gradients can be either Tensors or None, but got {type(gradient).__name__}"
-        )
     elif gradient._array.shape != array.shape:
         raise RuntimeError(
             f"Mismatch in shape: grad_output[{position}] has a shape of "
@@ -47,17 +45,37 @@ def _start_of(
 
 
 def _sequence(given: Any) -> tuple[Any, ...]:
-    return tuple(given) if isinstance(given, Sequence) else (given,)
+    return (given,) if isinstance(given, TensorBase) else tuple(given)
 
 
 def _starts(tensors: tuple[Any, ...], gradients: Any, create_graph: bool) -> list[Any]:
     given = (None,) * len(tensors) if gradients is None else _sequence(gradients)
+    for gradient in given:
+        if gradient is not None and not isinstance(gradient, TensorBase):
+            raise TypeError(
+                f"gradients can be either Tensors or None, but got {type(gradient).__name__}"
+            )
     if len(given) != len(tensors):
         raise RuntimeError(f"got {len(tensors)} tensors and {len(given)} gradients")
     return [
         _start_of(tensor, gradient, position, create_graph)
         for position, (tensor, gradient) in enumerate(zip(tensors, given, strict=True))
     ]
+
+
+def _records(inputs: tuple[Any, ...]) -> list[Record]:
+    """The records of what is to be differentiated by; RuntimeError where there is none."""
+    records = []
+    for tensor in inputs:
+        if not isinstance(tensor, TensorBase):
+            raise RuntimeError(
+                f"all inputs have to be Tensors or GradientEdges, but got {type(tensor).__name__}"
+            )
+        record = current_record(tensor)
+        if record is None:
+            raise RuntimeError("One of the differentiated Tensors does not require grad")
+        records.append(record)
+    return records
 
 
 def backward(
@@ -100,13 +118,13 @@ def backward(
     if inputs is None:
         walk(starts, keep=keep, create_graph=create_graph)
         return
-    records = [current_record(tensor) for tensor in targets]
-    if any(record is None for record in records):
-        raise RuntimeError("One of the differentiated Tensors does not require grad")
-    arrived = walk(starts, keep=keep, create_graph=create_graph, targets=records)  # type: ignore[arg-type]
-    for record, gradient in arrived.items():
-        found = gradient if create_graph else wrap(gradient.copy())
-        record.grad = found if record.grad is None else record.grad + found
+    if any(isinstance(t, TensorBase) and current_record(t) is None for t in targets):
+        raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
+    only = set(_records(targets))
+    for record in only:
+        if record.primitive is not None:
+            record.watched().retains_grad = True
+    walk(starts, keep=keep, create_graph=create_graph, only=only)
 
 
 def grad(
@@ -142,27 +160,25 @@ def grad(
             "but got: allow_unused=False."
         )
     wanted = _sequence(inputs)
+    if not wanted:
+        raise RuntimeError("`inputs` argument to `grad()` cannot be empty.")
     starts = _starts(_sequence(outputs), grad_outputs, create_graph)
-    records = []
-    for tensor in wanted:
-        record = current_record(tensor) if isinstance(tensor, TensorBase) else None
-        if record is None:
-            raise RuntimeError("One of the differentiated Tensors does not require grad")
-        records.append(record)
+    records = _records(wanted)
     keep = create_graph if retain_graph is None else retain_graph
-    arrived = walk(starts, keep=keep, create_graph=create_graph, targets=records)
+    arrived = walk(starts, keep=keep, create_graph=create_graph, only=set(records), capture=True)
     results: list[Any] = []
-    for record, tensor in zip(records, wanted, strict=True):
+    for position, (record, tensor) in enumerate(zip(records, wanted, strict=True)):
         if record in arrived:
             found = arrived[record]
             results.append(found if create_graph else wrap(found.copy()))
         elif materialize_grads:
-            results.append(wrap(np.zeros(tensor._array.shape, tensor._array.dtype)))
+            zeros = wrap(np.zeros(tensor._array.shape, tensor._array.dtype))
+            results.append(zeros.requires_grad_(create_graph))
         elif allow_unused:
             results.append(None)
         else:
             raise RuntimeError(
-                "One of the differentiated Tensors appears to not have been used in the graph. "
-                "Set allow_unused=True if this is the desired behavior."
+                f"The differentiated Tensor at index {position} appears to not have been used in "
+                "the graph. Set allow_unused=True if this is the desired behavior."
             )
     return tuple(results)

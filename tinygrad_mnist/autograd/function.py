@@ -8,12 +8,23 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mnist.ops.views import rebase
 from tinygrad_mnist.primitive import Primitive
-from tinygrad_mnist.record import Record, TensorBase, bare_record, current_record, state, wrap
+from tinygrad_mnist.record import (
+    OF_A_FUNCTION,
+    Record,
+    TensorBase,
+    bare_record,
+    current_record,
+    mark_view,
+    released_error,
+    state,
+    wrap,
+)
 
 from .fitting import fit
 from .grad_mode import _GradMode
-from .saved_values import released_error, version_error
+from .saved_values import version_error
 
 Tensor = Any
 
@@ -61,14 +72,17 @@ class FunctionCtx:
 
     def _unpack(self, array: Any, counter: list[int], version: int, source: Any) -> Tensor:
         if counter[0] != version:
-            name = "a custom Function" if self._node is None else self._node.name()
-            raise version_error(array, counter[0], version, None, name)
+            origin = source if isinstance(source, Record) else self._node
+            raise version_error(array, counter[0], version, origin)
         tensor = wrap(array, counter)
         if isinstance(source, Record):
             tensor._record = source
         elif source is not None and self._node is not None:
             tensor._record = _output_record(self._node, array, source)
         return tensor
+
+    def save_for_forward(self, *tensors: Tensor | None) -> None:
+        """Accepted; what it keeps is for differentiation in forward mode, which is not here."""
 
     def mark_dirty(self, *args: Tensor) -> None:
         """Say which inputs forward changed in place (they must be returned too)."""
@@ -106,12 +120,24 @@ def _run_backward(record: Record, gradient: Any) -> list[Any]:
     ctx._node = record
     try:
         with _GradMode(as_tensors):
-            results = function.backward(ctx, *arguments)
+            results = _backward_of(function)(ctx, *arguments)
     finally:
         ctx._node = None
     if not isinstance(results, tuple):
         results = (results,)
     return _checked(record, results, as_tensors)
+
+
+def _backward_of(function: type[Function]) -> Callable[..., Any]:
+    """What a Function goes backward with, by either of its names."""
+    if function.vjp is Function.vjp:
+        return function.backward
+    if function.backward is not Function.backward:
+        raise RuntimeError(
+            "Implementing both 'backward' and 'vjp' for a custom Function is not allowed. You "
+            "should only implement one of them."
+        )
+    return function.vjp
 
 
 def _checked(record: Record, results: tuple[Any, ...], as_tensors: bool) -> list[Any]:
@@ -126,21 +152,31 @@ def _checked(record: Record, results: tuple[Any, ...], as_tensors: bool) -> list
         )
     fitted: list[Any] = []
     for position, (edge, result) in enumerate(zip(edges, results, strict=True)):
+        if result is not None and not isinstance(result, TensorBase):
+            raise RuntimeError(f"expected Variable or None (got {type(result).__name__})")
+        if result is not None and not record.attributes["tensors"][position]:
+            raise RuntimeError(
+                f"function {name} returned a gradient different than None at position "
+                f"{position + 1}, but the corresponding forward input was not a Variable"
+            )
         if edge is None or result is None:
             fitted.append(None)
             continue
-        if not isinstance(result, TensorBase):
-            raise TypeError(f"expected Variable or None (got {type(result).__name__})")
-        try:
-            good = fit(result, edge)
-        except (RuntimeError, ValueError):
+        if not _sums_to(result._array.shape, edge.shape):
             raise RuntimeError(
                 f"Function {name} returned an invalid gradient at index {position} - got "
                 f"{list(result._array.shape)} but expected shape compatible with "
                 f"{list(edge.shape)}"
-            ) from None
+            )
+        good = fit(result, edge)
         fitted.append(good if as_tensors else good._array)
     return fitted
+
+
+def _sums_to(have: tuple[int, ...], shape: tuple[int, ...]) -> bool:
+    """Whether a gradient of shape `have` can be summed to `shape`."""
+    lead = len(have) - len(shape)
+    return lead >= 0 and all(n in (1, size) for n, size in zip(shape, have[lead:], strict=True))
 
 
 def _bundled(record: Record, gradient: Any) -> list[Any]:
@@ -211,6 +247,11 @@ class Function:
             "autograd.Function to use it with backward mode AD."
         )
 
+    @staticmethod
+    def vjp(ctx: Any, *grad_outputs: Any) -> Any:
+        """`backward` by another name."""
+        raise NotImplementedError
+
     @classmethod
     def apply(cls, *args: Any) -> Any:
         """Run forward on `args` and record the call."""
@@ -225,6 +266,7 @@ class Function:
                 outputs = cls.forward(*args)
                 cls.setup_context(ctx, args, outputs)
         several = isinstance(outputs, tuple)
+        _count_changes(ctx, outputs if isinstance(outputs, tuple) else (outputs,))
         results = tuple(
             [
                 _own(out, args, ctx)
@@ -237,11 +279,30 @@ class Function:
 
 
 def _own(output: Any, args: tuple[Any, ...], ctx: FunctionCtx) -> Any:
-    """An output as a tensor apart from the inputs, unless forward changed it in place."""
-    is_input = any(output is given for given in args)
-    if is_input and not any(output is dirty for dirty in ctx._dirty):
-        return wrap(output._array, output._counter) if isinstance(output, TensorBase) else output
+    """An output as a tensor apart from the inputs, unless forward changed it in place.
+
+    Changes of an output that shares memory with an input would go past backward: they are refused.
+    """
+    if not isinstance(output, TensorBase) or any(output is dirty for dirty in ctx._dirty):
+        return output
+    if any(output is given for given in args):
+        given, output = output, wrap(output._array)
+        mark_view(output, given, _FUNCTION, {})
+    if output._view is not None:
+        base, version, steps, _ = output._view
+        output._view = (base, version, steps, OF_A_FUNCTION)
     return output
+
+
+def _count_changes(ctx: FunctionCtx, outputs: Sequence[Any]) -> None:
+    """Raise the versions of the inputs that forward changed; RuntimeError where it must not."""
+    for dirty in ctx._dirty:
+        if not any(output is dirty for output in outputs):
+            raise RuntimeError(
+                "Some elements marked as dirty during the forward method were not returned as "
+                "output. The inputs that are modified inplace must all be outputs of the Function."
+            )
+        dirty._counter[0] += 1
 
 
 def _record_outputs(
@@ -256,17 +317,18 @@ def _record_outputs(
     tensors = [r for r in results if isinstance(r, TensorBase)]
     if not tensors:
         return
-    for dirty in ctx._dirty:
-        if (edge := current_record(dirty)) is not None and edge.primitive is None:
+    for given, edge in zip(args, edges, strict=True):
+        changed = any(given is dirty for dirty in ctx._dirty)
+        if changed and edge is not None and edge.primitive is None:
             raise RuntimeError(
-                "a leaf Variable that requires grad is being used in an in-place operation."
+                "a leaf Variable that requires grad has been used in an in-place operation."
             )
-        dirty._counter[0] += 1
     kinds = [
         (t._array.shape, t._array.dtype) if isinstance(t, TensorBase) else ((), np.float32)
         for t in results
     ]
     attributes = {"function": cls, "ctx": ctx, "outputs": kinds, "several": len(results) > 1}
+    attributes["tensors"] = [isinstance(given, TensorBase) for given in args]
     name = Record.named(f"{cls.__name__}Backward")
     node = bare_record(_FUNCTION, edges, tensors[0]._array, attributes, name)
     ctx._saved = tuple([_kept(tensor, args, edges, outputs) for tensor in ctx._to_save])
@@ -274,7 +336,11 @@ def _record_outputs(
     for position, (output, result) in enumerate(zip(outputs, results, strict=True)):
         differentiable = isinstance(result, TensorBase) and result._array.dtype.kind == "f"
         if differentiable and id(output) not in constant:
-            result._record = _output_record(node, result._array, position)
+            newer = _output_record(node, result._array, position)
+            if any(result is given for given in args):
+                rebase(result, newer)
+            else:
+                result._record = newer
 
 
 def _kept(

@@ -7,25 +7,30 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist.dtypes import from_numpy_dtype
-from tinygrad_mnist.record import Record, Saved, wrap
+from tinygrad_mnist.record import RELEASED, Record, state, wrap
 
 from .fitting import restored
 
 _ndarray = np.ndarray
-_RELEASED: tuple[Saved | None, ...] = (None,)
+_HINT = (
+    "enable anomaly detection to find the operation that failed to compute its gradient, with "
+    "torch.autograd.set_detect_anomaly(True, check_nan=False)."
+)
+_HINT_WHILE_WATCHED = (
+    "the backtrace further above shows the operation that failed to compute its gradient. The "
+    "variable in question was changed in there or anywhere later. Good luck!"
+)
 
 
 def unpack(record: Record, which: int, as_tensor: bool) -> Any:
-    """A saved value, checked to be still there and as it was."""
-    if record.saved is _RELEASED:
-        raise released_error()
+    """A saved value, checked to be as it was."""
     saved = record.saved[which]
     assert saved is not None
     value, counter, version = saved
     is_output = which == len(record.edges)
     if counter[0] != version:
         source = record if is_output else record.edges[which]
-        raise version_error(value, counter[0], version, source, record.name())
+        raise version_error(value, counter[0], version, source)
     if as_tensor and value.__class__ is _ndarray:
         value = wrap(value, counter)
         value._record = record if is_output else record.edges[which]
@@ -42,31 +47,32 @@ def release(record: Record) -> None:
         context._saved = None
     for saved in record.saved:
         if saved is not None and saved[0].__class__ is _ndarray:
-            record.saved = _RELEASED
+            record.saved = RELEASED
+            return
+    for value in record.attributes.values():
+        if value.__class__ is _ndarray or (value.__class__ is tuple and _holds_array(value)):
+            record.saved = RELEASED
             return
 
 
-def released_error() -> RuntimeError:
-    """The error for values that an earlier walk released."""
-    return RuntimeError(
-        "Trying to backward through the graph a second time (or directly access saved tensors "
-        "after they have already been freed). Saved intermediate values of the graph are freed "
-        "when you call .backward() or autograd.grad(). Specify retain_graph=True if you need "
-        "to backward through the graph a second time or if you need to access saved tensors "
-        "after calling backward."
-    )
+def _holds_array(values: tuple[Any, ...]) -> bool:
+    return any(value.__class__ is _ndarray for value in values)
 
 
-def version_error(
-    value: Any, version: int, expected: int, source: Record | None, user: str
-) -> RuntimeError:
-    """The error for a saved value that was changed in place before `user` could use it."""
+def version_error(value: Any, version: int, expected: int, source: Record | None) -> RuntimeError:
+    """The error for a saved value that was changed in place before it could be used."""
     kind = from_numpy_dtype(value.dtype).legacy_name
-    origin = "" if source is None else f", which is output 0 of {source.name()},"
+    origin = ""
+    if source is not None and source.primitive is not None:
+        origin = f", which is output 0 of {_short_name(source)},"
     return RuntimeError(
         "one of the variables needed for gradient computation has been modified by an inplace "
         f"operation: [torch.{kind}Tensor {list(value.shape)}]{origin} is at version {version}; "
-        f"expected version {expected} instead: {user} needs it as it was. Hint: enable anomaly "
-        "detection to find the operation that failed to compute its gradient, with "
-        "torch.autograd.set_detect_anomaly(True)."
+        f"expected version {expected} instead. Hint: "
+        + (_HINT if state.sender is None else _HINT_WHILE_WATCHED)
     )
+
+
+def _short_name(record: Record) -> str:
+    """A record's name as PyTorch has it in this message: "Mul" for MulBackward0."""
+    return record.name().partition("Backward")[0]

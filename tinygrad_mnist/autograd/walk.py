@@ -9,22 +9,27 @@ their own; otherwise they are plain arrays.
 from __future__ import annotations
 
 import operator
-import threading
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from tinygrad_mnist.primitive import Formula
-from tinygrad_mnist.record import AccumulateGrad, Record, TensorBase, state, wrap
+from tinygrad_mnist.record import (
+    RELEASED,
+    AccumulateGrad,
+    Record,
+    released_error,
+    state,
+)
 
 from .fitting import fit, fit_array_shape, restored
+from .gathering import accumulate, heed
 from .grad_mode import _GradMode
-from .hooks import run_hooks
+from .hooks import Sent, run_post_hooks, run_pre_hooks
 from .saved_values import release, unpack
 
 Gradient = Any
-_accumulation = threading.Lock()
 _ndarray = np.ndarray
 _by_birth = operator.attrgetter("birth")
 
@@ -42,12 +47,12 @@ def reachable(roots: Iterable[Record]) -> list[Record]:
 
 
 def _leading_to(targets: set[Record], order: list[Record]) -> set[Record]:
-    """The records of `order` from which a target can be reached."""
-    wanted = set(targets)
+    """The records of `order` that send gradients on towards a target."""
+    leading: set[Record] = set()
     for record in reversed(order):
-        if not wanted.isdisjoint(record.edges):
-            wanted.add(record)
-    return wanted
+        if not targets.isdisjoint(record.edges) or not leading.isdisjoint(record.edges):
+            leading.add(record)
+    return leading
 
 
 def walk(
@@ -55,58 +60,84 @@ def walk(
     *,
     keep: bool,
     create_graph: bool,
-    targets: Sequence[Record] | None = None,
+    only: set[Record] | None = None,
+    capture: bool = False,
 ) -> dict[Record, Gradient]:
-    """Send gradients from `starts` to the leaves, and return those that arrive at `targets`.
+    """Send gradients from `starts` to the leaves, or `only` to some records.
 
-    Without targets, leaves add what arrives to their `.grad`. `keep` leaves saved values for
-    another walk. Raises RuntimeError where saved values are gone or were changed in place.
+    Leaves add what arrives to their `.grad`; with `capture`, what arrives at the records asked for
+    is returned instead. `keep` leaves saved values for another walk. Raises RuntimeError where
+    saved values are gone or were changed in place.
     """
     order = reachable([record for record, _ in starts])
-    wanted = None if targets is None else _leading_to(set(targets), order)
+    wanted = at_work = None
+    if only is not None:
+        leading = _leading_to(only, order)
+        wanted = leading | only
+        at_work = leading if capture else wanted
     pending: dict[Record, Gradient] = {}
     owned: set[Record] = set()
     arrived: dict[Record, Gradient] = {}
     for record, gradient in starts:
-        add(pending, owned, record, gradient, False)
-    hand_on = state.sender or send
+        if wanted is None or record in wanted:
+            add(pending, owned, record, gradient, False)
     with _GradMode(create_graph), np.errstate(all="ignore"):
         for record in order:
             gradient = pending.pop(record, None)
             if gradient is None:
                 continue
-            watch = record.watch
-            if watch is not None and watch.hooks:
-                owned.discard(record)
-                gradient = run_hooks(record, watch.hooks, gradient)
-            if targets is not None and record in targets:
+            works = at_work is None or record in at_work
+            if works and capture and only is not None and record in only:
                 arrived[record] = gradient
-            elif targets is None and isinstance(record, AccumulateGrad):
-                _accumulate(record, gradient, record in owned)
-            if watch is not None and watch.retains_grad:
-                watch.grad = gradient if create_graph else wrap(gradient.copy())
-            if record.primitive is not None and (wanted is None or record in wanted):
-                hand_on(record, gradient, pending, owned, wanted)
-                if not keep:
-                    release(record)
+                owned.discard(record)
+            if record.watch is not None:
+                gradient = heed(record, record.watch, gradient, owned)
+            if not works:
+                arrived[record] = gradient
+                continue
+            if isinstance(record, AccumulateGrad):
+                accumulate(record, gradient, record in owned)
+                continue
+            _hand_on(record, gradient, pending, owned, wanted)
+            if not keep:
+                release(record)
     return arrived
 
 
-def send(
+def _hand_on(
     record: Record,
     gradient: Gradient,
     pending: dict[Record, Gradient],
     owned: set[Record],
     wanted: set[Record] | None,
 ) -> None:
-    """Give each input of `record` that needs one its gradient, by the input's formula."""
+    """Add what `record` sends to what the records of its inputs have received."""
+    watch = record.watch
+    if watch is not None and watch.pre_hooks:
+        gradient = run_pre_hooks(watch.pre_hooks, gradient)
+        if gradient is None:
+            return
+    sent = (state.sender or send)(record, gradient, wanted)
+    if watch is not None and watch.node_hooks:
+        sent = run_post_hooks(record, sent, gradient)
+    edges = record.edges
+    for position, result, fresh in sent:
+        add(pending, owned, edges[position], result, fresh)  # type: ignore[arg-type]
+
+
+def send(record: Record, gradient: Gradient, wanted: set[Record] | None) -> Sent:
+    """The gradient for each input of `record` that needs one, by the input's formula."""
     op = record.primitive
     assert op is not None
+    if record.saved is RELEASED:
+        raise released_error()
+    sent: Sent = []
     if op.sends is not None:
-        for edge, result in zip(record.edges, op.sends(record, gradient), strict=True):
+        for position, result in enumerate(op.sends(record, gradient)):
+            edge = record.edges[position]
             if edge is not None and result is not None and (wanted is None or edge in wanted):
-                add(pending, owned, edge, result, False)
-        return
+                sent.append((position, result, False))
+        return sent
     as_tensors = gradient.__class__ is not _ndarray
     if op.reduces and not record.attributes["keepdim"]:
         gradient = restored(gradient, record)
@@ -123,7 +154,7 @@ def send(
             keywords = _keywords(formula, record, position, edge)
             result = formula.function(gradient, *values, **keywords)
         if as_tensors:
-            add(pending, owned, edge, fit(result, edge), False)
+            sent.append((position, fit(result, edge), False))
             continue
         if result.__class__ is not _ndarray:
             result = np.asarray(result)
@@ -133,7 +164,8 @@ def send(
             fresh = fresh or result.base is None
         if result.dtype is not edge.dtype and result.dtype != edge.dtype:
             result = result.astype(edge.dtype)
-        add(pending, owned, edge, result, fresh)
+        sent.append((position, result, fresh))
+    return sent
 
 
 def _keywords(formula: Formula, record: Record, position: int, edge: Record) -> dict[str, Any]:
@@ -166,21 +198,3 @@ def add(
     else:
         pending[record] = np.asarray(known + gradient)
         owned.add(record)
-
-
-def _accumulate(leaf: AccumulateGrad, gradient: Gradient, owned: bool) -> None:
-    """Add `gradient` to a leaf's `.grad`, which never shares memory with another tensor."""
-    watch = leaf.watched()
-    with _accumulation:
-        known = watch.grad
-        if isinstance(gradient, TensorBase):
-            watch.grad = gradient if known is None else known + gradient
-        elif known is None:
-            watch.grad = wrap(gradient if owned else gradient.copy())
-        elif known._record is not None:
-            watch.grad = known + wrap(gradient)
-        else:
-            np.add(known._array, gradient, known._array)
-            known._counter[0] += 1
-    for hook in list(watch.post_hooks.values()):
-        hook(leaf.variable)

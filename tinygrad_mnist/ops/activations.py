@@ -9,7 +9,7 @@ import numpy as np
 from tinygrad_mnist.primitive import primitive
 from tinygrad_mnist.record import Array
 
-from .choosing import where
+from .casting import zeros
 
 __all__ = [
     "relu",
@@ -26,4 +26,13 @@ def relu(input: Array) -> Any:
     return np.maximum(input, 0)
 
 
-relu.derivatives(input=lambda g, out: where(out <= 0, 0.0, g))
+@primitive
+def threshold_backward(grad: Array, out: Array) -> Any:
+    """g where out > 0, 0 elsewhere: the gradient of relu"""
+    return np.where(out <= 0, 0, grad)
+
+
+relu.derivatives(input=lambda g, out: threshold_backward(g, out))
+threshold_backward.derivatives(
+    grad=lambda g, out: threshold_backward(g, out), out=lambda g: zeros(g)
+)

@@ -231,7 +231,7 @@ def take(input: Tensor, index: Tensor) -> Tensor:
         raise IndexError(
             f"out of range: tried to access index {bad.flat[0]} on a tensor of {size} elements."
         )
-    return label(_index(reshape(input, -1), key=(array,)), "TakeBackward0")
+    return label(_index(reshape(input, -1), key=(array.copy(),)), "TakeBackward0")
 
 
 @torch_arguments

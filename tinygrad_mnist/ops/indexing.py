@@ -10,11 +10,14 @@ from tinygrad_mnist.calling import call_unary
 from tinygrad_mnist.primitive import primitive
 from tinygrad_mnist.record import (
     OBSERVERS,
+    ONE_OF_SEVERAL,
     Array,
     TensorBase,
     current_record,
+    forbid_change,
     label,
     make_record,
+    mark_view,
     state,
     wrap,
 )
@@ -141,8 +144,8 @@ def _view(input: Tensor, region: Key) -> Tensor:
         out = call_unary(_slice, input, {"key": region})
         return label(out, _name_of(region))
     record = input._record if input._view is None else current_record(input)
-    out = wrap(input._array[region], input._counter)
-    out._view = (input, record)
+    out = wrap(input._array[region])
+    mark_view(out, input, _slice, {"key": region})
     if record is not None and state.grad_enabled:
         saved = (None, None)
         out._record = make_record(_slice, (record,), out._array, saved, {"key": region})
@@ -223,4 +226,4 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
         raise IndexError("Dimension specified as 0 but tensor has no dimensions")
     axis = read_dim(dim, len(shape))
     parts = [getitem(input, (ALL,) * axis + (i,)) for i in range(shape[axis])]
-    return tuple([label(part, "UnbindBackward0") for part in parts])
+    return tuple([forbid_change(label(part, "UnbindBackward0"), ONE_OF_SEVERAL) for part in parts])

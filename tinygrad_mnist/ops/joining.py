@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.primitive import primitive
-from tinygrad_mnist.record import Array, TensorBase, label
+from tinygrad_mnist.record import ONE_OF_SEVERAL, Array, TensorBase, forbid_change, label
 
 from .arguments import read_dim, tensor_first, torch_arguments
 from .casting import cast_to
@@ -210,6 +210,8 @@ def _pieces(input: Tensor, dim: int, bounds: list[int], name: str) -> tuple[Tens
     """The slices of `input` along `dim` between neighbours among `bounds`: views."""
     lead = (slice(None),) * dim
     parts = [getitem(input, (*lead, slice(*pair))) for pair in itertools.pairwise(bounds)]
+    if name != "SliceBackward0":
+        parts = [forbid_change(part, ONE_OF_SEVERAL) for part in parts]
     return tuple([label(part, name) for part in parts])
 
 

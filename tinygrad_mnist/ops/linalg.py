@@ -9,7 +9,7 @@ import numpy as np
 from tinygrad_mnist import kernels
 from tinygrad_mnist.calling import call_binary
 from tinygrad_mnist.primitive import primitive
-from tinygrad_mnist.record import Array, label
+from tinygrad_mnist.record import Array, label, own
 
 from .arguments import check_tensors, not_implemented, out_refused, torch_arguments
 from .shapes import reshape, unsqueeze
@@ -81,14 +81,14 @@ def matmul(input: Tensor, other: Tensor, *, out: None = None) -> Tensor:
     if x.ndim == 1:
         rows = matmul(unsqueeze(input, 0), other)
         name = "SqueezeBackward4" if y.ndim == 2 else "UnsafeViewBackward0"
-        return label(reshape(rows, (*rows.shape[:-2], rows.shape[-1])), name)
+        return label(own(reshape(rows, (*rows.shape[:-2], rows.shape[-1]))), name)
     if y.ndim == 1:
         if x.shape[-1] != y.shape[0]:
             _refuse_shapes(x.shape, y.shape)
         _refuse_bools("addmv_impl_cpu", input)
         columns = _mm(input, unsqueeze(other, 1))
         name = "MvBackward0" if x.ndim == 2 else "UnsafeViewBackward0"
-        return label(reshape(columns, columns.shape[:-1]), name)
+        return label(own(reshape(columns, columns.shape[:-1])), name)
     if x.shape[-1] != y.shape[-2]:
         _refuse_shapes(x.shape, y.shape)
     try:
@@ -153,7 +153,8 @@ def dot(input: Tensor, tensor: Tensor) -> Tensor:
             "respectively"
         )
     _refuse_bools("dot", input)
-    return label(reshape(_mm(unsqueeze(input, 0), unsqueeze(tensor, 1)), ()), "DotBackward0")
+    product = _mm(unsqueeze(input, 0), unsqueeze(tensor, 1))
+    return label(own(reshape(product, ())), "DotBackward0")
 
 
 @torch_arguments

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist.calling import record_call
+from tinygrad_mnist.ops.views import rebase
 from tinygrad_mnist.primitive import Primitive, primitive
 from tinygrad_mnist.record import OBSERVERS, TensorBase, current_record, wrap
 
@@ -63,13 +64,15 @@ def new(name: str, array: Array, fill: Fill) -> Any:
 def refill(name: str, target: Any, fill: Fill, recorded: bool) -> None:
     """Fill a tensor's array; where the change is `recorded`, no gradient passes it."""
     array, operation = target._array, _DRAWINGS[name]
+    before, after = wrap(array), wrap(array)
+    before._record = current_record(target)
     fill(array)
     target._counter[0] += 1
     attributes = _attributes(array, fill)
     if recorded:
-        before = wrap(array)
-        before._record = current_record(target)
-        record_call(operation, (before,), (array,), target, attributes)
+        record_call(operation, (before,), (array,), after, attributes)
+        if after._record is not None:
+            rebase(target, after._record)
     if OBSERVERS:
         _report(operation, (target,), attributes, target)
 

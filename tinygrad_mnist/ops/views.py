@@ -1,0 +1,91 @@
+"""From a tensor to a view of it, several steps at once; and a tensor changed through a view."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mnist.primitive import primitive
+from tinygrad_mnist.record import (
+    OUTDATED,
+    VIEW_OF_BASE,
+    Array,
+    Record,
+    Step,
+    TensorBase,
+    bare_record,
+    current_record,
+    hand_over,
+)
+
+Shape = tuple[int, ...]
+
+
+def _follow(array: Array, step: Step | None) -> Array:
+    """The view of `array` to which the steps lead (a copy, where its memory is arranged so)."""
+    path = []
+    while step is not None:
+        path.append(step)
+        step = step.before
+    for each in reversed(path):
+        array = each.primitive.body(array, **each.attributes)
+    return array
+
+
+def _places(shape: Shape, steps: Step) -> Array:
+    """Where, in an array of this shape laid flat, the elements of the view lie."""
+    return _follow(np.arange(np.prod(shape, dtype=np.int64)).reshape(shape), steps)
+
+
+@primitive(view=True, grad_fn="AsStridedBackward0")
+def _as_strided(input: Array, *, steps: Step) -> Array:
+    """the view of x to which the steps lead"""
+    return _follow(input, steps)
+
+
+@primitive(grad_fn="AsStridedBackwardBackward0")
+def _as_strided_backward(input: Array, *, steps: Step, shape: Shape) -> Array:
+    """zeros, with x added where the view lies"""
+    out = np.zeros(shape, input.dtype)
+    np.add.at(out.reshape(-1), _places(shape, steps), input)
+    return out
+
+
+@primitive(grad_fn="CopySlices")
+def _copy_slices(input: Array, values: Any, *, steps: Step) -> Array:
+    """x, with values where the view lies"""
+    out = input.copy()
+    out.reshape(-1)[_places(input.shape, steps)] = values
+    return out
+
+
+_as_strided.derivatives(
+    input=lambda g, steps, shape: _as_strided_backward(g, steps=steps, shape=shape)
+)
+_as_strided_backward.derivatives(input=lambda g, steps: _as_strided(g, steps=steps))
+_copy_slices.derivatives(
+    input=lambda g, steps: _copy_slices(g, 0.0, steps=steps),
+    values=lambda g, steps: _as_strided(g, steps=steps),
+)
+VIEW_OF_BASE[:] = [_as_strided]
+
+
+def rebase(target: TensorBase, record: Record) -> None:
+    """Make `record` a tensor's newer one; of a view the base gets one too, which leads to it.
+
+    Other views of the base get theirs when they are next asked for it.
+    """
+    if target._view is None:
+        hand_over(target._record, record)
+        target._record = record
+        return
+    base, _, steps, reason = target._view
+    target._view = (base, OUTDATED, steps, reason)
+    newer = bare_record(
+        _copy_slices, (current_record(base), record), base._array, {"steps": steps},
+        _copy_slices.record_type,
+    )  # fmt: skip
+    hand_over(base._record, newer)
+    base._record = newer
+    current_record(target)
