@@ -43,15 +43,25 @@ if TYPE_CHECKING:  # these load when first used: see later.py
     from tinygrad_mnist.ops.convolution import *  # noqa: F403
     from tinygrad_mnist.ops.cumulative import *  # noqa: F403
     from tinygrad_mnist.ops.diagonals import *  # noqa: F403
+    from tinygrad_mnist.ops.distances import *  # noqa: F403
     from tinygrad_mnist.ops.error_function import *  # noqa: F403
     from tinygrad_mnist.ops.extremes import *  # noqa: F403
     from tinygrad_mnist.ops.gathering import *  # noqa: F403
+    from tinygrad_mnist.ops.integration import *  # noqa: F403
     from tinygrad_mnist.ops.joining import *  # noqa: F403
+    from tinygrad_mnist.ops.logarithms import *  # noqa: F403
     from tinygrad_mnist.ops.norms import *  # noqa: F403
     from tinygrad_mnist.ops.padding import *  # noqa: F403
     from tinygrad_mnist.ops.pooling import *  # noqa: F403
+    from tinygrad_mnist.ops.quantiles import *  # noqa: F403
+    from tinygrad_mnist.ops.real_parts import *  # noqa: F403
     from tinygrad_mnist.ops.rearranging import *  # noqa: F403
+    from tinygrad_mnist.ops.replacing import *  # noqa: F403
+    from tinygrad_mnist.ops.signs_and_limits import *  # noqa: F403
     from tinygrad_mnist.ops.slices import *  # noqa: F403
     from tinygrad_mnist.ops.softmax import *  # noqa: F403
     from tinygrad_mnist.ops.sorting import *  # noqa: F403
     from tinygrad_mnist.ops.statistics import *  # noqa: F403
+    from tinygrad_mnist.ops.trigonometry import *  # noqa: F403
+    from tinygrad_mnist.ops.vectors import *  # noqa: F403
+    from tinygrad_mnist.ops.whole_numbers import *  # noqa: F403

@@ -43,23 +43,48 @@ FILES: dict[str, tuple[str, ...]] = {
         "diag", "diag_embed", "diagflat", "diagonal", "trace", "tril", "tril_indices",
         "triu", "triu_indices",
     ),
-    "error_function": ("erf",),
+    "distances": (
+        "cdist", "dist", "renorm",
+    ),
+    "error_function": ("erf", "erfc"),
     "extremes": ("amax", "amin", "aminmax", "argmax", "argmin", "max", "min"),
     "gathering": (
         "argwhere", "gather", "masked_scatter", "masked_select", "nonzero", "scatter",
         "scatter_add", "take", "take_along_dim",
+    ),
+    "integration": (
+        "cumulative_trapezoid", "trapezoid", "trapz",
     ),
     "joining": (
         "atleast_1d", "atleast_2d", "atleast_3d", "cat", "chunk", "column_stack", "concat",
         "concatenate", "dsplit", "dstack", "hsplit", "hstack", "row_stack", "split",
         "split_with_sizes", "stack", "tensor_split", "vsplit", "vstack",
     ),
+    "logarithms": (
+        "logaddexp", "logaddexp2", "logcumsumexp", "logit", "xlogy",
+    ),
     "norms": ("norm",),
     "padding": (),
     "pooling": ("adaptive_avg_pool1d", "avg_pool1d", "max_pool1d", "max_pool2d"),
+    "quantiles": (
+        "bucketize", "corrcoef", "cov", "histc", "nanmean", "nanmedian", "nanquantile",
+        "quantile", "searchsorted",
+    ),
+    "real_parts": (
+        "angle", "conj", "conj_physical", "isreal", "resolve_conj",
+        "resolve_neg",
+    ),
     "rearranging": (
         "flip", "fliplr", "flipud", "meshgrid", "ravel", "repeat_interleave", "roll",
         "rot90", "tile",
+    ),
+    "replacing": (
+        "diagonal_scatter", "fill", "index_put", "narrow_copy", "select_scatter",
+        "slice_scatter",
+    ),
+    "signs_and_limits": (
+        "copysign", "fmax", "fmin", "heaviside", "hypot", "nan_to_num", "nextafter",
+        "sgn",
     ),
     "slices": ("index_add", "index_copy", "index_fill", "index_select"),
     "softmax": ("log_softmax", "softmax"),
@@ -68,15 +93,29 @@ FILES: dict[str, tuple[str, ...]] = {
         "unique_consecutive",
     ),
     "statistics": ("bincount", "std", "std_mean", "var", "var_mean"),
+    "trigonometry": (
+        "acos", "acosh", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2",
+        "arctanh", "asin", "asinh", "atan", "atan2", "atanh", "cosh", "deg2rad",
+        "rad2deg", "sinc", "sinh",
+    ),
+    "vectors": (
+        "block_diag", "cartesian_prod", "chain_matmul", "combinations", "cross", "kron",
+        "vander", "vdot",
+    ),
+    "whole_numbers": (
+        "bitwise_left_shift", "bitwise_right_shift", "gcd", "lcm", "ldexp",
+    ),
 }  # fmt: skip
 """For each file that loads later, the functions in it."""
 
 FUNCTIONS_ONLY = frozenset((
-    "adaptive_avg_pool1d", "atleast_1d", "atleast_2d", "atleast_3d", "avg_pool1d", "cat",
-    "column_stack", "concat", "concatenate", "conv1d", "conv2d", "conv_transpose1d",
-    "conv_transpose2d", "dstack", "einsum", "hstack", "max_pool1d", "max_pool2d", "meshgrid",
-    "row_stack", "stack", "std_mean", "tensordot", "tril_indices", "triu_indices", "var_mean",
-    "vstack",
+    "adaptive_avg_pool1d", "atleast_1d", "atleast_2d", "atleast_3d", "avg_pool1d",
+    "block_diag", "bucketize", "cartesian_prod", "cat", "cdist", "chain_matmul",
+    "column_stack", "combinations", "concat", "concatenate", "conv1d", "conv2d",
+    "conv_transpose1d", "conv_transpose2d", "cumulative_trapezoid", "dstack",
+    "einsum", "fill", "hstack", "max_pool1d", "max_pool2d", "meshgrid", "row_stack",
+    "searchsorted", "stack", "std_mean", "tensordot", "trapezoid", "trapz",
+    "tril_indices", "triu_indices", "vander", "var_mean", "vstack",
 ))  # fmt: skip
 """Those that are no methods of a tensor."""
 

@@ -16,8 +16,8 @@ DIFFERENT = {
 
 REFUSED_DIFFERENTLY = dict.fromkeys(
     [
-        "__radd__", "__rand__", "__rmod__", "__rmul__", "__ror__", "__rpow__", "__rsub__",
-        "__rxor__",
+        "__radd__", "__rand__", "__rdiv__", "__rmod__", "__rmul__", "__ror__", "__rpow__",
+        "__rsub__", "__rxor__",
     ],
     _NOT_A_TENSOR,
 )  # fmt: skip

@@ -51,6 +51,7 @@ def tensors(result):
     return [each for each in found if isinstance(each, tinygrad_mnist.Tensor)]
 
 
+@pytest.mark.filterwarnings("ignore:cov")
 @pytest.mark.parametrize("shape", [(), (0,), (2, 0)], ids=str)
 @pytest.mark.parametrize("name", [*UNARY, *BINARY])
 def test_tensors_hold_arrays_however_few_their_numbers(name, shape):
@@ -81,7 +82,7 @@ def test_no_numpy_warning_escapes(name):
         except (RuntimeError, IndexError, TypeError):
             return
         for each in tensors(result):
-            if each.requires_grad and name != "floor_divide":
+            if each.requires_grad and name not in ("floor_divide", "nextafter"):
                 each.sum().backward()
         if hasattr(tinygrad_mnist.Tensor, name + "_") and name != "float_power":
             target = tinygrad_mnist.tensor(HARD)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mnist import later
 from tinygrad_mnist.calling import call_binary, call_unary
 from tinygrad_mnist.ops import arithmetic, comparisons, indexing, linalg
 from tinygrad_mnist.primitive import Primitive
@@ -122,9 +123,23 @@ class Operators:
             return NotImplemented
         return arithmetic.reciprocal(self) * other
 
+    __rdiv__ = __rtruediv__
+
     def __matmul__(self, other: Any) -> Tensor:
         """The matrix product."""
         return linalg.matmul(self, other) if isinstance(other, TensorBase) else NotImplemented
+
+    def __rmatmul__(self, other: Any) -> Tensor:
+        """The matrix product, this tensor on the right."""
+        return linalg.matmul(other, self)
+
+    def __lshift__(self, other: Any) -> Tensor:
+        """x · 2ʸ for whole numbers."""
+        return later.operation("bitwise_left_shift")(self, other)
+
+    def __rshift__(self, other: Any) -> Tensor:
+        """⌊x / 2ʸ⌋ for whole numbers."""
+        return later.operation("bitwise_right_shift")(self, other)
 
     def __neg__(self) -> Tensor:
         """−x"""

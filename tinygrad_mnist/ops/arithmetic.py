@@ -182,7 +182,9 @@ def _rounded_div(input: Array, other: Array, *, mode: str) -> Any:
 _rounded_div.derivatives(input=lambda g: zeros(g), other=lambda g: zeros(g))
 
 
-def _no_derivative(name: str) -> Any:
+def no_derivative(name: str) -> Any:
+    """The formula of an input for which PyTorch has none."""
+
     def formula(g: Any) -> Any:
         raise RuntimeError(f"derivative for aten::{name} is not implemented")
 
@@ -196,7 +198,7 @@ def floor_divide(input: Array, other: Array) -> Any:
     return np.floor_divide(input, other)
 
 
-floor_divide.derivatives(input=_no_derivative("floor_divide"), other=_no_derivative("floor_divide"))
+floor_divide.derivatives(input=no_derivative("floor_divide"), other=no_derivative("floor_divide"))
 
 
 def _refuse_zero_divisor(name: str, input: Array, other: Array) -> None:
@@ -237,7 +239,7 @@ def _number_remainder(other: Array, *, number: Any) -> Any:
     return _remainder(np.asarray(number, kind), other.astype(kind))
 
 
-_number_remainder.derivatives(other=_no_derivative("remainder"))
+_number_remainder.derivatives(other=no_derivative("remainder"))
 
 
 def _numbered(out: Tensor, name: str, *operands: Any) -> Tensor:

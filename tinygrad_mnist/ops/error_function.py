@@ -16,6 +16,7 @@ from .exponential import exp
 
 __all__ = [
     "erf",
+    "erfc",
 ]
 
 _STEPS = 16
@@ -55,3 +56,14 @@ def erf(input: Array) -> Any:
 
 
 erf.derivatives(input=lambda g, input: g * (2 / math.sqrt(math.pi)) * exp(-input * input))
+
+_complement = np.frompyfunc(math.erfc, 1, 1)
+
+
+@primitive(promotion=dtypes.promote_to_floating)
+def erfc(input: Array) -> Any:
+    """1 − erf(x), exact where that is small"""
+    return np.asarray(_complement(input)).astype(input.dtype)
+
+
+erfc.derivatives(input=lambda g, input: -g * (2 / math.sqrt(math.pi)) * exp(-input * input))

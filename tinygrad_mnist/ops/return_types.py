@@ -25,7 +25,18 @@ def _named(name: str, fields: type[Any]) -> type[Any]:
 
 RETURN_TYPES = {
     name: _named(name, _ValuesAndIndices)
-    for name in ("cummax", "cummin", "kthvalue", "max", "median", "min", "mode", "sort", "topk")
+    for name in (
+        "cummax",
+        "cummin",
+        "kthvalue",
+        "max",
+        "median",
+        "min",
+        "mode",
+        "nanmedian",
+        "sort",
+        "topk",
+    )
 } | {"aminmax": _named("aminmax", _MinAndMax)}
 
 

@@ -10,11 +10,12 @@ import numpy as np
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.calling import call_unary, explain_shapes
 from tinygrad_mnist.primitive import primitive
-from tinygrad_mnist.record import Array, label
+from tinygrad_mnist.record import Array, label, wrap
 
 from .arguments import check_elements, read_dim, read_shape, read_sizes, tensor_first
 
 __all__ = [
+    "broadcast_shapes",
     "broadcast_tensors",
     "broadcast_to",
     "flatten",
@@ -263,6 +264,27 @@ def expand(input: Tensor, *size: Any, **named: Any) -> Tensor:
 def broadcast_to(input: Tensor, size: Any) -> Tensor:
     """`expand` to the shape `size`."""
     return expand(input, size)
+
+
+def broadcast_shapes(*shapes: Any) -> Any:
+    """The shape to which tensors of the given shapes broadcast together.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.broadcast_shapes((2, 1), (3,))
+    torch.Size([2, 3])
+    """
+    sizes = [tuple(shape) if isinstance(shape, tuple | list) else (shape,) for shape in shapes]
+    for shape in sizes:
+        if any(size < 0 for size in shape):
+            raise RuntimeError(f"Trying to create tensor with negative dimension: {list(shape)}")
+    try:
+        common = np.broadcast_shapes(*sizes)
+    except ValueError:
+        raise RuntimeError(
+            "Shape mismatch: objects cannot be broadcast to a single shape: "
+            + " and ".join(str(list(shape)) for shape in sizes)
+        ) from None
+    return wrap(np.broadcast_to(np.zeros(()), common)).shape
 
 
 def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:

@@ -23,6 +23,7 @@ from . import (
     scattering,
     shapes,
     sorting,
+    special,
 )
 from .maker import SITUATIONS, Maker, Sample, sample
 from .operation import Operation, find, gradient_of
@@ -42,6 +43,7 @@ __all__ = [
 OPERATIONS: tuple[Operation, ...] = spelled(
     (
         *elementwise.OPERATIONS,
+        *special.OPERATIONS,
         *comparisons.OPERATIONS,
         *reductions.OPERATIONS,
         *moments.OPERATIONS,
@@ -61,6 +63,7 @@ OPERATIONS: tuple[Operation, ...] = spelled(
         *functions.OPERATIONS,
         *in_place.OPERATIONS,
         *in_place.in_place(elementwise.OPERATIONS),
+        *in_place.in_place(special.OPERATIONS),
         *in_place.in_place(comparisons.OPERATIONS, gradients=False),
         *in_place.in_place(running.OPERATIONS),
         *in_place.in_place(linalg.OPERATIONS),

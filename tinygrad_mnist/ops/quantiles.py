@@ -1,0 +1,375 @@
+"""Statistics in spite of NaN, quantiles, histograms, places in sorted numbers, covariances."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mnist import dtypes
+from tinygrad_mnist.record import Array, TensorBase, label, wrap
+
+from .arguments import check_tensors, not_implemented, read_dim, read_dims, torch_arguments
+from .arithmetic import lerp
+from .casting import cast_to
+from .choosing import clamp_min, where
+from .comparisons import isnan
+from .diagonals import diag
+from .gathering import gather
+from .linalg import mm
+from .reductions import _sum, nansum
+from .return_types import named_result
+from .shapes import movedim, permute, reshape, squeeze, unsqueeze
+from .sorting import median, sort
+
+__all__ = [
+    "bucketize",
+    "corrcoef",
+    "cov",
+    "histc",
+    "nanmean",
+    "nanmedian",
+    "nanquantile",
+    "quantile",
+    "searchsorted",
+]
+
+Tensor = Any
+
+
+@torch_arguments
+def nanmean(
+    input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: dtypes.dtype | None = None
+) -> Tensor:
+    """`mean` of the numbers that are not NaN.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.nanmean(torch.tensor([1.0, float("nan"), 3.0]))
+    tensor(2.)
+    """
+    check_tensors("nanmean", input=input)
+    if input._array.dtype.kind != "f":
+        raise RuntimeError(
+            "nanmean(): expected input to have floating point or complex dtype but got "
+            + input.dtype.legacy_name
+        )
+    counted = cast_to(~isnan(input.detach()), input.dtype)
+    dims = read_dims(dim, input._array.ndim)
+    return nansum(input, dim, keepdim, dtype=dtype) / _sum(counted, dim=dims, keepdim=keepdim)
+
+
+@torch_arguments
+def nanmedian(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
+    """`median` of the numbers that are not NaN (NaN where there are none)."""
+    check_tensors("nanmedian", input=input)
+    x = input._array
+    if x.dtype.kind != "f":
+        return _renamed(median(input) if dim is None else median(input, dim, keepdim))
+    if dim is None:
+        kept = reshape(input, -1)[wrap(~np.isnan(x.reshape(-1)))]
+        return _renamed(median(kept if kept._array.size else input))
+    axis = read_dim(dim, x.ndim)
+    if x.ndim == 0 or x.shape[axis] == 0:
+        return _renamed(median(input, dim, keepdim))
+    return _nanmedian_along(input, axis, keepdim)
+
+
+def _renamed(found: Any) -> Any:
+    """What `median` found, as `nanmedian` names it."""
+    if not isinstance(found, tuple):
+        return label(found, "NanmedianBackward0")
+    values, indices = found
+    return named_result("nanmedian", label(values, "NanmedianBackward1"), indices)
+
+
+def _nanmedian_along(input: Tensor, axis: int, keepdim: bool) -> Any:
+    x = input._array
+    order = np.argsort(x, axis=axis, kind="stable")
+    count = np.sum(~np.isnan(x), axis=axis, keepdims=True)
+    places = wrap(np.take_along_axis(order, np.maximum(count - 1, 0) // 2, axis))
+    values = gather(input, axis, places)
+    if not keepdim:
+        values, places = squeeze(values, axis), squeeze(places, axis)
+    return named_result("nanmedian", label(values, "NanmedianBackward1"), places)
+
+
+_INTERPOLATIONS = ("linear", "lower", "higher", "midpoint", "nearest")
+
+
+def _quantile(
+    name: str, input: Tensor, q: Any, dim: int | None, keepdim: bool, how: str, skips: bool
+) -> Tensor:
+    check_tensors(name, input=input)
+    if input._array.dtype.kind != "f":
+        raise RuntimeError(f"{name}() input tensor must be either float or double dtype")
+    share = q if isinstance(q, TensorBase) else wrap(np.asarray(q, input._array.dtype))
+    if share._array.ndim > 1:
+        raise RuntimeError(
+            f"{name}() q must be a scalar or 1D tensor, but got dimension: {share._array.ndim}"
+        )
+    if share._array.dtype != input._array.dtype:
+        raise RuntimeError(f"{name}() q tensor must be same dtype as the input tensor")
+    if how not in _INTERPOLATIONS:
+        raise RuntimeError(
+            f"{name}() interpolation must be one of linear, lower, higher, midpoint or nearest, "
+            f"but got {how}"
+        )
+    if not input._array.size:
+        raise RuntimeError(f"{name}() input tensor must be non-empty")
+    if not np.all((share._array >= 0) & (share._array <= 1)):
+        raise RuntimeError(f"{name}() q values must be in the range [0, 1]")
+    ndim = input._array.ndim
+    axis = 0 if dim is None else read_dim(dim, ndim)
+    x = reshape(input, -1) if dim is None or ndim == 0 else movedim(input, axis, -1)
+    out = _of_rows(x, share, how, skips)
+    if keepdim and dim is None:
+        out = reshape(out, (*share._array.shape, *(1,) * ndim))
+    elif keepdim and ndim:
+        out = unsqueeze(out, axis + share._array.ndim)
+        out = out if share._array.ndim else label(out, "SqueezeBackward4")
+    return out
+
+
+def _of_rows(x: Tensor, share: Tensor, how: str, skips: bool) -> Tensor:
+    """The quantiles along the last dimension, those of each share first."""
+    rows = sort(x, -1).values
+    holes = np.isnan(rows._array)
+    last = np.asarray(rows._array.shape[-1] - 1 - (holes.sum(-1) if skips else 0))
+    last = np.maximum(last, 0)[..., None]
+    q = reshape(share, -1)
+    ranks = q * wrap(last.astype(x._array.dtype))
+    if not skips:
+        ranks = where(wrap(holes.any(-1, keepdims=True)), float(rows._array.shape[-1] - 1), ranks)
+    place = ranks._array
+    if how == "nearest":
+        place = np.rint(place)
+    below = np.floor(place) if how != "higher" else np.ceil(place)
+    out = gather(rows, -1, wrap(below.astype(np.int64)))
+    if how in ("linear", "midpoint"):
+        above = gather(rows, -1, wrap(np.ceil(place).astype(np.int64)))
+        weight = wrap(np.full_like(place, 0.5)) if how == "midpoint" else ranks - wrap(below)
+        out = lerp(out, above, weight)
+    out = permute(out, (out._array.ndim - 1, *range(out._array.ndim - 1)))
+    return out if share._array.ndim else label(squeeze(out, 0), "SqueezeBackward4")
+
+
+@torch_arguments
+def quantile(
+    input: Tensor, q: Any, dim: int | None = None, keepdim: bool = False, *,
+    interpolation: str = "linear",
+) -> Tensor:  # fmt: skip
+    """The number that a share `q` of the numbers (along `dim`) lies below; NaN where one is NaN.
+
+    `q` is a number or a vector from 0 to 1, whose size comes first in the result.
+    `interpolation` says what to give between two numbers.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.quantile(torch.tensor([1.0, 2.0, 4.0]), 0.75)
+    tensor(3.)
+    """
+    return _quantile("quantile", input, q, dim, keepdim, interpolation, skips=False)
+
+
+@torch_arguments
+def nanquantile(
+    input: Tensor, q: Any, dim: int | None = None, keepdim: bool = False, *,
+    interpolation: str = "linear",
+) -> Tensor:  # fmt: skip
+    """`quantile` of the numbers that are not NaN."""
+    return _quantile("nanquantile", input, q, dim, keepdim, interpolation, skips=True)
+
+
+@torch_arguments
+def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Tensor:
+    """How many numbers lie in each of `bins` equal parts of the range from `min` to `max`.
+
+    Both 0 stand for the smallest and largest number; numbers outside are not counted.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.histc(torch.tensor([1.0, 2.0, 1.0]), bins=4, min=0, max=3)
+    tensor([0., 2., 1., 0.])
+    """
+    check_tensors("histc", input=input)
+    x = input._array
+    if x.dtype.kind != "f":
+        raise not_implemented("histogram_cpu", x.dtype)
+    if bins <= 0:
+        raise RuntimeError("bins must be > 0")
+    low, high = float(min), float(max)
+    if low == high and x.size:
+        low, high = float(x.min()), float(x.max())
+    if low == high:
+        low, high = low - 1, high + 1
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise RuntimeError(f"range of [{low:g}, {high:g}] is not finite")
+    if low > high:
+        raise RuntimeError("max must be larger than min")
+    inside = x[(x >= low) & (x <= high)]
+    places = ((inside - x.dtype.type(low)) * x.dtype.type(bins / (high - low))).astype(np.int64)
+    counts = np.bincount(np.minimum(places, bins - 1), minlength=bins)
+    return wrap(counts.astype(x.dtype))
+
+
+@torch_arguments
+def searchsorted(
+    sorted_sequence: Tensor, input: Any, *, out_int32: bool = False, right: bool = False,
+    side: str | None = None, sorter: Tensor | None = None,
+) -> Tensor:  # fmt: skip
+    """Where to put each number so that the last dimension of `sorted_sequence` stays in order.
+
+    The first such place, or with `right=True` (`side="right"`) the last.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.searchsorted(torch.tensor([1, 3, 5]), torch.tensor([3, 4]))
+    tensor([1, 2])
+    """
+    check_tensors("torch.searchsorted", sorted_sequence=sorted_sequence)
+    if side not in (None, "left", "right"):
+        raise RuntimeError(
+            "torch.searchsorted(): side can only be 'left' or 'right' but got " + side
+        )
+    if side == "left" and right:
+        raise RuntimeError(
+            "torch.searchsorted(): side and right can't be set to opposites, got side of left "
+            "while right was True"
+        )
+    rows = sorted_sequence._array
+    given: Any = input
+    wanted = given._array if isinstance(given, TensorBase) else np.asarray(given)
+    if isinstance(given, TensorBase) and wanted.dtype != rows.dtype:
+        raise RuntimeError(
+            "torch.searchsorted(): boundary tensor and input value tensor should have same dtype, "
+            f"but got boundary tensor dtype {sorted_sequence.dtype.cpp_name} and input value "
+            f"tensor dtype {dtypes.from_numpy_dtype(wanted.dtype).cpp_name}"
+        )
+    if rows.ndim == 0 or (rows.ndim > 1 and rows.shape[:-1] != wanted.shape[:-1]):
+        raise RuntimeError(
+            "torch.searchsorted(): boundaries tensor should be 1 dimension or the first N-1 "
+            "dimensions of boundaries tensor and input value tensor must match, but we got "
+            f"boundaries tensor {list(rows.shape)} and input value tensor {list(wanted.shape)}"
+        )
+    if sorter is not None:
+        rows = np.take_along_axis(rows, sorter._array, -1)
+    return wrap(_placed(rows, wanted, "right" if right or side == "right" else "left", out_int32))
+
+
+def _placed(rows: Array, wanted: Array, side: Any, out_int32: bool) -> Array:
+    kind = np.int32 if out_int32 else np.int64
+    if rows.ndim == 1:
+        return np.asarray(np.searchsorted(rows, wanted, side), kind)
+    out = np.empty(wanted.shape, kind)
+    for place in np.ndindex(wanted.shape[:-1]):
+        out[place] = np.searchsorted(rows[place], wanted[place], side)
+    return out
+
+
+@torch_arguments
+def bucketize(
+    input: Any, boundaries: Tensor, *, out_int32: bool = False, right: bool = False
+) -> Tensor:
+    """`searchsorted` with its operands exchanged, for one vector of boundaries."""
+    check_tensors("bucketize", boundaries=boundaries)
+    if boundaries._array.ndim != 1:
+        raise RuntimeError(
+            f"boundaries tensor must be 1 dimension, but got dim({boundaries._array.ndim})"
+        )
+    return searchsorted(boundaries, input, out_int32=out_int32, right=right)
+
+
+@torch_arguments
+def cov(
+    input: Tensor, *, correction: int = 1, fweights: Tensor | None = None,
+    aweights: Tensor | None = None,
+) -> Tensor:  # fmt: skip
+    """The covariances of variables, one in each row, observed as often as there are columns.
+
+    `fweights` says how often each observation was made, `aweights` how much it counts.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.cov(torch.tensor([[0.0, 1.0, 2.0], [2.0, 1.0, 0.0]]))
+    tensor([[ 1., -1.],
+            [-1.,  1.]])
+    """
+    check_tensors("cov", input=input)
+    if input._array.ndim > 2:
+        raise RuntimeError(
+            "cov(): expected input to have two or fewer dimensions but got an input with "
+            f"{input._array.ndim} dimensions"
+        )
+    if input._array.dtype == bool:
+        raise RuntimeError("cov(): bool dtype is not supported for input")
+    x = reshape(input, (1, -1)) if input._array.ndim < 2 else input
+    weights = _weights(x, fweights, aweights)
+    x = cast_to(x, dtypes.to_floating(x.dtype))
+    count: Any = float(x._array.shape[1])
+    if weights is None:
+        centred = x - _sum(x, dim=(1,), keepdim=True) / count
+        free: Any = max(count - correction, 0.0)
+        if free == 0:
+            warnings.warn(
+                "cov(): degrees of freedom is <= 0. Correction should be strictly less than the "
+                "number of observations.",
+                UserWarning,
+                stacklevel=3,
+            )
+        out = mm(centred, centred.mT) / free
+    else:
+        total = _sum(weights, dim=(0,), keepdim=False)
+        centred = x - _sum(x * weights, dim=(1,), keepdim=True) / total
+        free = total - correction
+        if aweights is not None and correction:
+            free = total - correction * _sum(weights * aweights, dim=(0,), keepdim=False) / total
+        out = mm(centred, (centred * weights).mT) / clamp_min(free, 0)
+    return squeeze(out)
+
+
+def _weights(x: Tensor, fweights: Tensor | None, aweights: Tensor | None) -> Tensor | None:
+    """The product of both kinds of weights; PyTorch's error for those that do not fit."""
+    for name, given, kinds in (("fweights", fweights, "iu"), ("aweights", aweights, "f")):
+        if given is None:
+            continue
+        if given._array.ndim > 1:
+            raise RuntimeError(
+                f"cov(): expected {name} to have one or fewer dimensions but got {name} with "
+                f"{given._array.ndim} dimensions"
+            )
+        if given._array.dtype.kind not in kinds:
+            what = "integral" if kinds == "iu" else "floating point"
+            raise RuntimeError(
+                f"cov(): expected {name} to have {what} dtype but got {name} with "
+                f"{given.dtype.legacy_name} dtype"
+            )
+        if given._array.size != x._array.shape[1]:
+            raise RuntimeError(
+                f"cov(): expected {name} to have the same numel as there are observations in the "
+                f"input but got {given._array.size} != {x._array.shape[1]}"
+            )
+        if np.any(given._array < 0):
+            raise RuntimeError(f"cov(): {name} cannot be negative")
+    if fweights is None or aweights is None:
+        return fweights if aweights is None else aweights
+    return fweights * aweights
+
+
+def corrcoef(input: Tensor) -> Tensor:
+    """The correlations of variables, one in each row: their `cov`, each divided by two deviations.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.corrcoef(torch.tensor([[0.0, 1.0, 2.0], [2.0, 1.0, 0.0]]))
+    tensor([[ 1., -1.],
+            [-1.,  1.]])
+    """
+    check_tensors("corrcoef", input=input)
+    if input._array.ndim > 2:
+        raise RuntimeError(
+            "corrcoef(): expected input to have two or fewer dimensions but got an input with "
+            f"{input._array.ndim} dimensions"
+        )
+    covariance = cov(input)
+    if covariance._array.ndim == 0:
+        return covariance / covariance
+    deviation = diag(covariance).sqrt()
+    out = covariance / unsqueeze(deviation, 1) / unsqueeze(deviation, 0)
+    return out.clamp(-1, 1)
