@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import threading
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from tinygrad_mnist.record import (
     make_record,
     mark_view,
     next_birth,
+    report,
     state,
     wrap,
 )
@@ -128,8 +128,8 @@ def call(op: Primitive, inputs: tuple[Any, ...], attributes: dict[str, Any]) -> 
     tensor = _output(op, op.compute(values, attributes), inputs[0], attributes)
     if state.grad_enabled:
         record_call(op, inputs, values, tensor, attributes)
-    if OBSERVERS and (observer := OBSERVERS.get(threading.get_ident())) is not None:
-        observer(op, inputs, attributes, tensor)
+    if OBSERVERS:
+        report(op, inputs, attributes, tensor)
     return tensor
 
 

@@ -145,6 +145,8 @@ def load_or_refuse(name: str) -> Any:
         found = getattr(importlib.import_module("tinygrad_mnist.serialization"), name)
     elif name in _SETTINGS:
         found = getattr(importlib.import_module("tinygrad_mnist.settings"), name)
+    elif name == "compile":
+        found = importlib.import_module("tinygrad_mnist.compiler").compile
     elif name in FUNCTIONS:
         found = operation(name)
     elif name == "__all__":

@@ -30,11 +30,14 @@ next_birth = itertools.count().__next__
 class ThreadState(threading.local):
     """What each thread has of its own: its gradient mode, and a context for silent arithmetic."""
 
+    walks_tensors: bool
+    """Whether the backward pass runs on Tensors, so that the observer sees each operation of it."""
     quietly: Callable[..., Any]
     """`quietly(f, ...)` calls f with NumPy's floating-point warnings off, as PyTorch is."""
 
     def __init__(self) -> None:
         self.grad_enabled = True
+        self.walks_tensors = False
         self.sender: Callable[..., Any] | None = None
         context = contextvars.Context()
         context.run(np.seterr, all="ignore")
@@ -71,6 +74,15 @@ class observe:
             OBSERVERS.pop(threading.get_ident(), None)
         else:
             OBSERVERS[threading.get_ident()] = observer
+
+
+def report(
+    op: Primitive, inputs: tuple[Any, ...], attributes: dict[str, Any], output: TensorBase | None
+) -> None:
+    """Tell this thread's observer, if it has one, of a call."""
+    observer = OBSERVERS.get(threading.get_ident())
+    if observer is not None:
+        observer(op, inputs, attributes, output)
 
 
 class Step(NamedTuple):

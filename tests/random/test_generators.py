@@ -175,7 +175,7 @@ def test_drawn_tensors_send_no_gradient_to_their_parameters():
 
 
 def test_observers_hear_of_every_draw_and_can_repeat_it():
-    target = ours.zeros(4)
+    target, weights = ours.zeros(4), ours.ones(5)
     generator = random.Generator().manual_seed(9)
     heard = []
     with observe(lambda op, inputs, attributes, output: heard.append((op, attributes, output))):
@@ -184,7 +184,7 @@ def test_observers_hear_of_every_draw_and_can_repeat_it():
         random.randperm(6, generator=generator)
         target.normal_(generator=generator)
         random.bernoulli(random.rand_like(target, generator=generator), generator=generator)
-        random.multinomial(ours.ones(5), 2, generator=generator)
+        random.multinomial(weights, 2, generator=generator)
     names = [op.name for op, _, _ in heard]
     assert names[:5] == ["uniform", "random_from_to", "randperm", "normal", "uniform"]
     assert len(names) == 7

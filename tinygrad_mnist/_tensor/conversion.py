@@ -10,7 +10,15 @@ import numpy as np
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.ops import casting, indexing
-from tinygrad_mnist.record import TensorBase, current_record, label, state, wrap
+from tinygrad_mnist.record import (
+    OBSERVERS,
+    TensorBase,
+    current_record,
+    label,
+    report,
+    state,
+    wrap,
+)
 
 from .places import check_device
 from .type_arguments import read_dtype, read_legacy_type
@@ -30,11 +38,17 @@ class Conversion(TensorBase):
             raise RuntimeError(
                 f"a Tensor with {self._array.size} elements cannot be converted to Scalar"
             )
-        return self._array.item()
+        return self._read().item()
+
+    def _read(self) -> Any:
+        """The array, for Python to look at: an observer is told, as no program can follow that."""
+        if OBSERVERS:
+            report(casting.item, (self,), {}, None)
+        return self._array
 
     def tolist(self) -> Any:
         """The numbers as nested lists (a number for 0 dimensions)."""
-        return self._array.tolist()
+        return self._read().tolist()
 
     def numpy(self, *, force: builtins.bool = False) -> Any:
         """The array itself, sharing memory; `force` detaches first.
@@ -46,7 +60,7 @@ class Conversion(TensorBase):
                 "Can't call numpy() on Tensor that requires grad. "
                 "Use tensor.detach().numpy() instead."
             )
-        return self._array
+        return self._read()
 
     def __array__(self, dtype: Any = None, copy: builtins.bool | None = None) -> Any:
         array = self.numpy()
@@ -156,14 +170,14 @@ class Conversion(TensorBase):
 
     def __bool__(self) -> builtins.bool:
         if self._array.size == 1:
-            return builtins.bool(self._array.item() != 0)
+            return builtins.bool(self._read().item() != 0)
         values = "more than one value" if self._array.size else "no values"
         raise RuntimeError(f"Boolean value of Tensor with {values} is ambiguous")
 
     def _number(self) -> Any:
         if self._array.size != 1:
             raise ValueError("only one element tensors can be converted to Python scalars")
-        return self._array.item()
+        return self._read().item()
 
     def __float__(self) -> builtins.float:
         return builtins.float(self._number())
@@ -177,7 +191,7 @@ class Conversion(TensorBase):
     def __index__(self) -> builtins.int:
         if self._array.size != 1 or self._array.dtype.kind == "f":
             raise TypeError("only integer tensors of a single element can be converted to an index")
-        return builtins.int(self._array.item())
+        return builtins.int(self._read().item())
 
     def __iter__(self) -> Iterator[Tensor]:
         if self._array.ndim == 0:

@@ -9,7 +9,8 @@ import numpy as np
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.ops.arguments import check_tensors
-from tinygrad_mnist.record import Array, TensorBase, wrap
+from tinygrad_mnist.ops.casting import constant
+from tinygrad_mnist.record import OBSERVERS, Array, TensorBase, report, wrap
 
 from .nested_data import carried, read_data
 from .places import check_device
@@ -20,9 +21,17 @@ from .type_arguments import read_dtype
 Tensor = Any
 
 
+def _made(array: Array) -> Tensor:
+    """A tensor of numbers that no operation computed."""
+    made = wrap(array)
+    if OBSERVERS:
+        report(constant, (), {}, made)
+    return made
+
+
 def finish(array: Array, requires_grad: bool) -> Tensor:
     """The tensor that holds `array`; RuntimeError if it cannot require the gradient asked for."""
-    made = wrap(array)
+    made = _made(array)
     if not requires_grad:
         return made
     if array.dtype.kind != "f":
@@ -75,7 +84,7 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     kind = read_dtype("as_tensor", dtype)
     if isinstance(data, TensorBase):
         return data if kind is None else data.to(kind)  # type: ignore[attr-defined]
-    return wrap(read_data(data, kind))
+    return _made(read_data(data, kind))
 
 
 def asarray(
@@ -115,7 +124,7 @@ def from_numpy(ndarray: Array) -> Tensor:
     """
     if not isinstance(ndarray, np.ndarray):
         raise TypeError(f"expected np.ndarray (got {type_name(ndarray)})")
-    return wrap(carried(ndarray))
+    return _made(carried(ndarray))
 
 
 def frombuffer(

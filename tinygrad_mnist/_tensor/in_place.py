@@ -6,7 +6,6 @@ rebound to a newer record as well: who saved the old numbers finds that the vers
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 import numpy as np
@@ -26,6 +25,7 @@ from tinygrad_mnist.record import (
     current_record,
     hand_over,
     label,
+    report,
     state,
     wrap,
 )
@@ -158,9 +158,7 @@ def _rebind(target: Tensor, result: Tensor) -> None:
 
 def _report(target: Tensor, value: Any, region: Key, arrays: Key | None) -> None:
     """Tell this thread's observer of a change: an `index_put` whose result is its first input."""
-    observer = OBSERVERS.get(threading.get_ident())
-    if observer is not None:
-        observer(index_put, (target, value), {"region": region, "arrays": arrays}, target)
+    report(index_put, (target, value), {"region": region, "arrays": arrays}, target)
 
 
 def write(

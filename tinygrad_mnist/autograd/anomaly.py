@@ -24,7 +24,7 @@ def _note_origin(op: Any, inputs: Any, attributes: Any, output: Any) -> None:
     """An observer: remember for each record which line of the user's program made it."""
     import traceback
 
-    record = output._record
+    record = None if output is None else output._record
     if record is not None:
         stack = [
             frame

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mnist.record import Record, TensorBase, current_record, wrap
+from tinygrad_mnist.ops.casting import constant
+from tinygrad_mnist.record import OBSERVERS, Record, TensorBase, current_record, report, state, wrap
 
-from .fitting import fit
+from .fitting import copied, fit
 from .walk import Gradient, walk
 
 Tensor = Any
@@ -34,6 +35,8 @@ def _start_of(
         ones = np.empty(array.shape, array.dtype)
         ones.fill(1)
         gradient = wrap(ones)
+        if OBSERVERS:
+            report(constant, (), {}, gradient)
     elif gradient._array.shape != array.shape:
         raise RuntimeError(
             f"Mismatch in shape: grad_output[{position}] has a shape of "
@@ -41,7 +44,7 @@ def _start_of(
             f"torch.Size({list(array.shape)})."
         )
     fitted = fit(gradient, record)
-    return record, fitted if create_graph else fitted._array
+    return record, fitted if create_graph or state.walks_tensors else fitted._array
 
 
 def _sequence(given: Any) -> tuple[Any, ...]:
@@ -170,7 +173,7 @@ def grad(
     for position, (record, tensor) in enumerate(zip(records, wanted, strict=True)):
         if record in arrived:
             found = arrived[record]
-            results.append(found if create_graph else wrap(found.copy()))
+            results.append(found if create_graph else copied(found))
         elif materialize_grads:
             zeros = wrap(np.zeros(tensor._array.shape, tensor._array.dtype))
             results.append(zeros.requires_grad_(create_graph))

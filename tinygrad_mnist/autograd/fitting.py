@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist.dtypes import from_numpy_dtype
-from tinygrad_mnist.ops.casting import cast_to
+from tinygrad_mnist.ops.casting import cast_to, clone
 from tinygrad_mnist.ops.reductions import _sum
 from tinygrad_mnist.ops.shapes import expand
-from tinygrad_mnist.record import Record
+from tinygrad_mnist.record import Record, TensorBase, wrap
 
 Gradient = Any
 
@@ -40,6 +40,11 @@ def fit(gradient: Gradient, edge: Record) -> Gradient:
             gradient = _sum(gradient, dim=over, keepdim=True)
         gradient = gradient.reshape(shape)
     return cast_to(gradient, from_numpy_dtype(edge.dtype))
+
+
+def copied(gradient: Gradient) -> Any:
+    """A gradient, given as an array or a Tensor, as a Tensor with memory of its own."""
+    return clone(gradient) if isinstance(gradient, TensorBase) else wrap(gradient.copy())
 
 
 def fit_array_shape(array: Any, shape: tuple[int, ...]) -> Any:

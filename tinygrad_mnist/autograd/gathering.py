@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import numpy as np
 
 from tinygrad_mnist.ops.casting import clone
-from tinygrad_mnist.record import AccumulateGrad, Record, TensorBase, Watch, label, wrap
+from tinygrad_mnist.ops.index_keys import WHOLE
+from tinygrad_mnist.ops.indexing import index_put
+from tinygrad_mnist.record import AccumulateGrad, Record, TensorBase, Watch, label, report, state, wrap
 
 from .hooks import Gradient, call_after_accumulation, run_hooks, run_post_hooks, run_pre_hooks
 
@@ -29,6 +32,19 @@ def heed(record: Record, watch: Watch, gradient: Gradient, owned: set[Record]) -
     return gradient
 
 
+def _gathered(known: Any, gradient: Any) -> Any:
+    """What a leaf's `.grad` is after a Tensor came: `known` itself unless records are kept."""
+    if known is None:
+        return label(clone(gradient), "CopyBackwards")
+    total = known + gradient
+    if state.grad_enabled:
+        return total
+    np.copyto(known._array, total._array)
+    known._counter[0] += 1
+    report(index_put, (known, total), {"region": WHOLE, "arrays": None}, known)
+    return known
+
+
 def accumulate(leaf: AccumulateGrad, gradient: Gradient, owned: bool) -> None:
     """Add `gradient` to a leaf's `.grad`, which never shares memory with another tensor.
 
@@ -43,8 +59,7 @@ def accumulate(leaf: AccumulateGrad, gradient: Gradient, owned: bool) -> None:
         with _accumulation:
             known = watch.grad
             if isinstance(gradient, TensorBase):
-                copied = label(clone(gradient), "CopyBackwards") if known is None else None
-                watch.grad = copied if known is None else known + gradient
+                watch.grad = _gathered(known, gradient)
             elif known is None:
                 watch.grad = wrap(gradient if owned else gradient.copy())
             elif not known._array.flags.writeable:

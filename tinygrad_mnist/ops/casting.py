@@ -35,6 +35,18 @@ def zeros(input: Array) -> Any:
     return np.zeros(input.shape, input.dtype)
 
 
+@primitive
+def constant() -> Any:
+    """numbers that no operation computed; made by `torch.tensor`, `torch.zeros` and their kin"""
+    raise NotImplementedError("constants are made by the functions that create tensors")
+
+
+@primitive
+def item(input: Array) -> Any:
+    """x, read by Python; reported when `.item()`, `.tolist()`, `.numpy()` or `bool()` is called"""
+    return input
+
+
 _cast.derivatives(input=lambda g: g)
 _clone.derivatives(input=lambda g: g)
 

@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mnist.record import Array, TensorBase
+from tinygrad_mnist.record import OBSERVERS, Array, TensorBase, report, wrap
+
+from .casting import constant
 
 Key = tuple[Any, ...]
 
@@ -123,11 +125,11 @@ def _entry(part: Any) -> Any:
     if isinstance(part, TensorBase):
         return _read_array(part._array)
     if part.__class__ is range:
-        return np.arange(part.start, part.stop, part.step)
+        return _made(np.arange(part.start, part.stop, part.step))
     if isinstance(part, bool):
         return np.asarray(part)
     if isinstance(part, list | tuple | str | np.ndarray):
-        return _read_sequence(part)
+        return _made(_read_sequence(part))
     try:
         return operator.index(part)
     except TypeError:
@@ -136,6 +138,13 @@ def _entry(part: Any) -> Any:
             "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are "
             f"valid indices (got {name or type(part).__name__})"
         ) from None
+
+
+def _made(array: Array) -> Array:
+    """An array made of Python's numbers, told to an observer as a constant."""
+    if OBSERVERS:
+        report(constant, (), {}, wrap(array))
+    return array
 
 
 def _read_slice(part: slice) -> slice:

@@ -6,7 +6,6 @@ by it; here an array is filled first, and then the call is noted as if the primi
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +14,7 @@ import numpy as np
 from tinygrad_mnist.calling import record_call
 from tinygrad_mnist.ops.views import rebase
 from tinygrad_mnist.primitive import Primitive, primitive
-from tinygrad_mnist.record import OBSERVERS, TensorBase, current_record, wrap
+from tinygrad_mnist.record import OBSERVERS, current_record, report, wrap
 
 Array = np.ndarray[Any, Any]
 Fill = Callable[[Array], None]
@@ -57,7 +56,7 @@ def new(name: str, array: Array, fill: Fill) -> Any:
     fill(array)
     tensor = wrap(array)
     if OBSERVERS:
-        _report(_DRAWINGS[name], (), _attributes(array, fill), tensor)
+        report(_DRAWINGS[name], (), _attributes(array, fill), tensor)
     return tensor
 
 
@@ -74,16 +73,8 @@ def refill(name: str, target: Any, fill: Fill, recorded: bool) -> None:
         if after._record is not None:
             rebase(target, after._record)
     if OBSERVERS:
-        _report(operation, (target,), attributes, target)
+        report(operation, (target,), attributes, target)
 
 
 def _attributes(array: Array, fill: Fill) -> dict[str, Any]:
     return {"shape": array.shape, "dtype": array.dtype, "fill": fill}
-
-
-def _report(
-    operation: Primitive, inputs: tuple[Any, ...], attributes: dict[str, Any], output: TensorBase
-) -> None:
-    observer = OBSERVERS.get(threading.get_ident())
-    if observer is not None:
-        observer(operation, inputs, attributes, output)

@@ -1,0 +1,149 @@
+"""From a traced program to a compiled function: the passes in order, the source, the cache."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib.metadata
+import importlib.util
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tinygrad_mnist.kernels.switch import cache_directory
+
+from .passes.algebra import simplify
+from .passes.common_subexpressions import share_common_subexpressions
+from .passes.constant_folding import fold_constants
+from .passes.dead_code import remove_dead_code
+from .passes.fusion import Loop, Step, fuse
+from .passes.lowering import lower
+from .program import Program
+from .source import Source, generate
+
+Pass = Callable[[Program], Program]
+
+PASSES: tuple[Pass, ...] = (
+    fold_constants,
+    lower,
+    fold_constants,
+    share_common_subexpressions,
+    simplify,
+    remove_dead_code,
+)
+"""In order; each reads a program and returns one."""
+
+
+@dataclass
+class Stats:
+    """What compiling did."""
+
+    instructions_traced: int = 0
+    instructions: int = 0
+    loops: int = 0
+    calls: int = 0
+    temporaries: int = 0
+    temporary_bytes: int = 0
+    compile_seconds: float = 0.0
+    passes: dict[str, int] = field(default_factory=dict)
+    """Instructions after each pass."""
+
+
+@dataclass
+class Built:
+    """A program, its source, and the compiled function."""
+
+    program: Program
+    source: Source
+    function: Callable[..., int]
+    stats: Stats
+
+
+def optimise(program: Program, stats: Stats) -> tuple[Program, list[Step]]:
+    """Run the passes, then gather what can be computed together."""
+    stats.instructions_traced = len(program.instructions)
+    for step in PASSES:
+        program = step(program)
+        stats.passes[step.__name__] = len(program.instructions)
+    steps = fuse(program)
+    stats.instructions = len(program.instructions)
+    stats.loops = sum(isinstance(step, Loop) for step in steps)
+    stats.calls = len(steps) - stats.loops
+    return program, steps
+
+
+def build(traced: Program) -> Built:
+    """Optimise, write the source, and compile it, or load it from the disk.
+
+    Raises Unsupported when an operation cannot be spelled in the source.
+    """
+    stats = Stats()
+    begin = time.perf_counter()
+    program, steps = optimise(traced, stats)
+    source = generate(program, steps)
+    stats.temporaries, stats.temporary_bytes = source.temporaries, source.temporary_bytes
+    function = load(source.text)
+    stats.compile_seconds = time.perf_counter() - begin
+    return Built(program, source, function, stats)
+
+
+_HEAD = '''"""A training step, compiled by tinygrad_mnist; written by the program, not by hand."""
+
+import numba
+import numpy as np
+
+from tinygrad_mnist.compiler import products
+
+
+@numba.njit(error_model="numpy", nogil=True, fastmath={"contract", "reassoc"}, cache=True)
+'''
+
+
+@functools.cache
+def load(text: str) -> Callable[..., int]:
+    """The compiled function of a source; the same text is compiled once, on this disk."""
+    path = _written(_HEAD + text)
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    spec.loader.exec_module(module)
+    function: Callable[..., int] = module.step
+    return function
+
+
+def _written(text: str) -> Path:
+    """The file that holds the source: named by its content and by all that it is compiled with."""
+    digest = hashlib.sha256(text.encode())
+    digest.update(_surroundings())
+    folder = cache_directory().parent / "programs"
+    path = folder / f"step_{digest.hexdigest()[:20]}.py"
+    if not path.exists():
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError:
+            folder = Path(tempfile.mkdtemp(prefix="tinygrad_mnist_"))
+            path = folder / path.name
+        with tempfile.NamedTemporaryFile("w", dir=folder, delete=False, encoding="utf-8") as file:
+            file.write(text)
+        os.replace(file.name, path)
+    return path
+
+
+@functools.cache
+def _surroundings() -> bytes:
+    """What compiled code depends on besides its source: versions, and the loops it calls."""
+    package = Path(__file__).parents[1]
+    loops = sorted((package / "kernels" / "loops").glob("*.py"))
+    digest = hashlib.sha256(sys.version.encode())
+    for name in ("numba", "numpy", "llvmlite"):
+        digest.update(importlib.metadata.version(name).encode())
+    for file in (*loops, package / "compiler" / "products.py"):
+        digest.update(file.read_bytes())
+    return digest.digest()

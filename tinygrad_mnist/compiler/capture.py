@@ -1,0 +1,160 @@
+"""What a function reaches besides its arguments: parameters, buffers, optimisers, numbers.
+
+Found once by looking through closures, the globals that the code names, modules, optimisers and
+containers. What was found is remembered as guards: lists of objects that must stay the same ones.
+"""
+
+from __future__ import annotations
+
+import functools
+import types
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mnist.nn import Module
+from tinygrad_mnist.optim import Optimizer
+from tinygrad_mnist.record import TensorBase, current_record
+
+_PACKAGE = __name__.partition(".")[0]
+_PLAIN = (bool, int, float, str, bytes, type(None), np.generic)
+_OPAQUE = (type, types.ModuleType, types.BuiltinFunctionType, np.ndarray, np.dtype)
+
+
+class Guard:
+    """Objects that must be the same ones, or equal numbers, for a program to hold."""
+
+    __slots__ = ("current", "identities", "objects")
+
+    def __init__(self, current: Callable[[], Iterable[Any]]) -> None:
+        self.current = current
+        self.objects = list(current())
+        self.identities = list(map(id, self.objects))
+
+    def holds(self) -> bool:
+        """Whether nothing changed."""
+        now = list(map(id, self.current()))
+        return now == self.identities or self._equal(list(self.current()))
+
+    def _equal(self, now: list[Any]) -> bool:
+        if len(now) != len(self.objects):
+            return False
+        for a, b in zip(now, self.objects, strict=True):
+            if a is not b and not (type(a) is type(b) and isinstance(a, _PLAIN) and a == b):
+                return False
+        self.identities = list(map(id, now))
+        self.objects = now
+        return True
+
+
+@dataclass
+class Reached:
+    """Tensors by name, and the guards on how they were found.
+
+    `tensors` belong to modules or optimisers, or require gradients; `captured` are the others.
+    """
+
+    tensors: dict[str, TensorBase] = field(default_factory=dict)
+    captured: dict[str, TensorBase] = field(default_factory=dict)
+    guards: list[Guard] = field(default_factory=list)
+    _seen: dict[int, Any] = field(default_factory=dict)
+
+    def look(self, name: str, found: Any, owned: bool = False) -> None:
+        """Look through an object, once; `owned` by a module or an optimiser."""
+        if isinstance(found, (*_PLAIN, *_OPAQUE)) or id(found) in self._seen:
+            return
+        self._seen[id(found)] = found
+        if isinstance(found, TensorBase):
+            ours = owned or current_record(found) is not None
+            (self.tensors if ours else self.captured)[self._free(name)] = found
+        elif isinstance(found, dict):
+            self._look_into(name, found, owned)
+        elif isinstance(found, list | tuple | set):
+            if isinstance(found, list):
+                self.guards.append(Guard(lambda: found))
+            for position, part in enumerate(found):
+                self.look(f"{name}_{position}", part)
+        elif isinstance(found, types.MethodType):
+            self.look(name, found.__self__)
+            self.look(name, found.__func__)
+        elif isinstance(found, functools.partial):
+            self.look(name, found.func)
+            self.look(name, [*found.args, *found.keywords.values()])
+        elif isinstance(found, types.FunctionType):
+            self._look_at_function(found)
+        elif isinstance(found, Module):
+            self._look_at_module(name, found)
+        elif isinstance(found, Optimizer):
+            self._look_at_optimizer(name, found)
+        elif not type(found).__module__.startswith(_PACKAGE) and hasattr(found, "__dict__"):
+            self._look_into(name, vars(found))
+        elif hasattr(type(found), "__dataclass_fields__"):
+            self._look_into(name, vars(found))
+
+    def _free(self, name: str) -> str:
+        name = name.replace(".", "_").strip("_")
+        name = name if name.isidentifier() else "tensor"
+        while name in self.tensors or name in self.captured:
+            name += "_"
+        return name
+
+    def _look_into(self, name: str, found: dict[Any, Any], owned: bool = False) -> None:
+        self.guards.append(Guard(found.values))
+        for key, part in list(found.items()):
+            label = key if isinstance(key, str) else "state"
+            self.look(f"{name}_{label}" if name else label, part, owned)
+
+    def _look_at_function(self, function: types.FunctionType) -> None:
+        cells = function.__closure__ or ()
+        if cells:
+            self.guards.append(Guard(lambda: [_content(cell) for cell in cells]))
+        for name, cell in zip(function.__code__.co_freevars, cells, strict=True):
+            self.look(name, _content(cell))
+        if function.__module__.startswith(f"{_PACKAGE}."):
+            return
+        names = [n for n in sorted(_names(function.__code__)) if n in function.__globals__]
+        values = function.__globals__
+        self.guards.append(Guard(lambda: [values.get(name) for name in names]))
+        for name in names:
+            self.look(name, values[name])
+        self.look("default", list(function.__defaults__ or ()))
+
+    def _look_at_module(self, name: str, module: Module) -> None:
+        for part in (module._parameters, module._buffers):
+            self._look_into(name, part, owned=True)
+        self.guards.append(Guard(vars(module).values))
+        self.guards.append(Guard(module._modules.values))
+        for child_name, child in module._modules.items():
+            self.look(f"{name}_{child_name}", child)
+        for key, value in vars(module).items():
+            if not key.startswith("_"):
+                self.look(f"{name}_{key}", value)
+
+    def _look_at_optimizer(self, name: str, optimizer: Optimizer) -> None:
+        for group in optimizer.param_groups:
+            self._look_into(f"{name}_param", group, owned=True)
+        self.guards.append(Guard(lambda: [*optimizer.state.values()]))
+        for state in list(optimizer.state.values()):
+            self._look_into(name, state, owned=True)
+
+
+def _content(cell: types.CellType) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:  # a name that has no value yet
+        return None
+
+
+def _names(code: types.CodeType) -> set[str]:
+    """The global names that a function's code, and the functions written inside it, may read."""
+    inner = [part for part in code.co_consts if isinstance(part, types.CodeType)]
+    return set(code.co_names).union(*[_names(part) for part in inner])
+
+
+def reach(function: Any) -> Reached:
+    """Everything that calling `function` may touch besides its arguments."""
+    reached = Reached()
+    reached.look("", function)
+    return reached

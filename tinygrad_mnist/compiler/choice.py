@@ -1,0 +1,92 @@
+"""Choosing how a matrix product is computed: by measuring each way, once on this machine."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mnist.kernels.switch import cache_directory
+
+_FEW = 16
+_ROUNDS = 15
+
+
+def candidates(a_turned: bool, b_turned: bool, m: int, k: int, n: int, dtype: Any) -> list[str]:
+    """The functions of `products` that can compute (m, k) @ (k, n) with operands lying so."""
+    names = ["blas"]
+    if dtype == np.float32 and not a_turned and not b_turned and 5 <= n <= _FEW and m >= 2:
+        names.append("few_columns")
+    if dtype == np.float32 and a_turned and not b_turned and 5 <= n <= _FEW and k % 4 == 0:
+        names.append("few_columns_turned")
+    if a_turned and not b_turned and 5 <= m <= _FEW and k % 4 == 0:
+        names.append("few_rows_turned")
+    if not a_turned and b_turned and 5 <= n <= _FEW and m >= 2:
+        names.append("few_columns_in_rows")
+    return names
+
+
+def best(a_turned: bool, b_turned: bool, m: int, k: int, n: int, dtype: Any) -> str:
+    """The fastest of the candidates: measured, and remembered on the disk."""
+    names = candidates(a_turned, b_turned, m, k, n, dtype)
+    if len(names) == 1:
+        return names[0]
+    case = f"{'t' if a_turned else 'n'}{'t' if b_turned else 'n'} {m} {k} {n} {np.dtype(dtype)}"
+    known = _known()
+    if known.get(case) not in names:
+        known[case] = _measured(names, a_turned, b_turned, m, k, n, dtype)
+        _keep(known)
+    return known[case]
+
+
+def _measured(
+    names: list[str], a_turned: bool, b_turned: bool, m: int, k: int, n: int, dtype: Any
+) -> str:
+    from . import products
+
+    rng = np.random.default_rng(0)
+    a = rng.standard_normal((k, m) if a_turned else (m, k)).astype(dtype)
+    b = rng.standard_normal((n, k) if b_turned else (k, n)).astype(dtype)
+    operands = (a.T if a_turned else a, b.T if b_turned else b, np.empty((m, n), dtype))
+    seconds: dict[str, list[float]] = {name: [] for name in names}
+    for _ in range(_ROUNDS + 1):
+        for name in names:
+            begin = time.perf_counter()
+            for _ in range(5):
+                getattr(products, name)(*operands)
+            seconds[name].append(time.perf_counter() - begin)
+    return min(names, key=lambda name: statistics.median(seconds[name][1:]))
+
+
+def _file() -> Path:
+    return cache_directory().parent / "products.json"
+
+
+@functools.cache
+def _known() -> dict[str, str]:
+    try:
+        found = json.loads(_file().read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _keep(known: dict[str, str]) -> None:
+    """Remember the choices for other processes; where the disk refuses, for this one alone."""
+    path = _file()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(
+            "w", dir=path.parent, delete=False, encoding="utf-8"
+        ) as file:
+            json.dump(known, file)
+        os.replace(file.name, path)
+    except OSError:
+        return

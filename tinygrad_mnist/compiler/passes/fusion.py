@@ -1,0 +1,166 @@
+"""Fusion: operations number by number and along rows, gathered into loops that pass memory once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from tinygrad_mnist.compiler.expressions import EXPRESSIONS
+from tinygrad_mnist.compiler.program import Constant, Instruction, Number, Program, Shape, Value
+
+Role = Literal["full", "row", "column", "one"]
+"""What a value is to a loop over rows and columns: an element each, one a row, one a column, one."""
+
+
+@dataclass(eq=False)
+class Loop:
+    """Instructions computed together, row by row, over `shape`: rows × its last dimension."""
+
+    shape: Shape
+    instructions: list[Instruction] = field(default_factory=list)
+    roles: dict[Value, Role] = field(default_factory=dict)
+    totals: set[Value] = field(default_factory=set)
+    """What is summed over the rows, and so is known only after the loop."""
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return math.prod(self.shape[:-1])
+
+    @property
+    def columns(self) -> int:
+        """How long a row is."""
+        return self.shape[-1] if self.shape else 1
+
+    def role_as_operand(self, value: Value, of: Shape) -> Role | None:
+        """What an operand of an instruction with the output shape `of` is here; None: it cannot."""
+        if value in self.totals:
+            return None
+        if value in self.roles and self.roles[value] != "full":
+            return self.roles[value]
+        if value.size == 1 or isinstance(value, Number):
+            return "one"
+        if value.shape == self.shape:
+            return "full"
+        if of == self.shape and value.shape[-1:] == self.shape[-1:] and value.size == self.columns:
+            return "column"
+        if value.shape in self._row_shapes:
+            return "row"
+        return None
+
+    @property
+    def _row_shapes(self) -> tuple[Shape, Shape]:
+        return (*self.shape[:-1], 1), self.shape[:-1]
+
+    def admit(self, instruction: Instruction) -> bool:
+        """Take the instruction in if it can be computed here; whether it was."""
+        output = instruction.output
+        role = self._role_of(instruction)
+        if role is None:
+            return False
+        operands = {}
+        for value in instruction.operands:
+            found = self.role_as_operand(value, output.shape)
+            if found is None:
+                return False
+            operands[value] = found
+        self.roles.update(operands)
+        self.instructions.append(instruction)
+        if instruction.op == "sum" and role in ("column", "one"):
+            self.totals.add(output)
+        self.roles[output] = role
+        return True
+
+    def _role_of(self, instruction: Instruction) -> Role | None:
+        output, op = instruction.output, instruction.op
+        if op in ("sum", "amax", "amin"):
+            return self._role_of_reduction(instruction)
+        if op == "pick":
+            return "row" if instruction.inputs[0].shape == self.shape else None
+        if output.shape == self.shape and output.size != 1:
+            return "full"
+        if output.size == 1 and all(v.size == 1 for v in instruction.operands):
+            return "one" if self.rows * self.columns == 1 else None
+        if output.shape in self._row_shapes and op != "place":
+            return "row"
+        return None
+
+    def _role_of_reduction(self, instruction: Instruction) -> Role | None:
+        given, dims = instruction.inputs[0], instruction.attributes["dim"]
+        last = len(self.shape) - 1
+        if given.shape == self.shape and dims == (last,) and self.rows > 1:
+            return "row"
+        if instruction.op != "sum":
+            return None
+        if given.shape == self.shape and dims == tuple(range(last)) and last > 0:
+            return "column"
+        everything = dims == tuple(range(len(given.shape)))
+        return "one" if everything and self.role_as_operand(given, given.shape) else None
+
+
+@dataclass(eq=False)
+class Call:
+    """One instruction that is not part of a loop."""
+
+    instruction: Instruction
+
+
+Step = Loop | Call
+_REDUCTIONS = ("sum", "amax", "amin", "pick", "place")
+
+
+def _can_loop(instruction: Instruction) -> bool:
+    if instruction.op == "reshape":
+        given, made = instruction.inputs[0].shape, instruction.output.shape
+        return [n for n in given if n != 1] == [n for n in made if n != 1] and len(given) < 3
+    return instruction.op in EXPRESSIONS or instruction.op in _REDUCTIONS
+
+
+def fuse(program: Program) -> list[Step]:
+    """The program as calls and loops, each loop as large as the order of things allows.
+
+    What cannot be part of a loop goes first where it can, so that what is left is ready together.
+    """
+    waiting = list(program.instructions)
+    made_here = {i.output for i in waiting}
+    done: set[Value] = set()
+    steps: list[Step] = []
+
+    def ready(instruction: Instruction, also: set[Value]) -> bool:
+        return all(v not in made_here or v in done or v in also for v in instruction.operands)
+
+    while waiting:
+        calls = [i for i in waiting if not _can_loop(i) and ready(i, set())]
+        if calls:
+            steps.append(Call(calls[0]))
+            taken = {calls[0].output}
+        else:
+            loop = _grow(waiting, ready)
+            steps.append(loop if loop.instructions else Call(waiting[0]))
+            taken = {i.output for i in loop.instructions} or {waiting[0].output}
+        done |= taken
+        waiting = [i for i in waiting if i.output not in taken]
+    return steps
+
+
+def _grow(waiting: list[Instruction], ready: Callable[[Instruction, set[Value]], bool]) -> Loop:
+    """A loop over the shape of the first instruction that is ready, with all that fits into it."""
+    first = next(i for i in waiting if _can_loop(i) and ready(i, set()))
+    reduces = first.op in ("sum", "amax", "amin", "pick")
+    loop = Loop(first.inputs[0].shape if reduces else first.output.shape)
+    inside: set[Value] = set()
+    refused: set[Value] = set()
+    for instruction in waiting:
+        fits = _can_loop(instruction) and ready(instruction, inside - loop.totals)
+        if fits and refused.isdisjoint(instruction.operands) and loop.admit(instruction):
+            inside.add(instruction.output)
+        else:
+            refused.add(instruction.output)
+    return loop
+
+
+def is_uniform(value: Value) -> bool:
+    """Whether a constant is one number, however often."""
+    return isinstance(value, Constant) and bool((value.array == value.array.flat[:1]).all())

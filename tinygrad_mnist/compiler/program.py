@@ -1,0 +1,185 @@
+"""A program: what a traced function did, as a list of instructions on numbered values."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+Shape = tuple[int, ...]
+
+
+@dataclass(eq=False)
+class Value:
+    """An array that a program works on: given from outside, constant, drawn, or computed."""
+
+    shape: Shape
+    dtype: np.dtype[Any]
+    name: str = ""
+    """How the program's text calls it; numbered when it is printed."""
+
+    @property
+    def size(self) -> int:
+        """How many numbers it holds."""
+        return math.prod(self.shape)
+
+
+@dataclass(eq=False)
+class Input(Value):
+    """An array from outside: an argument, a parameter, a gradient, a part of an optimiser."""
+
+    position: int = 0
+
+
+@dataclass(eq=False)
+class Constant(Value):
+    """An array that the function made of Python numbers; a retrace replaces its numbers."""
+
+    array: Array = field(default_factory=lambda: np.empty(0))
+
+
+@dataclass(eq=False)
+class Number(Value):
+    """A Python number, handed to the program at each call."""
+
+    number: Any = 0
+
+
+@dataclass(eq=False)
+class Draw(Value):
+    """Random numbers, drawn before the program runs, in the order in which they were traced."""
+
+    attributes: dict[str, Any] = field(default_factory=dict)
+
+
+Operand = Value
+
+
+@dataclass(eq=False)
+class Instruction:
+    """output = op(inputs), with the attributes that the primitive takes."""
+
+    op: str
+    inputs: tuple[Operand, ...]
+    attributes: dict[str, Any]
+    output: Value
+
+    @property
+    def operands(self) -> Iterator[Value]:
+        """Every value that it reads, those in its attributes too."""
+        yield from self.inputs
+        for attribute in self.attributes.values():
+            yield from _values_in(attribute)
+
+
+def _values_in(attribute: Any) -> Iterator[Value]:
+    if isinstance(attribute, Value):
+        yield attribute
+    elif isinstance(attribute, tuple | list):
+        for part in attribute:
+            yield from _values_in(part)
+
+
+@dataclass
+class Program:
+    """Instructions in order, and what leaves: results, and new contents of arrays from outside."""
+
+    inputs: list[Input]
+    instructions: list[Instruction]
+    results: list[Value]
+    writes: list[tuple[Input, Value]]
+
+    def leaving(self) -> set[Value]:
+        """The values that must be there when the program ends."""
+        return {*self.results, *(value for _, value in self.writes)}
+
+    def read(self, kind: type[Value]) -> list[Any]:
+        """The values of one kind that something reads, in order of first use."""
+        found: dict[Value, None] = {}
+        for instruction in self.instructions:
+            found.update((v, None) for v in instruction.operands if isinstance(v, kind))
+        found.update((v, None) for v in self.results if isinstance(v, kind))
+        found.update((v, None) for _, v in self.writes if isinstance(v, kind))
+        return list(found)
+
+    def with_instructions(self, instructions: list[Instruction]) -> Program:
+        """The same program with other instructions between what comes and what goes."""
+        return Program(self.inputs, instructions, self.results, self.writes)
+
+    def replaced(self, substitutes: dict[Value, Value]) -> Program:
+        """The program reading, for each value in `substitutes`, the other one."""
+
+        def put(part: Any) -> Any:
+            if isinstance(part, Value):
+                while part in substitutes:
+                    part = substitutes[part]
+                return part
+            if isinstance(part, tuple | list):
+                return type(part)([put(each) for each in part])
+            return part
+
+        instructions = [
+            Instruction(
+                i.op,
+                put(i.inputs),
+                {name: put(attribute) for name, attribute in i.attributes.items()},
+                i.output,
+            )
+            for i in self.instructions
+        ]
+        writes = [(target, put(value)) for target, value in self.writes]
+        return Program(self.inputs, instructions, [put(v) for v in self.results], writes)
+
+    def named(self) -> Program:
+        """The same program, its computed values numbered v1, v2, … in order."""
+        taken = {"n"}
+        for given in self.inputs:
+            given.name = _unique(given.name, taken)
+        for kind, letter in ((Constant, "c"), (Number, "n"), (Draw, "r")):
+            for count, value in enumerate(self.read(kind), 1):
+                value.name = _unique(f"{letter}{count}", taken)
+        for count, instruction in enumerate(self.instructions, 1):
+            instruction.output.name = _unique(f"v{count}", taken)
+        return self
+
+    def __str__(self) -> str:
+        """A table: each instruction with the shapes and types of what it gives."""
+        self.named()
+        lines = [f"{'value':<10}{'shape':<14}{'type':<9}instruction"]
+        for given in self.inputs:
+            lines.append(_row(given, "given"))
+        for constant in self.read(Constant):
+            lines.append(_row(constant, "constant"))
+        for drawn in self.read(Draw):
+            lines.append(_row(drawn, "drawn at random"))
+        for i in self.instructions:
+            names = [str(v.number) if isinstance(v, Number) else v.name for v in i.inputs]
+            options = [f"{k}={_told(v)}" for k, v in i.attributes.items() if v is not None]
+            lines.append(_row(i.output, f"{i.op}({', '.join(names + options)})"))
+        lines += [f"{target.name:<33}← {value.name}" for target, value in self.writes]
+        lines += [f"{'result':<33}= {value.name}" for value in self.results]
+        return "\n".join(lines)
+
+
+def _unique(name: str, taken: set[str]) -> str:
+    while name in taken:
+        name += "_"
+    taken.add(name)
+    return name
+
+
+def _row(value: Value, text: str) -> str:
+    shape = "×".join(map(str, value.shape)) or "1"
+    return f"{value.name:<10}{shape:<14}{value.dtype.name:<9}{text}"
+
+
+def _told(attribute: Any) -> str:
+    if isinstance(attribute, Value):
+        return attribute.name
+    if isinstance(attribute, tuple):
+        return f"({', '.join(_told(part) for part in attribute)})"
+    return ":" if attribute == slice(None) else str(attribute)

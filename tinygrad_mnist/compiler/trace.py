@@ -1,0 +1,205 @@
+"""Tracing: calling a function once, and writing down every operation as it happens."""
+
+from __future__ import annotations
+
+import traceback
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mnist.ops.casting import constant, item
+from tinygrad_mnist.ops.indexing import index_put
+from tinygrad_mnist.primitive import Primitive
+from tinygrad_mnist.record import TensorBase, observe, state
+
+from .program import Array, Constant, Draw, Input, Instruction, Number, Program, Value
+
+_PACKAGE = __name__.partition(".")[0]
+_FILL = "full"
+
+
+class TraceError(RuntimeError):
+    """What a function did that no program can repeat; the message names the user's line."""
+
+
+def user_line() -> str:
+    """Where in the user's program the operation now running was called."""
+    for frame in reversed(traceback.extract_stack()):
+        if f"/{_PACKAGE}/" not in frame.filename.replace("\\", "/"):
+            return f'File "{frame.filename}", line {frame.lineno}: {frame.line}'
+    return "an unknown line"
+
+
+class Tracer(observe):
+    """Listens to every primitive inside a `with` block, and keeps a list of instructions.
+
+    Arrays are known by identity. What is not known when it is first read was captured from
+    outside without being declared, and raises TraceError.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(self._hear)
+        self.inputs: list[Input] = []
+        self.instructions: list[Instruction] = []
+        self._given: list[Array] = []
+        self._known: dict[int, Value] = {}
+        self._alive: list[Array] = []
+        self._views: dict[int, tuple[TensorBase, Primitive, dict[str, Any]]] = {}
+        self._stale: set[int] = set()
+
+    def __enter__(self) -> None:
+        super().__enter__()
+        self._walked = state.walks_tensors
+        state.walks_tensors = True
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None = None,
+        error: BaseException | None = None,
+        trace: TracebackType | None = None,
+    ) -> None:
+        state.walks_tensors = self._walked
+        super().__exit__(kind, error, trace)
+
+    def give(self, array: Array, name: str) -> Input:
+        """Declare an array from outside."""
+        known = self._known.get(id(array))
+        if isinstance(known, Input):
+            return known
+        value = Input(array.shape, array.dtype, name, position=len(self.inputs))
+        self.inputs.append(value)
+        self._given.append(array)
+        self._bind(array, value)
+        return value
+
+    def value_of(self, array: Array) -> Value | None:
+        """What the program calls this array now; None if it never met it."""
+        if id(array) in self._stale:
+            base, op, attributes = self._views[id(array)]
+            self._stale.discard(id(array))
+            self._known[id(array)] = self._emit(
+                op.name, (self._read(base),), attributes, array.shape, array.dtype
+            )
+        return self._known.get(id(array))
+
+    def position_of(self, array: Array) -> int | None:
+        """Which of the arrays from outside this is, if any."""
+        return next((n for n, given in enumerate(self._given) if given is array), None)
+
+    def program(self, results: list[Value]) -> Program:
+        """What was heard, with the arrays from outside that were written to."""
+        now = [self._read_array(array) for array in self._given]
+        writes = [(i, v) for i, v in zip(self.inputs, now, strict=True) if v is not i]
+        return Program(self.inputs, self.instructions, results, writes)
+
+    def _bind(self, array: Array, value: Value) -> None:
+        if id(array) not in self._known:
+            self._alive.append(array)
+        self._known[id(array)] = value
+
+    def _emit(
+        self,
+        op: str,
+        inputs: tuple[Value, ...],
+        attributes: dict[str, Any],
+        shape: tuple[int, ...],
+        dtype: np.dtype[Any],
+    ) -> Value:
+        output = Value(shape, dtype)
+        self.instructions.append(Instruction(op, inputs, attributes, output))
+        return output
+
+    def _read(self, given: Any) -> Value:
+        if isinstance(given, TensorBase):
+            return self._read_array(given._array)
+        if isinstance(given, np.ndarray) and given.ndim:
+            return self._read_array(given)
+        number = given.item() if isinstance(given, np.ndarray | np.generic) else given
+        kind = given.dtype if isinstance(given, np.ndarray) else np.result_type(type(number))
+        return Number((), kind, number=number)
+
+    def _operands(self, op: Primitive, inputs: tuple[Any, ...]) -> tuple[Value, ...]:
+        """The inputs, in the one type that the operation computes in, where it has one."""
+        values = tuple([self._read(given) for given in inputs])
+        if op.promotion is None:
+            return values
+        arrays = [i._array if isinstance(i, TensorBase) else i for i in inputs]
+        kind = op.promotion(tuple(arrays)).numpy
+        return tuple([self._cast(value, kind) for value in values])
+
+    def _cast(self, value: Value, kind: np.dtype[Any]) -> Value:
+        if isinstance(value, Number):
+            return Number((), kind, number=value.number)
+        if value.dtype == kind:
+            return value
+        return self._emit("cast", (value,), {"dtype": kind}, value.shape, kind)
+
+    def _read_array(self, array: Array) -> Value:
+        value = self.value_of(array)
+        if value is None:
+            raise TraceError(
+                f"compile: a tensor of shape {tuple(array.shape)} comes from outside the function, "
+                "and is neither an argument, a parameter, a buffer nor declared with "
+                f"constants=[...]: pass it as an argument. {user_line()}"
+            )
+        return value
+
+    def _hear(
+        self, op: Primitive, inputs: tuple[Any, ...], attributes: dict[str, Any], output: Any
+    ) -> None:
+        if op is item:
+            raise TraceError(
+                "compile: the value of a tensor is read by Python here (.item(), .tolist(), "
+                ".numpy(), bool() or a branch), which a compiled program cannot follow: return "
+                f"the tensor, or use torch.where. {user_line()}"
+            )
+        if op is constant:
+            made = Constant(output.shape, output._array.dtype, array=output._array.copy())
+            self._bind(output._array, made)
+        elif "fill" in attributes:
+            self._assign(output, Draw(output.shape, output._array.dtype, attributes=attributes))
+        elif op is index_put and output is inputs[0]:
+            self._write(output, inputs[1], **attributes)
+        else:
+            values = self._operands(op, inputs)
+            plain = {name: self._attribute(given) for name, given in attributes.items()}
+            array = output._array
+            self._bind(array, self._emit(op.name, values, plain, array.shape, array.dtype))
+            if output._view is not None:
+                self._views[id(array)] = (inputs[0], op, plain)
+
+    def _attribute(self, given: Any) -> Any:
+        if isinstance(given, np.ndarray):
+            return self._read_array(given)
+        if isinstance(given, tuple | list):
+            return tuple([self._attribute(part) for part in given])
+        return given
+
+    def _write(self, target: Any, value: Any, region: Any, arrays: Any) -> None:
+        array = target._array
+        new = self._read(value)
+        if region == (Ellipsis,) and arrays is None:
+            if new.shape != array.shape:
+                new = self._emit(_FILL, (new,), {}, array.shape, array.dtype)
+            elif new.dtype != array.dtype:
+                new = self._emit("cast", (new,), {"dtype": array.dtype}, array.shape, array.dtype)
+        else:
+            plain = {"region": region, "arrays": self._attribute(arrays)}
+            new = self._emit(
+                "index_put", (self._read(target), new), plain, array.shape, array.dtype
+            )
+        self._assign(target, new)
+
+    def _assign(self, target: Any, value: Value) -> None:
+        """Give the array of `target` a new value; views of it follow when they are read again."""
+        if target._view is not None and self.value_of(target._view[0]._array) is not None:
+            raise TraceError(
+                "compile: a view of a tensor is changed in place, which a compiled program does "
+                f"not follow: change the tensor it was taken from. {user_line()}"
+            )
+        self._bind(target._array, value)
+        for view, (base, _, _) in self._views.items():
+            root = base if base._view is None else base._view[0]
+            if root._array is target._array:
+                self._stale.add(view)
