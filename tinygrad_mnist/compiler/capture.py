@@ -88,9 +88,7 @@ class Reached:
             self._look_at_module(name, found)
         elif isinstance(found, Optimizer):
             self._look_at_optimizer(name, found)
-        elif not type(found).__module__.startswith(_PACKAGE) and hasattr(found, "__dict__"):
-            self._look_into(name, vars(found))
-        elif hasattr(type(found), "__dataclass_fields__"):
+        elif hasattr(found, "__dict__") and _is_users(type(found)):
             self._look_into(name, vars(found))
 
     def _free(self, name: str) -> str:
@@ -138,6 +136,11 @@ class Reached:
         self.guards.append(Guard(lambda: [*optimizer.state.values()]))
         for state in list(optimizer.state.values()):
             self._look_into(name, state, owned=True)
+
+
+def _is_users(kind: type) -> bool:
+    """Whether a class is the user's, or one that holds data by name."""
+    return not kind.__module__.startswith(_PACKAGE) or hasattr(kind, "__dataclass_fields__")
 
 
 def _content(cell: types.CellType) -> Any:

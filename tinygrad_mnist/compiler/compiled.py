@@ -39,7 +39,7 @@ class Compiled:
         self._lock = threading.RLock()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """What the function returns; the first call of a kind is traced, later ones run compiled."""
+        """What the function returns; the first call of a kind is traced, later ones compiled."""
         if kwargs:
             bound = self._signature.bind(*args, **kwargs)
             bound.apply_defaults()
@@ -184,9 +184,9 @@ class _Call:
         if self.tracer.give(tensor._array, name).position == len(self.finders):
             self.finders.append(find)
         record = tensor._record
-        if record is not None and record.primitive is None:
-            if not any(leaf is tensor for leaf in self.leaves):
-                self.leaves.append(tensor)
+        is_leaf = record is not None and record.primitive is None
+        if is_leaf and not any(leaf is tensor for leaf in self.leaves):
+            self.leaves.append(tensor)
 
 
 def _trace(compiled: Compiled, args: Arguments) -> tuple[Any, Entry]:

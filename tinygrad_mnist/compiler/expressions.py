@@ -41,6 +41,7 @@ EXPRESSIONS: dict[str, str] = {
     "sqrt": "np.sqrt({0})",
     "sub": "{0} - {1}",
     "tanh": "np.tanh({0})",
+    "threshold_backward": "{zero} if {1} <= {zero} else {0}",
     "trunc": "np.trunc({0})",
     "where": "({1} if {0} else {2})",
     "zeros": "{zero}",

@@ -110,7 +110,7 @@ def _computed(writer: Writer, value: Value) -> bool:
 
 
 def _may_overwrite(writer: Writer, target: Input, value: Value) -> bool:
-    """Whether `value` may be computed straight into `target`: nobody reads the old numbers later."""
+    """Whether `value` may be computed straight into `target`: nobody reads what was there later."""
     reached = False
     for step in writer.steps:
         inside = step.instructions if isinstance(step, Loop) else [step.instruction]
@@ -182,8 +182,8 @@ def _write_call(writer: Writer, i: Instruction) -> None:
 
 def _product(writer: Writer, i: Instruction) -> str:
     a, b = i.inputs
-    turned = [_is_turned(writer, value) for value in i.inputs]
-    return best(*turned, a.shape[0], a.shape[1], b.shape[1], i.output.dtype)
+    a_turned, b_turned = _is_turned(writer, a), _is_turned(writer, b)
+    return best(a_turned, b_turned, a.shape[0], a.shape[1], b.shape[1], i.output.dtype)
 
 
 def _is_turned(writer: Writer, value: Value) -> bool:

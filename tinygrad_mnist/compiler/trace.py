@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import traceback
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -53,14 +52,9 @@ class Tracer(observe):
         self._walked = state.walks_tensors
         state.walks_tensors = True
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None = None,
-        error: BaseException | None = None,
-        trace: TracebackType | None = None,
-    ) -> None:
+    def __exit__(self, *details: object) -> None:
         state.walks_tensors = self._walked
-        super().__exit__(kind, error, trace)
+        super().__exit__(*details)
 
     def give(self, array: Array, name: str) -> Input:
         """Declare an array from outside."""

@@ -38,12 +38,13 @@ def _turned_product(i: Instruction, makers: Makers) -> list[Instruction]:
     if turned == [None, None]:
         return []
     written = []
-    for n, value in enumerate(product.inputs):
-        if turned[n] is None:
-            turned[n] = Value(value.shape[::-1], value.dtype)
-            written.append(Instruction("permute", (value,), {"dims": (1, 0)}, turned[n]))
-    a, b = turned
-    return [*written, Instruction("mm", (b, a), {}, i.output)]
+    operands = []
+    for value, source in zip(product.inputs, turned, strict=True):
+        if source is None:
+            source = Value(value.shape[::-1], value.dtype)
+            written.append(Instruction("permute", (value,), {"dims": (1, 0)}, source))
+        operands.append(source)
+    return [*written, Instruction("mm", (operands[1], operands[0]), {}, i.output)]
 
 
 def _turned(value: Value, makers: Makers) -> Value | None:

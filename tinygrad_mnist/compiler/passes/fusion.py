@@ -11,7 +11,7 @@ from tinygrad_mnist.compiler.expressions import EXPRESSIONS
 from tinygrad_mnist.compiler.program import Constant, Instruction, Number, Program, Shape, Value
 
 Role = Literal["full", "row", "column", "one"]
-"""What a value is to a loop over rows and columns: an element each, one a row, one a column, one."""
+"""What a value is to a loop over rows and columns: one number a place, a row, a column, or one."""
 
 
 @dataclass(eq=False)

@@ -21,7 +21,7 @@ class Lowering:
 
     def do(
         self, op: str, *inputs: Any, shape: Any = None, dtype: Any = None, **attributes: Any
-    ) -> Any:
+    ) -> Value:
         """Write one instruction; shape and type are those of the first input unless given."""
         first = inputs[0]
         operands = tuple(

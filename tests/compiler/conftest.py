@@ -1,0 +1,18 @@
+"""The generated source run as plain Python, so that most tests wait for no compiler."""
+
+import numpy as np
+import pytest
+
+from tinygrad_mnist.compiler import build, products
+
+
+@pytest.fixture
+def plain(monkeypatch):
+    """Generated functions run as Python."""
+
+    def load(text):
+        names = {"np": np, "products": products}
+        exec(text, names)
+        return names["step"]
+
+    monkeypatch.setattr(build, "load", load)

@@ -1,0 +1,36 @@
+"""Training steps, each a function that builds what it trains and gives the step itself."""
+
+import tinygrad_mnist as torch
+from tinygrad_mnist import nn
+from tinygrad_mnist.logistic import build
+from tinygrad_mnist.nn import functional as F
+
+
+def logistic(stage):
+    """The tutorial's logistic model: the step, and the parameters by name."""
+    torch.manual_seed(0)
+    job = build(stage)
+
+    def step(x, y, lr):
+        loss = job.loss_func(job.model(x), y)
+        loss.backward()
+        job.update(lr)
+        return loss
+
+    return step, job.parameters
+
+
+def perceptron(make_optimizer):
+    """Two layers, and an optimiser that `make_optimizer` gives for their parameters."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(12, 8), nn.ReLU(), nn.Linear(8, 5))
+    optimizer = make_optimizer(model.parameters())
+
+    def step(x, y):
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(x), y)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return step, dict(model.named_parameters())

@@ -1,0 +1,58 @@
+"""Compiled training steps do what the functions do."""
+
+import numpy as np
+import pytest
+
+import tinygrad_mnist as torch
+from tests.compiler import steps
+
+
+def batches(count, rows, columns, classes):
+    torch.manual_seed(1)
+    return [(torch.rand(rows, columns), torch.randint(0, classes, (rows,))) for _ in range(count)]
+
+
+def agree(ours, theirs):
+    np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-5, atol=1e-6)
+
+
+def assert_same_training(make, data, *more):
+    eager, wanted = make()
+    function, found = make()
+    compiled = torch.compile(function)
+    for x, y in data:
+        agree(compiled(x, y, *more).detach(), eager(x, y, *more).detach())
+        for name, parameter in wanted.items():
+            agree(found[name].detach(), parameter.detach())
+            assert (found[name].grad is None) == (parameter.grad is None)
+            if parameter.grad is not None:
+                agree(found[name].grad, parameter.grad)
+    assert compiled.source.startswith("def step(")
+    return compiled
+
+
+@pytest.mark.usefixtures("plain")
+@pytest.mark.parametrize("stage", ["raw", "functional", "module"])
+def test_logistic_steps(stage):
+    data = batches(3, 16, 784, 10)
+    assert_same_training(lambda: steps.logistic(stage), data, 0.25)
+
+
+def test_a_logistic_step_compiled_by_numba():
+    data = batches(4, 16, 784, 10)
+    compiled = assert_same_training(lambda: steps.logistic("functional"), data, 0.25)
+    assert compiled.stats.instructions > 0
+
+
+OPTIMISERS = {
+    "sgd": lambda p: torch.optim.SGD(p, lr=0.1),
+    "momentum": lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9, weight_decay=0.01),
+    "nesterov": lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True),
+}
+
+
+@pytest.mark.usefixtures("plain")
+@pytest.mark.parametrize("name", OPTIMISERS)
+def test_perceptrons_with_optimisers(name):
+    data = batches(5, 7, 12, 5)
+    assert_same_training(lambda: steps.perceptron(OPTIMISERS[name]), data)
