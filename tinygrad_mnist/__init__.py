@@ -39,6 +39,7 @@ from tinygrad_mnist.threads import set_num_threads as set_num_threads
 if TYPE_CHECKING:  # these load when first used: see later.py
     from tinygrad_mnist import linalg as linalg
     from tinygrad_mnist.ops.activations import *  # noqa: F403
+    from tinygrad_mnist.ops.adaptive_pooling import *  # noqa: F403
     from tinygrad_mnist.ops.contractions import *  # noqa: F403
     from tinygrad_mnist.ops.convolution import *  # noqa: F403
     from tinygrad_mnist.ops.cumulative import *  # noqa: F403
@@ -62,6 +63,7 @@ if TYPE_CHECKING:  # these load when first used: see later.py
     from tinygrad_mnist.ops.softmax import *  # noqa: F403
     from tinygrad_mnist.ops.sorting import *  # noqa: F403
     from tinygrad_mnist.ops.statistics import *  # noqa: F403
+    from tinygrad_mnist.ops.transposed_convolution import *  # noqa: F403
     from tinygrad_mnist.ops.trigonometry import *  # noqa: F403
     from tinygrad_mnist.ops.vectors import *  # noqa: F403
     from tinygrad_mnist.ops.whole_numbers import *  # noqa: F403

@@ -31,13 +31,21 @@ FILLING_METHODS = (
     "uniform_",
 )  # fmt: skip
 
+_NETWORKS = (
+    "bilinear", "celu", "celu_", "channel_shuffle", "cosine_similarity", "hardshrink",
+    "pairwise_distance", "pdist", "pixel_shuffle", "pixel_unshuffle", "prelu", "relu_", "rms_norm",
+    "rrelu", "rrelu_", "selu", "selu_", "threshold", "threshold_",
+)  # fmt: skip
+"""Functions of `nn.functional` that PyTorch has at its top level too, with the same arguments."""
+
 FILES: dict[str, tuple[str, ...]] = {
     "activations": ("relu",),
+    "adaptive_pooling": ("adaptive_avg_pool1d", "adaptive_max_pool1d"),
     "contractions": (
         "addbmm", "addmm", "addmv", "addr", "baddbmm", "einsum", "ger", "inner", "outer",
         "tensordot",
     ),
-    "convolution": ("conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d"),
+    "convolution": ("conv1d", "conv2d"),
     "cumulative": ("cummax", "cummin", "cumprod", "cumsum", "diff", "prod"),
     "diagonals": (
         "diag", "diag_embed", "diagflat", "diagonal", "trace", "tril", "tril_indices",
@@ -65,7 +73,7 @@ FILES: dict[str, tuple[str, ...]] = {
     ),
     "norms": ("norm",),
     "padding": (),
-    "pooling": ("adaptive_avg_pool1d", "avg_pool1d", "max_pool1d", "max_pool2d"),
+    "pooling": ("avg_pool1d", "max_pool1d", "max_pool2d"),
     "quantiles": (
         "bucketize", "corrcoef", "cov", "histc", "nanmean", "nanmedian", "nanquantile",
         "quantile", "searchsorted",
@@ -93,6 +101,7 @@ FILES: dict[str, tuple[str, ...]] = {
         "unique_consecutive",
     ),
     "statistics": ("bincount", "std", "std_mean", "var", "var_mean"),
+    "transposed_convolution": ("conv_transpose1d", "conv_transpose2d"),
     "trigonometry": (
         "acos", "acosh", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2",
         "arctanh", "asin", "asinh", "atan", "atan2", "atanh", "cosh", "deg2rad",
@@ -109,13 +118,13 @@ FILES: dict[str, tuple[str, ...]] = {
 """For each file that loads later, the functions in it."""
 
 FUNCTIONS_ONLY = frozenset((
-    "adaptive_avg_pool1d", "atleast_1d", "atleast_2d", "atleast_3d", "avg_pool1d",
-    "block_diag", "bucketize", "cartesian_prod", "cat", "cdist", "chain_matmul",
-    "column_stack", "combinations", "concat", "concatenate", "conv1d", "conv2d",
-    "conv_transpose1d", "conv_transpose2d", "cumulative_trapezoid", "dstack",
+    "adaptive_avg_pool1d", "adaptive_max_pool1d", "atleast_1d", "atleast_2d", "atleast_3d",
+    "avg_pool1d", "block_diag", "bucketize", "cartesian_prod", "cat", "cdist",
+    "chain_matmul", "column_stack", "combinations", "concat", "concatenate", "conv1d",
+    "conv2d", "conv_transpose1d", "conv_transpose2d", "cumulative_trapezoid", "dstack",
     "einsum", "fill", "hstack", "max_pool1d", "max_pool2d", "meshgrid", "row_stack",
-    "searchsorted", "stack", "std_mean", "tensordot", "trapezoid", "trapz",
-    "tril_indices", "triu_indices", "vander", "var_mean", "vstack",
+    "searchsorted", "stack", "std_mean", "tensordot", "trapezoid", "trapz", "tril_indices",
+    "triu_indices", "vander", "var_mean", "vstack",
 ))  # fmt: skip
 """Those that are no methods of a tensor."""
 
@@ -147,6 +156,8 @@ def load_or_refuse(name: str) -> Any:
         found = getattr(importlib.import_module("tinygrad_mnist.settings"), name)
     elif name == "compile":
         found = importlib.import_module("tinygrad_mnist.compiler").compile
+    elif name in _NETWORKS:
+        found = getattr(importlib.import_module("tinygrad_mnist.nn.functional"), name)
     elif name in FUNCTIONS:
         found = operation(name)
     elif name == "__all__":
@@ -161,7 +172,7 @@ def load_or_refuse(name: str) -> Any:
 
 def names() -> list[str]:
     """The package's `__dir__`: what is there, and what is loaded when first asked for."""
-    later = (*_PACKAGES, *_RANDOM, *_SERIALIZATION, *_SETTINGS, *FUNCTIONS)
+    later = (*_PACKAGES, *_RANDOM, *_SERIALIZATION, *_SETTINGS, *_NETWORKS, *FUNCTIONS)
     return sorted({*vars(sys.modules["tinygrad_mnist"]), *later})
 
 

@@ -14,14 +14,13 @@ import numpy as np
 from tinygrad_mnist.primitive import primitive
 from tinygrad_mnist.record import Array, label
 
-from .arguments import check_tensors
+from .arguments import check_tensors, not_implemented
+from .dependence import add_bias
 from .shapes import reshape, squeeze, unsqueeze
 
 __all__ = [
     "conv1d",
     "conv2d",
-    "conv_transpose1d",
-    "conv_transpose2d",
 ]
 
 Tensor = Any
@@ -165,24 +164,68 @@ def _borders(padding: Any, kernel: Any, stride: Any, dilation: Any) -> tuple[Pai
     """What is added before and after each dimension."""
     if not isinstance(padding, str):
         sizes = read_pair("padding", padding, len(kernel))
-        if min(sizes) < 0:
-            raise RuntimeError("negative padding is not supported")
         return tuple([(size, size) for size in sizes])
     if padding == "valid":
         return ((0, 0),) * len(kernel)
     if padding != "same":
-        raise RuntimeError(
-            "Invalid padding string: must be one of 'valid' or 'same', but got '" + padding + "'"
-        )
+        raise RuntimeError(f"Invalid padding string: '{padding}'")
     if any(step != 1 for step in stride):
         raise RuntimeError("padding='same' is not supported for strided convolutions")
     totals = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
     return tuple([(total // 2, total - total // 2) for total in totals])
 
 
-def _check(name: str, ndim: int, x: Tensor, weight: Tensor, bias: Tensor | None, groups: int,
+def check(name: str, ndim: int, x: Tensor, weight: Tensor, bias: Tensor | None, groups: int,
            channels: int, outputs: int) -> None:  # fmt: skip
     """PyTorch's errors for what does not fit together."""
+    shape, wanted = list(x._array.shape), list(weight._array.shape)
+    transposed = "transpose" in name
+    given = f"Given transposed={int(transposed)}" if transposed else f"Given groups={groups}"
+    if wanted[0] < groups:
+        raise RuntimeError(
+            f"Given groups={groups}, expected weight to be at least {groups} at dimension 0, but "
+            f"got weight of size {wanted} instead"
+        )
+    if wanted[0] % groups:
+        raise RuntimeError(
+            f"Given groups={groups}, expected weight to be divisible by {groups} at dimension 0, "
+            f"but got weight of size [{wanted}] instead"
+        )
+    if shape[-ndim - 1] != channels:
+        raise RuntimeError(
+            f"{given}, weight of size {wanted}, expected input{shape} to have "
+            f"{channels} channels, but got {shape[-ndim - 1]} channels instead"
+        )
+    if bias is not None and bias._array.shape != (outputs,):
+        raise RuntimeError(
+            f"Given {'transposed=1, ' * transposed}weight of size {wanted}, expected bias to be "
+            f"1-dimensional with {outputs} elements, but got bias of size "
+            f"{list(bias._array.shape)} instead"
+        )
+
+
+def _type_name(x: Tensor) -> str:
+    name: str = x.dtype.cpp_name
+    return "long int" if name == "int64_t" else name
+
+
+def check_types(x: Tensor, weight: Tensor, bias: Tensor | None) -> None:
+    """PyTorch's errors for several types at once, and for bools."""
+    kind = x._array.dtype
+    if bias is not None and bias._array.dtype != kind:
+        raise RuntimeError(
+            f"Input type ({_type_name(x)}) and bias type ({_type_name(bias)}) should be the same"
+        )
+    if weight._array.dtype != kind:
+        raise RuntimeError(
+            f"expected scalar type {x.dtype.legacy_name} but found {weight.dtype.legacy_name}"
+        )
+    if kind.kind == "b":
+        raise not_implemented("slow_conv2d_cpu", kind)
+
+
+def check_dimensions(name: str, ndim: int, x: Tensor, weight: Tensor) -> None:
+    """PyTorch's errors for tensors of other dimensions than `ndim` spatial ones."""
     check_tensors(name, input=x, weight=weight)
     shape, wanted = list(x._array.shape), list(weight._array.shape)
     if len(shape) not in (ndim + 1, ndim + 2):
@@ -190,40 +233,37 @@ def _check(name: str, ndim: int, x: Tensor, weight: Tensor, bias: Tensor | None,
             f"Expected {ndim + 1}D (unbatched) or {ndim + 2}D (batched) input to {name}, but got "
             f"input of size: {shape}"
         )
+    if len(wanted) < 3:
+        raise RuntimeError("weight should have at least three dimensions")
     if len(wanted) != ndim + 2:
         raise RuntimeError(
-            f"expected {ndim + 2}-dimensional weight, but got a weight of size {wanted}"
-        )
-    if groups <= 0:
-        raise RuntimeError("non-positive groups is not supported")
-    for what, other in (("weight", weight), ("bias", bias)):
-        if other is not None and other._array.dtype != x._array.dtype:
-            raise RuntimeError(
-                f"Input type ({x.dtype.cpp_name}) and {what} type ({other.dtype.cpp_name}) should "
-                "be the same"
-            )
-    if shape[-ndim - 1] != channels:
-        raise RuntimeError(
-            f"Given groups={groups}, weight of size {wanted}, expected input{shape} to have "
-            f"{channels} channels, but got {shape[-ndim - 1]} channels instead"
-        )
-    if wanted[0] % groups:
-        raise RuntimeError(
-            f"Given groups={groups}, expected weight to be divisible by {groups} at dimension 0, "
-            f"but got weight of size {wanted} instead"
-        )
-    if bias is not None and bias._array.shape != (outputs,):
-        raise RuntimeError(
-            f"Given weight of size {wanted}, expected bias to be 1-dimensional with {outputs} "
-            f"elements, but got bias of size {list(bias._array.shape)} instead"
+            f"Expected {len(wanted)}-dimensional input for {len(wanted)}-dimensional "
+            f"weight{wanted}, but got {len(shape)}-dimensional input of size {shape} instead"
         )
 
 
-def _check_window(x: Tensor, kernel: Any, stride: Any, borders: Any, dilation: Any) -> None:
+def check_settings(kernel: Any, stride: Any, borders: Any, dilation: Any, groups: int) -> None:
+    """PyTorch's errors for numbers out of range."""
+    if any(min(border) < 0 for border in borders):
+        raise RuntimeError("negative padding is not supported")
     if min(stride) <= 0:
         raise RuntimeError("non-positive stride is not supported")
     if min(dilation) <= 0:
-        raise RuntimeError("dilation should be greater than zero")
+        given = f", but got {list(dilation)}" if min(dilation) == 0 else ""
+        raise RuntimeError(f"dilation should be greater than zero{given}")
+    if groups <= 0:
+        raise RuntimeError("non-positive groups is not supported")
+    if min(kernel) <= 0:
+        raise RuntimeError(
+            "kernel size should be greater than zero, but got "
+            + " ".join(
+                f"kernel_{what}: {k}"
+                for what, k in zip(("height", "width")[-len(kernel) :], kernel, strict=True)
+            )
+        )
+
+
+def _check_window(x: Tensor, kernel: Any, borders: Any, dilation: Any) -> None:
     sizes = x._array.shape[-len(kernel) :]
     padded = [n + sum(border) for n, border in zip(sizes, borders, strict=True)]
     windows = [d * (k - 1) + 1 for d, k in zip(dilation, kernel, strict=True)]
@@ -235,11 +275,29 @@ def _check_window(x: Tensor, kernel: Any, stride: Any, borders: Any, dilation: A
         )
 
 
-def _with_bias(out: Tensor, bias: Tensor | None, ndim: int, batched: bool) -> Tensor:
+def with_bias(out: Tensor, bias: Tensor | None, x: Tensor, weight: Tensor, batched: bool) -> Tensor:
+    """A convolution's result with the bias of each channel, and without the batch if need be."""
     if bias is not None:
-        out = out + reshape(bias, -1, *[1] * ndim)
+        out = add_bias(out, reshape(bias, -1, *[1] * (out._array.ndim - 2)), x, weight)
     out = label(out, "ConvolutionBackward0")
-    return out if batched else squeeze(out, 0)
+    return out if batched else label(squeeze(out, 0), "SqueezeBackward1")
+
+
+def _read(
+    name: str, ndim: int, x: Tensor, weight: Tensor, bias: Tensor | None, stride: Any,
+    padding: Any, dilation: Any, groups: int,
+) -> tuple[Any, Any, Any]:  # fmt: skip
+    """Stride, borders and dilation of a convolution; PyTorch's errors."""
+    check_dimensions(name, ndim, x, weight)
+    kernel = weight._array.shape[2:]
+    steps, spread = read_pair("stride", stride, ndim), read_pair("dilation", dilation, ndim)
+    borders = _borders(padding, kernel, steps, spread)
+    check_settings(kernel, steps, borders, spread, groups)
+    check(name, ndim, x, weight, bias, groups, weight._array.shape[1] * groups,
+           len(weight._array))  # fmt: skip
+    _check_window(x, kernel, borders, spread)
+    check_types(x, weight, bias)
+    return steps, borders, spread
 
 
 def conv2d(
@@ -262,16 +320,12 @@ def conv2d(
     tensor([[[[4., 4.],
               [4., 4.]]]])
     """
-    channels = weight._array.shape[1] * groups if weight._array.ndim > 1 else 0
-    _check("conv2d", 2, input, weight, bias, groups, channels, len(weight._array))
-    kernel = weight._array.shape[2:]
-    steps, spread = read_pair("stride", stride), read_pair("dilation", dilation)
-    borders = _borders(padding, kernel, steps, spread)
-    _check_window(input, kernel, steps, borders, spread)
+    steps, borders, spread = _read("conv2d", 2, input, weight, bias, stride, padding, dilation,
+                                   groups)  # fmt: skip
     batched = input._array.ndim == 4
     x = input if batched else unsqueeze(input, 0)
     out = _conv2d(x, weight, stride=steps, padding=borders, dilation=spread, groups=groups)
-    return _with_bias(out, bias, 2, batched)
+    return with_bias(out, bias, x, weight, batched)
 
 
 def conv1d(
@@ -289,89 +343,10 @@ def conv1d(
     >>> torch.conv1d(torch.ones(1, 1, 3), torch.ones(1, 1, 2))
     tensor([[[2., 2.]]])
     """
-    channels = weight._array.shape[1] * groups if weight._array.ndim > 1 else 0
-    _check("conv1d", 1, input, weight, bias, groups, channels, len(weight._array))
-    steps, spread = read_pair("stride", stride, 1), read_pair("dilation", dilation, 1)
-    borders = _borders(padding, weight._array.shape[2:], steps, spread)
-    _check_window(input, weight._array.shape[2:], steps, borders, spread)
+    steps, borders, spread = _read("conv1d", 1, input, weight, bias, stride, padding, dilation,
+                                   groups)  # fmt: skip
     batched = input._array.ndim == 3
-    x = unsqueeze(input if batched else unsqueeze(input, 0), 2)
-    out = _conv2d(x, unsqueeze(weight, 2), stride=(1, *steps), padding=((0, 0), *borders),
+    x, w = unsqueeze(input if batched else unsqueeze(input, 0), 2), unsqueeze(weight, 2)
+    out = _conv2d(x, w, stride=(1, *steps), padding=((0, 0), *borders),
                   dilation=(1, *spread), groups=groups)  # fmt: skip
-    return _with_bias(squeeze(out, 2), bias, 1, batched)
-
-
-def _transposed_sizes(
-    sizes: Any, kernel: Any, stride: Any, padding: Any, extra: Any, dilation: Any
-) -> tuple[int, ...]:
-    """The sizes that a convolution would have reduced to `sizes`."""
-    for more, step, spread in zip(extra, stride, dilation, strict=True):
-        if more >= max(step, spread):
-            raise RuntimeError(
-                "output padding must be smaller than either stride or dilation, but got "
-                f"output_padding: {list(extra)}"
-            )
-    return tuple([
-        (n - 1) * s - 2 * p + d * (k - 1) + e + 1
-        for n, k, s, p, e, d in zip(sizes, kernel, stride, padding, extra, dilation, strict=True)
-    ])  # fmt: skip
-
-
-def conv_transpose2d(
-    input: Tensor,
-    weight: Tensor,
-    bias: Tensor | None = None,
-    stride: Any = 1,
-    padding: Any = 0,
-    output_padding: Any = 0,
-    groups: int = 1,
-    dilation: Any = 1,
-) -> Tensor:
-    """The transpose of `conv2d`: what is its gradient with respect to images, with a bias.
-
-    `weight` is (channels, filters / groups, height, width). Raises RuntimeError when sizes or
-    types do not fit.
-    """
-    channels = len(weight._array)
-    outputs = weight._array.shape[1] * groups if weight._array.ndim > 1 else 0
-    _check("conv_transpose2d", 2, input, weight, bias, groups, channels, outputs)
-    steps, spread = read_pair("stride", stride), read_pair("dilation", dilation)
-    around, extra = read_pair("padding", padding), read_pair("output_padding", output_padding)
-    batched = input._array.ndim == 4
-    x = input if batched else unsqueeze(input, 0)
-    kernel = weight._array.shape[2:]
-    sizes = _transposed_sizes(x._array.shape[2:], kernel, steps, around, extra, spread)
-    out = _conv2d_input(x, weight, sizes=sizes, stride=steps, dilation=spread, groups=groups,
-                        padding=tuple([(p, p) for p in around]))  # fmt: skip
-    return _with_bias(out, bias, 2, batched)
-
-
-def conv_transpose1d(
-    input: Tensor,
-    weight: Tensor,
-    bias: Tensor | None = None,
-    stride: Any = 1,
-    padding: Any = 0,
-    output_padding: Any = 0,
-    groups: int = 1,
-    dilation: Any = 1,
-) -> Tensor:
-    """`conv_transpose2d` for sequences."""
-    channels = len(weight._array)
-    outputs = weight._array.shape[1] * groups if weight._array.ndim > 1 else 0
-    _check("conv_transpose1d", 1, input, weight, bias, groups, channels, outputs)
-    step, around, extra, spread = (
-        read_pair(name, given, 1)[0]
-        for name, given in (
-            ("stride", stride),
-            ("padding", padding),
-            ("output_padding", output_padding),
-            ("dilation", dilation),
-        )
-    )
-    batched = input._array.ndim == 3
-    x = unsqueeze(input if batched else unsqueeze(input, 0), 2)
-    out = conv_transpose2d(
-        x, unsqueeze(weight, 2), None, (1, step), (0, around), (0, extra), groups, (1, spread)
-    )
-    return _with_bias(squeeze(out, 2), bias, 1, batched)
+    return with_bias(squeeze(out, 2), bias, x, w, batched)

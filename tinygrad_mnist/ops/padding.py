@@ -11,6 +11,7 @@ from tinygrad_mnist.record import label
 
 from .arguments import check_tensors
 from .casting import clone
+from .dependence import read
 from .index_keys import ALL
 from .indexing import _index, getitem, index_put
 
@@ -86,7 +87,7 @@ def _padded_with(input: Tensor, borders: list[Pair], value: float) -> Tensor:
 
 def _padded_from_inside(input: Tensor, borders: list[Pair], count: int, mode: str) -> Tensor:
     """Borders of the last `count` dimensions, made of the tensor's own numbers."""
-    out = input
+    out = read(input) if mode in _TITLES else input
     for d in range(len(borders) - count, len(borders)):
         (before, after), size = borders[d], input._array.shape[d]
         limit = size - 1 if mode == "reflect" else size

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -11,15 +12,11 @@ from tinygrad_mnist.record import Array, label, wrap
 
 from .arguments import check_tensors, not_implemented
 from .arithmetic import div
-from .casting import clone
-from .convolution import Pair, _conv2d, read_pair
-from .gathering import gather
-from .joining import stack
-from .reductions import mean
-from .shapes import reshape, squeeze, unsqueeze
+from .convolution import Borders, Pair, read_pair
+from .dependence import constant_in
+from .shapes import squeeze, unsqueeze
 
 __all__ = [
-    "adaptive_avg_pool1d",
     "avg_pool1d",
     "max_pool1d",
     "max_pool2d",
@@ -42,23 +39,45 @@ def _read_windows(
 ) -> tuple[Any, Any, Any, Any, Any]:
     """Kernel, stride, padding, dilation and the result's sizes; PyTorch's errors."""
     check_tensors(name, input=input)
-    if input._array.ndim not in (3, 4):
-        raise RuntimeError(
-            f"{name}: Expected 3D or 4D (batch mode) tensor with optional 0 dim batch size for "
-            f"input, but got: {list(input._array.shape)}"
-        )
     size = _read_sizes("kernel_size", name, kernel)
     step = size if stride in (None, [], ()) else _read_sizes("stride", name, stride)
     around, spread = _read_sizes("padding", name, padding), _read_sizes("dilation", name, dilation)
-    if min(size) <= 0 or min(step) <= 0:
-        what = ("stride", step) if min(step) <= 0 else ("kernel size", size)
+    shape = list(input._array.shape)
+    if len(shape) < 3:
+        raise RuntimeError("non-empty 3D or 4D (batch mode) tensor expected for input")
+    _check_windows(size, step, around, spread)
+    if len(shape) > 4 or 0 in shape[-3:]:
         raise RuntimeError(
-            f"{what[0]} should be greater than zero, but got "
-            + ("zero" if what[0] == "stride" else f"kH: {size[0]} kW: {size[1]}")
+            "Expected 3D or 4D (batch mode) tensor with optional 0 dim batch size for input, but "
+            f"got:{shape}"
         )
-    if min(spread) <= 0:
-        raise RuntimeError(f"dilation should be greater than zero, but got {list(spread)}")
-    for p, k, d in zip(around, size, spread, strict=True):
+    windows = [d * (k - 1) + 1 for k, d in zip(size, spread, strict=True)]
+    counts = tuple([
+        _count(n, w, s, p, ceil_mode)
+        for n, w, s, p in zip(shape[-2:], windows, step, around, strict=True)
+    ])  # fmt: skip
+    if min(counts) < 1:
+        raise RuntimeError(
+            f"Given input size: ({'x'.join(map(str, shape[-3:]))}). Calculated output size: "
+            f"({shape[-3]}x{counts[0]}x{counts[1]}). Output size is too small"
+        )
+    return size, step, around, spread, counts
+
+
+def _check_windows(kernel: Pair, stride: Pair, padding: Pair, dilation: Pair) -> None:
+    if 0 in stride:
+        raise RuntimeError("stride should not be zero")
+    for what, mark, values in (
+        ("kernel size", "k", kernel),
+        ("stride", "d", stride),
+        ("dilation", "dilation", dilation),
+    ):
+        if min(values) <= 0:
+            raise RuntimeError(
+                f"{what} should be greater than zero, but got {mark}H: {values[0]} "
+                f"{mark}W: {values[1]}"
+            )
+    for p, k, d in zip(padding, kernel, dilation, strict=True):
         if p < 0:
             raise RuntimeError(f"pad must be non-negative, but got pad: {p}")
         if p > (d * (k - 1) + 1) // 2:
@@ -66,23 +85,26 @@ def _read_windows(
                 "pad should be at most half of effective kernel size, but got "
                 f"pad={p}, kernel_size={k} and dilation={d}"
             )
-    windows = [d * (k - 1) + 1 for k, d in zip(size, spread, strict=True)]
-    counts = tuple([
-        _count(n, w, s, p, ceil_mode)
-        for n, w, s, p in zip(input._array.shape[-2:], windows, step, around, strict=True)
-    ])  # fmt: skip
-    if min(counts) < 1 or 0 in input._array.shape[-3:]:
-        raise RuntimeError(
-            f"Given input size: ({'x'.join(map(str, input._array.shape[-3:]))}). Calculated output "
-            f"size: ({input._array.shape[-3]}x{counts[0]}x{counts[1]}). Output size is too small"
-        )
-    return size, step, around, spread, counts
 
 
-def _read_sizes(what: str, name: str, given: Any) -> tuple[int, ...]:
+def _read_sizes(what: str, name: str, given: Any) -> Pair:
     if isinstance(given, tuple | list) and len(given) not in (1, 2):
-        raise RuntimeError(f"{name}: {what} must either be a single int, or a tuple of two ints")
-    return read_pair(what, given)
+        omitted = "either be omitted, a" if what == "stride" else "either be a"
+        raise RuntimeError(f"{name}: {what} must {omitted} single int, or a tuple of two ints")
+    first, second = read_pair(what, given)
+    return first, second
+
+
+def _reach(sizes: Any, kernel: Any, stride: Any, padding: Any, counts: Any) -> Borders:
+    """The borders that windows, `counts` of them, reach into."""
+    (top, left), (down, across) = (
+        padding,
+        (
+            max((n - 1) * s + k - size - p, 0)
+            for size, p, n, s, k in zip(sizes, padding, counts, stride, kernel, strict=True)
+        ),
+    )
+    return (top, down), (left, across)
 
 
 @primitive
@@ -91,14 +113,11 @@ def _place_of_max(
 ) -> Any:
     """where in each image the largest x under the window is, counted row by row"""
     height, width = input.shape[-2:]
-    floating = input.dtype.kind == "f"
-    lowest = -np.inf if floating else np.iinfo(input.dtype).min
+    lowest = -np.inf if input.dtype.kind == "f" else np.iinfo(input.dtype).min
     extent = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
-    borders = [
-        (p, max((n - 1) * s + e - size - p, 0))
-        for size, p, n, s, e in zip((height, width), padding, counts, stride, extent, strict=True)
-    ]
-    padded = np.pad(input, [(0, 0)] * (input.ndim - 2) + borders, constant_values=lowest)
+    borders = _reach((height, width), extent, stride, padding, counts)
+    lead = [(0, 0)] * (input.ndim - 2)
+    padded = np.pad(input, [*lead, *borders], constant_values=lowest)
     windows = np.lib.stride_tricks.sliding_window_view(padded, extent, axis=(-2, -1))
     windows = windows[..., :: stride[0], :: stride[1], :: dilation[0], :: dilation[1]]
     windows = windows[..., : counts[0], : counts[1], :, :]
@@ -107,6 +126,34 @@ def _place_of_max(
     rows = np.arange(counts[0])[:, None] * stride[0] - padding[0] + best // kernel[1] * dilation[0]
     columns = np.arange(counts[1]) * stride[1] - padding[1] + best % kernel[1] * dilation[1]
     return np.clip(rows, 0, height - 1) * width + np.clip(columns, 0, width - 1)
+
+
+def _flat_places(indices: Array, size: int) -> Array:
+    """Places within images of `size` numbers as places within all of them together."""
+    images = indices.reshape(-1, indices.shape[-2] * indices.shape[-1])
+    return images + np.arange(len(images))[:, None] * size
+
+
+@primitive(grad_fn="MaxPool2DWithIndicesBackward0")
+def pick(input: Array, indices: Array) -> Any:
+    """x at the places given, counted row by row in each image"""
+    places = _flat_places(indices, input.shape[-2] * input.shape[-1])
+    return input.reshape(-1)[places].reshape(indices.shape)
+
+
+@primitive(grad_fn="MaxPool2DWithIndicesBackwardBackward0")
+def _put_back(grad: Array, indices: Array, *, shape: tuple[int, ...]) -> Any:
+    """0, with g added at the places it was picked from"""
+    out = np.zeros(shape, grad.dtype)
+    places = _flat_places(indices, shape[-2] * shape[-1])
+    np.add.at(out.reshape(-1), places.reshape(-1), grad.reshape(-1))
+    return out
+
+
+pick.derivatives(
+    input=lambda g, input, indices, shape: _put_back(constant_in(g, input), indices, shape=shape)
+)
+_put_back.derivatives(grad=lambda g, indices: pick(g, indices))
 
 
 def max_pool2d(
@@ -137,10 +184,7 @@ def max_pool2d(
     indices = _place_of_max(
         input.detach(), kernel=kernel, stride=step, padding=around, dilation=spread, counts=counts
     )
-    lead = input._array.shape[:-2]
-    flat = reshape(input, *lead, -1)
-    values = gather(flat, -1, reshape(indices, *lead, -1))
-    out = label(reshape(values, *lead, *counts), "MaxPool2DWithIndicesBackward0")
+    out = pick(input, indices)
     return (out, indices) if return_indices else out
 
 
@@ -154,34 +198,102 @@ def max_pool1d(
     return_indices: bool = False,
 ) -> Any:
     """`max_pool2d` for sequences (batch, channels, length)."""
-    _check_sequences("max_pool1d", input)
-    sizes = [_only("max_pool1d", value) for value in (kernel_size, stride, padding, dilation)]
-    kernel, step, around, spread = sizes
+    check_tensors("max_pool1d", input=input)
+    kernel, step, around, spread = _read_steps(kernel_size, stride, padding, dilation)
+    shape = list(input._array.shape)
+    if len(shape) not in (2, 3) or 0 in shape[-2:]:
+        raise RuntimeError(
+            "max_pool1d: Expected 2D or 3D (batch mode) tensor with optional 0 dim batch size for "
+            f"input, but got:{shape}"
+        )
+    if not return_indices:
+        _check_steps(kernel, step, around, spread)
+        count = _count(shape[-1], spread * (kernel - 1) + 1, step, around, ceil_mode)
+        if count < 1:
+            raise RuntimeError(f"max_pool1d() Invalid computed output size: {count}")
     result = max_pool2d(
-        unsqueeze(input, -2), (1, kernel), None if step is None else (1, step), (0, around),
-        (1, spread), ceil_mode, return_indices,
+        unsqueeze(input, -2), (1, kernel), (1, step), (0, around), (1, spread), ceil_mode,
+        return_indices,
     )  # fmt: skip
     if return_indices:
         return squeeze(result[0], -2), squeeze(result[1], -2)
     return squeeze(result, -2)
 
 
-def _check_sequences(name: str, input: Tensor) -> None:
-    check_tensors(name, input=input)
-    if input._array.ndim not in (2, 3):
+def _read_steps(kernel: Any, stride: Any, padding: Any, dilation: Any) -> list[int]:
+    """The one number of each setting, which may come alone or in a sequence of one."""
+    step = kernel if stride in (None, [], ()) else stride
+    sizes = []
+    for name, given in (
+        ("kernel_size", kernel), ("stride", step), ("padding", padding), ("dilation", dilation),
+    ):  # fmt: skip
+        if isinstance(given, tuple | list) and len(given) != 1:
+            kinds = "None, an int" if name == "stride" else "an int"
+            comma = "" if name == "kernel_size" else ","
+            raise RuntimeError(
+                f"max_pool1d() {name} must be {kinds}, list of ints{comma} or tuple of ints of "
+                f"size 1 but got size {len(given)}"
+            )
+        sizes.append(given[0] if isinstance(given, tuple | list) else given)
+    return sizes
+
+
+def _check_steps(kernel: int, stride: int, padding: int, dilation: int) -> None:
+    for name, value in (("kernel_size", kernel), ("stride", stride), ("dilation", dilation)):
+        if value <= 0:
+            raise RuntimeError(f"max_pool1d() {name} must be greater than zero, but got {value}")
+    if padding < 0:
+        raise RuntimeError(f"max_pool1d() padding must be non-negative, but got {padding}")
+    if padding > (dilation * (kernel - 1) + 1) // 2:
         raise RuntimeError(
-            f"{name}: Expected 2D or 3D (batch mode) tensor with optional 0 dim batch size for "
-            f"input, but got: {list(input._array.shape)}"
+            "max_pool1d() padding should be at most half of kernel size, but got "
+            f"padding={padding} and kernel_size={kernel}"
         )
 
 
-def _only(name: str, given: Any) -> Any:
-    """The one number of a sequence of one, or the number itself."""
-    if not isinstance(given, tuple | list):
-        return given
-    if len(given) > 1:
-        raise RuntimeError(f"{name}() takes single numbers, not {list(given)}")
-    return given[0] if given else None
+def _shifts(kernel: Pair, stride: Pair, counts: Pair) -> Any:
+    """For each place in a window, where the numbers lie that windows have there."""
+    for i, j in itertools.product(range(kernel[0]), range(kernel[1])):
+        rows = slice(i, i + (counts[0] - 1) * stride[0] + 1, stride[0])
+        columns = slice(j, j + (counts[1] - 1) * stride[1] + 1, stride[1])
+        yield ..., rows, columns
+
+
+@primitive(grad_fn="AvgPool2DBackward0")
+def _window_sum(input: Array, *, kernel: Pair, stride: Pair, borders: Borders, counts: Pair) -> Any:
+    """Σ of x under each window"""
+    lead = [(0, 0)] * (input.ndim - 2)
+    padded = np.pad(input, [*lead, *borders]) if any(map(any, borders)) else input
+    out = np.zeros((*input.shape[:-2], *counts), input.dtype)
+    for place in _shifts(kernel, stride, counts):
+        out += padded[place]
+    return out
+
+
+@primitive
+def _window_spread(
+    grad: Array, *, sizes: Pair, kernel: Pair, stride: Pair, borders: Borders, counts: Pair
+) -> Any:
+    """g, added to each number under its window"""
+    (top, bottom), (left, right) = borders
+    height, width = sizes
+    out = np.zeros((*grad.shape[:-2], height + top + bottom, width + left + right), grad.dtype)
+    for place in _shifts(kernel, stride, counts):
+        out[place] += grad
+    return out[..., top : top + height, left : left + width]
+
+
+_window_sum.derivatives(
+    input=lambda g, input, kernel, stride, borders, counts, shape: _window_spread(
+        constant_in(g, input), sizes=shape[-2:], kernel=kernel, stride=stride, borders=borders,
+        counts=counts,
+    )
+)  # fmt: skip
+_window_spread.derivatives(
+    grad=lambda g, kernel, stride, borders, counts: _window_sum(
+        g, kernel=kernel, stride=stride, borders=borders, counts=counts
+    )
+)
 
 
 def avg_pool2d(
@@ -208,20 +320,17 @@ def avg_pool2d(
     )
     if divisor_override == 0:
         raise RuntimeError("divisor must be not zero")
-    x = input._array
-    sizes = x.shape[-2:]
-    borders = tuple([
-        (p, max((n - 1) * s + k - size - p, 0))
-        for size, p, n, s, k in zip(sizes, around, counts, step, kernel, strict=True)
-    ])  # fmt: skip
-    images = reshape(input, x[..., 0, 0].size, 1, *sizes)
-    ones = wrap(np.ones((1, 1, *kernel), x.dtype))
-    total = _conv2d(images, ones, stride=step, padding=borders, dilation=(1, 1), groups=1)
-    total = reshape(total[..., : counts[0], : counts[1]], *x.shape[:-2], *counts)
-    divisor = divisor_override
-    if divisor is None:
-        divisor = _numbers_under(sizes, kernel, step, around, counts, count_include_pad, x.dtype)
-    rounding = None if x.dtype.kind == "f" else "trunc"
+    kind, sizes = input._array.dtype, input._array.shape[-2:]
+    if kind.kind != "f" and kind != np.int64:
+        raise not_implemented("avg_pool2d", kind)
+    borders = _reach(sizes, kernel, step, around, counts)
+    total = _window_sum(input, kernel=kernel, stride=step, borders=borders, counts=counts)
+    divisor: Any = divisor_override
+    if divisor is None and not any(map(any, borders)):
+        divisor = kernel[0] * kernel[1]
+    elif divisor is None:
+        divisor = _numbers_under(sizes, kernel, step, around, counts, count_include_pad, kind)
+    rounding = None if kind.kind == "f" else "trunc"
     return label(div(total, divisor, rounding_mode=rounding), "AvgPool2DBackward0")
 
 
@@ -239,6 +348,27 @@ def _numbers_under(
     return wrap(np.outer(*lengths).astype(kind))
 
 
+def check_sequences(name: str, input: Tensor) -> None:
+    """PyTorch's error for what is not (batch, channels, length), with or without a batch."""
+    check_tensors(name, input=input)
+    if input._array.ndim not in (2, 3):
+        raise RuntimeError(
+            f"Expected 2 to 3 dimensions, but got {input._array.ndim}-dimensional tensor for "
+            f"argument #1 'self' (while checking arguments for {name})"
+        )
+
+
+def only(name: str, argument: str, given: Any) -> Any:
+    """The one number of a sequence of one, or the number itself; no stride is None."""
+    if not isinstance(given, tuple | list):
+        return given
+    if len(given) > 1 or not (given or argument == "stride"):
+        raise RuntimeError(
+            f"{name}() argument '{argument}' should contain one int (got {len(given)})"
+        )
+    return given[0] if given else None
+
+
 def avg_pool1d(
     input: Tensor,
     kernel_size: Any,
@@ -248,64 +378,11 @@ def avg_pool1d(
     count_include_pad: bool = True,
 ) -> Tensor:
     """`avg_pool2d` for sequences (batch, channels, length)."""
-    _check_sequences("avg_pool1d", input)
-    kernel, step, around = (_only("avg_pool1d", v) for v in (kernel_size, stride, padding))
+    check_sequences("avg_pool1d", input)
+    given = {"kernel_size": kernel_size, "stride": stride, "padding": padding}
+    kernel, step, around = (only("avg_pool1d", name, value) for name, value in given.items())
     out = avg_pool2d(
         unsqueeze(input, -2), (1, kernel), None if step is None else (1, step), (0, around),
         ceil_mode, count_include_pad,
     )  # fmt: skip
-    return squeeze(out, -2)
-
-
-def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
-    """Means over windows that cut images into `output_size` parts, whatever their size.
-
-    Part i of n goes from ⌊i · size / n⌋ to ⌈(i + 1) · size / n⌉. None keeps a size.
-
-    >>> import tinygrad_mnist as torch
-    >>> torch.nn.functional.adaptive_avg_pool2d(torch.arange(6.0).reshape(1, 2, 3), 1)
-    tensor([[[2.5000]]])
-    """
-    check_tensors("adaptive_avg_pool2d", input=input)
-    shape = input._array.shape
-    if len(shape) < 3:
-        raise ValueError(f"Input dimension should be at least 3 (got {len(shape)})")
-    if len(shape) > 4:
-        raise RuntimeError(
-            f"adaptive_avg_pool2d(): Expected 3D or 4D tensor, but got {list(shape)}"
-        )
-    wanted = output_size if isinstance(output_size, tuple | list) else (output_size, output_size)
-    if len(wanted) != 2:
-        raise RuntimeError("adaptive_avg_pool2d: output_size must be 2")
-    sizes = [n if size is None else size for n, size in zip(shape[-2:], wanted, strict=True)]
-    if min(sizes) < 0:
-        raise RuntimeError(
-            "adaptive_avg_pool2d: elements of output_size must be greater than or equal to 0 but "
-            f"received {{{sizes[0]}, {sizes[1]}}}"
-        )
-    if sizes == [1, 1]:
-        return mean(input, (-1, -2), True)
-    out = _means_of_parts(_means_of_parts(input, -2, sizes[0]), -1, sizes[1])
-    return label(clone(out) if out is input else out, "AdaptiveAvgPool2DBackward0")
-
-
-def _means_of_parts(x: Tensor, dim: int, parts: int) -> Tensor:
-    size = x._array.shape[dim]
-    if size == parts:
-        return x
-    if parts == 0:
-        return x.narrow(dim, 0, 0)
-    bounds = [(i * size // parts, -(-(i + 1) * size // parts)) for i in range(parts)]
-    return stack([mean(x.narrow(dim, a, b - a), dim) for a, b in bounds], dim)
-
-
-def adaptive_avg_pool1d(input: Tensor, output_size: Any) -> Tensor:
-    """`adaptive_avg_pool2d` for sequences (batch, channels, length)."""
-    _check_sequences("adaptive_avg_pool1d", input)
-    if isinstance(output_size, tuple | list) and len(output_size) != 1:
-        raise RuntimeError(
-            "adaptive_avg_pool1d() argument 'output_size' should contain one int "
-            f"(got {len(output_size)})"
-        )
-    out = adaptive_avg_pool2d(unsqueeze(input, -2), (1, _only("adaptive_avg_pool1d", output_size)))
     return squeeze(out, -2)

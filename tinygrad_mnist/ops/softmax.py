@@ -13,6 +13,7 @@ from tinygrad_mnist.record import Array
 
 from .arguments import check_tensors, not_implemented, read_dim
 from .casting import cast_to
+from .dependence import constant_in
 from .exponential import exp
 from .reductions import _sum
 from .shapes import permute, reshape
@@ -100,8 +101,13 @@ def _nll_loss_backward(
 
 
 _nll_loss.derivatives(
-    input=lambda g, target, weight, ignore_index, reduction, shape: _nll_loss_backward(
-        g, target, shape=shape, weight=weight, ignore_index=ignore_index, reduction=reduction
+    input=lambda g, input, target, weight, ignore_index, reduction, shape: _nll_loss_backward(
+        constant_in(g, input),
+        target,
+        shape=shape,
+        weight=weight,
+        ignore_index=ignore_index,
+        reduction=reduction,
     )
 )
 _nll_loss_backward.derivatives(

@@ -6,16 +6,16 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from tinygrad_mnist import dtypes
-from tinygrad_mnist.ops import softmax as softmax_family
+from tinygrad_mnist._tensor import ones_like
 from tinygrad_mnist.ops.arguments import read_dim
 from tinygrad_mnist.ops.choosing import where
+from tinygrad_mnist.ops.dependence import constant_in
 from tinygrad_mnist.ops.error_function import erf
 from tinygrad_mnist.ops.exponential import exp, sigmoid
 from tinygrad_mnist.primitive import primitive
@@ -26,21 +26,21 @@ __all__ = [
     "elu",
     "gelu",
     "glu",
+    "hardshrink",
     "hardsigmoid",
     "hardswish",
     "hardtanh",
     "leaky_relu",
-    "log_softmax",
     "logsigmoid",
     "mish",
     "prelu",
     "relu",
     "relu6",
+    "rrelu",
     "selu",
     "silu",
-    "softmax",
-    "softmin",
     "softplus",
+    "softshrink",
     "softsign",
     "tanhshrink",
     "threshold",
@@ -64,11 +64,14 @@ def relu(input: Tensor, inplace: bool = False) -> Tensor:
 @primitive(grad_fn="HardtanhBackward0")
 def _hardtanh(input: Array, *, low: float, high: float) -> Any:
     """min(max(x, low), high)"""
-    return np.clip(input, low, high)
+    kind = input.dtype.type
+    return np.clip(input, kind(low), kind(high))
 
 
 _hardtanh.derivatives(
-    input=lambda g, input, low, high: where((input <= low) | (input >= high), 0.0, g)
+    input=lambda g, input, low, high: where(
+        (input <= low) | (input >= high), 0.0, constant_in(g, input)
+    )
 )
 
 
@@ -124,9 +127,9 @@ def _elu(input: Array, *, alpha: float, scale: float, steepness: float) -> Any:
 
 _elu.derivatives(
     input=lambda g, input, alpha, scale, steepness: where(
-        input > 0,
-        g * scale,
+        input <= 0,
         g * (steepness * alpha * scale) * exp(where(input >= 0, 0.0, input * steepness)),
+        g * scale,
     )
 )
 
@@ -171,10 +174,21 @@ def selu(input: Tensor, inplace: bool = False) -> Tensor:
     )
 
 
+@primitive(grad_fn="LeakyReluBackward0")
+def _leaky_relu(input: Array, *, slope: float) -> Any:
+    """x for x > 0, slope · x below"""
+    return np.where(input > 0, input, input * input.dtype.type(slope))
+
+
+_leaky_relu.derivatives(
+    input=lambda g, input, slope: where(input > 0, constant_in(g, input), g * slope)
+)
+
+
 def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
     """x for x > 0, negative_slope · x below."""
     return _apply(
-        lambda x: where(x > 0, x, x * negative_slope), "LeakyReluBackward0", input, inplace
+        lambda x: _leaky_relu(x, slope=negative_slope), "LeakyReluBackward0", input, inplace
     )
 
 
@@ -183,21 +197,56 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
 
     Raises RuntimeError for any other number of them.
     """
-    channels = input.size(1) if input.dim() > 1 else 1
-    if weight.numel() not in (1, channels):
+    if weight.dim() > 1:
         raise RuntimeError(
-            "Mismatch of parameter numbers and input channel size. Found parameter numbers = "
-            f"{weight.numel()} and channel size = {channels}."
+            f"prelu: Expected `weight` to be a scalar or 1D tensor, but got: ndim = {weight.dim()}"
         )
-    slope = weight
-    if input.dim() > 1:
-        slope = weight.reshape(1, -1, *[1] * (input.dim() - 2))
-    return label(where(input > 0, input, slope * input), "PreluKernelBackward0")
+    if weight.numel() != 1:
+        if input.dim() == 0:
+            raise RuntimeError("Not allow zero-dim input tensor.")
+        channels = input.size(1) if input.dim() > 1 else 1
+        if weight.numel() != channels:
+            raise RuntimeError(
+                "Mismatch of parameter numbers and input channel size. Found parameter numbers = "
+                f"{weight.numel()} and channel size = {channels}."
+            )
+        weight = weight.reshape(1, -1, *[1] * (input.dim() - 2))
+    elif weight.dim() > input.dim():
+        weight = weight.reshape(())
+    return _prelu(input, weight)
+
+
+@primitive(grad_fn="PreluKernelBackward0")
+def _prelu(input: Array, weight: Array) -> Any:
+    """x for x > 0, w · x below"""
+    return np.where(input > 0, input, weight * input)
+
+
+_prelu.derivatives(
+    input=lambda g, input, weight: where(input > 0, constant_in(g, input), weight * g),
+    weight=lambda g, input: where(input > 0, 0.0, input * g),
+)
+
+
+@primitive
+def _threshold(input: Array, *, threshold: float, value: float) -> Any:
+    """x where it is above the threshold, the value elsewhere"""
+    return np.where(input <= threshold, input.dtype.type(value), input)
+
+
+_threshold.derivatives(
+    input=lambda g, input, threshold: where(input <= threshold, 0.0, constant_in(g, input))
+)
 
 
 def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
     """x where it is above `threshold`, `value` elsewhere."""
-    return _apply(lambda x: where(x <= threshold, value, x), "ThresholdBackward0", input, inplace)
+    return _apply(
+        lambda x: _threshold(x, threshold=threshold, value=value),
+        "ThresholdBackward0",
+        input,
+        inplace,
+    )
 
 
 @primitive(grad_fn="SiluBackward0")
@@ -305,46 +354,70 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
     return label(value * gate.sigmoid(), "GluBackward0")
 
 
-def _implied_dim(name: str, dim: int | None, ndim: int, stacklevel: int) -> int:
-    """`dim`, or the one that PyTorch took before it was asked for."""
-    if dim is not None:
-        return dim
-    warnings.warn(
-        f"Implicit dimension choice for {name} has been deprecated. Change the call to include "
-        "dim=X as an argument.",
-        stacklevel=stacklevel + 1,
+@primitive
+def _hardshrink(input: Array, *, lambd: float) -> Any:
+    """x where |x| > lambd, 0 elsewhere"""
+    return np.where((input >= -lambd) & (input <= lambd), input.dtype.type(0), input)
+
+
+_hardshrink.derivatives(
+    input=lambda g, input, lambd: where(
+        (input >= -lambd) & (input <= lambd), 0.0, constant_in(g, input)
     )
-    return 0 if ndim in (0, 1, 3) else 1
+)
 
 
-def softmax(
+def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
+    """x where |x| > lambd, 0 elsewhere."""
+    return _hardshrink(input, lambd=lambd)
+
+
+@primitive
+def _softshrink(input: Array, *, lambd: float) -> Any:
+    """x brought nearer to 0 by lambd, and no further"""
+    return np.where(
+        input > lambd, input - lambd, np.where(input < -lambd, input + lambd, 0 * input)
+    )
+
+
+_softshrink.derivatives(
+    input=lambda g, input, lambd: where(
+        (input >= -lambd) & (input <= lambd), 0.0, constant_in(g, input)
+    )
+)
+
+
+def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
+    """x brought nearer to 0 by `lambd`, and no further; RuntimeError for a negative one."""
+    if lambd < 0:
+        raise RuntimeError(
+            "lambda must be in range [0, 3.40282e+38] for input dtype "
+            f"{input.dtype.legacy_name}, but found {lambd:g}"
+        )
+    return _softshrink(input, lambd=lambd)
+
+
+def rrelu(
     input: Tensor,
-    dim: int | None = None,
-    _stacklevel: int = 3,
-    dtype: dtypes.dtype | None = None,
+    lower: float = 1.0 / 8,
+    upper: float = 1.0 / 3,
+    training: bool = False,
+    inplace: bool = False,
 ) -> Tensor:
-    """eˣ / Σ eˣ along `dim`: `torch.softmax`."""
-    axis = _implied_dim("softmax", dim, input.dim(), _stacklevel)
-    return softmax_family.softmax(input, axis, dtype)
+    """x for x > 0, r · x below, r drawn between `lower` and `upper` for each number.
 
+    In evaluation r is the mean of the two. Raises RuntimeError when they are the wrong way round.
 
-def softmin(
-    input: Tensor,
-    dim: int | None = None,
-    _stacklevel: int = 3,
-    dtype: dtypes.dtype | None = None,
-) -> Tensor:
-    """e⁻ˣ / Σ e⁻ˣ along `dim`."""
-    axis = _implied_dim("softmin", dim, input.dim(), _stacklevel)
-    return softmax_family.softmax(-input, axis, dtype)
-
-
-def log_softmax(
-    input: Tensor,
-    dim: int | None = None,
-    _stacklevel: int = 3,
-    dtype: dtypes.dtype | None = None,
-) -> Tensor:
-    """x − ln Σ eˣ along `dim`: `torch.log_softmax`."""
-    axis = _implied_dim("log_softmax", dim, input.dim(), _stacklevel)
-    return softmax_family.log_softmax(input, axis, dtype)
+    Xu, Wang, Chen and Li, "Empirical evaluation of rectified activations in convolutional
+    network" (2015).
+    """
+    if lower > upper:
+        raise RuntimeError("Lower bound should be less than or equal to the upper bound")
+    if not training:
+        out = leaky_relu(input, (lower + upper) / 2, inplace)
+        return label(out, "RreluWithNoiseBackward0")
+    below = input.detach() <= 0
+    slopes = ones_like(input, requires_grad=False)
+    drawn = slopes.new_empty(int(below.sum()), dtype=dtypes.float64).uniform_(lower, upper)
+    slopes[below] = drawn.to(input.dtype)
+    return _apply(lambda x: x * slopes, "RreluWithNoiseBackward0", input, inplace)

@@ -1,4 +1,4 @@
-"""The affine map x Wᵀ + b."""
+"""The affine map x Wᵀ + b, and the bilinear one."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from tinygrad_mnist.ops.arguments import check_tensors
 from tinygrad_mnist.ops.linalg import matmul
 from tinygrad_mnist.primitive import primitive
 from tinygrad_mnist.record import Array, label
+
+__all__ = ["bilinear", "linear"]
 
 Tensor = Any
 
@@ -95,3 +97,47 @@ def _check_bias(have: list[int], want: list[int]) -> None:
                 f"({have[-back]}) at non-singleton dimension {len(want) - back}.  "
                 f"Target sizes: {want}.  Tensor sizes: {have}"
             )
+
+
+def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """x₁ᵀ W x₂ + b for `input1` (…, n), `input2` (…, m), `weight` (out, n, m), `bias` (out).
+
+    Raises RuntimeError when sizes do not fit.
+    """
+    check_tensors("bilinear", input1=input1, input2=input2, weight=weight)
+    _check_bilinear(input1._array, input2._array, weight._array, bias)
+    lead = input1.shape[:-1]
+    rows = math.prod(lead)
+    first = input1.reshape(rows, 1, 1, input1.size(-1))
+    second = input2.reshape(rows, 1, input2.size(-1))
+    half = matmul(first, weight).squeeze(2)
+    out = matmul(half, second.transpose(1, 2)).reshape(*lead, weight.size(0))
+    if bias is not None:
+        out = out + bias
+    return label(out, "AddBackward0" if bias is not None else "ViewBackward0")
+
+
+def _check_bilinear(first: Array, second: Array, weight: Array, bias: Tensor | None) -> None:
+    if first.ndim != second.ndim:
+        raise RuntimeError(
+            f"bilinear(): input dimensions do not match: got {first.ndim} and {second.ndim}"
+        )
+    for d, (n, m) in enumerate(zip(first.shape[:-1], second.shape[:-1], strict=True)):
+        if n != m:
+            raise RuntimeError(
+                f"bilinear(): input batch dimensions do not match at dim {d}: got {n} and {m}"
+            )
+    for number, given, wanted in (
+        (1, first.shape[-1], weight.shape[1]),
+        (2, second.shape[-1], weight.shape[2]),
+    ):
+        if given != wanted:
+            raise RuntimeError(
+                f"bilinear(): input{number} size does not match weight size: got {given} but "
+                f"expected {wanted}"
+            )
+    if bias is not None and bias.size(0) != weight.shape[0]:
+        raise RuntimeError(
+            f"bilinear(): bias size does not match weight size: got {bias.size(0)} but expected "
+            f"{weight.shape[0]}"
+        )

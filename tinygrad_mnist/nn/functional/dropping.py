@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from typing import Any
 
-__all__ = ["dropout", "dropout1d", "dropout2d"]
+__all__ = [
+    "alpha_dropout",
+    "dropout",
+    "dropout1d",
+    "dropout2d",
+    "dropout3d",
+    "feature_alpha_dropout",
+]
 
 Tensor = Any
+
+_SELU_FLOOR = 1.7580993408473766
+"""How far below zero selu goes: its scale times its alpha."""
 
 
 def _check_probability(p: float) -> None:
@@ -15,12 +26,21 @@ def _check_probability(p: float) -> None:
         raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
 
 
-def _drop(input: Tensor, noise: Tensor, p: float, inplace: bool) -> Tensor:
-    """The input times `noise`: 0 with probability p, else 1 / (1 − p)."""
-    noise.bernoulli_(1 - p)
-    if p < 1:
+def _drop(input: Tensor, shape: Any, p: float, inplace: bool, alpha: bool = False) -> Tensor:
+    """The input times noise of `shape`: 0 with probability p, else 1 / (1 − p).
+
+    `alpha` puts what selu goes down to in place of 0, and keeps mean and variance.
+    """
+    if p == 1:
+        return input.mul_(0.0) if inplace else input * 0.0
+    noise = input.new_empty(shape).bernoulli_(1 - p)
+    if not alpha:
         noise.div_(1 - p)
-    return input.mul_(noise) if inplace else input * noise
+        return input.mul_(noise) if inplace else input * noise
+    scale = 1 / math.sqrt((_SELU_FLOOR**2 * p + 1) * (1 - p))
+    shift = (noise - 1) * (_SELU_FLOOR * scale) + _SELU_FLOOR * scale * p
+    noise.mul_(scale)
+    return input.mul_(noise).add_(shift) if inplace else input * noise + shift
 
 
 def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
@@ -37,15 +57,19 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
     _check_probability(p)
     if p == 0 or not training or input.numel() == 0:
         return input
-    return _drop(input, input.new_zeros(input.shape), p, inplace)
+    return _drop(input, input.shape, p, inplace)
 
 
-def _drop_channels(input: Tensor, p: float, training: bool, inplace: bool) -> Tensor:
+def _drop_channels(
+    input: Tensor, p: float, training: bool, inplace: bool, alpha: bool = False
+) -> Tensor:
     _check_probability(p)
     if p == 0 or not training or input.numel() == 0:
         return input
+    if input.dim() < 2:
+        raise RuntimeError("Feature dropout requires at least 2 dimensions in the input")
     shape = (*input.shape[:2], *[1] * (input.dim() - 2))
-    return _drop(input, input.new_zeros(shape), p, inplace)
+    return _drop(input, shape, p, inplace, alpha)
 
 
 def dropout1d(
@@ -92,3 +116,41 @@ def dropout2d(
             stacklevel=2,
         )
     return _drop_channels(input, p, training, inplace)
+
+
+def dropout3d(
+    input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
+) -> Tensor:
+    """Whole channels dropped, of (n, channels, depth, height, width) or without n."""
+    if input.dim() not in (4, 5):
+        warnings.warn(
+            f"dropout3d: Received a {input.dim()}-D input to dropout3d, which is deprecated and "
+            "will result in an error in a future release. To retain the behavior and silence this "
+            "warning, please use dropout instead. Note that dropout3d exists to provide "
+            "channel-wise dropout on inputs with 3 spatial dimensions, a channel dimension, and "
+            "an optional batch dimension (i.e. 4D or 5D inputs).",
+            stacklevel=2,
+        )
+    if input.dim() == 5:
+        return _drop_channels(input, p, training, inplace)
+    return _drop_channels(input.unsqueeze(0), p, training, inplace).squeeze(0)
+
+
+def alpha_dropout(
+    input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False
+) -> Tensor:
+    """Dropout for selu: what is dropped goes to selu's floor, and mean and variance stay.
+
+    Klambauer et al., "Self-normalizing neural networks" (2017).
+    """
+    _check_probability(p)
+    if p == 0 or not training or input.numel() == 0:
+        return input
+    return _drop(input, input.shape, p, inplace, alpha=True)
+
+
+def feature_alpha_dropout(
+    input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False
+) -> Tensor:
+    """`alpha_dropout` of whole channels."""
+    return _drop_channels(input, p, training, inplace, alpha=True)

@@ -336,3 +336,81 @@ class LogSoftmax(_AlongDim):
     def forward(self, input: Tensor) -> Tensor:
         """x − ln Σ eˣ"""
         return F.log_softmax(input, self.dim, _stacklevel=5)
+
+
+class Softmax2d(Module):
+    """`softmax` over the channels of (n, channels, height, width), with or without n."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """eˣ / Σ eˣ over the channels; ValueError for other dimensions."""
+        if input.dim() not in (3, 4):
+            raise ValueError(
+                f"Softmax2d: expected input to be 3D or 4D, got {input.dim()}D instead"
+            )
+        return F.softmax(input, -3, _stacklevel=5)
+
+
+class GELU(Module):
+    """x · Φ(x), Φ the normal distribution's cumulative function, or its "tanh" approximation.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.nn.GELU()(torch.tensor([0.0, 1.0]))
+    tensor([0.0000, 0.8413])
+    """
+
+    def __init__(self, approximate: str = "none") -> None:
+        super().__init__()
+        self.approximate = approximate
+
+    def forward(self, input: Tensor) -> Tensor:
+        """x · Φ(x)"""
+        return F.gelu(input, approximate=self.approximate)
+
+    def extra_repr(self) -> str:
+        """The approximation."""
+        return f"approximate={self.approximate!r}"
+
+
+class _Shrink(Module):
+    def __init__(self, lambd: float = 0.5) -> None:
+        super().__init__()
+        self.lambd = lambd
+
+    def extra_repr(self) -> str:
+        """How wide the gap around 0 is, to one side."""
+        return f"{self.lambd}"
+
+
+class Hardshrink(_Shrink):
+    """x where |x| > lambd, 0 elsewhere."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """x where |x| > lambd, 0 elsewhere."""
+        return F.hardshrink(input, self.lambd)
+
+
+class Softshrink(_Shrink):
+    """x brought nearer to 0 by lambd, and no further."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """x brought nearer to 0 by lambd, and no further."""
+        return F.softshrink(input, self.lambd)
+
+
+class RReLU(_InPlace):
+    """x for x > 0, r · x below, r random in training and the mean of its bounds otherwise."""
+
+    def __init__(
+        self, lower: float = 1.0 / 8, upper: float = 1.0 / 3, inplace: bool = False
+    ) -> None:
+        super().__init__(inplace)
+        self.lower = lower
+        self.upper = upper
+
+    def forward(self, input: Tensor) -> Tensor:
+        """x for x > 0, r · x below."""
+        return F.rrelu(input, self.lower, self.upper, self.training, self.inplace)
+
+    def extra_repr(self) -> str:
+        """The bounds."""
+        return self._with_inplace(f"lower={self.lower}, upper={self.upper}")

@@ -52,3 +52,27 @@ class Dropout2d(_DropoutNd):
     def forward(self, input: Tensor) -> Tensor:
         """The input with channels left out."""
         return F.dropout2d(input, self.p, self.training, self.inplace)
+
+
+class Dropout3d(_DropoutNd):
+    """Whole channels of (n, channels, depth, height, width) dropped with probability `p`."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """The input with channels left out."""
+        return F.dropout3d(input, self.p, self.training, self.inplace)
+
+
+class AlphaDropout(_DropoutNd):
+    """Dropout for selu: what is dropped goes to selu's floor, and mean and variance stay."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """The input with numbers left out."""
+        return F.alpha_dropout(input, self.p, self.training)
+
+
+class FeatureAlphaDropout(_DropoutNd):
+    """AlphaDropout of whole channels."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """The input with channels left out."""
+        return F.feature_alpha_dropout(input, self.p, self.training)

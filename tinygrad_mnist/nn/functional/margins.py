@@ -1,0 +1,283 @@
+"""Losses that want a margin between what belongs together and what does not.
+
+`reduction` is "mean", "sum" or "none" (one loss for each number or sample).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mnist._tensor import from_numpy
+from tinygrad_mnist.ops.choosing import minimum, where
+from tinygrad_mnist.ops.reduction import read_reduction, reduced
+from tinygrad_mnist.record import label
+
+from .activations import logsigmoid
+from .distances import pairwise_distance
+
+__all__ = [
+    "cosine_embedding_loss",
+    "hinge_embedding_loss",
+    "margin_ranking_loss",
+    "multi_margin_loss",
+    "multilabel_margin_loss",
+    "multilabel_soft_margin_loss",
+    "soft_margin_loss",
+    "triplet_margin_loss",
+    "triplet_margin_with_distance_loss",
+]
+
+Tensor = Any
+Flag = bool | None
+
+
+def margin_ranking_loss(
+    input1: Tensor,
+    input2: Tensor,
+    target: Tensor,
+    margin: float = 0,
+    size_average: Flag = None,
+    reduce: Flag = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """max(0, −t · (x₁ − x₂) + margin): x₁ is to be the larger where t is 1, x₂ where it is −1."""
+    reduction = read_reduction(reduction, size_average, reduce)
+    if input1.dim() != input2.dim() or input1.dim() != target.dim():
+        raise RuntimeError(
+            "margin_ranking_loss : All input tensors should have same dimension but got sizes: "
+            f"input1: {input1.size()}, input2: {input2.size()}, target: {target.size()} "
+        )
+    return reduced((-target * (input1 - input2) + float(margin)).clamp_min(0), reduction)
+
+
+def hinge_embedding_loss(
+    input: Tensor,
+    target: Tensor,
+    margin: float = 1.0,
+    size_average: Flag = None,
+    reduce: Flag = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """x where t is 1, max(0, margin − x) where it is −1: x is a distance."""
+    reduction = read_reduction(reduction, size_average, reduce)
+    apart = where(target != 1, (margin - input).clamp_min(0), 0.0)
+    return reduced(apart + where(target != -1, input, 0.0), reduction)
+
+
+def soft_margin_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: Flag = None,
+    reduce: Flag = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """ln(1 + e^(−t · x)) for targets of 1 and −1."""
+    reduction = read_reduction(reduction, size_average, reduce)
+    losses = reduced((-target * input).exp().log1p(), reduction)
+    return label(losses, "SoftMarginLossBackward0")
+
+
+def cosine_embedding_loss(
+    input1: Tensor,
+    input2: Tensor,
+    target: Tensor,
+    margin: float = 0,
+    size_average: Flag = None,
+    reduce: Flag = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """1 − cos(x₁, x₂) where t is 1, max(0, cos(x₁, x₂) − margin) where it is −1.
+
+    Raises RuntimeError for targets that are not one number for each pair.
+    """
+    reduction = read_reduction(reduction, size_average, reduce)
+    if target.dim() not in (0, 1):
+        raise RuntimeError("0D or 1D target tensor expected, multi-target not supported")
+    if target.dim() and (input1.dim() != 2 or input2.dim() != 2):
+        raise RuntimeError(
+            "1D target tensor expects 2D input tensors, but found inputs with sizes "
+            f"{list(input1.shape)} and {list(input2.shape)}."
+        )
+    if not target.dim() and (input1.dim() != 1 or input2.dim() != 1):
+        raise RuntimeError(
+            "0D target tensor expects 1D input tensors, but found inputs with sizes "
+            f"{list(input1.shape)} and {list(input2.shape)}."
+        )
+    product = (input1 * input2).sum(target.dim())
+    squares = [(x * x).sum(target.dim()) + 1e-12 for x in (input1, input2)]
+    cosine = product / (squares[0] * squares[1]).sqrt()
+    losses = where(target == 1, 1 - cosine, 0.0)
+    losses = losses + where(target == -1, (cosine - margin).clamp_min(0), 0.0)
+    return reduced(losses, reduction)
+
+
+def _check_scores(input: Tensor) -> None:
+    if input.dim() > 2 or 0 in input.shape[-1:]:
+        raise RuntimeError(
+            "Expected non-empty vector or matrix with optional 0-dim batch size, but got: "
+            f"{list(input.shape)}"
+        )
+
+
+def multi_margin_loss(
+    input: Tensor,
+    target: Tensor,
+    p: int = 1,
+    margin: float = 1.0,
+    weight: Tensor | None = None,
+    size_average: Flag = None,
+    reduce: Flag = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """Σ max(0, margin − x[t] + x[i])ᵖ / classes over the classes i other than t.
+
+    `input` is (n, classes) or (classes), `target` the class of each; `weight` one number for each
+    class. Raises ValueError for p other than 1 and 2, RuntimeError for targets of another size.
+    """
+    reduction = read_reduction(reduction, size_average, reduce)
+    if p not in (1, 2):
+        raise ValueError("only p == 1 and p == 2 supported")
+    if weight is not None and weight.dim() != 1:
+        raise ValueError("weight must be one-dimensional")
+    _check_scores(input)
+    scores = input if input.dim() == 2 else input.reshape(1, -1)
+    if target.numel() != scores.size(0):
+        raise RuntimeError(
+            "multi_margin_loss: target tensor should be 1-D with size equal to the number of "
+            f"input samples (batch size). Expected target size [{scores.size(0)}], but got "
+            f"{list(target.shape)}. Input has shape {list(input.shape)}."
+        )
+    if weight is not None and weight.numel() != scores.size(1):
+        raise RuntimeError(
+            f"inconsistent weight size, expected {scores.size(1)} but got {list(weight.shape)}"
+        )
+    if target._array.dtype != np.int64:
+        raise RuntimeError(f"expected scalar type Long but found {target.dtype.legacy_name}")
+    labels = target.reshape(-1, 1)
+    if labels.numel() and not 0 <= int(labels.min()) <= int(labels.max()) < scores.size(1):
+        raise RuntimeError("target out of range")
+    excess = (margin - scores.gather(1, labels) + scores).clamp_min(0)
+    if p == 2:
+        excess = excess * excess
+    if weight is not None:
+        excess = excess * weight[labels]
+    others = np.arange(scores.size(1)) != labels.numpy()
+    losses = where(from_numpy(others), excess, 0.0).sum(1) / scores.size(1)
+    losses = reduced(losses, reduction)
+    if reduction == "none" and not target.dim():
+        losses = losses[0]
+    return label(losses, "MultiMarginLossBackward0")
+
+
+def multilabel_margin_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: Flag = None,
+    reduce: Flag = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """Σ max(0, 1 − (x[j] − x[i])) / classes over target classes j and others i.
+
+    `target`, of the shape of `input`, lists the classes of each sample, up to the first −1.
+    Raises RuntimeError for targets of another shape.
+    """
+    reduction = read_reduction(reduction, size_average, reduce)
+    _check_scores(input)
+    if target.shape != input.shape:
+        raise RuntimeError(
+            f"inconsistent target size: {list(target.shape)} for input of size: {list(input.shape)}"
+        )
+    scores = input if input.dim() == 2 else input.reshape(1, -1)
+    labels = target.reshape(scores.shape).numpy()
+    listed = np.logical_and.accumulate(labels >= 0, axis=1)
+    wanted = np.zeros(labels.shape, bool)
+    rows, columns = np.nonzero(listed)
+    wanted[rows, labels[rows, columns]] = True
+    labels = from_numpy(np.where(listed, labels, 0))
+    distances = 1 - (scores.gather(1, labels).unsqueeze(2) - scores.unsqueeze(1))
+    counted = from_numpy(listed[:, :, None] & ~wanted[:, None, :])
+    losses = where(counted, distances.clamp_min(0), 0.0).sum((1, 2)) / scores.size(1)
+    losses = reduced(losses, reduction)
+    if reduction == "none" and input.dim() < 2:
+        losses = losses[0]
+    return label(losses, "MultilabelMarginLossBackward0")
+
+
+def multilabel_soft_margin_loss(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: Flag = None,
+    reduce: Flag = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """The mean over classes of −(t · ln σ(x) + (1 − t) · ln σ(−x)), times `weight`."""
+    reduction = read_reduction(reduction, size_average, reduce)
+    losses = -(target * logsigmoid(input) + (1 - target) * logsigmoid(-input))
+    if weight is not None:
+        losses = losses * weight
+    return reduced(losses.sum(input.dim() - 1) / input.size(-1), reduction)
+
+
+def _check_same_dimensions(anchor: Tensor, positive: Tensor, negative: Tensor) -> None:
+    if not anchor.dim() == positive.dim() == negative.dim():
+        raise RuntimeError(
+            "The anchor, positive, and negative tensors are expected to have the same number of "
+            f"dimensions, but got: anchor {anchor.dim()}D, positive {positive.dim()}D, and "
+            f"negative {negative.dim()}D inputs"
+        )
+
+
+def triplet_margin_loss(
+    anchor: Tensor,
+    positive: Tensor,
+    negative: Tensor,
+    margin: float = 1.0,
+    p: float = 2,
+    eps: float = 1e-6,
+    swap: bool = False,
+    size_average: Flag = None,
+    reduce: Flag = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """max(0, ‖a − positive‖ₚ − ‖a − negative‖ₚ + margin).
+
+    With `swap` the distance of positive and negative counts where it is the smaller. Raises
+    ValueError for a margin that is not positive.
+
+    Balntas et al., "Learning shallow convolutional feature descriptors with triplet losses" (2016).
+    """
+    return triplet_margin_with_distance_loss(
+        anchor,
+        positive,
+        negative,
+        distance_function=lambda x, y: pairwise_distance(x, y, p, eps),
+        margin=margin,
+        swap=swap,
+        reduction=read_reduction(reduction, size_average, reduce),
+    )
+
+
+def triplet_margin_with_distance_loss(
+    anchor: Tensor,
+    positive: Tensor,
+    negative: Tensor,
+    *,
+    distance_function: Callable[[Tensor, Tensor], Tensor] | None = None,
+    margin: float = 1.0,
+    swap: bool = False,
+    reduction: str = "mean",
+) -> Tensor:
+    """`triplet_margin_loss` with a distance of one's own, `pairwise_distance` unless given."""
+    reduction = read_reduction(reduction)
+    if margin <= 0:
+        raise ValueError(f"margin must be greater than 0, got {margin}")
+    _check_same_dimensions(anchor, positive, negative)
+    distance = pairwise_distance if distance_function is None else distance_function
+    near, far = distance(anchor, positive), distance(anchor, negative)
+    if swap:
+        far = minimum(far, distance(positive, negative))
+    return reduced((margin + near - far).clamp_min(0), reduction)
