@@ -18,17 +18,13 @@ from tests.op_tables.entries import (
     error_inputs,
     samples,
 )
-from tests.op_tables.known_differences import DIFFERENT, OPEN, REFUSED_DIFFERENTLY
+from tests.op_tables.known_differences import DIFFERENT, REFUSED_DIFFERENTLY
 
 
 def _cases(known: Mapping[str, str]) -> list[Any]:
     """The operations that we carry, those known to differ marked so: xfail is strict here."""
     return [
-        pytest.param(name, marks=pytest.mark.xfail(reason="being mended", strict=False))
-        if name.rpartition(".")[2] in OPEN
-        else pytest.param(
-            name, marks=pytest.mark.xfail(reason=known[name]) if name in known else ()
-        )
+        pytest.param(name, marks=pytest.mark.xfail(reason=known[name]) if name in known else ())
         for name in CARRIED
     ]
 

@@ -91,9 +91,24 @@ def relu6(input: Tensor, inplace: bool = False) -> Tensor:
     return hardtanh(input, 0.0, 6.0, inplace)
 
 
+_SIXTH = float(np.float32(1 / 6))
+"""PyTorch's own constant, which it keeps in float32 whatever the type of the gradient."""
+
+
+@primitive
+def _hardsigmoid(input: Array) -> Any:
+    """min(max(x + 3, 0), 6) / 6"""
+    return np.clip(input + 3, 0, 6) / 6
+
+
+_hardsigmoid.derivatives(
+    input=lambda g, input: where((input > -3) & (input < 3), constant_in(g, input) * _SIXTH, 0.0)
+)
+
+
 def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
     """min(max(x + 3, 0), 6) / 6"""
-    return _apply(lambda x: relu6(x + 3) / 6, "HardsigmoidBackward0", input, inplace)
+    return _apply(_hardsigmoid, "HardsigmoidBackward0", input, inplace)
 
 
 @primitive(grad_fn="HardswishBackward0")

@@ -107,18 +107,13 @@ def _nearest(size: int, count: int, scale: float | None, exact: bool) -> Any:
     return np.minimum((places * step).astype(np.int64), size - 1)
 
 
-def _between(
-    size: int, count: int, scale: float | None, align: bool, kind: Any
-) -> tuple[Any, Any, Any]:
-    """The two neighbours of each of `count` places among `size`, and the weight of the second."""
+def _places(size: int, count: int, scale: float | None, align: bool, kind: Any) -> Any:
+    """Where each of `count` numbers lies among `size`, between them and beyond."""
     order = np.arange(count, dtype=kind)
     if align:
-        places = order * kind.type((size - 1) / (count - 1) if count > 1 else 0)
-    else:
-        step = kind.type(size / count if scale is None else 1 / scale)
-        places = np.maximum((order + kind.type(0.5)) * step - kind.type(0.5), 0)
-    first = np.minimum(places.astype(np.int64), size - 1)
-    return first, np.minimum(first + 1, size - 1), places - first
+        return order * kind.type((size - 1) / (count - 1) if count > 1 else 0)
+    step = kind.type(size / count if scale is None else 1 / scale)
+    return (order + kind.type(0.5)) * step - kind.type(0.5)
 
 
 def _take(x: Tensor, dim: int, places: Any) -> Tensor:
@@ -127,10 +122,36 @@ def _take(x: Tensor, dim: int, places: Any) -> Tensor:
 
 def _linear(x: Tensor, dim: int, count: int, scale: float | None, align: bool) -> Tensor:
     """`x` resized along one dimension, between its two nearest numbers."""
-    kind = x._array.dtype
-    first, second, weight = _between(x.size(dim), count, scale, align, kind)
-    share = from_numpy(weight.astype(kind)).reshape(-1, *[1] * (x.dim() - dim - 1))
+    size, kind = x.size(dim), x._array.dtype
+    places = np.maximum(_places(size, count, scale, align, kind), 0)
+    first = np.minimum(places.astype(np.int64), size - 1)
+    second = np.minimum(first + 1, size - 1)
+    share = from_numpy((places - first).astype(kind)).reshape(-1, *[1] * (x.dim() - dim - 1))
     return _take(x, dim, first) * (1 - share) + _take(x, dim, second) * share
+
+
+_CUBIC = -0.75
+"""How far the cubic curve dips below zero: PyTorch's choice of Keys's parameter."""
+
+
+def _cubic(x: Tensor, dim: int, count: int, scale: float | None, align: bool) -> Tensor:
+    """`x` resized along one dimension, by cubic curves through its four nearest numbers.
+
+    Keys, "Cubic convolution interpolation for digital image processing" (1981).
+    """
+    size, kind, a = x.size(dim), x._array.dtype, _CUBIC
+    places = _places(size, count, scale, align, kind)
+    start = np.floor(places).astype(np.int64)
+    far = places - start
+    out = None
+    for tap in range(-1, 3):
+        d = np.abs(far - tap)
+        near = ((a + 2) * d - (a + 3)) * d * d + 1
+        share = np.where(d <= 1, near, ((a * d - 5 * a) * d + 8 * a) * d - 4 * a)
+        weight = from_numpy(share.astype(kind)).reshape(-1, *[1] * (x.dim() - dim - 1))
+        term = _take(x, dim, np.clip(start + tap, 0, size - 1)) * weight
+        out = term if out is None else out + term
+    return out
 
 
 def _read_size(
@@ -164,10 +185,12 @@ def _read_size(
     return wanted, [None] * len(sizes) if recompute else values
 
 
-_LINEAR = {"linear": 3, "bilinear": 4, "trilinear": 5}
+_BETWEEN = {"linear": 3, "bilinear": 4, "bicubic": 4, "trilinear": 5}
+"""The modes that compute numbers between those given, and the dimensions that each is for."""
 _TITLES = {
     "linear": "Linear",
     "bilinear": "Bilinear",
+    "bicubic": "Bicubic",
     "trilinear": "Trilinear",
     "nearest": "Nearest",
     "nearest-exact": "NearestExact",
@@ -176,8 +199,8 @@ _TITLES = {
 
 def _carried(mode: str, input: Tensor) -> bool:
     """Whether a mode is there for the input's dimensions and type."""
-    if mode in _LINEAR:
-        return bool(_LINEAR[mode] == input.dim() and input.is_floating_point())
+    if mode in _BETWEEN:
+        return bool(_BETWEEN[mode] == input.dim() and input.is_floating_point())
     return input.dim() in ((3, 4) if mode == "area" else (3, 4, 5) if mode in _TITLES else ())
 
 
@@ -192,9 +215,9 @@ def interpolate(
 ) -> Tensor:
     """(n, channels, length) or (n, channels, height, width) resized, to `size` or by a factor.
 
-    `mode` is "nearest", "nearest-exact", "area" (means), "linear", "bilinear" or "trilinear"; with
-    `align_corners` the outermost pixels keep their places. Raises ValueError for arguments that
-    do not fit together, NotImplementedError for other modes and dimensions.
+    `mode` is "nearest", "nearest-exact", "area" (means), "linear", "bilinear", "bicubic" or
+    "trilinear"; with `align_corners` the outermost pixels keep their places. Raises ValueError
+    for arguments that do not fit together, NotImplementedError for other modes and dimensions.
 
     >>> import tinygrad_mnist as torch
     >>> torch.nn.functional.interpolate(torch.tensor([[[1.0, 2.0]]]), scale_factor=2)
@@ -212,7 +235,7 @@ def interpolate(
         raise NotImplementedError(
             f"interpolate(mode={mode!r}, antialias={antialias}) of {input.dim()} dimensions and "
             f'{input.dtype} is not supported: use "nearest", "area", or for floating-point '
-            'numbers "linear" (3 dimensions), "bilinear" (4) or "trilinear" (5)'
+            'numbers "linear" (3 dimensions), "bilinear" or "bicubic" (4) or "trilinear" (5)'
         )
     if min(wanted) <= 0:
         raise RuntimeError(
@@ -224,8 +247,9 @@ def interpolate(
         return pool(input, wanted)
     out = input
     for d, (count, scale) in enumerate(zip(wanted, scales, strict=True), 2):
-        if mode in _LINEAR:
-            out = _linear(out, d, count, scale, bool(align_corners))
+        if mode in _BETWEEN:
+            resized = _cubic if mode == "bicubic" else _linear
+            out = resized(out, d, count, scale, bool(align_corners))
         else:
             out = _take(out, d, _nearest(input.size(d), count, scale, mode != "nearest"))
     return label(out, f"Upsample{_TITLES[mode]}{input.dim() - 2}DBackward0")
