@@ -5,8 +5,8 @@ _NOT_A_TENSOR = "Tensor.__radd__ and its kin, called with a number for self, whi
 
 DIFFERENT = {
     "nn.functional.interpolate.area": "there is no pooling of 5 dimensions",
-    "nn.functional.scaled_dot_product_attention": "scores that cancel round differently in float32; "
-    "second derivatives, which PyTorch's own kernel lacks, exist here",
+    "nn.functional.scaled_dot_product_attention": "scores that cancel round "
+    "differently in float32; second derivatives, which PyTorch's own kernel lacks, exist here",
     "norm.nuc": _SINGULAR_VALUES,
     "linalg.matrix_norm": _SINGULAR_VALUES,
     "linalg.norm.subgradients_at_zero": _SINGULAR_VALUES
