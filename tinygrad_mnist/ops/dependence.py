@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist.primitive import primitive
-from tinygrad_mnist.record import Array, TensorBase, wrap
+from tinygrad_mnist.record import Array, TensorBase, state, wrap
 
 __all__: list[str] = []
 
@@ -34,8 +34,10 @@ _constant_in.derivatives(grad=lambda g: g, input=lambda g, shape: _nothing(g, sh
 
 
 def constant_in(grad: Any, input: Any) -> Any:
-    """`grad`, and where it is a Tensor, one that was computed from `input` too."""
-    return grad if grad.__class__ is np.ndarray else _constant_in(grad, input)
+    """`grad`, and where gradients are recorded, one that was computed from `input` too."""
+    if grad.__class__ is np.ndarray or not state.grad_enabled:
+        return grad
+    return _constant_in(grad, input)
 
 
 @primitive(view=True, grad_fn="AliasBackward0")
