@@ -117,6 +117,8 @@ def record_call(
     saved: list[Saved | None] = []
     for given, value, keep in zip(inputs, values, keeps, strict=True):
         counter = given._counter if isinstance(given, TensorBase) else CONSTANT
+        if given is inputs[-1] and given.__class__ in (float, int) and len(inputs) == 2:
+            value = given  # as call_binary keeps it
         saved.append((value, counter, counter[0]) if keep else None)
     saved.append((output._array, output._counter, output._counter[0]) if keep_output else None)
     output._record = make_record(op, edges, output._array, tuple(saved), attributes)

@@ -4,6 +4,7 @@ import pytest
 
 import tinygrad_mnist as torch
 from tests.tensor.both_engines import agree, lines
+from tinygrad_mnist.record import observe
 
 LEAVES = """
 a = torch.tensor([1.0, 2.0], requires_grad=True)
@@ -208,3 +209,15 @@ def test_no_gradient_shares_memory_with_another_or_with_what_was_given():
     first, second = torch.autograd.grad((a + b).sum(), [a, b])
     first.zero_()
     assert second.tolist() == [1, 1]
+
+
+def test_an_observer_changes_nothing():
+    def second(x):
+        (gradient,) = torch.autograd.grad((x**3).sum(), x, create_graph=True)
+        return gradient
+
+    x = torch.tensor([0.0, 2.0], requires_grad=True)
+    alone = second(x)
+    with observe(lambda *call: None):
+        observed = second(x)
+    assert repr(observed) == repr(alone) == "tensor([ 0., 12.], grad_fn=<MulBackward0>)"

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from tinygrad_mnist.cli import data, parity, run, train
+from tinygrad_mnist.cli import compare, data, parity, run, train
 
 HELP = (
     "A tensor engine with automatic differentiation, small enough to read, trained on MNIST.\n\n"
@@ -14,6 +14,7 @@ HELP = (
     "  [cyan]tinygrad-mnist data info[/cyan]      where MNIST is looked for, and what is found\n"
     "  [cyan]tinygrad-mnist data show[/cyan]      some digits, drawn in the terminal\n"
     "  [cyan]tinygrad-mnist run my.py[/cyan]      a PyTorch script on this engine\n"
+    "  [cyan]tinygrad-mnist compare my.py[/cyan]  the same on PyTorch too, and what differs\n"
     "  [cyan]tinygrad-mnist parity[/cyan]         how far every operation is from PyTorch"
 )
 
@@ -29,6 +30,7 @@ app.command(help=train.HELP)(train.train)
 app.add_typer(data.app, name="data")
 app.command(help=parity.HELP)(parity.parity)
 app.command(help=run.HELP, context_settings=run.CONTEXT)(run.run)
+app.command(help=compare.HELP, context_settings=run.CONTEXT)(compare.compare)
 
 
 def _print_version(wanted: bool) -> None:

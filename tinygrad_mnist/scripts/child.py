@@ -42,13 +42,17 @@ def main(path: str, arguments: list[str], options: dict[str, Any]) -> None:
     execute(program, namespace)
 
 
-def be_main(program: Program, arguments: list[str]) -> dict[str, Any]:
-    """Make the program this process's `__main__`, with its arguments; its global names."""
+def be_main(program: Program, arguments: list[str], answered: bool = True) -> dict[str, Any]:
+    """Make the program this process's `__main__`, with its arguments; its global names.
+
+    `answered`: whether its imports of torch are answered by this package.
+    """
     sys.argv = [str(program.path), *arguments]
     sys.path.insert(0, str(program.path.resolve().parent))
     module = ModuleType("__main__")
     if not program.is_notebook:
         module.__file__ = str(program.path)
+    if answered and not program.is_notebook:
         # A worker process that starts anew runs the script again, and needs its imports answered.
         os.environ[SCRIPT] = str(program.path.resolve())
         module.__spec__ = ModuleSpec("tinygrad_mnist.scripts.main_again", None)

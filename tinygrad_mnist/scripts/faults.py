@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import linecache
-import os
 import re
 import sys
 import traceback
@@ -15,19 +14,13 @@ from typing import TextIO
 import tinygrad_mnist
 from tinygrad_mnist.absent import Absent, absent
 
+from .frames import is_ours, is_persons
 from .program import Program
 from .torch_names import AbsentModule
 
-__all__ = ["is_of_script", "tell"]
+__all__ = ["tell"]
 
-_OURS = os.path.dirname(os.path.abspath(tinygrad_mnist.__file__)) + os.sep
-_MACHINERY = ("<frozen ", "<string>")
 _CANNOT_IMPORT = re.compile(r"cannot import name '(\w+)' from '(torch[\w.]*)'")
-
-
-def is_of_script(filename: str) -> bool:
-    """Whether code of this file is the person's: neither this package's nor Python's own."""
-    return not filename.startswith((_OURS, *_MACHINERY))
 
 
 def tell(
@@ -42,7 +35,7 @@ def tell(
     if sentence is None:
         output.write(_traceback(error, full))
         frames = list(_frames(error.__traceback__))
-        if frames and not is_of_script(frames[-1][0].f_code.co_filename):
+        if frames and is_ours(frames[-1][0].f_code.co_filename):
             output.write("(tinygrad_mnist computed this, in PyTorch's place)\n")
         if program.is_notebook and (place := _place(error, program)):
             output.write(f"error: {place}\n")
@@ -62,14 +55,9 @@ def _last_of_script(error: BaseException) -> TracebackType | None:
     """The innermost step of the traceback that is in the person's code."""
     found = None
     for frame, trace in _frames(error.__traceback__):
-        name = frame.f_code.co_filename
-        if is_of_script(name) and "site-packages" not in name and not _of_python(name):
+        if is_persons(frame.f_code.co_filename):
             found = trace
     return found
-
-
-def _of_python(filename: str) -> bool:
-    return filename.startswith(os.path.dirname(os.path.abspath(os.__file__)) + os.sep)
 
 
 def _place(error: BaseException, program: Program) -> str:
@@ -156,7 +144,7 @@ def _strip(shown: traceback.TracebackException, seen: set[int]) -> None:
     if id(shown) in seen:
         return
     seen.add(id(shown))
-    kept = [frame for frame in shown.stack if is_of_script(frame.filename)]
+    kept = [frame for frame in shown.stack if not is_ours(frame.filename)]
     shown.stack[:] = kept
     for other in (shown.__cause__, shown.__context__):
         if other is not None:

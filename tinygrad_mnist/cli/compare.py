@@ -1,0 +1,92 @@
+"""`tinygrad-mnist compare`: a PyTorch script on both engines, side by side."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tinygrad_mnist.cli.faults import FAILED, complain, told_in_a_sentence
+
+
+class Device(StrEnum):
+    """What PyTorch may compute on."""
+
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+HELP = (
+    "Run a PyTorch script on PyTorch and on this engine, and tell how equal they are.\n\n"
+    "Compared are: what is printed; every call of backward, with its loss and the gradients of "
+    "its leaves; the parameters at the end; the operations of the first steps; the time of a "
+    "step. Both start from one seed, unless the script sets its own. Needs PyTorch: "
+    "pip install 'tinygrad_mnist\\[reference]'.\n\n"
+    "The exit code is 0 when everything is equal within the bounds: a difference may be --ulp "
+    "neighbouring numbers at the tensor's largest, or --atol. Lines of text may differ in the "
+    "last digit that a number shows. It is 1 when something differs.\n\n"
+    "Small differences grow in deep networks, until the runs part ways: the table then says "
+    "'forked at step N'. With --lockstep this engine takes PyTorch's gradients and parameters "
+    "after each step, so that each step is compared by itself.\n\n"
+    "\b[bold]Examples[/bold]\n"
+    "  [cyan]tinygrad-mnist compare train.py[/cyan]\n"
+    "  [cyan]tinygrad-mnist compare --lockstep --json report.json cnn.py --epochs 1[/cyan]\n"
+    "  [cyan]tinygrad-mnist compare --device cuda train.py[/cyan]   PyTorch may use a GPU"
+)
+
+
+def compare(
+    script: Annotated[str, typer.Argument(help="A .py file, or a notebook.")],
+    arguments: Annotated[list[str] | None, typer.Argument(help="What the script gets.")] = None,
+    lockstep: Annotated[
+        bool, typer.Option("--lockstep", help="Take PyTorch's numbers after each step.")
+    ] = False,
+    ulp: Annotated[
+        float, typer.Option(min=0, help="Bound in neighbouring numbers at the largest.")
+    ] = 1000.0,
+    atol: Annotated[float, typer.Option(min=0, help="Bound as a number; either will do.")] = 1e-6,
+    operations: Annotated[
+        int, typer.Option(min=0, help="Compare the operations of so many steps.")
+    ] = 10,
+    seed: Annotated[int, typer.Option(help="Where random numbers start.")] = 0,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of each engine.")] = 1,
+    device: Annotated[
+        Device, typer.Option(help="cuda: PyTorch finds the GPU, if the script asks for one.")
+    ] = Device.cpu,
+    notebook: Annotated[
+        bool, typer.Option("--notebook", help="Read the file as a notebook, whatever its name.")
+    ] = False,
+    json: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write every step and difference.")
+    ] = None,
+) -> None:
+    """Compares, prints the table, and exits by what it says; `HELP` is what a person reads."""
+    from rich.console import Console
+
+    from tinygrad_mnist import comparing, files
+    from tinygrad_mnist.comparing.table import tables, verdict
+    from tinygrad_mnist.scripts import ScriptError
+
+    with told_in_a_sentence():
+        if json is not None:
+            files.check(json)
+        try:
+            report = comparing.compare_script(
+                script, arguments or (), notebook=notebook, seed=seed, threads=threads,
+                device=device.value, watched_steps=operations, lockstep=lockstep,
+                bounds=comparing.Bounds(ulp, atol),
+            )  # fmt: skip
+        except ScriptError as error:
+            complain(error)
+            raise typer.Exit(FAILED) from None
+        Console().print(*tables(report), sep="\n")
+        for sentence in verdict(report):
+            typer.echo(sentence)
+        if json is not None:
+            with files.writing(json) as file:
+                file.write(report.as_json())
+            typer.echo(f"wrote {json}")
+    if not report.equal:
+        raise typer.Exit(FAILED)
