@@ -43,10 +43,10 @@ def _read_windows(
     step = size if stride in (None, [], ()) else _read_sizes("stride", name, stride)
     around, spread = _read_sizes("padding", name, padding), _read_sizes("dilation", name, dilation)
     shape = list(input._array.shape)
-    if len(shape) < 3:
+    if len(shape) not in (3, 4):
         raise RuntimeError("non-empty 3D or 4D (batch mode) tensor expected for input")
     _check_windows(size, step, around, spread)
-    if len(shape) > 4 or 0 in shape[-3:]:
+    if 0 in shape[-3:]:
         raise RuntimeError(
             "Expected 3D or 4D (batch mode) tensor with optional 0 dim batch size for input, but "
             f"got:{shape}"
