@@ -58,6 +58,8 @@ class Reached:
 
     tensors: dict[str, TensorBase] = field(default_factory=dict)
     captured: dict[str, TensorBase] = field(default_factory=dict)
+    settings: list[tuple[dict[str, Any], str]] = field(default_factory=list)
+    """The floats of parameter groups, which a program follows: where each is kept."""
     guards: list[Guard] = field(default_factory=list)
     _seen: dict[int, Any] = field(default_factory=dict)
 
@@ -75,7 +77,7 @@ class Reached:
             if isinstance(found, list):
                 self.guards.append(Guard(lambda: found))
             for position, part in enumerate(found):
-                self.look(f"{name}_{position}", part)
+                self.look(f"{name}_{position}", part, owned)
         elif isinstance(found, types.MethodType):
             self.look(name, found.__self__)
             self.look(name, found.__func__)
@@ -132,10 +134,18 @@ class Reached:
 
     def _look_at_optimizer(self, name: str, optimizer: Optimizer) -> None:
         for group in optimizer.param_groups:
-            self._look_into(f"{name}_param", group, owned=True)
+            floats = [key for key, value in group.items() if type(value) is float]
+            self.settings += [(group, key) for key in floats]
+            self.guards.append(Guard(_others(group, floats)))
+            self.look(f"{name}_param", group["params"], owned=True)
         self.guards.append(Guard(lambda: [*optimizer.state.values()]))
         for state in list(optimizer.state.values()):
             self._look_into(name, state, owned=True)
+
+
+def _others(group: dict[str, Any], floats: list[str]) -> Callable[[], list[Any]]:
+    """Reads what a parameter group holds besides these."""
+    return lambda: [value for key, value in group.items() if key not in floats]
 
 
 def _is_users(kind: type) -> bool:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import threading
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from tinygrad_mnist.record import TensorBase, state
+from tinygrad_mnist.autograd.walk import reachable
+from tinygrad_mnist.nn import Module
+from tinygrad_mnist.record import RELEASED, TensorBase, state
 
 from .build import Stats
 from .capture import Reached, reach
 from .entry import Arguments, Entry, Finder, Result, leaf_record
+from .live import Leaf, Live
 from .program import Constant, Program, Value
 from .trace import TraceError, Tracer
 
@@ -35,6 +40,7 @@ class Compiled:
         self.check = check
         self._signature = inspect.signature(function)
         self._entries: dict[Any, Entry] = {}
+        self._uncompiled: set[Any] = set()
         self._newest: Entry | None = None
         self._lock = threading.RLock()
 
@@ -48,13 +54,20 @@ class Compiled:
             args = bound.args
         key = _key(args)
         entry = self._entries.get(key)
-        if entry is not None and not self.check and entry.holds():
+        if key in self._uncompiled:
+            return self.function(*args)
+        if entry is not None and not self.check and entry.holds() and entry.followed(args):
             done, result = entry.run(args)
             return result if done else self.function(*args)
         with self._lock:
             result, traced = _trace(self, args)
+            if traced is None:
+                self._uncompiled.add(key)
+                return result
             if self.check and entry is not None:
                 _compare(entry, traced)
+            if entry is not None:
+                traced.learn(entry)
             self._entries[key] = self._newest = traced
         return result
 
@@ -82,9 +95,28 @@ class Compiled:
         return self._newest
 
 
+class OptimizedModule(Module):
+    """A module whose calls run compiled; its parameters are those of `_orig_mod`."""
+
+    def __init__(self, module: Module, constants: Sequence[Tensor], check: bool) -> None:
+        super().__init__()
+        self._orig_mod = module
+        self._compiled = Compiled(module.__call__, constants, check)
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """What the module gives."""
+        return self._compiled(*args, **kwargs)
+
+
 def compile(
-    function: Callable[..., Any] | None = None,
+    model: Callable[..., Any] | None = None,
     *,
+    fullgraph: bool = False,
+    dynamic: bool | None = None,
+    backend: Any = "inductor",
+    mode: str | None = None,
+    options: dict[str, Any] | None = None,
+    disable: bool = False,
     constants: Sequence[Tensor] = (),
     check: bool = False,
 ) -> Any:
@@ -96,6 +128,9 @@ def compile(
     its arguments, closures, globals, modules and parameter groups are watched: when one changes,
     the function is traced again. `constants` declares tensors from outside that never change.
     With `check=True` every call is traced, and one that differs from the first raises.
+
+    `disable` gives the function back as it is; the other options are PyTorch's, and change nothing.
+    Of a module, `compile` makes a module: it runs compiled where no gradients are asked for.
 
     Prints and other side effects happen when the function is traced, not when it runs compiled.
 
@@ -109,9 +144,13 @@ def compile(
     >>> area(torch.ones(3)), area(2 * torch.ones(3))
     (tensor(3.), tensor(12.))
     """
-    if function is None:
-        return functools.partial(compile, constants=constants, check=check)
-    return Compiled(function, constants, check)
+    if model is None:
+        return functools.partial(compile, disable=disable, constants=constants, check=check)
+    if disable:
+        return model
+    if isinstance(model, Module):
+        return OptimizedModule(model, constants, check)
+    return Compiled(model, constants, check)
 
 
 def _key(args: Arguments) -> Any:
@@ -127,6 +166,8 @@ def _key(args: Arguments) -> Any:
             parts.append((array.shape, array.dtype.char, leaf, same, array.flags.c_contiguous))
         elif isinstance(given, tuple | list):
             parts.append((type(given), _key(tuple(given))))
+        elif type(given) is float:
+            parts.append(float)
         else:
             parts.append((type(given), given))
     return tuple(parts)
@@ -138,6 +179,14 @@ def _argument(path: tuple[int, ...]) -> Finder:
     if not rest:
         return lambda arguments: arguments[first]
     return lambda arguments: functools.reduce(lambda part, n: part[n], path, arguments)  # type: ignore[return-value]
+
+
+def _setting(settings: dict[str, Any], key: str) -> Callable[[Arguments], Any]:
+    return lambda arguments: settings[key]
+
+
+def _number(position: int) -> Callable[[Arguments], Any]:
+    return lambda arguments: arguments[position]
 
 
 def _constant(tensor: TensorBase) -> Finder:
@@ -168,6 +217,9 @@ class _Call:
         self.finders: list[Finder] = []
         self.leaves: list[Any] = []
         self.reached: Reached = reach(compiled.function)
+        self.args = args
+        self.live: list[Leaf] = []
+        self.tracer.captured = {id(t._array): n for n, t in self.reached.captured.items()}
         names = list(compiled._signature.parameters)
         for name, tensor, path in _tensors_in(args, names):
             self._give(name, tensor, _argument(path))
@@ -180,6 +232,29 @@ class _Call:
             if grad is not None:
                 self._give("grad", grad, _grad_of(leaf))
 
+    @contextlib.contextmanager
+    def live_numbers(self) -> Iterator[list[Any]]:
+        """The arguments, their floats live; those of parameter groups are live meanwhile."""
+        replaced = []
+        for settings, key in self.reached.settings:
+            replaced.append((settings, key, settings[key]))
+            settings[key] = self._follow(_setting(settings, key), settings[key])
+        live = [
+            self._follow(_number(n), given) if type(given) is float else given
+            for n, given in enumerate(self.args)
+        ]
+        try:
+            yield live
+        finally:
+            for settings, key, value in replaced:
+                if isinstance(settings.get(key), Live):
+                    settings[key] = value
+
+    def _follow(self, read: Callable[[Arguments], Any], value: float) -> Live:
+        leaf = Leaf(read, value)
+        self.live.append(leaf)
+        return Live.of(value, len(self.live) - 1, (leaf,))
+
     def _give(self, name: str, tensor: Any, find: Finder) -> None:
         if self.tracer.give(tensor._array, name).position == len(self.finders):
             self.finders.append(find)
@@ -189,11 +264,22 @@ class _Call:
             self.leaves.append(tensor)
 
 
-def _trace(compiled: Compiled, args: Arguments) -> tuple[Any, Entry]:
-    """Call the function for real, listening; what it returned, and the entry for calls like it."""
+def _trace(compiled: Compiled, args: Arguments) -> tuple[Any, Entry | None]:
+    """Call the function for real, listening; what it returned, and the entry for calls like it.
+
+    There is none where gradients of a result may still be asked for: records are not compiled.
+    """
     call = _Call(compiled, args)
-    with call.tracer:
-        returned = compiled.function(*args)
+    with call.tracer, call.live_numbers() as live:
+        returned = compiled.function(*live)
+    if any(_graph_is_alive(tensor) for _, tensor, _ in _tensors_in([returned], [])):
+        warnings.warn(
+            "compile: the function returns a tensor whose gradients may still be asked for, so it "
+            "runs uncompiled: call backward() inside it, or call it under no_grad",
+            UserWarning,
+            stacklevel=3,
+        )
+        return returned, None
     results: list[Value] = []
     grads: list[tuple[TensorBase, Value | None]] = []
     for leaf, before in zip(call.leaves, call.before, strict=True):
@@ -204,8 +290,17 @@ def _trace(compiled: Compiled, args: Arguments) -> tuple[Any, Entry]:
             results += [] if value is None else [value]
     template = _template(returned, call, results)
     absent = [leaf for leaf, grad in zip(call.leaves, call.before, strict=True) if grad is None]
-    entry = Entry(call.tracer.program(results), call.reached, call.finders, grads, absent, template)
+    program = call.tracer.program(results)
+    entry = Entry(program, call.reached, call.finders, grads, absent, template, call.live)
     return returned, entry
+
+
+def _graph_is_alive(tensor: Any) -> bool:
+    """Whether a record behind the tensor still holds values for a walk backward."""
+    record = tensor._record
+    if record is None or record.primitive is None:
+        return False
+    return any(r.saved is not RELEASED and any(r.saved) for r in reachable([record]))
 
 
 def _template(returned: Any, call: _Call, results: list[Value]) -> Any:
@@ -218,7 +313,7 @@ def _template(returned: Any, call: _Call, results: list[Value]) -> Any:
         if position is not None:
             return Result(value, call.finders[position])
         results.append(value)
-        return Result(value, None)
+        return Result(value, None, returned._record)
     if isinstance(returned, tuple | list):
         parts = [_template(part, call, results) for part in returned]
         return parts if isinstance(returned, list) else tuple(parts)

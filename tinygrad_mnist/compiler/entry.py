@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mnist.record import AccumulateGrad, TensorBase, wrap
+from tinygrad_mnist.record import AccumulateGrad, Record, TensorBase, wrap
 
 from .build import Built, build
 from .capture import Reached
-from .program import Array, Constant, Draw, Input, Program, Value
+from .live import Leaf, Live, evaluate
+from .program import Array, Constant, Draw, Input, Number, Program, Value
 from .replay import replay
 from .source import Unsupported, literal
 
@@ -29,6 +30,8 @@ class Result:
     value: Value
     given: Finder | None
     """For a tensor that came from outside: where it is found."""
+    record: Record | None = None
+    """The record of the traced tensor, its saved values released: every call's result shows it."""
 
 
 @dataclass
@@ -44,6 +47,8 @@ class Entry:
     absent_grads: list[TensorBase]
     """Leaves that have no `.grad` before the call."""
     returned: Any
+    leaves: list[Leaf]
+    """The numbers from outside that the program follows."""
     built: Built | None = None
 
     def __post_init__(self) -> None:
@@ -59,7 +64,13 @@ class Entry:
         if self.built is not None:
             source = self.built.source
             self.numbers = np.array([literal(v) for v in source.numbers], np.float64)
+            self.expressions = [
+                (n, v.number.expression)
+                for n, v in enumerate(source.numbers)
+                if isinstance(v, Number) and isinstance(v.number, Live)
+            ]
             self.read = [self._reader(v) for v in source.arrays]
+        self.values = [leaf.value for leaf in self.leaves]
         written = {target for target, _ in self.traced.writes}
         self.written = [self.finders[i.position] for i in self.traced.inputs if i in written]
         self.draws = self.traced.read(Draw)
@@ -78,6 +89,41 @@ class Entry:
         if not all(guard.holds() for guard in self.reached.guards):
             return False
         return all(leaf_record(leaf).grad is None for leaf in self.absent_grads)
+
+    def followed(self, arguments: Arguments) -> bool:
+        """Whether the program can follow the numbers from outside to what they are now."""
+        values = [leaf.read(arguments) for leaf in self.leaves]
+        if values == self.values:
+            return True
+        for leaf, now, before in zip(self.leaves, values, self.values, strict=True):
+            if now != before and not leaf.trusted:
+                return False
+        conditions = [condition for leaf in self.leaves for condition in leaf.conditions]
+        for function, left, right, outcome in conditions:
+            if function(evaluate(left, values), evaluate(right, values)) is not outcome:
+                return False
+        if self.built is None:
+            return False
+        self.values = values
+        self.numbers = self.foretold(values)
+        return True
+
+    def foretold(self, values: list[float]) -> Array:
+        """The program's numbers where those from outside have these values."""
+        numbers = self.numbers.copy()
+        for n, expression in self.expressions:
+            numbers[n] = evaluate(expression, values)
+        return numbers
+
+    def learn(self, earlier: Entry) -> None:
+        """Trust the numbers that changed since an earlier trace, if it foretold this one."""
+        if self.built is None or earlier.built is None or len(self.leaves) != len(earlier.leaves):
+            return
+        same = self.built.source.text == earlier.built.source.text
+        if not same or not np.array_equal(earlier.foretold(self.values), self.numbers):
+            return
+        for leaf, known in zip(self.leaves, earlier.leaves, strict=True):
+            leaf.trusted = leaf.value != known.value or known.trusted
 
     def run(self, arguments: Arguments) -> tuple[bool, Any]:
         """Run the program: whether it could, and what the function returns."""
@@ -127,7 +173,9 @@ def _filled(returned: Any, found: dict[Value, Any], arguments: Arguments) -> Any
     if isinstance(returned, Result):
         if returned.given is not None:
             return returned.given(arguments)
-        return wrap(found[returned.value])
+        result = wrap(found[returned.value])
+        result._record = returned.record
+        return result
     if isinstance(returned, tuple | list):
         parts = [_filled(part, found, arguments) for part in returned]
         return parts if isinstance(returned, list) else tuple(parts)

@@ -158,7 +158,7 @@ def _write_checks(writer: Writer) -> None:
                 writer.line("        return i")
 
 
-_VIEWS = ("reshape", "permute")
+_VIEWS = ("reshape", "permute", "slice")
 
 
 def _write_call(writer: Writer, i: Instruction) -> None:
@@ -168,6 +168,10 @@ def _write_call(writer: Writer, i: Instruction) -> None:
         if i.op == "permute":
             dims = i.attributes["dims"]
             text = f"{given}.T" if dims == (1, 0) else f"np.transpose({given}, {dims})"
+        elif i.op == "slice":
+            text = f"{given}[{_key(i.attributes['key'])}]"
+        elif _is_scattered(writer, i.inputs[0]):
+            text = f"np.ascontiguousarray({given}).reshape({out.shape})"
         else:
             text = f"{given}.reshape({out.shape})"
         writer.line(f"{out.name} = {text}")
@@ -176,8 +180,37 @@ def _write_call(writer: Writer, i: Instruction) -> None:
     if i.op != "mm" or any(v not in writer.places for v in i.inputs):
         raise Unsupported(i.op)
     place = _array_for(writer, out)
-    a, b = (writer.places[v] for v in i.inputs)
+    a, b = (_operand(writer, v) for v in i.inputs)
     writer.line(f"products.{_product(writer, i)}({a}, {b}, {place})")
+
+
+def _operand(writer: Writer, value: Value) -> str:
+    """An operand of a product: rows or columns that lie one after the other."""
+    place = writer.places[value]
+    if _is_scattered(writer, value) and not _is_turned(writer, value):
+        return f"np.ascontiguousarray({place})"
+    return place
+
+
+def _key(key: tuple[Any, ...]) -> str:
+    """What stands between the brackets; the … that ends a region may be left out."""
+    parts = [part for part in key if part is not Ellipsis]
+    return ", ".join(_part(part) for part in parts) or ":"
+
+
+def _part(part: Any) -> str:
+    if not isinstance(part, slice):
+        return str(part)
+    start, stop = ("" if n is None else str(n) for n in (part.start, part.stop))
+    return f"{start}:{stop}" if part.step is None else f"{start}:{stop}:{part.step}"
+
+
+def _is_scattered(writer: Writer, value: Value) -> bool:
+    """Whether a value's numbers do not lie one after the other."""
+    for step in writer.steps:
+        if isinstance(step, Call) and step.instruction.output is value:
+            return step.instruction.op in ("permute", "slice")
+    return False
 
 
 def _product(writer: Writer, i: Instruction) -> str:
@@ -322,7 +355,7 @@ class LoopWriter:
         for value, role in loop.roles.items():
             if value not in writer.places or value in loop.totals or role == "one":
                 continue
-            if _is_turned(writer, value):
+            if _is_scattered(writer, value):
                 writer.line(f"{value.name}_c = np.ascontiguousarray({writer.places[value]})")
                 place = f"{value.name}_c"
             else:

@@ -42,6 +42,8 @@ class Tracer(observe):
         self.inputs: list[Input] = []
         self.instructions: list[Instruction] = []
         self._given: list[Array] = []
+        self.captured: dict[int, str] = {}
+        """The names of arrays that the function reaches but nobody declared."""
         self._known: dict[int, Value] = {}
         self._alive: list[Array] = []
         self._views: dict[int, tuple[TensorBase, Primitive, dict[str, Any]]] = {}
@@ -132,8 +134,9 @@ class Tracer(observe):
     def _read_array(self, array: Array) -> Value:
         value = self.value_of(array)
         if value is None:
+            name = self.captured.get(id(array), "a tensor")
             raise TraceError(
-                f"compile: a tensor of shape {tuple(array.shape)} comes from outside the function, "
+                f"compile: {name} of shape {tuple(array.shape)} comes from outside the function, "
                 "and is neither an argument, a parameter, a buffer nor declared with "
                 f"constants=[...]: pass it as an argument. {user_line()}"
             )

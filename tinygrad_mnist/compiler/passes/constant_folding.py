@@ -23,6 +23,10 @@ def _folded(instruction: Instruction) -> Value | None:
     output, inputs = instruction.output, instruction.inputs
     if instruction.op == "reshape" and inputs[0].shape == output.shape:
         return inputs[0]
+    if instruction.op == "permute" and instruction.attributes["dims"] == tuple(
+        range(len(output.shape))
+    ):
+        return inputs[0]
     if instruction.op == "clone":
         return inputs[0]  # values never change: a copy is the same value
     if instruction.op == "cast" and inputs[0].dtype == output.dtype:

@@ -1,0 +1,289 @@
+"""What `compile` promises besides speed: nothing frozen, nothing hidden, errors with a line."""
+
+import threading
+
+import numpy as np
+import pytest
+
+import tinygrad_mnist as torch
+from tests.compiler import steps
+from tinygrad_mnist import nn
+from tinygrad_mnist.compiler import TraceError, compiled
+from tinygrad_mnist.nn import functional as F
+
+pytestmark = pytest.mark.usefixtures("plain")
+
+
+@pytest.fixture
+def traces(monkeypatch):
+    """A list that grows by one with each trace."""
+    made = []
+    trace = compiled._trace
+
+    def counted(*arguments):
+        made.append(1)
+        return trace(*arguments)
+
+    monkeypatch.setattr(compiled, "_trace", counted)
+    return made
+
+
+def test_a_learning_rate_is_followed(traces):
+    function, found = steps.logistic("functional")
+    eager, wanted = steps.logistic("functional")
+    step = torch.compile(function)
+    x, y = torch.rand(16, 784), torch.randint(0, 10, (16,))
+    for lr in np.linspace(0.1, 0.5, 8).tolist():
+        assert step(x, y, lr).item() == pytest.approx(eager(x, y, lr).item())
+    np.testing.assert_allclose(found["weights"].detach(), wanted["weights"].detach(), atol=1e-6)
+    assert len(traces) < 5
+
+
+def scheduled():
+    torch.manual_seed(0)
+    model = nn.Linear(12, 5)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.1, total_steps=30)
+
+    def step(x, y):
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(x), y)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return step, schedule, optimizer
+
+
+def test_a_schedule_of_rate_and_momentum_is_followed(traces):
+    function, schedule, optimizer = scheduled()
+    eager, other, _ = scheduled()
+    step = torch.compile(function)
+    x, y = torch.rand(16, 12), torch.randint(0, 5, (16,))
+    for _ in range(12):
+        assert step(x, y).item() == pytest.approx(eager(x, y).item(), rel=1e-5)
+        schedule.step()
+        other.step()
+    assert len(traces) < 5
+    assert type(optimizer.param_groups[0]["lr"]) is float
+
+
+def test_a_number_that_python_computes_with_is_traced_again():
+    @torch.compile
+    def scaled(x, factor):
+        return x * int(factor * 10)
+
+    for factor in (0.1, 0.2, 0.7, 1.2):
+        assert scaled(torch.ones(1), factor).item() == int(factor * 10)
+
+
+def test_a_branch_on_a_number_is_taken_anew():
+    @torch.compile
+    def clipped(x, limit):
+        return x * limit if limit < 0.5 else x
+
+    for limit in (0.1, 0.2, 0.3, 0.6, 0.7, 0.4):
+        assert clipped(torch.ones(1), limit).item() == pytest.approx(limit if limit < 0.5 else 1)
+
+
+@pytest.mark.parametrize("where", ["closure", "module", "container"])
+def test_numbers_from_elsewhere_are_read_live(where):
+    factor = 2.0
+    module = nn.Module()
+    module.factor = 2.0
+    settings = {"factor": 2.0}
+
+    @torch.compile
+    def scaled(x):
+        found = {"closure": factor, "module": module.factor, "container": settings["factor"]}
+        return x * found[where]
+
+    assert scaled(torch.ones(1)).item() == 2
+    factor = module.factor = settings["factor"] = 3.0
+    assert scaled(torch.ones(1)).item() == 3
+
+
+def test_an_undeclared_tensor_is_refused_by_name():
+    secret = torch.ones(3)
+
+    @torch.compile
+    def shifted(x):
+        return x + secret
+
+    with pytest.raises(TraceError, match=r"secret of shape \(3,\).*constants=.*test_compile\.py"):
+        shifted(torch.ones(3))
+    declared = torch.compile(shifted.function, constants=[secret])
+    assert declared(torch.ones(3)).tolist() == [2, 2, 2]
+    assert declared(2 * torch.ones(3)).tolist() == [3, 3, 3]
+
+
+READERS = [
+    lambda x: x.item(), float, int, bool, lambda x: x.tolist(), lambda x: x.numpy(),
+    lambda x: 1 if x > 0 else 2,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("read", READERS)
+def test_reading_a_value_is_refused_with_the_line(read):
+    compiled_function = torch.compile(lambda x: read(x * 2))
+    with pytest.raises(TraceError, match=r"read by Python.*torch\.where.*test_compile\.py"):
+        compiled_function(torch.tensor(1.0))
+
+
+def test_random_numbers_are_drawn_anew():
+    layer = nn.Dropout(0.5)
+    drop = torch.compile(lambda x: layer(x) * 2)
+    torch.manual_seed(0)
+    found = [drop(torch.ones(20)).tolist() for _ in range(4)]
+    torch.manual_seed(0)
+    assert found == [(layer(torch.ones(20)) * 2).tolist() for _ in range(4)]
+    layer.eval()
+    assert drop(torch.ones(20)).tolist() == [2] * 20
+
+
+def test_results_are_not_overwritten_by_the_next_call():
+    double = torch.compile(lambda x: (x * 2, x))
+    first, same = double(given := torch.ones(3))
+    first, same = double(given)
+    second, _ = double(5 * torch.ones(3))
+    assert same is given
+    assert first.tolist() == [2, 2, 2]
+    assert second.tolist() == [10, 10, 10]
+
+
+def test_the_same_tensor_given_twice():
+    def changed(x, y):
+        x.add_(1)
+        return x + y
+
+    step = torch.compile(changed)
+    both = torch.zeros(2)
+    assert [step(both, both).tolist() for _ in range(3)] == [[2, 2], [4, 4], [6, 6]]
+    assert both.tolist() == [3, 3]
+    apart = torch.zeros(2)
+    assert [step(apart, torch.ones(2)).tolist() for _ in range(3)] == [[2, 2], [3, 3], [4, 4]]
+
+
+def test_changes_in_place_are_seen_in_views():
+    def changed(x):
+        row = x[0]
+        x.mul_(2)
+        return row + 1
+
+    step = torch.compile(changed)
+    x = torch.ones(2, 2)
+    assert [step(x).tolist() for _ in range(3)] == [[3, 3], [5, 5], [9, 9]]
+    assert x.tolist() == [[8, 8], [8, 8]]
+
+
+def test_gradients_gather_and_go():
+    def make():
+        w = torch.ones(3, requires_grad=True)
+
+        def step(x, clear):
+            if clear:
+                w.grad = None
+            (w * x).sum().backward()
+
+        return step, w
+
+    (eager, wanted), (function, found) = make(), make()
+    step = torch.compile(function)
+    kept = []
+    for n, clear in enumerate((False, False, True, False, False, True, True, False, False)):
+        for call, w in ((eager, wanted), (step, found)):
+            call(torch.ones(3) * n, clear)
+            kept.append(w.grad)
+        assert wanted.grad.tolist() == found.grad.tolist()
+    identities = [[g is kept[i] for g in kept[i + 2 :: 2]] for i in (0, 1)]
+    assert identities[0] == identities[1]
+
+
+def test_another_shape_type_or_mode_is_traced_anew(traces):
+    step = torch.compile(lambda x: x * 2)
+    for x in (torch.ones(3), torch.ones(4), torch.ones(3, dtype=torch.float64), torch.ones(3)):
+        assert step(x).dtype == x.dtype
+        assert step(x).shape == x.shape
+    assert len(traces) == 3
+    with torch.no_grad():
+        step(torch.ones(3))
+    assert len(traces) == 4
+
+
+def test_a_graph_that_is_still_needed_is_left_alone():
+    w = torch.ones(3, requires_grad=True)
+    forward = torch.compile(lambda x: (w * x).sum())
+    with pytest.warns(UserWarning, match=r"runs uncompiled: call backward\(\) inside"):
+        loss = forward(torch.ones(3))
+    forward(2 * torch.ones(3)).backward()
+    loss.backward()
+    assert w.grad.tolist() == [3, 3, 3]
+
+
+def test_a_result_knows_that_its_graph_is_spent():
+    w = torch.ones(3, requires_grad=True)
+
+    @torch.compile
+    def step(x):
+        loss = (w * x).sum()
+        loss.backward()
+        return loss
+
+    for _ in range(2):
+        loss = step(torch.ones(3))
+        assert repr(loss) == "tensor(3., grad_fn=<SumBackward0>)"
+        with pytest.raises(RuntimeError, match="backward through the graph a second time"):
+            loss.backward()
+
+
+def test_labels_out_of_range_raise_as_ever():
+    step = torch.compile(lambda x, y: F.cross_entropy(x, y))
+    x = torch.zeros(2, 3)
+    for _ in range(2):
+        step(x, torch.tensor([0, 1]))
+    with pytest.raises(IndexError, match=r"Target 3 is out of bounds\."):
+        step(x, torch.tensor([0, 3]))
+    ignored = step(x, torch.tensor([0, -100]))
+    assert ignored.item() == pytest.approx(np.log(3))
+
+
+def test_a_module_becomes_a_module():
+    model = nn.Linear(3, 2)
+    optimised = torch.compile(model)
+    assert [*optimised.state_dict()] == ["_orig_mod.weight", "_orig_mod.bias"]
+    with torch.no_grad():
+        for _ in range(2):
+            assert torch.equal(optimised(torch.ones(4, 3)), model(torch.ones(4, 3)))
+
+
+def test_check_raises_where_something_unseen_changes():
+    counter = iter([1.0, 1.0, 2.0])
+    step = torch.compile(lambda x: x + torch.tensor([next(counter)]), check=True)
+    step(torch.ones(1))
+    step(torch.ones(1))
+    with pytest.raises(RuntimeError, match="a constant of the program changed"):
+        step(torch.ones(1))
+
+
+def test_what_cannot_be_compiled_is_replayed():
+    step = torch.compile(lambda x: torch.linalg.norm(x.cumsum(0)))
+    with pytest.warns(UserWarning, match="the operation cumsum cannot be compiled"):
+        step(torch.ones(5))
+    x = torch.rand(5)
+    assert step(x).item() == pytest.approx(torch.linalg.norm(x.cumsum(0)).item())
+
+
+def test_threads_run_one_program():
+    step = torch.compile(lambda x: (x * 2).sum())
+    step(torch.ones(100))
+    found = {}
+
+    def work(n):
+        found[n] = [step(torch.ones(100) * n).item() for _ in range(50)]
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == {n: [200.0 * n] * 50 for n in range(4)}
