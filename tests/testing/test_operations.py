@@ -18,6 +18,7 @@ BY_BOTH = (
     "quantile", "renorm", "select_scatter", "sinc", "slice_scatter", "vdot", "xlogy",
 )  # fmt: skip
 BY_METHOD = (
+    "acosh_", "arccosh_", "arcsinh_", "arctanh_", "asinh_", "atanh_", "index_put_", "renorm_",
     "copysign_", "heaviside_", "ldexp_", "logit_", "sinc_", "xlogy_", "__rdiv__", "__rmatmul__",
 )  # fmt: skip
 NOT_OPERATIONS = {

@@ -93,18 +93,27 @@ def asarray(
     dtype: Any = None,
     device: Any = None,
     copy: bool | None = None,
-    requires_grad: bool = False,
+    requires_grad: bool | None = None,
 ) -> Tensor:
     """`as_tensor`, or with copy=True always a copy; the result requires a gradient if asked to.
 
-    Raises ValueError with copy=False where a copy is needed.
+    Where nobody says, a tensor stays with its gradients. Raises ValueError with copy=False where
+    a copy is needed.
     """
     made = as_tensor(obj, dtype, device)
     given = getattr(obj, "_array", obj)
     shares = isinstance(given, np.ndarray) and np.may_share_memory(given, made._array)
     if copy is False and not shares:
         raise ValueError("can't alias arbitrary sequence or convert without a copy")
-    if made._record is not None or (requires_grad and made is obj):
+    if made._record is not None and requires_grad is None:
+        warnings.warn(
+            "torch.asarray: unspecified requires_grad now defaults to obj.requires_grad instead of "
+            "False. Pass requires_grad=False explicitly to get the old behavior and silence this "
+            "warning.",
+            UserWarning,
+            stacklevel=2,
+        )
+    elif made._record is not None or (requires_grad and made is obj):
         made = made.detach()
     if copy and shares:
         made = made.clone()

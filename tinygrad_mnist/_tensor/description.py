@@ -112,7 +112,7 @@ class Description(TensorBase):
 
     def contiguous(self, memory_format: Any = None) -> Tensor:
         """The tensor itself where its memory is in order, else a copy that is."""
-        return self if self._array.flags.c_contiguous else casting.clone(self)
+        return self if self._array.flags.c_contiguous else casting._clone(self, in_order=True)
 
     def is_shared(self) -> bool:
         """Whether other processes see the memory: they do not."""

@@ -21,15 +21,16 @@ _OVER_THEIR_INPUT = [
     "arccos", "arccosh", "arcsin",
     "arcsinh", "arctan", "arctan2", "arctanh", "asin", "asinh", "atan", "atan2", "atanh", "baddbmm",
     "bitwise_and", "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift",
-    "bitwise_xor", "ceil", "clamp", "clamp_max", "clamp_min", "clip", "copysign", "cos", "cosh",
-    "cumprod", "cumsum", "deg2rad", "digamma", "div", "divide", "eq", "erf", "erfc", "erfinv",
+    "bitwise_xor", "ceil", "clamp", "clamp_max", "clamp_min", "clip", "conj_physical",
+    "copysign", "cos", "cosh", "deg2rad", "digamma", "div", "divide", "eq", "erf", "erfc", "erfinv",
     "exp", "exp2", "expm1", "fix", "floor", "floor_divide", "fmod", "frac", "ge",
-    "greater", "greater_equal", "gt", "heaviside", "hypot", "index_add", "index_copy",
+    "gcd", "greater", "greater_equal", "gt", "heaviside", "hypot", "lcm", "index_add", "index_copy",
     "index_fill", "index_reduce", "ldexp", "le", "lerp", "less", "less_equal", "lgamma", "log",
     "log10", "log1p", "log2", "logical_and", "logical_not", "logical_or", "logical_xor",
     "logit", "lt", "masked_fill", "masked_scatter", "mul", "multiply", "nan_to_num", "ne",
-    "neg", "negative", "not_equal", "pow", "rad2deg", "reciprocal", "relu", "remainder",
-    "round", "rsqrt", "scatter", "scatter_add", "scatter_reduce", "sigmoid", "sign", "sin",
+    "neg", "negative", "nextafter", "not_equal", "pow", "rad2deg", "reciprocal", "relu",
+    "remainder", "renorm", "round", "rsqrt", "scatter", "scatter_add", "scatter_reduce", "sgn",
+    "sigmoid", "sign", "sin",
     "sinc", "sinh", "sqrt", "square", "tan", "tanh", "tril", "triu", "true_divide", "trunc",
     "xlogy",
 ]  # fmt: skip
@@ -98,6 +99,18 @@ class InPlace(TensorBase):
         return in_place.scaled_update(self, other, alpha, -1)
 
     subtract_ = sub_
+
+    def index_put_(self, indices: Any, values: Any, accumulate: bool = False) -> Tensor:
+        """`index_put`, written into the tensor."""
+        return in_place.in_place(find("index_put"), self, indices, values, accumulate)
+
+    def cumsum_(self, dim: int, *, dtype: Any = None) -> Tensor:
+        """`cumsum` in the tensor's own type, written into the tensor."""
+        return in_place.in_place(find("cumsum"), self, dim, dtype=dtype or self.dtype)  # type: ignore[attr-defined]
+
+    def cumprod_(self, dim: int, *, dtype: Any = None) -> Tensor:
+        """`cumprod` in the tensor's own type, written into the tensor."""
+        return in_place.in_place(find("cumprod"), self, dim, dtype=dtype or self.dtype)  # type: ignore[attr-defined]
 
     def float_power_(self, exponent: Any) -> Tensor:
         """xʸ, written into the tensor; RuntimeError unless it is float64, as the result is."""

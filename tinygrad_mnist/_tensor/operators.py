@@ -131,7 +131,7 @@ class Operators:
 
     def __rmatmul__(self, other: Any) -> Tensor:
         """The matrix product, this tensor on the right."""
-        return linalg.matmul(other, self)
+        return linalg.matmul(other, self) if isinstance(other, TensorBase) else NotImplemented
 
     def __lshift__(self, other: Any) -> Tensor:
         """x · 2ʸ for whole numbers."""

@@ -24,9 +24,10 @@ def _cast(input: Array, *, dtype: np.dtype[Any]) -> Any:
 
 
 @primitive(grad_fn="CloneBackward0")
-def _clone(input: Array) -> Any:
-    """x, copied"""
-    return input.copy()
+def _clone(input: Array, *, in_order: bool = False) -> Any:
+    """x, copied: its dimensions in the same order in memory, unless in order or stretched"""
+    stretched = 0 in input.strides and input.size > 1
+    return input.copy("C" if in_order or stretched else "K")
 
 
 @primitive
@@ -61,8 +62,12 @@ def cast_to(input: Tensor, kind: dtypes.dtype) -> Tensor:
 def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
     """A copy with memory of its own; gradients flow through it.
 
+    Its dimensions lie in memory as those of `input`, unless `memory_format` is contiguous_format.
+
     >>> import tinygrad_mnist as torch
     >>> torch.clone(torch.tensor([1, 2]))
     tensor([1, 2])
     """
+    if str(memory_format) == "torch.contiguous_format":
+        return _clone(input, in_order=True)
     return _clone(input)

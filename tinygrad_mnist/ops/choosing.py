@@ -220,7 +220,13 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
             "masked_fill_ only supports a 0-dimensional value tensor, but got tensor with "
             f"{value._array.ndim} dimension(s)."
         )
-    check_number_fits(value, kind)
+    if not isinstance(value, TensorBase | bool | int | float | np.generic):
+        raise TypeError(
+            f"masked_fill(): argument 'value' (position 3) must be Tensor or Number, not "
+            f"{type(value).__name__}"
+        )
+    if not isinstance(value, TensorBase):
+        check_number_fits(value, kind)
     name = f"MaskedFillBackward{int(isinstance(value, TensorBase))}"
     return label(_where(mask, _as_type(value, kind), input), name)
 

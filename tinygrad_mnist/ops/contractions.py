@@ -5,9 +5,13 @@ from __future__ import annotations
 import string
 from typing import Any
 
-from tinygrad_mnist.record import label
+import numpy as np
+
+from tinygrad_mnist import dtypes
+from tinygrad_mnist.record import label, wrap
 
 from .arguments import check_tensors, read_dim, torch_arguments
+from .choosing import where
 from .diagonals import diagonal
 from .linalg import bmm, matmul, mm, mv
 from .reductions import _sum
@@ -74,8 +78,8 @@ def _added(name: str, input: Tensor, product: Tensor, beta: Any, alpha: Any) -> 
         beta, alpha = to_type(beta), to_type(alpha)
     scaled = product if alpha == 1 else product * alpha
     if beta == 0:
-        return label(scaled.expand(product._array.shape), f"{name}Backward0")
-    given = input if beta == 1 else input * beta
+        input = where(wrap(np.ones(input._array.shape, bool)), dtypes.cast(0, input.dtype), input)
+    given = input if beta in (0, 1) else input * beta
     out = given + scaled
     if out._array.shape != product._array.shape:
         raise RuntimeError(

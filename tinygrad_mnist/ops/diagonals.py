@@ -10,7 +10,7 @@ from tinygrad_mnist import dtypes
 from tinygrad_mnist.primitive import primitive
 from tinygrad_mnist.record import Array, label, wrap
 
-from .arguments import check_tensors, read_dim, torch_arguments
+from .arguments import check_tensors, not_implemented, read_dim, torch_arguments
 from .casting import cast_to, clone
 from .choosing import masked_fill
 from .reductions import _sum
@@ -131,6 +131,8 @@ def trace(input: Tensor) -> Tensor:
     check_tensors("trace", input=input)
     if input._array.ndim != 2:
         raise RuntimeError(f"trace: expected a matrix, but got tensor with dim {input._array.ndim}")
+    if input._array.dtype == bool:
+        raise not_implemented("trace", input._array.dtype)
     view = _diagonal(input, offset=0, dim1=0, dim2=1)
     if view._array.dtype.kind != "f":
         view = cast_to(view, dtypes.int64)

@@ -11,7 +11,7 @@ from tinygrad_mnist import dtypes
 from tinygrad_mnist.primitive import primitive
 from tinygrad_mnist.record import ONE_OF_SEVERAL, Array, TensorBase, forbid_change, label
 
-from .arguments import read_dim, tensor_first, torch_arguments
+from .arguments import check_elements, read_dim, tensor_first, torch_arguments
 from .casting import cast_to
 from .indexing import getitem
 from .shapes import reshape, unsqueeze
@@ -136,6 +136,7 @@ def _at_least(ndim: int, tensors: tuple[Any, ...]) -> Any:
     if len(tensors) == 1 and isinstance(tensors[0], TensorBase):
         return _raised(tensors[0], ndim)
     given = tensors[0] if len(tensors) == 1 else tensors
+    check_elements(given)
     return tuple([_raised(tensor, ndim) for tensor in given])
 
 

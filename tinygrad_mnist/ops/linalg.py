@@ -129,7 +129,7 @@ def mm(input: Tensor, mat2: Tensor) -> Tensor:
 def mv(input: Tensor, vec: Tensor) -> Tensor:
     """The product of a matrix (n, m) and a vector (m)."""
     check_tensors("mv", input=input, vec=vec)
-    if input._array.ndim == 0 or vec._array.ndim == 0:
+    if input._array.ndim == 0:
         raise IndexError("Dimension specified as 0 but tensor has no dimensions")
     if input._array.ndim != 2 or vec._array.ndim != 1:
         raise RuntimeError(

@@ -111,6 +111,8 @@ def matrix_norm(
         )
     added, kept = (rows, columns) if abs(ord) == 1 else (columns, rows)
     sums = _sum(x.abs(), dim=(added,), keepdim=keepdim)
+    if x._array.shape[kept] == 0 and x._array.shape[added]:
+        return _sum(sums, dim=(kept if keepdim or kept < added else kept - 1,), keepdim=keepdim)
     along = kept if keepdim or kept < added else kept - 1
     return (amax if ord > 0 else amin)(sums, along, keepdim)
 

@@ -11,7 +11,7 @@ from tinygrad_mnist.calling import call_unary
 from tinygrad_mnist.record import TensorBase, label, wrap
 
 from .arguments import check_elements, check_tensors, read_dim, read_sizes, tensor_first
-from .casting import clone
+from .casting import _clone, clone
 from .index_keys import ALL
 from .indexing import _slice, getitem
 from .joining import cat
@@ -126,7 +126,7 @@ def rot90(input: Tensor, k: int = 1, dims: Any = (0, 1)) -> Tensor:
         turned = flip(input, axes)
     if k % 2:
         turned = transpose(turned, first, second)
-    return label(clone(turned), "Rot90Backward0")
+    return label(_clone(turned, in_order=True), "Rot90Backward0")
 
 
 def repeat(input: Tensor, *repeats: Any, **named: Any) -> Tensor:

@@ -84,7 +84,7 @@ def _kept(shape: tuple[int, ...], dim: Dims) -> tuple[int, ...]:
 
 
 _sum.derivatives(input=lambda g: g)
-_mean.derivatives(input=lambda g, dim, shape: g / _count(shape, dim))
+_mean.derivatives(input=lambda g, dim, shape: g / max(_count(shape, dim), 1))
 _logsumexp.derivatives(input=lambda g, input, out: g * exp(input - out))
 
 

@@ -190,7 +190,10 @@ def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> Any:
     check_not_empty("mode", input, (axis,))
     if input._array.ndim == 0:
         return _picked("mode", input, 0, np.zeros((), np.int64), keepdim, "ModeBackward0")
-    index = np.apply_along_axis(_place_of_mode, axis, input._array)
+    shape = input._array.shape
+    index = np.zeros(shape[:axis] + shape[axis + 1 :], np.int64)
+    if index.size:
+        index = np.apply_along_axis(_place_of_mode, axis, input._array)
     places = np.expand_dims(index, axis)
     return _picked("mode", input, axis, places, keepdim, "ModeBackward0")
 

@@ -137,7 +137,7 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
         raise not_implemented("bincount_cpu", x.dtype)
     if x.ndim != 1 or np.any(x < 0):
         raise RuntimeError("bincount only supports 1-d non-negative integral inputs.")
-    if weights is None:
+    if weights is None or not x.size:
         return wrap(np.bincount(x, minlength=minlength))
     if not isinstance(weights, TensorBase) or weights._array.shape != x.shape:
         raise RuntimeError("weights should be 1-d and have the same length as input")

@@ -63,7 +63,7 @@ OPERATIONS: tuple[Operation, ...] = spelled(
         *functions.OPERATIONS,
         *in_place.OPERATIONS,
         *in_place.in_place(elementwise.OPERATIONS),
-        *in_place.in_place(special.OPERATIONS),
+        *in_place.in_place(special.IN_PLACE),
         *in_place.in_place(comparisons.OPERATIONS, gradients=False),
         *in_place.in_place(running.OPERATIONS),
         *in_place.in_place(linalg.OPERATIONS),

@@ -8,7 +8,7 @@ from .families import BROADCAST_ERRORS, NOT_A_TENSOR, unary
 from .maker import Maker, Sample, sample
 from .operation import Operation
 
-__all__ = ["OPERATIONS"]
+__all__ = ["IN_PLACE", "OPERATIONS"]
 
 
 def _share(make: Maker) -> Sample:
@@ -74,3 +74,7 @@ OPERATIONS = [
     *[Operation(name, unary(), primitives=())
       for name in ("conj", "conj_physical", "resolve_conj", "resolve_neg")],
 ]  # fmt: skip
+
+_HAVE_GRADIENTS_HERE_ALONE = ("acosh", "asinh", "atanh")
+IN_PLACE = [row for row in OPERATIONS if row.name not in _HAVE_GRADIENTS_HERE_ALONE]
+"""The rows to try in place: PyTorch has no derivatives of the others there."""
