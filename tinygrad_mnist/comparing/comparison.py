@@ -192,6 +192,7 @@ def _compare(report: Report, theirs: Message | None, ours: Message | None) -> No
         named = [
             dict(zip(each.words["leaves"], each.arrays, strict=False)) for each in (theirs, ours)
         ]
+        _only_one(report, "at the end", *named)
         for name in named[0].keys() & named[1].keys():
             report.parameters[name] = difference(named[0][name], named[1][name])
 

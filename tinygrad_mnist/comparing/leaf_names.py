@@ -40,10 +40,6 @@ class LeafNames:
             named[name] = leaf
         return named
 
-    def alive(self) -> list[Any]:
-        """The leaves that were named and are still there, in the order of their naming."""
-        return [leaf for found, _ in self._known.values() if (leaf := found()) is not None]
-
     def _name(self, leaf: Any) -> str | None:
         found, name = self._known.get(id(leaf), (None, None))
         return name if found is not None and found() is leaf else None

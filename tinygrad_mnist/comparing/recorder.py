@@ -66,6 +66,8 @@ class Recorder:
         self._thread = threading.get_ident()
         self._resting = False
         """Whether what happens is to be overlooked."""
+        self._kept: dict[str, Any] = {}
+        """The last leaf of each name, kept to tell of it at the end."""
         self._operations: list[tuple[Any, tuple[int, ...], str, Array]] = []
         os.register_at_fork(after_in_child=self._rest)
 
@@ -81,10 +83,10 @@ class Recorder:
         self._clock.stop()
         self._resting = True
         self.engine.watch_operations(None)
-        leaves = self.names(self.names.alive(), ())
-        arrays = [self.engine.array(leaf) for leaf in leaves.values()]
-        devices = sorted({str(leaf.device) for leaf in leaves.values()})
-        self._send({"kind": "end", "leaves": list(leaves), "devices": devices, **words}, arrays)
+        arrays = [self.engine.array(leaf) for leaf in self._kept.values()]
+        devices = sorted({str(leaf.device) for leaf in self._kept.values()})
+        told = {"kind": "end", "leaves": list(self._kept), "devices": devices, **words}
+        self._send(told, arrays)
 
     def _rest(self) -> None:
         self._resting = True
@@ -123,6 +125,7 @@ class Recorder:
     def _tell_backward(self, roots: list[Any], leaves: dict[str, Any]) -> None:
         self.steps += 1
         with_grad = {name: leaf for name, leaf in leaves.items() if leaf.grad is not None}
+        self._kept.update(with_grad)
         arrays = [self.engine.array(root) for root in roots]
         arrays += [self.engine.array(leaf.grad) for leaf in with_grad.values()]
         arrays += [self.engine.array(leaf) for leaf in with_grad.values()]

@@ -132,7 +132,12 @@ class Report:
             if fork is None
             else {"step": fork[0], "what": fork[1], **fork[2]._asdict()},
             "worst": {
-                name: {"step": series.worst[0], **series.worst[1]._asdict()}
+                name: {
+                    "step": series.worst[0],
+                    **series.worst[1]._asdict(),
+                    "first_beyond": series.first_beyond,
+                    "forked": series.forked,
+                }
                 for name, series in self.series.items()
                 if series.differences
             },

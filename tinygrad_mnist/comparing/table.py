@@ -146,10 +146,9 @@ def _equal(holds: bool) -> str:
 
 
 def _told(series: Series) -> str:
-    first = series.first_beyond
-    if first is None:
+    if series.first_beyond is None:
         return "equal"
-    return f"{'forked' if series.forked else 'DIFFERS'} at step {first[0]}"
+    return "forked" if series.forked else "DIFFERS"
 
 
 def _worst(series: Series) -> tuple[str, str, str]:
