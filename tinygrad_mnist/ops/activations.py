@@ -26,10 +26,20 @@ def relu(input: Array) -> Any:
     return np.maximum(input, 0)
 
 
+_WHOLE = {4: np.int32, 8: np.int64}
+
+
+def _kept_where(kept: Array, x: Array) -> Array:
+    """np.where(kept, x, 0) by bits: to branch at each number would take ten times as long."""
+    whole = _WHOLE[x.itemsize]
+    all_or_none = np.negative(kept.view(np.int8), dtype=whole)
+    return np.bitwise_and(x.view(whole), all_or_none).view(x.dtype)
+
+
 @primitive
 def threshold_backward(grad: Array, out: Array) -> Any:
     """g where out > 0, 0 elsewhere: the gradient of relu"""
-    return np.where(out <= 0, 0, grad)
+    return _kept_where(~(out <= 0), grad)
 
 
 relu.derivatives(input=lambda g, out: threshold_backward(g, out))

@@ -7,6 +7,8 @@ inputs, and its derivatives are the two others.
 
 from __future__ import annotations
 
+import itertools
+import math
 from typing import Any
 
 import numpy as np
@@ -29,42 +31,46 @@ Borders = tuple[Pair, Pair]
 
 
 def _columns(
-    input: Array,
-    kernel: Pair,
-    stride: Pair,
-    padding: Borders,
-    dilation: Pair,
-    groups: int,
-    counts: Pair | None = None,
-) -> tuple[Array, Pair]:
-    """The numbers under each window as a row: (groups, batch · height · width, window).
+    input: Array, kernel: Pair, stride: Pair, padding: Borders, dilation: Pair, counts: Pair
+) -> Array:
+    """The numbers under each window as a column: (batch, channels, *kernel, *counts).
 
-    `counts` is how many windows to take down and across, all unless given.
+    `counts` is how many windows there are down and across.
     """
     padded = np.pad(input, ((0, 0), (0, 0), *padding)) if any(map(any, padding)) else input
-    extent = [d * (k - 1) + 1 for d, k in zip(dilation, kernel, strict=True)]
-    windows = np.lib.stride_tricks.sliding_window_view(padded, extent, axis=(2, 3))
-    windows = windows[:, :, :: stride[0], :: stride[1], :: dilation[0], :: dilation[1]]
-    if counts is not None:
-        windows = windows[:, :, : counts[0], : counts[1]]
-    batch, channels, height, width = windows.shape[:4]
-    apart = windows.reshape(batch, groups, channels // groups, height, width, *kernel)
-    rows = apart.transpose(1, 0, 3, 4, 2, 5, 6)
-    length = channels // groups * kernel[0] * kernel[1]
-    return rows.reshape(groups, batch * height * width, length), (height, width)
+    columns = np.empty((*input.shape[:2], *kernel, *counts), input.dtype)
+    for i, j, rows, across in _shifts(kernel, stride, dilation, counts):
+        columns[:, :, i, j] = padded[:, :, rows, across]
+    return columns
 
 
-def _by_group(grad: Array, groups: int) -> Array:
-    """(batch, channels, height, width) as (groups, batch · height · width, channels a group)."""
-    batch, channels, height, width = grad.shape
-    apart = grad.reshape(batch, groups, channels // groups, height, width)
-    rows = apart.transpose(1, 0, 3, 4, 2)
-    return rows.reshape(groups, batch * height * width, channels // groups)
+def _shifts(kernel: Pair, stride: Pair, dilation: Pair, counts: Pair) -> Any:
+    """Each place in a window, and where the numbers lie that windows have there."""
+    for i, j in itertools.product(range(kernel[0]), range(kernel[1])):
+        top, left = i * dilation[0], j * dilation[1]
+        rows = slice(top, top + (counts[0] - 1) * stride[0] + 1, stride[0])
+        across = slice(left, left + (counts[1] - 1) * stride[1] + 1, stride[1])
+        yield i, j, rows, across
+
+
+def _counts(sizes: Any, kernel: Pair, stride: Pair, padding: Borders, dilation: Pair) -> Any:
+    """How many windows fit down and across."""
+    return tuple([
+        (n + sum(border) - d * (k - 1) - 1) // s + 1
+        for n, border, k, s, d in zip(sizes, padding, kernel, stride, dilation, strict=True)
+    ])  # fmt: skip
+
+
+def _by_group(images: Array, groups: int) -> Array:
+    """(batch, channels, …) as (batch, groups, channels a group · …, numbers)."""
+    batch, count = len(images), images.shape[-2] * images.shape[-1]
+    rows = math.prod(images.shape[1:-2]) // groups
+    return images.reshape(batch, groups, rows, count)
 
 
 def _filters(weight: Array, groups: int) -> Array:
     """(filters, channels a group, height, width) as (groups, filters a group, window)."""
-    return weight.reshape(groups, len(weight) // groups, weight[0].size)
+    return weight.reshape(groups, len(weight) // groups, math.prod(weight.shape[1:]))
 
 
 @primitive(grad_fn="ConvolutionBackward0")
@@ -73,10 +79,10 @@ def _conv2d(
 ) -> Any:
     """Σ of x under a window that slides over it, times w"""
     kernel: Any = weight.shape[2:]
-    rows, (height, width) = _columns(input, kernel, stride, padding, dilation, groups)
-    out = np.matmul(_filters(weight, groups), rows.transpose(0, 2, 1))
-    apart = out.reshape(*out.shape[:2], len(input), height, width)
-    return apart.transpose(2, 0, 1, 3, 4).reshape(len(input), len(weight), height, width)
+    counts = _counts(input.shape[2:], kernel, stride, padding, dilation)
+    columns = _columns(input, kernel, stride, padding, dilation, counts)
+    out = np.matmul(_filters(weight, groups), _by_group(columns, groups))
+    return out.reshape(len(input), len(weight), *counts)
 
 
 @primitive
@@ -85,24 +91,17 @@ def _conv2d_input(
     groups: int,
 ) -> Any:  # fmt: skip
     """Σ of g times w, put back under the window"""
-    batch, _, height, width = grad.shape
-    rows = np.matmul(_by_group(grad, groups), _filters(weight, groups))
-    kernel = weight.shape[2:]
-    apart = rows.reshape(groups, batch, height, width, weight.shape[1], *kernel)
+    counts: Any = grad.shape[2:]
+    kernel: Any = weight.shape[2:]
+    filters = _filters(weight, groups).transpose(0, 2, 1)
+    columns = np.matmul(filters, _by_group(grad, groups))
     channels = groups * weight.shape[1]
-    parts = apart.transpose(1, 0, 4, 5, 6, 2, 3).reshape(batch, channels, *kernel, height, width)
+    columns = columns.reshape(len(grad), channels, *kernel, *counts)
     (top, bottom), (left, right) = padding
     shape = (sizes[0] + top + bottom, sizes[1] + left + right)
-    out = np.zeros((*parts.shape[:2], *shape), grad.dtype)
-    for i in range(kernel[0]):
-        for j in range(kernel[1]):
-            down, across = i * dilation[0], j * dilation[1]
-            out[
-                :,
-                :,
-                down : down + height * stride[0] : stride[0],
-                across : across + width * stride[1] : stride[1],
-            ] += parts[:, :, i, j]
+    out = np.zeros((len(grad), channels, *shape), grad.dtype)
+    for i, j, rows, across in _shifts(kernel, stride, dilation, counts):
+        out[:, :, rows, across] += columns[:, :, i, j]
     return out[:, :, top : top + sizes[0], left : left + sizes[1]]
 
 
@@ -113,8 +112,9 @@ def _conv2d_weight(
 ) -> Any:  # fmt: skip
     """Σ of g times the x that was under the window"""
     counts: Any = grad.shape[2:]
-    rows, _ = _columns(input, kernel, stride, padding, dilation, groups, counts)
-    out = np.matmul(_by_group(grad, groups).transpose(0, 2, 1), rows)
+    columns = _columns(input, kernel, stride, padding, dilation, counts)
+    rows = _by_group(columns, groups).transpose(0, 1, 3, 2)
+    out = np.matmul(_by_group(grad, groups), rows).sum(0, dtype=grad.dtype)
     return out.reshape(grad.shape[1], input.shape[1] // groups, *kernel)
 
 
