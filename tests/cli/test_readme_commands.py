@@ -11,6 +11,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SHELL = "\n".join(re.findall(r"^```sh\n(.*?)^```$", README, re.MULTILINE | re.DOTALL))
+SCRIPT, SCRIPT_PRINTS = re.search(
+    r"in `fit\.py`:\n\n```python\n(.*?)```\n\n```text\n(.*?)```", README, re.DOTALL
+).groups()
 COMMANDS = re.findall(r"^\.venv/bin/(tinygrad-mnist .*|python -m reference.*)$", SHELL, re.M)
 
 
@@ -45,6 +48,8 @@ def test_readme_shows_commands():
     assert {command.split(" --")[0] for command in COMMANDS} == {
         "tinygrad-mnist train",
         "tinygrad-mnist parity softmax nn.functional.linear",
+        "tinygrad-mnist run fit.py",
+        "tinygrad-mnist compare fit.py",
         "python -m reference.train",
         "python -m reference.lockstep",
     }
@@ -52,7 +57,13 @@ def test_readme_shows_commands():
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_command(command, mnist_directory, tmp_path):
+    (tmp_path / "fit.py").write_text(SCRIPT, encoding="utf-8")
     printed = run(command, tmp_path, mnist_directory)
+    (tmp_path / "fit.py").unlink()
+    if command.startswith("tinygrad-mnist run"):
+        assert printed == SCRIPT_PRINTS
+    if command.startswith("tinygrad-mnist compare"):
+        assert printed.endswith("equal within 1000 ulp or 1e-06\n")
     if command.startswith("tinygrad-mnist train"):
         for row, shown in zip(rows(printed), rows(README), strict=True):
             assert row == pytest.approx(shown, abs=2e-4)  # BLAS differs from machine to machine

@@ -94,12 +94,12 @@ def _whole(report: Report) -> Iterator[tuple[str, ...]]:
         told = f"{len(texts.different)} differ"
     elif texts.rounded:
         told = f"{len(texts.rounded)} rounded"
-    yield ("lines printed", *map(str, texts.lines), "", "", "", told)
+    yield ("lines", *map(str, texts.lines), "", "", "", told)
     if not report.errors_equal or report.sides[0].error is not None:
         yield ("ended by", *map(_end, report.sides), "", "", "", _equal(report.errors_equal))
     counts = [str(side.steps) for side in report.sides]
     if counts != ["0", "0"]:
-        yield ("backward calls", *counts, "", "", "", _equal(counts[0] == counts[1]))
+        yield ("backward", *counts, "", "", "", _equal(counts[0] == counts[1]))
     if report.steps:
         losses = (f"{loss:.6g}" for loss in report.steps[-1].losses)
         yield ("last loss", *losses, *_worst(report.loss), _told(report.loss))
@@ -114,7 +114,7 @@ def _whole(report: Report) -> Iterator[tuple[str, ...]]:
     theirs, ours = (side.step_seconds for side in report.sides)
     if theirs and ours:
         times = (f"{1e3 * seconds:.3g} ms" for seconds in (theirs, ours))
-        yield ("time of a step", *times, "", "", "", f"× {ours / theirs:.2f}")
+        yield ("step time", *times, "", "", "", f"× {ours / theirs:.2f}")
 
 
 def _leaves(report: Report) -> Iterator[tuple[str, ...]]:
