@@ -11,7 +11,15 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+KOREAN = (ROOT / "README.ko.md").read_text(encoding="utf-8")
+
+
+def blocks(text):
+    """The fenced blocks of a text: language and content."""
+    return re.findall(r"^```(\w+)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+BLOCKS = blocks(README)
 EXAMPLES = [
     (code, output)
     for (language, code), (next_language, output) in pairwise(BLOCKS)
@@ -53,3 +61,15 @@ def test_pip_commands_are_what_make_runs():
 def test_make_targets_exist():
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert set(re.findall(r"(?<=[`\s])make ([a-z]+)", README)) <= targets
+
+
+def test_the_korean_readme_shows_the_same():
+    assert blocks(KOREAN) == BLOCKS
+    commands = r"`((?:make|tinygrad-mnist|TINYGRAD_MNIST_DATA)\b.*?)`"
+    assert set(re.findall(commands, README)) <= set(re.findall(commands, KOREAN))
+    assert len(re.findall(r"^## ", KOREAN, re.MULTILINE)) == README.count("\n## ")
+
+
+def test_the_readmes_link_to_each_other():
+    assert "](README.ko.md)" in README
+    assert "](README.md)" in KOREAN
