@@ -33,7 +33,8 @@ def _kept_where(kept: Array, x: Array) -> Array:
     """np.where(kept, x, 0) by bits: to branch at each number would take ten times as long."""
     whole = _WHOLE[x.itemsize]
     all_or_none = np.negative(kept.view(np.int8), dtype=whole)
-    return np.bitwise_and(x.view(whole), all_or_none).view(x.dtype)
+    result: Array = np.bitwise_and(x.view(whole), all_or_none).view(x.dtype)
+    return result
 
 
 @primitive

@@ -11,7 +11,9 @@ from tinygrad_mnist._tensor import zeros_like
 from .optimizer import (
     Group,
     Optimizer,
+    check_betas,
     check_lr,
+    check_tensor_setting,
     new_step_count,
     refuse_differentiable,
     to_scalar,
@@ -55,14 +57,13 @@ class Adam(Optimizer):
         fused: bool | None = None,
         decoupled_weight_decay: bool = False,
     ) -> None:
+        check_tensor_setting("lr", lr, capturable, foreach)
         check_lr(lr)
         if not eps >= 0.0:
             raise ValueError(f"Invalid epsilon value: {eps}")
-        for index, beta in enumerate(betas):
-            if not 0.0 <= beta < 1.0:
-                raise ValueError(f"Invalid beta parameter at index {index}: {beta}")
         if not weight_decay >= 0.0:
             raise ValueError(f"Invalid weight_decay value: {weight_decay}")
+        check_betas(betas, capturable, foreach)
         refuse_differentiable(differentiable)
         defaults = {
             "lr": lr,

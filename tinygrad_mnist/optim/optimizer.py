@@ -39,6 +39,59 @@ def check_lr(lr: Any) -> None:
         raise ValueError(f"Invalid learning rate: {lr}")
 
 
+def check_not_negative(**settings: float) -> None:
+    """ValueError for the first of the settings that is less than zero."""
+    for name, value in settings.items():
+        if not value >= 0.0:
+            raise ValueError(f"Invalid {name} value: {value}")
+
+
+def decayed(param: Any, grad: Any, group: Group) -> Any:
+    """The gradient, turned by `maximize`, with weight decay; decoupled, that shrinks `param`."""
+    decay = group["weight_decay"]
+    if group["maximize"]:
+        grad = -grad
+    if decay == 0:
+        return grad
+    if group.get("decoupled_weight_decay"):
+        param.mul_(1 - to_scalar(group["lr"]) * decay)
+        return grad
+    return grad.add(param, alpha=decay)
+
+
+def check_tensor_setting(name: str, value: Any, capturable: bool, foreach: bool | None) -> None:
+    """PyTorch's ValueErrors for a setting that comes in a tensor."""
+    if not isinstance(value, Tensor):
+        return
+    if foreach and not capturable:
+        raise ValueError(
+            f"{name} as a Tensor is not supported for capturable=False and foreach=True"
+        )
+    if value.numel() != 1:
+        raise ValueError(f"Tensor {name} must be 1-element")
+
+
+def check_betas(betas: tuple[Any, Any], capturable: bool, foreach: bool | None) -> None:
+    """ValueError unless both averages' rates are in [0, 1), and numbers or tensors alike."""
+    for index, beta in enumerate(betas):
+        if not 0.0 <= beta < 1.0:
+            raise ValueError(f"Invalid beta parameter at index {index}: {beta}")
+    kinds = [isinstance(beta, Tensor) for beta in betas]
+    if kinds[0] != kinds[1]:
+        raise ValueError("betas must be either both floats or both Tensors")
+    for index, beta in enumerate(betas):
+        check_tensor_setting(f"betas[{index}]", beta, capturable, foreach)
+
+
+def refuse_capturable(group: Group) -> None:
+    """PyTorch's error for steps to be captured as a CUDA graph, where tensors are on the CPU."""
+    if group.get("capturable"):
+        raise AssertionError(
+            "If capturable=True, params and state_steps must be on supported devices: "
+            "['cuda', 'xpu', 'hpu', 'privateuseone', 'xla']."
+        )
+
+
 def refuse_differentiable(differentiable: bool) -> None:
     """NotImplementedError for a step that is itself to be differentiated."""
     if differentiable:
@@ -131,6 +184,7 @@ class Optimizer:
                 loss = closure()
         with no_grad():
             for group in self.param_groups:
+                refuse_capturable(group)
                 for param in group["params"]:
                     grad = param.grad
                     if grad is not None:
