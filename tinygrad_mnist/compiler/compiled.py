@@ -10,6 +10,8 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
+
 from tinygrad_mnist.autograd.walk import reachable
 from tinygrad_mnist.nn import Module
 from tinygrad_mnist.record import RELEASED, TensorBase, state
@@ -300,7 +302,8 @@ def _graph_is_alive(tensor: Any) -> bool:
     record = tensor._record
     if record is None or record.primitive is None:
         return False
-    return any(r.saved is not RELEASED and any(r.saved) for r in reachable([record]))
+    saved = [kept for r in reachable([record]) if r.saved is not RELEASED for kept in r.saved]
+    return any(kept is not None and isinstance(kept[0], np.ndarray) for kept in saved)
 
 
 def _template(returned: Any, call: _Call, results: list[Value]) -> Any:
