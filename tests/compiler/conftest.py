@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tinygrad_mnist.compiler import build, products
+from tinygrad_mnist.compiler import build, images, products
 
 
 @pytest.fixture
@@ -11,7 +11,7 @@ def plain(monkeypatch):
     """Generated functions run as Python."""
 
     def load(text):
-        names = {"np": np, "products": products}
+        names = {"np": np, "images": images, "products": products}
         exec(text, names)
         return names["step"]
 

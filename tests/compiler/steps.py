@@ -34,3 +34,22 @@ def perceptron(make_optimizer):
         return loss
 
     return step, dict(model.named_parameters())
+
+
+def convolutional():
+    """Two convolutions and a pool, with momentum."""
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        nn.Conv2d(1, 4, 3, stride=2, padding=1), nn.ReLU(),
+        nn.Conv2d(4, 5, 3, stride=2, padding=1), nn.ReLU(), nn.AvgPool2d(2),
+    )  # fmt: skip
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+
+    def step(x, y):
+        loss = F.cross_entropy(model(x.view(-1, 1, 8, 8)).view(-1, 5), y)
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        return loss
+
+    return step, dict(model.named_parameters())

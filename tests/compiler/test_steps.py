@@ -5,6 +5,7 @@ import pytest
 
 import tinygrad_mnist as torch
 from tests.compiler import steps
+from tinygrad_mnist.compiler import choice, products
 
 
 def batches(count, rows, columns, classes):
@@ -56,3 +57,26 @@ OPTIMISERS = {
 def test_perceptrons_with_optimisers(name):
     data = batches(5, 7, 12, 5)
     assert_same_training(lambda: steps.perceptron(OPTIMISERS[name]), data)
+
+
+@pytest.mark.usefixtures("plain")
+def test_a_convolutional_step():
+    assert_same_training(steps.convolutional, batches(4, 6, 64, 5))
+
+
+PRODUCTS = [(16, 25, 9), (10, 64, 28), (84, 64, 10), (7, 12, 5), (5, 8, 7), (2, 4, 5)]
+
+
+@pytest.mark.parametrize("a_turned", [False, True])
+@pytest.mark.parametrize("b_turned", [False, True])
+@pytest.mark.parametrize("sizes", PRODUCTS)
+def test_every_way_to_multiply_gives_the_product(a_turned, b_turned, sizes):
+    m, k, n = sizes
+    rng = np.random.default_rng(0)
+    a = rng.standard_normal((k, m) if a_turned else (m, k)).astype(np.float32)
+    b = rng.standard_normal((n, k) if b_turned else (k, n)).astype(np.float32)
+    operands = (a.T if a_turned else a, b.T if b_turned else b)
+    for name in choice.candidates(a_turned, b_turned, m, k, n, np.dtype(np.float32)):
+        out = np.empty((m, n), np.float32)
+        getattr(products, name)(*operands, out)
+        np.testing.assert_allclose(out, operands[0] @ operands[1], rtol=1e-4, atol=1e-5)

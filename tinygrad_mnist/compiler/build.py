@@ -17,6 +17,7 @@ from pathlib import Path
 from tinygrad_mnist.kernels.switch import cache_directory
 
 from .passes.algebra import simplify
+from .passes.batch_last import put_batch_last
 from .passes.common_subexpressions import share_common_subexpressions
 from .passes.constant_folding import fold_constants
 from .passes.dead_code import remove_dead_code
@@ -29,6 +30,7 @@ Pass = Callable[[Program], Program]
 
 PASSES: tuple[Pass, ...] = (
     fold_constants,
+    put_batch_last,
     lower,
     fold_constants,
     share_common_subexpressions,
@@ -96,7 +98,7 @@ _HEAD = '''"""A training step, compiled by tinygrad_mnist; written by the progra
 import numba
 import numpy as np
 
-from tinygrad_mnist.compiler import products
+from tinygrad_mnist.compiler import images, products
 
 
 @numba.njit(error_model="numpy", nogil=True, fastmath={"contract", "reassoc"}, cache=True)
@@ -143,6 +145,7 @@ def _surroundings() -> bytes:
     digest = hashlib.sha256(sys.version.encode())
     for name in ("numba", "numpy", "llvmlite"):
         digest.update(importlib.metadata.version(name).encode())
-    for file in (*loops, package / "compiler" / "products.py"):
+    parts = [package / "compiler" / name for name in ("products.py", "images.py")]
+    for file in (*loops, *parts):
         digest.update(file.read_bytes())
     return digest.digest()

@@ -158,6 +158,8 @@ def _write_checks(writer: Writer) -> None:
                 writer.line("        return i")
 
 
+_IMAGE_LOOPS = ("gather_columns", "scatter_columns", "window_sum", "window_spread")
+_WINDOWS = ("sizes", "kernel", "stride", "start", "counts")
 _VIEWS = ("reshape", "permute", "slice")
 
 
@@ -176,6 +178,11 @@ def _write_call(writer: Writer, i: Instruction) -> None:
             text = f"{given}.reshape({out.shape})"
         writer.line(f"{out.name} = {text}")
         writer.places[out] = out.name
+        return
+    if i.op in _IMAGE_LOOPS and i.inputs[0] in writer.places:
+        windows = ", ".join(str(i.attributes[name]) for name in _WINDOWS)
+        given = writer.places[i.inputs[0]]
+        writer.line(f"images.{i.op}({given}, {_array_for(writer, out)}, {windows})")
         return
     if i.op != "mm" or any(v not in writer.places for v in i.inputs):
         raise Unsupported(i.op)
@@ -396,6 +403,9 @@ class LoopWriter:
             for i in inside:
                 self._write_element(i, index)
             writer.depth -= 1
+        for i in inside:
+            if loop.roles[i.output] == "row":
+                self._store(i.output, "i")
 
     def _write_row_value(self, i: Instruction) -> None:
         """One number a row, from other such numbers, or picked out of a row."""

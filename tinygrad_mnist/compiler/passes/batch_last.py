@@ -1,0 +1,197 @@
+"""Batch last: images are computed as (channels, height · width · batch), as products of matrices.
+
+A convolution is a product with the columns that its windows see; the gradient of its weight is a
+product with the same columns, which are gathered once. Each value of four dimensions gets a twin
+of two; what reads the value itself gets it turned back.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from tinygrad_mnist.compiler.expressions import EXPRESSIONS
+from tinygrad_mnist.compiler.program import Instruction, Number, Program, Shape, Value
+
+_CONVOLUTIONS = ("conv2d", "conv2d_input", "conv2d_weight")
+
+
+def put_batch_last(program: Program) -> Program:
+    """The program with its convolutions, and what lies between them, computed batch last."""
+    if not any(i.op in _CONVOLUTIONS for i in program.instructions):
+        return program
+    writer = _Writer()
+    for instruction in program.instructions:
+        if not writer.write(instruction):
+            for value in instruction.operands:
+                writer.turn_back(value)
+            writer.instructions.append(instruction)
+    for value in program.leaving():
+        writer.turn_back(value)
+    return program.with_instructions(writer.instructions).replaced(writer.substitutes)
+
+
+class _Writer:
+    """The instructions of the new program as they are written."""
+
+    def __init__(self) -> None:
+        self.instructions: list[Instruction] = []
+        self.twins: dict[Value, Value] = {}
+        self.substitutes: dict[Value, Value] = {}
+        self.only_twins: set[Value] = set()
+        self._writers: dict[str, Callable[[Instruction], bool]] = {
+            "conv2d": self._conv2d,
+            "conv2d_input": self._conv2d_input,
+            "conv2d_weight": self._conv2d_weight,
+            "add_bias": self._add_bias,
+            "window_sum": self._window,
+            "window_spread": self._window,
+            "sum": self._sum,
+            "reshape": self._reshape,
+        }
+
+    def do(self, op: str, inputs: tuple[Value, ...], shape: Shape, **attributes: Any) -> Value:
+        """Write one instruction; what it gives has the type of its first input that has one."""
+        kind = next(v.dtype for v in inputs if not isinstance(v, Number))
+        output = Value(shape, kind)
+        self.instructions.append(Instruction(op, inputs, attributes, output))
+        return output
+
+    def twin(self, value: Value) -> Value:
+        """The value batch last."""
+        if value not in self.twins:
+            batch, channels, height, width = value.shape
+            rows = self.do("reshape", (value,), (batch, channels * height * width))
+            turned = self.do("permute", (rows,), rows.shape[::-1], dims=(1, 0))
+            self.twins[value] = self.do("reshape", (turned,), _flat(value.shape))
+        return self.twins[value]
+
+    def turn_back(self, value: Value) -> None:
+        """See that a value which only its twin was computed of is there."""
+        if value not in self.only_twins or value in self.substitutes:
+            return
+        batch = value.shape[0]
+        rows = self.do("reshape", (self.twins[value],), (value.size // batch, batch))
+        turned = self.do("permute", (rows,), rows.shape[::-1], dims=(1, 0))
+        self.substitutes[value] = self.do("reshape", (turned,), value.shape)
+
+    def write(self, i: Instruction) -> bool:
+        """Write an instruction batch last, if it can be; whether it was."""
+        return self._writers.get(i.op, self._pointwise)(i)
+
+    def _made(self, value: Value, twin: Value) -> bool:
+        self.twins[value] = twin
+        self.only_twins.add(value)
+        return True
+
+    def _columns(self, x: Value, i: Instruction, kernel: Shape, counts: Shape) -> Value:
+        batch, channels = x.shape[:2]
+        shape = (channels * math.prod(kernel), math.prod(counts) * batch)
+        return self.do(
+            "gather_columns", (self.twin(x),), shape, **_windows(i, x.shape, kernel, counts)
+        )
+
+    def _conv2d(self, i: Instruction) -> bool:
+        x, weight = i.inputs
+        if not _is_plain(i):
+            return False
+        columns = self._columns(x, i, weight.shape[2:], i.output.shape[2:])
+        filters = self.do("reshape", (weight,), (weight.shape[0], columns.shape[0]))
+        return self._made(i.output, self.do("mm", (filters, columns), _flat(i.output.shape)))
+
+    def _conv2d_weight(self, i: Instruction) -> bool:
+        grad, x = i.inputs
+        if not _is_plain(i):
+            return False
+        columns = self._columns(x, i, i.output.shape[2:], grad.shape[2:])
+        turned = self.do("permute", (columns,), columns.shape[::-1], dims=(1, 0))
+        shape = (grad.shape[1], columns.shape[0])
+        product = self.do("mm", (self.twin(grad), turned), shape)
+        self.substitutes[i.output] = self.do("reshape", (product,), i.output.shape)
+        return True
+
+    def _conv2d_input(self, i: Instruction) -> bool:
+        grad, weight = i.inputs
+        if not _is_plain(i):
+            return False
+        twin = self.twin(grad)
+        shape = (weight.shape[0], weight.size // weight.shape[0])
+        filters = self.do("reshape", (weight,), shape)
+        turned = self.do("permute", (filters,), filters.shape[::-1], dims=(1, 0))
+        columns = self.do("mm", (turned, twin), (turned.shape[0], twin.shape[1]))
+        windows = _windows(i, i.output.shape, weight.shape[2:], grad.shape[2:])
+        out = self.do("scatter_columns", (columns,), _flat(i.output.shape), **windows)
+        return self._made(i.output, out)
+
+    def _add_bias(self, i: Instruction) -> bool:
+        x, bias = i.inputs[:2]
+        if x not in self.twins or bias.size != x.shape[1]:
+            return False
+        column = self.do("reshape", (bias,), (bias.size, 1))
+        return self._made(i.output, self.do("add", (self.twins[x], column), _flat(x.shape)))
+
+    def _window(self, i: Instruction) -> bool:
+        x, out = i.inputs[0], i.output
+        if len(x.shape) != 4 or (x not in self.twins and i.op == "window_sum"):
+            return False
+        images = (x if i.op == "window_sum" else out).shape
+        a = i.attributes
+        windows = {
+            "sizes": (images[1], images[2], images[3], images[0]),
+            "kernel": a["kernel"],
+            "stride": a["stride"],
+            "start": tuple([before for before, _ in a["borders"]]),
+            "counts": a["counts"],
+        }
+        return self._made(out, self.do(i.op, (self.twin(x),), _flat(out.shape), **windows))
+
+    def _sum(self, i: Instruction) -> bool:
+        x = i.inputs[0]
+        if x not in self.twins or i.attributes["dim"] != (0, 2, 3):
+            return False
+        total = self.do("sum", (self.twins[x],), (x.shape[1], 1), dim=(1,), keepdim=True)
+        self.substitutes[i.output] = self.do("reshape", (total,), i.output.shape)
+        return True
+
+    def _reshape(self, i: Instruction) -> bool:
+        """From (batch, channels, 1, 1) to (batch, channels): the twin is the transpose."""
+        x, out = i.inputs[0], i.output
+        if x not in self.only_twins or x.shape != (*out.shape, 1, 1):
+            return False
+        self.substitutes[out] = self.do("permute", (self.twins[x],), out.shape, dims=(1, 0))
+        return True
+
+    def _pointwise(self, i: Instruction) -> bool:
+        shape = i.output.shape
+        arrays = [v for v in i.inputs if v.size != 1]
+        if i.op not in EXPRESSIONS or len(shape) != 4 or not arrays:
+            return False
+        if any(v.shape != shape for v in arrays) or not any(v in self.twins for v in arrays):
+            return False
+        operands = tuple([v if v.size == 1 else self.twin(v) for v in i.inputs])
+        output = Value(_flat(shape), i.output.dtype)
+        self.instructions.append(Instruction(i.op, operands, i.attributes, output))
+        return self._made(i.output, output)
+
+
+def _flat(shape: Shape) -> Shape:
+    """(batch, channels, height, width) batch last."""
+    batch, channels, height, width = shape
+    return channels, height * width * batch
+
+
+def _is_plain(i: Instruction) -> bool:
+    a = i.attributes
+    return bool(a["groups"] == 1 and a["dilation"] == (1, 1))
+
+
+def _windows(i: Instruction, images: Shape, kernel: Shape, counts: Shape) -> dict[str, Any]:
+    """What the loops over windows are told."""
+    return {
+        "sizes": (images[1], images[2], images[3], images[0]),
+        "kernel": tuple(kernel),
+        "stride": i.attributes["stride"],
+        "start": tuple([before for before, _ in i.attributes["padding"]]),
+        "counts": tuple(counts),
+    }
