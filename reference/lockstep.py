@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 import tinygrad_mnist
 from reference import logistic as theirs
-from reference.train import FAILED, INTERRUPTED, learning_rate, positive_integer
+from reference.train import FAILED, INTERRUPTED, not_negative, positive_integer
 from tinygrad_mnist import kernels, train
 from tinygrad_mnist import logistic as ours
 from tinygrad_mnist.datasets import DataError, Digits
@@ -204,7 +204,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     add("--epochs", type=positive_integer, default=2, metavar="N", help="default: %(default)s")
     add("--steps", type=positive_integer, metavar="N", help="make so many steps, whatever --epochs")
     add("--batch-size", type=positive_integer, default=64, metavar="N", help="default: %(default)s")
-    add("--lr", type=learning_rate, default=0.5, help="learning rate (default: %(default)s)")
+    add("--lr", type=not_negative, default=0.5, help="learning rate (default: %(default)s)")
     add("--seed", type=int, default=0, help="default: %(default)s")
     add("--threads", type=positive_integer, default=1, metavar="N", help="default: %(default)s")
     add(

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from reference.data import CLASSES, PIXELS, Digits
 
 STAGES = ("raw", "functional", "module")
+EVALUATED = 2_000  # rows at a time where a model is only asked: what it computes stays small
 
 
 def log_softmax(x: Tensor) -> Tensor:
@@ -111,32 +112,49 @@ def _module_job(model: Logistic) -> Job:
     return Job(model, F.cross_entropy, dict(model.named_parameters()), update)
 
 
-def fit(job: Job, digits: Digits, epochs: int, batch_size: int, lr: float) -> Iterator[Epoch]:
-    """Trains for some epochs of batches in order, and yields each epoch's results as it ends."""
+def fit(
+    job: Job, digits: Digits, epochs: int, batch_size: int, lr: float, shuffle: bool = False
+) -> Iterator[Epoch]:
+    """Trains for some epochs, and yields each epoch's results as it ends.
+
+    Batches are taken in order, or in a new random order each epoch.
+    """
     for epoch in range(1, epochs + 1):
+        order = torch.randperm(len(digits.x_train)) if shuffle else None
         begin = _now(digits.x_train)
-        train_epoch(job, digits.x_train, digits.y_train, batch_size, lr)
+        train_epoch(job, digits.x_train, digits.y_train, batch_size, lr, order)
         seconds = _now(digits.x_train) - begin
         train = evaluate(job, digits.x_train, digits.y_train)
         valid = evaluate(job, digits.x_valid, digits.y_valid)
         yield Epoch(epoch, *train, *valid, seconds)
 
 
-def train_epoch(job: Job, x: Tensor, y: Tensor, batch_size: int, lr: float) -> None:
-    """One step of gradient descent for each batch, in order; the last batch may be smaller."""
+def train_epoch(
+    job: Job, x: Tensor, y: Tensor, batch_size: int, lr: float, order: Tensor | None = None
+) -> None:
+    """One step of gradient descent for each batch; the last batch may be smaller.
+
+    The rows are taken in ``order``, or as they come.
+    """
     for i in range((len(x) - 1) // batch_size + 1):
         start_i = i * batch_size
         end_i = start_i + batch_size
-        loss = job.loss_func(job.model(x[start_i:end_i]), y[start_i:end_i])
+        rows = slice(start_i, end_i) if order is None else order[start_i:end_i]
+        loss = job.loss_func(job.model(x[rows]), y[rows])
         loss.backward()
         job.update(lr)
 
 
 @torch.no_grad()
 def evaluate(job: Job, x: Tensor, y: Tensor) -> tuple[float, float]:
-    """Loss and accuracy over all rows at once."""
-    out = job.model(x)
-    return job.loss_func(out, y).item(), accuracy(out, y).item()
+    """Mean loss and accuracy over all rows."""
+    loss = right = 0.0
+    for start_i in range(0, len(x), EVALUATED):
+        xb, yb = x[start_i : start_i + EVALUATED], y[start_i : start_i + EVALUATED]
+        out = job.model(xb)
+        loss += job.loss_func(out, yb).item() * len(yb)
+        right += accuracy(out, yb).item() * len(yb)
+    return loss / len(x), right / len(x)
 
 
 def _now(work: Tensor) -> float:

@@ -38,24 +38,34 @@ def save_report(path: Path, settings: Mapping[str, object], history: Sequence[Ep
     path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
 
 
-def save_parameters(path: Path, parameters: Mapping[str, Tensor]) -> None:
-    """Writes the parameters by name in the safetensors format."""
+def save_parameters(path: Path, parameters: Mapping[str, Tensor], model: str) -> None:
+    """Writes the parameters by name in the safetensors format, and the model's name."""
     from safetensors.torch import save_file
 
-    save_file({name: tensor.detach().cpu() for name, tensor in parameters.items()}, path)
+    tensors = {name: tensor.detach().cpu() for name, tensor in parameters.items()}
+    save_file(tensors, path, {"model": model})
 
 
-def save_plot(path: Path, weights: Tensor, history: Sequence[Epoch]) -> None:
-    """Draws the weights of each digit as an image, and the losses epoch by epoch."""
+def images_of(parameters: Mapping[str, Tensor]) -> Tensor:
+    """Ten images of a model's first weights: those of the digits, hidden units or filters."""
+    if "weights" in parameters:
+        return parameters["weights"].T.reshape(10, 28, 28)
+    if "hidden.weight" in parameters:
+        return parameters["hidden.weight"][:10].reshape(10, 28, 28)
+    return parameters["conv1.weight"][:10, 0]
+
+
+def save_plot(path: Path, parameters: Mapping[str, Tensor], history: Sequence[Epoch]) -> None:
+    """Draws ten images of the first weights, and the losses epoch by epoch."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(10, 6), layout="constrained")
     images, losses = figure.subfigures(2, 1, height_ratios=(2, 1.5))
-    templates = weights.detach().cpu().T.reshape(10, 28, 28)
+    templates = images_of(parameters).detach().cpu()
     scale = templates.abs().max().item()
-    for digit, axes in enumerate(images.subplots(2, 5).flat):
-        axes.imshow(templates[digit].numpy(), cmap="RdBu_r", vmin=-scale, vmax=scale)
-        axes.set_title(str(digit))
+    for number, axes in enumerate(images.subplots(2, 5).flat):
+        axes.imshow(templates[number].numpy(), cmap="RdBu_r", vmin=-scale, vmax=scale)
+        axes.set_title(str(number))
         axes.set_axis_off()
     axes = losses.subplots()
     epochs = [epoch.epoch for epoch in history]

@@ -1,4 +1,4 @@
-"""Trains the tutorial's logistic model on MNIST in plain PyTorch: ``python -m reference.train``."""
+"""Trains the tutorial's models on MNIST in plain PyTorch: ``python -m reference.train``."""
 
 import argparse
 import importlib.util
@@ -10,7 +10,9 @@ from pathlib import Path
 import torch
 
 from reference.data import DataError, Digits, load
-from reference.logistic import STAGES, Epoch, Job, build, fit
+from reference.jobs import MOMENTUM_FOR, OPTIMIZERS, build, usual_lr
+from reference.logistic import STAGES, Epoch, Job, fit
+from reference.models import MODELS
 from reference.report import COLUMNS, PICTURES, row, save_parameters, save_plot, save_report
 
 FAILED = 1
@@ -26,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         digits = load(options.data)
         torch.manual_seed(options.seed)
         device = torch.device(options.device)
-        job = build(options.stage, device)
+        job = build(options, device)
         history, code = train(job, digits.to(device), options)
         write(job, history, digits.source, options)
     except (DataError, OSError) as error:
@@ -41,7 +43,8 @@ def train(job: Job, digits: Digits, options: argparse.Namespace) -> tuple[list[E
     print("  ".join(COLUMNS), flush=True)
     history: list[Epoch] = []
     try:
-        for epoch in fit(job, digits, options.epochs, options.batch_size, options.lr):
+        steps = (options.epochs, options.batch_size, options.lr, options.shuffle)
+        for epoch in fit(job, digits, *steps):
             history.append(epoch)
             print(row(epoch), flush=True)
     except KeyboardInterrupt:
@@ -54,7 +57,11 @@ def write(job: Job, history: list[Epoch], source: str, options: argparse.Namespa
     """Writes the files that the options name."""
     if options.json:
         settings = {
+            "model": options.model,
             "stage": options.stage,
+            "optimizer": options.optimizer,
+            "momentum": options.momentum,
+            "shuffle": options.shuffle,
             "epochs": options.epochs,
             "batch_size": options.batch_size,
             "lr": options.lr,
@@ -65,31 +72,48 @@ def write(job: Job, history: list[Epoch], source: str, options: argparse.Namespa
         }
         save_report(options.json, settings, history)
     if options.plot:
-        save_plot(options.plot, job.parameters["weights"], history)
+        save_plot(options.plot, job.parameters, history)
     if options.save:
-        save_parameters(options.save, job.parameters)
+        save_parameters(options.save, job.parameters, options.model)
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The options, checked; a mistake ends the program with a sentence and exit code 2."""
     parser = argparse.ArgumentParser(prog="python -m reference.train", description=__doc__)
     add = parser.add_argument
-    add("--stage", choices=STAGES, default="raw", help="default: %(default)s")
+    add("--model", choices=MODELS, default="logistic", help="default: %(default)s")
+    add("--stage", choices=STAGES, help="of the logistic model (default: raw)")
+    add("--optimizer", choices=OPTIMIZERS, default="sgd", help="default: %(default)s")
+    add("--momentum", type=not_negative, default=0.0, help="of sgd and rmsprop; 0.9 is usual")
+    add("--shuffle", action="store_true", help="take the digits in a new order each epoch")
     add("--data", default="auto", metavar="WHERE", help="auto, a folder of MNIST, or an .npz file")
     add("--epochs", type=positive_integer, default=2, metavar="N", help="default: %(default)s")
     add("--batch-size", type=positive_integer, default=64, metavar="N", help="default: %(default)s")
-    add("--lr", type=learning_rate, default=0.5, help="learning rate (default: %(default)s)")
+    add("--lr", type=not_negative, help="learning rate (default: by model and optimizer)")
     add("--seed", type=int, default=0, help="default: %(default)s")
     add("--threads", type=positive_integer, metavar="N", help="threads of PyTorch's CPU operations")
     add("--device", choices=("cpu", "cuda"), default="cpu", help="default: %(default)s")
     add("--json", type=Path, metavar="FILE", help="write settings and results")
-    add("--plot", type=Path, metavar="FILE", help="draw the weights as ten images, and the losses")
+    add("--plot", type=Path, metavar="FILE", help="draw weights as ten images, and the losses")
     add("--save", type=Path, metavar="FILE", help="write the parameters as safetensors")
     options = parser.parse_args(arguments)
     if options.device == "cuda" and not torch.cuda.is_available():
         parser.error("--device cuda: this PyTorch finds no CUDA device; use --device cpu")
+    _settle(parser, options)
     _check_files(parser, options)
     return options
+
+
+def _settle(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """Fills in what follows from other options, and finds what contradicts them."""
+    if options.stage is None:
+        options.stage = "raw" if options.model == "logistic" else "module"
+    if options.lr is None:
+        options.lr = usual_lr(options.model, options.optimizer, options.momentum)
+    if options.model != "logistic" and options.stage != "module":
+        parser.error(f"--stage {options.stage} is of the logistic model alone")
+    if options.momentum and options.optimizer not in MOMENTUM_FOR:
+        parser.error(f"--momentum is for {' and '.join(MOMENTUM_FOR)}, not {options.optimizer}")
 
 
 def _check_files(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
@@ -111,7 +135,7 @@ def positive_integer(text: str) -> int:
     return value
 
 
-def learning_rate(text: str) -> float:
+def not_negative(text: str) -> float:
     """The option's value as a finite number from 0 on."""
     value = float(text)
     if not math.isfinite(value) or value < 0:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import zlib
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
 
 class WriteError(Exception):
     """A file cannot be written; the message names it and says why."""
+
+
+class ReadError(Exception):
+    """A file is not what it should be; the message names it and says why."""
 
 
 @contextmanager
@@ -78,8 +83,20 @@ def _sync_folder(folder: Path) -> None:
             os.close(opened)
 
 
+def remove_leftovers(path: Path) -> None:
+    """Removes what runs left behind that were killed while they wrote to `path`."""
+    target = Path(os.path.realpath(path))
+    for leftover in target.parent.glob(f"{_prefix(target)}*.tmp"):
+        leftover.unlink(missing_ok=True)
+
+
 def _beside(target: Path) -> Path:
-    return target.with_name(f".tinygrad_mnist-{secrets.token_hex(4)}.tmp")
+    return target.with_name(f"{_prefix(target)}{secrets.token_hex(4)}.tmp")
+
+
+def _prefix(target: Path) -> str:
+    """How the names of the temporary files for a target begin: short, however long its own."""
+    return f".tinygrad_mnist-{zlib.crc32(os.fsencode(target.name)):08x}-"
 
 
 def _fault(path: Path, error: OSError) -> WriteError:

@@ -63,20 +63,34 @@ def _finite(results: dict[str, Any]) -> dict[str, Any]:
     return {name: value if math.isfinite(value) else None for name, value in results.items()}
 
 
-def as_safetensors(parameters: Mapping[str, Array]) -> bytes:
-    """The parameters by name in the safetensors format."""
+def as_safetensors(parameters: Mapping[str, Array], model: str) -> bytes:
+    """The parameters by name in the safetensors format, and the model's name as metadata."""
     from safetensors.numpy import save
 
-    return save(dict(parameters))
+    return save(dict(parameters), {"model": model})
+
+
+def images_of(parameters: Mapping[str, Array]) -> dict[str, Array]:
+    """Ten images of a model's first weights, by title: digits, hidden units or filters."""
+    if "weights" in parameters:
+        kind, images = "", parameters["weights"].T.reshape(10, 28, 28)
+    elif "hidden.weight" in parameters:
+        kind, images = "unit ", parameters["hidden.weight"][:10].reshape(10, 28, 28)
+    else:
+        kind, images = "filter ", parameters["conv1.weight"][:10, 0]
+    return {f"{kind}{number}": image for number, image in enumerate(images)}
 
 
 def as_picture(
-    weights: Array, losses: Sequence[tuple[float, float]], history: Sequence[Epoch], suffix: str
+    images: Mapping[str, Array],
+    losses: Sequence[tuple[float, float]],
+    history: Sequence[Epoch],
+    suffix: str,
 ) -> bytes:
-    """The weights of each digit as an image, above the loss of the batches and of the epochs.
+    """Weights as images, above the loss of the batches and of the epochs.
 
     Args:
-        weights: shape (784, 10).
+        images: ten of them, by title.
         losses: how many epochs had passed, and the loss of the batch then.
         history: the epochs that were completed.
         suffix: the kind of picture, one of `PICTURES`.
@@ -85,12 +99,12 @@ def as_picture(
 
     figure = Figure(figsize=(8, 5), layout="constrained")
     panels: Any = figure.subfigures(2, 1, height_ratios=(3, 2))
-    images, curve = panels
-    templates = np.ma.masked_invalid(weights.T.reshape(10, 28, 28))
-    scale = np.abs(templates.compressed()).max(initial=0) or 1.0
-    for digit, axes in enumerate(images.subplots(2, 5).flat):
-        axes.imshow(templates[digit], cmap="RdBu_r", vmin=-scale, vmax=scale)
-        axes.set_title(str(digit))
+    upper, curve = panels
+    shown = {title: np.ma.masked_invalid(image) for title, image in images.items()}
+    scale = max(np.abs(image.compressed()).max(initial=0) for image in shown.values()) or 1.0
+    for (title, image), axes in zip(shown.items(), upper.subplots(2, 5).flat, strict=True):
+        axes.imshow(image, cmap="RdBu_r", vmin=-scale, vmax=scale)
+        axes.set_title(title)
         axes.set_axis_off()
     _draw_losses(curve.subplots(), losses, history)
     buffer = BytesIO()

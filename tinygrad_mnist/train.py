@@ -20,26 +20,21 @@ from typing import TYPE_CHECKING
 import tinygrad_mnist as torch
 from tinygrad_mnist import datasets, kernels
 from tinygrad_mnist.datasets import archive
-from tinygrad_mnist.logistic import Epoch, accuracy, build
+from tinygrad_mnist.jobs import Settings, build
+from tinygrad_mnist.logistic import Epoch, accuracy
+
+__all__ = ["Result", "Run", "Settings", "Watch", "evaluate", "load", "train", "train_epoch"]
+
+EVALUATED = 2_000
+"""Rows at a time where a model is only asked: what it computes then stays small."""
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
 
     from tinygrad_mnist import Tensor
     from tinygrad_mnist.datasets import Digits
     from tinygrad_mnist.dtypes import Array
     from tinygrad_mnist.logistic import Job
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What fixes a run, besides the data; the defaults are the tutorial's."""
-
-    stage: str = "raw"
-    epochs: int = 2
-    batch_size: int = 64
-    lr: float = 0.5
-    seed: int = 0
 
 
 @dataclass
@@ -85,43 +80,111 @@ def load(where: str = "auto") -> Digits[Tensor]:
 
 
 def train(settings: Settings, digits: Digits[Tensor], watch: Watch | None = None) -> Result:
-    """Trains the logistic model; Ctrl-C ends it with the epochs that were completed.
-
-    Raises:
-        ValueError: `settings` names no stage that there is.
-    """
-    watch = Watch() if watch is None else watch
-    result = Result()
-    torch.manual_seed(settings.seed)
-    job = build(settings.stage)
-    try:
-        kernels.warm_up()
-        for epoch in fit(job, digits, settings, watch):
-            parameters = {name: p.detach().numpy().copy() for name, p in job.parameters.items()}
-            result = Result([*result.history, epoch], parameters)
-            watch.epoch(epoch)
-    except KeyboardInterrupt:
-        result.interrupted = True
-    return result
+    """Trains a model; Ctrl-C ends it with the epochs that were completed."""
+    return Run(settings).train(digits, watch)
 
 
-def fit(job: Job, digits: Digits[Tensor], settings: Settings, watch: Watch) -> Iterator[Epoch]:
-    """Trains on batches in order, and yields each epoch's results as it ends."""
-    for epoch in range(1, settings.epochs + 1):
-        begin = time.perf_counter()
-        train_epoch(job, *digits.train, settings.batch_size, settings.lr, watch)
-        seconds = time.perf_counter() - begin
-        yield Epoch(epoch, *evaluate(job, *digits.train), *evaluate(job, *digits.valid), seconds)
+class Run(Watch):
+    """A run as it goes on: what a checkpoint keeps, and all that comes next depends on."""
+
+    def __init__(self, settings: Settings) -> None:
+        torch.manual_seed(settings.seed)
+        self.settings = settings
+        self.job, self.optimizer = build(settings)
+        self.result = Result()
+        self.steps = 0
+        self.rows = 0
+        """The rows of the epoch that were trained on."""
+        self.seconds = 0.0
+        """The time they took."""
+        self.order_state = torch.get_rng_state()
+        """The random state from which the epoch's order was drawn."""
+
+    def train(
+        self,
+        digits: Digits[Tensor],
+        watch: Watch | None = None,
+        keep: Callable[[Run], None] | None = None,
+        every: int | None = None,
+    ) -> Result:
+        """Goes on until all epochs are complete, or Ctrl-C; may be called again after that.
+
+        Args:
+            digits: what to train on.
+            watch: is told of every step and epoch.
+            keep: is called with the run after every epoch, and after every so many steps.
+            every: how many.
+        """
+        self._watch = Watch() if watch is None else watch
+        self._keep = keep
+        self._every = every
+        try:
+            kernels.warm_up()
+            while len(self.result.history) < self.settings.epochs:
+                self._train_epoch(digits)
+        except KeyboardInterrupt:
+            self.result.interrupted = True
+        return self.result
+
+    def _train_epoch(self, digits: Digits[Tensor]) -> None:
+        """What is left of the epoch, and its results."""
+        settings, job = self.settings, self.job
+        if not self.rows:
+            self.order_state = torch.get_rng_state()
+        order = self._order(len(digits.train[0]))
+        self._begin = time.perf_counter() - self.seconds
+        train_epoch(job, *digits.train, settings.batch_size, settings.lr, self, order, self.rows)
+        seconds = time.perf_counter() - self._begin
+        results = (*evaluate(job, *digits.train), *evaluate(job, *digits.valid))
+        epoch = Epoch(len(self.result.history) + 1, *results, seconds)
+        parameters = {name: p.detach().numpy().copy() for name, p in job.parameters.items()}
+        self.result = Result([*self.result.history, epoch], parameters)
+        self.rows, self.seconds = 0, 0.0
+        if self._keep is not None:
+            self._keep(self)
+        self._watch.epoch(epoch)
+
+    def _order(self, rows: int) -> Tensor | None:
+        """The epoch's order, drawn again where the epoch is resumed; None is that of the data."""
+        if not self.settings.shuffle:
+            return None
+        resumed = self.rows > 0
+        state = torch.get_rng_state()
+        torch.set_rng_state(self.order_state)
+        order: Tensor = torch.randperm(rows)
+        if resumed:
+            torch.set_rng_state(state)
+        return order
+
+    def step(self, rows: int, loss: Tensor) -> None:
+        """Notes where the run is, and keeps it if it is time."""
+        self.rows = rows
+        self.steps += 1
+        self._watch.step(rows, loss)
+        if self._keep is not None and self._every and self.steps % self._every == 0:
+            self.seconds = time.perf_counter() - self._begin
+            self._keep(self)
 
 
 def train_epoch(
-    job: Job, x: Tensor, y: Tensor, batch_size: int, lr: float, watch: Watch | None = None
+    job: Job,
+    x: Tensor,
+    y: Tensor,
+    batch_size: int,
+    lr: float,
+    watch: Watch | None = None,
+    order: Tensor | None = None,
+    start: int = 0,
 ) -> None:
-    """One step of gradient descent for each batch, in order; the last batch may be smaller."""
+    """One step for each batch from row `start` on; the last batch may be smaller.
+
+    The rows are taken in `order`, or as they come.
+    """
     step = None if watch is None else watch.step
-    for start_i in range(0, len(x), batch_size):
+    for start_i in range(start, len(x), batch_size):
         end_i = start_i + batch_size
-        loss = job.loss_func(job.model(x[start_i:end_i]), y[start_i:end_i])
+        rows = slice(start_i, end_i) if order is None else order[start_i:end_i]
+        loss = job.loss_func(job.model(x[rows]), y[rows])
         loss.backward()
         job.update(lr)
         if step is not None:
@@ -130,6 +193,11 @@ def train_epoch(
 
 @torch.no_grad()
 def evaluate(job: Job, x: Tensor, y: Tensor) -> tuple[float, float]:
-    """Loss and accuracy over all rows at once."""
-    out = job.model(x)
-    return job.loss_func(out, y).item(), accuracy(out, y).item()
+    """Mean loss and accuracy over all rows."""
+    loss = right = 0.0
+    for start_i in range(0, len(x), EVALUATED):
+        xb, yb = x[start_i : start_i + EVALUATED], y[start_i : start_i + EVALUATED]
+        out = job.model(xb)
+        loss += job.loss_func(out, yb).item() * len(yb)
+        right += accuracy(out, yb).item() * len(yb)
+    return loss / len(x), right / len(x)

@@ -15,6 +15,7 @@ LARGE = {
     "hypothesis",
     "matplotlib",
     "numba",
+    "PIL",
     "platformdirs",
     "pytest",
     "requests",

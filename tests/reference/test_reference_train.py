@@ -68,7 +68,11 @@ def test_report_and_table(arrays, tmp_path, capsys):
     history = report.pop("history")
     assert report.pop("versions")["torch"] == torch.__version__
     assert report == {
+        "model": "logistic",
         "stage": "module",
+        "optimizer": "sgd",
+        "momentum": 0.0,
+        "shuffle": False,
         "epochs": 3,
         "batch_size": 16,
         "lr": 0.1,

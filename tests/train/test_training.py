@@ -112,6 +112,6 @@ def test_infinite_losses_are_null_in_json(digits):
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 0.0])
 def test_a_picture_of_numbers_that_cannot_be_drawn(value):
     epoch = logistic.Epoch(1, value, 0.5, value, 0.5, 1.0)
-    weights = np.full((784, 10), value, np.float32)
+    weights = report.images_of({"weights": np.full((784, 10), value, np.float32)})
     losses = [(0.5, 2.0), (1.0, value)]
     assert report.as_picture(weights, losses, [epoch], ".png").startswith(b"\x89PNG")

@@ -4,13 +4,16 @@ from typing import Annotated
 
 import typer
 
-from tinygrad_mnist.cli import compare, data, parity, run, train
+from tinygrad_mnist.cli import compare, data, evaluate, parity, predict, run, train
 
 HELP = (
     "A tensor engine with automatic differentiation, small enough to read, trained on MNIST.\n\n"
     "\b[bold]Examples[/bold]\n"
     "  [cyan]tinygrad-mnist train[/cyan]          train the tutorial's model\n"
     "  [cyan]tinygrad-mnist train --help[/cyan]   what else it can train, and what it can write\n"
+    "  [cyan]tinygrad-mnist eval MODEL[/cyan]     how good a trained model is\n"
+    "  [cyan]tinygrad-mnist predict MODEL digit.png[/cyan]\n"
+    "                                which digit a model sees in a picture\n"
     "  [cyan]tinygrad-mnist data info[/cyan]      where MNIST is looked for, and what is found\n"
     "  [cyan]tinygrad-mnist data show[/cyan]      some digits, drawn in the terminal\n"
     "  [cyan]tinygrad-mnist run my.py[/cyan]      a PyTorch script on this engine\n"
@@ -27,6 +30,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command(help=train.HELP)(train.train)
+app.command("eval", help=evaluate.HELP)(evaluate.evaluate)
+app.command(help=predict.HELP)(predict.predict)
 app.add_typer(data.app, name="data")
 app.command(help=parity.HELP)(parity.parity)
 app.command(help=run.HELP, context_settings=run.CONTEXT)(run.run)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tinygrad_mnist.cli.digits import load
 from tinygrad_mnist.cli.faults import told_in_a_sentence
-from tinygrad_mnist.cli.train import WHERE_HELP, load
+from tinygrad_mnist.cli.train_options import WHERE_HELP
 
 if TYPE_CHECKING:
     from tinygrad_mnist.dtypes import Array
@@ -61,12 +62,12 @@ def show(
         for start in range(0, len(labels), in_a_row):
             row = slice(start, start + in_a_row)
             typer.echo("  ".join(f"{label:<28}" for label in labels[row]).rstrip())
-            for lines in zip(*(_drawn(image) for image in images[row]), strict=True):
+            for lines in zip(*(drawn(image) for image in images[row]), strict=True):
                 typer.echo("  ".join(lines).rstrip())
         typer.echo(f"data: {digits.description}")
 
 
-def _drawn(image: Array) -> list[str]:
+def drawn(image: Array) -> list[str]:
     """Fourteen lines of 28 characters, each the mean of two pixels, one under the other."""
     plain, fine = _SHADES
     shades = fine if (sys.stdout.encoding or "").lower().startswith("utf") else plain

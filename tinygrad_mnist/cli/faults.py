@@ -19,12 +19,12 @@ def complain(fault: object) -> None:
 def told_in_a_sentence() -> Iterator[None]:
     """Ends the program with a sentence and an exit code when data or a file is at fault."""
     from tinygrad_mnist.datasets import DataError
-    from tinygrad_mnist.files import WriteError
+    from tinygrad_mnist.files import ReadError, WriteError
 
     try:
         yield
         sys.stdout.flush()
-    except (DataError, WriteError) as error:
+    except (DataError, ReadError, WriteError) as error:
         complain(error)
         raise typer.Exit(FAILED) from error
     except BrokenPipeError:  # whoever read the output has enough of it

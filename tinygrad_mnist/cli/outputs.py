@@ -27,6 +27,7 @@ class Outputs:
     json: Path | None
     plot: Path | None
     save: Path | None
+    checkpoint: Path | None = None
 
     def check(self) -> None:
         """Finds before the training what would fail after it.
@@ -35,9 +36,12 @@ class Outputs:
             WriteError: a file cannot be written.
             typer.BadParameter: two files are one, or no kind of picture has that name.
         """
-        paths = [path for path in (self.json, self.plot, self.save) if path is not None]
+        named = (self.json, self.plot, self.save, self.checkpoint)
+        paths = [path for path in named if path is not None]
         if len({os.path.realpath(path) for path in paths}) < len(paths):
-            raise typer.BadParameter("--json, --plot and --save: expected a file for each")
+            raise typer.BadParameter(
+                "--json, --plot, --save and --checkpoint: expected a file for each"
+            )
         if self.plot is not None and self.plot.suffix.lower() not in report.PICTURES:
             kinds = ", ".join(report.PICTURES)
             raise typer.BadParameter(f"--plot {self.plot}: expected a name that ends in {kinds}")
@@ -75,8 +79,8 @@ class Outputs:
         if self.json is not None:
             yield self.json, report.as_json(asdict(settings), data, result.history)
         if self.save is not None:
-            yield self.save, report.as_safetensors(result.parameters)
+            yield self.save, report.as_safetensors(result.parameters, settings.model)
         if self.plot is not None:
-            weights = result.parameters["weights"]
+            images = report.images_of(result.parameters)
             suffix = self.plot.suffix.lower()
-            yield self.plot, report.as_picture(weights, losses, result.history, suffix)
+            yield self.plot, report.as_picture(images, losses, result.history, suffix)

@@ -38,11 +38,11 @@ class Log(Watch):
 class Bar(Watch):
     """A bar on stderr with the loss of the latest batch and the samples per second."""
 
-    def __init__(self, progress: Progress, epochs: int, rows: int) -> None:
+    def __init__(self, progress: Progress, epochs: int, rows: int, passed: int = 0) -> None:
         self.progress = progress
         self.epochs = epochs
         self.rows = rows
-        self.passed = 0
+        self.passed = passed
         self.due = 0.0
         self.first: tuple[float, int] | None = None
         """When the epoch's first step was over, and how many rows it took."""
@@ -83,10 +83,10 @@ class Bar(Watch):
 class Losses(Watch):
     """Another watch, and besides a note of each batch's loss, for the picture."""
 
-    def __init__(self, other: Watch, rows: int) -> None:
+    def __init__(self, other: Watch, rows: int, passed: int = 0) -> None:
         self.other = other
         self.rows = rows
-        self.passed = 0
+        self.passed = passed
         self.noted: list[tuple[float, float]] = []
 
     def step(self, rows: int, loss: Tensor) -> None:
