@@ -186,6 +186,40 @@ def test_a_notebook_with_seeds_and_one_step_more(write):
     assert not report.equal
 
 
+def test_a_process_that_dies_is_told_and_its_forks_say_nothing(write):
+    report = compare_script(
+        write(
+            "dies.py",
+            """
+            import os
+            import torch
+
+            w = torch.ones(1, requires_grad=True)
+            (w * 2).backward()
+            child = os.fork()
+            if not child:
+                (w * 3).backward()
+                raise SystemExit
+            os.waitpid(child, 0)
+            if "tinygrad" in torch.__version__:
+                os._exit(0)
+            """,
+        )
+    )
+    assert [side.steps for side in report.sides] == [1, 1]
+    assert report.sides[0].error is None
+    assert report.sides[1].error == "its process ended with code 0"
+    assert not report.equal
+
+
+def test_a_gpu_that_is_not_there(write):
+    torch = pytest.importorskip("torch")
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a CUDA device")
+    with pytest.raises(ScriptError, match="no CUDA device here"):
+        compare_script(write("any.py", "print(1)\n"), device="cuda")
+
+
 def test_without_pytorch_a_sentence_says_so(write, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)

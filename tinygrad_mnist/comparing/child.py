@@ -26,8 +26,8 @@ def main(engine: str, path: str, arguments: list[str], options: dict[str, Any]) 
     """Run the script on the engine called "torch" or "tinygrad_mnist", recording it.
 
     What is recorded leaves through standard output; what the script prints goes to the files
-    named in `options`, which also holds "notebook", "threads", "seed", "watched_steps" and
-    "lockstep".
+    named in `options`, which also holds "notebook", "threads", "seed", "watched_steps",
+    "lockstep" and "device".
     """
     events = os.fdopen(os.dup(1), "wb")
     orders = os.fdopen(os.dup(0), "rb")
@@ -41,6 +41,9 @@ def main(engine: str, path: str, arguments: list[str], options: dict[str, Any]) 
     namespace = be_main(program, arguments, answered=engine != "torch")
     follows = options["lockstep"] and engine != "torch"
     recorder = Recorder(chosen, events, options["watched_steps"], orders if follows else None)
+    if options["device"] == "cuda" and engine == "torch" and not chosen.has_gpu():
+        recorder.end({"fault": "PyTorch finds no CUDA device here: --device cuda needs one"})
+        return
     recorder.begin()
     words: dict[str, Any] = {}
     try:

@@ -69,14 +69,12 @@ def compare_script(
         ]
         _follow(report, *processes)
         for side, process in zip(report.sides, processes, strict=True):
-            if process.wait() != 0 and side.error is None:
-                side.error = f"its process ended with {process.returncode}"
+            if process.wait() != 0 or not side.ended:
+                side.error = side.error or f"its process ended with code {process.returncode}"
         texts = [_text(Path(folder) / f"{engine}.out") for engine in ENGINES]
         for side, engine in zip(report.sides, ENGINES, strict=True):
             side.stderr = _text(Path(folder) / f"{engine}.err")
     report.texts = compare_texts(*texts)
-    if device == "cuda" and report.sides[0].error == "no CUDA":
-        raise ScriptError("PyTorch finds no CUDA device here: --device cuda needs one")
     return report
 
 
@@ -160,6 +158,9 @@ def _note(side: Side, event: Message) -> None:
         side.seconds.append(words["seconds"])
         side.watched.append(words["watched"])
     elif words["kind"] == "end":
+        if "fault" in words:
+            raise ScriptError(words["fault"])
+        side.ended = True
         side.error = words.get("error")
         side.place = words.get("place", "")
         side.exit = words.get("exit")

@@ -40,6 +40,9 @@ class Engine(Protocol):
     def watch_operations(self, note: NoteOperation | None) -> None:
         """Tell `note` of every operation from now on; None ends it."""
 
+    def has_gpu(self) -> bool:
+        """Whether it finds a GPU that scripts can ask for."""
+
     def wait(self) -> None:
         """Until everything asked for is computed."""
 

@@ -63,6 +63,10 @@ class TinygradMnist:
 
         observe.set(observer)
 
+    def has_gpu(self) -> bool:
+        """As `Engine.has_gpu`."""
+        return False
+
     def wait(self) -> None:
         """Nothing: an operation that was called has been computed."""
 

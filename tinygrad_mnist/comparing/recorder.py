@@ -69,7 +69,7 @@ class Recorder:
         self._kept: dict[str, Any] = {}
         """The last leaf of each name, kept to tell of it at the end."""
         self._operations: list[tuple[Any, tuple[int, ...], str, Array]] = []
-        os.register_at_fork(after_in_child=self._rest)
+        os.register_at_fork(after_in_child=self._fall_silent)
 
     def begin(self) -> None:
         """From now on."""
@@ -88,8 +88,10 @@ class Recorder:
         told = {"kind": "end", "leaves": list(self._kept), "devices": devices, **words}
         self._send(told, arrays)
 
-    def _rest(self) -> None:
+    def _fall_silent(self) -> None:
+        """In a process that was forked off: what happens there is not told."""
         self._resting = True
+        self.events = open(os.devnull, "wb")  # noqa: SIM115
 
     def _overlooked(self, caller: Any) -> bool:
         """Whether a call is not the script's own: made inside of the engine, or elsewhere."""
@@ -180,6 +182,8 @@ class Recorder:
             place = "" if frame is None else f"{frame.f_code.co_filename}\0{frame.f_lineno}"
             numbers = sample(self.engine.array(tensor))
             self._operations.append((name, tuple(tensor.shape), place, numbers))
+        except (NotImplementedError, RuntimeError, TypeError):
+            pass  # a result that has no numbers to look at, such as those of functorch
         finally:
             self._resting = False
 

@@ -30,6 +30,8 @@ class Side:
     """What ended the script, if an error did."""
     place: str = ""
     exit: int | str | None = None
+    ended: bool = False
+    """Whether the script came to its end, be it by an error."""
     devices: tuple[str, ...] = ()
     stderr: str = ""
 

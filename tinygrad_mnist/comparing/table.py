@@ -59,6 +59,9 @@ def verdict(report: Report) -> list[str]:
         if side.error is not None:
             said.append(f"{name} ended with an error{_at(side.place)}: {side.error}")
     said += report.odd
+    asked_for = report.settings["device"]
+    if asked_for != "cpu" and not any(asked_for in name for name in report.sides[0].devices):
+        said.append(f"PyTorch computed on the CPU: the script does not ask for {asked_for}")
     operation = report.operations.first
     if operation is not None:
         place = operation.place.replace("\0", ", line ")

@@ -39,7 +39,7 @@ class PyTorch:
 
     def array(self, tensor: Any) -> Array:
         """As `Engine.array`."""
-        dense = tensor.detach().cpu()
+        dense = tensor.detach().to_dense().cpu() if tensor.is_sparse else tensor.detach().cpu()
         if dense.dtype in (self.torch.bfloat16, self.torch.float16):
             dense = dense.float()
         return np.array(dense.numpy())
@@ -73,6 +73,10 @@ class PyTorch:
         if note is not None:
             self._watching = _watching_mode(self.torch, note)
             self._watching.__enter__()
+
+    def has_gpu(self) -> bool:
+        """As `Engine.has_gpu`."""
+        return bool(self.torch.cuda.is_available())
 
     def wait(self) -> None:
         """As `Engine.wait`."""
