@@ -380,10 +380,10 @@ def current_record(tensor: TensorBase) -> Record | None:
     if view is None or view[1] == tensor._counter[0]:
         return tensor._record
     base, _, steps, reason = view
-    if base._record is not None:
+    old = tensor._record
+    if base._record is not None or (old is not None and old.primitive is not None):
         if not state.grad_enabled:
-            return tensor._record
-        old = tensor._record
+            return old
         if reason is not None:
             raise changed_view_error(old, reason, "its base or another view of its base has been")
         tensor._record = make_record(

@@ -40,9 +40,18 @@ BINARY = {
     "div": lambda x, y: x / (1 + y * y),
     "maximum": lambda x, y: x.maximum(y),
     "minimum": lambda x, y: x.minimum(y),
-    "matmul": operator.matmul,
+    # Of batches PyTorch folds some into one product, and calls the results by other names.
+    "matmul": lambda x, y: x @ y if max(x.ndim, y.ndim) < 3 else (x @ y).clone(),
     "choose": lambda x, y: x.where(x > y, y),
     "square of the difference": lambda x, y: ((x - y) ** 2).mean(),
+}
+
+SEVERAL = {
+    "unbind": lambda x: x.unbind(0),
+    "split": lambda x: x.split(2, dim=-1),
+    "chunk": lambda x: x.chunk(2),
+    "tensor_split": lambda x: x.tensor_split(2),
+    "rows": lambda x: tuple(x),
 }
 
 IN_PLACE = {
@@ -52,6 +61,9 @@ IN_PLACE = {
     "*=": operator.imul,
     "copy_": lambda x, y: x.copy_(y),
     "add_ with alpha": lambda x, y: x.add_(y, alpha=-0.5),
+    "mul_ by what is bounded": lambda x, y: x.mul_(y.tanh()),
+    "x[:1] += y": lambda x, y: x[:1].add_(y),
+    "x.t() *= y": lambda x, y: x.mT.mul_(y.sigmoid()),
 }
 
 IN_PLACE_ALONE = {
@@ -64,6 +76,12 @@ IN_PLACE_ALONE = {
     "neg_": lambda x: x.neg_(),
     "x[...] = 2": lambda x: operator.setitem(x, ..., 2.0),
     "x[0] = 1": lambda x: operator.setitem(x, 0, 1.0),
+    "clamp_": lambda x: x.clamp_(-1, 1),
+    "sigmoid_": lambda x: x.sigmoid_(),
+    "sin_": lambda x: x.sin_(),
+    "x[..., :1] *= x": lambda x: x[..., :1].mul_(x.detach()[..., :1].clone()),
+    "diagonal": lambda x: x.diagonal().mul_(0.5),
+    "x.view(-1)[0] = 1": lambda x: operator.setitem(x.view(-1), 0, 1.0),
 }
 
 HOOKS = {

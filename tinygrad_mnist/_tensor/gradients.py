@@ -13,6 +13,7 @@ from tinygrad_mnist.record import (
     RemovableHandle,
     TensorBase,
     current_record,
+    hand_over,
     wrap,
 )
 
@@ -101,7 +102,7 @@ class Gradients(TensorBase):
     @property
     def retains_grad(self) -> bool:
         """Whether a non-leaf keeps its gradient, as `retain_grad` asks."""
-        record = current_record(self)
+        record = self._record or self.__dict__.get("_resting_leaf")
         return record is not None and record.watch is not None and record.watch.retains_grad
 
     @property
@@ -119,7 +120,8 @@ class Gradients(TensorBase):
     def grad(self, value: Tensor | None) -> None:
         if value is not None:
             self._check_gradient(value)
-        record = current_record(self)
+        forbidden = self._view is not None and self._view[3] is not None
+        record = self._record if forbidden else current_record(self)
         if record is None:
             if value is None and "_resting_leaf" not in self.__dict__:
                 return
@@ -168,6 +170,8 @@ class Gradients(TensorBase):
 
     def retain_grad(self) -> None:
         """Keep the gradient of this non-leaf in `.grad` too."""
+        if self._record is not None and self.retains_grad:
+            return
         record = current_record(self)
         if record is None:
             raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
@@ -206,6 +210,12 @@ class Gradients(TensorBase):
                 "these gradients. To fix this error, please refer to the Optimizer.zero_grad() "
                 "function in torch/optim/optimizer.py as the solution."
             )
+        record = self._record
+        if record is not None:
+            leaf = record if isinstance(record, AccumulateGrad) else AccumulateGrad(self)
+            if leaf is not record:
+                hand_over(record, leaf)
+            self.__dict__["_resting_leaf"] = leaf
         self._record = None
         return self
 

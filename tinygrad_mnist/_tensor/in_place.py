@@ -242,6 +242,7 @@ def copy(target: Tensor, other: Any, non_blocking: bool = False) -> Tensor:
 def setitem(target: Tensor, index: Any, value: Any) -> None:
     """`target[index] = value` for a tensor or a number."""
     region, arrays = read_index(index, target._array.shape)
+    one = not isinstance(value, TensorBase) or value._array.ndim == 0
     if isinstance(value, TensorBase):
         value = _values_for(target, value, region, arrays)
     elif isinstance(value, bool | int | float | np.generic):
@@ -256,7 +257,6 @@ def setitem(target: Tensor, index: Any, value: Any) -> None:
     if region is WHOLE and arrays is not None:
         name = "IndexPutBackward0"
     elif region is WHOLE:
-        one = not isinstance(value, TensorBase) or value._array.ndim == 0
         name = "FillBackward3" if one and target._array.ndim else "CopyBackwards"
     write(target, value, region, arrays, name)
 

@@ -121,12 +121,11 @@ def backward(
     if inputs is None:
         walk(starts, keep=keep, create_graph=create_graph)
         return
-    if any(isinstance(t, TensorBase) and current_record(t) is None for t in targets):
-        raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
-    only = set(_records(targets))
-    for record in only:
-        if record.primitive is not None:
-            record.watched().retains_grad = True
+    only = set()
+    for tensor in targets:
+        if isinstance(tensor, TensorBase):
+            tensor.retain_grad()  # type: ignore[attr-defined]
+        only.update(_records((tensor,)))
     walk(starts, keep=keep, create_graph=create_graph, only=only)
 
 

@@ -35,7 +35,7 @@ def heed(record: Record, watch: Watch, gradient: Gradient, owned: set[Record]) -
     if watch.hooks:
         owned.discard(record)
         gradient = run_hooks(watch.hooks, gradient)
-    if watch.retains_grad:
+    if watch.retains_grad and record.primitive is not None:
         kept = gradient if isinstance(gradient, TensorBase) else wrap(gradient)
         watch.grad = clone(kept) if watch.grad is None else watch.grad + kept
     return gradient

@@ -41,12 +41,12 @@ def unpack(record: Record, which: int, as_tensor: bool) -> Any:
 
 
 def release(record: Record) -> None:
-    """Let go of a record's saved arrays (numbers may stay: a second walk needs nothing else)."""
+    """Let go of what a record has saved; a record that saved nothing can be walked again."""
     context = record.attributes.get("ctx")
     if context is not None and context._saved:
         context._saved = None
     for saved in record.saved:
-        if saved is not None and saved[0].__class__ is _ndarray:
+        if saved is not None:
             record.saved = RELEASED
             return
     for value in record.attributes.values():

@@ -79,7 +79,7 @@ def walk(
     owned: set[Record] = set()
     arrived: dict[Record, Gradient] = {}
     for record, gradient in starts:
-        if wanted is None or record in wanted:
+        if wanted is None or record in wanted or len(starts) == 1:
             add(pending, owned, record, gradient, False)
     with _GradMode(create_graph), np.errstate(all="ignore"):
         for record in order:
@@ -93,7 +93,8 @@ def walk(
             if record.watch is not None:
                 gradient = heed(record, record.watch, gradient, owned)
             if not works:
-                arrived[record] = gradient
+                if only is not None and record in only:
+                    arrived[record] = gradient
                 continue
             if isinstance(record, AccumulateGrad):
                 accumulate(record, gradient, record in owned)

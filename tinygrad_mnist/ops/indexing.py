@@ -102,6 +102,8 @@ def index_put(input: Array, values: Any, *, region: Key, arrays: Key | None) -> 
 def put(array: Array, arrays: Key | None, values: Any) -> None:
     """Write `values` into an array, at the places that arrays of indices name (None: at all)."""
     try:
+        if arrays is not None and isinstance(values, np.ndarray) and values.size == 0:
+            np.broadcast_to(values, array[arrays].shape)  # which NumPy leaves out here
         array[... if arrays is None else arrays] = values
     except IndexError:
         explain_arrays(arrays or (), array.shape)

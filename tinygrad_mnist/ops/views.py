@@ -77,8 +77,7 @@ def rebase(target: TensorBase, record: Record) -> None:
     Other views of the base get theirs when they are next asked for it.
     """
     if target._view is None:
-        hand_over(target._record, record)
-        target._record = record
+        _take(target, record)
         return
     base, _, steps, reason = target._view
     target._view = (base, OUTDATED, steps, reason)
@@ -86,6 +85,11 @@ def rebase(target: TensorBase, record: Record) -> None:
         _copy_slices, (current_record(base), record), base._array, {"steps": steps},
         _copy_slices.record_type,
     )  # fmt: skip
-    hand_over(base._record, newer)
-    base._record = newer
+    _take(base, newer)
     current_record(target)
+
+
+def _take(tensor: TensorBase, record: Record) -> None:
+    """Give a tensor a newer record, which takes its `.grad` over (that of a leaf at rest, too)."""
+    hand_over(tensor._record or tensor.__dict__.pop("_resting_leaf", None), record)
+    tensor._record = record
