@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 
 from tinygrad_mnist.testing import operations, report
 from tinygrad_mnist.testing.operations.families import unary
@@ -29,11 +28,6 @@ def wrong(monkeypatch):
     monkeypatch.setattr(operations, "OPERATIONS", (row,))
 
 
-@pytest.fixture(autouse=True)
-def _environment_is_put_back(monkeypatch, tmp_path_factory):
-    monkeypatch.setenv("HYPOTHESIS_STORAGE_DIRECTORY", str(tmp_path_factory.mktemp("hypothesis")))
-
-
 def test_prints_a_row_for_each_operation_and_their_sum(command):
     result = command("parity", "exp", "sum", *QUICK)
     assert result.exit_code == 0
@@ -52,7 +46,7 @@ def test_writes_what_it_measured(command, tmp_path):
     content = json.loads(data.read_text())
     assert [row["operation"] for row in content["rows"]] == ["exp"]
     assert content["totals"]["samples"] == content["rows"][0]["samples"] > 0
-    assert set(content["versions"]) >= {"PyTorch", "NumPy", "Hypothesis", "Python"}
+    assert set(content["versions"]) >= {"PyTorch", "NumPy", "Python"}
 
 
 def test_a_seed_fixes_the_samples(command):
@@ -85,14 +79,18 @@ def test_an_unknown_operation_is_told_in_a_sentence(name, sentence, command):
     assert sentence in words(result.stderr)
 
 
-@pytest.mark.parametrize(("package", "extra"), [("torch", "reference"), ("hypothesis", "testing")])
-def test_what_is_not_installed_is_told_in_a_sentence(package, extra, command, monkeypatch):
-    monkeypatch.setitem(sys.modules, package, None)
+def test_without_pytorch_it_says_what_to_install(command, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
     result = command("parity", "exp")
     assert result.exit_code == 1
     assert result.stderr == (
-        f"error: {package} is not installed: pip install 'tinygrad_mnist[{extra}]'\n"
+        "error: PyTorch is not installed: pip install 'tinygrad_mnist[reference]'\n"
     )
+
+
+def test_needs_no_hypothesis(command, monkeypatch):
+    monkeypatch.setitem(sys.modules, "hypothesis", None)
+    assert command("parity", "exp", *QUICK).exit_code == 0
 
 
 def test_files_that_cannot_be_written_are_found_before_anything_is_measured(
@@ -110,14 +108,8 @@ def test_two_files_are_not_one(command, tmp_path):
     assert "expected a file for each" in words(result.stderr)
 
 
-def test_hypothesis_keeps_the_settings_of_its_caller(command):
-    before = settings.default
-    command("parity", "exp", *QUICK)
-    assert settings.default is before
-
-
 def test_help_says_what_to_install(command):
-    assert "tinygrad_mnist[reference,testing]" in words(command("parity", "--help").stdout)
+    assert "tinygrad_mnist[reference]" in words(command("parity", "--help").stdout)
 
 
 def test_help_shows_examples(command):

@@ -23,9 +23,13 @@ BY_METHOD = (
 )  # fmt: skip
 NOT_OPERATIONS = {
     "settings of the process, which compute nothing": (
-        "get_default_device", "get_default_dtype", "get_num_threads", "is_grad_enabled",
+        "are_deterministic_algorithms_enabled", "get_float32_matmul_precision",
+        "get_num_interop_threads", "set_float32_matmul_precision", "set_num_interop_threads",
+        "use_deterministic_algorithms", "get_default_device", "get_default_dtype",
+        "get_num_threads", "is_grad_enabled",
         "set_default_device", "set_default_dtype", "set_num_threads", "set_printoptions",
     ),
+    "files; tests/serialization": ("load", "save"),
     "the state of random numbers; tests/random": (
         "get_rng_state", "initial_seed", "manual_seed", "seed", "set_rng_state",
     ),

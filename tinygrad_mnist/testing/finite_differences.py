@@ -245,7 +245,8 @@ class _Check:
                     "precision floating point or complex. ",
                     stacklevel=4,
                 )
-            if any(s == 0 and n > 1 for s, n in zip(tensor.stride(), tensor.shape, strict=True)):
+            steps = zip(tensor.stride(), tensor.shape, strict=True)
+            if tensor.numel() and any(step == 0 and size > 1 for step, size in steps):
                 raise RuntimeError(
                     f"The {i}th input has a dimension with stride 0. gradcheck only supports "
                     "inputs that are non-overlapping to be able to compute the numerical "

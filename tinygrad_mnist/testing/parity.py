@@ -197,7 +197,7 @@ def _seed() -> int:
 
 
 def _compare_errors(found: Comparison, ours: Exception | None, theirs: Exception | None) -> None:
-    if issubclass(_class(ours), _class(theirs)) and ours is not None:
+    if isinstance(ours, _class(theirs)) and theirs is not None:
         found.raised = type(theirs).__name__
         return
     found.facts.append(Difference("error", "", _error_text(ours), _error_text(theirs), np.inf, 0.0))

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 import tinygrad_mnist
 from tinygrad_mnist.dtypes import dtype as Dtype
 
+from .index_expressions import Pick, index_expression
 from .layouts import LAYOUTS, filled, laid_out
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "dtypes",
     "indices",
     "layouts",
+    "picker",
     "seeds",
     "shapes",
     "tensors",
@@ -185,43 +187,9 @@ def indices(draw: st.DrawFn, shape: Sequence[int], *, arrays: bool = True) -> An
     Integers, slices with positive steps, None, `...`, and with `arrays` lists, arrays of integers
     and masks.
     """
-    left = list(shape)
-    parts: list[Any] = []
-    while left and draw(st.integers(0, 4)) > 0:
-        if draw(st.integers(0, 5)) == 0:
-            parts.append(None)
-            continue
-        part, used = draw(_index_parts(tuple(left), arrays))
-        parts.append(part)
-        del left[:used]
-    if draw(st.integers(0, 3)) == 0:
-        parts.append(Ellipsis)
-        if left and draw(st.integers(0, 1)) == 0:
-            parts.append(draw(_slices(left[-1])))
-    bare = len(parts) == 1 and draw(st.integers(0, 1)) == 0
-    return parts[0] if bare else tuple(parts)
+    return index_expression(picker(draw), shape, arrays=arrays)
 
 
-@st.composite
-def _index_parts(draw: st.DrawFn, shape: Shape, arrays: bool) -> tuple[Any, int]:
-    """One part of an index, and how many dimensions it takes."""
-    size = shape[0]
-    ways = ["slice", "slice"] + (["integer"] if size else [])
-    if arrays:
-        ways += ["mask"] + (["array", "list"] if size else [])
-    way = draw(st.sampled_from(ways))
-    if way == "slice":
-        return draw(_slices(size)), 1
-    if way == "integer":
-        return draw(st.integers(-size, size - 1)), 1
-    if way == "mask":
-        taken = draw(st.integers(1, min(2, len(shape))))
-        return filled(shape[:taken], bool, "ordinary", draw(seeds())), taken
-    chosen = draw(st.lists(st.integers(-size, size - 1), min_size=1, max_size=3))
-    return (chosen if way == "list" else np.array(chosen)), 1
-
-
-@st.composite
-def _slices(draw: st.DrawFn, size: int) -> slice:
-    bound = st.one_of(st.none(), st.integers(-size - 1, size + 1))
-    return slice(draw(bound), draw(bound), draw(st.sampled_from([None, 1, 2, 3])))
+def picker(draw: st.DrawFn) -> Pick:
+    """The choice of an integer, left to Hypothesis."""
+    return lambda low, high: draw(st.integers(low, high))

@@ -1,5 +1,7 @@
 """The table of operations: what each is tried on, and how near PyTorch it must be."""
 
+from dataclasses import replace
+
 from . import (
     activations,
     classification,
@@ -25,6 +27,7 @@ from . import (
     sorting,
     special,
 )
+from .families import NOT_A_TENSOR
 from .maker import SITUATIONS, Maker, Sample, sample
 from .operation import Operation, find, gradient_of
 from .spellings import spelled
@@ -40,8 +43,21 @@ __all__ = [
     "sample",
 ]
 
+
+_TAKE_ANYTHING = ("is_tensor", "typename")
+
+
+def _with_errors(row: Operation) -> Operation:
+    """A row that names no wrong arguments is tried on a text in place of its first tensor."""
+    called_otherwise = row.function is not None or row.name.startswith("Tensor.")
+    if row.errors or not row.public or called_otherwise or row.name in _TAKE_ANYTHING:
+        return row
+    return replace(row, errors=NOT_A_TENSOR[:1])
+
+
 OPERATIONS: tuple[Operation, ...] = spelled(
-    (
+    _with_errors(row)
+    for row in (
         *elementwise.OPERATIONS,
         *special.OPERATIONS,
         *comparisons.OPERATIONS,

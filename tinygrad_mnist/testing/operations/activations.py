@@ -53,7 +53,7 @@ OPERATIONS = [
            errors=(sample(_matrix, np.ones(2, np.float32)),)),
     _named("threshold", unary(threshold=(0.0, 0.5), value=(-1.0, 2.0)), primitives=()),
     _named("silu", unary(), ulp=8, scale="largest", errors=NOT_A_TENSOR),
-    _named("gelu", unary(approximate=("none", "tanh")), ulp=16, scale="largest",
+    _named("gelu", unary(approximate=("none", "tanh")), ulp=16, scale="sight",
            primitives=("erf",), errors=(sample(_matrix, approximate="most"),)),
     _named("mish", unary(), ulp=8, scale="largest", primitives=()),
     _named("softplus", unary(beta=(1.0, 2.0), threshold=(20.0, 1.0)), ulp=4),
@@ -61,5 +61,5 @@ OPERATIONS = [
     _named("softsign", unary(), ulp=2, scale="largest", primitives=()),
     _named("tanhshrink", unary(), ulp=4, scale=lambda t, x: x + x.tanh(), primitives=()),
     _named("glu", _halved, ulp=8, scale="largest", primitives=(), errors=(sample(_matrix, 1),)),
-    _named("softmin", _along, ulp=4, scale="largest", primitives=("softmax",)),
+    _named("softmin", _along, ulp=4, scale="sight", primitives=("softmax",)),
 ]  # fmt: skip

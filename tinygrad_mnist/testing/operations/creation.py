@@ -49,6 +49,10 @@ def _nested(make: Maker) -> Sample:
     return make.sample(make.array().tolist())
 
 
+def _from_buffer(engine: Any, count: int) -> Any:
+    return engine.frombuffer(bytearray(range(8 * count)), dtype=engine.int32)
+
+
 OPERATIONS = [
     *[Operation(name, _sized, primitives=(), errors=_SHAPE_ERRORS) for name in ("zeros", "ones")],
     *[Operation(f"{name} of a dtype", _of_dtype, _typed(name), primitives=())
@@ -60,7 +64,7 @@ OPERATIONS = [
               errors=(sample((2,), "text"), sample((-1,), 1.0))),
     Operation("full_like", lambda make: make.sample(make.array(), make.choice(2, True, 3.0)),
               primitives=()),
-    Operation("arange", _steps, primitives=(), ulp=1,
+    Operation("arange", _steps, primitives=(), ulp=1, scale="largest",
               errors=(sample(0, 5, 0), sample(0, 5, -1), sample("text"))),
     Operation("linspace", _spaced, primitives=(), ulp=2, scale="largest",
               errors=(sample(0, 1, -1),)),
@@ -71,6 +75,8 @@ OPERATIONS = [
               errors=(sample([1, [2]]), sample([[1], [2, 3]]), sample("text"), sample([None]))),
     Operation("asarray", unary(), primitives=(), errors=(sample("text"),)),
     Operation("as_tensor", unary(), primitives=(), errors=(sample("text"),)),
+    Operation("frombuffer", lambda make: make.sample(make.integer(1, 4)), _from_buffer,
+              primitives=(), errors=(sample(0),)),
     Operation("scalar_tensor", lambda make: make.sample(make.choice(1, 2.5)), primitives=()),
     *[Operation(f"Tensor.{name}", lambda make: make.sample(make.array(), make.shape()),
                 primitives=(), errors=(sample(_matrix, -1),))

@@ -5,7 +5,10 @@ from __future__ import annotations
 import functools
 from typing import Any
 
+import numpy as np
+
 from .families import binary
+from .maker import sample
 from .operation import Operation
 
 __all__ = ["OPERATIONS"]
@@ -37,6 +40,7 @@ def _applied(engine: Any, x: Any, y: Any) -> Any:
 
 OPERATIONS = [
     Operation("autograd.Function", binary(), _applied, primitives=("nothing",),
+              errors=(sample(np.ones(2, np.float32), np.ones(3, np.float32)),),
               situations=("ordinary", "float64", "scalar", "empty", "single", "transposed",
                           "gaps", "offset", "expanded", "halves", "special")),
 ]  # fmt: skip

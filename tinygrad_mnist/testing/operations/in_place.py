@@ -59,6 +59,14 @@ def _filled(make: Maker) -> Sample:
     return make.sample(make.array(), make.choice(0.5, 2, -1, True))
 
 
+def _through_a_view(engine: Any, x: Any, number: float) -> Any:
+    """A tensor of which a view was changed in place, and what is computed from that view."""
+    changed = x.clone()
+    view = changed.unsqueeze(0)[..., :1]
+    view.mul_(number)
+    return changed, view * 2
+
+
 def _copied(make: Maker) -> Sample:
     shape, other = make.shapes(2)
     return make.sample(make.array(shape), make.array(other))
@@ -69,7 +77,11 @@ OPERATIONS = [
     Operation("Tensor.fill_", _filled, primitives=(),
               errors=(sample(_vector, _vector), sample(_vector, "text"))),
     Operation("Tensor.copy_", _copied, primitives=(),
-              errors=(sample(_vector, np.ones(3, np.float32)), sample(_vector, 1.0))),
+              errors=(sample(_vector, np.ones(3, np.float32)), sample(_vector, "text"))),
+    Operation("Tensor.mul_ through a view", lambda make: make.sample(
+        make.array(dtype=make.floating()), make.choice(3.0, -0.5)), _through_a_view,
+        primitives=("copy_slices", "as_strided", "as_strided_backward"), public=False,
+        errors=(sample(_matrix, "text"),)),
     Operation("Tensor.detach_", unary(), primitives=()),
     Operation("Tensor.squeeze_", lambda make: make.sample(make.array((1, 2))),
               primitives=()),

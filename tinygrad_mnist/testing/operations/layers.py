@@ -76,7 +76,9 @@ def _looked_up(make: Maker) -> Sample:
     options: dict[str, Any] = {}
     if make.flag():
         options["padding_idx"] = make.integer(-rows, rows - 1)
-    return make.sample(index, make.array((rows, make.integer(1, 3)), dtype=kind), **options)
+    weight = make.array((rows, make.integer(1, 3)), dtype=kind)
+    # Where nothing is looked up, PyTorch fails to go backward.
+    return make.sample(index, weight if index.size else Given(weight, False), **options)
 
 
 def _classes(make: Maker) -> Sample:

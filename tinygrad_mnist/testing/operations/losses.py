@@ -47,11 +47,11 @@ def _probabilities(numbers: str):  # type: ignore[no-untyped-def]
         x = make.array(shape, numbers, kind)
         if numbers == "unit":
             x = np.asarray(np.clip(x, 0, 1))
-        target = Maker(make.draw, "ordinary").array(shape, "unit", kind)
+        target = make.in_situation("ordinary").array(shape, "unit", kind)
         options: dict[str, Any] = {"reduction": make.choice(*_REDUCTIONS)}
         if make.flag():
             options["weight"] = Given(
-                Maker(make.draw, "ordinary").array(shape, "unit", kind), False
+                make.in_situation("ordinary").array(shape, "unit", kind), False
             )
         if numbers != "unit" and make.flag():
             options["pos_weight"] = Given(np.asarray(1.5, kind), False)

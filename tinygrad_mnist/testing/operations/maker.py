@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..index_expressions import Pick, index_expression
 from ..layouts import LAYOUTS, filled, laid_out
 from ..twins import arrays_of, read
 
@@ -63,11 +64,15 @@ def sample(*arguments: Any, **options: Any) -> Sample:
 
 
 class Maker:
-    """Makes what an operation needs, in one situation, from Hypothesis's `draw`."""
+    """Makes what an operation needs, in one situation, of integers that `pick` chooses."""
 
-    def __init__(self, draw: Any, situation: str) -> None:
-        self.draw = draw
+    def __init__(self, pick: Pick, situation: str) -> None:
+        self.pick = pick
         self.situation = situation
+
+    def in_situation(self, situation: str) -> Maker:
+        """The same choices in another situation."""
+        return Maker(self.pick, situation)
 
     def sample(self, *arguments: Any, **options: Any) -> Sample:
         """A sample of these arguments, with a seed of its own."""
@@ -79,15 +84,11 @@ class Maker:
 
     def integer(self, low: int, high: int) -> int:
         """An integer from `low` to `high`, both included."""
-        from hypothesis import strategies as st
-
-        return int(self.draw(st.integers(low, high)))
+        return self.pick(low, high)
 
     def choice(self, *options: Any) -> Any:
         """One of the options."""
-        from hypothesis import strategies as st
-
-        return self.draw(st.sampled_from(options))
+        return options[self.pick(0, len(options) - 1)]
 
     def flag(self) -> bool:
         """True or False."""
@@ -150,10 +151,16 @@ class Maker:
         span = max(ndim, 1)
         return self.integer(-span, span - 1)
 
+    def order(self, count: int) -> list[int]:
+        """The numbers from 0 to `count` − 1 in some order."""
+        left = list(range(count))
+        return [left.pop(self.integer(0, len(left) - 1)) for _ in range(count)]
+
     def dims(self, ndim: int) -> Any:
         """Some of the dimensions, as a tuple."""
-        from hypothesis import strategies as st
-
-        order = self.draw(st.permutations(range(max(ndim, 1))))
-        chosen = order[: self.integer(1, max(ndim, 1))]
+        chosen = self.order(max(ndim, 1))[: self.integer(1, max(ndim, 1))]
         return tuple(d - ndim if ndim and self.flag() else d for d in chosen)
+
+    def index(self, shape: Shape, arrays: bool) -> Any:
+        """An index expression for a tensor of this shape, perhaps with arrays in it."""
+        return index_expression(self.pick, shape, arrays=arrays)

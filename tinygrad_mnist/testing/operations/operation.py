@@ -52,15 +52,22 @@ class Operation:
     public: bool = True
     also: tuple[str, ...] = ()
 
-    def samples(self, situation: str) -> st.SearchStrategy[Sample]:
+    def strategy(self, situation: str) -> st.SearchStrategy[Sample]:
         """The Hypothesis strategy for samples of one of `SITUATIONS`."""
         from hypothesis import strategies as st
 
+        from ..strategies import picker
+
         @st.composite
         def sample(draw: st.DrawFn) -> Sample:
-            return self.inputs(Maker(draw, situation))
+            return self.inputs(Maker(picker(draw), situation))
 
         return sample()
+
+    def sample(self, situation: str, seed: int) -> Sample:
+        """A sample of one of `SITUATIONS` that `seed` fixes."""
+        random = np.random.default_rng([seed, SITUATIONS.index(situation)])
+        return self.inputs(Maker(lambda low, high: int(random.integers(low, high + 1)), situation))
 
     @property
     def names(self) -> tuple[str, ...]:

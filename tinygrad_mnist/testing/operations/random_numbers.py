@@ -68,7 +68,7 @@ def _probability(make: Maker) -> Sample:
 
 def _weights(make: Maker) -> Sample:
     rows, kind = make.integer(1, 3), make.floating()
-    weights = Maker(make.draw, "ordinary").array((rows, 5), "unit", kind)
+    weights = make.in_situation("ordinary").array((rows, 5), "unit", kind)
     return make.sample(make.seed(), Given(weights, False), make.integer(1, 5), make.flag())
 
 
@@ -87,7 +87,7 @@ def _chances(make: Maker) -> Sample:
     x = make.array(_long(make))
     if make.flag():
         return make.sample(make.seed(), x, make.choice(0.0, 0.3, 1.0))
-    chances = Maker(make.draw, "ordinary").array(x.shape, "unit", make.floating())
+    chances = make.in_situation("ordinary").array(x.shape, "unit", make.floating())
     return make.sample(make.seed(), x, Given(chances, False))
 
 
@@ -120,7 +120,7 @@ _METHODS = [
     Operation("Tensor.normal_", _filled((0, -1.5), (1, 2.5)), _refilled("normal_"), ulp=4,
               scale="largest", primitives=("normal",), errors=(sample(0, _matrix, 0, -1),)),
     Operation("Tensor.log_normal_", _filled((0, 0.5), (1, 0.25)), _refilled("log_normal_"), ulp=8,
-              scale="largest", primitives=("log_normal",)),
+              scale="largest", primitives=("log_normal",), errors=(sample(0, _matrix, 0, -1),)),
     Operation("Tensor.exponential_", _filled((1, 0.5)), _refilled("exponential_"), ulp=4,
               primitives=("exponential",), errors=(sample(0, _matrix, -1),)),
     Operation("Tensor.cauchy_", _filled((0, 1.5), (1, 0.5)), _refilled("cauchy_"), ulp=8,
@@ -132,7 +132,7 @@ _METHODS = [
     Operation("Tensor.random_ from and to", _filled((0, 1), (2, 100)), _refilled("random_"),
               primitives=("random_from_to",), errors=(sample(0, _matrix, 2, 1),)),
     Operation("Tensor.random_ to", _filled((2, 100)), _refilled("random_"),
-              primitives=("random_to",)),
+              primitives=("random_to",), errors=(sample(0, _matrix, 0),)),
     Operation("Tensor.random_", _filled(), _refilled("random_"), primitives=("random",)),
 ]  # fmt: skip
 

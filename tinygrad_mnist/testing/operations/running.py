@@ -48,7 +48,7 @@ OPERATIONS = [
     Operation("cumsum", _along, ulp=4, scale="terms", errors=_ERRORS),
     # PyTorch's gradient divides by the numbers, which makes NaN of infinities; ours does not.
     Operation("cumprod", _along, ulp=8, scale="terms", differentiable=_finite, errors=_ERRORS),
-    *[Operation(name, _along, ulp=4, scale="terms", primitives=("found",), errors=_ERRORS)
+    *[Operation(name, _along, ulp=4, scale="terms", primitives=("gather",), errors=_ERRORS)
       for name in ("cummax", "cummin")],
     Operation("diff", _differences, ulp=4, scale=_neighbours, primitives=("slice", "sub"),
               errors=(sample(np.ones((), np.float32)), sample(_matrix, -1), sample(_matrix, 1, 2))),

@@ -27,14 +27,8 @@ def _other_shape(make: Maker) -> Sample:
 
 def _reordered(make: Maker) -> Sample:
     x = make.array()
-    order = make.draw(_permutations(x.ndim))
+    order = make.order(x.ndim)
     return make.sample(x, tuple(d - x.ndim if make.flag() else d for d in order))
-
-
-def _permutations(ndim: int):  # type: ignore[no-untyped-def]
-    from hypothesis import strategies as st
-
-    return st.permutations(range(ndim))
 
 
 def _two_dims(make: Maker) -> Sample:
