@@ -30,6 +30,17 @@ Pair = tuple[int, int]
 Borders = tuple[Pair, Pair]
 
 
+def bordered(images: Array, borders: Borders) -> Array:
+    """Images with zeros around them: np.pad, in a fraction of its time."""
+    (top, bottom), (left, right) = borders
+    if not (top or bottom or left or right):
+        return images
+    *lead, height, width = images.shape
+    out = np.zeros((*lead, height + top + bottom, width + left + right), images.dtype)
+    out[..., top : top + height, left : left + width] = images
+    return out
+
+
 def _columns(
     input: Array, kernel: Pair, stride: Pair, padding: Borders, dilation: Pair, counts: Pair
 ) -> Array:
@@ -37,7 +48,7 @@ def _columns(
 
     `counts` is how many windows there are down and across.
     """
-    padded = np.pad(input, ((0, 0), (0, 0), *padding)) if any(map(any, padding)) else input
+    padded = bordered(input, padding)
     columns = np.empty((*input.shape[:2], *kernel, *counts), input.dtype)
     for i, j, rows, across in _shifts(kernel, stride, dilation, counts):
         columns[:, :, i, j] = padded[:, :, rows, across]

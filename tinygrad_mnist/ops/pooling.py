@@ -12,7 +12,7 @@ from tinygrad_mnist.record import Array, label, wrap
 
 from .arguments import check_tensors, not_implemented
 from .arithmetic import div
-from .convolution import Borders, Pair, read_pair
+from .convolution import Borders, Pair, bordered, read_pair
 from .dependence import constant_in
 from .shapes import squeeze, unsqueeze
 
@@ -262,8 +262,7 @@ def _shifts(kernel: Pair, stride: Pair, counts: Pair) -> Any:
 @primitive(grad_fn="AvgPool2DBackward0")
 def _window_sum(input: Array, *, kernel: Pair, stride: Pair, borders: Borders, counts: Pair) -> Any:
     """Σ of x under each window"""
-    lead = [(0, 0)] * (input.ndim - 2)
-    padded = np.pad(input, [*lead, *borders]) if any(map(any, borders)) else input
+    padded = bordered(input, borders)
     out = np.zeros((*input.shape[:-2], *counts), input.dtype)
     for place in _shifts(kernel, stride, counts):
         out += padded[place]
