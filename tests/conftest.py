@@ -1,6 +1,7 @@
 """What the tests share: real MNIST where there is some, the GPU mark, Hypothesis profiles."""
 
 import os
+import re
 from pathlib import Path
 
 # One thread a test process: the suite runs several of them, and a sum's order stays the same.
@@ -33,3 +34,29 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     torch = pytest.importorskip("torch")
     if not torch.cuda.is_available():
         pytest.skip("needs a CUDA device, and PyTorch finds none")
+
+
+_EXAMPLES = "hypothesis examples"
+
+
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """Notes how many examples Hypothesis tried, where it can travel between processes."""
+    told = re.findall(r"(\d+) (?:passing|failing)", getattr(item, "hypothesis_statistics", ""))
+    if told:
+        item.user_properties.append((_EXAMPLES, sum(map(int, told))))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Prints how many examples Hypothesis tried in all."""
+    counts = [
+        number
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        if getattr(report, "when", "") == "teardown"
+        for name, number in report.user_properties
+        if name == _EXAMPLES
+    ]
+    if counts:
+        terminalreporter.write_line(
+            f"Hypothesis tried {sum(counts)} examples in {len(counts)} tests"
+        )
