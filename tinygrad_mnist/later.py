@@ -12,14 +12,8 @@ from typing import Any
 from tinygrad_mnist.absent import absent
 
 _PACKAGES = (
-    "accelerator", "backends", "datasets", "linalg", "nn", "optim", "random", "safetensors",
-    "serialization", "testing", "utils",
-)  # fmt: skip
-_SERIALIZATION = ("load", "save")
-_SETTINGS = (
-    "are_deterministic_algorithms_enabled", "get_float32_matmul_precision",
-    "get_num_interop_threads", "set_float32_matmul_precision", "set_num_interop_threads",
-    "use_deterministic_algorithms",
+    "accelerator", "amp", "backends", "datasets", "linalg", "nn", "optim", "random",
+    "safetensors", "serialization", "testing", "utils", "version",
 )  # fmt: skip
 _RANDOM = (
     "Generator", "bernoulli", "default_generator", "get_rng_state", "initial_seed", "manual_seed",
@@ -117,6 +111,21 @@ FILES: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 """For each file that loads later, the functions in it."""
 
+_BY_ROOM = {
+    "amp": ("autocast",),
+    "compiler": ("compile",),
+    "nn.functional": _NETWORKS,
+    "random": _RANDOM,
+    "serialization": ("load", "save"),
+    "settings": (
+        "are_deterministic_algorithms_enabled", "get_float32_matmul_precision",
+        "get_num_interop_threads", "set_float32_matmul_precision", "set_num_interop_threads",
+        "use_deterministic_algorithms",
+    ),
+}  # fmt: skip
+_ELSEWHERE = {name: room for room, names in _BY_ROOM.items() for name in names}
+"""The module of each name that is no operation of `ops`."""
+
 FUNCTIONS_ONLY = frozenset((
     "adaptive_avg_pool1d", "adaptive_max_pool1d", "atleast_1d", "atleast_2d", "atleast_3d",
     "avg_pool1d", "block_diag", "bucketize", "cartesian_prod", "cat", "cdist",
@@ -148,16 +157,8 @@ def load_or_refuse(name: str) -> Any:
     """The package's `__getattr__`: what is loaded when first asked for, or the error."""
     if name in _PACKAGES:
         return importlib.import_module(f"tinygrad_mnist.{name}")
-    if name in _RANDOM:
-        found = getattr(importlib.import_module("tinygrad_mnist.random"), name)
-    elif name in _SERIALIZATION:
-        found = getattr(importlib.import_module("tinygrad_mnist.serialization"), name)
-    elif name in _SETTINGS:
-        found = getattr(importlib.import_module("tinygrad_mnist.settings"), name)
-    elif name == "compile":
-        found = importlib.import_module("tinygrad_mnist.compiler").compile
-    elif name in _NETWORKS:
-        found = getattr(importlib.import_module("tinygrad_mnist.nn.functional"), name)
+    if name in _ELSEWHERE:
+        found = getattr(importlib.import_module(f"tinygrad_mnist.{_ELSEWHERE[name]}"), name)
     elif name in FUNCTIONS:
         found = operation(name)
     elif name == "__all__":
@@ -172,7 +173,7 @@ def load_or_refuse(name: str) -> Any:
 
 def names() -> list[str]:
     """The package's `__dir__`: what is there, and what is loaded when first asked for."""
-    later = (*_PACKAGES, *_RANDOM, *_SERIALIZATION, *_SETTINGS, *_NETWORKS, *FUNCTIONS)
+    later = (*_PACKAGES, *_ELSEWHERE, *FUNCTIONS)
     return sorted({*vars(sys.modules["tinygrad_mnist"]), *later})
 
 

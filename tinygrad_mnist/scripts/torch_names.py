@@ -25,7 +25,7 @@ VERSION = "2.13.0+tinygrad_mnist"
 """`torch.__version__`: the PyTorch whose interface this is, and who wears it."""
 
 _ROOMS = frozenset(
-    ("accelerator", "autograd", "backends", "cuda", "linalg", "mps", "nn", "optim", "random",
+    ("accelerator", "amp", "autograd", "backends", "cuda", "linalg", "mps", "nn", "optim", "random",
      "serialization", "utils", "version", "xpu")
 )  # fmt: skip
 """Modules that PyTorch has too, by the same name; others are this package's own affair."""

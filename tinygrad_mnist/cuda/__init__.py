@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 from tinygrad_mnist._tensor.places import check_device
@@ -9,6 +10,11 @@ from tinygrad_mnist._tensor.places import check_device
 
 def is_available() -> bool:
     """Whether a GPU can be used: no."""
+    return False
+
+
+def is_initialized() -> bool:
+    """Whether a GPU was used: no."""
     return False
 
 
@@ -32,3 +38,9 @@ def synchronize(device: Any = None) -> None:
 
 def empty_cache() -> None:
     """Nothing: there is no GPU memory."""
+
+
+def __getattr__(name: str) -> Any:
+    if name == "amp":
+        return importlib.import_module("tinygrad_mnist.cuda.amp")
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
