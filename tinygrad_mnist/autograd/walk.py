@@ -132,6 +132,10 @@ def send(record: Record, gradient: Gradient, wanted: set[Record] | None) -> Sent
     assert op is not None
     if record.saved is RELEASED:
         raise released_error()
+    if wanted is not None:  # what the formulas that are left out have saved is checked, too
+        for which, saved in enumerate(record.saved):
+            if saved is not None:
+                unpack(record, which, False)
     sent: Sent = []
     if op.sends is not None:
         for position, result in enumerate(op.sends(record, gradient)):
