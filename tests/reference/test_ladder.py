@@ -98,10 +98,13 @@ def test_training_gets_somewhere(name, on_ours):
     assert float(last) < float(first)
 
 
-def alone(name, *arguments):
+def alone(name, *arguments, engine=IN_TORCH):
     """A rung run as a reader runs it: by its path, from anywhere."""
-    command = [sys.executable, str(LADDER / f"{name}.py"), *map(str, arguments)]
-    return subprocess.run(command, cwd="/", capture_output=True, text=True, check=False)
+    command = [sys.executable, *engine, str(LADDER / f"{name}.py"), *map(str, arguments)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT) if engine else ""}
+    return subprocess.run(
+        command, cwd="/", env=environment, capture_output=True, text=True, check=False
+    )
 
 
 def test_a_rung_runs_alone(digits, in_torch):
@@ -110,10 +113,10 @@ def test_a_rung_runs_alone(digits, in_torch):
 
 
 def test_mistakes_end_in_a_sentence(tmp_path):
-    absent = alone(RUNGS[8], "--data", tmp_path)
+    absent = alone(RUNGS[8], "--data", tmp_path, engine=ON_OUR_ENGINE)
     assert (absent.returncode, absent.stdout) == (1, "")
     assert absent.stderr.startswith(f"error: {tmp_path}: holds neither")
-    refused = alone(RUNGS[-1], "--rows", "0")
+    refused = alone(RUNGS[-1], "--rows", "0", engine=ON_OUR_ENGINE)
     assert (refused.returncode, refused.stdout) == (2, "")
     assert refused.stderr.endswith("error: --rows: expected an integer from 1 on, got 0\n")
 
