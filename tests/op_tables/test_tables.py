@@ -12,13 +12,13 @@ from tests.op_tables.comparing import Calls
 from tests.op_tables.entries import (
     ABSENT,
     CARRIED,
-    DTYPES,
     ENTRIES,
+    PER_TYPE,
     counterpart,
     error_inputs,
     samples,
 )
-from tests.op_tables.known_differences import DIFFERENT, REFUSED_DIFFERENTLY
+from tests.op_tables.known_differences import DIFFERENT, REFUSED_DIFFERENTLY, REFUSED_IN_PART
 
 
 def _cases(known: Mapping[str, str]) -> list[Any]:
@@ -36,10 +36,12 @@ def test_agrees_with_pytorch(name: str) -> None:
     entry = ENTRIES[name]
     theirs = entry.get_op() or entry.op
     wrong = []
-    for dtype in DTYPES:
+    for dtype in PER_TYPE:
         twice = dtype.itemsize == 8 and entry.supports_gradgrad
         for arguments in samples(entry, dtype):
             calls = Calls(theirs, counterpart(entry), arguments)
+            if name in REFUSED_IN_PART and isinstance(calls.errors[1], NotImplementedError):
+                continue
             found = calls.wrong_error()
             if found is None and calls.errors[0] is None:
                 found = calls.wrong_result(name) or calls.wrong_gradients(twice)
@@ -75,7 +77,7 @@ def test_absent_names_say_so(name: str) -> None:
     assert "tinygrad_mnist" in str(error)
 
 
-@pytest.mark.parametrize("known", [DIFFERENT, REFUSED_DIFFERENTLY])
+@pytest.mark.parametrize("known", [DIFFERENT, REFUSED_DIFFERENTLY, REFUSED_IN_PART])
 def test_known_differences_are_of_the_table(known: Mapping[str, str]) -> None:
     """Every known difference names an operation that we carry, and gives a reason."""
     assert set(known) <= set(CARRIED)

@@ -64,7 +64,11 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: Any = None) -> T
         apart = unsqueeze(x1, -2) - unsqueeze(x2, -3)
         return apart.sum(-1)
     out = vector_norm(unsqueeze(x1, -2) - unsqueeze(x2, -3), p, -1)
-    by_products = p == 2 and max(x1._array.shape[-2], x2._array.shape[-2]) > 25
+    many = max(x1._array.shape[-2], x2._array.shape[-2]) > 25
+    by_products = p == 2 and (
+        compute_mode == "use_mm_for_euclid_dist"
+        or (many and compute_mode != "donot_use_mm_for_euclid_dist")
+    )
     return label(out, "ViewBackward0" if by_products else "CdistBackward0")
 
 

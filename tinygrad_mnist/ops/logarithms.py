@@ -12,7 +12,7 @@ from tinygrad_mnist.primitive import primitive
 from tinygrad_mnist.record import Array, TensorBase, label, wrap
 
 from .arguments import check_some_tensor, check_tensors, not_implemented, read_dim, torch_arguments
-from .casting import cast_to
+from .casting import cast_to, clone
 from .choosing import clamp, where
 from .exponential import exp, log
 
@@ -87,8 +87,6 @@ def logaddexp2(input: Tensor, other: Tensor) -> Tensor:
 @primitive(grad_fn="LogcumsumexpBackward0")
 def _logcumsumexp(input: Array, *, dim: int, reverse: bool) -> Any:
     """ln Σ eˣ over the x up to each place (or from it on)"""
-    if input.ndim == 0:
-        return input.copy()
     x = np.flip(input, dim) if reverse else input
     total = np.logaddexp.accumulate(x.astype(np.float64), axis=dim)
     return (np.flip(total, dim) if reverse else total).astype(input.dtype)
@@ -119,6 +117,8 @@ def logcumsumexp(input: Tensor, dim: int) -> Tensor:
     axis = read_dim(dim, input._array.ndim)
     if input._array.dtype.kind != "f":
         raise not_implemented("logcumsumexp_out_cpu", input._array.dtype)
+    if input._array.ndim == 0:
+        return label(clone(input), "LogcumsumexpBackward0")
     return _logcumsumexp(input, dim=axis, reverse=False)
 
 

@@ -128,8 +128,7 @@ def _quantile(
         out = reshape(out, (*share._array.shape, *(1,) * ndim))
     elif keepdim and ndim:
         out = unsqueeze(out, axis + share._array.ndim)
-        out = out if share._array.ndim else label(out, "SqueezeBackward4")
-    return out
+    return label(out, "SqueezeBackward4")
 
 
 def _of_rows(x: Tensor, share: Tensor, how: str, skips: bool) -> Tensor:
@@ -152,7 +151,7 @@ def _of_rows(x: Tensor, share: Tensor, how: str, skips: bool) -> Tensor:
         weight = wrap(np.full_like(place, 0.5)) if how == "midpoint" else ranks - wrap(below)
         out = lerp(out, above, weight)
     out = permute(out, (out._array.ndim - 1, *range(out._array.ndim - 1)))
-    return out if share._array.ndim else label(squeeze(out, 0), "SqueezeBackward4")
+    return out if share._array.ndim else squeeze(out, 0)
 
 
 @torch_arguments

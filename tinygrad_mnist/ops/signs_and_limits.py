@@ -13,8 +13,8 @@ from tinygrad_mnist.record import Array, TensorBase, label
 
 from .arguments import check_tensors, not_implemented, torch_arguments
 from .arithmetic import abs as absolute
-from .arithmetic import no_derivative, sign
-from .casting import cast_to, clone
+from .arithmetic import sign
+from .casting import cast_to, clone, zeros
 from .choosing import where
 from .comparisons import isnan, signbit
 
@@ -148,7 +148,9 @@ def _nextafter(input: Array, other: Array) -> Any:
     return np.nextafter(input, other)
 
 
-_nextafter.derivatives(input=no_derivative("nextafter"), other=no_derivative("nextafter"))
+_nextafter.derivatives(
+    input=lambda g, input, other: where(input == other, 0.0, g), other=lambda g: zeros(g)
+)
 
 
 @torch_arguments
