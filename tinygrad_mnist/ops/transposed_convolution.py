@@ -68,6 +68,12 @@ def _transposed(
     if ndim == 1:
         x, w = unsqueeze(x, 2), unsqueeze(w, 2)
         sizes, steps, around, spread = (1, *sizes), (1, *steps), (0, *around), (1, *spread)
+    if min(sizes) < 1:
+        have, left = (" x ".join(map(str, n)) for n in (x._array.shape[2:], sizes))
+        raise RuntimeError(
+            f"Given input size per channel: ({have}). Calculated output size per channel: "
+            f"({left}). Output size is too small"
+        )
     out = _conv2d_input(x, w, sizes=sizes, stride=steps, dilation=spread, groups=groups,
                         padding=tuple([(p, p) for p in around]))  # fmt: skip
     return with_bias(squeeze(out, 2) if ndim == 1 else out, bias, x, w, batched)
