@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 FORMAT = "tinygrad_mnist training run"
 VERSION = 1
+_MOST_THREADS = 4_096
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ def _restore(run: Run, state: Mapping[str, Any]) -> None:
         run.optimizer.load_state_dict(state["optimizer"])
     completed = {name: tensor.numpy() for name, tensor in state["completed"].items()}
     run.result = Result([Epoch(**epoch) for epoch in state["history"]], completed)
-    run.steps, run.rows, run.seconds = int(state["steps"]), int(state["rows"]), state["seconds"]
+    run.steps, run.rows, run.seconds = state["steps"], state["rows"], state["seconds"]
     run.order_state = state["order_state"]
     torch.set_rng_state(run.order_state)  # finds out whether it is one
     torch.set_rng_state(state["random_state"])
@@ -139,7 +140,8 @@ def read(path: Path) -> Checkpoint:
         ReadError: it cannot be read, or is no checkpoint.
     """
     try:
-        state = torch.load(path)
+        with path.open("rb") as file:
+            state = torch.load(file)
     except OSError as error:
         raise ReadError(f"{path}: cannot be read ({error.strerror or error}).") from error
     except Exception as error:  # what is in a file may be anything
@@ -153,18 +155,17 @@ def read(path: Path) -> Checkpoint:
         )
     try:
         source, every = Source(**state["digits"]), state["every"]
+        _check_types(source, every, state)
+        _check_place(state)
         settings = Settings(**state["settings"])
-        _check_types(settings, source, every, state)
-        return Checkpoint(path, settings, source, int(state["threads"]), every, state)
+        return Checkpoint(path, settings, source, state["threads"], every, state)
     except Exception as error:  # what is in a file may be anything
         raise _damaged(path, error) from error
 
 
-def _check_types(
-    settings: Settings, source: Source, every: object, state: Mapping[str, Any]
-) -> None:
+def _check_types(source: Source, every: object, state: Mapping[str, Any]) -> None:
     for setting in fields(Settings):
-        value = getattr(settings, setting.name)
+        value = state["settings"][setting.name]
         numbers = type(setting.default) is float and type(value) is int
         if type(value) is not type(setting.default) and not numbers:
             raise TypeError(f"its setting {setting.name} is {value!r}")
@@ -177,6 +178,15 @@ def _check_types(
     for epoch in state["history"]:
         if not all(type(value) in (int, float) for value in epoch.values()):
             raise TypeError("its results are no numbers")
+
+
+def _check_place(state: Mapping[str, Any]) -> None:
+    ranges = {"threads": (1, _MOST_THREADS), "steps": (0, 2**63), "rows": (0, 2**63)}
+    for name, (least, most) in ranges.items():
+        if type(state[name]) is not int or not least <= state[name] <= most:
+            raise ValueError(f"it says {name} {state[name]!r}")
+    if type(state["seconds"]) is not float:
+        raise TypeError(f"it took {state['seconds']!r} seconds")
 
 
 def _damaged(path: Path, error: Exception) -> ReadError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,7 +21,7 @@ class Settings:
     """What fixes a run, besides the data; the defaults are the tutorial's.
 
     Raises:
-        ValueError: a name is unknown, or settings contradict one another.
+        ValueError: a name is unknown, a number out of range, or settings contradict one another.
     """
 
     model: str = "logistic"
@@ -38,6 +39,14 @@ class Settings:
             value = getattr(self, name)
             if value not in known:
                 raise ValueError(f"{name} {value!r}: expected one of {', '.join(known)}")
+        for name in ("epochs", "batch_size"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} {getattr(self, name)}: expected 1 or more")
+        for name in ("lr", "momentum"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ValueError(
+                    f"{name} {getattr(self, name)}: expected a finite number from 0 on"
+                )
         if self.model != "logistic" and self.stage != "module":
             raise ValueError(f"stage {self.stage!r} is of the logistic model alone")
         if self.momentum and self.optimizer not in MOMENTUM_FOR:

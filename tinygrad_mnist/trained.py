@@ -1,7 +1,8 @@
-"""Models that were trained, from files: weights in safetensors, or a run's checkpoint."""
+"""Models that were trained, from files: safetensors, a run's checkpoint, a saved state_dict."""
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,15 +16,15 @@ if TYPE_CHECKING:
 
     from tinygrad_mnist import Tensor, nn
 
-_CHECKPOINT = b"PK"
-"""How a checkpoint begins: it is a zip archive, and weights in safetensors are not."""
+_ARCHIVE = b"PK"
+"""How a file begins that `torch.save` wrote: it is a zip archive."""
 
 
 def load(path: Path) -> tuple[str, nn.Module]:
     """A model's name, and the model with the weights in the file, which is not trusted.
 
-    Without a name in its metadata, as other programs may leave it, the file is of the model that
-    has parameters of those names and shapes.
+    Where a file names no model, as other programs may leave it, it is of the model that has
+    parameters of those names and shapes.
 
     Raises:
         ReadError: the file cannot be read, or holds no model that there is.
@@ -32,11 +33,11 @@ def load(path: Path) -> tuple[str, nn.Module]:
         content = path.read_bytes()
     except OSError as error:
         raise ReadError(f"{path}: cannot be read ({error.strerror or error}).") from error
-    if content.startswith(_CHECKPOINT):
-        checkpoint = checkpoints.read(path)
-        name, weights = checkpoint.settings.model, checkpoint.parameters()
-    else:
-        name, weights = _from_safetensors(path, content)
+    is_archive = content.startswith(_ARCHIVE)
+    name, weights = _from_archive(path, content) if is_archive else _from_safetensors(path, content)
+    if name not in MODELS:
+        known = ", ".join(MODELS)
+        raise ReadError(f"{path}: holds the weights of no model that there is ({known}).")
     with torch.random.fork_rng():
         model = MODELS[name]()
     try:
@@ -47,7 +48,18 @@ def load(path: Path) -> tuple[str, nn.Module]:
     return name, model
 
 
-def _from_safetensors(path: Path, content: bytes) -> tuple[str, dict[str, Tensor]]:
+def _from_archive(path: Path, content: bytes) -> tuple[str | None, dict[str, Tensor]]:
+    try:
+        weights = torch.load(BytesIO(content))
+    except Exception as error:  # what is in a file may be anything
+        raise ReadError(f"{path}: cannot be loaded ({error})") from error
+    if isinstance(weights, dict) and all(isinstance(w, torch.Tensor) for w in weights.values()):
+        return _named_by_shapes(weights), weights
+    checkpoint = checkpoints.read(path)
+    return checkpoint.settings.model, checkpoint.parameters()
+
+
+def _from_safetensors(path: Path, content: bytes) -> tuple[str | None, dict[str, Tensor]]:
     try:
         weights = safetensors.load(content)
         name = safetensors.read_metadata(content).get("model")
@@ -57,9 +69,6 @@ def _from_safetensors(path: Path, content: bytes) -> tuple[str, dict[str, Tensor
         ) from error
     if name is None:
         name = _named_by_shapes(weights)
-    if name not in MODELS:
-        known = ", ".join(MODELS)
-        raise ReadError(f"{path}: holds the weights of no model that there is ({known}).")
     return name, weights
 
 

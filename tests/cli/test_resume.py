@@ -125,6 +125,31 @@ def test_a_resumed_run_can_be_kept_elsewhere(interrupted, command, tmp_path):
     assert "is there already" in result.stderr
 
 
+def test_a_full_disk_stops_the_run_with_its_results(command, digits_file, tmp_path, monkeypatch):
+    from tinygrad_mnist.files import WriteError
+
+    checkpoint, report = tmp_path / "run.pt", tmp_path / "report.json"
+    write, written = checkpoints.write, []
+
+    def filling_up(path, *arguments):
+        if written:
+            raise WriteError(f"{path}: cannot be written (No space left on device).")
+        written.append(path)
+        write(path, *arguments)
+
+    monkeypatch.setattr(checkpoints, "write", filling_up)
+    options = ("--data", digits_file, "--lr", "0.1", "--epochs", "3", "--json", report)
+    result = command("train", *options, "--checkpoint", checkpoint)
+    assert result.exit_code == 1
+    assert (
+        f"error: stopped: 2 of 3 epochs are complete: {checkpoint}: cannot be written "
+        "(No space left on device)."
+    ) in result.stderr
+    assert len(table(result)) == 2
+    assert f"wrote {report}" in result.stdout
+    assert len(checkpoints.read(checkpoint).state["history"]) == 1
+
+
 @pytest.mark.parametrize(
     ("options", "code", "sentence"),
     [

@@ -175,6 +175,13 @@ def setting(**changes):
         (altered(order_state=None), "does not fit together"),
         (altered(rows="a"), "does not fit together"),
         (altered(every=0), "every 0 steps"),
+        (altered(threads=0), "it says threads 0"),
+        (altered(threads=10**9), "it says threads 1000000000"),
+        (altered(rows=-5), "it says rows -5"),
+        (altered(seconds="long"), "it took 'long' seconds"),
+        (setting(batch_size=0), "batch_size 0: expected 1 or more"),
+        (setting(epochs=-1), "epochs -1: expected 1 or more"),
+        (setting(lr=float("nan")), "lr nan: expected a finite number from 0 on"),
         (altered(digits={"where": 1, "sum": 2}), "does not say what the digits were"),
     ],
 )

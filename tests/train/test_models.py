@@ -52,6 +52,8 @@ def test_a_model_begins_and_answers_as_in_pytorch(name):
         ({"model": "forest"}, "model 'forest': expected one of logistic, mlp, cnn"),
         ({"stage": "cooked"}, "stage 'cooked': expected one of raw, functional, module"),
         ({"optimizer": "lion"}, "optimizer 'lion': expected one of sgd, adam, adamw, rmsprop"),
+        ({"epochs": 0}, "epochs 0: expected 1 or more"),
+        ({"lr": float("inf")}, "lr inf: expected a finite number from 0 on"),
         ({"model": "mlp"}, "stage 'raw' is of the logistic model alone"),
         ({"optimizer": "adam", "momentum": 0.9}, "momentum is for sgd and rmsprop, not adam"),
     ],

@@ -1,5 +1,7 @@
 """Models from files, and how good they are."""
 
+import io
+
 import numpy as np
 import pytest
 import safetensors.torch
@@ -44,12 +46,31 @@ def test_checkpoints(name, tmp_path):
         assert value.tolist() == run.job.parameters[key].tolist()
 
 
+@pytest.mark.parametrize("name", MODELS)
+def test_a_state_dict_that_pytorch_saved(name, tmp_path):
+    path = tmp_path / "model.pt"
+    theirs = reference.models.MODELS[name]()
+    pytorch.save(theirs.state_dict(), path)
+    found, model = trained.load(path)
+    assert found == name
+    for key, value in theirs.state_dict().items():
+        assert model.state_dict()[key].tolist() == value.tolist()
+
+
+def archive(value):
+    file = io.BytesIO()
+    torch.save(value, file)
+    return file.getvalue()
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
         (lambda: b"", "is neither weights in safetensors nor a checkpoint"),
         (lambda: b"hello world", "is neither weights in safetensors nor a checkpoint"),
-        (lambda: b"PK\x03\x04", "is no checkpoint"),
+        (lambda: b"PK\x03\x04", "cannot be loaded"),
+        (lambda: archive([1]), "is no checkpoint"),
+        (lambda: archive({"x": torch.ones(2)}), r"holds .* no model that there is \(logistic"),
         (lambda: ours.save({"x": torch.ones(2)}), r"holds .* no model that there is \(logistic"),
         (lambda: ours.save({}, {"model": "forest"}), "holds the weights of no model"),
         (lambda: ours.save({}, {"model": "mlp"}), "does not fit the model mlp .*Missing key"),

@@ -23,7 +23,10 @@ HELP = (
     "  [cyan]tinygrad-mnist eval run.pt --plot confusion.png[/cyan]   of a run's checkpoint"
 )
 
-MODEL_HELP = "Weights that train --save wrote (.safetensors), or a run's checkpoint."
+MODEL_HELP = (
+    "Weights that train --save wrote (.safetensors), a run's checkpoint, or a state_dict that "
+    "torch.save wrote, here or in PyTorch."
+)
 
 
 def evaluate(

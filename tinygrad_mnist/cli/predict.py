@@ -18,7 +18,7 @@ HELP = (
     "Tell which digit a trained model sees in pictures, and how sure it is.\n\n"
     "Any picture of one digit will do: a photograph of paper, a drawing. It is turned upright, "
     "made grey and light on dark, cut out, and centred in 28 × 28 pixels as MNIST's digits are; "
-    "--show draws what the model sees. Needs Pillow: pip install 'tinygrad_mnist[images]'.\n\n"
+    "--show draws what the model sees. Needs Pillow: pip install 'tinygrad_mnist\\[images]'.\n\n"
     "\b[bold]Examples[/bold]\n"
     "  [cyan]tinygrad-mnist train --model cnn --momentum 0.9 --save cnn.safetensors[/cyan]\n"
     "  [cyan]tinygrad-mnist predict cnn.safetensors three.png photo.jpg[/cyan]"
@@ -28,7 +28,7 @@ HELP = (
 def predict(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help=MODEL_HELP)],
     images: Annotated[
-        list[Path], typer.Argument(metavar="IMAGE...", help="Pictures of one digit each.")
+        list[Path], typer.Argument(metavar="IMAGE", help="Pictures of one digit each.")
     ],
     show: Annotated[
         bool, typer.Option("--show", help="Draw each digit in the terminal as the model sees it.")

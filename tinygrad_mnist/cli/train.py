@@ -12,6 +12,7 @@ from tinygrad_mnist.cli import train_options as options
 from tinygrad_mnist.cli.faults import complain, told_in_a_sentence
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from tinygrad_mnist import Tensor
@@ -72,12 +73,31 @@ def train(
 
 
 def _run(begin: Beginning, outputs: Outputs) -> None:
-    """Trains while a person can watch, shows the results, writes the files."""
+    """Trains, shows the results, writes the files; the exit code says how it went."""
+    code, losses = _train(begin, outputs)
+    run, digits = begin.run, begin.digits
+    if run.result.history:
+        outcomes = outputs.write(run.settings, digits.description, run.result, losses)
+        show(run.result, digits)
+        for path, fault in outcomes.items():
+            if fault is None:
+                typer.echo(f"wrote {path}")
+            else:
+                complain(fault)
+                code = FAILED
+    if code:
+        raise typer.Exit(code)
+
+
+def _train(begin: Beginning, outputs: Outputs) -> tuple[int, Sequence[tuple[float, float]]]:
+    """Trains while a person can watch; an exit code, and the loss of each batch if it is drawn."""
     from tinygrad_mnist.cli import watching
+    from tinygrad_mnist.files import WriteError
     from tinygrad_mnist.train import Watch
 
-    run, digits = begin.run, begin.digits
-    epochs, rows, passed = run.settings.epochs, len(digits.train[0]), len(run.result.history)
+    run, rows = begin.run, len(begin.digits.train[0])
+    epochs, passed = run.settings.epochs, len(run.result.history)
+    stopped = None
     with watching.bar() as progress:
         watch: Watch = (
             watching.Log(epochs)
@@ -85,22 +105,20 @@ def _run(begin: Beginning, outputs: Outputs) -> None:
             else watching.Bar(progress, epochs, rows, passed)
         )
         losses = watching.Losses(watch, rows, passed)
-        result = run.train(digits, losses if outputs.plot else watch, begin.keep, begin.every)
-    if result.interrupted:
-        complain(f"stopped: {len(result.history)} of {epochs} epochs are complete")
+        told = losses if outputs.plot else watch
+        try:
+            run.train(begin.digits, told, begin.keep, begin.every)
+        except WriteError as error:  # a run that cannot be kept should not go on unnoticed
+            stopped = error
+    complete = f"stopped: {len(run.result.history)} of {epochs} epochs are complete"
+    if stopped is not None:
+        complain(f"{complete}: {stopped}")
+        return FAILED, losses.noted
+    if run.result.interrupted:
+        complain(complete)
         _tell_how_to_go_on(outputs.checkpoint)
-    if result.history:
-        outcomes = outputs.write(run.settings, digits.description, result, losses.noted)
-        show(result, digits)
-        for path, fault in outcomes.items():
-            if fault is None:
-                typer.echo(f"wrote {path}")
-            else:
-                complain(fault)
-        if any(outcomes.values()):
-            raise typer.Exit(FAILED)
-    if result.interrupted:
-        raise typer.Exit(INTERRUPTED)
+        return INTERRUPTED, losses.noted
+    return 0, losses.noted
 
 
 def _tell_how_to_go_on(checkpoint: Path | None) -> None:
