@@ -76,6 +76,8 @@ def test_bounds_hold_by_either():
         ("tensor([1.0000, -2.5000])", "tensor([1.0001, -2.5000])", (1,), ()),
         ("a 1.0", "b 1.0", (), (1,)),
         ("<X at 0x7f00>", "<X at 0x12ab>", (), ()),
+        ("<class 'torch.nn.modules.linear.Linear'>", "<class 'tinygrad_mnist.nn.Linear'>", (), ()),
+        ("<class 'torch.nn.Linear'>", "<class 'tinygrad_mnist.nn.ReLU'>", (), (1,)),
         ("one\n", "one\ntwo\n", (), (2,)),
         ("1.0", "1.00", (1,), ()),
     ],

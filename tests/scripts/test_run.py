@@ -25,6 +25,7 @@ ABOUT_ITSELF = """
     print(torch.__name__, torch.__version__, nn.__name__, type(torch.ones(1)))
     print(F is nn.functional is torch.nn.functional, nn.ReLU()(torch.tensor([-1.0, 1.0])))
     print(torch.cuda.is_available(), hasattr(torch, "fft"), isinstance(torch.ones(1), Tensor))
+    print(type(nn.Parameter(torch.ones(1))), torch.newaxis)
     sys.exit(7)
 """
 
@@ -40,6 +41,7 @@ def test_a_script_finds_what_python_would_give_it(write, run, tmp_path):
         "torch 2.13.0+tinygrad_mnist torch.nn <class 'torch.Tensor'>",
         "True tensor([0., 1.])",
         "False False True",
+        "<class 'torch.nn.parameter.Parameter'> None",
     ]
 
 

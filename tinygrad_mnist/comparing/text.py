@@ -9,6 +9,7 @@ __all__ = ["Texts", "compare_texts"]
 
 _NUMBER = re.compile(r"(?<![\w.])[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?![\w])")
 _ADDRESS = re.compile(r"0x[0-9a-f]+")
+_CLASS = re.compile(r"<class '(?:torch|tinygrad_mnist)(?:\.\w+)*\.(\w+)'>")
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Texts:
 
 
 def compare_texts(theirs: str, ours: str) -> Texts:
-    r"""Compare what was printed. Addresses of objects do not count.
+    r"""Compare what was printed. Addresses of objects, and the files of classes, do not count.
 
     >>> compare_texts("loss 0.3120\n", "loss 0.3121\n").rounded
     (1,)
@@ -42,7 +43,7 @@ def compare_texts(theirs: str, ours: str) -> Texts:
     first: tuple[int, str, str] | None = None
     for number in range(1, max(len(a), len(b)) + 1):
         pair = [lines[number - 1] if number <= len(lines) else "(nothing)" for lines in (a, b)]
-        one, other = (_ADDRESS.sub("0x", line) for line in pair)
+        one, other = (_CLASS.sub(r"<class \1>", _ADDRESS.sub("0x", line)) for line in pair)
         if one == other and number <= min(len(a), len(b)):
             continue
         (rounded if _same_but_last_digits(one, other) else different).append(number)

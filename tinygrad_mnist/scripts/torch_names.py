@@ -128,9 +128,11 @@ class TorchFinder(MetaPathFinder, Loader):
         return Answer(spec.name, importlib.import_module(_our_name(spec.name)))
 
     def exec_module(self, module: ModuleType) -> None:
-        """Nothing: what the module has is looked up when it is asked for."""
+        """Next to nothing: what the module has is looked up when it is asked for."""
         if module.__name__ == "torch":
             module.__dict__["__version__"] = VERSION
+        elif module.__name__ == "torch.nn":
+            module.Parameter.__module__ = "torch.nn.parameter"
 
 
 def answer_torch_imports() -> None:
