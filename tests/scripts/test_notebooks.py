@@ -12,8 +12,8 @@ CELLS = [
     "import torch\n\nx = torch.ones(2)\nx * 2",
     "x.sum();",
     "x.sum();  # quiet; too",
-    "None",
-    "def double(y):\n    return y * 2\n\n\ndouble(x)\nprint('sum', x.sum())\n'text'",
+    "y = None\ny",
+    "def double(y):\n    return y * 2\n\n\ndouble(x)\ndisplay(y)\nprint('sum', x.sum())\n'text'",
     "y = double(x)",
     "%matplotlib inline\n!pip install torch\ny",
 ]
@@ -21,6 +21,7 @@ SHOWN = """\
 cell 1:
 tensor([2., 2.])
 cell 5:
+None
 sum tensor(2.)
 'text'
 cell 7:

@@ -69,7 +69,8 @@ class Recorder:
         self._kept: dict[str, Any] = {}
         """The last leaf of each name, kept to tell of it at the end."""
         self._operations: list[tuple[Any, tuple[int, ...], str, Array]] = []
-        os.register_at_fork(after_in_child=self._fall_silent)
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._fall_silent)
 
     def begin(self) -> None:
         """From now on."""

@@ -22,7 +22,7 @@ _NAMES = ("PyTorch", "tinygrad_mnist")
 
 def tables(report: Report) -> list[Table]:
     """What was compared: the run as a whole, and each leaf with its gradients and its end."""
-    made = [_filled(("", *_NAMES, "difference", "ulp", "step", ""), _whole(report))]
+    made = [_filled(("", *_NAMES, "absolute", "ulp", "step", ""), _whole(report))]
     leaves = list(_leaves(report))
     if leaves:
         titles = ("leaf", "gradient", "ulp", "step", "at the end", "ulp", "")

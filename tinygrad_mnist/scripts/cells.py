@@ -35,6 +35,7 @@ class _Notebook:
     def __init__(self, program: Program, namespace: dict[str, Any]) -> None:
         self.program = program
         self.namespace = namespace
+        namespace["display"] = _display
         self.sources = []
         self.notices: list[tuple[Cell, int, str]] = []
         for cell in program.cells:
@@ -91,6 +92,12 @@ class _Notebook:
                 f"{missing} is not installed; no cell uses {', '.join(names)}, so the import is "
                 "passed over",
             )
+
+
+def _display(*values: Any) -> None:
+    """What notebooks call to show values before the end of a cell."""
+    for value in values:
+        sys.stdout.write(f"{value!r}\n")
 
 
 def _compiled(statement: ast.stmt, cell: Cell) -> CodeType:
