@@ -34,7 +34,6 @@ KNOWN_DIFFERENCES = {
     "nn.functional.huber_loss": "gradient of input 1 (special): nan, PyTorch 0.42756388",
     "nn.functional.kl_div": "gradient of input 2 (special): 3.350131, PyTorch nan",
     "nn.functional.binary_cross_entropy": "second order, input 1 (float64): in the tenth digit",
-    "nn.functional.conv_transpose1d": "error (error inputs): none, PyTorch RuntimeError",
     "nn.functional.adaptive_avg_pool2d": "error (error inputs): ValueError, PyTorch none",
     "nn.functional.max_pool1d": "error (empty): ValueError, PyTorch none",
     "nn.functional.max_pool2d": "error (empty): ValueError, PyTorch none",

@@ -31,6 +31,7 @@ NOT_OPERATIONS = {
         "set_default_device", "set_default_dtype", "set_num_threads", "set_printoptions",
     ),
     "files; tests/serialization": ("load", "save"),
+    "makes a faster function of a function; tests/compiler": ("compile",),
     "the state of random numbers; tests/random": (
         "get_rng_state", "initial_seed", "manual_seed", "seed", "set_rng_state",
     ),
