@@ -23,7 +23,7 @@ _LARGE = 800
 """Pixels a side from which on a picture is made smaller first."""
 _FAINT = 16
 """A picture whose shades differ by less, of 255, shows nothing."""
-_INKED = 0.2
+_INKED = 0.1
 """How much ink, of the most, makes a pixel part of the digit."""
 _TWO_SHADES = 0.03
 """The share of visible pixels of another shade that makes a picture more than its ink."""
@@ -131,13 +131,16 @@ def _boxed(ink: Array) -> Array:
 
 
 def _centred(digit: Array) -> Array:
-    """The digit in 28 × 28 pixels, its centre of mass in the middle as far as it fits."""
+    """The digit in 28 × 28 pixels, its centre of mass in the middle as far as it fits.
+
+    Whole pixels it is moved by: MNIST's centres lie less than one pixel below and right of it.
+    """
     image = np.zeros((SIDE, SIDE))
     corner = []
     for axis, length in enumerate(digit.shape):
         mass = digit.sum(1 - axis)
         centre = (mass * (np.arange(length) + 0.5)).sum() / mass.sum()
-        corner.append(int(np.clip(round(SIDE / 2 - centre), 0, SIDE - length)))
+        corner.append(int(np.clip(np.ceil(SIDE / 2 - centre), 0, SIDE - length)))
     top, left = corner
     image[top : top + digit.shape[0], left : left + digit.shape[1]] = digit
     return image
