@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -14,6 +13,7 @@ from .optimizer import (
     check_betas,
     check_lr,
     check_tensor_setting,
+    counted,
     new_step_count,
     refuse_differentiable,
     to_scalar,
@@ -100,15 +100,15 @@ class Adam(Optimizer):
         elif decay != 0:
             grad = grad.add(param, alpha=decay)
         state["step"] += 1
-        step = state["step"].item()
+        step = counted(state["step"])
         average, square = state["exp_avg"], state["exp_avg_sq"]
         average.mul_(beta1).add_(grad, alpha=1 - beta1)
         square.mul_(beta2).add_(grad * grad, alpha=1 - beta2)
         if group["amsgrad"]:
             largest = state["max_exp_avg_sq"]
             square = largest.copy_(largest.maximum(square))
-        root = square.sqrt().div_(math.sqrt(1 - beta2**step)).add_(group["eps"])
-        param.add_(average / root, alpha=-lr / (1 - beta1**step))
+        root = square.sqrt().div_((1 - beta2**step) ** 0.5).add_(group["eps"])
+        param.sub_(average / root * (lr / (1 - beta1**step)))
 
 
 class AdamW(Adam):
