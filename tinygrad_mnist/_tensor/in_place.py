@@ -12,7 +12,7 @@ import numpy as np
 
 from tinygrad_mnist import dtypes, kernels
 from tinygrad_mnist.calling import explain_shapes, record_call
-from tinygrad_mnist.ops import arithmetic, shapes
+from tinygrad_mnist.ops import arithmetic, casting, shapes
 from tinygrad_mnist.ops.index_keys import ALL, WHOLE, Key, read_index
 from tinygrad_mnist.ops.indexing import index_put, put
 from tinygrad_mnist.ops.views import rebase
@@ -83,7 +83,7 @@ def in_place(op: Any, target: Tensor, *others: Any, **attributes: Any) -> Tensor
     source = target
     if recorded and not isinstance(op, Primitive):
         # What the steps of a composed operation save of the target must stay as it is.
-        source = wrap(target._array.copy())
+        source = wrap(casting.copied(target._array))
         source._record = current_record(target)
     result = op(source, *others, **attributes)
     if recorded:
@@ -147,7 +147,7 @@ def _rebind(target: Tensor, result: Tensor) -> None:
         return
     saved = list(record.saved)
     if saved and saved[0] is not None and saved[0][0] is target._array:
-        saved[0] = (target._array.copy(), [0], 0)
+        saved[0] = (casting.copied(target._array), [0], 0)
     _store(target, result)
     if saved and saved[-1] is not None and saved[-1][0] is result._array:
         saved[-1] = (target._array, target._counter, target._counter[0])

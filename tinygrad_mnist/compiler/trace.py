@@ -111,9 +111,12 @@ class Tracer(observe):
             return self._read_array(given._array)
         if isinstance(given, np.ndarray) and given.ndim:
             return self._read_array(given)
-        number = given.item() if isinstance(given, np.ndarray | np.generic) else given
-        kind = given.dtype if isinstance(given, np.ndarray) else np.result_type(type(number))
-        return Number((), kind, number=number)
+        if isinstance(given, np.ndarray):
+            number = Number((), given.dtype, number=given.item())
+            self._bind(given, number)  # a formula may ask for it as a saved value
+            return number
+        plain = given.item() if isinstance(given, np.generic) else given
+        return Number((), np.result_type(type(plain)), number=plain)
 
     def _operands(self, op: Primitive, inputs: tuple[Any, ...]) -> tuple[Value, ...]:
         """The inputs, in the one type that the operation computes in, where it has one."""

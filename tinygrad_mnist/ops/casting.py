@@ -8,7 +8,7 @@ import numpy as np
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.primitive import primitive
-from tinygrad_mnist.record import Array
+from tinygrad_mnist.record import OBSERVERS, Array, report, wrap
 
 __all__ = [
     "clone",
@@ -50,6 +50,14 @@ def item(input: Array) -> Any:
 
 _cast.derivatives(input=lambda g: g)
 _clone.derivatives(input=lambda g: g)
+
+
+def copied(array: Array) -> Array:
+    """A copy of an array, of which an observer is told."""
+    copy = array.copy()
+    if OBSERVERS:
+        report(_clone, (wrap(array),), {}, wrap(copy))
+    return copy
 
 
 def cast_to(input: Tensor, kind: dtypes.dtype) -> Tensor:

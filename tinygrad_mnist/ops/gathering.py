@@ -12,6 +12,7 @@ from tinygrad_mnist.primitive import primitive
 from tinygrad_mnist.record import Array, TensorBase, label, wrap
 
 from .arguments import check_tensors, read_dim, torch_arguments
+from .casting import copied
 from .index_keys import ALL, WHOLE
 from .indexing import _index, _index_backward, _slice_backward, index_put
 from .shapes import broadcast_tensors, reshape
@@ -231,7 +232,7 @@ def take(input: Tensor, index: Tensor) -> Tensor:
         raise IndexError(
             f"out of range: tried to access index {bad.flat[0]} on a tensor of {size} elements."
         )
-    return label(_index(reshape(input, -1), key=(array.copy(),)), "TakeBackward0")
+    return label(_index(reshape(input, -1), key=(copied(array),)), "TakeBackward0")
 
 
 @torch_arguments
@@ -280,7 +281,7 @@ def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     if mask._array.dtype != bool:
         raise RuntimeError("masked_select: expected BoolTensor for mask")
     x, chosen = broadcast_tensors(input, mask)
-    out = _index(x, key=(chosen._array.copy(),))
+    out = _index(x, key=(copied(chosen._array),))
     return label(reshape(out, -1), "MaskedSelectBackward0")
 
 

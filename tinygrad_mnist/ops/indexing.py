@@ -18,13 +18,12 @@ from tinygrad_mnist.record import (
     label,
     make_record,
     mark_view,
-    report,
     state,
     wrap,
 )
 
 from .arguments import read_dim, tensor_first
-from .casting import _clone
+from .casting import copied
 from .index_keys import ALL, WHOLE, Key, explain_arrays, read_index
 
 __all__ = [
@@ -134,19 +133,12 @@ def getitem(input: Tensor, index: Any) -> Tensor:
     out = input if region is WHOLE else _view(input, region)
     if out._record is not None:
         # The record must not see it when the index changes later.
-        arrays = tuple([part if part is ALL else _copied(part) for part in arrays])
+        arrays = tuple([part if part is ALL else copied(part) for part in arrays])
     try:
         return call_unary(_index, out, {"key": arrays})
     except IndexError:
         explain_arrays(arrays, out._array.shape)
         raise
-
-
-def _copied(indices: Array) -> Array:
-    copy = indices.copy()
-    if OBSERVERS:
-        report(_clone, (wrap(indices),), {}, wrap(copy))
-    return copy
 
 
 def _view(input: Tensor, region: Key) -> Tensor:

@@ -97,7 +97,8 @@ class Loop:
         if given.shape == self.shape and dims == tuple(range(last)) and last > 0:
             return "column"
         everything = dims == tuple(range(len(given.shape)))
-        return "one" if everything and self.role_as_operand(given, given.shape) else None
+        is_here = self.role_as_operand(given, given.shape) in ("full", "row")
+        return "one" if everything and is_here else None
 
 
 @dataclass(eq=False)

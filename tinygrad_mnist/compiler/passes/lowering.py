@@ -81,6 +81,10 @@ def _index_backward(now: Lowering, grad: Value) -> Value:
     return now.do("place", grad, now.instruction.attributes["key"][1], shape=shape)
 
 
+def _of_one(now: Lowering, x: Value) -> Value:
+    return now.do("reshape", x, shape=now.instruction.output.shape)
+
+
 def _linear(now: Lowering, x: Value, weight: Value, bias: Value | None = None) -> Value:
     turned = now.do("permute", weight, shape=weight.shape[::-1], dims=(1, 0))
     product = now.do("mm", x, turned, shape=now.instruction.output.shape)
@@ -89,6 +93,12 @@ def _linear(now: Lowering, x: Value, weight: Value, bias: Value | None = None) -
 
 def _is_matrix(instruction: Instruction) -> bool:
     return len(instruction.output.shape) == 2 and instruction.attributes["dim"] == 1
+
+
+def _reduces_nothing(instruction: Instruction) -> bool:
+    """Whether every sum, or maximum, is of one number."""
+    given, output = instruction.inputs[0], instruction.output
+    return given.size == output.size and given.dtype == output.dtype
 
 
 def _is_plain_loss(instruction: Instruction) -> bool:
@@ -117,6 +127,9 @@ _RULES: dict[str, tuple[Callable[[Instruction], bool], Callable[..., Value]]] = 
     "softmax": (_is_matrix, _softmax),
     "nll_loss": (_is_plain_loss, _nll_loss),
     "nll_loss_backward": (_is_plain_loss, _nll_loss_backward),
+    "sum": (_reduces_nothing, _of_one),
+    "amax": (_reduces_nothing, _of_one),
+    "amin": (_reduces_nothing, _of_one),
     "linear": (lambda i: len(i.inputs[0].shape) == 2, _linear),
     "mean": (lambda _: True, _mean),
     "index": (_takes_one_of_each_row, _index),

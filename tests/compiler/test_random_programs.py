@@ -1,0 +1,101 @@
+"""Random functions do the same uncompiled, replayed, and compiled, call after call."""
+
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import tinygrad_mnist as torch
+from tinygrad_mnist.compiler import entry
+from tinygrad_mnist.compiler.source import Unsupported
+
+UNARY = [
+    lambda x: torch.tanh(x), lambda x: x.sigmoid(), lambda x: torch.relu(x), lambda x: -x,
+    lambda x: x.abs(), lambda x: x.exp().clamp(max=3), lambda x: x * 0.5, lambda x: 1 - x,
+    lambda x: x / 3, lambda x: x**2, lambda x: (x * x + 1).sqrt(), lambda x: (x * x + 1).log(),
+    lambda x: x.sum(), lambda x: x.mean(), lambda x: x.sum(-1), lambda x: x.sum(0),
+    lambda x: x.sum(-1, keepdim=True), lambda x: x.mean(0, keepdim=True), lambda x: x.detach(),
+    lambda x: x.clone().add_(1), lambda x: x.clone().mul_(x), lambda x: x.reshape(-1),
+    lambda x: x.transpose(0, -1), lambda x: x[:1], lambda x: x[..., -1], lambda x: x.unsqueeze(0),
+    lambda x: torch.softmax(x, -1), lambda x: torch.log_softmax(x, -1), lambda x: x.amax(-1),
+    lambda x: torch.zeros_like(x).add_(x), lambda x: torch.where(x > 0, x, 0.1 * x),
+    lambda x: x.cumsum(0), lambda x: x.expand(2, *x.shape).sum(0),
+]  # fmt: skip
+BINARY = [
+    lambda x, y: x + y, lambda x, y: x - y, lambda x, y: x * y, lambda x, y: x / (1 + y.abs()),
+    lambda x, y: torch.maximum(x, y), lambda x, y: torch.where(x > y, x, y), lambda x, y: x @ y,
+    lambda x, y: torch.add(x, y, alpha=0.5), lambda x, y: x.clone().copy_(y),
+]  # fmt: skip
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.sampled_from(UNARY), st.integers(0, 9)),
+        st.tuples(st.sampled_from(BINARY), st.integers(0, 9), st.integers(0, 9)),
+    ),
+    min_size=1,
+    max_size=10,
+)
+
+
+def build(steps, dtype):
+    """A step of training made of these operations, those that do not fit left out; and its data."""
+    torch.manual_seed(0)
+    w = torch.randn(4, 3, dtype=dtype).requires_grad_()
+    b = torch.randn(3, dtype=dtype).requires_grad_()
+
+    def step(x, y, lr):
+        values = [x @ w, y + b, w, x]
+        for function, *places in steps:
+            try:
+                values.append(function(*[values[-1 - place % len(values)] for place in places]))
+            except (RuntimeError, IndexError, NotImplementedError):
+                continue
+        loss = sum(value.mean() for value in values if value.numel())
+        loss.backward()
+        with torch.no_grad():
+            for p in (w, b):
+                p -= lr * p.grad
+                p.grad = None
+        return loss, values[-1]
+
+    return step, (w, b)
+
+
+def assert_same(steps, dtype):
+    eager, wanted = build(steps, dtype)
+    function, found = build(steps, dtype)
+    compiled = torch.compile(function)
+    torch.manual_seed(1)
+    tolerance = {"rtol": 2e-4, "atol": 2e-5} if dtype is torch.float32 else {"rtol": 1e-9}
+    for lr in (0.01, 0.02, 0.03, 0.04):
+        x, y = torch.randn(5, 4, dtype=dtype), torch.randn(5, 3, dtype=dtype)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            results = compiled(x, y, lr)
+        for ours, theirs in zip((*results, *found), (*eager(x, y, lr), *wanted), strict=True):
+            np.testing.assert_allclose(ours.detach(), theirs.detach(), equal_nan=True, **tolerance)
+
+
+@pytest.mark.usefixtures("plain")
+@given(STEPS, st.sampled_from([torch.float32, torch.float64]))
+def test_compiled_programs_do_what_the_functions_do(steps, dtype):
+    assert_same(steps, dtype)
+
+
+@given(STEPS, st.sampled_from([torch.float32, torch.float64]))
+def test_replayed_programs_do_what_the_functions_do(steps, dtype):
+    def refuse(program):
+        raise Unsupported("this test")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(entry, "build", refuse)
+        assert_same(steps, dtype)
+
+
+def test_a_program_of_many_kinds_compiled_by_numba():
+    steps = [(UNARY[n], n % 3) for n in (0, 1, 5, 12, 16, 26, 27, 30, 20)]
+    steps += [(BINARY[n], n, n + 1) for n in (0, 2, 3, 6)]
+    assert_same(steps, torch.float32)
+    assert_same(steps, torch.float64)
