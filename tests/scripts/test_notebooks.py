@@ -69,6 +69,12 @@ def test_an_absent_import_matters_only_where_its_names_are_used(write, run):
     assert done.stderr.startswith("error: cell 1, line 1: no_such_package is not installed")
 
 
+def test_what_comes_from_the_future_stays(write, run):
+    lazy = "def f(x: NoSuchName) -> None: ...\nprint(f.__annotations__)"
+    done = run(write("book.ipynb", ["from __future__ import annotations", lazy]))
+    assert done.stdout == "cell 2:\n{'x': 'NoSuchName', 'return': 'None'}\n"
+
+
 def test_a_file_of_any_name_can_be_said_to_be_a_notebook(write, run):
     script = write("book.py", as_markdown(["1 + 1"]))
     assert "SyntaxError" in run(script).stderr

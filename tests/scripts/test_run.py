@@ -59,7 +59,8 @@ def test_the_command(write):
     assert (done.stdout, done.returncode) == ("got ['--threads', '2', '-x']\n", 3)
 
 
-def test_a_module_beside_the_script_is_found(write, run, tmp_path):
+def test_a_module_beside_the_script_is_found_and_no_other_torch(write, run):
+    write("torch.py", "raise RuntimeError('another torch')\n")
     write("model.py", "from torch import nn\n\n\ndef build():\n    return nn.Linear(2, 1)\n")
     done = run(write("main.py", "import model\nprint(model.build())\n"))
     assert done.stdout == "Linear(in_features=2, out_features=1, bias=True)\n"

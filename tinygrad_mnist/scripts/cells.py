@@ -1,6 +1,7 @@
 """Running a program: a script at once, a notebook cell by cell, each showing its output."""
 
 from __future__ import annotations
+import __future__
 
 import ast
 import io
@@ -8,15 +9,16 @@ import sys
 import tokenize
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import CodeType
 from typing import Any, TextIO
 
 from .magics import without_magics
 from .program import Cell, Program
+from .torch_names import AbsentModule
 
 __all__ = ["execute"]
 
 _COMMENTS = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.ENDMARKER, tokenize.DEDENT)
+_FUTURE = sum(getattr(__future__, name).compiler_flag for name in __future__.all_feature_names)
 
 
 def execute(program: Program, namespace: dict[str, Any]) -> None:
@@ -35,6 +37,8 @@ class _Notebook:
     def __init__(self, program: Program, namespace: dict[str, Any]) -> None:
         self.program = program
         self.namespace = namespace
+        self.future = 0
+        """The flags of what the cells imported from __future__ so far."""
         namespace["display"] = _display
         self.sources = []
         self.notices: list[tuple[Cell, int, str]] = []
@@ -65,13 +69,15 @@ class _Notebook:
         shown = [] if _ends_with_semicolon(source) else tree.body[-1:]
         for statement in tree.body:
             if isinstance(statement, ast.Expr) and statement in shown:
-                self._exec(compile(ast.Interactive([statement]), cell.filename, "single"))
+                self._exec(ast.Interactive([statement]), cell, "single")
             elif isinstance(statement, ast.Import | ast.ImportFrom):
                 self._import(cell, statement)
             else:
-                self._exec(_compiled(statement, cell))
+                self._exec(ast.Module([statement], []), cell, "exec")
 
-    def _exec(self, code: CodeType) -> None:
+    def _exec(self, tree: ast.Module | ast.Interactive, cell: Cell, mode: str) -> None:
+        code = compile(tree, cell.filename, mode, self.future, dont_inherit=True)
+        self.future |= code.co_flags & _FUTURE
         exec(code, self.namespace)
 
     def _import(self, cell: Cell, statement: ast.Import | ast.ImportFrom) -> None:
@@ -80,17 +86,19 @@ class _Notebook:
         Notebooks are full of imports that nobody needs any more.
         """
         try:
-            self._exec(_compiled(statement, cell))
-        except ModuleNotFoundError as error:
+            self._exec(ast.Module([statement], []), cell, "exec")
+        except ImportError as error:
             names = [alias.asname or alias.name.partition(".")[0] for alias in statement.names]
-            if "*" in names or not self.used.isdisjoint(names):
+            of_torch = isinstance(error, AbsentModule) or (error.name or "").startswith("torch")
+            if of_torch or "*" in names or not self.used.isdisjoint(names):
                 raise
-            missing = (error.name or "").partition(".")[0]
+            reason = str(error)
+            if isinstance(error, ModuleNotFoundError) and error.name:
+                reason = f"{error.name.partition('.')[0]} is not installed"
             self._notice(
                 cell,
                 statement.lineno,
-                f"{missing} is not installed; no cell uses {', '.join(names)}, so the import is "
-                "passed over",
+                f"{reason}; no cell uses {', '.join(names)}, so the import is passed over",
             )
 
 
@@ -98,11 +106,6 @@ def _display(*values: Any) -> None:
     """What notebooks call to show values before the end of a cell."""
     for value in values:
         sys.stdout.write(f"{value!r}\n")
-
-
-def _compiled(statement: ast.stmt, cell: Cell) -> CodeType:
-    module = ast.Module([statement], type_ignores=[])
-    return compile(module, cell.filename, "exec", dont_inherit=True)
 
 
 def _names_read(source: str) -> set[str]:
