@@ -1,12 +1,14 @@
 """Checkpoints: all that a run depends on, in one file that is always a complete one.
 
-A run that is resumed goes on bit for bit as if it had never stopped. A checkpoint holds the
+A run that is resumed goes on bit for bit as if it had never stopped, on a machine of the same kind
+with the same versions. A checkpoint holds the
 settings, the parameters, the optimiser's state, where in the epoch the run is, the random states
 and the results so far, as `torch.save` keeps them: PyTorch's `torch.load` reads it too.
 """
 
 from __future__ import annotations
 
+import platform
 import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -17,7 +19,9 @@ import tinygrad_mnist as torch
 from tinygrad_mnist import files
 from tinygrad_mnist.files import ReadError
 from tinygrad_mnist.jobs import Settings
+from tinygrad_mnist.kernels import switch
 from tinygrad_mnist.logistic import Epoch
+from tinygrad_mnist.report import versions
 from tinygrad_mnist.threads import get_num_threads
 from tinygrad_mnist.train import Result, Run
 
@@ -49,6 +53,11 @@ def source(where: str, digits: Digits[Tensor]) -> Source:
     return Source(where, total)
 
 
+def computed_by() -> dict[str, str]:
+    """What the last bits of a run's numbers depend on, besides the run itself."""
+    return {**versions(), "kernels": switch.choice, "processor": platform.machine()}
+
+
 def write(path: Path, run: Run, source: Source, every: int | None = None) -> None:
     """Writes a checkpoint whole or not at all: until it is there, the last one is.
 
@@ -67,6 +76,7 @@ def _state(run: Run) -> dict[str, Any]:
         "version": VERSION,
         "settings": asdict(run.settings),
         "threads": get_num_threads(),
+        "computed_by": computed_by(),
         "history": [asdict(epoch) for epoch in result.history],
         "steps": run.steps,
         "rows": run.rows,
@@ -89,6 +99,7 @@ class Checkpoint:
     source: Source
     threads: int
     every: int | None
+    computed_by: Mapping[str, str]
     state: Mapping[str, Any]
 
     def parameters(self) -> dict[str, Tensor]:
@@ -158,7 +169,9 @@ def read(path: Path) -> Checkpoint:
         _check_types(source, every, state)
         _check_place(state)
         settings = Settings(**state["settings"])
-        return Checkpoint(path, settings, source, state["threads"], every, state)
+        return Checkpoint(
+            path, settings, source, state["threads"], every, state["computed_by"], state
+        )
     except Exception as error:  # what is in a file may be anything
         raise _damaged(path, error) from error
 
@@ -171,6 +184,8 @@ def _check_types(source: Source, every: object, state: Mapping[str, Any]) -> Non
             raise TypeError(f"its setting {setting.name} is {value!r}")
     if type(source.where) is not str or type(source.sum) is not int:
         raise TypeError("it does not say what the digits were")
+    if not all(type(each) is str for pair in state["computed_by"].items() for each in pair):
+        raise TypeError("it does not say what computed it")
     if every is not None and (type(every) is not int or every < 1):
         raise TypeError(f"it was to be written every {every!r} steps")
     if not all(isinstance(each, torch.Tensor) for each in state["model"].values()):

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tinygrad_mnist import checkpoints, train
@@ -95,6 +96,18 @@ def test_other_digits_are_refused(interrupted, command, tmp_path):
     result = command("train", "--resume", checkpoint, "--data", other)
     assert result.exit_code == 1
     assert "its run was trained on other digits than arrays from" in result.stderr
+
+
+def test_what_may_change_the_last_bits_is_told(interrupted, command, monkeypatch):
+    checkpoint, _ = interrupted
+    silent = command("train", "--resume", checkpoint, "--epochs", "3")
+    assert "last bits" not in silent.stderr
+    other = {**checkpoints.computed_by(), "numpy": "2.99"}
+    monkeypatch.setattr(checkpoints, "computed_by", lambda: other)
+    result = command("train", "--resume", checkpoint, "--epochs", "4")
+    assert result.exit_code == 0
+    told = f"the run was begun with numpy {np.__version__}: it goes on, but its numbers may"
+    assert told in result.stderr
 
 
 def test_digits_that_moved_can_be_named(interrupted, command, digits_file, tmp_path):

@@ -175,6 +175,7 @@ def setting(**changes):
         (altered(order_state=None), "does not fit together"),
         (altered(rows="a"), "does not fit together"),
         (altered(every=0), "every 0 steps"),
+        (altered(computed_by={"numpy": 2}), "does not say what computed it"),
         (altered(threads=0), "it says threads 0"),
         (altered(threads=10**9), "it says threads 1000000000"),
         (altered(rows=-5), "it says rows -5"),

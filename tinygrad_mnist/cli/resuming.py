@@ -97,6 +97,7 @@ def resumed(path: Path, told: Mapping[str, Any], given: Set[str]) -> Beginning:
             f"--epochs {run.settings.epochs}: the run of {path} is in epoch {passed}"
         )
     set_num_threads(checkpoint.threads)
+    _tell_what_differs(checkpoint)
     where = told["data"] if "data" in given else checkpoint.source.where
     digits = load(where)
     source = checkpoints.source(where, digits)
@@ -108,6 +109,17 @@ def resumed(path: Path, told: Mapping[str, Any], given: Set[str]) -> Beginning:
     every = told["checkpoint_every"] or checkpoint.every
     keep = _keeping(told["checkpoint"] or path, source, every)
     return Beginning(run, digits, keep, every)
+
+
+def _tell_what_differs(checkpoint: checkpoints.Checkpoint) -> None:
+    theirs, ours = checkpoint.computed_by, checkpoints.computed_by()
+    differences = [f"{name} {theirs[name]}" for name in theirs if theirs[name] != ours.get(name)]
+    if differences:
+        typer.echo(
+            f"the run was begun with {', '.join(differences)}: it goes on, but its numbers may "
+            "differ in the last bits from those of a run that was not stopped",
+            err=True,
+        )
 
 
 def _check_new(path: Path | None) -> None:
