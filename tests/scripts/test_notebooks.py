@@ -69,6 +69,16 @@ def test_an_absent_import_matters_only_where_its_names_are_used(write, run):
     assert done.stderr.startswith("error: cell 1, line 1: no_such_package is not installed")
 
 
+def test_a_figure_belongs_to_its_cell(write, run):
+    pytest.importorskip("matplotlib")
+    draws = "import matplotlib.pyplot as plt\nplt.plot([1, 2]);"
+    done = run(write("book.ipynb", [draws, "plt.get_fignums()"]))
+    assert done.stdout == "cell 2:\n[]\n"
+    assert done.stderr == (
+        "note: cell 1, line 2: draws a figure, which is not shown; plt.savefig keeps it\n"
+    )
+
+
 def test_what_comes_from_the_future_stays(write, run):
     lazy = "def f(x: NoSuchName) -> None: ...\nprint(f.__annotations__)"
     done = run(write("book.ipynb", ["from __future__ import annotations", lazy]))

@@ -73,11 +73,13 @@ def compare(
         if json is not None:
             files.check(json)
         try:
-            report = comparing.compare_script(
-                script, arguments or (), notebook=notebook, seed=seed, threads=threads,
-                device=device.value, watched_steps=operations, lockstep=lockstep,
-                bounds=comparing.Bounds(ulp, atol),
-            )  # fmt: skip
+            with Console(stderr=True).status("both engines start") as status:
+                report = comparing.compare_script(
+                    script, arguments or (), notebook=notebook, seed=seed, threads=threads,
+                    device=device.value, watched_steps=operations, lockstep=lockstep,
+                    bounds=comparing.Bounds(ulp, atol),
+                    watch=lambda report: status.update(f"step {len(report.steps)}"),
+                )  # fmt: skip
         except ScriptError as error:
             complain(error)
             raise typer.Exit(FAILED) from None

@@ -6,7 +6,7 @@ import importlib.util
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -37,6 +37,7 @@ def compare_script(
     watched_steps: int = 10,
     lockstep: bool = False,
     bounds: Bounds | None = None,
+    watch: Callable[[Report], None] | None = None,
 ) -> Report:
     """Run a PyTorch script on PyTorch and on tinygrad_mnist, and compare what they do.
 
@@ -45,7 +46,8 @@ def compare_script(
     gradients of its leaves, every call of `autograd.grad`, the leaves at the end, and the results
     of operations up to the `watched_steps`-th call of `backward`. With `lockstep`, after each
     call of `backward` our leaves and their gradients take PyTorch's numbers, so that differences
-    do not add up. `device`: whether PyTorch finds a GPU ("cuda") or none ("cpu").
+    do not add up. `device`: whether PyTorch finds a GPU ("cuda") or none ("cpu"). `watch` is
+    called with the report as it grows, after each step.
 
     Raises:
         ScriptError: the script cannot be read, or PyTorch or its GPU is not there.
@@ -63,12 +65,12 @@ def compare_script(
         "lockstep": lockstep, "device": device,
     }  # fmt: skip
     with tempfile.TemporaryDirectory(prefix="tinygrad_mnist-") as folder, ExitStack() as stack:
-        processes = [
+        theirs, ours = (
             stack.enter_context(_process(engine, script, arguments, options, Path(folder)))
             for engine in ENGINES
-        ]
-        _follow(report, *processes)
-        for side, process in zip(report.sides, processes, strict=True):
+        )
+        _follow(report, theirs, ours, watch)
+        for side, process in zip(report.sides, (theirs, ours), strict=True):
             if process.wait() != 0 or not side.ended:
                 side.error = side.error or f"its process ended with code {process.returncode}"
         texts = [_text(Path(folder) / f"{engine}.out") for engine in ENGINES]
@@ -117,7 +119,12 @@ def _events(stream: IO[bytes]) -> Iterator[Message]:
         yield message
 
 
-def _follow(report: Report, theirs: subprocess.Popen[bytes], ours: subprocess.Popen[bytes]) -> None:
+def _follow(
+    report: Report,
+    theirs: subprocess.Popen[bytes],
+    ours: subprocess.Popen[bytes],
+    watch: Callable[[Report], None] | None,
+) -> None:
     """Take the events of both, two and two, as long as both have some; then those of one."""
     assert theirs.stdout is not None
     assert ours.stdout is not None
@@ -133,6 +140,8 @@ def _follow(report: Report, theirs: subprocess.Popen[bytes], ours: subprocess.Po
         _compare(report, *pair)
         if report.settings["lockstep"] and pair[1] is not None:
             _order(ours.stdin, pair[0], pair[1])
+        if watch is not None:
+            watch(report)
     if report.sides[0].steps != report.sides[1].steps:
         counts = " and ".join(
             f"{side.steps} on {name}" for side, name in zip(report.sides, ENGINES, strict=True)

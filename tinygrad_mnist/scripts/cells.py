@@ -59,10 +59,19 @@ class _Notebook:
                     self._notice(cell, line, text)
             with _headed(f"cell {cell.number}:"):
                 self._run_cell(cell, source)
+            self._close_figures(cell)
 
     def _notice(self, cell: Cell, line: int, text: str) -> None:
         sys.stdout.flush()
         sys.stderr.write(f"note: {self.program.place(cell.filename, line)}: {text}\n")
+
+    def _close_figures(self, cell: Cell) -> None:
+        """A figure belongs to the cell that drew it, as in Jupyter, which would show it here."""
+        pyplot = sys.modules.get("matplotlib.pyplot")
+        if pyplot is not None and pyplot.get_fignums():
+            last = len(cell.source.splitlines())
+            self._notice(cell, last, "draws a figure, which is not shown; plt.savefig keeps it")
+            pyplot.close("all")
 
     def _run_cell(self, cell: Cell, source: str) -> None:
         tree = ast.parse(source, cell.filename)
