@@ -10,13 +10,16 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tinygrad_mnist import dtypes, files
 from tinygrad_mnist._tensor import from_numpy
 from tinygrad_mnist._tensor.places import check_device
 from tinygrad_mnist.record import Array, TensorBase
 from tinygrad_mnist.serialization.storages import memory_of
+
+if TYPE_CHECKING:
+    from tinygrad_mnist.nn import Module
 
 Tensor = Any
 
@@ -101,6 +104,62 @@ def load_file(filename: str | os.PathLike[str], device: Any = "cpu") -> dict[str
     """
     check_device(device)
     return load(Path(filename).read_bytes())
+
+
+def save_model(
+    model: Module,
+    filename: str | os.PathLike[str],
+    metadata: Mapping[str, str] | None = None,
+    force_contiguous: bool = True,
+) -> None:
+    """Writes a model's parameters and buffers; of those that are one tensor, the first by name.
+
+    The metadata then names it for each of the others, as PyTorch's `save_model` does. Raises what
+    `save_file` does.
+    """
+    state = dict(model.state_dict())
+    named = dict(metadata or {})
+    for kept, others in _tied(state).items():
+        for other in others:
+            del state[other]
+            named.setdefault(other, kept)
+    if force_contiguous:
+        state = {name: tensor.contiguous() for name, tensor in state.items()}
+    save_file(state, filename, named or None)
+
+
+def load_model(
+    model: Module, filename: str | os.PathLike[str], strict: bool = True, device: Any = "cpu"
+) -> tuple[list[str], list[str]]:
+    """Loads what `save_model` wrote into a model, and returns the missing and unexpected names.
+
+    Raises RuntimeError where there are such names and `strict` is set, besides what `load_file`
+    raises.
+    """
+    found = model.load_state_dict(load_file(filename, device), strict=False)
+    tied = {name: {name, kept, *others} for kept, others in _tied(model.state_dict()).items()
+            for name in (kept, *others)}  # fmt: skip
+    absent = set(found.missing_keys)
+    missing = sorted(name for name in absent if not tied.get(name, set()) - absent)
+    unexpected = list(found.unexpected_keys)
+    if strict and (missing or unexpected):
+        told = f"Error(s) in loading state_dict for {type(model).__name__}:"
+        for kind, names in (("Missing", missing), ("Unexpected", sorted(unexpected))):
+            if names:
+                listed = ", ".join(f'"{name}"' for name in names)
+                told += f"\n    {kind} key(s) in state_dict: {listed}"
+        raise RuntimeError(told)
+    return missing, unexpected
+
+
+def _tied(state: Mapping[str, Tensor]) -> dict[str, list[str]]:
+    """Of names that stand for one tensor: the first, and the others."""
+    groups: dict[Any, list[str]] = {}
+    for name in sorted(state):
+        array = state[name]._array
+        place = array.__array_interface__["data"][0], array.shape, array.strides
+        groups.setdefault(place if array.size else name, []).append(name)
+    return {names[0]: names[1:] for names in groups.values() if len(names) > 1}
 
 
 def read_metadata(data: bytes) -> dict[str, str]:

@@ -135,3 +135,29 @@ def test_a_plot_does_not_wait_for_a_window(write, run):
     done = run(script, environment={"DISPLAY": "", "WAYLAND_DISPLAY": ""})
     assert (done.stdout, done.stderr) == ("drawn\n", "")
     assert (script.parent / "plot.png").read_bytes().startswith(b"\x89PNG")
+
+
+KEEPS_WEIGHTS = """
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    torch.manual_seed(0)
+    model = torch.nn.Linear(2, 1)
+    optimizer = torch.optim.Adam(model.parameters())
+    model(torch.ones(1, 2)).sum().backward()
+    optimizer.step()
+    torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict()}, "run.pt")
+    save_file(model.state_dict(), "model.safetensors")
+    run = torch.load("run.pt", map_location="cpu", weights_only=True)
+    print(optimizer.load_state_dict(run["optimizer"]), run["optimizer"]["state"][0]["step"])
+    print(model.load_state_dict(run["model"]))
+    print(model.load_state_dict(load_file("model.safetensors")))
+"""
+
+
+def test_weights_are_kept_as_scripts_write_it(write, run, run_in_torch):
+    script = write("keeps.py", KEEPS_WEIGHTS)
+    done, expected = run(script), run_in_torch(script)
+    assert done.stderr == ""
+    assert done.stdout == expected.stdout
+    assert done.stdout.count("<All keys matched successfully>") == 2

@@ -62,6 +62,46 @@ def test_models_both_ways(tmp_path):
     assert model[0].weight.tolist() == theirs[0].weight.tolist()
 
 
+def tied(engine):
+    model = engine.nn.ModuleDict({n: engine.nn.Linear(2, 2, bias=n != "b") for n in "bac"})
+    model["c"].weight = model["b"].weight = model["a"].weight
+    return model
+
+
+def test_tied_models_both_ways(tmp_path):
+    files = {}
+    for engine, module in ((torch, safetensors.torch), (tinygrad_mnist, ours)):
+        torch.manual_seed(0)
+        tinygrad_mnist.manual_seed(0)
+        model, files[engine] = tied(engine), tmp_path / f"{module.__name__}.safetensors"
+        module.save_model(model, str(files[engine]), {"own": "text"})
+    metadata = [ours.read_metadata(path.read_bytes()) for path in files.values()]
+    assert metadata[0] == metadata[1] == {
+        "own": "text", "b.weight": "a.weight", "c.weight": "a.weight"
+    }  # fmt: skip
+    for path in files.values():
+        for engine, module in ((torch, safetensors.torch), (tinygrad_mnist, ours)):
+            model = tied(engine)
+            assert [list(each) for each in module.load_model(model, path)] == [[], []]
+            weight = module.load_file(path)["a.weight"].tolist()
+            assert model["c"].weight.tolist() == weight
+
+
+@pytest.mark.parametrize("strict", [True, False])
+def test_models_that_do_not_fit(strict, tmp_path):
+    path = tmp_path / "model.safetensors"
+    safetensors.torch.save_file({"a.weight": torch.ones(2, 2), "x": torch.ones(1)}, path)
+    told = []
+    for engine, module in ((torch, safetensors.torch), (tinygrad_mnist, ours)):
+        if strict:
+            with pytest.raises(RuntimeError) as caught:
+                module.load_model(tied(engine), path)
+            told.append(str(caught.value))
+        else:
+            told.append([sorted(each) for each in module.load_model(tied(engine), path, False)])
+    assert told[0] == told[1]
+
+
 def test_loaded_tensors_are_ones_own(tmp_path):
     path = tmp_path / "model.safetensors"
     ours.save_file({"x": tinygrad_mnist.ones(2)}, path)

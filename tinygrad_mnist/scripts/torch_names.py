@@ -43,6 +43,9 @@ _BUILT_ON_TORCH = {
 }
 """Packages that need PyTorch itself, and what does instead."""
 
+_ELSEWHERE = {"safetensors.torch": "tinygrad_mnist.safetensors"}
+"""Modules of other packages that work on PyTorch's tensors, and their likes here."""
+
 
 class AbsentModule(ImportError):
     """A module that a script imports and that cannot be there; the message says why.
@@ -95,7 +98,7 @@ def _is_answered(dotted: str) -> bool:
 
 
 def _our_name(dotted: str) -> str:
-    return "tinygrad_mnist" + dotted.removeprefix("torch")
+    return _ELSEWHERE.get(dotted, "tinygrad_mnist" + dotted.removeprefix("torch"))
 
 
 class TorchFinder(MetaPathFinder, Loader):
@@ -114,10 +117,11 @@ class TorchFinder(MetaPathFinder, Loader):
                 f"{first} needs PyTorch itself, which is not run here: {_BUILT_ON_TORCH[first]}",
                 name=fullname,
             )
-        if first != "torch":
-            return None
-        if not _is_answered(fullname):
-            raise AbsentModule(str(_absent(fullname)), name=fullname)
+        if fullname not in _ELSEWHERE:
+            if first != "torch":
+                return None
+            if not _is_answered(fullname):
+                raise AbsentModule(str(_absent(fullname)), name=fullname)
         ours = importlib.import_module(_our_name(fullname))
         spec = ModuleSpec(fullname, self, origin=ours.__file__, is_package=True)
         spec.has_location = True
