@@ -7,12 +7,27 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from tinygrad_mnist.cli.app import app
 from tinygrad_mnist.comparing import compare_script
 from tinygrad_mnist.comparing.table import verdict
 from tinygrad_mnist.scripts import ScriptError
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "scripts" / "examples"
+
+
+def test_whose_options_are_whose(monkeypatch):
+    called = []
+    monkeypatch.setattr(
+        "tinygrad_mnist.comparing.compare_script", lambda *a, **k: called.append((a, k))
+    )
+    line = "compare job.py --epochs 2 --seed 7 --lockstep -v -- --seed 9"
+    with pytest.raises(AttributeError):  # what it got to print is no report
+        CliRunner().invoke(app, line.split(), catch_exceptions=False)
+    (((script, arguments), options),) = called
+    assert (script, arguments) == ("job.py", ["--epochs", "2", "-v", "--seed", "9"])
+    assert (options["seed"], options["lockstep"]) == (7, True)
 
 
 def left_over():
@@ -22,7 +37,7 @@ def left_over():
 def test_the_command_on_a_script_that_is_equal(tmp_path):
     before = left_over()
     file = tmp_path / "report.json"
-    command = ["-m", "tinygrad_mnist", "compare", "--json", file, EXAMPLES / "quickstart.py"]
+    command = ["-m", "tinygrad_mnist", "compare", EXAMPLES / "quickstart.py", "--json", file]
     done = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "model.linear_relu_stack.0" in done.stdout

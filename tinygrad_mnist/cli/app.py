@@ -35,7 +35,7 @@ app.command(help=predict.HELP)(predict.predict)
 app.add_typer(data.app, name="data")
 app.command(help=parity.HELP)(parity.parity)
 app.command(help=run.HELP, context_settings=run.CONTEXT)(run.run)
-app.command(help=compare.HELP, context_settings=run.CONTEXT)(compare.compare)
+app.command(help=compare.HELP, context_settings=compare.CONTEXT)(compare.compare)
 
 
 def _print_version(wanted: bool) -> None:

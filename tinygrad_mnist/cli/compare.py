@@ -27,14 +27,17 @@ HELP = (
     "The exit code is 0 when everything is equal within the bounds: a difference may be --ulp "
     "neighbouring numbers at the tensor's largest, or --atol. Lines of text may differ in the "
     "last digit that a number shows. It is 1 when something differs.\n\n"
-    "Small differences grow in deep networks, until the runs part ways: the table then says "
-    "'forked at step N'. With --lockstep this engine takes PyTorch's gradients and parameters "
+    "Small differences grow in deep networks, until the runs part ways: 'forked at step N by "
+    "E'. With --lockstep this engine takes PyTorch's gradients and parameters "
     "after each step, so that each step is compared by itself.\n\n"
+    "Options that are not in this list, and everything behind --, go to the script.\n\n"
     "\b[bold]Examples[/bold]\n"
     "  [cyan]tinygrad-mnist compare train.py[/cyan]\n"
-    "  [cyan]tinygrad-mnist compare --lockstep --json report.json cnn.py --epochs 1[/cyan]\n"
-    "  [cyan]tinygrad-mnist compare --device cuda train.py[/cyan]   PyTorch may use a GPU"
+    "  [cyan]tinygrad-mnist compare cnn.py --epochs 1 --lockstep[/cyan]\n"
+    "  [cyan]tinygrad-mnist compare train.py --json report.json -- --seed 3[/cyan]\n"
+    "  [cyan]tinygrad-mnist compare train.py --device cuda[/cyan]   PyTorch may use a GPU"
 )
+CONTEXT = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
 def compare(
