@@ -120,7 +120,8 @@ def fit(
     Batches are taken in order, or in a new random order each epoch.
     """
     for epoch in range(1, epochs + 1):
-        order = torch.randperm(len(digits.x_train)) if shuffle else None
+        rows = len(digits.x_train)
+        order = torch.randperm(rows).to(digits.x_train.device) if shuffle else None
         begin = _now(digits.x_train)
         train_epoch(job, digits.x_train, digits.y_train, batch_size, lr, order)
         seconds = _now(digits.x_train) - begin

@@ -180,11 +180,17 @@ def test_mnist_reaches_91_percent(stage, mnist_directory, tmp_path):
 
 
 @pytest.mark.cuda
-@pytest.mark.parametrize("stage", STAGES)
-def test_a_gpu_gives_the_same_losses(stage, arrays, tmp_path):
+@pytest.mark.parametrize(
+    "options",
+    [
+        *(f"--stage {stage} --lr 0.01" for stage in STAGES),
+        "--model mlp --optimizer adam --shuffle",
+        "--model cnn --momentum 0.9 --lr 0.01",
+    ],
+)
+def test_a_gpu_gives_the_same_losses(options, arrays, tmp_path):
     def history(device):
-        options = ["--stage", stage, "--lr", "0.01", "--device", device]
-        return run(arrays, tmp_path, *options)["history"]
+        return run(arrays, tmp_path, *options.split(), "--device", device)["history"]
 
     for cpu, cuda in zip(history("cpu"), history("cuda"), strict=True):
         assert cuda["train_loss"] == pytest.approx(cpu["train_loss"], rel=1e-4)
