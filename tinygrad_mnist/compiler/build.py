@@ -108,7 +108,7 @@ from tinygrad_mnist.compiler import images, products
 @functools.cache
 def load(text: str) -> Callable[..., int]:
     """The compiled function of a source; the same text is compiled once, on this disk."""
-    path = _written(_HEAD + text)
+    path = _written(f"{_HEAD}{text}\n")
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None
     assert spec.loader is not None

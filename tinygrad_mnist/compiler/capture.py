@@ -112,7 +112,7 @@ class Reached:
             self.guards.append(Guard(lambda: [_content(cell) for cell in cells]))
         for name, cell in zip(function.__code__.co_freevars, cells, strict=True):
             self.look(name, _content(cell))
-        if function.__module__.startswith(f"{_PACKAGE}."):
+        if (function.__module__ or "").startswith(f"{_PACKAGE}."):
             return
         names = [n for n in sorted(_names(function.__code__)) if n in function.__globals__]
         values = function.__globals__

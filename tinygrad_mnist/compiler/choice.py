@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist.kernels.switch import cache_directory
+from tinygrad_mnist.threads import get_num_threads
 
 _FEW = 16
 _ROUNDS = 15
@@ -38,7 +39,9 @@ def best(a_turned: bool, b_turned: bool, m: int, k: int, n: int, dtype: Any) -> 
     names = candidates(a_turned, b_turned, m, k, n, dtype)
     if len(names) == 1:
         return names[0]
-    case = f"{'t' if a_turned else 'n'}{'t' if b_turned else 'n'} {m} {k} {n} {np.dtype(dtype)}"
+    lying = ("turned " if turned else "" for turned in (a_turned, b_turned))
+    shapes = " @ ".join(f"{word}{x}×{y}" for word, x, y in zip(lying, (m, k), (k, n), strict=True))
+    case = f"{shapes}, {np.dtype(dtype)}, {get_num_threads()} threads"
     known = _known()
     if known.get(case) not in names:
         known[case] = _measured(names, a_turned, b_turned, m, k, n, dtype)

@@ -218,6 +218,7 @@ class _Call:
         self.tracer = Tracer()
         self.finders: list[Finder] = []
         self.leaves: list[Any] = []
+        self.names: list[str] = []
         self.reached: Reached = reach(compiled.function)
         self.args = args
         self.live: list[Leaf] = []
@@ -230,9 +231,9 @@ class _Call:
         for position, tensor in enumerate(compiled.constants):
             self._give(f"constant{position}", tensor, _constant(tensor))
         self.before = [leaf_record(leaf).grad for leaf in self.leaves]
-        for leaf, grad in zip(self.leaves, self.before, strict=True):
+        for name, leaf, grad in zip(self.names, self.leaves, self.before, strict=True):
             if grad is not None:
-                self._give("grad", grad, _grad_of(leaf))
+                self._give(f"{name}_grad", grad, _grad_of(leaf))
 
     @contextlib.contextmanager
     def live_numbers(self) -> Iterator[list[Any]]:
@@ -264,6 +265,7 @@ class _Call:
         is_leaf = record is not None and record.primitive is None
         if is_leaf and not any(leaf is tensor for leaf in self.leaves):
             self.leaves.append(tensor)
+            self.names.append(name)
 
 
 def _trace(compiled: Compiled, args: Arguments) -> tuple[Any, Entry | None]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -57,6 +57,8 @@ class Draw(Value):
 
 
 Operand = Value
+Phase = Literal["forward", "backward", "update"]
+"""What an instruction was traced in: before, in, or after the walk backward."""
 
 
 @dataclass(eq=False)
@@ -67,6 +69,13 @@ class Instruction:
     inputs: tuple[Operand, ...]
     attributes: dict[str, Any]
     output: Value
+    phase: Phase = "forward"
+
+    def instead(
+        self, op: str, inputs: tuple[Operand, ...], attributes: dict[str, Any], output: Value
+    ) -> Instruction:
+        """Another instruction of the same phase."""
+        return Instruction(op, inputs, attributes, output, self.phase)
 
     @property
     def operands(self) -> Iterator[Value]:
@@ -123,7 +132,7 @@ class Program:
             return part
 
         instructions = [
-            Instruction(
+            i.instead(
                 i.op,
                 put(i.inputs),
                 {name: put(attribute) for name, attribute in i.attributes.items()},
@@ -149,20 +158,31 @@ class Program:
     def __str__(self) -> str:
         """A table: each instruction with the shapes and types of what it gives."""
         self.named()
-        lines = [f"{'value':<10}{'shape':<14}{'type':<9}instruction"]
-        for given in self.inputs:
-            lines.append(_row(given, "given"))
-        for constant in self.read(Constant):
-            lines.append(_row(constant, "constant"))
-        for drawn in self.read(Draw):
-            lines.append(_row(drawn, "drawn at random"))
-        for i in self.instructions:
-            names = [str(v.number) if isinstance(v, Number) else v.name for v in i.inputs]
-            options = [f"{k}={_told(v)}" for k, v in i.attributes.items() if v is not None]
-            lines.append(_row(i.output, f"{i.op}({', '.join(names + options)})"))
-        lines += [f"{target.name:<33}← {value.name}" for target, value in self.writes]
-        lines += [f"{'result':<33}= {value.name}" for value in self.results]
+        rows: list[tuple[Value, str]] = [(given, "given") for given in self.inputs]
+        rows += [(constant, "constant") for constant in self.read(Constant)]
+        rows += [(drawn, "drawn at random") for drawn in self.read(Draw)]
+        lines = self._lines(rows)
+        for phase in ("forward", "backward", "update"):
+            inside = [(i.output, _call(i)) for i in self.instructions if i.phase == phase]
+            lines += ["", phase, *self._lines(inside)] if inside else []
+        lines += ["", "at the end"]
+        lines += [f"{target.name} ← {value.name}" for target, value in self.writes]
+        lines += [f"result: {value.name}" for value in self.results]
         return "\n".join(lines)
+
+    def _lines(self, rows: Sequence[tuple[Value, str]]) -> list[str]:
+        width = 2 + max([len(v.name) for v in [*self.inputs, *(v for v, _ in rows)]], default=0)
+        return [f"{v.name:<{width}}{_kind(v):<20}{text}".rstrip() for v, text in rows]
+
+
+def _kind(value: Value) -> str:
+    return f"{value.dtype.name} {'×'.join(map(str, value.shape))}"
+
+
+def _call(i: Instruction) -> str:
+    names = [str(v.number) if isinstance(v, Number) else v.name for v in i.inputs]
+    options = [f"{k}={_told(v)}" for k, v in i.attributes.items() if v is not None]
+    return f"{i.op}({', '.join(names + options)})"
 
 
 def _unique(name: str, taken: set[str]) -> str:
@@ -170,11 +190,6 @@ def _unique(name: str, taken: set[str]) -> str:
         name += "_"
     taken.add(name)
     return name
-
-
-def _row(value: Value, text: str) -> str:
-    shape = "×".join(map(str, value.shape)) or "1"
-    return f"{value.name:<10}{shape:<14}{value.dtype.name:<9}{text}"
 
 
 def _told(attribute: Any) -> str:

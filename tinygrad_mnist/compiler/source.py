@@ -78,7 +78,7 @@ def generate(program: Program, steps: list[Step]) -> Source:
     writer.line("return -1")
     names = [value.name for value in arrays] + ["numbers", *outs]
     head = f"def step({', '.join(names)}):"
-    text = "\n".join([head, *writer.lines]) + "\n"
+    text = "\n".join([head, *writer.lines])
     sizes = [value.size * value.dtype.itemsize for value in writer.temporaries]
     return Source(text, arrays, writer.numbers, len(sizes), sum(sizes))
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
 import traceback
 from typing import Any
 
 import numpy as np
 
+from tinygrad_mnist.autograd.walk import walk
 from tinygrad_mnist.ops.casting import constant, item
 from tinygrad_mnist.ops.indexing import index_put
 from tinygrad_mnist.primitive import Primitive
 from tinygrad_mnist.record import TensorBase, observe, state
 
-from .program import Array, Constant, Draw, Input, Instruction, Number, Program, Value
+from .program import Array, Constant, Draw, Input, Instruction, Number, Phase, Program, Value
 
 _PACKAGE = __name__.partition(".")[0]
 _FILL = "full"
@@ -41,6 +43,7 @@ class Tracer(observe):
         super().__init__(self._hear)
         self.inputs: list[Input] = []
         self.instructions: list[Instruction] = []
+        self._phase: Phase = "forward"
         self._given: list[Array] = []
         self.captured: dict[int, str] = {}
         """The names of arrays that the function reaches but nobody declared."""
@@ -103,8 +106,19 @@ class Tracer(observe):
         dtype: np.dtype[Any],
     ) -> Value:
         output = Value(shape, dtype)
-        self.instructions.append(Instruction(op, inputs, attributes, output))
+        self._note_phase()
+        self.instructions.append(Instruction(op, inputs, attributes, output, self._phase))
         return output
+
+    def _note_phase(self) -> None:
+        """The walk backward is told by the functions that are running."""
+        frame = inspect.currentframe()
+        while frame is not None and frame.f_code is not walk.__code__:
+            frame = frame.f_back
+        if frame is not None:
+            self._phase = "backward"
+        elif self._phase == "backward":
+            self._phase = "update"
 
     def _read(self, given: Any) -> Value:
         if isinstance(given, TensorBase):
@@ -179,6 +193,8 @@ class Tracer(observe):
     def _write(self, target: Any, value: Any, region: Any, arrays: Any) -> None:
         array = target._array
         new = self._read(value)
+        if isinstance(new, Number):
+            new = self._cast(new, array.dtype)
         if region == (Ellipsis,) and arrays is None:
             if new.shape != array.shape:
                 new = self._emit(_FILL, (new,), {}, array.shape, array.dtype)

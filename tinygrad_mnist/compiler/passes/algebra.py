@@ -42,9 +42,9 @@ def _turned_product(i: Instruction, makers: Makers) -> list[Instruction]:
     for value, source in zip(product.inputs, turned, strict=True):
         if source is None:
             source = Value(value.shape[::-1], value.dtype)
-            written.append(Instruction("permute", (value,), {"dims": (1, 0)}, source))
+            written.append(i.instead("permute", (value,), {"dims": (1, 0)}, source))
         operands.append(source)
-    return [*written, Instruction("mm", (operands[1], operands[0]), {}, i.output)]
+    return [*written, i.instead("mm", (operands[1], operands[0]), {}, i.output)]
 
 
 def _turned(value: Value, makers: Makers) -> Value | None:
@@ -66,7 +66,7 @@ def simplify(program: Program) -> Program:
         if same is not None:
             substitutes[i.output] = same
             continue
-        written = [i] if quotient is None else [Instruction("div", quotient, {}, i.output)]
+        written = [i] if quotient is None else [i.instead("div", quotient, {}, i.output)]
         for instruction in _turned_product(i, makers) or written:
             makers[instruction.output] = instruction
             kept.append(instruction)

@@ -21,8 +21,9 @@ def put_batch_last(program: Program) -> Program:
     """The program with its convolutions, and what lies between them, computed batch last."""
     if not any(i.op in _CONVOLUTIONS for i in program.instructions):
         return program
-    writer = _Writer()
+    writer = _Writer(program.instructions[0])
     for instruction in program.instructions:
+        writer.current = instruction
         if not writer.write(instruction):
             for value in instruction.operands:
                 writer.turn_back(value)
@@ -35,7 +36,8 @@ def put_batch_last(program: Program) -> Program:
 class _Writer:
     """The instructions of the new program as they are written."""
 
-    def __init__(self) -> None:
+    def __init__(self, first: Instruction) -> None:
+        self.current = first
         self.instructions: list[Instruction] = []
         self.twins: dict[Value, Value] = {}
         self.substitutes: dict[Value, Value] = {}
@@ -55,7 +57,7 @@ class _Writer:
         """Write one instruction; what it gives has the type of its first input that has one."""
         kind = next(v.dtype for v in inputs if not isinstance(v, Number))
         output = Value(shape, kind)
-        self.instructions.append(Instruction(op, inputs, attributes, output))
+        self.instructions.append(self.current.instead(op, inputs, attributes, output))
         return output
 
     def twin(self, value: Value) -> Value:
@@ -171,7 +173,7 @@ class _Writer:
             return False
         operands = tuple([v if v.size == 1 else self.twin(v) for v in i.inputs])
         output = Value(_flat(shape), i.output.dtype)
-        self.instructions.append(Instruction(i.op, operands, i.attributes, output))
+        self.instructions.append(i.instead(i.op, operands, i.attributes, output))
         return self._made(i.output, output)
 
 

@@ -39,5 +39,5 @@ def share_common_subexpressions(program: Program) -> Program:
             substitutes[output] = seen[key]
         else:
             seen[key] = output
-            kept.append(Instruction(instruction.op, inputs, attributes, output))
+            kept.append(instruction.instead(instruction.op, inputs, attributes, output))
     return program.with_instructions(kept).replaced(substitutes)

@@ -28,7 +28,7 @@ class Lowering:
             [v if isinstance(v, Value) else Number((), first.dtype, number=v) for v in inputs]
         )
         output = Value(first.shape if shape is None else shape, dtype or first.dtype)
-        self.instructions.append(Instruction(op, operands, attributes, output))
+        self.instructions.append(self.instruction.instead(op, operands, attributes, output))
         return output
 
     def along_rows(self, op: str, x: Value) -> Value:
