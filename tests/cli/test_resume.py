@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import tinygrad_mnist as torch
 from tinygrad_mnist import checkpoints, train
 from tinygrad_mnist.datasets import archive, synthetic
 from tinygrad_mnist.datasets.digits import from_pixels
@@ -112,8 +113,17 @@ def test_what_may_change_the_last_bits_is_told(interrupted, command, monkeypatch
 
 def test_digits_that_moved_can_be_named(interrupted, command, digits_file, tmp_path):
     checkpoint, _ = interrupted
-    moved = tmp_path / "moved.npz"
+    moved, gone = tmp_path / "moved.npz", tmp_path / "gone.npz"
     moved.write_bytes(Path(digits_file).read_bytes())
+    state = torch.load(checkpoint)
+    state["digits"]["where"] = str(gone)
+    torch.save(state, checkpoint)
+    result = command("train", "--resume", checkpoint)
+    assert result.exit_code == 1
+    assert result.stderr == (
+        f"error: {gone}: cannot be read (No such file or directory). {checkpoint} names them; if "
+        "they have moved, name them by --data.\n"
+    )
     assert command("train", "--resume", checkpoint, "--data", moved).exit_code == 0
     assert checkpoints.read(checkpoint).source.where == str(moved)
 

@@ -142,6 +142,7 @@ def error(call):
     "call",
     [
         lambda engine, folder: engine.load(3),
+        lambda engine, folder: engine.load(io.RawIOBase()),
         lambda engine, folder: engine.load(folder / "nothing.pt"),
         lambda engine, folder: engine.load(str(folder)),
         lambda engine, folder: engine.load(saved(), pickle_module=pickle, weights_only=True),

@@ -12,6 +12,7 @@ import typer
 
 from tinygrad_mnist import checkpoints, files
 from tinygrad_mnist.cli.digits import load
+from tinygrad_mnist.datasets import DataError
 from tinygrad_mnist.files import ReadError
 from tinygrad_mnist.jobs import Settings, usual_lr
 from tinygrad_mnist.threads import set_num_threads
@@ -99,7 +100,14 @@ def resumed(path: Path, told: Mapping[str, Any], given: Set[str]) -> Beginning:
     set_num_threads(checkpoint.threads)
     _tell_what_differs(checkpoint)
     where = told["data"] if "data" in given else checkpoint.source.where
-    digits = load(where)
+    try:
+        digits = load(where)
+    except DataError as error:
+        if "data" in given:
+            raise
+        raise DataError(
+            f"{error} {path} names them; if they have moved, name them by --data."
+        ) from error
     source = checkpoints.source(where, digits)
     if source.sum != checkpoint.source.sum:
         raise ReadError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import warnings
 from collections.abc import Callable
@@ -83,13 +84,14 @@ def load(
 
 
 def _check_readable(file: Any) -> None:
-    for name in ("seek", "read"):
-        if not hasattr(file, name):
-            raise AttributeError(
-                f"'{type(file).__name__}' object has no attribute '{name}'. You can only torch.load"
-                " from a file that is seekable. Please pre-load the data into a buffer like "
-                "io.BytesIO and try to load from it instead."
-            )
+    try:
+        file.seek(file.tell())
+        _ = file.read
+    except (io.UnsupportedOperation, AttributeError) as error:
+        raise type(error)(
+            f"{error}. You can only torch.load from a file that is seekable. Please pre-load the "
+            "data into a buffer like io.BytesIO and try to load from it instead."
+        ) from error
 
 
 def _read(file: IO[bytes], place: Callable[[str], None]) -> Any:
