@@ -287,3 +287,67 @@ def test_threads_run_one_program():
     for thread in threads:
         thread.join()
     assert found == {n: [200.0 * n] * 50 for n in range(4)}
+
+
+def test_parameters_that_change_kind_are_seen():
+    def make():
+        model = nn.Linear(3, 2)
+        model.load_state_dict({"weight": torch.ones(2, 3), "bias": torch.zeros(2)})
+
+        def step(x):
+            loss = model(x).sum()
+            if loss.requires_grad:
+                loss.backward()
+            return loss.detach()
+
+        return step, model
+
+    (eager, wanted), (function, found) = make(), make()
+    step = torch.compile(function)
+    changes = [
+        lambda m: None,
+        lambda m: m.bias.requires_grad_(False),
+        lambda m: setattr(m.weight, "data", torch.ones(3, 2).T),
+        lambda m: setattr(m, "weight", nn.Parameter(2 * torch.ones(2, 3))),
+        lambda m: setattr(m, "bias", nn.Parameter(torch.ones(1))),
+        lambda m: m.zero_grad(),
+        lambda m: m.requires_grad_(False),
+    ]
+    for change in changes:
+        change(wanted)
+        change(found)
+        for _ in range(3):
+            assert step(torch.ones(5, 3)).item() == eager(torch.ones(5, 3)).item()
+        for ours, theirs in zip(found.parameters(), wanted.parameters(), strict=True):
+            assert (ours.grad is None) == (theirs.grad is None)
+            assert ours.grad is None or torch.equal(ours.grad, theirs.grad)
+
+
+def test_arguments_that_overlap_what_is_written():
+    def changed(x, y):
+        x.add_(1)
+        return x + y
+
+    step = torch.compile(changed)
+    for memory in (torch.arange(6.0), torch.arange(6.0)):
+        apart = memory.clone(), memory.clone()
+        for _ in range(2):
+            step(apart[0], apart[1])
+        x, y = memory[:3], memory[1:4]
+        expected = memory.clone()
+        changed(expected[:3], expected[1:4])
+        step(x, y)
+        assert torch.equal(memory, expected)
+
+
+def test_numbers_drawn_for_nobody_are_drawn_all_the_same():
+    def step(x):
+        torch.rand(3)
+        first, second = torch.rand(2), torch.rand(2)
+        return second * x, first
+
+    compiled_step = torch.compile(step)
+    torch.manual_seed(0)
+    found = [[t.tolist() for t in compiled_step(torch.ones(2))] for _ in range(3)]
+    torch.manual_seed(0)
+    assert found == [[t.tolist() for t in step(torch.ones(2))] for _ in range(3)]

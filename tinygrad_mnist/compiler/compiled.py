@@ -26,6 +26,10 @@ from .trace import TraceError, Tracer
 Tensor = Any
 
 
+_MOST_ENTRIES = 8
+"""How many programs are kept for calls of one kind, the newest first."""
+
+
 class Compiled:
     """A function that runs as one compiled program; made by `compile`.
 
@@ -41,7 +45,7 @@ class Compiled:
         self.constants = list(constants)
         self.check = check
         self._signature = inspect.signature(function)
-        self._entries: dict[Any, Entry] = {}
+        self._entries: dict[Any, list[Entry]] = {}
         self._uncompiled: set[Any] = set()
         self._newest: Entry | None = None
         self._lock = threading.RLock()
@@ -55,22 +59,29 @@ class Compiled:
                 return self.function(*args, **kwargs)
             args = bound.args
         key = _key(args)
-        entry = self._entries.get(key)
         if key in self._uncompiled:
             return self.function(*args)
-        if entry is not None and not self.check and entry.holds() and entry.followed(args):
+        entries = self._entries.setdefault(key, [])
+        for entry in [] if self.check else entries:
             done, result = entry.run(args)
-            return result if done else self.function(*args)
-        with self._lock:
-            result, traced = _trace(self, args)
-            if traced is None:
-                self._uncompiled.add(key)
+            if done:
                 return result
-            if self.check and entry is not None:
-                _compare(entry, traced)
-            if entry is not None:
-                traced.learn(entry)
-            self._entries[key] = self._newest = traced
+        with self._lock:
+            return self._trace(key, entries, args)
+
+    def _trace(self, key: Any, entries: list[Entry], args: Arguments) -> Any:
+        """Call the function for real, and keep what it did for calls like this one."""
+        result, traced = _trace(self, args)
+        if traced is None:
+            self._uncompiled.add(key)
+            return result
+        if self.check and entries:
+            _compare(entries[0], traced)
+        for earlier in entries:
+            traced.learn(earlier)
+        same = [e for e in entries if e.built is not None and e.same_source(traced)]
+        self._entries[key] = [traced, *[e for e in entries if e not in same]][:_MOST_ENTRIES]
+        self._newest = traced
         return result
 
     @property
@@ -226,6 +237,7 @@ class _Call:
         names = list(compiled._signature.parameters)
         for name, tensor, path in _tensors_in(args, names):
             self._give(name, tensor, _argument(path))
+        self.arguments = len(self.finders)
         for name, tensor in self.reached.tensors.items():
             self._give(name, tensor, _constant(tensor))
         for position, tensor in enumerate(compiled.constants):
@@ -293,9 +305,18 @@ def _trace(compiled: Compiled, args: Arguments) -> tuple[Any, Entry | None]:
             grads.append((leaf, value))
             results += [] if value is None else [value]
     template = _template(returned, call, results)
-    absent = [leaf for leaf, grad in zip(call.leaves, call.before, strict=True) if grad is None]
-    program = call.tracer.program(results)
-    entry = Entry(program, call.reached, call.finders, grads, absent, template, call.live)
+    before = [grad is not None for grad in call.before]
+    entry = Entry(
+        call.tracer.program(results),
+        call.tracer.draws,
+        call.reached,
+        call.finders,
+        list(zip(call.leaves, before, strict=True)),
+        grads,
+        template,
+        call.live,
+        call.arguments,
+    )
     return returned, entry
 
 

@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mnist.random import default_generator
 from tinygrad_mnist.record import AccumulateGrad, Record, TensorBase, wrap
 
 from .build import Built, build
 from .capture import Reached
 from .live import Leaf, Live, evaluate
-from .program import Array, Constant, Draw, Input, Number, Program, Value
+from .program import Array, Constant, Draw, Number, Program, Value
 from .replay import replay
 from .source import Unsupported, literal
 
@@ -39,16 +40,20 @@ class Entry:
     """A traced program, and how a call hands it arrays and takes its results."""
 
     traced: Program
+    draws: list[Draw]
+    """All that was drawn at random, in order, used or not."""
     reached: Reached
     finders: list[Finder]
     """For each input of the program, the tensor it comes from."""
+    has_grad: list[tuple[TensorBase, bool]]
+    """Leaves, and whether they have a `.grad` before the call."""
     grads: list[tuple[TensorBase, Value | None]]
     """Leaves that have another `.grad` after the call: a new tensor, or None."""
-    absent_grads: list[TensorBase]
-    """Leaves that have no `.grad` before the call."""
     returned: Any
     leaves: list[Leaf]
     """The numbers from outside that the program follows."""
+    arguments: int
+    """How many of the inputs are arguments; they come first."""
     built: Built | None = None
 
     def __post_init__(self) -> None:
@@ -69,44 +74,46 @@ class Entry:
                 for n, v in enumerate(source.numbers)
                 if isinstance(v, Number) and isinstance(v.number, Live)
             ]
-            self.read = [self._reader(v) for v in source.arrays]
         self.values = [leaf.value for leaf in self.leaves]
-        written = {target for target, _ in self.traced.writes}
-        self.written = [self.finders[i.position] for i in self.traced.inputs if i in written]
-        self.draws = self.traced.read(Draw)
+        self.conditions = [condition for leaf in self.leaves for condition in leaf.conditions]
+        self.written = sorted({target.position for target, _ in self.traced.writes})
 
-    def _reader(self, value: Value) -> Callable[[Arguments], Array]:
-        if isinstance(value, Input):
-            find = self.finders[value.position]
-            return lambda arguments: find(arguments)._array
-        if isinstance(value, Draw):
-            return lambda arguments: draw(value)
-        assert isinstance(value, Constant)
-        return lambda arguments: value.array
-
-    def holds(self) -> bool:
-        """Whether nothing changed that the program depends on."""
+    def arrays(self, arguments: Arguments) -> list[Array] | None:
+        """The arrays of a call like the traced one; None for a call that is not."""
         if not all(guard.holds() for guard in self.reached.guards):
-            return False
-        return all(leaf_record(leaf).grad is None for leaf in self.absent_grads)
+            return None
+        for leaf, present in self.has_grad:
+            record = leaf._record
+            if record is None or (record.grad is not None) is not present:
+                return None
+        found = [find(arguments)._array for find in self.finders]
+        for given, array in zip(self.traced.inputs, found, strict=True):
+            fits = array.shape == given.shape and array.dtype == given.dtype
+            if not fits or not array.flags.c_contiguous:
+                return None
+        return None if self.written and self._overlap(found) else found
 
-    def followed(self, arguments: Arguments) -> bool:
-        """Whether the program can follow the numbers from outside to what they are now."""
+    def _overlap(self, arrays: list[Array]) -> bool:
+        """Whether an argument shares memory with another array, and one of them is written."""
+        owners = [array if array.base is None else array.base for array in arrays]
+        for first in range(self.arguments):
+            for second in self.written:
+                if first != second and owners[first] is owners[second]:
+                    return True
+        return False
+
+    def numbers_now(self, arguments: Arguments) -> Array | None:
+        """The program's numbers for this call; None where it cannot follow those from outside."""
         values = [leaf.read(arguments) for leaf in self.leaves]
         if values == self.values:
-            return True
+            return self.numbers
         for leaf, now, before in zip(self.leaves, values, self.values, strict=True):
             if now != before and not leaf.trusted:
-                return False
-        conditions = [condition for leaf in self.leaves for condition in leaf.conditions]
-        for function, left, right, outcome in conditions:
+                return None
+        for function, left, right, outcome in self.conditions:
             if function(evaluate(left, values), evaluate(right, values)) is not outcome:
-                return False
-        if self.built is None:
-            return False
-        self.values = values
-        self.numbers = self.foretold(values)
-        return True
+                return None
+        return self.foretold(values)
 
     def foretold(self, values: list[float]) -> Array:
         """The program's numbers where those from outside have these values."""
@@ -117,38 +124,54 @@ class Entry:
 
     def learn(self, earlier: Entry) -> None:
         """Trust the numbers that changed since an earlier trace, if it foretold this one."""
-        if self.built is None or earlier.built is None or len(self.leaves) != len(earlier.leaves):
+        if not self.same_source(earlier) or len(self.leaves) != len(earlier.leaves):
             return
-        same = self.built.source.text == earlier.built.source.text
-        if not same or not np.array_equal(earlier.foretold(self.values), self.numbers):
+        if not np.array_equal(earlier.foretold(self.values), self.numbers):
             return
         for leaf, known in zip(self.leaves, earlier.leaves, strict=True):
             leaf.trusted = leaf.value != known.value or known.trusted
 
+    def same_source(self, other: Entry) -> bool:
+        """Whether two entries run the same code."""
+        mine, others = self.built, other.built
+        return mine is not None and others is not None and mine.source.text == others.source.text
+
     def run(self, arguments: Arguments) -> tuple[bool, Any]:
         """Run the program: whether it could, and what the function returns."""
+        inputs = self.arrays(arguments)
+        if inputs is None:
+            return False, None
+        numbers = None if self.built is None else self.numbers_now(arguments)
         if self.built is None:
-            found = self._replay(arguments)
+            if [leaf.read(arguments) for leaf in self.leaves] != self.values:
+                return False, None
+            found = self._replayed(inputs)
         else:
+            if numbers is None:
+                return False, None
+            generator = default_generator.get_state() if self.draws else None
+            drawn = {value: draw(value) for value in self.draws}
+            others = [
+                drawn[v] if isinstance(v, Draw) else v.array for v in self.built.source.others
+            ]
             made = [np.empty(v.shape, v.dtype) for v in self.traced.results]
-            arrays = [read(arguments) for read in self.read]
-            if self.built.function(*arrays, self.numbers, *made) >= 0:
+            if self.built.function(*inputs, *others, numbers, *made) >= 0:
+                if generator is not None:
+                    default_generator.set_state(generator)
                 return False, None
             found = dict(zip(self.traced.results, made, strict=True))
-        for find in self.written:
-            find(arguments)._counter[0] += 1
+        for position in self.written:
+            self.finders[position](arguments)._counter[0] += 1
         for leaf, value in self.grads:
             leaf_record(leaf).grad = None if value is None else wrap(found[value])
         return True, _filled(self.returned, found, arguments)
 
-    def _replay(self, arguments: Arguments) -> dict[Value, Any]:
-        known: dict[Value, Any] = {}
-        for given in self.traced.inputs:
-            known[given] = self.finders[given.position](arguments)._array
+    def _replayed(self, inputs: list[Array]) -> dict[Value, Any]:
+        known: dict[Value, Any] = dict(zip(self.traced.inputs, inputs, strict=True))
         known |= {constant: constant.array for constant in self.traced.read(Constant)}
         known |= {value: draw(value) for value in self.draws}
         replay(self.traced, known)
-        results = {value: known[value].copy() for value in self.traced.results}
+        results = {value: np.array(known[value]) for value in self.traced.results}
         for target, value in self.traced.writes:
             known[target][...] = known[value]
         return results

@@ -24,8 +24,8 @@ class Source:
     """The text, and what its function takes, in order."""
 
     text: str
-    arrays: list[Value]
-    """Inputs, constants, draws: arrays to read, and inputs to write."""
+    others: list[Constant | Draw]
+    """Constants and draws: arrays to read, after the inputs."""
     numbers: list[Value]
     temporaries: int
     """How many arrays the function allocates for itself."""
@@ -55,13 +55,14 @@ def generate(program: Program, steps: list[Step]) -> Source:
     """The source of a program whose instructions are gathered in `steps`."""
     program.named()
     writer = Writer(program, steps)
-    arrays: list[Value] = [*program.inputs]
+    others: list[Constant | Draw] = []
     for value in (*program.read(Constant), *program.read(Draw)):
         if is_uniform(value) or (value.size == 1 and isinstance(value, Constant)):
             writer.numbers.append(value)
         else:
-            arrays.append(value)
+            others.append(value)
     writer.numbers += program.read(Number)
+    arrays = [*program.inputs, *others]
     for value in arrays:
         writer.places[value] = value.name
     _place_outputs(writer)
@@ -80,7 +81,7 @@ def generate(program: Program, steps: list[Step]) -> Source:
     head = f"def step({', '.join(names)}):"
     text = "\n".join([head, *writer.lines])
     sizes = [value.size * value.dtype.itemsize for value in writer.temporaries]
-    return Source(text, arrays, writer.numbers, len(sizes), sum(sizes))
+    return Source(text, others, writer.numbers, len(sizes), sum(sizes))
 
 
 def _type(value: Value) -> str:
@@ -165,6 +166,10 @@ _VIEWS = ("reshape", "permute", "slice")
 
 def _write_call(writer: Writer, i: Instruction) -> None:
     out = i.output
+    for value in i.inputs:
+        if value in writer.numbers and value.shape:
+            place = _array_for(writer, value)
+            writer.line(f"{place}[...] = {value.name}")
     if i.op in _VIEWS and i.inputs[0] in writer.places:
         given = writer.places[i.inputs[0]]
         if i.op == "permute":

@@ -43,6 +43,7 @@ class Tracer(observe):
         super().__init__(self._hear)
         self.inputs: list[Input] = []
         self.instructions: list[Instruction] = []
+        self.draws: list[Draw] = []
         self._phase: Phase = "forward"
         self._given: list[Array] = []
         self.captured: dict[int, str] = {}
@@ -172,7 +173,9 @@ class Tracer(observe):
             made = Constant(output.shape, output._array.dtype, array=output._array.copy())
             self._bind(output._array, made)
         elif "fill" in attributes:
-            self._assign(output, Draw(output.shape, output._array.dtype, attributes=attributes))
+            drawn = Draw(output.shape, output._array.dtype, attributes=attributes)
+            self.draws.append(drawn)
+            self._assign(output, drawn)
         elif op is index_put and output is inputs[0]:
             self._write(output, inputs[1], **attributes)
         else:
