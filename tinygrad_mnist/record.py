@@ -24,6 +24,8 @@ Observer = Callable[["Primitive", tuple[Any, ...], dict[str, Any], Any], None]
 NO_ATTRIBUTES: dict[str, Any] = {}
 CONSTANT = [0]
 """The version counter of Python numbers, which never change."""
+OWN = [0]
+"""The version counter of a number that belongs to the record, so that no walk releases it."""
 next_birth = itertools.count().__next__
 
 
@@ -439,6 +441,14 @@ def label(tensor: Any, name: str) -> Any:
     record = tensor._record
     if record is not None:
         record.__class__ = Record.named(name)
+    return tensor
+
+
+def keep_for_more_walks(tensor: Any) -> Any:
+    """Have walks leave what the operation just saved, a number that PyTorch's node owns: alpha."""
+    record = tensor._record
+    if record is not None:
+        record.saved = tuple([saved and (saved[0], OWN, 0) for saved in record.saved])
     return tensor
 
 

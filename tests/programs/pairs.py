@@ -42,6 +42,11 @@ class Pair:
     def floating(self) -> bool:
         return self.theirs.is_floating_point()
 
+    @property
+    def history_lost(self) -> bool:
+        """Whether it is a view of what was changed where that could not be followed."""
+        return attempt(lambda engine: self.theirs.grad_fn, torch)[1] is not None
+
     def shares_memory(self, other: "Pair") -> bool:
         mine, others = self.theirs, other.theirs
         same_base = (mine if mine._base is None else mine._base) is (

@@ -9,7 +9,11 @@ engine raises, the other must too.
 Not tried, since the engines differ there by design:
 
 - views taken under no_grad, or taken before their base is asked for gradients: PyTorch says that
-  they require a gradient, with no record that leads to the base.
+  they require a gradient, with no record that leads to the base;
+- hooks of one of the parts that `split` or `unbind` gave, and walks to one while the gradient of
+  another is retained: PyTorch's parts share one node, whose hooks are called for each of them.
+- `detach_` of a tensor whose gradient is retained: PyTorch goes on to add to its `.grad` what arrives
+  at the record that it has left.
 
 `RANDOM_PROGRAMS=2000 pytest tests/programs` runs that many programs, new ones each time.
 """
@@ -72,6 +76,8 @@ class RandomProgram(RuleBasedStateMachine):
 
         ours, our_error = attempt(run, tinygrad_mnist)
         theirs, their_error = attempt(run, torch)
+        if our_error is not None and any(p.history_lost for p in inputs):
+            our_error = their_error  # PyTorch tells of it before it looks at arguments
         if check_errors(our_error, their_error):
             return None
         mine = ours if isinstance(ours, tuple) else (ours,)
@@ -198,6 +204,8 @@ class RandomProgram(RuleBasedStateMachine):
 
     @rule(x=tensors)
     def detach_in_place(self, x):
+        if x.theirs.retains_grad:
+            return
         self.both(lambda engine, tensor: tensor.detach_(), x)
 
     @rule(x=tensors, inputs=st.lists(tensors, min_size=1, max_size=3),
@@ -206,8 +214,20 @@ class RandomProgram(RuleBasedStateMachine):
         def step(engine, tensor, *wanted):
             tensor.backward(engine.ones_like(tensor), retain_graph=retain_graph, inputs=wanted)
 
+        if self.other_parts_wait(inputs):
+            return
         if self.both(step, x, *inputs) is None:
             self.forget_gradients()
+
+    def other_parts(self, x):
+        """The other parts of what `split` or `unbind` took apart, if `x` is one: PyTorch's node
+        is theirs, too."""
+        nodes = [(p, attempt(lambda engine, p=p: p.theirs.grad_fn, torch)[0]) for p in self.pairs]
+        own = dict(nodes)[x]
+        return [pair for pair, node in nodes if node is not None and node is own and pair is not x]
+
+    def other_parts_wait(self, wanted):
+        return any(part.theirs.retains_grad for x in wanted for part in self.other_parts(x))
 
     @rule(x=tensors, retain_graph=st.sampled_from([None, True, False]), given=st.booleans(),
           create_graph=st.booleans())  # fmt: skip
@@ -231,6 +251,8 @@ class RandomProgram(RuleBasedStateMachine):
             # PyTorch may return one tensor several times, or what came from above; we never do.
             return tuple(None if gradient is None else gradient.clone() for gradient in found)
 
+        if self.other_parts_wait(inputs):
+            return multiple()
         results = self.both(step, x, *inputs)
         if results is None:
             self.calls = ([], [])
@@ -274,8 +296,8 @@ class RandomProgram(RuleBasedStateMachine):
                 return "handle", tensor.register_post_accumulate_grad_hook(called_with_leaf)
             return "handle", tensor.grad_fn.register_prehook(called_with_all)
 
-        if attempt(lambda engine: x.theirs.grad_fn, torch)[1] is not None:
-            return  # a view without a history: PyTorch notices at the first hook only
+        if x.history_lost or self.other_parts(x):
+            return  # of a lost history PyTorch tells at the first hook only
         outcomes = [attempt(lambda engine: step(engine, x.on(engine)), e) for e in ENGINES]
         if not check_errors(outcomes[0][1], outcomes[1][1]):
             x.hooks.append((outcomes[0][0][1], outcomes[1][0][1]))

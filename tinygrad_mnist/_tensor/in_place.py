@@ -6,6 +6,7 @@ rebound to a newer record as well: who saved the old numbers finds that the vers
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -30,10 +31,15 @@ from tinygrad_mnist.record import (
     wrap,
 )
 
-from .memory import check_no_overlap, check_no_partial_overlap, writeable
+from .memory import check_no_overlap, check_no_partial_overlap, elements_shared, writeable
 from .scalars import element, read_number, type_name
 
 Tensor = Any
+_EXPANDED = (
+    "Use of index_put_ on expanded tensors is deprecated. Please clone() the tensor before "
+    "performing this operation. This also applies to advanced indexing e.g. tensor[indices] = "
+    "tensor"
+)
 _OF_LEAF = " leaf Variable that requires grad is being used in an in-place operation."
 
 
@@ -174,7 +180,11 @@ def write(
     recorded = check_inplace(target, value, through_view=not whole)
     array = target._array
     found = value._array if isinstance(value, TensorBase) else value
-    part = writeable(array if whole else array[region], overlapping=overlapping)
+    part = array if whole else array[region]
+    if arrays is not None and elements_shared(part):
+        warnings.warn(_EXPANDED, stacklevel=3)
+        overlapping = True
+    part = writeable(part, overlapping=overlapping)
     if isinstance(value, TensorBase) and found.ndim:
         (check_no_partial_overlap if arrays is None else check_no_overlap)(part, found)
     if isinstance(value, TensorBase) and found.dtype is not array.dtype:
@@ -300,6 +310,8 @@ def scaled_update(target: Tensor, other: Any, alpha: Any, sign: int) -> Tensor:
 def become(target: Tensor, view: Tensor) -> Tensor:
     """Give a tensor the shape of a view of it, as `t_` does: the memory stays the same."""
     if check_inplace(target):
+        name, _, number = view._record.name().rpartition("Backward")
+        label(view, f"{name}Backward{int(number) + (3 if name == 'Squeeze' else 1)}")
         hand_over(target._record, view._record)
         target._record = view._record
     target._array = view._array

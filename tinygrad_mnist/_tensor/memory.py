@@ -14,9 +14,7 @@ def writeable(array: Array, *, overlapping: bool = False) -> Array:
     """
     if array.flags.writeable:
         return array
-    sizes = zip(array.strides, array.shape, strict=True)
-    shared = array.size > 0 and any(step == 0 < n - 1 for step, n in sizes)
-    if shared and not overlapping:
+    if elements_shared(array) and not overlapping:
         raise RuntimeError(
             "unsupported operation: more than one element of the written-to tensor refers to a "
             f"single memory location. {_CLONE}"
@@ -30,6 +28,12 @@ def writeable(array: Array, *, overlapping: bool = False) -> Array:
             "clone() the tensor before changing it"
         ) from None
     return opened
+
+
+def elements_shared(array: Array) -> bool:
+    """Whether elements of an expanded array lie in one place."""
+    sizes = zip(array.strides, array.shape, strict=True)
+    return array.size > 0 and any(step == 0 < n - 1 for step, n in sizes)
 
 
 def check_no_partial_overlap(array: Array, other: Array) -> None:

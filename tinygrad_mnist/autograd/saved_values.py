@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist.dtypes import from_numpy_dtype
-from tinygrad_mnist.record import RELEASED, Record, state, wrap
+from tinygrad_mnist.record import OWN, RELEASED, Record, state, wrap
 
 from .fitting import restored
 
@@ -46,7 +46,7 @@ def release(record: Record) -> None:
     if context is not None and context._saved:
         context._saved = None
     for saved in record.saved:
-        if saved is not None:
+        if saved is not None and saved[1] is not OWN:
             record.saved = RELEASED
             return
     for value in record.attributes.values():

@@ -8,7 +8,7 @@ import numpy as np
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.primitive import primitive
-from tinygrad_mnist.record import Array, TensorBase, label
+from tinygrad_mnist.record import Array, TensorBase, keep_for_more_walks, label
 
 from .arguments import check_some_tensor, check_tensors, not_implemented, torch_arguments
 from .casting import cast_to, zeros
@@ -123,7 +123,8 @@ def _scaled(name: str, input: Any, other: Any, alpha: Any) -> Any:
             "For integral input tensors, argument alpha must not be a floating point number."
         )
     if isinstance(other, TensorBase):
-        return mul(cast_to(other, kind), bool(alpha) if kind is dtypes.bool else alpha)
+        scaled = mul(cast_to(other, kind), bool(alpha) if kind is dtypes.bool else alpha)
+        return keep_for_more_walks(scaled)
     return other * alpha
 
 

@@ -228,5 +228,6 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     if not shape:
         raise IndexError("Dimension specified as 0 but tensor has no dimensions")
     axis = read_dim(dim, len(shape))
+    current_record(input)  # which refuses views whose changes could not be followed
     parts = [getitem(input, (ALL,) * axis + (i,)) for i in range(shape[axis])]
     return tuple([forbid_change(label(part, "UnbindBackward0"), ONE_OF_SEVERAL) for part in parts])

@@ -80,8 +80,11 @@ def matmul(input: Tensor, other: Tensor, *, out: None = None) -> Tensor:
         return dot(input, other)
     if x.ndim == 1:
         rows = matmul(unsqueeze(input, 0), other)
-        name = "SqueezeBackward4" if y.ndim == 2 else "UnsafeViewBackward0"
-        return label(own(reshape(rows, (*rows.shape[:-2], rows.shape[-1]))), name)
+        row = own(reshape(rows, (*rows.shape[:-2], rows.shape[-1])))
+        if y.ndim > 2:
+            return label(row, "UnsafeViewBackward0")
+        row._counter[0] += 1  # PyTorch takes the dimension away in place
+        return label(row, "SqueezeBackward4")
     if y.ndim == 1:
         if x.shape[-1] != y.shape[0]:
             _refuse_shapes(x.shape, y.shape)
