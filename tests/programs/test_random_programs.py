@@ -11,7 +11,7 @@ Not tried, since the engines differ there by design:
 - views taken under no_grad, or taken before their base is asked for gradients: PyTorch says that
   they require a gradient, with no record that leads to the base;
 - hooks of one of the parts that `split` or `unbind` gave, and walks to one while the gradient of
-  another is retained: PyTorch's parts share one node, whose hooks are called for each of them.
+  another is retained: PyTorch's parts share one node, whose hooks are called for each of them;
 - `detach_` of a tensor whose gradient is retained: PyTorch goes on to add to its `.grad` what arrives
   at the record that it has left.
 
