@@ -78,7 +78,7 @@ def _state(run: Run) -> dict[str, Any]:
         "threads": get_num_threads(),
         "computed_by": computed_by(),
         "history": [asdict(epoch) for epoch in result.history],
-        "steps": run.steps,
+        "losses": torch.tensor(run.losses),
         "rows": run.rows,
         "seconds": run.seconds,
         "model": parameters,
@@ -138,7 +138,7 @@ def _restore(run: Run, state: Mapping[str, Any]) -> None:
         run.optimizer.load_state_dict(state["optimizer"])
     completed = {name: tensor.numpy() for name, tensor in state["completed"].items()}
     run.result = Result([Epoch(**epoch) for epoch in state["history"]], completed)
-    run.steps, run.rows, run.seconds = state["steps"], state["rows"], state["seconds"]
+    run.losses, run.rows, run.seconds = state["losses"].tolist(), state["rows"], state["seconds"]
     run.order_state = state["order_state"]
     torch.set_rng_state(run.order_state)  # finds out whether it is one
     torch.set_rng_state(state["random_state"])
@@ -188,6 +188,8 @@ def _check_types(source: Source, every: object, state: Mapping[str, Any]) -> Non
         raise TypeError("it does not say what computed it")
     if every is not None and (type(every) is not int or every < 1):
         raise TypeError(f"it was to be written every {every!r} steps")
+    if not isinstance(state["losses"], torch.Tensor) or state["losses"].dim() != 1:
+        raise TypeError("it does not say what the losses were")
     if not all(isinstance(each, torch.Tensor) for each in state["model"].values()):
         raise TypeError("the parameters are no tensors")
     for epoch in state["history"]:
@@ -196,7 +198,7 @@ def _check_types(source: Source, every: object, state: Mapping[str, Any]) -> Non
 
 
 def _check_place(state: Mapping[str, Any]) -> None:
-    ranges = {"threads": (1, _MOST_THREADS), "steps": (0, 2**63), "rows": (0, 2**63)}
+    ranges = {"threads": (1, _MOST_THREADS), "rows": (0, 2**63)}
     for name, (least, most) in ranges.items():
         if type(state[name]) is not int or not least <= state[name] <= most:
             raise ValueError(f"it says {name} {state[name]!r}")

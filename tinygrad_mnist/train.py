@@ -92,7 +92,8 @@ class Run(Watch):
         self.settings = settings
         self.job, self.optimizer = build(settings)
         self.result = Result()
-        self.steps = 0
+        self.losses: list[float] = []
+        """The loss of each step's batch."""
         self.rows = 0
         """The rows of the epoch that were trained on."""
         self.seconds = 0.0
@@ -107,7 +108,7 @@ class Run(Watch):
         keep: Callable[[Run], None] | None = None,
         every: int | None = None,
     ) -> Result:
-        """Goes on until all epochs are complete, or Ctrl-C; may be called again after that.
+        """Goes on until all epochs are complete, or Ctrl-C.
 
         Args:
             digits: what to train on.
@@ -156,12 +157,21 @@ class Run(Watch):
             torch.set_rng_state(state)
         return order
 
+    def loss_curve(self, rows: int) -> list[tuple[float, float]]:
+        """For each step on `rows` digits, how many epochs had passed, and the batch's loss."""
+        size = self.settings.batch_size
+        in_an_epoch = -(-rows // size)
+        return [
+            (step // in_an_epoch + min((step % in_an_epoch + 1) * size / rows, 1.0), loss)
+            for step, loss in enumerate(self.losses)
+        ]
+
     def step(self, rows: int, loss: Tensor) -> None:
         """Notes where the run is, and keeps it if it is time."""
         self.rows = rows
-        self.steps += 1
+        self.losses.append(loss.item())
         self._watch.step(rows, loss)
-        if self._keep is not None and self._every and self.steps % self._every == 0:
+        if self._keep is not None and self._every and len(self.losses) % self._every == 0:
             self.seconds = time.perf_counter() - self._begin
             self._keep(self)
 

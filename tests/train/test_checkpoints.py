@@ -57,7 +57,7 @@ def outcome(run):
         {name: array.tobytes() for name, array in run.result.parameters.items()},
         {name: p.detach().numpy().tobytes() for name, p in run.job.parameters.items()},
         torch.get_rng_state().tolist(),
-        run.steps,
+        run.losses,
         optimizer,
     )
 
@@ -109,7 +109,7 @@ def test_ctrl_c_leaves_the_epochs_that_were_complete_before_it_was_resumed(digit
 def test_a_checkpoint_is_written_every_so_many_steps_and_after_each_epoch(digits):
     seen = []
     run = Run(Settings(lr=0.1))
-    run.train(digits, keep=lambda run: seen.append((run.steps, run.rows)), every=3)
+    run.train(digits, keep=lambda run: seen.append((len(run.losses), run.rows)), every=3)
     assert seen == [(3, 192), (4, 0), (6, 128), (8, 0)]
 
 
@@ -138,7 +138,7 @@ def state(digits, tmp_path):
     run.train(digits)
     path = tmp_path / "sound.pt"
     checkpoints.write(path, run, SOURCE)
-    assert checkpoints.read(path).resume().steps == 8
+    assert checkpoints.read(path).resume().rows == 0
     return torch.load(path)
 
 
@@ -174,6 +174,7 @@ def setting(**changes):
         (altered(random_state=torch.zeros(3)), "does not fit together"),
         (altered(order_state=None), "does not fit together"),
         (altered(rows="a"), "does not fit together"),
+        (altered(losses=[1.0]), "does not say what the losses were"),
         (altered(every=0), "every 0 steps"),
         (altered(computed_by={"numpy": 2}), "does not say what computed it"),
         (altered(threads=0), "it says threads 0"),

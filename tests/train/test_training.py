@@ -70,6 +70,20 @@ def test_a_watch_sees_every_step_and_epoch(digits):
     assert seen == [*steps, result.history[0], *steps, result.history[1]]
 
 
+def test_the_loss_of_every_step_is_noted(digits):
+    seen = []
+
+    class Watch(train.Watch):
+        def step(self, rows, loss):
+            seen.append(loss.item())
+
+    run = train.Run(train.Settings(lr=0.1, batch_size=80))
+    run.train(digits, Watch())
+    passed, losses = zip(*run.loss_curve(200), strict=True)
+    assert passed == (0.4, 0.8, 1.0, 1.4, 1.8, 2.0)
+    assert list(losses) == seen
+
+
 def test_parameters_are_a_copy_of_the_last_epochs(digits):
     states = []
 

@@ -12,7 +12,6 @@ from tinygrad_mnist.cli import train_options as options
 from tinygrad_mnist.cli.faults import complain, told_in_a_sentence
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from tinygrad_mnist import Tensor
@@ -74,9 +73,10 @@ def train(
 
 def _run(begin: Beginning, outputs: Outputs) -> None:
     """Trains, shows the results, writes the files; the exit code says how it went."""
-    code, losses = _train(begin, outputs)
+    code = _train(begin, outputs.checkpoint)
     run, digits = begin.run, begin.digits
     if run.result.history:
+        losses = run.loss_curve(len(digits.train[0]))
         outcomes = outputs.write(run.settings, digits.description, run.result, losses)
         show(run.result, digits)
         for path, fault in outcomes.items():
@@ -89,8 +89,8 @@ def _run(begin: Beginning, outputs: Outputs) -> None:
         raise typer.Exit(code)
 
 
-def _train(begin: Beginning, outputs: Outputs) -> tuple[int, Sequence[tuple[float, float]]]:
-    """Trains while a person can watch; an exit code, and the loss of each batch if it is drawn."""
+def _train(begin: Beginning, checkpoint: Path | None) -> int:
+    """Trains while a person can watch; an exit code."""
     from tinygrad_mnist.cli import watching
     from tinygrad_mnist.files import WriteError
     from tinygrad_mnist.train import Watch
@@ -104,21 +104,19 @@ def _train(begin: Beginning, outputs: Outputs) -> tuple[int, Sequence[tuple[floa
             if progress.disable
             else watching.Bar(progress, epochs, rows, passed)
         )
-        losses = watching.Losses(watch, rows, passed)
-        told = losses if outputs.plot else watch
         try:
-            run.train(begin.digits, told, begin.keep, begin.every)
+            run.train(begin.digits, watch, begin.keep, begin.every)
         except WriteError as error:  # a run that cannot be kept should not go on unnoticed
             stopped = error
     complete = f"stopped: {len(run.result.history)} of {epochs} epochs are complete"
     if stopped is not None:
         complain(f"{complete}: {stopped}")
-        return FAILED, losses.noted
+        return FAILED
     if run.result.interrupted:
         complain(complete)
-        _tell_how_to_go_on(outputs.checkpoint)
-        return INTERRUPTED, losses.noted
-    return 0, losses.noted
+        _tell_how_to_go_on(checkpoint)
+        return INTERRUPTED
+    return 0
 
 
 def _tell_how_to_go_on(checkpoint: Path | None) -> None:

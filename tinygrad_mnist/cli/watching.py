@@ -80,26 +80,6 @@ class Bar(Watch):
         self.progress.refresh()
 
 
-class Losses(Watch):
-    """Another watch, and besides a note of each batch's loss, for the picture."""
-
-    def __init__(self, other: Watch, rows: int, passed: int = 0) -> None:
-        self.other = other
-        self.rows = rows
-        self.passed = passed
-        self.noted: list[tuple[float, float]] = []
-
-    def step(self, rows: int, loss: Tensor) -> None:
-        """Notes how many epochs have passed, and the loss."""
-        self.noted.append((self.passed + min(rows / self.rows, 1.0), loss.item()))
-        self.other.step(rows, loss)
-
-    def epoch(self, epoch: Epoch) -> None:
-        """Passes on the news."""
-        self.passed = epoch.epoch
-        self.other.epoch(epoch)
-
-
 def bar() -> Progress:
     """An empty progress bar, which draws nothing unless stderr is a terminal."""
     from rich.console import Console
