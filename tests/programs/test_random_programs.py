@@ -12,8 +12,8 @@ Not tried, since the engines differ there by design:
   they require a gradient, with no record that leads to the base;
 - hooks of one of the parts that `split` or `unbind` gave, and walks to one while the gradient of
   another is retained: PyTorch's parts share one node, whose hooks are called for each of them;
-- `detach_` of a tensor whose gradient is retained: PyTorch goes on to add to its `.grad` what arrives
-  at the record that it has left.
+- `detach_` of a tensor whose gradient is retained: PyTorch goes on to add to its `.grad` what
+  arrives at the record that it has left.
 
 `RANDOM_PROGRAMS=2000 pytest tests/programs` runs that many programs, new ones each time.
 """
