@@ -351,3 +351,16 @@ def test_numbers_drawn_for_nobody_are_drawn_all_the_same():
     found = [[t.tolist() for t in compiled_step(torch.ones(2))] for _ in range(3)]
     torch.manual_seed(0)
     assert found == [[t.tolist() for t in step(torch.ones(2))] for _ in range(3)]
+
+
+def test_tensors_that_do_not_lie_in_one_piece(traces):
+    total = torch.compile(lambda x: (x * 2).sum(0))
+    for x in (torch.rand(4, 3).T, torch.rand(4, 3).T, torch.rand(3, 8)[:, ::2]):
+        np.testing.assert_allclose(total(x), (x * 2).sum(0), rtol=1e-6)
+    assert len(traces) == 1
+    change = torch.compile(lambda x: x.add_(1))
+    x = torch.zeros(4, 3).T
+    with pytest.warns(UserWarning, match=r"give it tensor\.contiguous\(\)"):
+        change(x)
+    change(x)
+    assert x.tolist() == [[2.0] * 4] * 3

@@ -23,29 +23,40 @@ _PLAIN = (bool, int, float, str, bytes, type(None), np.generic)
 _OPAQUE = (type, types.ModuleType, types.BuiltinFunctionType, np.ndarray, np.dtype)
 
 
-class Guard:
+class Guards:
     """Objects that must be the same ones, or equal numbers, for a program to hold."""
 
-    __slots__ = ("current", "identities", "objects")
+    def __init__(self) -> None:
+        self._sources: list[Callable[[], Iterable[Any]]] = []
+        self._objects: list[Any] = []
+        self._identities: list[int] = []
 
-    def __init__(self, current: Callable[[], Iterable[Any]]) -> None:
-        self.current = current
-        self.objects = list(current())
-        self.identities = list(map(id, self.objects))
+    def add(self, source: Callable[[], Iterable[Any]]) -> None:
+        """Watch what `source` gives."""
+        self._sources.append(source)
+        self._take(self._now())
 
-    def holds(self) -> bool:
+    def hold(self) -> bool:
         """Whether nothing changed."""
-        now = list(map(id, self.current()))
-        return now == self.identities or self._equal(list(self.current()))
+        identities: list[int] = []
+        for source in self._sources:
+            identities.extend(map(id, source()))
+        return identities == self._identities or self._equal(self._now())
+
+    def _now(self) -> list[Any]:
+        return [found for source in self._sources for found in source()]
+
+    def _take(self, objects: list[Any]) -> None:
+        self._objects = objects
+        self._identities = list(map(id, objects))
 
     def _equal(self, now: list[Any]) -> bool:
-        if len(now) != len(self.objects):
+        if len(now) != len(self._objects):
             return False
-        for a, b in zip(now, self.objects, strict=True):
+        for a, b in zip(now, self._objects, strict=True):
             if a is not b and not (type(a) is type(b) and isinstance(a, _PLAIN) and a == b):
                 return False
-        self.identities = list(map(id, now))
-        self.objects = now
+        self._take(now)
         return True
 
 
@@ -60,7 +71,7 @@ class Reached:
     captured: dict[str, TensorBase] = field(default_factory=dict)
     settings: list[tuple[dict[str, Any], str]] = field(default_factory=list)
     """The floats of parameter groups, which a program follows: where each is kept."""
-    guards: list[Guard] = field(default_factory=list)
+    guards: Guards = field(default_factory=Guards)
     _seen: dict[int, Any] = field(default_factory=dict)
 
     def look(self, name: str, found: Any, owned: bool = False) -> None:
@@ -75,7 +86,7 @@ class Reached:
             self._look_into(name, found, owned)
         elif isinstance(found, list | tuple | set):
             if isinstance(found, list):
-                self.guards.append(Guard(lambda: found))
+                self.guards.add(lambda: found)
             for position, part in enumerate(found):
                 self.look(f"{name}_{position}", part, owned)
         elif isinstance(found, types.MethodType):
@@ -101,7 +112,7 @@ class Reached:
         return name
 
     def _look_into(self, name: str, found: dict[Any, Any], owned: bool = False) -> None:
-        self.guards.append(Guard(found.values))
+        self.guards.add(found.values)
         for key, part in list(found.items()):
             label = key if isinstance(key, str) else "state"
             self.look(f"{name}_{label}" if name else label, part, owned)
@@ -109,14 +120,14 @@ class Reached:
     def _look_at_function(self, function: types.FunctionType) -> None:
         cells = function.__closure__ or ()
         if cells:
-            self.guards.append(Guard(lambda: [_content(cell) for cell in cells]))
+            self.guards.add(lambda: _contents(cells))
         for name, cell in zip(function.__code__.co_freevars, cells, strict=True):
             self.look(name, _content(cell))
         if (function.__module__ or "").startswith(f"{_PACKAGE}."):
             return
         names = [n for n in sorted(_names(function.__code__)) if n in function.__globals__]
         values = function.__globals__
-        self.guards.append(Guard(lambda: [values.get(name) for name in names]))
+        self.guards.add(lambda: [values.get(name) for name in names])
         for name in names:
             self.look(name, values[name])
         self.look("default", list(function.__defaults__ or ()))
@@ -124,8 +135,8 @@ class Reached:
     def _look_at_module(self, name: str, module: Module) -> None:
         for part in (module._parameters, module._buffers):
             self._look_into(name, part, owned=True)
-        self.guards.append(Guard(vars(module).values))
-        self.guards.append(Guard(module._modules.values))
+        self.guards.add(vars(module).values)
+        self.guards.add(module._modules.values)
         for child_name, child in module._modules.items():
             self.look(f"{name}_{child_name}", child)
         for key, value in vars(module).items():
@@ -136,9 +147,9 @@ class Reached:
         for group in optimizer.param_groups:
             floats = [key for key, value in group.items() if type(value) is float]
             self.settings += [(group, key) for key in floats]
-            self.guards.append(Guard(_others(group, floats)))
+            self.guards.add(_others(group, floats))
             self.look(f"{name}_param", group["params"], owned=True)
-        self.guards.append(Guard(lambda: [*optimizer.state.values()]))
+        self.guards.add(lambda: [*optimizer.state.values()])
         for state in list(optimizer.state.values()):
             self._look_into(name, state, owned=True)
 
@@ -151,6 +162,13 @@ def _others(group: dict[str, Any], floats: list[str]) -> Callable[[], list[Any]]
 def _is_users(kind: type) -> bool:
     """Whether a class is the user's, or one that holds data by name."""
     return not kind.__module__.startswith(_PACKAGE) or hasattr(kind, "__dataclass_fields__")
+
+
+def _contents(cells: tuple[types.CellType, ...]) -> list[Any]:
+    try:
+        return [cell.cell_contents for cell in cells]
+    except ValueError:
+        return [_content(cell) for cell in cells]
 
 
 def _content(cell: types.CellType) -> Any:

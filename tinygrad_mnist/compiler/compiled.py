@@ -289,11 +289,9 @@ def _trace(compiled: Compiled, args: Arguments) -> tuple[Any, Entry | None]:
     with call.tracer, call.live_numbers() as live:
         returned = compiled.function(*live)
     if any(_graph_is_alive(tensor) for _, tensor, _ in _tensors_in([returned], [])):
-        warnings.warn(
-            "compile: the function returns a tensor whose gradients may still be asked for, so it "
-            "runs uncompiled: call backward() inside it, or call it under no_grad",
-            UserWarning,
-            stacklevel=3,
+        _warn(
+            "the function returns a tensor whose gradients may still be asked for, so it runs "
+            "uncompiled: call backward() inside it, or call it under no_grad"
         )
         return returned, None
     results: list[Value] = []
@@ -306,8 +304,15 @@ def _trace(compiled: Compiled, args: Arguments) -> tuple[Any, Entry | None]:
             results += [] if value is None else [value]
     template = _template(returned, call, results)
     before = [grad is not None for grad in call.before]
+    program, scattered = call.tracer.program(results), call.tracer.scattered()
+    if any(target.position in scattered for target, _ in program.writes):
+        _warn(
+            "the function changes a tensor that does not lie in memory one number after the "
+            "other, so it runs uncompiled: give it tensor.contiguous()"
+        )
+        return returned, None
     entry = Entry(
-        call.tracer.program(results),
+        program,
         call.tracer.draws,
         call.reached,
         call.finders,
@@ -316,8 +321,13 @@ def _trace(compiled: Compiled, args: Arguments) -> tuple[Any, Entry | None]:
         template,
         call.live,
         call.arguments,
+        scattered,
     )
     return returned, entry
+
+
+def _warn(text: str) -> None:
+    warnings.warn(f"compile: {text}", UserWarning, stacklevel=5)
 
 
 def _graph_is_alive(tensor: Any) -> bool:

@@ -54,6 +54,8 @@ class Entry:
     """The numbers from outside that the program follows."""
     arguments: int
     """How many of the inputs are arguments; they come first."""
+    scattered: list[int]
+    """Which inputs do not lie in memory one after the other: they are copied."""
     built: Built | None = None
 
     def __post_init__(self) -> None:
@@ -76,21 +78,26 @@ class Entry:
             ]
         self.values = [leaf.value for leaf in self.leaves]
         self.conditions = [condition for leaf in self.leaves for condition in leaf.conditions]
+        self.checked: list[int] = []
+        """The arrays besides arguments that were found to fit, by identity."""
         self.written = sorted({target.position for target, _ in self.traced.writes})
 
     def arrays(self, arguments: Arguments) -> list[Array] | None:
         """The arrays of a call like the traced one; None for a call that is not."""
-        if not all(guard.holds() for guard in self.reached.guards):
+        if not self.reached.guards.hold():
             return None
         for leaf, present in self.has_grad:
             record = leaf._record
             if record is None or (record.grad is not None) is not present:
                 return None
         found = [find(arguments)._array for find in self.finders]
-        for given, array in zip(self.traced.inputs, found, strict=True):
-            fits = array.shape == given.shape and array.dtype == given.dtype
-            if not fits or not array.flags.c_contiguous:
+        for position in self.scattered:
+            found[position] = np.ascontiguousarray(found[position])
+        kept = list(map(id, found[self.arguments :]))
+        if kept != self.checked:
+            if not all(map(_fits, self.traced.inputs, found)):
                 return None
+            self.checked = kept
         return None if self.written and self._overlap(found) else found
 
     def _overlap(self, arrays: list[Array]) -> bool:
@@ -175,6 +182,12 @@ class Entry:
         for target, value in self.traced.writes:
             known[target][...] = known[value]
         return results
+
+
+def _fits(given: Value, array: Array) -> bool:
+    """Whether an array can be what the program takes."""
+    alike = array.shape == given.shape and array.dtype == given.dtype
+    return bool(alike and array.flags.c_contiguous)
 
 
 def draw(value: Draw) -> Array:

@@ -83,6 +83,10 @@ class Tracer(observe):
             )
         return self._known.get(id(array))
 
+    def scattered(self) -> list[int]:
+        """Which of the arrays from outside do not lie in memory one after the other."""
+        return [n for n, given in enumerate(self._given) if not given.flags.c_contiguous]
+
     def position_of(self, array: Array) -> int | None:
         """Which of the arrays from outside this is, if any."""
         return next((n for n, given in enumerate(self._given) if given is array), None)
