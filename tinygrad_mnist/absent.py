@@ -47,6 +47,7 @@ _INSTEAD = {
     "quantization": "compute in torch.float32",
     "sparse_coo_tensor": "use dense tensors",
     "sparse_csr_tensor": "use dense tensors",
+    "serialization": "files hold tensors and plain containers alone; save a state_dict()",
     "set_default_tensor_type": "use torch.set_default_dtype",
     "cuda": "there is no GPU here; ask torch.cuda.is_available() first",
     "mps": "there is no GPU here; ask torch.backends.mps.is_available() first",

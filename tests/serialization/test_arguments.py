@@ -164,6 +164,13 @@ def test_other_formats_are_not_written(options):
         tinygrad_mnist.save(1, io.BytesIO(), **options)
 
 
+def test_other_names_of_pytorchs_module_are_told():
+    message = r"serialization\.add_safe_globals is not supported .*save a state_dict\(\)"
+    with pytest.raises(NotImplementedError, match=message):
+        tinygrad_mnist.serialization.add_safe_globals([Model])
+    assert not hasattr(tinygrad_mnist.serialization, "safe_globals")
+
+
 @BOTH
 def test_an_empty_file(engine):
     with pytest.raises(EOFError):

@@ -5,7 +5,16 @@ its tensors. Reading one never runs anything that it says: tensors, parameters a
 are admitted and nothing else, as with PyTorch's `weights_only=True`.
 """
 
+from typing import Any
+
+from tinygrad_mnist.absent import absent
 from tinygrad_mnist.serialization.loading import load
 from tinygrad_mnist.serialization.saving import save
 
 __all__ = ["load", "save"]
+
+
+def __getattr__(name: str) -> Any:
+    if name.startswith("__"):
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    raise absent(f"serialization.{name}")
