@@ -18,13 +18,13 @@ pytestmark = pytest.mark.usefixtures("plain")
 def traces(monkeypatch):
     """A list that grows by one with each trace."""
     made = []
-    trace = compiled._trace
+    trace = compiled.trace_call
 
     def counted(*arguments):
         made.append(1)
         return trace(*arguments)
 
-    monkeypatch.setattr(compiled, "_trace", counted)
+    monkeypatch.setattr(compiled, "trace_call", counted)
     return made
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import tinygrad_mnist as torch
 from tinygrad_mnist.compiler import entry
-from tinygrad_mnist.compiler.source import Unsupported
+from tinygrad_mnist.compiler.writer import Unsupported
 
 UNARY = [
     lambda x: torch.tanh(x), lambda x: x.sigmoid(), lambda x: torch.relu(x), lambda x: -x,

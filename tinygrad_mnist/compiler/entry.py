@@ -17,7 +17,8 @@ from .capture import Reached
 from .live import Leaf, Live, evaluate
 from .program import Array, Constant, Draw, Number, Program, Value
 from .replay import replay
-from .source import Unsupported, literal
+from .source import literal
+from .writer import Unsupported
 
 Arguments = tuple[Any, ...]
 Finder = Callable[[Arguments], TensorBase]

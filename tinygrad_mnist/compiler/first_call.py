@@ -1,0 +1,199 @@
+"""The first call of a kind: made for real, and traced."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import inspect
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mnist.autograd.walk import reachable
+from tinygrad_mnist.record import RELEASED, TensorBase
+
+from .capture import Reached, reach
+from .entry import Arguments, Entry, Finder, Result, leaf_record
+from .live import Leaf, Live
+from .program import Value
+from .trace import TraceError, Tracer
+
+Tensor = Any
+
+
+def _argument(path: tuple[int, ...]) -> Finder:
+    """Finds the tensor at `path` in nested arguments."""
+    first, *rest = path
+    if not rest:
+        return lambda arguments: arguments[first]
+    return lambda arguments: functools.reduce(lambda part, n: part[n], path, arguments)  # type: ignore[return-value]
+
+
+def _setting(settings: dict[str, Any], key: str) -> Callable[[Arguments], Any]:
+    return lambda arguments: settings[key]
+
+
+def _number(position: int) -> Callable[[Arguments], Any]:
+    return lambda arguments: arguments[position]
+
+
+def _constant(tensor: TensorBase) -> Finder:
+    return lambda arguments: tensor
+
+
+def _grad_of(leaf: Any) -> Finder:
+    return lambda arguments: leaf_record(leaf).grad
+
+
+def _tensors_in(args: Any, names: Sequence[str], path: tuple[int, ...] = ()) -> list[Any]:
+    found = []
+    for n, given in enumerate(args):
+        name = names[n] if n < len(names) else f"argument{n}"
+        if isinstance(given, TensorBase):
+            found.append((name, given, (*path, n)))
+        elif isinstance(given, tuple | list):
+            inner = [f"{name}_{k}" for k in range(len(given))]
+            found += _tensors_in(given, inner, (*path, n))
+    return found
+
+
+class _Call:
+    """One call while it is traced: what was given to the tracer, and what became of gradients."""
+
+    def __init__(
+        self, function: Callable[..., Any], constants: Sequence[Tensor], args: Arguments
+    ) -> None:
+        self.tracer = Tracer()
+        self.finders: list[Finder] = []
+        self.leaves: list[Any] = []
+        self.names: list[str] = []
+        self.reached: Reached = reach(function)
+        self.args = args
+        self.live: list[Leaf] = []
+        self.tracer.captured = {id(t._array): n for n, t in self.reached.captured.items()}
+        names = list(inspect.signature(function).parameters)
+        for name, tensor, path in _tensors_in(args, names):
+            self._give(name, tensor, _argument(path))
+        self.arguments = len(self.finders)
+        for name, tensor in self.reached.tensors.items():
+            self._give(name, tensor, _constant(tensor))
+        for position, tensor in enumerate(constants):
+            self._give(f"constant{position}", tensor, _constant(tensor))
+        self.before = [leaf_record(leaf).grad for leaf in self.leaves]
+        for name, leaf, grad in zip(self.names, self.leaves, self.before, strict=True):
+            if grad is not None:
+                self._give(f"{name}_grad", grad, _grad_of(leaf))
+
+    @contextlib.contextmanager
+    def live_numbers(self) -> Iterator[list[Any]]:
+        """The arguments, their floats live; those of parameter groups are live meanwhile."""
+        replaced = []
+        for settings, key in self.reached.settings:
+            replaced.append((settings, key, settings[key]))
+            settings[key] = self._follow(_setting(settings, key), settings[key])
+        live = [
+            self._follow(_number(n), given) if type(given) is float else given
+            for n, given in enumerate(self.args)
+        ]
+        try:
+            yield live
+        finally:
+            for settings, key, value in replaced:
+                if isinstance(settings.get(key), Live):
+                    settings[key] = value
+
+    def _follow(self, read: Callable[[Arguments], Any], value: float) -> Live:
+        leaf = Leaf(read, value)
+        self.live.append(leaf)
+        return Live.of(value, len(self.live) - 1, (leaf,))
+
+    def _give(self, name: str, tensor: Any, find: Finder) -> None:
+        if self.tracer.give(tensor._array, name).position == len(self.finders):
+            self.finders.append(find)
+        record = tensor._record
+        is_leaf = record is not None and record.primitive is None
+        if is_leaf and not any(leaf is tensor for leaf in self.leaves):
+            self.leaves.append(tensor)
+            self.names.append(name)
+
+
+def trace_call(
+    function: Callable[..., Any], constants: Sequence[Tensor], args: Arguments
+) -> tuple[Any, Entry | None]:
+    """Call the function for real, listening; what it returned, and the entry for calls like it.
+
+    There is none where gradients of a result may still be asked for: records are not compiled.
+    """
+    call = _Call(function, constants, args)
+    with call.tracer, call.live_numbers() as live:
+        returned = function(*live)
+    if any(_graph_is_alive(tensor) for _, tensor, _ in _tensors_in([returned], [])):
+        _warn(
+            "the function returns a tensor whose gradients may still be asked for, so it runs "
+            "uncompiled: call backward() inside it, or call it under no_grad"
+        )
+        return returned, None
+    results: list[Value] = []
+    grads: list[tuple[TensorBase, Value | None]] = []
+    for leaf, before in zip(call.leaves, call.before, strict=True):
+        after = leaf_record(leaf).grad
+        if after is not before:
+            value = None if after is None else call.tracer.value_of(after._array)
+            grads.append((leaf, value))
+            results += [] if value is None else [value]
+    template = _template(returned, call, results)
+    before = [grad is not None for grad in call.before]
+    program, scattered = call.tracer.program(results), call.tracer.scattered()
+    if any(target.position in scattered for target, _ in program.writes):
+        _warn(
+            "the function changes a tensor that does not lie in memory one number after the "
+            "other, so it runs uncompiled: give it tensor.contiguous()"
+        )
+        return returned, None
+    entry = Entry(
+        program,
+        call.tracer.draws,
+        call.reached,
+        call.finders,
+        list(zip(call.leaves, before, strict=True)),
+        grads,
+        template,
+        call.live,
+        call.arguments,
+        scattered,
+    )
+    return returned, entry
+
+
+def _warn(text: str) -> None:
+    warnings.warn(f"compile: {text}", UserWarning, stacklevel=5)
+
+
+def _graph_is_alive(tensor: Any) -> bool:
+    """Whether a record behind the tensor still holds values for a walk backward."""
+    record = tensor._record
+    if record is None or record.primitive is None:
+        return False
+    saved = [kept for r in reachable([record]) if r.saved is not RELEASED for kept in r.saved]
+    return any(kept is not None and isinstance(kept[0], np.ndarray) for kept in saved)
+
+
+def _template(returned: Any, call: _Call, results: list[Value]) -> Any:
+    """What was returned, with a `Result` in place of each tensor."""
+    if isinstance(returned, TensorBase):
+        value = call.tracer.value_of(returned._array)
+        if value is None:
+            raise TraceError("compile: the function returns a tensor that came from outside")
+        position = call.tracer.position_of(returned._array)
+        if position is not None:
+            return Result(value, call.finders[position])
+        results.append(value)
+        return Result(value, None, returned._record)
+    if isinstance(returned, tuple | list):
+        parts = [_template(part, call, results) for part in returned]
+        return parts if isinstance(returned, list) else tuple(parts)
+    if isinstance(returned, dict):
+        return {key: _template(part, call, results) for key, part in returned.items()}
+    return returned

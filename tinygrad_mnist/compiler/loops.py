@@ -1,0 +1,223 @@
+"""The source of a loop over the rows of a program's values."""
+
+from __future__ import annotations
+
+from .passes.fusion import Loop
+from .program import Instruction, Shape, Value
+from .writer import Writer, array_for, expression, is_scattered, read_one, type_of
+
+_MOST = {"amax": "max", "amin": "min"}
+
+
+def stages_of(loop: Loop) -> tuple[dict[Value, int], int]:
+    """In which pass over a row each value is computed, and how many passes there are.
+
+    A row's sum is known when the pass that sums is over.
+    """
+    stage: dict[Value, int] = {}
+    for i in loop.instructions:
+        here = max([stage.get(v, 0) for v in i.operands], default=0)
+        reduces = i.op in ("sum", "amax", "amin") and loop.roles[i.output] == "row"
+        stage[i.output] = here + 1 if reduces else here
+        if i.op == "pick":
+            stage[i.output] = here + 1
+    return stage, max(stage.values(), default=0) + 1
+
+
+def write_loop(writer: Writer, loop: Loop, position: int) -> None:
+    """One loop over the rows; within a row, one pass for each stage."""
+    writer.line(f"# {', '.join(dict.fromkeys(i.op for i in loop.instructions))}")
+    if loop.rows * loop.columns == 1 and not loop.totals:
+        _write_scalars(writer, loop)
+        return
+    LoopWriter(writer, loop, position).write()
+
+
+def _write_scalars(writer: Writer, loop: Loop) -> None:
+    for i in loop.instructions:
+        operands = [read_one(writer, v) for v in i.inputs]
+        writer.line(f"{i.output.name} = {expression(i, operands)}")
+
+
+class LoopWriter:
+    """Writes one loop: its buffers, its totals, its passes over each row."""
+
+    def __init__(self, writer: Writer, loop: Loop, position: int) -> None:
+        self.writer, self.loop = writer, loop
+        self.now = 0
+        self.stage, self.stages = stages_of(loop)
+        self.flat = all(role in ("full", "one") for role in loop.roles.values())
+        later = {
+            v
+            for step in writer.steps[position + 1 :]
+            for i in (step.instructions if isinstance(step, Loop) else [step.instruction])
+            for v in i.operands
+        }
+        self.escaping = {
+            i.output
+            for i in loop.instructions
+            if i.output in later or i.output in writer.program.leaving()
+        }
+        self.last_use: dict[Value, int] = {}
+        for i in loop.instructions:
+            reduces = loop.roles[i.output] == "row" and i.op in ("sum", "amax", "amin")
+            at = self.stage[i.output] - int(reduces)
+            for v in i.operands:
+                self.last_use[v] = max(self.last_use.get(v, 0), at)
+
+    def write(self) -> None:
+        """The whole loop."""
+        writer, loop = self.writer, self.loop
+        self._prepare()
+        if self.flat and loop.rows > 1:
+            self._write_flat()
+        else:
+            if loop.rows > 1:
+                writer.line(f"for i in range({loop.rows}):")
+                writer.depth += 1
+            for stage in range(self.stages):
+                self.now = stage
+                self._write_stage(stage)
+            if loop.rows > 1:
+                writer.depth -= 1
+        for total in loop.totals:
+            if loop.roles[total] == "one":
+                writer.line(f"{total.name} = {type_of(total)}({total.name}_sum)")
+
+    def _prepare(self) -> None:
+        writer, loop = self.writer, self.loop
+        for i in loop.instructions:
+            value, role = i.output, loop.roles[i.output]
+            if value in loop.totals:
+                if role == "one":
+                    writer.line(f"{value.name}_sum = 0.0")
+                else:
+                    place = array_for(writer, value)
+                    flat = place if len(value.shape) == 1 else f"{place}.reshape({loop.columns})"
+                    writer.line(f"{value.name}_sum = {flat}")
+                    writer.line(f"{value.name}_sum[:] = 0")
+            elif value in self.escaping:
+                array_for(writer, value)
+            elif role == "full" and self.last_use.get(value, 0) > self.stage[value]:
+                writer.line(f"{value.name}_row = np.empty({loop.columns}, {type_of(value)})")
+        self._flatten_arrays()
+
+    def _flatten_arrays(self) -> None:
+        """Views of the arrays that are read or written, in the shape of the loop."""
+        writer, loop = self.writer, self.loop
+        if self.flat and len(loop.shape) != 1:
+            shape: Shape = (loop.rows * loop.columns,)
+        elif loop.rows > 1:
+            shape = (loop.rows, loop.columns)
+        else:
+            shape = (loop.columns,)
+        self.views: dict[Value, str] = {}
+        for value, role in loop.roles.items():
+            if value not in writer.places or value in loop.totals or role == "one":
+                continue
+            if is_scattered(writer, value):
+                writer.line(f"{value.name}_c = np.ascontiguousarray({writer.places[value]})")
+                place = f"{value.name}_c"
+            else:
+                place = writer.places[value]
+            want = {"full": shape, "row": (loop.rows,), "column": (loop.columns,)}[role]
+            if value.shape != want:
+                writer.line(f"{value.name}_l = {place}.reshape({want})")
+                place = f"{value.name}_l"
+            self.views[value] = place
+
+    def _write_flat(self) -> None:
+        writer, loop = self.writer, self.loop
+        writer.line(f"for i in range({loop.rows * loop.columns}):")
+        writer.depth += 1
+        for i in loop.instructions:
+            self._write_element(i, "i")
+        writer.depth -= 1
+
+    def _write_stage(self, stage: int) -> None:
+        writer, loop = self.writer, self.loop
+        inside: list[Instruction] = []
+        for i in loop.instructions:
+            role = loop.roles[i.output]
+            over_row = i.op in ("sum", "amax", "amin") and loop.roles[i.inputs[0]] == "full"
+            if role == "full" or over_row:
+                if self.stage[i.output] - int(role == "row") == stage:
+                    inside.append(i)
+            elif self.stage[i.output] == stage:
+                self._write_row_value(i)
+        for i in inside:
+            if loop.roles[i.output] == "row":
+                start = {"sum": "0", "amax": "-np.inf", "amin": "np.inf"}[i.op]
+                writer.line(f"{i.output.name} = {type_of(i.output)}({start})")
+        if inside:
+            writer.line(f"for j in range({loop.columns}):")
+            writer.depth += 1
+            index = "i, j" if loop.rows > 1 else "j"
+            for i in inside:
+                self._write_element(i, index)
+            writer.depth -= 1
+        for i in inside:
+            if loop.roles[i.output] == "row":
+                self._store(i.output, "i")
+
+    def _write_row_value(self, i: Instruction) -> None:
+        """One number a row, from other such numbers, or picked out of a row."""
+        writer, value = self.writer, i.output
+        if i.op == "sum":
+            writer.line(f"{value.name}_sum += {self._read(i.inputs[0], 'i')}")
+            return
+        if i.op == "pick":
+            labels = self._read(i.inputs[1], "i")
+            text = self._read_at(i.inputs[0], labels)
+        else:
+            text = expression(i, [self._read(v, "i") for v in i.inputs])
+        writer.line(f"{value.name} = {text}")
+        self._store(value, "i")
+
+    def _write_element(self, i: Instruction, index: str) -> None:
+        writer, loop, value = self.writer, self.loop, i.output
+        role = loop.roles[value]
+        if i.op in ("sum", "amax", "amin"):
+            given = self._read(i.inputs[0], index)
+            if value in loop.totals:
+                target = f"{value.name}_sum" + ("[j]" if role == "column" else "")
+                writer.line(f"{target} += {given}")
+            elif i.op == "sum":
+                writer.line(f"{value.name} += {given}")
+            else:
+                writer.line(f"{value.name} = {_MOST[i.op]}({value.name}, {given})")
+            return
+        writer.line(f"{value.name} = {expression(i, [self._read(v, index) for v in i.inputs])}")
+        self._store(value, index)
+
+    def _store(self, value: Value, index: str) -> None:
+        if value in self.escaping:
+            at = "i" if self.loop.roles[value] == "row" else index
+            self.writer.line(f"{self.views[value]}[{at}] = {value.name}")
+        elif self.last_use.get(value, 0) > self.stage[value] and self.loop.roles[value] == "full":
+            self.writer.line(f"{value.name}_row[j] = {value.name}")
+
+    def _read(self, value: Value, index: str) -> str:
+        """How an operand is read in the pass at hand."""
+        role = self.loop.roles[value]
+        here = {i.output for i in self.loop.instructions}
+        if role == "one":
+            return read_one(self.writer, value)
+        if value in here:
+            if role == "row" or self.stage[value] == self.now:
+                return value.name
+            return self._read_at(value, "j")
+        if value not in self.views:
+            return value.name
+        at = {"full": index, "row": "i", "column": "j"}[role]
+        return f"{self.views[value]}[{at}]"
+
+    def _read_at(self, value: Value, column: str) -> str:
+        """A row's number in a column, from the buffer or the array that holds the row."""
+        if value in self.views:
+            return (
+                f"{self.views[value]}[i, {column}]"
+                if self.loop.rows > 1
+                else (f"{self.views[value]}[{column}]")
+            )
+        return f"{value.name}_row[{column}]"
