@@ -15,14 +15,13 @@ from tinygrad_mnist.record import (
     Array,
     Saved,
     TensorBase,
-    current_record,
     make_record,
-    mark_view,
     next_birth,
     report,
     state,
     wrap,
 )
+from tinygrad_mnist.views import current_record, mark_view
 
 if TYPE_CHECKING:
     from tinygrad_mnist.primitive import Primitive

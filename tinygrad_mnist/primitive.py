@@ -28,13 +28,7 @@ from typing import Any, NamedTuple, overload
 import numpy as np
 
 from tinygrad_mnist import dtypes
-from tinygrad_mnist.calling import (
-    call,
-    call_binary,
-    call_unary,
-    explain_shapes,
-    read_arguments,
-)
+from tinygrad_mnist.calling import call, call_binary, call_unary, explain_shapes, read_arguments
 from tinygrad_mnist.record import Array, Record, TensorBase, state
 
 Body = Callable[..., Any]

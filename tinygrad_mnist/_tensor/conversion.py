@@ -10,15 +10,8 @@ import numpy as np
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.ops import casting, indexing
-from tinygrad_mnist.record import (
-    OBSERVERS,
-    TensorBase,
-    current_record,
-    label,
-    report,
-    state,
-    wrap,
-)
+from tinygrad_mnist.record import OBSERVERS, TensorBase, label, report, state, wrap
+from tinygrad_mnist.views import current_record
 
 from .places import check_device
 from .type_arguments import read_dtype, read_legacy_type

@@ -12,10 +12,10 @@ from tinygrad_mnist.record import (
     Record,
     RemovableHandle,
     TensorBase,
-    current_record,
     hand_over,
     wrap,
 )
+from tinygrad_mnist.views import current_record
 
 Tensor = Any
 

@@ -22,14 +22,13 @@ from tinygrad_mnist.record import (
     OBSERVERS,
     Record,
     TensorBase,
-    changed_view_error,
-    current_record,
     hand_over,
     label,
     report,
     state,
     wrap,
 )
+from tinygrad_mnist.views import changed_view_error, current_record
 
 from .memory import check_no_overlap, check_no_partial_overlap, elements_shared, writeable
 from .scalars import element, read_number, type_name

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist.ops.casting import constant
-from tinygrad_mnist.record import OBSERVERS, Record, TensorBase, current_record, report, state, wrap
+from tinygrad_mnist.record import OBSERVERS, Record, TensorBase, report, state, wrap
+from tinygrad_mnist.views import current_record
 
 from .fitting import copied, fit
 from .walk import Gradient, walk

@@ -12,16 +12,14 @@ import numpy as np
 from tinygrad_mnist.ops.views import rebase
 from tinygrad_mnist.primitive import Primitive
 from tinygrad_mnist.record import (
-    OF_A_FUNCTION,
     Record,
     TensorBase,
     bare_record,
-    current_record,
-    mark_view,
     released_error,
     state,
     wrap,
 )
+from tinygrad_mnist.views import OF_A_FUNCTION, current_record, mark_view
 
 from .fitting import fit
 from .grad_mode import _GradMode

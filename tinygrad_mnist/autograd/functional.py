@@ -9,7 +9,8 @@ import numpy as np
 
 from tinygrad_mnist.ops.joining import stack
 from tinygrad_mnist.ops.shapes import reshape
-from tinygrad_mnist.record import TensorBase, current_record, wrap
+from tinygrad_mnist.record import TensorBase, wrap
+from tinygrad_mnist.views import current_record
 
 from .differentiate import grad
 from .grad_mode import enable_grad

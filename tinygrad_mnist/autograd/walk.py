@@ -15,13 +15,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist.primitive import Formula
-from tinygrad_mnist.record import (
-    RELEASED,
-    AccumulateGrad,
-    Record,
-    released_error,
-    state,
-)
+from tinygrad_mnist.record import RELEASED, AccumulateGrad, Record, released_error, state
 
 from .fitting import fit, fit_array_shape, restored
 from .gathering import accumulate, heed
@@ -71,6 +65,7 @@ def walk(
     """
     order = reachable([record for record, _ in starts])
     wanted = at_work = None
+    asked = only or set()
     if only is not None:
         leading = _leading_to(only, order)
         wanted = leading | only
@@ -87,13 +82,13 @@ def walk(
             if gradient is None:
                 continue
             works = at_work is None or record in at_work
-            if works and capture and only is not None and record in only:
+            if works and capture and record in asked:
                 arrived[record] = gradient
                 owned.discard(record)
             if record.watch is not None:
                 gradient = heed(record, record.watch, gradient, owned)
             if not works:
-                if only is not None and record in only:
+                if record in asked:
                     arrived[record] = gradient
                 continue
             if isinstance(record, AccumulateGrad):

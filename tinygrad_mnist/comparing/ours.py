@@ -11,8 +11,9 @@ import numpy as np
 import tinygrad_mnist
 from tinygrad_mnist import autograd, threads
 from tinygrad_mnist.autograd.walk import reachable
-from tinygrad_mnist.record import AccumulateGrad, Record, TensorBase, current_record, observe
+from tinygrad_mnist.record import AccumulateGrad, Record, TensorBase, observe
 from tinygrad_mnist.scripts.torch_names import answer_torch_imports
+from tinygrad_mnist.views import current_record
 
 from .engine import Array, NoteOperation
 

@@ -16,7 +16,8 @@ import numpy as np
 
 from tinygrad_mnist.nn import Module
 from tinygrad_mnist.optim import Optimizer
-from tinygrad_mnist.record import TensorBase, current_record
+from tinygrad_mnist.record import TensorBase
+from tinygrad_mnist.views import current_record
 
 _PACKAGE = __name__.partition(".")[0]
 _PLAIN = (bool, int, float, str, bytes, type(None), np.generic)

@@ -10,17 +10,14 @@ from tinygrad_mnist.calling import call_unary
 from tinygrad_mnist.primitive import primitive
 from tinygrad_mnist.record import (
     OBSERVERS,
-    ONE_OF_SEVERAL,
     Array,
     TensorBase,
-    current_record,
-    forbid_change,
     label,
     make_record,
-    mark_view,
     state,
     wrap,
 )
+from tinygrad_mnist.views import ONE_OF_SEVERAL, current_record, forbid_change, mark_view
 
 from .arguments import read_dim, tensor_first
 from .casting import copied

@@ -9,7 +9,8 @@ import numpy as np
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.primitive import primitive
-from tinygrad_mnist.record import ONE_OF_SEVERAL, Array, TensorBase, forbid_change, label
+from tinygrad_mnist.record import Array, TensorBase, label
+from tinygrad_mnist.views import ONE_OF_SEVERAL, forbid_change
 
 from .arguments import check_elements, read_dim, tensor_first, torch_arguments
 from .casting import cast_to

@@ -14,7 +14,8 @@ import numpy as np
 from tinygrad_mnist.calling import record_call
 from tinygrad_mnist.ops.views import rebase
 from tinygrad_mnist.primitive import Primitive, primitive
-from tinygrad_mnist.record import OBSERVERS, current_record, report, wrap
+from tinygrad_mnist.record import OBSERVERS, report, wrap
+from tinygrad_mnist.views import current_record
 
 Array = np.ndarray[Any, Any]
 Fill = Callable[[Array], None]
