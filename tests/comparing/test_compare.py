@@ -1,9 +1,9 @@
 """Scripts on both engines: what is equal is said to be, and what differs is found."""
 
 import json
+import os
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -30,15 +30,17 @@ def test_whose_options_are_whose(monkeypatch):
     assert (options["seed"], options["lockstep"]) == (7, True)
 
 
-def left_over():
-    return {path.name for path in Path(tempfile.gettempdir()).glob("tinygrad_mnist-*")}
-
-
 def test_the_command_on_a_script_that_is_equal(tmp_path):
-    before = left_over()
-    file = tmp_path / "report.json"
+    file, folder = tmp_path / "report.json", tmp_path / "temporary"
+    folder.mkdir()
     command = ["-m", "tinygrad_mnist", "compare", EXAMPLES / "quickstart.py", "--json", file]
-    done = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, *command],
+        env={**os.environ, "TMPDIR": str(folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "model.linear_relu_stack.0" in done.stdout
     *_, told, wrote = done.stdout.splitlines()
@@ -53,7 +55,7 @@ def test_the_command_on_a_script_that_is_equal(tmp_path):
     assert all(0 <= each["ulp"] < 100 for each in report["worst"].values())
     assert any(each["absolute"] > 0 for each in report["worst"].values())
     assert report["operations"]["compared"] > 100
-    assert left_over() <= before
+    assert not list(folder.glob("tinygrad_mnist-*"))
 
 
 DIFFERS = """

@@ -89,8 +89,8 @@ def test_texts(theirs, ours, rounded, different):
     assert (texts.first is None) == (not rounded and not different)
 
 
-def operation(name, *numbers, place="here"):
-    return Operation(name, (len(numbers),), place, array(*numbers))
+def operation(name, *values, place="here", number=0):
+    return Operation(name, (len(values),), place, array(*values), number)
 
 
 def test_operations_are_aligned_by_name_and_shape():
@@ -117,6 +117,15 @@ def test_an_operation_that_the_other_engine_does_elsewhere_does_not_differ():
     compared = OperationsCompared(Bounds())
     compared.add(1, [operation("add", 1)], [operation("add", 7), operation("add", 1)])
     assert compared.first is None
+
+
+def test_the_first_of_several_that_differ():
+    names = ("exp", "log", "exp")
+    theirs = [operation(name, 1, number=i, place=f"line {i}") for i, name in enumerate(names)]
+    ours = [operation("exp", 1), operation("log", 2), operation("exp", 2)]
+    compared = OperationsCompared(Bounds())
+    compared.add(4, theirs, ours)
+    assert (compared.first.place, compared.first.step, compared.compared) == ("line 1", 4, 3)
 
 
 def test_messages_carry_words_and_numbers():

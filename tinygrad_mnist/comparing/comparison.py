@@ -219,8 +219,8 @@ def _operations(event: Message) -> list[Operation]:
     told = event.words["operations"]
     samples = event.arrays[len(event.arrays) - len(told) :]
     return [
-        Operation(name, tuple(shape), place, numbers)
-        for (name, shape, place), numbers in zip(told, samples, strict=True)
+        Operation(name, tuple(shape), place, numbers, number)
+        for number, ((name, shape, place), numbers) in enumerate(zip(told, samples, strict=True))
     ]
 
 
