@@ -36,7 +36,7 @@ def test_the_command_on_a_script_that_is_equal(tmp_path):
     command = ["-m", "tinygrad_mnist", "compare", EXAMPLES / "quickstart.py", "--json", file]
     done = subprocess.run(
         [sys.executable, *command],
-        env={**os.environ, "TMPDIR": str(folder)},
+        env={**os.environ, "TMPDIR": str(folder), "PYTHONIOENCODING": "ascii"},
         capture_output=True,
         text=True,
         check=False,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -86,6 +88,8 @@ def compare(
         except ScriptError as error:
             complain(error)
             raise typer.Exit(FAILED) from None
+        if isinstance(sys.stdout, io.TextIOWrapper):  # what the script printed may be anything
+            sys.stdout.reconfigure(errors="replace")
         Console().print(*tables(report), sep="\n")
         for sentence in verdict(report):
             typer.echo(sentence)
