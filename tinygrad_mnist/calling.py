@@ -80,8 +80,10 @@ def _arrays(op: Primitive, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
             values.append(given._array)
         elif isinstance(given, np.generic) and len(inputs) > 1:
             values.append(given.item())
-        elif isinstance(given, bool | int | float | _ndarray | None) and len(inputs) > 1:
+        elif isinstance(given, bool | int | float | _ndarray) and len(inputs) > 1:
             values.append(given)
+        elif given is None and op.promotion is None and len(inputs) > 1:
+            values.append(None)
         else:
             raise TypeError(
                 f"{op.name}(): argument '{op.inputs[position]}' (position {position + 1}) "

@@ -133,21 +133,26 @@ def _store(target: Tensor, result: Tensor) -> None:
             f"result type {have.legacy_name} can't be cast to the desired output type "
             f"{want.legacy_name}"
         )
-    if found.shape != array.shape:
-        raise RuntimeError(
-            f"output with shape {list(array.shape)} doesn't match the broadcast shape "
-            f"{list(found.shape)}"
-        )
+    _check_shape(target, result)
     state.quietly(put, writeable(array), None, found)
     target._counter[0] += 1
     if OBSERVERS:
         _report(target, result, WHOLE, None)
 
 
+def _check_shape(target: Tensor, result: Tensor) -> None:
+    have, want = target._array.shape, result._array.shape
+    if have != want:
+        raise RuntimeError(
+            f"output with shape {list(have)} doesn't match the broadcast shape {list(want)}"
+        )
+
+
 def _rebind(target: Tensor, result: Tensor) -> None:
     """Write a result into a non-leaf, which takes over the result's record."""
     record: Record | None = result._record
     if record is None:
+        _check_shape(target, result)
         write(target, result, WHOLE, None, "CopyBackwards")
         return
     saved = list(record.saved)

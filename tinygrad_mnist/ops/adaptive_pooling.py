@@ -35,7 +35,7 @@ def _read_sizes(name: str, input: Tensor, output_size: Any) -> list[int]:
     check_tensors(name, input=input)
     shape = list(input._array.shape)
     given = output_size if isinstance(output_size, tuple | list) else (output_size, output_size)
-    if len(shape) <= len(given):
+    if given is output_size and len(shape) <= len(given):
         raise ValueError(f"Input dimension should be at least {len(given) + 1}")
     if len(shape) not in (3, 4):
         comma = ", but got" if "avg" in name else ", but got:"
@@ -70,6 +70,9 @@ def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
     >>> torch.nn.functional.adaptive_avg_pool2d(torch.arange(6.0).reshape(1, 2, 3), 1)
     tensor([[[2.5000]]])
     """
+    check_tensors("adaptive_avg_pool2d", input=input)
+    if output_size == 1 or (output_size in ((1, 1), [1, 1]) and input._array.ndim > 2):
+        return mean(input, (-1, -2), True)
     sizes = _read_sizes("adaptive_avg_pool2d", input, output_size)
     if sizes == [1, 1]:
         return mean(input, (-1, -2), True)

@@ -60,6 +60,12 @@ def not_implemented(name: str, kind: np.dtype[Any]) -> NotImplementedError:
     return NotImplementedError(f"\"{name}\" not implemented for '{legacy_name}'")
 
 
+def check_floating(name: str, array: np.ndarray[Any, Any]) -> None:
+    """Raise PyTorch's NotImplementedError for integers and bools."""
+    if array.dtype.kind != "f":
+        raise not_implemented(name, array.dtype)
+
+
 def read_dim(dim: Any, ndim: int) -> int:
     """`dim` counted from the front; IndexError when `ndim` dimensions have no such one."""
     try:

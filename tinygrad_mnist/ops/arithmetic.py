@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -64,7 +65,7 @@ def add(input: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
     >>> torch.add(torch.tensor([1, 2]), 10)
     tensor([11, 12])
     """
-    return _add(input, _scaled("add", input, other, alpha))
+    return _add(input, _scaled(dtypes.promote, input, other, alpha))
 
 
 def _refuse_bool_subtraction(values: Values) -> dtypes.dtype:
@@ -99,7 +100,7 @@ def sub(input: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
     >>> torch.sub(torch.tensor([1.0, 2.0]), torch.tensor(1.0), alpha=2)
     tensor([-1.,  0.])
     """
-    return _sub(input, _scaled("sub", input, other, alpha))
+    return _sub(input, _scaled(_refuse_bool_subtraction, input, other, alpha))
 
 
 @torch_arguments
@@ -107,15 +108,15 @@ def rsub(input: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
     """y − alpha · x, broadcast: `sub` with its operands exchanged."""
     check_tensors("rsub", input=input)
     name = f"RsubBackward{int(not isinstance(other, TensorBase))}"
-    return label(_sub(other, _scaled("rsub", other, input, alpha)), name)
+    return label(_sub(other, _scaled(_refuse_bool_subtraction, other, input, alpha)), name)
 
 
-def _scaled(name: str, input: Any, other: Any, alpha: Any) -> Any:
+def _scaled(promotion: Callable[[Values], dtypes.dtype], input: Any, other: Any, alpha: Any) -> Any:
     """alpha · other, if PyTorch allows this alpha for the types at hand."""
     if alpha.__class__ is int and alpha == 1:
         return other
     values = tuple([v._array if isinstance(v, TensorBase) else v for v in (input, other)])
-    kind = dtypes.promote(values)
+    kind = promotion(values)
     if isinstance(alpha, bool) and kind is not dtypes.bool:
         raise RuntimeError("Boolean alpha only supported for Boolean results.")
     if isinstance(alpha, float) and not kind.is_floating_point:

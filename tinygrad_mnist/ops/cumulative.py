@@ -10,7 +10,7 @@ from tinygrad_mnist import dtypes
 from tinygrad_mnist.primitive import primitive
 from tinygrad_mnist.record import Array, TensorBase, label, wrap
 
-from .arguments import check_tensors, read_dim, torch_arguments
+from .arguments import check_tensors, not_implemented, read_dim, torch_arguments
 from .casting import cast_to, clone, zeros
 from .comparisons import ne
 from .gathering import gather
@@ -34,11 +34,17 @@ _WIDE = np.float64
 """The type in which PyTorch adds up and multiplies floating-point numbers one after the other."""
 
 
+def _refuse_bools(name: str, input: Array) -> None:
+    if input.dtype == bool and input.size:
+        raise not_implemented(name, input.dtype)
+
+
 @primitive
 def _cumsum(input: Array, *, dim: int, reverse: bool) -> Any:
     """Σ of the x up to each place (or from it on)"""
     if input.ndim == 0:
         return input.copy()
+    _refuse_bools("cumsum_out_cpu", input)
     x = np.flip(input, dim) if reverse else input
     total = np.cumsum(x, axis=dim, dtype=_WIDE if x.dtype.kind == "f" else x.dtype)
     return (np.flip(total, dim) if reverse else total).astype(input.dtype)
@@ -52,6 +58,7 @@ def _cumprod(input: Array, *, dim: int) -> Any:
     """Π of the x up to each place"""
     if input.ndim == 0:
         return input.copy()
+    _refuse_bools("cumprod_out_cpu", input)
     kind = _WIDE if input.dtype.kind == "f" else input.dtype
     return np.cumprod(input, axis=dim, dtype=kind).astype(input.dtype)
 

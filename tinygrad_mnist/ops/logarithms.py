@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.primitive import primitive
-from tinygrad_mnist.record import Array, TensorBase, label, wrap
+from tinygrad_mnist.record import Array, TensorBase, label
 
 from .arguments import check_some_tensor, check_tensors, not_implemented, read_dim, torch_arguments
 from .casting import cast_to, clone
@@ -122,12 +122,22 @@ def logcumsumexp(input: Tensor, dim: int) -> Tensor:
     return _logcumsumexp(input, dim=axis, reverse=False)
 
 
+@primitive(promotion=dtypes.promote_to_floating)
+def _xlogy(input: Array, other: Array) -> Any:
+    """x · ln y, 0 where x is 0 and y no NaN"""
+    return np.where((input == 0) & (other == other), 0, input * np.log(other))
+
+
+_xlogy.derivatives(
+    input=lambda g, input, other: g * where((input == 0) & (other <= 0), 0.0, log(other)),
+    other=lambda g, input, other: g * input / other,
+)
+
+
 @torch_arguments
 def xlogy(input: Any, other: Any) -> Tensor:
     """x · ln y, broadcast, and 0 where x is 0 (unless y is NaN); one may be a number."""
     check_some_tensor("xlogy", input, other)
-    x, y = (wrap(each._array) if isinstance(each, TensorBase) else each for each in (input, other))
-    nothing = (x == 0) & (y <= 0)
-    out = where(nothing, 0.0, input * log(where(nothing, 1.0, other)))
     by_numbers = [isinstance(each, TensorBase) for each in (input, other)]
-    return label(out, f"XlogyBackward{1 if not by_numbers[0] else 0 if by_numbers[1] else 2}")
+    name = f"XlogyBackward{1 if not by_numbers[0] else 0 if by_numbers[1] else 2}"
+    return label(_xlogy(input, other), name)

@@ -73,6 +73,8 @@ def _vector_norm(x: Tensor, order: float, dims: tuple[int, ...], keepdim: bool) 
         return _sum(where(x != 0, x * 0 + 1, 0.0), dim=dims, keepdim=keepdim)
     if order == 1:
         return _sum(x.abs(), dim=dims, keepdim=keepdim)
+    if order == 2 and all(x._array.shape[d] == 1 for d in dims):
+        return _sum(x.abs(), dim=dims, keepdim=keepdim)  # whose square could underflow
     if order == 2:
         return root(_sum(x * x, dim=dims, keepdim=keepdim))
     zero = x.detach() == 0
@@ -111,7 +113,7 @@ def matrix_norm(
         )
     added, kept = (rows, columns) if abs(ord) == 1 else (columns, rows)
     sums = _sum(x.abs(), dim=(added,), keepdim=keepdim)
-    if x._array.shape[kept] == 0 and x._array.shape[added]:
+    if x._array.shape[kept] == 0 and ord > 0:
         return _sum(sums, dim=(kept if keepdim or kept < added else kept - 1,), keepdim=keepdim)
     along = kept if keepdim or kept < added else kept - 1
     return (amax if ord > 0 else amin)(sums, along, keepdim)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from typing import Any
 
 import numpy as np
@@ -121,7 +122,7 @@ def _place_of_max(
     windows = np.lib.stride_tricks.sliding_window_view(padded, extent, axis=(-2, -1))
     windows = windows[..., :: stride[0], :: stride[1], :: dilation[0], :: dilation[1]]
     windows = windows[..., : counts[0], : counts[1], :, :]
-    flat = windows.reshape(*windows.shape[:-2], -1)
+    flat = windows.reshape(*windows.shape[:-2], kernel[0] * kernel[1])
     best = flat.argmax(-1)
     rows = np.arange(counts[0])[:, None] * stride[0] - padding[0] + best // kernel[1] * dilation[0]
     columns = np.arange(counts[1]) * stride[1] - padding[1] + best % kernel[1] * dilation[1]
@@ -130,7 +131,8 @@ def _place_of_max(
 
 def _flat_places(indices: Array, size: int) -> Array:
     """Places within images of `size` numbers as places within all of them together."""
-    images = indices.reshape(-1, indices.shape[-2] * indices.shape[-1])
+    *lead, height, width = indices.shape
+    images = indices.reshape(math.prod(lead), height * width)
     return images + np.arange(len(images))[:, None] * size
 
 

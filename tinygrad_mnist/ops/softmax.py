@@ -210,6 +210,10 @@ def nll_loss(
         return reshape(nll_loss(*alone, weight, ignore_index, reduction), ())
     if x.dtype.kind != "f":
         raise not_implemented("nll_loss_out_frame", x.dtype)
+    if x.ndim not in (2, 4) and not x.size and labels.size:
+        raise RuntimeError(
+            f"size mismatch (got input: {list(x.shape)}, target: {list(labels.shape)})"
+        )
     _check_target(x, target)
     _check_weight(x, weight)
     if x.ndim > 2:

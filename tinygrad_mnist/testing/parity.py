@@ -14,6 +14,7 @@ Of what the ulp of results and first gradients are counted, `scale` says:
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import sys
 from collections.abc import Callable, Iterator
@@ -155,7 +156,8 @@ def compare(
     used = _seed() if seed is None else seed
     orders: Any = {"seed": used, "gradients": gradients, "second_order": second_order}
     ours = observe(tinygrad_mnist, fn, given, **orders)
-    theirs = observe(torch, torch_fn, given, **orders)
+    with _every_warning(torch):
+        theirs = observe(torch, torch_fn, given, **orders)
     found = Comparison(used)
     if ours.error is not None or theirs.error is not None:
         _compare_errors(found, ours.error, theirs.error)
@@ -169,6 +171,17 @@ def compare(
     )
     found.second.extend(_compare_second(ours, theirs, given, second_order_ulp))
     return found
+
+
+@contextlib.contextmanager
+def _every_warning(torch: Any) -> Iterator[None]:
+    """Let PyTorch give all its warnings, those as well that it gives once in a process."""
+    before = torch.is_warn_always_enabled()
+    torch.set_warn_always(True)
+    try:
+        yield
+    finally:
+        torch.set_warn_always(before)
 
 
 def _compare_second(

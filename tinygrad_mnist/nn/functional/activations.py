@@ -13,7 +13,13 @@ import numpy as np
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist._tensor import ones_like
-from tinygrad_mnist.ops.arguments import read_dim
+from tinygrad_mnist.ops.arguments import (
+    check_floating,
+    check_number_fits,
+    check_tensors,
+    not_implemented,
+    read_dim,
+)
 from tinygrad_mnist.ops.choosing import where
 from tinygrad_mnist.ops.dependence import constant_in
 from tinygrad_mnist.ops.error_function import erf
@@ -64,6 +70,10 @@ def relu(input: Tensor, inplace: bool = False) -> Tensor:
 @primitive(grad_fn="HardtanhBackward0")
 def _hardtanh(input: Array, *, low: float, high: float) -> Any:
     """min(max(x, low), high)"""
+    if input.dtype == bool:
+        raise RuntimeError("Bool inputs not supported for hardtanh")
+    if input.dtype.kind == "u" and (int(low) < 0 or int(high) < 0):
+        raise RuntimeError("cannot do hardtanh on an unsigned type with negative limits")
     kind = input.dtype.type
     return np.clip(input, kind(low), kind(high))
 
@@ -98,6 +108,7 @@ _SIXTH = float(np.float32(1 / 6))
 @primitive
 def _hardsigmoid(input: Array) -> Any:
     """min(max(x + 3, 0), 6) / 6"""
+    check_floating("hardsigmoid_cpu", input)
     return np.clip(input + 3, 0, 6) / 6
 
 
@@ -114,6 +125,7 @@ def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
 @primitive(grad_fn="HardswishBackward0")
 def _hardswish(input: Array) -> Any:
     """x · min(max(x + 3, 0), 6) / 6"""
+    check_floating("hardswish_cpu", input)
     return input * np.clip(input + 3, 0, 6) / 6
 
 
@@ -133,6 +145,7 @@ def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
 @primitive(grad_fn="EluBackward0")
 def _elu(input: Array, *, alpha: float, scale: float, steepness: float) -> Any:
     """scale · x for x > 0, scale · alpha · (e^(steepness · x) − 1) below"""
+    check_floating("elu_cpu", input)
     return np.where(
         input > 0,
         input * input.dtype.type(scale),
@@ -192,6 +205,7 @@ def selu(input: Tensor, inplace: bool = False) -> Tensor:
 @primitive(grad_fn="LeakyReluBackward0")
 def _leaky_relu(input: Array, *, slope: float) -> Any:
     """x for x > 0, slope · x below"""
+    check_floating("leaky_relu_cpu", input)
     return np.where(input > 0, input, input * input.dtype.type(slope))
 
 
@@ -210,8 +224,14 @@ def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = Fals
 def prelu(input: Tensor, weight: Tensor) -> Tensor:
     """x for x > 0, weight · x below; `weight` holds one number, or one for each channel (dim 1).
 
-    Raises RuntimeError for any other number of them.
+    Raises RuntimeError for any other number of them, or another type than the input's.
     """
+    check_tensors("prelu", input=input, weight=weight)
+    if weight.dtype != input.dtype:
+        raise RuntimeError(
+            f"prelu: Type promoting not supported. Got {input.dtype.legacy_name} and "
+            f"{weight.dtype.legacy_name}"
+        )
     if weight.dim() > 1:
         raise RuntimeError(
             f"prelu: Expected `weight` to be a scalar or 1D tensor, but got: ndim = {weight.dim()}"
@@ -234,6 +254,7 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
 @primitive(grad_fn="PreluKernelBackward0")
 def _prelu(input: Array, weight: Array) -> Any:
     """x for x > 0, w · x below"""
+    check_floating("prelu_cpu", input)
     return np.where(input > 0, input, weight * input)
 
 
@@ -246,6 +267,8 @@ _prelu.derivatives(
 @primitive
 def _threshold(input: Array, *, threshold: float, value: float) -> Any:
     """x where it is above the threshold, the value elsewhere"""
+    if input.dtype == bool:
+        raise not_implemented("threshold_cpu", input.dtype)
     return np.where(input <= threshold, input.dtype.type(value), input)
 
 
@@ -256,6 +279,8 @@ _threshold.derivatives(
 
 def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
     """x where it is above `threshold`, `value` elsewhere."""
+    check_tensors("threshold", input=input)
+    check_number_fits(value, input.dtype)
     return _apply(
         lambda x: _threshold(x, threshold=threshold, value=value),
         "ThresholdBackward0",
@@ -267,6 +292,7 @@ def threshold(input: Tensor, threshold: float, value: float, inplace: bool = Fal
 @primitive(grad_fn="SiluBackward0")
 def _silu(input: Array) -> Any:
     """x / (1 + e⁻ˣ)"""
+    check_floating("silu_cpu", input)
     return input / (1 + np.exp(-input))
 
 
@@ -288,12 +314,15 @@ def mish(input: Tensor, inplace: bool = False) -> Tensor:
 
     Misra, "Mish: A self regularized non-monotonic neural activation function" (2020).
     """
+    check_tensors("mish", input=input)
+    check_floating("mish_cpu", input._array)
     return _apply(lambda x: x * softplus(x).tanh(), "MishBackward0", input, inplace)
 
 
 @primitive(grad_fn="SoftplusBackward0")
 def _softplus(input: Array, *, beta: float, threshold: float) -> Any:
     """ln(1 + e^(beta · x)) / beta, and x where beta · x > threshold"""
+    check_floating("softplus_cpu", input)
     scaled = input * beta
     return np.where(scaled > threshold, input, np.log1p(np.exp(scaled)) / beta)
 
@@ -313,6 +342,7 @@ def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tenso
 @primitive(grad_fn="LogSigmoidBackward0")
 def _log_sigmoid(input: Array) -> Any:
     """−ln(1 + e⁻ˣ)"""
+    check_floating("log_sigmoid_cpu", input)
     return np.minimum(input, 0) - np.log1p(np.exp(-np.abs(input)))
 
 
@@ -336,10 +366,12 @@ def gelu(input: Tensor, approximate: str = "none") -> Tensor:
     >>> torch.nn.functional.gelu(torch.tensor([0.0, 1.0]))
     tensor([0.0000, 0.8413])
     """
+    if approximate not in ("none", "tanh"):
+        raise RuntimeError("approximate argument must be either none or tanh.")
+    check_tensors("gelu", input=input)
+    check_floating("GeluKernelImpl", input._array)
     if approximate == "none":
         return label(input * 0.5 * (1 + erf(input * math.sqrt(0.5))), "GeluBackward0")
-    if approximate != "tanh":
-        raise RuntimeError("approximate argument must be either none or tanh.")
     inner = math.sqrt(2 / math.pi) * (input + 0.044715 * (input * input * input))
     return label(0.5 * input * (1 + inner.tanh()), "GeluBackward0")
 
@@ -365,6 +397,7 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
     size = input.size(axis)
     if size % 2:
         raise RuntimeError(f"Halving dimension must be even, but dimension {axis} is size {size}")
+    check_floating("glu_cpu", input._array)
     value, gate = input.narrow(axis, 0, size // 2), input.narrow(axis, size // 2, size // 2)
     return label(value * gate.sigmoid(), "GluBackward0")
 
@@ -372,6 +405,7 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
 @primitive
 def _hardshrink(input: Array, *, lambd: float) -> Any:
     """x where |x| > lambd, 0 elsewhere"""
+    check_floating("hardshrink_cpu", input)
     return np.where((input >= -lambd) & (input <= lambd), input.dtype.type(0), input)
 
 
@@ -390,6 +424,7 @@ def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
 @primitive
 def _softshrink(input: Array, *, lambd: float) -> Any:
     """x brought nearer to 0 by lambd, and no further"""
+    check_floating("softshrink_check", input)
     return np.where(
         input > lambd, input - lambd, np.where(input < -lambd, input + lambd, 0 * input)
     )
@@ -431,6 +466,7 @@ def rrelu(
     if not training:
         out = leaky_relu(input, (lower + upper) / 2, inplace)
         return label(out, "RreluWithNoiseBackward0")
+    check_floating("rrelu_with_noise_out_cpu", input._array)
     below = input.detach() <= 0
     slopes = ones_like(input, requires_grad=False)
     drawn = slopes.new_empty(int(below.sum()), dtype=dtypes.float64).uniform_(lower, upper)

@@ -50,7 +50,8 @@ def batch_norm(
             raise RuntimeError(f"{name} should contain {channels} elements not {tensor.numel()}")
     check_types("batch_norm", input, running_mean, running_var, weight, bias)
     if input.numel() == 0:
-        return input.clone()
+        scale, shift = (None if each is None else each[0] for each in (weight, bias))
+        return scaled(input.clone(), scale, shift, ())
     by_channel = (1, -1, *[1] * (input.dim() - 2))
     if training:
         result = _by_batch(input, running_mean, running_var, momentum, eps)

@@ -83,9 +83,10 @@ def cross_entropy(
         return nll_loss(scores, target, weight, None, ignore_index, None, reduction)
     if not 0.0 <= label_smoothing <= 1.0:
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
+    if alike:
+        _check_probabilities(input, target, weight, classes_dim, ignore_index)
     scores = softmax_family.log_softmax(input, classes_dim)
     if alike:
-        _check_probabilities(scores, target, weight, classes_dim, ignore_index)
         return _of_probabilities(scores, target, weight, classes_dim, reduction, label_smoothing)
     return _smoothed(scores, target, weight, classes_dim, ignore_index, reduction, label_smoothing)
 
@@ -98,7 +99,7 @@ def _by_class(scores: Tensor, weight: Tensor | None, dim: int) -> Tensor:
 
 
 def _check_probabilities(
-    scores: Tensor, target: Tensor, weight: Tensor | None, dim: int, ignore_index: int
+    input: Tensor, target: Tensor, weight: Tensor | None, dim: int, ignore_index: int
 ) -> None:
     if not target.is_floating_point():
         raise RuntimeError(
@@ -107,7 +108,7 @@ def _check_probabilities(
         )
     if ignore_index >= 0:
         raise RuntimeError("ignore_index is not supported for floating point target")
-    classes = scores.size(dim)
+    classes = input.size(dim)
     if weight is not None and weight.shape != (classes,):
         raise RuntimeError(
             f"cross_entropy: weight tensor should be defined either for all {classes} classes or "

@@ -11,8 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mnist import dtypes
+from tinygrad_mnist.ops.arguments import check_floating, check_tensors, not_implemented
+from tinygrad_mnist.ops.casting import cast_to
 from tinygrad_mnist.ops.choosing import where
 from tinygrad_mnist.ops.exponential import log, log1p
+from tinygrad_mnist.ops.logarithms import xlogy
 from tinygrad_mnist.ops.reduction import read_reduction, reduced
 from tinygrad_mnist.primitive import primitive
 from tinygrad_mnist.record import Array, label
@@ -50,6 +54,24 @@ def _weighted(loss: Tensor, weight: Tensor, reduction: str) -> Tensor:
     return reduced(loss * weight, reduction)
 
 
+def _promoted(name: str, input: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """Both in their common type; PyTorch's error where that is no floating-point one."""
+    check_tensors(name.removesuffix("_cpu"), input=input, target=target)
+    kind = dtypes.result_type(input, target)
+    if not kind.is_floating_point:
+        raise not_implemented(name, kind.numpy)
+    return cast_to(input, kind), cast_to(target, kind)
+
+
+def _check_cast(kind: dtypes.dtype, to: dtypes.dtype) -> None:
+    """PyTorch's error for a result in a type that cannot hold it."""
+    if kind.is_floating_point and not to.is_floating_point:
+        raise RuntimeError(
+            f"result type {kind.legacy_name} can't be cast to the desired output type "
+            f"{to.legacy_name}"
+        )
+
+
 def _check_weight(weight: Tensor, input: Tensor) -> None:
     if weight.shape != input.shape:
         raise ValueError("Weights and input must have the same size.")
@@ -71,11 +93,11 @@ def mse_loss(
     """
     _warn_of_broadcast(input, target)
     reduction = read_reduction(reduction, size_average, reduce)
-    squares = (input - target) ** 2
     if weight is not None:
         _check_weight(weight, input)
-        return _weighted(squares, weight, reduction)
-    return label(reduced(squares, reduction), "MseLossBackward0")
+        return _weighted((input - target) ** 2, weight, reduction)
+    x, y = _promoted("mse_cpu", input, target)
+    return label(reduced((x - y) ** 2, reduction), "MseLossBackward0")
 
 
 def l1_loss(
@@ -112,10 +134,13 @@ def smooth_l1_loss(
     reduction = read_reduction(reduction, size_average, reduce)
     if beta < 0:
         raise RuntimeError("smooth_l1_loss does not support negative values for beta.")
-    distances = (input - target).abs()
     if beta == 0:
-        return reduced(distances, reduction)
-    losses = where(distances < beta, 0.5 * distances * distances / beta, distances - 0.5 * beta)
+        return reduced((input - target).abs(), reduction)
+    x, y = _promoted("smooth_l1_cpu", input, target)
+    difference = x - y
+    far = difference.detach().abs() >= beta
+    near = where(far, 0.0, difference)
+    losses = where(far, difference.abs() - 0.5 * beta, 0.5 * near * near / beta)
     return label(reduced(losses, reduction), "SmoothL1LossBackward0")
 
 
@@ -126,7 +151,7 @@ def huber_loss(
     delta: float = 1.0,
     weight: Tensor | None = None,
 ) -> Tensor:
-    """d² / 2 for d = |x − target| up to `delta`, delta · (d − delta / 2) above.
+    """d² / 2 for d = |x − target| below `delta`, delta · (d − delta / 2) above.
 
     Huber, "Robust estimation of a location parameter" (1964).
     """
@@ -134,10 +159,13 @@ def huber_loss(
     reduction = read_reduction(reduction)
     if delta <= 0:
         raise RuntimeError("huber_loss does not support non-positive values for delta.")
-    distances = (input - target).abs()
-    losses = where(
-        distances <= delta, 0.5 * distances * distances, delta * (distances - 0.5 * delta)
-    )
+    _check_cast(dtypes.result_type(input, target), input.dtype)
+    x, y = _promoted("huber_cpu", input, target)
+    difference = x - y
+    far = difference.detach().abs() >= delta
+    near = where(far, 0.0, difference)
+    linear = delta * (difference.abs() - 0.5 * delta)
+    losses = cast_to(where(far, linear, 0.5 * near * near), input.dtype)
     if weight is not None:
         _check_weight(weight, input)
         return reduced(losses * weight, reduction)
@@ -169,11 +197,12 @@ def kl_div(
             stacklevel=2,
         )
     reduction = read_reduction("sum" if per_batch else reduction, size_average, reduce)
+    if not (input.is_floating_point() and target.is_floating_point()):
+        raise RuntimeError("kl_div: Integral inputs not supported.")
     if log_target:
         losses = target.exp() * (target - input)
     else:
-        logarithms = where(target == 0, 1.0, target).log()
-        losses = target * logarithms - target * input
+        losses = xlogy(target, target) - target * input
     total = reduced(losses, reduction)
     return total / input.size(0) if per_batch and input.dim() else total
 
@@ -181,16 +210,40 @@ def kl_div(
 @primitive
 def _binary_cross_entropy(input: Array, target: Array) -> Any:
     """−(t · ln x + (1 − t) · ln(1 − x)), no logarithm below −100"""
+    check_floating("binary_cross_entropy", input)
     if not np.all((input >= 0) & (input <= 1)):
         raise RuntimeError("all elements of input should be between 0 and 1")
     complement = np.maximum(np.log1p(-input), -100)
     return (target - 1) * complement - target * np.maximum(np.log(input), -100)
 
 
-_binary_cross_entropy.derivatives(
-    input=lambda g, input, target: (
-        g * (input - target) / where(input * (1 - input) < 1e-12, 1e-12, input * (1 - input))
+_EPSILON = 1e-12
+"""How near to 0 PyTorch lets x · (1 − x) come where something is divided by it."""
+
+
+def _held(product: Any) -> Any:
+    return where(product < _EPSILON, _EPSILON, product)
+
+
+@primitive
+def _binary_cross_entropy_backward(grad: Array, input: Array, target: Array) -> Any:
+    """g · (x − t) / (x · (1 − x))"""
+    return grad * (input - target) / np.maximum((1 - input) * input, _EPSILON)
+
+
+_binary_cross_entropy_backward.derivatives(
+    grad=lambda g, input, target: (
+        g * (input - target) / ((input + _EPSILON) * (1 - input + _EPSILON))
     ),
+    input=lambda g, grad, input, target: (
+        g * grad * (input * input - 2 * input * target + target)
+        / ((input + _EPSILON) ** 2 * (1 - input + _EPSILON) ** 2)
+    ),
+    target=lambda g, grad, input: -g * grad / _held(input * (1 - input)),
+)  # fmt: skip
+
+_binary_cross_entropy.derivatives(
+    input=lambda g, input, target: _binary_cross_entropy_backward(g, input, target),
     target=lambda g, input: g * (log1p(-input) - log(input)),
 )
 
@@ -213,6 +266,10 @@ def binary_cross_entropy(
         raise ValueError(
             f"Using a target size ({target.size()}) that is different to the input size "
             f"({input.size()}) is deprecated. Please ensure they have the same size."
+        )
+    if target.dtype != input.dtype:
+        raise RuntimeError(
+            f"Found dtype {target.dtype.legacy_name} but expected {input.dtype.legacy_name}"
         )
     losses = _binary_cross_entropy(input, target)
     if weight is not None:
@@ -245,7 +302,9 @@ def binary_cross_entropy_with_logits(
             f"Target size ({target.size()}) must be the same as input size ({input.size()})"
         )
     positive = 1 if pos_weight is None else (pos_weight - 1) * target + 1
-    losses = (1 - target) * input - positive * logsigmoid(input)
+    likelihood = logsigmoid(input)
+    _check_cast(dtypes.result_type(input, target), target.dtype)
+    losses = cast_to((1 - target) * input - positive * likelihood, target.dtype)
     if weight is not None:
         losses = losses * weight
     return label(reduced(losses, reduction), "BinaryCrossEntropyWithLogitsBackward0")

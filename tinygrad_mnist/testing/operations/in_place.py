@@ -32,7 +32,8 @@ def in_place(operations: Iterable[Operation], *, gradients: bool = True) -> list
             scale = row.scale if not callable(row.scale) else _first_result(row.scale)
             made.append(
                 replace(row, name=f"Tensor.{name}", function=None, primitives=(),
-                        inputs=_tensor_first(row.inputs), scale=scale, errors=row.errors[:1],
+                        inputs=_tensor_first(row.inputs, row.name == "addbmm"), scale=scale,
+                        errors=row.errors[:1],
                         differentiable=gradients and row.differentiable)
             )  # fmt: skip
     return made
@@ -42,14 +43,20 @@ def _first_result(scale: Any) -> Any:
     return lambda *arguments, **options: (scale(*arguments, **options), True)
 
 
-def _tensor_first(inputs: Any) -> Any:
-    """The same samples, save that a Python number that comes first becomes a tensor."""
+def _tensor_first(inputs: Any, whole: bool = False) -> Any:
+    """The same samples, save that a Python number that comes first becomes a tensor.
+
+    With `whole` it has the shape of the product: PyTorch's addbmm_ gives a smaller one that shape.
+    """
 
     def made(make: Maker) -> Sample:
         given = inputs(make)
         first, *rest = given.arguments
         if not isinstance(first, np.ndarray):
             first = make.array()
+        if whole:
+            shape = (rest[0].shape[1], rest[1].shape[2])
+            first = make.array(shape, dtype=first.dtype)
         return Sample((first, *rest), given.options, given.seed)
 
     return made

@@ -59,7 +59,9 @@ def _batch(make: Maker) -> Sample:
     shape, kind = make.shape(2) or (2, 1), make.floating()
     channels = (shape[1],)
     training = make.flag()
-    statistics = [Given(make.array(channels, numbers, kind), False)
+    # Of their own memory: PyTorch writes them where numbers share a place, too.
+    apart = make.in_situation("ordinary") if make.situation == "expanded" else make
+    statistics = [Given(apart.array(channels, numbers, kind), False)
                   for numbers in ("unit", "positive")]  # fmt: skip
     options: dict[str, Any] = {"training": training, "momentum": make.choice(0.1, 0.5)}
     options["eps"] = make.choice(0.1, 1.0)

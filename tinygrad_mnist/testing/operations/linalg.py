@@ -69,7 +69,10 @@ def _added(kind: str):  # type: ignore[no-untyped-def]
             kind, ((*batch, n, m), (*batch, m, p))
         )
         result = {"mv": (n,), "bmm": (n, p), "r": (n, p)}.get(kind, (*batch, n, p))
-        full = tuple(size if make.flag() else 1 for size in result)
+        # A vector of one number that meets a matrix without columns is no matter of broadcasting
+        # to PyTorch, which gives back one number.
+        whole = kind == "mv" and not m
+        full = tuple(size if whole or make.flag() else 1 for size in result)
         arrays = [make.array(shape, dtype=dtype) for shape in (full, *factors)]
         scales = {name: make.choice(1, 2, 0) for name in ("beta", "alpha")}
         return make.sample(*arrays, **scales)

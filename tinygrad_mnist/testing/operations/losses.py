@@ -73,6 +73,7 @@ OPERATIONS = [
               errors=(sample(_matrix, _matrix, reduction="most"),)),
     Operation("nn.functional.binary_cross_entropy", _probabilities("unit"), ulp=8,
               scale="largest",
+              primitives=("binary_cross_entropy", "binary_cross_entropy_backward"),
               errors=(sample(2 * _matrix, _matrix), sample(_matrix, np.ones(2, np.float32)))),
     Operation("nn.functional.binary_cross_entropy_with_logits", _probabilities("ordinary"), ulp=8,
               scale="largest", primitives=(),

@@ -70,8 +70,19 @@ def _free(given: Sample) -> bool:
     return bool(count > taken)
 
 
-def _nowhere_zero(given: Sample) -> bool:
-    return bool(np.all(given.arguments[0]))
+def _ordinary(given: Sample) -> bool:
+    """Where second derivatives are not 0 save for rounding, and exist.
+
+    Several numbers, none of them 0 or so small that its square is.
+    """
+    x = given.arguments[0]
+    several = math.prod([x.shape[d] for d in _axes(given)] if x.ndim else []) > 1
+    return several and bool(np.all(x**2))
+
+
+def _with_derivative(given: Sample) -> bool:
+    """To count what is not 0 has the derivative 0, which PyTorch leaves out."""
+    return given.options.get("ord") != 0
 
 
 def _moments(name: str) -> Operation:
@@ -82,13 +93,13 @@ def _moments(name: str) -> Operation:
 
 def _length(name: str, inputs: Any, **options: Any) -> Operation:
     return Operation(name, inputs, ulp=16, gradient_ulp=64, scale="sight",
-                     second_order=_nowhere_zero, primitives=("pow", "sum"), **options)  # fmt: skip
+                     second_order=_ordinary, primitives=("pow", "sum"), **options)  # fmt: skip
 
 
 OPERATIONS = [
     *[_moments(name) for name in ("var", "std", "var_mean", "std_mean")],
     _length("norm", _powers, errors=_ERRORS[:1]),
-    _length("linalg.vector_norm", _ordered, errors=_ERRORS),
+    _length("linalg.vector_norm", _ordered, errors=_ERRORS, differentiable=_with_derivative),
     _length("linalg.norm", lambda make: make.sample(make.array()), errors=_ERRORS[2:]),
     _length("linalg.matrix_norm", _matrices, errors=(sample(_three), sample(_matrix, "text"))),
 ]  # fmt: skip

@@ -89,6 +89,7 @@ def _copied(make: Maker) -> Sample:
 
 def _filled(make: Maker) -> Sample:
     x, axis, index = _selected(make).arguments
+    index = index if x.ndim else np.zeros(1, np.int64)  # PyTorch fails to go back from no place
     return make.sample(x, axis, index, make.choice(2, 0.5, True, np.asarray(1.5, np.float32)))
 
 

@@ -28,6 +28,11 @@ def _pair(make: Maker) -> Sample:
     return make.sample(*make.arrays(2))
 
 
+def _with_positive(make: Maker) -> Sample:
+    shape, other = make.shapes(2)
+    return make.sample(make.array(shape), make.array(other, "positive"))
+
+
 def _whole_pair(make: Maker) -> Sample:
     shapes = make.shapes(2)
     return make.sample(*[make.array(shape, dtype="int64") for shape in shapes])
@@ -36,6 +41,11 @@ def _whole_pair(make: Maker) -> Sample:
 def _shifted(make: Maker) -> Sample:
     x, y = _whole_pair(make).arguments
     return make.sample(x, np.abs(y) % 8)
+
+
+def _without_bools(given: Sample) -> bool:
+    """PyTorch's formula subtracts the other operand, and refuses to where that is a bool."""
+    return all(each.dtype != bool for each in given.arguments)
 
 
 _HOLES = np.array([1.0, 2.0], np.float32)
@@ -58,11 +68,14 @@ OPERATIONS = [
     Operation("hypot", _pair, ulp=4, errors=BROADCAST_ERRORS),
     Operation("nan_to_num", unary(nan=(0.0, 2.5), posinf=(None, 3.0)), primitives=()),
     Operation("nextafter", _pair, differentiable=False, errors=BROADCAST_ERRORS),
-    Operation("logaddexp", _pair, ulp=8, scale="largest", errors=BROADCAST_ERRORS),
-    Operation("logaddexp2", _pair, ulp=16, scale="largest", primitives=("logaddexp",)),
+    Operation("logaddexp", _pair, ulp=8, scale="largest", differentiable=_without_bools,
+              errors=BROADCAST_ERRORS),
+    Operation("logaddexp2", _pair, ulp=16, scale="largest", differentiable=_without_bools,
+              primitives=("logaddexp",)),
     Operation("logcumsumexp", lambda make: make.sample(make.array(make.shape(1)), 0), ulp=64,
               differentiable=lambda sample: sample.finite,
               scale="largest"),
+    Operation("xlogy", _with_positive, ulp=4, scale="largest", errors=BROADCAST_ERRORS),
     Operation("gcd", _whole_pair, errors=BROADCAST_ERRORS),
     Operation("lcm", _whole_pair, errors=BROADCAST_ERRORS),
     Operation("bitwise_left_shift", _shifted, primitives=("left_shift",),
