@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tinygrad_mnist as torch
-from tinygrad_mnist.compiler import entry
+from tinygrad_mnist.compiler import TraceError, entry
 from tinygrad_mnist.compiler.writer import Unsupported
 
 UNARY = [
@@ -50,6 +50,8 @@ def build(steps, dtype):
         for function, *places in steps:
             try:
                 values.append(function(*[values[-1 - place % len(values)] for place in places]))
+            except TraceError:
+                raise
             except (RuntimeError, IndexError, NotImplementedError):
                 continue
         loss = sum(value.mean() for value in values if value.numel())

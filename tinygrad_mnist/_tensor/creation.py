@@ -276,6 +276,8 @@ def _like(
     made = _filled(input._array.shape, value, kind, device, requires_grad, name)
     if not input._array.flags.c_contiguous:
         made._array = np.full_like(input._array, value, made._array.dtype, order="K")
+        if OBSERVERS:
+            report(constant, (), {}, made)
     return made
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from .choice import best
+from .passes.buffers import VIEWS
 from .program import Instruction, Value
-from .writer import VIEWS, Unsupported, Writer, array_for, is_scattered, is_turned
+from .writer import Unsupported, Writer, array_for, is_scattered, is_turned
 
 _IMAGE_LOOPS = ("gather_columns", "scatter_columns", "window_sum", "window_spread")
 

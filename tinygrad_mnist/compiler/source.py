@@ -7,9 +7,10 @@ from typing import Any
 
 from .calls import write_call
 from .loops import stages_of, write_loop
+from .passes.buffers import VIEWS, reuse_buffers
 from .passes.fusion import Call, Loop, Step, is_uniform
 from .program import Constant, Draw, Input, Number, Program, Value
-from .writer import VIEWS, Writer, type_of
+from .writer import Writer, type_of
 
 
 @dataclass
@@ -28,7 +29,7 @@ class Source:
 def generate(program: Program, steps: list[Step]) -> Source:
     """The source of a program whose instructions are gathered in `steps`."""
     program.named()
-    writer = Writer(program, steps)
+    writer = Writer(program, steps, heirs=reuse_buffers(program, steps))
     others: list[Constant | Draw] = []
     for value in (*program.read(Constant), *program.read(Draw)):
         if is_uniform(value) or (value.size == 1 and isinstance(value, Constant)):

@@ -13,9 +13,6 @@ class Unsupported(Exception):
     """An operation that the source cannot spell; the message names it."""
 
 
-VIEWS = ("reshape", "permute", "slice")
-
-
 @dataclass
 class Writer:
     """Lines of source as they are written, and where each value is to be found."""
@@ -29,6 +26,8 @@ class Writer:
     numbers: list[Value] = field(default_factory=list)
     checked: set[tuple[Value, int]] = field(default_factory=set)
     temporaries: list[Value] = field(default_factory=list)
+    heirs: dict[Value, Value] = field(default_factory=dict)
+    """Values that take over the array of an earlier one."""
 
     def line(self, text: str) -> None:
         """Write one line."""
@@ -44,6 +43,15 @@ def array_for(writer: Writer, value: Value) -> str:
     """The name of the array that holds a value, which is allocated here if there is none yet."""
     if value not in writer.places:
         writer.places[value] = f"{value.name}_all"
+        earlier = writer.places.get(writer.heirs[value]) if value in writer.heirs else None
+        if earlier is not None:
+            again = (
+                earlier
+                if value.shape == writer.heirs[value].shape
+                else f"{earlier}.reshape({value.shape})"
+            )
+            writer.line(f"{value.name}_all = {again}")
+            return writer.places[value]
         writer.temporaries.append(value)
         writer.line(f"{value.name}_all = np.empty({value.shape}, {type_of(value)})")
     return writer.places[value]

@@ -1,0 +1,59 @@
+"""Buffers: an array that nobody reads any more serves the next value of its size."""
+
+from __future__ import annotations
+
+from tinygrad_mnist.compiler.program import Program, Value
+
+from .fusion import Loop, Step
+
+VIEWS = ("reshape", "permute", "slice")
+"""What gives another view of the same array."""
+
+
+def reuse_buffers(program: Program, steps: list[Step]) -> dict[Value, Value]:
+    """For each value that takes over an array: the value that had it before."""
+    owners = _owners(steps)
+    last_read = _last_reads(steps, owners)
+    kept = {owners.get(value, value) for value in program.leaving()}
+    heirs: dict[Value, Value] = {}
+    free: list[tuple[int, Value]] = []
+    for position, step in enumerate(steps):
+        for value in _computed(step):
+            if owners.get(value, value) is not value or value.size == 1 or value in kept:
+                continue
+            fitting = next((f for f in free if f[0] < position and _alike(f[1], value)), None)
+            if fitting is not None:
+                free.remove(fitting)
+                heirs[value] = fitting[1]
+            free.append((last_read.get(value, position), value))
+    return heirs
+
+
+def _alike(a: Value, b: Value) -> bool:
+    return a.dtype == b.dtype and a.size == b.size
+
+
+def _computed(step: Step) -> list[Value]:
+    inside = step.instructions if isinstance(step, Loop) else [step.instruction]
+    return [i.output for i in inside]
+
+
+def _owners(steps: list[Step]) -> dict[Value, Value]:
+    """For each view, the value whose array it shows."""
+    owners: dict[Value, Value] = {}
+    for step in steps:
+        if not isinstance(step, Loop) and step.instruction.op in VIEWS:
+            given = step.instruction.inputs[0]
+            owners[step.instruction.output] = owners.get(given, given)
+    return owners
+
+
+def _last_reads(steps: list[Step], owners: dict[Value, Value]) -> dict[Value, int]:
+    """The last step in which each value is read, itself or through a view."""
+    last: dict[Value, int] = {}
+    for position, step in enumerate(steps):
+        inside = step.instructions if isinstance(step, Loop) else [step.instruction]
+        for i in inside:
+            for value in i.operands:
+                last[owners.get(value, value)] = position
+    return last
