@@ -11,7 +11,7 @@ import itertools
 import threading
 import weakref
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -87,17 +87,13 @@ def report(
         observer(op, inputs, attributes, output)
 
 
-class Step(NamedTuple):
-    """One of the operations that lead from a tensor to a view of it; and those before it."""
-
-    before: Step | None
-    primitive: Primitive
-    attributes: dict[str, Any]
-
+Step = tuple[Any, "Primitive", dict[str, Any]]
+"""One of the operations that lead from a tensor to a view of it: the step before (None: it is the
+first), the operation, its attributes."""
 
 View = tuple["TensorBase", int, Step, str | None]
 """Of a view: the base, the version at which its record was last right, the steps from base to
-view, and why it must not be changed in place under records, if it must not."""
+view (the last one), and why it must not be changed in place under records, if it must not."""
 
 
 class TensorBase:

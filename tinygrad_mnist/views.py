@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tinygrad_mnist.record import Record, Step, TensorBase, hand_over, make_record, state
+from tinygrad_mnist.record import Record, TensorBase, hand_over, make_record, state
 
 if TYPE_CHECKING:
     from tinygrad_mnist.primitive import Primitive
@@ -47,7 +47,7 @@ def mark_view(
         base, _, before, reason = parent._view
     if reason is None and not state.grad_enabled:
         reason = UNDER_NO_GRAD
-    view._view = (base, counter[0], Step(before, op, attributes), reason)
+    view._view = (base, counter[0], (before, op, attributes), reason)
 
 
 def forbid_change(view: Any, reason: str) -> Any:

@@ -49,6 +49,20 @@ def run_post_hooks(record: Record, sent: Sent, received: Gradient) -> Sent:
     ]
 
 
+def send_with_hooks(
+    sender: Callable[..., Sent], record: Record, gradient: Gradient, wanted: set[Record] | None
+) -> Sent:
+    """What `record` sends, with its own hooks called before and after."""
+    watch = record.watch
+    assert watch is not None
+    if watch.pre_hooks:
+        gradient = run_pre_hooks(watch.pre_hooks, gradient)
+        if gradient is None:
+            return []
+    sent = sender(record, gradient, wanted)
+    return run_post_hooks(record, sent, gradient) if watch.node_hooks else sent
+
+
 def call_after_accumulation(hooks: Hooks, leaf: Any) -> None:
     """Call the hooks that wait for a leaf's gradient; what they return has no effect."""
     for hook in list(hooks.values()):

@@ -42,14 +42,17 @@ def unpack(record: Record, which: int, as_tensor: bool) -> Any:
 
 def release(record: Record) -> None:
     """Let go of what a record has saved; a record that saved nothing can be walked again."""
-    context = record.attributes.get("ctx")
-    if context is not None and context._saved:
-        context._saved = None
     for saved in record.saved:
         if saved is not None and saved[1] is not OWN:
             record.saved = RELEASED
             return
-    for value in record.attributes.values():
+    attributes = record.attributes
+    if not attributes:
+        return
+    context = attributes.get("ctx")
+    if context is not None and context._saved:
+        context._saved = None
+    for value in attributes.values():
         if value.__class__ is _ndarray or (value.__class__ is tuple and _holds_array(value)):
             record.saved = RELEASED
             return

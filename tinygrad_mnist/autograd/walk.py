@@ -20,7 +20,7 @@ from tinygrad_mnist.record import RELEASED, AccumulateGrad, Record, released_err
 from .fitting import fit, fit_array_shape, restored
 from .gathering import accumulate, heed
 from .grad_mode import _GradMode
-from .hooks import Sent, run_post_hooks, run_pre_hooks
+from .hooks import Sent, send_with_hooks
 from .saved_values import release, unpack
 
 Gradient = Any
@@ -76,6 +76,7 @@ def walk(
     for record, gradient in starts:
         if wanted is None or record in wanted or len(starts) == 1:
             add(pending, owned, record, gradient, False)
+    sender = state.sender or send
     with _GradMode(create_graph), np.errstate(all="ignore"):
         for record in order:
             gradient = pending.pop(record, None)
@@ -85,8 +86,9 @@ def walk(
             if works and capture and record in asked:
                 arrived[record] = gradient
                 owned.discard(record)
-            if record.watch is not None:
-                gradient = heed(record, record.watch, gradient, owned)
+            watch = record.watch
+            if watch is not None:
+                gradient = heed(record, watch, gradient, owned)
             if not works:
                 if record in asked:
                     arrived[record] = gradient
@@ -94,31 +96,16 @@ def walk(
             if isinstance(record, AccumulateGrad):
                 accumulate(record, gradient, record in owned)
                 continue
-            _hand_on(record, gradient, pending, owned, wanted)
+            if watch is None:
+                sent = sender(record, gradient, wanted)
+            else:
+                sent = send_with_hooks(sender, record, gradient, wanted)
+            edges = record.edges
+            for position, result, fresh in sent:
+                add(pending, owned, edges[position], result, fresh)  # type: ignore[arg-type]
             if not keep:
                 release(record)
     return arrived
-
-
-def _hand_on(
-    record: Record,
-    gradient: Gradient,
-    pending: dict[Record, Gradient],
-    owned: set[Record],
-    wanted: set[Record] | None,
-) -> None:
-    """Add what `record` sends to what the records of its inputs have received."""
-    watch = record.watch
-    if watch is not None and watch.pre_hooks:
-        gradient = run_pre_hooks(watch.pre_hooks, gradient)
-        if gradient is None:
-            return
-    sent = (state.sender or send)(record, gradient, wanted)
-    if watch is not None and watch.node_hooks:
-        sent = run_post_hooks(record, sent, gradient)
-    edges = record.edges
-    for position, result, fresh in sent:
-        add(pending, owned, edges[position], result, fresh)  # type: ignore[arg-type]
 
 
 def send(record: Record, gradient: Gradient, wanted: set[Record] | None) -> Sent:

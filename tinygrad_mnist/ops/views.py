@@ -18,9 +18,9 @@ def _follow(array: Array, step: Step | None) -> Array:
     path = []
     while step is not None:
         path.append(step)
-        step = step.before
-    for each in reversed(path):
-        array = each.primitive.body(array, **each.attributes)
+        step = step[0]
+    for _, operation, attributes in reversed(path):
+        array = operation.body(array, **attributes)
     return array
 
 
