@@ -1,5 +1,7 @@
 """The generated source run as plain Python, so that most tests wait for no compiler."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -11,7 +13,7 @@ def plain(monkeypatch):
     """Generated functions run as Python."""
 
     def load(text):
-        names = {"np": np, "images": images, "products": products}
+        names = {"math": math, "np": np, "images": images, "products": products}
         exec(text, names)
         return names["step"]
 

@@ -21,8 +21,11 @@ def assert_same_training(make, data, *more):
     eager, wanted = make()
     function, found = make()
     compiled = torch.compile(function)
-    for x, y in data:
-        agree(compiled(x, y, *more).detach(), eager(x, y, *more).detach())
+    for seed, (x, y) in enumerate(data):
+        torch.manual_seed(seed)
+        loss = compiled(x, y, *more)
+        torch.manual_seed(seed)
+        agree(loss.detach(), eager(x, y, *more).detach())
         for name, parameter in wanted.items():
             agree(found[name].detach(), parameter.detach())
             assert (found[name].grad is None) == (parameter.grad is None)
@@ -62,9 +65,17 @@ def test_perceptrons_with_optimisers(name):
     assert_same_training(lambda: steps.perceptron(OPTIMISERS[name]), data)
 
 
+LAYERED = {
+    steps.convolutional: (6, 64, 5),
+    steps.normalised_convolutional: (6, 64, 5),
+    steps.normalised_perceptron: (7, 12, 5),
+}
+
+
 @pytest.mark.usefixtures("plain")
-def test_a_convolutional_step():
-    assert_same_training(steps.convolutional, batches(4, 6, 64, 5))
+@pytest.mark.parametrize("make", LAYERED, ids=lambda make: make.__name__)
+def test_steps_of_many_layers(make):
+    assert_same_training(make, batches(4, *LAYERED[make]))
 
 
 PRODUCTS = [(16, 25, 9), (10, 64, 28), (84, 64, 10), (7, 12, 5), (5, 8, 7), (2, 4, 5)]

@@ -95,6 +95,8 @@ def build(traced: Program) -> Built:
 
 _HEAD = '''"""A training step, compiled by tinygrad_mnist; written by the program, not by hand."""
 
+import math
+
 import numba
 import numpy as np
 

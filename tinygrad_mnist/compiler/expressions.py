@@ -11,6 +11,7 @@ EXPRESSIONS: dict[str, str] = {
     "cos": "np.cos({0})",
     "div": "{0} / {1}",
     "eq": "{0} == {1}",
+    "erf": "{type}(math.erf({0}))",
     "exp": "np.exp({0})",
     "expand": "{0}",
     "expm1": "np.expm1({0})",

@@ -49,7 +49,9 @@ class _Writer:
             "add_bias": self._add_bias,
             "window_sum": self._window,
             "window_spread": self._window,
-            "sum": self._sum,
+            "sum": self._reduction,
+            "mean": self._reduction,
+            "amax": self._reduction,
             "reshape": self._reshape,
         }
 
@@ -148,33 +150,51 @@ class _Writer:
         }
         return self._made(out, self.do(i.op, (self.twin(x),), _flat(out.shape), **windows))
 
-    def _sum(self, i: Instruction) -> bool:
-        x = i.inputs[0]
-        if x not in self.twins or i.attributes["dim"] != (0, 2, 3):
+    def _reduction(self, i: Instruction) -> bool:
+        """Over all but the channels: along the rows of the twin."""
+        x, dims = i.inputs[0], i.attributes["dim"]
+        if x not in self.twins or 1 in dims or any(x.shape[d] > 1 for d in {0, 2, 3} - {*dims}):
             return False
-        total = self.do("sum", (self.twins[x],), (x.shape[1], 1), dim=(1,), keepdim=True)
+        total = self.do(i.op, (self.twins[x],), (x.shape[1], 1), dim=(1,), keepdim=True)
         self.substitutes[i.output] = self.do("reshape", (total,), i.output.shape)
         return True
 
     def _reshape(self, i: Instruction) -> bool:
-        """From (batch, channels, 1, 1) to (batch, channels): the twin is the transpose."""
+        """Between (batch, channels, 1, 1) and (batch, channels): the twin is the transpose."""
         x, out = i.inputs[0], i.output
+        if out.shape == (*x.shape, 1, 1) and len(x.shape) == 2:
+            return self._made(out, self.do("permute", (x,), x.shape[::-1], dims=(1, 0)))
         if x not in self.only_twins or x.shape != (*out.shape, 1, 1):
             return False
         self.substitutes[out] = self.do("permute", (self.twins[x],), out.shape, dims=(1, 0))
         return True
 
+    def _operand(self, value: Value, shape: Shape) -> Value:
+        if value.size == 1:
+            return value
+        if value.shape == shape:
+            return self.twin(value)
+        self.turn_back(value)
+        return self.do("reshape", (self.substitutes.get(value, value),), (shape[1], 1))
+
     def _pointwise(self, i: Instruction) -> bool:
         shape = i.output.shape
-        arrays = [v for v in i.inputs if v.size != 1]
-        if i.op not in EXPRESSIONS or len(shape) != 4 or not arrays:
+        if i.op not in EXPRESSIONS or len(shape) != 4:
             return False
-        if any(v.shape != shape for v in arrays) or not any(v in self.twins for v in arrays):
+        fitting = [v.size == 1 or v.shape == shape or _is_of_channels(v, shape) for v in i.inputs]
+        whole = i.op == "expand" or any(v in self.twins for v in i.inputs)
+        if not all(fitting) or not whole:
             return False
-        operands = tuple([v if v.size == 1 else self.twin(v) for v in i.inputs])
+        operands = tuple([self._operand(v, shape) for v in i.inputs])
         output = Value(_flat(shape), i.output.dtype)
         self.instructions.append(i.instead(i.op, operands, i.attributes, output))
         return self._made(i.output, output)
+
+
+def _is_of_channels(value: Value, shape: Shape) -> bool:
+    """Whether a value has one number for each channel."""
+    channels = shape[1]
+    return value.shape in ((1, channels, 1, 1), (channels, 1, 1))
 
 
 def _flat(shape: Shape) -> Shape:

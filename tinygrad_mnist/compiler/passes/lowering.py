@@ -81,6 +81,10 @@ def _index_backward(now: Lowering, grad: Value) -> Value:
     return now.do("place", grad, now.instruction.attributes["key"][1], shape=shape)
 
 
+def _add_bias(now: Lowering, x: Value, bias: Value, *_: Value) -> Value:
+    return now.do("add", x, bias, shape=now.instruction.output.shape)
+
+
 def _of_one(now: Lowering, x: Value) -> Value:
     return now.do("reshape", x, shape=now.instruction.output.shape)
 
@@ -127,6 +131,7 @@ _RULES: dict[str, tuple[Callable[[Instruction], bool], Callable[..., Value]]] = 
     "softmax": (_is_matrix, _softmax),
     "nll_loss": (_is_plain_loss, _nll_loss),
     "nll_loss_backward": (_is_plain_loss, _nll_loss_backward),
+    "add_bias": (lambda _: True, _add_bias),
     "sum": (_reduces_nothing, _of_one),
     "amax": (_reduces_nothing, _of_one),
     "amin": (_reduces_nothing, _of_one),
