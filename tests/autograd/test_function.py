@@ -287,3 +287,14 @@ def test_no_cycle_holds_the_memory():
         assert alive() is None
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize("engine", [tinygrad_mnist, torch])
+def test_a_function_is_not_for_instances(engine):
+    class Old(engine.autograd.Function):
+        pass
+
+    with pytest.warns(DeprecationWarning, match="should not be instantiated"):
+        old = Old()
+    with pytest.raises(RuntimeError, match="Legacy autograd function with non-static forward"):
+        old(engine.ones(1))

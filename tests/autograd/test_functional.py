@@ -64,3 +64,70 @@ def test_a_jacobian_can_be_differentiated():
         return repr(T.autograd.grad(jacobian.sum(), x))
 
     assert slope(tinygrad_mnist) == slope(torch)
+
+
+STRICT_FUNCTIONS = {
+    "a constant": lambda T: lambda x: T.ones(3),
+    "of something else": lambda T: lambda x: T.ones(3, requires_grad=True) * 2,
+    "linear": lambda T: lambda x: x * 2,
+    "curved": lambda T: lambda x: x**3,
+}
+"""Functions that do and do not depend on their input, of which strict mode makes errors."""
+
+
+def message(call):
+    """What a call returns, without names of records, or the class and words of its error."""
+    try:
+        return repr(call()).partition(", grad_fn")[0]
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+@pytest.mark.parametrize("what", STRICT_FUNCTIONS)
+@pytest.mark.parametrize("name", ["jacobian", "vjp", "jvp", "hessian", "hvp", "vhp"])
+def test_strict_mode_refuses_as_pytorch_does(name, what, create_graph):
+    def run(T):
+        function, vector = STRICT_FUNCTIONS[what](T), T.tensor(NUMBERS)
+        curving = name in ("hessian", "hvp", "vhp")
+        called = (lambda x: function(x).sum()) if curving else function
+        vectors = () if name in ("jacobian", "hessian") else (vector,)
+        derivative = getattr(T.autograd.functional, name)
+        return message(
+            lambda: derivative(called, vector, *vectors, create_graph=create_graph, strict=True)
+        )
+
+    assert run(tinygrad_mnist) == run(torch)
+
+
+def test_strict_mode_asks_of_all_outputs_together():
+    def run(T):
+        a = T.tensor(NUMBERS)
+        return message(
+            lambda: T.autograd.functional.vjp(
+                lambda x, y: (x * 2, y * 3), (a, a), (a, a), strict=True
+            )
+        )
+
+    assert run(tinygrad_mnist) == run(torch)
+
+
+WAYS = [
+    {"vectorize": True},
+    {"vectorize": True, "strict": True},
+    {"vectorize": True, "create_graph": True},
+    {"strategy": "forward-mode", "vectorize": True},
+    {"strategy": "forward-mode", "vectorize": True, "strict": True},
+    {"strategy": "forward-mode", "vectorize": True, "create_graph": True},
+    {"strategy": "sideways"},
+]
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script.*:DeprecationWarning")  # of PyTorch's own
+@pytest.mark.parametrize("way", WAYS, ids=repr)
+def test_other_ways_to_the_jacobian_give_the_same(way):
+    def run(T):
+        a = T.tensor(NUMBERS)
+        return message(lambda: T.autograd.functional.jacobian(lambda x: x * x.sum(), a, **way))
+
+    assert run(tinygrad_mnist) == run(torch)

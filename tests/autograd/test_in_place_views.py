@@ -32,6 +32,12 @@ THROUGH_A_VIEW = lines("""
     y.retain_grad() ; y[:2] *= 2 ; (y * 3).sum().backward() ; y.grad, x.grad
     v = y[:2] ; s = [] ; v.register_hook(s.append) ; y += 1 ; v.sum().backward() ; s
     v = y[:] ; v.requires_grad, v.grad_fn.name() ; y.mul_(2) ; v.grad_fn.name(), y.grad_fn.name()
+    v = y.view(2, 2) * 1 ; v.t_() ; v.grad_fn.name() ; v.unsqueeze_(0) ; v.grad_fn.name()
+    v = y.view(1, 4) * 1 ; v.transpose_(0, 1) ; v.grad_fn.name() ; v.squeeze_() ; v.grad_fn.name()
+    v = y.view(1, 4) * 1 ; v.squeeze_(0) ; v.grad_fn.name()
+    v = z[:1].expand(3) ; v[[0, 0, 2]] = torch.tensor(2.0, dtype=torch.float64) ; z, v
+    v = torch.add(x, x, alpha=2).sum() ; v.backward() ; v.backward() ; x.grad
+    v = (y[:2] @ y.view(2, 2)) ; v._version, v.grad_fn.name()
     v = y.detach() ; v.mul_(3) ; y.sum().backward() ; x.grad, y, v
     y.grad = torch.ones_like(y) ; y += 1 ; y.grad
     v = y[:2] ; g, = torch.autograd.grad(v.pow_(3).sum() + y.sum(), x, create_graph=True) ; GG
@@ -51,6 +57,8 @@ REFUSED = lines("""
     u = y**2 ; v = y[:2] ; v *= 2 ; (u * 1).detach()
     y[:1].mul_(2).requires_grad_(False)
     y[:1].detach_()
+    v = torch.zeros(2, 0, requires_grad=True)[:0] ; w = v.split(1)[0] ; v.mul_(1) ; w.unbind()
+    v = x * 2.0 ; v.sum().backward() ; v.sum().backward()
 """)
 
 UNDER_NO_GRAD = lines("""

@@ -51,24 +51,51 @@ def _given(results: Any, create_graph: bool) -> Any:
     return results if create_graph else tuple([result.detach() for result in results])
 
 
-def _gradients(
-    output: Any, inputs: tuple[Any, ...], vector: Any, strict: bool, create_graph: bool, name: str
-) -> tuple[Any, ...]:
-    if current_record(output) is None:
-        if strict:
+_FLAT = (
+    "The jacobian of the user-provided function is independent of input {}. This is not allowed "
+    "in strict mode when create_graph=True."
+)
+_FLAT_SLOPES = (
+    "While computing the hessian, found that the jacobian of the user-provided function with "
+    "respect to input {} is independent of the input. This is not allowed in strict mode. You "
+    "should ensure that your function is twice differentiable and that the jacobian depends on the "
+    "inputs (this would be violated by a linear function for example)."
+)
+
+
+def _check_differentiable(outputs: tuple[Any, ...], strict: bool) -> None:
+    for number, output in enumerate(outputs):
+        if strict and current_record(output) is None:
             raise RuntimeError(
-                "Output 0 of the user-provided function does not require gradients. The outputs "
-                "must be computed in a differentiable manner from the input when running in strict "
-                f"mode ({name})."
+                f"Output {number} of the user-provided function does not require gradients. The "
+                "outputs must be computed in a differentiable manner from the input when running "
+                "in strict mode."
             )
+
+
+def _gradients(
+    outputs: tuple[Any, ...], inputs: tuple[Any, ...], vectors: tuple[Any, ...], strict: bool,
+    create_graph: bool, source: str | None = "The output", flat: str = _FLAT,
+) -> tuple[Any, ...]:  # fmt: skip
+    """The gradients of all inputs, zeros where there are none.
+
+    In strict mode RuntimeError for an input on which `source` does not depend (None: which is told
+    by `flat`), and by `flat` for a gradient that is recorded but depends on nothing.
+    """
+    recorded = [pair for pair in zip(outputs, vectors, strict=True) if current_record(pair[0])]
+    if not recorded:
         return tuple([_zeros(x) for x in inputs])
-    found = grad(output, inputs, vector, retain_graph=True, create_graph=create_graph,
+    ends, above = zip(*recorded, strict=True)
+    found = grad(ends, inputs, above, retain_graph=True, create_graph=create_graph,
                  allow_unused=True)  # fmt: skip
-    if strict and any(each is None for each in found):
-        raise RuntimeError(
-            f"The output of the user-provided function is independent of input "
-            f"{found.index(None)} in {name}. This is not allowed in strict mode."
-        )
+    for number, gradient in enumerate(found if strict else ()):
+        if gradient is None and source is not None:
+            raise RuntimeError(
+                f"{source} of the user-provided function is independent of input {number}. This is "
+                "not allowed in strict mode."
+            )
+        if gradient is None or (create_graph and not gradient.requires_grad):
+            raise RuntimeError(flat.format(number))
     return tuple([_zeros(x) if g is None else g for g, x in zip(found, inputs, strict=True)])
 
 
@@ -89,12 +116,9 @@ def vjp(
     leaves = _fresh(xs, create_graph)
     outputs = func(*leaves)
     many, ys = _tuple(outputs, "outputs of the user-provided function", "vjp")
+    _check_differentiable(ys, strict)
     vectors = _vectors(v, ys, "vjp")
-    total = [_zeros(x) for x in leaves]
-    for y, vector in zip(ys, vectors, strict=True):
-        parts = _gradients(y, leaves, vector, strict, create_graph, "vjp")
-        total = [a + b for a, b in zip(total, parts, strict=True)]
-    products = _given(tuple(total), create_graph)
+    products = _given(_gradients(ys, leaves, vectors, strict, create_graph), create_graph)
     shown = _given(ys, create_graph)
     return shown if many else shown[0], products if several else products[0]
 
@@ -143,14 +167,15 @@ def jvp(
     leaves = _fresh(xs, create_graph)
     outputs = func(*leaves)
     many, ys = _tuple(outputs, "outputs of the user-provided function", "jvp")
-    products = []
+    _check_differentiable(ys, strict)
+    products: list[Any] = []
     for y in ys:
         probe = _leaf(_zeros(y))
-        pulled = _gradients(y, leaves, probe, strict, True, "jvp")
+        pulled = _gradients((y,), leaves, (probe,), strict, True)
         total = sum(
             [(p * w).sum() for p, w in zip(pulled, vectors, strict=True)], wrap(0 * y._array.sum())
         )
-        products.append(_gradients(total, (probe,), None, False, create_graph, "jvp")[0])
+        products += _gradients((total,), (probe,), (None,), strict, create_graph)
     shown = _given(ys, create_graph)
     pushed = _given(tuple(products), create_graph)
     return (shown, pushed) if many else (shown[0], pushed[0])
@@ -163,21 +188,24 @@ def jacobian(
 ) -> Any:  # fmt: skip
     """The derivatives of every output of `func` by every input, shape output.shape + input.shape.
 
-    A tuple of inputs or outputs gives a tuple of Jacobians, outputs first.
+    A tuple of inputs or outputs gives a tuple of Jacobians, outputs first. `vectorize` and
+    `strategy` are PyTorch's ways to be faster: here rows are computed one by one in any case.
 
     >>> import tinygrad_mnist as torch
     >>> torch.autograd.functional.jacobian(torch.exp, torch.zeros(2))
     tensor([[1., 0.],
             [0., 1.]])
     """
-    _check_plain(vectorize, strategy)
+    _check_strategy(strategy, vectorize, strict, create_graph)
     several, xs = _tuple(inputs, "inputs", "jacobian")
     leaves = _fresh(xs, create_graph)
     many, ys = _tuple(func(*leaves), "outputs of the user-provided function", "jacobian")
+    _check_differentiable(ys, strict)
     table = []
-    for y in ys:
+    for number, y in enumerate(ys):
+        source = f"Output {number}"
         rows = [
-            _gradients(one, leaves, None, strict, create_graph, "jacobian")
+            _gradients((one,), leaves, (None,), strict, create_graph, source)
             for one in reshape(y, -1)
         ]
         blocks = tuple(
@@ -195,10 +223,33 @@ def jacobian(
     return tuple(table) if many else table[0]
 
 
-def _check_plain(vectorize: bool, strategy: str) -> None:
-    if vectorize or strategy != "reverse-mode":
-        raise NotImplementedError(
-            "vectorize=True and forward mode are not supported: leave both arguments out"
+def _check_strategy(strategy: str, vectorize: bool, strict: bool, create_graph: bool) -> None:
+    """Raise PyTorch's errors for arguments that do not go together."""
+    name = "torch.autograd.functional.jacobian"
+    if strategy not in ("forward-mode", "reverse-mode"):
+        raise AssertionError(
+            'Expected strategy to be either "forward-mode" or "reverse-mode". Hint: If your '
+            'function has more outputs than inputs, "forward-mode" tends to be more performant. '
+            'Otherwise, prefer to use "reverse-mode".'
+        )
+    if strategy == "forward-mode":
+        instead = 'or `strategy="reverse-mode"`.'
+        together = 'and `strategy="forward-mode"` are not supported together (yet). Please either'
+        if create_graph:
+            raise NotImplementedError(
+                f"{name}: `create_graph=True` {together} set `create_graph=False` {instead}"
+            )
+        if strict:
+            raise RuntimeError(f"{name}: `strict=True` {together} set `strict=False` {instead}")
+        if not vectorize:
+            raise NotImplementedError(
+                "Computing Jacobian using forward-AD or forward-over-reverse Hessian is only "
+                "implemented for `vectorize=True`."
+            )
+    elif vectorize and strict:
+        raise RuntimeError(
+            f"{name}: `strict=True` and `vectorized=True` are not supported together. Please "
+            "either set `strict=False` or `vectorize=False`."
         )
 
 
@@ -216,16 +267,17 @@ def hessian(
     several, xs = _tuple(inputs, "inputs", "hessian")
 
     def slopes(*tensors: Any) -> Any:
-        value = _one_number(func(*tensors), "hessian")
-        return _gradients(value, tensors, None, strict, True, "hessian")
+        value = _one_number(func(*tensors), "hessian", strict)
+        return _gradients((value,), tensors, (None,), strict, True, None, _FLAT_SLOPES)
 
     blocks = jacobian(slopes, xs, create_graph, strict, vectorize, outer_jacobian_strategy)
     return blocks if several else blocks[0][0]
 
 
-def _one_number(output: Any, name: str) -> Any:
+def _one_number(output: Any, name: str, strict: bool) -> Any:
     if not isinstance(output, TensorBase):
         raise RuntimeError(f"The function given to {name} should return a single Tensor")
+    _check_differentiable((output,), strict)
     if output._array.size != 1:
         raise RuntimeError(
             f"The Tensor returned by the function given to {name} should contain a single element"
@@ -247,12 +299,12 @@ def hvp(
     vectors = _vectors(v, xs, "hvp")
     with enable_grad():
         leaves = _fresh(xs, create_graph)
-        value = _one_number(func(*leaves), "hvp")
-        slopes = _gradients(value, leaves, None, strict, True, "hvp")
+        value = _one_number(func(*leaves), "hvp", strict)
+        slopes = _gradients((value,), leaves, (None,), strict, True, flat=_FLAT_SLOPES)
         total = wrap(0 * value._array)
         for slope, vector in zip(slopes, vectors, strict=True):
             total = total + (slope if vector is None else slope * vector).sum()
-        products = _given(_gradients(total, leaves, None, False, create_graph, "hvp"), create_graph)
+        products = _given(_gradients((total,), leaves, (None,), False, create_graph), create_graph)
     shown = value if create_graph else value.detach()
     return shown, products if several else products[0]
 
