@@ -8,9 +8,9 @@ All start from the same weights and see the same batches of MNIST (or of synthet
 told). Engines take turns in short blocks: an epoch that is not measured, then one that is; before
 each block of another, the compiled step has one. Shown are the median microseconds of a step, the
 median of the ratios of neighbouring blocks (3.0: three of our compiled steps fit into one of
-theirs), both again in CPU time, which other programs disturb less, and the loss after the first epoch. Whoever does not reach the loss
-of NumPy in double precision is marked, and whoever is not installed is told. The extra `benchmark`
-installs JAX and HIPS autograd.
+theirs), both again in CPU time, which other programs disturb less, and the loss after the first
+epoch. Whoever does not reach the loss of NumPy in double precision is marked, and whoever does not
+run is told, with the reason. The extra `benchmark` installs JAX and HIPS autograd.
 
 With --threads 1, BLAS, OpenMP, PyTorch and XLA are all told to use one thread.
 """
@@ -22,7 +22,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-TASKS = ("logistic-64", "logistic-1", "logistic-256", "logistic-1024", "mlp-64", "cnn-64")
+from .settings import SETTINGS
 
 
 def limit_threads(threads: int) -> None:
@@ -49,15 +49,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=9, help="blocks of each, default: 9")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results")
     parser.add_argument(
-        "--only", nargs="+", choices=TASKS, default=TASKS, metavar="NAME", help=", ".join(TASKS)
+        "--only",
+        nargs="+",
+        choices=SETTINGS,
+        default=list(SETTINGS),
+        metavar="NAME",
+        help=f"of {', '.join(SETTINGS)}",
     )
     options = parser.parse_args(arguments)
     if options.rounds < 1:
         parser.error(f"--rounds is {options.rounds}; expected 1 or more")
     limit_threads(options.threads)
-    from . import contest
+    from . import cold, contest, passes
 
-    run = {"race": contest.run}[options.what]
+    run = {"race": contest.run, "passes": passes.run, "cold": cold.run}[options.what]
     return run(options.only, options.threads, options.rounds, options.json)
 
 

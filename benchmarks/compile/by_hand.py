@@ -128,7 +128,9 @@ def _forward(model: str, weights: list[Any], x: Array) -> Any:
         padded = anp.pad(image, ((0, 0), (1, 1), (1, 1), (0, 0)), "constant")
         high, wide = (image.shape[1] + 1) // 2, (image.shape[2] + 1) // 2
         windows = [
-            padded[:, i : i + 2 * high : 2, j : j + 2 * wide : 2] for i in range(3) for j in range(3)
+            padded[:, i : i + 2 * high : 2, j : j + 2 * wide : 2]
+            for i in range(3)
+            for j in range(3)
         ]
         turned = anp.transpose(weights[n], (2, 3, 1, 0))
         filters = anp.reshape(turned, (-1, turned.shape[-1]))

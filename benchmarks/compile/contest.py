@@ -125,4 +125,3 @@ def tell_machine(machine: Machine) -> dict[str, float]:
         "{bandwidth_gb:.1f} GB/s (median {median_bandwidth_gb:.1f})".format(**figures)
     )
     return figures
-

@@ -53,6 +53,8 @@ def start(contestants: Iterable[Contestant], task: Task) -> list[Runner]:
             epoch = contestant.make(task)
             runner.loss = epoch()
             runner.epoch = epoch
+        except ModuleNotFoundError as error:
+            runner.missing = f"{error.name} is not installed; the extra `benchmark` brings it"
         except Exception as error:
             lines = str(error).strip().splitlines() or [""]
             runner.missing = f"{type(error).__name__}: {lines[0][:200]}"

@@ -11,6 +11,8 @@ import numpy as np
 import tinygrad_mnist
 from tinygrad_mnist.models import MODELS
 
+from .settings import SETTINGS, Setting
+
 Array = np.ndarray[Any, Any]
 
 
@@ -46,30 +48,9 @@ class Task:
         )
 
 
-@dataclass(frozen=True)
-class Setting:
-    """The figures of a task."""
-
-    model: str
-    batch: int
-    steps: int
-    lr: float
-    momentum: float = 0.0
-
-
-SETTINGS = {
-    "logistic-1": Setting("logistic", 1, 200, 0.05),
-    "logistic-64": Setting("logistic", 64, 50, 0.5),
-    "logistic-256": Setting("logistic", 256, 20, 0.5),
-    "logistic-1024": Setting("logistic", 1024, 6, 0.5),
-    "mlp-64": Setting("mlp", 64, 20, 0.1),
-    "cnn-64": Setting("cnn", 64, 4, 0.1, 0.9),
-}
-
-
-def make(name: str, pixels: Array, labels: Array) -> Task:
-    """A task on the first images of those given."""
-    setting = SETTINGS[name]
+def make(name: str, pixels: Array, labels: Array, setting: Setting | None = None) -> Task:
+    """A task on the first images of those given, with its own figures or others."""
+    setting = setting or SETTINGS[name]
     count = setting.batch * setting.steps
     tinygrad_mnist.manual_seed(0)
     model = MODELS[setting.model]()

@@ -1,0 +1,70 @@
+"""What a compiled step costs before it pays: seconds cold and cached, and peak memory."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+WARM_RUNS = 3
+
+
+def measure(name: str, way: str, cache: str) -> dict[str, float]:
+    """A fresh process that keeps compiled code in `cache`."""
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.compile.fresh", name, way],
+        cwd=ROOT,
+        env={**os.environ, "NUMBA_CACHE_DIR": cache},
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
+        raise RuntimeError(f"{name}, {way}: the process failed:\n{done.stderr}")
+    found: dict[str, float] = json.loads(done.stdout)
+    return found
+
+
+def measure_all(name: str) -> dict[str, Any]:
+    """One cold start, some from the cache, and the eager step beside them."""
+    with tempfile.TemporaryDirectory(prefix="cold") as cache:
+        os.mkdir(inner := os.path.join(cache, "kernels"))
+        measure(name, "eager", inner)
+        cold = measure(name, "compiled", inner)
+        warm = [measure(name, "compiled", inner) for _ in range(WARM_RUNS)]
+        eager = [measure(name, "eager", inner) for _ in range(WARM_RUNS)]
+    return {
+        "cold": cold,
+        "cached": {key: median(run[key] for run in warm) for key in cold},
+        "eager": {key: median(run[key] for run in eager) for key in eager[0]},
+    }
+
+
+def run(names: Sequence[str], threads: int, rounds: int, file: Path | None) -> int:
+    """For each task: seconds of the first steps, and the memory of a process at its peak."""
+    report: dict[str, Any] = {"threads": threads, "tasks": {}}
+    print(
+        "The first three steps of a fresh process: seconds, and MiB more at the peak than before;"
+    )
+    print("then MiB more at the peak of 20 more. The kernels of eager mode are compiled before.")
+    ways = ("cold", "cached", "eager")
+    print(f"{'':15}" + "".join(f"{way:>10} s{'MiB':>8}{'steps':>8}" for way in ways), end="")
+    print(f"{'temporaries MiB':>18}")
+    for name in names:
+        found = report["tasks"][name] = measure_all(name)
+        cells = []
+        for way in ways:
+            figures = found[way]
+            first = (figures["peak_of_first"] - figures["held_before"]) / 1024
+            later = (figures["peak_of_steps"] - figures["held_after"]) / 1024
+            cells.append(f"{figures['first_steps']:12.3f}{first:8.1f}{later:8.1f}")
+        print(f"{name:15}{''.join(cells)}{found['cold']['temporary_bytes'] / 2**20:18.2f}")
+    if file:
+        file.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    return 0
