@@ -6,7 +6,7 @@ from typing import Any
 
 from .choice import best
 from .passes.buffers import VIEWS
-from .program import Instruction, Value
+from .program import Input, Instruction, Value
 from .writer import Unsupported, Writer, array_for, is_scattered, is_turned
 
 _IMAGE_LOOPS = ("gather_columns", "scatter_columns", "window_sum", "window_spread")
@@ -72,4 +72,5 @@ def _part(part: Any) -> str:
 def _product(writer: Writer, i: Instruction) -> str:
     a, b = i.inputs
     a_turned, b_turned = is_turned(writer, a), is_turned(writer, b)
-    return best(a_turned, b_turned, a.shape[0], a.shape[1], b.shape[1], i.output.dtype)
+    new = isinstance(a, Input)
+    return best(a_turned, b_turned, a.shape[0], a.shape[1], b.shape[1], i.output.dtype, new)
