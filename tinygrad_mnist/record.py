@@ -367,6 +367,17 @@ def label(tensor: Any, name: str) -> Any:
     return tensor
 
 
+def relies_on(tensor: Any, *others: TensorBase) -> Any:
+    """Have walks through the record of `tensor` refuse once `others` were changed; the tensor.
+
+    They are indices: the record holds copies of them, PyTorch's holds them as they are.
+    """
+    record = tensor._record
+    if record is not None:
+        record.saved += tuple([(each._array, each._counter, each._counter[0]) for each in others])
+    return tensor
+
+
 def keep_for_more_walks(tensor: Any) -> Any:
     """Have walks leave what the operation just saved, a number that PyTorch's node owns: alpha."""
     record = tensor._record

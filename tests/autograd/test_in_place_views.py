@@ -38,6 +38,7 @@ THROUGH_A_VIEW = lines("""
     v = z[:1].expand(3) ; v[[0, 0, 2]] = torch.tensor(2.0, dtype=torch.float64) ; z, v
     v = torch.add(x, x, alpha=2).sum() ; v.backward() ; v.backward() ; x.grad
     v = (y[:2] @ y.view(2, 2)) ; v._version, v.grad_fn.name()
+    i = torch.tensor([0, 1]) ; v = x.gather(0, i) ; v.sum().backward() ; i[0] = 2 ; x.grad
     v = y.detach() ; v.mul_(3) ; y.sum().backward() ; x.grad, y, v
     y.grad = torch.ones_like(y) ; y += 1 ; y.grad
     v = y[:2] ; g, = torch.autograd.grad(v.pow_(3).sum() + y.sum(), x, create_graph=True) ; GG
@@ -59,6 +60,13 @@ REFUSED = lines("""
     y[:1].detach_()
     v = torch.zeros(2, 0, requires_grad=True)[:0] ; w = v.split(1)[0] ; v.mul_(1) ; w.unbind()
     v = x * 2.0 ; v.sum().backward() ; v.sum().backward()
+    i = torch.tensor([0, 1]) ; v = x.gather(0, i) ; i[0] = 2 ; v.sum().backward()
+    i = torch.tensor([0, 1]) ; v = x[i] ; i[0] = 2 ; v.sum().backward()
+    i = torch.tensor([0, 1], dtype=torch.int32) ; v = x[i] ; i[0] = 2 ; v.sum().backward()
+    i = torch.tensor([0, 1]) ; v = y.view(2, 2)[0, i] ; i[0] = 1 ; torch.autograd.grad(v.sum(), x)
+    i = torch.tensor([0, 1]) ; v = x.index_select(0, i) ; i[0] = 2 ; v.sum().backward()
+    i = torch.tensor([0, 1]) ; v = x.take(i) ; i[0] = 2 ; v.sum().backward()
+    i = torch.tensor([0, 1]) ; v = z.scatter_add(0, i, y) ; i[0] = 2 ; v.sum().backward()
 """)
 
 UNDER_NO_GRAD = lines("""

@@ -12,6 +12,8 @@ Not tried, since the engines differ there by design:
   they require a gradient, with no record that leads to the base;
 - hooks of one of the parts that `split` or `unbind` gave, and walks to one while the gradient of
   another is retained: PyTorch's parts share one node, whose hooks are called for each of them;
+- changes of what a view with a hook looks at: the way backward goes past that view's record in
+  PyTorch, straight to the base, and through it here;
 - `detach_` of a tensor whose gradient is retained: PyTorch goes on to add to its `.grad` what
   arrives at the record that it has left.
 
@@ -159,9 +161,13 @@ class RandomProgram(RuleBasedStateMachine):
     def take_apart(self, x, name):
         return self.kept(self.both(lambda engine, tensor: SEVERAL[name](tensor), x))
 
+    def has_hooked_view(self, x):
+        return any(p.hooks and p.theirs._is_view() and p.shares_memory(x) for p in self.pairs)
+
     @rule(x=tensors, y=tensors, name=names(IN_PLACE), mode=names(MODES))
     def change(self, x, y, name, mode):
-
+        if self.has_hooked_view(x):
+            return
         apart = apart_from(x, y)
 
         def step(engine, target, other):
@@ -172,6 +178,8 @@ class RandomProgram(RuleBasedStateMachine):
 
     @rule(x=tensors, name=names(IN_PLACE_ALONE), mode=names(MODES))
     def change_alone(self, x, name, mode):
+        if self.has_hooked_view(x):
+            return
 
         def step(engine, target):
             with MODES[mode](engine):
@@ -181,6 +189,8 @@ class RandomProgram(RuleBasedStateMachine):
 
     @rule(x=tensors, data=st.data(), mode=names(MODES))
     def assign(self, x, data, mode):
+        if self.has_hooked_view(x):
+            return
         key = data.draw(tensors_like.indices(x.shape, arrays=False))
         value = data.draw(st.sampled_from([0.5, -1.0]))
 
@@ -192,6 +202,8 @@ class RandomProgram(RuleBasedStateMachine):
 
     @rule(x=tensors, y=tensors, data=st.data(), mode=names(MODES))
     def assign_tensor(self, x, y, data, mode):
+        if self.has_hooked_view(x):
+            return
         key = data.draw(tensors_like.indices(x.shape))
 
         apart = apart_from(x, y)

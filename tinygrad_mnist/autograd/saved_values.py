@@ -29,7 +29,7 @@ def unpack(record: Record, which: int, as_tensor: bool) -> Any:
     value, counter, version = saved
     is_output = which == len(record.edges)
     if counter[0] != version:
-        source = record if is_output else record.edges[which]
+        source = (*record.edges, record, None)[min(which, len(record.edges) + 1)]
         raise version_error(value, counter[0], version, source)
     if as_tensor and value.__class__ is _ndarray:
         value = wrap(value, counter)

@@ -156,7 +156,9 @@ def send(record: Record, gradient: Gradient, wanted: set[Record] | None) -> Sent
 
 
 def _keywords(formula: Formula, record: Record, position: int, edge: Record) -> dict[str, Any]:
-    """What a formula asks for besides saved values."""
+    """What a formula asks for besides saved values; attributes may rely on some being unchanged."""
+    for which in range(len(record.edges) + 1, len(record.saved)):
+        unpack(record, which, False)
     keywords = {name: record.attributes[name] for name in formula.attributes}
     if formula.wants_shape:
         keywords["shape"] = edge.shape

@@ -9,7 +9,7 @@ import numpy as np
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.calling import explain_shapes
 from tinygrad_mnist.primitive import primitive
-from tinygrad_mnist.record import Array, TensorBase, label, wrap
+from tinygrad_mnist.record import Array, TensorBase, label, relies_on, wrap
 
 from .arguments import check_tensors, read_dim, torch_arguments
 from .casting import copied
@@ -126,7 +126,7 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False)
                 f"Size does not match at dimension {d} expected index {list(array.shape)} to be "
                 f"no larger than self {list(x._array.shape)} apart from dimension {axis}"
             )
-    out = _gather(x, dim=axis, index=array)
+    out = relies_on(_gather(x, dim=axis, index=array), index)
     return out if index._array.ndim else label(reshape(out, ()), "GatherBackward0")
 
 
@@ -207,7 +207,7 @@ def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     """
     check_tensors("scatter_add", input=input)
     x, axis, array, numbers = _read_scattered("scatter_add", input, dim, index, src)
-    out = _scatter_add(x, numbers, dim=axis, index=array)
+    out = relies_on(_scatter_add(x, numbers, dim=axis, index=array), index)
     return out if input._array.ndim else label(reshape(out, ()), "ScatterAddBackward0")
 
 
@@ -232,7 +232,8 @@ def take(input: Tensor, index: Tensor) -> Tensor:
         raise IndexError(
             f"out of range: tried to access index {bad.flat[0]} on a tensor of {size} elements."
         )
-    return label(_index(reshape(input, -1), key=(copied(array),)), "TakeBackward0")
+    out = _index(reshape(input, -1), key=(copied(array),))
+    return label(relies_on(out, index), "TakeBackward0")
 
 
 @torch_arguments

@@ -14,6 +14,7 @@ from tinygrad_mnist.record import (
     TensorBase,
     label,
     make_record,
+    relies_on,
     state,
     wrap,
 )
@@ -129,13 +130,18 @@ def getitem(input: Tensor, index: Any) -> Tensor:
         return _view(input, region)
     out = input if region is WHOLE else _view(input, region)
     if out._record is not None:
-        # The record must not see it when the index changes later.
         arrays = tuple([part if part is ALL else copied(part) for part in arrays])
     try:
-        return call_unary(_index, out, {"key": arrays})
+        out = call_unary(_index, out, {"key": arrays})
+        return relies_on(out, *_tensors_in(index)) if out._record is not None else out
     except IndexError:
         explain_arrays(arrays, out._array.shape)
         raise
+
+
+def _tensors_in(index: Any) -> list[Tensor]:
+    parts = index if isinstance(index, tuple) else (index,)
+    return [part for part in parts if isinstance(part, TensorBase)]
 
 
 def _view(input: Tensor, region: Key) -> Tensor:

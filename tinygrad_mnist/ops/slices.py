@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist import dtypes
-from tinygrad_mnist.record import Array, TensorBase, label
+from tinygrad_mnist.record import Array, TensorBase, label, relies_on
 
 from .arguments import check_number_fits, check_tensors, read_dim, torch_arguments
 from .arithmetic import mul
@@ -79,7 +79,8 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
         )
     array = _check_bounds("index_select", input, axis, array)
     key: Key = ((ALL,) * axis + (array,)) if input._array.ndim else (np.zeros((), np.int64),)
-    return label(_index(with_dimension(input), key=key), "IndexSelectBackward0")
+    out = relies_on(_index(with_dimension(input), key=key), index)
+    return label(out, "IndexSelectBackward0")
 
 
 @torch_arguments
