@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist.autograd.walk import reachable
+from tinygrad_mnist.random import default_generator
 from tinygrad_mnist.record import RELEASED, TensorBase
 
 from .capture import Reached, reach
 from .entry import Arguments, Entry, Finder, Result, leaf_record
 from .live import Leaf, Live
-from .program import Value
+from .program import Array, Value
 from .trace import TraceError, Tracer
 
 Tensor = Any
@@ -70,8 +71,11 @@ class _Call:
         self.leaves: list[Any] = []
         self.names: list[str] = []
         self.reached: Reached = reach(function)
+        self.function = function
         self.args = args
         self.live: list[Leaf] = []
+        self._copies: list[Array] = []
+        self._generator = default_generator.get_state()
         self.tracer.captured = {id(t._array): n for n, t in self.reached.captured.items()}
         names = list(inspect.signature(function).parameters)
         for name, tensor, path in _tensors_in(args, names):
@@ -104,6 +108,15 @@ class _Call:
                 if isinstance(settings.get(key), Live):
                     settings[key] = value
 
+    def rewind(self) -> None:
+        """Put back what the call changed: arrays, gradients, the default generator."""
+        for array, copy in zip(self.tracer.given, self._copies, strict=True):
+            if array.flags.writeable:
+                array[...] = copy
+        for leaf, grad in zip(self.leaves, self.before, strict=True):
+            leaf_record(leaf).grad = grad
+        default_generator.set_state(self._generator)
+
     def _follow(self, read: Callable[[Arguments], Any], value: float) -> Live:
         leaf = Leaf(read, value)
         self.live.append(leaf)
@@ -112,6 +125,7 @@ class _Call:
     def _give(self, name: str, tensor: Any, find: Finder) -> None:
         if self.tracer.give(tensor._array, name).position == len(self.finders):
             self.finders.append(find)
+            self._copies.append(tensor._array.copy())
         record = tensor._record
         is_leaf = record is not None and record.primitive is None
         if is_leaf and not any(leaf is tensor for leaf in self.leaves):
@@ -164,7 +178,23 @@ def trace_call(
         call.arguments,
         scattered,
     )
-    return returned, entry
+    return _computed_by(entry, call, returned), entry
+
+
+def _computed_by(entry: Entry, call: _Call, returned: Any) -> Any:
+    """What the program gives in place of what the function gave, so that all calls give alike.
+
+    Where the function changed what is watched, as an optimiser that makes its first buffers does,
+    there is no way back, and its own results stand.
+    """
+    if entry.built is None or not call.reached.guards.hold():
+        return returned
+    call.rewind()
+    done, computed = entry.run(call.args)
+    if done:
+        return computed
+    call.rewind()
+    return call.function(*call.args)
 
 
 def _warn(text: str) -> None:

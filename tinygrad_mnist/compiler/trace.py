@@ -45,7 +45,8 @@ class Tracer(observe):
         self.instructions: list[Instruction] = []
         self.draws: list[Draw] = []
         self._phase: Phase = "forward"
-        self._given: list[Array] = []
+        self.given: list[Array] = []
+        """The arrays from outside."""
         self.captured: dict[int, str] = {}
         """The names of arrays that the function reaches but nobody declared."""
         self._known: dict[int, Value] = {}
@@ -69,7 +70,7 @@ class Tracer(observe):
             return known
         value = Input(array.shape, array.dtype, name, position=len(self.inputs))
         self.inputs.append(value)
-        self._given.append(array)
+        self.given.append(array)
         self._bind(array, value)
         return value
 
@@ -85,15 +86,15 @@ class Tracer(observe):
 
     def scattered(self) -> list[int]:
         """Which of the arrays from outside do not lie in memory one after the other."""
-        return [n for n, given in enumerate(self._given) if not given.flags.c_contiguous]
+        return [n for n, given in enumerate(self.given) if not given.flags.c_contiguous]
 
     def position_of(self, array: Array) -> int | None:
         """Which of the arrays from outside this is, if any."""
-        return next((n for n, given in enumerate(self._given) if given is array), None)
+        return next((n for n, given in enumerate(self.given) if given is array), None)
 
     def program(self, results: list[Value]) -> Program:
         """What was heard, with the arrays from outside that were written to."""
-        now = [self._read_array(array) for array in self._given]
+        now = [self._read_array(array) for array in self.given]
         writes = [(i, v) for i, v in zip(self.inputs, now, strict=True) if v is not i]
         return Program(self.inputs, self.instructions, results, writes)
 
