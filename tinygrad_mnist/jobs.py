@@ -33,6 +33,7 @@ class Settings:
     batch_size: int = 64
     lr: float = 0.5
     seed: int = 0
+    compile: bool = False
 
     def __post_init__(self) -> None:
         for name, known in (("model", MODELS), ("stage", STAGES), ("optimizer", OPTIMIZERS)):

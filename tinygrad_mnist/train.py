@@ -91,6 +91,8 @@ class Run(Watch):
         torch.manual_seed(settings.seed)
         self.settings = settings
         self.job, self.optimizer = build(settings)
+        step = step_of(self.job)
+        self.take = torch.compile(step) if settings.compile else step
         self.result = Result()
         self.losses: list[float] = []
         """The loss of each step's batch."""
@@ -134,7 +136,9 @@ class Run(Watch):
             self.order_state = torch.get_rng_state()
         order = self._order(len(digits.train[0]))
         self._begin = time.perf_counter() - self.seconds
-        train_epoch(job, *digits.train, settings.batch_size, settings.lr, self, order, self.rows)
+        train_epoch(
+            self.take, *digits.train, settings.batch_size, settings.lr, self, order, self.rows
+        )
         seconds = time.perf_counter() - self._begin
         results = (*evaluate(job, *digits.train), *evaluate(job, *digits.valid))
         epoch = Epoch(len(self.result.history) + 1, *results, seconds)
@@ -176,8 +180,20 @@ class Run(Watch):
             self._keep(self)
 
 
+def step_of(job: Job) -> Callable[[Tensor, Tensor, float], Tensor]:
+    """One step of gradient descent, as a function of a batch and the learning rate."""
+
+    def step(x: Tensor, y: Tensor, lr: float) -> Tensor:
+        loss: Tensor = job.loss_func(job.model(x), y)
+        loss.backward()
+        job.update(lr)
+        return loss
+
+    return step
+
+
 def train_epoch(
-    job: Job,
+    step: Callable[[Tensor, Tensor, float], Tensor],
     x: Tensor,
     y: Tensor,
     batch_size: int,
@@ -186,19 +202,17 @@ def train_epoch(
     order: Tensor | None = None,
     start: int = 0,
 ) -> None:
-    """One step for each batch from row `start` on; the last batch may be smaller.
+    """One `step` for each batch from row `start` on; the last batch may be smaller.
 
     The rows are taken in `order`, or as they come.
     """
-    step = None if watch is None else watch.step
+    tell = None if watch is None else watch.step
     for start_i in range(start, len(x), batch_size):
         end_i = start_i + batch_size
         rows = slice(start_i, end_i) if order is None else order[start_i:end_i]
-        loss = job.loss_func(job.model(x[rows]), y[rows])
-        loss.backward()
-        job.update(lr)
-        if step is not None:
-            step(end_i, loss)
+        loss = step(x[rows], y[rows], lr)
+        if tell is not None:
+            tell(end_i, loss)
 
 
 @torch.no_grad()

@@ -63,6 +63,7 @@ def test_report_has_the_references_entries(command, digits_file, tmp_path):
     command("train", *options, "--json", ours)
     train_in_torch([*options, "--json", str(theirs)])
     report, reference = json.loads(ours.read_text()), json.loads(theirs.read_text())
+    assert report.pop("compile") is False  # PyTorch's job has no such setting
     assert list(report) == list(reference)
     assert [list(epoch) for epoch in report["history"]] == [list(reference["history"][0])] * 2
     for name in report.keys() - {"data", "history", "versions"}:
@@ -295,3 +296,16 @@ def test_the_bar_counts_from_each_epochs_first_step(monkeypatch):
         watch.step(64, CountingLoss())
         watch.step(1064, CountingLoss())
         assert (task.completed, task.fields["speed"]) == (2000, "2,000 samples/s")
+
+
+def test_compiled_training_gives_the_same_results_and_resumes(command, digits_file, tmp_path):
+    plain, whole, kept = tmp_path / "plain.json", tmp_path / "whole.json", tmp_path / "run.pt"
+    options = ["--data", str(digits_file), "--batch-size", "40"]
+    assert command("train", *options, "--json", plain).exit_code == 0
+    assert command("train", *options, "--compile", "--json", whole).exit_code == 0
+    agree(history_of(plain), history_of(whole))
+    command("train", *options, "--compile", "--epochs", "1", "--checkpoint", kept)
+    resumed = tmp_path / "resumed.json"
+    command("train", "--resume", kept, "--epochs", "2", "--json", resumed)
+    losses = [[epoch["train_loss"] for epoch in history_of(file)] for file in (whole, resumed)]
+    assert losses[0] == losses[1]

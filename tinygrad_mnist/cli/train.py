@@ -31,7 +31,8 @@ HELP = (
     "  [cyan]tinygrad-mnist train --data ~/mnist --plot weights.png --json report.json[/cyan]\n"
     "  [cyan]tinygrad-mnist train --model mlp --optimizer adam --save mlp.safetensors[/cyan]\n"
     "  [cyan]tinygrad-mnist train --model cnn --momentum 0.9 --shuffle --checkpoint run.pt[/cyan]\n"
-    "  [cyan]tinygrad-mnist train --resume run.pt[/cyan]"
+    "  [cyan]tinygrad-mnist train --resume run.pt[/cyan]\n"
+    "  [cyan]tinygrad-mnist train --compile --epochs 10[/cyan]"
 )
 
 
@@ -46,6 +47,7 @@ def train(
     batch_size: options.BatchSizeOption = 64,
     lr: options.LrOption = None,
     seed: options.SeedOption = 0,
+    compile: options.CompileOption = False,
     data: options.DataOption = "auto",
     threads: options.ThreadsOption = None,
     json: options.JsonOption = None,

@@ -70,6 +70,10 @@ MomentumOption = Annotated[
 ShuffleOption = Annotated[
     bool, typer.Option("--shuffle", help="Take the digits in a new random order each epoch.")
 ]
+CompileOption = Annotated[
+    bool,
+    typer.Option("--compile", help="Run each step as one compiled program: several times as fast."),
+]
 EpochsOption = Annotated[int, typer.Option(min=1, help="Passes over the training digits.")]
 BatchSizeOption = Annotated[int, typer.Option(min=1, help="Digits in a step.")]
 LrOption = Annotated[
