@@ -106,7 +106,8 @@ def _place_of_part_max(input: Array, *, sizes: tuple[int, int]) -> Any:
     out = np.empty((*input.shape[:-2], *sizes), np.int64)
     for i, (top, bottom) in enumerate(_bounds(height, sizes[0])):
         for j, (left, right) in enumerate(_bounds(width, sizes[1])):
-            part = input[..., top:bottom, left:right].reshape(*input.shape[:-2], -1)
+            part = input[..., top:bottom, left:right]
+            part = part.reshape(*input.shape[:-2], (bottom - top) * (right - left))
             best = part.argmax(-1)
             rows, columns = np.divmod(best, right - left)
             out[..., i, j] = (top + rows) * width + left + columns
@@ -130,10 +131,9 @@ def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = 
     return (out, indices) if return_indices else out
 
 
-def adaptive_max_pool1d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
-    """`adaptive_max_pool2d` for sequences (batch, channels, length)."""
+def adaptive_max_pool1d(input: Tensor, output_size: Any) -> tuple[Tensor, Tensor]:
+    """The largest number of each part of sequences (batch, channels, length), and where it is."""
     check_sequences("adaptive_max_pool1d", input)
     size = only("adaptive_max_pool1d", "output_size", output_size)
-    out, indices = adaptive_max_pool2d(unsqueeze(input, -2), (1, size), True)
-    out = squeeze(out, -2)
-    return (out, squeeze(indices, -2)) if return_indices else out
+    values, indices = adaptive_max_pool2d(unsqueeze(input, -2), (1, size), True)
+    return squeeze(values, -2), squeeze(indices, -2)

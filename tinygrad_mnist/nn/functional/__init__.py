@@ -6,7 +6,6 @@ from tinygrad_mnist.absent import absent
 from tinygrad_mnist.ops.adaptive_pooling import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
-    adaptive_max_pool1d,
     adaptive_max_pool2d,
 )
 from tinygrad_mnist.ops.convolution import conv1d, conv2d
@@ -17,6 +16,7 @@ from tinygrad_mnist.ops.transposed_convolution import conv_transpose1d, conv_tra
 
 from . import (
     activations,
+    adaptive_pooling,
     affine,
     attention,
     by_channel,
@@ -35,6 +35,7 @@ from . import (
     windows,
 )
 from .activations import *  # noqa: F403
+from .adaptive_pooling import *  # noqa: F403
 from .affine import *  # noqa: F403
 from .attention import *  # noqa: F403
 from .by_channel import *  # noqa: F403
@@ -55,7 +56,6 @@ from .windows import *  # noqa: F403
 __all__ = [
     "adaptive_avg_pool1d",
     "adaptive_avg_pool2d",
-    "adaptive_max_pool1d",
     "adaptive_max_pool2d",
     "avg_pool1d",
     "avg_pool2d",
@@ -69,6 +69,7 @@ __all__ = [
     "sigmoid",
     "tanh",
     *activations.__all__,
+    *adaptive_pooling.__all__,
     *affine.__all__,
     *attention.__all__,
     *by_channel.__all__,

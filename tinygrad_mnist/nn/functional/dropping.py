@@ -6,6 +6,8 @@ import math
 import warnings
 from typing import Any
 
+from tinygrad_mnist._tensor import empty_like
+
 __all__ = [
     "alpha_dropout",
     "dropout",
@@ -33,7 +35,9 @@ def _drop(input: Tensor, shape: Any, p: float, inplace: bool, alpha: bool = Fals
     """
     if p == 1:
         return input.mul_(0.0) if inplace else input * 0.0
-    noise = input.new_empty(shape).bernoulli_(1 - p)
+    in_its_order = alpha and shape == input.shape
+    noise = empty_like(input, requires_grad=False) if in_its_order else input.new_empty(shape)
+    noise.bernoulli_(1 - p)
     if not alpha:
         noise.div_(1 - p)
         return input.mul_(noise) if inplace else input * noise

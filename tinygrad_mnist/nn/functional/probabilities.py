@@ -6,8 +6,9 @@ import warnings
 from typing import Any
 
 from tinygrad_mnist import dtypes
-from tinygrad_mnist._tensor import empty_like, zeros_like
+from tinygrad_mnist._tensor import zeros_like
 from tinygrad_mnist.ops import softmax as softmax_family
+from tinygrad_mnist.ops.arguments import check_tensors
 
 __all__ = ["gumbel_softmax", "log_softmax", "softmax", "softmin"]
 
@@ -71,7 +72,8 @@ def gumbel_softmax(
     """
     if eps != 1e-10:
         warnings.warn("`eps` parameter is deprecated and has no effect.", stacklevel=2)
-    noise = -empty_like(logits).exponential_().log()
+    check_tensors("empty_like", input=logits)
+    noise = -logits.new_empty(logits.shape).exponential_().log()
     soft = ((logits + noise) / tau).softmax(dim)
     if not hard:
         return soft

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist._tensor import from_numpy
-from tinygrad_mnist.ops.arguments import check_tensors, not_implemented
+from tinygrad_mnist.ops.arguments import check_tensors, not_implemented, read_dim
 from tinygrad_mnist.ops.convolution import read_pair
 from tinygrad_mnist.ops.padding import pad
 from tinygrad_mnist.record import label
@@ -79,6 +79,8 @@ def unfold(
     """
     check_tensors("im2col", input=input)
     shape = list(input.shape)
+    if len(shape) < 3:
+        read_dim(len(shape), len(shape))
     if len(shape) not in (3, 4) or 0 in shape[-3:]:
         raise RuntimeError(
             "Expected 3D or 4D (batch mode) tensor with possibly 0 batch size and other non-zero "

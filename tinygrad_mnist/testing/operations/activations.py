@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from .families import NOT_A_TENSOR, unary
@@ -41,13 +43,26 @@ def _along(make: Maker) -> Sample:
     return make.sample(x, dim=make.dim(x.ndim))
 
 
+# PyTorch takes the gradients of these from the results, where terms cancel.
+_IN_PLACE: dict[str, dict[str, Any]] = {
+    "relu": {},
+    "elu": {"alpha": (1.0, 0.5)},
+    "celu": {"alpha": (1.0, 0.5)},
+    "selu": {},
+    "leaky_relu": {"negative_slope": (0.01, 0.5)},
+    "hardtanh": {"min_val": (-1.0, -0.5), "max_val": (1.0, 2.0)},
+    "threshold": {"threshold": (0.0, 0.5), "value": (-1.0, 2.0)},
+    "rrelu": {"lower": (0.125,), "upper": (0.5,)},
+}
+
+
 def _named(name: str, inputs, **options):  # type: ignore[no-untyped-def]
     return Operation(f"nn.functional.{name}", inputs, **options)
 
 
 OPERATIONS = [
     _named("hardtanh", unary(min_val=(-1.0, -0.5), max_val=(1.0, 2.0)),
-           errors=(sample(_matrix, 1.0, -1.0),)),
+           primitives=("hardtanh", "constant_in"), errors=(sample(_matrix, 1.0, -1.0),)),
     _named("relu6", unary(), primitives=("hardtanh",)),
     _named("hardsigmoid", unary(), ulp=2, second_order=False),
     _named("hardswish", unary(), ulp=4, scale="largest"),
@@ -69,5 +84,11 @@ OPERATIONS = [
     _named("softsign", unary(), ulp=2, scale="largest", primitives=()),
     _named("tanhshrink", unary(), ulp=4, scale=lambda t, x: x + x.tanh(), primitives=()),
     _named("glu", _halved, ulp=8, scale="largest", primitives=(), errors=(sample(_matrix, 1),)),
+    _named("hardshrink", unary(lambd=(0.5, 1.0))),
+    _named("softshrink", unary(lambd=(0.5, 1.0)), ulp=1, errors=(sample(_matrix, -1.0),)),
+    _named("rrelu", unary(lower=(0.125,), upper=(0.5, 0.25)), ulp=1, primitives=("leaky_relu",),
+           errors=(sample(_matrix, 1.0, 0.5),)),
+    *[_named(f"{name}_", unary(**options), ulp=4, scale="sight", primitives=())
+      for name, options in _IN_PLACE.items()],
     _named("softmin", _along, ulp=4, scale="sight", primitives=("softmax",)),
 ]  # fmt: skip

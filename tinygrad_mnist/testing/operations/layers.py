@@ -105,12 +105,62 @@ def _to_drop(min_dims: int, max_dims: int) -> Any:
     return inputs
 
 
+def _finite(make: Maker) -> Maker:
+    """What lies near infinity or has no spread is decided by the order of the computation."""
+    usual = make.situation in ("special", "halves", "expanded", "empty")
+    return make.in_situation("ordinary") if usual else make
+
+
+def _normalised_without_bias(make: Maker) -> Sample:
+    given = _normalised(make)
+    given.options.pop("bias", None)
+    return given
+
+
+def _to_choose(make: Maker) -> Sample:
+    x = _finite(make).array((2, 3), dtype=make.floating())
+    return make.sample(make.seed(), x, make.choice(1.0, 0.5))
+
+
+def _grouped(make: Maker) -> Sample:
+    maker = _finite(make)
+    x = maker.array((make.integer(1, 3), 4, make.integer(2, 3)), dtype=make.floating())
+    options: dict[str, Any] = {"eps": 0.1}
+    if make.flag():
+        options |= {name: maker.array((4,), dtype=x.dtype) for name in ("weight", "bias")}
+    return make.sample(x, make.choice(1, 2), **options)
+
+
+def _instances(make: Maker) -> Sample:
+    given = _grouped(make)
+    x, _ = given.arguments
+    return make.sample(x, **given.options)
+
+
+def _neighbours(make: Maker) -> Sample:
+    x = _finite(make).array((make.integer(1, 2), make.integer(1, 4), 3), dtype=make.floating())
+    return make.sample(x, make.integer(1, 3), make.choice(1e-4, 0.5))
+
+
+def _two_sided(make: Maker) -> Sample:
+    lead, kind = make.shape(0, 2), make.floating()
+    sizes = [(*lead, 2), (*lead, 3), (4, 2, 3), (4,)]
+    return make.sample(*[_finite(make).array(size, dtype=kind) for size in sizes])
+
+
+def _attending(make: Maker) -> Sample:
+    maker, kind = _finite(make), make.floating()
+    shape = (make.integer(1, 2), make.integer(1, 4), 3)
+    return make.sample(*[maker.array(shape, dtype=kind) for _ in range(3)],
+                       is_causal=make.flag())  # fmt: skip
+
+
 OPERATIONS = [
     Operation("nn.functional.linear", _affine, ulp=4, scale="terms",
               errors=(_ones((2, 3), (2, 2)), _ones((2, 3), (2, 3), (3,)), sample(_matrix, "text"))),
     Operation("nn.functional.layer_norm", _normalised, ulp=16, scale="sight", primitives=(),
               errors=(sample(_matrix, (2,)), sample(_matrix, (3,), np.ones(2, np.float32)))),
-    Operation("nn.functional.batch_norm", _batch, ulp=16, scale="sight", primitives=(),
+    Operation("nn.functional.batch_norm", _batch, ulp=16, scale="sight", primitives=("add_bias",),
               errors=(_ones((2, 3), (2,), (2,)), _ones((3,), (3,), (3,)))),
     Operation("nn.functional.embedding", _looked_up, ulp=4, scale="terms", primitives=("index",),
               errors=(sample(np.array([5]), _matrix), sample(_matrix, _matrix))),
@@ -120,6 +170,27 @@ OPERATIONS = [
               errors=(sample(0, _matrix, 1.5),)),
     Operation("nn.functional.dropout1d", _to_drop(2, 3), _dropped("dropout1d"), ulp=1,
               primitives=(), errors=(sample(0, _matrix, 1.5),)),
+    Operation("nn.functional.dropout3d", _to_drop(4, 5), _dropped("dropout3d"), ulp=1,
+              primitives=(), errors=(sample(0, _matrix, 1.5),)),
+    *[Operation(f"nn.functional.{name}", _to_drop(2, 4), _dropped(name), ulp=8, scale="sight",
+                primitives=(), errors=(sample(0, _matrix, 1.5),))
+      for name in ("alpha_dropout", "feature_alpha_dropout")],
+    Operation("nn.functional.gumbel_softmax", _to_choose, _dropped("gumbel_softmax"), ulp=32,
+              scale="sight", primitives=(), errors=(sample(0, "text"),)),
+    Operation("nn.functional.rms_norm", _normalised_without_bias, ulp=16, scale="sight",
+              primitives=(), errors=(sample(_matrix, (2,)),)),
+    Operation("nn.functional.group_norm", _grouped, ulp=32, gradient_ulp=128, scale="sight",
+              primitives=(), errors=(sample(_matrix, 2), sample(_matrix[0], 1))),
+    Operation("nn.functional.instance_norm", _instances, ulp=32, gradient_ulp=128, scale="sight",
+              primitives=(), errors=(sample(_matrix[:, :, None]),)),
+    Operation("nn.functional.local_response_norm", _neighbours, ulp=16, gradient_ulp=64,
+              scale="sight", primitives=(), errors=(sample(_matrix, 2),)),
+    Operation("nn.functional.bilinear", _two_sided, ulp=16, gradient_ulp=64, scale="terms",
+              primitives=("mm",),
+              errors=(_ones((2, 3), (2, 3), (4, 2, 2), (4,)),)),
+    Operation("nn.functional.scaled_dot_product_attention", _attending, ulp=32, gradient_ulp=256,
+              scale="sight", primitives=(), second_order=False,
+              errors=(_ones((2, 3), (2, 3), (3, 3)),)),
     Operation("nn.functional.dropout2d", _to_drop(3, 4), _dropped("dropout2d"), ulp=1,
               primitives=(), errors=(sample(0, _matrix, 1.5),)),
 ]  # fmt: skip

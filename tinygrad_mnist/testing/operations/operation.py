@@ -129,20 +129,21 @@ def _fits(name: str, sample: Sample) -> bool:
 def find(engine: Engine, name: str) -> Any:
     """What `name` stands for on `engine`; a method as a function of its tensor.
 
-    "Tensor.__add__" is x + y, "Tensor.__radd__" y + x. A method that works in place is called on
+    "Tensor.__add__" is x + y, "Tensor.__radd__" y + x. What works in place is called on
     a copy, since a leaf that requires a gradient may not be changed; the result is what became of
-    the copy, and whether the method returned it.
+    the copy, and whether it was returned.
     """
     if not name.startswith("Tensor."):
-        return functools.reduce(getattr, name.split("."), engine)
+        function = functools.reduce(getattr, name.split("."), engine)
+        return functools.partial(_changed, function) if name.endswith("_") else function
     method = name.removeprefix("Tensor.")
     if method.endswith("__") and hasattr(operator, method):
         return functools.partial(_operated, method)
     if method.endswith("__") and hasattr(operator, method.replace("__r", "__", 1)):
         return lambda x, y: getattr(operator, method.replace("__r", "__", 1))(y, x)
     if method.endswith("_") and not method.endswith("__"):
-        return functools.partial(_changed, method)
-    return lambda tensor, *arguments, **options: getattr(tensor, method)(*arguments, **options)
+        return functools.partial(_changed, _method(method))
+    return _method(method)
 
 
 def _operated(method: str, tensor: Any, *arguments: Any) -> Any:
@@ -154,9 +155,13 @@ def _operated(method: str, tensor: Any, *arguments: Any) -> Any:
     return copy, result is copy
 
 
-def _changed(method: str, tensor: Any, *arguments: Any, **options: Any) -> Any:
+def _method(name: str) -> Callable[..., Any]:
+    return lambda tensor, *arguments, **options: getattr(tensor, name)(*arguments, **options)
+
+
+def _changed(call: Callable[..., Any], tensor: Any, *arguments: Any, **options: Any) -> Any:
     copy = tensor.clone()
-    result = getattr(copy, method)(*arguments, **options)
+    result = call(copy, *arguments, **options)
     return copy, result is copy
 
 

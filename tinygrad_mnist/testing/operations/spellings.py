@@ -50,6 +50,30 @@ _ALIASES = {
     "nn.functional.conv_transpose2d": ("conv_transpose2d",),
     "nn.functional.avg_pool1d": ("avg_pool1d",),
     "nn.functional.adaptive_avg_pool1d": ("adaptive_avg_pool1d",),
+    **{
+        f"nn.functional.{name}": (name,)
+        for name in (
+            "bilinear",
+            "celu",
+            "celu_",
+            "channel_shuffle",
+            "cosine_similarity",
+            "hardshrink",
+            "pairwise_distance",
+            "pdist",
+            "pixel_shuffle",
+            "pixel_unshuffle",
+            "prelu",
+            "relu_",
+            "rms_norm",
+            "rrelu",
+            "rrelu_",
+            "selu",
+            "selu_",
+            "threshold",
+            "threshold_",
+        )
+    },
 }
 
 _OPERATORS = {
