@@ -127,10 +127,17 @@ def test_nothing_is_reported_where_nothing_was_compared(project):
 def test_loading_the_plugin_loads_nothing_large():
     program = (
         "import sys, tinygrad_mnist.testing.plugin\n"
-        "print(sorted({'torch', 'hypothesis', 'numba'} & set(sys.modules)))"
+        "print(sorted({'torch', 'hypothesis', 'numba', 'tinygrad_mnist.testing.operations'} & set(sys.modules)))"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "[]"
+
+
+def test_pytest_s_help_shows_the_options(project):
+    done = project("--help")
+    assert done.returncode == 0
+    assert "--parity-seed" in done.stdout
+    assert "--parity-report" in done.stdout

@@ -12,6 +12,7 @@ from typing import Any
 
 from .operations import OPERATIONS, Operation, Sample
 from .parity import Comparison
+from .primitives import counted
 from .text_table import markdown_table, text_table
 from .twins import pytorch
 
@@ -125,13 +126,26 @@ class Report:
             for head, *cells in [row.cells()]
         ]
         table = markdown_table(_HEADS, rows)
-        return f"{_INTRODUCTION.strip()}\n\nMeasured with {made_with}.\n\n{table}\n"
+        return (
+            f"{_INTRODUCTION.strip()}\n\n{_primitives()}\n\nMeasured with {made_with}.\n\n{table}\n"
+        )
 
     def json(self) -> str:
         """The same as JSON; an infinite difference is null."""
         rows = [_finite(asdict(row)) for row in (*self.rows, self.totals)]
         return json.dumps({"versions": self.versions, "rows": rows[:-1], "totals": rows[-1]},
                           indent=2, allow_nan=False) + "\n"  # fmt: skip
+
+
+def _primitives() -> str:
+    """What the operations are made of, counted."""
+    found = counted()
+    return (
+        f"There are {found['all']} primitives: {found['differentiable']} with formulas of their "
+        f"derivatives,\nbesides {found['backward']} that are named `*_backward` and "
+        f"{found['copies']} that cast, copy or fill; {found['without derivative']} have no "
+        f"derivative.\nOf the operations below, {found['composed']} are composed."
+    )
 
 
 def _spelled(row: Row) -> str:
