@@ -127,7 +127,8 @@ def test_nothing_is_reported_where_nothing_was_compared(project):
 def test_loading_the_plugin_loads_nothing_large():
     program = (
         "import sys, tinygrad_mnist.testing.plugin\n"
-        "print(sorted({'torch', 'hypothesis', 'numba', 'tinygrad_mnist.testing.operations'} & set(sys.modules)))"
+        "large = {'torch', 'hypothesis', 'numba', 'tinygrad_mnist.testing.operations'}\n"
+        "print(sorted(large & set(sys.modules)))"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
