@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from statistics import median
@@ -20,6 +21,7 @@ class Runner:
     name: str
     epoch: Epoch | None = None
     missing: str = ""
+    warning: str = ""
     loss: float = float("nan")
     seconds: list[float] = field(default_factory=list)
     """Of a step, in each block."""
@@ -42,6 +44,7 @@ class Result:
     loss: float | None
     same_loss: bool
     missing: str
+    warning: str = ""
 
 
 def start(contestants: Iterable[Contestant], task: Task) -> list[Runner]:
@@ -50,9 +53,13 @@ def start(contestants: Iterable[Contestant], task: Task) -> list[Runner]:
     for contestant in contestants:
         runner = Runner(contestant.name)
         try:
-            epoch = contestant.make(task)
-            runner.loss = epoch()
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                epoch = contestant.make(task)
+                runner.loss = epoch()
             runner.epoch = epoch
+            told = (str(each.message) for each in caught if each.category is UserWarning)
+            runner.warning = "; ".join(dict.fromkeys(told))[:200]
         except ModuleNotFoundError as error:
             runner.missing = f"{error.name} is not installed; the extra `benchmark` brings it"
         except Exception as error:
@@ -109,6 +116,7 @@ def result(runner: Runner, loss: float, favourite: bool = False) -> Result:
         runner.loss,
         same,
         "",
+        runner.warning,
     )
 
 
@@ -125,4 +133,6 @@ def table(title: str, results: list[Result], loss: float) -> str:
         )
         wrong = "" if each.same_loss else f"  WRONG LOSS, {loss:.5f} is right"
         lines.append(f"{each.name:32}{numbers}{wrong}")
+        if each.warning:
+            lines.append(f"{'':34}warned: {each.warning}")
     return "\n".join(lines)

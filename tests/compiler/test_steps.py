@@ -78,6 +78,18 @@ def test_steps_of_many_layers(make):
     assert_same_training(make, batches(4, *LAYERED[make]))
 
 
+@pytest.mark.usefixtures("plain")
+@pytest.mark.filterwarnings("error:compile")
+def test_batches_of_one_are_compiled():
+    data = batches(3, 1, 12, 5)
+    assert_same_training(lambda: steps.perceptron(OPTIMISERS["momentum"]), data)
+    assert_same_training(steps.convolutional, batches(3, 1, 64, 5))
+    for stage in ("raw", "functional", "module"):
+        assert_same_training(
+            lambda stage=stage: steps.logistic(stage), batches(3, 1, 784, 10), 1e-3
+        )
+
+
 PRODUCTS = [(16, 25, 9), (10, 64, 28), (84, 64, 10), (7, 12, 5), (5, 8, 7), (2, 4, 5)]
 
 

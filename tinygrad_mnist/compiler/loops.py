@@ -47,6 +47,7 @@ class LoopWriter:
         self.now = 0
         self.stage, self.stages = stages_of(loop)
         self.flat = all(role in ("full", "one") for role in loop.roles.values())
+        self.by_rows = loop.rows > 1 or "row" in loop.roles.values()
         later = {
             v
             for step in writer.steps[position + 1 :]
@@ -72,13 +73,13 @@ class LoopWriter:
         if self.flat and loop.rows > 1:
             self._write_flat()
         else:
-            if loop.rows > 1:
+            if self.by_rows:
                 writer.line(f"for i in range({loop.rows}):")
                 writer.depth += 1
             for stage in range(self.stages):
                 self.now = stage
                 self._write_stage(stage)
-            if loop.rows > 1:
+            if self.by_rows:
                 writer.depth -= 1
         for total in loop.totals:
             if loop.roles[total] == "one":
@@ -107,7 +108,7 @@ class LoopWriter:
         writer, loop = self.writer, self.loop
         if self.flat and len(loop.shape) != 1:
             shape: Shape = (loop.rows * loop.columns,)
-        elif loop.rows > 1:
+        elif self.by_rows:
             shape = (loop.rows, loop.columns)
         else:
             shape = (loop.columns,)
@@ -152,7 +153,7 @@ class LoopWriter:
         if inside:
             writer.line(f"for j in range({loop.columns}):")
             writer.depth += 1
-            index = "i, j" if loop.rows > 1 else "j"
+            index = "i, j" if self.by_rows else "j"
             for i in inside:
                 self._write_element(i, index)
             writer.depth -= 1
@@ -217,7 +218,7 @@ class LoopWriter:
         if value in self.views:
             return (
                 f"{self.views[value]}[i, {column}]"
-                if self.loop.rows > 1
+                if self.by_rows
                 else (f"{self.views[value]}[{column}]")
             )
         return f"{value.name}_row[{column}]"

@@ -54,6 +54,11 @@ class Loop:
     def _row_shapes(self) -> tuple[Shape, Shape]:
         return (*self.shape[:-1], 1), self.shape[:-1]
 
+    @property
+    def _is_one_row(self) -> bool:
+        """Whether the shape has rows, and one of them: a batch of one."""
+        return len(self.shape) > 1 and self.rows == 1 and self.columns > 1
+
     def admit(self, instruction: Instruction) -> bool:
         """Take the instruction in if it can be computed here; whether it was."""
         output = instruction.output
@@ -82,7 +87,9 @@ class Loop:
         if output.shape == self.shape and output.size != 1:
             return "full"
         if output.size == 1 and all(v.size == 1 for v in instruction.operands):
-            return "one" if self.rows * self.columns == 1 else None
+            if self.rows * self.columns == 1:
+                return "one"
+            return "row" if self._is_one_row and output.shape in self._row_shapes else None
         if output.shape in self._row_shapes and op != "place":
             return "row"
         return None
@@ -90,7 +97,7 @@ class Loop:
     def _role_of_reduction(self, instruction: Instruction) -> Role | None:
         given, dims = instruction.inputs[0], instruction.attributes["dim"]
         last = len(self.shape) - 1
-        if given.shape == self.shape and dims == (last,) and self.rows > 1:
+        if given.shape == self.shape and dims == (last,) and (self.rows > 1 or self._is_one_row):
             return "row"
         if instruction.op != "sum":
             return None
