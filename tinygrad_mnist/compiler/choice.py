@@ -18,6 +18,8 @@ from tinygrad_mnist.kernels.switch import cache_directory
 from tinygrad_mnist.threads import get_num_threads
 
 _FEW = 16
+_MOST_PRODUCTS = 1 << 24
+"""Larger ones are BLAS's without measuring, which would take long."""
 _ROUNDS = 15
 _CALLS = 5
 _COLD_BYTES = 16 << 20
@@ -35,6 +37,8 @@ def candidates(a_turned: bool, b_turned: bool, m: int, k: int, n: int, dtype: An
         names.append("few_rows_turned")
     if not a_turned and b_turned and 5 <= n <= _FEW and m >= 2:
         names.append("few_columns_in_rows")
+    if not a_turned and b_turned and m >= 4 and n >= 4 and m * k * n <= _MOST_PRODUCTS:
+        names.append("rows_by_rows")
     return names
 
 

@@ -88,3 +88,41 @@ def few_columns_in_rows(a: Array, b: Array, out: Array) -> None:
             out[i, j + 3], out[i, j + 4] = s3, s4
             out[i + 1, j], out[i + 1, j + 1], out[i + 1, j + 2] = t0, t1, t2
             out[i + 1, j + 3], out[i + 1, j + 4] = t3, t4
+
+
+@_part
+def rows_by_rows(a: Array, b: Array, out: Array) -> None:
+    """out = a @ b, b in columns: four rows of `a` with four columns of `b`, each in one piece."""
+    rows, depth = a.shape
+    columns = b.shape[1]
+    turned = b.T
+    zero = out.dtype.type(0)
+    for j in range(0, columns, 4):
+        j = min(j, columns - 4)
+        for i in range(0, rows, 4):
+            i = min(i, rows - 4)
+            p0 = p1 = p2 = p3 = q0 = q1 = q2 = q3 = zero
+            r0 = r1 = r2 = r3 = s0 = s1 = s2 = s3 = zero
+            for k in range(depth):
+                x, y, z, w = a[i, k], a[i + 1, k], a[i + 2, k], a[i + 3, k]
+                b0, b1, b2, b3 = turned[j, k], turned[j + 1, k], turned[j + 2, k], turned[j + 3, k]
+                p0 += x * b0
+                p1 += x * b1
+                p2 += x * b2
+                p3 += x * b3
+                q0 += y * b0
+                q1 += y * b1
+                q2 += y * b2
+                q3 += y * b3
+                r0 += z * b0
+                r1 += z * b1
+                r2 += z * b2
+                r3 += z * b3
+                s0 += w * b0
+                s1 += w * b1
+                s2 += w * b2
+                s3 += w * b3
+            out[i, j], out[i, j + 1], out[i, j + 2], out[i, j + 3] = p0, p1, p2, p3
+            out[i + 1, j], out[i + 1, j + 1], out[i + 1, j + 2], out[i + 1, j + 3] = q0, q1, q2, q3
+            out[i + 2, j], out[i + 2, j + 1], out[i + 2, j + 2], out[i + 2, j + 3] = r0, r1, r2, r3
+            out[i + 3, j], out[i + 3, j + 1], out[i + 3, j + 2], out[i + 3, j + 3] = s0, s1, s2, s3
