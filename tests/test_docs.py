@@ -50,3 +50,14 @@ def test_index_lists_the_tutorial_in_order(index):
 @pytest.mark.parametrize("index", INDEXES, ids=lambda index: str(index.relative_to(ROOT)))
 def test_index_lists_every_page(index):
     assert {*PAGES, *INDEXES} - {index} <= set(links(index))
+
+
+def test_architecture_lists_every_room():
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`.*?) \|", text, re.MULTILINE)
+    named = [name for row in rows for name in re.findall(r"`([\w./]+)`", row)]
+    rooms = [name for name in named if not name.startswith("reference/")]
+    package = ROOT / "tinygrad_mnist"
+    there = {path.name for path in package.glob("[!_]*.py")}
+    there |= {f"{path.parent.name}/" for path in package.glob("*/__init__.py")}
+    assert sorted(rooms) == sorted(there)

@@ -69,7 +69,7 @@ def explain_shapes(values: tuple[Any, ...]) -> None:
                 raise RuntimeError(
                     f"The size of tensor a ({a[-back]}) must match the size of tensor b "
                     f"({b[-back]}) at non-singleton dimension {max(len(a), len(b)) - back}"
-                )
+                ) from None
 
 
 def _arrays(op: Primitive, inputs: tuple[Any, ...]) -> tuple[Any, ...]:

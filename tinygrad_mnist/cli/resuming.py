@@ -51,8 +51,7 @@ def begun(told: Mapping[str, Any]) -> Beginning:
     if path is None and every is not None:
         raise typer.BadParameter("--checkpoint-every: expected --checkpoint FILE with it")
     _check_new(path)
-    if told["threads"] is not None:
-        set_num_threads(told["threads"])
+    set_num_threads(told["threads"])
     digits = load(told["data"])
     keep = None if path is None else _keeping(path, checkpoints.source(told["data"], digits), every)
     return Beginning(Run(settings), digits, keep, every)

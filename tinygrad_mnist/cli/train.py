@@ -49,7 +49,7 @@ def train(
     seed: options.SeedOption = 0,
     compile: options.CompileOption = False,
     data: options.DataOption = "auto",
-    threads: options.ThreadsOption = None,
+    threads: options.ThreadsOption = 1,
     json: options.JsonOption = None,
     plot: options.PlotOption = None,
     save: options.SaveOption = None,

@@ -91,7 +91,12 @@ SeedOption = Annotated[
 ]
 DataOption = Annotated[str, typer.Option(metavar="WHERE", help=WHERE_HELP)]
 ThreadsOption = Annotated[
-    int | None, typer.Option(min=1, help="Threads for products of large matrices.")
+    int,
+    typer.Option(
+        min=1,
+        help="Threads for products of large matrices. These models' are small: more threads than "
+        "idle cores make a run many times slower.",
+    ),
 ]
 JsonOption = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Write settings and results.")

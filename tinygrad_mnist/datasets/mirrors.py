@@ -71,7 +71,7 @@ def _from_any(folder: Path, effort: Effort) -> list[Path]:
         "MNIST could not be downloaded:\n  "
         + "\n  ".join(faults)
         + f"\nTry again when online, set {VARIABLE} to a folder that holds mnist.pkl.gz or "
-        "the four IDX files, or take data='synthetic'."
+        "the four IDX files, or take data='synthetic' (--data synthetic)."
     )
 
 
