@@ -220,6 +220,31 @@ def test_a_graph_that_is_still_needed_is_left_alone():
     assert w.grad.tolist() == [3, 3, 3]
 
 
+def by_hand(optimizer, _):
+    optimizer.param_groups[0]["lr"] *= 0.5
+
+
+@pytest.mark.parametrize("lower", [by_hand, lambda _, schedule: schedule.step()])
+def test_a_learning_rate_that_the_function_itself_lowers_is_lowered_each_time(lower):
+    w = torch.ones(1, requires_grad=True)
+    optimizer = torch.optim.SGD([w], lr=1.0)
+    schedule = torch.optim.lr_scheduler.StepLR(optimizer, 1, 0.5)
+
+    @torch.compile
+    def step():
+        optimizer.zero_grad()
+        w.sum().backward()
+        optimizer.step()
+        lower(optimizer, schedule)
+
+    with pytest.warns(UserWarning, match="steps a schedule, so it runs uncompiled"):
+        step()
+    step()
+    assert type(optimizer.param_groups[0]["lr"]) is float
+    assert optimizer.param_groups[0]["lr"] == 0.25
+    assert w.item() == -0.5
+
+
 def test_a_result_knows_that_its_graph_is_spent():
     w = torch.ones(3, requires_grad=True)
 

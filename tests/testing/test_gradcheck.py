@@ -280,3 +280,9 @@ def test_nothing_to_check_is_refused():
         gradcheck(lambda x: x * 2, leaf(tinygrad_mnist), check_backward_ad=False)
     with pytest.raises(AssertionError, match="at least one of check_fwd_over_rev"):
         gradgradcheck(lambda x: x * 2, leaf(tinygrad_mnist), check_rev_over_rev=False)
+
+
+def test_tensors_of_pytorch_are_told_apart():
+    theirs = torch.ones(2, dtype=torch.float64, requires_grad=True)
+    with pytest.raises(TypeError, match="input #0 is PyTorch's: make it with tinygrad_mnist"):
+        gradcheck(lambda x: x * x, theirs)

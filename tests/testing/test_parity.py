@@ -138,6 +138,10 @@ class TestDifferences:
         assert wrong[0].ours.startswith("IndexError: Dimension out of range")
         assert wrong[0].theirs.startswith("RuntimeError: shape '[5]' is invalid")
 
+    def test_of_no_name_that_neither_engine_knows(self):
+        with pytest.raises(AttributeError, match="sinus"):
+            compare(lambda x: x.sinus(), lambda x: x.sinus(), X)
+
     def test_of_an_error_and_a_result(self):
         assert found(lambda x: x.sum(5), lambda x: x.sum(0), X) == ["error"]
         assert found(lambda x: x.sum(0), lambda x: x.sum(5), X) == ["error"]

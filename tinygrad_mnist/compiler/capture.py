@@ -16,6 +16,7 @@ import numpy as np
 
 from tinygrad_mnist.nn import Module
 from tinygrad_mnist.optim import Optimizer
+from tinygrad_mnist.optim.lr_scheduler import LRScheduler
 from tinygrad_mnist.record import TensorBase
 from tinygrad_mnist.views import current_record
 
@@ -72,6 +73,7 @@ class Reached:
     captured: dict[str, TensorBase] = field(default_factory=dict)
     settings: list[tuple[dict[str, Any], str]] = field(default_factory=list)
     """The floats of parameter groups, which a program follows: where each is kept."""
+    schedules: list[LRScheduler] = field(default_factory=list)
     guards: Guards = field(default_factory=Guards)
     _seen: dict[int, Any] = field(default_factory=dict)
 
@@ -102,6 +104,8 @@ class Reached:
             self._look_at_module(name, found)
         elif isinstance(found, Optimizer):
             self._look_at_optimizer(name, found)
+        elif isinstance(found, LRScheduler):
+            self.schedules.append(found)
         elif hasattr(found, "__dict__") and _is_users(type(found)):
             self._look_into(name, vars(found))
 

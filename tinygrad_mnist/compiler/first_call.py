@@ -75,6 +75,9 @@ class _Call:
         self.args = args
         self.live: list[Leaf] = []
         self._copies: list[Array] = []
+        self._epochs = self._schedules()
+        self.moves_settings = False
+        """Whether the function itself moves a number that a program would only read."""
         self._generator = default_generator.get_state()
         self.tracer.captured = {id(t._array): n for n, t in self.reached.captured.items()}
         names = list(inspect.signature(function).parameters)
@@ -95,8 +98,9 @@ class _Call:
         """The arguments, their floats live; those of parameter groups are live meanwhile."""
         replaced = []
         for settings, key in self.reached.settings:
-            replaced.append((settings, key, settings[key]))
-            settings[key] = self._follow(_setting(settings, key), settings[key])
+            live_one = self._follow(_setting(settings, key), settings[key])
+            replaced.append((settings, key, settings[key], live_one))
+            settings[key] = live_one
         live = [
             self._follow(_number(n), given) if type(given) is float else given
             for n, given in enumerate(self.args)
@@ -104,9 +108,18 @@ class _Call:
         try:
             yield live
         finally:
-            for settings, key, value in replaced:
-                if isinstance(settings.get(key), Live):
+            self.moves_settings = self._schedules() != self._epochs
+            for settings, key, value, live_one in replaced:
+                now = settings.get(key)
+                if now is live_one:
                     settings[key] = value
+                elif isinstance(now, Live):
+                    settings[key] = float(now)
+                    self.moves_settings |= live_one.leaves[0] in now.leaves
+
+    def _schedules(self) -> list[int]:
+        """How far each schedule has come that the function names."""
+        return [schedule.last_epoch for schedule in self.reached.schedules]
 
     def rewind(self) -> None:
         """Put back what the call changed: arrays, gradients, the default generator."""
@@ -138,16 +151,15 @@ def trace_call(
 ) -> tuple[Any, Entry | None]:
     """Call the function for real, listening; what it returned, and the entry for calls like it.
 
-    There is none where gradients of a result may still be asked for: records are not compiled.
+    There is none where gradients of a result may still be asked for: records are not compiled;
+    nor where the function moves a learning rate, which a program would only read.
     """
     call = _Call(function, constants, args)
     with call.tracer, call.live_numbers() as live:
         returned = function(*live)
-    if any(_graph_is_alive(tensor) for _, tensor, _ in _tensors_in([returned], [])):
-        _warn(
-            "the function returns a tensor whose gradients may still be asked for, so it runs "
-            "uncompiled: call backward() inside it, or call it under no_grad"
-        )
+    obstacle = _obstacle(call, returned)
+    if obstacle is not None:
+        _warn(obstacle)
         return returned, None
     results: list[Value] = []
     grads: list[tuple[TensorBase, Value | None]] = []
@@ -195,6 +207,21 @@ def _computed_by(entry: Entry, call: _Call, returned: Any) -> Any:
         return computed
     call.rewind()
     return call.function(*call.args)
+
+
+def _obstacle(call: _Call, returned: Any) -> str | None:
+    """Why a function that was called is not to be compiled, and what to do about it."""
+    if any(_graph_is_alive(tensor) for _, tensor, _ in _tensors_in([returned], [])):
+        return (
+            "the function returns a tensor whose gradients may still be asked for, so it runs "
+            "uncompiled: call backward() inside it, or call it under no_grad"
+        )
+    if call.moves_settings:
+        return (
+            "the function changes a learning rate or steps a schedule, so it runs uncompiled: "
+            "do that after calling it"
+        )
+    return None
 
 
 def _warn(text: str) -> None:

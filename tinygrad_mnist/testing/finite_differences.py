@@ -82,8 +82,9 @@ def gradcheck(
 
     Returns True. What does not agree raises GradcheckError, which names the worst element, or
     returns False with `raise_exception=False`. Raises ValueError when no input requires a
-    gradient, RuntimeError for an input whose elements share memory, NotImplementedError for
-    batched and forward-mode checks, which this engine has no use for.
+    gradient, TypeError for a tensor of PyTorch, RuntimeError for an input whose elements share
+    memory, NotImplementedError for batched and forward-mode checks, which this engine has no use
+    for.
 
     >>> import tinygrad_mnist as torch
     >>> from tinygrad_mnist.testing import gradcheck
@@ -231,6 +232,12 @@ class _Check:
         return [(place, each) for place, each in results if _requires_grad(each)]
 
     def _check_inputs(self) -> None:
+        for i, each in enumerate(self.inputs):
+            if type(each).__module__.partition(".")[0] == "torch":
+                raise TypeError(
+                    f"gradcheck expects tensors of tinygrad_mnist, but input #{i} is PyTorch's: "
+                    "make it with tinygrad_mnist.tensor(x.detach().numpy(), requires_grad=True)"
+                )
         if not self.wanted:
             raise ValueError(
                 "gradcheck expects at least one input tensor to require gradient, "

@@ -111,7 +111,8 @@ def assert_parity(
     shapes and dtypes, whether they require a gradient; what became of the inputs; the gradients of
     every input, for random gradients from above (`gradients=False` leaves them out); with
     `second_order`, the gradients of the gradients; the classes of warnings that only `fn` gives;
-    and, where either raises, the class of the error: what catches PyTorch's must catch ours.
+    and, where either raises, the class of the error: what catches PyTorch's must catch ours. A
+    name that neither knows (NameError, AttributeError) is the caller's slip, and raised.
 
     Numbers may differ by `ulp` units in the last place, gradients by `gradient_ulp` (twice `ulp`
     unless given), gradients of gradients by `second_order_ulp` of the largest number in sight, and
@@ -211,6 +212,8 @@ def _seed() -> int:
 
 def _compare_errors(found: Comparison, ours: Exception | None, theirs: Exception | None) -> None:
     if isinstance(ours, _class(theirs)) and theirs is not None:
+        if isinstance(theirs, NameError | AttributeError):
+            raise theirs
         found.raised = type(theirs).__name__
         return
     found.facts.append(Difference("error", "", _error_text(ours), _error_text(theirs), np.inf, 0.0))
