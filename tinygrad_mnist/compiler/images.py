@@ -20,6 +20,15 @@ _part = numba.njit(error_model="numpy", fastmath={"contract", "reassoc"})
 
 
 @_part
+def _piece(row: Array, place: int, batch: int) -> Array:
+    """The numbers at one place, of all images.
+
+    An index into it counts from 0, which LLVM must see to handle several numbers at once.
+    """
+    return row[place * batch : (place + 1) * batch]
+
+
+@_part
 def gather_columns(
     x: Array, out: Array, sizes: Sizes, kernel: Pair, stride: Pair, start: Pair, counts: Pair
 ) -> None:
@@ -33,14 +42,14 @@ def gather_columns(
                     down = y * stride[0] + i - start[0]
                     for z in range(counts[1]):
                         across = z * stride[1] + j - start[1]
-                        to = (y * counts[1] + z) * batch
+                        target = _piece(row, y * counts[1] + z, batch)
                         if 0 <= down < height and 0 <= across < width:
-                            source = (down * width + across) * batch
+                            given = _piece(x[c], down * width + across, batch)
                             for n in range(batch):
-                                row[to + n] = x[c, source + n]
+                                target[n] = given[n]
                         else:
                             for n in range(batch):
-                                row[to + n] = 0
+                                target[n] = 0
 
 
 @_part
@@ -62,10 +71,10 @@ def scatter_columns(
                         across = z * stride[1] + j - start[1]
                         if across < 0 or across >= width:
                             continue
-                        source = (y * counts[1] + z) * batch
-                        to = (down * width + across) * batch
+                        given = _piece(row, y * counts[1] + z, batch)
+                        target = _piece(out[c], down * width + across, batch)
                         for n in range(batch):
-                            out[c, to + n] += row[source + n]
+                            target[n] += given[n]
 
 
 @_part
@@ -78,15 +87,15 @@ def window_sum(
     for c in range(channels):
         for y in range(counts[0]):
             for z in range(counts[1]):
-                to = (y * counts[1] + z) * batch
+                target = _piece(out[c], y * counts[1] + z, batch)
                 for i in range(max(0, start[0] - y * stride[0]), kernel[0]):
                     down = y * stride[0] + i - start[0]
                     for j in range(max(0, start[1] - z * stride[1]), kernel[1]):
                         across = z * stride[1] + j - start[1]
                         if down < height and across < width:
-                            source = (down * width + across) * batch
+                            given = _piece(x[c], down * width + across, batch)
                             for n in range(batch):
-                                out[c, to + n] += x[c, source + n]
+                                target[n] += given[n]
 
 
 @_part
@@ -99,12 +108,12 @@ def window_spread(
     for c in range(channels):
         for y in range(counts[0]):
             for z in range(counts[1]):
-                source = (y * counts[1] + z) * batch
+                given = _piece(grad[c], y * counts[1] + z, batch)
                 for i in range(max(0, start[0] - y * stride[0]), kernel[0]):
                     down = y * stride[0] + i - start[0]
                     for j in range(max(0, start[1] - z * stride[1]), kernel[1]):
                         across = z * stride[1] + j - start[1]
                         if down < height and across < width:
-                            to = (down * width + across) * batch
+                            target = _piece(out[c], down * width + across, batch)
                             for n in range(batch):
-                                out[c, to + n] += grad[c, source + n]
+                                target[n] += given[n]
