@@ -14,6 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from tinygrad_mnist.kernels.switch import cache_directory
 
 from .passes.algebra import simplify
@@ -89,8 +91,22 @@ def build(traced: Program) -> Built:
     source = generate(program, steps)
     stats.temporaries, stats.temporary_bytes = source.temporaries, source.temporary_bytes
     function = load(source.text)
+    _keep_memory(stats.temporary_bytes)
     stats.compile_seconds = time.perf_counter() - begin
     return Built(program, source, function, stats)
+
+
+_MOST_KEPT = 31 << 20
+
+
+def _keep_memory(size: int) -> None:
+    """Make the C library keep the memory of temporaries between calls.
+
+    glibc hands large pieces back to the system, which gives them out anew page by page at the next
+    call; from the first freed piece on it keeps all that are no larger (mallopt(3),
+    M_MMAP_THRESHOLD, up to 32 MiB). The piece is never touched, so it costs nothing.
+    """
+    np.empty(min(2 * size, _MOST_KEPT), np.uint8)
 
 
 _HEAD = '''"""A training step, compiled by tinygrad_mnist; written by the program, not by hand."""
