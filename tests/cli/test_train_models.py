@@ -30,7 +30,7 @@ def test_results_are_pytorchs(name, command, digits_file, tmp_path):
     assert result.exit_code == 0, result.stderr
     assert train_in_torch([*options, "--json", str(theirs)]) == 0
     written, expected = json.loads(ours.read_text()), json.loads(theirs.read_text())
-    assert list(written) == list(expected)
+    assert [name for name in written if name != "compile"] == list(expected)
     for setting in ("model", "stage", "optimizer", "momentum", "shuffle", "lr"):
         assert written[setting] == expected[setting], setting
     assert len(written["history"]) == len(expected["history"]) == 2
