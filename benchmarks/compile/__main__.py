@@ -12,7 +12,9 @@ theirs), both again in CPU time, which other programs disturb less, and the loss
 epoch. Whoever does not reach the loss of NumPy in double precision is marked, and whoever does not
 run is told, with the reason. The extra `benchmark` installs JAX and HIPS autograd.
 
-With --threads 1, BLAS, OpenMP, PyTorch and XLA are all told to use one thread.
+With --threads 1, BLAS, OpenMP, PyTorch and XLA are all told to use one thread. Not all obey: where
+CPU microseconds exceed microseconds, more than one core worked (JAX on convolutions). With two
+threads on a machine that others use too, PyTorch's threads wait for each other: believe no figure.
 """
 
 from __future__ import annotations
