@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -155,9 +155,7 @@ def grad(
         raise NotImplementedError(
             "grad(is_grads_batched=True) is not supported: call grad in a loop"
         )
-    if allow_unused is None:
-        allow_unused = materialize_grads
-    elif materialize_grads and not allow_unused:
+    if materialize_grads and allow_unused is False:
         raise ValueError(
             "Expected allow_unused to be True or not passed when materialize_grads=True, "
             "but got: allow_unused=False."
@@ -180,8 +178,12 @@ def grad(
         elif allow_unused:
             results.append(None)
         else:
-            raise RuntimeError(
-                f"The differentiated Tensor at index {position} appears to not have been used in "
-                "the graph. Set allow_unused=True if this is the desired behavior."
-            )
+            _refuse_unused(position)
     return tuple(results)
+
+
+def _refuse_unused(position: int) -> NoReturn:
+    raise RuntimeError(
+        f"The differentiated Tensor at index {position} appears to not have been used in the "
+        "graph. Set allow_unused=True if this is the desired behavior."
+    )

@@ -64,18 +64,12 @@ def walk(
     saved values are gone or were changed in place.
     """
     order = reachable([record for record, _ in starts])
-    wanted = at_work = None
     asked = only or set()
-    if only is not None:
-        leading = _leading_to(only, order)
-        wanted = leading | only
-        at_work = leading if capture else wanted
-    pending: dict[Record, Gradient] = {}
-    owned: set[Record] = set()
+    leading = None if only is None else _leading_to(only, order)
+    wanted = None if leading is None else leading | asked
+    at_work = leading if capture else wanted
+    pending, owned = _begin(starts, wanted)
     arrived: dict[Record, Gradient] = {}
-    for record, gradient in starts:
-        if wanted is None or record in wanted or len(starts) == 1:
-            add(pending, owned, record, gradient, False)
     sender = state.sender or send
     with _GradMode(create_graph), np.errstate(all="ignore"):
         for record in order:
@@ -100,12 +94,23 @@ def walk(
                 sent = sender(record, gradient, wanted)
             else:
                 sent = send_with_hooks(sender, record, gradient, wanted)
-            edges = record.edges
             for position, result, fresh in sent:
-                add(pending, owned, edges[position], result, fresh)  # type: ignore[arg-type]
+                add(pending, owned, record.edges[position], result, fresh)  # type: ignore[arg-type]
             if not keep:
                 release(record)
     return arrived
+
+
+def _begin(
+    starts: Sequence[tuple[Record, Gradient]], wanted: set[Record] | None
+) -> tuple[dict[Record, Gradient], set[Record]]:
+    """The gradients in flight, and of which records they may be added to in place."""
+    pending: dict[Record, Gradient] = {}
+    owned: set[Record] = set()
+    for record, gradient in starts:
+        if wanted is None or record in wanted or len(starts) == 1:
+            add(pending, owned, record, gradient, False)
+    return pending, owned
 
 
 def send(record: Record, gradient: Gradient, wanted: set[Record] | None) -> Sent:

@@ -6,11 +6,14 @@ import io
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tinygrad_mnist.cli.faults import FAILED, complain, told_in_a_sentence
+
+if TYPE_CHECKING:
+    from tinygrad_mnist.comparing import Report
 
 
 class Device(StrEnum):
@@ -71,7 +74,6 @@ def compare(
     from rich.console import Console
 
     from tinygrad_mnist import comparing, files
-    from tinygrad_mnist.comparing.table import tables, verdict
     from tinygrad_mnist.scripts import ScriptError
 
     with told_in_a_sentence():
@@ -88,14 +90,28 @@ def compare(
         except ScriptError as error:
             complain(error)
             raise typer.Exit(FAILED) from None
-        if isinstance(sys.stdout, io.TextIOWrapper):  # what the script printed may be anything
-            sys.stdout.reconfigure(errors="replace")
-        Console().print(*tables(report), sep="\n")
-        for sentence in verdict(report):
-            typer.echo(sentence)
+        _show(report)
         if json is not None:
-            with files.writing(json) as file:
-                file.write(report.as_json())
-            typer.echo(f"wrote {json}")
+            _write(report, json)
     if not report.equal:
         raise typer.Exit(FAILED)
+
+
+def _show(report: Report) -> None:
+    from rich.console import Console
+
+    from tinygrad_mnist.comparing.table import tables, verdict
+
+    if isinstance(sys.stdout, io.TextIOWrapper):  # what the script printed may be anything
+        sys.stdout.reconfigure(errors="replace")
+    Console().print(*tables(report), sep="\n")
+    for sentence in verdict(report):
+        typer.echo(sentence)
+
+
+def _write(report: Report, json: Path) -> None:
+    from tinygrad_mnist import files
+
+    with files.writing(json) as file:
+        file.write(report.as_json())
+    typer.echo(f"wrote {json}")

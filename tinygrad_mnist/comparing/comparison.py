@@ -70,14 +70,18 @@ def compare_script(
             for engine in ENGINES
         )
         _follow(report, theirs, ours, watch)
-        for side, process in zip(report.sides, (theirs, ours), strict=True):
-            if process.wait() != 0 or not side.ended:
-                side.error = side.error or f"its process ended with code {process.returncode}"
+        _note_ends(report, theirs, ours)
         texts = [_text(Path(folder) / f"{engine}.out") for engine in ENGINES]
         for side, engine in zip(report.sides, ENGINES, strict=True):
             side.stderr = _text(Path(folder) / f"{engine}.err")
     report.texts = compare_texts(*texts)
     return report
+
+
+def _note_ends(report: Report, *processes: subprocess.Popen[bytes]) -> None:
+    for side, process in zip(report.sides, processes, strict=True):
+        if process.wait() != 0 or not side.ended:
+            side.error = side.error or f"its process ended with code {process.returncode}"
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import io
 import os
 import warnings
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pickle import UnpicklingError
 from typing import IO, Any
 
@@ -59,6 +59,22 @@ def load(
     >>> model.load_state_dict(torch.load(file, weights_only=True))
     <All keys matched successfully>
     """
+    _check_trust(weights_only, pickle_module, pickle_load_args)
+    is_path = isinstance(f, str | os.PathLike)
+    if is_path and os.fspath(f).endswith(".safetensors"):  # type: ignore[arg-type]
+        from tinygrad_mnist.safetensors import load_file
+
+        return load_file(f, "cpu" if map_location is None else map_location)  # type: ignore[arg-type]
+    if mmap and not is_path:
+        raise ValueError("f must be a file path in order to use the mmap argument")
+    with _opened(f) as file:
+        return _read(file, _placing(map_location))
+
+
+def _check_trust(
+    weights_only: bool | None, pickle_module: Any, pickle_load_args: dict[str, Any]
+) -> None:
+    """Refuse what would run code from the file."""
     if weights_only is False:
         raise NotImplementedError(
             "torch.load(..., weights_only=False) would run code from the file, so it is not "
@@ -68,19 +84,14 @@ def load(
     if pickle_module is not None:
         raise RuntimeError("Can not safely load weights when explicit pickle_module is specified")
     if pickle_load_args:
-        warnings.warn("pickle_load_args only works if `weights_only=False`.", stacklevel=2)
-    is_path = isinstance(f, str | os.PathLike)
-    if is_path and os.fspath(f).endswith(".safetensors"):  # type: ignore[arg-type]
-        from tinygrad_mnist.safetensors import load_file
+        warnings.warn("pickle_load_args only works if `weights_only=False`.", stacklevel=3)
 
-        return load_file(f, "cpu" if map_location is None else map_location)  # type: ignore[arg-type]
-    if mmap and not is_path:
-        raise ValueError("f must be a file path in order to use the mmap argument")
-    if not is_path:
-        _check_readable(f)
-    opened: Any = open(f, "rb") if is_path else nullcontext(f)  # type: ignore[arg-type]  # noqa: SIM115
-    with opened as file:
-        return _read(file, _placing(map_location))
+
+def _opened(f: str | os.PathLike[str] | IO[bytes]) -> AbstractContextManager[IO[bytes]]:
+    if isinstance(f, str | os.PathLike):
+        return open(f, "rb")
+    _check_readable(f)
+    return nullcontext(f)
 
 
 def _check_readable(file: Any) -> None:

@@ -52,16 +52,19 @@ def save(
             "PyTorch reads too: leave out pickle_module, pickle_protocol and "
             "_use_new_zipfile_serialization"
         )
-    if not isinstance(f, str | os.PathLike):
-        _check_writable(f)
+    order = not _disable_byteorder_record
+    if isinstance(f, str | os.PathLike):
+        _save_at(Path(f), obj, order)
+        return
+    _check_writable(f)
+    pickler = Pickler()
+    _write(f, "archive", pickler.dump(obj), pickler.storages, order)
+    f.flush()
+
+
+def _save_at(path: Path, obj: object, order: bool) -> None:
     pickler = Pickler()
     content = pickler.dump(obj)
-    order = not _disable_byteorder_record
-    if not isinstance(f, str | os.PathLike):
-        _write(f, "archive", content, pickler.storages, order)
-        f.flush()
-        return
-    path = Path(f)
     folder = path.stem if path.stem.isascii() else "archive"
     try:
         with files.writing(path) as file:
