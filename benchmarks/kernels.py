@@ -131,9 +131,9 @@ def medians(contest: Contest, seconds: float) -> list[float]:
 
 def main() -> None:
     """Print one table for each dtype and batch size."""
-    parser = argparse.ArgumentParser(description="Time the kernels, one thread.")
-    parser.add_argument("--batch", type=int, nargs="+", default=[64])
-    parser.add_argument("--seconds", type=float, default=0.3, help="for each line")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.kernels", description=__doc__)
+    parser.add_argument("--batch", type=int, nargs="+", default=[64], help="default: 64")
+    parser.add_argument("--seconds", type=float, default=0.3, help="for each line: %(default)s")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     if not kernels.warm_up():
