@@ -40,10 +40,10 @@ class Guards:
 
     def hold(self) -> bool:
         """Whether nothing changed."""
-        identities: list[int] = []
+        found: list[Any] = []
         for source in self._sources:
-            identities.extend(map(id, source()))
-        return identities == self._identities or self._equal(self._now())
+            found += source()
+        return list(map(id, found)) == self._identities or self._equal(found)
 
     def _now(self) -> list[Any]:
         return [found for source in self._sources for found in source()]

@@ -82,8 +82,12 @@ class Entry:
         self.checked: list[int] = []
         """The arrays besides arguments that were found to fit, by identity."""
         self.written = sorted({target.position for target, _ in self.traced.writes})
+        self.owners: set[int] = set()
+        """Whose memory is written, by identity, where no argument is."""
+        self.others = [] if self.built is None else self.built.source.others
+        self.shapes = [(value.shape, value.dtype) for value in self.traced.results]
 
-    def arrays(self, arguments: Arguments) -> list[Array] | None:
+    def arrays(self, tensors: list[Any]) -> list[Array] | None:
         """The arrays of a call like the traced one; None for a call that is not."""
         if not self.reached.guards.hold():
             return None
@@ -91,7 +95,7 @@ class Entry:
             record = leaf._record
             if record is None or (record.grad is not None) is not present:
                 return None
-        found = [find(arguments)._array for find in self.finders]
+        found = [tensor._array for tensor in tensors]
         for position in self.scattered:
             found[position] = np.ascontiguousarray(found[position])
         kept = list(map(id, found[self.arguments :]))
@@ -99,16 +103,17 @@ class Entry:
             if not all(map(_fits, self.traced.inputs, found)):
                 return None
             self.checked = kept
+            self.owners = {_owner(found[position]) for position in self.written}
         return None if self.written and self._overlap(found) else found
 
     def _overlap(self, arrays: list[Array]) -> bool:
         """Whether an argument shares memory with another array, and one of them is written."""
-        owners = [array if array.base is None else array.base for array in arrays]
-        for first in range(self.arguments):
-            for second in self.written:
-                if first != second and owners[first] is owners[second]:
-                    return True
-        return False
+        given = [_owner(array) for array in arrays[: self.arguments]]
+        if self.written[0] >= self.arguments:
+            return not self.owners.isdisjoint(given)
+        owners = [_owner(array) for array in arrays]
+        pairs = [(n, written) for n in range(self.arguments) for written in self.written]
+        return any(n != written and owners[n] == owners[written] for n, written in pairs)
 
     def numbers_now(self, arguments: Arguments) -> Array | None:
         """The program's numbers for this call; None where it cannot follow those from outside."""
@@ -146,7 +151,11 @@ class Entry:
 
     def run(self, arguments: Arguments) -> tuple[bool, Any]:
         """Run the program: whether it could, and what the function returns."""
-        inputs = self.arrays(arguments)
+        try:
+            tensors = [find(arguments) for find in self.finders]
+            inputs = self.arrays(tensors)
+        except AttributeError:  # a gradient that was there is gone
+            return False, None
         if inputs is None:
             return False, None
         numbers = None if self.built is None else self.numbers_now(arguments)
@@ -159,17 +168,15 @@ class Entry:
                 return False, None
             generator = default_generator.get_state() if self.draws else None
             drawn = {value: draw(value) for value in self.draws}
-            others = [
-                drawn[v] if isinstance(v, Draw) else v.array for v in self.built.source.others
-            ]
-            made = [np.empty(v.shape, v.dtype) for v in self.traced.results]
+            others = [drawn[v] if isinstance(v, Draw) else v.array for v in self.others]
+            made = [np.empty(*shape) for shape in self.shapes]
             if self.built.function(*inputs, *others, numbers, *made) >= 0:
                 if generator is not None:
                     default_generator.set_state(generator)
                 return False, None
             found = dict(zip(self.traced.results, made, strict=True))
         for position in self.written:
-            self.finders[position](arguments)._counter[0] += 1
+            tensors[position]._counter[0] += 1
         for leaf, value in self.grads:
             leaf_record(leaf).grad = None if value is None else wrap(found[value])
         return True, _filled(self.returned, found, arguments)
@@ -189,6 +196,11 @@ def _fits(given: Value, array: Array) -> bool:
     """Whether an array can be what the program takes."""
     alike = array.shape == given.shape and array.dtype == given.dtype
     return bool(alike and array.flags.c_contiguous)
+
+
+def _owner(array: Array) -> int:
+    """The identity of what owns an array's memory."""
+    return id(array) if array.base is None else id(array.base)
 
 
 def draw(value: Draw) -> Array:

@@ -45,7 +45,7 @@ def _constant(tensor: TensorBase) -> Finder:
 
 
 def _grad_of(leaf: Any) -> Finder:
-    return lambda arguments: leaf_record(leaf).grad
+    return lambda arguments: leaf._record.grad
 
 
 def _tensors_in(args: Any, names: Sequence[str], path: tuple[int, ...] = ()) -> list[Any]:
