@@ -181,7 +181,6 @@ TYPES = lines("""
     x = torch.ones(2) ; x.to(torch.float32, non_blocking=True) is x
     torch.ones(2).to("float32")
     torch.ones(2).to("bad:x")
-    torch.ones(2).to(3)
     x = torch.tensor([1.7, -1.7]) ; x.int(), x.long(), x.bool(), x.double(), x.float()
     torch.tensor([1.7, 200.5]).byte(), torch.tensor([True, False]).float()
     torch.tensor([2, 0]).bool()
@@ -297,7 +296,6 @@ DEVICES = lines("""
     torch.device("foo")
     torch.device("cuda:x")
     torch.device("")
-    torch.device(3)
     torch.device("cpu", "a")
     torch.cuda.is_available(), torch.cuda.device_count(), torch.get_default_device()
     torch.set_default_device("cpu")

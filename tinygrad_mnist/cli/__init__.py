@@ -19,13 +19,30 @@ def main() -> None:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # it was closed before the program began
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
+    code = _run()
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        if not code:
+            sys.stderr.write(f"error: {error}\n")
+        # What is left in the buffer goes nowhere, or Python would fail on it once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = code or FAILED
+    raise SystemExit(code)
+
+
+def _run() -> int | str | None:
+    """Runs the command, and returns its exit code."""
     try:
         from tinygrad_mnist.cli.app import app
 
         app()
+    except SystemExit as end:
+        return end.code
     except OSError as error:
         sys.stderr.write(f"error: {error}\n")
-        raise SystemExit(FAILED) from None
+        return FAILED
     except KeyboardInterrupt:
         sys.stderr.write("stopped\n")
-        raise SystemExit(INTERRUPTED) from None
+        return INTERRUPTED
+    return 0

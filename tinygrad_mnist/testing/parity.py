@@ -212,11 +212,17 @@ def _seed() -> int:
 
 def _compare_errors(found: Comparison, ours: Exception | None, theirs: Exception | None) -> None:
     if isinstance(ours, _class(theirs)) and theirs is not None:
-        if isinstance(theirs, NameError | AttributeError):
+        if isinstance(theirs, NameError | AttributeError) and _is_of_an_engine(theirs):
             raise theirs
         found.raised = type(theirs).__name__
         return
     found.facts.append(Difference("error", "", _error_text(ours), _error_text(theirs), np.inf, 0.0))
+
+
+def _is_of_an_engine(error: NameError | AttributeError) -> bool:
+    """Whether the name was looked for in the function or in a tensor, not in a wrong argument."""
+    looked_in = type(getattr(error, "obj", None))
+    return isinstance(error, NameError) or looked_in.__module__.partition(".")[0] == "torch"
 
 
 def _class(error: Exception | None) -> type[Any]:
