@@ -6,6 +6,8 @@ import os
 from typing import Any
 
 _limits: Any = None
+_number: int | None = None
+"""What `set_num_threads` was last told."""
 
 
 def get_num_threads() -> int:
@@ -21,7 +23,7 @@ def set_num_threads(number: int) -> None:
 
     Raises RuntimeError unless `number` is a positive int.
     """
-    global _limits
+    global _limits, _number
     from threadpoolctl import threadpool_limits
 
     if not isinstance(number, int) or isinstance(number, bool):
@@ -29,3 +31,10 @@ def set_num_threads(number: int) -> None:
     if number <= 0:
         raise RuntimeError("set_num_threads expects a positive integer")
     _limits = threadpool_limits(number, user_api="blas")
+    _number = number
+
+
+def limit_again() -> None:
+    """Hold a BLAS that was loaded since to the number that `set_num_threads` was told."""
+    if _number is not None:
+        set_num_threads(_number)

@@ -1,5 +1,7 @@
 """What `compile` promises besides speed: nothing frozen, nothing hidden, errors with a line."""
 
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -389,3 +391,13 @@ def test_tensors_that_do_not_lie_in_one_piece(traces):
         change(x)
     change(x)
     assert x.tolist() == [[2.0] * 4] * 3
+
+
+def test_threads_are_limited_in_the_blas_of_compiled_code_too():
+    program = (
+        "import tinygrad_mnist as t; t.set_num_threads(1); "
+        "t.compile(lambda x: x @ x)(t.ones(9, 9)); "
+        "from threadpoolctl import threadpool_info; "
+        "assert {p['num_threads'] for p in threadpool_info() if p['user_api'] == 'blas'} == {1}"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)

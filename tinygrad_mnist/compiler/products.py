@@ -9,10 +9,14 @@ from typing import Any
 
 import numba
 import numpy as np
+import scipy.linalg.cython_blas  # noqa: F401  (what np.dot calls in compiled code)
 
+from tinygrad_mnist import threads
 from tinygrad_mnist.kernels.loops import products as blocks
 
 Array = np.ndarray[Any, Any]
+
+threads.limit_again()
 
 _part = numba.njit(error_model="numpy", fastmath={"contract", "reassoc"})
 
