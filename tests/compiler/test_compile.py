@@ -401,3 +401,25 @@ def test_threads_are_limited_in_the_blas_of_compiled_code_too():
         "assert {p['num_threads'] for p in threadpool_info() if p['user_api'] == 'blas'} == {1}"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_floats_in_containers_and_arrays_are_not_frozen():
+    step = torch.compile(lambda x, factors: x * factors[0])
+    assert [step(torch.ones(1), (f,)).item() for f in (2.0, 3.0, 2.0)] == [2, 3, 2]
+    assert [step(torch.ones(1), {0: f}).item() for f in (2.0, 3.0)] == [2, 3]
+    values = np.ones(2, np.float32)
+    for make in (torch.from_numpy, torch.tensor, torch.as_tensor):
+        with pytest.raises(TraceError, match="comes from outside"):
+            torch.compile(lambda x, make=make: x + make(values))(torch.ones(2))
+
+
+def test_memory_that_another_parameter_takes_over_is_looked_at():
+    w = torch.ones(2000, requires_grad=True)
+
+    @torch.compile
+    def total():
+        return w.detach().sum()
+
+    for size in (2000, 2000, 10, 2000, 10, 10):
+        w.data = torch.ones(size)
+        assert total().item() == size

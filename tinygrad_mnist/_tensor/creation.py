@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist import dtypes
+from tinygrad_mnist.ops import casting
 from tinygrad_mnist.ops.arguments import check_tensors
-from tinygrad_mnist.ops.casting import constant
 from tinygrad_mnist.record import OBSERVERS, Array, TensorBase, report, wrap
 
 from .nested_data import carried, read_data
@@ -25,13 +25,16 @@ def _made(array: Array) -> Tensor:
     """A tensor of numbers that no operation computed."""
     made = wrap(array)
     if OBSERVERS:
-        report(constant, (), {}, made)
+        report(casting.constant, (), {}, made)
     return made
 
 
-def finish(array: Array, requires_grad: bool) -> Tensor:
-    """The tensor that holds `array`; RuntimeError if it cannot require the gradient asked for."""
-    made = _made(array)
+def finish(array: Array, requires_grad: bool, constant: bool = True) -> Tensor:
+    """The tensor that holds `array`; RuntimeError if it cannot require the gradient asked for.
+
+    `constant`: its numbers came from Python, not from another array.
+    """
+    made = _made(array) if constant else wrap(array)
     if not requires_grad:
         return made
     if array.dtype.kind != "f":
@@ -70,7 +73,8 @@ def tensor(
     array = read_data(data, read_dtype("tensor", dtype))
     given = data._array if isinstance(data, TensorBase) else data
     shared = isinstance(given, np.ndarray) and np.may_share_memory(array, given)
-    return finish(array.copy(order="K") if shared else array, requires_grad)
+    own = array.copy(order="K") if shared else array
+    return finish(own, requires_grad, constant=not isinstance(given, np.ndarray))
 
 
 def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
@@ -84,7 +88,8 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     kind = read_dtype("as_tensor", dtype)
     if isinstance(data, TensorBase):
         return data if kind is None else data.to(kind)  # type: ignore[attr-defined]
-    return _made(read_data(data, kind))
+    made = read_data(data, kind)
+    return wrap(made) if isinstance(data, np.ndarray) else _made(made)
 
 
 def asarray(
@@ -133,7 +138,7 @@ def from_numpy(ndarray: Array) -> Tensor:
     """
     if not isinstance(ndarray, np.ndarray):
         raise TypeError(f"expected np.ndarray (got {type_name(ndarray)})")
-    return _made(carried(ndarray))
+    return wrap(carried(ndarray))
 
 
 def frombuffer(
@@ -277,7 +282,7 @@ def _like(
     if not input._array.flags.c_contiguous:
         made._array = np.full_like(input._array, value, made._array.dtype, order="K")
         if OBSERVERS:
-            report(constant, (), {}, made)
+            report(casting.constant, (), {}, made)
     return made
 
 

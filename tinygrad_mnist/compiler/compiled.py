@@ -52,7 +52,11 @@ class Compiled:
                 return self.function(*args, **kwargs)
             args = bound.args
         key = _key(args)
-        if key in self._uncompiled:
+        try:
+            uncompiled = key in self._uncompiled
+        except TypeError:  # an argument that may change unseen: an array, a dict
+            uncompiled = True
+        if uncompiled:
             return self.function(*args)
         entries = self._entries.setdefault(key, [])
         for entry in [] if self.check else entries:
@@ -159,8 +163,8 @@ def compile(
     return Compiled(model, constants, check)
 
 
-def _key(args: Arguments) -> Any:
-    """What two calls must have in common to share a program."""
+def _key(args: Arguments, nested: bool = False) -> Any:
+    """What two calls must have in common to share a program; floats in containers with them."""
     parts: list[Any] = [state.grad_enabled]
     seen: list[Any] = []
     for given in args:
@@ -171,8 +175,8 @@ def _key(args: Arguments) -> Any:
             leaf = None if record is None else (record.primitive is None, record.grad is None)
             parts.append((array.shape, array.dtype.char, leaf, same, array.flags.c_contiguous))
         elif isinstance(given, tuple | list):
-            parts.append((type(given), _key(tuple(given))))
-        elif type(given) is float:
+            parts.append((type(given), _key(tuple(given), nested=True)))
+        elif type(given) is float and not nested:
             parts.append(float)
         else:
             parts.append((type(given), given))

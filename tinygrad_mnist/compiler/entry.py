@@ -21,7 +21,7 @@ from .source import literal
 from .writer import Unsupported
 
 Arguments = tuple[Any, ...]
-Finder = Callable[[Arguments], TensorBase]
+Finder = Callable[[Arguments], Any]
 """Finds a tensor, given the arguments of a call."""
 
 
@@ -79,8 +79,9 @@ class Entry:
             ]
         self.values = [leaf.value for leaf in self.leaves]
         self.conditions = [condition for leaf in self.leaves for condition in leaf.conditions]
-        self.checked: list[int] = []
-        """The arrays besides arguments that were found to fit, by identity."""
+        self.checked: list[Array] = []
+        """The arrays besides arguments that were found to fit; kept, so that none takes the
+        place of another in memory unseen."""
         self.written = sorted({target.position for target, _ in self.traced.writes})
         self.owners: set[int] = set()
         """Whose memory is written, by identity, where no argument is."""
@@ -98,8 +99,8 @@ class Entry:
         found = [tensor._array for tensor in tensors]
         for position in self.scattered:
             found[position] = np.ascontiguousarray(found[position])
-        kept = list(map(id, found[self.arguments :]))
-        if kept != self.checked:
+        kept = found[self.arguments :]
+        if list(map(id, kept)) != list(map(id, self.checked)):
             if not all(map(_fits, self.traced.inputs, found)):
                 return None
             self.checked = kept

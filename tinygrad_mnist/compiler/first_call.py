@@ -29,7 +29,7 @@ def _argument(path: tuple[int, ...]) -> Finder:
     first, *rest = path
     if not rest:
         return lambda arguments: arguments[first]
-    return lambda arguments: functools.reduce(lambda part, n: part[n], path, arguments)  # type: ignore[return-value]
+    return lambda arguments: functools.reduce(lambda part, n: part[n], path, arguments)
 
 
 def _setting(settings: dict[str, Any], key: str) -> Callable[[Arguments], Any]:
