@@ -1,14 +1,13 @@
 """What a function reaches besides its arguments: parameters, buffers, optimisers, numbers.
 
 Found once by looking through closures, the globals that the code names, modules, optimisers and
-containers. What was found is remembered as guards: lists of objects that must stay the same ones.
+containers. Where it was found is guarded: the same objects must lie there at each call.
 """
 
 from __future__ import annotations
 
 import functools
 import types
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,46 +19,10 @@ from tinygrad_mnist.optim.lr_scheduler import LRScheduler
 from tinygrad_mnist.record import TensorBase
 from tinygrad_mnist.views import current_record
 
+from .guards import PLAIN, Guards, content
+
 _PACKAGE = __name__.partition(".")[0]
-_PLAIN = (bool, int, float, str, bytes, type(None), np.generic)
 _OPAQUE = (type, types.ModuleType, types.BuiltinFunctionType, np.ndarray, np.dtype)
-
-
-class Guards:
-    """Objects that must be the same ones, or equal numbers, for a program to hold."""
-
-    def __init__(self) -> None:
-        self._sources: list[Callable[[], Iterable[Any]]] = []
-        self._objects: list[Any] = []
-        self._identities: list[int] = []
-
-    def add(self, source: Callable[[], Iterable[Any]]) -> None:
-        """Watch what `source` gives."""
-        self._sources.append(source)
-        self._take(self._now())
-
-    def hold(self) -> bool:
-        """Whether nothing changed."""
-        found: list[Any] = []
-        for source in self._sources:
-            found += source()
-        return list(map(id, found)) == self._identities or self._equal(found)
-
-    def _now(self) -> list[Any]:
-        return [found for source in self._sources for found in source()]
-
-    def _take(self, objects: list[Any]) -> None:
-        self._objects = objects
-        self._identities = list(map(id, objects))
-
-    def _equal(self, now: list[Any]) -> bool:
-        if len(now) != len(self._objects):
-            return False
-        for a, b in zip(now, self._objects, strict=True):
-            if a is not b and not (type(a) is type(b) and isinstance(a, _PLAIN) and a == b):
-                return False
-        self._take(now)
-        return True
 
 
 @dataclass
@@ -79,7 +42,7 @@ class Reached:
 
     def look(self, name: str, found: Any, owned: bool = False) -> None:
         """Look through an object, once; `owned` by a module or an optimiser."""
-        if isinstance(found, (*_PLAIN, *_OPAQUE)) or id(found) in self._seen:
+        if isinstance(found, (*PLAIN, *_OPAQUE)) or id(found) in self._seen:
             return
         self._seen[id(found)] = found
         if isinstance(found, TensorBase):
@@ -89,7 +52,7 @@ class Reached:
             self._look_into(name, found, owned)
         elif isinstance(found, list | tuple | set):
             if isinstance(found, list):
-                self.guards.add(lambda: found)
+                self.guards.watch_list(found)
             for position, part in enumerate(found):
                 self.look(f"{name}_{position}", part, owned)
         elif isinstance(found, types.MethodType):
@@ -117,7 +80,7 @@ class Reached:
         return name
 
     def _look_into(self, name: str, found: dict[Any, Any], owned: bool = False) -> None:
-        self.guards.add(found.values)
+        self.guards.watch_dict(found)
         for key, part in list(found.items()):
             label = key if isinstance(key, str) else "state"
             self.look(f"{name}_{label}" if name else label, part, owned)
@@ -125,14 +88,14 @@ class Reached:
     def _look_at_function(self, function: types.FunctionType) -> None:
         cells = function.__closure__ or ()
         if cells:
-            self.guards.add(lambda: _contents(cells))
+            self.guards.watch_cells(cells)
         for name, cell in zip(function.__code__.co_freevars, cells, strict=True):
-            self.look(name, _content(cell))
+            self.look(name, content(cell))
         if (function.__module__ or "").startswith(f"{_PACKAGE}."):
             return
         names = [n for n in sorted(_names(function.__code__)) if n in function.__globals__]
         values = function.__globals__
-        self.guards.add(lambda: [values.get(name) for name in names])
+        self.guards.watch_names(values, names)
         for name in names:
             self.look(name, values[name])
         self.look("default", list(function.__defaults__ or ()))
@@ -140,8 +103,8 @@ class Reached:
     def _look_at_module(self, name: str, module: Module) -> None:
         for part in (module._parameters, module._buffers):
             self._look_into(name, part, owned=True)
-        self.guards.add(vars(module).values)
-        self.guards.add(module._modules.values)
+        self.guards.watch_dict(vars(module))
+        self.guards.watch_dict(module._modules)
         for child_name, child in module._modules.items():
             self.look(f"{name}_{child_name}", child)
         for key, value in vars(module).items():
@@ -152,35 +115,16 @@ class Reached:
         for group in optimizer.param_groups:
             floats = [key for key, value in group.items() if type(value) is float]
             self.settings += [(group, key) for key in floats]
-            self.guards.add(_others(group, floats))
+            self.guards.watch_dict(group, without=floats)
             self.look(f"{name}_param", group["params"], owned=True)
-        self.guards.add(lambda: [*optimizer.state.values()])
+        self.guards.watch_dict(optimizer.state)
         for state in list(optimizer.state.values()):
             self._look_into(name, state, owned=True)
-
-
-def _others(group: dict[str, Any], floats: list[str]) -> Callable[[], list[Any]]:
-    """Reads what a parameter group holds besides these."""
-    return lambda: [value for key, value in group.items() if key not in floats]
 
 
 def _is_users(kind: type) -> bool:
     """Whether a class is the user's, or one that holds data by name."""
     return not kind.__module__.startswith(_PACKAGE) or hasattr(kind, "__dataclass_fields__")
-
-
-def _contents(cells: tuple[types.CellType, ...]) -> list[Any]:
-    try:
-        return [cell.cell_contents for cell in cells]
-    except ValueError:
-        return [_content(cell) for cell in cells]
-
-
-def _content(cell: types.CellType) -> Any:
-    try:
-        return cell.cell_contents
-    except ValueError:  # a name that has no value yet
-        return None
 
 
 def _names(code: types.CodeType) -> set[str]:

@@ -19,6 +19,7 @@ from .program import Constant, Program
 Tensor = Any
 
 
+_NEW: list[Entry] = []
 _MOST_ENTRIES = 8
 """How many programs are kept for calls of one kind, the newest first."""
 
@@ -38,8 +39,8 @@ class Compiled:
         self.constants = list(constants)
         self.check = check
         self._signature = inspect.signature(function)
-        self._entries: dict[Any, list[Entry]] = {}
-        self._uncompiled: set[Any] = set()
+        self._entries: dict[Any, list[Entry] | None] = {}
+        """The programs for calls of a kind, the newest first; None where they run uncompiled."""
         self._newest: Entry | None = None
         self._lock = threading.RLock()
 
@@ -53,24 +54,24 @@ class Compiled:
             args = bound.args
         key = _key(args)
         try:
-            uncompiled = key in self._uncompiled
+            entries = self._entries.get(key, _NEW)
         except TypeError:  # an argument that may change unseen: an array, a dict
-            uncompiled = True
-        if uncompiled:
+            entries = None
+        if entries is None:
             return self.function(*args)
-        entries = self._entries.setdefault(key, [])
-        for entry in [] if self.check else entries:
-            done, result = entry.run(args)
-            if done:
-                return result
+        if not self.check:
+            for entry in entries:
+                done, result = entry.run(args)
+                if done:
+                    return result
         with self._lock:
             return self._trace(key, entries, args)
 
-    def _trace(self, key: Any, entries: list[Entry], args: Arguments) -> Any:
+    def _trace(self, key: Any, entries: Sequence[Entry], args: Arguments) -> Any:
         """Call the function for real, and keep what it did for calls like this one."""
         result, traced = trace_call(self.function, self.constants, args)
         if traced is None:
-            self._uncompiled.add(key)
+            self._entries[key] = None
             return result
         if self.check and entries:
             _compare(entries[0], traced)
@@ -166,14 +167,13 @@ def compile(
 def _key(args: Arguments, nested: bool = False) -> Any:
     """What two calls must have in common to share a program; floats in containers with them."""
     parts: list[Any] = [state.grad_enabled]
-    seen: list[Any] = []
+    seen: dict[int, int] = {}
     for given in args:
         if isinstance(given, TensorBase):
             array, record = given._array, given._record
-            same = next((n for n, other in enumerate(seen) if other is array), -1)
-            seen.append(array)
-            leaf = None if record is None else (record.primitive is None, record.grad is None)
-            parts.append((array.shape, array.dtype.char, leaf, same, array.flags.c_contiguous))
+            first = seen.setdefault(id(array), len(seen))
+            leaf = record and (record.primitive is None, record.grad is None)
+            parts += array.shape, array.dtype.char, leaf, first, array.flags.c_contiguous
         elif isinstance(given, tuple | list):
             parts.append((type(given), _key(tuple(given), nested=True)))
         elif type(given) is float and not nested:

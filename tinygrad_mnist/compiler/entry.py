@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -100,18 +101,22 @@ class Entry:
         for position in self.scattered:
             found[position] = np.ascontiguousarray(found[position])
         kept = found[self.arguments :]
-        if list(map(id, kept)) != list(map(id, self.checked)):
+        if len(kept) != len(self.checked) or any(map(operator.is_not, kept, self.checked)):
             if not all(map(_fits, self.traced.inputs, found)):
                 return None
             self.checked = kept
             self.owners = {_owner(found[position]) for position in self.written}
-        return None if self.written and self._overlap(found) else found
+        if not self.written:
+            return found
+        if self.written[0] < self.arguments:
+            return None if self._overlap(found) else found
+        for array in found[: self.arguments]:
+            if _owner(array) in self.owners:
+                return None
+        return found
 
     def _overlap(self, arrays: list[Array]) -> bool:
         """Whether an argument shares memory with another array, and one of them is written."""
-        given = [_owner(array) for array in arrays[: self.arguments]]
-        if self.written[0] >= self.arguments:
-            return not self.owners.isdisjoint(given)
         owners = [_owner(array) for array in arrays]
         pairs = [(n, written) for n in range(self.arguments) for written in self.written]
         return any(n != written and owners[n] == owners[written] for n, written in pairs)
@@ -159,30 +164,37 @@ class Entry:
             return False, None
         if inputs is None:
             return False, None
-        numbers = None if self.built is None else self.numbers_now(arguments)
-        if self.built is None:
-            if [leaf.read(arguments) for leaf in self.leaves] != self.values:
-                return False, None
-            found = self._replayed(inputs)
-        else:
-            if numbers is None:
-                return False, None
-            generator = default_generator.get_state() if self.draws else None
-            drawn = {value: draw(value) for value in self.draws}
-            others = [drawn[v] if isinstance(v, Draw) else v.array for v in self.others]
-            made = [np.empty(*shape) for shape in self.shapes]
-            if self.built.function(*inputs, *others, numbers, *made) >= 0:
-                if generator is not None:
-                    default_generator.set_state(generator)
-                return False, None
-            found = dict(zip(self.traced.results, made, strict=True))
+        compute = self._replayed if self.built is None else self._computed
+        found = compute(inputs, arguments)
+        if found is None:
+            return False, None
         for position in self.written:
             tensors[position]._counter[0] += 1
         for leaf, value in self.grads:
             leaf_record(leaf).grad = None if value is None else wrap(found[value])
         return True, _filled(self.returned, found, arguments)
 
-    def _replayed(self, inputs: list[Array]) -> dict[Value, Any]:
+    def _computed(self, inputs: list[Array], arguments: Arguments) -> dict[Value, Any] | None:
+        """The results of the compiled function; None where it is not for these arguments."""
+        assert self.built is not None
+        numbers = self.numbers_now(arguments)
+        if numbers is None:
+            return None
+        generator = default_generator.get_state() if self.draws else None
+        if self.others or self.draws:
+            drawn = {value: draw(value) for value in self.draws}
+            inputs += [drawn[v] if isinstance(v, Draw) else v.array for v in self.others]
+        made = [np.empty(shape, dtype) for shape, dtype in self.shapes]
+        if self.built.function(*inputs, numbers, *made) < 0:
+            return dict(zip(self.traced.results, made, strict=True))
+        if generator is not None:
+            default_generator.set_state(generator)
+        return None
+
+    def _replayed(self, inputs: list[Array], arguments: Arguments) -> dict[Value, Any] | None:
+        """The results, computed instruction by instruction, where the numbers are the same."""
+        if [leaf.read(arguments) for leaf in self.leaves] != self.values:
+            return None
         known: dict[Value, Any] = dict(zip(self.traced.inputs, inputs, strict=True))
         known |= {constant: constant.array for constant in self.traced.read(Constant)}
         known |= {value: draw(value) for value in self.draws}
@@ -201,7 +213,8 @@ def _fits(given: Value, array: Array) -> bool:
 
 def _owner(array: Array) -> int:
     """The identity of what owns an array's memory."""
-    return id(array) if array.base is None else id(array.base)
+    base = array.base
+    return id(array if base is None else base)
 
 
 def draw(value: Draw) -> Array:
