@@ -16,7 +16,10 @@ def read_options(
     """The options of a rung whose own choices are given as defaults."""
     parser = argparse.ArgumentParser(description=description)
     add = parser.add_argument
-    add("--device", choices=("cpu", "cuda"), default="cpu", help="default: %(default)s")
+    devices = ("cpu", "cuda", "auto")
+    add(
+        "--device", choices=devices, default="cpu", help="auto: cuda if there; default: %(default)s"
+    )
     add("--epochs", type=int, default=epochs, help="default: %(default)s")
     add("--seed", type=int, default=0, help="default: %(default)s")
     add("--data", default="auto", metavar="WHERE", help="auto, a folder of MNIST, or an .npz file")
@@ -26,6 +29,8 @@ def read_options(
         value = getattr(options, name)
         if value is not None and value < 1:
             parser.error(f"--{name}: expected an integer from 1 on, got {value}")
+    if options.device == "auto":
+        options.device = "cuda" if torch.cuda.is_available() else "cpu"
     if options.device == "cuda" and not torch.cuda.is_available():
         parser.error("--device cuda: no CUDA device is found; use --device cpu")
     return options

@@ -89,6 +89,33 @@ def test_texts(theirs, ours, rounded, different):
     assert (texts.first is None) == (not rounded and not different)
 
 
+ROW = "[0.1111, 0.2222, 0.3333, 0.4444, 0.5555, 0.6666"
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        ("tensor([1.0000], device='cuda:0')", "tensor([1.0001])"),
+        (
+            "tensor(1., device='cuda:0', grad_fn=<AddBackward0>)",
+            "tensor(1., grad_fn=<AddBackward0>)",
+        ),
+        (
+            f"tensor({ROW}], device='cuda:0',\n       grad_fn=<MulBackward0>)",
+            f"tensor({ROW}], grad_fn=<MulBackward0>)",
+        ),
+        (f"tensor({ROW}, 0.7777],\n       device='cuda:0')\n", f"tensor({ROW}, 0.7777])\n"),
+        ("Using cuda device", "Using cpu device"),
+        ("cuda:0 device(type='cuda', index=0)", "cpu device(type='cpu')"),
+        ("device(type='cuda')", "device(type='cpu')"),
+    ],
+)
+def test_texts_of_a_gpu(theirs, ours):
+    assert compare_texts(theirs, ours, gpu=True).equal
+    assert not compare_texts(theirs, ours).equal
+    assert not compare_texts(theirs, ours.replace("e", "a", 1), gpu=True).equal
+
+
 def operation(name, *values, place="here", number=0):
     return Operation(name, (len(values),), place, array(*values), number)
 

@@ -71,10 +71,10 @@ def compare_script(
         )
         _follow(report, theirs, ours, watch)
         _note_ends(report, theirs, ours)
-        texts = [_text(Path(folder) / f"{engine}.out") for engine in ENGINES]
+        printed = [_text(Path(folder) / f"{engine}.out") for engine in ENGINES]
         for side, engine in zip(report.sides, ENGINES, strict=True):
             side.stderr = _text(Path(folder) / f"{engine}.err")
-    report.texts = compare_texts(*texts)
+    report.texts = compare_texts(printed[0], printed[1], gpu=device != "cpu")
     return report
 
 

@@ -110,6 +110,7 @@ class Recorder:
         if self._overlooked(sys._getframe(1)):
             original(tensors, *arguments, **named)
             return
+        self.engine.wait()
         self._clock.stop()
         roots = list(tensors) if isinstance(tensors, Sequence) else [tensors]
         tensor_roots = [root for root in roots if self.engine.is_tensor(root)]

@@ -59,8 +59,8 @@ def verdict(report: Report) -> list[str]:
         if side.error is not None:
             said.append(f"{name} ended with an error{_at(side.place)}: {side.error}")
     said += report.odd
-    asked_for = report.settings["device"]
-    if asked_for != "cpu" and not any(asked_for in name for name in report.sides[0].devices):
+    asked_for, found = report.settings["device"], report.sides[0].devices
+    if asked_for != "cpu" and found and not any(asked_for in name for name in found):
         said.append(f"PyTorch computed on the CPU: the script does not ask for {asked_for}")
     operation = report.operations.first
     if operation is not None:

@@ -9,6 +9,9 @@ __all__ = ["Texts", "compare_texts"]
 
 _NUMBER = re.compile(r"(?<![\w.])[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?![\w])")
 _ADDRESS = re.compile(r"0x[0-9a-f]+")
+_DEVICE = re.compile(r",\s+device='cuda:\d+'")
+_SUFFIX = re.compile(r",\n +(?=(?:dtype|grad_fn|layout|requires_grad|size)=)")
+_GPU = re.compile(r"\bcuda(?::\d+\b|(')(?:, index=\d+)|\b)")
 _CLASS = re.compile(r"<class '(?:torch|tinygrad_mnist)(?:\.\w+)*\.(\w+)'>")
 
 
@@ -31,12 +34,18 @@ class Texts:
         return not self.different
 
 
-def compare_texts(theirs: str, ours: str) -> Texts:
+def compare_texts(theirs: str, ours: str, gpu: bool = False) -> Texts:
     r"""Compare what was printed. Addresses of objects, and the files of classes, do not count.
+
+    Where PyTorch had a `gpu`, neither does its name, nor where it moved the end of a tensor to.
 
     >>> compare_texts("loss 0.3120\n", "loss 0.3121\n").rounded
     (1,)
+    >>> compare_texts("tensor([1.], device='cuda:0')", "tensor([1.])", gpu=True).equal
+    True
     """
+    if gpu:
+        theirs, ours = _on_the_cpu(theirs), _on_the_cpu(ours)
     a, b = theirs.splitlines(), ours.splitlines()
     rounded: list[int] = []
     different: list[int] = []
@@ -50,6 +59,11 @@ def compare_texts(theirs: str, ours: str) -> Texts:
         if first is None:
             first = (number, pair[0], pair[1])
     return Texts((len(a), len(b)), tuple(rounded), tuple(different), first)
+
+
+def _on_the_cpu(text: str) -> str:
+    """The text with tensors on one line where only what follows their numbers made it two."""
+    return _GPU.sub(r"cpu\1", _SUFFIX.sub(", ", _DEVICE.sub("", text)))
 
 
 def _same_but_last_digits(one: str, other: str) -> bool:

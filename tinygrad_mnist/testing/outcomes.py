@@ -130,7 +130,8 @@ class _Directions:
     def __call__(self, tensor: Any, purpose: int, position: int) -> Any:
         random = np.random.default_rng([self.seed, purpose, position])
         drawn = random.standard_normal(tuple(tensor.shape)).astype(_numbers(tensor).dtype)
-        return self.engine.from_numpy(np.asarray(np.abs(drawn) if self.absolute else drawn))
+        drawn = np.asarray(np.abs(drawn) if self.absolute else drawn)
+        return self.engine.from_numpy(drawn).to(tensor.device)
 
 
 def _differentiate(

@@ -106,13 +106,14 @@ def assert_parity(
     """Raise ParityError unless `fn` on this engine does what `torch_fn` does on PyTorch.
 
     `inputs` are NumPy arrays, tensors of either engine, and whatever else the functions take; both
-    are called with tensors of their own engine, of equal numbers, dtypes and strides. An array of
-    floating point requires a gradient, a tensor where it says so. Compared are the results, their
-    shapes and dtypes, whether they require a gradient; what became of the inputs; the gradients of
-    every input, for random gradients from above (`gradients=False` leaves them out); with
-    `second_order`, the gradients of the gradients; the classes of warnings that only `fn` gives;
-    and, where either raises, the class of the error: what catches PyTorch's must catch ours. A
-    name that neither knows (NameError, AttributeError) is the caller's slip, and raised.
+    are called with tensors of their own engine, of equal numbers, dtypes and strides; PyTorch's lie
+    on a GPU where those given do. An array of floating point requires a gradient, a tensor where
+    it says so. Compared are the results, their shapes and dtypes, whether they require a gradient;
+    what became of the inputs; the gradients of every input, for random gradients from above
+    (`gradients=False` leaves them out); with `second_order`, the gradients of the gradients; the
+    classes of warnings that only `fn` gives; and, where either raises, the class of the error:
+    what catches PyTorch's must catch ours. A name that neither knows (NameError, AttributeError)
+    is the caller's slip, and raised.
 
     Numbers may differ by `ulp` units in the last place, gradients by `gradient_ulp` (twice `ulp`
     unless given), gradients of gradients by `second_order_ulp` of the largest number in sight, and
@@ -329,7 +330,7 @@ def _broadcast_scales(
 
 def _stretched(value: Any, shape: tuple[int, ...]) -> Any:
     if isinstance(value, Given):
-        return Given(np.array(np.broadcast_to(value.array, shape)), value.requires_grad)
+        return value._replace(array=np.array(np.broadcast_to(value.array, shape)))
     return value
 
 

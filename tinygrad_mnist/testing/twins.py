@@ -2,8 +2,8 @@
 
 Inputs are NumPy arrays, tensors of either engine, dtypes of either engine, and whatever else a
 function takes; lists, tuples and dicts of them too. Each engine gets tensors of its own memory,
-laid out alike: transposed where the given array is, with strides of 0 where it has them. What is
-passed twice is one tensor in each engine as well.
+laid out alike: transposed where the given array is, with strides of 0 where it has them. PyTorch's
+lie on a GPU where those given do. What is passed twice is one tensor in each engine as well.
 """
 
 from __future__ import annotations
@@ -39,6 +39,8 @@ class Given(NamedTuple):
 
     array: Array
     requires_grad: bool
+    device: Any = "cpu"
+    """Where PyTorch's lies; this engine's lies with the CPU."""
 
 
 class Twin(NamedTuple):
@@ -63,7 +65,8 @@ def read(value: Any, seen: dict[int, Any] | None = None) -> Any:
     if isinstance(value, np.ndarray):
         return seen.setdefault(id(value), Given(value, value.dtype.kind == "f"))
     if hasattr(value, "requires_grad") and hasattr(value, "detach"):
-        return seen.setdefault(id(value), Given(value.numpy(force=True), bool(value.requires_grad)))
+        given = Given(value.numpy(force=True), bool(value.requires_grad), value.device)
+        return seen.setdefault(id(value), given)
     return value
 
 
@@ -113,6 +116,8 @@ def _tensor(engine: Engine, given: Given, change: Callable[[Array], Array]) -> A
     if engine is tinygrad_mnist and overlapping:
         array.flags.writeable = False
     tensor = engine.from_numpy(array)
+    if engine is not tinygrad_mnist:
+        tensor = tensor.to(str(given.device))
     return tensor.requires_grad_() if given.requires_grad else tensor
 
 
