@@ -23,9 +23,14 @@ Tensor = Any
 
 def _made(array: Array) -> Tensor:
     """A tensor of numbers that no operation computed."""
+    return wrap(casting.made(array))
+
+
+def _shared(array: Array) -> Tensor:
+    """A tensor of numbers that an array of NumPy's holds, of which an observer is told."""
     made = wrap(array)
     if OBSERVERS:
-        report(casting.constant, (), {}, made)
+        report(casting.outside, (), {}, made)
     return made
 
 
@@ -34,7 +39,7 @@ def finish(array: Array, requires_grad: bool, constant: bool = True) -> Tensor:
 
     `constant`: its numbers came from Python, not from another array.
     """
-    made = _made(array) if constant else wrap(array)
+    made = _made(array) if constant else _shared(array)
     if not requires_grad:
         return made
     if array.dtype.kind != "f":
@@ -89,7 +94,7 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     if isinstance(data, TensorBase):
         return data if kind is None else data.to(kind)  # type: ignore[attr-defined]
     made = read_data(data, kind)
-    return wrap(made) if isinstance(data, np.ndarray) else _made(made)
+    return _shared(made) if isinstance(data, np.ndarray) else _made(made)
 
 
 def asarray(
@@ -138,7 +143,7 @@ def from_numpy(ndarray: Array) -> Tensor:
     """
     if not isinstance(ndarray, np.ndarray):
         raise TypeError(f"expected np.ndarray (got {type_name(ndarray)})")
-    return wrap(carried(ndarray))
+    return _shared(carried(ndarray))
 
 
 def frombuffer(
@@ -280,9 +285,8 @@ def _like(
     kind = input.dtype if dtype is None else dtype
     made = _filled(input._array.shape, value, kind, device, requires_grad, name)
     if not input._array.flags.c_contiguous:
-        made._array = np.full_like(input._array, value, made._array.dtype, order="K")
-        if OBSERVERS:
-            report(casting.constant, (), {}, made)
+        alike = np.full_like(input._array, value, made._array.dtype, order="K")
+        made._array = casting.made(alike)
     return made
 
 

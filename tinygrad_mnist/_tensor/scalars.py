@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist import dtypes
-from tinygrad_mnist.record import TensorBase
+from tinygrad_mnist.ops.casting import decides
+from tinygrad_mnist.record import TensorBase, state
 
 Number = bool | int | float
 
@@ -27,6 +28,7 @@ def read_number(function: str, argument: str, position: int, given: Any) -> Numb
     if isinstance(given, np.generic):
         given = given.item()
     if isinstance(given, TensorBase) and not given._array.ndim and given._record is None:
+        decides(given)
         given = given._array.item()
     if isinstance(given, complex):
         raise NotImplementedError(COMPLEX)
@@ -80,3 +82,8 @@ def limits(kind: dtypes.dtype) -> tuple[Number, Number]:
     """The smallest and the largest number of a type."""
     info = dtypes.finfo(kind) if kind.is_floating_point else dtypes.iinfo(kind)
     return info.min, info.max
+
+
+def counted(count: Any) -> Any:
+    """A tensor that counts as a Python number; as a float64 tensor where a program follows it."""
+    return count.double() if state.walks_tensors else count.item()

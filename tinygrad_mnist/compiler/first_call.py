@@ -19,7 +19,7 @@ from .capture import Reached, reach
 from .entry import Arguments, Entry, Finder, Result, leaf_record
 from .live import Leaf, Live
 from .program import Array, Value
-from .trace import TraceError, Tracer
+from .trace import Tracer
 
 Tensor = Any
 
@@ -211,10 +211,18 @@ def _computed_by(entry: Entry, call: _Call, returned: Any) -> Any:
 
 def _obstacle(call: _Call, returned: Any) -> str | None:
     """Why a function that was called is not to be compiled, and what to do about it."""
-    if any(_graph_is_alive(tensor) for _, tensor, _ in _tensors_in([returned], [])):
+    results = [tensor for _, tensor, _ in _tensors_in([returned], [])]
+    if any(map(_graph_is_alive, results)):
         return (
             "the function returns a tensor whose gradients may still be asked for, so it runs "
             "uncompiled: call backward() inside it, or call it under no_grad"
+        )
+    if call.tracer.obstacle:
+        return call.tracer.obstacle
+    if any(call.tracer.value_of(tensor._array) is None for tensor in results):
+        return (
+            "the function returns a tensor that no operation was seen to compute, so it runs "
+            "uncompiled"
         )
     if call.moves_settings:
         return (
@@ -241,8 +249,7 @@ def _template(returned: Any, call: _Call, results: list[Value]) -> Any:
     """What was returned, with a `Result` in place of each tensor."""
     if isinstance(returned, TensorBase):
         value = call.tracer.value_of(returned._array)
-        if value is None:
-            raise TraceError("compile: the function returns a tensor that came from outside")
+        assert value is not None
         position = call.tracer.position_of(returned._array)
         if position is not None:
             return Result(value, call.finders[position])

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist.autograd.walk import walk
-from tinygrad_mnist.ops.casting import constant, item
+from tinygrad_mnist.ops.casting import constant, decisive, item, outside
+from tinygrad_mnist.ops.indexing import _index as index
 from tinygrad_mnist.ops.indexing import index_put
 from tinygrad_mnist.primitive import Primitive
 from tinygrad_mnist.record import TensorBase, observe, state
@@ -22,6 +23,14 @@ _FILL = "full"
 
 class TraceError(RuntimeError):
     """What a function did that no program can repeat; the message names the user's line."""
+
+
+class _Unknown(Exception):
+    """What was met has no place in a program, yet may be computed without one."""
+
+
+def _has_mask(key: tuple[Any, ...]) -> bool:
+    return any(isinstance(part, np.ndarray) and part.dtype == bool for part in key)
 
 
 def user_line() -> str:
@@ -53,6 +62,8 @@ class Tracer(observe):
         self._alive: list[Array] = []
         self._views: dict[int, tuple[TensorBase, Primitive, dict[str, Any]]] = {}
         self._stale: set[int] = set()
+        self.obstacle = ""
+        """Why no program can do what was heard; then nothing more is heard."""
 
     def __enter__(self) -> None:
         super().__enter__()
@@ -147,6 +158,14 @@ class Tracer(observe):
         kind = op.promotion(tuple(arrays)).numpy
         return tuple([self._cast(value, kind) for value in values])
 
+    def _know_saved(self, output: Any, values: tuple[Value, ...]) -> None:
+        """Operands that were cast on the way may be saved for the walk backward as they are now."""
+        saved = () if output._record is None else output._record.saved
+        for kept, value in zip(saved, values, strict=False):
+            if kept is not None and isinstance(kept[0], np.ndarray):
+                self._known.setdefault(id(kept[0]), value)
+                self._alive.append(kept[0])
+
     def _cast(self, value: Value, kind: np.dtype[Any]) -> Value:
         if isinstance(value, Number):
             return Number((), kind, number=value.number)
@@ -156,35 +175,59 @@ class Tracer(observe):
 
     def _read_array(self, array: Array) -> Value:
         value = self.value_of(array)
-        if value is None:
-            name = self.captured.get(id(array), "a tensor")
+        if value is None and id(array) in self.captured:
             raise TraceError(
-                f"compile: {name} of shape {tuple(array.shape)} comes from outside the function, "
-                "and is neither an argument, a parameter, a buffer nor declared with "
-                f"constants=[...]: pass it as an argument. {user_line()}"
+                f"compile: {self.captured[id(array)]} of shape {tuple(array.shape)} comes from "
+                "outside the function, and is neither an argument, a parameter, a buffer nor "
+                f"declared with constants=[...]: pass it as an argument. {user_line()}"
+            )
+        if value is None:
+            raise _Unknown(
+                f"a tensor of shape {tuple(array.shape)} comes from where no operation was seen, "
+                f"so the function runs uncompiled: pass it as an argument. {user_line()}"
             )
         return value
 
     def _hear(
         self, op: Primitive, inputs: tuple[Any, ...], attributes: dict[str, Any], output: Any
     ) -> None:
-        if op is item:
+        if self.obstacle:
+            return
+        try:
+            self._write_down(op, inputs, attributes, output)
+        except _Unknown as found:
+            self.obstacle = str(found)
+
+    def _write_down(
+        self, op: Primitive, inputs: tuple[Any, ...], attributes: dict[str, Any], output: Any
+    ) -> None:
+        if op is decisive or (op is index and _has_mask(attributes["key"])):
+            raise _Unknown(
+                "the numbers of a tensor decide what is computed, or of which shape a tensor is, "
+                f"so the function runs uncompiled: use torch.where. {user_line()}"
+            )
+        if op is outside:
+            self.captured[id(output._array)] = "an array of NumPy's"
+            self._alive.append(output._array)
+        elif op is item:
             raise TraceError(
                 "compile: the value of a tensor is read by Python here (.item(), .tolist(), "
                 ".numpy(), bool() or a branch), which a compiled program cannot follow: return "
                 f"the tensor, or use torch.where. {user_line()}"
             )
-        if op is constant:
-            made = Constant(output.shape, output._array.dtype, array=output._array.copy())
-            self._bind(output._array, made)
+        elif op is constant:
+            array = output._array
+            self._bind(array, Constant(array.shape, array.dtype, array=array.copy()))
         elif "fill" in attributes:
-            drawn = Draw(output.shape, output._array.dtype, attributes=attributes)
+            array = output._array
+            drawn = Draw(array.shape, array.dtype, attributes=attributes)
             self.draws.append(drawn)
             self._assign(output, drawn)
         elif op is index_put and output is inputs[0]:
             self._write(output, inputs[1], **attributes)
         else:
             values = self._operands(op, inputs)
+            self._know_saved(output, values)
             plain = {name: self._attribute(given) for name, given in attributes.items()}
             array = output._array
             self._bind(array, self._emit(op.name, values, plain, array.shape, array.dtype))
@@ -217,13 +260,31 @@ class Tracer(observe):
 
     def _assign(self, target: Any, value: Value) -> None:
         """Give the array of `target` a new value; views of it follow when they are read again."""
-        if target._view is not None and self.value_of(target._view[0]._array) is not None:
-            raise TraceError(
-                "compile: a view of a tensor is changed in place, which a compiled program does "
-                f"not follow: change the tensor it was taken from. {user_line()}"
-            )
+        if id(target._array) in self._views:
+            base, op, attributes = self._views[id(target._array)]
+            self._assign(base, self._put_back(base._array, value, op.name, attributes))
+            return
         self._bind(target._array, value)
         for view, (base, _, _) in self._views.items():
             root = base if base._view is None else base._view[0]
             if root._array is target._array:
                 self._stale.add(view)
+
+    def _put_back(self, base: Array, value: Value, op: str, attributes: dict[str, Any]) -> Value:
+        """What a tensor becomes when a view of it takes this value."""
+        if op == "slice":
+            operands = (self._read_array(base), value)
+            region = {"region": attributes["key"], "arrays": None}
+            return self._emit("index_put", operands, region, base.shape, base.dtype)
+        if op == "reshape":
+            shape = {"shape": base.shape}
+            return self._emit("reshape", (value,), shape, base.shape, base.dtype)
+        if op == "permute":
+            dims = {"dims": tuple(np.argsort(attributes["dims"]).tolist())}
+            return self._emit("permute", (value,), dims, base.shape, base.dtype)
+        if value.shape == base.shape:
+            return value
+        raise _Unknown(
+            f"a view made by {op} is changed in place, so the function runs uncompiled: change "
+            f"the tensor it was taken from. {user_line()}"
+        )

@@ -48,6 +48,18 @@ def item(input: Array) -> Any:
     return input
 
 
+@primitive
+def outside() -> Any:
+    """numbers of a NumPy array, which may be others at the next call"""
+    raise NotImplementedError("such tensors are made by the functions that share memory with NumPy")
+
+
+@primitive
+def decisive(input: Array) -> Any:
+    """x, on whose numbers it depends what is computed, or of which shape it is"""
+    return input
+
+
 _cast.derivatives(input=lambda g: g)
 _clone.derivatives(input=lambda g: g)
 
@@ -58,6 +70,19 @@ def copied(array: Array) -> Array:
     if OBSERVERS:
         report(_clone, (wrap(array),), {}, wrap(copy))
     return copy
+
+
+def made(array: Array) -> Array:
+    """An array made of Python's numbers alone, of which an observer is told as a constant."""
+    if OBSERVERS:
+        report(constant, (), {}, wrap(array))
+    return array
+
+
+def decides(input: Tensor) -> None:
+    """Tell an observer that the numbers of `input` decide what is computed."""
+    if OBSERVERS:
+        report(decisive, (input,), {}, None)
 
 
 def cast_to(input: Tensor, kind: dtypes.dtype) -> Tensor:

@@ -10,6 +10,7 @@ import numpy as np
 from tinygrad_mnist.record import label, wrap
 
 from .arguments import check_tensors, read_dim, torch_arguments
+from .casting import made
 from .choosing import where
 from .diagonals import diagonal
 from .linalg import bmm, matmul, mm, mv
@@ -77,7 +78,7 @@ def _added(name: str, input: Tensor, product: Tensor, beta: Any, alpha: Any) -> 
         beta, alpha = to_type(beta), to_type(alpha)
     scaled = product if alpha == 1 else product * alpha
     if beta == 0:
-        input = where(wrap(np.ones(input._array.shape, bool)), beta, input)
+        input = where(wrap(made(np.ones(input._array.shape, bool))), beta, input)
     given = input if beta in (0, 1) else input * beta
     out = given + scaled
     if out._array.shape != product._array.shape:

@@ -14,6 +14,8 @@ import numpy as np
 from tinygrad_mnist.primitive import primitive
 from tinygrad_mnist.record import Array, TensorBase, state, wrap
 
+from .casting import made
+
 __all__: list[str] = []
 
 Tensor = Any
@@ -26,7 +28,7 @@ def _constant_in(grad: Array, input: Array) -> Any:
 
 
 def _nothing(g: Any, shape: tuple[int, ...]) -> Any:
-    zeros = np.zeros(shape)
+    zeros = made(np.zeros(shape))
     return wrap(zeros) if isinstance(g, TensorBase) else zeros
 
 

@@ -11,7 +11,7 @@ from tinygrad_mnist.primitive import primitive
 from tinygrad_mnist.record import Array, label, wrap
 
 from .arguments import check_tensors, not_implemented, read_dim, torch_arguments
-from .casting import cast_to, clone
+from .casting import cast_to, clone, made
 from .choosing import masked_fill
 from .reductions import _sum
 from .shapes import reshape
@@ -146,7 +146,7 @@ def _triangle(name: str, input: Tensor, diagonal: int) -> Tensor:
         raise RuntimeError(f"{name}: input tensor must have at least 2 dimensions")
     rows, columns = shape[-2:]
     below = np.tri(rows, columns, diagonal - (name == "triu"), dtype=np.bool_)
-    out = masked_fill(input, wrap(below if name == "triu" else ~below), 0)
+    out = masked_fill(input, wrap(made(below if name == "triu" else ~below)), 0)
     return label(out, f"{name.capitalize()}Backward0")
 
 

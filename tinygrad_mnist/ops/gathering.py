@@ -12,9 +12,10 @@ from tinygrad_mnist.primitive import primitive
 from tinygrad_mnist.record import Array, TensorBase, label, relies_on, wrap
 
 from .arguments import check_tensors, read_dim, torch_arguments
-from .casting import copied
+from .arithmetic import remainder
+from .casting import copied, decides, made
 from .index_keys import ALL, WHOLE
-from .indexing import _index, _index_backward, _slice_backward, index_put
+from .indexing import _index, _slice_backward, index_put
 from .shapes import broadcast_tensors, reshape
 
 __all__ = [
@@ -58,6 +59,14 @@ def _scatter_add(input: Array, src: Array, *, dim: int, index: Array) -> Any:
     return out
 
 
+@primitive(grad_fn="ScatterAddBackward0")
+def _gather_backward(grad: Array, *, dim: int, index: Array, shape: Shape) -> Any:
+    """0, with g added at index along dim"""
+    out = np.zeros(shape, grad.dtype)
+    np.add.at(out, _grid(index, dim), grad)
+    return out
+
+
 def _extended(g: Any, shape: Shape) -> Any:
     """g with zeros behind it, as far as `shape` goes."""
     if g.shape == shape:
@@ -66,8 +75,9 @@ def _extended(g: Any, shape: Shape) -> Any:
 
 
 _gather.derivatives(
-    input=lambda g, dim, index, shape: _index_backward(g, key=_grid(index, dim), shape=shape)
+    input=lambda g, dim, index, shape: _gather_backward(g, dim=dim, index=index, shape=shape)
 )
+_gather_backward.derivatives(grad=lambda g, dim, index: _gather(g, dim=dim, index=index))
 _scatter_add.derivatives(
     input=lambda g: g,
     src=lambda g, dim, index, shape: _extended(_gather(g, dim=dim, index=index), shape),
@@ -95,7 +105,7 @@ def _read_index(name: str, dim: int, index: Tensor, input: Tensor) -> Array:
         raise RuntimeError(
             f"index {bad.flat[0]} is out of bounds for dimension {dim} with size {size}"
         )
-    return array.copy()
+    return copied(array)
 
 
 @torch_arguments
@@ -194,7 +204,8 @@ def scatter(
         numbers = numbers if part == (ALL,) else numbers[part]
     else:
         numbers = dtypes.cast(numbers, input.dtype)
-    out = index_put(x, numbers, region=WHOLE, arrays=_grid(array, axis))
+    arrays = tuple([part if part is array else made(part) for part in _grid(array, axis)])
+    out = index_put(x, numbers, region=WHOLE, arrays=arrays)
     return label(reshape(out, input._array.shape), f"ScatterBackward{int(not with_tensor)}")
 
 
@@ -266,7 +277,7 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
         tensor.expand(*common[:axis], size, *common[axis + 1 :])
         for tensor, size in zip((input, indices), sizes, strict=True)
     )
-    return gather(whole, axis, wrap(places._array % max(sizes[0], 1)))
+    return gather(whole, axis, remainder(places, max(sizes[0], 1)))
 
 
 @torch_arguments
@@ -295,6 +306,7 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
             + mask.dtype.legacy_name
         )
     x, chosen = broadcast_tensors(input, mask)
+    decides(mask)
     places = np.nonzero(chosen._array.reshape(-1))[0]
     if len(places) > source._array.size:
         raise RuntimeError("Number of elements of source < number of ones in mask")
@@ -313,6 +325,7 @@ def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
             [2]])
     """
     check_tensors("nonzero", input=input)
+    decides(input)
     places = np.nonzero(np.atleast_1d(input._array))
     if as_tuple:
         return tuple([wrap(axis) for axis in places])

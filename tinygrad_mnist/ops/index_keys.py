@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mnist.record import OBSERVERS, Array, TensorBase, report, wrap
+from tinygrad_mnist.record import Array, TensorBase
 
-from .casting import constant
+from .casting import decides, made
 
 Key = tuple[Any, ...]
 
@@ -123,13 +123,15 @@ def _entry(part: Any) -> Any:
     if isinstance(part, slice):
         return _read_slice(part)
     if isinstance(part, TensorBase):
+        if part._array.ndim == 0:
+            decides(part)
         return _read_array(part._array)
     if part.__class__ is range:
-        return _made(np.arange(part.start, part.stop, part.step))
+        return made(np.arange(part.start, part.stop, part.step))
     if isinstance(part, bool):
         return np.asarray(part)
     if isinstance(part, list | tuple | str | np.ndarray):
-        return _made(_read_sequence(part))
+        return made(_read_sequence(part))
     try:
         return operator.index(part)
     except TypeError:
@@ -138,13 +140,6 @@ def _entry(part: Any) -> Any:
             "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are "
             f"valid indices (got {name or type(part).__name__})"
         ) from None
-
-
-def _made(array: Array) -> Array:
-    """An array made of Python's numbers, told to an observer as a constant."""
-    if OBSERVERS:
-        report(constant, (), {}, wrap(array))
-    return array
 
 
 def _read_slice(part: slice) -> slice:

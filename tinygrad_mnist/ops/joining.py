@@ -13,7 +13,7 @@ from tinygrad_mnist.record import Array, TensorBase, label
 from tinygrad_mnist.views import ONE_OF_SEVERAL, forbid_change
 
 from .arguments import check_elements, read_dim, tensor_first, torch_arguments
-from .casting import cast_to
+from .casting import cast_to, decides
 from .indexing import getitem
 from .shapes import reshape, unsqueeze
 
@@ -302,6 +302,7 @@ def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple
     length = input._array.shape[axis]
     given = indices_or_sections
     if isinstance(given, TensorBase):
+        decides(given)
         given = given._array.tolist()
     if isinstance(given, int):
         if given <= 0:

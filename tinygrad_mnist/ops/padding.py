@@ -10,7 +10,7 @@ from tinygrad_mnist import dtypes
 from tinygrad_mnist.record import label
 
 from .arguments import check_tensors
-from .casting import clone
+from .casting import clone, made
 from .dependence import read
 from .index_keys import ALL
 from .indexing import _index, getitem, index_put
@@ -79,7 +79,7 @@ def _padded_with(input: Tensor, borders: list[Pair], value: float) -> Tensor:
     kept = getitem(input, inner) if inner else input
     if all(before <= 0 and after <= 0 for before, after in borders):
         return label(clone(kept), "ConstantPadNdBackward0")
-    filled = np.full(sizes, dtypes.cast(value, input.dtype))
+    filled = made(np.full(sizes, dtypes.cast(value, input.dtype)))
     return label(
         index_put(filled, kept, region=(*place, Ellipsis), arrays=None), "ConstantPadNdBackward0"
     )
@@ -103,7 +103,7 @@ def _padded_from_inside(input: Tensor, borders: list[Pair], count: int, mode: st
             before, after = max(before, 0), max(after, 0)
         places = np.pad(places, (max(before, 0), max(after, 0)), _NUMPY_MODES[mode])  # type: ignore[call-overload]
         places = places[max(-before, 0) : len(places) - max(-after, 0)]
-        out = _index(out, key=(ALL,) * d + (places,))
+        out = _index(out, key=(ALL,) * d + (made(places),))
     name = f"{_TITLES[mode]}{count}DBackward0" if mode in _TITLES else "CopySlices"
     return label(out, name)
 

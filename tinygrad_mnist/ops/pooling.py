@@ -13,6 +13,7 @@ from tinygrad_mnist.record import Array, label, wrap
 
 from .arguments import check_tensors, not_implemented
 from .arithmetic import div
+from .casting import made
 from .convolution import Borders, Pair, bordered, read_pair
 from .dependence import constant_in
 from .shapes import squeeze, unsqueeze
@@ -346,7 +347,7 @@ def _numbers_under(
         if not with_padding:
             start, stop = np.maximum(start, 0), np.minimum(stop, size)
         lengths.append(stop - start)
-    return wrap(np.outer(*lengths).astype(kind))
+    return wrap(made(np.outer(*lengths).astype(kind)))
 
 
 def check_sequences(name: str, input: Tensor) -> None:

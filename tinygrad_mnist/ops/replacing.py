@@ -9,7 +9,7 @@ import numpy as np
 from tinygrad_mnist.record import TensorBase, label, wrap
 
 from .arguments import check_number_fits, check_tensors, read_dim
-from .casting import cast_to, clone
+from .casting import cast_to, clone, made
 from .choosing import where
 from .diagonals import _two_dims
 from .index_keys import ALL, Key, read_index
@@ -126,8 +126,8 @@ def fill(input: Tensor, value: Any) -> Tensor:
             f"{value._array.ndim} dimensions."
         )
     check_number_fits(value, input.dtype)
-    number = cast_to(value if with_tensor else wrap(np.asarray(value)), input.dtype)
-    everywhere = wrap(np.ones(input._array.shape, bool))
+    number = cast_to(value if with_tensor else wrap(made(np.asarray(value))), input.dtype)
+    everywhere = wrap(made(np.ones(input._array.shape, bool)))
     return label(where(everywhere, number, input), f"FillBackward{int(with_tensor)}")
 
 

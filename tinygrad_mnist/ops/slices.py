@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist import dtypes
-from tinygrad_mnist.record import Array, TensorBase, label, relies_on
+from tinygrad_mnist.record import Array, TensorBase, label, relies_on, wrap
 
 from .arguments import check_number_fits, check_tensors, read_dim, torch_arguments
 from .arithmetic import mul
-from .casting import cast_to
+from .casting import cast_to, copied, made
 from .gathering import _scatter_add, check_index, with_dimension
 from .index_keys import ALL, WHOLE, Key
 from .indexing import _index, index_put
-from .shapes import reshape
+from .shapes import expand, reshape
 
 __all__ = [
     "index_add",
@@ -43,7 +43,7 @@ def _read_vector(name: str, input: Tensor, dim: int, index: Tensor) -> tuple[int
             f"{name}(): Expected dtype {'/'.join(np.dtype(kind).name for kind in wanted)} for "
             f"index, but got {index.dtype.legacy_name}"
         )
-    return axis, array.reshape(-1)
+    return axis, array if array.ndim else array.reshape(1)
 
 
 class OutOfBounds(IndexError, RuntimeError):
@@ -60,7 +60,7 @@ def _check_bounds(
         raise OutOfBounds(
             f"{name}(): index {bad[0]} is out of bounds for dimension {axis} with size {size}"
         )
-    return array % max(size, 1)
+    return array % max(size, 1) if negative else copied(array)
 
 
 @torch_arguments
@@ -78,7 +78,7 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
             f"index_select(): Index to scalar can have only 1 value, got {array.size} value(s)"
         )
     array = _check_bounds("index_select", input, axis, array)
-    key: Key = ((ALL,) * axis + (array,)) if input._array.ndim else (np.zeros((), np.int64),)
+    key: Key = ((ALL,) * axis + (array,)) if input._array.ndim else (made(np.zeros((), np.int64)),)
     out = relies_on(_index(with_dimension(input), key=key), index)
     return label(out, "IndexSelectBackward0")
 
@@ -108,9 +108,9 @@ def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: 
     array = _check_bounds("index_add_", input, axis, array)
     alpha = alpha if input._array.dtype.kind == "f" else int(alpha)
     added = with_dimension(source if alpha == 1 else mul(source, alpha))
-    along = array.reshape([-1 if d == axis else 1 for d in range(added._array.ndim)])
-    places = np.broadcast_to(along, added._array.shape)
-    out = _scatter_add(with_dimension(input), added, dim=axis, index=places)
+    along = reshape(wrap(array), [-1 if d == axis else 1 for d in range(added._array.ndim)])
+    places = expand(along, added._array.shape)
+    out = _scatter_add(with_dimension(input), added, dim=axis, index=places._array)
     return label(reshape(out, input._array.shape), "IndexAddBackward0")
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from tinygrad_mnist._tensor import full_like, zeros_like
+from tinygrad_mnist._tensor.scalars import counted
 
 from .optimizer import (
     Group,
@@ -84,7 +85,7 @@ class Adagrad(Optimizer):
         state = self.state[param]
         grad = decayed(param, grad, group)
         state["step"] += 1
-        lr = to_scalar(group["lr"]) / (1 + (state["step"].item() - 1) * group["lr_decay"])
+        lr = to_scalar(group["lr"]) / (1 + (counted(state["step"]) - 1) * group["lr_decay"])
         squares = state["sum"].addcmul_(grad, grad)
         param.addcdiv_(grad, squares.sqrt().add_(group["eps"]), value=-lr)
 

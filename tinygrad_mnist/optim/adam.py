@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from tinygrad_mnist._tensor import zeros_like
+from tinygrad_mnist._tensor.scalars import counted
 
 from .optimizer import (
     Group,
@@ -13,7 +14,6 @@ from .optimizer import (
     check_betas,
     check_lr,
     check_tensor_setting,
-    counted,
     new_step_count,
     refuse_differentiable,
     to_scalar,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from typing import Any
 
-from tinygrad_mnist._tensor import ones, zeros_like
+from tinygrad_mnist._tensor import Tensor, ones, zeros_like
+from tinygrad_mnist._tensor.scalars import counted
+from tinygrad_mnist.ops.choosing import where
 
 from .optimizer import (
     Group,
@@ -83,7 +84,7 @@ class Adamax(Optimizer):
         average = state["exp_avg"].lerp_(grad, 1 - beta1)
         largest = state["exp_inf"]
         largest.copy_(largest.mul_(beta2).maximum(grad.abs().add_(group["eps"])))
-        lr = to_scalar(group["lr"]) / (1 - beta1 ** state["step"].item())
+        lr = to_scalar(group["lr"]) / (1 - beta1 ** counted(state["step"]))
         param.addcdiv_(average, largest, value=-lr)
 
 
@@ -139,12 +140,12 @@ class NAdam(Optimizer):
             _new_averages(state, param, "exp_avg_sq")
         grad = decayed(param, grad, group)
         state["step"] += 1
-        step, lr = state["step"].item(), to_scalar(group["lr"])
+        step, lr = counted(state["step"]), to_scalar(group["lr"])
         beta1, beta2 = group["betas"]
         decay = group["momentum_decay"]
         now, after = (beta1 * (1.0 - 0.5 * 0.96 ** (t * decay)) for t in (step, step + 1))
         state["mu_product"] *= now
-        product = state["mu_product"].item()
+        product = counted(state["mu_product"])
         average, square = _follow(state, grad, group["betas"])
         root = square.div(1 - beta2**step).sqrt().add_(group["eps"])
         param.addcdiv_(grad, root, value=-lr * (1.0 - now) / (1.0 - product))
@@ -200,17 +201,18 @@ class RAdam(Optimizer):
             _new_averages(state, param, "exp_avg_sq")
         grad = decayed(param, grad, group)
         state["step"] += 1
-        step, lr = state["step"].item(), to_scalar(group["lr"])
+        step, lr = counted(state["step"]), to_scalar(group["lr"])
         beta1, beta2 = group["betas"]
         average, square = _follow(state, grad, group["betas"])
         unbiased = average / (1 - beta1**step)
         most = 2 / (1 - beta2) - 1
         length = most - 2 * step * beta2**step / (1 - beta2**step)
-        if length > 5.0:
-            rectified = math.sqrt(
-                (length - 4) * (length - 2) * most / ((most - 4) * (most - 2) * length)
-            )
-            adaptive = math.sqrt(1 - beta2**step) / square.sqrt().add_(group["eps"])
-            param.add_(unbiased * lr * adaptive * rectified, alpha=-1.0)
-        else:
-            param.add_(unbiased * lr, alpha=-1.0)
+        plain = unbiased * lr
+        followed = isinstance(length, Tensor)
+        if followed or length > 5.0:
+            n = where(length > 5.0, length, 5.0) if followed else length
+            rectified = (n - 4) * (n - 2) * most / ((most - 4) * (most - 2) * n)
+            adaptive = (1 - beta2**step) ** 0.5 / square.sqrt().add_(group["eps"])
+            known = plain * adaptive * rectified**0.5
+            plain = where(length > 5.0, known, plain) if followed else known
+        param.add_(plain, alpha=-1.0)

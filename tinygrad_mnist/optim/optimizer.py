@@ -11,7 +11,6 @@ from typing import Any
 from tinygrad_mnist import dtypes
 from tinygrad_mnist._tensor import Tensor, tensor
 from tinygrad_mnist.autograd import enable_grad, no_grad
-from tinygrad_mnist.record import state
 
 Group = dict[str, Any]
 StateDict = dict[str, Any]
@@ -30,11 +29,6 @@ required = _Required()
 def to_scalar(value: Any) -> Any:
     """The number in a tensor of one element; other values as they are."""
     return value.item() if isinstance(value, Tensor) else value
-
-
-def counted(step: Any) -> Any:
-    """A step count as a Python number; as a float64 tensor where a program follows it."""
-    return step.double() if state.walks_tensors else step.item()
 
 
 def check_lr(lr: Any) -> None:

@@ -171,4 +171,6 @@ def _grow(waiting: list[Instruction], ready: Callable[[Instruction, set[Value]],
 
 def is_uniform(value: Value) -> bool:
     """Whether a constant is one number, however often."""
-    return isinstance(value, Constant) and bool((value.array == value.array.flat[:1]).all())
+    if not isinstance(value, Constant) or not value.size:
+        return False
+    return bool((value.array == value.array.flat[0]).all())

@@ -106,8 +106,11 @@ def _reduces_nothing(instruction: Instruction) -> bool:
 
 
 def _is_plain_loss(instruction: Instruction) -> bool:
+    """Whether every label counts alike; one out of range, such as −100, ends the program."""
     a = instruction.attributes
-    return a["weight"] is None and a["reduction"] != "none"
+    classes = a["shape"][1] if "shape" in a else instruction.inputs[0].shape[1]
+    ignores = 0 <= a["ignore_index"] < classes
+    return a["weight"] is None and a["reduction"] != "none" and not ignores
 
 
 def _takes_one_of_each_row(instruction: Instruction) -> bool:

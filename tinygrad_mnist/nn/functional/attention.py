@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mnist._tensor import from_numpy
+from tinygrad_mnist.ops.casting import made
 from tinygrad_mnist.ops.choosing import where
 from tinygrad_mnist.ops.softmax import softmax
-from tinygrad_mnist.record import label
+from tinygrad_mnist.record import OBSERVERS, label, wrap
 
 from .dropping import dropout
 
@@ -45,7 +45,7 @@ def scaled_dot_product_attention(
         )
     if is_causal:
         allowed = np.tri(query.size(-2), key.size(-2), dtype=bool)
-        attn_mask = from_numpy(allowed)
+        attn_mask = wrap(made(allowed))
     if enable_gqa:
         key, value = (x.repeat_interleave(query.size(-3) // x.size(-3), -3) for x in (key, value))
     factor = math.sqrt(1 / math.sqrt(query.size(-1)) if scale is None else scale)
@@ -56,7 +56,7 @@ def scaled_dot_product_attention(
         scores = scores + attn_mask
     weights = softmax(scores, -1)
     blind = (scores == -math.inf).all(-1, keepdim=True)
-    if bool(blind.any()):
+    if OBSERVERS or bool(blind.any()):
         weights = where(blind, 0.0, weights)
     out = dropout(weights, dropout_p, training=dropout_p > 0) @ value
     if query.dim() == 4 and not dropout_p:

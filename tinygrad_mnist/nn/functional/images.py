@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mnist._tensor import from_numpy
 from tinygrad_mnist.ops.adaptive_pooling import adaptive_avg_pool1d, adaptive_avg_pool2d
 from tinygrad_mnist.ops.arguments import check_tensors
-from tinygrad_mnist.record import label
+from tinygrad_mnist.ops.casting import made
+from tinygrad_mnist.record import label, wrap
 
 __all__ = [
     "channel_shuffle",
@@ -117,7 +117,7 @@ def _places(size: int, count: int, scale: float | None, align: bool, kind: Any) 
 
 
 def _take(x: Tensor, dim: int, places: Any) -> Tensor:
-    return x.index_select(dim, from_numpy(places))
+    return x.index_select(dim, wrap(made(places)))
 
 
 def _linear(x: Tensor, dim: int, count: int, scale: float | None, align: bool) -> Tensor:
@@ -126,7 +126,7 @@ def _linear(x: Tensor, dim: int, count: int, scale: float | None, align: bool) -
     places = np.maximum(_places(size, count, scale, align, kind), 0)
     first = np.minimum(places.astype(np.int64), size - 1)
     second = np.minimum(first + 1, size - 1)
-    share = from_numpy((places - first).astype(kind)).reshape(-1, *[1] * (x.dim() - dim - 1))
+    share = wrap(made((places - first).astype(kind))).reshape(-1, *[1] * (x.dim() - dim - 1))
     return _take(x, dim, first) * (1 - share) + _take(x, dim, second) * share
 
 
@@ -148,7 +148,7 @@ def _cubic(x: Tensor, dim: int, count: int, scale: float | None, align: bool) ->
         d = np.abs(far - tap)
         near = ((a + 2) * d - (a + 3)) * d * d + 1
         share = np.where(d <= 1, near, ((a * d - 5 * a) * d + 8 * a) * d - 4 * a)
-        weight = from_numpy(share.astype(kind)).reshape(-1, *[1] * (x.dim() - dim - 1))
+        weight = wrap(made(share.astype(kind))).reshape(-1, *[1] * (x.dim() - dim - 1))
         term = _take(x, dim, np.clip(start + tap, 0, size - 1)) * weight
         out = term if out is None else out + term
     return out

@@ -6,9 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mnist._tensor import from_numpy
+from tinygrad_mnist import dtypes
+from tinygrad_mnist._tensor import from_numpy, zeros
 from tinygrad_mnist.autograd import no_grad
+from tinygrad_mnist.ops.casting import decides
 from tinygrad_mnist.ops.choosing import where
+from tinygrad_mnist.ops.shapes import unsqueeze
 from tinygrad_mnist.record import TensorBase, label
 
 __all__ = ["embedding", "one_hot"]
@@ -48,9 +51,11 @@ def embedding(
     if numbers.size and (numbers.min() < 0 or numbers.max() >= count):
         raise IndexError("index out of range in self")
     if max_norm is not None:
+        decides(input)
         _shorten(weight, np.unique(numbers), max_norm, norm_type)
     rows = weight[input]
     if scale_grad_by_freq:
+        decides(input)
         _, position, found = np.unique(numbers, return_inverse=True, return_counts=True)
         often = found[position].reshape(*numbers.shape, 1).astype(rows._array.dtype)
         rows = rows.detach() + (rows - rows.detach()) / from_numpy(often)
@@ -115,7 +120,10 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
         )
     if numbers.size and numbers.min() < 0:
         raise RuntimeError("Class values must be non-negative.")
-    classes = int(numbers.max()) + 1 if num_classes == -1 else num_classes
-    if numbers.size and numbers.max() >= classes:
+    if num_classes == -1:
+        decides(tensor)
+        num_classes = int(numbers.max()) + 1
+    if numbers.size and numbers.max() >= num_classes:
         raise RuntimeError("Class values must be smaller than num_classes.")
-    return from_numpy((numbers[..., None] == np.arange(classes)).astype(np.int64))
+    everywhere = zeros(*numbers.shape, num_classes, dtype=dtypes.int64)
+    return everywhere.scatter(-1, unsqueeze(tensor, -1), 1)

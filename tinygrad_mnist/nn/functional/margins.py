@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mnist._tensor import from_numpy
+from tinygrad_mnist._tensor import arange, from_numpy
+from tinygrad_mnist.ops.casting import decides
 from tinygrad_mnist.ops.choosing import minimum, where
 from tinygrad_mnist.ops.reduction import read_reduction, reduced
 from tinygrad_mnist.record import label
@@ -157,15 +158,16 @@ def multi_margin_loss(
     if target._array.dtype != np.int64:
         raise RuntimeError(f"expected scalar type Long but found {target.dtype.legacy_name}")
     labels = target.reshape(-1, 1)
-    if labels.numel() and not 0 <= int(labels.min()) <= int(labels.max()) < scores.size(1):
+    classes = labels._array
+    if classes.size and not 0 <= classes.min() <= classes.max() < scores.size(1):
         raise RuntimeError("target out of range")
     excess = (margin - scores.gather(1, labels) + scores).clamp_min(0)
     if p == 2:
         excess = excess * excess
     if weight is not None:
         excess = excess * weight[labels]
-    others = np.arange(scores.size(1)) != labels.numpy()
-    losses = where(from_numpy(others), excess, 0.0).sum(1) / scores.size(1)
+    others = arange(scores.size(1)) != labels
+    losses = where(others, excess, 0.0).sum(1) / scores.size(1)
     losses = reduced(losses, reduction)
     if reduction == "none" and not target.dim():
         losses = losses[0]
@@ -191,7 +193,8 @@ def multilabel_margin_loss(
             f"inconsistent target size: {list(target.shape)} for input of size: {list(input.shape)}"
         )
     scores = input if input.dim() == 2 else input.reshape(1, -1)
-    labels = target.reshape(scores.shape).numpy()
+    decides(target)
+    labels = target._array.reshape(scores.shape)
     listed = np.logical_and.accumulate(labels >= 0, axis=1)
     wanted = np.zeros(labels.shape, bool)
     rows, columns = np.nonzero(listed)

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mnist._tensor import from_numpy
 from tinygrad_mnist.ops.arguments import check_tensors, not_implemented, read_dim
+from tinygrad_mnist.ops.casting import made
 from tinygrad_mnist.ops.convolution import read_pair
 from tinygrad_mnist.ops.padding import pad
-from tinygrad_mnist.record import label
+from tinygrad_mnist.record import label, wrap
 
 __all__ = ["fold", "unfold"]
 
@@ -62,7 +62,7 @@ class _Windows:
             for k, d, n, s in zip(self.kernel, self.dilation, self.counts, self.stride, strict=True)
         )
         pixels = rows[:, None, :, None] * self.padded[1] + columns[None, :, None, :]
-        return from_numpy(pixels.reshape(-1))
+        return wrap(made(pixels.reshape(-1)))
 
 
 def unfold(

@@ -6,6 +6,7 @@ from typing import Any
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist._tensor import empty, ones, tensor, zeros
+from tinygrad_mnist._tensor.scalars import counted
 from tinygrad_mnist.nn import functional as F
 from tinygrad_mnist.nn import init
 from tinygrad_mnist.nn.parameter import Parameter
@@ -87,7 +88,7 @@ class _BatchNorm(Module):
         if self.training and self.num_batches_tracked is not None:
             self.num_batches_tracked.add_(1)
             if self.momentum is None:
-                step = 1.0 / float(self.num_batches_tracked)
+                step = 1.0 / counted(self.num_batches_tracked)
         tracked = not self.training or self.track_running_stats
         mean, var = (self.running_mean, self.running_var) if tracked else (None, None)
         by_batch = self.training or (self.running_mean is None and self.running_var is None)

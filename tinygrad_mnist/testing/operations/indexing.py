@@ -116,7 +116,7 @@ OPERATIONS = [
                       sample(_matrix, 2, np.array([[0]])), sample(_matrix, 0, _matrix))),
     Operation("gradient of gather", _gradient_of_gather,
               gradient_of(lambda t, x, axis, index: t.gather(x, axis, index)), ulp=4,
-              scale="terms", primitives=("index_backward",), public=False),
+              scale="terms", primitives=("gather_backward",), public=False),
     Operation("narrow", _part, primitives=("slice",),
               errors=(sample(_matrix, 0, 1, 5), sample(_matrix, 2, 0, 1))),
     Operation("select", _place, primitives=("slice",),
