@@ -15,11 +15,15 @@ run is told, with the reason. The extra `benchmark` installs JAX and HIPS autogr
 With --threads 1, BLAS, OpenMP, PyTorch and XLA are all told to use one thread. Not all obey: where
 CPU microseconds exceed microseconds, more than one core worked (JAX on convolutions). With two
 threads on a machine that others use too, PyTorch's threads wait for each other: believe no figure.
+
+With --cuda, PyTorch and JAX race on a GPU as well. Weights and digits lie in its memory beforehand,
+products are made of float32, not of TF32, and a block ends when its last loss is with the CPU.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,14 +31,15 @@ from pathlib import Path
 from .settings import SETTINGS
 
 
-def limit_threads(threads: int) -> None:
+def limit_threads(threads: int, cuda: bool) -> None:
     """Tell every library how many threads it has; before any of them is imported."""
     for name in ("OMP", "OPENBLAS", "MKL", "NUMBA"):
         os.environ[f"{name}_NUM_THREADS"] = str(threads)
     flags = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
     if threads == 1:
         os.environ["XLA_FLAGS"] = flags
-    os.environ.setdefault("JAX_PLATFORMS", "cpu")
+    os.environ.setdefault("JAX_PLATFORMS", "cpu,cuda" if cuda else "cpu")
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,6 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "what", nargs="?", choices=("race", "passes", "cold"), default="race", help="default: race"
     )
     parser.add_argument("--threads", type=int, choices=(1, 2), default=1, help="default: 1")
+    parser.add_argument("--cuda", action="store_true", help="PyTorch and JAX on a GPU race too")
     parser.add_argument("--rounds", type=int, default=9, help="blocks of each, default: 9")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results")
     parser.add_argument(
@@ -61,10 +67,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.rounds < 1:
         parser.error(f"--rounds is {options.rounds}; expected 1 or more")
-    limit_threads(options.threads)
-    from . import cold, contest, passes
+    if options.cuda and options.what != "race":
+        parser.error(f"--cuda is for the race alone, not for {options.what}")
+    limit_threads(options.threads, options.cuda)
+    from . import cold, contest, on_cuda, passes
 
-    run = {"race": contest.run, "passes": passes.run, "cold": cold.run}[options.what]
+    if options.cuda and not on_cuda.is_there():
+        parser.error("--cuda: PyTorch finds no CUDA device here")
+    race = functools.partial(contest.run, cuda=options.cuda)
+    run = {"race": race, "passes": passes.run, "cold": cold.run}[options.what]
     return run(options.only, options.threads, options.rounds, options.json)
 
 

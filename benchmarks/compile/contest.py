@@ -19,7 +19,7 @@ import tinygrad_mnist
 from tinygrad_mnist import kernels
 from tinygrad_mnist.datasets import mnist
 
-from . import by_hand, torchlike, with_jax
+from . import by_hand, on_cuda, torchlike, with_jax
 from .floor import Machine
 from .marks import Mark, marks
 from .race import Result, race, result, start, table
@@ -61,9 +61,12 @@ def right_loss(task: Task) -> float:
     return by_hand.NUMPY.make(task.as_float64())()
 
 
-def contest(task: Task, machine: Machine, rounds: int) -> tuple[list[Result], float]:
+def contest(
+    task: Task, machine: Machine, rounds: int, cuda: bool = False
+) -> tuple[list[Result], float]:
     """Everyone at one task, the compiled step first; and the loss that is right."""
-    favourite, *others = start((torchlike.COMPILED, *RIVALS), task)
+    with_gpu = on_cuda.ON_CUDA if cuda else ()
+    favourite, *others = start((torchlike.COMPILED, *RIVALS, *with_gpu), task)
     if favourite.epoch is None:
         raise RuntimeError(f"the compiled step does not run: {favourite.missing}")
     race(favourite, others, task.steps, rounds, machine.measure)
@@ -85,17 +88,23 @@ def told_floor(task: Task, machine: Machine, mine: Result) -> dict[str, Any]:
     return {"floor": floor, "ratio": ratio, "cpu_ratio": cpu_ratio}
 
 
-def run(names: Sequence[str], threads: int, rounds: int, file: Path | None) -> int:
+def run(
+    names: Sequence[str], threads: int, rounds: int, file: Path | None, cuda: bool = False
+) -> int:
     """The whole contest; 1 where a mark is missed."""
     torch._logging.set_logs(dynamo=logging.ERROR)
     found: list[Mark] = []
     report: dict[str, Any] = {"unit": "µs", "threads": threads, "versions": versions()}
     print(", ".join(f"{name} {number}" for name, number in report["versions"].items()))
+    if cuda:
+        report["gpu"] = on_cuda.prepare()
+        print(f"{report['gpu']}; products in float32, the digits in its memory beforehand")
     machine, tasks = Machine(threads), prepare(names, threads)
     report["tasks"] = {}
     for task in tasks:
         begin = time.perf_counter()
-        results, loss = contest(task, machine, rounds)
+        torch.compiler.reset()
+        results, loss = contest(task, machine, rounds, cuda)
         spent = time.perf_counter() - begin
         title = f"\n{task.name}: batch {task.batch}, {task.steps} steps a block ({spent:.0f} s)"
         print(table(title, results, loss))

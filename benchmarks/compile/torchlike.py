@@ -29,9 +29,14 @@ def forward(torch: Any, model: str, weights: list[Any], x: Any) -> Any:
     return F.avg_pool2d(x, 4).view(-1, 10)
 
 
-def functional(torch: Any, task: Task) -> Step:
+def first_weights(torch: Any, task: Task, device: str) -> list[Any]:
+    """Tensors of their own, as the task begins."""
+    return [torch.from_numpy(array.copy()).to(device) for array in task.weights.values()]
+
+
+def functional(torch: Any, task: Task, device: str = "cpu") -> Step:
     """Tensors that require gradients, `nn.functional`, an update by hand."""
-    weights = [torch.from_numpy(array.copy()).requires_grad_() for array in task.weights.values()]
+    weights = [w.requires_grad_() for w in first_weights(torch, task, device)]
     speeds = [torch.zeros_like(w) for w in weights]
     F = torch.nn.functional
 
@@ -83,16 +88,15 @@ def module_step(torch: Any, models: dict[str, Callable[[], Any]], task: Task) ->
     return with_optimizer(torch, loss_of, optimizer.step, optimizer.zero_grad)
 
 
-def over(torch: Any, task: Task, step: Step) -> Epoch:
-    """The epoch of a step that takes tensors."""
-    return each_batch(
-        step, [torch.from_numpy(x) for x in task.x], [torch.from_numpy(y) for y in task.y]
-    )
+def over(torch: Any, task: Task, step: Step, device: str = "cpu") -> Epoch:
+    """The epoch of a step that takes tensors; they lie on the device from the beginning."""
+    xs, ys = ([torch.from_numpy(each).to(device) for each in part] for part in (task.x, task.y))
+    return each_batch(step, xs, ys)
 
 
-def compiled_whole(task: Task) -> Epoch:
+def compiled_whole(task: Task, device: str = "cpu") -> Epoch:
     """`torch.compile` of the whole step, its gradients taken by `torch.func`."""
-    weights = [pytorch.from_numpy(array.copy()) for array in task.weights.values()]
+    weights = first_weights(pytorch, task, device)
     speeds = [pytorch.zeros_like(w) for w in weights]
     F = pytorch.nn.functional
 
@@ -110,7 +114,7 @@ def compiled_whole(task: Task) -> Epoch:
                 w.sub_(grad, alpha=task.lr)
         return loss
 
-    return over(pytorch, task, lambda x, y: step(weights, speeds, x, y))
+    return over(pytorch, task, lambda x, y: step(weights, speeds, x, y), device)
 
 
 def compiled_parts(task: Task) -> Epoch:

@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-from benchmarks.compile import by_hand, contest, marks, race, tasks, torchlike, with_jax
+from benchmarks.compile import by_hand, contest, marks, on_cuda, race, tasks, torchlike, with_jax
 from benchmarks.compile.__main__ import main
 from benchmarks.compile.settings import SETTINGS, Setting
 from tinygrad_mnist.datasets import synthetic
@@ -48,6 +48,26 @@ def test_the_compiled_step_reaches_the_same_loss():
 def test_contestants_of_the_extra_reach_the_same_loss(package, name):
     pytest.importorskip(package, reason=f"{package} comes with the extra `benchmark`")
     assert_same_loss(EXTRA[package], name)
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("name", TINY)
+@pytest.mark.parametrize("contestant", on_cuda.ON_CUDA, ids=lambda contestant: contestant.name)
+def test_contestants_on_a_gpu_reach_the_same_loss(contestant, name):
+    if contestant.name.startswith("JAX"):
+        pytest.importorskip("jax", reason="jax comes with the extra `benchmark`")
+    on_cuda.prepare()
+    assert_same_loss([contestant], name)
+
+
+def test_without_a_gpu_a_sentence_says_so(monkeypatch, capsys):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr("benchmarks.compile.__main__.limit_threads", lambda *arguments: None)
+    for line, told in [("--cuda", "finds no CUDA device"), ("cold --cuda", "not for cold")]:
+        with pytest.raises(SystemExit) as left:
+            main(line.split())
+        assert left.value.code == 2
+        assert told in capsys.readouterr().err
 
 
 def test_a_missing_package_is_told(monkeypatch):
