@@ -12,7 +12,7 @@ from typing import Any
 from unittest import mock
 
 import tinygrad_mnist
-from tinygrad_mnist.compiler import build, calls
+from tinygrad_mnist.compiler import build, choice
 from tinygrad_mnist.compiler.passes import fusion
 from tinygrad_mnist.models import MODELS
 
@@ -47,7 +47,7 @@ def changes() -> Iterator[Change]:
     yield Change("without fusion", lambda: mock.patch.object(fusion, "_grow", _alone))
     yield Change(
         "without our own products",
-        lambda: mock.patch.object(calls, "best", return_value="blas"),
+        lambda: mock.patch.object(choice.Product, "best", lambda self: self.candidates()[0]),
     )
 
 

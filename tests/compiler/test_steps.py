@@ -5,7 +5,8 @@ import pytest
 
 import tinygrad_mnist as torch
 from tests.compiler import steps
-from tinygrad_mnist.compiler import choice, products
+from tinygrad_mnist.compiler import products
+from tinygrad_mnist.compiler.choice import Product
 
 
 def batches(count, rows, columns, classes):
@@ -90,19 +91,37 @@ def test_batches_of_one_are_compiled():
         )
 
 
-PRODUCTS = [(16, 25, 9), (10, 64, 28), (84, 64, 10), (7, 12, 5), (5, 8, 7), (2, 4, 5)]
+PRODUCTS = [
+    (16, 25, 9), (10, 64, 28), (84, 64, 10), (7, 12, 5), (5, 8, 7), (2, 4, 5),
+    (128, 7, 48), (13, 64, 784), (64, 37, 33), (9, 3, 80), (33, 64, 16), (40, 17, 5), (6, 50, 64),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("a_turned", [False, True])
 @pytest.mark.parametrize("b_turned", [False, True])
 @pytest.mark.parametrize("sizes", PRODUCTS)
-def test_every_way_to_multiply_gives_the_product(a_turned, b_turned, sizes):
+@pytest.mark.parametrize("added", [False, True])
+def test_every_way_to_multiply_gives_the_product(a_turned, b_turned, sizes, added):
     m, k, n = sizes
     rng = np.random.default_rng(0)
     a = rng.standard_normal((k, m) if a_turned else (m, k)).astype(np.float32)
     b = rng.standard_normal((n, k) if b_turned else (k, n)).astype(np.float32)
     operands = (a.T if a_turned else a, b.T if b_turned else b)
-    for name in choice.candidates(a_turned, b_turned, m, k, n, np.dtype(np.float32)):
-        out = np.empty((m, n), np.float32)
-        getattr(products, name)(*operands, out)
-        np.testing.assert_allclose(out, operands[0] @ operands[1], rtol=1e-4, atol=1e-5)
+    product = Product(a_turned, b_turned, m, k, n, np.dtype(np.float32), added=added)
+    for name in product.candidates():
+        before = rng.standard_normal((m, n)).astype(np.float32)
+        out = before.copy()
+        getattr(products, name)(*operands, out, *([np.float32(0.5)] if added else []))
+        wanted = before * added + operands[0] @ operands[1] * (0.5 if added else 1)
+        np.testing.assert_allclose(out, wanted, rtol=1e-4, atol=1e-5, err_msg=name)
+
+
+def test_every_way_is_tried_by_some_size():
+    tried = {
+        name
+        for m, k, n in PRODUCTS
+        for turns in ((False, False), (False, True), (True, False), (True, True))
+        for added in (False, True)
+        for name in Product(*turns, m, k, n, np.dtype(np.float32), added=added).candidates()
+    }
+    assert tried == {name for name in vars(products) if hasattr(getattr(products, name), "py_func")}

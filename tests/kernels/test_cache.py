@@ -15,7 +15,7 @@ from tinygrad_mnist.kernels import switch
 assert kernels.warm_up()
 assert abs(kernels.log_softmax(np.eye(2))[0, 0] + 0.31326168751822286) < 1e-15
 loops = [loop for loop in vars(switch.loops).values() if hasattr(loop, "stats")]
-assert len(loops) == 9
+assert len(loops) == 11
 print(sum(sum(loop.stats.cache_hits.values()) for loop in loops))
 print(sum(sum(loop.stats.cache_misses.values()) for loop in loops))
 """
@@ -39,7 +39,7 @@ def cache(tmp_path_factory):
 
 def test_the_first_process_compiles_and_says_so_in_one_line(cache):
     directory, compiled, said = cache
-    assert compiled == 16
+    assert compiled == 18
     assert said == (
         f"tinygrad_mnist: compiling its kernels once (about 5 s); kept in {directory}\n"
     )

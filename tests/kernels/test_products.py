@@ -10,7 +10,7 @@ from tests.kernels.twins import TWINS, computed_by, laid_out
 from tinygrad_mnist import kernels
 from tinygrad_mnist.kernels import products, switch
 
-LOOPS = ("few_columns", "few_columns_of_transposed")
+LOOPS = ("few_columns", "few_columns_of_transposed", "times_transposed", "of_transposed")
 
 
 class Calls:
@@ -68,15 +68,26 @@ def test_the_gradient_of_the_weights(batch, columns):
     assert names == ["few_columns_of_transposed"]
 
 
+@pytest.mark.parametrize("batch", [16, 63, 64, 256, 1000])
+@pytest.mark.parametrize("columns", [5, 10])
+def test_a_linear_layer_and_the_gradient_of_its_weights(batch, columns):
+    x, g = normal(batch, 784), normal(batch, columns)
+    assert loops_used(x, normal(columns, 784).T) == ["times_transposed"]
+    assert loops_used(g.T, x) == ["of_transposed"]
+
+
 @pytest.mark.parametrize(
     ("a", "b"),
     [
         (normal(1, 784), normal(784, 10)),
         (normal(1, 9000), normal(9000, 10)),
-        (normal(63, 784).T, normal(63, 10)),
+        (normal(3, 3000), normal(3000, 10)),
+        (normal(1000, 31).T, normal(1000, 10)),
+        (normal(1000, 10).T, normal(1000, 31)),
         (normal(64, 784), normal(784, 11)),
         (normal(64, 784), normal(784, 4)),
-        (normal(64, 784), normal(10, 784).T),
+        (normal(64, 784), normal(11, 784).T),
+        (normal(64, 784).T, normal(64, 11)),
         (normal(64, 784, dtype=np.float64), normal(784, 10, dtype=np.float64)),
         (normal(64, 10), normal(784, 10).T),
         (normal(10, 64), normal(64, 784)),
@@ -92,22 +103,24 @@ def test_blas_does_the_others(a, b):
 
 
 @given(
-    rows=st.integers(2, 70),
-    inner=st.integers(1, 70),
+    rows=st.integers(4, 70),
+    inner=st.integers(2, 70),
     columns=st.sampled_from([5, 10]),
-    transposed=st.booleans(),
+    way=st.sampled_from(LOOPS),
 )
-def test_loops_at_any_size(rows, inner, columns, transposed):
-    if transposed:
-        inner = 4 * inner
+def test_loops_at_any_size(rows, inner, columns, way):
+    if way.endswith("of_transposed"):
+        rows += 28
     a, b = normal(rows, inner), normal(inner, columns)
-    if transposed:
+    if way == "few_columns_of_transposed":
         a = laid_out(a, "transposed")
+    elif way == "times_transposed":
+        b = laid_out(b, "transposed")
+    elif way == "of_transposed":
+        a, b = laid_out(b.T.copy(), "transposed"), laid_out(a.T.copy(), "contiguous")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(switch, "LARGE", 0)
-        used = loops_used(a, b)
-    ambiguous = a.flags.c_contiguous and a.flags.f_contiguous
-    assert used == [LOOPS[transposed and not ambiguous]]
+        assert loops_used(a, b) == [way]
 
 
 @pytest.mark.parametrize("twin", TWINS)

@@ -25,6 +25,7 @@ from .passes.constant_folding import fold_constants
 from .passes.dead_code import remove_dead_code
 from .passes.fusion import Loop, Step, fuse
 from .passes.lowering import lower
+from .passes.updates import fuse_updates
 from .program import Program
 from .source import Source, generate
 
@@ -38,6 +39,7 @@ PASSES: tuple[Pass, ...] = (
     share_common_subexpressions,
     simplify,
     remove_dead_code,
+    fuse_updates,
 )
 """In order; each reads a program and returns one."""
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from .choice import best
+from .choice import Product
 from .passes.buffers import VIEWS
 from .program import Input, Instruction, Value
-from .writer import Unsupported, Writer, array_for, is_scattered, is_turned
+from .writer import Unsupported, Writer, array_for, is_scattered, is_turned, read_one
 
 _IMAGE_LOOPS = ("gather_columns", "scatter_columns", "window_sum", "window_spread")
 
+
+UPDATES = ("add_product", "sub_product")
 
 _WINDOWS = ("sizes", "kernel", "stride", "start", "counts")
 
@@ -41,11 +43,27 @@ def write_call(writer: Writer, i: Instruction) -> None:
         given = writer.places[i.inputs[0]]
         writer.line(f"images.{i.op}({given}, {array_for(writer, out)}, {windows})")
         return
+    if i.op in UPDATES:
+        _write_update(writer, i)
+        return
     if i.op != "mm" or any(v not in writer.places for v in i.inputs):
         raise Unsupported(i.op)
     place = array_for(writer, out)
+    function = _product(writer, i.inputs[0], i.inputs[1])
     a, b = (_operand(writer, v) for v in i.inputs)
-    writer.line(f"products.{_product(writer, i)}({a}, {b}, {place})")
+    writer.line(f"products.{function}({a}, {b}, {place})")
+
+
+def _write_update(writer: Writer, i: Instruction) -> None:
+    """A multiple of a product, added to a parameter where it lies."""
+    target, first, second, number = i.inputs
+    place = array_for(writer, i.output)
+    if place != writer.places[target]:
+        writer.line(f"{place}[...] = {writer.places[target]}")
+    a, b = _operand(writer, first), _operand(writer, second)
+    sign = "-" if i.op == "sub_product" else ""
+    function = _product(writer, first, second, added=True)
+    writer.line(f"products.{function}({a}, {b}, {place}, {sign}{read_one(writer, number)})")
 
 
 def _operand(writer: Writer, value: Value) -> str:
@@ -69,8 +87,8 @@ def _part(part: Any) -> str:
     return f"{start}:{stop}" if part.step is None else f"{start}:{stop}:{part.step}"
 
 
-def _product(writer: Writer, i: Instruction) -> str:
-    a, b = i.inputs
+def _product(writer: Writer, a: Value, b: Value, added: bool = False) -> str:
     a_turned, b_turned = is_turned(writer, a), is_turned(writer, b)
-    new = isinstance(a, Input)
-    return best(a_turned, b_turned, a.shape[0], a.shape[1], b.shape[1], i.output.dtype, new)
+    new = isinstance(a, Input) and not added
+    m, k, n = *a.shape, b.shape[1]
+    return Product(a_turned, b_turned, m, k, n, a.dtype, new, added).best()

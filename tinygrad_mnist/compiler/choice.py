@@ -9,6 +9,7 @@ import os
 import statistics
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,9 @@ from tinygrad_mnist.kernels.switch import cache_directory
 from tinygrad_mnist.threads import get_num_threads
 
 _FEW = 16
-_MOST_PRODUCTS = 1 << 24
+_LONG = 32
+"""Two registers of float32, the least that a loop takes from a row at once."""
+_MOST_PRODUCTS = 1 << 26
 """Larger ones are BLAS's without measuring, which would take long."""
 _ROUNDS = 15
 _CALLS = 5
@@ -26,62 +29,81 @@ _COLD_BYTES = 16 << 20
 """More than the caches of a core hold: what was read so many bytes ago must be fetched again."""
 
 
-def candidates(a_turned: bool, b_turned: bool, m: int, k: int, n: int, dtype: Any) -> list[str]:
-    """The functions of `products` that can compute (m, k) @ (k, n) with operands lying so."""
-    names = ["blas"]
-    if dtype == np.float32 and not a_turned and not b_turned and 5 <= n <= _FEW and m >= 2:
-        names.append("few_columns")
-    if dtype == np.float32 and a_turned and not b_turned and 5 <= n <= _FEW and k % 4 == 0:
-        names.append("few_columns_turned")
-    if a_turned and not b_turned and 5 <= m <= _FEW and k % 4 == 0:
-        names.append("few_rows_turned")
-    if not a_turned and b_turned and 5 <= n <= _FEW and m >= 2:
-        names.append("few_columns_in_rows")
-    if not a_turned and b_turned and m >= 4 and n >= 4 and m * k * n <= _MOST_PRODUCTS:
-        names.append("rows_by_rows")
-    return names
+@dataclass(frozen=True)
+class Product:
+    """A product of two matrices, (m, k) @ (k, n), each of which may be the transpose of one."""
 
+    a_turned: bool
+    b_turned: bool
+    m: int
+    k: int
+    n: int
+    dtype: Any
+    new: bool = False
+    """The first operand comes from outside, another with each call: no cache holds it yet."""
+    added: bool = False
+    """A multiple of the product is added to what is there."""
 
-def best(
-    a_turned: bool, b_turned: bool, m: int, k: int, n: int, dtype: Any, new: bool = False
-) -> str:
-    """The fastest of the candidates: measured, and remembered on the disk.
+    def __str__(self) -> str:
+        a, b = ("turned " if turned else "" for turned in (self.a_turned, self.b_turned))
+        shapes = f"{a}{self.m}×{self.k} @ {b}{self.k}×{self.n}, {np.dtype(self.dtype)}"
+        return f"{shapes}{', new' * self.new}{', added' * self.added}"
 
-    `new` tells that the first operand comes from outside, another batch with each call, so that no
-    cache holds it yet; it is measured so.
-    """
-    names = candidates(a_turned, b_turned, m, k, n, dtype)
-    if len(names) == 1:
-        return names[0]
-    lying = ("turned " if turned else "" for turned in (a_turned, b_turned))
-    shapes = " @ ".join(f"{word}{x}×{y}" for word, x, y in zip(lying, (m, k), (k, n), strict=True))
-    case = f"{shapes}, {np.dtype(dtype)}, {get_num_threads()} threads{', new' * new}"
-    known = _known()
-    if known.get(case) not in names:
-        known[case] = _measured(names, a_turned, b_turned, m, k, n, dtype, new)
-        _keep(known)
-    return known[case]
+    def candidates(self) -> list[str]:
+        """The functions of `products` that can compute it; the first is BLAS's."""
+        names = ["add_blas" if self.added else "blas"]
+        if self.dtype != np.float32 or self.m * self.k * self.n > _MOST_PRODUCTS:
+            return names
+        few = 5 <= self.n <= _FEW
+        if self.added:
+            if self.a_turned and not self.b_turned and few and self.m >= _LONG:
+                names.append("add_few_columns_turned")
+            if not self.b_turned and self.m >= 5 and self.n >= _LONG and self.n % _FEW == 0:
+                names.append("add_outer")
+        elif self.b_turned:
+            if not self.a_turned and self.m >= 4 and self.n >= 5:
+                names.append("dots")
+        else:
+            if not self.a_turned and few and self.m >= 4:
+                names.append("few_columns")
+            if self.a_turned and few and self.m >= _LONG:
+                names.append("few_columns_turned")
+            if self.m >= 5 and self.n >= _LONG:
+                names.append("outer")
+        return names
 
+    def best(self) -> str:
+        """The fastest of the candidates: measured, and remembered on the disk."""
+        names = self.candidates()
+        if len(names) == 1:
+            return names[0]
+        case = f"{self}, {get_num_threads()} threads"
+        known = _known()
+        if known.get(case) not in names:
+            known[case] = self._measured(names)
+            _keep(known)
+        return known[case]
 
-def _measured(
-    names: list[str], a_turned: bool, b_turned: bool, m: int, k: int, n: int, dtype: Any, new: bool
-) -> str:
-    from . import products
+    def _measured(self, names: list[str]) -> str:
+        from . import products
 
-    rng = np.random.default_rng(0)
-    a = rng.standard_normal((k, m) if a_turned else (m, k)).astype(dtype)
-    b = rng.standard_normal((n, k) if b_turned else (k, n)).astype(dtype)
-    turned_b, out = b.T if b_turned else b, np.empty((m, n), dtype)
-    copies = min(1 + _COLD_BYTES // max(a.nbytes, 1), _CALLS * _ROUNDS) if new else 1
-    firsts = itertools.cycle([each.T if a_turned else each for each in np.tile(a, (copies, 1, 1))])
-    seconds: dict[str, list[float]] = {name: [] for name in names}
-    for _ in range(_ROUNDS + 1):
-        for name in names:
-            begin = time.perf_counter()
-            for first in itertools.islice(firsts, _CALLS):
-                getattr(products, name)(first, turned_b, out)
-            seconds[name].append(time.perf_counter() - begin)
-    return min(names, key=lambda name: statistics.median(seconds[name][1:]))
+        rng = np.random.default_rng(0)
+        shapes = (self.m, self.k)[:: -1 if self.a_turned else 1], (self.k, self.n)
+        a = rng.standard_normal(shapes[0]).astype(self.dtype)
+        b = rng.standard_normal(shapes[1][:: -1 if self.b_turned else 1]).astype(self.dtype)
+        second, out = b.T if self.b_turned else b, np.zeros((self.m, self.n), self.dtype)
+        copies = min(1 + _COLD_BYTES // max(a.nbytes, 1), _CALLS * _ROUNDS) if self.new else 1
+        every = np.tile(a, (copies, 1, 1))
+        firsts = itertools.cycle([each.T if self.a_turned else each for each in every])
+        rest = (second, out, out.dtype.type(1e-3)) if self.added else (second, out)
+        seconds: dict[str, list[float]] = {name: [] for name in names}
+        for _ in range(_ROUNDS + 1):
+            for name in names:
+                begin = time.perf_counter()
+                for first in itertools.islice(firsts, _CALLS):
+                    getattr(products, name)(first, *rest)
+                seconds[name].append(time.perf_counter() - begin)
+        return min(names, key=lambda name: statistics.median(seconds[name][1:]))
 
 
 def _file() -> Path:

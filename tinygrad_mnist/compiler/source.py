@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from .calls import write_call
+from .calls import UPDATES, write_call
 from .loops import stages_of, write_loop
 from .passes.buffers import VIEWS, reuse_buffers
 from .passes.fusion import Call, Loop, Step, is_uniform
@@ -91,7 +91,7 @@ def _may_overwrite(writer: Writer, target: Input, value: Value) -> bool:
             return False
         if any(i.output is value for i in inside):
             reached = True
-            if reads and isinstance(step, Call):
+            if reads and isinstance(step, Call) and not _adds_in_place(writer, step, target):
                 return False
             if isinstance(step, Loop) and reads and step.roles.get(target) != "full":
                 return False
@@ -102,6 +102,13 @@ def _may_overwrite(writer: Writer, target: Input, value: Value) -> bool:
     return all(v is not target for v in writer.program.results) and all(
         v is not target for t, v in writer.program.writes
     )
+
+
+def _adds_in_place(writer: Writer, step: Call, target: Input) -> bool:
+    """Whether a call adds to `target` what it makes of other arrays."""
+    first, *others = step.instruction.inputs
+    adds = step.instruction.op in UPDATES and first is target
+    return adds and not any(_reaches(writer, v, target) for v in others)
 
 
 def _reaches(writer: Writer, value: Value, target: Input) -> bool:

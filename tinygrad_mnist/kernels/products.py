@@ -13,7 +13,8 @@ __all__ = ["matmul"]
 Array = np.ndarray[Any, Any]
 
 FLOAT32: Final = np.dtype(np.float32)
-COLUMNS: Final = (5, 10)
+FEW: Final = (5, 10)
+LONG: Final = 32
 MOST_ELEMENTS: Final = 1 << 20
 
 
@@ -21,30 +22,39 @@ def matmul(a: Array, b: Array) -> Array:
     """a @ b.
 
     BLAS does it, save where a loop was measured to be faster on one thread and no slower on two:
-    float32, a right operand of five or ten columns, C-contiguous, and a left operand of at least
-    two rows and of 8192 to 2²⁰ elements, which is C-contiguous or the transpose of a C-contiguous
-    matrix (then its number of columns is a multiple of four). So it is with a batch times the
-    weights of the logistic model, and with the transposed batch times the gradient of the outcome.
+    float32, one side of the product five or ten long, and the large operand of 8192 to 2²⁰
+    elements, as a batch of images has. So it is with a batch times the weights of the logistic
+    model, whichever way they lie, and with the gradient of the weights.
     """
-    if (
-        switch.LARGE <= a.size <= MOST_ELEMENTS
-        and a.dtype is b.dtype is FLOAT32
-        and a.ndim == b.ndim == 2
-        and b.shape[1] in COLUMNS
-        and b.flags.c_contiguous
-        and a.shape[1] == b.shape[0]
-        and len(a) > 1
-    ):
-        loops = switch.loops or switch.consider(a.size)
-        if loops is not None and a.flags.c_contiguous:
+    if a.dtype is b.dtype is FLOAT32 and a.ndim == b.ndim == 2 and a.shape[1] == b.shape[0]:
+        found = _loop_for(a, b)
+        loops = None if found is None else switch.loops or switch.consider(switch.LARGE)
+        if found is not None and loops is not None:
+            name, first, second = found
             out = np.empty((a.shape[0], b.shape[1]), FLOAT32)
-            loops.few_columns(a, b, out)
-            return out
-        if loops is not None and a.flags.f_contiguous and len(b) % 4 == 0:
-            out = np.empty((a.shape[0], b.shape[1]), FLOAT32)
-            loops.few_columns_of_transposed(a.T, b, out)
+            getattr(loops, name)(first, second, out)
             return out
     return matmul_numpy(a, b)
+
+
+def _loop_for(a: Array, b: Array) -> tuple[str, Array, Array] | None:
+    """The loop that computes a @ b, and its operands, which lie in rows."""
+    rows, columns = a.shape[0], b.shape[1]
+    if not switch.LARGE <= max(a.size, b.size) <= MOST_ELEMENTS:
+        return None
+    if a.flags.c_contiguous:
+        if rows < 4 or columns not in FEW:
+            return None
+        if b.flags.c_contiguous:
+            return "few_columns", a, b
+        return ("times_transposed", a, b.T) if b.flags.f_contiguous else None
+    if not (a.flags.f_contiguous and b.flags.c_contiguous):
+        return None
+    if columns in FEW and rows >= LONG:
+        return "few_columns_of_transposed", a.T, b
+    if rows in FEW and columns >= LONG:
+        return "of_transposed", a.T, b
+    return None
 
 
 def matmul_numpy(a: Array, b: Array) -> Array:

@@ -5,7 +5,7 @@ Each fills arrays that its caller made, of shapes that its caller vouches for.
 
 from .compile import cached
 from .losses import nll_loss, nll_loss_backward
-from .products import few_columns, few_columns_of_transposed
+from .products import few_columns, few_columns_of_transposed, of_transposed, times_transposed
 from .reductions import sum_columns, sum_rows
 from .softmax import log_softmax, log_softmax_backward
 from .updates import add_scaled
@@ -19,6 +19,8 @@ __all__ = [
     "log_softmax_backward",
     "nll_loss",
     "nll_loss_backward",
+    "of_transposed",
     "sum_columns",
     "sum_rows",
+    "times_transposed",
 ]

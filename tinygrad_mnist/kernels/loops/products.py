@@ -5,12 +5,173 @@ from typing import Any
 import numpy as np
 
 from .compile import loop, part_of_loops
+from .lanes import LANES, add_product, load, prefetch, spread, store, sum_of
 
 Array = np.ndarray[Any, Any]
+Five = tuple[Any, Any, Any, Any, Any]
+"""Five registers."""
 
-
-PADDING = 16  # keeps rows of a power of two elements from evicting each other from the cache
 SIGNATURE = "void(const float32[:, ::1], const float32[:, ::1], float32[:, ::1])"
+ROWS: int = 4 if LANES == 16 else 2
+"""How many rows of `dots` fit into the registers, of which there are 32 or 16."""
+
+MOST = 256
+"""How many numbers are summed one after the other."""
+
+_part = part_of_loops(fastmath={"contract"})
+
+
+@_part
+def nothing() -> Five:
+    """Five sums that are still to come."""
+    zero = spread(np.float32(0))
+    return zero, zero, zero, zero, zero
+
+
+@_part
+def down(a: Array, i: int, k: int) -> Five:
+    """Numbers from `k` on in five rows of `a`."""
+    return load(a, i, k), load(a, i + 1, k), load(a, i + 2, k), load(a, i + 3, k), load(a, i + 4, k)
+
+
+@_part
+def along(a: Array, k: int, i: int) -> Five:
+    """Five numbers of row `k`, each in all lanes."""
+    row = a[k]
+    p, q, r, s, t = row[i], row[i + 1], row[i + 2], row[i + 3], row[i + 4]
+    return spread(p), spread(q), spread(r), spread(s), spread(t)
+
+
+@_part
+def added(s: Five, x: Any, y: Five) -> Five:
+    """Five sums, each with a product more."""
+    low = add_product(s[0], x, y[0]), add_product(s[1], x, y[1]), add_product(s[2], x, y[2])
+    return *low, add_product(s[3], x, y[3]), add_product(s[4], x, y[4])
+
+
+@_part
+def put_sums(out: Array, i: int, j: int, s: Five) -> None:
+    """Five numbers of row `i`: the sums of all lanes."""
+    out[i, j], out[i, j + 1], out[i, j + 2] = sum_of(s[0]), sum_of(s[1]), sum_of(s[2])
+    out[i, j + 3], out[i, j + 4] = sum_of(s[3]), sum_of(s[4])
+
+
+@_part
+def put(out: Array, i: int, j: int, s: Five) -> None:
+    """Numbers from `j` on in five rows."""
+    store(out, i, j, s[0])
+    store(out, i + 1, j, s[1])
+    store(out, i + 2, j, s[2])
+    store(out, i + 3, j, s[3])
+    store(out, i + 4, j, s[4])
+
+
+@_part
+def dots(a: Array, b: Array, out: Array) -> None:
+    """out = a @ bᵀ: rows of `a` times five rows of `b`, at least `ROWS` and five of them.
+
+    Lanes run along the rows. The rows of `a` that come next are fetched meanwhile: a batch is in no
+    cache yet. The last blocks overlap those before them rather than be smaller.
+    """
+    rows, depth = a.shape
+    whole = depth - depth % LANES
+    for first in range(0, rows, ROWS):
+        i = min(first, rows - ROWS)
+        for begin in range(0, b.shape[0], 5):
+            j = min(begin, b.shape[0] - 5)
+            ahead = min(i + ROWS + (ROWS // 2 if begin > 0 else 0), rows - ROWS // 2)
+            s = t = u = v = nothing()
+            for k in range(0, whole, LANES):
+                if begin < 10:
+                    prefetch(a, ahead, k)
+                y = down(b, j, k)
+                s = added(s, load(a, i, k), y)
+                t = added(t, load(a, i + 1, k), y)
+                if ROWS == 4:
+                    prefetch(a, ahead + 1, k)
+                    u = added(u, load(a, i + 2, k), y)
+                    v = added(v, load(a, i + 3, k), y)
+            put_sums(out, i, j, s)
+            put_sums(out, i + 1, j, t)
+            if ROWS == 4:
+                put_sums(out, i + 2, j, u)
+                put_sums(out, i + 3, j, v)
+            for k in range(whole, depth):
+                for r in range(i, i + ROWS):
+                    for c in range(j, j + 5):
+                        out[r, c] += a[r, k] * b[c, k]
+
+
+@_part
+def add(out: Array, i: int, j: int, s: Five, factor: Any, done: int) -> None:
+    """Add multiples to numbers from `j` on in five rows, of which the first are `done`."""
+    if done < 1:
+        store(out, i, j, add_product(load(out, i, j), s[0], factor))
+    if done < 2:
+        store(out, i + 1, j, add_product(load(out, i + 1, j), s[1], factor))
+    if done < 3:
+        store(out, i + 2, j, add_product(load(out, i + 2, j), s[2], factor))
+    if done < 4:
+        store(out, i + 3, j, add_product(load(out, i + 3, j), s[3], factor))
+    store(out, i + 4, j, add_product(load(out, i + 4, j), s[4], factor))
+
+
+@_part
+def finish(out: Array, i: int, j: int, s: Five, t: Five, scale: Any, done: int, half: bool) -> None:
+    """Put the sums of five rows, or add those that are new; `half`: the first lanes are not."""
+    if scale is None:
+        put(out, i, j, s)
+        put(out, i, j + LANES, t)
+    else:
+        if not half:
+            add(out, i, j, s, spread(scale), done)
+        add(out, i, j + LANES, t, spread(scale), done)
+
+
+@_part
+def outer(a: Array, b: Array, out: Array, scale: Any) -> None:
+    """out = aᵀ @ b, or, where `scale` is no None, out += scale · aᵀ @ b.
+
+    Lanes run along the rows of `b` and of `out`, at least two registers long; what is added to must
+    be a whole number of registers long. `out` has five rows or more. Long sums are made of short
+    ones, which loses fewer bits.
+    """
+    outer_of_few(a[:MOST], b[:MOST], out, scale)
+    if a.shape[0] > MOST:
+        part = np.empty(out.shape, out.dtype)
+        for k in range(MOST, a.shape[0], MOST):
+            outer_of_few(a[k : k + MOST], b[k : k + MOST], part, None)
+            for i in range(out.shape[0]):
+                for j in range(out.shape[1]):
+                    out[i, j] += part[i, j] if scale is None else scale * part[i, j]
+
+
+@_part
+def outer_of_few(a: Array, b: Array, out: Array, scale: Any) -> None:
+    """`outer`, each sum from first to last in a register."""
+    depth, rows = a.shape
+    for begin in range(0, b.shape[1], 2 * LANES):
+        j = min(begin, b.shape[1] - 2 * LANES)
+        half = begin > j
+        i = 0
+        while ROWS == 4 and i + 10 <= rows:
+            s = t = u = v = nothing()
+            for k in range(depth):
+                x, y = load(b, k, j), load(b, k, j + LANES)
+                p, q = along(a, k, i), along(a, k, i + 5)
+                s, t = added(s, x, p), added(t, y, p)
+                u, v = added(u, x, q), added(v, y, q)
+            finish(out, i, j, s, t, scale, 0, half)
+            finish(out, i + 5, j, u, v, scale, 0, half)
+            i += 10
+        while i < rows:
+            n = min(i, rows - 5)
+            s = t = nothing()
+            for k in range(depth):
+                x, y, p = load(b, k, j), load(b, k, j + LANES), along(a, k, n)
+                s, t = added(s, x, p), added(t, y, p)
+            finish(out, n, j, s, t, scale, i - n, half)
+            i += 5
 
 
 @part_of_loops()
@@ -23,86 +184,43 @@ def lay_flat(tall: Array, flat: Array) -> None:
             row[i] = column[i]
 
 
-@part_of_loops()
-def stand_up(flat: Array, tall: Array) -> None:
-    """tall = flatᵀ, row by row."""
+@_part
+def stand_up(flat: Array, tall: Array, scale: Any) -> None:
+    """tall = flatᵀ, row by row; or, where `scale` is no None, tall += scale · flatᵀ."""
     for i in range(tall.shape[0]):
         for j in range(tall.shape[1]):
-            tall[i, j] = flat[j, i]
+            tall[i, j] = flat[j, i] if scale is None else tall[i, j] + scale * flat[j, i]
 
 
-@loop(SIGNATURE, fastmath={"contract", "reassoc"})
+@loop(SIGNATURE)
 def few_columns(a: Array, b: Array, out: Array) -> None:
-    """out = a @ b for two rows and five columns of out at a time.
-
-    Each of the ten sums runs along a row of `a` and a column of `b`, which is copied to lie in one
-    piece. `reassoc` lets LLVM keep several partial sums of each, `contract` fuse the multiply-adds.
-    The last blocks overlap those before them rather than be smaller.
-    """
-    rows, depth = a.shape
-    columns = b.shape[1]
-    turned = np.empty((columns, depth), b.dtype)
-    lay_flat(b, turned)
-    for i in range(0, rows, 2):
-        i = min(i, rows - 2)
-        for j in range(0, columns, 5):
-            j = min(j, columns - 5)
-            s0 = s1 = s2 = s3 = s4 = a.dtype.type(0)
-            t0 = t1 = t2 = t3 = t4 = a.dtype.type(0)
-            for k in range(depth):
-                x = a[i, k]
-                y = a[i + 1, k]
-                s0 += x * turned[j, k]
-                s1 += x * turned[j + 1, k]
-                s2 += x * turned[j + 2, k]
-                s3 += x * turned[j + 3, k]
-                s4 += x * turned[j + 4, k]
-                t0 += y * turned[j, k]
-                t1 += y * turned[j + 1, k]
-                t2 += y * turned[j + 2, k]
-                t3 += y * turned[j + 3, k]
-                t4 += y * turned[j + 4, k]
-            out[i, j] = s0
-            out[i, j + 1] = s1
-            out[i, j + 2] = s2
-            out[i, j + 3] = s3
-            out[i, j + 4] = s4
-            out[i + 1, j] = t0
-            out[i + 1, j + 1] = t1
-            out[i + 1, j + 2] = t2
-            out[i + 1, j + 3] = t3
-            out[i + 1, j + 4] = t4
+    """out = a @ b, where b has few columns: they are laid flat, so that lanes run along them."""
+    flat = np.empty((b.shape[1], b.shape[0]), b.dtype)
+    lay_flat(b, flat)
+    dots(a, flat, out)
 
 
-@loop(SIGNATURE, fastmath={"contract"})
+@_part
+def add_few_columns_of_transposed(a: Array, b: Array, out: Array, scale: Any) -> None:
+    """out = aᵀ @ b, or out += scale · aᵀ @ b, where b has few columns, by way of outᵀ."""
+    flat = np.empty((b.shape[1], a.shape[1]), b.dtype)
+    outer(b, a, flat, None)
+    stand_up(flat, out, scale)
+
+
+@loop(SIGNATURE)
 def few_columns_of_transposed(a: Array, b: Array, out: Array) -> None:
-    """out = aᵀ @ b, four rows of `a` and five columns of out at a time.
+    """out = aᵀ @ b, where b has few columns."""
+    add_few_columns_of_transposed(a, b, out, None)
 
-    The result is gathered transposed, as sums of rows of `a`, which lie in one piece. The number
-    of rows must be a multiple of four.
-    """
-    depth, rows = a.shape
-    columns = b.shape[1]
-    turned = np.empty((columns, rows + PADDING), b.dtype)
-    for j in range(0, columns, 5):
-        j = min(j, columns - 5)
-        turned[j : j + 5] = 0
-        for k in range(0, depth, 4):
-            p0, p1, p2, p3, p4 = b[k, j], b[k, j + 1], b[k, j + 2], b[k, j + 3], b[k, j + 4]
-            k1 = k + 1
-            q0, q1, q2, q3, q4 = b[k1, j], b[k1, j + 1], b[k1, j + 2], b[k1, j + 3], b[k1, j + 4]
-            k2 = k + 2
-            r0, r1, r2, r3, r4 = b[k2, j], b[k2, j + 1], b[k2, j + 2], b[k2, j + 3], b[k2, j + 4]
-            k3 = k + 3
-            s0, s1, s2, s3, s4 = b[k3, j], b[k3, j + 1], b[k3, j + 2], b[k3, j + 3], b[k3, j + 4]
-            for i in range(rows):
-                x = a[k, i]
-                y = a[k1, i]
-                z = a[k2, i]
-                w = a[k3, i]
-                turned[j, i] += p0 * x + q0 * y + r0 * z + s0 * w
-                turned[j + 1, i] += p1 * x + q1 * y + r1 * z + s1 * w
-                turned[j + 2, i] += p2 * x + q2 * y + r2 * z + s2 * w
-                turned[j + 3, i] += p3 * x + q3 * y + r3 * z + s3 * w
-                turned[j + 4, i] += p4 * x + q4 * y + r4 * z + s4 * w
-    stand_up(turned, out)
+
+@loop(SIGNATURE)
+def times_transposed(a: Array, b: Array, out: Array) -> None:
+    """out = a @ bᵀ."""
+    dots(a, b, out)
+
+
+@loop(SIGNATURE)
+def of_transposed(a: Array, b: Array, out: Array) -> None:
+    """out = aᵀ @ b."""
+    outer(a, b, out, None)
