@@ -53,6 +53,11 @@ def _pointer(context: Any, builder: Any, signature: Any, args: Any, as_type: Any
     return builder.bitcast(at, as_type.as_pointer())
 
 
+def _picked(builder: Any, x: Any, y: Any, lanes: list[int]) -> Any:
+    """Lanes of two registers, those of the second counted on from the first."""
+    return builder.shuffle_vector(x, y, ir.Constant(ir.VectorType(_INDEX, len(lanes)), lanes))
+
+
 @_instruction
 def load(typing: Any, array: Any, row: Any, column: Any) -> Any:
     """The numbers array[row, column : column + LANES]."""
@@ -97,8 +102,7 @@ def spread(typing: Any, number: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         nothing = ir.Constant(_VECTOR, ir.Undefined)
         first = builder.insert_element(nothing, args[0], _INDEX(0))
-        zeros = ir.Constant(ir.VectorType(_INDEX, LANES), [0] * LANES)
-        return builder.shuffle_vector(first, nothing, zeros)
+        return _picked(builder, first, nothing, [0] * LANES)
 
     return lanes(types.float32), generate
 
@@ -114,24 +118,28 @@ def add_product(typing: Any, total: Any, x: Any, y: Any) -> Any:
     return lanes(lanes, lanes, lanes), generate
 
 
+def _folded(builder: Any, x: Any, y: Any, size: int) -> Any:
+    """Both registers in one: each group of `size` lanes, its upper half added to its lower."""
+    groups = range(0, 2 * LANES, size)
+    lower = [lane for group in groups for lane in range(group, group + size // 2)]
+    upper = [lane + size // 2 for lane in lower]
+    return builder.fadd(_picked(builder, x, y, lower), _picked(builder, x, y, upper))
+
+
 @_instruction
-def sum_of(typing: Any, numbers: Any) -> Any:
-    """The sum of all lanes, the upper half added to the lower again and again."""
+def sums_of(typing: Any, w: Any, x: Any, y: Any, z: Any) -> Any:
+    """The sums of all lanes of four registers, folded together until each is one lane."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        numbers, count = args[0], LANES
-        while count > 1:
-            count //= 2
-            nothing = ir.Constant(numbers.type, ir.Undefined)
-            lower, upper = (
-                builder.shuffle_vector(
-                    numbers,
-                    nothing,
-                    ir.Constant(ir.VectorType(_INDEX, count), list(range(begin, begin + count))),
-                )
-                for begin in (0, count)
-            )
-            numbers = builder.fadd(lower, upper)
-        return builder.extract_element(numbers, _INDEX(0))
+        w, x, y, z = args
+        pairs = _folded(builder, w, x, LANES), _folded(builder, y, z, LANES)
+        sums, size = _folded(builder, *pairs, LANES // 2), LANES // 4
+        while size > 1:
+            size //= 2
+            others = [lane ^ size for lane in range(LANES)]
+            sums = builder.fadd(sums, _picked(builder, sums, sums, others))
+        each = [builder.extract_element(sums, _INDEX(n * LANES // 4)) for n in range(4)]
+        return context.make_tuple(builder, signature.return_type, each)
 
-    return types.float32(lanes), generate
+    four = types.UniTuple(types.float32, 4)  # type: ignore[no-untyped-call]
+    return four(lanes, lanes, lanes, lanes), generate

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from .compile import loop, part_of_loops
-from .lanes import LANES, add_product, load, prefetch, spread, store, sum_of
+from .lanes import LANES, add_product, load, prefetch, spread, store, sums_of
 
 Array = np.ndarray[Any, Any]
 Five = tuple[Any, Any, Any, Any, Any]
@@ -50,10 +50,12 @@ def added(s: Five, x: Any, y: Five) -> Five:
 
 
 @_part
-def put_sums(out: Array, i: int, j: int, s: Five) -> None:
-    """Five numbers of row `i`: the sums of all lanes."""
-    out[i, j], out[i, j + 1], out[i, j + 2] = sum_of(s[0]), sum_of(s[1]), sum_of(s[2])
-    out[i, j + 3], out[i, j + 4] = sum_of(s[3]), sum_of(s[4])
+def put_sums(out: Array, i: int, j: int, w: Any, x: Any, y: Any, z: Any) -> None:
+    """The sums of all lanes, in column `j` of `ROWS` rows."""
+    sums = sums_of(w, x, y, z)
+    out[i, j], out[i + 1, j] = sums[0], sums[1]
+    if ROWS == 4:
+        out[i + 2, j], out[i + 3, j] = sums[2], sums[3]
 
 
 @_part
@@ -91,11 +93,11 @@ def dots(a: Array, b: Array, out: Array) -> None:
                     prefetch(a, ahead + 1, k)
                     u = added(u, load(a, i + 2, k), y)
                     v = added(v, load(a, i + 3, k), y)
-            put_sums(out, i, j, s)
-            put_sums(out, i + 1, j, t)
-            if ROWS == 4:
-                put_sums(out, i + 2, j, u)
-                put_sums(out, i + 3, j, v)
+            put_sums(out, i, j, s[0], t[0], u[0], v[0])
+            put_sums(out, i, j + 1, s[1], t[1], u[1], v[1])
+            put_sums(out, i, j + 2, s[2], t[2], u[2], v[2])
+            put_sums(out, i, j + 3, s[3], t[3], u[3], v[3])
+            put_sums(out, i, j + 4, s[4], t[4], u[4], v[4])
             for k in range(whole, depth):
                 for r in range(i, i + ROWS):
                     for c in range(j, j + 5):
