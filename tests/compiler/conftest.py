@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from tinygrad_mnist.compiler import build, images, products
+from tinygrad_mnist.compiler import build, images, pooling, products
 
 
 @pytest.fixture
@@ -13,7 +13,8 @@ def plain(monkeypatch):
     """Generated functions run as Python."""
 
     def load(text):
-        names = {"math": math, "np": np, "images": images, "products": products}
+        names = {"math": math, "np": np, "images": images, "pooling": pooling,
+                 "products": products}  # fmt: skip
         exec(text, names)
         return names["step"]
 

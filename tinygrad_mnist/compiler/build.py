@@ -28,6 +28,7 @@ from .passes.lowering import lower
 from .passes.updates import fuse_updates
 from .program import Program
 from .source import Source, generate
+from .writer import Unsupported
 
 Pass = Callable[[Program], Program]
 
@@ -87,6 +88,9 @@ def build(traced: Program) -> Built:
 
     Raises Unsupported when an operation cannot be spelled in the source.
     """
+    empty = next((i.op for i in traced.instructions if not i.output.size), None)
+    if empty is not None:
+        raise Unsupported(f"{empty}, which gives no numbers,")
     stats = Stats()
     begin = time.perf_counter()
     program, steps = optimise(traced, stats)
@@ -118,7 +122,7 @@ import math
 import numba
 import numpy as np
 
-from tinygrad_mnist.compiler import images, products
+from tinygrad_mnist.compiler import images, pooling, products
 
 
 @numba.njit(error_model="numpy", nogil=True, fastmath={"contract", "reassoc"}, cache=True)
@@ -165,7 +169,7 @@ def _surroundings() -> bytes:
     digest = hashlib.sha256(sys.version.encode())
     for name in ("numba", "numpy", "llvmlite"):
         digest.update(importlib.metadata.version(name).encode())
-    parts = [package / "compiler" / name for name in ("products.py", "images.py")]
+    parts = [package / "compiler" / name for name in ("products.py", "images.py", "pooling.py")]
     for file in (*loops, *parts):
         digest.update(file.read_bytes())
     return digest.digest()

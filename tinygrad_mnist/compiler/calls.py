@@ -1,57 +1,76 @@
-"""The source of an instruction that is no part of a loop: views, products, loops over images."""
+"""The source of an instruction that is no part of a loop: views, products, loops of their own."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from .choice import Product
+from .nests import write_nest
 from .passes.buffers import VIEWS
 from .program import Input, Instruction, Value
-from .writer import Unsupported, Writer, array_for, is_scattered, is_turned, read_one
+from .writer import Unsupported, Writer, array_for, as_array, layout, read_one, region_of
 
-_IMAGE_LOOPS = ("gather_columns", "scatter_columns", "window_sum", "window_spread")
-
+_WINDOW_LOOPS = ("gather_columns", "scatter_columns", "window_sum", "window_spread")
 
 UPDATES = ("add_product", "sub_product")
 
 _WINDOWS = ("sizes", "kernel", "stride", "start", "counts")
 
+_POOLING = {
+    "place_of_max": "place_of_max",
+    "place_of_part_max": "place_of_part_max",
+    "pick_places": "pick",
+    "put_places": "put_back",
+}
+
 
 def write_call(writer: Writer, i: Instruction) -> None:
-    """Write one instruction as a line; raise Unsupported if the source cannot spell it."""
-    out = i.output
-    for value in i.inputs:
-        if value in writer.numbers and value.shape:
-            place = array_for(writer, value)
-            writer.line(f"{place}[...] = {value.name}")
-    if i.op in VIEWS and i.inputs[0] in writer.places:
-        given = writer.places[i.inputs[0]]
-        if i.op == "permute":
-            dims = i.attributes["dims"]
-            text = f"{given}.T" if dims == (1, 0) else f"np.transpose({given}, {dims})"
-        elif i.op == "slice":
-            text = f"{given}[{_key(i.attributes['key'])}]"
-        elif is_scattered(writer, i.inputs[0]):
-            text = f"np.ascontiguousarray({given}).reshape({out.shape})"
-        else:
-            text = f"{given}.reshape({out.shape})"
-        writer.line(f"{out.name} = {text}")
-        writer.places[out] = out.name
-        return
-    if i.op in _IMAGE_LOOPS and i.inputs[0] in writer.places:
+    """Write one instruction; raise Unsupported if the source cannot spell it."""
+    if i.op in VIEWS:
+        _write_view(writer, i)
+    elif i.op in _POOLING:
+        images = [as_array(writer, value) for value in i.inputs]
+        settings = [str(setting) for setting in i.attributes.values()]
+        arguments = ", ".join([*images, array_for(writer, i.output), *settings])
+        writer.line(f"pooling.{_POOLING[i.op]}({arguments})")
+    elif i.op in _WINDOW_LOOPS:
         windows = ", ".join(str(i.attributes[name]) for name in _WINDOWS)
-        given = writer.places[i.inputs[0]]
-        writer.line(f"images.{i.op}({given}, {array_for(writer, out)}, {windows})")
-        return
-    if i.op in UPDATES:
+        given, place = as_array(writer, i.inputs[0]), array_for(writer, i.output)
+        writer.line(f"images.{i.op}({given}, {place}, {windows})")
+    elif i.op == "mm":
+        _write_product(writer, i)
+    elif i.op in UPDATES:
         _write_update(writer, i)
+    elif i.op == "bmm":
+        _write_products(writer, i)
+    else:
+        write_nest(writer, i)
+
+
+def _write_view(writer: Writer, i: Instruction) -> None:
+    given, out = i.inputs[0], i.output
+    if given not in writer.places and out.size == 1:
+        writer.line(f"{out.name} = {given.name}")
         return
-    if i.op != "mm" or any(v not in writer.places for v in i.inputs):
+    place = as_array(writer, given)
+    if i.op == "permute":
+        dims = i.attributes["dims"]
+        text = f"{place}.T" if dims == (1, 0) else f"np.transpose({place}, {dims})"
+    elif i.op == "slice":
+        text = f"{place}[{region_of(i.attributes['key'])}]"
+    elif layout(writer, given) == "C":
+        text = f"{place}.reshape({out.shape})"
+    else:
+        text = f"np.ascontiguousarray({place}).reshape({out.shape})"
+    writer.line(f"{out.name} = {text}")
+    if i.op != "slice" or out.shape:
+        writer.places[out] = out.name
+
+
+def _write_product(writer: Writer, i: Instruction) -> None:
+    if len(i.output.shape) != 2 or i.output.dtype.kind != "f":
         raise Unsupported(i.op)
-    place = array_for(writer, out)
-    function = _product(writer, i.inputs[0], i.inputs[1])
-    a, b = (_operand(writer, v) for v in i.inputs)
-    writer.line(f"products.{function}({a}, {b}, {place})")
+    a, b = (_operand(writer, value) for value in i.inputs)
+    place = array_for(writer, i.output)
+    writer.line(f"products.{_product(writer, i.inputs[0], i.inputs[1])}({a}, {b}, {place})")
 
 
 def _write_update(writer: Writer, i: Instruction) -> None:
@@ -66,29 +85,28 @@ def _write_update(writer: Writer, i: Instruction) -> None:
     writer.line(f"products.{function}({a}, {b}, {place}, {sign}{read_one(writer, number)})")
 
 
+def _write_products(writer: Writer, i: Instruction) -> None:
+    """A product for each of a batch of matrices."""
+    if i.output.dtype.kind != "f":
+        raise Unsupported(i.op)
+    for value in i.inputs:
+        place = as_array(writer, value)
+        text = place if layout(writer, value) == "C" else f"np.ascontiguousarray({place})"
+        writer.line(f"{value.name}_b = {text}")
+    a, b = (f"{value.name}_b[i]" for value in i.inputs)
+    place = array_for(writer, i.output)
+    writer.line(f"for i in range({i.output.shape[0]}):")
+    writer.line(f"    products.blas({a}, {b}, {place}[i])")
+
+
 def _operand(writer: Writer, value: Value) -> str:
     """An operand of a product: rows or columns that lie one after the other."""
-    place = writer.places[value]
-    if is_scattered(writer, value) and not is_turned(writer, value):
-        return f"np.ascontiguousarray({place})"
-    return place
-
-
-def _key(key: tuple[Any, ...]) -> str:
-    """What stands between the brackets; the … that ends a region may be left out."""
-    parts = [part for part in key if part is not Ellipsis]
-    return ", ".join(_part(part) for part in parts) or ":"
-
-
-def _part(part: Any) -> str:
-    if not isinstance(part, slice):
-        return str(part)
-    start, stop = ("" if n is None else str(n) for n in (part.start, part.stop))
-    return f"{start}:{stop}" if part.step is None else f"{start}:{stop}:{part.step}"
+    place = as_array(writer, value)
+    return f"np.ascontiguousarray({place})" if layout(writer, value) == "A" else place
 
 
 def _product(writer: Writer, a: Value, b: Value, added: bool = False) -> str:
-    a_turned, b_turned = is_turned(writer, a), is_turned(writer, b)
+    a_turned, b_turned = (layout(writer, value) == "F" for value in (a, b))
     new = isinstance(a, Input) and not added
     m, k, n = *a.shape, b.shape[1]
     return Product(a_turned, b_turned, m, k, n, a.dtype, new, added).best()

@@ -64,12 +64,7 @@ class Entry:
         try:
             self.built = build(self.traced)
         except Unsupported as missing:
-            warnings.warn(
-                f"compile: the operation {missing} cannot be compiled; the program is replayed "
-                "with NumPy instead",
-                UserWarning,
-                stacklevel=4,
-            )
+            self.replay_because(f"the operation {missing} cannot be compiled")
         if self.built is not None:
             source = self.built.source
             self.numbers = np.array([literal(v) for v in source.numbers], np.float64)
@@ -88,6 +83,15 @@ class Entry:
         """Whose memory is written, by identity, where no argument is."""
         self.others = [] if self.built is None else self.built.source.others
         self.shapes = [(value.shape, value.dtype) for value in self.traced.results]
+
+    def replay_because(self, reason: str) -> None:
+        """Compute instruction by instruction from now on, and say why."""
+        self.built = None
+        warnings.warn(
+            f"compile: {reason}; the program is replayed with NumPy instead",
+            UserWarning,
+            stacklevel=5,
+        )
 
     def arrays(self, tensors: list[Any]) -> list[Array] | None:
         """The arrays of a call like the traced one; None for a call that is not."""
@@ -192,16 +196,26 @@ class Entry:
         return None
 
     def _replayed(self, inputs: list[Array], arguments: Arguments) -> dict[Value, Any] | None:
-        """The results, computed instruction by instruction, where the numbers are the same."""
+        """The results, computed instruction by instruction.
+
+        None where the numbers are not the same, or where an operation raises: the function then
+        runs as usual, and raises what it always raises.
+        """
         if [leaf.read(arguments) for leaf in self.leaves] != self.values:
             return None
+        generator = default_generator.get_state()
         known: dict[Value, Any] = dict(zip(self.traced.inputs, inputs, strict=True))
         known |= {constant: constant.array for constant in self.traced.read(Constant)}
         known |= {value: draw(value) for value in self.draws}
-        replay(self.traced, known)
+        try:
+            replay(self.traced, known)
+        except (IndexError, RuntimeError, ValueError):
+            default_generator.set_state(generator)
+            return None
         results = {value: np.array(known[value]) for value in self.traced.results}
-        for target, value in self.traced.writes:
-            known[target][...] = known[value]
+        written = [(known[target], known[value].copy()) for target, value in self.traced.writes]
+        for array, numbers in written:
+            array[...] = numbers
         return results
 
 

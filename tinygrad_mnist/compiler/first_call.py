@@ -202,11 +202,19 @@ def _computed_by(entry: Entry, call: _Call, returned: Any) -> Any:
     if entry.built is None or not call.reached.guards.hold():
         return returned
     call.rewind()
-    done, computed = entry.run(call.args)
+    try:
+        done, computed = entry.run(call.args)
+    except Exception as error:  # whatever Numba raises that cannot compile the source
+        entry.replay_because(f"Numba cannot compile the program ({_first_line(error)})")
+        done = False
     if done:
         return computed
     call.rewind()
     return call.function(*call.args)
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
 
 
 def _obstacle(call: _Call, returned: Any) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .passes.fusion import Loop
 from .program import Instruction, Shape, Value
-from .writer import Writer, array_for, expression, is_scattered, read_one, type_of
+from .writer import Writer, array_for, expression, layout, read_one, type_of
 
 _MOST = {"amax": "max", "amin": "min"}
 
@@ -116,7 +116,7 @@ class LoopWriter:
         for value, role in loop.roles.items():
             if value not in writer.places or value in loop.totals or role == "one":
                 continue
-            if is_scattered(writer, value):
+            if layout(writer, value) != "C":
                 writer.line(f"{value.name}_c = np.ascontiguousarray({writer.places[value]})")
                 place = f"{value.name}_c"
             else:

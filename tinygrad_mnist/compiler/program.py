@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import keyword
 import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -145,9 +147,9 @@ class Program:
 
     def named(self) -> Program:
         """The same program, its computed values numbered v1, v2, … in order."""
-        taken = {"n"}
+        taken = set(_RESERVED)
         for given in self.inputs:
-            given.name = _unique(given.name, taken)
+            given.name = _unique(_own(given.name), taken)
         for kind, letter in ((Constant, "c"), (Number, "n"), (Draw, "r")):
             for count, value in enumerate(self.read(kind), 1):
                 value.name = _unique(f"{letter}{count}", taken)
@@ -175,6 +177,11 @@ class Program:
         return [f"{v.name:<{width}}{_kind(v):<20}{text}".rstrip() for v, text in rows]
 
 
+def shape_of_region(shape: Shape, region: tuple[object, ...]) -> Shape:
+    """The shape of x[region], where the region holds integers and slices."""
+    return np.broadcast_to(False, shape)[region].shape  # type: ignore[index]
+
+
 def _kind(value: Value) -> str:
     return f"{value.dtype.name} {'×'.join(map(str, value.shape))}"
 
@@ -183,6 +190,19 @@ def _call(i: Instruction) -> str:
     names = [str(v.number) if isinstance(v, Number) else v.name for v in i.inputs]
     options = [f"{k}={_told(v)}" for k, v in i.attributes.items() if v is not None]
     return f"{i.op}({', '.join(names + options)})"
+
+
+_RESERVED = {
+    "abs", "found", "i", "images", "index", "j", "math", "max", "min", "n", "np", "numbers", "part",
+    "pooling", "products", "range", "sofar", "step",
+}  # fmt: skip
+"""What the source calls by these names."""
+_LIKE_OURS = re.compile(r"(i|out)\d+|.*_(all|b|c|l|row|sum)")
+
+
+def _own(name: str) -> str:
+    """A name from outside, made another where the source would make names like it."""
+    return f"{name}_" if keyword.iskeyword(name) or _LIKE_OURS.fullmatch(name) else name
 
 
 def _unique(name: str, taken: set[str]) -> str:

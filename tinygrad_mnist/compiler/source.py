@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .calls import UPDATES, write_call
+from .checks import checks_late, write_checks
 from .loops import stages_of, write_loop
 from .passes.buffers import VIEWS, reuse_buffers
 from .passes.fusion import Call, Loop, Step, is_uniform
@@ -40,12 +41,15 @@ def generate(program: Program, steps: list[Step]) -> Source:
     arrays = [*program.inputs, *others]
     for value in arrays:
         writer.places[value] = value.name
-    _place_outputs(writer)
+    late = checks_late(writer)
+    _place_outputs(writer, late)
     outs = [f"out{n}" for n in range(len(program.results))]
-    _write_checks(writer)
+    for step in steps:
+        write_checks(writer, step, known=True)
     for number, value in enumerate(writer.numbers):
         writer.line(f"{value.name} = {type_of(value)}(numbers[{number}])")
     for position, step in enumerate(steps):
+        write_checks(writer, step, known=False)
         if isinstance(step, Call):
             write_call(writer, step.instruction)
         else:
@@ -59,13 +63,16 @@ def generate(program: Program, steps: list[Step]) -> Source:
     return Source(text, others, writer.numbers, len(sizes), sum(sizes))
 
 
-def _place_outputs(writer: Writer) -> None:
-    """Decide which computed values live in arrays from outside: results, and what is written."""
+def _place_outputs(writer: Writer, late: bool) -> None:
+    """Decide which computed values live in arrays from outside: results, and what is written.
+
+    With `late`, nothing from outside is written before the end.
+    """
     for n, value in enumerate(writer.program.results):
         if value.size != 1 and value not in writer.places and _computed(writer, value):
             writer.places[value] = f"out{n}"
-    for target, value in writer.program.writes:
-        if value in writer.places or not _computed(writer, value):
+    for target, value in [] if late else writer.program.writes:
+        if value.size == 1 or value in writer.places or not _computed(writer, value):
             continue
         if _may_overwrite(writer, target, value):
             writer.places[value] = target.name
@@ -99,9 +106,7 @@ def _may_overwrite(writer: Writer, target: Input, value: Value) -> bool:
                 return False
             if isinstance(step, Loop) and reads and stages_of(step)[1] > 1:
                 return False
-    return all(v is not target for v in writer.program.results) and all(
-        v is not target for t, v in writer.program.writes
-    )
+    return not any(_reaches(writer, v, target) for v in writer.program.leaving())
 
 
 def _adds_in_place(writer: Writer, step: Call, target: Input) -> bool:
@@ -113,28 +118,10 @@ def _adds_in_place(writer: Writer, step: Call, target: Input) -> bool:
 
 def _reaches(writer: Writer, value: Value, target: Input) -> bool:
     """Whether reading `value` reads the memory of `target`: it is that, or a view of it."""
-    if value is target:
-        return True
-    for step in writer.steps:
-        if isinstance(step, Call) and step.instruction.output is value:
-            i = step.instruction
-            return i.op in VIEWS and _reaches(writer, i.inputs[0], target)
-    return False
-
-
-def _write_checks(writer: Writer) -> None:
-    """Labels out of range end the program before it has changed anything."""
-    for step in writer.steps:
-        for i in step.instructions if isinstance(step, Loop) else []:
-            if i.op in ("pick", "place"):
-                labels = i.inputs[1]
-                columns = (i.inputs[0] if i.op == "pick" else i.output).shape[-1]
-                if (labels, columns) in writer.checked:
-                    continue
-                writer.checked.add((labels, columns))
-                writer.line(f"for i in range({labels.size}):")
-                writer.line(f"    if {labels.name}[i] < 0 or {labels.name}[i] >= {columns}:")
-                writer.line("        return i")
+    maker = writer.calls.get(value)
+    if maker is not None and maker.op in VIEWS:
+        return _reaches(writer, maker.inputs[0], target)
+    return value is target
 
 
 def _write_leaving(writer: Writer) -> None:
@@ -143,9 +130,18 @@ def _write_leaving(writer: Writer) -> None:
         place = writer.places.get(value)
         if place != f"out{n}":
             writer.line(f"out{n}[...] = {place or value.name}")
+    targets = [target for target, _ in writer.program.writes]
+    late: list[str] = []
     for target, value in writer.program.writes:
-        if writer.places.get(value) != target.name:
-            writer.line(f"{target.name}[...] = {writer.places.get(value, value.name)}")
+        place = writer.places.get(value, value.name)
+        if place == target.name:
+            continue
+        if any(_reaches(writer, value, other) for other in targets):  # which may be written first
+            writer.line(f"{target.name}_row = {place}.copy()")
+            place = f"{target.name}_row"
+        late.append(f"{target.name}[...] = {place}")
+    for line in late:
+        writer.line(line)
 
 
 def literal(value: Value) -> Any:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
+from typing import Any
 
 from .expressions import EXPRESSIONS
 from .passes.fusion import Call, Step
@@ -28,6 +30,13 @@ class Writer:
     temporaries: list[Value] = field(default_factory=list)
     heirs: dict[Value, Value] = field(default_factory=dict)
     """Values that take over the array of an earlier one."""
+
+    def __post_init__(self) -> None:
+        self.calls = {
+            s.instruction.output: s.instruction for s in self.steps if isinstance(s, Call)
+        }
+        """What computes a value, where that is no loop."""
+        self.computed = {i.output for i in self.program.instructions}
 
     def line(self, text: str) -> None:
         """Write one line."""
@@ -57,20 +66,33 @@ def array_for(writer: Writer, value: Value) -> str:
     return writer.places[value]
 
 
-def is_scattered(writer: Writer, value: Value) -> bool:
-    """Whether a value's numbers do not lie one after the other."""
-    for step in writer.steps:
-        if isinstance(step, Call) and step.instruction.output is value:
-            return step.instruction.op in ("permute", "slice")
-    return False
+def layout(writer: Writer, value: Value) -> str:
+    """How a value's numbers lie: "C" for row after row, "F" for the transpose of that, or "A"."""
+    maker = writer.calls.get(value)
+    if maker is None or maker.op not in ("permute", "slice"):
+        return "C"
+    turned = maker.op == "permute" and maker.attributes["dims"] == (1, 0)
+    return {"C": "F", "F": "C"}.get(layout(writer, maker.inputs[0]), "A") if turned else "A"
 
 
-def is_turned(writer: Writer, value: Value) -> bool:
-    """Whether a value is the transpose of an array."""
-    for step in writer.steps:
-        if isinstance(step, Call) and step.instruction.output is value:
-            return step.instruction.op == "permute"
-    return False
+def as_array(writer: Writer, value: Value) -> str:
+    """The name of an array with a value's numbers, also where it is but one number."""
+    if value not in writer.places:
+        writer.line(f"{array_for(writer, value)}[...] = {value.name}")
+    return writer.places[value]
+
+
+def region_of(key: tuple[Any, ...]) -> str:
+    """What stands between the brackets; the … that ends a region may be left out."""
+    parts = [part for part in key if part is not Ellipsis]
+    return ", ".join(_part(part) for part in parts) or ":"
+
+
+def _part(part: Any) -> str:
+    if not isinstance(part, slice):
+        return str(part)
+    start, stop = ("" if n is None else str(n) for n in (part.start, part.stop))
+    return f"{start}:{stop}" if part.step is None else f"{start}:{stop}:{part.step}"
 
 
 def read_one(writer: Writer, value: Value) -> str:
@@ -86,4 +108,10 @@ def expression(i: Instruction, operands: list[str]) -> str:
     if i.op not in EXPRESSIONS:
         raise Unsupported(i.op)
     kind = type_of(i.output)
-    return EXPRESSIONS[i.op].format(*operands, type=kind, zero=f"{kind}(0)", one=f"{kind}(1)")
+    settings = {
+        name: f"{kind}({'np.' * (not math.isfinite(number))}{float(number)!r})"
+        for name, number in i.attributes.items()
+        if isinstance(number, int | float)
+    }
+    own = {"type": kind, "zero": f"{kind}(0)", "one": f"{kind}(1)"}
+    return EXPRESSIONS[i.op].format(*operands, **own, **settings)

@@ -14,12 +14,15 @@ from typing import Any
 from tinygrad_mnist.compiler.expressions import EXPRESSIONS
 from tinygrad_mnist.compiler.program import Instruction, Number, Program, Shape, Value
 
-_CONVOLUTIONS = ("conv2d", "conv2d_input", "conv2d_weight")
+_OF_IMAGES = (
+    "conv2d", "conv2d_input", "conv2d_weight", "pick", "place_of_max", "place_of_part_max",
+    "put_back", "window_spread", "window_sum",
+)  # fmt: skip
 
 
 def put_batch_last(program: Program) -> Program:
-    """The program with its convolutions, and what lies between them, computed batch last."""
-    if not any(i.op in _CONVOLUTIONS for i in program.instructions):
+    """The program with convolutions, pooling, and what lies between them, computed batch last."""
+    if not any(i.op in _OF_IMAGES for i in program.instructions):
         return program
     writer = _Writer(program.instructions[0])
     for instruction in program.instructions:
@@ -47,6 +50,10 @@ class _Writer:
             "conv2d_input": self._conv2d_input,
             "conv2d_weight": self._conv2d_weight,
             "add_bias": self._add_bias,
+            "pick": self._pick,
+            "place_of_max": self._place_of_max,
+            "place_of_part_max": self._place_of_max,
+            "put_back": self._pick,
             "window_sum": self._window,
             "window_spread": self._window,
             "sum": self._reduction,
@@ -58,15 +65,20 @@ class _Writer:
     def do(self, op: str, inputs: tuple[Value, ...], shape: Shape, **attributes: Any) -> Value:
         """Write one instruction; what it gives has the type of its first input that has one."""
         kind = next(v.dtype for v in inputs if not isinstance(v, Number))
-        output = Value(shape, kind)
+        return self._written(op, inputs, Value(shape, kind), attributes)
+
+    def _written(
+        self, op: str, inputs: tuple[Value, ...], output: Value, attributes: dict[str, Any]
+    ) -> Value:
         self.instructions.append(self.current.instead(op, inputs, attributes, output))
         return output
 
     def twin(self, value: Value) -> Value:
         """The value batch last."""
         if value not in self.twins:
-            batch, channels, height, width = value.shape
-            rows = self.do("reshape", (value,), (batch, channels * height * width))
+            self.turn_back(value)
+            given, batch = self.substitutes.get(value, value), _sizes(value.shape)[3]
+            rows = self.do("reshape", (given,), (batch, value.size // batch))
             turned = self.do("permute", (rows,), rows.shape[::-1], dims=(1, 0))
             self.twins[value] = self.do("reshape", (turned,), _flat(value.shape))
         return self.twins[value]
@@ -75,7 +87,7 @@ class _Writer:
         """See that a value which only its twin was computed of is there."""
         if value not in self.only_twins or value in self.substitutes:
             return
-        batch = value.shape[0]
+        batch = _sizes(value.shape)[3]
         rows = self.do("reshape", (self.twins[value],), (value.size // batch, batch))
         turned = self.do("permute", (rows,), rows.shape[::-1], dims=(1, 0))
         self.substitutes[value] = self.do("reshape", (turned,), value.shape)
@@ -136,19 +148,33 @@ class _Writer:
         return self._made(i.output, self.do("add", (self.twins[x], column), _flat(x.shape)))
 
     def _window(self, i: Instruction) -> bool:
-        x, out = i.inputs[0], i.output
-        if len(x.shape) != 4 or (x not in self.twins and i.op == "window_sum"):
-            return False
-        images = (x if i.op == "window_sum" else out).shape
-        a = i.attributes
+        x, out, a = i.inputs[0], i.output, i.attributes
         windows = {
-            "sizes": (images[1], images[2], images[3], images[0]),
+            "sizes": _sizes((x if i.op == "window_sum" else out).shape),
             "kernel": a["kernel"],
             "stride": a["stride"],
             "start": tuple([before for before, _ in a["borders"]]),
             "counts": a["counts"],
         }
         return self._made(out, self.do(i.op, (self.twin(x),), _flat(out.shape), **windows))
+
+    def _place_of_max(self, i: Instruction) -> bool:
+        x, out, a = i.inputs[0], i.output, i.attributes
+        places = Value(_flat(out.shape), out.dtype)
+        sizes = {"sizes": _sizes(x.shape)}
+        if i.op == "place_of_max":
+            sizes |= {name: a[name] for name in ("kernel", "stride")}
+            sizes |= {"start": a["padding"], "counts": a["counts"], "dilation": a["dilation"]}
+        else:
+            sizes["counts"] = a["sizes"]
+        return self._made(out, self._written(i.op, (self.twin(x),), places, sizes))
+
+    def _pick(self, i: Instruction) -> bool:
+        """Numbers at places, and back there."""
+        operands = tuple([self.twin(value) for value in i.inputs])
+        batch = _sizes(i.output.shape)[3]
+        name = {"pick": "pick_places", "put_back": "put_places"}[i.op]
+        return self._made(i.output, self.do(name, operands, _flat(i.output.shape), batch=batch))
 
     def _reduction(self, i: Instruction) -> bool:
         """Over all but the channels: along the rows of the twin."""
@@ -197,9 +223,15 @@ def _is_of_channels(value: Value, shape: Shape) -> bool:
     return value.shape in ((1, channels, 1, 1), (channels, 1, 1))
 
 
+def _sizes(shape: Shape) -> tuple[int, int, int, int]:
+    """Channels, height, width and batch of images; without a dimension for it, the batch is 1."""
+    batch, channels, height, width = (1, *shape) if len(shape) == 3 else shape
+    return channels, height, width, batch
+
+
 def _flat(shape: Shape) -> Shape:
     """(batch, channels, height, width) batch last."""
-    batch, channels, height, width = shape
+    channels, height, width, batch = _sizes(shape)
     return channels, height * width * batch
 
 
@@ -211,7 +243,7 @@ def _is_plain(i: Instruction) -> bool:
 def _windows(i: Instruction, images: Shape, kernel: Shape, counts: Shape) -> dict[str, Any]:
     """What the loops over windows are told."""
     return {
-        "sizes": (images[1], images[2], images[3], images[0]),
+        "sizes": _sizes(images),
         "kernel": tuple(kernel),
         "stride": i.attributes["stride"],
         "start": tuple([before for before, _ in i.attributes["padding"]]),

@@ -6,15 +6,15 @@ import numpy as np
 
 from tinygrad_mnist.compiler.program import Constant, Instruction, Number, Program, Value
 
-_ARRANGING = ("reshape", "expand", "permute")
+_ARRANGING = ("reshape", "expand", "permute", "slice")
 
 
 def _uniform(value: Value) -> float | None:
     """The one number that a constant consists of, if it does."""
-    if isinstance(value, Constant) and value.size and value.dtype.kind == "f":
+    if isinstance(value, Constant) and value.size:
         first = value.array.flat[0]
         if np.all(value.array == first):
-            return float(first)
+            return first.item()  # type: ignore[no-any-return]
     return None
 
 
@@ -27,13 +27,13 @@ def _folded(instruction: Instruction) -> Value | None:
         range(len(output.shape))
     ):
         return inputs[0]
-    if instruction.op == "clone":
+    if instruction.op in ("clone", "constant_in", "read"):
         return inputs[0]  # values never change: a copy is the same value
     if instruction.op == "cast" and inputs[0].dtype == output.dtype:
         return inputs[0]
     if instruction.op in _ARRANGING or instruction.op == "neg":
         number = _uniform(inputs[0])
-        if number is not None:
+        if number is not None and output.size:
             number = -number if instruction.op == "neg" else number
             return Constant(
                 output.shape, output.dtype, array=np.full(output.shape, number, output.dtype)

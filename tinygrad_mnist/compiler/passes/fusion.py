@@ -80,6 +80,8 @@ class Loop:
 
     def _role_of(self, instruction: Instruction) -> Role | None:
         output, op = instruction.output, instruction.op
+        if op in ("pick", "place") and self._computes(instruction.inputs[1]):
+            return None  # labels are checked before a loop that reads them
         if op in ("sum", "amax", "amin"):
             return self._role_of_reduction(instruction)
         if op == "pick":
@@ -93,6 +95,9 @@ class Loop:
         if output.shape in self._row_shapes and op != "place":
             return "row"
         return None
+
+    def _computes(self, value: Value) -> bool:
+        return any(i.output is value for i in self.instructions)
 
     def _role_of_reduction(self, instruction: Instruction) -> Role | None:
         given, dims = instruction.inputs[0], instruction.attributes["dim"]

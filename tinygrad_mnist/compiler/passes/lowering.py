@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from tinygrad_mnist.compiler.program import Constant, Instruction, Number, Program, Value
+from tinygrad_mnist.compiler.program import (
+    Constant,
+    Instruction,
+    Number,
+    Program,
+    Shape,
+    Value,
+    shape_of_region,
+)
 
-Made = tuple[list[Instruction], Value]
+Rule = Callable[..., Value]
 
 
 class Lowering:
@@ -31,37 +40,96 @@ class Lowering:
         self.instructions.append(self.instruction.instead(op, operands, attributes, output))
         return output
 
-    def along_rows(self, op: str, x: Value) -> Value:
-        """Reduce the last dimension to size 1."""
-        return self.do(op, x, shape=(*x.shape[:-1], 1), dim=(len(x.shape) - 1,), keepdim=True)
+    def along(self, op: str, x: Value, dims: tuple[int, ...]) -> Value:
+        """Reduce these dimensions to size 1."""
+        shape = tuple([1 if d in dims else size for d, size in enumerate(x.shape)])
+        return self.do(op, x, shape=shape, dim=dims, keepdim=True)
+
+    def reshape(self, x: Value, shape: Shape) -> Value:
+        """The same numbers in another shape."""
+        return x if x.shape == shape else self.do("reshape", x, shape=shape)
 
 
 def _log_softmax(now: Lowering, x: Value) -> Value:
-    shifted = now.do("sub", x, now.along_rows("amax", x))
-    return now.do("sub", shifted, now.do("log", now.along_rows("sum", now.do("exp", shifted))))
+    dims = (now.instruction.attributes["dim"],)
+    shifted = now.do("sub", x, now.along("amax", x, dims))
+    total = now.along("sum", now.do("exp", shifted), dims)
+    return now.do("sub", shifted, now.do("log", total))
 
 
 def _log_softmax_backward(now: Lowering, grad: Value, out: Value) -> Value:
-    return now.do("sub", grad, now.do("mul", now.do("exp", out), now.along_rows("sum", grad)))
+    total = now.along("sum", grad, (now.instruction.attributes["dim"],))
+    return now.do("sub", grad, now.do("mul", now.do("exp", out), total))
 
 
 def _softmax(now: Lowering, x: Value) -> Value:
-    weights = now.do("exp", now.do("sub", x, now.along_rows("amax", x)))
-    return now.do("div", weights, now.along_rows("sum", weights))
+    dims = (now.instruction.attributes["dim"],)
+    weights = now.do("exp", now.do("sub", x, now.along("amax", x, dims)))
+    return now.do("div", weights, now.along("sum", weights, dims))
+
+
+def _logsumexp(now: Lowering, x: Value) -> Value:
+    """The largest number is taken out, unless it is infinite."""
+    dims = now.instruction.attributes["dim"]
+    peak = now.along("amax", x, dims)
+    finite = now.do("isfinite", peak, dtype=np.dtype(np.bool_))
+    safe = now.do("where", finite, peak, Number((), x.dtype, number=0), shape=peak.shape,
+                  dtype=x.dtype)  # fmt: skip
+    total = now.along("sum", now.do("exp", now.do("sub", x, safe)), dims)
+    return now.reshape(now.do("add", now.do("log", total), safe), now.instruction.output.shape)
 
 
 def _nll_loss(now: Lowering, x: Value, target: Value) -> Value:
     rows = x.shape[0]
-    picked = now.do("pick", x, target, shape=(rows,))
-    total = now.do("sum", picked, shape=(), dim=(0,), keepdim=False)
     reduction = now.instruction.attributes["reduction"]
+    picked = now.do("pick", x, target, shape=(rows,))
+    counted = _counted(now, target, x)
+    losses = picked if counted is None else now.do("mul", picked, counted)
+    if reduction == "none":
+        return now.do("neg", losses)
+    total = now.do("sum", losses, shape=(), dim=(0,), keepdim=False)
+    if reduction == "mean" and counted is not None:
+        return now.do("neg", now.do("div", total, _summed(now, counted)))
     return now.do("mul", total, -1.0 / rows if reduction == "mean" else -1.0)
 
 
 def _nll_loss_backward(now: Lowering, grad: Value, target: Value) -> Value:
     shape = now.instruction.output.shape
-    scale = -1.0 / shape[0] if now.instruction.attributes["reduction"] == "mean" else -1.0
-    return now.do("place", now.do("mul", grad, scale), target, shape=shape)
+    reduction = now.instruction.attributes["reduction"]
+    counted = _counted(now, target, grad)
+    if counted is None:
+        scale = -1.0 / shape[0] if reduction == "mean" else -1.0
+        each = now.do("mul", grad, scale)
+    else:
+        each = now.do("neg", now.do("mul", counted, grad))
+        each = now.do("div", each, _summed(now, counted)) if reduction == "mean" else each
+    return now.do("place", each, target, shape=shape)
+
+
+def _counted(now: Lowering, target: Value, like: Value) -> Value | None:
+    """How much each label counts; None where all count alike.
+
+    A label out of range, such as −100, ends the program.
+    """
+    a = now.instruction.attributes
+    classes = a["shape"][1] if "shape" in a else like.shape[1]
+    weight, ignored = a["weight"], a["ignore_index"]
+    ignores = 0 <= ignored < classes
+    if weight is None and not ignores:
+        return None
+    shape = target.shape
+    one = Number((), like.dtype, number=1)
+    given = one if weight is None else now.do("index", weight, shape=shape, key=(target,))
+    if not ignores:
+        return given
+    label = Number((), target.dtype, number=ignored)
+    counts = now.do("ne", target, label, dtype=np.dtype(np.bool_))
+    nothing = Number((), like.dtype, number=0)
+    return now.do("where", counts, given, nothing, shape=shape, dtype=like.dtype)
+
+
+def _summed(now: Lowering, x: Value) -> Value:
+    return now.do("sum", x, shape=(), dim=(0,), keepdim=False)
 
 
 def _mean(now: Lowering, x: Value) -> Value:
@@ -70,15 +138,52 @@ def _mean(now: Lowering, x: Value) -> Value:
     return now.do("mul", total, output.size / max(x.size, 1))
 
 
-def _index(now: Lowering, x: Value) -> Value:
-    return now.do(
-        "pick", x, now.instruction.attributes["key"][1], shape=now.instruction.output.shape
+def _pick(now: Lowering, x: Value) -> Value:
+    labels = now.instruction.attributes["key"][1]
+    return now.do("pick", x, labels, shape=now.instruction.output.shape)
+
+
+def _place(now: Lowering, grad: Value) -> Value:
+    labels = now.instruction.attributes["key"][1]
+    return now.do("place", grad, labels, shape=now.instruction.output.shape)
+
+
+def _counted_from_front(now: Lowering, x: Value, *rest: Value) -> Value:
+    """Constant places that are counted from behind, counted from the front."""
+    i = now.instruction
+    name = "arrays" if i.op == "index_put" else "key"
+    shape = i.output.shape if i.op == "index_backward" else x.shape
+    sizes = shape_of_region(shape, i.attributes["region"]) if i.op == "index_put" else shape
+    key = tuple(
+        [
+            Constant(part.shape, part.dtype, array=part.array % size)
+            if isinstance(part, Constant) and part.dtype.kind == "i"
+            else part
+            for part, size in zip(i.attributes[name], sizes, strict=False)
+        ]
     )
+    attributes = {**i.attributes, name: key}
+    output = Value(i.output.shape, i.output.dtype)
+    now.instructions.append(i.instead(i.op, (x, *rest), attributes, output))
+    return output
 
 
-def _index_backward(now: Lowering, grad: Value) -> Value:
+def _put_where(now: Lowering, x: Value, values: Value) -> Value:
+    (mask,) = now.instruction.attributes["arrays"]
+    return now.do("where", mask, values, x, shape=x.shape, dtype=x.dtype)
+
+
+def _in_no_new_dimensions(now: Lowering, grad: Value) -> Value:
+    key = tuple([part for part in now.instruction.attributes["key"] if part is not None])
     shape = now.instruction.output.shape
-    return now.do("place", grad, now.instruction.attributes["key"][1], shape=shape)
+    part = now.reshape(grad, shape_of_region(shape, key))
+    return now.do("slice_backward", part, shape=shape, key=key)
+
+
+def _without_new_dimensions(now: Lowering, x: Value) -> Value:
+    key = tuple([part for part in now.instruction.attributes["key"] if part is not None])
+    taken = now.do("slice", x, shape=shape_of_region(x.shape, key), key=key)
+    return now.reshape(taken, now.instruction.output.shape)
 
 
 def _add_bias(now: Lowering, x: Value, bias: Value, *_: Value) -> Value:
@@ -89,14 +194,76 @@ def _of_one(now: Lowering, x: Value) -> Value:
     return now.do("reshape", x, shape=now.instruction.output.shape)
 
 
+def _clamp(now: Lowering, x: Value, low: Value, high: Value) -> Value:
+    shape = now.instruction.output.shape
+    for op, bound in (("maximum", low), ("minimum", high)):
+        if not isinstance(bound, Number):
+            x = now.do(op, x, bound, shape=shape)
+        elif bound.number is not None:
+            x = now.do(op, x, Number((), x.dtype, number=bound.number), shape=shape)
+    return x
+
+
+def _place_in_all(now: Lowering, x: Value) -> Value:
+    flat = now.reshape(x, (x.size,))
+    found = now.do(now.instruction.op, flat, shape=(), dtype=np.dtype(np.int64), dim=0,
+                   keepdim=False)  # fmt: skip
+    return now.reshape(found, now.instruction.output.shape)
+
+
 def _linear(now: Lowering, x: Value, weight: Value, bias: Value | None = None) -> Value:
+    rows = now.reshape(x, (x.size // x.shape[-1], x.shape[-1]))
     turned = now.do("permute", weight, shape=weight.shape[::-1], dims=(1, 0))
-    product = now.do("mm", x, turned, shape=now.instruction.output.shape)
-    return product if bias is None else now.do("add", product, bias)
+    product = now.do("mm", rows, turned, shape=(rows.shape[0], weight.shape[0]))
+    out = product if bias is None else now.do("add", product, bias)
+    return now.reshape(out, now.instruction.output.shape)
 
 
-def _is_matrix(instruction: Instruction) -> bool:
-    return len(instruction.output.shape) == 2 and instruction.attributes["dim"] == 1
+def _mm(now: Lowering, a: Value, b: Value) -> Value:
+    """Products of vectors and of batches of matrices, as products of matrices."""
+    shape = now.instruction.output.shape
+    if len(a.shape) == 1:
+        a = now.reshape(a, (1, *a.shape))
+    if len(b.shape) == 1:
+        b = now.reshape(b, (*b.shape, 1))
+    if len(b.shape) == 2:
+        rows = now.reshape(a, (a.size // a.shape[-1], a.shape[-1]))
+        return now.reshape(now.do("mm", rows, b, shape=(rows.shape[0], b.shape[1])), shape)
+    batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    a, b = (_batch_of(now, x, batch) for x in (a, b))
+    product = now.do("bmm", a, b, shape=(a.shape[0], a.shape[1], b.shape[2]))
+    return now.reshape(product, shape)
+
+
+def _batch_of(now: Lowering, x: Value, batch: Shape) -> Value:
+    """Matrices, as many as the batch has, one after the other."""
+    whole = (*batch, *x.shape[-2:])
+    spread = x if x.shape == whole else now.do("expand", x, shape=whole)
+    return now.reshape(spread, (math.prod(batch), *x.shape[-2:]))
+
+
+def _named(name: str) -> Rule:
+    """The same operation by another name."""
+    return lambda now, *inputs: now.do(name, *inputs, shape=now.instruction.output.shape)
+
+
+def _hyperbolic(now: Lowering, x: Value) -> Value:
+    return now.do("cosh" if now.instruction.attributes["even"] else "sinh", x)
+
+
+def _inverse(now: Lowering, x: Value) -> Value:
+    return now.do(f"arc{now.instruction.attributes['of']}", x)
+
+
+def _log_to_base(now: Lowering, x: Value) -> Value:
+    return now.do(f"log{now.instruction.attributes['base']}", x)
+
+
+def _rounded_div(now: Lowering, x: Value, other: Value) -> Value:
+    shape = now.instruction.output.shape
+    if now.instruction.attributes["mode"] == "floor":
+        return now.do("floor_divide", x, other, shape=shape)
+    return now.do("trunc", now.do("div", x, other, shape=shape))
 
 
 def _reduces_nothing(instruction: Instruction) -> bool:
@@ -105,12 +272,59 @@ def _reduces_nothing(instruction: Instruction) -> bool:
     return given.size == output.size and given.dtype == output.dtype
 
 
-def _is_plain_loss(instruction: Instruction) -> bool:
-    """Whether every label counts alike; one out of range, such as −100, ends the program."""
-    a = instruction.attributes
-    classes = a["shape"][1] if "shape" in a else instruction.inputs[0].shape[1]
-    ignores = 0 <= a["ignore_index"] < classes
-    return a["weight"] is None and a["reduction"] != "none" and not ignores
+def _has_dimensions(instruction: Instruction) -> bool:
+    return bool(instruction.output.shape or instruction.inputs[0].shape)
+
+
+def _searches_all(instruction: Instruction) -> bool:
+    return instruction.attributes["dim"] is None
+
+
+def _is_of_bools(instruction: Instruction) -> bool:
+    return instruction.output.dtype.kind == "b"
+
+
+def _has_places_from_behind(instruction: Instruction) -> bool:
+    key = instruction.attributes["arrays" if instruction.op == "index_put" else "key"]
+    if instruction.op == "index_put" and None in instruction.attributes["region"]:
+        return False
+    constants = [part for part in key or () if isinstance(part, Constant)]
+    return any(part.dtype.kind == "i" and (part.array < 0).any() for part in constants)
+
+
+def _puts_where_mask(instruction: Instruction) -> bool:
+    """Whether one number is written where a mask of the tensor's shape holds."""
+    a, x, values = instruction.attributes, instruction.inputs[0], instruction.inputs[1]
+    arrays: tuple[Any, ...] = a["arrays"] or ()
+    if len(arrays) != 1 or not isinstance(arrays[0], Value) or values.size != 1:
+        return False
+    return a["region"] == (Ellipsis,) and arrays[0].shape == x.shape and _is_mask(arrays[0])
+
+
+def _is_mask(value: Value) -> bool:
+    return value.dtype.kind == "b"
+
+
+def _adds_dimensions(instruction: Instruction) -> bool:
+    return None in instruction.attributes["key"]
+
+
+def _bounds_alike(instruction: Instruction) -> bool:
+    """Whether both bounds are numbers, or of the type of what they bound."""
+    x, *bounds = instruction.inputs
+    return all(isinstance(b, Number) or b.dtype == x.dtype for b in bounds)
+
+
+def _multiplies_batches(instruction: Instruction) -> bool:
+    floating = instruction.output.dtype.kind == "f"
+    return floating and any(len(value.shape) != 2 for value in instruction.inputs)
+
+
+def _divides_safely(instruction: Instruction) -> bool:
+    """Whether no integer is divided by what may be zero, which raises."""
+    other = instruction.inputs[1]
+    is_number = isinstance(other, Number) and bool(other.number)
+    return instruction.output.dtype.kind == "f" or is_number
 
 
 def _takes_one_of_each_row(instruction: Instruction) -> bool:
@@ -128,21 +342,49 @@ def _takes_one_of_each_row(instruction: Instruction) -> bool:
     )
 
 
-_RULES: dict[str, tuple[Callable[[Instruction], bool], Callable[..., Value]]] = {
-    "log_softmax": (_is_matrix, _log_softmax),
-    "log_softmax_backward": (_is_matrix, _log_softmax_backward),
-    "softmax": (_is_matrix, _softmax),
-    "nll_loss": (_is_plain_loss, _nll_loss),
-    "nll_loss_backward": (_is_plain_loss, _nll_loss_backward),
-    "add_bias": (lambda _: True, _add_bias),
-    "sum": (_reduces_nothing, _of_one),
-    "amax": (_reduces_nothing, _of_one),
-    "amin": (_reduces_nothing, _of_one),
-    "linear": (lambda i: len(i.inputs[0].shape) == 2, _linear),
-    "mean": (lambda _: True, _mean),
-    "index": (_takes_one_of_each_row, _index),
-    "index_backward": (_takes_one_of_each_row, _index_backward),
+def _always(_: Instruction) -> bool:
+    return True
+
+
+_RULES: dict[str, list[tuple[Callable[[Instruction], bool], Rule]]] = {
+    "add_bias": [(_always, _add_bias)],
+    "amax": [(_reduces_nothing, _of_one)],
+    "amin": [(_reduces_nothing, _of_one)],
+    "argmax": [(_searches_all, _place_in_all)],
+    "argmin": [(_searches_all, _place_in_all)],
+    "bitwise_and": [(_is_of_bools, _named("logical_and"))],
+    "bitwise_not": [(_is_of_bools, _named("logical_not"))],
+    "bitwise_or": [(_is_of_bools, _named("logical_or"))],
+    "bitwise_xor": [(_is_of_bools, _named("logical_xor"))],
+    "clamp": [(_bounds_alike, _clamp)],
+    "hyperbolic": [(_always, _hyperbolic)],
+    "index": [(_takes_one_of_each_row, _pick), (_has_places_from_behind, _counted_from_front)],
+    "index_backward": [
+        (_takes_one_of_each_row, _place),
+        (_has_places_from_behind, _counted_from_front),
+    ],
+    "index_put": [
+        (_puts_where_mask, _put_where),
+        (_has_places_from_behind, _counted_from_front),
+    ],
+    "inverse": [(_always, _inverse)],
+    "linear": [(_always, _linear)],
+    "log_softmax": [(_has_dimensions, _log_softmax)],
+    "log_softmax_backward": [(_has_dimensions, _log_softmax_backward)],
+    "log_to_base": [(_always, _log_to_base)],
+    "logsumexp": [(_has_dimensions, _logsumexp)],
+    "mean": [(_always, _mean)],
+    "mm": [(_multiplies_batches, _mm)],
+    "nll_loss": [(_always, _nll_loss)],
+    "nll_loss_backward": [(_always, _nll_loss_backward)],
+    "round": [(lambda i: i.attributes["decimals"] == 0, _named("rint"))],
+    "rounded_div": [(lambda i: i.output.dtype.kind == "f", _rounded_div)],
+    "slice": [(_adds_dimensions, _without_new_dimensions)],
+    "slice_backward": [(_adds_dimensions, _in_no_new_dimensions)],
+    "softmax": [(_has_dimensions, _softmax)],
+    "sum": [(_reduces_nothing, _of_one)],
 }
+"""For each operation: when a rule applies, and the rule; the first that applies is used."""
 
 
 def lower(program: Program) -> Program:
@@ -150,8 +392,9 @@ def lower(program: Program) -> Program:
     instructions: list[Instruction] = []
     substitutes: dict[Value, Value] = {}
     for instruction in program.instructions:
-        applies, rule = _RULES.get(instruction.op, (None, None))
-        if applies is None or rule is None or not applies(instruction):
+        rules = _RULES.get(instruction.op, [])
+        rule = next((rule for applies, rule in rules if applies(instruction)), None)
+        if rule is None:
             instructions.append(instruction)
             continue
         now = Lowering(instruction)

@@ -1,0 +1,270 @@
+"""The source of an instruction computed alone, by loops over each of its dimensions.
+
+What broadcasts in ways that no loop over rows can follow, sums over any dimensions, running sums,
+joins, and numbers taken from places or put there. Each writer says for one number what is done.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from .program import Instruction, Shape, Value, shape_of_region
+from .writer import Unsupported, Writer, array_for, expression, read_one, region_of, type_of
+
+Index = Sequence[str]
+"""How the place of a number is spelled, dimension by dimension."""
+
+
+def _loops(writer: Writer, shape: Shape, skipped: int | None = None) -> list[str]:
+    """Begin a loop over each dimension but the one skipped; the indices."""
+    for d, size in enumerate(shape):
+        if d != skipped:
+            writer.line(f"for i{d} in range({size}):")
+            writer.depth += 1
+    return [f"i{d}" for d in range(len(shape))]
+
+
+def _at(index: Index) -> str:
+    return ", ".join(index) or "()"
+
+
+def _read(writer: Writer, value: Value, index: Index) -> str:
+    """A number of `value`, which is stretched to where `index` is a place."""
+    if value not in writer.places:
+        return value.name
+    own = index[len(index) - len(value.shape) :]
+    own = ["0" if size == 1 else i for i, size in zip(own, value.shape, strict=True)]
+    return f"{writer.places[value]}[{_at(own)}]"
+
+
+def pointwise(writer: Writer, i: Instruction) -> None:
+    """An operation number by number whose operands are stretched, each in its own way."""
+    place = array_for(writer, i.output)
+    index = _loops(writer, i.output.shape)
+    text = expression(i, [_read(writer, value, index) for value in i.inputs])
+    writer.line(f"{place}[{_at(index)}] = {text}")
+
+
+_BEGINNINGS = {
+    "sum": "{type}(0)", "prod": "{type}(1)", "any": "False", "all": "True", "count_nonzero": "0",
+    "amax": "{least}", "amin": "{most}",
+}  # fmt: skip
+_STEPS = {
+    "sum": "{sofar} + {x}",
+    "prod": "{sofar} * {x}",
+    "any": "{sofar} or {x} != 0",
+    "all": "{sofar} and {x} != 0",
+    "count_nonzero": "{sofar} + ({x} != 0)",
+    "amax": "{x} if {x} > {sofar} or {x} != {x} else {sofar}",
+    "amin": "{x} if {x} < {sofar} or {x} != {x} else {sofar}",
+}
+
+
+def reduction(writer: Writer, i: Instruction) -> None:
+    """Many numbers brought to one, over any dimensions; a NaN is the largest and the smallest."""
+    given, out = i.inputs[0], i.output
+    dims = i.attributes["dim"]
+    kept = [d for d in range(len(given.shape)) if d not in dims]
+    lowest, highest = _limits(given)
+    place = array_for(writer, out)
+    start = _BEGINNINGS[i.op].format(type=type_of(out), least=lowest, most=highest)
+    writer.line(f"{place}[...] = {start}")
+    index = _loops(writer, given.shape)
+    reached = [index[d] for d in kept]
+    if len(out.shape) == len(given.shape):
+        reached = [index[d] if d in kept else "0" for d in range(len(given.shape))]
+    target = f"{place}[{_at(reached)}]"
+    step = _STEPS[i.op].format(sofar=target, x=_read(writer, given, index))
+    writer.line(f"{target} = {step}")
+
+
+def _limits(value: Value) -> tuple[str, str]:
+    if value.dtype.kind == "f":
+        return "-np.inf", "np.inf"
+    if value.dtype.kind == "b":
+        return "False", "True"
+    limits = np.iinfo(value.dtype)
+    return str(limits.min), str(limits.max)
+
+
+def place_of_extreme(writer: Writer, i: Instruction) -> None:
+    """The first place of the largest or smallest number along a dimension; a NaN is both."""
+    given, d = i.inputs[0], i.attributes["dim"]
+    place = array_for(writer, i.output)
+    index = _loops(writer, given.shape, skipped=d)
+    best = _read(writer, given, [*index[:d], "found", *index[d + 1 :]])
+    x = _read(writer, given, index)
+    sign = ">" if i.op == "argmax" else "<"
+    writer.line("found = 0")
+    writer.line(f"for i{d} in range({given.shape[d]}):")
+    writer.line(f"    if {x} {sign} {best} or ({x} != {x} and {best} == {best}):")
+    writer.line(f"        found = i{d}")
+    reached = [*index[:d], *["0"] * i.attributes["keepdim"], *index[d + 1 :]]
+    writer.line(f"{place}[{_at(reached)}] = found")
+
+
+def running(writer: Writer, i: Instruction) -> None:
+    """Sums or products of the numbers up to each place, in the wider type as eager mode has it."""
+    given, d = i.inputs[0], i.attributes["dim"]
+    place = array_for(writer, i.output)
+    wide = "np.float64" if given.dtype.kind == "f" else type_of(given)
+    index = _loops(writer, given.shape, skipped=d)
+    backward = i.attributes.get("reverse", False)
+    order = f"range({given.shape[d] - 1}, -1, -1)" if backward else f"range({given.shape[d]})"
+    sign, start = ("+", 0) if i.op == "cumsum" else ("*", 1)
+    writer.line(f"sofar = {wide}({start})")
+    writer.line(f"for i{d} in {order}:")
+    writer.line(f"    sofar = sofar {sign} {_read(writer, given, index)}")
+    writer.line(f"    {place}[{_at(index)}] = sofar")
+
+
+def join(writer: Writer, i: Instruction) -> None:
+    """Arrays one after the other along a dimension."""
+    place, d = array_for(writer, i.output), i.attributes["dim"]
+    lead = ":, " * d
+    pieces = itertools.pairwise(i.attributes["starts"])
+    for value, (start, stop) in zip(i.inputs, pieces, strict=True):
+        if value.shape != (0,):
+            writer.line(f"{place}[{lead}{start}:{stop}] = {_whole(writer, value)}")
+
+
+def write_nest(writer: Writer, i: Instruction) -> None:
+    """Write an instruction as loops over its dimensions; Unsupported if there is no way to."""
+    write = NESTS.get(i.op, pointwise)
+    depth = writer.depth
+    write(writer, i)
+    writer.depth = depth
+
+
+def _whole(writer: Writer, value: Value) -> str:
+    """All of a value, to be written somewhere."""
+    return writer.places.get(value, value.name) if value.size > 1 else read_one(writer, value)
+
+
+def region_filled(writer: Writer, i: Instruction) -> None:
+    """Zeros with a region of other numbers, or an array with a region replaced."""
+    place = array_for(writer, i.output)
+    value = i.inputs[-1]
+    if i.op == "slice_backward":
+        key, before = i.attributes["key"], "0"
+    else:
+        key, before = i.attributes["region"], _whole(writer, i.inputs[0])
+    if any(part is None for part in key):
+        raise Unsupported(i.op)
+    writer.line(f"{place}[...] = {before}")
+    if i.op == "index_put" and i.attributes["arrays"] is not None:
+        _put_at_places(writer, i, f"{place}[{region_of(key)}]")
+    else:
+        writer.line(f"{place}[{region_of(key)}] = {_whole(writer, value)}")
+
+
+def diagonal(writer: Writer, i: Instruction) -> None:
+    """The numbers along a diagonal of a matrix, or zeros with numbers along it."""
+    a, given, out = i.attributes, i.inputs[0].shape, i.output.shape
+    vector, matrix = (out, given) if i.op == "diagonal" else (given, out)
+    if len(matrix) != 2 or (a["dim1"], a["dim2"]) != (0, 1):
+        raise Unsupported(i.op)
+    down, across = max(-a["offset"], 0), max(a["offset"], 0)
+    place = array_for(writer, i.output)
+    if i.op != "diagonal":
+        writer.line(f"{place}[...] = 0")
+    (index,) = _loops(writer, vector)
+    at = [f"{index} + {down}", f"{index} + {across}"]
+    if i.op == "diagonal":
+        writer.line(f"{place}[{index}] = {_read(writer, i.inputs[0], at)}")
+    else:
+        writer.line(f"{place}[{_at(at)}] = {_read(writer, i.inputs[0], [index])}")
+
+
+def _places(writer: Writer, key: tuple[object, ...], shape: Shape) -> tuple[Shape, Index]:
+    """For x[key], of x with this shape: the shape, and the place in x of each of its numbers."""
+    arrays = [part for part in key if isinstance(part, Value)]
+    if any(array.dtype.kind not in "iu" for array in arrays):
+        raise Unsupported("index with a mask")
+    common = np.broadcast_shapes(*[array.shape for array in arrays])
+    whole = [*key, *[slice(None)] * (len(shape) - len(key))]
+    where = [d for d, part in enumerate(whole) if isinstance(part, Value)]
+    together = where[-1] - where[0] < len(where)
+    first = where[0] if together else 0
+    names = [f"i{first + d}" for d in range(len(common))]
+    others = itertools.chain(range(first), itertools.count(first + len(common)))
+    place = [
+        _read(writer, part, names) if isinstance(part, Value) else f"i{next(others)}"
+        for part in whole
+    ]
+    rest = [size for size, part in zip(shape, whole, strict=True) if not isinstance(part, Value)]
+    return (*rest[:first], *common, *rest[first:]), place
+
+
+def taken(writer: Writer, i: Instruction) -> None:
+    """x[key], where the key holds arrays of places."""
+    given = i.inputs[0]
+    place = array_for(writer, i.output)
+    shape, source = _places(writer, i.attributes["key"], given.shape)
+    index = _loops(writer, shape)
+    writer.line(f"{place}[{_at(index)}] = {_read(writer, given, source)}")
+
+
+def given_back(writer: Writer, i: Instruction) -> None:
+    """Zeros with numbers added where `taken` took them."""
+    grad, out = i.inputs[0], i.output
+    place = array_for(writer, out)
+    writer.line(f"{place}[...] = 0")
+    shape, target = _places(writer, i.attributes["key"], out.shape)
+    index = _loops(writer, shape)
+    writer.line(f"{place}[{_at(target)}] += {_read(writer, grad, index)}")
+
+
+def _put_at_places(writer: Writer, i: Instruction, region: str) -> None:
+    """Numbers written at arrays of places in a region."""
+    inside = shape_of_region(i.inputs[0].shape, i.attributes["region"])
+    shape, target = _places(writer, i.attributes["arrays"], inside)
+    writer.line(f"part = {region}")
+    index = _loops(writer, shape)
+    writer.line(f"part[{_at(target)}] = {_read(writer, i.inputs[1], index)}")
+
+
+def _along(writer: Writer, index: Value, dim: int, names: Index) -> Index:
+    return [_read(writer, index, names) if d == dim else name for d, name in enumerate(names)]
+
+
+def gathered(writer: Writer, i: Instruction) -> None:
+    """out[…, j, …] = x[…, index[…, j, …], …] along a dimension."""
+    given, index, dim = i.inputs[0], i.attributes["index"], i.attributes["dim"]
+    place = array_for(writer, i.output)
+    names = _loops(writer, i.output.shape)
+    source = _along(writer, index, dim, names)
+    writer.line(f"{place}[{_at(names)}] = {_read(writer, given, source)}")
+
+
+def scattered(writer: Writer, i: Instruction) -> None:
+    """Numbers added to an array, or to zeros, where `gathered` takes them."""
+    index, dim, added = i.attributes["index"], i.attributes["dim"], i.inputs[-1]
+    place = array_for(writer, i.output)
+    before = "0" if i.op == "gather_backward" else _whole(writer, i.inputs[0])
+    writer.line(f"{place}[...] = {before}")
+    names = _loops(writer, index.shape)
+    target = _along(writer, index, dim, names)
+    writer.line(f"{place}[{_at(target)}] += {_read(writer, added, names)}")
+
+
+NESTS: dict[str, Callable[[Writer, Instruction], None]] = {
+    **dict.fromkeys(_STEPS, reduction),
+    "argmax": place_of_extreme,
+    "argmin": place_of_extreme,
+    "cat": join,
+    "cumprod": running,
+    "cumsum": running,
+    "diagonal": diagonal,
+    "diagonal_backward": diagonal,
+    "gather": gathered,
+    "gather_backward": scattered,
+    "index": taken,
+    "index_backward": given_back,
+    "index_put": region_filled,
+    "scatter_add": scattered,
+    "slice_backward": region_filled,
+}
