@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+import tinygrad_mnist as torch
 from tinygrad_mnist.compiler.guards import Guards
 
 
@@ -112,3 +113,41 @@ def test_keys_that_are_no_texts_lists_cells_and_names() -> None:
 
 def test_guards_that_watch_nothing_hold() -> None:
     assert Guards().hold()
+
+
+@pytest.mark.usefixtures("plain")
+def test_hooks_of_a_module_that_come_and_go_are_noticed() -> None:
+    layer = torch.nn.Linear(3, 2)
+
+    @torch.compile
+    def forward(x: Any) -> Any:
+        with torch.no_grad():
+            return layer(x)
+
+    x = torch.rand(4, 3)
+    for _ in range(2):
+        assert torch.equal(forward(x), layer(x))
+        doubling = layer.register_forward_hook(lambda module, args, output: output * 2)
+        halving = layer.register_forward_pre_hook(lambda module, args: (args[0] / 2,))
+        assert torch.equal(forward(x), layer(x))
+        halving.remove()
+        assert torch.equal(forward(x), layer(x))
+        doubling.remove()
+
+
+@pytest.mark.usefixtures("plain")
+def test_hooks_of_a_parameter_that_come_and_go_are_noticed() -> None:
+    w = torch.ones(2, requires_grad=True)
+
+    @torch.compile
+    def gradient(x: Any) -> Any:
+        (w * x).sum().backward()
+        found, w.grad = w.grad, None
+        return found
+
+    x = torch.tensor([1.0, 5.0])
+    for _ in range(2):
+        assert torch.equal(gradient(x), x)
+        tripling = w.register_hook(lambda grad: grad * 3)
+        assert torch.equal(gradient(x), 3 * x)
+        tripling.remove()

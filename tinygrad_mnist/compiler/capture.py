@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import functools
 import types
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from tinygrad_mnist.nn import Module
+from tinygrad_mnist.nn.modules.calling import HOOKS
 from tinygrad_mnist.optim import Optimizer
 from tinygrad_mnist.optim.lr_scheduler import LRScheduler
-from tinygrad_mnist.record import TensorBase
+from tinygrad_mnist.record import AccumulateGrad, TensorBase
 from tinygrad_mnist.views import current_record
 
 from .guards import PLAIN, Guards, content
@@ -48,6 +50,9 @@ class Reached:
         if isinstance(found, TensorBase):
             ours = owned or current_record(found) is not None
             (self.tensors if ours else self.captured)[self._free(name)] = found
+            if isinstance(found._record, AccumulateGrad):
+                watch = found._record.watched()
+                self._look_at_hooks(name, (watch.hooks, watch.pre_hooks, watch.post_hooks))
         elif isinstance(found, dict):
             self._look_into(name, found, owned)
         elif isinstance(found, list | tuple | set):
@@ -103,13 +108,23 @@ class Reached:
     def _look_at_module(self, name: str, module: Module) -> None:
         for part in (module._parameters, module._buffers):
             self._look_into(name, part, owned=True)
-        self.guards.watch_dict(vars(module))
+        internal = [
+            k for k, v in vars(module).items() if k[:1] == "_" and isinstance(v, dict | set)
+        ]
+        self.guards.watch_dict(vars(module), without=internal)
         self.guards.watch_dict(module._modules)
+        self._look_at_hooks(name, [getattr(module, kind) for kind in HOOKS])
         for child_name, child in module._modules.items():
             self.look(f"{name}_{child_name}", child)
         for key, value in vars(module).items():
             if not key.startswith("_"):
                 self.look(f"{name}_{key}", value)
+
+    def _look_at_hooks(self, name: str, kinds: Iterable[dict[int, Any]]) -> None:
+        for hooks in kinds:
+            self.guards.watch_dict(hooks)
+            for hook in hooks.values():
+                self.look(f"{name}_hook", hook)
 
     def _look_at_optimizer(self, name: str, optimizer: Optimizer) -> None:
         for group in optimizer.param_groups:

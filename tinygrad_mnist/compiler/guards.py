@@ -59,6 +59,8 @@ class _Values(_Whole):
         return list(self.container.values())
 
     def terms(self, name: str, objects: list[str]) -> list[str]:
+        if not objects:
+            return [f"not {name}"]
         together = f"({''.join(f'{o}, ' for o in objects)})"
         same = f"all(map(is_, {name}.values(), {together}))"
         return [f"len({name}) == {self.size}", same]

@@ -13,7 +13,7 @@ from tinygrad_mnist.record import RemovableHandle
 from .backward_hooks import WatchedCall
 from .registration import Registration
 
-_KINDS = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")
+HOOKS = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")
 _next_number = itertools.count().__next__
 
 
@@ -44,7 +44,7 @@ class Calling(Registration):
 
     def __init__(self) -> None:
         super().__init__()
-        for kind in _KINDS:
+        for kind in HOOKS:
             self.__dict__[kind] = OrderedDict()
 
     def forward(self, *input: Any) -> Any:
