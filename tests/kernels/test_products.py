@@ -33,8 +33,8 @@ class Calls:
 def loops_used(a, b):
     """Compute a @ b, check it, and name the loops that did it."""
     with computed_by("numba"), pytest.MonkeyPatch.context() as patch:
-        calls = Calls(switch.loops)
-        patch.setattr(switch, "loops", calls)
+        calls = Calls(switch.core.loops)
+        patch.setattr(switch.core, "loops", calls)
         product = kernels.matmul(a, b)
     exact = a.astype(np.float64) @ b.astype(np.float64)
     blas = np.abs(np.matmul(a, b) - exact).max(initial=0)

@@ -21,15 +21,17 @@ def fresh(monkeypatch):
     """The switch of a process that has just started, on a machine that never compiled."""
     state = SimpleNamespace(loads=0, module=SimpleNamespace(name="the loops"))
 
-    def load():
+    def load(*_):
         state.loads += 1
         return state.module
 
-    monkeypatch.setattr(switch, "loops", None)
-    monkeypatch.setattr(switch, "_undecided", True)
-    monkeypatch.setattr(switch, "_calls", 0)
+    for loops in (switch.core, switch.images):
+        monkeypatch.setattr(loops, "loops", None)
+        monkeypatch.setattr(loops, "undecided", True)
+        monkeypatch.setattr(loops, "wanted", False)
+        monkeypatch.setattr(loops, "calls", 0)
     monkeypatch.setattr(switch, "_load", load)
-    monkeypatch.setattr(switch, "_compiled_before", lambda: False)
+    monkeypatch.setattr(switch, "_compiled_before", lambda package: False)
     return state
 
 
@@ -48,10 +50,10 @@ def run(code, **environment):
 
 def test_the_thousandth_call_switches(fresh):
     for _ in range(switch.PATIENCE - 1):
-        assert switch.consider(10**9) is None
+        assert switch.core.consider(10**9) is None
     assert fresh.loads == 0
-    assert switch.consider(1) is fresh.module
-    assert switch.loops is fresh.module
+    assert switch.core.consider(1) is fresh.module
+    assert switch.core.loops is fresh.module
     assert fresh.loads == 1
 
 
@@ -65,13 +67,13 @@ def test_calls_of_all_kernels_count(fresh):
         kernels.sum_columns(SMALL)
         kernels.sgd_update(SMALL.copy(), SMALL, 0.1)
         kernels.matmul(np.ones((64, 784), np.float32), np.ones((784, 10), np.float32))
-    assert switch._calls == 40
+    assert switch.core.calls == 40
 
 
 def test_a_large_call_switches_where_the_loops_lie_compiled(fresh, monkeypatch):
-    monkeypatch.setattr(switch, "_compiled_before", lambda: True)
-    assert switch.consider(switch.LARGE - 1) is None
-    assert switch.consider(switch.LARGE) is fresh.module
+    monkeypatch.setattr(switch, "_compiled_before", lambda package: True)
+    assert switch.core.consider(switch.LARGE - 1) is None
+    assert switch.core.consider(switch.LARGE) is fresh.module
 
 
 def test_warm_up_switches_once(fresh):
@@ -80,14 +82,23 @@ def test_warm_up_switches_once(fresh):
     assert fresh.loads == 1
 
 
+def test_the_loops_for_images_follow_at_their_first_call(fresh):
+    assert kernels.warm_up()
+    assert fresh.loads == 1
+    assert switch.images.loops is None
+    assert switch.images.consider(1) is fresh.module
+    assert fresh.loads == 2
+
+
 def test_a_failure_is_one_line_and_numpy_goes_on(fresh, monkeypatch, capsys):
-    def fail():
+    def fail(*_):
         raise ImportError("no module named numba")
 
     monkeypatch.setattr(switch, "_load", fail)
     assert not kernels.warm_up()
     assert not kernels.warm_up()
-    assert switch.consider(1) is None
+    assert switch.core.consider(1) is None
+    assert switch.images.consider(1) is None
     assert capsys.readouterr().err == (
         "tinygrad_mnist: goes on with NumPy alone, as Numba fails here: no module named numba\n"
     )
@@ -97,7 +108,7 @@ def test_a_failure_is_one_line_and_numpy_goes_on(fresh, monkeypatch, capsys):
 def test_other_threads_go_on_while_one_compiles(fresh, monkeypatch):
     compiling, finish = threading.Event(), threading.Event()
 
-    def load():
+    def load(*_):
         compiling.set()
         assert finish.wait(60)
         return fresh.module
@@ -106,11 +117,11 @@ def test_other_threads_go_on_while_one_compiles(fresh, monkeypatch):
     thread = threading.Thread(target=kernels.warm_up)
     thread.start()
     assert compiling.wait(60)
-    monkeypatch.setattr(switch, "_calls", switch.PATIENCE)
-    assert switch.consider(1) is None
+    monkeypatch.setattr(switch.core, "calls", switch.PATIENCE)
+    assert switch.core.consider(1) is None
     finish.set()
     thread.join()
-    assert switch.loops is fresh.module
+    assert switch.core.loops is fresh.module
 
 
 def test_loops_run_in_several_threads_at_once():

@@ -19,8 +19,11 @@ def computed_by(twin: str) -> Iterator[None]:
     if twin == "numba" and not switch.warm_up():
         pytest.skip(f"{switch.VARIABLE}=numpy leaves the loops out")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(switch, "_undecided", False)
-        patch.setattr(switch, "loops", switch.loops if twin == "numba" else None)
+        for loops in (switch.core, switch.images):
+            if twin == "numba":
+                loops.switch()
+            patch.setattr(loops, "undecided", False)
+            patch.setattr(loops, "loops", loops.loops if twin == "numba" else None)
         yield
 
 

@@ -1,11 +1,14 @@
 """Loops on plain NumPy arrays: what the engine computes with, knowing nothing of tensors.
 
-Each function here has two twins: one in NumPy, beside it, and one compiled by Numba, in `loops`.
+Each function here has two twins: one in NumPy, beside it, and one compiled by Numba, in `loops`
+or, for images, `image_loops`.
 `switch` says which of them computes; the tests hold one against the other, and both against
 PyTorch. Arrays of another dtype or layout than a loop was compiled for go to the NumPy twin.
 """
 
+from .convolution import conv2d, conv2d_input, conv2d_weight
 from .losses import nll_loss, nll_loss_backward
+from .pooling import pick, place_of_max, put_back, window_spread, window_sum
 from .products import matmul
 from .reductions import sum_columns, sum_rows
 from .softmax import log_softmax, log_softmax_backward
@@ -13,13 +16,21 @@ from .switch import warm_up
 from .updates import sgd_update
 
 __all__ = [
+    "conv2d",
+    "conv2d_input",
+    "conv2d_weight",
     "log_softmax",
     "log_softmax_backward",
     "matmul",
     "nll_loss",
     "nll_loss_backward",
+    "pick",
+    "place_of_max",
+    "put_back",
     "sgd_update",
     "sum_columns",
     "sum_rows",
     "warm_up",
+    "window_spread",
+    "window_sum",
 ]

@@ -45,7 +45,7 @@ def nll_loss(
     (2.5, 2.0)
     """
     _check_sizes(len(logp), logp.shape[1], target, weight)
-    loops = switch.loops or switch.consider(logp.size)
+    loops = switch.core.loops or switch.core.consider(logp.size)
     if loops is None or reduction == "none" or logp.dtype not in switch.FLOATS:
         return nll_loss_numpy(logp, target, weight, ignore_index, reduction)
     loss = np.empty((), logp.dtype)
@@ -84,7 +84,7 @@ def nll_loss_backward(
            [ 0. , -0.5]])
     """
     _check_sizes(len(target), classes, target, weight)
-    loops = switch.loops or switch.consider(len(target) * classes)
+    loops = switch.core.loops or switch.core.consider(len(target) * classes)
     if loops is None or reduction == "none" or grad.dtype not in switch.FLOATS:
         return nll_loss_backward_numpy(grad, target, classes, weight, ignore_index, reduction)
     out = np.empty((len(target), classes), grad.dtype)

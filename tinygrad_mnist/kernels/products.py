@@ -28,7 +28,7 @@ def matmul(a: Array, b: Array) -> Array:
     """
     if a.dtype is b.dtype is FLOAT32 and a.ndim == b.ndim == 2 and a.shape[1] == b.shape[0]:
         found = _loop_for(a, b)
-        loops = None if found is None else switch.loops or switch.consider(switch.LARGE)
+        loops = None if found is None else switch.core.loops or switch.core.consider(switch.LARGE)
         if found is not None and loops is not None:
             name, first, second = found
             out = np.empty((a.shape[0], b.shape[1]), FLOAT32)

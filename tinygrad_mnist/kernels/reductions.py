@@ -20,7 +20,7 @@ def sum_rows(x: Array) -> Array:
     >>> sum_rows(np.array([[1.0, 2.0], [3.0, 4.0]]))
     array([4., 6.])
     """
-    loops = switch.loops or switch.consider(x.size)
+    loops = switch.core.loops or switch.core.consider(x.size)
     if loops is not None and x.dtype in switch.FLOATS and x.flags.c_contiguous:
         out = np.empty(x.shape[1], x.dtype)
         if len(out) > 1:
@@ -43,7 +43,7 @@ def sum_columns(x: Array) -> Array:
     >>> sum_columns(np.array([[1.0, 2.0], [3.0, 4.0]]))
     array([3., 7.])
     """
-    loops = switch.loops or switch.consider(x.size)
+    loops = switch.core.loops or switch.core.consider(x.size)
     if loops is not None and x.dtype in switch.FLOATS and x.flags.c_contiguous:
         out = np.empty(len(x), x.dtype)
         loops.sum_columns(x, out)

@@ -29,7 +29,7 @@ def log_softmax(x: Array) -> Array:
     array([[-0.69314718, -0.69314718],
            [       -inf,  0.        ]])
     """
-    loops = switch.loops or switch.consider(x.size)
+    loops = switch.core.loops or switch.core.consider(x.size)
     if loops is not None and x.dtype in switch.FLOATS and x.ndim == 2:
         out = np.empty(x.shape, x.dtype)
         loops.log_softmax(np.ascontiguousarray(x), out)
@@ -42,7 +42,7 @@ def log_softmax_backward(grad: Array, out: Array) -> Array:
 
     `grad` is the gradient of the result `out`; both are (rows, classes), of one dtype.
     """
-    loops = switch.loops or switch.consider(out.size)
+    loops = switch.core.loops or switch.core.consider(out.size)
     matrix = out.ndim == 2 and grad.shape == out.shape
     if loops is not None and out.dtype in switch.FLOATS and matrix:
         grad_x = np.empty(out.shape, out.dtype)

@@ -3,18 +3,20 @@
 The environment variable `TINYGRAD_MNIST_KERNELS` says what the kernels may use:
 
 - `numpy`: NumPy alone, always.
-- `numba` (the default): NumPy at first, so that nobody waits for a compiler at a prompt. All
-  kernels switch together, once and for good:
+- `numba` (the default): NumPy at first, so that nobody waits for a compiler at a prompt. There are
+  two groups of kernels, those for images (convolution, pooling) and the others. All of a group
+  switch together, once and for good:
 
-  1. at `warm_up()`, which every training job should call first;
+  1. at `warm_up()`, which every training job should call first, or, for images, at the first call
+     after it: only programs that compute with images wait for these loops;
   2. at the first call on an array of `LARGE` elements or more, if this machine has compiled the
      loops before: they are then loaded from the disk, in about a second;
-  3. at kernel call number `PATIENCE` of the process, whatever its size: that is a training loop,
+  3. at call number `PATIENCE` of the process, whatever its size: that is a training loop,
      and the loops are compiled if they must be.
 
 The rule counts calls and never reads a clock, so a program that is run again switches at the same
-call. A switch does not change what float32 kernels return, save for products large enough to be
-given to a loop: those add up in another order than BLAS does. Whoever needs the same bits from
+call. A switch does not change what float32 kernels return, save for products and convolutions that
+are given to a loop: those add up in another order than BLAS does. Whoever needs the same bits from
 first to last calls `warm_up()` first, or chooses `numpy`.
 
 If the loops cannot be had at all, one line on stderr says why and NumPy goes on.
@@ -37,7 +39,7 @@ import numpy as np
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["FLOATS", "LARGE", "PATIENCE", "consider", "loops", "warm_up"]
+__all__ = ["FLOATS", "LARGE", "PATIENCE", "core", "images", "warm_up"]
 
 VARIABLE: Final = "TINYGRAD_MNIST_KERNELS"
 LARGE: Final = 8192
@@ -50,62 +52,76 @@ choice: Final = os.environ.get(VARIABLE, "numba")
 if choice not in ("numpy", "numba"):
     raise ValueError(f"{VARIABLE} is {choice!r}; it must be 'numpy' or 'numba'")
 
-loops: ModuleType | None = None
-"""The compiled loops, or None as long as NumPy does the work."""
 
-_undecided = choice == "numba"
-_calls = 0
-_lock = threading.Lock()
+class Loops:
+    """Compiled loops that are used together, from some moment on."""
 
+    def __init__(self, package: str, what: str, seconds: int) -> None:
+        self.loops: ModuleType | None = None
+        """None as long as NumPy does the work."""
+        self.wanted = False
+        """Whether the next call is to switch."""
+        self.undecided = choice == "numba"
+        self.calls = 0
+        self._package, self._what, self._seconds = package, what, seconds
+        self._lock = threading.Lock()
 
-def consider(elements: int) -> ModuleType | None:
-    """Count a call that found no loops, on an array of this many elements; switch if it is time.
+    def consider(self, elements: int) -> ModuleType | None:
+        """Count a call that found no loops, on an array of so many elements; switch if it is time.
 
-    While one thread compiles, the others go on with NumPy.
-    """
-    global _calls
-    if not _undecided:
-        return None
-    _calls += 1
-    time_to_switch = _calls >= PATIENCE or (elements >= LARGE and _compiled_before())
-    if time_to_switch and _lock.acquire(blocking=False):
+        While one thread compiles, the others go on with NumPy.
+        """
+        if not self.undecided:
+            return None
+        self.calls += 1
+        large = elements >= LARGE and _compiled_before(self._package)
+        time_to_switch = self.wanted or self.calls >= PATIENCE or large
+        if time_to_switch and self._lock.acquire(blocking=False):
+            try:
+                self._decide()
+            finally:
+                self._lock.release()
+        return self.loops
+
+    def switch(self) -> bool:
+        """Switch now, and return whether the loops are in use."""
+        with self._lock:
+            self._decide()
+        return self.loops is not None
+
+    def _decide(self) -> None:
+        if not self.undecided:
+            return
         try:
-            _switch()
-        finally:
-            _lock.release()
-    return loops
+            self.loops = _load(self._package, self._what, self._seconds)
+        except Exception as error:
+            _say(f"goes on with NumPy alone, as Numba fails here: {error}")
+        self.undecided = False
+
+
+core: Final = Loops("loops", "kernels", 5)
+images: Final = Loops("image_loops", "kernels for images", 10)
 
 
 def warm_up() -> bool:
     """Switch to the compiled loops now, and return whether they are in use.
 
-    Returns False where `TINYGRAD_MNIST_KERNELS=numpy` or the loops cannot be compiled.
+    Those for images follow when the first of them is called. Returns False where
+    `TINYGRAD_MNIST_KERNELS=numpy` or the loops cannot be compiled.
 
     >>> from tinygrad_mnist import kernels
     >>> in_use = kernels.warm_up()
     """
-    with _lock:
-        _switch()
-    return loops is not None
+    images.wanted = core.switch()
+    return images.wanted
 
 
-def _switch() -> None:
-    global loops, _undecided
-    if not _undecided:
-        return
-    try:
-        loops = _load()
-    except Exception as error:
-        _say(f"goes on with NumPy alone, as Numba fails here: {error}")
-    _undecided = False
-
-
-def _load() -> ModuleType:
-    """Import the loops: from the cache in about a second, else compiled."""
+def _load(package: str, what: str, seconds: int) -> ModuleType:
+    """Import loops: from the cache in about a second, else compiled."""
     directory = cache_directory()
-    if not _compiled_before():
+    if not _compiled_before(package):
         kept = f"kept in {directory}" if _writable(directory) else f"{directory} is not writable"
-        _say(f"compiling its kernels once (about 5 s); {kept}")
+        _say(f"compiling its {what} once (about {seconds} s); {kept}")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import numba
@@ -114,12 +130,12 @@ def _load() -> ModuleType:
         user_setting = config.CACHE_DIR
         config.CACHE_DIR = str(directory)
         try:
-            module = importlib.import_module(f"{__package__}.loops")
+            module = importlib.import_module(f"{__package__}.{package}")
         finally:
             config.CACHE_DIR = user_setting
     if module.cached():
         with contextlib.suppress(OSError):
-            _marker().touch()
+            _marker(package).touch()
     return module
 
 
@@ -146,13 +162,13 @@ def cache_directory() -> Path:
 
 
 @functools.cache
-def _compiled_before() -> bool:
+def _compiled_before(package: str) -> bool:
     with contextlib.suppress(Exception):  # no home directory, no Numba
-        return _marker().exists()
+        return _marker(package).exists()
     return False
 
 
-def _marker() -> Path:
+def _marker(package: str) -> Path:
     """The empty file that stands for: these very loops lie compiled in the cache."""
     import hashlib
     import importlib.metadata
@@ -161,6 +177,7 @@ def _marker() -> Path:
     digest = hashlib.sha256()
     for part in (sys.version, importlib.metadata.version("numba"), __file__):
         digest.update(part.encode())
-    for source in sorted((Path(__file__).parent / "loops").glob("*.py")):
-        digest.update(source.read_bytes())
-    return cache_directory() / f"compiled-{digest.hexdigest()[:16]}"
+    for folder in dict.fromkeys(("loops", package)):
+        for source in sorted((Path(__file__).parent / folder).glob("*.py")):
+            digest.update(source.read_bytes())
+    return cache_directory() / f"compiled-{package}-{digest.hexdigest()[:16]}"

@@ -24,7 +24,7 @@ def sgd_update(param: Array, grad: Array, lr: float) -> None:
     >>> param
     array([-0.25, -0.5 ])
     """
-    loops = switch.loops or switch.consider(param.size)
+    loops = switch.core.loops or switch.core.consider(param.size)
     if loops is None or param.shape != grad.shape:
         sgd_update_numpy(param, grad, lr)
         return

@@ -7,12 +7,9 @@ inputs, and its derivatives are the two others.
 
 from __future__ import annotations
 
-import itertools
-import math
 from typing import Any
 
-import numpy as np
-
+from tinygrad_mnist import kernels
 from tinygrad_mnist.primitive import primitive
 from tinygrad_mnist.record import Array, label
 
@@ -30,70 +27,14 @@ Pair = tuple[int, int]
 Borders = tuple[Pair, Pair]
 
 
-def bordered(images: Array, borders: Borders) -> Array:
-    """Images with zeros around them: np.pad, in a fraction of its time."""
-    (top, bottom), (left, right) = borders
-    if not (top or bottom or left or right):
-        return images
-    *lead, height, width = images.shape
-    out = np.zeros((*lead, height + top + bottom, width + left + right), images.dtype)
-    out[..., top : top + height, left : left + width] = images
-    return out
-
-
-def _columns(
-    input: Array, kernel: Pair, stride: Pair, padding: Borders, dilation: Pair, counts: Pair
-) -> Array:
-    """The numbers under each window as a column: (batch, channels, *kernel, *counts).
-
-    `counts` is how many windows there are down and across.
-    """
-    padded = bordered(input, padding)
-    columns = np.empty((*input.shape[:2], *kernel, *counts), input.dtype)
-    for i, j, rows, across in _shifts(kernel, stride, dilation, counts):
-        columns[:, :, i, j] = padded[:, :, rows, across]
-    return columns
-
-
-def _shifts(kernel: Pair, stride: Pair, dilation: Pair, counts: Pair) -> Any:
-    """Each place in a window, and where the numbers lie that windows have there."""
-    for i, j in itertools.product(range(kernel[0]), range(kernel[1])):
-        top, left = i * dilation[0], j * dilation[1]
-        rows = slice(top, top + (counts[0] - 1) * stride[0] + 1, stride[0])
-        across = slice(left, left + (counts[1] - 1) * stride[1] + 1, stride[1])
-        yield i, j, rows, across
-
-
-def _counts(sizes: Any, kernel: Pair, stride: Pair, padding: Borders, dilation: Pair) -> Any:
-    """How many windows fit down and across."""
-    return tuple([
-        (n + sum(border) - d * (k - 1) - 1) // s + 1
-        for n, border, k, s, d in zip(sizes, padding, kernel, stride, dilation, strict=True)
-    ])  # fmt: skip
-
-
-def _by_group(images: Array, groups: int) -> Array:
-    """(batch, channels, …) as (batch, groups, channels a group · …, numbers)."""
-    batch, count = len(images), images.shape[-2] * images.shape[-1]
-    rows = math.prod(images.shape[1:-2]) // groups
-    return images.reshape(batch, groups, rows, count)
-
-
-def _filters(weight: Array, groups: int) -> Array:
-    """(filters, channels a group, height, width) as (groups, filters a group, window)."""
-    return weight.reshape(groups, len(weight) // groups, math.prod(weight.shape[1:]))
-
-
 @primitive(grad_fn="ConvolutionBackward0")
 def _conv2d(
     input: Array, weight: Array, *, stride: Pair, padding: Borders, dilation: Pair, groups: int
 ) -> Any:
     """Σ of x under a window that slides over it, times w"""
-    kernel: Any = weight.shape[2:]
-    counts = _counts(input.shape[2:], kernel, stride, padding, dilation)
-    columns = _columns(input, kernel, stride, padding, dilation, counts)
-    out = np.matmul(_filters(weight, groups), _by_group(columns, groups))
-    return out.reshape(len(input), len(weight), *counts)
+    return kernels.conv2d(
+        input, weight, stride=stride, padding=padding, dilation=dilation, groups=groups
+    )
 
 
 @primitive
@@ -102,18 +43,9 @@ def _conv2d_input(
     groups: int,
 ) -> Any:  # fmt: skip
     """Σ of g times w, put back under the window"""
-    counts: Any = grad.shape[2:]
-    kernel: Any = weight.shape[2:]
-    filters = _filters(weight, groups).transpose(0, 2, 1)
-    columns = np.matmul(filters, _by_group(grad, groups))
-    channels = groups * weight.shape[1]
-    columns = columns.reshape(len(grad), channels, *kernel, *counts)
-    (top, bottom), (left, right) = padding
-    shape = (sizes[0] + top + bottom, sizes[1] + left + right)
-    out = np.zeros((len(grad), channels, *shape), grad.dtype)
-    for i, j, rows, across in _shifts(kernel, stride, dilation, counts):
-        out[:, :, rows, across] += columns[:, :, i, j]
-    return out[:, :, top : top + sizes[0], left : left + sizes[1]]
+    return kernels.conv2d_input(
+        grad, weight, sizes=sizes, stride=stride, padding=padding, dilation=dilation, groups=groups
+    )
 
 
 @primitive
@@ -122,11 +54,9 @@ def _conv2d_weight(
     groups: int,
 ) -> Any:  # fmt: skip
     """Σ of g times the x that was under the window"""
-    counts: Any = grad.shape[2:]
-    columns = _columns(input, kernel, stride, padding, dilation, counts)
-    rows = _by_group(columns, groups).transpose(0, 1, 3, 2)
-    out = np.matmul(_by_group(grad, groups), rows).sum(0, dtype=grad.dtype)
-    return out.reshape(grad.shape[1], input.shape[1] // groups, *kernel)
+    return kernels.conv2d_weight(
+        grad, input, kernel=kernel, stride=stride, padding=padding, dilation=dilation, groups=groups
+    )
 
 
 def _cut(images: Any, shape: tuple[int, ...]) -> Any:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import itertools
-import math
 from typing import Any
 
 import numpy as np
 
+from tinygrad_mnist import kernels
 from tinygrad_mnist.primitive import primitive
 from tinygrad_mnist.record import Array, label, wrap
 
 from .arguments import check_tensors, not_implemented
 from .arithmetic import div
 from .casting import made
-from .convolution import Borders, Pair, bordered, read_pair
+from .convolution import Borders, Pair, read_pair
 from .dependence import constant_in
 from .shapes import squeeze, unsqueeze
 
@@ -114,43 +113,21 @@ def _place_of_max(
     input: Array, *, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair, counts: Pair
 ) -> Any:
     """where in each image the largest x under the window is, counted row by row"""
-    height, width = input.shape[-2:]
-    lowest = -np.inf if input.dtype.kind == "f" else np.iinfo(input.dtype).min
     extent = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
-    borders = _reach((height, width), extent, stride, padding, counts)
-    lead = [(0, 0)] * (input.ndim - 2)
-    padded = np.pad(input, [*lead, *borders], constant_values=lowest)
-    windows = np.lib.stride_tricks.sliding_window_view(padded, extent, axis=(-2, -1))
-    windows = windows[..., :: stride[0], :: stride[1], :: dilation[0], :: dilation[1]]
-    windows = windows[..., : counts[0], : counts[1], :, :]
-    flat = windows.reshape(*windows.shape[:-2], kernel[0] * kernel[1])
-    best = flat.argmax(-1)
-    rows = np.arange(counts[0])[:, None] * stride[0] - padding[0] + best // kernel[1] * dilation[0]
-    columns = np.arange(counts[1]) * stride[1] - padding[1] + best % kernel[1] * dilation[1]
-    return np.clip(rows, 0, height - 1) * width + np.clip(columns, 0, width - 1)
-
-
-def _flat_places(indices: Array, size: int) -> Array:
-    """Places within images of `size` numbers as places within all of them together."""
-    *lead, height, width = indices.shape
-    images = indices.reshape(math.prod(lead), height * width)
-    return images + np.arange(len(images))[:, None] * size
+    borders = _reach(input.shape[-2:], extent, stride, padding, counts)
+    return kernels.place_of_max(input, kernel, stride, borders, dilation, counts)
 
 
 @primitive(grad_fn="MaxPool2DWithIndicesBackward0")
 def pick(input: Array, indices: Array) -> Any:
     """x at the places given, counted row by row in each image"""
-    places = _flat_places(indices, input.shape[-2] * input.shape[-1])
-    return input.reshape(-1)[places].reshape(indices.shape)
+    return kernels.pick(input, indices)
 
 
 @primitive(grad_fn="MaxPool2DWithIndicesBackwardBackward0")
 def _put_back(grad: Array, indices: Array, *, shape: tuple[int, ...]) -> Any:
     """0, with g added at the places it was picked from"""
-    out = np.zeros(shape, grad.dtype)
-    places = _flat_places(indices, shape[-2] * shape[-1])
-    np.add.at(out.reshape(-1), places.reshape(-1), grad.reshape(-1))
-    return out
+    return kernels.put_back(grad, indices, shape)
 
 
 pick.derivatives(
@@ -254,22 +231,10 @@ def _check_steps(kernel: int, stride: int, padding: int, dilation: int) -> None:
         )
 
 
-def _shifts(kernel: Pair, stride: Pair, counts: Pair) -> Any:
-    """For each place in a window, where the numbers lie that windows have there."""
-    for i, j in itertools.product(range(kernel[0]), range(kernel[1])):
-        rows = slice(i, i + (counts[0] - 1) * stride[0] + 1, stride[0])
-        columns = slice(j, j + (counts[1] - 1) * stride[1] + 1, stride[1])
-        yield ..., rows, columns
-
-
 @primitive(grad_fn="AvgPool2DBackward0")
 def _window_sum(input: Array, *, kernel: Pair, stride: Pair, borders: Borders, counts: Pair) -> Any:
     """Σ of x under each window"""
-    padded = bordered(input, borders)
-    out = np.zeros((*input.shape[:-2], *counts), input.dtype)
-    for place in _shifts(kernel, stride, counts):
-        out += padded[place]
-    return out
+    return kernels.window_sum(input, kernel, stride, borders, counts)
 
 
 @primitive
@@ -277,12 +242,7 @@ def _window_spread(
     grad: Array, *, sizes: Pair, kernel: Pair, stride: Pair, borders: Borders, counts: Pair
 ) -> Any:
     """g, added to each number under its window"""
-    (top, bottom), (left, right) = borders
-    height, width = sizes
-    out = np.zeros((*grad.shape[:-2], height + top + bottom, width + left + right), grad.dtype)
-    for place in _shifts(kernel, stride, counts):
-        out[place] += grad
-    return out[..., top : top + height, left : left + width]
+    return kernels.window_spread(grad, sizes, kernel, stride, borders, counts)
 
 
 _window_sum.derivatives(

@@ -1,0 +1,152 @@
+"""Convolutions and their derivatives: both twins against PyTorch in double precision."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.kernels.twins import TWINS, computed_by, laid_out
+from tinygrad_mnist import kernels
+from tinygrad_mnist.kernels import convolution, switch
+
+LOOPS = ("conv2d", "conv2d_input", "conv2d_weight")
+
+
+class Calls:
+    """The loops, noting which of the convolutions is called."""
+
+    def __init__(self, loops):
+        self.names = []
+        for name in LOOPS:
+            setattr(self, name, self.noting(name, getattr(loops, name)))
+
+    def noting(self, name, function):
+        def call(*arguments):
+            function(*arguments)
+            self.names.append(name)
+
+        return call
+
+
+@st.composite
+def convolutions(draw):
+    """Images, filters and a geometry that the loops compute, now and then in several blocks."""
+    groups = draw(st.integers(1, 2))
+    channels, filters = draw(st.sampled_from([(8, 5), (9, 1), (16, 8)]))
+    batch = draw(st.sampled_from([8, 9, 16, 70]))
+    kernel = draw(st.sampled_from([(2, 2), (3, 3), (3, 2), (4, 1), (1, 5)]))
+    geometry = {
+        "stride": draw(st.tuples(st.integers(1, 3), st.integers(1, 3))),
+        "padding": tuple(draw(st.tuples(st.integers(0, k), st.integers(0, k))) for k in kernel),
+        "dilation": draw(st.tuples(st.integers(1, 2), st.integers(1, 2))),
+        "groups": groups,
+    }
+    sizes = draw(st.tuples(st.integers(5, 9), st.integers(9, 17)))
+    dtype = draw(st.sampled_from([np.float32, np.float32, np.float64]))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    images = rng.standard_normal((batch, groups * channels, *sizes)).astype(dtype)
+    weight = rng.standard_normal((groups * filters, channels, *kernel)).astype(dtype)
+    layout = draw(st.sampled_from(["contiguous", "strided", "read-only"]))
+    return laid_out(images, layout), weight, geometry
+
+
+def exact(images, weight, geometry):
+    """The convolution, a gradient for it, and the gradients of both inputs, in float64."""
+    x, w = (torch.from_numpy(a.astype(np.float64)).requires_grad_() for a in (images, weight))
+    (top, bottom), (left, right) = geometry["padding"]
+    padded = torch.nn.functional.pad(x, (left, right, top, bottom))
+    options = {name: geometry[name] for name in ("stride", "dilation", "groups")}
+    out = torch.conv2d(padded, w, **options)
+    grad = torch.from_numpy(np.random.default_rng(0).standard_normal(out.shape))
+    out.backward(grad)
+    return [t.numpy() for t in (out.detach(), grad, x.grad, w.grad)]
+
+
+def computed(images, weight, grad, geometry):
+    grad = grad.astype(images.dtype)
+    return (
+        kernels.conv2d(images, weight, **geometry),
+        kernels.conv2d_input(grad, weight, sizes=images.shape[2:], **geometry),
+        kernels.conv2d_weight(grad, images, kernel=weight.shape[2:], **geometry),
+    )
+
+
+def assert_close(ours, theirs, terms):
+    """Equal but for the rounding of so many terms of size one."""
+    assert ours.shape == theirs.shape
+    error = np.abs(ours - theirs).max(initial=0)
+    assert error <= 4 * np.finfo(ours.dtype).eps * terms
+
+
+@given(given=convolutions(), twin=st.sampled_from(TWINS))
+def test_both_twins_compute_pytorchs_convolution_and_its_gradients(given, twin):
+    images, weight, geometry = given
+    out, grad, grad_images, grad_weight = exact(images, weight, geometry)
+    with computed_by(twin), pytest.MonkeyPatch.context() as patch:
+        calls = Calls(switch.images.loops) if twin == "numba" else None
+        patch.setattr(switch.images, "loops", calls)
+        found = computed(images, weight, grad, geometry)
+    if calls is not None and images.dtype == np.float32:
+        assert calls.names == [name for name in LOOPS for _ in range(geometry["groups"])]
+    window = weight[0].size
+    assert_close(found[0], out, window)
+    assert_close(found[1], grad_images, window * len(weight))
+    assert_close(found[2], grad_weight, grad[:, 0].size)
+
+
+def test_images_whose_numbers_meet_in_the_same_part_of_a_cache():
+    rng = np.random.default_rng(1)
+    images = rng.standard_normal((20, 8, 8, 8)).astype(np.float32)
+    weight = rng.standard_normal((16, 8, 3, 3)).astype(np.float32)
+    geometry = {"stride": (1, 1), "padding": ((1, 1), (1, 1)), "dilation": (1, 1), "groups": 1}
+    assert images.strides[0] % 1024 == 0
+    expected = exact(images, weight, geometry)
+    with computed_by("numba"):
+        found = computed(images, weight, expected[1], geometry)
+    for ours, theirs in zip(found, (expected[0], *expected[2:]), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("twin", TWINS)
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_what_is_not_finite_stays_under_its_windows(twin, bad):
+    images = np.ones((9, 4, 7, 7), np.float32)
+    images[3, 1, 2, 2] = bad
+    weight = np.ones((3, 4, 3, 3), np.float32)
+    geometry = {"stride": (2, 2), "padding": ((1, 1), (1, 1)), "dilation": (1, 1), "groups": 1}
+    with computed_by(twin):
+        out = kernels.conv2d(images, weight, **geometry)
+        grad = kernels.conv2d_input(out, weight, sizes=(7, 7), **geometry)
+    spoilt = np.argwhere(~np.isfinite(out[:, 0]))
+    np.testing.assert_array_equal(spoilt, [[3, 1, 1]])
+    touched = np.zeros((9, 7, 7), bool)
+    touched[3, 1:4, 1:4] = True
+    np.testing.assert_array_equal(~np.isfinite(grad[:, 2]), touched)
+
+
+@pytest.mark.parametrize(
+    ("images", "weight"),
+    [
+        ((7, 8, 9, 9), (8, 8, 3, 3)),  # few images
+        ((64, 1, 9, 9), (8, 1, 3, 3)),  # few numbers under a window
+        ((64, 64, 9, 9), (8, 64, 1, 1)),  # one number of each channel
+        ((0, 8, 9, 9), (8, 8, 3, 3)),
+        ((64, 8, 9, 9), (0, 8, 3, 3)),
+    ],
+)
+def test_numpy_computes_where_loops_were_slower(images, weight):
+    x, w = np.ones(images, np.float32), np.ones(weight, np.float32)
+    geometry = {"stride": (1, 1), "padding": ((0, 0), (0, 0)), "dilation": (1, 1), "groups": 1}
+    with computed_by("numba"):
+        assert convolution._loops(x, w) is None
+        assert kernels.conv2d(x, w, **geometry).shape[:2] == (len(x), len(w))
+
+
+def test_whole_numbers_go_to_numpy():
+    images, weight = np.ones((8, 4, 5, 5), np.int64), np.ones((2, 4, 3, 3), np.int64)
+    geometry = {"stride": (1, 1), "padding": ((0, 0), (0, 0)), "dilation": (1, 1), "groups": 1}
+    with computed_by("numba"):
+        out = kernels.conv2d(images, weight, **geometry)
+    assert out.dtype == np.int64
+    assert (out == 36).all()
