@@ -32,16 +32,19 @@ def _read_padding(name: str, padding: Any, count: int) -> Sizes:
     return read_pair("padding", padding, count)
 
 
-def _sizes(
-    sizes: Sizes, kernel: Sizes, stride: Sizes, padding: Sizes, extra: Sizes, dilation: Sizes
-) -> Sizes:
-    """The sizes that a convolution would have reduced to `sizes`."""
+def _check_extra(extra: Sizes, stride: Sizes, dilation: Sizes) -> None:
     if any(more >= max(s, d) for more, s, d in zip(extra, stride, dilation, strict=True)):
         named = (("output_padding", extra), ("stride", stride), ("dilation", dilation))
         raise RuntimeError(
             "output padding must be smaller than either stride or dilation, but got "
             + " ".join(f"{name}: {list(values)}" for name, values in named)
         )
+
+
+def _sizes(
+    sizes: Sizes, kernel: Sizes, stride: Sizes, padding: Sizes, extra: Sizes, dilation: Sizes
+) -> Sizes:
+    """The sizes that a convolution would have reduced to `sizes`."""
     return tuple([
         (n - 1) * s - 2 * p + d * (k - 1) + e + 1
         for n, k, s, p, e, d in zip(sizes, kernel, stride, padding, extra, dilation, strict=True)
@@ -62,13 +65,16 @@ def _transposed(
     rows: Array = weight._array
     check(name, ndim, input, weight, bias, groups, len(rows), rows.shape[1] * groups)
     check_types(input, weight, bias)
+    empty = input._array.size == 0  # PyTorch looks at fewer things then
+    if not empty:
+        _check_extra(extra, steps, spread)
     sizes = _sizes(input._array.shape[-ndim:], kernel, steps, around, extra, spread)
     batched = input._array.ndim == ndim + 2
     x, w = input if batched else unsqueeze(input, 0), weight
     if ndim == 1:
         x, w = unsqueeze(x, 2), unsqueeze(w, 2)
         sizes, steps, around, spread = (1, *sizes), (1, *steps), (0, *around), (1, *spread)
-    if min(sizes) < 1:
+    if min(sizes) < (0 if empty else 1):
         have, left = (" x ".join(map(str, n)) for n in (x._array.shape[2:], sizes))
         raise RuntimeError(
             f"Given input size per channel: ({have}). Calculated output size per channel: "
