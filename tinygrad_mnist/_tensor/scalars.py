@@ -28,7 +28,7 @@ def read_number(function: str, argument: str, position: int, given: Any) -> Numb
     if isinstance(given, np.generic):
         given = given.item()
     if isinstance(given, TensorBase) and not given._array.ndim and given._record is None:
-        decides(given)
+        decides()
         given = given._array.item()
     if isinstance(given, complex):
         raise NotImplementedError(COMPLEX)

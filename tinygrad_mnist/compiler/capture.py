@@ -50,6 +50,8 @@ class Reached:
         if isinstance(found, TensorBase):
             ours = owned or current_record(found) is not None
             (self.tensors if ours else self.captured)[self._free(name)] = found
+            if ours:
+                self.guards.watch_record(found)
             if isinstance(found._record, AccumulateGrad):
                 watch = found._record.watched()
                 self._look_at_hooks(name, (watch.hooks, watch.pre_hooks, watch.post_hooks))

@@ -5,15 +5,17 @@ from __future__ import annotations
 import functools
 import inspect
 import threading
+import types
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from tinygrad_mnist import dtypes
 from tinygrad_mnist.nn import Module
-from tinygrad_mnist.record import TensorBase, state
+from tinygrad_mnist.record import OBSERVERS, TensorBase, state
 
 from .build import Stats
 from .entry import Arguments, Entry
-from .first_call import trace_call
+from .first_call import Keywords, called, trace_call
 from .program import Constant, Program
 
 Tensor = Any
@@ -49,16 +51,16 @@ class Compiled:
         if kwargs:
             bound = self._signature.bind(*args, **kwargs)
             bound.apply_defaults()
-            if bound.kwargs:
-                return self.function(*args, **kwargs)
-            args = bound.args
+            args = (*bound.args, Keywords(bound.kwargs)) if bound.kwargs else bound.args
+        if threading.get_ident() in OBSERVERS:  # part of a function that is traced itself
+            return called(self.function, args)
         key = _key(args)
         try:
             entries = self._entries.get(key, _NEW)
-        except TypeError:  # an argument that may change unseen: an array, a dict
+        except TypeError:  # an argument that may change unseen: an array, a set
             entries = None
         if entries is None:
-            return self.function(*args)
+            return called(self.function, args)
         if not self.check:
             for entry in entries:
                 done, result = entry.run(args)
@@ -73,7 +75,7 @@ class Compiled:
         if traced is None:
             self._entries[key] = None
             return result
-        if self.check and entries:
+        if self.check and entries and entries[0].reached.guards.hold():
             _compare(entries[0], traced)
         for earlier in entries:
             traced.learn(earlier)
@@ -81,6 +83,14 @@ class Compiled:
         self._entries[key] = [traced, *[e for e in entries if e not in same]][:_MOST_ENTRIES]
         self._newest = traced
         return result
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        """A method, where a function in a class was compiled."""
+        return self if instance is None else types.MethodType(self, instance)
+
+    def __reduce__(self) -> Any:
+        """A copy starts anew, without programs."""
+        return Compiled, (self.function, self.constants, self.check)
 
     @property
     def program(self) -> Program:
@@ -117,6 +127,15 @@ class OptimizedModule(Module):
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What the module gives."""
         return self._compiled(*args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        """What this module lacks is that of the module it was made of."""
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            if name == "_orig_mod":
+                raise
+            return getattr(self._orig_mod, name)
 
 
 def compile(
@@ -166,7 +185,7 @@ def compile(
 
 def _key(args: Arguments, nested: bool = False) -> Any:
     """What two calls must have in common to share a program; floats in containers with them."""
-    parts: list[Any] = [state.grad_enabled]
+    parts: list[Any] = [state.grad_enabled, dtypes.get_default_dtype()]
     seen: dict[int, int] = {}
     for given in args:
         if isinstance(given, TensorBase):
@@ -176,6 +195,9 @@ def _key(args: Arguments, nested: bool = False) -> Any:
             parts += array.shape, array.dtype.char, leaf, first, array.flags.c_contiguous
         elif isinstance(given, tuple | list):
             parts.append((type(given), _key(tuple(given), nested=True)))
+        elif isinstance(given, dict):
+            inner = _key(tuple(given.values()), nested=not isinstance(given, Keywords))
+            parts.append((type(given), tuple(given), inner))
         elif type(given) is float and not nested:
             parts.append(float)
         else:

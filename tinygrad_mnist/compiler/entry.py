@@ -49,7 +49,7 @@ class Entry:
     """For each input of the program, the tensor it comes from."""
     has_grad: list[tuple[TensorBase, bool]]
     """Leaves, and whether they have a `.grad` before the call."""
-    grads: list[tuple[TensorBase, Value | None]]
+    grads: list[tuple[Finder, Value | None]]
     """Leaves that have another `.grad` after the call: a new tensor, or None."""
     returned: Any
     leaves: list[Leaf]
@@ -58,6 +58,8 @@ class Entry:
     """How many of the inputs are arguments; they come first."""
     scattered: list[int]
     """Which inputs do not lie in memory one after the other: they are copied."""
+    shared: list[tuple[int, TensorBase]]
+    """Arguments that are tensors which the function reaches in another way too."""
     built: Built | None = None
 
     def __post_init__(self) -> None:
@@ -102,6 +104,9 @@ class Entry:
             if record is None or (record.grad is not None) is not present:
                 return None
         found = [tensor._array for tensor in tensors]
+        for position, tensor in self.shared:
+            if found[position] is not tensor._array:
+                return None
         for position in self.scattered:
             found[position] = np.ascontiguousarray(found[position])
         kept = found[self.arguments :]
@@ -174,9 +179,9 @@ class Entry:
             return False, None
         for position in self.written:
             tensors[position]._counter[0] += 1
-        for leaf, value in self.grads:
-            leaf_record(leaf).grad = None if value is None else wrap(found[value])
-        return True, _filled(self.returned, found, arguments)
+        for find, value in self.grads:
+            leaf_record(find(arguments)).grad = None if value is None else wrap(found[value])
+        return True, self._filled(self.returned, found, arguments)
 
     def _computed(self, inputs: list[Array], arguments: Arguments) -> dict[Value, Any] | None:
         """The results of the compiled function; None where it is not for these arguments."""
@@ -194,6 +199,24 @@ class Entry:
         if generator is not None:
             default_generator.set_state(generator)
         return None
+
+    def _filled(self, returned: Any, found: dict[Value, Any], arguments: Arguments) -> Any:
+        """What the function returned, with this call's tensors and numbers in it."""
+        if isinstance(returned, Result):
+            if returned.given is not None:
+                return returned.given(arguments)
+            result = wrap(found[returned.value])
+            result._record = returned.record
+            return result
+        if isinstance(returned, Live):
+            values = [leaf.read(arguments) for leaf in self.leaves]
+            return float(evaluate(returned.expression, values))
+        if isinstance(returned, tuple | list):
+            parts = [self._filled(part, found, arguments) for part in returned]
+            return collected(returned, parts)
+        if isinstance(returned, dict):
+            return {key: self._filled(part, found, arguments) for key, part in returned.items()}
+        return returned
 
     def _replayed(self, inputs: list[Array], arguments: Arguments) -> dict[Value, Any] | None:
         """The results, computed instruction by instruction.
@@ -245,17 +268,7 @@ def leaf_record(leaf: Any) -> AccumulateGrad:
     return record
 
 
-def _filled(returned: Any, found: dict[Value, Any], arguments: Arguments) -> Any:
-    """What the function returned, with this call's tensors in it."""
-    if isinstance(returned, Result):
-        if returned.given is not None:
-            return returned.given(arguments)
-        result = wrap(found[returned.value])
-        result._record = returned.record
-        return result
-    if isinstance(returned, tuple | list):
-        parts = [_filled(part, found, arguments) for part in returned]
-        return parts if isinstance(returned, list) else tuple(parts)
-    if isinstance(returned, dict):
-        return {key: _filled(part, found, arguments) for key, part in returned.items()}
-    return returned
+def collected(like: Any, parts: list[Any]) -> Any:
+    """These parts in a tuple, a list or a named tuple, as `like` is."""
+    kind = type(like)
+    return kind(*parts) if hasattr(kind, "_fields") else kind(parts)

@@ -16,7 +16,7 @@ from tinygrad_mnist.random import default_generator
 from tinygrad_mnist.record import RELEASED, TensorBase
 
 from .capture import Reached, reach
-from .entry import Arguments, Entry, Finder, Result, leaf_record
+from .entry import Arguments, Entry, Finder, Result, collected, leaf_record
 from .live import Leaf, Live
 from .program import Array, Value
 from .trace import Tracer
@@ -24,7 +24,22 @@ from .trace import Tracer
 Tensor = Any
 
 
-def _argument(path: tuple[int, ...]) -> Finder:
+Path = tuple[Any, ...]
+"""Positions and keys that lead to something in nested arguments."""
+
+
+class Keywords(dict[str, Any]):
+    """The last of the arguments, where some can only be given by name."""
+
+
+def called(function: Callable[..., Any], args: Arguments) -> Any:
+    """What the function gives, called with these arguments."""
+    if args and isinstance(args[-1], Keywords):
+        return function(*args[:-1], **args[-1])
+    return function(*args)
+
+
+def _argument(path: Path) -> Finder:
     """Finds the tensor at `path` in nested arguments."""
     first, *rest = path
     if not rest:
@@ -36,28 +51,29 @@ def _setting(settings: dict[str, Any], key: str) -> Callable[[Arguments], Any]:
     return lambda arguments: settings[key]
 
 
-def _number(position: int) -> Callable[[Arguments], Any]:
-    return lambda arguments: arguments[position]
-
-
 def _constant(tensor: TensorBase) -> Finder:
     return lambda arguments: tensor
 
 
-def _grad_of(leaf: Any) -> Finder:
-    return lambda arguments: leaf._record.grad
+def _grad_of(find: Finder) -> Finder:
+    return lambda arguments: find(arguments)._record.grad
 
 
-def _tensors_in(args: Any, names: Sequence[str], path: tuple[int, ...] = ()) -> list[Any]:
-    found = []
-    for n, given in enumerate(args):
-        name = names[n] if n < len(names) else f"argument{n}"
-        if isinstance(given, TensorBase):
-            found.append((name, given, (*path, n)))
-        elif isinstance(given, tuple | list):
-            inner = [f"{name}_{k}" for k in range(len(given))]
-            found += _tensors_in(given, inner, (*path, n))
-    return found
+def _parts(given: Any, name: str = "", path: Path = ()) -> Iterator[tuple[str, Any, Path]]:
+    """What nested tuples, lists and dictionaries hold: each with a name and the path to it."""
+    if isinstance(given, tuple | list):
+        for n, part in enumerate(given):
+            yield from _parts(part, f"{name}_{n}", (*path, n))
+    elif isinstance(given, dict):
+        for key, part in given.items():
+            own = str(key) if isinstance(given, Keywords) else f"{name}_{key}"
+            yield from _parts(part, own, (*path, key))
+    else:
+        yield name, given, path
+
+
+def _tensors_in(given: Any) -> list[Any]:
+    return [part for _, part, _ in _parts(given) if isinstance(part, TensorBase)]
 
 
 class _Call:
@@ -69,6 +85,7 @@ class _Call:
         self.tracer = Tracer()
         self.finders: list[Finder] = []
         self.leaves: list[Any] = []
+        self.leaf_finders: list[Finder] = []
         self.names: list[str] = []
         self.reached: Reached = reach(function)
         self.function = function
@@ -79,32 +96,37 @@ class _Call:
         self.moves_settings = False
         """Whether the function itself moves a number that a program would only read."""
         self._generator = default_generator.get_state()
-        self.tracer.captured = {id(t._array): n for n, t in self.reached.captured.items()}
         names = list(inspect.signature(function).parameters)
-        for name, tensor, path in _tensors_in(args, names):
-            self._give(name, tensor, _argument(path))
-        self.arguments = len(self.finders)
+        for n, argument in enumerate(args):
+            own = names[n] if n < len(names) else f"argument{n}"
+            for name, part, path in _parts(argument, own, (n,)):
+                if isinstance(part, TensorBase):
+                    self._give(name, part, _argument(path))
+                else:
+                    self.reached.look(name, part)
+        self.arguments, self.argument_leaves = len(self.finders), len(self.leaves)
+        self.tracer.captured = {id(t._array): n for n, t in self.reached.captured.items()}
+        self.shared: list[tuple[int, TensorBase]] = []
         for name, tensor in self.reached.tensors.items():
-            self._give(name, tensor, _constant(tensor))
+            position = self._give(name, tensor, _constant(tensor))
+            if position < self.arguments:
+                self.shared.append((position, tensor))
         for position, tensor in enumerate(constants):
             self._give(f"constant{position}", tensor, _constant(tensor))
         self.before = [leaf_record(leaf).grad for leaf in self.leaves]
-        for name, leaf, grad in zip(self.names, self.leaves, self.before, strict=True):
+        for name, find, grad in zip(self.names, self.leaf_finders, self.before, strict=True):
             if grad is not None:
-                self._give(f"{name}_grad", grad, _grad_of(leaf))
+                self._give(f"{name}_grad", grad, _grad_of(find))
 
     @contextlib.contextmanager
-    def live_numbers(self) -> Iterator[list[Any]]:
+    def live_numbers(self) -> Iterator[Arguments]:
         """The arguments, their floats live; those of parameter groups are live meanwhile."""
         replaced = []
         for settings, key in self.reached.settings:
             live_one = self._follow(_setting(settings, key), settings[key])
             replaced.append((settings, key, settings[key], live_one))
             settings[key] = live_one
-        live = [
-            self._follow(_number(n), given) if type(given) is float else given
-            for n, given in enumerate(self.args)
-        ]
+        live = tuple([self._with_live(given, (n,)) for n, given in enumerate(self.args)])
         try:
             yield live
         finally:
@@ -116,6 +138,13 @@ class _Call:
                 elif isinstance(now, Live):
                     settings[key] = float(now)
                     self.moves_settings |= live_one.leaves[0] in now.leaves
+
+    def _with_live(self, given: Any, path: Path) -> Any:
+        if type(given) is float:
+            return self._follow(_argument(path), given)
+        if isinstance(given, Keywords):
+            return Keywords({k: self._with_live(part, (*path, k)) for k, part in given.items()})
+        return given
 
     def _schedules(self) -> list[int]:
         """How far each schedule has come that the function names."""
@@ -135,15 +164,19 @@ class _Call:
         self.live.append(leaf)
         return Live.of(value, len(self.live) - 1, (leaf,))
 
-    def _give(self, name: str, tensor: Any, find: Finder) -> None:
-        if self.tracer.give(tensor._array, name).position == len(self.finders):
+    def _give(self, name: str, tensor: Any, find: Finder) -> int:
+        """Declare a tensor from outside; its position."""
+        position = self.tracer.give(tensor._array, name).position
+        if position == len(self.finders):
             self.finders.append(find)
             self._copies.append(tensor._array.copy())
         record = tensor._record
         is_leaf = record is not None and record.primitive is None
         if is_leaf and not any(leaf is tensor for leaf in self.leaves):
             self.leaves.append(tensor)
+            self.leaf_finders.append(find)
             self.names.append(name)
+        return position
 
 
 def trace_call(
@@ -156,21 +189,21 @@ def trace_call(
     """
     call = _Call(function, constants, args)
     with call.tracer, call.live_numbers() as live:
-        returned = function(*live)
+        returned = called(function, live)
     obstacle = _obstacle(call, returned)
     if obstacle is not None:
         _warn(obstacle)
         return returned, None
     results: list[Value] = []
-    grads: list[tuple[TensorBase, Value | None]] = []
-    for leaf, before in zip(call.leaves, call.before, strict=True):
+    grads: list[tuple[Finder, Value | None]] = []
+    for leaf, find, before in zip(call.leaves, call.leaf_finders, call.before, strict=True):
         after = leaf_record(leaf).grad
         if after is not before:
             value = None if after is None else call.tracer.value_of(after._array)
-            grads.append((leaf, value))
+            grads.append((find, value))
             results += [] if value is None else [value]
     template = _template(returned, call, results)
-    before = [grad is not None for grad in call.before]
+    before = [grad is not None for grad in call.before[call.argument_leaves :]]
     program, scattered = call.tracer.program(results), call.tracer.scattered()
     if any(target.position in scattered for target, _ in program.writes):
         _warn(
@@ -183,12 +216,13 @@ def trace_call(
         call.tracer.draws,
         call.reached,
         call.finders,
-        list(zip(call.leaves, before, strict=True)),
+        list(zip(call.leaves[call.argument_leaves :], before, strict=True)),
         grads,
         template,
         call.live,
         call.arguments,
         scattered,
+        call.shared,
     )
     return _computed_by(entry, call, returned), entry
 
@@ -210,7 +244,7 @@ def _computed_by(entry: Entry, call: _Call, returned: Any) -> Any:
     if done:
         return computed
     call.rewind()
-    return call.function(*call.args)
+    return called(call.function, call.args)
 
 
 def _first_line(error: Exception) -> str:
@@ -219,7 +253,7 @@ def _first_line(error: Exception) -> str:
 
 def _obstacle(call: _Call, returned: Any) -> str | None:
     """Why a function that was called is not to be compiled, and what to do about it."""
-    results = [tensor for _, tensor, _ in _tensors_in([returned], [])]
+    results = _tensors_in(returned)
     if any(map(_graph_is_alive, results)):
         return (
             "the function returns a tensor whose gradients may still be asked for, so it runs "
@@ -264,8 +298,7 @@ def _template(returned: Any, call: _Call, results: list[Value]) -> Any:
         results.append(value)
         return Result(value, None, returned._record)
     if isinstance(returned, tuple | list):
-        parts = [_template(part, call, results) for part in returned]
-        return parts if isinstance(returned, list) else tuple(parts)
+        return collected(returned, [_template(part, call, results) for part in returned])
     if isinstance(returned, dict):
         return {key: _template(part, call, results) for key, part in returned.items()}
     return returned

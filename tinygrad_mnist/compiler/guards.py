@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mnist.record import TensorBase
+
 PLAIN = (bool, int, float, str, bytes, type(None), np.generic)
 """Objects of these types that are equal are as good as the same object."""
 
@@ -76,6 +78,16 @@ class _Cells(_Place):
         return [f"{name}[{n}].cell_contents is {o}" for n, o in enumerate(objects)]
 
 
+class _Record(_Place):
+    """The record of a tensor: another one, or none, when it begins or ceases to need a gradient."""
+
+    def objects(self) -> list[Any]:
+        return [self.container._record]
+
+    def terms(self, name: str, objects: list[str]) -> list[str]:
+        return [f"{name}._record is {objects[0]}"]
+
+
 class Guards:
     """Objects that must be the same ones, or equal numbers, for a program to hold."""
 
@@ -88,7 +100,7 @@ class Guards:
     def watch_dict(self, found: dict[Any, Any], without: Sequence[Any] = ()) -> None:
         """Watch a dictionary: its size, and what lies at its keys, save those in `without`."""
         keys = [key for key in found if key not in without]
-        kind = _Whole if all(type(key) is str for key in keys) and found else _Values
+        kind = _Whole if all(type(key) is str for key in keys) else _Values
         self._watch(kind(found, keys, len(found)))
 
     def watch_names(self, names: dict[str, Any], read: Sequence[str]) -> None:
@@ -102,6 +114,10 @@ class Guards:
     def watch_cells(self, cells: tuple[types.CellType, ...]) -> None:
         """Watch what the cells of a closure hold."""
         self._watch(_Cells(cells, ()))
+
+    def watch_record(self, tensor: TensorBase) -> None:
+        """Watch whether a tensor needs gradients."""
+        self._watch(_Record(tensor, ()))
 
     def hold(self) -> bool:
         """Whether nothing changed."""

@@ -6,7 +6,15 @@ from .passes.fusion import Loop
 from .program import Instruction, Shape, Value
 from .writer import Writer, array_for, expression, layout, read_one, type_of
 
-_MOST = {"amax": "max", "amin": "min"}
+_MOST = {"amax": (">", "max"), "amin": ("<", "min")}
+
+
+def _extreme(i: Instruction, known: str, given: str) -> str:
+    """The larger or the smaller of two numbers; for whoever asks for it, NaN is both."""
+    sign, function = _MOST[i.op]
+    if "nan_is_place" not in i.attributes:
+        return f"{function}({known}, {given})"
+    return f"{given} if {given} {sign} {known} or {given} != {given} else {known}"
 
 
 def stages_of(loop: Loop) -> tuple[dict[Value, int], int]:
@@ -186,7 +194,7 @@ class LoopWriter:
             elif i.op == "sum":
                 writer.line(f"{value.name} += {given}")
             else:
-                writer.line(f"{value.name} = {_MOST[i.op]}({value.name}, {given})")
+                writer.line(f"{value.name} = {_extreme(i, value.name, given)}")
             return
         writer.line(f"{value.name} = {expression(i, [self._read(v, index) for v in i.inputs])}")
         self._store(value, index)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import inspect
 import traceback
 from typing import Any
@@ -19,6 +21,8 @@ from .program import Array, Constant, Draw, Input, Instruction, Number, Phase, P
 
 _PACKAGE = __name__.partition(".")[0]
 _FILL = "full"
+_BETWEEN = (contextlib.__file__, functools.__file__)
+"""Where frames lie between those of the package and the user's."""
 
 
 class TraceError(RuntimeError):
@@ -36,7 +40,8 @@ def _has_mask(key: tuple[Any, ...]) -> bool:
 def user_line() -> str:
     """Where in the user's program the operation now running was called."""
     for frame in reversed(traceback.extract_stack()):
-        if f"/{_PACKAGE}/" not in frame.filename.replace("\\", "/"):
+        inside = f"/{_PACKAGE}/" in frame.filename.replace("\\", "/")
+        if not inside and frame.filename not in _BETWEEN:
             return f'File "{frame.filename}", line {frame.lineno}: {frame.line}'
     return "an unknown line"
 
@@ -201,10 +206,13 @@ class Tracer(observe):
     def _write_down(
         self, op: Primitive, inputs: tuple[Any, ...], attributes: dict[str, Any], output: Any
     ) -> None:
-        if op is decisive or (op is index and _has_mask(attributes["key"])):
+        if op is decisive:
+            why = attributes["why"]
+            raise _Unknown(f"{why}, so the function runs uncompiled. {user_line()}")
+        if op is index and _has_mask(attributes["key"]):
             raise _Unknown(
-                "the numbers of a tensor decide what is computed, or of which shape a tensor is, "
-                f"so the function runs uncompiled: use torch.where. {user_line()}"
+                "how many numbers a mask takes decides of which shape a tensor is, so the "
+                f"function runs uncompiled: use torch.where. {user_line()}"
             )
         if op is outside:
             self.captured[id(output._array)] = "an array of NumPy's"
@@ -219,6 +227,11 @@ class Tracer(observe):
             array = output._array
             self._bind(array, Constant(array.shape, array.dtype, array=array.copy()))
         elif "fill" in attributes:
+            if attributes["fill"].keywords.get("generator") is not None:
+                raise _Unknown(
+                    "random numbers come from a generator of their own, so the function runs "
+                    f"uncompiled. {user_line()}"
+                )
             array = output._array
             drawn = Draw(array.shape, array.dtype, attributes=attributes)
             self.draws.append(drawn)

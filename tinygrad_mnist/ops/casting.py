@@ -55,9 +55,9 @@ def outside() -> Any:
 
 
 @primitive
-def decisive(input: Array) -> Any:
-    """x, on whose numbers it depends what is computed, or of which shape it is"""
-    return input
+def decisive() -> Any:
+    """what no program can repeat, because of numbers or of something else; reported with why"""
+    raise NotImplementedError("this stands for a step of Python's")
 
 
 _cast.derivatives(input=lambda g: g)
@@ -79,10 +79,12 @@ def made(array: Array) -> Array:
     return array
 
 
-def decides(input: Tensor) -> None:
-    """Tell an observer that the numbers of `input` decide what is computed."""
+def decides(
+    why: str = "the numbers of a tensor decide what is computed, or of which shape a tensor is",
+) -> None:
+    """Tell an observer that no program can repeat what is done here, and why."""
     if OBSERVERS:
-        report(decisive, (input,), {}, None)
+        report(decisive, (), {"why": why}, None)
 
 
 def cast_to(input: Tensor, kind: dtypes.dtype) -> Tensor:

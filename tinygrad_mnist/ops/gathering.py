@@ -306,7 +306,7 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
             + mask.dtype.legacy_name
         )
     x, chosen = broadcast_tensors(input, mask)
-    decides(mask)
+    decides()
     places = np.nonzero(chosen._array.reshape(-1))[0]
     if len(places) > source._array.size:
         raise RuntimeError("Number of elements of source < number of ones in mask")
@@ -325,7 +325,7 @@ def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
             [2]])
     """
     check_tensors("nonzero", input=input)
-    decides(input)
+    decides()
     places = np.nonzero(np.atleast_1d(input._array))
     if as_tuple:
         return tuple([wrap(axis) for axis in places])

@@ -124,7 +124,7 @@ def _entry(part: Any) -> Any:
         return _read_slice(part)
     if isinstance(part, TensorBase):
         if part._array.ndim == 0:
-            decides(part)
+            decides()
         return _read_array(part._array)
     if part.__class__ is range:
         return made(np.arange(part.start, part.stop, part.step))

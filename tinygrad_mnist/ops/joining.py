@@ -302,7 +302,7 @@ def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple
     length = input._array.shape[axis]
     given = indices_or_sections
     if isinstance(given, TensorBase):
-        decides(given)
+        decides()
         given = given._array.tolist()
     if isinstance(given, int):
         if given <= 0:

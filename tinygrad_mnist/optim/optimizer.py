@@ -11,6 +11,7 @@ from typing import Any
 from tinygrad_mnist import dtypes
 from tinygrad_mnist._tensor import Tensor, tensor
 from tinygrad_mnist.autograd import enable_grad, no_grad
+from tinygrad_mnist.ops.casting import decides
 
 Group = dict[str, Any]
 StateDict = dict[str, Any]
@@ -28,7 +29,10 @@ required = _Required()
 
 def to_scalar(value: Any) -> Any:
     """The number in a tensor of one element; other values as they are."""
-    return value.item() if isinstance(value, Tensor) else value
+    if not isinstance(value, Tensor):
+        return value
+    decides("a setting of the optimiser is a tensor")
+    return value.detach()._array.item()
 
 
 def check_lr(lr: Any) -> None:

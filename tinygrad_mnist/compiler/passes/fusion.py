@@ -71,6 +71,8 @@ class Loop:
             if found is None:
                 return False
             operands[value] = found
+        if role == "row" and not _reads_rows(instruction) and "column" in operands.values():
+            return False  # as many rows as columns: one number a row is not one a column
         self.roles.update(operands)
         self.instructions.append(instruction)
         if instruction.op == "sum" and role in ("column", "one"):
@@ -122,6 +124,10 @@ class Call:
 
 Step = Loop | Call
 _REDUCTIONS = ("sum", "amax", "amin", "pick", "place")
+
+
+def _reads_rows(instruction: Instruction) -> bool:
+    return instruction.op in ("sum", "amax", "amin", "pick")
 
 
 def _can_loop(instruction: Instruction) -> bool:

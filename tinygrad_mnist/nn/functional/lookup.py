@@ -51,11 +51,11 @@ def embedding(
     if numbers.size and (numbers.min() < 0 or numbers.max() >= count):
         raise IndexError("index out of range in self")
     if max_norm is not None:
-        decides(input)
+        decides()
         _shorten(weight, np.unique(numbers), max_norm, norm_type)
     rows = weight[input]
     if scale_grad_by_freq:
-        decides(input)
+        decides()
         _, position, found = np.unique(numbers, return_inverse=True, return_counts=True)
         often = found[position].reshape(*numbers.shape, 1).astype(rows._array.dtype)
         rows = rows.detach() + (rows - rows.detach()) / from_numpy(often)
@@ -121,7 +121,7 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     if numbers.size and numbers.min() < 0:
         raise RuntimeError("Class values must be non-negative.")
     if num_classes == -1:
-        decides(tensor)
+        decides()
         num_classes = int(numbers.max()) + 1
     if numbers.size and numbers.max() >= num_classes:
         raise RuntimeError("Class values must be smaller than num_classes.")

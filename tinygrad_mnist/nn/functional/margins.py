@@ -193,7 +193,7 @@ def multilabel_margin_loss(
             f"inconsistent target size: {list(target.shape)} for input of size: {list(input.shape)}"
         )
     scores = input if input.dim() == 2 else input.reshape(1, -1)
-    decides(target)
+    decides()
     labels = target._array.reshape(scores.shape)
     listed = np.logical_and.accumulate(labels >= 0, axis=1)
     wanted = np.zeros(labels.shape, bool)
