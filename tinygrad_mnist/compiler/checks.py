@@ -1,4 +1,4 @@
-"""Checks: an index out of range ends a program before it has changed anything.
+"""Checks: an index or probability out of range ends a program before it has changed anything.
 
 The function then runs as usual, and raises what it always raises.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .passes.fusion import Loop, Step
+from .passes.fusion import CHECKED, Loop, Step
 from .program import Constant, Instruction, Shape, Value, shape_of_region
 from .writer import Writer
 
@@ -15,11 +15,16 @@ _IN_RANGE = ("argmax", "argmin", "argsort", "place_of_max")
 """What gives places that exist."""
 
 
-def indices_of(i: Instruction) -> list[tuple[Value, int]]:
-    """The values whose numbers are places for an instruction, and how many places there are."""
+def ranges_of(i: Instruction) -> list[tuple[Value, int]]:
+    """The values whose numbers an instruction wants between 0 and a limit, and the limit.
+
+    An index stays below it; a probability may reach it.
+    """
     a, given, out = i.attributes, i.inputs[0].shape if i.inputs else (), i.output.shape
     if i.op in ("pick", "place"):
-        return [(i.inputs[1], (given if i.op == "pick" else out)[-1])]
+        return [(i.inputs[CHECKED[i.op]], (given if i.op == "pick" else out)[-1])]
+    if i.op == "binary_cross_entropy":
+        return [(i.inputs[CHECKED[i.op]], 1)]
     if i.op in ("gather", "gather_backward", "scatter_add"):
         shape = given if i.op == "gather" else out
         return [(a["index"], shape[a["dim"]])]
@@ -44,7 +49,7 @@ def instructions_of(step: Step) -> list[Instruction]:
 
 def _checked_by(writer: Writer, step: Step) -> list[tuple[Value, int]]:
     """The indices of a step that may be out of range; constants were seen not to be."""
-    found = [pair for i in instructions_of(step) for pair in indices_of(i)]
+    found = [pair for i in instructions_of(step) for pair in ranges_of(i)]
     return [pair for pair in found if not _is_in_range(writer, pair[0])]
 
 
@@ -71,13 +76,19 @@ def write_checks(writer: Writer, step: Step, known: bool) -> None:
 def _write_check(writer: Writer, value: Value, size: int) -> None:
     place = writer.places.get(value)
     if place is None:
-        writer.line(f"if {value.name} < 0 or {value.name} >= {size}:")
+        writer.line(f"if {_is_out(value, value.name, size)}:")
         writer.line("    return 0")
     elif len(value.shape) == 1:
         writer.line(f"for i in range({value.size}):")
-        writer.line(f"    if {place}[i] < 0 or {place}[i] >= {size}:")
+        writer.line(f"    if {_is_out(value, f'{place}[i]', size)}:")
         writer.line("        return i")
     else:
         writer.line(f"for index in {place}.flat:")
-        writer.line(f"    if index < 0 or index >= {size}:")
+        writer.line(f"    if {_is_out(value, 'index', size)}:")
         writer.line("        return 0")
+
+
+def _is_out(value: Value, number: str, size: int) -> str:
+    if value.dtype.kind == "f":
+        return f"not ({number} >= 0 and {number} <= {size})"
+    return f"{number} < 0 or {number} >= {size}"

@@ -12,6 +12,13 @@ EXPRESSIONS: dict[str, str] = {
     "arctan": "np.arctan({0})",
     "arctanh": "np.arctanh({0})",
     "atan2": "np.arctan2({0}, {1})",
+    "binary_cross_entropy": (
+        "({1} - {one}) * np.maximum(np.log1p(-{0}), {type}(-100))"
+        " - {1} * np.maximum(np.log({0}), {type}(-100))"
+    ),
+    "binary_cross_entropy_backward": (
+        "{0} * ({1} - {2}) / np.maximum(({one} - {1}) * {1}, {type}(1e-12))"
+    ),
     "bitwise_and": "{0} & {1}",
     "bitwise_not": "~{0}",
     "bitwise_or": "{0} | {1}",

@@ -25,6 +25,11 @@ _BETWEEN = (contextlib.__file__, functools.__file__)
 """Where frames lie between those of the package and the user's."""
 
 
+_DRAWN_BY_NUMBERS = (
+    "bernoulli_of", "multinomial", "normal_of_both", "normal_of_means", "normal_of_stds",
+)  # fmt: skip
+
+
 class TraceError(RuntimeError):
     """What a function did that no program can repeat; the message names the user's line."""
 
@@ -209,6 +214,11 @@ class Tracer(observe):
         if op is decisive:
             why = attributes["why"]
             raise _Unknown(f"{why}, so the function runs uncompiled. {user_line()}")
+        if op.name in _DRAWN_BY_NUMBERS:
+            raise _Unknown(
+                "numbers of a tensor decide how random ones are drawn, so the function runs "
+                f"uncompiled. {user_line()}"
+            )
         if op is index and _has_mask(attributes["key"]):
             raise _Unknown(
                 "how many numbers a mask takes decides of which shape a tensor is, so the "

@@ -14,6 +14,10 @@ Role = Literal["full", "row", "column", "one"]
 """What a value is to a loop over rows and columns: one number a place, a row, a column, or one."""
 
 
+CHECKED = {"binary_cross_entropy": 0, "pick": 1, "place": 1}
+"""Which input of an operation must be looked at first: numbers out of range end the program."""
+
+
 @dataclass(eq=False)
 class Loop:
     """Instructions computed together, row by row, over `shape`: rows × its last dimension."""
@@ -82,8 +86,8 @@ class Loop:
 
     def _role_of(self, instruction: Instruction) -> Role | None:
         output, op = instruction.output, instruction.op
-        if op in ("pick", "place") and self._computes(instruction.inputs[1]):
-            return None  # labels are checked before a loop that reads them
+        if op in CHECKED and self._computes(instruction.inputs[CHECKED[op]]):
+            return None  # it is checked before a loop that reads it
         if op in ("sum", "amax", "amin"):
             return self._role_of_reduction(instruction)
         if op == "pick":
