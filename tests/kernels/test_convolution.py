@@ -42,7 +42,7 @@ def convolutions(draw):
         "dilation": draw(st.tuples(st.integers(1, 2), st.integers(1, 2))),
         "groups": groups,
     }
-    sizes = draw(st.tuples(st.integers(5, 9), st.integers(9, 17)))
+    sizes = draw(st.tuples(st.integers(7, 9), st.integers(9, 17)))
     dtype = draw(st.sampled_from([np.float32, np.float32, np.float64]))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     images = rng.standard_normal((batch, groups * channels, *sizes)).astype(dtype)

@@ -51,14 +51,18 @@ def test_the_places_of_the_largest_are_pytorchs(given):
             places = kernels.place_of_max(images, kernel, stride, borders, dilation, counts)
             picked = kernels.pick(images, places)
             back = kernels.put_back(picked, places, images.shape)
-        np.testing.assert_array_equal(places, expected.numpy().reshape(places.shape))
+        # A window that no number is under has a place in PyTorch, too, but none in the image.
+        inside = places >= 0
+        theirs = expected.numpy().reshape(places.shape)
+        np.testing.assert_array_equal(places[inside], theirs[inside])
+        assert (picked[~inside] == -np.inf).all()
         np.testing.assert_array_equal(picked, largest.numpy().reshape(places.shape))
         total = np.zeros((len(batched), images.shape[-2] * images.shape[-1]), images.dtype)
         with np.errstate(invalid="ignore"):
             for image, at, values in zip(
                 total, places.reshape(len(total), -1), picked.reshape(len(total), -1), strict=True
             ):
-                np.add.at(image, at, values)
+                np.add.at(image, at[at >= 0], values[at >= 0])
         np.testing.assert_array_equal(back, total.reshape(images.shape))
 
 
@@ -118,3 +122,15 @@ def test_whole_numbers(twin):
         np.testing.assert_array_equal(
             kernels.put_back(images, np.zeros_like(places), (1, 2, 2)), [[[-27, 0], [0, 0]]]
         )
+
+
+@pytest.mark.parametrize("twin", TWINS)
+def test_a_window_that_no_number_is_under(twin):
+    images = np.array([[[1.0]], [[2.0]]])
+    with computed_by(twin):
+        places = kernels.place_of_max(images, (2, 2), (2, 2), ((1, 1), (1, 1)), (2, 2), (1, 1))
+        picked = kernels.pick(images, places)
+        back = kernels.put_back(np.ones_like(picked), places, images.shape)
+    assert (places == -1).all()
+    assert (picked == -np.inf).all()
+    assert (back == 0).all()

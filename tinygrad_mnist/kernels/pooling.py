@@ -58,7 +58,8 @@ def place_of_max(
 ) -> Array:
     """Where in its image the largest number under each window is, counted row by row, as int64.
 
-    As in PyTorch that is the first of several, but the last NaN if there is one.
+    As in PyTorch that is the first of several, but the last NaN if there is one. A dilated window
+    may have no number of the image under it; then it is -1.
     """
     loops = switch.images.loops or switch.images.consider(input.size)
     if loops is None or input.dtype not in switch.FLOATS:
@@ -70,7 +71,7 @@ def place_of_max(
 
 
 def pick(input: Array, places: Array) -> Array:
-    """The numbers at the places given, counted row by row in each image."""
+    """The numbers at the places given, counted row by row in each image; −∞ at place -1."""
     loops = switch.images.loops or switch.images.consider(places.size)
     if loops is None or input.dtype not in switch.FLOATS:
         return pick_numpy(input, places)
@@ -132,8 +133,8 @@ def place_of_max_numpy(
     input: Array, kernel: Pair, stride: Pair, borders: Borders, dilation: Pair, counts: Pair
 ) -> Array:
     """The NumPy twin of `place_of_max`, for whole numbers too."""
-    width = input.shape[-1]
-    lowest = -np.inf if input.dtype.kind == "f" else np.iinfo(input.dtype).min
+    height, width = input.shape[-2:]
+    lowest = _lowest(input.dtype)
     lead = [(0, 0)] * (input.ndim - 2)
     padded = np.pad(input, [*lead, *borders], constant_values=lowest)
     largest = np.full((*input.shape[:-2], *counts), lowest, input.dtype)
@@ -142,10 +143,13 @@ def place_of_max_numpy(
         for count, step, (before, _) in zip(counts, stride, borders, strict=True)
     )
     # The first place that lies in the image is the answer unless a number exceeds the lowest.
-    first = [start + -(-np.maximum(-start, 0) // d) * d
-             for start, d in zip((down, across), dilation, strict=True)]  # fmt: skip
+    top, left = (
+        start + -(-np.maximum(-start, 0) // d) * d
+        for start, d in zip((down, across), dilation, strict=True)
+    )
+    inside = (top < height)[:, None] & (left < width)
     place = np.empty(largest.shape, np.int64)
-    place[...] = first[0][:, None] * width + first[1]
+    place[...] = np.where(inside, top[:, None] * width + left, -1)
     for i, j, rows, columns in shifts(kernel, stride, dilation, counts):
         value = padded[..., rows, columns]
         better = (value > largest) | (value != value)
@@ -153,6 +157,10 @@ def place_of_max_numpy(
         here = (down + i * dilation[0])[:, None] * width + across + j * dilation[1]
         np.copyto(place, here, where=better)
     return place
+
+
+def _lowest(dtype: np.dtype[Any]) -> Any:
+    return -np.inf if dtype.kind == "f" else np.iinfo(dtype).min
 
 
 def _in_all(places: Array, size: int) -> Array:
@@ -164,12 +172,15 @@ def _in_all(places: Array, size: int) -> Array:
 def pick_numpy(input: Array, places: Array) -> Array:
     """The NumPy twin of `pick`."""
     flat = _in_all(places, input.shape[-2] * input.shape[-1])
-    return input.reshape(-1)[flat].reshape(places.shape)
+    out = input.reshape(-1)[flat].reshape(places.shape)
+    out[places < 0] = _lowest(input.dtype)
+    return out
 
 
 def put_back_numpy(grad: Array, places: Array, shape: tuple[int, ...]) -> Array:
     """The NumPy twin of `put_back`."""
     out = np.zeros(shape, grad.dtype)
     flat = _in_all(places, shape[-2] * shape[-1])
-    np.add.at(out.reshape(-1), flat.reshape(-1), grad.reshape(-1))
+    inside = places.reshape(-1) >= 0
+    np.add.at(out.reshape(-1), flat.reshape(-1)[inside], grad.reshape(-1)[inside])
     return out

@@ -66,7 +66,10 @@ def window_spread(grad: Array, kernel: Pair, stride: Pair, start: Pair, out: Arr
 def place_of_max(
     images: Array, kernel: Pair, stride: Pair, start: Pair, dilation: Pair, out: Array
 ) -> None:
-    """out = where in its image the largest number under each window is; the last NaN, if any."""
+    """out = where in its image the largest number under each window is; the last NaN, if any.
+
+    A window that no number is under has place -1.
+    """
     count, height, width = images.shape
     for n in range(count):
         image = images[n]
@@ -76,8 +79,9 @@ def place_of_max(
             for z in range(out.shape[2]):
                 left = z * stride[1] - start[1]
                 begin, end = inside(left, dilation[1], width, kernel[1])
-                largest = -np.inf
-                place = (top + first * dilation[0]) * width + left + begin * dilation[1]
+                largest, place = -np.inf, -1
+                if first < last and begin < end:
+                    place = (top + first * dilation[0]) * width + left + begin * dilation[1]
                 for i in range(first, last):
                     down = top + i * dilation[0]
                     for j in range(begin, end):
@@ -89,10 +93,11 @@ def place_of_max(
 
 @loop(f"void({_ROWS}, {_PLACES}, T[:, ::1])")
 def pick(images: Array, places: Array, out: Array) -> None:
-    """out = the numbers at the places given, a row for each image."""
+    """out = the numbers at the places given, a row for each image; −∞ at place -1."""
     for n in range(len(images)):
         for k in range(out.shape[1]):
-            out[n, k] = images[n, places[n, k]]
+            place = places[n, k]
+            out[n, k] = images[n, place] if place >= 0 else -np.inf
 
 
 @loop(f"void({_ROWS}, {_PLACES}, T[:, ::1])")
@@ -101,4 +106,5 @@ def put_back(grad: Array, places: Array, out: Array) -> None:
     out[:] = 0
     for n in range(len(grad)):
         for k in range(grad.shape[1]):
-            out[n, places[n, k]] += grad[n, k]
+            if places[n, k] >= 0:
+                out[n, places[n, k]] += grad[n, k]
