@@ -181,7 +181,14 @@ class Entry:
             tensors[position]._counter[0] += 1
         for find, value in self.grads:
             leaf_record(find(arguments)).grad = None if value is None else wrap(found[value])
+        found = self.recorded(found, tensors, arguments)
         return True, self._filled(self.returned, found, arguments)
+
+    def recorded(
+        self, found: dict[Value, Any], tensors: list[Any], arguments: Arguments
+    ) -> dict[Value, Any]:
+        """The results, where they need no record of their own."""
+        return found
 
     def _computed(self, inputs: list[Array], arguments: Arguments) -> dict[Value, Any] | None:
         """The results of the compiled function; None where it is not for these arguments."""
@@ -205,8 +212,10 @@ class Entry:
         if isinstance(returned, Result):
             if returned.given is not None:
                 return returned.given(arguments)
-            result = wrap(found[returned.value])
-            result._record = returned.record
+            result = found[returned.value]
+            if not isinstance(result, TensorBase):
+                result = wrap(result)
+                result._record = returned.record
             return result
         if isinstance(returned, Live):
             values = [leaf.read(arguments) for leaf in self.leaves]

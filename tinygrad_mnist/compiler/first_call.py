@@ -7,19 +7,22 @@ import functools
 import inspect
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from tinygrad_mnist.autograd import differentiate
 from tinygrad_mnist.autograd.walk import reachable
 from tinygrad_mnist.random import default_generator
-from tinygrad_mnist.record import RELEASED, TensorBase
+from tinygrad_mnist.record import RELEASED, AccumulateGrad, TensorBase, wrap
 
 from .capture import Reached, reach
+from .differentiable import Differentiable, Halves, cut
 from .entry import Arguments, Entry, Finder, Result, collected, leaf_record
 from .live import Leaf, Live
-from .program import Array, Value
-from .trace import Tracer
+from .program import Array, Input, Program, Value
+from .trace import TraceError, Tracer
 
 Tensor = Any
 
@@ -76,6 +79,21 @@ def _tensors_in(given: Any) -> list[Any]:
     return [part for _, part, _ in _parts(given) if isinstance(part, TensorBase)]
 
 
+def _unique(tensors: Sequence[Tensor]) -> list[Tensor]:
+    return list({id(tensor): tensor for tensor in tensors}.values())
+
+
+@dataclass(frozen=True)
+class Graph:
+    """What the walk back from a function's results gave."""
+
+    outputs: list[Tensor]
+    given: list[Input]
+    """The gradients it began with."""
+    found: dict[int, Tensor | None]
+    """What arrived at the tensors from outside, by position."""
+
+
 class _Call:
     """One call while it is traced: what was given to the tracer, and what became of gradients."""
 
@@ -87,6 +105,12 @@ class _Call:
         self.leaves: list[Any] = []
         self.leaf_finders: list[Finder] = []
         self.names: list[str] = []
+        self.sources: dict[int, Any] = {}
+        """The tensors from outside that require gradients, by position."""
+        self.stand_ins: dict[int, Any] = {}
+        """Leaves that the function is called with, in place of arguments with a past."""
+        self.obstacle = ""
+        """Why the results cannot be differentiated by a program."""
         self.reached: Reached = reach(function)
         self.function = function
         self.args = args
@@ -101,6 +125,8 @@ class _Call:
             own = names[n] if n < len(names) else f"argument{n}"
             for name, part, path in _parts(argument, own, (n,)):
                 if isinstance(part, TensorBase):
+                    if part._record is not None and part._record.primitive is not None:
+                        self._stand_in(part, nested=len(path) > 1 + isinstance(argument, Keywords))
                     self._give(name, part, _argument(path))
                 else:
                     self.reached.look(name, part)
@@ -142,6 +168,8 @@ class _Call:
     def _with_live(self, given: Any, path: Path) -> Any:
         if type(given) is float:
             return self._follow(_argument(path), given)
+        if isinstance(given, TensorBase):
+            return self.stand_ins.get(id(given), given)
         if isinstance(given, Keywords):
             return Keywords({k: self._with_live(part, (*path, k)) for k, part in given.items()})
         return given
@@ -152,7 +180,7 @@ class _Call:
 
     def rewind(self) -> None:
         """Put back what the call changed: arrays, gradients, the default generator."""
-        for array, copy in zip(self.tracer.given, self._copies, strict=True):
+        for array, copy in zip(self.tracer.given, self._copies, strict=False):
             if array.flags.writeable:
                 array[...] = copy
         for leaf, grad in zip(self.leaves, self.before, strict=True):
@@ -164,6 +192,35 @@ class _Call:
         self.live.append(leaf)
         return Live.of(value, len(self.live) - 1, (leaf,))
 
+    def _stand_in(self, tensor: Any, nested: bool) -> None:
+        """A leaf with the same array: the walk back from the results ends there."""
+        if nested:
+            self.obstacle = (
+                "a tensor inside a container was computed and requires gradients, so the function "
+                "runs uncompiled: pass it as an argument of its own"
+            )
+            return
+        leaf = wrap(tensor._array, tensor._counter)
+        leaf._record = AccumulateGrad(leaf)
+        self.stand_ins[id(tensor)] = leaf
+
+    def walk_back(self, returned: Any) -> Graph | None:
+        """Walk back from the results that may be differentiated later, while the tracer listens."""
+        alive = [t for t in _tensors_in(returned) if _graph_is_alive(t)]
+        outputs = [t for t in _unique(alive) if self.tracer.position_of(t._array) is None]
+        if not outputs or self.obstacle or self.tracer.obstacle:
+            return None
+        if any(source._record.watched().hooks for source in self.sources.values()):
+            self.obstacle = (
+                "a tensor that requires gradients has a hook, so the function runs uncompiled"
+            )
+            return None
+        ones = [wrap(np.ones_like(each._array)) for each in outputs]
+        given = [self.tracer.give(each._array, f"grad{n}") for n, each in enumerate(ones, 1)]
+        sources = list(self.sources.values())
+        found = differentiate.grad(outputs, sources, ones, retain_graph=True, allow_unused=True)
+        return Graph(outputs, given, dict(zip(self.sources, found, strict=True)))
+
     def _give(self, name: str, tensor: Any, find: Finder) -> int:
         """Declare a tensor from outside; its position."""
         position = self.tracer.give(tensor._array, name).position
@@ -171,6 +228,8 @@ class _Call:
             self.finders.append(find)
             self._copies.append(tensor._array.copy())
         record = tensor._record
+        if record is not None:
+            self.sources.setdefault(position, self.stand_ins.get(id(tensor), tensor))
         is_leaf = record is not None and record.primitive is None
         if is_leaf and not any(leaf is tensor for leaf in self.leaves):
             self.leaves.append(tensor)
@@ -184,16 +243,34 @@ def trace_call(
 ) -> tuple[Any, Entry | None]:
     """Call the function for real, listening; what it returned, and the entry for calls like it.
 
-    There is none where gradients of a result may still be asked for: records are not compiled;
-    nor where the function moves a learning rate, which a program would only read.
+    There is none for what no program can do; a warning says why.
     """
     call = _Call(function, constants, args)
-    with call.tracer, call.live_numbers() as live:
-        returned = called(function, live)
-    obstacle = _obstacle(call, returned)
-    if obstacle is not None:
-        _warn(obstacle)
-        return returned, None
+    try:
+        with call.tracer, call.live_numbers() as live:
+            returned = called(function, live)
+            graph = call.walk_back(returned)
+    except TraceError:
+        raise
+    except Exception:
+        if not call.stand_ins:
+            raise
+        call.rewind()
+        return called(function, args), None
+    entry, obstacle = None, _obstacle(call, returned)
+    if not obstacle:
+        entry, obstacle = _entry(call, returned, graph)
+    if entry is not None:
+        return _computed_by(entry, call, returned), entry
+    _warn(obstacle)
+    if call.stand_ins:
+        call.rewind()
+        return called(function, args), None
+    return returned, None
+
+
+def _entry(call: _Call, returned: Any, graph: Graph | None) -> tuple[Entry | None, str]:
+    """The entry for calls like this one; or why there is none."""
     results: list[Value] = []
     grads: list[tuple[Finder, Value | None]] = []
     for leaf, find, before in zip(call.leaves, call.leaf_finders, call.before, strict=True):
@@ -205,14 +282,20 @@ def trace_call(
     template = _template(returned, call, results)
     before = [grad is not None for grad in call.before[call.argument_leaves :]]
     program, scattered = call.tracer.program(results), call.tracer.scattered()
-    if any(target.position in scattered for target, _ in program.writes):
-        _warn(
+    written = {target for target, _ in program.writes}
+    if any(target.position in scattered for target in written):
+        return None, (
             "the function changes a tensor that does not lie in memory one number after the "
             "other, so it runs uncompiled: give it tensor.contiguous()"
         )
-        return returned, None
-    entry = Entry(
-        program,
+    halves = None if graph is None else _halves(call, program, graph)
+    if halves is not None and not written.isdisjoint(halves.saved):
+        return None, (
+            "the function changes a tensor that its gradients are computed from, so it runs "
+            "uncompiled"
+        )
+    parts = (
+        program if halves is None else halves.forward,
         call.tracer.draws,
         call.reached,
         call.finders,
@@ -224,7 +307,33 @@ def trace_call(
         scattered,
         call.shared,
     )
-    return _computed_by(entry, call, returned), entry
+    if halves is None or graph is None:
+        return Entry(*parts), ""
+    outputs = [_value(call, each) for each in graph.outputs]
+    back = _back(call, halves, graph)
+    sources = [position for position, found in graph.found.items() if found is not None]
+    return Differentiable(*parts, None, outputs, halves.saved, sources, back), ""
+
+
+def _value(call: _Call, tensor: Tensor) -> Value:
+    value = call.tracer.value_of(tensor._array)
+    assert value is not None
+    return value
+
+
+def _halves(call: _Call, program: Program, graph: Graph) -> Halves:
+    wanted = [_value(call, each) for each in graph.found.values() if each is not None]
+    return cut(program, program.results, graph.given, wanted)
+
+
+def _back(call: _Call, halves: Halves, graph: Graph) -> Entry:
+    """The program backward, called with what was saved, gradients, and numbers from outside."""
+    count = len(halves.backward.inputs)
+    finders = [_argument((n,)) for n in range(count)]
+    leaves = [leaf.read_at(_argument((count + n,))) for n, leaf in enumerate(call.live)]
+    returned = [Result(value, None) for value in halves.backward.results]
+    program, nothing = halves.backward, Reached()
+    return Entry(program, [], nothing, finders, [], [], returned, leaves, count, [], [])
 
 
 def _computed_by(entry: Entry, call: _Call, returned: Any) -> Any:
@@ -233,7 +342,7 @@ def _computed_by(entry: Entry, call: _Call, returned: Any) -> Any:
     Where the function changed what is watched, as an optimiser that makes its first buffers does,
     there is no way back, and its own results stand.
     """
-    if entry.built is None or not call.reached.guards.hold():
+    if not call.stand_ins and (entry.built is None or not call.reached.guards.hold()):
         return returned
     call.rewind()
     try:
@@ -251,16 +360,16 @@ def _first_line(error: Exception) -> str:
     return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
 
 
-def _obstacle(call: _Call, returned: Any) -> str | None:
+def _obstacle(call: _Call, returned: Any) -> str:
     """Why a function that was called is not to be compiled, and what to do about it."""
     results = _tensors_in(returned)
-    if any(map(_graph_is_alive, results)):
+    if call.tracer.obstacle or call.obstacle:
+        return call.tracer.obstacle or call.obstacle
+    if any(leaf._record.grad is not None for leaf in call.stand_ins.values()):
         return (
-            "the function returns a tensor whose gradients may still be asked for, so it runs "
-            "uncompiled: call backward() inside it, or call it under no_grad"
+            "the function walks back through an argument to what that was computed from, so it "
+            "runs uncompiled: call backward() outside"
         )
-    if call.tracer.obstacle:
-        return call.tracer.obstacle
     if any(call.tracer.value_of(tensor._array) is None for tensor in results):
         return (
             "the function returns a tensor that no operation was seen to compute, so it runs "
@@ -271,7 +380,7 @@ def _obstacle(call: _Call, returned: Any) -> str | None:
             "the function changes a learning rate or steps a schedule, so it runs uncompiled: "
             "do that after calling it"
         )
-    return None
+    return ""
 
 
 def _warn(text: str) -> None:
@@ -279,12 +388,11 @@ def _warn(text: str) -> None:
 
 
 def _graph_is_alive(tensor: Any) -> bool:
-    """Whether a record behind the tensor still holds values for a walk backward."""
+    """Whether a walk backward from the tensor is possible: nothing behind it was released."""
     record = tensor._record
     if record is None or record.primitive is None:
         return False
-    saved = [kept for r in reachable([record]) if r.saved is not RELEASED for kept in r.saved]
-    return any(kept is not None and isinstance(kept[0], np.ndarray) for kept in saved)
+    return all(each.saved is not RELEASED for each in reachable([record]))
 
 
 def _template(returned: Any, call: _Call, results: list[Value]) -> Any:
