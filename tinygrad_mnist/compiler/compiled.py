@@ -13,9 +13,10 @@ from tinygrad_mnist import dtypes
 from tinygrad_mnist.nn import Module
 from tinygrad_mnist.record import OBSERVERS, TensorBase, state
 
+from .arguments import Keywords, called
 from .build import Stats
 from .entry import Arguments, Entry
-from .first_call import Keywords, called, trace_call
+from .first_call import trace_call
 from .program import Constant, Program
 
 Tensor = Any
@@ -95,20 +96,25 @@ class Compiled:
     @property
     def program(self) -> Program:
         """The instructions of the newest program, after all passes; `print` shows a table."""
-        entry = self._current()
-        return entry.traced if entry.built is None else entry.built.program
+        return self._current().program
 
     @property
     def source(self) -> str:
         """The Numba source of the newest program; empty where it is replayed."""
-        entry = self._current()
-        return "" if entry.built is None else entry.built.source.text
+        return self._current().source
 
     @property
     def stats(self) -> Stats:
         """Instructions before and after, temporaries and their bytes, seconds."""
-        entry = self._current()
-        return Stats() if entry.built is None else entry.built.stats
+        return self._current().stats
+
+    @property
+    def back(self) -> Entry | None:
+        """What goes backward from the results: it has `program`, `source` and `stats` too.
+
+        None where no gradients can be asked for after the call.
+        """
+        return self._current().back
 
     def _current(self) -> Entry:
         if self._newest is None:

@@ -68,7 +68,6 @@ class Differentiable(Entry):
     saved: Sequence[Value] = ()
     sources: Sequence[int] = ()
     """Which inputs require gradients; the program backward gives theirs in this order."""
-    back: Entry | None = None
 
     def recorded(
         self, found: dict[Value, Any], tensors: list[Tensor], arguments: Arguments

@@ -13,7 +13,7 @@ import numpy as np
 from tinygrad_mnist.random import default_generator
 from tinygrad_mnist.record import AccumulateGrad, Record, TensorBase, wrap
 
-from .build import Built, build
+from .build import Built, Stats, build
 from .capture import Reached
 from .live import Leaf, Live, evaluate
 from .program import Array, Constant, Draw, Number, Program, Value
@@ -60,6 +60,8 @@ class Entry:
     """Which inputs do not lie in memory one after the other: they are copied."""
     shared: list[tuple[int, TensorBase]]
     """Arguments that are tensors which the function reaches in another way too."""
+    back: Entry | None = None
+    """Goes backward from the results, where gradients may be asked for after the call."""
     built: Built | None = None
 
     def __post_init__(self) -> None:
@@ -85,6 +87,21 @@ class Entry:
         """Whose memory is written, by identity, where no argument is."""
         self.others = [] if self.built is None else self.built.source.others
         self.shapes = [(value.shape, value.dtype) for value in self.traced.results]
+
+    @property
+    def program(self) -> Program:
+        """The instructions, after all passes; `print` shows a table."""
+        return self.traced if self.built is None else self.built.program
+
+    @property
+    def source(self) -> str:
+        """The Numba source; empty where the program is replayed."""
+        return "" if self.built is None else self.built.source.text
+
+    @property
+    def stats(self) -> Stats:
+        """Instructions before and after, temporaries and their bytes, seconds."""
+        return Stats() if self.built is None else self.built.stats
 
     def replay_because(self, reason: str) -> None:
         """Compute instruction by instruction from now on, and say why."""

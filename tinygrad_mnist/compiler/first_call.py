@@ -2,240 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
-import functools
-import inspect
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
+from tinygrad_mnist.record import TensorBase
 
-from tinygrad_mnist.autograd import differentiate
-from tinygrad_mnist.autograd.walk import reachable
-from tinygrad_mnist.random import default_generator
-from tinygrad_mnist.record import RELEASED, AccumulateGrad, TensorBase, wrap
-
-from .capture import Reached, reach
+from .arguments import at, called, tensors_in
+from .capture import Reached
 from .differentiable import Differentiable, Halves, cut
 from .entry import Arguments, Entry, Finder, Result, collected, leaf_record
-from .live import Leaf, Live
-from .program import Array, Input, Program, Value
-from .trace import TraceError, Tracer
+from .program import Program, Value
+from .trace import TraceError
+from .traced_call import Call, Graph
 
 Tensor = Any
-
-
-Path = tuple[Any, ...]
-"""Positions and keys that lead to something in nested arguments."""
-
-
-class Keywords(dict[str, Any]):
-    """The last of the arguments, where some can only be given by name."""
-
-
-def called(function: Callable[..., Any], args: Arguments) -> Any:
-    """What the function gives, called with these arguments."""
-    if args and isinstance(args[-1], Keywords):
-        return function(*args[:-1], **args[-1])
-    return function(*args)
-
-
-def _argument(path: Path) -> Finder:
-    """Finds the tensor at `path` in nested arguments."""
-    first, *rest = path
-    if not rest:
-        return lambda arguments: arguments[first]
-    return lambda arguments: functools.reduce(lambda part, n: part[n], path, arguments)
-
-
-def _setting(settings: dict[str, Any], key: str) -> Callable[[Arguments], Any]:
-    return lambda arguments: settings[key]
-
-
-def _constant(tensor: TensorBase) -> Finder:
-    return lambda arguments: tensor
-
-
-def _grad_of(find: Finder) -> Finder:
-    return lambda arguments: find(arguments)._record.grad
-
-
-def _parts(given: Any, name: str = "", path: Path = ()) -> Iterator[tuple[str, Any, Path]]:
-    """What nested tuples, lists and dictionaries hold: each with a name and the path to it."""
-    if isinstance(given, tuple | list):
-        for n, part in enumerate(given):
-            yield from _parts(part, f"{name}_{n}", (*path, n))
-    elif isinstance(given, dict):
-        for key, part in given.items():
-            own = str(key) if isinstance(given, Keywords) else f"{name}_{key}"
-            yield from _parts(part, own, (*path, key))
-    else:
-        yield name, given, path
-
-
-def _tensors_in(given: Any) -> list[Any]:
-    return [part for _, part, _ in _parts(given) if isinstance(part, TensorBase)]
-
-
-def _unique(tensors: Sequence[Tensor]) -> list[Tensor]:
-    return list({id(tensor): tensor for tensor in tensors}.values())
-
-
-@dataclass(frozen=True)
-class Graph:
-    """What the walk back from a function's results gave."""
-
-    outputs: list[Tensor]
-    given: list[Input]
-    """The gradients it began with."""
-    found: dict[int, Tensor | None]
-    """What arrived at the tensors from outside, by position."""
-
-
-class _Call:
-    """One call while it is traced: what was given to the tracer, and what became of gradients."""
-
-    def __init__(
-        self, function: Callable[..., Any], constants: Sequence[Tensor], args: Arguments
-    ) -> None:
-        self.tracer = Tracer()
-        self.finders: list[Finder] = []
-        self.leaves: list[Any] = []
-        self.leaf_finders: list[Finder] = []
-        self.names: list[str] = []
-        self.sources: dict[int, Any] = {}
-        """The tensors from outside that require gradients, by position."""
-        self.stand_ins: dict[int, Any] = {}
-        """Leaves that the function is called with, in place of arguments with a past."""
-        self.obstacle = ""
-        """Why the results cannot be differentiated by a program."""
-        self.reached: Reached = reach(function)
-        self.function = function
-        self.args = args
-        self.live: list[Leaf] = []
-        self._copies: list[Array] = []
-        self._epochs = self._schedules()
-        self.moves_settings = False
-        """Whether the function itself moves a number that a program would only read."""
-        self._generator = default_generator.get_state()
-        names = list(inspect.signature(function).parameters)
-        for n, argument in enumerate(args):
-            own = names[n] if n < len(names) else f"argument{n}"
-            for name, part, path in _parts(argument, own, (n,)):
-                if isinstance(part, TensorBase):
-                    if part._record is not None and part._record.primitive is not None:
-                        self._stand_in(part, nested=len(path) > 1 + isinstance(argument, Keywords))
-                    self._give(name, part, _argument(path))
-                else:
-                    self.reached.look(name, part)
-        self.arguments, self.argument_leaves = len(self.finders), len(self.leaves)
-        self.tracer.captured = {id(t._array): n for n, t in self.reached.captured.items()}
-        self.shared: list[tuple[int, TensorBase]] = []
-        for name, tensor in self.reached.tensors.items():
-            position = self._give(name, tensor, _constant(tensor))
-            if position < self.arguments:
-                self.shared.append((position, tensor))
-        for position, tensor in enumerate(constants):
-            self._give(f"constant{position}", tensor, _constant(tensor))
-        self.before = [leaf_record(leaf).grad for leaf in self.leaves]
-        for name, find, grad in zip(self.names, self.leaf_finders, self.before, strict=True):
-            if grad is not None:
-                self._give(f"{name}_grad", grad, _grad_of(find))
-
-    @contextlib.contextmanager
-    def live_numbers(self) -> Iterator[Arguments]:
-        """The arguments, their floats live; those of parameter groups are live meanwhile."""
-        replaced = []
-        for settings, key in self.reached.settings:
-            live_one = self._follow(_setting(settings, key), settings[key])
-            replaced.append((settings, key, settings[key], live_one))
-            settings[key] = live_one
-        live = tuple([self._with_live(given, (n,)) for n, given in enumerate(self.args)])
-        try:
-            yield live
-        finally:
-            self.moves_settings = self._schedules() != self._epochs
-            for settings, key, value, live_one in replaced:
-                now = settings.get(key)
-                if now is live_one:
-                    settings[key] = value
-                elif isinstance(now, Live):
-                    settings[key] = float(now)
-                    self.moves_settings |= live_one.leaves[0] in now.leaves
-
-    def _with_live(self, given: Any, path: Path) -> Any:
-        if type(given) is float:
-            return self._follow(_argument(path), given)
-        if isinstance(given, TensorBase):
-            return self.stand_ins.get(id(given), given)
-        if isinstance(given, Keywords):
-            return Keywords({k: self._with_live(part, (*path, k)) for k, part in given.items()})
-        return given
-
-    def _schedules(self) -> list[int]:
-        """How far each schedule has come that the function names."""
-        return [schedule.last_epoch for schedule in self.reached.schedules]
-
-    def rewind(self) -> None:
-        """Put back what the call changed: arrays, gradients, the default generator."""
-        for array, copy in zip(self.tracer.given, self._copies, strict=False):
-            if array.flags.writeable:
-                array[...] = copy
-        for leaf, grad in zip(self.leaves, self.before, strict=True):
-            leaf_record(leaf).grad = grad
-        default_generator.set_state(self._generator)
-
-    def _follow(self, read: Callable[[Arguments], Any], value: float) -> Live:
-        leaf = Leaf(read, value)
-        self.live.append(leaf)
-        return Live.of(value, len(self.live) - 1, (leaf,))
-
-    def _stand_in(self, tensor: Any, nested: bool) -> None:
-        """A leaf with the same array: the walk back from the results ends there."""
-        if nested:
-            self.obstacle = (
-                "a tensor inside a container was computed and requires gradients, so the function "
-                "runs uncompiled: pass it as an argument of its own"
-            )
-            return
-        leaf = wrap(tensor._array, tensor._counter)
-        leaf._record = AccumulateGrad(leaf)
-        self.stand_ins[id(tensor)] = leaf
-
-    def walk_back(self, returned: Any) -> Graph | None:
-        """Walk back from the results that may be differentiated later, while the tracer listens."""
-        alive = [t for t in _tensors_in(returned) if _graph_is_alive(t)]
-        outputs = [t for t in _unique(alive) if self.tracer.position_of(t._array) is None]
-        if not outputs or self.obstacle or self.tracer.obstacle:
-            return None
-        if any(source._record.watched().hooks for source in self.sources.values()):
-            self.obstacle = (
-                "a tensor that requires gradients has a hook, so the function runs uncompiled"
-            )
-            return None
-        ones = [wrap(np.ones_like(each._array)) for each in outputs]
-        given = [self.tracer.give(each._array, f"grad{n}") for n, each in enumerate(ones, 1)]
-        sources = list(self.sources.values())
-        found = differentiate.grad(outputs, sources, ones, retain_graph=True, allow_unused=True)
-        return Graph(outputs, given, dict(zip(self.sources, found, strict=True)))
-
-    def _give(self, name: str, tensor: Any, find: Finder) -> int:
-        """Declare a tensor from outside; its position."""
-        position = self.tracer.give(tensor._array, name).position
-        if position == len(self.finders):
-            self.finders.append(find)
-            self._copies.append(tensor._array.copy())
-        record = tensor._record
-        if record is not None:
-            self.sources.setdefault(position, self.stand_ins.get(id(tensor), tensor))
-        is_leaf = record is not None and record.primitive is None
-        if is_leaf and not any(leaf is tensor for leaf in self.leaves):
-            self.leaves.append(tensor)
-            self.leaf_finders.append(find)
-            self.names.append(name)
-        return position
 
 
 def trace_call(
@@ -245,7 +26,7 @@ def trace_call(
 
     There is none for what no program can do; a warning says why.
     """
-    call = _Call(function, constants, args)
+    call = Call(function, constants, args)
     try:
         with call.tracer, call.live_numbers() as live:
             returned = called(function, live)
@@ -269,7 +50,7 @@ def trace_call(
     return returned, None
 
 
-def _entry(call: _Call, returned: Any, graph: Graph | None) -> tuple[Entry | None, str]:
+def _entry(call: Call, returned: Any, graph: Graph | None) -> tuple[Entry | None, str]:
     """The entry for calls like this one; or why there is none."""
     results: list[Value] = []
     grads: list[tuple[Finder, Value | None]] = []
@@ -312,31 +93,31 @@ def _entry(call: _Call, returned: Any, graph: Graph | None) -> tuple[Entry | Non
     outputs = [_value(call, each) for each in graph.outputs]
     back = _back(call, halves, graph)
     sources = [position for position, found in graph.found.items() if found is not None]
-    return Differentiable(*parts, None, outputs, halves.saved, sources, back), ""
+    return Differentiable(*parts, back, None, outputs, halves.saved, sources), ""
 
 
-def _value(call: _Call, tensor: Tensor) -> Value:
+def _value(call: Call, tensor: Tensor) -> Value:
     value = call.tracer.value_of(tensor._array)
     assert value is not None
     return value
 
 
-def _halves(call: _Call, program: Program, graph: Graph) -> Halves:
+def _halves(call: Call, program: Program, graph: Graph) -> Halves:
     wanted = [_value(call, each) for each in graph.found.values() if each is not None]
     return cut(program, program.results, graph.given, wanted)
 
 
-def _back(call: _Call, halves: Halves, graph: Graph) -> Entry:
+def _back(call: Call, halves: Halves, graph: Graph) -> Entry:
     """The program backward, called with what was saved, gradients, and numbers from outside."""
     count = len(halves.backward.inputs)
-    finders = [_argument((n,)) for n in range(count)]
-    leaves = [leaf.read_at(_argument((count + n,))) for n, leaf in enumerate(call.live)]
+    finders = [at((n,)) for n in range(count)]
+    leaves = [leaf.read_at(at((count + n,))) for n, leaf in enumerate(call.live)]
     returned = [Result(value, None) for value in halves.backward.results]
     program, nothing = halves.backward, Reached()
     return Entry(program, [], nothing, finders, [], [], returned, leaves, count, [], [])
 
 
-def _computed_by(entry: Entry, call: _Call, returned: Any) -> Any:
+def _computed_by(entry: Entry, call: Call, returned: Any) -> Any:
     """What the program gives in place of what the function gave, so that all calls give alike.
 
     Where the function changed what is watched, as an optimiser that makes its first buffers does,
@@ -360,9 +141,9 @@ def _first_line(error: Exception) -> str:
     return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
 
 
-def _obstacle(call: _Call, returned: Any) -> str:
+def _obstacle(call: Call, returned: Any) -> str:
     """Why a function that was called is not to be compiled, and what to do about it."""
-    results = _tensors_in(returned)
+    results = tensors_in(returned)
     if call.tracer.obstacle or call.obstacle:
         return call.tracer.obstacle or call.obstacle
     if any(leaf._record.grad is not None for leaf in call.stand_ins.values()):
@@ -387,15 +168,7 @@ def _warn(text: str) -> None:
     warnings.warn(f"compile: {text}", UserWarning, stacklevel=5)
 
 
-def _graph_is_alive(tensor: Any) -> bool:
-    """Whether a walk backward from the tensor is possible: nothing behind it was released."""
-    record = tensor._record
-    if record is None or record.primitive is None:
-        return False
-    return all(each.saved is not RELEASED for each in reachable([record]))
-
-
-def _template(returned: Any, call: _Call, results: list[Value]) -> Any:
+def _template(returned: Any, call: Call, results: list[Value]) -> Any:
     """What was returned, with a `Result` in place of each tensor."""
     if isinstance(returned, TensorBase):
         value = call.tracer.value_of(returned._array)
