@@ -166,7 +166,8 @@ def compile(
     With `check=True` every call is traced, and one that differs from the first raises.
 
     `disable` gives the function back as it is; the other options are PyTorch's, and change nothing.
-    Of a module, `compile` makes a module: it runs compiled where no gradients are asked for.
+    Of a module, `compile` makes a module. What a compiled function returns can be differentiated
+    once: gradients are then computed by a second program.
 
     Prints and other side effects happen when the function is traced, not when it runs compiled.
 
