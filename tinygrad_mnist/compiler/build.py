@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tinygrad_mnist import kernels
 from tinygrad_mnist.kernels.switch import cache_directory
 
 from .passes.algebra import simplify
@@ -93,6 +94,7 @@ def build(traced: Program) -> Built:
         raise Unsupported(f"{empty}, which gives no numbers,")
     stats = Stats()
     begin = time.perf_counter()
+    kernels.warm_up()  # the products that are measured, and called, are among them
     program, steps = optimise(traced, stats)
     source = generate(program, steps)
     stats.temporaries, stats.temporary_bytes = source.temporaries, source.temporary_bytes

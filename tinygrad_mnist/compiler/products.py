@@ -36,19 +36,19 @@ def few_columns(a: Array, b: Array, out: Array) -> None:
 @_part
 def few_columns_turned(a: Array, b: Array, out: Array) -> None:
     """out = a @ b, a in columns, b of few columns."""
-    blocks.add_few_columns_of_transposed(a.T, b, out, None)
+    blocks.few_columns_of_transposed(a.T, b, out)
 
 
 @_part
 def dots(a: Array, b: Array, out: Array) -> None:
     """out = a @ b, b in columns: rows of `a` times columns of `b`, each in one piece."""
-    blocks.dots(a, b.T, out)
+    blocks.times_transposed(a, b.T, out)
 
 
 @_part
 def outer(a: Array, b: Array, out: Array) -> None:
     """out = a @ b, b in rows: numbers of `a` times rows of `b`."""
-    blocks.outer(a.T, b, out, None)
+    blocks.of_transposed(np.ascontiguousarray(a.T), b, out)
 
 
 @_part
@@ -60,7 +60,7 @@ def add_few_columns_turned(a: Array, b: Array, out: Array, scale: Any) -> None:
 @_part
 def add_outer(a: Array, b: Array, out: Array, scale: Any) -> None:
     """out += scale · a @ b, b in rows, a whole number of registers long."""
-    blocks.outer(a.T, b, out, scale)
+    blocks.add_of_transposed(np.ascontiguousarray(a.T), b, out, scale)
 
 
 @_part

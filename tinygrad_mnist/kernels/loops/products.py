@@ -12,6 +12,7 @@ Five = tuple[Any, Any, Any, Any, Any]
 """Five registers."""
 
 SIGNATURE = "void(const float32[:, ::1], const float32[:, ::1], float32[:, ::1])"
+ADDING = SIGNATURE.replace(")", ", float32)")
 ROWS: int = 4 if LANES == 16 else 2
 """How many rows of `dots` fit into the registers, of which there are 32 or 16."""
 
@@ -203,7 +204,7 @@ def few_columns(a: Array, b: Array, out: Array) -> None:
 
 
 @_part
-def add_few_columns_of_transposed(a: Array, b: Array, out: Array, scale: Any) -> None:
+def few_columns_of(a: Array, b: Array, out: Array, scale: Any) -> None:
     """out = aᵀ @ b, or out += scale · aᵀ @ b, where b has few columns, by way of outᵀ."""
     flat = np.empty((b.shape[1], a.shape[1]), b.dtype)
     outer(b, a, flat, None)
@@ -213,7 +214,13 @@ def add_few_columns_of_transposed(a: Array, b: Array, out: Array, scale: Any) ->
 @loop(SIGNATURE)
 def few_columns_of_transposed(a: Array, b: Array, out: Array) -> None:
     """out = aᵀ @ b, where b has few columns."""
-    add_few_columns_of_transposed(a, b, out, None)
+    few_columns_of(a, b, out, None)
+
+
+@loop(ADDING)
+def add_few_columns_of_transposed(a: Array, b: Array, out: Array, scale: Any) -> None:
+    """out += scale · aᵀ @ b, where b has few columns."""
+    few_columns_of(a, b, out, scale)
 
 
 @loop(SIGNATURE)
@@ -226,3 +233,9 @@ def times_transposed(a: Array, b: Array, out: Array) -> None:
 def of_transposed(a: Array, b: Array, out: Array) -> None:
     """out = aᵀ @ b."""
     outer(a, b, out, None)
+
+
+@loop(ADDING)
+def add_of_transposed(a: Array, b: Array, out: Array, scale: Any) -> None:
+    """out += scale · aᵀ @ b."""
+    outer(a, b, out, scale)
