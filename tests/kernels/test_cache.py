@@ -76,8 +76,8 @@ def test_damaged_files_are_replaced(cache, kind, damage):
     assert damaged
     for file in damaged:
         file.write_bytes(damage)
-    assert warm_up(directory) == ([14, 4], "")
-    assert warm_up(directory) == ([18, 0], "")
+    assert warm_up(directory) == ([16, 4], "")
+    assert warm_up(directory) == ([20, 0], "")
 
 
 def test_a_folder_that_cannot_be_written_still_works(tmp_path):
