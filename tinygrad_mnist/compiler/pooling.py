@@ -24,12 +24,18 @@ def _first_places(best: Array, places: Array, given: Array, place: int) -> None:
 
 @_part
 def _compare(best: Array, places: Array, given: Array, place: int) -> None:
-    """Another place, where it holds more than the largest so far; NaN is more than any number."""
+    """Another place, where it holds more than the largest so far; the last NaN is the largest."""
     for n in range(len(best)):
         x = given[n]
-        larger = x > best[n] or (x != x and best[n] == best[n])
+        larger = x > best[n] or x != x
         best[n] = x if larger else best[n]
         places[n] = place if larger else places[n]
+
+
+@_part
+def _first_inside(start: int, step: int, size: int) -> int:
+    """The first of start, start + step, … that is not negative; within the size in any case."""
+    return min(start + max(0, -(start // step)) * step, size - 1)
 
 
 @_part
@@ -42,22 +48,20 @@ def place_of_max(
     best = np.empty(batch, x.dtype)
     for c in range(channels):
         for y in range(counts[0]):
+            top = y * stride[0] - start[0]
+            first = _first_inside(top, dilation[0], height) * width
             for z in range(counts[1]):
+                left = z * stride[1] - start[1]
                 places = _piece(out[c], y * counts[1] + z, batch)
-                first = True
+                place = first + _first_inside(left, dilation[1], width)
+                _first_places(best, places, _piece(x[c], place, batch), place)
                 for i in range(kernel[0]):
-                    down = y * stride[0] + i * dilation[0] - start[0]
+                    down = top + i * dilation[0]
                     for j in range(kernel[1]):
-                        across = z * stride[1] + j * dilation[1] - start[1]
-                        if down < 0 or down >= height or across < 0 or across >= width:
-                            continue
-                        place = down * width + across
-                        given = _piece(x[c], place, batch)
-                        if first:
-                            _first_places(best, places, given, place)
-                            first = False
-                        else:
-                            _compare(best, places, given, place)
+                        across = left + j * dilation[1]
+                        if 0 <= down < height and 0 <= across < width:
+                            place = down * width + across
+                            _compare(best, places, _piece(x[c], place, batch), place)
 
 
 @_part
