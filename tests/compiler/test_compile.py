@@ -10,24 +10,10 @@ import pytest
 import tinygrad_mnist as torch
 from tests.compiler import steps
 from tinygrad_mnist import nn
-from tinygrad_mnist.compiler import TraceError, compiled
+from tinygrad_mnist.compiler import TraceError
 from tinygrad_mnist.nn import functional as F
 
 pytestmark = pytest.mark.usefixtures("plain")
-
-
-@pytest.fixture
-def traces(monkeypatch):
-    """A list that grows by one with each trace."""
-    made = []
-    trace = compiled.trace_call
-
-    def counted(*arguments):
-        made.append(1)
-        return trace(*arguments)
-
-    monkeypatch.setattr(compiled, "trace_call", counted)
-    return made
 
 
 def test_a_learning_rate_is_followed(traces):
@@ -291,6 +277,36 @@ def test_check_raises_where_something_unseen_changes():
         step(torch.ones(1))
 
 
+def test_check_follows_what_is_watched():
+    function, _, _ = scheduled()
+    step = torch.compile(function, check=True)
+    for _ in range(4):
+        step(torch.rand(16, 12), torch.randint(0, 5, (16,)))
+
+
+def test_the_default_type_is_watched():
+    step = torch.compile(lambda x: torch.zeros(2) + torch.tensor(1.5) * x)
+    x = torch.ones(2, dtype=torch.int64)
+    assert step(x).dtype is torch.float32
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert step(x).dtype is torch.float64
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert step(x).dtype is torch.float32
+
+
+def test_a_generator_of_its_own_goes_on_as_ever():
+    def make():
+        generator = torch.Generator().manual_seed(3)
+        return lambda x: x + torch.rand(2, generator=generator)
+
+    eager, step = make(), torch.compile(make())
+    with pytest.warns(UserWarning, match=r"a generator of their own.*test_compile\.py"):
+        assert torch.equal(step(torch.ones(2)), eager(torch.ones(2)))
+    assert torch.equal(step(torch.ones(2)), eager(torch.ones(2)))
+
+
 def test_what_cannot_be_compiled_is_replayed():
     step = torch.compile(lambda x: torch.linalg.norm(x.sort().values[:3]))
     with pytest.warns(UserWarning, match="the operation argsort cannot be compiled"):
@@ -338,6 +354,8 @@ def test_parameters_that_change_kind_are_seen():
         lambda m: setattr(m, "bias", nn.Parameter(torch.ones(1))),
         lambda m: m.zero_grad(),
         lambda m: m.requires_grad_(False),
+        lambda m: m.weight.requires_grad_(True),
+        lambda m: m.requires_grad_(True),
     ]
     for change in changes:
         change(wanted)

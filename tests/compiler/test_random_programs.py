@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 import tinygrad_mnist as torch
 from tinygrad_mnist.compiler import TraceError, entry
 from tinygrad_mnist.compiler.writer import Unsupported
+from tinygrad_mnist.nn import functional as F
 
 UNARY = [
     lambda x: torch.tanh(x), lambda x: x.sigmoid(), lambda x: torch.relu(x), lambda x: -x,
@@ -22,12 +23,34 @@ UNARY = [
     lambda x: torch.softmax(x, -1), lambda x: torch.log_softmax(x, -1), lambda x: x.amax(-1),
     lambda x: torch.zeros_like(x).add_(x), lambda x: torch.where(x > 0, x, 0.1 * x),
     lambda x: x.cumsum(0), lambda x: x.expand(2, *x.shape).sum(0),
+    lambda x: x.cumsum(-1), lambda x: torch.softmax(x, 0), lambda x: x.amax(0), lambda x: x.max(),
+    lambda x: x.max(-1).values, lambda x: x.min(0)[0], lambda x: x.tanh().prod(-1),
+    lambda x: x.var(0, correction=0),
+    lambda x: x.logsumexp(-1), lambda x: x.clamp(-1, 0.5), lambda x: x[:, None], lambda x: x[1:],
+    lambda x: x.flip(0), lambda x: torch.roll(x, 1, -1), lambda x: x[[0, -1]], lambda x: x.tril(),
+    lambda x: x.gather(-1, x.argsort(-1)[..., :2] * 0 + 1), lambda x: torch.stack([x, -x], -1),
+    lambda x: x * (x > 0), lambda x: x.norm(dim=-1, keepdim=True), lambda x: x.unsqueeze(-1),
+    lambda x: put(x.clone(), 0, 0.5), lambda x: put(x.clone(), x > 0, 0.5),
+    lambda x: put(x.clone(), (Ellipsis, 0), x[..., -1]), lambda x: x[:, x.argmax(-1).abs() % 2],
+    lambda x: F.layer_norm(x, x.shape[-1:]), lambda x: F.leaky_relu(x), lambda x: F.softplus(x),
+    lambda x: F.max_pool2d(x[None], 2), lambda x: F.avg_pool2d(x[None], 2, 1),
+    lambda x: F.pad(x, (1, 1)), lambda x: x.diagonal(), lambda x: x.sum((0, -1)),
 ]  # fmt: skip
 BINARY = [
     lambda x, y: x + y, lambda x, y: x - y, lambda x, y: x * y, lambda x, y: x / (1 + y.abs()),
     lambda x, y: torch.maximum(x, y), lambda x, y: torch.where(x > y, x, y), lambda x, y: x @ y,
     lambda x, y: torch.add(x, y, alpha=0.5), lambda x, y: x.clone().copy_(y),
+    lambda x, y: torch.cat([x, y]), lambda x, y: torch.cat([x, y], -1), lambda x, y: x @ y.mT,
+    lambda x, y: torch.stack([x, y]), lambda x, y: x[:, None] * y, lambda x, y: torch.outer(x, y),
+    lambda x, y: x[..., None] - y, lambda x, y: torch.einsum("i...,j...->ij", x, y),
+    lambda x, y: x.masked_fill(y > 0, 0.1), lambda x, y: torch.minimum(x, y),
 ]  # fmt: skip
+
+
+def put(x, key, value):
+    x[key] = value
+    return x
+
 
 STEPS = st.lists(
     st.one_of(

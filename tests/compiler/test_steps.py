@@ -15,7 +15,19 @@ def batches(count, rows, columns, classes):
 
 
 def agree(ours, theirs):
-    np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-5, atol=1e-6)
+    close = (
+        {"rtol": 1e-5, "atol": 1e-6}
+        if ours.dtype is torch.float32
+        else {"rtol": 1e-9, "atol": 1e-15}
+    )
+    np.testing.assert_allclose(ours.numpy(), theirs.numpy(), **close)
+
+
+@pytest.fixture(params=[torch.float32, torch.float64], ids=str)
+def default_dtype(request):
+    torch.set_default_dtype(request.param)
+    yield
+    torch.set_default_dtype(torch.float32)
 
 
 def assert_same_training(make, data, *more):
@@ -56,13 +68,21 @@ OPTIMISERS = {
     "adam": lambda p: torch.optim.Adam(p, lr=0.01),
     "adamw": lambda p: torch.optim.AdamW(p, lr=0.01, amsgrad=True),
     "rmsprop": lambda p: torch.optim.RMSprop(p, lr=0.01, momentum=0.5, centered=True),
+    "adagrad": lambda p: torch.optim.Adagrad(p, lr=0.1, lr_decay=0.1, weight_decay=0.01),
+    "adadelta": lambda p: torch.optim.Adadelta(p, lr=0.5),
+    "adamax": lambda p: torch.optim.Adamax(p, lr=0.01),
+    "nadam": lambda p: torch.optim.NAdam(p, lr=0.01, weight_decay=0.01),
+    "radam": lambda p: torch.optim.RAdam(p, lr=0.01),
+    "rprop": lambda p: torch.optim.Rprop(p, lr=0.01),
+    "ascent": lambda p: torch.optim.SGD(p, lr=0.01, maximize=True, dampening=0.1, momentum=0.5),
 }
 
 
-@pytest.mark.usefixtures("plain")
+@pytest.mark.usefixtures("plain", "default_dtype")
+@pytest.mark.filterwarnings("error:compile")
 @pytest.mark.parametrize("name", OPTIMISERS)
 def test_perceptrons_with_optimisers(name):
-    data = batches(5, 7, 12, 5)
+    data = batches(7, 7, 12, 5)
     assert_same_training(lambda: steps.perceptron(OPTIMISERS[name]), data)
 
 
@@ -70,10 +90,20 @@ LAYERED = {
     steps.convolutional: (6, 64, 5),
     steps.normalised_convolutional: (6, 64, 5),
     steps.normalised_perceptron: (7, 12, 5),
+    steps.pooled_convolutional: (6, 64, 5),
+    steps.pooled_twice: (4, 64, 5),
+    steps.sequences: (5, 24, 5),
+    steps.attentive: (6, 12, 5),
+    steps.recurrent: (6, 12, 5),
+    steps.residual: (6, 12, 5),
+    steps.looked_up: (6, 3, 5),
+    steps.clipped: (6, 12, 5),
+    steps.gathering_gradients: (6, 12, 5),
 }
 
 
-@pytest.mark.usefixtures("plain")
+@pytest.mark.usefixtures("plain", "default_dtype")
+@pytest.mark.filterwarnings("error:compile")
 @pytest.mark.parametrize("make", LAYERED, ids=lambda make: make.__name__)
 def test_steps_of_many_layers(make):
     assert_same_training(make, batches(4, *LAYERED[make]))

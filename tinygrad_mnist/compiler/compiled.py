@@ -6,7 +6,7 @@ import functools
 import inspect
 import threading
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from tinygrad_mnist import dtypes
@@ -190,10 +190,15 @@ def compile(
     return Compiled(model, constants, check)
 
 
-def _key(args: Arguments, nested: bool = False) -> Any:
+def _key(args: Arguments) -> Any:
     """What two calls must have in common to share a program; floats in containers with them."""
     parts: list[Any] = [state.grad_enabled, dtypes.get_default_dtype()]
-    seen: dict[int, int] = {}
+    _describe(parts, {}, args, False)
+    return tuple(parts)
+
+
+def _describe(parts: list[Any], seen: dict[int, int], args: Iterable[Any], nested: bool) -> None:
+    """Add to `parts` what is to be alike of each of `args`; tensors that were seen are the same."""
     for given in args:
         if isinstance(given, TensorBase):
             array, record = given._array, given._record
@@ -201,15 +206,15 @@ def _key(args: Arguments, nested: bool = False) -> Any:
             leaf = record and (record.primitive is None, record.grad is None)
             parts += array.shape, array.dtype.char, leaf, first, array.flags.c_contiguous
         elif isinstance(given, tuple | list):
-            parts.append((type(given), _key(tuple(given), nested=True)))
+            parts += type(given), len(given)
+            _describe(parts, seen, given, True)
         elif isinstance(given, dict):
-            inner = _key(tuple(given.values()), nested=not isinstance(given, Keywords))
-            parts.append((type(given), tuple(given), inner))
+            parts += type(given), tuple(given)
+            _describe(parts, seen, given.values(), not isinstance(given, Keywords))
         elif type(given) is float and not nested:
             parts.append(float)
         else:
             parts.append((type(given), given))
-    return tuple(parts)
 
 
 def _compare(entry: Entry, traced: Entry) -> None:

@@ -142,7 +142,7 @@ class _Writer:
 
     def _add_bias(self, i: Instruction) -> bool:
         x, bias = i.inputs[:2]
-        if x not in self.twins or bias.size != x.shape[1]:
+        if x not in self.twins or len(x.shape) != 4 or bias.size != x.shape[1]:
             return False
         column = self.do("reshape", (bias,), (bias.size, 1))
         return self._made(i.output, self.do("add", (self.twins[x], column), _flat(x.shape)))
@@ -179,7 +179,9 @@ class _Writer:
     def _reduction(self, i: Instruction) -> bool:
         """Over all but the channels: along the rows of the twin."""
         x, dims = i.inputs[0], i.attributes["dim"]
-        if x not in self.twins or 1 in dims or any(x.shape[d] > 1 for d in {0, 2, 3} - {*dims}):
+        if x not in self.twins or len(x.shape) != 4 or 1 in dims:
+            return False
+        if any(x.shape[d] > 1 for d in {0, 2, 3} - {*dims}):
             return False
         total = self.do(i.op, (self.twins[x],), (x.shape[1], 1), dim=(1,), keepdim=True)
         self.substitutes[i.output] = self.do("reshape", (total,), i.output.shape)

@@ -38,21 +38,26 @@ class Loop:
         """How long a row is."""
         return self.shape[-1] if self.shape else 1
 
-    def role_as_operand(self, value: Value, of: Shape) -> Role | None:
-        """What an operand of an instruction with the output shape `of` is here; None: it cannot."""
+    def role_as_operand(self, value: Value, of: Shape, by_rows: bool = False) -> Role | None:
+        """What an operand of an instruction with the output shape `of` is here; None: it cannot.
+
+        Without its last dimension a shape is aligned with the others' last ones, so that it stands
+        for rows only where the output has no more dimensions, or the instruction goes `by_rows`.
+        """
         if value in self.totals:
             return None
+        stretched = of == self.shape and value.shape == self.shape[:-1] and not by_rows
         if value in self.roles and self.roles[value] != "full":
-            return self.roles[value]
+            known = self.roles[value]
+            return None if known == "row" and stretched and value.size != 1 else known
         if value.size == 1 or isinstance(value, Number):
             return "one"
         if value.shape == self.shape:
             return "full"
-        if of == self.shape and value.shape[-1:] == self.shape[-1:] and value.size == self.columns:
+        by_columns = of == self.shape and not by_rows
+        if by_columns and value.shape[-1:] == self.shape[-1:] and value.size == self.columns:
             return "column"
-        if value.shape in self._row_shapes:
-            return "row"
-        return None
+        return "row" if value.shape in self._row_shapes and not stretched else None
 
     @property
     def _row_shapes(self) -> tuple[Shape, Shape]:
@@ -71,7 +76,7 @@ class Loop:
             return False
         operands = {}
         for value in instruction.operands:
-            found = self.role_as_operand(value, output.shape)
+            found = self.role_as_operand(value, output.shape, instruction.op in ("pick", "place"))
             if found is None:
                 return False
             operands[value] = found

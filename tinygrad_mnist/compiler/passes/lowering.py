@@ -17,6 +17,7 @@ from tinygrad_mnist.compiler.program import (
     Value,
     shape_of_region,
 )
+from tinygrad_mnist.ops.views import places_of_view
 
 Rule = Callable[..., Value]
 
@@ -173,6 +174,22 @@ def _put_where(now: Lowering, x: Value, values: Value) -> Value:
     return now.do("where", mask, values, x, shape=x.shape, dtype=x.dtype)
 
 
+def _through_view(now: Lowering, x: Value, values: Value | None = None) -> Value:
+    """Numbers taken from where a view lies in its base, or put there."""
+    i = now.instruction
+    whole = i.output.shape if i.op == "as_strided_backward" else x.shape
+    array = places_of_view(whole, i.attributes["steps"])
+    places, size = Constant(array.shape, array.dtype, array=array), (math.prod(whole),)
+    if i.op == "as_strided_backward":
+        given = now.do("index_backward", x, shape=size, key=(places,))
+        return now.reshape(given, whole)
+    flat = now.reshape(x, size)
+    if values is None:
+        return now.do("index", flat, shape=i.output.shape, key=(places,))
+    put = now.do("index_put", flat, values, shape=size, region=(Ellipsis,), arrays=(places,))
+    return now.reshape(put, whole)
+
+
 def _in_no_new_dimensions(now: Lowering, grad: Value) -> Value:
     key = tuple([part for part in now.instruction.attributes["key"] if part is not None])
     shape = now.instruction.output.shape
@@ -266,6 +283,10 @@ def _rounded_div(now: Lowering, x: Value, other: Value) -> Value:
     return now.do("trunc", now.do("div", x, other, shape=shape))
 
 
+def _is_of_one(instruction: Instruction) -> bool:
+    return not instruction.output.shape
+
+
 def _reduces_nothing(instruction: Instruction) -> bool:
     """Whether every sum, or maximum, is of one number."""
     given, output = instruction.inputs[0], instruction.output
@@ -352,11 +373,16 @@ _RULES: dict[str, list[tuple[Callable[[Instruction], bool], Rule]]] = {
     "amin": [(_reduces_nothing, _of_one)],
     "argmax": [(_searches_all, _place_in_all)],
     "argmin": [(_searches_all, _place_in_all)],
+    "as_strided": [(_always, _through_view)],
+    "as_strided_backward": [(_always, _through_view)],
     "bitwise_and": [(_is_of_bools, _named("logical_and"))],
     "bitwise_not": [(_is_of_bools, _named("logical_not"))],
     "bitwise_or": [(_is_of_bools, _named("logical_or"))],
     "bitwise_xor": [(_is_of_bools, _named("logical_xor"))],
+    "copy_slices": [(_always, _through_view)],
     "clamp": [(_bounds_alike, _clamp)],
+    "cumprod": [(_is_of_one, _of_one)],
+    "cumsum": [(_is_of_one, _of_one)],
     "hyperbolic": [(_always, _hyperbolic)],
     "index": [(_takes_one_of_each_row, _pick), (_has_places_from_behind, _counted_from_front)],
     "index_backward": [
