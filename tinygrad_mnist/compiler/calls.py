@@ -8,7 +8,10 @@ from .passes.buffers import VIEWS
 from .program import Input, Instruction, Value
 from .writer import Unsupported, Writer, array_for, as_array, layout, read_one, region_of
 
-_WINDOW_LOOPS = ("gather_columns", "scatter_columns", "window_sum", "window_spread")
+_WINDOW_LOOPS = (
+    *("gather_columns", "scatter_columns", "window_sum", "window_spread"),
+    *("lay_out", "convolve", "convolve_input", "convolve_weight"),
+)
 
 UPDATES = ("add_product", "sub_product")
 
@@ -33,8 +36,8 @@ def write_call(writer: Writer, i: Instruction) -> None:
         writer.line(f"pooling.{_POOLING[i.op]}({arguments})")
     elif i.op in _WINDOW_LOOPS:
         windows = ", ".join(str(i.attributes[name]) for name in _WINDOWS)
-        given, place = as_array(writer, i.inputs[0]), array_for(writer, i.output)
-        writer.line(f"images.{i.op}({given}, {place}, {windows})")
+        given = ", ".join([_in_rows(writer, value) for value in i.inputs])
+        writer.line(f"images.{i.op}({given}, {array_for(writer, i.output)}, {windows})")
     elif i.op == "mm":
         _write_product(writer, i)
     elif i.op in UPDATES:
@@ -97,6 +100,11 @@ def _write_products(writer: Writer, i: Instruction) -> None:
     place = array_for(writer, i.output)
     writer.line(f"for i in range({i.output.shape[0]}):")
     writer.line(f"    products.blas({a}, {b}, {place}[i])")
+
+
+def _in_rows(writer: Writer, value: Value) -> str:
+    place = as_array(writer, value)
+    return place if layout(writer, value) == "C" else f"np.ascontiguousarray({place})"
 
 
 def _operand(writer: Writer, value: Value) -> str:

@@ -37,11 +37,13 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 __all__ = ["FLOATS", "LARGE", "PATIENCE", "core", "images", "warm_up"]
 
 VARIABLE: Final = "TINYGRAD_MNIST_KERNELS"
+CACHE_VARIABLE: Final = "NUMBA_CACHE_DIR"
 LARGE: Final = 8192
 PATIENCE: Final = 1000
 
@@ -56,7 +58,7 @@ if choice not in ("numpy", "numba"):
 class Loops:
     """Compiled loops that are used together, from some moment on."""
 
-    def __init__(self, package: str, what: str, seconds: int) -> None:
+    def __init__(self, package: str, what: str, seconds: int, others: Loops | None = None) -> None:
         self.loops: ModuleType | None = None
         """None as long as NumPy does the work."""
         self.wanted = False
@@ -64,6 +66,7 @@ class Loops:
         self.undecided = choice == "numba"
         self.calls = 0
         self._package, self._what, self._seconds = package, what, seconds
+        self._others = others
         self._lock = threading.Lock()
 
     def consider(self, elements: int) -> ModuleType | None:
@@ -92,15 +95,17 @@ class Loops:
     def _decide(self) -> None:
         if not self.undecided:
             return
+        self.undecided = False
+        if self._others is not None and not self._others.switch():
+            return
         try:
             self.loops = _load(self._package, self._what, self._seconds)
         except Exception as error:
             _say(f"goes on with NumPy alone, as Numba fails here: {error}")
-        self.undecided = False
 
 
 core: Final = Loops("loops", "kernels", 5)
-images: Final = Loops("image_loops", "kernels for images", 10)
+images: Final = Loops("image_loops", "kernels for images", 10, core)
 
 
 def warm_up() -> bool:
@@ -126,17 +131,27 @@ def _load(package: str, what: str, seconds: int) -> ModuleType:
         warnings.simplefilter("ignore")
         import numba
 
-        config: Any = numba.config
-        user_setting = config.CACHE_DIR
-        config.CACHE_DIR = str(directory)
-        try:
+        with _cache_in(numba.config, str(_marker(package).parent)):
             module = importlib.import_module(f"{__package__}.{package}")
-        finally:
-            config.CACHE_DIR = user_setting
     if module.cached():
         with contextlib.suppress(OSError):
             _marker(package).touch()
     return module
+
+
+@contextlib.contextmanager
+def _cache_in(config: Any, folder: str) -> Iterator[None]:
+    """Let Numba keep compiled code in a folder, which its environment variable would overrule."""
+    setting, variable = config.CACHE_DIR, os.environ.get(CACHE_VARIABLE)
+    config.CACHE_DIR = os.environ[CACHE_VARIABLE] = folder
+    try:
+        yield
+    finally:
+        config.CACHE_DIR = setting
+        if variable is None:
+            del os.environ[CACHE_VARIABLE]
+        else:
+            os.environ[CACHE_VARIABLE] = variable
 
 
 def _writable(directory: Path) -> bool:
@@ -153,7 +168,7 @@ def cache_directory() -> Path:
     """Where compiled code is kept: `NUMBA_CACHE_DIR`, else a folder of the user's cache."""
     from pathlib import Path
 
-    chosen = os.environ.get("NUMBA_CACHE_DIR")
+    chosen = os.environ.get(CACHE_VARIABLE)
     if chosen:
         return Path(chosen)
     from platformdirs import user_cache_path
@@ -169,7 +184,11 @@ def _compiled_before(package: str) -> bool:
 
 
 def _marker(package: str) -> Path:
-    """The empty file that stands for: these very loops lie compiled in the cache."""
+    """The empty file that stands for: these very loops lie compiled in the cache.
+
+    They lie beside it, in a folder of their own: Numba takes a loop for unchanged when its file is,
+    though a part of it may have changed in another file.
+    """
     import hashlib
     import importlib.metadata
     from pathlib import Path
@@ -180,4 +199,4 @@ def _marker(package: str) -> Path:
     for folder in dict.fromkeys(("loops", package)):
         for source in sorted((Path(__file__).parent / folder).glob("*.py")):
             digest.update(source.read_bytes())
-    return cache_directory() / f"compiled-{package}-{digest.hexdigest()[:16]}"
+    return cache_directory() / f"{package}-{digest.hexdigest()[:16]}" / "compiled"

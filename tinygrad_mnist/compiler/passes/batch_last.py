@@ -1,8 +1,9 @@
-"""Batch last: images are computed as (channels, height · width · batch), as products of matrices.
+"""Batch last: images are computed as (channels, height · width · batch).
 
-A convolution is a product with the columns that its windows see; the gradient of its weight is a
-product with the same columns, which are gathered once. Each value of four dimensions gets a twin
-of two; what reads the value itself gets it turned back.
+A convolution sums weighted pieces of images that are laid out as its windows see them; the gradient
+of its weight reads the same pieces, which are laid out once. Where rows are too short for that, and
+in double precision, both are products with columns gathered under the windows. Each value of four
+dimensions gets a twin of two; what reads the value itself gets it turned back.
 """
 
 from __future__ import annotations
@@ -11,8 +12,13 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from tinygrad_mnist.compiler.expressions import EXPRESSIONS
 from tinygrad_mnist.compiler.program import Instruction, Number, Program, Shape, Value
+
+_LANES = 16
+"""As many float32 as the largest register holds."""
 
 _OF_IMAGES = (
     "conv2d", "conv2d_input", "conv2d_weight", "pick", "place_of_max", "place_of_part_max",
@@ -108,22 +114,42 @@ class _Writer:
             "gather_columns", (self.twin(x),), shape, **_windows(i, x.shape, kernel, counts)
         )
 
+    def _laid(self, x: Value, i: Instruction, windows: dict[str, Any]) -> Value:
+        """The images laid out: their rows, with as many columns in each phase as windows see."""
+        (down, across), (below, beside) = windows["kernel"], windows["counts"]
+        stride = i.attributes["stride"]
+        rows = (below - 1) * stride[0] + down
+        columns = stride[1] * (beside + (across - 1) // stride[1])
+        shape = (x.shape[1], rows * columns * x.shape[0])
+        return self.do("lay_out", (self.twin(x),), shape, **windows)
+
     def _conv2d(self, i: Instruction) -> bool:
         x, weight = i.inputs
         if not _is_plain(i):
             return False
-        columns = self._columns(x, i, weight.shape[2:], i.output.shape[2:])
-        filters = self.do("reshape", (weight,), (weight.shape[0], columns.shape[0]))
-        return self._made(i.output, self.do("mm", (filters, columns), _flat(i.output.shape)))
+        kernel, counts, shape = weight.shape[2:], i.output.shape[2:], _flat(i.output.shape)
+        filters = self.do("reshape", (weight,), (weight.shape[0], weight.size // weight.shape[0]))
+        if _fills_registers(x, counts[1]):
+            windows = _windows(i, x.shape, kernel, counts)
+            laid = self._laid(x, i, windows)
+            return self._made(i.output, self.do("convolve", (laid, filters), shape, **windows))
+        columns = self._columns(x, i, kernel, counts)
+        return self._made(i.output, self.do("mm", (filters, columns), shape))
 
     def _conv2d_weight(self, i: Instruction) -> bool:
         grad, x = i.inputs
         if not _is_plain(i):
             return False
-        columns = self._columns(x, i, i.output.shape[2:], grad.shape[2:])
-        turned = self.do("permute", (columns,), columns.shape[::-1], dims=(1, 0))
-        shape = (grad.shape[1], columns.shape[0])
-        product = self.do("mm", (self.twin(grad), turned), shape)
+        kernel, counts = i.output.shape[2:], grad.shape[2:]
+        shape = (grad.shape[1], i.output.size // grad.shape[1])
+        if _fills_registers(x, counts[1]):
+            windows = _windows(i, x.shape, kernel, counts)
+            operands = self.twin(grad), self._laid(x, i, windows)
+            product = self.do("convolve_weight", operands, shape, **windows)
+        else:
+            columns = self._columns(x, i, kernel, counts)
+            turned = self.do("permute", (columns,), columns.shape[::-1], dims=(1, 0))
+            product = self.do("mm", (self.twin(grad), turned), shape)
         self.substitutes[i.output] = self.do("reshape", (product,), i.output.shape)
         return True
 
@@ -132,12 +158,14 @@ class _Writer:
         if not _is_plain(i):
             return False
         twin = self.twin(grad)
-        shape = (weight.shape[0], weight.size // weight.shape[0])
-        filters = self.do("reshape", (weight,), shape)
-        turned = self.do("permute", (filters,), filters.shape[::-1], dims=(1, 0))
-        columns = self.do("mm", (turned, twin), (turned.shape[0], twin.shape[1]))
+        filters = self.do("reshape", (weight,), (weight.shape[0], weight.size // weight.shape[0]))
         windows = _windows(i, i.output.shape, weight.shape[2:], grad.shape[2:])
-        out = self.do("scatter_columns", (columns,), _flat(i.output.shape), **windows)
+        if _fills_registers(grad, i.output.shape[3] // i.attributes["stride"][1]):
+            out = self.do("convolve_input", (twin, filters), _flat(i.output.shape), **windows)
+        else:
+            turned = self.do("permute", (filters,), filters.shape[::-1], dims=(1, 0))
+            columns = self.do("mm", (turned, twin), (turned.shape[0], twin.shape[1]))
+            out = self.do("scatter_columns", (columns,), _flat(i.output.shape), **windows)
         return self._made(i.output, out)
 
     def _add_bias(self, i: Instruction) -> bool:
@@ -240,6 +268,11 @@ def _flat(shape: Shape) -> Shape:
 def _is_plain(i: Instruction) -> bool:
     a = i.attributes
     return bool(a["groups"] == 1 and a["dilation"] == (1, 1))
+
+
+def _fills_registers(images: Value, columns: int) -> bool:
+    """Whether so many columns of a batch of images are what `convolve` and its kin work on."""
+    return images.dtype == np.float32 and images.shape[0] * columns >= _LANES
 
 
 def _windows(i: Instruction, images: Shape, kernel: Shape, counts: Shape) -> dict[str, Any]:
