@@ -12,8 +12,8 @@ from typing import Any
 from tinygrad_mnist.absent import absent
 
 _PACKAGES = (
-    "accelerator", "amp", "backends", "datasets", "linalg", "nn", "optim", "random",
-    "safetensors", "serialization", "testing", "utils", "version",
+    "_dynamo", "accelerator", "amp", "backends", "compiler", "datasets", "linalg", "nn", "optim",
+    "random", "safetensors", "serialization", "testing", "utils", "version",
 )  # fmt: skip
 _RANDOM = (
     "Generator", "bernoulli", "default_generator", "get_rng_state", "initial_seed", "manual_seed",

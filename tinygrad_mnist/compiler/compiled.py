@@ -6,8 +6,9 @@ import functools
 import inspect
 import threading
 import types
+import weakref
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.nn import Module
@@ -34,10 +35,14 @@ class Compiled:
     compiling did, each of the newest program.
     """
 
+    all: ClassVar[weakref.WeakSet[Compiled]] = weakref.WeakSet()
+    """Every compiled function that there is."""
+
     def __init__(
         self, function: Callable[..., Any], constants: Sequence[Tensor] = (), check: bool = False
     ) -> None:
         functools.update_wrapper(self, function)
+        Compiled.all.add(self)
         self.function = function
         self.constants = list(constants)
         self.check = check
@@ -84,6 +89,11 @@ class Compiled:
         self._entries[key] = [traced, *[e for e in entries if e not in same]][:_MOST_ENTRIES]
         self._newest = traced
         return result
+
+    def forget(self) -> None:
+        """Trace again at the next call of each kind."""
+        with self._lock:
+            self._entries.clear()
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         """A method, where a function in a class was compiled."""
@@ -134,6 +144,10 @@ class OptimizedModule(Module):
         """What the module gives."""
         return self._compiled(*args, **kwargs)
 
+    def __len__(self) -> int:
+        """That of the module it was made of."""
+        return len(self._orig_mod)
+
     def __getattr__(self, name: str) -> Any:
         """What this module lacks is that of the module it was made of."""
         try:
@@ -181,13 +195,40 @@ def compile(
     >>> area(torch.ones(3)), area(2 * torch.ones(3))
     (tensor(3.), tensor(12.))
     """
+    _check_options(backend, mode, options)
     if model is None:
         return functools.partial(compile, disable=disable, constants=constants, check=check)
+    if not callable(model):
+        raise AssertionError(f"A callable function is expected, but {type(model)} is provided.")
     if disable:
         return model
     if isinstance(model, Module):
         return OptimizedModule(model, constants, check)
     return Compiled(model, constants, check)
+
+
+_BACKENDS = ("inductor", "eager", "aot_eager", "cudagraphs", "openxla", "tvm", "onnxrt")
+_MODES = ("default", "lite", "reduce-overhead", "max-autotune-no-cudagraphs", "max-autotune")
+
+
+def _check_options(backend: Any, mode: str | None, options: Any) -> None:
+    """PyTorch's errors for what it does not know either."""
+    if mode is not None and options is not None:
+        raise RuntimeError(
+            "Either mode or options can be specified, but both can't be specified at the same time."
+        )
+    if mode is not None and mode not in _MODES:
+        raise RuntimeError(f"Unrecognized mode={mode}, should be one of: {', '.join(_MODES)}")
+    if not isinstance(backend, str):
+        raise NotImplementedError(
+            "compile(backend=...) takes no function: there are no graphs of PyTorch's here; look "
+            "at .program, the list of instructions, instead"
+        )
+    if backend not in _BACKENDS:
+        raise RuntimeError(
+            f"Invalid backend: {backend!r}, see `torch.compiler.list_backends()` for available "
+            "backends."
+        )
 
 
 def _key(args: Arguments) -> Any:

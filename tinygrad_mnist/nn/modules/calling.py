@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
 import warnings
 from collections import OrderedDict
@@ -42,6 +43,8 @@ class Calling(Registration):
     _backward_pre_hooks: OrderedDict[int, Callable[..., Any]]
     _backward_hooks: OrderedDict[int, Callable[..., Any]]
 
+    _compiled_call_impl: Callable[..., Any] | None = None
+
     def __init__(self) -> None:
         super().__init__()
         for kind in HOOKS:
@@ -58,6 +61,11 @@ class Calling(Registration):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The result of `forward`, the hooks run before and after it."""
+        if self._compiled_call_impl is not None:
+            return self._compiled_call_impl(*args, **kwargs)
+        return self._call_impl(*args, **kwargs)
+
+    def _call_impl(self, *args: Any, **kwargs: Any) -> Any:
         if (
             self._forward_hooks
             or self._forward_pre_hooks
@@ -66,6 +74,18 @@ class Calling(Registration):
         ):
             return self._call_with_hooks(args, kwargs)
         return self.forward(*args, **kwargs)
+
+    def compile(self, *args: Any, **kwargs: Any) -> None:
+        """Have calls of this module run compiled: `torch.compile` of what it does, in place.
+
+        >>> import tinygrad_mnist as torch
+        >>> layer = torch.nn.Linear(2, 1)
+        >>> layer.compile()
+        >>> layer(torch.ones(3, 2)).shape
+        torch.Size([3, 1])
+        """
+        package = importlib.import_module("tinygrad_mnist")
+        self._compiled_call_impl = package.compile(self._call_impl, *args, **kwargs)
 
     def _call_with_hooks(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         called: set[int] = set()
