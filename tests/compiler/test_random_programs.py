@@ -62,11 +62,17 @@ STEPS = st.lists(
 )
 
 
-def build(steps, dtype):
+SIZES = st.sampled_from(
+    [(5, 4, 3), (3, 3, 3), (4, 4, 2), (2, 3, 3), (1, 4, 3), (3, 1, 2), (3, 2, 1)]
+)
+"""Rows, what is multiplied, columns: different, alike, and one."""
+
+
+def build(steps, dtype, sizes):
     """A step of training made of these operations, those that do not fit left out; and its data."""
     torch.manual_seed(0)
-    w = torch.randn(4, 3, dtype=dtype).requires_grad_()
-    b = torch.randn(3, dtype=dtype).requires_grad_()
+    w = torch.randn(*sizes[1:], dtype=dtype).requires_grad_()
+    b = torch.randn(sizes[2], dtype=dtype).requires_grad_()
 
     def step(x, y, lr):
         values = [x @ w, y + b, w, x]
@@ -88,14 +94,15 @@ def build(steps, dtype):
     return step, (w, b)
 
 
-def assert_same(steps, dtype):
-    eager, wanted = build(steps, dtype)
-    function, found = build(steps, dtype)
+def assert_same(steps, dtype, sizes=(5, 4, 3)):
+    eager, wanted = build(steps, dtype, sizes)
+    function, found = build(steps, dtype, sizes)
     compiled = torch.compile(function)
     torch.manual_seed(1)
     tolerance = {"rtol": 2e-4, "atol": 2e-5} if dtype is torch.float32 else {"rtol": 1e-9}
     for lr in (0.01, 0.02, 0.03, 0.04):
-        x, y = torch.randn(5, 4, dtype=dtype), torch.randn(5, 3, dtype=dtype)
+        rows, inner, columns = sizes
+        x, y = torch.randn(rows, inner, dtype=dtype), torch.randn(rows, columns, dtype=dtype)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             results = compiled(x, y, lr)
@@ -104,19 +111,19 @@ def assert_same(steps, dtype):
 
 
 @pytest.mark.usefixtures("plain")
-@given(STEPS, st.sampled_from([torch.float32, torch.float64]))
-def test_compiled_programs_do_what_the_functions_do(steps, dtype):
-    assert_same(steps, dtype)
+@given(STEPS, st.sampled_from([torch.float32, torch.float64]), SIZES)
+def test_compiled_programs_do_what_the_functions_do(steps, dtype, sizes):
+    assert_same(steps, dtype, sizes)
 
 
-@given(STEPS, st.sampled_from([torch.float32, torch.float64]))
-def test_replayed_programs_do_what_the_functions_do(steps, dtype):
+@given(STEPS, st.sampled_from([torch.float32, torch.float64]), SIZES)
+def test_replayed_programs_do_what_the_functions_do(steps, dtype, sizes):
     def refuse(program):
         raise Unsupported("this test")
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(entry, "build", refuse)
-        assert_same(steps, dtype)
+        assert_same(steps, dtype, sizes)
 
 
 def test_a_program_of_many_kinds_compiled_by_numba():

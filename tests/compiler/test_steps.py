@@ -121,6 +121,12 @@ def test_batches_of_one_are_compiled():
         )
 
 
+@pytest.mark.usefixtures("plain")
+def test_batches_as_large_as_there_are_classes():
+    assert_same_training(lambda: steps.perceptron(OPTIMISERS["sgd"]), batches(4, 5, 12, 5))
+    assert_same_training(lambda: steps.logistic("raw"), batches(3, 10, 784, 10), 0.1)
+
+
 PRODUCTS = [
     (16, 25, 9), (10, 64, 28), (84, 64, 10), (7, 12, 5), (5, 8, 7), (2, 4, 5),
     (128, 7, 48), (13, 64, 784), (64, 37, 33), (9, 3, 80), (33, 64, 16), (40, 17, 5), (6, 50, 64),

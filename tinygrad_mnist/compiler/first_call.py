@@ -62,7 +62,8 @@ def _entry(call: Call, returned: Any, graph: Graph | None) -> tuple[Entry | None
             results += [] if value is None else [value]
     template = _template(returned, call, results)
     before = [grad is not None for grad in call.before[call.argument_leaves :]]
-    program, scattered = call.tracer.program(results), call.tracer.scattered()
+    program = call.tracer.program(results)
+    scattered = [n for n in call.tracer.scattered() if n < len(call.finders)]
     written = {target for target, _ in program.writes}
     if any(target.position in scattered for target in written):
         return None, (
