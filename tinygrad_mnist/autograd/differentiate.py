@@ -29,12 +29,14 @@ def _start_of(
         raise RuntimeError(
             f"element {position} of tensors does not require grad and does not have a grad_fn"
         )
-    array = tensor._array
+    array, as_tensor = tensor._array, create_graph or state.walks_tensors
     if gradient is None:
         if array.size != 1:
             raise RuntimeError("grad can be implicitly created only for scalar outputs")
         ones = np.empty(array.shape, array.dtype)
         ones.fill(1)
+        if not as_tensor:
+            return record, ones
         gradient = wrap(ones)
         if OBSERVERS:
             report(constant, (), {}, gradient)
@@ -45,7 +47,7 @@ def _start_of(
             f"torch.Size({list(array.shape)})."
         )
     fitted = fit(gradient, record)
-    return record, fitted if create_graph or state.walks_tensors else fitted._array
+    return record, fitted if as_tensor else fitted._array
 
 
 def _sequence(given: Any) -> tuple[Any, ...]:

@@ -6,6 +6,7 @@ back, what it cast is cast back: so that no derivative formula need mention any 
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -49,17 +50,24 @@ def copied(gradient: Gradient) -> Any:
 
 def fit_array_shape(array: Any, shape: tuple[int, ...]) -> Any:
     """The same for an array, without records: a hot path. What is stretched owns its memory."""
-    have = array.shape
-    if array.size == math.prod(shape):
-        return array.reshape(shape)
-    if _broadcasts(have, shape):
+    over = _way(array.shape, shape)
+    if over is None:
         stretched = np.empty(shape, array.dtype)
         stretched[...] = array
         return stretched
-    over = _summed_over(have, shape)
-    if over == tuple(range(len(have) - len(shape))):
+    if not over:
+        return array.reshape(shape)
+    if len(over) == array.ndim - len(shape):
         return _sum(array, dim=over, keepdim=False)
     return _sum(array, dim=over, keepdim=True).reshape(shape)
+
+
+@functools.lru_cache(maxsize=4096)
+def _way(have: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int, ...] | None:
+    """The dimensions to sum over, none for a reshape; None where sizes of 1 stretch."""
+    if math.prod(have) == math.prod(shape):
+        return ()
+    return None if _broadcasts(have, shape) else _summed_over(have, shape)
 
 
 def _broadcasts(have: tuple[int, ...], shape: tuple[int, ...]) -> bool:

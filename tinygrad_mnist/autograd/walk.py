@@ -81,7 +81,7 @@ def walk(
                 arrived[record] = gradient
                 owned.discard(record)
             watch = record.watch
-            if watch is not None:
+            if watch is not None and (watch.hooks or watch.retains_grad):
                 gradient = heed(record, watch, gradient, owned)
             if not works:
                 if record in asked:
