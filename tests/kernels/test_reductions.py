@@ -57,3 +57,17 @@ def test_integers_go_the_numpy_way(twin):
     with computed_by(twin):
         np.testing.assert_array_equal(kernels.sum_rows(x), [3, 5, 7])
         np.testing.assert_array_equal(kernels.sum_columns(x), [3, 12])
+
+
+@pytest.mark.parametrize("twin", TWINS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
+@pytest.mark.parametrize("shape", [(7, 3, 5, 4), (0, 3, 2, 2), (2, 0, 2, 2), (300, 2, 14, 14)])
+def test_sums_of_channels(twin, dtype, shape):
+    x = (100 * np.random.default_rng(0).standard_normal(shape)).astype(dtype)
+    tolerance = 2e-7 if dtype == np.float32 else 1e-12
+    for images in (x, np.ascontiguousarray(x.transpose(2, 1, 0, 3)).transpose(2, 1, 0, 3)):
+        with computed_by(twin):
+            total = kernels.sum_channels(images)
+        exact = x.sum((0, 2, 3), dtype=np.longdouble).astype(dtype)
+        np.testing.assert_allclose(total, exact, rtol=tolerance)
+        assert total.dtype == dtype

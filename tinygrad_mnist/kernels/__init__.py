@@ -6,11 +6,12 @@ or, for images, `image_loops`.
 PyTorch. Arrays of another dtype or layout than a loop was compiled for go to the NumPy twin.
 """
 
+from .activations import relu, relu_backward
 from .convolution import conv2d, conv2d_input, conv2d_weight
 from .losses import nll_loss, nll_loss_backward
 from .pooling import pick, place_of_max, put_back, window_spread, window_sum
 from .products import matmul
-from .reductions import sum_columns, sum_rows
+from .reductions import sum_channels, sum_columns, sum_rows
 from .softmax import log_softmax, log_softmax_backward
 from .switch import warm_up
 from .updates import sgd_update
@@ -27,7 +28,10 @@ __all__ = [
     "pick",
     "place_of_max",
     "put_back",
+    "relu",
+    "relu_backward",
     "sgd_update",
+    "sum_channels",
     "sum_columns",
     "sum_rows",
     "warm_up",

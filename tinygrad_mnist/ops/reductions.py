@@ -34,7 +34,7 @@ _BLOCK = 256
 
 
 def _total(x: Array, dim: Dims, keepdim: bool) -> Any:
-    """Σ x. The kernels add up narrow matrices, NumPy the rest.
+    """Σ x. The kernels add up narrow matrices and the channels of images, NumPy the rest.
 
     NumPy adds rows one after the other: many rows are added up in blocks, so that rounding grows
     with the logarithm of their number.
@@ -43,6 +43,9 @@ def _total(x: Array, dim: Dims, keepdim: bool) -> Any:
     if len(dim) == x.ndim:
         return _add(x, axis=None, keepdims=keepdim, dtype=kind)
     if x.dtype.kind == "f":
+        if x.ndim == 4 and dim == (0, 2, 3):
+            total = kernels.sum_channels(x)
+            return np.expand_dims(total, dim) if keepdim else total
         for d in dim:
             while x.shape[d] > 2 * _BLOCK and x.strides[d] != x.itemsize:
                 x = np.add.reduceat(x, np.arange(0, x.shape[d], _BLOCK), axis=d)

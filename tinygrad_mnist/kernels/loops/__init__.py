@@ -3,6 +3,7 @@
 Each fills arrays that its caller made, of shapes that its caller vouches for.
 """
 
+from .activations import relu, relu_backward
 from .compile import cached
 from .losses import nll_loss, nll_loss_backward
 from .products import (
@@ -13,7 +14,7 @@ from .products import (
     of_transposed,
     times_transposed,
 )
-from .reductions import sum_columns, sum_rows
+from .reductions import sum_channels, sum_columns, sum_rows
 from .softmax import log_softmax, log_softmax_backward
 from .updates import add_scaled
 
@@ -29,6 +30,9 @@ __all__ = [
     "nll_loss",
     "nll_loss_backward",
     "of_transposed",
+    "relu",
+    "relu_backward",
+    "sum_channels",
     "sum_columns",
     "sum_rows",
     "times_transposed",

@@ -26,3 +26,15 @@ def sum_columns(x: Array, out: Array) -> None:
         for j in range(x.shape[1]):
             total += x[i, j]
         out[i] = total
+
+
+@loop("void(Array(T, 3, 'C', readonly=True, aligned=False), T[::1])", fastmath={"reassoc"})
+def sum_channels(x: Array, out: Array) -> None:
+    """outᵢ = Σₙⱼ xₙᵢⱼ, in double precision."""
+    for i in range(x.shape[1]):
+        total = 0.0
+        for n in range(x.shape[0]):
+            row = x[n, i]
+            for j in range(row.size):
+                total += row[j]
+        out[i] = total

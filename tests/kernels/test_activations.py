@@ -1,0 +1,52 @@
+"""The rectifier: both twins give the same bits, which are PyTorch's but for the sign of zero."""
+
+import numpy as np
+import pytest
+import torch
+
+from tests.kernels.twins import TWINS, computed_by, laid_out
+from tinygrad_mnist import kernels
+from tinygrad_mnist.kernels import switch
+
+LAYOUTS = ("contiguous", "transposed", "strided", "read-only", "unaligned")
+
+
+def numbers(dtype, seed):
+    x = np.random.default_rng(seed).standard_normal((130, 65)).astype(dtype)
+    x.flat[::7] = 0
+    x.flat[1:40:4] = np.nan, np.inf, -np.inf, -0.0, np.nan, 1e-40, -1e-40, 1.0, 2.0, -np.nan
+    assert x.size >= switch.LARGE
+    return x
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_both_twins_are_pytorchs(dtype, layout):
+    x, grad = laid_out(numbers(dtype, 0), layout), laid_out(numbers(dtype, 1), layout)
+    given = torch.from_numpy(np.array(x)).requires_grad_()
+    expected = torch.relu(given)
+    expected.backward(torch.from_numpy(np.array(grad)))
+    for twin in TWINS:
+        with computed_by(twin):
+            out = kernels.relu(x)
+            grad_x = kernels.relu_backward(grad, out)
+        np.testing.assert_array_equal(out, expected.detach().numpy())
+        np.testing.assert_array_equal(grad_x, given.grad.numpy())
+        assert not np.signbit(out[out == 0]).any()
+
+
+def test_a_loop_computes_what_is_large(monkeypatch):
+    calls = []
+    x = numbers(np.float32, 0)
+
+    class Loops:
+        def relu(self, x, out):
+            calls.append("relu")
+
+        def relu_backward(self, grad, out, grad_x):
+            calls.append("relu_backward")
+
+    monkeypatch.setattr(switch.core, "loops", Loops())
+    kernels.relu_backward(x, kernels.relu(x))
+    kernels.relu_backward(x[:3], kernels.relu(x[:3]))
+    assert calls == ["relu", "relu_backward"]
