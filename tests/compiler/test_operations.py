@@ -6,8 +6,6 @@ import pytest
 import tinygrad_mnist as torch
 from tinygrad_mnist.nn import functional as F
 
-pytestmark = pytest.mark.usefixtures("plain")
-
 
 def put(x, key, value):
     x[key] = value
@@ -193,42 +191,56 @@ def operand(described, dtype):
     return torch.randn(*described, dtype=dtype)
 
 
-def stepping(function, shape, dtype):
-    """A step that changes a tensor of weights by the gradients of whatever the function gives."""
+def stepping(cases, dtype):
+    """A step that changes weights, for each case its own, by the gradients of what cases give."""
     torch.manual_seed(0)
-    w = torch.randn(*shape, dtype=dtype).requires_grad_()
+    weights = [torch.randn(*shape, dtype=dtype).requires_grad_() for _, shape, *_ in cases]
 
-    def step(*others):
-        results = function(w, *others)
-        results = results if isinstance(results, tuple | list) else [results]
+    def step(*operands):
+        results = []
+        for (function, *_), w, others in zip(cases, weights, operands, strict=True):
+            given = function(w, *others)
+            results += given if isinstance(given, tuple | list) else [given]
         loss = sum((each * 1.0).pow(2).mean() for each in results)
         if loss.requires_grad:
             loss.backward()
-            with torch.no_grad():
-                w.sub_(0.1 * w.grad)
-                w.grad = None
+        with torch.no_grad():
+            for w in weights:
+                if w.grad is not None:
+                    w.sub_(0.1 * w.grad)
+                    w.grad = None
         return [each.detach() for each in results]
 
-    return step, w
+    return step, weights
 
 
-@pytest.mark.filterwarnings("error:compile")
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
-@pytest.mark.parametrize("case", [case for _, case in ALL], ids=[name for name, _ in ALL])
-def test_an_operation_is_compiled(case, dtype):
-    function, shape, *others = case
-    eager, wanted = stepping(function, shape, dtype)
-    step, found = stepping(function, shape, dtype)
+def assert_same(cases, dtype):
+    eager, wanted = stepping(cases, dtype)
+    step, found = stepping(cases, dtype)
     compiled = torch.compile(step)
     close = {"rtol": 2e-4, "atol": 2e-5} if dtype is torch.float32 else {"rtol": 1e-9}
     torch.manual_seed(1)
     for _ in range(3):
-        given = [operand(each, dtype) for each in others]
+        given = [[operand(each, dtype) for each in others] for _, _, *others in cases]
         results, expected = compiled(*given), eager(*given)
-        for ours, theirs in zip([*results, found], [*expected, wanted], strict=True):
+        for ours, theirs in zip([*results, *found], [*expected, *wanted], strict=True):
             assert ours.dtype == theirs.dtype
             np.testing.assert_allclose(ours.detach(), theirs.detach(), **close)
     assert compiled.source.startswith("def step(")
+
+
+@pytest.mark.usefixtures("plain")
+@pytest.mark.filterwarnings("error:compile")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("case", [case for _, case in ALL], ids=[name for name, _ in ALL])
+def test_an_operation_is_compiled(case, dtype):
+    assert_same([case], dtype)
+
+
+@pytest.mark.filterwarnings("error:compile")
+def test_some_operations_in_one_program_compiled_by_numba():
+    kinds = ("any broadcasting", "reductions", "joining and cutting", "places", "running sums")
+    assert_same([CASES[kind][0] for kind in kinds], torch.float64)
 
 
 REPLAYED = {
@@ -240,6 +252,7 @@ REPLAYED = {
 }
 
 
+@pytest.mark.usefixtures("plain")
 @pytest.mark.parametrize("name", REPLAYED)
 def test_what_has_no_loop_is_replayed(name):
     function = REPLAYED[name]
@@ -263,6 +276,7 @@ UNCOMPILED = {
 }
 
 
+@pytest.mark.usefixtures("plain")
 @pytest.mark.parametrize("reason", UNCOMPILED)
 def test_what_no_program_can_do_runs_uncompiled(reason):
     function = UNCOMPILED[reason]

@@ -61,6 +61,10 @@ def test_a_logistic_step_compiled_by_numba():
     assert compiled.stats.instructions > 0
 
 
+def test_a_convolutional_step_compiled_by_numba():
+    assert_same_training(steps.pooled_convolutional, batches(3, 6, 64, 5))
+
+
 OPTIMISERS = {
     "sgd": lambda p: torch.optim.SGD(p, lr=0.1),
     "momentum": lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9, weight_decay=0.01),
