@@ -6,7 +6,16 @@ from .choice import Product
 from .nests import write_nest
 from .passes.buffers import VIEWS
 from .program import Input, Instruction, Value
-from .writer import Unsupported, Writer, array_for, as_array, layout, read_one, region_of
+from .writer import (
+    Unsupported,
+    Writer,
+    array_for,
+    as_array,
+    layout,
+    read_one,
+    region_of,
+    write_copy,
+)
 
 _WINDOW_LOOPS = (
     *("gather_columns", "scatter_columns", "window_sum", "window_spread"),
@@ -81,7 +90,7 @@ def _write_update(writer: Writer, i: Instruction) -> None:
     target, first, second, number = i.inputs
     place = array_for(writer, i.output)
     if place != writer.places[target]:
-        writer.line(f"{place}[...] = {writer.places[target]}")
+        write_copy(writer, place, writer.places[target], target.shape)
     a, b = _operand(writer, first), _operand(writer, second)
     sign = "-" if i.op == "sub_product" else ""
     function = _product(writer, first, second, added=True)

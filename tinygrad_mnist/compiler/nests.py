@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from .program import Instruction, Shape, Value, shape_of_region
-from .writer import Unsupported, Writer, array_for, expression, read_one, region_of, type_of
+from .writer import Unsupported, Writer, array_for, expression, region_of, type_of
 
 Index = Sequence[str]
 """How the place of a number is spelled, dimension by dimension."""
@@ -124,11 +124,11 @@ def running(writer: Writer, i: Instruction) -> None:
 def join(writer: Writer, i: Instruction) -> None:
     """Arrays one after the other along a dimension."""
     place, d = array_for(writer, i.output), i.attributes["dim"]
-    lead = ":, " * d
     pieces = itertools.pairwise(i.attributes["starts"])
     for value, (start, stop) in zip(i.inputs, pieces, strict=True):
         if value.shape != (0,):
-            writer.line(f"{place}[{lead}{start}:{stop}] = {_whole(writer, value)}")
+            writer.line(f"part = {place}[{':, ' * d}{start}:{stop}]")
+            _fill(writer, "part", value.shape, value)
 
 
 def write_nest(writer: Writer, i: Instruction) -> None:
@@ -139,26 +139,33 @@ def write_nest(writer: Writer, i: Instruction) -> None:
     writer.depth = depth
 
 
-def _whole(writer: Writer, value: Value) -> str:
-    """All of a value, to be written somewhere."""
-    return writer.places.get(value, value.name) if value.size > 1 else read_one(writer, value)
+def _fill(writer: Writer, target: str, shape: Shape, value: Value) -> None:
+    """Write a value, stretched to this shape, into an array."""
+    depth = writer.depth
+    index = _loops(writer, shape)
+    writer.line(f"{target}[{_at(index)}] = {_read(writer, value, index)}")
+    writer.depth = depth
 
 
 def region_filled(writer: Writer, i: Instruction) -> None:
     """Zeros with a region of other numbers, or an array with a region replaced."""
     place = array_for(writer, i.output)
-    value = i.inputs[-1]
-    if i.op == "slice_backward":
-        key, before = i.attributes["key"], "0"
-    else:
-        key, before = i.attributes["region"], _whole(writer, i.inputs[0])
+    value, shape = i.inputs[-1], i.output.shape
+    key = i.attributes["key" if i.op == "slice_backward" else "region"]
     if any(part is None for part in key):
         raise Unsupported(i.op)
-    writer.line(f"{place}[...] = {before}")
+    if i.op == "slice_backward":
+        writer.line(f"{place}[...] = 0")
+    else:
+        _fill(writer, place, shape, i.inputs[0])
+    inside = shape_of_region(shape, key)
     if i.op == "index_put" and i.attributes["arrays"] is not None:
         _put_at_places(writer, i, f"{place}[{region_of(key)}]")
+    elif inside == ():
+        writer.line(f"{place}[{region_of(key)}] = {_read(writer, value, ())}")
     else:
-        writer.line(f"{place}[{region_of(key)}] = {_whole(writer, value)}")
+        writer.line(f"part = {place}[{region_of(key)}]")
+        _fill(writer, "part", inside, value)
 
 
 def diagonal(writer: Writer, i: Instruction) -> None:
@@ -244,8 +251,10 @@ def scattered(writer: Writer, i: Instruction) -> None:
     """Numbers added to an array, or to zeros, where `gathered` takes them."""
     index, dim, added = i.attributes["index"], i.attributes["dim"], i.inputs[-1]
     place = array_for(writer, i.output)
-    before = "0" if i.op == "gather_backward" else _whole(writer, i.inputs[0])
-    writer.line(f"{place}[...] = {before}")
+    if i.op == "gather_backward":
+        writer.line(f"{place}[...] = 0")
+    else:
+        _fill(writer, place, i.output.shape, i.inputs[0])
     names = _loops(writer, index.shape)
     target = _along(writer, index, dim, names)
     writer.line(f"{place}[{_at(target)}] += {_read(writer, added, names)}")

@@ -10,8 +10,8 @@ from .checks import checks_late, write_checks
 from .loops import stages_of, write_loop
 from .passes.buffers import VIEWS, reuse_buffers
 from .passes.fusion import Call, Loop, Step, is_uniform
-from .program import Constant, Draw, Input, Number, Program, Value
-from .writer import Writer, type_of
+from .program import Constant, Draw, Input, Number, Program, Shape, Value
+from .writer import Writer, type_of, write_copy
 
 
 @dataclass
@@ -128,20 +128,24 @@ def _write_leaving(writer: Writer) -> None:
     """Copy out what leaves and does not lie there yet."""
     for n, value in enumerate(writer.program.results):
         place = writer.places.get(value)
-        if place != f"out{n}":
-            writer.line(f"out{n}[...] = {place or value.name}")
+        if place is None:
+            writer.line(f"out{n}[...] = {value.name}")
+        elif place != f"out{n}":
+            write_copy(writer, f"out{n}", place, value.shape)
     targets = [target for target, _ in writer.program.writes]
-    late: list[str] = []
+    late: list[tuple[str, str, Shape]] = []
     for target, value in writer.program.writes:
-        place = writer.places.get(value, value.name)
-        if place == target.name:
+        place = writer.places.get(value)
+        if place is None:
+            writer.line(f"{target.name}[...] = {value.name}")
             continue
         if any(_reaches(writer, value, other) for other in targets):  # which may be written first
             writer.line(f"{target.name}_row = {place}.copy()")
             place = f"{target.name}_row"
-        late.append(f"{target.name}[...] = {place}")
-    for line in late:
-        writer.line(line)
+        if place != target.name:
+            late.append((target.name, place, target.shape))
+    for target_name, place, shape in late:
+        write_copy(writer, target_name, place, shape)
 
 
 def literal(value: Value) -> Any:

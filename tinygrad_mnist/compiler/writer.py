@@ -8,7 +8,7 @@ from typing import Any
 
 from .expressions import EXPRESSIONS
 from .passes.fusion import Call, Step
-from .program import Instruction, Program, Value
+from .program import Instruction, Program, Shape, Value
 
 
 class Unsupported(Exception):
@@ -80,6 +80,20 @@ def as_array(writer: Writer, value: Value) -> str:
     if value not in writer.places:
         writer.line(f"{array_for(writer, value)}[...] = {value.name}")
     return writer.places[value]
+
+
+def write_copy(writer: Writer, target: str, source: str, shape: Shape) -> None:
+    """Copy an array into another of this shape.
+
+    By loops: Numba takes seconds to compile an assignment, for the text of an error it may raise.
+    """
+    depth = writer.depth
+    for d, size in enumerate(shape):
+        writer.line(f"for i{d} in range({size}):")
+        writer.depth += 1
+    index = ", ".join(f"i{d}" for d in range(len(shape))) or "()"
+    writer.line(f"{target}[{index}] = {source}[{index}]")
+    writer.depth = depth
 
 
 def region_of(key: tuple[Any, ...]) -> str:
