@@ -1,5 +1,6 @@
 """The generated source run as plain Python, so that most tests wait for no compiler."""
 
+import importlib
 import math
 import types
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 from tinygrad_mnist.compiler import build, choice, compiled, images, pooling, products
+from tinygrad_mnist.kernels import switch
 
 
 def _as_python(module):
@@ -18,12 +20,18 @@ def _as_python(module):
 
 @pytest.fixture
 def plain(monkeypatch):
-    """Generated functions run as Python; products are BLAS's, for which nothing is compiled."""
+    """Generated functions run as Python; products are BLAS's, for which nothing is compiled.
+
+    Convolutions alone are compiled loops, the same for all programs.
+    """
 
     def load(text):
         names = {"math": math, "np": np}
         names |= {each.__name__.rpartition(".")[2]: _as_python(each)
                   for each in (images, pooling, products)}  # fmt: skip
+        if "image_loops." in text:
+            switch.images.switch()
+            names["image_loops"] = importlib.import_module("tinygrad_mnist.kernels.image_loops")
         exec(text, names)
 
         def step(*arrays):

@@ -5,7 +5,7 @@ import pytest
 import torch as pytorch
 
 import tinygrad_mnist as torch
-from tinygrad_mnist.compiler import images as loops
+from tinygrad_mnist.kernels import image_loops as loops
 
 CASES = [
     # batch, channels, filters, (height, width), kernel, stride, padding
@@ -61,6 +61,9 @@ def test_sums_of_pieces(case):
     columns = stride[1] * (counts[1] + (kernel[1] - 1) // stride[1])
     laid = np.full((channels, rows * columns * batch), np.nan, np.float32)
     loops.lay_out(batch_last(images), laid, *windows)
+    again = np.full_like(laid, np.nan)
+    loops.lay_out_given(images, again, *windows)
+    np.testing.assert_array_equal(again, laid)
     flat = weight.reshape(filters, -1)
     out = np.full((filters, counts[0] * counts[1] * batch), np.nan, np.float32)
     loops.convolve(laid, flat, out, *windows)
@@ -90,6 +93,6 @@ def test_a_compiled_convolution_and_its_gradients(batch, dtype, in_pieces):
     x, w = (torch.from_numpy(a).requires_grad_() for a in (images, weight))
     for _ in range(2):
         found = step(x, w)
-    assert ("images.convolve_input(" in step.source) == in_pieces
+    assert ("image_loops.convolve_input(" in step.source) == in_pieces
     assert ("images.scatter_columns(" in step.source) != in_pieces
     assert_close([each.numpy() for each in found], exact(images, weight, case))

@@ -19,7 +19,7 @@ if "IMAGES" in os.environ:
 assert abs(kernels.log_softmax(np.eye(2))[0, 0] + 0.31326168751822286) < 1e-15
 groups = [group.loops for group in (switch.core, switch.images) if group.loops]
 loops = [loop for group in groups for loop in vars(group).values() if hasattr(loop, "stats")]
-assert len(loops) == (24 if "IMAGES" in os.environ else 16)
+assert len(loops) == (29 if "IMAGES" in os.environ else 16)
 print(sum(sum(loop.stats.cache_hits.values()) for loop in loops))
 print(sum(sum(loop.stats.cache_misses.values()) for loop in loops))
 """
@@ -43,10 +43,10 @@ def cache(tmp_path_factory):
 
 def test_the_first_process_compiles_and_says_so_in_one_line(cache):
     directory, compiled, said = cache
-    assert compiled == 39
+    assert compiled == 44
     assert said == (
         f"tinygrad_mnist: compiling its kernels once (about 5 s); kept in {directory}\n"
-        "tinygrad_mnist: compiling its kernels for images once (about 10 s); "
+        "tinygrad_mnist: compiling its kernels for images once (about 15 s); "
         f"kept in {directory}\n"
     )
 

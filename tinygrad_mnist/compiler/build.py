@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from tinygrad_mnist import kernels
+from tinygrad_mnist.kernels import switch
 from tinygrad_mnist.kernels.switch import cache_directory
 
 from .passes.algebra import simplify
@@ -125,16 +126,23 @@ import numba
 import numpy as np
 
 from tinygrad_mnist.compiler import images, pooling, products
-
+'''
+_IMAGE_LOOPS = "from tinygrad_mnist.kernels import image_loops\n"
+"""Compiled, or loaded, only for programs that call them."""
+_DECORATOR = """
 
 @numba.njit(error_model="numpy", nogil=True, fastmath={"contract", "reassoc"}, cache=True)
-'''
+"""
 
 
 @functools.cache
 def load(text: str) -> Callable[..., int]:
     """The compiled function of a source; the same text is compiled once, on this disk."""
-    path = _written(f"{_HEAD}{text}\n")
+    head = _HEAD
+    if "image_loops." in text:
+        switch.images.switch()
+        head += _IMAGE_LOOPS
+    path = _written(f"{head}{_DECORATOR}{text}\n")
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None
     assert spec.loader is not None
@@ -167,7 +175,7 @@ def _written(text: str) -> Path:
 def _surroundings() -> bytes:
     """What compiled code depends on besides its source: versions, and the loops it calls."""
     package = Path(__file__).parents[1]
-    loops = sorted((package / "kernels" / "loops").glob("*.py"))
+    loops = sorted((package / "kernels").glob("*loops/*.py"))
     digest = hashlib.sha256(sys.version.encode())
     for name in ("numba", "numpy", "llvmlite"):
         digest.update(importlib.metadata.version(name).encode())

@@ -17,10 +17,10 @@ from .writer import (
     write_copy,
 )
 
-_WINDOW_LOOPS = (
-    *("gather_columns", "scatter_columns", "window_sum", "window_spread"),
-    *("lay_out", "convolve", "convolve_input", "convolve_weight"),
-)
+_WINDOW_LOOPS = ("gather_columns", "scatter_columns", "window_sum", "window_spread")
+
+CONVOLUTIONS = ("lay_out", "lay_out_given", "convolve", "convolve_input", "convolve_weight")
+"""Loops of `kernels.image_loops`."""
 
 UPDATES = ("add_product", "sub_product")
 
@@ -43,10 +43,11 @@ def write_call(writer: Writer, i: Instruction) -> None:
         settings = [str(setting) for setting in i.attributes.values()]
         arguments = ", ".join([*images, array_for(writer, i.output), *settings])
         writer.line(f"pooling.{_POOLING[i.op]}({arguments})")
-    elif i.op in _WINDOW_LOOPS:
+    elif i.op in _WINDOW_LOOPS or i.op in CONVOLUTIONS:
         windows = ", ".join(str(i.attributes[name]) for name in _WINDOWS)
         given = ", ".join([_in_rows(writer, value) for value in i.inputs])
-        writer.line(f"images.{i.op}({given}, {array_for(writer, i.output)}, {windows})")
+        module = "image_loops" if i.op in CONVOLUTIONS else "images"
+        writer.line(f"{module}.{i.op}({given}, {array_for(writer, i.output)}, {windows})")
     elif i.op == "mm":
         _write_product(writer, i)
     elif i.op in UPDATES:

@@ -105,7 +105,7 @@ class Loops:
 
 
 core: Final = Loops("loops", "kernels", 5)
-images: Final = Loops("image_loops", "kernels for images", 10, core)
+images: Final = Loops("image_loops", "kernels for images", 15, core)
 
 
 def warm_up() -> bool:

@@ -51,6 +51,7 @@ class _Writer:
         self.twins: dict[Value, Value] = {}
         self.substitutes: dict[Value, Value] = {}
         self.only_twins: set[Value] = set()
+        self.laid: dict[tuple[Any, ...], Value] = {}
         self._writers: dict[str, Callable[[Instruction], bool]] = {
             "conv2d": self._conv2d,
             "conv2d_input": self._conv2d_input,
@@ -116,12 +117,17 @@ class _Writer:
 
     def _laid(self, x: Value, i: Instruction, windows: dict[str, Any]) -> Value:
         """The images laid out: their rows, with as many columns in each phase as windows see."""
-        (down, across), (below, beside) = windows["kernel"], windows["counts"]
-        stride = i.attributes["stride"]
-        rows = (below - 1) * stride[0] + down
-        columns = stride[1] * (beside + (across - 1) // stride[1])
-        shape = (x.shape[1], rows * columns * x.shape[0])
-        return self.do("lay_out", (self.twin(x),), shape, **windows)
+        key = (x, *windows.values())
+        if key not in self.laid:
+            (down, across), (below, beside) = windows["kernel"], windows["counts"]
+            stride = i.attributes["stride"]
+            rows = (below - 1) * stride[0] + down
+            columns = stride[1] * (beside + (across - 1) // stride[1])
+            shape = (x.shape[1], rows * columns * x.shape[0])
+            turned = x in self.twins
+            operation, given = ("lay_out", self.twins[x]) if turned else ("lay_out_given", x)
+            self.laid[key] = self.do(operation, (given,), shape, **windows)
+        return self.laid[key]
 
     def _conv2d(self, i: Instruction) -> bool:
         x, weight = i.inputs

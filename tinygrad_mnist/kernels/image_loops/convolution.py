@@ -64,13 +64,12 @@ def give_row(row: Array, lanes: int, images: Array, c: int, y: int, first: int, 
 
 
 @part_of_loops()
-def lay_out(images: Array, top: int, left: int, rows: int, columns: int, phases: int) -> Array:
-    """(images, channels, height, width) as (channels, rows, phases, columns, images)."""
-    count, channels, height, _ = images.shape
-    laid = np.empty((channels, rows, phases, columns, lanes_for(count)), images.dtype)
+def lay_out_rows(images: Array, top: int, left: int, laid: Array) -> None:
+    """Fill (channels, rows, phases, columns, images) from (images, channels, height, width)."""
+    channels, rows, phases, _, _ = laid.shape
     for c in range(channels):
         for row in range(rows):
-            if row < top or row >= top + height:
+            if row < top or row >= top + images.shape[2]:
                 laid[c, row] = 0
                 continue
             for phase in range(phases):
@@ -78,6 +77,14 @@ def lay_out(images: Array, top: int, left: int, rows: int, columns: int, phases:
                 column = (x + left) // phases
                 laid[c, row, phase, :column] = 0
                 take_row(images, c, row - top, x, phases, laid[c, row, phase, column:])
+
+
+@part_of_loops()
+def lay_out(images: Array, top: int, left: int, rows: int, columns: int, phases: int) -> Array:
+    """Images laid out, with room for a multiple of `LANES` of them."""
+    count, channels = images.shape[:2]
+    laid = np.empty((channels, rows, phases, columns, lanes_for(count)), images.dtype)
+    lay_out_rows(images, top, left, laid)
     return laid
 
 
