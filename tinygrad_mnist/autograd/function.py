@@ -379,22 +379,31 @@ def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
         if not twice:
             return results
         listed = results if isinstance(results, tuple) else (results,)
-        return tuple([None if r is None else _Refusal.apply(r, *gradients) for r in listed])
+        message = (
+            "trying to differentiate twice a function that was marked with @once_differentiable"
+        )
+        return refusing(listed, gradients, message)
 
     return call
 
 
+def refusing(
+    results: Sequence[Tensor | None], sources: Sequence[Tensor], message: str
+) -> tuple[Tensor | None, ...]:
+    """The results, computed from `sources`: differentiating them raises RuntimeError."""
+    return tuple([r if r is None else _Refusal.apply(message, r, *sources) for r in results])
+
+
 class _Refusal(Function):
-    """Passes its first input on, and refuses to be differentiated."""
+    """Passes a result on, and refuses to be differentiated."""
 
     @staticmethod
-    def forward(ctx: Any, result: Any, *gradients: Any) -> Any:
+    def forward(ctx: Any, message: str, result: Any, *sources: Any) -> Any:
         """The result as it is."""
+        ctx.message = message
         return result
 
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> Any:
         """Refuse."""
-        raise RuntimeError(
-            "trying to differentiate twice a function that was marked with @once_differentiable"
-        )
+        raise RuntimeError(ctx.message)

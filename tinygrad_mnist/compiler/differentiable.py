@@ -13,13 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mnist.autograd.function import Function
+from tinygrad_mnist.autograd.function import Function, refusing
 from tinygrad_mnist.record import state, wrap
 
 from .entry import Arguments, Entry
 from .program import Array, Constant, Input, Number, Program, Value
 
 Tensor = Any
+_TWICE = "torch.compile with aot_autograd does not currently support double backward"
 
 
 @dataclass(frozen=True)
@@ -125,24 +126,8 @@ class CompiledFunction(Function):
         for position, gradient in zip(entry.sources, found, strict=True):
             sent[position] = gradient
         if state.grad_enabled:
-            sent = [s if s is None else _OnlyOnce.apply(s, *saved, *gradients) for s in sent]
+            return None, *refusing(sent, (*saved, *gradients), _TWICE)
         return None, *sent
-
-
-class _OnlyOnce(Function):
-    """Passes a gradient on, and refuses to be differentiated."""
-
-    @staticmethod
-    def forward(ctx: Any, gradient: Tensor, *others: Tensor) -> Tensor:
-        """The gradient as it is."""
-        return gradient
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Any:
-        """Refuse, in PyTorch's words."""
-        raise RuntimeError(
-            "torch.compile with aot_autograd does not currently support double backward"
-        )
 
 
 def _saved(value: Value, run: _Run, tensors: Sequence[Tensor]) -> Tensor:
