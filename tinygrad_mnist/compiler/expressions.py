@@ -79,7 +79,7 @@ EXPRESSIONS: dict[str, str] = {
     "reshape": "{0}",
     "rint": "np.rint({0})",
     "sigmoid": "{one} / ({one} + np.exp(-{0}))",
-    "sign": "{type}(np.sign({0}))",
+    "sign": "{one} if {0} > 0 else {type}(-1) if {0} < 0 else {zero}",
     "silu": "{0} / ({one} + np.exp(-{0}))",
     "sin": "np.sin({0})",
     "sinh": "np.sinh({0})",

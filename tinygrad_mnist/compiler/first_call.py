@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tinygrad_mnist.record import TensorBase
+from tinygrad_mnist.record import TensorBase, wrap
 
 from .arguments import at, called, tensors_in
 from .capture import Reached
@@ -169,6 +169,16 @@ def _warn(text: str) -> None:
     warnings.warn(f"compile: {text}", UserWarning, stacklevel=5)
 
 
+def _detached(find: Finder) -> Finder:
+    """Finds what shares a tensor's memory, and needs no gradient."""
+
+    def found(arguments: Arguments) -> Tensor:
+        tensor: TensorBase = find(arguments)
+        return wrap(tensor._array, tensor._counter)
+
+    return found
+
+
 def _template(returned: Any, call: Call, results: list[Value]) -> Any:
     """What was returned, with a `Result` in place of each tensor."""
     if isinstance(returned, TensorBase):
@@ -176,7 +186,10 @@ def _template(returned: Any, call: Call, results: list[Value]) -> Any:
         assert value is not None
         position = call.tracer.position_of(returned._array)
         if position is not None:
-            return Result(value, call.finders[position])
+            find = call.finders[position]
+            own = (find(call.args), *call.stand_ins.values())
+            same = any(returned is each for each in own)
+            return Result(value, find if same else _detached(find))
         results.append(value)
         return Result(value, None, returned._record)
     if isinstance(returned, tuple | list):

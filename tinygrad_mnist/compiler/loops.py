@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .passes.fusion import Loop
 from .program import Instruction, Shape, Value
-from .writer import Writer, array_for, expression, layout, read_one, type_of
+from .writer import Writer, array_for, beginning, expression, layout, read_one, type_of
 
 _MOST = {"amax": (">", "max"), "amin": ("<", "min")}
 
@@ -156,7 +156,7 @@ class LoopWriter:
                 self._write_row_value(i)
         for i in inside:
             if loop.roles[i.output] == "row":
-                start = {"sum": "0", "amax": "-np.inf", "amin": "np.inf"}[i.op]
+                start = beginning(i)
                 writer.line(f"{i.output.name} = {type_of(i.output)}({start})")
         if inside:
             writer.line(f"for j in range({loop.columns}):")
@@ -229,4 +229,6 @@ class LoopWriter:
                 if self.by_rows
                 else (f"{self.views[value]}[{column}]")
             )
-        return f"{value.name}_row[{column}]"
+        if value in self.stage:
+            return f"{value.name}_row[{column}]"
+        return value.name

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from .program import Instruction, Shape, Value, shape_of_region
-from .writer import Unsupported, Writer, array_for, expression, region_of, type_of
+from .writer import Unsupported, Writer, array_for, beginning, expression, region_of, type_of
 
 Index = Sequence[str]
 """How the place of a number is spelled, dimension by dimension."""
@@ -48,10 +48,6 @@ def pointwise(writer: Writer, i: Instruction) -> None:
     writer.line(f"{place}[{_at(index)}] = {text}")
 
 
-_BEGINNINGS = {
-    "sum": "{type}(0)", "prod": "{type}(1)", "any": "False", "all": "True", "count_nonzero": "0",
-    "amax": "{least}", "amin": "{most}",
-}  # fmt: skip
 _STEPS = {
     "sum": "{sofar} + {x}",
     "prod": "{sofar} * {x}",
@@ -68,10 +64,8 @@ def reduction(writer: Writer, i: Instruction) -> None:
     given, out = i.inputs[0], i.output
     dims = i.attributes["dim"]
     kept = [d for d in range(len(given.shape)) if d not in dims]
-    lowest, highest = _limits(given)
     place = array_for(writer, out)
-    start = _BEGINNINGS[i.op].format(type=type_of(out), least=lowest, most=highest)
-    writer.line(f"{place}[...] = {start}")
+    writer.line(f"{place}[...] = {type_of(out)}({beginning(i)})")
     index = _loops(writer, given.shape)
     reached = [index[d] for d in kept]
     if len(out.shape) == len(given.shape):
@@ -79,15 +73,6 @@ def reduction(writer: Writer, i: Instruction) -> None:
     target = f"{place}[{_at(reached)}]"
     step = _STEPS[i.op].format(sofar=target, x=_read(writer, given, index))
     writer.line(f"{target} = {step}")
-
-
-def _limits(value: Value) -> tuple[str, str]:
-    if value.dtype.kind == "f":
-        return "-np.inf", "np.inf"
-    if value.dtype.kind == "b":
-        return "False", "True"
-    limits = np.iinfo(value.dtype)
-    return str(limits.min), str(limits.max)
 
 
 def place_of_extreme(writer: Writer, i: Instruction) -> None:
@@ -162,7 +147,8 @@ def region_filled(writer: Writer, i: Instruction) -> None:
     if i.op == "index_put" and i.attributes["arrays"] is not None:
         _put_at_places(writer, i, f"{place}[{region_of(key)}]")
     elif inside == ():
-        writer.line(f"{place}[{region_of(key)}] = {_read(writer, value, ())}")
+        at = "()" if shape == () else region_of(key)
+        writer.line(f"{place}[{at}] = {_read(writer, value, ())}")
     else:
         writer.line(f"part = {place}[{region_of(key)}]")
         _fill(writer, "part", inside, value)

@@ -139,11 +139,12 @@ def _write_leaving(writer: Writer) -> None:
         if place is None:
             writer.line(f"{target.name}[...] = {value.name}")
             continue
+        if place == target.name:
+            continue
         if any(_reaches(writer, value, other) for other in targets):  # which may be written first
             writer.line(f"{target.name}_row = {place}.copy()")
             place = f"{target.name}_row"
-        if place != target.name:
-            late.append((target.name, place, target.shape))
+        late.append((target.name, place, target.shape))
     for target_name, place, shape in late:
         write_copy(writer, target_name, place, shape)
 

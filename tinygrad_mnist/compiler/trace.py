@@ -270,7 +270,7 @@ class Tracer(observe):
         if isinstance(new, Number):
             new = self._cast(new, array.dtype)
         if region == (Ellipsis,) and arrays is None:
-            if new.shape != array.shape:
+            if new.shape != array.shape or isinstance(new, Number):
                 new = self._emit(_FILL, (new,), {}, array.shape, array.dtype)
             elif new.dtype != array.dtype:
                 new = self._emit("cast", (new,), {"dtype": array.dtype}, array.shape, array.dtype)

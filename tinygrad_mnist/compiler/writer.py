@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from .expressions import EXPRESSIONS
 from .passes.fusion import Call, Step
 from .program import Instruction, Program, Shape, Value
@@ -80,6 +82,20 @@ def as_array(writer: Writer, value: Value) -> str:
     if value not in writer.places:
         writer.line(f"{array_for(writer, value)}[...] = {value.name}")
     return writer.places[value]
+
+
+def beginning(i: Instruction) -> str:
+    """What a reduction starts from, before it has seen a number."""
+    kind = i.inputs[0].dtype
+    if i.op in ("amax", "amin"):
+        sign = "-" if i.op == "amax" else ""
+        if kind.kind == "f":
+            return f"{sign}np.inf"
+        if kind.kind == "b":
+            return str(i.op == "amin")
+        limits = np.iinfo(kind)
+        return str(limits.min if i.op == "amax" else limits.max)
+    return {"all": "True", "any": "False", "prod": "1"}.get(i.op, "0")
 
 
 def write_copy(writer: Writer, target: str, source: str, shape: Shape) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from tinygrad_mnist.compiler.program import Constant, Instruction, Number, Program, Value
@@ -29,6 +31,8 @@ def _folded(instruction: Instruction) -> Value | None:
         return inputs[0]
     if instruction.op in ("clone", "constant_in", "read"):
         return inputs[0]  # values never change: a copy is the same value
+    if instruction.op == "slice" and _takes_all(instruction.attributes["key"]):
+        return inputs[0]
     if instruction.op == "cast" and inputs[0].dtype == output.dtype:
         return inputs[0]
     if instruction.op in _ARRANGING or instruction.op == "neg":
@@ -51,6 +55,10 @@ def _folded(instruction: Instruction) -> Value | None:
             product = output.dtype.type(number) * output.dtype.type(inputs[1].number)
             return Constant(output.shape, output.dtype, array=np.full(output.shape, product))
     return None
+
+
+def _takes_all(key: tuple[Any, ...]) -> bool:
+    return all(part is Ellipsis or part == slice(None) for part in key)
 
 
 def _is_one(value: Value) -> bool:

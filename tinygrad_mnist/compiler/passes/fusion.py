@@ -80,8 +80,12 @@ class Loop:
             if found is None:
                 return False
             operands[value] = found
-        if role == "row" and not _reads_rows(instruction) and "column" in operands.values():
-            return False  # as many rows as columns: one number a row is not one a column
+        if (
+            role == "row"
+            and not _reads_rows(instruction)
+            and not _ROWS.issuperset(operands.values())
+        ):
+            return False  # as many rows as columns, or one column: a row's number is not a column's
         self.roles.update(operands)
         self.instructions.append(instruction)
         if instruction.op == "sum" and role in ("column", "one"):
@@ -133,6 +137,9 @@ class Call:
 
 Step = Loop | Call
 _REDUCTIONS = ("sum", "amax", "amin", "pick", "place")
+
+
+_ROWS: frozenset[Role] = frozenset(("row", "one"))
 
 
 def _reads_rows(instruction: Instruction) -> bool:
