@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import operator
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -29,7 +30,7 @@ def at(path: Path) -> Finder:
     """Finds what lies at `path` in nested arguments."""
     first, *rest = path
     if not rest:
-        return lambda arguments: arguments[first]
+        return operator.itemgetter(first)
     return lambda arguments: functools.reduce(lambda part, n: part[n], path, arguments)
 
 

@@ -86,7 +86,8 @@ class Entry:
         self.owners: set[int] = set()
         """Whose memory is written, by identity, where no argument is."""
         self.others = [] if self.built is None else self.built.source.others
-        self.shapes = [(value.shape, value.dtype) for value in self.traced.results]
+        self.results = tuple(self.traced.results)
+        self.shapes = [(value.shape, value.dtype) for value in self.results]
 
     @property
     def program(self) -> Program:
@@ -137,7 +138,8 @@ class Entry:
         if self.written[0] < self.arguments:
             return None if self._overlap(found) else found
         for array in found[: self.arguments]:
-            if _owner(array) in self.owners:
+            base = array.base
+            if id(array if base is None else base) in self.owners:
                 return None
         return found
 
@@ -219,7 +221,7 @@ class Entry:
             inputs += [drawn[v] if isinstance(v, Draw) else v.array for v in self.others]
         made = [np.empty(shape, dtype) for shape, dtype in self.shapes]
         if self.built.function(*inputs, numbers, *made) < 0:
-            return dict(zip(self.traced.results, made, strict=True))
+            return dict(zip(self.results, made))  # noqa: B905  (of one length, made of each other)
         if generator is not None:
             default_generator.set_state(generator)
         return None
