@@ -58,7 +58,7 @@ class Compiled:
             bound = self._signature.bind(*args, **kwargs)
             bound.apply_defaults()
             args = (*bound.args, Keywords(bound.kwargs)) if bound.kwargs else bound.args
-        if OBSERVERS and threading.get_ident() in OBSERVERS:  # part of a function that is traced itself
+        if OBSERVERS and threading.get_ident() in OBSERVERS:  # part of what is traced itself
             return called(self.function, args)
         key = _key(args)
         try:
