@@ -7,6 +7,7 @@ from typing import Any
 
 from tinygrad_mnist._tensor import ones_like
 from tinygrad_mnist.autograd import no_grad
+from tinygrad_mnist.ops.casting import decides
 from tinygrad_mnist.ops.choosing import where
 from tinygrad_mnist.ops.reduction import read_reduction, reduced
 
@@ -36,8 +37,10 @@ def gaussian_nll_loss(
         if var < 0:
             raise ValueError("var has negative entry/entries")
         var = var * ones_like(input)
-    elif bool((var < 0).any()):
-        raise ValueError("var has negative entry/entries")
+    else:
+        decides()
+        if (var._array < 0).any():
+            raise ValueError("var has negative entry/entries")
     if var.shape != input.shape:
         if input.shape[:-1] == var.shape:
             var = var.unsqueeze(-1)
