@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .passes.fusion import Loop
+from .passes.fusion import Loop, stages_of
 from .program import Instruction, Shape, Value
 from .writer import Writer, array_for, beginning, expression, layout, read_one, type_of
 
@@ -15,21 +15,6 @@ def _extreme(i: Instruction, known: str, given: str) -> str:
     if "nan_is_place" not in i.attributes:
         return f"{function}({known}, {given})"
     return f"{given} if {given} {sign} {known} or {given} != {given} else {known}"
-
-
-def stages_of(loop: Loop) -> tuple[dict[Value, int], int]:
-    """In which pass over a row each value is computed, and how many passes there are.
-
-    A row's sum is known when the pass that sums is over.
-    """
-    stage: dict[Value, int] = {}
-    for i in loop.instructions:
-        here = max([stage.get(v, 0) for v in i.operands], default=0)
-        reduces = i.op in ("sum", "amax", "amin") and loop.roles[i.output] == "row"
-        stage[i.output] = here + 1 if reduces else here
-        if i.op == "pick":
-            stage[i.output] = here + 1
-    return stage, max(stage.values(), default=0) + 1
 
 
 def write_loop(writer: Writer, loop: Loop, position: int) -> None:

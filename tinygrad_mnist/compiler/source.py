@@ -7,9 +7,9 @@ from typing import Any
 
 from .calls import UPDATES, write_call
 from .checks import checks_late, write_checks
-from .loops import stages_of, write_loop
+from .loops import write_loop
 from .passes.buffers import VIEWS, reuse_buffers
-from .passes.fusion import Call, Loop, Step, is_uniform
+from .passes.fusion import Call, Loop, Step, is_uniform, stages_of
 from .program import Constant, Draw, Input, Number, Program, Shape, Value
 from .writer import Writer, type_of, write_copy
 

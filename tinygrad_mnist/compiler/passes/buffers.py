@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tinygrad_mnist.compiler.program import Program, Value
 
-from .fusion import Loop, Step
+from .fusion import Loop, Step, stages_of
 
 VIEWS = ("reshape", "permute", "slice")
 """What gives another view of the same array."""
@@ -21,7 +21,18 @@ def reuse_buffers(program: Program, steps: list[Step]) -> dict[Value, Value]:
         for value in _computed(step):
             if owners.get(value, value) is not value or value.size == 1 or value in kept:
                 continue
-            fitting = next((f for f in free if f[0] < position and _alike(f[1], value)), None)
+            if isinstance(step, Loop) and last_read.get(value, position) == position:
+                continue  # it is never in an array
+            fitting = next(
+                (
+                    (last, old)
+                    for last, old in free
+                    if _alike(old, value)
+                    and last <= position
+                    and (last < position or _in_place(step, old, value, owners))
+                ),
+                None,
+            )
             if fitting is not None:
                 free.remove(fitting)
                 heirs[value] = fitting[1]
@@ -31,6 +42,24 @@ def reuse_buffers(program: Program, steps: list[Step]) -> dict[Value, Value]:
 
 def _alike(a: Value, b: Value) -> bool:
     return a.dtype == b.dtype and a.size == b.size
+
+
+def _in_place(step: Step, old: Value, new: Value, owners: dict[Value, Value]) -> bool:
+    """Whether a loop that reads `old` for the last time may write `new` where that lies.
+
+    So it is where each number of the one is read before the number of the other is written.
+    """
+    if not isinstance(step, Loop) or {step.roles.get(old), step.roles.get(new)} != {"full"}:
+        return False
+    stages, _ = stages_of(step)
+    seen = False
+    for i in step.instructions:
+        reads = [v for v in i.operands if owners.get(v, v) is old]
+        late = seen or stages[i.output] > stages[new]
+        if i.output is old or (reads and (late or any(v is not old for v in reads))):
+            return False
+        seen = seen or i.output is new
+    return True
 
 
 def _computed(step: Step) -> list[Value]:

@@ -201,3 +201,18 @@ def is_uniform(value: Value) -> bool:
     if not isinstance(value, Constant) or not value.size:
         return False
     return bool((value.array == value.array.flat[0]).all())
+
+
+def stages_of(loop: Loop) -> tuple[dict[Value, int], int]:
+    """In which pass over a row each value is computed, and how many passes there are.
+
+    A row's sum is known when the pass that sums is over.
+    """
+    stage: dict[Value, int] = {}
+    for i in loop.instructions:
+        here = max([stage.get(v, 0) for v in i.operands], default=0)
+        reduces = i.op in ("sum", "amax", "amin") and loop.roles[i.output] == "row"
+        stage[i.output] = here + 1 if reduces else here
+        if i.op == "pick":
+            stage[i.output] = here + 1
+    return stage, max(stage.values(), default=0) + 1
