@@ -18,7 +18,16 @@ import numpy as np
 import torch
 
 from tinygrad_mnist import kernels
-from tinygrad_mnist.kernels import losses, products, reductions, softmax, updates
+from tinygrad_mnist.kernels import (
+    activations,
+    convolution,
+    losses,
+    pooling,
+    products,
+    reductions,
+    softmax,
+    updates,
+)
 
 aten = torch.ops.aten
 
@@ -116,6 +125,86 @@ def updates_of(dtype: type) -> Iterator[Contest]:
         )
 
 
+def images_of(batch: int) -> Iterator[Contest]:
+    """The convolutions of the tutorial's network, and what lies between them, in float32."""
+    for channels, filters, size in ((1, 16, 28), (16, 16, 14), (16, 10, 7)):
+        yield from convolutions_of(batch, channels, filters, size)
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((batch, 16, 14, 14)).astype(np.float32)
+    grad = rng.standard_normal(x.shape).astype(np.float32)
+    small = np.ascontiguousarray(x[:, :10, :4, :4])
+    tx, tgrad, tsmall = map(torch.from_numpy, (x, grad, small))
+    borders = ((0, 0), (0, 0))
+    window = (4, 4), (4, 4), borders, (1, 1)
+    halves = (2, 2), (2, 2), borders, (1, 1), (7, 7)
+    yield Contest(
+        "relu",
+        lambda: kernels.relu(x),
+        lambda: activations.relu_numpy(x),
+        lambda: torch.relu(tx),
+    )
+    yield Contest(
+        "relu_backward",
+        lambda: kernels.relu_backward(grad, x),
+        lambda: activations.relu_backward_numpy(grad, x),
+        lambda: aten.threshold_backward(tgrad, tx, 0),
+    )
+    yield Contest(
+        "sum_channels",
+        lambda: kernels.sum_channels(x),
+        lambda: reductions.sum_channels_numpy(x),
+        lambda: tx.sum((0, 2, 3)),
+    )
+    yield Contest(
+        "window_sum 4x4",
+        lambda: kernels.window_sum(small, *window),
+        lambda: pooling.window_sum_numpy(small, *window),
+        lambda: torch.nn.functional.avg_pool2d(tsmall, 4),
+    )
+    yield Contest(
+        "place_of_max 2x2",
+        lambda: kernels.place_of_max(x, *halves),
+        lambda: pooling.place_of_max_numpy(x, *halves),
+        lambda: torch.nn.functional.max_pool2d(tx, 2, return_indices=True),
+    )
+
+
+def convolutions_of(batch: int, channels: int, filters: int, size: int) -> Iterator[Contest]:
+    """A convolution, 3×3, stride 2, padding 1, and its derivatives."""
+    rng = np.random.default_rng(0)
+    half = (size + 1) // 2
+    shapes = (batch, channels, size, size), (filters, channels, 3, 3), (batch, filters, half, half)
+    x, weight, grad = (rng.standard_normal(shape).astype(np.float32) for shape in shapes)
+    tensors = [torch.from_numpy(each) for each in (grad, x, weight)]
+    geometry = (2, 2), ((1, 1), (1, 1)), (1, 1), 1
+    named = dict(zip(("stride", "padding", "dilation", "groups"), geometry, strict=True))
+    what = f"{channels}-{filters}"
+
+    def backward(*wanted: bool) -> object:
+        return aten.convolution_backward(
+            *tensors, None, [2, 2], [1, 1], [1, 1], False, [0, 0], 1, wanted
+        )
+
+    yield Contest(
+        f"conv2d {what}",
+        lambda: kernels.conv2d(x, weight, **named),
+        lambda: convolution.conv2d_numpy(x, weight, (3, 3), (half, half), *geometry),
+        lambda: torch.conv2d(tensors[1], tensors[2], None, 2, 1),
+    )
+    yield Contest(
+        f"conv2d_weight {what}",
+        lambda: kernels.conv2d_weight(grad, x, kernel=(3, 3), **named),
+        lambda: convolution.conv2d_weight_numpy(grad, x, (3, 3), *geometry),
+        lambda: backward(False, True, False),
+    )
+    yield Contest(
+        f"conv2d_input {what}",
+        lambda: kernels.conv2d_input(grad, weight, sizes=(size, size), **named),
+        lambda: convolution.conv2d_input_numpy(grad, weight, (size, size), *geometry),
+        lambda: backward(True, False, False),
+    )
+
+
 def medians(contest: Contest, seconds: float) -> list[float]:
     """The median of each way, in microseconds, over rounds of all three."""
     ways = contest[1:]
@@ -142,7 +231,9 @@ def main() -> None:
         for batch in arguments.batch:
             print(f"\n{dtype.__name__}, batch {batch}, µs")
             print(f"{'':22}{'kernel':>9}{'NumPy':>9}{'PyTorch':>9}")
-            contests = (*products_of(batch, dtype), *rows_of(batch, dtype), *updates_of(dtype))
+            contests = [*products_of(batch, dtype), *rows_of(batch, dtype), *updates_of(dtype)]
+            if dtype is np.float32:
+                contests += images_of(batch)
             for contest in contests:
                 figures = medians(contest, arguments.seconds)
                 print(f"{contest.name:22}" + "".join(f"{figure:9.1f}" for figure in figures))

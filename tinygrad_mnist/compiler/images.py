@@ -78,42 +78,47 @@ def scatter_columns(
 
 
 @_part
-def window_sum(
-    x: Array, out: Array, sizes: Sizes, kernel: Pair, stride: Pair, start: Pair, counts: Pair
-) -> None:
-    """out = Σ of x under each window."""
+def _add(given: Array, target: Array) -> None:
+    for n in range(len(given)):
+        target[n] += given[n]
+
+
+@_part
+def _add_under_windows(
+    windows: Array, images: Array, spread: bool, sizes: Sizes, kernel: Pair, stride: Pair,
+    start: Pair, counts: Pair,
+) -> None:  # fmt: skip
+    """Add to each window the numbers of images under it; or `spread` its number over them."""
     channels, height, width, batch = sizes
-    out[:] = 0
     for c in range(channels):
         for y in range(counts[0]):
             for z in range(counts[1]):
-                target = _piece(out[c], y * counts[1] + z, batch)
+                window = _piece(windows[c], y * counts[1] + z, batch)
                 for i in range(max(0, start[0] - y * stride[0]), kernel[0]):
                     down = y * stride[0] + i - start[0]
                     for j in range(max(0, start[1] - z * stride[1]), kernel[1]):
                         across = z * stride[1] + j - start[1]
                         if down < height and across < width:
-                            given = _piece(x[c], down * width + across, batch)
-                            for n in range(batch):
-                                target[n] += given[n]
+                            place = _piece(images[c], down * width + across, batch)
+                            if spread:
+                                _add(window, place)
+                            else:
+                                _add(place, window)
+
+
+@_part
+def window_sum(
+    x: Array, out: Array, sizes: Sizes, kernel: Pair, stride: Pair, start: Pair, counts: Pair
+) -> None:
+    """out = Σ of x under each window."""
+    out[:] = 0
+    _add_under_windows(out, x, False, sizes, kernel, stride, start, counts)
 
 
 @_part
 def window_spread(
     grad: Array, out: Array, sizes: Sizes, kernel: Pair, stride: Pair, start: Pair, counts: Pair
 ) -> None:
-    """Add each number of `grad` to all the numbers under its window."""
-    channels, height, width, batch = sizes
+    """out = Σ of the numbers of `grad` whose window each number is under."""
     out[:] = 0
-    for c in range(channels):
-        for y in range(counts[0]):
-            for z in range(counts[1]):
-                given = _piece(grad[c], y * counts[1] + z, batch)
-                for i in range(max(0, start[0] - y * stride[0]), kernel[0]):
-                    down = y * stride[0] + i - start[0]
-                    for j in range(max(0, start[1] - z * stride[1]), kernel[1]):
-                        across = z * stride[1] + j - start[1]
-                        if down < height and across < width:
-                            target = _piece(out[c], down * width + across, batch)
-                            for n in range(batch):
-                                target[n] += given[n]
+    _add_under_windows(grad, out, True, sizes, kernel, stride, start, counts)
