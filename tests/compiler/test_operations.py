@@ -80,6 +80,7 @@ CASES = {
         (lambda w, x: x @ w, (3, 4), (3,)),
         (lambda w, x: w @ x, (4,), (4,)),
         (torch.outer, (4,), (3,)),
+        (lambda w, n: w * (n @ n.T).sum() + n[0] @ n.T.int().long(), (3, 3), places(9, 3, 4)),
         (lambda w, x: torch.einsum("bhqd,bhkd->bhqk", w, x), (2, 2, 3, 4), (2, 2, 5, 4)),
         (lambda w, x: torch.einsum("ij,bj->bi", w, x), (3, 4), (2, 4)),
         (lambda w, x: F.linear(x, w, w[:, 0]), (5, 4), (2, 3, 4)),
@@ -246,7 +247,7 @@ def test_some_operations_in_one_program_compiled_by_numba():
 REPLAYED = {
     "argsort": lambda x: x.sort(1).values,
     "conv2d": lambda x: F.conv2d(x[None, None].repeat(1, 2, 1, 1), x[:2, None, :2, None], groups=2),
-    "mm": lambda x: x.long() @ x.long().T,
+    "bmm": lambda x: x[None].long() @ x[None].long(),
     "logcumsumexp": lambda x: x.logcumsumexp(0),
     "slice, which gives no numbers,": lambda x: x[:0].sum(1),
 }

@@ -48,7 +48,7 @@ def write_call(writer: Writer, i: Instruction) -> None:
         given = ", ".join([_in_rows(writer, value) for value in i.inputs])
         module = "image_loops" if i.op in CONVOLUTIONS else "images"
         writer.line(f"{module}.{i.op}({given}, {array_for(writer, i.output)}, {windows})")
-    elif i.op == "mm":
+    elif i.op == "mm" and i.output.dtype.kind == "f":
         _write_product(writer, i)
     elif i.op in UPDATES:
         _write_update(writer, i)
@@ -79,8 +79,6 @@ def _write_view(writer: Writer, i: Instruction) -> None:
 
 
 def _write_product(writer: Writer, i: Instruction) -> None:
-    if len(i.output.shape) != 2 or i.output.dtype.kind != "f":
-        raise Unsupported(i.op)
     a, b = (_operand(writer, value) for value in i.inputs)
     place = array_for(writer, i.output)
     writer.line(f"products.{_product(writer, i.inputs[0], i.inputs[1])}({a}, {b}, {place})")

@@ -154,6 +154,20 @@ def region_filled(writer: Writer, i: Instruction) -> None:
         _fill(writer, "part", inside, value)
 
 
+def product(writer: Writer, i: Instruction) -> None:
+    """A product of two matrices of whole numbers, which BLAS does not know."""
+    (rows, depth), columns = i.inputs[0].shape, i.output.shape[1]
+    place = array_for(writer, i.output)
+    _loops(writer, (rows, columns))
+    a, b = (
+        _read(writer, v, at) for v, at in zip(i.inputs, (("i0", "k"), ("k", "i1")), strict=True)
+    )
+    writer.line(f"sofar = {type_of(i.output)}(0)")
+    writer.line(f"for k in range({depth}):")
+    writer.line(f"    sofar += {a} * {b}")
+    writer.line(f"{place}[i0, i1] = sofar")
+
+
 def diagonal(writer: Writer, i: Instruction) -> None:
     """The numbers along a diagonal of a matrix, or zeros with numbers along it."""
     a, given, out = i.attributes, i.inputs[0].shape, i.output.shape
@@ -260,6 +274,7 @@ NESTS: dict[str, Callable[[Writer, Instruction], None]] = {
     "index": taken,
     "index_backward": given_back,
     "index_put": region_filled,
+    "mm": product,
     "scatter_add": scattered,
     "slice_backward": region_filled,
 }

@@ -337,8 +337,7 @@ def _bounds_alike(instruction: Instruction) -> bool:
 
 
 def _multiplies_batches(instruction: Instruction) -> bool:
-    floating = instruction.output.dtype.kind == "f"
-    return floating and any(len(value.shape) != 2 for value in instruction.inputs)
+    return any(len(value.shape) != 2 for value in instruction.inputs)
 
 
 def _divides_safely(instruction: Instruction) -> bool:
