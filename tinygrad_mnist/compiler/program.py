@@ -193,8 +193,8 @@ def _call(i: Instruction) -> str:
 
 
 _RESERVED = {
-    "abs", "found", "i", "image_loops", "images", "index", "j", "k", "math", "max", "min", "n", "np",
-    "numba", "numbers", "part", "pooling", "products", "range", "sofar", "step",
+    "abs", "found", "i", "image_loops", "images", "index", "j", "k", "math", "max", "min", "n",
+    "np", "numba", "numbers", "part", "pooling", "products", "range", "sofar", "step",
 }  # fmt: skip
 """What the source calls by these names."""
 _LIKE_OURS = re.compile(r"(i|out)\d+|.*_(all|b|c|l|row|sum)")
