@@ -6,6 +6,7 @@ import functools
 import itertools
 import json
 import os
+import statistics
 import tempfile
 import time
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ _LONG = 32
 """Two registers of float32, the least that a loop takes from a row at once."""
 _MOST_PRODUCTS = 1 << 26
 """Larger ones are BLAS's without measuring, which would take long."""
-_ROUNDS = 15
+_ROUNDS = 25
 _CALLS = 5
 _COLD_BYTES = 16 << 20
 """More than the caches of a core hold: what was read so many bytes ago must be fetched again."""
@@ -102,7 +103,7 @@ class Product:
                 for first in itertools.islice(firsts, _CALLS):
                     getattr(products, name)(first, *rest)
                 seconds[name].append(time.perf_counter() - begin)
-        return min(names, key=lambda name: min(seconds[name][1:]))
+        return min(names, key=lambda name: statistics.median(seconds[name][1:]))
 
 
 def _file() -> Path:
