@@ -36,13 +36,13 @@ def few_columns(a: Array, b: Array, out: Array) -> None:
 @_part
 def few_columns_turned(a: Array, b: Array, out: Array) -> None:
     """out = a @ b, a in columns, b of few columns."""
-    blocks.few_columns_of_transposed(a.T, b, out)
+    blocks.few_columns_of_transposed(np.ascontiguousarray(a.T), b, out)
 
 
 @_part
 def dots(a: Array, b: Array, out: Array) -> None:
     """out = a @ b, b in columns: rows of `a` times columns of `b`, each in one piece."""
-    blocks.times_transposed(a, b.T, out)
+    blocks.times_transposed(a, np.ascontiguousarray(b.T), out)
 
 
 @_part
@@ -54,7 +54,7 @@ def outer(a: Array, b: Array, out: Array) -> None:
 @_part
 def add_few_columns_turned(a: Array, b: Array, out: Array, scale: Any) -> None:
     """out += scale · a @ b, a in columns, b of few columns."""
-    blocks.add_few_columns_of_transposed(a.T, b, out, scale)
+    blocks.add_few_columns_of_transposed(np.ascontiguousarray(a.T), b, out, scale)
 
 
 @_part
