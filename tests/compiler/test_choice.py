@@ -1,6 +1,7 @@
 """How a product is computed is measured as it will be met."""
 
 import dataclasses
+import time
 
 import numpy as np
 
@@ -37,3 +38,24 @@ def test_what_is_known_is_told_apart(monkeypatch):
     assert dataclasses.replace(product, new=True).best() == "few_columns"
     assert dataclasses.replace(product, added=True).best() == "add_blas"
     assert len(known) == 2
+
+
+def test_several_threads_of_blas_must_be_worth_it(monkeypatch):
+    def lasting(seconds):
+        def multiply(a, b, out):
+            end = time.perf_counter() + seconds
+            while time.perf_counter() < end:
+                pass
+
+        return multiply
+
+    product = choice.Product(False, False, 16, 64, 10, np.dtype(np.float32))
+    monkeypatch.setattr(products, "few_columns", lasting(5e-4))
+    for blas, threads, wanted in (
+        (4e-4, 1, "blas"),
+        (4e-4, 2, "few_columns"),
+        (2e-4, 2, "blas"),
+    ):
+        monkeypatch.setattr(products, "blas", lasting(blas))
+        monkeypatch.setattr(choice, "get_num_threads", lambda threads=threads: threads)
+        assert product._measured(["blas", "few_columns"]) == wanted

@@ -25,6 +25,11 @@ _MOST_PRODUCTS = 1 << 26
 """Larger ones are BLAS's without measuring, which would take long."""
 _ROUNDS = 25
 _CALLS = 5
+_WORTH = 1.5
+"""How much faster BLAS must be for it to take more threads than the one that asks: they wait for
+each other where something else runs, and a few percent are not worth a second core."""
+_PAUSE = 1e-4
+"""Seconds."""
 _COLD_BYTES = 16 << 20
 """More than the caches of a core hold: what was read so many bytes ago must be fetched again."""
 
@@ -99,11 +104,22 @@ class Product:
         seconds: dict[str, list[float]] = {name: [] for name in names}
         for _ in range(_ROUNDS + 1):
             for name in names:
-                begin = time.perf_counter()
                 for first in itertools.islice(firsts, _CALLS):
+                    _pause()
+                    begin = time.perf_counter()
                     getattr(products, name)(first, *rest)
-                seconds[name].append(time.perf_counter() - begin)
-        return min(names, key=lambda name: statistics.median(seconds[name][1:]))
+                    seconds[name].append(time.perf_counter() - begin)
+        costs = {name: statistics.median(seconds[name][_CALLS:]) for name in names}
+        if get_num_threads() > 1:
+            costs[names[0]] *= _WORTH
+        return min(names, key=costs.__getitem__)
+
+
+def _pause() -> None:
+    """Do something else, as a step does between products: threads of BLAS may fall asleep."""
+    end = time.perf_counter() + _PAUSE
+    while time.perf_counter() < end:
+        pass
 
 
 def _file() -> Path:
