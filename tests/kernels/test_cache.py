@@ -45,7 +45,7 @@ def test_the_first_process_compiles_and_says_so_in_one_line(cache):
     directory, compiled, said = cache
     assert compiled == 44
     assert said == (
-        f"tinygrad_mnist: compiling its kernels once (about 5 s); kept in {directory}\n"
+        f"tinygrad_mnist: compiling its kernels once (about 10 s); kept in {directory}\n"
         "tinygrad_mnist: compiling its kernels for images once (about 15 s); "
         f"kept in {directory}\n"
     )
@@ -87,7 +87,7 @@ def test_a_folder_that_cannot_be_written_still_works(tmp_path):
     (loaded, _), said = warm_up(directory, NUMBA_CACHE_LOCATOR_CLASSES="UserProvidedCacheLocator")
     assert loaded == 0
     assert said == (
-        f"tinygrad_mnist: compiling its kernels once (about 5 s); {directory} is not writable\n"
+        f"tinygrad_mnist: compiling its kernels once (about 10 s); {directory} is not writable\n"
     )
 
 

@@ -104,7 +104,7 @@ class Loops:
             _say(f"goes on with NumPy alone, as Numba fails here: {error}")
 
 
-core: Final = Loops("loops", "kernels", 5)
+core: Final = Loops("loops", "kernels", 10)
 images: Final = Loops("image_loops", "kernels for images", 15, core)
 
 
