@@ -6,27 +6,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.kernels.twins import TWINS, computed_by, laid_out
+from tests.kernels.twins import TWINS, Calls, computed_by, laid_out
 from tinygrad_mnist import kernels
 from tinygrad_mnist.kernels import convolution, switch
 
 LOOPS = ("conv2d", "conv2d_input", "conv2d_weight")
-
-
-class Calls:
-    """The loops, noting which of the convolutions is called."""
-
-    def __init__(self, loops):
-        self.names = []
-        for name in LOOPS:
-            setattr(self, name, self.noting(name, getattr(loops, name)))
-
-    def noting(self, name, function):
-        def call(*arguments):
-            function(*arguments)
-            self.names.append(name)
-
-        return call
 
 
 @st.composite
@@ -84,7 +68,7 @@ def test_both_twins_compute_pytorchs_convolution_and_its_gradients(given, twin):
     images, weight, geometry = given
     out, grad, grad_images, grad_weight = exact(images, weight, geometry)
     with computed_by(twin), pytest.MonkeyPatch.context() as patch:
-        calls = Calls(switch.images.loops) if twin == "numba" else None
+        calls = Calls(switch.images.loops, LOOPS) if twin == "numba" else None
         patch.setattr(switch.images, "loops", calls)
         found = computed(images, weight, grad, geometry)
     if calls is not None and images.dtype == np.float32:

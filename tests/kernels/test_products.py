@@ -6,34 +6,17 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.kernels.twins import TWINS, computed_by, laid_out
+from tests.kernels.twins import TWINS, Calls, computed_by, laid_out
 from tinygrad_mnist import kernels
 from tinygrad_mnist.kernels import products, switch
 
 LOOPS = ("few_columns", "few_columns_of_transposed", "times_transposed", "of_transposed")
 
 
-class Calls:
-    """The loops, noting which of the products is called."""
-
-    def __init__(self, loops):
-        self.names = []
-        for name in LOOPS:
-            setattr(self, name, self.noting(name, getattr(loops, name)))
-
-    def noting(self, name, function):
-        def call(*arguments):
-            result = function(*arguments)
-            self.names.append(name)
-            return result
-
-        return call
-
-
 def loops_used(a, b):
     """Compute a @ b, check it, and name the loops that did it."""
     with computed_by("numba"), pytest.MonkeyPatch.context() as patch:
-        calls = Calls(switch.core.loops)
+        calls = Calls(switch.core.loops, LOOPS)
         patch.setattr(switch.core, "loops", calls)
         product = kernels.matmul(a, b)
     exact = a.astype(np.float64) @ b.astype(np.float64)

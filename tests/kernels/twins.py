@@ -1,7 +1,8 @@
 """What the kernel tests share: computing with one twin or the other, arrays, distances in ulp."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -38,6 +39,23 @@ def ulps(ours: np.ndarray, theirs: np.ndarray) -> float:
     if not (np.isfinite(ours).all() and np.isfinite(theirs).all()):
         return float("inf")
     return float((np.abs(ours - theirs) / np.spacing(np.abs(theirs))).max())
+
+
+class Calls:
+    """Loops, noting which of those named is called."""
+
+    def __init__(self, loops: ModuleType, names: tuple[str, ...]) -> None:
+        self.names: list[str] = []
+        for name in names:
+            setattr(self, name, self.noting(name, getattr(loops, name)))
+
+    def noting(self, name: str, function: Callable[..., object]) -> Callable[..., object]:
+        def call(*arguments: object) -> object:
+            result = function(*arguments)
+            self.names.append(name)
+            return result
+
+        return call
 
 
 def laid_out(array: np.ndarray, layout: str) -> np.ndarray:

@@ -48,12 +48,12 @@ def cut(
     behind = [i for i in whole.instructions if i.output in late]
     read = dict.fromkeys([v for i in behind for v in i.operands] + wanted)
     saved = [v for v in read if v not in late and not isinstance(v, Number | Constant)]
-    inputs: dict[Value, Value] = {}
+    inputs: dict[Value, Input] = {}
     for position, value in enumerate([*saved, *gradients]):
         name = value.name or f"saved{position}"
         inputs[value] = Input(value.shape, value.dtype, name, position=position)
     given = list(inputs.values())
-    backward = Program(given, behind, wanted, []).replaced(inputs)  # type: ignore[arg-type]
+    backward = Program(given, behind, wanted, []).replaced(inputs)
     kept = [v for v in saved if not isinstance(v, Input)]
     first = whole.inputs[: len(whole.inputs) - len(gradients)]
     forward = Program(first, ahead, list(dict.fromkeys([*results, *kept])), whole.writes)

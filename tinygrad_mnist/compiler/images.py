@@ -11,21 +11,14 @@ from typing import Any
 import numba
 import numpy as np
 
+from tinygrad_mnist.kernels.loops.pieces import piece
+
 Array = np.ndarray[Any, Any]
 Pair = tuple[int, int]
 Sizes = tuple[int, int, int, int]
 """Channels, height, width, batch."""
 
 _part = numba.njit(error_model="numpy", fastmath={"contract", "reassoc"})
-
-
-@_part
-def _piece(row: Array, place: int, batch: int) -> Array:
-    """The numbers at one place, of all images.
-
-    An index into it counts from 0, which LLVM must see to handle several numbers at once.
-    """
-    return row[place * batch : (place + 1) * batch]
 
 
 @_part
@@ -42,9 +35,9 @@ def gather_columns(
                     down = y * stride[0] + i - start[0]
                     for z in range(counts[1]):
                         across = z * stride[1] + j - start[1]
-                        target = _piece(row, y * counts[1] + z, batch)
+                        target = piece(row, y * counts[1] + z, batch)
                         if 0 <= down < height and 0 <= across < width:
-                            given = _piece(x[c], down * width + across, batch)
+                            given = piece(x[c], down * width + across, batch)
                             for n in range(batch):
                                 target[n] = given[n]
                         else:
@@ -71,8 +64,8 @@ def scatter_columns(
                         across = z * stride[1] + j - start[1]
                         if across < 0 or across >= width:
                             continue
-                        given = _piece(row, y * counts[1] + z, batch)
-                        target = _piece(out[c], down * width + across, batch)
+                        given = piece(row, y * counts[1] + z, batch)
+                        target = piece(out[c], down * width + across, batch)
                         for n in range(batch):
                             target[n] += given[n]
 
@@ -93,13 +86,13 @@ def _add_under_windows(
     for c in range(channels):
         for y in range(counts[0]):
             for z in range(counts[1]):
-                window = _piece(windows[c], y * counts[1] + z, batch)
+                window = piece(windows[c], y * counts[1] + z, batch)
                 for i in range(max(0, start[0] - y * stride[0]), kernel[0]):
                     down = y * stride[0] + i - start[0]
                     for j in range(max(0, start[1] - z * stride[1]), kernel[1]):
                         across = z * stride[1] + j - start[1]
                         if down < height and across < width:
-                            place = _piece(images[c], down * width + across, batch)
+                            place = piece(images[c], down * width + across, batch)
                             if spread:
                                 _add(window, place)
                             else:

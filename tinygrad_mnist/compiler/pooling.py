@@ -9,7 +9,9 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from .images import Array, Pair, Sizes, _piece
+from tinygrad_mnist.kernels.loops.pieces import piece
+
+from .images import Array, Pair, Sizes
 
 _part = numba.njit(error_model="numpy", fastmath={"contract", "reassoc"})
 
@@ -52,16 +54,16 @@ def place_of_max(
             first = _first_inside(top, dilation[0], height) * width
             for z in range(counts[1]):
                 left = z * stride[1] - start[1]
-                places = _piece(out[c], y * counts[1] + z, batch)
+                places = piece(out[c], y * counts[1] + z, batch)
                 place = first + _first_inside(left, dilation[1], width)
-                _first_places(best, places, _piece(x[c], place, batch), place)
+                _first_places(best, places, piece(x[c], place, batch), place)
                 for i in range(kernel[0]):
                     down = top + i * dilation[0]
                     for j in range(kernel[1]):
                         across = left + j * dilation[1]
                         if 0 <= down < height and 0 <= across < width:
                             place = down * width + across
-                            _compare(best, places, _piece(x[c], place, batch), place)
+                            _compare(best, places, piece(x[c], place, batch), place)
 
 
 @_part
@@ -74,13 +76,13 @@ def place_of_part_max(x: Array, out: Array, sizes: Sizes, counts: Pair) -> None:
             top, bottom = y * height // counts[0], -(-(y + 1) * height // counts[0])
             for z in range(counts[1]):
                 left, right = z * width // counts[1], -(-(z + 1) * width // counts[1])
-                places = _piece(out[c], y * counts[1] + z, batch)
+                places = piece(out[c], y * counts[1] + z, batch)
                 place = top * width + left
-                _first_places(best, places, _piece(x[c], place, batch), place)
+                _first_places(best, places, piece(x[c], place, batch), place)
                 for down in range(top, bottom):
                     for across in range(left, right):
                         place = down * width + across
-                        _compare(best, places, _piece(x[c], place, batch), place)
+                        _compare(best, places, piece(x[c], place, batch), place)
 
 
 @_part
@@ -88,7 +90,7 @@ def pick(x: Array, places: Array, out: Array, batch: int) -> None:
     """out = the numbers of x at the places."""
     for c in range(out.shape[0]):
         for k in range(out.shape[1] // batch):
-            target, found = _piece(out[c], k, batch), _piece(places[c], k, batch)
+            target, found = piece(out[c], k, batch), piece(places[c], k, batch)
             for n in range(batch):
                 target[n] = x[c, found[n] * batch + n]
 
@@ -99,6 +101,6 @@ def put_back(grad: Array, places: Array, out: Array, batch: int) -> None:
     out[:] = 0
     for c in range(grad.shape[0]):
         for k in range(grad.shape[1] // batch):
-            given, found = _piece(grad[c], k, batch), _piece(places[c], k, batch)
+            given, found = piece(grad[c], k, batch), piece(places[c], k, batch)
             for n in range(batch):
                 out[c, found[n] * batch + n] += given[n]

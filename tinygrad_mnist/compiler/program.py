@@ -5,7 +5,7 @@ from __future__ import annotations
 import keyword
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -121,7 +121,7 @@ class Program:
         """The same program with other instructions between what comes and what goes."""
         return Program(self.inputs, instructions, self.results, self.writes)
 
-    def replaced(self, substitutes: dict[Value, Value]) -> Program:
+    def replaced(self, substitutes: Mapping[Value, Value]) -> Program:
         """The program reading, for each value in `substitutes`, the other one."""
 
         def put(part: Any) -> Any:
@@ -177,9 +177,10 @@ class Program:
         return [f"{v.name:<{width}}{_kind(v):<20}{text}".rstrip() for v, text in rows]
 
 
-def shape_of_region(shape: Shape, region: tuple[object, ...]) -> Shape:
+def shape_of_region(shape: Shape, region: tuple[Any, ...]) -> Shape:
     """The shape of x[region], where the region holds integers and slices."""
-    return np.broadcast_to(False, shape)[region].shape  # type: ignore[index]
+    kept: Shape = np.broadcast_to(False, shape)[region].shape
+    return kept
 
 
 def _kind(value: Value) -> str:

@@ -16,7 +16,8 @@ def _uniform(value: Value) -> float | None:
     if isinstance(value, Constant) and value.size:
         first = value.array.flat[0]
         if np.all(value.array == first):
-            return first.item()  # type: ignore[no-any-return]
+            number: float = first.item()
+            return number
     return None
 
 

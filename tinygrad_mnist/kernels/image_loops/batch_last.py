@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..loops.compile import loop, part_of_loops
-from ..loops.pieces import as_weights, sums_of_products, weighted_sums, whole_blocks
+from ..loops.pieces import as_weights, piece, sums_of_products, weighted_sums, whole_blocks
 from ..loops.windows import filters_of_phase, places_in_window, reach, rows_and_columns
 from .convolution import lay_out_rows
 
@@ -19,12 +19,6 @@ Sizes = tuple[int, int, int, int]
 
 _GEOMETRY = ", ".join(["UniTuple(int64, 4)", *["UniTuple(int64, 2)"] * 4])
 _LAID = f"const float32[:, ::1], const float32[:, ::1], float32[:, ::1], {_GEOMETRY}"
-
-
-@part_of_loops()
-def piece(row: Array, place: int, batch: int) -> Array:
-    """The numbers at one place, of all images."""
-    return row[place * batch : (place + 1) * batch]
 
 
 @part_of_loops()

@@ -18,6 +18,15 @@ Four = tuple[Any, Any, Any, Any]
 _part = part_of_loops(fastmath={"contract"})
 
 
+@part_of_loops()
+def piece(row: Array, place: int, batch: int) -> Array:
+    """The numbers at one place, of all images of a batch that lies last.
+
+    An index into it counts from 0, which LLVM must see to handle several numbers at once.
+    """
+    return row[place * batch : (place + 1) * batch]
+
+
 @_part
 def whole_blocks(count: int) -> int:
     """The count rounded up to a multiple of eight: room for the last block of `weighted_sums`."""

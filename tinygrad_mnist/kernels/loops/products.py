@@ -87,11 +87,12 @@ def dots(a: Array, b: Array, out: Array) -> None:
             for k in range(0, whole, LANES):
                 if begin < 10:
                     prefetch(a, ahead, k)
+                    if ROWS == 4:
+                        prefetch(a, ahead + 1, k)
                 y = down(b, j, k)
                 s = added(s, load(a, i, k), y)
                 t = added(t, load(a, i + 1, k), y)
                 if ROWS == 4:
-                    prefetch(a, ahead + 1, k)
                     u = added(u, load(a, i + 2, k), y)
                     v = added(v, load(a, i + 3, k), y)
             put_sums(out, i, j, s[0], t[0], u[0], v[0])
