@@ -22,9 +22,10 @@ import torch
 
 import tinygrad_mnist
 from reference import logistic as theirs
-from tinygrad_mnist import kernels, train
-from tinygrad_mnist import logistic as ours
-from tinygrad_mnist.datasets import synthetic
+from tinygrad_mnist import kernels
+from tinygrad_mnist.app import logistic as ours
+from tinygrad_mnist.app import train
+from tinygrad_mnist.app.datasets import synthetic
 
 ROOT = Path(__file__).resolve().parents[1]
 BATCH_SIZE = 64

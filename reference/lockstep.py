@@ -22,9 +22,10 @@ from numpy.typing import NDArray
 import tinygrad_mnist
 from reference import logistic as theirs
 from reference.train import FAILED, INTERRUPTED, not_negative, positive_integer
-from tinygrad_mnist import kernels, train
-from tinygrad_mnist import logistic as ours
-from tinygrad_mnist.datasets import DataError, Digits
+from tinygrad_mnist import kernels
+from tinygrad_mnist.app import logistic as ours
+from tinygrad_mnist.app import train
+from tinygrad_mnist.app.datasets import DataError, Digits
 
 Array = NDArray[np.float32]
 

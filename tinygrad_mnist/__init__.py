@@ -13,7 +13,6 @@ tensor([2., 4., 6.])
 from typing import TYPE_CHECKING
 
 from tinygrad_mnist import autograd as autograd
-from tinygrad_mnist import cuda as cuda
 from tinygrad_mnist._tensor import *  # noqa: F403
 from tinygrad_mnist.autograd import enable_grad as enable_grad
 from tinygrad_mnist.autograd import inference_mode as inference_mode
@@ -21,8 +20,11 @@ from tinygrad_mnist.autograd import is_grad_enabled as is_grad_enabled
 from tinygrad_mnist.autograd import no_grad as no_grad
 from tinygrad_mnist.autograd import set_grad_enabled as set_grad_enabled
 from tinygrad_mnist.dtypes import *  # noqa: F403
-from tinygrad_mnist.later import load_or_refuse as __getattr__  # noqa: F401
-from tinygrad_mnist.later import names as __dir__  # noqa: F401
+from tinygrad_mnist.hardware import cuda as cuda
+from tinygrad_mnist.hardware.threads import get_num_threads as get_num_threads
+from tinygrad_mnist.hardware.threads import set_num_threads as set_num_threads
+from tinygrad_mnist.names import load_or_refuse as __getattr__  # noqa: F401
+from tinygrad_mnist.names import names as __dir__  # noqa: F401
 from tinygrad_mnist.ops.arithmetic import *  # noqa: F403
 from tinygrad_mnist.ops.casting import *  # noqa: F403
 from tinygrad_mnist.ops.choosing import *  # noqa: F403
@@ -33,8 +35,6 @@ from tinygrad_mnist.ops.linalg import *  # noqa: F403
 from tinygrad_mnist.ops.reductions import *  # noqa: F403
 from tinygrad_mnist.ops.rounding import *  # noqa: F403
 from tinygrad_mnist.ops.shapes import *  # noqa: F403
-from tinygrad_mnist.threads import get_num_threads as get_num_threads
-from tinygrad_mnist.threads import set_num_threads as set_num_threads
 
 if TYPE_CHECKING:  # these load when first used: see later.py
     from tinygrad_mnist import linalg as linalg

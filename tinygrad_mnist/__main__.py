@@ -1,5 +1,5 @@
 """`python -m tinygrad_mnist` is `tinygrad-mnist`."""
 
-from tinygrad_mnist.cli import main
+from tinygrad_mnist.app.cli import main
 
 main()

@@ -17,7 +17,7 @@ import torch
 
 import tinygrad_mnist
 from tinygrad_mnist import kernels
-from tinygrad_mnist.datasets import mnist
+from tinygrad_mnist.app.datasets import mnist
 
 from . import by_hand, on_cuda, torchlike, with_jax
 from .floor import Machine

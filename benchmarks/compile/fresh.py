@@ -35,7 +35,7 @@ def main(name: str, way: str) -> None:
     begin = time.perf_counter()
     import tinygrad_mnist as torch
     from tinygrad_mnist import kernels
-    from tinygrad_mnist.models import MODELS
+    from tinygrad_mnist.app.models import MODELS
     from tinygrad_mnist.nn import functional as F
 
     from .settings import SETTINGS

@@ -12,9 +12,9 @@ from typing import Any
 from unittest import mock
 
 import tinygrad_mnist
+from tinygrad_mnist.app.models import MODELS
 from tinygrad_mnist.compiler import build, choice
 from tinygrad_mnist.compiler.passes import fusion
-from tinygrad_mnist.models import MODELS
 
 from .contest import prepare, right_loss
 from .race import Result, race, result, start, table

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 import tinygrad_mnist
-from tinygrad_mnist.models import MODELS
+from tinygrad_mnist.app.models import MODELS
 
 from .settings import SETTINGS, Setting
 

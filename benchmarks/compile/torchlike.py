@@ -9,7 +9,7 @@ import torch as pytorch
 
 import tinygrad_mnist
 from reference.models import MODELS as THEIRS
-from tinygrad_mnist.models import MODELS as OURS
+from tinygrad_mnist.app.models import MODELS as OURS
 
 from .tasks import Contestant, Epoch, Task, each_batch
 

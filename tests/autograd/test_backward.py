@@ -3,8 +3,8 @@
 import pytest
 
 import tinygrad_mnist as torch
-from tests.tensor.both_engines import agree, lines
-from tinygrad_mnist.record import observe
+from tests._tensor.both_engines import agree, lines
+from tinygrad_mnist.engine.record import observe
 
 LEAVES = """
 a = torch.tensor([1.0, 2.0], requires_grad=True)

@@ -8,7 +8,7 @@ import pytest
 from benchmarks.compile import by_hand, contest, marks, on_cuda, race, tasks, torchlike, with_jax
 from benchmarks.compile.__main__ import main
 from benchmarks.compile.settings import SETTINGS, Setting
-from tinygrad_mnist.datasets import synthetic
+from tinygrad_mnist.app.datasets import synthetic
 
 TINY = {
     "logistic-64": Setting("logistic", 8, 4, 0.5),

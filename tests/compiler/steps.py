@@ -2,7 +2,7 @@
 
 import tinygrad_mnist as torch
 from tinygrad_mnist import nn
-from tinygrad_mnist.logistic import build
+from tinygrad_mnist.app.logistic import build
 from tinygrad_mnist.nn import functional as F
 
 

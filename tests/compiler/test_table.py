@@ -11,8 +11,8 @@ import pytest
 
 import tinygrad_mnist as torch
 from tinygrad_mnist.compiler import TraceError
-from tinygrad_mnist.testing.operations import OPERATIONS
-from tinygrad_mnist.testing.twins import read, twin
+from tinygrad_mnist.tools.parity.table import OPERATIONS
+from tinygrad_mnist.tools.parity.twins import read, twin
 
 SITUATIONS = ("ordinary", "broadcast", "integers", "special", "empty")
 READ_BY_PYTHON = {

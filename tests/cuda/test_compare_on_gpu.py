@@ -10,8 +10,8 @@ import pytest
 
 from tests.cuda.conftest import ROWS
 from tests.reference.climbing import LADDER, ROOT
-from tinygrad_mnist.comparing import compare_script
-from tinygrad_mnist.comparing.table import verdict
+from tinygrad_mnist.tools.compare import compare_script
+from tinygrad_mnist.tools.compare.table import verdict
 
 pytestmark = pytest.mark.cuda
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from tinygrad_mnist import later
+from tinygrad_mnist import names as later
 
 ROOT = Path(__file__).resolve().parents[2]
 LARGE = {

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tinygrad_mnist.datasets import synthetic
+from tinygrad_mnist.app.datasets import synthetic
 
 ROOT = Path(__file__).resolve().parents[2]
 LADDER = ROOT / "reference" / "ladder"

@@ -10,7 +10,7 @@ import torch
 from safetensors import SafetensorError
 
 import tinygrad_mnist
-from tinygrad_mnist import safetensors as ours
+from tinygrad_mnist.serialization import safetensors as ours
 
 TYPES = ("float32", "float64", "int64", "int32", "uint8", "bool")
 
@@ -159,7 +159,9 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path):
     with pytest.raises(ValueError, match="non contiguous"):
         ours.save_file({"x": tinygrad_mnist.ones(2, 3).t()}, path)
     assert path.read_bytes() == b"before"
-    with pytest.raises(tinygrad_mnist.files.WriteError, match="its folder does not exist"):
+    with pytest.raises(
+        tinygrad_mnist.serialization.files.WriteError, match="its folder does not exist"
+    ):
         ours.save_file({}, tmp_path / "no" / "such")
 
 

@@ -5,8 +5,8 @@ import types
 import pytest
 
 import tinygrad_mnist
-from tinygrad_mnist.testing.operations import OPERATIONS, SITUATIONS, find
-from tinygrad_mnist.testing.twins import pytorch
+from tinygrad_mnist.tools.parity.table import OPERATIONS, SITUATIONS, find
+from tinygrad_mnist.tools.parity.twins import pytorch
 
 BY_FUNCTION = (
     "block_diag", "broadcast_shapes", "bucketize", "cartesian_prod", "cdist", "chain_matmul",

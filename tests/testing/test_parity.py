@@ -10,8 +10,9 @@ import torch
 from hypothesis import given
 
 import tinygrad_mnist
-from tinygrad_mnist.testing import ParityError, assert_parity, compare, strategies
-from tinygrad_mnist.testing import parity as parity_module
+from tinygrad_mnist.testing import ParityError, assert_parity, compare
+from tinygrad_mnist.tools.parity import parity as parity_module
+from tinygrad_mnist.tools.parity import strategies
 
 X = np.linspace(-2, 2, 6, dtype=np.float32).reshape(2, 3)
 Y = np.array([0.5, -1.0, 3.0], np.float32)
@@ -247,7 +248,7 @@ def test_without_pytorch_the_error_says_what_to_install(monkeypatch):
 
 def test_importing_the_library_loads_nothing_large():
     program = (
-        "import sys, tinygrad_mnist.testing, tinygrad_mnist.testing.operations\n"
+        "import sys, tinygrad_mnist.testing, tinygrad_mnist.tools.parity.table\n"
         "print(sorted({'torch', 'hypothesis', 'numba', 'pytest'} & set(sys.modules)))"
     )
     command = [sys.executable, "-W", "error", "-c", program]

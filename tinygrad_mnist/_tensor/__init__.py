@@ -1,5 +1,8 @@
 """The Tensor class: operators, methods, printing, creation, each in a file of its own."""
 
+from tinygrad_mnist.engine.device import device
+from tinygrad_mnist.engine.size import Size
+
 from .constants import (
     contiguous_format,
     e,
@@ -30,7 +33,6 @@ from .creation import (
     zeros_like,
 )
 from .legacy import BoolTensor, ByteTensor, DoubleTensor, FloatTensor, IntTensor, LongTensor
-from .places import device
 from .printing import set_printoptions
 from .queries import (
     get_default_device,
@@ -43,7 +45,6 @@ from .queries import (
     typename,
 )
 from .ranges import arange, linspace, logspace
-from .size import Size
 from .tensor_class import Tensor
 from .type_names import double, float, int, long
 

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist import dtypes
+from tinygrad_mnist.engine.device import check_device
+from tinygrad_mnist.engine.record import OBSERVERS, TensorBase, label, report, state, wrap
+from tinygrad_mnist.engine.views import current_record
 from tinygrad_mnist.ops import casting, indexing
-from tinygrad_mnist.record import OBSERVERS, TensorBase, label, report, state, wrap
-from tinygrad_mnist.views import current_record
 
-from .places import check_device
 from .type_arguments import read_dtype, read_legacy_type
 
 Tensor = Any

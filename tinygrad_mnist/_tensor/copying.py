@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist.dtypes import from_numpy_dtype
-from tinygrad_mnist.record import AccumulateGrad, Array, TensorBase, wrap
-from tinygrad_mnist.views import current_record
+from tinygrad_mnist.engine.record import AccumulateGrad, Array, TensorBase, wrap
+from tinygrad_mnist.engine.views import current_record
 
 Tensor = Any
 

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist import dtypes
+from tinygrad_mnist.engine.device import check_device
+from tinygrad_mnist.engine.record import OBSERVERS, Array, TensorBase, report, wrap
 from tinygrad_mnist.ops import casting
 from tinygrad_mnist.ops.arguments import check_tensors
-from tinygrad_mnist.record import OBSERVERS, Array, TensorBase, report, wrap
 
 from .nested_data import carried, read_data
-from .places import check_device
 from .scalars import element, read_number, type_name
 from .size_arguments import read_size
 from .type_arguments import read_dtype

@@ -6,14 +6,14 @@ import builtins
 from typing import Any
 
 from tinygrad_mnist import dtypes
+from tinygrad_mnist.engine.device import CPU, device
+from tinygrad_mnist.engine.record import TensorBase
+from tinygrad_mnist.engine.size import Size
 from tinygrad_mnist.ops import casting
 from tinygrad_mnist.ops.arguments import read_dim
-from tinygrad_mnist.record import TensorBase
 
 from .constants import strided
-from .places import CPU, device
 from .printing import tensor_format, tensor_repr
-from .size import Size
 
 Tensor = Any
 

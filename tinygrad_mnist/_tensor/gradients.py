@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tinygrad_mnist import autograd, dtypes
-from tinygrad_mnist.record import (
+from tinygrad_mnist.engine.record import (
     AccumulateGrad,
     Record,
     RemovableHandle,
@@ -15,7 +15,7 @@ from tinygrad_mnist.record import (
     hand_over,
     wrap,
 )
-from tinygrad_mnist.views import current_record
+from tinygrad_mnist.engine.views import current_record
 
 Tensor = Any
 

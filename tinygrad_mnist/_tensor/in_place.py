@@ -12,13 +12,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist import dtypes, kernels
-from tinygrad_mnist.calling import explain_shapes, record_call
-from tinygrad_mnist.ops import arithmetic, casting, shapes
-from tinygrad_mnist.ops.index_keys import ALL, WHOLE, Key, read_index
-from tinygrad_mnist.ops.indexing import index_put, put
-from tinygrad_mnist.ops.views import rebase
-from tinygrad_mnist.primitive import Primitive
-from tinygrad_mnist.record import (
+from tinygrad_mnist.engine.calls import explain_shapes, record_call
+from tinygrad_mnist.engine.primitive import Primitive
+from tinygrad_mnist.engine.record import (
     OBSERVERS,
     Record,
     TensorBase,
@@ -28,7 +24,11 @@ from tinygrad_mnist.record import (
     state,
     wrap,
 )
-from tinygrad_mnist.views import changed_view_error, current_record
+from tinygrad_mnist.engine.views import changed_view_error, current_record
+from tinygrad_mnist.ops import arithmetic, casting, shapes
+from tinygrad_mnist.ops.index_keys import ALL, WHOLE, Key, read_index
+from tinygrad_mnist.ops.indexing import index_put, put
+from tinygrad_mnist.ops.views import rebase
 
 from .memory import check_no_overlap, check_no_partial_overlap, elements_shared, writeable
 from .scalars import element, read_number, type_name

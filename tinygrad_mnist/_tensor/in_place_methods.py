@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mnist import dtypes, later
+from tinygrad_mnist import dtypes
+from tinygrad_mnist import names as later
+from tinygrad_mnist.engine.record import TensorBase
 from tinygrad_mnist.ops import arithmetic, shapes
-from tinygrad_mnist.record import TensorBase
 
 from . import in_place
-from .operations import OPERATIONS, find, parameter_names
+from .methods import OPERATIONS, find, parameter_names
 from .scalars import type_name
 
 Tensor = Any

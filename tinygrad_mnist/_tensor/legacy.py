@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist import dtypes
+from tinygrad_mnist.engine.device import check_device
+from tinygrad_mnist.engine.record import TensorBase, wrap
+from tinygrad_mnist.engine.size import Size
 from tinygrad_mnist.ops.indexing import getitem
-from tinygrad_mnist.record import TensorBase, wrap
 
 from .creation import empty
 from .nested_data import read_data
-from .places import check_device
 from .scalars import type_name
-from .size import Size
 
 Tensor = Any
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tinygrad_mnist.record import Array
+from tinygrad_mnist.engine.record import Array
 
 _CLONE = "Please clone() the tensor before performing the operation."
 

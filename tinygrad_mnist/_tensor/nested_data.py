@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist import dtypes
-from tinygrad_mnist.record import Array, TensorBase, state
+from tinygrad_mnist.engine.record import Array, TensorBase, state
 
 from .scalars import COMPLEX, check_fits
 

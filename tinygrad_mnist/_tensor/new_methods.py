@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tinygrad_mnist import dtypes
-from tinygrad_mnist.record import TensorBase
+from tinygrad_mnist.engine.record import TensorBase
 
 from . import creation, legacy
 

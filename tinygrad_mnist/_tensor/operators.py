@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mnist import later
-from tinygrad_mnist.calling import call_binary, call_unary
+from tinygrad_mnist import names as later
+from tinygrad_mnist.engine.calls import call_binary, call_unary
+from tinygrad_mnist.engine.primitive import Primitive
+from tinygrad_mnist.engine.record import TensorBase, wrap
 from tinygrad_mnist.ops import arithmetic, comparisons, indexing, linalg
-from tinygrad_mnist.primitive import Primitive
-from tinygrad_mnist.record import TensorBase, wrap
 
 from .in_place import in_place, setitem
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from tinygrad_mnist.engine.device import CPU, check_device, device
+from tinygrad_mnist.engine.record import TensorBase
 from tinygrad_mnist.ops.arguments import check_tensors
-from tinygrad_mnist.record import TensorBase
-
-from .places import CPU, check_device, device
 
 Tensor = Any
 

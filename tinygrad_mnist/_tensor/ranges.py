@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist import dtypes
+from tinygrad_mnist.engine.device import check_device
+from tinygrad_mnist.engine.record import Array, TensorBase, state
 from tinygrad_mnist.ops.arguments import not_implemented
-from tinygrad_mnist.record import Array, TensorBase, state
 
 from .creation import finish, refuse_out
 from .nested_data import converted
-from .places import check_device
 from .scalars import read_number
 from .type_arguments import read_dtype
 

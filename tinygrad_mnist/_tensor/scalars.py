@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist import dtypes
+from tinygrad_mnist.engine.record import TensorBase, state
 from tinygrad_mnist.ops.casting import decides
-from tinygrad_mnist.record import TensorBase, state
 
 Number = bool | int | float
 

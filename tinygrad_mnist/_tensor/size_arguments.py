@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from typing import Any
 
-from tinygrad_mnist.record import TensorBase
+from tinygrad_mnist.engine.record import TensorBase
 
 
 def read_size(function: str, given: tuple[Any, ...], named: dict[str, Any]) -> tuple[int, ...]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tinygrad_mnist import later
+from tinygrad_mnist import names as later
+from tinygrad_mnist.engine.record import TENSOR_TYPE
 from tinygrad_mnist.ops import choosing
-from tinygrad_mnist.record import TENSOR_TYPE
 
 from . import legacy
 from .conversion import Conversion
@@ -14,8 +14,8 @@ from .copying import Copying
 from .description import Description
 from .gradients import Gradients
 from .in_place_methods import InPlace
+from .methods import OPERATIONS, later_method, method
 from .new_methods import NewTensors
-from .operations import OPERATIONS, later_method, method
 from .operators import Operators
 from .viewing import Views
 

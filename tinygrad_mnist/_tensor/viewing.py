@@ -5,8 +5,8 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+from tinygrad_mnist.engine.record import TensorBase
 from tinygrad_mnist.ops import shapes
-from tinygrad_mnist.record import TensorBase
 
 Tensor = Any
 

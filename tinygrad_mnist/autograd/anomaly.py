@@ -11,10 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mnist.record import OBSERVERS, Record, TensorBase, observe, state
-
-from .hooks import Sent
-from .walk import Gradient, send
+from tinygrad_mnist.engine.backward_pass import Gradient, send
+from tinygrad_mnist.engine.hooks import Sent
+from tinygrad_mnist.engine.record import OBSERVERS, Record, TensorBase, observe, state
 
 _origins: weakref.WeakKeyDictionary[Record, str] = weakref.WeakKeyDictionary()
 _PACKAGE = __name__.partition(".")[0]

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mnist.ops.views import rebase
-from tinygrad_mnist.primitive import Primitive
-from tinygrad_mnist.record import (
+from tinygrad_mnist.engine.modes import _GradMode
+from tinygrad_mnist.engine.primitive import Primitive
+from tinygrad_mnist.engine.record import (
     Record,
     TensorBase,
     bare_record,
@@ -19,11 +19,10 @@ from tinygrad_mnist.record import (
     state,
     wrap,
 )
-from tinygrad_mnist.views import OF_A_FUNCTION, current_record, mark_view
-
-from .fitting import fit
-from .grad_mode import _GradMode
-from .saved_values import version_error
+from tinygrad_mnist.engine.unbroadcast import fit
+from tinygrad_mnist.engine.versions import version_error
+from tinygrad_mnist.engine.views import OF_A_FUNCTION, current_record, mark_view
+from tinygrad_mnist.ops.views import rebase
 
 Tensor = Any
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mnist.engine.modes import enable_grad
+from tinygrad_mnist.engine.record import TensorBase, wrap
+from tinygrad_mnist.engine.views import current_record
 from tinygrad_mnist.ops.joining import stack
 from tinygrad_mnist.ops.shapes import reshape
-from tinygrad_mnist.record import TensorBase, wrap
-from tinygrad_mnist.views import current_record
 
-from .differentiate import grad
-from .grad_mode import enable_grad
+from .gradients import grad
 
 Tensor = Any
 TensorFunction = Callable[..., Any]

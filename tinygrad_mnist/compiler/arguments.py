@@ -7,7 +7,7 @@ import operator
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from tinygrad_mnist.record import TensorBase
+from tinygrad_mnist.engine.record import TensorBase
 
 from .entry import Arguments, Finder
 

@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mnist.engine.record import AccumulateGrad, TensorBase
+from tinygrad_mnist.engine.views import current_record
 from tinygrad_mnist.nn import Module
 from tinygrad_mnist.nn.modules.calling import HOOKS
 from tinygrad_mnist.optim import Optimizer
 from tinygrad_mnist.optim.lr_scheduler import LRScheduler
-from tinygrad_mnist.record import AccumulateGrad, TensorBase
-from tinygrad_mnist.views import current_record
 
 from .guards import PLAIN, Guards, content
 

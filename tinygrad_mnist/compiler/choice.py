@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mnist.hardware.threads import get_num_threads
 from tinygrad_mnist.kernels.switch import cache_directory
-from tinygrad_mnist.threads import get_num_threads
 
 _FEW = 16
 _LONG = 32

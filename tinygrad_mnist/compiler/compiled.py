@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
 
 from tinygrad_mnist import dtypes
+from tinygrad_mnist.engine.record import OBSERVERS, TensorBase, state
 from tinygrad_mnist.nn import Module
-from tinygrad_mnist.record import OBSERVERS, TensorBase, state
 
 from .arguments import Keywords, called
 from .build import Stats

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist.autograd.function import Function, refusing
-from tinygrad_mnist.record import state, wrap
+from tinygrad_mnist.engine.record import state, wrap
 
 from .entry import Arguments, Entry
 from .program import Array, Constant, Input, Number, Program, Value

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mnist.engine.record import AccumulateGrad, Record, TensorBase, wrap
 from tinygrad_mnist.random import default_generator
-from tinygrad_mnist.record import AccumulateGrad, Record, TensorBase, wrap
 
 from .build import Built, Stats, build
 from .capture import Reached

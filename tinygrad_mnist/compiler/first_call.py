@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tinygrad_mnist.record import TensorBase, wrap
+from tinygrad_mnist.engine.record import TensorBase, wrap
 
 from .arguments import at, called, tensors_in
 from .capture import Reached

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mnist.record import TensorBase
+from tinygrad_mnist.engine.record import TensorBase
 
 PLAIN = (bool, int, float, str, bytes, type(None), np.generic)
 """Objects of these types that are equal are as good as the same object."""

@@ -11,7 +11,7 @@ import numba
 import numpy as np
 import scipy.linalg.cython_blas  # noqa: F401  (what np.dot calls in compiled code)
 
-from tinygrad_mnist import threads
+from tinygrad_mnist.hardware import threads
 from tinygrad_mnist.kernels.loops import products as blocks
 
 Array = np.ndarray[Any, Any]

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mnist.primitive import PRIMITIVES
-from tinygrad_mnist.record import state
+from tinygrad_mnist.engine.primitive import PRIMITIVES
+from tinygrad_mnist.engine.record import state
 
 from .program import Array, Number, Program, Value
 

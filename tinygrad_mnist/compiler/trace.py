@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mnist.autograd.walk import walk
+from tinygrad_mnist.engine.backward_pass import walk
+from tinygrad_mnist.engine.primitive import Primitive
+from tinygrad_mnist.engine.record import TensorBase, observe, state
 from tinygrad_mnist.ops.casting import constant, decisive, item, outside
 from tinygrad_mnist.ops.indexing import _index as index
 from tinygrad_mnist.ops.indexing import index_put
-from tinygrad_mnist.primitive import Primitive
-from tinygrad_mnist.record import TensorBase, observe, state
 
 from .program import Array, Constant, Draw, Input, Instruction, Number, Phase, Program, Value
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mnist.autograd import differentiate
-from tinygrad_mnist.autograd.walk import reachable
+from tinygrad_mnist.autograd import gradients as differentiate
+from tinygrad_mnist.engine.backward_pass import reachable
+from tinygrad_mnist.engine.record import RELEASED, AccumulateGrad, TensorBase, wrap
 from tinygrad_mnist.random import default_generator
-from tinygrad_mnist.record import RELEASED, AccumulateGrad, TensorBase, wrap
 
 from .arguments import Keywords, Path, always, at, grad_of, parts_of, setting, tensors_in
 from .capture import Reached, reach

@@ -6,7 +6,7 @@ from typing import Any
 
 from tinygrad_mnist._tensor import Tensor, empty
 from tinygrad_mnist._tensor.printing import parameter_repr
-from tinygrad_mnist.record import AccumulateGrad, TensorBase
+from tinygrad_mnist.engine.record import AccumulateGrad, TensorBase
 
 
 class Parameter(Tensor):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from tinygrad_mnist import kernels
-from tinygrad_mnist.primitive import primitive
-from tinygrad_mnist.record import Array
+from tinygrad_mnist.engine.primitive import primitive
+from tinygrad_mnist.engine.record import Array
 
 from .casting import zeros
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mnist.primitive import primitive
-from tinygrad_mnist.record import Array, label
+from tinygrad_mnist.engine.primitive import primitive
+from tinygrad_mnist.engine.record import Array, label
 
 from .arguments import check_tensors, not_implemented
 from .casting import clone

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist import dtypes
-from tinygrad_mnist.primitive import primitive
-from tinygrad_mnist.record import Array, TensorBase, keep_for_more_walks, label
+from tinygrad_mnist.engine.primitive import primitive
+from tinygrad_mnist.engine.record import Array, TensorBase, keep_for_more_walks, label
 
 from .arguments import check_some_tensor, check_tensors, not_implemented, torch_arguments
 from .casting import cast_to, zeros

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist import dtypes
-from tinygrad_mnist.primitive import primitive
-from tinygrad_mnist.record import OBSERVERS, Array, report, wrap
+from tinygrad_mnist.engine.primitive import primitive
+from tinygrad_mnist.engine.record import OBSERVERS, Array, report, wrap
 
 __all__ = [
     "clone",

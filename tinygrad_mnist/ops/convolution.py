@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import Any
 
 from tinygrad_mnist import kernels
-from tinygrad_mnist.primitive import primitive
-from tinygrad_mnist.record import Array, label
+from tinygrad_mnist.engine.primitive import primitive
+from tinygrad_mnist.engine.record import Array, label
 
 from .arguments import check_tensors, not_implemented
 from .dependence import add_bias

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mnist.primitive import primitive
-from tinygrad_mnist.record import Array, TensorBase, state, wrap
+from tinygrad_mnist.engine.primitive import primitive
+from tinygrad_mnist.engine.record import Array, TensorBase, state, wrap
 
 from .casting import made
 

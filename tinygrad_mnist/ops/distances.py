@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinygrad_mnist.record import label
+from tinygrad_mnist.engine.record import label
 
 from .arguments import check_tensors, read_dim, torch_arguments
 from .choosing import where

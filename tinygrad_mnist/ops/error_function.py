@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist import dtypes
-from tinygrad_mnist.primitive import primitive
-from tinygrad_mnist.record import Array
+from tinygrad_mnist.engine.primitive import primitive
+from tinygrad_mnist.engine.record import Array
 
 from .exponential import exp
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist import dtypes
-from tinygrad_mnist.primitive import primitive
-from tinygrad_mnist.record import Array, TensorBase, label
+from tinygrad_mnist.engine.primitive import primitive
+from tinygrad_mnist.engine.record import Array, TensorBase, label
 
 from .arguments import check_tensors, not_implemented, read_dim, read_dims, torch_arguments
 from .casting import cast_to, clone, zeros

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist import dtypes
-from tinygrad_mnist.calling import explain_shapes
-from tinygrad_mnist.primitive import primitive
-from tinygrad_mnist.record import Array, TensorBase, label, relies_on, wrap
+from tinygrad_mnist.engine.calls import explain_shapes
+from tinygrad_mnist.engine.primitive import primitive
+from tinygrad_mnist.engine.record import Array, TensorBase, label, relies_on, wrap
 
 from .arguments import check_tensors, read_dim, torch_arguments
 from .arithmetic import remainder

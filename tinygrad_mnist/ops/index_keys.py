@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mnist.record import Array, TensorBase
+from tinygrad_mnist.engine.record import Array, TensorBase
 
 from .casting import decides, made
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mnist.calling import call_unary
-from tinygrad_mnist.primitive import primitive
-from tinygrad_mnist.record import (
+from tinygrad_mnist.engine.calls import call_unary
+from tinygrad_mnist.engine.primitive import primitive
+from tinygrad_mnist.engine.record import (
     OBSERVERS,
     Array,
     TensorBase,
@@ -18,7 +18,7 @@ from tinygrad_mnist.record import (
     state,
     wrap,
 )
-from tinygrad_mnist.views import ONE_OF_SEVERAL, current_record, forbid_change, mark_view
+from tinygrad_mnist.engine.views import ONE_OF_SEVERAL, current_record, forbid_change, mark_view
 
 from .arguments import read_dim, tensor_first
 from .casting import copied

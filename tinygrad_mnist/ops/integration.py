@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinygrad_mnist.record import TensorBase, label
+from tinygrad_mnist.engine.record import TensorBase, label
 
 from .arguments import check_tensors, read_dim
 from .cumulative import cumsum, diff

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist import dtypes
-from tinygrad_mnist.primitive import primitive
-from tinygrad_mnist.record import Array, TensorBase, label
-from tinygrad_mnist.views import ONE_OF_SEVERAL, forbid_change
+from tinygrad_mnist.engine.primitive import primitive
+from tinygrad_mnist.engine.record import Array, TensorBase, label
+from tinygrad_mnist.engine.views import ONE_OF_SEVERAL, forbid_change
 
 from .arguments import check_elements, read_dim, tensor_first, torch_arguments
 from .casting import cast_to, decides

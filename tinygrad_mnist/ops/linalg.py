@@ -7,10 +7,10 @@ from typing import Any, NoReturn
 import numpy as np
 
 from tinygrad_mnist import kernels
-from tinygrad_mnist.calling import call_binary
-from tinygrad_mnist.primitive import primitive
-from tinygrad_mnist.record import Array, label
-from tinygrad_mnist.views import own
+from tinygrad_mnist.engine.calls import call_binary
+from tinygrad_mnist.engine.primitive import primitive
+from tinygrad_mnist.engine.record import Array, label
+from tinygrad_mnist.engine.views import own
 
 from .arguments import check_tensors, not_implemented, out_refused, torch_arguments
 from .shapes import reshape, unsqueeze

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from tinygrad_mnist import dtypes
-from tinygrad_mnist.record import label
+from tinygrad_mnist.engine.record import label
 
 from .arguments import check_tensors, read_dims, torch_arguments
 from .casting import cast_to

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist import dtypes
-from tinygrad_mnist.record import label
+from tinygrad_mnist.engine.record import label
 
 from .arguments import check_tensors
 from .casting import clone, made

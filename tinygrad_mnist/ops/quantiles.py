@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist import dtypes
-from tinygrad_mnist.record import Array, TensorBase, label, wrap
+from tinygrad_mnist.engine.record import Array, TensorBase, label, wrap
 
 from .arguments import check_tensors, not_implemented, read_dim, read_dims, torch_arguments
 from .arithmetic import lerp

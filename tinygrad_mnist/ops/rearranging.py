@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mnist.calling import call_unary
-from tinygrad_mnist.record import TensorBase, label, wrap
+from tinygrad_mnist.engine.calls import call_unary
+from tinygrad_mnist.engine.record import TensorBase, label, wrap
 
 from .arguments import check_elements, check_tensors, read_dim, read_sizes, tensor_first
 from .casting import _clone, clone

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mnist.record import TensorBase, label, wrap
+from tinygrad_mnist.engine.record import TensorBase, label, wrap
 
 from .arguments import check_number_fits, check_tensors, read_dim
 from .casting import cast_to, clone, made

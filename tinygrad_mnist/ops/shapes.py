@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist import dtypes
-from tinygrad_mnist.calling import call_unary, explain_shapes
-from tinygrad_mnist.primitive import primitive
-from tinygrad_mnist.record import Array, label, wrap
+from tinygrad_mnist.engine.calls import call_unary, explain_shapes
+from tinygrad_mnist.engine.primitive import primitive
+from tinygrad_mnist.engine.record import Array, label, wrap
 
 from .arguments import check_elements, read_dim, read_shape, read_sizes, tensor_first
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist import dtypes
-from tinygrad_mnist.record import Array, TensorBase, label, relies_on, wrap
+from tinygrad_mnist.engine.record import Array, TensorBase, label, relies_on, wrap
 
 from .arguments import check_number_fits, check_tensors, read_dim, torch_arguments
 from .arithmetic import mul

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist import dtypes, kernels
-from tinygrad_mnist.calling import call_binary, call_unary
-from tinygrad_mnist.primitive import primitive
-from tinygrad_mnist.record import Array
+from tinygrad_mnist.engine.calls import call_binary, call_unary
+from tinygrad_mnist.engine.primitive import primitive
+from tinygrad_mnist.engine.record import Array
 
 from .arguments import check_tensors, not_implemented, read_dim
 from .casting import cast_to

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mnist.record import TensorBase, label, wrap
+from tinygrad_mnist.engine.record import TensorBase, label, wrap
 
 from .arguments import check_tensors, not_implemented, read_dims, torch_arguments
 from .choosing import where

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinygrad_mnist.record import Array
+from tinygrad_mnist.engine.record import Array
 
 from .convolution import (
     _conv2d_input,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist import dtypes
-from tinygrad_mnist.record import label, wrap
+from tinygrad_mnist.engine.record import label, wrap
 
 from .arguments import check_elements, check_tensors, read_dim, torch_arguments
 from .casting import cast_to

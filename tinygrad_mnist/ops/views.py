@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mnist.primitive import primitive
-from tinygrad_mnist.record import Array, Record, Step, TensorBase, bare_record, hand_over
-from tinygrad_mnist.views import OUTDATED, VIEW_OF_BASE, current_record
+from tinygrad_mnist.engine.primitive import primitive
+from tinygrad_mnist.engine.record import Array, Record, Step, TensorBase, bare_record, hand_over
+from tinygrad_mnist.engine.views import OUTDATED, VIEW_OF_BASE, current_record
 
 Shape = tuple[int, ...]
 

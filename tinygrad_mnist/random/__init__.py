@@ -5,6 +5,16 @@ PyTorch on processors with AVX2. Importing this package gives Tensor its methods
 """
 
 from tinygrad_mnist._tensor import Tensor
+from tinygrad_mnist.ops.generator import (
+    Generator,
+    default_generator,
+    fork_rng,
+    get_rng_state,
+    initial_seed,
+    manual_seed,
+    seed,
+    set_rng_state,
+)
 
 from . import in_place
 from .factories import (
@@ -18,16 +28,6 @@ from .factories import (
     randn,
     randn_like,
     randperm,
-)
-from .generator import (
-    Generator,
-    default_generator,
-    fork_rng,
-    get_rng_state,
-    initial_seed,
-    manual_seed,
-    seed,
-    set_rng_state,
 )
 
 __all__ = [

@@ -8,12 +8,13 @@ from typing import Any, Unpack
 import numpy as np
 
 from tinygrad_mnist import dtypes
+from tinygrad_mnist.engine.primitive import primitive
+from tinygrad_mnist.engine.record import TensorBase
 from tinygrad_mnist.kernels import selection
-from tinygrad_mnist.primitive import primitive
-from tinygrad_mnist.record import TensorBase
-
-from . import drawing, filling
-from .arguments import (
+from tinygrad_mnist.ops import drawing
+from tinygrad_mnist.ops import random_filling as filling
+from tinygrad_mnist.ops.generator import Generator
+from tinygrad_mnist.ops.random_arguments import (
     Options,
     Shape,
     bind_from_the_right,
@@ -28,7 +29,7 @@ from .arguments import (
     refuse_out,
     require_tensor,
 )
-from .generator import Generator
+
 from .in_place import chances
 
 __all__ = [

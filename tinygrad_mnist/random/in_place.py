@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist._tensor.in_place import check_inplace
-from tinygrad_mnist.record import TensorBase, wrap
-
-from . import drawing, filling
-from .arguments import mismatch, read_float, read_int
-from .generator import Generator
+from tinygrad_mnist.engine.record import TensorBase, wrap
+from tinygrad_mnist.ops import drawing
+from tinygrad_mnist.ops import random_filling as filling
+from tinygrad_mnist.ops.generator import Generator
+from tinygrad_mnist.ops.random_arguments import mismatch, read_float, read_int
 
 __all__ = [
     "bernoulli_",

@@ -14,7 +14,7 @@ import numpy as np
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist._tensor import device
-from tinygrad_mnist.record import Array
+from tinygrad_mnist.engine.record import Array
 
 from .archive import LEGACY, ZIP, Reader
 from .unpickling import unpickle
@@ -62,7 +62,7 @@ def load(
     _check_trust(weights_only, pickle_module, pickle_load_args)
     is_path = isinstance(f, str | os.PathLike)
     if is_path and os.fspath(f).endswith(".safetensors"):  # type: ignore[arg-type]
-        from tinygrad_mnist.safetensors import load_file
+        from tinygrad_mnist.serialization.safetensors import load_file
 
         return load_file(f, "cpu" if map_location is None else map_location)  # type: ignore[arg-type]
     if mmap and not is_path:
@@ -117,7 +117,7 @@ def _read(file: IO[bytes], place: Callable[[str], None]) -> Any:
     if not begin.startswith(ZIP):
         raise UnpicklingError(
             "Weights only load failed: the file is none that torch.save writes, for it is no zip "
-            "archive. Weights in safetensors are read by tinygrad_mnist.safetensors.load_file"
+            "archive. Weights in safetensors are read by tinygrad_mnist.serialization.safetensors.load_file"
         )
     archive = Reader(file)
     archive.check_format()

@@ -14,9 +14,9 @@ from typing import Any
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist._tensor import Size, Tensor, device, layout
+from tinygrad_mnist.engine.record import TensorBase
+from tinygrad_mnist.engine.views import current_record
 from tinygrad_mnist.nn.parameter import Parameter
-from tinygrad_mnist.record import TensorBase
-from tinygrad_mnist.views import current_record
 
 from .storages import STORAGE_NAMES, memory_of
 

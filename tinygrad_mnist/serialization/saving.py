@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import IO, Any
 
-from tinygrad_mnist import files
+from tinygrad_mnist.serialization import files
 
 from . import archive
 from .pickling import Pickler

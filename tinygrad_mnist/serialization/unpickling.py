@@ -13,9 +13,9 @@ from typing import Any
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist._tensor import Size, Tensor, device, strided
+from tinygrad_mnist.engine.record import Array, wrap
 from tinygrad_mnist.nn.parameter import Parameter
-from tinygrad_mnist.pickles import CONTAINERS, Vocabulary, check_key, read
-from tinygrad_mnist.record import Array, wrap
+from tinygrad_mnist.serialization.pickles import CONTAINERS, Vocabulary, check_key, read
 
 from .storages import STORAGE_NAMES, in_memory
 

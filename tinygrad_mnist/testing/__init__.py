@@ -1,8 +1,8 @@
 """Testing gradients: against finite differences, and against PyTorch."""
 
-from .finite_differences import GradcheckError, gradcheck, gradgradcheck
-from .parity import Comparison, ParityError, assert_parity, compare
-from .ulp import ulp_difference
+from tinygrad_mnist.autograd.gradcheck import GradcheckError, gradcheck, gradgradcheck
+from tinygrad_mnist.tools.parity.parity import Comparison, ParityError, assert_parity, compare
+from tinygrad_mnist.tools.parity.ulp import ulp_difference
 
 __all__ = [
     "Comparison",

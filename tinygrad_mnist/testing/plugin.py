@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from .parity import Comparison
+    from tinygrad_mnist.tools.parity.parity import Comparison
 
 _PROPERTY = "tinygrad_mnist parity"
 
@@ -56,7 +56,7 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     seed = config.getoption("--parity-seed")
     if seed is not None:
-        from . import parity
+        from tinygrad_mnist.tools.parity import parity
 
         parity.fixed_seed = seed
 
@@ -64,7 +64,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Leaves no seed behind for another run in the same process."""
     if config.getoption("--parity-seed") is not None:
-        from . import parity
+        from tinygrad_mnist.tools.parity import parity
 
         parity.fixed_seed = None
 
@@ -72,7 +72,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 @pytest.fixture
 def parity(request: pytest.FixtureRequest) -> Iterator[Callable[..., Comparison]]:
     """`tinygrad_mnist.testing.assert_parity`, its comparisons listed in the run's report."""
-    from .parity import ParityError, assert_parity
+    from tinygrad_mnist.tools.parity.parity import ParityError, assert_parity
 
     marker = request.node.get_closest_marker("parity")
     options = {} if marker is None else dict(marker.kwargs)
@@ -134,7 +134,7 @@ def _compared(terminalreporter: Any) -> dict[str, list[dict[str, Any]]]:
 
 
 def _summary(tests: dict[str, list[dict[str, Any]]]) -> str:
-    from .text_table import text_table
+    from tinygrad_mnist.tools.parity.text_table import text_table
 
     heads = ("test", "comparisons", "value ulp", "gradient ulp", "second order ulp", "differs")
     lines = []

@@ -13,6 +13,8 @@ import numpy as np
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist._tensor import ones_like
+from tinygrad_mnist.engine.primitive import primitive
+from tinygrad_mnist.engine.record import Array, label
 from tinygrad_mnist.ops.arguments import (
     check_floating,
     check_number_fits,
@@ -24,8 +26,6 @@ from tinygrad_mnist.ops.choosing import where
 from tinygrad_mnist.ops.dependence import constant_in
 from tinygrad_mnist.ops.error_function import erf
 from tinygrad_mnist.ops.exponential import exp, sigmoid
-from tinygrad_mnist.primitive import primitive
-from tinygrad_mnist.record import Array, label
 
 __all__ = [
     "celu",

@@ -6,10 +6,10 @@ import math
 from typing import Any
 
 from tinygrad_mnist import dtypes, kernels
+from tinygrad_mnist.engine.primitive import primitive
+from tinygrad_mnist.engine.record import Array, label
 from tinygrad_mnist.ops.arguments import check_tensors
 from tinygrad_mnist.ops.linalg import matmul
-from tinygrad_mnist.primitive import primitive
-from tinygrad_mnist.record import Array, label
 
 __all__ = ["bilinear", "linear"]
 

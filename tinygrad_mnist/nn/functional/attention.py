@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mnist.engine.record import OBSERVERS, label, wrap
 from tinygrad_mnist.ops.casting import made
 from tinygrad_mnist.ops.choosing import where
 from tinygrad_mnist.ops.softmax import softmax
-from tinygrad_mnist.record import OBSERVERS, label, wrap
 
 from .dropping import dropout
 

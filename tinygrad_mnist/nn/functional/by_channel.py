@@ -6,8 +6,8 @@ import math
 from typing import Any
 
 from tinygrad_mnist.autograd import no_grad
+from tinygrad_mnist.engine.record import label
 from tinygrad_mnist.ops.arguments import check_tensors
-from tinygrad_mnist.record import label
 
 from .standardising import check_types, scaled, standardised
 

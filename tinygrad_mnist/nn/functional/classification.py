@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from tinygrad_mnist.engine.record import label
 from tinygrad_mnist.ops import softmax as softmax_family
 from tinygrad_mnist.ops.arguments import check_tensors
 from tinygrad_mnist.ops.reduction import read_reduction, reduced
-from tinygrad_mnist.record import label
 
 __all__ = ["cross_entropy", "nll_loss"]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from tinygrad_mnist import dtypes
+from tinygrad_mnist.engine.record import label
 from tinygrad_mnist.ops.arguments import check_tensors, out_refused
 from tinygrad_mnist.ops.casting import cast_to
 from tinygrad_mnist.ops.norms import vector_norm
 from tinygrad_mnist.ops.shapes import broadcast_tensors
-from tinygrad_mnist.record import label
 
 __all__ = ["cosine_similarity", "normalize", "pairwise_distance", "pdist"]
 

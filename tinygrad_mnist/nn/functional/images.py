@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mnist.engine.record import label, wrap
 from tinygrad_mnist.ops.adaptive_pooling import adaptive_avg_pool1d, adaptive_avg_pool2d
 from tinygrad_mnist.ops.arguments import check_tensors
 from tinygrad_mnist.ops.casting import made
-from tinygrad_mnist.record import label, wrap
 
 __all__ = [
     "channel_shuffle",

@@ -9,10 +9,10 @@ import numpy as np
 from tinygrad_mnist import dtypes
 from tinygrad_mnist._tensor import from_numpy, zeros
 from tinygrad_mnist.autograd import no_grad
+from tinygrad_mnist.engine.record import TensorBase, label
 from tinygrad_mnist.ops.casting import decides
 from tinygrad_mnist.ops.choosing import where
 from tinygrad_mnist.ops.shapes import unsqueeze
-from tinygrad_mnist.record import TensorBase, label
 
 __all__ = ["embedding", "one_hot"]
 

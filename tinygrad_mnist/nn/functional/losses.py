@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist import dtypes
+from tinygrad_mnist.engine.primitive import primitive
+from tinygrad_mnist.engine.record import Array, label
 from tinygrad_mnist.ops.arguments import check_floating, check_tensors, not_implemented
 from tinygrad_mnist.ops.casting import cast_to
 from tinygrad_mnist.ops.choosing import where
 from tinygrad_mnist.ops.exponential import log, log1p
 from tinygrad_mnist.ops.logarithms import xlogy
 from tinygrad_mnist.ops.reduction import read_reduction, reduced
-from tinygrad_mnist.primitive import primitive
-from tinygrad_mnist.record import Array, label
 
 from .activations import logsigmoid
 

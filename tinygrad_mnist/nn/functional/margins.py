@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist._tensor import arange, from_numpy
+from tinygrad_mnist.engine.record import label
 from tinygrad_mnist.ops.casting import decides
 from tinygrad_mnist.ops.choosing import minimum, where
 from tinygrad_mnist.ops.reduction import read_reduction, reduced
-from tinygrad_mnist.record import label
 
 from .activations import logsigmoid
 from .distances import pairwise_distance

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from tinygrad_mnist import dtypes
+from tinygrad_mnist.engine.record import label
 from tinygrad_mnist.ops.arguments import check_tensors
 from tinygrad_mnist.ops.padding import pad
 from tinygrad_mnist.ops.pooling import avg_pool2d
-from tinygrad_mnist.record import label
 
 from .standardising import check_types, scaled, standardised
 

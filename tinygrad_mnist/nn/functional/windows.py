@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mnist.engine.record import label, wrap
 from tinygrad_mnist.ops.arguments import check_tensors, not_implemented, read_dim
 from tinygrad_mnist.ops.casting import made
 from tinygrad_mnist.ops.convolution import read_pair
 from tinygrad_mnist.ops.padding import pad
-from tinygrad_mnist.record import label, wrap
 
 __all__ = ["fold", "unfold"]
 

@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from tinygrad_mnist.record import RemovableHandle
+from tinygrad_mnist.engine.record import RemovableHandle
 
 from .backward_hooks import WatchedCall
 from .registration import Registration

@@ -8,8 +8,8 @@ from typing import Any, Self
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist._tensor import Tensor
-from tinygrad_mnist._tensor.places import check_device
-from tinygrad_mnist.record import TensorBase
+from tinygrad_mnist.engine.device import check_device
+from tinygrad_mnist.engine.record import TensorBase
 
 from .calling import Calling
 from .state import State

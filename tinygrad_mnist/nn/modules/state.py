@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 from tinygrad_mnist._tensor import Tensor
 from tinygrad_mnist.autograd import no_grad
+from tinygrad_mnist.engine.record import RemovableHandle
 from tinygrad_mnist.nn.parameter import Parameter
-from tinygrad_mnist.record import RemovableHandle
 
 from .calling import register
 from .registration import Registration

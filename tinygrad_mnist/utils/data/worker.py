@@ -9,7 +9,8 @@ from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
-from tinygrad_mnist import random, threads
+from tinygrad_mnist import random
+from tinygrad_mnist.hardware import threads
 
 from .fetching import Recipe
 

@@ -1,0 +1,108 @@
+"""Hooks on tensors: what they see, what they may return, their order, and their removal."""
+
+import pytest
+
+import tinygrad_mnist as torch
+from tests._tensor.both_engines import agree, lines
+
+SHORT = {
+    "LEARN": "(a * 3).backward()",
+    "AGAIN": "torch.autograd.grad(a * a, a, create_graph=True)",
+}
+LEAF = "a = torch.tensor(2.0, requires_grad=True)\nseen = []\n"
+
+HOOKS = lines("""
+    a.register_hook(lambda g: g * 2) ; (a * 3).backward() ; a.grad
+    a.register_hook(lambda g: None) ; (a * 3).backward() ; a.grad
+    h = a.register_hook(lambda g: g * 2) ; h.remove() ; (a * 3).backward() ; a.grad
+    h = a.register_hook(lambda g: g * 2) ; h.remove() ; h.remove() ; (a * 3).backward() ; a.grad
+    a.register_hook(lambda g: g * 2) ; a.register_hook(lambda g: g + 1) ; LEARN ; a.grad
+    [a.register_hook(lambda g, i=i: seen.append(i)) for i in range(3)] ; a.backward() ; seen
+    y = a * 2 ; y.register_hook(lambda g: g * 10) ; (y * 3).backward() ; a.grad
+    y = a * 2 ; y.register_hook(lambda g: seen.append(g)) ; (y * y).backward() ; seen
+    y = a * 2 ; y.register_hook(lambda g: g * 10) ; y.retain_grad() ; y.backward() ; a.grad, y.grad
+    y = a * 2 ; y.retain_grad() ; y.register_hook(lambda g: g * 10) ; y.backward() ; a.grad, y.grad
+    a.register_hook(lambda g: seen.append(g.requires_grad)) ; LEARN ; seen
+    a.register_hook(lambda g: seen.append(torch.is_grad_enabled())) ; LEARN ; seen
+    a.register_hook(lambda g: seen.append(g.requires_grad)) ; AGAIN ; seen
+    a.register_hook(lambda g: g * 2) ; torch.autograd.grad(a * 3, a)
+    y = a * 2 ; y.register_hook(lambda g: g * 2) ; torch.autograd.grad(y * 3, y)
+    y = a * 2 ; y.register_hook(lambda g: g * 2) ; torch.autograd.grad(y * 3, a)
+    y = a * 2 ; y.register_hook(lambda g: g * 2) ; y *= 5 ; y.backward() ; a.grad
+    a.register_post_accumulate_grad_hook(lambda p: seen.append(p.grad.clone())) ; LEARN ; seen
+    a.register_post_accumulate_grad_hook(lambda p: seen.append(p.grad.zero_())) ; LEARN ; a.grad
+    a.register_hook(lambda g: 1 / 0) ; (a * 3).backward()
+    a.register_hook(lambda g: g.double()) ; (a * 3).backward()
+    a.register_post_accumulate_grad_hook(lambda p: 3) ; (a * 3).backward()
+    y = a * 2 ; y.register_hook(lambda g: g * 10) ; torch.autograd.grad(y * 1, [y, a])
+    y = a * 2 ; y.register_hook(lambda g: g * 10) ; torch.autograd.grad(y * 1, [y])
+    y = a * a ; y.grad_fn.register_hook(lambda i, o: (i[0] * 2, None)) ; y.backward() ; a.grad
+    y = a * a ; y.grad_fn.register_hook(lambda i, o: (i[0],)) ; y.backward() ; a.grad
+    y = a * a ; y.grad_fn.register_hook(lambda i, o: seen.append((i, o))) ; y.backward() ; seen
+    y = a * a ; y.grad_fn.register_prehook(lambda o: (o[0] * 2,)) ; y.backward() ; a.grad
+    y = a * 2 ; y.grad_fn.next_functions[0][0].register_prehook(lambda o: o * 2) ; LEARN ; a.grad
+    y = a * a ; y.grad_fn.metadata["k"] = 1 ; y.grad_fn.metadata, y.grad_fn._saved_self
+    y = a * a ; y.backward() ; y.grad_fn._saved_self
+    y = a.sqrt() ; y.grad_fn._saved_result, y.grad_fn.next_functions[0][0].name()
+    y = a * 2 ; y.register_hook(lambda g: torch.ones(3)) ; (y * 3).backward()
+    y = a * 2 ; y.register_hook(lambda g: 3) ; (y * 3).backward()
+    torch.tensor(2.0).register_hook(lambda g: g)
+    (a * 2).register_post_accumulate_grad_hook(lambda p: 0)
+    torch.tensor(2.0).register_post_accumulate_grad_hook(lambda p: 0)
+    a.requires_grad_(False).requires_grad_().register_hook(lambda g: g * 2) ; a.backward() ; a.grad
+""")
+
+
+@pytest.mark.parametrize("source", HOOKS)
+def test_hooks(source):
+    for short, full in SHORT.items():
+        source = source.replace(short, full)
+    agree(LEAF + source)
+
+
+def test_a_handle_is_a_context_manager():
+    a = torch.tensor(2.0, requires_grad=True)
+    with a.register_hook(lambda g: g * 2):
+        (a * 3).backward()
+    (a * 3).backward()
+    assert a.grad.item() == 6 + 3
+
+
+def test_hooks_run_in_the_mode_of_the_walk_and_an_error_puts_everything_back():
+    a = torch.tensor(2.0, requires_grad=True)
+    b = torch.tensor(3.0, requires_grad=True)
+    y = a * b
+    handle = y.register_hook(lambda g: 1 / 0)
+    for mode in (torch.enable_grad, torch.no_grad):
+        with mode():
+            before = torch.is_grad_enabled()
+            with pytest.raises(ZeroDivisionError):
+                y.backward(retain_graph=True)
+            assert torch.is_grad_enabled() == before
+    handle.remove()
+    assert (a.grad, b.grad) == (None, None)
+    y.backward()
+    assert (a.grad.item(), b.grad.item()) == (3, 2)
+
+
+def test_a_hook_may_change_what_it_sees_without_harm_to_others():
+    a = torch.tensor([2.0, 3.0], requires_grad=True)
+    b = torch.tensor([2.0, 3.0], requires_grad=True)
+    y = a + b
+    kept = []
+    y.register_hook(kept.append)
+    y.sum().backward()
+    a.grad.zero_()
+    assert kept[0].tolist() == [1, 1]
+    assert b.grad.tolist() == [1, 1]
+
+
+def test_hooks_may_be_removed_by_hooks():
+    a = torch.tensor(2.0, requires_grad=True)
+    handles = []
+    calls = []
+    handles.append(a.register_hook(lambda g: handles[1].remove()))
+    handles.append(a.register_hook(lambda g: calls.append(1)))
+    a.backward()
+    a.backward()
+    assert len(calls) <= 1

@@ -1,0 +1,130 @@
+"""Changes in place that gradients must follow: of a tensor, through a view of it, of its memory."""
+
+import pytest
+
+from tests._tensor.both_engines import agree, lines
+
+START = """
+x = torch.tensor([1.0, 2.0, 3.0, 4.0], dtype=torch.float64, requires_grad=True)
+w = torch.tensor([5.0, 6.0], dtype=torch.float64, requires_grad=True)
+y = x * 2
+z = torch.zeros(4, dtype=torch.float64)
+"""
+
+THROUGH_A_VIEW = lines("""
+    v = y[:2] ; v.mul_(3) ; v.sum().backward() ; x.grad, y, v
+    v = y[:2] ; v.mul_(3) ; y.sum().backward() ; x.grad, y, v
+    y[:2] *= 3 ; (y * y).sum().backward() ; x.grad, y
+    v = y.view(2, 2).t() ; v[0] *= w ; (y.view(2, 2) * v).sum().backward() ; x.grad, w.grad, y
+    v = y.view(2, 2).diagonal() ; v.mul_(w) ; (y * y).sum().backward() ; x.grad, w.grad, y
+    v = y.view(2, 2).t()[0] ; v.exp_() ; (y * v.sum()).sum().backward() ; x.grad
+    v = z[:2] ; v.copy_(w) ; u = z[1:] ; (z.sum() + u.sum()).backward() ; w.grad, z, v, u
+    z[:2] = w ; z[1:3] = w.clone() ; (z * z).sum().backward() ; w.grad, z
+    v = y[:2] ; u = y[1:] ; v.mul_(2) ; u.mul_(3) ; y.sum().backward() ; x.grad, v, u
+    v = y[:2] ; v[0] = 5 ; v[1:] = x[:1] ; y.sum().backward() ; x.grad, v, y
+    v = y[:2] ; v.fill_(1) ; v.zero_() ; y.sum().backward() ; x.grad, y, v
+    v = y[1:] ; y.mul_(2) ; v.add_(1) ; (v * v).sum().backward() ; x.grad, v, y
+    v = y[:2] ; u = v.exp() ; v *= 2 ; (u.sum() + y.sum()).backward() ; x.grad
+    v = y.view(2, 2) ; v.t_() ; (v * v[0]).sum().backward() ; v.tolist(), x.grad
+    v = y[:2] ; v.uniform_() ; y.sum().backward() ; x.grad
+    v = y[:2] ; v.retain_grad() ; v *= 2 ; (y * 3).sum().backward() ; v.grad, x.grad
+    v = y[:2] ; v.retain_grad() ; y += 1 ; v.sum().backward() ; v.grad, v.retains_grad
+    y.retain_grad() ; y[:2] *= 2 ; (y * 3).sum().backward() ; y.grad, x.grad
+    v = y[:2] ; s = [] ; v.register_hook(s.append) ; y += 1 ; v.sum().backward() ; s
+    v = y[:] ; v.requires_grad, v.grad_fn.name() ; y.mul_(2) ; v.grad_fn.name(), y.grad_fn.name()
+    v = y.view(2, 2) * 1 ; v.t_() ; v.grad_fn.name() ; v.unsqueeze_(0) ; v.grad_fn.name()
+    v = y.view(1, 4) * 1 ; v.transpose_(0, 1) ; v.grad_fn.name() ; v.squeeze_() ; v.grad_fn.name()
+    v = y.view(1, 4) * 1 ; v.squeeze_(0) ; v.grad_fn.name()
+    v = z[:1].expand(3) ; v[[0, 0, 2]] = torch.tensor(2.0, dtype=torch.float64) ; z, v
+    v = torch.add(x, x, alpha=2).sum() ; v.backward() ; v.backward() ; x.grad
+    v = (y[:2] @ y.view(2, 2)) ; v._version, v.grad_fn.name()
+    i = torch.tensor([0, 1]) ; v = x.gather(0, i) ; v.sum().backward() ; i[0] = 2 ; x.grad
+    v = y.detach() ; v.mul_(3) ; y.sum().backward() ; x.grad, y, v
+    y.grad = torch.ones_like(y) ; y += 1 ; y.grad
+    v = y[:2] ; g, = torch.autograd.grad(v.pow_(3).sum() + y.sum(), x, create_graph=True) ; GG
+""")
+
+REFUSED = lines("""
+    x[:2].mul_(2)
+    x.view(4).mul_(2)
+    y.unbind(0)[0].mul_(2)
+    y.split(1)[0].mul_(2)
+    [row.mul_(2) for row in y]
+    v = y.unbind(0)[0] ; y.mul_(2) ; v * 1
+    v = y.unbind(0)[0].view(1) ; v.mul_(2)
+    t = z.view(2, 2).requires_grad_() ; t.add_(1)
+    t = z.view(2, 2).requires_grad_() ; t[0].add_(1)
+    v = y[:2] ; u = v.exp() ; v.zero_() ; u.sum().backward() ; x.grad
+    u = y**2 ; v = y[:2] ; v *= 2 ; (u * 1).detach()
+    y[:1].mul_(2).requires_grad_(False)
+    y[:1].detach_()
+    v = torch.zeros(2, 0, requires_grad=True)[:0] ; w = v.split(1)[0] ; v.mul_(1) ; w.unbind()
+    v = x * 2.0 ; v.sum().backward() ; v.sum().backward()
+    i = torch.tensor([0, 1]) ; v = x.gather(0, i) ; i[0] = 2 ; v.sum().backward()
+    i = torch.tensor([0, 1]) ; v = x[i] ; i[0] = 2 ; v.sum().backward()
+    i = torch.tensor([0, 1], dtype=torch.int32) ; v = x[i] ; i[0] = 2 ; v.sum().backward()
+    i = torch.tensor([0, 1]) ; v = y.view(2, 2)[0, i] ; i[0] = 1 ; torch.autograd.grad(v.sum(), x)
+    i = torch.tensor([0, 1]) ; v = x.index_select(0, i) ; i[0] = 2 ; v.sum().backward()
+    i = torch.tensor([0, 1]) ; v = x.take(i) ; i[0] = 2 ; v.sum().backward()
+    i = torch.tensor([0, 1]) ; v = z.scatter_add(0, i, y) ; i[0] = 2 ; v.sum().backward()
+""")
+
+UNDER_NO_GRAD = lines("""
+    v = x[:2]
+    v = y[:2]
+    v = z[:2]
+    v = y[:2] ; v.mul_(2)
+    v = x.view(2, 2)[0]
+""")
+
+MEMORY = lines("""
+    e = torch.ones(1, 0).expand(3, 0) ; e.zero_() ; e.add_(1)
+    e = torch.ones(1).expand(3) ; e.copy_(e)
+    e = torch.ones(1).expand(3) ; e.add_(1)
+    e = torch.ones(1).expand(3) ; e.fill_(2)
+    e = torch.ones(3) ; e.copy_(e) ; e, e._version
+    s = y[0].clone() ; s[...] = 3 ; s
+    s = y[0].clone() ; s[...] = torch.tensor(3.0) ; s
+    s = y[0].clone() ; s[()] = 3 ; s
+    y[...] = 3 ; y
+    x.grad = torch.ones(1, dtype=torch.float64).expand(4) ; (x * 2).sum().backward()
+    a = torch.ones(2, 2) ; v = torch.ones(2) ; [(p @ q)._is_view() for p in (a, v) for q in (a, v)]
+    v = torch.ones(2, 2) @ torch.ones(2) ; v._version ; v += 1 ; v._version, v._base
+    v = w @ y.view(2, 2) ; v += 1 ; v.sum().backward() ; x.grad, w.grad
+    i = torch.tensor([0, 1]) ; v = x.take(i) ; i.fill_(3) ; v.sum().item()
+    z[:] = 1 ; v = z[:][:][1:] ; v._base is z, v._is_view(), z._is_view()
+""")
+
+
+@pytest.mark.parametrize("source", THROUGH_A_VIEW)
+def test_gradients_follow_a_change_through_a_view(source):
+    full = source.replace("GG", "g.detach(), torch.autograd.grad(g.sum(), x)")
+    agree(START + full, digits=12)
+
+
+@pytest.mark.parametrize("source", REFUSED)
+def test_what_may_not_be_changed(source):
+    agree(START + source)
+
+
+@pytest.mark.parametrize("source", UNDER_NO_GRAD)
+@pytest.mark.parametrize(
+    "change", ["v.mul_(2)", "v.mul_(w)", "y.mul_(2) ; v.grad_fn", "v.tolist()"]
+)
+def test_a_view_made_under_no_grad(source, change):
+    made = source.replace("\n", "\n    ")
+    agree(f"{START}\nwith torch.no_grad():\n    {made}\n" + change.replace(" ; ", "\n"))
+
+
+@pytest.mark.parametrize("source", MEMORY)
+def test_memory_that_is_shared_and_memory_that_is_not(source):
+    agree(START + source)
+
+
+def test_a_view_of_a_view_two_thousand_times_over():
+    agree(START + "v = y\nfor _ in range(2000): v = v[:]\ny += 1\nv.sum().backward()\nx.grad")
+
+
+@pytest.mark.parametrize("asked", ["x.requires_grad_(False)", "x.requires_grad_(False).add_(1)"])
+def test_a_view_outlives_what_its_base_asks_for(asked):
+    agree(START + f"v = x[:2]\n{asked}\nv.requires_grad, v.is_leaf")

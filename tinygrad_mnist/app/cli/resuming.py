@@ -1,0 +1,148 @@
+"""How a training run begins: anew, or where a checkpoint says that it was."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Set
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from tinygrad_mnist.app import checkpoints
+from tinygrad_mnist.app.datasets import DataError
+from tinygrad_mnist.app.jobs import Settings, usual_lr
+from tinygrad_mnist.app.train import Run
+from tinygrad_mnist.hardware.threads import set_num_threads
+from tinygrad_mnist.serialization import files
+from tinygrad_mnist.serialization.files import ReadError
+
+from .digits import load
+
+if TYPE_CHECKING:
+    from tinygrad_mnist import Tensor
+    from tinygrad_mnist.app.datasets import Digits
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """A run, what it is trained on, and how it is kept."""
+
+    run: Run
+    digits: Digits[Tensor]
+    keep: Callable[[Run], None] | None
+    every: int | None
+
+
+def was_given(context: typer.Context, name: str) -> bool:
+    """Whether a person wrote the option, or it has its default."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def begun(told: Mapping[str, Any]) -> Beginning:
+    """A new run, as the options say.
+
+    Raises:
+        ReadError: there is a checkpoint already.
+        typer.BadParameter: options contradict one another.
+    """
+    path, every = told["checkpoint"], told["checkpoint_every"]
+    settings = _settings(told)
+    if path is None and every is not None:
+        raise typer.BadParameter("--checkpoint-every: expected --checkpoint FILE with it")
+    _check_new(path)
+    set_num_threads(told["threads"])
+    digits = load(told["data"])
+    keep = None if path is None else _keeping(path, checkpoints.source(told["data"], digits), every)
+    return Beginning(Run(settings), digits, keep, every)
+
+
+def _settings(told: Mapping[str, Any]) -> Settings:
+    chosen = {field.name: told[field.name] for field in fields(Settings)}
+    for name in ("model", "stage", "optimizer"):
+        chosen[name] = None if chosen[name] is None else str(chosen[name])
+    if chosen["stage"] is None:
+        chosen["stage"] = "raw" if chosen["model"] == "logistic" else "module"
+    if chosen["lr"] is None:
+        chosen["lr"] = usual_lr(chosen["model"], chosen["optimizer"], chosen["momentum"])
+    try:
+        return Settings(**chosen)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def resumed(path: Path, told: Mapping[str, Any], given: Set[str]) -> Beginning:
+    """The run of a checkpoint; options that were given must not contradict it.
+
+    Raises:
+        ReadError: the checkpoint cannot be read, or the digits are others.
+        typer.BadParameter: an option contradicts it.
+    """
+    checkpoint = checkpoints.read(path)
+    if told["checkpoint"] is not None and not _is_same(told["checkpoint"], path):
+        _check_new(told["checkpoint"])
+    theirs = {field.name: getattr(checkpoint.settings, field.name) for field in fields(Settings)}
+    theirs["threads"] = checkpoint.threads
+    for name in sorted(given & theirs.keys() - {"epochs"}):
+        if told[name] != theirs[name]:
+            option = "--" + name.replace("_", "-")
+            raise typer.BadParameter(
+                f"{option} {told[name]}: the run of {path} has {theirs[name]}; leave the option "
+                "out, or begin a new run"
+            )
+    run = checkpoint.resume(told["epochs"] if "epochs" in given else None)
+    passed = len(run.result.history) + (run.rows > 0)
+    if run.settings.epochs < passed:
+        raise typer.BadParameter(
+            f"--epochs {run.settings.epochs}: the run of {path} is in epoch {passed}"
+        )
+    set_num_threads(checkpoint.threads)
+    _tell_what_differs(checkpoint)
+    where = told["data"] if "data" in given else checkpoint.source.where
+    try:
+        digits = load(where)
+    except DataError as error:
+        if "data" in given:
+            raise
+        raise DataError(
+            f"{error} {path} names them; if they have moved, name them by --data."
+        ) from error
+    source = checkpoints.source(where, digits)
+    if source.sum != checkpoint.source.sum:
+        raise ReadError(
+            f"{path}: its run was trained on other digits than {digits.description}; it named "
+            f"them {checkpoint.source.where!r}. Name them with --data."
+        )
+    every = told["checkpoint_every"] or checkpoint.every
+    keep = _keeping(told["checkpoint"] or path, source, every)
+    return Beginning(run, digits, keep, every)
+
+
+def _tell_what_differs(checkpoint: checkpoints.Checkpoint) -> None:
+    theirs, ours = checkpoint.computed_by, checkpoints.computed_by()
+    differences = [f"{name} {theirs[name]}" for name in theirs if theirs[name] != ours.get(name)]
+    if differences:
+        typer.echo(
+            f"the run was begun with {', '.join(differences)}: it goes on, but its numbers may "
+            "differ in the last bits from those of a run that was not stopped",
+            err=True,
+        )
+
+
+def _check_new(path: Path | None) -> None:
+    if path is not None and path.is_file():
+        raise ReadError(
+            f"{path}: is there already. Go on with its run by --resume {path}, or name another "
+            "file with --checkpoint."
+        )
+
+
+def _is_same(path: Path, other: Path) -> bool:
+    return os.path.realpath(path) == os.path.realpath(other)
+
+
+def _keeping(path: Path, source: checkpoints.Source, every: int | None) -> Callable[[Run], None]:
+    files.remove_leftovers(path)
+    return lambda run: checkpoints.write(path, run, source, every)

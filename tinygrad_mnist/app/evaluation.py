@@ -1,0 +1,86 @@
+"""How good a model is on digits that it never saw: loss, accuracy, what it takes for what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import tinygrad_mnist as torch
+from tinygrad_mnist.nn import functional as F
+
+from .logistic import CLASSES
+from .train import EVALUATED
+
+if TYPE_CHECKING:
+    from tinygrad_mnist import Tensor, nn
+    from tinygrad_mnist.dtypes import Array
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Results over a set of digits."""
+
+    loss: float
+    confusion: Array
+    """int64 (10, 10): how often each digit, the row, was taken for each, the column."""
+
+    @property
+    def accuracy(self) -> float:
+        """The share of digits that were told right."""
+        return float(self.confusion.trace() / self.confusion.sum())
+
+    @property
+    def recall(self) -> Array:
+        """float64 (10,): for each digit, the share that was told right; NaN where there is none."""
+        with np.errstate(invalid="ignore"):
+            shares: Array = self.confusion.diagonal() / self.confusion.sum(1)
+        return shares
+
+
+@torch.no_grad()
+def evaluate(model: nn.Module, x: Tensor, y: Tensor) -> Evaluation:
+    """The model's results on at least one row of pixels and its label.
+
+    >>> from tinygrad_mnist.app.logistic import Logistic
+    >>> evaluate(Logistic(), torch.zeros(4, 784), torch.tensor([0, 1, 1, 2])).accuracy
+    0.25
+    """
+    loss, confusion = 0.0, np.zeros((CLASSES, CLASSES), np.int64)
+    model.eval()
+    for start in range(0, len(x), EVALUATED):
+        xb, yb = x[start : start + EVALUATED], y[start : start + EVALUATED]
+        out = model(xb)
+        loss += F.cross_entropy(out, yb, reduction="sum").item()
+        np.add.at(confusion, (yb.numpy(), out.argmax(1).numpy()), 1)
+    return Evaluation(loss / len(x), confusion)
+
+
+@torch.no_grad()
+def probabilities(model: nn.Module, x: Tensor) -> Array:
+    """float32 (n, 10): how sure the model is of each digit, for each row of pixels."""
+    model.eval()
+    sure: Array = F.softmax(model(x), dim=1).numpy()
+    return sure
+
+
+def as_picture(evaluation: Evaluation, suffix: str) -> bytes:
+    """The confusion matrix as a picture, each row's shares in shades, the counts written in."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, 6), layout="constrained")
+    axes: Any = figure.subplots()
+    counts = evaluation.confusion
+    shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    for (row, column), count in np.ndenumerate(counts):
+        if count:
+            colour = "white" if shares[row, column] > 0.5 else "black"
+            axes.text(column, row, str(count), ha="center", va="center", color=colour)
+    axes.set(xticks=range(CLASSES), yticks=range(CLASSES), xlabel="taken for", ylabel="digit")
+    axes.set_title(f"loss {evaluation.loss:.4f}, accuracy {evaluation.accuracy:.4f}")
+    buffer = BytesIO()
+    figure.savefig(buffer, format=suffix.removeprefix("."))
+    return buffer.getvalue()

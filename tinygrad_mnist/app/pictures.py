@@ -1,0 +1,146 @@
+"""Pictures that a person has, made as MNIST's are: light ink on black, 28 × 28, centred by mass.
+
+MNIST's digits fit a box of 20 × 20 pixels, in an image of 28 × 28 whose centre is the digit's
+centre of mass. Source: http://yann.lecun.com/exdb/mnist, "the original black and white images".
+"""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tinygrad_mnist.serialization.files import ReadError
+
+if TYPE_CHECKING:
+    from tinygrad_mnist.dtypes import Array
+
+SIDE = 28
+BOX = 20
+_LARGE = 800
+"""Pixels a side from which on a picture is made smaller first."""
+_FAINT = 16
+"""A picture whose shades differ by less, of 255, shows nothing."""
+_INKED = 0.1
+"""How much ink, of the most, makes a pixel part of the digit."""
+_TWO_SHADES = 0.03
+"""The share of visible pixels of another shade that makes a picture more than its ink."""
+
+
+def read(path: Path) -> Array:
+    """The digit in a picture as MNIST would have it: float32 (784,), pixel / 256.
+
+    A picture of 28 × 28 pixels is taken as it is, except that dark ink on light ground is inverted.
+
+    Raises:
+        ReadError: the file is no picture, or shows nothing.
+    """
+    light = _light_on_dark(_flattened(*_grey_and_alpha(path)))
+    ink = (light - np.median(_frame(light))).clip(0)
+    if ink.max() < _FAINT:
+        raise ReadError(f"{path}: shows no digit: it has a single shade.")
+    digit = light if light.shape == (SIDE, SIDE) else _centred(_boxed(_without_ground(ink)))
+    return np.rint(digit).astype(np.float32).reshape(-1) / 256
+
+
+def _grey_and_alpha(path: Path) -> tuple[Array, Array]:
+    """How light and how opaque each pixel is, from 0 to 255."""
+    from PIL import Image, ImageOps
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path) as opened:
+                picture = ImageOps.exif_transpose(_of_bytes(opened))
+        picture = picture.convert("LA")
+        picture.thumbnail((_LARGE, _LARGE))
+    except OSError as error:
+        reason = error.strerror or "it is no picture, or is damaged"
+        raise ReadError(f"{path}: cannot be read ({reason}).") from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise ReadError(f"{path}: is too large; make the picture smaller.") from error
+    except Exception as error:  # a damaged picture raises anything
+        raise ReadError(f"{path}: cannot be read (it is damaged: {error}).") from error
+    grey, alpha = np.moveaxis(np.asarray(picture, np.float64), 2, 0)
+    return grey, alpha
+
+
+def _of_bytes(picture: Any) -> Any:
+    """The picture, its shades brought to 0 … 255 where they are finer."""
+    from PIL import Image
+
+    if picture.mode != "F" and not picture.mode.startswith("I"):
+        picture.load()
+        return picture
+    shades = np.asarray(picture, np.float64)
+    shades = shades - shades.min()
+    whole: Any = Image.fromarray((shades * (255 / (shades.max() or 1))).astype(np.uint8))
+    return whole
+
+
+def _light_on_dark(image: Array) -> Array:
+    """The image, inverted if what is on its ground is darker than that."""
+    ground = np.median(_frame(image))
+    darkest, lightest = np.percentile(image, (0.1, 99.9))
+    return 255 - image if ground - darkest > lightest - ground else image
+
+
+def _flattened(grey: Array, alpha: Array) -> Array:
+    """On a ground: that which is visible around the ink, or one that the ink stands out from."""
+    alpha = alpha / 255
+    visible = grey[alpha > 0.5]
+    if alpha.min() == 1 or not visible.size:
+        return grey
+    usual: float = np.median(visible).item()
+    if np.mean(np.abs(visible - usual) > 64) > _TWO_SHADES:
+        ground = usual
+    else:
+        ground = 0 if usual > 127 else 255
+    return grey * alpha + ground * (1 - alpha)
+
+
+def _frame(image: Array) -> Array:
+    """The outermost pixels."""
+    return np.concatenate((image[0], image[-1], image[:, 0], image[:, -1]))
+
+
+def _without_ground(ink: Array) -> Array:
+    """The ink from 0 to 1, without what the ground has of it too: paper is never quite even."""
+    share = ink / ink.max()
+    floor = min(0.5, 0.05 + 1.5 * np.percentile(_frame(share), 95))
+    clean: Array = ((share - floor) / (1 - floor)).clip(0)
+    return clean
+
+
+def _boxed(ink: Array) -> Array:
+    """The digit alone, its longer side 20 pixels, from 0 to 255."""
+    from PIL import Image
+
+    rows, columns = (np.flatnonzero((ink > _INKED).any(axis)) for axis in (1, 0))
+    digit = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    height, width = digit.shape
+    scale = BOX / max(height, width)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    small = Image.fromarray(digit.astype(np.float32)).resize(size, Image.Resampling.LANCZOS)
+    pixels = np.asarray(small, np.float64).clip(0)
+    scaled: Array = pixels * (255 / pixels.max())
+    return scaled
+
+
+def _centred(digit: Array) -> Array:
+    """The digit in 28 × 28 pixels, its centre of mass in the middle as far as it fits.
+
+    Whole pixels it is moved by: MNIST's centres lie less than one pixel below and right of it.
+    """
+    image = np.zeros((SIDE, SIDE))
+    corner = []
+    for axis, length in enumerate(digit.shape):
+        mass = digit.sum(1 - axis)
+        centre = (mass * (np.arange(length) + 0.5)).sum() / mass.sum()
+        corner.append(int(np.clip(np.ceil(SIDE / 2 - centre), 0, SIDE - length)))
+    top, left = corner
+    image[top : top + digit.shape[0], left : left + digit.shape[1]] = digit
+    return image

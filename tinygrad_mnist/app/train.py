@@ -1,0 +1,230 @@
+"""The training job: which data, which model, the loop, and what it gives.
+
+>>> from tinygrad_mnist.app.datasets.digits import from_pixels
+>>> from tinygrad_mnist.app.datasets import synthetic
+>>> import tinygrad_mnist as torch
+>>> parts = [synthetic.draw(640), synthetic.draw(100, seed=1), synthetic.draw(100, seed=2)]
+>>> digits = from_pixels(parts, "synthetic", "a few digits").map(torch.from_numpy)
+>>> result = train(Settings(epochs=3, lr=0.1), digits)
+>>> [epoch.epoch for epoch in result.history]
+[1, 2, 3]
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import tinygrad_mnist as torch
+from tinygrad_mnist import kernels
+
+from . import datasets
+from .datasets import archive
+from .jobs import Settings, build
+from .logistic import Epoch, accuracy
+
+__all__ = ["Result", "Run", "Settings", "Watch", "evaluate", "load", "train", "train_epoch"]
+
+EVALUATED = 2_000
+"""Rows at a time where a model is only asked: what it computes then stays small."""
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tinygrad_mnist import Tensor
+    from tinygrad_mnist.dtypes import Array
+
+    from .datasets import Digits
+    from .logistic import Job
+
+
+@dataclass
+class Result:
+    """The epochs that were completed, and the parameters by name as the last of them left them."""
+
+    history: list[Epoch] = field(default_factory=list)
+    parameters: dict[str, Array] = field(default_factory=dict)
+    interrupted: bool = False
+
+
+class Watch:
+    """What is told of a run as it goes; this one ignores it. `step` must be quick."""
+
+    def step(self, rows: int, loss: Tensor) -> None:
+        """A step was made: the rows of the epoch so far, and the loss of the batch."""
+
+    def epoch(self, epoch: Epoch) -> None:
+        """An epoch was completed."""
+
+
+def load(where: str = "auto") -> Digits[Tensor]:
+    """The digits to train on.
+
+    Args:
+        where: `auto`, `mnist` or `synthetic`, as `datasets.mnist.load` takes them; or a folder
+            that holds MNIST; or an archive (`.npz`) that `datasets.archive.save` wrote.
+
+    Raises:
+        DataError: nothing is there, or it is not what it should be.
+    """
+    if where in ("auto", "mnist", "synthetic"):
+        return datasets.mnist.load(where)  # type: ignore[arg-type]
+    path = Path(where).expanduser()
+    if path.is_dir():
+        return datasets.mnist.load("mnist", folder=path)
+    if path.suffix == ".npz":
+        return archive.load(path).map(torch.from_numpy)
+    raise datasets.DataError(
+        f"{where}: expected auto, mnist, synthetic, an existing folder with MNIST, "
+        "or a .npz file of arrays."
+    )
+
+
+def train(settings: Settings, digits: Digits[Tensor], watch: Watch | None = None) -> Result:
+    """Trains a model; Ctrl-C ends it with the epochs that were completed."""
+    return Run(settings).train(digits, watch)
+
+
+class Run(Watch):
+    """A run as it goes on: what a checkpoint keeps, and all that comes next depends on."""
+
+    def __init__(self, settings: Settings) -> None:
+        torch.manual_seed(settings.seed)
+        self.settings = settings
+        self.job, self.optimizer = build(settings)
+        step = step_of(self.job)
+        self.take = torch.compile(step) if settings.compile else step
+        self.result = Result()
+        self.losses: list[float] = []
+        """The loss of each step's batch."""
+        self.rows = 0
+        """The rows of the epoch that were trained on."""
+        self.seconds = 0.0
+        """The time they took."""
+        self.order_state = torch.get_rng_state()
+        """The random state from which the epoch's order was drawn."""
+
+    def train(
+        self,
+        digits: Digits[Tensor],
+        watch: Watch | None = None,
+        keep: Callable[[Run], None] | None = None,
+        every: int | None = None,
+    ) -> Result:
+        """Goes on until all epochs are complete, or Ctrl-C.
+
+        Args:
+            digits: what to train on.
+            watch: is told of every step and epoch.
+            keep: is called with the run after every epoch, and after every so many steps.
+            every: how many.
+        """
+        self._watch = Watch() if watch is None else watch
+        self._keep = keep
+        self._every = every
+        try:
+            kernels.warm_up()
+            while len(self.result.history) < self.settings.epochs:
+                self._train_epoch(digits)
+        except KeyboardInterrupt:
+            self.result.interrupted = True
+        return self.result
+
+    def _train_epoch(self, digits: Digits[Tensor]) -> None:
+        """What is left of the epoch, and its results."""
+        settings, job = self.settings, self.job
+        if not self.rows:
+            self.order_state = torch.get_rng_state()
+        order = self._order(len(digits.train[0]))
+        self._begin = time.perf_counter() - self.seconds
+        train_epoch(
+            self.take, *digits.train, settings.batch_size, settings.lr, self, order, self.rows
+        )
+        seconds = time.perf_counter() - self._begin
+        results = (*evaluate(job, *digits.train), *evaluate(job, *digits.valid))
+        epoch = Epoch(len(self.result.history) + 1, *results, seconds)
+        parameters = {name: p.detach().numpy().copy() for name, p in job.parameters.items()}
+        self.result = Result([*self.result.history, epoch], parameters)
+        self.rows, self.seconds = 0, 0.0
+        if self._keep is not None:
+            self._keep(self)
+        self._watch.epoch(epoch)
+
+    def _order(self, rows: int) -> Tensor | None:
+        """The epoch's order, drawn again where the epoch is resumed; None is that of the data."""
+        if not self.settings.shuffle:
+            return None
+        resumed = self.rows > 0
+        state = torch.get_rng_state()
+        torch.set_rng_state(self.order_state)
+        order: Tensor = torch.randperm(rows)
+        if resumed:
+            torch.set_rng_state(state)
+        return order
+
+    def loss_curve(self, rows: int) -> list[tuple[float, float]]:
+        """For each step on `rows` digits, how many epochs had passed, and the batch's loss."""
+        size = self.settings.batch_size
+        in_an_epoch = -(-rows // size)
+        return [
+            (step // in_an_epoch + min((step % in_an_epoch + 1) * size / rows, 1.0), loss)
+            for step, loss in enumerate(self.losses)
+        ]
+
+    def step(self, rows: int, loss: Tensor) -> None:
+        """Notes where the run is, and keeps it if it is time."""
+        self.rows = rows
+        self.losses.append(loss.item())
+        self._watch.step(rows, loss)
+        if self._keep is not None and self._every and len(self.losses) % self._every == 0:
+            self.seconds = time.perf_counter() - self._begin
+            self._keep(self)
+
+
+def step_of(job: Job) -> Callable[[Tensor, Tensor, float], Tensor]:
+    """One step of gradient descent, as a function of a batch and the learning rate."""
+
+    def step(x: Tensor, y: Tensor, lr: float) -> Tensor:
+        loss: Tensor = job.loss_func(job.model(x), y)
+        loss.backward()
+        job.update(lr)
+        return loss
+
+    return step
+
+
+def train_epoch(
+    step: Callable[[Tensor, Tensor, float], Tensor],
+    x: Tensor,
+    y: Tensor,
+    batch_size: int,
+    lr: float,
+    watch: Watch | None = None,
+    order: Tensor | None = None,
+    start: int = 0,
+) -> None:
+    """One `step` for each batch from row `start` on; the last batch may be smaller.
+
+    The rows are taken in `order`, or as they come.
+    """
+    tell = None if watch is None else watch.step
+    for start_i in range(start, len(x), batch_size):
+        end_i = start_i + batch_size
+        rows = slice(start_i, end_i) if order is None else order[start_i:end_i]
+        loss = step(x[rows], y[rows], lr)
+        if tell is not None:
+            tell(end_i, loss)
+
+
+@torch.no_grad()
+def evaluate(job: Job, x: Tensor, y: Tensor) -> tuple[float, float]:
+    """Mean loss and accuracy over all rows."""
+    loss = right = 0.0
+    for start_i in range(0, len(x), EVALUATED):
+        xb, yb = x[start_i : start_i + EVALUATED], y[start_i : start_i + EVALUATED]
+        out = job.model(xb)
+        loss += job.loss_func(out, yb).item() * len(yb)
+        right += accuracy(out, yb).item() * len(yb)
+    return loss / len(x), right / len(x)

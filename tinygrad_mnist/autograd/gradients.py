@@ -1,0 +1,190 @@
+"""Asking for gradients: `backward` gathers them in the leaves, `grad` returns them."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import numpy as np
+
+from tinygrad_mnist.engine.backward_pass import Gradient, walk
+from tinygrad_mnist.engine.record import OBSERVERS, Record, TensorBase, report, state, wrap
+from tinygrad_mnist.engine.unbroadcast import copied, fit
+from tinygrad_mnist.engine.views import current_record
+from tinygrad_mnist.ops.casting import constant
+
+Tensor = Any
+
+
+def _start_of(
+    tensor: TensorBase, gradient: Any, position: int, create_graph: bool
+) -> tuple[Record, Gradient]:
+    """Where a walk from `tensor` starts, and with what; `gradient` is checked against it."""
+    if not isinstance(tensor, TensorBase):
+        raise AssertionError(f"Expected output to be a Tensor, not {type(tensor).__name__}")
+    record = current_record(tensor)
+    if record is None:
+        raise RuntimeError(
+            f"element {position} of tensors does not require grad and does not have a grad_fn"
+        )
+    array, as_tensor = tensor._array, create_graph or state.walks_tensors
+    if gradient is None:
+        if array.size != 1:
+            raise RuntimeError("grad can be implicitly created only for scalar outputs")
+        ones = np.empty(array.shape, array.dtype)
+        ones.fill(1)
+        if not as_tensor:
+            return record, ones
+        gradient = wrap(ones)
+        if OBSERVERS:
+            report(constant, (), {}, gradient)
+    elif gradient._array.shape != array.shape:
+        raise RuntimeError(
+            f"Mismatch in shape: grad_output[{position}] has a shape of "
+            f"torch.Size({list(gradient._array.shape)}) and output[{position}] has a shape of "
+            f"torch.Size({list(array.shape)})."
+        )
+    fitted = fit(gradient, record)
+    return record, fitted if as_tensor else fitted._array
+
+
+def _sequence(given: Any) -> tuple[Any, ...]:
+    return (given,) if isinstance(given, TensorBase) else tuple(given)
+
+
+def _starts(tensors: tuple[Any, ...], gradients: Any, create_graph: bool) -> list[Any]:
+    given = (None,) * len(tensors) if gradients is None else _sequence(gradients)
+    for gradient in given:
+        if gradient is not None and not isinstance(gradient, TensorBase):
+            raise TypeError(
+                f"gradients can be either Tensors or None, but got {type(gradient).__name__}"
+            )
+    if len(given) != len(tensors):
+        raise RuntimeError(f"got {len(tensors)} tensors and {len(given)} gradients")
+    return [
+        _start_of(tensor, gradient, position, create_graph)
+        for position, (tensor, gradient) in enumerate(zip(tensors, given, strict=True))
+    ]
+
+
+def _records(inputs: tuple[Any, ...]) -> list[Record]:
+    """The records of what is to be differentiated by; RuntimeError where there is none."""
+    records = []
+    for tensor in inputs:
+        if not isinstance(tensor, TensorBase):
+            raise RuntimeError(
+                f"all inputs have to be Tensors or GradientEdges, but got {type(tensor).__name__}"
+            )
+        record = current_record(tensor)
+        if record is None:
+            raise RuntimeError("One of the differentiated Tensors does not require grad")
+        records.append(record)
+    return records
+
+
+def backward(
+    tensors: Tensor | Sequence[Tensor],
+    grad_tensors: Tensor | Sequence[Tensor | None] | None = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    grad_variables: None = None,
+    inputs: Tensor | Sequence[Tensor] | None = None,
+) -> None:
+    """Add the gradients of `tensors` to the `.grad` of the leaves (or only of `inputs`).
+
+    `grad_tensors` are the gradients to start from, of the tensors' shapes; not needed for
+    scalars. `retain_graph` (default: `create_graph`) keeps saved values for another call;
+    `create_graph` records the walk, so that gradients can be differentiated again. Raises
+    RuntimeError for a tensor without record, a non-scalar without gradient, saved values that
+    are gone, or values changed in place since they were saved.
+
+    >>> import tinygrad_mnist as torch
+    >>> x = torch.tensor(3.0, requires_grad=True)
+    >>> torch.autograd.backward(x * x)
+    >>> x.grad
+    tensor(6.)
+    """
+    roots = _sequence(tensors)
+    if inputs is not None and not len(targets := _sequence(inputs)):
+        raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
+    starts = _starts(roots, grad_tensors, create_graph)
+    keep = create_graph if retain_graph is None else retain_graph
+    if create_graph:
+        warnings.warn(
+            "Using backward() with create_graph=True will create a reference cycle between the "
+            "parameter and its gradient which can cause a memory leak. We recommend using "
+            "autograd.grad when creating the graph to avoid this. If you have to use this "
+            "function, make sure to reset the .grad fields of your parameters to None after use "
+            "to break the cycle and avoid the leak.",
+            UserWarning,
+            stacklevel=3,
+        )
+    if inputs is None:
+        walk(starts, keep=keep, create_graph=create_graph)
+        return
+    only = set()
+    for tensor in targets:
+        if isinstance(tensor, TensorBase):
+            tensor.retain_grad()  # type: ignore[attr-defined]
+        only.update(_records((tensor,)))
+    walk(starts, keep=keep, create_graph=create_graph, only=only)
+
+
+def grad(
+    outputs: Tensor | Sequence[Tensor],
+    inputs: Tensor | Sequence[Tensor],
+    grad_outputs: Tensor | Sequence[Tensor | None] | None = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    is_grads_batched: bool = False,
+    allow_unused: bool | None = None,
+    materialize_grads: bool = False,
+) -> tuple[Tensor, ...]:
+    """The gradients of the sum of `outputs` with respect to `inputs`, leaves or not.
+
+    `.grad` is left alone. An input that the outputs do not depend on raises RuntimeError, gives
+    None with `allow_unused`, zeros with `materialize_grads`. The rest is as in `backward`.
+
+    >>> import tinygrad_mnist as torch
+    >>> x = torch.tensor(2.0, requires_grad=True)
+    >>> (slope,) = torch.autograd.grad(x**3, x, create_graph=True)
+    >>> torch.autograd.grad(slope, x)
+    (tensor(12.),)
+    """
+    if is_grads_batched:
+        raise NotImplementedError(
+            "grad(is_grads_batched=True) is not supported: call grad in a loop"
+        )
+    if materialize_grads and allow_unused is False:
+        raise ValueError(
+            "Expected allow_unused to be True or not passed when materialize_grads=True, "
+            "but got: allow_unused=False."
+        )
+    wanted = _sequence(inputs)
+    if not wanted:
+        raise RuntimeError("`inputs` argument to `grad()` cannot be empty.")
+    starts = _starts(_sequence(outputs), grad_outputs, create_graph)
+    records = _records(wanted)
+    keep = create_graph if retain_graph is None else retain_graph
+    arrived = walk(starts, keep=keep, create_graph=create_graph, only=set(records), capture=True)
+    results: list[Any] = []
+    for position, (record, tensor) in enumerate(zip(records, wanted, strict=True)):
+        if record in arrived:
+            found = arrived[record]
+            results.append(found if create_graph else copied(found))
+        elif materialize_grads:
+            zeros = wrap(np.zeros(tensor._array.shape, tensor._array.dtype))
+            results.append(zeros.requires_grad_(create_graph))
+        elif allow_unused:
+            results.append(None)
+        else:
+            _refuse_unused(position)
+    return tuple(results)
+
+
+def _refuse_unused(position: int) -> NoReturn:
+    raise RuntimeError(
+        f"The differentiated Tensor at index {position} appears to not have been used in the "
+        "graph. Set allow_unused=True if this is the desired behavior."
+    )

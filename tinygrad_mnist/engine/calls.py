@@ -1,0 +1,214 @@
+"""Calling a primitive: the general way, and hot paths written out for one and two inputs."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .record import (
+    CONSTANT,
+    NO_ATTRIBUTES,
+    OBSERVERS,
+    TENSOR_TYPE,
+    Array,
+    Saved,
+    TensorBase,
+    make_record,
+    next_birth,
+    report,
+    state,
+    wrap,
+)
+from .views import current_record, mark_view
+
+if TYPE_CHECKING:
+    from .primitive import Primitive
+
+_UNARY = (True,)
+_new = object.__new__
+_ndarray = np.ndarray
+_FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
+
+
+def read_arguments(
+    op: Primitive, inputs: tuple[Any, ...], attributes: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Inputs and attributes told apart, where inputs were given by name."""
+    if op.variadic:
+        return inputs, attributes
+    if len(inputs) > len(op.inputs):
+        raise TypeError(
+            f"{op.name}() takes {len(op.inputs)} positional "
+            f"argument{'s' * (len(op.inputs) > 1)} but {len(inputs)} were given"
+        )
+    if attributes.pop("out", None) is not None:
+        raise NotImplementedError(
+            f"{op.name}(out=) is not supported: assign the result, or copy it with out.copy_"
+        )
+    named = op.inputs[len(inputs) :]
+    missing = [f'"{name}"' for name in named if name not in attributes]
+    if missing:
+        raise TypeError(
+            f"{op.name}() missing {len(missing)} required positional arguments: "
+            f"{', '.join(missing)}"
+        )
+    inputs += tuple([attributes.pop(name) for name in named])
+    for name in attributes.keys() - op.attributes:
+        raise TypeError(f"{op.name}() got an unexpected keyword argument '{name}'")
+    return inputs, attributes
+
+
+def explain_shapes(values: tuple[Any, ...]) -> None:
+    """Raise PyTorch's error if `values` do not broadcast."""
+    shapes = [value.shape for value in values if isinstance(value, _ndarray)]
+    for a, b in itertools.pairwise(shapes):
+        for back in range(1, min(len(a), len(b)) + 1):
+            if a[-back] != b[-back] and 1 not in (a[-back], b[-back]):
+                raise RuntimeError(
+                    f"The size of tensor a ({a[-back]}) must match the size of tensor b "
+                    f"({b[-back]}) at non-singleton dimension {max(len(a), len(b)) - back}"
+                ) from None
+
+
+def _arrays(op: Primitive, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    """What the body gets for `inputs`: the arrays of Tensors, Python numbers, one common type."""
+    values: list[Any] = []
+    for position, given in enumerate(inputs):
+        if isinstance(given, TensorBase):
+            values.append(given._array)
+        elif isinstance(given, np.generic) and len(inputs) > 1:
+            values.append(given.item())
+        elif isinstance(given, bool | int | float | _ndarray) and len(inputs) > 1:
+            values.append(given)
+        elif given is None and op.promotion is None and len(inputs) > 1:
+            values.append(None)
+        else:
+            raise TypeError(
+                f"{op.name}(): argument '{op.inputs[position]}' (position {position + 1}) "
+                f"must be Tensor, not {type(given).__name__}"
+            )
+    return op.promoted(tuple(values))
+
+
+def _output(op: Primitive, out: Array, first: Any, attributes: dict[str, Any]) -> Any:
+    """The Tensor for a result; a view shares the version of the tensor it was taken from."""
+    tensor = wrap(out)
+    if op.view:
+        base, memory = first._array, out.base
+        if memory is base or (memory is not None and memory is base.base) or out is base:
+            mark_view(tensor, first, op, attributes)
+    return tensor
+
+
+def record_call(
+    op: Primitive,
+    inputs: tuple[Any, ...],
+    values: tuple[Any, ...],
+    output: TensorBase,
+    attributes: dict[str, Any],
+) -> None:
+    """Leave a record of this call in `output` if an input requires a gradient."""
+    edges = tuple([current_record(i) if isinstance(i, TensorBase) else None for i in inputs])
+    needs = tuple([edge is not None for edge in edges])
+    if not any(needs) or not op.formulas or output._array.dtype.kind != "f":
+        return
+    *keeps, keep_output = op.saves[needs]
+    saved: list[Saved | None] = []
+    for given, value, keep in zip(inputs, values, keeps, strict=True):
+        counter = given._counter if isinstance(given, TensorBase) else CONSTANT
+        if given is inputs[-1] and given.__class__ in (float, int) and len(inputs) == 2:
+            value = given  # as call_binary keeps it
+        saved.append((value, counter, counter[0]) if keep else None)
+    saved.append((output._array, output._counter, output._counter[0]) if keep_output else None)
+    output._record = make_record(op, edges, output._array, tuple(saved), attributes)
+
+
+def call(op: Primitive, inputs: tuple[Any, ...], attributes: dict[str, Any]) -> Any:
+    """Call `op` on any number of inputs: the general way, which the next two write out."""
+    values = _arrays(op, inputs)
+    tensor = _output(op, op.compute(values, attributes), inputs[0], attributes)
+    if state.grad_enabled:
+        record_call(op, inputs, values, tensor, attributes)
+    if OBSERVERS:
+        report(op, inputs, attributes, tensor)
+    return tensor
+
+
+def call_unary(op: Primitive, x: Any, attributes: dict[str, Any] = NO_ATTRIBUTES) -> Any:
+    """`call` for one Tensor, written out: a hot path."""
+    if not isinstance(x, TensorBase) or OBSERVERS:
+        return call(op, (x,), attributes)
+    value = x._array
+    if op.promotion is not None and value.dtype.kind != "f":
+        (value,) = op.promoted((value,))
+    if attributes:
+        out = state.quietly(op.run, value, **attributes)
+    else:
+        out = state.quietly(op.run, value)
+    if out.__class__ is not _ndarray:
+        out = np.asarray(out)
+    tensor = _output(op, out, x, attributes) if op.view else wrap(out)
+    record = x._record if x._view is None else current_record(x)
+    if record is not None and op.formulas and state.grad_enabled and out.dtype.kind == "f":
+        keep_x, keep_out = op.saves[_UNARY]
+        counter = x._counter
+        saved = (
+            (value, counter, counter[0]) if keep_x else None,
+            (out, tensor._counter, tensor._counter[0]) if keep_out else None,
+        )
+        tensor._record = make_record(op, (record,), out, saved, attributes)
+    return tensor
+
+
+def call_binary(op: Primitive, x: Any, y: Any, attributes: dict[str, Any] = NO_ATTRIBUTES) -> Any:
+    """`call` for two Tensors of one floating type, or one and a Python number: a hot path."""
+    if not isinstance(x, TensorBase) or OBSERVERS:
+        return call(op, (x, y), attributes)
+    x_value, x_counter = x._array, x._counter
+    x_record = x._record if x._view is None else current_record(x)
+    kind = x_value.dtype
+    if isinstance(y, TensorBase):
+        y_value, y_counter = y._array, y._counter
+        y_record = y._record if y._view is None else current_record(y)
+        usual = kind is y_value.dtype and (kind is _FLOAT32 or kind is _FLOAT64)
+    else:
+        y_value, y_counter, y_record = y, CONSTANT, None
+        usual = (y.__class__ is float or y.__class__ is int) and kind.kind == "f"
+    if not usual and op.promotion is not None:
+        return call(op, (x, y), attributes)
+    thread = state.__dict__
+    try:
+        if attributes:
+            out = thread["quietly"](op.run, x_value, y_value, **attributes)
+        else:
+            out = thread["quietly"](op.run, x_value, y_value)
+    except (TypeError, ValueError):
+        return call(op, (x, y), attributes)
+    if out.__class__ is not _ndarray:
+        out = np.asarray(out)
+    tensor = _new(TENSOR_TYPE[0])
+    tensor._array = out
+    tensor._record = None
+    tensor._counter = counter = [0]
+    tensor._view = None
+    if (x_record is None and y_record is None) or not op.formulas or not thread["grad_enabled"]:
+        return tensor
+    both = x_record is not None and y_record is not None
+    keeps = op.saves_for_both if both else op.saves[x_record is not None, y_record is not None]
+    keep_x, keep_y, keep_out = keeps
+    tensor._record = record = _new(op.record_type)
+    record.primitive = op
+    record.edges = (x_record, y_record)
+    record.shape = out.shape
+    record.dtype = out.dtype
+    record.saved = (
+        (x_value, x_counter, x_counter[0]) if keep_x else None,
+        (y_value, y_counter, y_counter[0]) if keep_y else None,
+        (out, counter, 0) if keep_out else None,
+    )
+    record.attributes = attributes
+    record.birth = next_birth()
+    record.watch = None
+    return tensor

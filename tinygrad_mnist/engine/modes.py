@@ -1,0 +1,179 @@
+"""Switching recording on and off, for each thread on its own."""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from .record import state
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+_GENERATOR = 0x20
+"""The flag of a generator function's code, `inspect.CO_GENERATOR`, without that large import."""
+
+
+def is_grad_enabled() -> bool:
+    """Whether operations of this thread leave records."""
+    return state.grad_enabled
+
+
+class _GradMode:
+    """A mode for a `with` block, or for the calls of a decorated function; restored in any case."""
+
+    __slots__ = ("mode", "previous")
+
+    def __init__(self, mode: bool) -> None:
+        self.mode = mode
+        self.previous = state.grad_enabled
+
+    def __enter__(self) -> None:
+        self.previous = state.grad_enabled
+        state.grad_enabled = self.mode
+
+    def __exit__(self, *details: object) -> None:
+        state.grad_enabled = self.previous
+
+    def __call__(self, function: Function) -> Function:
+        mode = self.mode
+        if isinstance(function, type):
+            warnings.warn(
+                "Decorating classes is deprecated and will be disabled in future versions. You "
+                "should only decorate functions or methods. To preserve the current behavior of "
+                "class decoration, you can directly decorate the `__init__` method and nothing "
+                "else.",
+                FutureWarning,
+                stacklevel=2,
+            )
+        elif hasattr(function, "__code__") and function.__code__.co_flags & _GENERATOR:
+            return _generator_in_mode(function, mode)  # type: ignore[return-value]
+
+        @functools.wraps(function)
+        def in_mode(*args: Any, **kwargs: Any) -> Any:
+            with _GradMode(mode):
+                return function(*args, **kwargs)
+
+        return in_mode  # type: ignore[return-value]
+
+
+def _generator_in_mode(function: Callable[..., Any], mode: bool) -> Callable[..., Any]:
+    """The generator function, run in `mode` between its yields and never while it waits."""
+
+    @functools.wraps(function)
+    def in_mode(*args: Any, **kwargs: Any) -> Any:
+        with _GradMode(mode):
+            generator = function(*args, **kwargs)
+            resume: Callable[[], Any] = functools.partial(next, generator)
+        while True:
+            try:
+                with _GradMode(mode):
+                    produced = resume()
+            except StopIteration as end:
+                return end.value
+            try:
+                received = yield produced
+            except GeneratorExit:
+                with _GradMode(mode):
+                    generator.close()
+                raise
+            except BaseException as error:
+                resume = functools.partial(generator.throw, error)
+            else:
+                resume = functools.partial(generator.send, received)
+
+    return in_mode
+
+
+class _FixedMode(_GradMode):
+    """A mode whose name is a decorator without parentheses, too."""
+
+    __slots__ = ()
+
+    recording: bool
+
+    def __new__(cls, function: Any = None) -> Any:
+        """The mode, or `function` decorated with it."""
+        return object.__new__(cls) if function is None else cls()(function)
+
+    def __init__(self) -> None:
+        self.mode = self.recording
+
+
+class no_grad(_FixedMode):
+    """Operations leave no records: for updates and evaluation. A context manager and a decorator.
+
+    >>> import tinygrad_mnist as torch
+    >>> x = torch.ones(2, requires_grad=True)
+    >>> with torch.no_grad():
+    ...     (x * 2).requires_grad
+    False
+    """
+
+    __slots__ = ()
+    recording = False
+
+
+class enable_grad(_FixedMode):
+    """Operations leave records again, inside a `no_grad` block.
+
+    >>> import tinygrad_mnist as torch
+    >>> x = torch.ones(2, requires_grad=True)
+    >>> with torch.no_grad(), torch.enable_grad():
+    ...     (x * 2).requires_grad
+    True
+    """
+
+    __slots__ = ()
+    recording = True
+
+
+class set_grad_enabled(_GradMode):
+    """Set recording to `mode` at once, and restore it if used as a context manager.
+
+    Raises TypeError when `mode` is not a bool.
+
+    >>> import tinygrad_mnist as torch
+    >>> with torch.set_grad_enabled(False):
+    ...     torch.is_grad_enabled()
+    False
+    """
+
+    __slots__ = ()
+
+    def __init__(self, mode: bool) -> None:
+        if not isinstance(mode, bool):
+            raise TypeError(
+                f"set_grad_enabled(): argument 'enabled' (position 1) must be bool, "
+                f"not {type(mode).__name__}"
+            )
+        super().__init__(mode)
+        state.grad_enabled = mode
+
+    def __enter__(self) -> None:
+        """The mode was set when the object was made."""
+        state.grad_enabled = self.mode
+
+    def __call__(self, function: Function) -> Function:
+        """The function, run in this mode; outside it, what was before holds again."""
+        state.grad_enabled = self.previous
+        return super().__call__(function)
+
+
+class inference_mode(_GradMode):
+    """`no_grad` by another name (in PyTorch it is stricter); with mode=False, `enable_grad`.
+
+    >>> import tinygrad_mnist as torch
+    >>> with torch.inference_mode():
+    ...     torch.is_grad_enabled()
+    False
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, mode: Any = True) -> Any:
+        """The mode, or a function decorated with it."""
+        return object.__new__(cls) if isinstance(mode, bool) else cls()(mode)
+
+    def __init__(self, mode: bool = True) -> None:
+        super().__init__(not mode)

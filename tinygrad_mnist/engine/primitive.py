@@ -1,0 +1,189 @@
+"""An operation, the record it leaves, and calling it.
+
+An operation is written once: a body that computes on NumPy arrays, and for each input a formula
+of its derivative.
+
+    @primitive
+    def mul(x, y):
+        "x · y"
+        return x * y
+
+    mul.derivatives(x=lambda g, y: g * y, y=lambda g, x: g * x)
+
+`g` is the gradient that arrives from above. The other parameters of a formula say what it needs:
+an input by its name, the result as `out`, an attribute by its name, or `shape`, the shape of the
+input whose gradient it computes. Only that is saved. Shapes and types are not a formula's
+business: whoever walks backward sums what was broadcast and stretches what was reduced.
+
+Calling a primitive with a Tensor among its inputs gives a Tensor and, where a gradient may be
+asked for later, leaves a `Record`. Calling it with arrays gives an array: so the same formula
+runs on arrays (fast) and on Tensors (and is then recorded itself).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, overload
+
+import numpy as np
+
+from tinygrad_mnist import dtypes
+
+from .calls import call, call_binary, call_unary, explain_shapes, read_arguments
+from .record import Array, Record, TensorBase, state
+
+Body = Callable[..., Any]
+Promotion = Callable[[tuple[Any, ...]], dtypes.dtype]
+
+_ndarray = np.ndarray
+_ARRAYS = frozenset((np.ndarray, np.bool_, np.uint8, np.int32, np.int64, np.float32, np.float64))
+_VARIADIC = 0x04
+"""The flag of code with *args. (The module inspect reads signatures, but is slow to import.)"""
+
+
+class Formula(NamedTuple):
+    """A derivative formula and what it asks for, in the order in which it asks."""
+
+    function: Callable[..., Any]
+    saved: tuple[int, ...]
+    """Positions in `Record.saved`: the inputs in order, then the result."""
+    attributes: tuple[str, ...]
+    wants_shape: bool
+    wants_position: bool
+    plain: bool
+    """Whether it asks for saved values only."""
+
+
+class SavePlan(dict[tuple[bool, ...], tuple[bool, ...]]):
+    """Which inputs, and at last the result, a primitive keeps, by whose gradients are needed."""
+
+    def __init__(self, primitive: Primitive) -> None:
+        super().__init__()
+        self.primitive = primitive
+
+    def __missing__(self, needs: tuple[bool, ...]) -> tuple[bool, ...]:
+        wanted: set[int] = set()
+        for position, need in enumerate(needs):
+            formula = self.primitive.formula(position)
+            if need and formula is not None:
+                wanted.update(formula.saved)
+        self[needs] = tuple(i in wanted for i in range(len(needs) + 1))
+        return self[needs]
+
+
+def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:
+    code = function.__code__
+    return code.co_varnames[: code.co_argcount]
+
+
+PRIMITIVES: dict[str, Primitive] = {}
+"""Every primitive by its name."""
+
+
+class Primitive:
+    """An operation: its body, its inputs, its derivative formulas."""
+
+    def __init__(
+        self,
+        body: Body,
+        promotion: Promotion | None = None,
+        ufunc: Body | None = None,
+        grad_fn: str | None = None,
+        reduces: bool = False,
+        view: bool = False,
+    ) -> None:
+        """Keyword-only parameters of `body` are attributes, the others inputs.
+
+        `promotion` gives the type to compute in for all inputs (None: inputs stay as they are).
+        `ufunc` is NumPy's own function for the body, run instead of it where types need no care.
+        `grad_fn` is PyTorch's name for the record. `reduces`: `dim` and `keepdim` describe a
+        reduction; `view`: the result shares memory.
+        """
+        self.name = self.__name__ = body.__name__.strip("_")
+        self.__doc__ = body.__doc__
+        self.body = body
+        self.promotion = promotion
+        self.ufunc = ufunc
+        self.run = body if ufunc is None else ufunc
+        self.reduces = reduces
+        self.view = view
+        title = self.name.title().replace("_", "") + "Backward0" if grad_fn is None else grad_fn
+        self.record_type = Record.named(title)
+        code = body.__code__
+        named = code.co_argcount + code.co_kwonlyargcount
+        self.variadic = bool(code.co_flags & _VARIADIC)
+        self.inputs = code.co_varnames[named:][:1] if self.variadic else _parameters(body)
+        self.attributes = frozenset(code.co_varnames[code.co_argcount : named])
+        self.formulas: dict[str, Formula] = {}
+        self._by_position: tuple[Formula | None, ...] = (None,) * len(self.inputs)
+        self.saves = SavePlan(self)
+        self.saves_for_both: tuple[bool, ...] = (False, False, False)
+        self.sends: Callable[[Record, Any], list[Any]] | None = None
+        """Where formulas do not do: the gradients for all edges at once."""
+        PRIMITIVES[self.name] = self
+
+    def derivatives(self, **formulas: Callable[..., Any]) -> None:
+        """Give for each differentiable input, by name, the formula of its derivative."""
+        unknown = formulas.keys() - set(self.inputs)
+        if unknown:
+            raise TypeError(f"{self.name} has no input named {', '.join(sorted(unknown))}")
+        self.formulas = {name: self._read(formula) for name, formula in formulas.items()}
+        self._by_position = tuple([self.formulas.get(name) for name in self.inputs])
+        if len(self.inputs) == 2:
+            self.saves_for_both = self.saves[True, True]
+
+    def _read(self, function: Callable[..., Any]) -> Formula:
+        wanted = _parameters(function)[1:]
+        values = () if self.variadic else (*self.inputs, "out")
+        saved = tuple(values.index(name) for name in wanted if name in values)
+        rest = wanted[len(saved) :]
+        attributes = tuple(name for name in rest if name not in ("shape", "position"))
+        return Formula(function, saved, attributes, "shape" in rest, "position" in rest, not rest)
+
+    def formula(self, position: int) -> Formula | None:
+        """The formula for the input at `position`, None when it is not differentiable."""
+        return self._by_position[0 if self.variadic else position]
+
+    def __repr__(self) -> str:
+        return f"<primitive {self.name}>"
+
+    def __call__(self, *inputs: Any, **attributes: Any) -> Any:
+        """The result on `inputs`: a Tensor if one of them is, else an array.
+
+        Inputs may be given by name. Raises TypeError for one missing, unknown or too many.
+        """
+        if inputs and inputs[0].__class__ in _ARRAYS and not isinstance(inputs[-1], TensorBase):
+            out = self.run(*inputs, **attributes)
+            return out if out.__class__ is _ndarray else np.asarray(out)
+        if len(inputs) != len(self.inputs) or not attributes.keys() <= self.attributes:
+            inputs, attributes = read_arguments(self, inputs, attributes)
+        if len(inputs) == 1:
+            return call_unary(self, inputs[0], attributes)
+        if len(inputs) == 2:
+            return call_binary(self, inputs[0], inputs[1], attributes)
+        return call(self, inputs, attributes)
+
+    def promoted(self, values: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The inputs cast to the one type that the body computes in."""
+        if self.promotion is None:
+            return values
+        kind = self.promotion(values)
+        return tuple(dtypes.cast(value, kind) for value in values)
+
+    def compute(self, values: tuple[Any, ...], attributes: dict[str, Any]) -> Array:
+        """The body's result on arrays, always an array (NumPy makes 0-d results scalars)."""
+        try:
+            out = state.quietly(self.body, *values, **attributes)
+        except ValueError as error:
+            explain_shapes(values)
+            raise RuntimeError(f"{self.name}(): {error}") from error
+        return out if out.__class__ is _ndarray else np.asarray(out)
+
+
+@overload
+def primitive(body: Body, **options: Any) -> Primitive: ...
+@overload
+def primitive(body: None = None, **options: Any) -> Callable[[Body], Primitive]: ...
+def primitive(body: Body | None = None, **options: Any) -> Any:
+    """Make a primitive of a function on arrays; the options are those of `Primitive`."""
+    return Primitive(body, **options) if body is not None else lambda b: Primitive(b, **options)

@@ -1,0 +1,81 @@
+"""The values that records keep for their formulas: checked when used, released after use."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mnist.dtypes import from_numpy_dtype
+
+from .record import OWN, RELEASED, Record, state, wrap
+from .unbroadcast import restored
+
+_ndarray = np.ndarray
+_HINT = (
+    "enable anomaly detection to find the operation that failed to compute its gradient, with "
+    "torch.autograd.set_detect_anomaly(True, check_nan=False)."
+)
+_HINT_WHILE_WATCHED = (
+    "the backtrace further above shows the operation that failed to compute its gradient. The "
+    "variable in question was changed in there or anywhere later. Good luck!"
+)
+
+
+def unpack(record: Record, which: int, as_tensor: bool) -> Any:
+    """A saved value, checked to be as it was."""
+    saved = record.saved[which]
+    assert saved is not None
+    value, counter, version = saved
+    is_output = which == len(record.edges)
+    if counter[0] != version:
+        source = (*record.edges, record, None)[min(which, len(record.edges) + 1)]
+        raise version_error(value, counter[0], version, source)
+    if as_tensor and value.__class__ is _ndarray:
+        value = wrap(value, counter)
+        value._record = record if is_output else record.edges[which]
+    operation = record.primitive
+    if is_output and operation is not None and operation.reduces:
+        return value if record.attributes["keepdim"] else restored(value, record)
+    return value
+
+
+def release(record: Record) -> None:
+    """Let go of what a record has saved; a record that saved nothing can be walked again."""
+    for saved in record.saved:
+        if saved is not None and saved[1] is not OWN:
+            record.saved = RELEASED
+            return
+    attributes = record.attributes
+    if not attributes:
+        return
+    context = attributes.get("ctx")
+    if context is not None and context._saved:
+        context._saved = None
+    for value in attributes.values():
+        if value.__class__ is _ndarray or (value.__class__ is tuple and _holds_array(value)):
+            record.saved = RELEASED
+            return
+
+
+def _holds_array(values: tuple[Any, ...]) -> bool:
+    return any(value.__class__ is _ndarray for value in values)
+
+
+def version_error(value: Any, version: int, expected: int, source: Record | None) -> RuntimeError:
+    """The error for a saved value that was changed in place before it could be used."""
+    kind = from_numpy_dtype(value.dtype).legacy_name
+    origin = ""
+    if source is not None and source.primitive is not None:
+        origin = f", which is output 0 of {_short_name(source)},"
+    return RuntimeError(
+        "one of the variables needed for gradient computation has been modified by an inplace "
+        f"operation: [torch.{kind}Tensor {list(value.shape)}]{origin} is at version {version}; "
+        f"expected version {expected} instead. Hint: "
+        + (_HINT if state.sender is None else _HINT_WHILE_WATCHED)
+    )
+
+
+def _short_name(record: Record) -> str:
+    """A record's name as PyTorch has it in this message: "Mul" for MulBackward0."""
+    return record.name().partition("Backward")[0]

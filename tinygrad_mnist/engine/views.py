@@ -1,0 +1,92 @@
+"""Views: tensors that share the memory of another, their base, and follow its changes.
+
+A view shares its base's version. When that has grown, the view's record no longer tells where its
+numbers came from; it is made anew, from the base's record, when it is next asked for.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .record import Record, TensorBase, hand_over, make_record, state
+
+if TYPE_CHECKING:
+    from .primitive import Primitive
+
+OUTDATED = -1
+"""The version of a view whose record is to be made anew."""
+UNDER_NO_GRAD = (
+    "Given that this use case is ambiguous and error-prone, it is forbidden. You can clarify your "
+    "code by moving both the view and the inplace either both inside the no_grad block (if you "
+    "don't want the inplace to be tracked) or both outside (if you want the inplace to be tracked)."
+)
+ONE_OF_SEVERAL = (
+    "This view is the output of a function that returns multiple views. Such functions do not "
+    "allow the output views to be modified inplace. You should replace the inplace operation by "
+    "an out-of-place one."
+)
+OF_A_FUNCTION = (
+    "This view was created inside a custom Function (or because an input was returned as-is) and "
+    "the autograd logic to handle view+inplace would override the custom backward associated with "
+    "the custom Function, leading to incorrect gradients. This behavior is forbidden. You can fix "
+    "this by cloning the output of the custom Function."
+)
+
+VIEW_OF_BASE: list[Primitive] = []
+"""The primitive that takes several steps from a base to its view: set where it is defined."""
+
+
+def mark_view(
+    view: TensorBase, parent: TensorBase, op: Primitive, attributes: dict[str, Any]
+) -> None:
+    """Note that `view` is what `op` made of `parent`, whose memory and version it shares."""
+    counter = view._counter = parent._counter
+    if parent._view is None:
+        base, before, reason = parent, None, None
+    else:
+        base, _, before, reason = parent._view
+    if reason is None and not state.grad_enabled:
+        reason = UNDER_NO_GRAD
+    view._view = (base, counter[0], (before, op, attributes), reason)
+
+
+def forbid_change(view: Any, reason: str) -> Any:
+    """Note why a view must not be changed in place under records; the view."""
+    base, version, steps, known = view._view
+    view._view = (base, version, steps, known or reason)
+    return view
+
+
+def current_record(tensor: TensorBase) -> Record | None:
+    """The tensor's record; that of a view is made anew when the memory was changed in place."""
+    view = tensor._view
+    if view is None or view[1] == tensor._counter[0]:
+        return tensor._record
+    base, _, steps, reason = view
+    old = tensor._record
+    if base._record is not None or (old is not None and old.primitive is not None):
+        if not state.grad_enabled:
+            return old
+        if reason is not None:
+            raise changed_view_error(old, reason, "its base or another view of its base has been")
+        tensor._record = make_record(
+            VIEW_OF_BASE[0], (base._record,), tensor._array, (None, None), {"steps": steps}
+        )
+        hand_over(old, tensor._record)
+    tensor._view = (base, tensor._counter[0], steps, reason)
+    return tensor._record
+
+
+def changed_view_error(record: Record | None, reason: str, changed: str) -> RuntimeError:
+    """The error for a view that was, or whose base was, changed though it must not be."""
+    mode = "" if record is not None else " with grad mode enabled"
+    view = "A view was created in no_grad mode and"
+    if record is not None:
+        view = f"Output 0 of {record.name().partition('Backward')[0]} is a view and"
+    return RuntimeError(f"{view} {changed} modified inplace{mode}. {reason}")
+
+
+def own(tensor: Any) -> Any:
+    """Have a view of a passing result count as a result of its own; the tensor."""
+    tensor._view = None
+    return tensor

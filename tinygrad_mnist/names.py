@@ -1,0 +1,247 @@
+"""What loads when it is first used, so that the package imports fast: operations, packages.
+
+A test holds the lists of operations and the files' own `__all__` to be the same.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any
+
+from tinygrad_mnist.absent import absent
+
+_PACKAGES = (
+    "_dynamo", "accelerator", "amp", "backends", "compiler", "datasets", "linalg", "nn", "optim",
+    "random", "safetensors", "serialization", "testing", "utils", "version",
+)  # fmt: skip
+MOVED = {
+    "_dynamo": "hardware._dynamo",
+    "accelerator": "hardware.accelerator",
+    "amp": "hardware.amp",
+    "backends": "hardware.backends",
+    "comparing": "tools.compare",
+    "cuda": "hardware.cuda",
+    "datasets": "app.datasets",
+    "safetensors": "serialization.safetensors",
+    "scripts": "tools.scripts",
+    "testing.strategies": "tools.parity.strategies",
+    "version": "hardware.version",
+}
+"""Public modules that live in another room than their name says, below the package's name."""
+
+_RANDOM = (
+    "Generator", "bernoulli", "default_generator", "get_rng_state", "initial_seed", "manual_seed",
+    "multinomial", "normal", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like",
+    "randperm", "seed", "set_rng_state",
+)  # fmt: skip
+FILLING_METHODS = (
+    "bernoulli_", "cauchy_", "exponential_", "geometric_", "log_normal_", "normal_", "random_",
+    "uniform_",
+)  # fmt: skip
+
+_NETWORKS = (
+    "bilinear", "celu", "celu_", "channel_shuffle", "cosine_similarity", "hardshrink",
+    "pairwise_distance", "pdist", "pixel_shuffle", "pixel_unshuffle", "prelu", "relu_", "rms_norm",
+    "rrelu", "rrelu_", "selu", "selu_", "threshold", "threshold_",
+)  # fmt: skip
+"""Functions of `nn.functional` that PyTorch has at its top level too, with the same arguments."""
+
+FILES: dict[str, tuple[str, ...]] = {
+    "activations": ("relu",),
+    "adaptive_pooling": ("adaptive_avg_pool1d", "adaptive_max_pool1d"),
+    "contractions": (
+        "addbmm", "addmm", "addmv", "addr", "baddbmm", "einsum", "ger", "inner", "outer",
+        "tensordot",
+    ),
+    "convolution": ("conv1d", "conv2d"),
+    "cumulative": ("cummax", "cummin", "cumprod", "cumsum", "diff", "prod"),
+    "diagonals": (
+        "diag", "diag_embed", "diagflat", "diagonal", "trace", "tril", "tril_indices",
+        "triu", "triu_indices",
+    ),
+    "distances": (
+        "cdist", "dist", "renorm",
+    ),
+    "error_function": ("erf", "erfc"),
+    "extremes": ("amax", "amin", "aminmax", "argmax", "argmin", "max", "min"),
+    "gathering": (
+        "argwhere", "gather", "masked_scatter", "masked_select", "nonzero", "scatter",
+        "scatter_add", "take", "take_along_dim",
+    ),
+    "integration": (
+        "cumulative_trapezoid", "trapezoid", "trapz",
+    ),
+    "joining": (
+        "atleast_1d", "atleast_2d", "atleast_3d", "cat", "chunk", "column_stack", "concat",
+        "concatenate", "dsplit", "dstack", "hsplit", "hstack", "row_stack", "split",
+        "split_with_sizes", "stack", "tensor_split", "vsplit", "vstack",
+    ),
+    "logarithms": (
+        "logaddexp", "logaddexp2", "logcumsumexp", "logit", "xlogy",
+    ),
+    "norms": ("norm",),
+    "padding": (),
+    "pooling": ("avg_pool1d", "max_pool1d", "max_pool2d"),
+    "quantiles": (
+        "bucketize", "corrcoef", "cov", "histc", "nanmean", "nanmedian", "nanquantile",
+        "quantile", "searchsorted",
+    ),
+    "real_parts": (
+        "angle", "conj", "conj_physical", "isreal", "resolve_conj",
+        "resolve_neg",
+    ),
+    "rearranging": (
+        "flip", "fliplr", "flipud", "meshgrid", "ravel", "repeat_interleave", "roll",
+        "rot90", "tile",
+    ),
+    "replacing": (
+        "diagonal_scatter", "fill", "index_put", "narrow_copy", "select_scatter",
+        "slice_scatter",
+    ),
+    "signs_and_limits": (
+        "copysign", "fmax", "fmin", "heaviside", "hypot", "nan_to_num", "nextafter",
+        "sgn",
+    ),
+    "slices": ("index_add", "index_copy", "index_fill", "index_select"),
+    "softmax": ("log_softmax", "softmax"),
+    "sorting": (
+        "argsort", "kthvalue", "median", "mode", "msort", "sort", "topk", "unique",
+        "unique_consecutive",
+    ),
+    "statistics": ("bincount", "std", "std_mean", "var", "var_mean"),
+    "transposed_convolution": ("conv_transpose1d", "conv_transpose2d"),
+    "trigonometry": (
+        "acos", "acosh", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2",
+        "arctanh", "asin", "asinh", "atan", "atan2", "atanh", "cosh", "deg2rad",
+        "rad2deg", "sinc", "sinh",
+    ),
+    "vectors": (
+        "block_diag", "cartesian_prod", "chain_matmul", "combinations", "cross", "kron",
+        "vander", "vdot",
+    ),
+    "whole_numbers": (
+        "bitwise_left_shift", "bitwise_right_shift", "gcd", "lcm", "ldexp",
+    ),
+}  # fmt: skip
+"""For each file that loads later, the functions in it."""
+
+_BY_ROOM = {
+    "amp": ("autocast",),
+    "compiler": ("compile",),
+    "nn.functional": _NETWORKS,
+    "random": _RANDOM,
+    "serialization": ("load", "save"),
+    "hardware.settings": (
+        "are_deterministic_algorithms_enabled", "get_float32_matmul_precision",
+        "get_num_interop_threads", "set_float32_matmul_precision", "set_num_interop_threads",
+        "use_deterministic_algorithms",
+    ),
+}  # fmt: skip
+_ELSEWHERE = {name: room for room, names in _BY_ROOM.items() for name in names}
+"""The module of each name that is no operation of `ops`."""
+
+FUNCTIONS_ONLY = frozenset((
+    "adaptive_avg_pool1d", "adaptive_max_pool1d", "atleast_1d", "atleast_2d", "atleast_3d",
+    "avg_pool1d", "block_diag", "bucketize", "cartesian_prod", "cat", "cdist",
+    "chain_matmul", "column_stack", "combinations", "concat", "concatenate", "conv1d",
+    "conv2d", "conv_transpose1d", "conv_transpose2d", "cumulative_trapezoid", "dstack",
+    "einsum", "fill", "hstack", "max_pool1d", "max_pool2d", "meshgrid", "row_stack",
+    "searchsorted", "stack", "std_mean", "tensordot", "trapezoid", "trapz", "tril_indices",
+    "triu_indices", "vander", "var_mean", "vstack",
+))  # fmt: skip
+"""Those that are no methods of a tensor."""
+
+METHODS_ONLY = {"repeat": "rearranging"}
+"""Methods that are no functions of the package, and their files."""
+
+FUNCTIONS = {name: file for file, names in FILES.items() for name in names}
+"""The file of each function."""
+
+METHODS = METHODS_ONLY | {n: file for n, file in FUNCTIONS.items() if n not in FUNCTIONS_ONLY}
+"""The file of each operation that is a method too."""
+
+
+def operation(name: str) -> Any:
+    """The operation called `name`, from its file in `ops`."""
+    file = FUNCTIONS.get(name) or METHODS_ONLY[name]
+    return getattr(importlib.import_module(f"tinygrad_mnist.ops.{file}"), name)
+
+
+def load_or_refuse(name: str) -> Any:
+    """The package's `__getattr__`: what is loaded when first asked for, or the error."""
+    if name in _PACKAGES:
+        return importlib.import_module(f"tinygrad_mnist.{name}")
+    if name in _ELSEWHERE:
+        found = getattr(importlib.import_module(f"tinygrad_mnist.{_ELSEWHERE[name]}"), name)
+    elif name in FUNCTIONS:
+        found = operation(name)
+    elif name == "__all__":
+        return names()
+    elif name.startswith("__"):
+        raise AttributeError(f"module 'tinygrad_mnist' has no attribute '{name}'")
+    else:
+        raise absent(name)
+    setattr(sys.modules["tinygrad_mnist"], name, found)
+    return found
+
+
+def names() -> list[str]:
+    """The package's `__dir__`: what is there, and what is loaded when first asked for."""
+    later = (*_PACKAGES, *_ELSEWHERE, *FUNCTIONS)
+    return sorted({*vars(sys.modules["tinygrad_mnist"]), *later})
+
+
+def filling_method(name: str) -> Any:
+    """A tensor's method that fills it by chance; the first call loads the real one.
+
+    (A `__getattr__` of the Tensor class would do as well, but make every attribute slower.)
+    """
+
+    def method(self: Any, *arguments: Any, **named: Any) -> Any:
+        importlib.import_module("tinygrad_mnist.random")
+        return getattr(self, name)(*arguments, **named)
+
+    method.__name__ = method.__qualname__ = name
+    method.__doc__ = "Filled with random numbers: see tinygrad_mnist.random."
+    return method
+
+
+class MovedModules:
+    """Finds the modules of `MOVED`, and those below them, where they live.
+
+    >>> import tinygrad_mnist.backends.cudnn
+    >>> tinygrad_mnist.backends.cudnn.__name__
+    'tinygrad_mnist.hardware.backends.cudnn'
+    """
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """The specification of a module that moved, None for any other."""
+        package, _, name = fullname.partition(".")
+        if package != "tinygrad_mnist":
+            return None
+        for old, new in MOVED.items():
+            if name == old or name.startswith(old + "."):
+                return ModuleSpec(fullname, self, origin=f"{package}.{new}{name[len(old) :]}")  # type: ignore[arg-type]
+        return None
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        """The module itself, from where it lives."""
+        assert spec.origin is not None
+        module = importlib.import_module(spec.origin)
+        spec.loader_state = module.__spec__
+        return module
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Nothing but to give the module back what it says of itself: it is loaded already."""
+        spec = module.__spec__
+        assert spec is not None
+        module.__spec__ = spec.loader_state
+
+
+sys.meta_path.append(MovedModules())  # type: ignore[arg-type]

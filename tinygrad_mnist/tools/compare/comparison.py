@@ -1,0 +1,250 @@
+"""A script on both engines: two processes, and what they tell held against each other."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from tinygrad_mnist.tools.scripts import ScriptError, read
+from tinygrad_mnist.tools.scripts.running import fresh_python
+
+from . import wire
+from .differences import Bounds, difference
+from .operations import Operation
+from .report import ENGINES, Report, Side, Step
+from .text import compare_texts
+from .wire import Array, Message
+
+__all__ = ["compare_script"]
+
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def compare_script(
+    script: str | os.PathLike[str],
+    arguments: Sequence[str] = (),
+    *,
+    notebook: bool = False,
+    seed: int = 0,
+    threads: int = 1,
+    device: str = "cpu",
+    watched_steps: int = 10,
+    lockstep: bool = False,
+    bounds: Bounds | None = None,
+    watch: Callable[[Report], None] | None = None,
+) -> Report:
+    """Run a PyTorch script on PyTorch and on tinygrad_mnist, and compare what they do.
+
+    Each runs in a fresh process with `threads` threads, from the same `seed` (unless the script
+    sets one). Compared are the printed text, every call of `backward` with its loss and the
+    gradients of its leaves, every call of `autograd.grad`, the leaves at the end, and the results
+    of operations up to the `watched_steps`-th call of `backward`. With `lockstep`, after each
+    call of `backward` our leaves and their gradients take PyTorch's numbers, so that differences
+    do not add up. `device`: whether PyTorch finds a GPU ("cuda") or none ("cpu"). `watch` is
+    called with the report as it grows, after each step.
+
+    Raises:
+        ScriptError: the script cannot be read, or PyTorch or its GPU is not there.
+    """
+    if importlib.util.find_spec("torch") is None:
+        raise ScriptError("PyTorch is not installed: pip install 'tinygrad_mnist[reference]'")
+    read(Path(script), notebook)
+    settings = {
+        "seed": seed, "threads": threads, "device": device, "lockstep": lockstep,
+        "arguments": list(arguments),
+    }  # fmt: skip
+    report = Report(os.fspath(script), settings, bounds or Bounds())
+    options = {
+        "notebook": notebook, "threads": threads, "seed": seed, "watched_steps": watched_steps,
+        "lockstep": lockstep, "device": device,
+    }  # fmt: skip
+    with tempfile.TemporaryDirectory(prefix="tinygrad_mnist-") as folder, ExitStack() as stack:
+        theirs, ours = (
+            stack.enter_context(_process(engine, script, arguments, options, Path(folder)))
+            for engine in ENGINES
+        )
+        _follow(report, theirs, ours, watch)
+        _note_ends(report, theirs, ours)
+        printed = [_text(Path(folder) / f"{engine}.out") for engine in ENGINES]
+        for side, engine in zip(report.sides, ENGINES, strict=True):
+            side.stderr = _text(Path(folder) / f"{engine}.err")
+    report.texts = compare_texts(printed[0], printed[1], gpu=device != "cpu")
+    return report
+
+
+def _note_ends(report: Report, *processes: subprocess.Popen[bytes]) -> None:
+    for side, process in zip(report.sides, processes, strict=True):
+        if process.wait() != 0 or not side.ended:
+            side.error = side.error or f"its process ended with code {process.returncode}"
+
+
+@contextmanager
+def _process(
+    engine: str,
+    script: str | os.PathLike[str],
+    arguments: Sequence[str],
+    options: dict[str, Any],
+    folder: Path,
+) -> Iterator[subprocess.Popen[bytes]]:
+    """One engine's process, ended at the latest with the `with` block."""
+    files = {"stdout": str(folder / f"{engine}.out"), "stderr": str(folder / f"{engine}.err")}
+    call = [engine, os.fspath(script), list(arguments), {**options, **files}]
+    environment = {**os.environ, **dict.fromkeys(_THREAD_VARIABLES, str(options["threads"]))}
+    if options["device"] == "cpu":
+        environment["CUDA_VISIBLE_DEVICES"] = ""
+    process = subprocess.Popen(
+        fresh_python("tinygrad_mnist.tools.compare.child", "main", call),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=environment,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        for stream in (process.stdin, process.stdout):
+            assert stream is not None
+            stream.close()
+
+
+def _text(path: Path) -> str:
+    return path.read_text("utf-8", errors="replace") if path.exists() else ""
+
+
+def _events(stream: IO[bytes]) -> Iterator[Message]:
+    while (message := wire.receive(stream)) is not None:
+        yield message
+
+
+def _follow(
+    report: Report,
+    theirs: subprocess.Popen[bytes],
+    ours: subprocess.Popen[bytes],
+    watch: Callable[[Report], None] | None,
+) -> None:
+    """Take the events of both, two and two, as long as both have some; then those of one."""
+    assert theirs.stdout is not None
+    assert ours.stdout is not None
+    assert ours.stdin is not None
+    streams = _events(theirs.stdout), _events(ours.stdout)
+    while True:
+        pair = [next(stream, None) for stream in streams]
+        for side, event in zip(report.sides, pair, strict=True):
+            if event is not None:
+                _note(side, event)
+        if pair[0] is None and pair[1] is None:
+            break
+        _compare(report, *pair)
+        if report.settings["lockstep"] and pair[1] is not None:
+            _order(ours.stdin, pair[0], pair[1])
+        if watch is not None:
+            watch(report)
+    if report.sides[0].steps != report.sides[1].steps:
+        counts = " and ".join(
+            f"{side.steps} on {name}" for side, name in zip(report.sides, ENGINES, strict=True)
+        )
+        report.odd.append(f"backward was called {counts}")
+
+
+def _order(stream: IO[bytes], theirs: Message | None, ours: Message) -> None:
+    """Tell our process which numbers its leaves are to have."""
+    if ours.words["kind"] != "backward":
+        return
+    order = Message({"leaves": []}, [])
+    if theirs is not None and theirs.words["kind"] == "backward":
+        names, roots = theirs.words["leaves"], theirs.words["roots"]
+        order = Message({"leaves": names}, theirs.arrays[roots : roots + 2 * len(names)])
+    wire.send(stream, order)
+
+
+def _note(side: Side, event: Message) -> None:
+    words = event.words
+    if words["kind"] == "backward":
+        side.steps += 1
+        side.seconds.append(words["seconds"])
+        side.watched.append(words["watched"])
+    elif words["kind"] == "end":
+        if "fault" in words:
+            raise ScriptError(words["fault"])
+        side.ended = True
+        side.error = words.get("error")
+        side.place = words.get("place", "")
+        side.exit = words.get("exit")
+        side.devices = tuple(words["devices"])
+
+
+def _compare(report: Report, theirs: Message | None, ours: Message | None) -> None:
+    if theirs is None or ours is None or report.parted:
+        return
+    kind = theirs.words["kind"]
+    if kind != ours.words["kind"]:
+        report.parted = True
+        if "end" in (kind, ours.words["kind"]):
+            return
+        step = report.sides[0].steps
+        report.odd.append(
+            f"after step {step}, {ENGINES[0]} goes on with {kind} and {ENGINES[1]} with "
+            f"{ours.words['kind']}"
+        )
+        return
+    if report.operations.first is None and (theirs.words["watched"] or ours.words["watched"]):
+        report.operations.add(report.sides[0].steps, _operations(theirs), _operations(ours))
+    if kind == "backward":
+        _compare_step(report, theirs, ours)
+    elif kind == "grad":
+        results = (each.arrays[: each.words["results"]] for each in (theirs, ours))
+        for one, other in zip(*results, strict=False):
+            report.asked_for.add(report.sides[0].steps + 1, one, other)
+    else:
+        named = [
+            dict(zip(each.words["leaves"], each.arrays, strict=False)) for each in (theirs, ours)
+        ]
+        _only_one(report, "at the end", *named)
+        for name in named[0].keys() & named[1].keys():
+            report.parameters[name] = difference(named[0][name], named[1][name])
+
+
+def _only_one(report: Report, when: str, theirs: dict[str, Array], ours: dict[str, Array]) -> None:
+    for engine, names in zip(
+        ENGINES, (theirs.keys() - ours.keys(), ours.keys() - theirs.keys()), strict=True
+    ):
+        if names:
+            report.odd.append(f"{when}, {engine} alone has {', '.join(sorted(names))}")
+
+
+def _operations(event: Message) -> list[Operation]:
+    told = event.words["operations"]
+    samples = event.arrays[len(event.arrays) - len(told) :]
+    return [
+        Operation(name, tuple(shape), place, numbers, number)
+        for number, ((name, shape, place), numbers) in enumerate(zip(told, samples, strict=True))
+    ]
+
+
+def _compare_step(report: Report, theirs: Message, ours: Message) -> None:
+    number = report.sides[0].steps
+    parts = []
+    for event in (theirs, ours):
+        names, roots = event.words["leaves"], event.words["roots"]
+        gradients = event.arrays[roots : roots + len(names)]
+        parts.append((event.arrays[:roots], dict(zip(names, gradients, strict=True))))
+    (their_roots, their_gradients), (our_roots, our_gradients) = parts
+    _only_one(report, f"at step {number}", their_gradients, our_gradients)
+    pairs = zip(their_roots, our_roots, strict=False)
+    found = [report.loss.add(number, one, other) for one, other in pairs]
+    loss = max(found, key=lambda each: each.ulp)
+    apart = {}
+    for name, gradient in their_gradients.items():
+        if name in our_gradients:
+            if name not in report.gradients:
+                report.gradients[name] = type(report.loss)(report.bounds)
+            apart[name] = report.gradients[name].add(number, gradient, our_gradients[name])
+    losses = (float(their_roots[0].sum()), float(our_roots[0].sum()))
+    report.steps.append(Step(number, losses, loss, apart))

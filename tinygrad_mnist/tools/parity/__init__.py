@@ -1,0 +1,1 @@
+"""Operations held against PyTorch: values, gradients, errors."""

@@ -1,0 +1,341 @@
+"""Holding a function against its counterpart in PyTorch: values, types, gradients, errors.
+
+Of what the ulp of results and first gradients are counted, `scale` says:
+
+- None: of each number itself; where an elementwise function broadcasts, and its gradient is
+  therefore a sum, of the sum of that sum's absolute terms;
+- "terms": of the sum of absolute terms, for functions that are sums of products of their
+  inputs (sum, matmul, a convolution): found by calling `torch_fn` on absolute values;
+- a function: the same, found by calling this one on PyTorch tensors of absolute values;
+- "largest": of the largest number in the same result or gradient;
+- "sight": of the largest number among inputs, results and gradients, for functions that
+  subtract what is nearly equal (a variance).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+import tinygrad_mnist
+
+from .outcomes import Outcome, observe
+from .text_table import text_table
+from .twins import Array, Given, arrays_of, pytorch, read
+from .ulp import ulp_difference
+
+__all__ = ["Comparison", "Difference", "ParityError", "assert_parity", "compare"]
+
+Scale = str | Callable[..., Any] | None
+"""What ulp are counted of: None, "terms", "largest", "sight", or a function, as said above."""
+
+
+class ParityError(AssertionError):
+    """The two engines differ; `comparison` holds what was compared."""
+
+    def __init__(self, comparison: Comparison) -> None:
+        super().__init__(str(comparison))
+        self.comparison = comparison
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The largest difference in one thing that was compared."""
+
+    what: str
+    index: str
+    ours: str
+    theirs: str
+    ulp: float
+    """Units in the last place; infinite where the two are not comparable."""
+    allowed: float
+
+    @property
+    def too_large(self) -> bool:
+        """Whether it is more than was allowed."""
+        return not self.ulp <= self.allowed
+
+
+@dataclass
+class Comparison:
+    """What two engines made of the same inputs."""
+
+    seed: int
+    values: list[Difference] = field(default_factory=list)
+    gradients: list[Difference] = field(default_factory=list)
+    second: list[Difference] = field(default_factory=list)
+    facts: list[Difference] = field(default_factory=list)
+    raised: str | None = None
+    """The class of the error that both raised."""
+
+    def differences(self) -> list[Difference]:
+        """Everything that differs more than is allowed, in the order of the computation."""
+        everything = [*self.facts, *self.values, *self.gradients, *self.second]
+        return [each for each in everything if each.too_large]
+
+    def worst(self, of: str) -> float:
+        """The largest difference in ulp among "values", "gradients" or "second"."""
+        return max([each.ulp for each in getattr(self, of)], default=0.0)
+
+    def __str__(self) -> str:
+        rows = [
+            (d.what, d.index, d.ours, d.theirs, f"{d.ulp:.3g}", f"{d.allowed:g}")
+            for d in self.differences()
+        ]
+        if not rows:
+            return f"no difference (seed={self.seed})"
+        heads = ("what", "index", "tinygrad_mnist", "PyTorch", "ulp", "allowed")
+        return (
+            f"tinygrad_mnist and PyTorch differ; seed={self.seed} replays it\n\n"
+            f"{text_table(heads, rows)}"
+        )
+
+
+def assert_parity(
+    fn: Callable[..., Any], torch_fn: Callable[..., Any], *inputs: Any,
+    gradients: bool = True, second_order: bool = False, ulp: float = 4.0,
+    gradient_ulp: float | None = None, second_order_ulp: float = 64.0, scale: Scale = None,
+    seed: int | None = None,
+) -> Comparison:  # fmt: skip
+    """Raise ParityError unless `fn` on this engine does what `torch_fn` does on PyTorch.
+
+    `inputs` are NumPy arrays, tensors of either engine, and whatever else the functions take; both
+    are called with tensors of their own engine, of equal numbers, dtypes and strides; PyTorch's lie
+    on a GPU where those given do. An array of floating point requires a gradient, a tensor where
+    it says so. Compared are the results, their shapes and dtypes, whether they require a gradient;
+    what became of the inputs; the gradients of every input, for random gradients from above
+    (`gradients=False` leaves them out); with `second_order`, the gradients of the gradients; the
+    classes of warnings that only `fn` gives; and, where either raises, the class of the error:
+    what catches PyTorch's must catch ours. A name that neither knows (NameError, AttributeError)
+    is the caller's slip, and raised.
+
+    Numbers may differ by `ulp` units in the last place, gradients by `gradient_ulp` (twice `ulp`
+    unless given), gradients of gradients by `second_order_ulp` of the largest number in sight, and
+    only where PyTorch's is finite: at a pole, the way a formula is written decides between
+    infinity and NaN. `scale` says of what ulp are counted: see the module's text.
+
+    `seed` fixes the random numbers; a failure names the one it was found with. Unless given, it
+    is 0 inside a Hypothesis test, what `--parity-seed` says under pytest, and new every time
+    otherwise. Returns what was compared. Raises ModuleNotFoundError without PyTorch.
+
+    >>> import numpy as np, torch, tinygrad_mnist
+    >>> x = np.linspace(-2, 2, 5, dtype=np.float32)
+    >>> assert_parity(tinygrad_mnist.tanh, torch.tanh, x, second_order=True).worst("values") < 4
+    True
+    >>> assert_parity(lambda x: x * x, lambda x: x * x * 1.5, x[:1], seed=0)
+    Traceback (most recent call last):
+    tinygrad_mnist.tools.parity.parity.ParityError: tinygrad_mnist and PyTorch differ; seed=0 replays it
+    <BLANKLINE>
+    what                 index  tinygrad_mnist  PyTorch     ulp       allowed
+    value                (0,)   4.0             6.0         4.19e+06  4
+    gradient of input 0  (0,)   -0.50292087     -0.7543813  4.22e+06  8
+    """
+    __tracebackhide__ = True
+    comparison = compare(
+        fn, torch_fn, *inputs, gradients=gradients, second_order=second_order, ulp=ulp,
+        gradient_ulp=gradient_ulp, second_order_ulp=second_order_ulp, scale=scale, seed=seed,
+    )  # fmt: skip
+    if comparison.differences():
+        raise ParityError(comparison)
+    return comparison
+
+
+def compare(
+    fn: Callable[..., Any], torch_fn: Callable[..., Any], *inputs: Any,
+    gradients: bool = True, second_order: bool = False, ulp: float = 4.0,
+    gradient_ulp: float | None = None, second_order_ulp: float = 64.0, scale: Scale = None,
+    seed: int | None = None,
+) -> Comparison:  # fmt: skip
+    """What `assert_parity` compares, returned and not judged."""
+    torch = pytorch()
+    given = tuple(read(each) for each in inputs)
+    used = _seed() if seed is None else seed
+    orders: Any = {"seed": used, "gradients": gradients, "second_order": second_order}
+    ours = observe(tinygrad_mnist, fn, given, **orders)
+    with _every_warning(torch):
+        theirs = observe(torch, torch_fn, given, **orders)
+    found = Comparison(used)
+    if ours.error is not None or theirs.error is not None:
+        _compare_errors(found, ours.error, theirs.error)
+        return found
+    found.facts.extend(_different_facts(ours, theirs))
+    limits = (ulp, 2 * ulp if gradient_ulp is None else gradient_ulp)
+    value_scales, gradient_scales = _scales(scale, torch_fn, given, theirs, used)
+    found.values.extend(_compare_each(ours.values, theirs.values, value_scales, limits[0]))
+    found.gradients.extend(
+        _compare_each(ours.gradients, theirs.gradients, gradient_scales, limits[1])
+    )
+    found.second.extend(_compare_second(ours, theirs, given, second_order_ulp))
+    return found
+
+
+@contextlib.contextmanager
+def _every_warning(torch: Any) -> Iterator[None]:
+    """Let PyTorch give all its warnings, those as well that it gives once in a process."""
+    before = torch.is_warn_always_enabled()
+    torch.set_warn_always(True)
+    try:
+        yield
+    finally:
+        torch.set_warn_always(before)
+
+
+def _compare_second(
+    ours: Outcome, theirs: Outcome, given: Any, allowed: float
+) -> Iterator[Difference]:
+    in_sight = [*arrays_of(given), *theirs.values.values(), *theirs.gradients.values()]
+    largest = _largest([*in_sight, *theirs.second.values()])
+    finite = {
+        name: np.where(np.isfinite(theirs.second[name]), number, theirs.second[name])
+        for name, number in ours.second.items()
+    }
+    return _compare_each(finite, theirs.second, dict.fromkeys(theirs.second, largest), allowed)
+
+
+fixed_seed: int | None = None
+"""The seed of every comparison that names none; the pytest plugin sets it."""
+
+
+def _seed() -> int:
+    if fixed_seed is not None:
+        return fixed_seed
+    hypothesis = sys.modules.get("hypothesis")
+    if hypothesis is not None and hypothesis.currently_in_test_context():
+        return 0
+    return secrets.randbelow(2**32)
+
+
+def _compare_errors(found: Comparison, ours: Exception | None, theirs: Exception | None) -> None:
+    if isinstance(ours, _class(theirs)) and theirs is not None:
+        if isinstance(theirs, NameError | AttributeError) and _is_of_an_engine(theirs):
+            raise theirs
+        found.raised = type(theirs).__name__
+        return
+    found.facts.append(Difference("error", "", _error_text(ours), _error_text(theirs), np.inf, 0.0))
+
+
+def _is_of_an_engine(error: NameError | AttributeError) -> bool:
+    """Whether the name was looked for in the function or in a tensor, not in a wrong argument."""
+    looked_in = type(getattr(error, "obj", None))
+    return isinstance(error, NameError) or looked_in.__module__.partition(".")[0] == "torch"
+
+
+def _class(error: Exception | None) -> type[Any]:
+    """The error's class, or Python's own class that it derives from: what `except` can name."""
+    return next(each for each in type(error).__mro__ if each.__module__ == "builtins")
+
+
+def _error_text(error: Exception | None) -> str:
+    if error is None:
+        return "none"
+    first = (str(error).splitlines() or [""])[0]
+    return f"{type(error).__name__}: {first if len(first) < 80 else first[:77] + '...'}"
+
+
+def _different_facts(ours: Outcome, theirs: Outcome) -> Iterator[Difference]:
+    for name in {**theirs.facts, **ours.facts}:
+        mine, other = ours.facts.get(name, "none"), theirs.facts.get(name, "none")
+        if mine != other:
+            yield Difference(name, "", str(mine), str(other), np.inf, 0.0)
+    for category in sorted(ours.warned - theirs.warned):
+        yield Difference("warning", "", category, "none", np.inf, 0.0)
+
+
+def _compare_each(
+    ours: dict[str, Any], theirs: dict[str, Any], scales: dict[str, Any], allowed: float
+) -> Iterator[Difference]:
+    """The largest difference in each of the arrays of one shape and dtype."""
+    for name in {**theirs, **ours}:
+        mine, other = ours.get(name), theirs.get(name)
+        if mine is None or other is None:
+            if mine is not other:
+                texts = ["none" if each is None else "an array" for each in (mine, other)]
+                yield Difference(name, "", texts[0], texts[1], np.inf, allowed)
+        elif mine.shape == other.shape and mine.dtype == other.dtype and mine.size:
+            apart = ulp_difference(mine, other, _fitting(scales.get(name), other))
+            worst = np.unravel_index(int(apart.argmax()), apart.shape)
+            place = str(tuple(int(i) for i in worst)) if worst else ""
+            yield Difference(
+                name, place, str(mine[worst]), str(other[worst]), float(apart[worst]), allowed
+            )
+
+
+def _fitting(scale: Any, array: Array) -> Any:
+    """`scale` where it is a number or of the array's shape."""
+    return scale if scale is not None and np.shape(scale) in ((), array.shape) else None
+
+
+def _largest(arrays: list[Any]) -> float:
+    """The largest finite magnitude in `arrays`."""
+    numbers = [a for a in arrays if a is not None and a.dtype.kind == "f"]
+    return float(max([np.abs(a[np.isfinite(a)]).max(initial=0) for a in numbers], default=0.0))
+
+
+def _scales(
+    scale: Scale, torch_fn: Callable[..., Any], given: tuple[Any, ...], theirs: Outcome, seed: int
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What the ulp of each value and of each gradient are counted of; nothing: of each number."""
+    if scale == "largest":
+        return tuple(  # type: ignore[return-value]
+            {name: _largest([a]) for name, a in found.items() if isinstance(a, np.ndarray)}
+            for found in (theirs.values, theirs.gradients)
+        )
+    if scale == "sight":
+        in_sight = [*arrays_of(given), *theirs.values.values(), *theirs.gradients.values()]
+        largest = max(_largest(in_sight), 1.0)
+        return dict.fromkeys(theirs.values, largest), dict.fromkeys(theirs.gradients, largest)
+    orders: Any = {"seed": seed, "gradients": bool(theirs.gradients)}
+    if scale is None:
+        return {}, _broadcast_scales(torch_fn, given, theirs, orders)
+    terms = torch_fn if scale == "terms" else scale
+    if isinstance(terms, str):
+        raise ValueError(
+            f"scale must be None, 'terms', 'largest', 'sight' or a function, not '{scale}'"
+        )
+    found = observe(pytorch(), terms, given, **orders, absolute=True)
+    return found.values, found.gradients
+
+
+def _broadcast_scales(
+    torch_fn: Callable[..., Any], given: tuple[Any, ...], theirs: Outcome, orders: Any
+) -> dict[str, Any]:
+    """For an elementwise function that broadcasts, each gradient's sum of absolute terms.
+
+    They come from the gradients on inputs that were stretched beforehand.
+    """
+    shapes = [array.shape for array in arrays_of(given)]
+    if len(set(shapes)) < 2 or not theirs.gradients:
+        return {}
+    try:
+        full = np.broadcast_shapes(*shapes)
+    except ValueError:
+        return {}
+    if theirs.facts.get("shape of value") != full:
+        return {}
+    stretched = tuple(_stretched(each, full) for each in given)
+    found = observe(pytorch(), torch_fn, stretched, **orders)
+    return {
+        name: None if terms is None or own is None else _summed(np.abs(terms), own.shape)
+        for (name, own), terms in zip(
+            theirs.gradients.items(), found.gradients.values(), strict=False
+        )
+    }
+
+
+def _stretched(value: Any, shape: tuple[int, ...]) -> Any:
+    if isinstance(value, Given):
+        return value._replace(array=np.array(np.broadcast_to(value.array, shape)))
+    return value
+
+
+def _summed(array: Array, shape: tuple[int, ...]) -> Any:
+    """`array` summed down to the shape it was broadcast from."""
+    lead = array.ndim - len(shape)
+    kept = tuple(d for d, n in enumerate(shape) if n == 1)
+    return array.sum(axis=tuple(range(lead))).sum(axis=kept, keepdims=True)

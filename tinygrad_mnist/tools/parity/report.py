@@ -1,0 +1,239 @@
+"""The parity report: every public operation, what it was tried on, how far it is from PyTorch."""
+
+from __future__ import annotations
+
+import json
+import math
+import platform
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from .parity import Comparison
+from .primitives import counted
+from .table import OPERATIONS, Operation, Sample
+from .text_table import markdown_table, text_table
+from .twins import pytorch
+
+__all__ = ["Report", "Row", "measure", "parity_report"]
+
+_HEADS = ("operation", "samples", "value", "gradient", "second order", "errors", "differs")
+
+
+@dataclass
+class Row:
+    """What was found of one operation."""
+
+    operation: str
+    also: tuple[str, ...] = ()
+    """Other names of it, each tried in every situation."""
+    samples: int = 0
+    """Samples that were computed and compared."""
+    raised: int = 0
+    """Samples on which both engines raised, with the same class of error."""
+    value_ulp: float = 0.0
+    gradient_ulp: float | None = None
+    """None where no sample has a gradient."""
+    second_order_ulp: float | None = None
+    errors: int = 0
+    """Wrong arguments on which both engines raised, with the same class of error."""
+    errors_tried: int = 0
+    differs: list[str] = field(default_factory=list)
+    """What differed more than is allowed, and in which situation."""
+    example: str = ""
+    """The first sample on which something differed, and the differences."""
+
+    def add(self, sample: Sample, comparison: Comparison, situation: str) -> None:
+        """Count one sample."""
+        if comparison.raised is not None:
+            self.raised += 1
+            return
+        self.samples += 1
+        self.value_ulp = max(self.value_ulp, comparison.worst("values"))
+        if comparison.gradients:
+            self.gradient_ulp = max(self.gradient_ulp or 0.0, comparison.worst("gradients"))
+        if comparison.second:
+            self.second_order_ulp = max(self.second_order_ulp or 0.0, comparison.worst("second"))
+        self._note(sample, comparison, situation)
+
+    def add_error(self, sample: Sample, comparison: Comparison) -> None:
+        """Count one call with wrong arguments."""
+        self.errors_tried += 1
+        self.errors += comparison.raised is not None
+        self._note(sample, comparison, "error inputs")
+
+    def _note(self, sample: Sample, comparison: Comparison, situation: str) -> None:
+        for difference in comparison.differences():
+            words = f"{difference.what} ({situation})"
+            if words not in self.differs:
+                self.differs.append(words)
+            self.example = self.example or f"{sample}\n{comparison}"
+
+    def cells(self) -> tuple[str, ...]:
+        """The row as the tables show it."""
+        return (
+            self.operation,
+            f"{self.samples} + {self.raised}",
+            _ulp(self.value_ulp),
+            _ulp(self.gradient_ulp),
+            _ulp(self.second_order_ulp),
+            f"{self.errors}/{self.errors_tried}" if self.errors_tried else "",
+            "; ".join(self.differs),
+        )
+
+
+def _ulp(number: float | None) -> str:
+    if number is None:
+        return ""
+    return f"{number:.2g}" if math.isfinite(number) else "∞"
+
+
+@dataclass
+class Report:
+    """The rows, and what they were measured with."""
+
+    rows: list[Row]
+    versions: dict[str, str]
+
+    @property
+    def totals(self) -> Row:
+        """All rows as one."""
+        numbers = [(row.gradient_ulp, row.second_order_ulp) for row in self.rows]
+        return Row(
+            operation=f"{len(self.rows)} operations",
+            samples=sum(row.samples for row in self.rows),
+            raised=sum(row.raised for row in self.rows),
+            value_ulp=max([row.value_ulp for row in self.rows], default=0.0),
+            gradient_ulp=max([g for g, _ in numbers if g is not None], default=None),
+            second_order_ulp=max([s for _, s in numbers if s is not None], default=None),
+            errors=sum(row.errors for row in self.rows),
+            errors_tried=sum(row.errors_tried for row in self.rows),
+            differs=[f"{n} operations" for n in [sum(bool(r.differs) for r in self.rows)] if n],
+        )
+
+    def text(self) -> str:
+        """A table for a terminal."""
+        return text_table(_HEADS, [row.cells() for row in (*self.rows, self.totals)])
+
+    def markdown(self) -> str:
+        """A page of documentation."""
+        totals = self.totals
+        made_with = ", ".join(f"{name} {version}" for name, version in self.versions.items())
+        rows = [
+            (f"**{head}**", *cells) if row is totals else (_spelled(row), *cells)
+            for row in (*self.rows, totals)
+            for head, *cells in [row.cells()]
+        ]
+        table = markdown_table(_HEADS, rows)
+        return (
+            f"{_INTRODUCTION.strip()}\n\n{_primitives()}\n\nMeasured with {made_with}.\n\n{table}\n"
+        )
+
+    def json(self) -> str:
+        """The same as JSON; an infinite difference is null."""
+        rows = [_finite(asdict(row)) for row in (*self.rows, self.totals)]
+        return json.dumps({"versions": self.versions, "rows": rows[:-1], "totals": rows[-1]},
+                          indent=2, allow_nan=False) + "\n"  # fmt: skip
+
+
+def _primitives() -> str:
+    """What the operations are made of, counted."""
+    found = counted()
+    return (
+        f"There are {found['all']} primitives: {found['differentiable']} with formulas of their "
+        f"derivatives,\nbesides {found['backward']} that are named `*_backward` and "
+        f"{found['copies']} that cast, copy or fill; {found['without derivative']} have no "
+        f"derivative.\nOf the operations below, {found['composed']} are composed."
+    )
+
+
+def _spelled(row: Row) -> str:
+    """The operation's names as code."""
+    first = f"`{row.operation}`"
+    return f"{first}, also {', '.join(f'`{name}`' for name in row.also)}" if row.also else first
+
+
+def _finite(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in row.items()
+    }
+
+
+_INTRODUCTION = """
+# Parity with PyTorch
+
+What `tinygrad-mnist parity` found: every public operation, called on both engines with the same
+samples, drawn by chance from a seed in sixteen situations (0-d, empty, sizes of 1, broadcast,
+four layouts in memory, ties, NaN and infinities, float64, integers, bools, several dtypes at
+once, Python numbers), by each of its names. The test suite holds each row to its limits, and
+fails for a primitive without a row and for a public name without one.
+
+- **samples**: how many were computed and compared, + those on which both engines raise the same
+  class of error.
+- **value**, **gradient**, **second order**: the largest difference from PyTorch, in units in the
+  last place (ulp). Counted of the number itself; for sums and products, of the sum of their
+  absolute terms; where terms cancel in other ways (softmax, tanh), of the largest number in the
+  result. Second order: of the largest number in sight. PyTorch rounds too: a difference says
+  nothing about which of the two is nearer to the truth.
+- **errors**: wrong arguments on which both raise the same class of error, of those tried.
+- **differs**: what is outside its limits; an empty column means that nothing is.
+"""
+
+
+def measure(operation: Operation, examples: int, seed: int = 0) -> Row:
+    """Try `operation`, by all its names, on so many `examples` in each of its situations.
+
+    And once on each of its wrong arguments.
+    """
+    row = Row(operation.name, operation.also)
+    for situation in operation.situations:
+        for example in range(examples):
+            sample = operation.sample(situation, 1000 * seed + example)
+            for name in operation.names:
+                row.add(sample, operation.compare(sample, name), situation)
+    for wrong in operation.errors:
+        row.add_error(wrong, operation.compare(wrong, gradients=False))
+    return row
+
+
+def parity_report(
+    operations: Iterable[Operation] | None = None,
+    *,
+    examples: int = 5,
+    seed: int = 0,
+    progress: Callable[[str], None] | None = None,
+) -> Report:
+    """Measure every public operation, or those given; `progress` hears the name of each.
+
+    Needs PyTorch: the extra `reference`.
+    """
+    chosen: Sequence[Operation] = tuple(OPERATIONS if operations is None else operations)
+    versions = _versions()
+    rows = []
+    for operation in chosen:
+        if not operation.public:
+            continue
+        if progress is not None:
+            progress(operation.name)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            rows.append(measure(operation, examples, seed))
+    return Report(rows, versions)
+
+
+def _versions() -> dict[str, str]:
+    import importlib.metadata
+
+    import numpy
+
+    found = {
+        "Python": platform.python_version(),
+        "NumPy": numpy.__version__,
+        "PyTorch": str(pytorch().__version__),
+    }
+    try:
+        return {"tinygrad_mnist": importlib.metadata.version("tinygrad_mnist"), **found}
+    except importlib.metadata.PackageNotFoundError:
+        return found

@@ -1,0 +1,17 @@
+"""A script in a worker process that starts anew: run again for what it defines.
+
+`multiprocessing` imports its parent's main module in such a process, under the name
+`__mp_main__`. For a script that `scripts.run` runs, that module is this one.
+"""
+
+import os
+from pathlib import Path
+
+from .cells import execute
+from .program import SCRIPT
+from .reading import read
+from .torch_names import answer_torch_imports
+
+if __name__ == "__mp_main__":
+    answer_torch_imports()
+    execute(read(Path(os.environ[SCRIPT])), globals())
