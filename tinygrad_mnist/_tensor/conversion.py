@@ -11,12 +11,11 @@ import numpy as np
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.engine.device import check_device
 from tinygrad_mnist.engine.record import OBSERVERS, TensorBase, label, report, state, wrap
+from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.engine.views import current_record
 from tinygrad_mnist.ops import casting, indexing
 
 from .type_arguments import read_dtype, read_legacy_type
-
-Tensor = Any
 
 
 class Conversion(TensorBase):

@@ -8,9 +8,8 @@ import numpy as np
 
 from tinygrad_mnist.dtypes import from_numpy_dtype
 from tinygrad_mnist.engine.record import AccumulateGrad, Array, TensorBase, wrap
+from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.engine.views import current_record
-
-Tensor = Any
 
 
 def rebuild(array: Any, requires_grad: bool, attributes: dict[str, Any]) -> Tensor:

@@ -10,6 +10,7 @@ import numpy as np
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.engine.device import check_device
 from tinygrad_mnist.engine.record import OBSERVERS, Array, TensorBase, report, wrap
+from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.ops import casting
 from tinygrad_mnist.ops.arguments import check_tensors
 
@@ -17,8 +18,6 @@ from .nested_data import carried, read_data
 from .scalars import element, read_number, type_name
 from .size_arguments import read_size
 from .type_arguments import read_dtype
-
-Tensor = Any
 
 
 def _made(array: Array) -> Tensor:

@@ -9,13 +9,12 @@ from tinygrad_mnist import dtypes
 from tinygrad_mnist.engine.device import CPU, device
 from tinygrad_mnist.engine.record import TensorBase
 from tinygrad_mnist.engine.size import Size
+from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.ops import casting
 from tinygrad_mnist.ops.arguments import read_dim
 
 from .constants import strided
 from .printing import tensor_format, tensor_repr
-
-Tensor = Any
 
 
 class Description(TensorBase):

@@ -15,9 +15,8 @@ from tinygrad_mnist.engine.record import (
     hand_over,
     wrap,
 )
+from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.engine.views import current_record
-
-Tensor = Any
 
 _NOT_POPULATED = (
     "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad "

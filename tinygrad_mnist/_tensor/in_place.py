@@ -24,6 +24,7 @@ from tinygrad_mnist.engine.record import (
     state,
     wrap,
 )
+from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.engine.views import changed_view_error, current_record
 from tinygrad_mnist.ops import arithmetic, casting, shapes
 from tinygrad_mnist.ops.index_keys import ALL, WHOLE, Key, read_index
@@ -33,7 +34,6 @@ from tinygrad_mnist.ops.views import rebase
 from .memory import check_no_overlap, check_no_partial_overlap, elements_shared, writeable
 from .scalars import element, read_number, type_name
 
-Tensor = Any
 _EXPANDED = (
     "Use of index_put_ on expanded tensors is deprecated. Please clone() the tensor before "
     "performing this operation. This also applies to advanced indexing e.g. tensor[indices] = "

@@ -9,13 +9,12 @@ import numpy as np
 from tinygrad_mnist import dtypes
 from tinygrad_mnist import names as later
 from tinygrad_mnist.engine.record import TensorBase
+from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.ops import arithmetic, shapes
 
 from . import in_place
 from .methods import OPERATIONS, find, parameter_names
 from .scalars import type_name
-
-Tensor = Any
 
 _OVER_THEIR_INPUT = [
     "abs", "absolute", "acos", "acosh", "addbmm", "addcdiv", "addcmul", "addmm", "addmv", "addr",

@@ -10,13 +10,12 @@ from tinygrad_mnist import dtypes
 from tinygrad_mnist.engine.device import check_device
 from tinygrad_mnist.engine.record import TensorBase, wrap
 from tinygrad_mnist.engine.size import Size
+from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.ops.indexing import getitem
 
 from .creation import empty
 from .nested_data import read_data
 from .scalars import type_name
-
-Tensor = Any
 
 
 def new_tensor(*data: Any, kind: dtypes.dtype | None = None, device: Any = None) -> Tensor:

@@ -6,10 +6,9 @@ from typing import Any
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.engine.record import TensorBase
+from tinygrad_mnist.engine.tensor import Tensor
 
 from . import creation, legacy
-
-Tensor = Any
 
 
 class NewTensors(TensorBase):

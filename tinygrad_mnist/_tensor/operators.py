@@ -11,11 +11,11 @@ from tinygrad_mnist import names as later
 from tinygrad_mnist.engine.calls import call_binary, call_unary
 from tinygrad_mnist.engine.primitive import Primitive
 from tinygrad_mnist.engine.record import TensorBase, wrap
+from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.ops import arithmetic, comparisons, indexing, linalg
 
 from .in_place import in_place, setitem
 
-Tensor = Any
 _NUMBERS = (bool, int, float, np.generic)
 _OPERANDS = (TensorBase, *_NUMBERS)
 

@@ -6,9 +6,8 @@ from typing import Any
 
 from tinygrad_mnist.engine.device import CPU, check_device, device
 from tinygrad_mnist.engine.record import TensorBase
+from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.ops.arguments import check_tensors
-
-Tensor = Any
 
 
 def is_tensor(obj: Any) -> bool:

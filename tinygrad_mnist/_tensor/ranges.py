@@ -10,14 +10,13 @@ import numpy as np
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.engine.device import check_device
 from tinygrad_mnist.engine.record import Array, TensorBase, state
+from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.ops.arguments import not_implemented
 
 from .creation import finish, refuse_out
 from .nested_data import converted
 from .scalars import read_number
 from .type_arguments import read_dtype
-
-Tensor = Any
 
 _NAMES = ("start", "end", "step")
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
 
 from tinygrad_mnist.engine.record import TensorBase
+from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.ops import shapes
-
-Tensor = Any
 
 
 class Views(TensorBase):

@@ -19,12 +19,11 @@ from tinygrad_mnist.engine.record import (
     state,
     wrap,
 )
+from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.engine.unbroadcast import fit
 from tinygrad_mnist.engine.versions import version_error
 from tinygrad_mnist.engine.views import OF_A_FUNCTION, current_record, mark_view
 from tinygrad_mnist.ops.views import rebase
-
-Tensor = Any
 
 
 class Bundle:

@@ -15,7 +15,6 @@ from tinygrad_mnist.ops.shapes import reshape
 
 from .gradients import grad
 
-Tensor = Any
 TensorFunction = Callable[..., Any]
 
 

@@ -23,12 +23,12 @@ import numpy as np
 
 import tinygrad_mnist
 from tinygrad_mnist.autograd import grad
+from tinygrad_mnist.engine.tensor import Tensor
 
 from .jacobians import Jacobian, NotReentrant, analytic, numeric, numeric_along
 
 __all__ = ["GradcheckError", "gradcheck", "gradgradcheck"]
 
-Tensor = Any
 Function = Callable[..., Any]
 _PROJECTIONS = 2
 """How often the fast mode looks: a wrong Jacobian may look right from one direction by chance."""

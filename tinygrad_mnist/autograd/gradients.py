@@ -10,11 +10,10 @@ import numpy as np
 
 from tinygrad_mnist.engine.backward_pass import Gradient, walk
 from tinygrad_mnist.engine.record import OBSERVERS, Record, TensorBase, report, state, wrap
+from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.engine.unbroadcast import copied, fit
 from tinygrad_mnist.engine.views import current_record
 from tinygrad_mnist.ops.casting import constant
-
-Tensor = Any
 
 
 def _start_of(

@@ -13,10 +13,10 @@ import numpy as np
 
 import tinygrad_mnist
 from tinygrad_mnist.autograd import grad
+from tinygrad_mnist.engine.tensor import Tensor
 
 __all__ = ["Analytic", "Jacobian", "NotReentrant", "analytic", "numeric", "numeric_along"]
 
-Tensor = Any
 Function = Callable[..., Any]
 Jacobian = np.ndarray[Any, Any]
 

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.engine.record import OBSERVERS, TensorBase, state
+from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.nn import Module
 
 from .arguments import Keywords, called
@@ -19,9 +20,6 @@ from .build import Stats
 from .entry import Arguments, Entry
 from .first_call import trace_call
 from .program import Constant, Program
-
-Tensor = Any
-
 
 _NEW: list[Entry] = []
 _MOST_ENTRIES = 8

@@ -15,11 +15,11 @@ import numpy as np
 
 from tinygrad_mnist.autograd.function import Function, refusing
 from tinygrad_mnist.engine.record import state, wrap
+from tinygrad_mnist.engine.tensor import Tensor
 
 from .entry import Arguments, Entry
 from .program import Array, Constant, Input, Number, Program, Value
 
-Tensor = Any
 _TWICE = "torch.compile with aot_autograd does not currently support double backward"
 
 

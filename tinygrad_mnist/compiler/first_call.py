@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tinygrad_mnist.engine.record import TensorBase, wrap
+from tinygrad_mnist.engine.tensor import Tensor
 
 from .arguments import at, called, tensors_in
 from .capture import Reached
@@ -15,8 +16,6 @@ from .entry import Arguments, Entry, Finder, Result, collected, leaf_record
 from .program import Program, Value
 from .trace import TraceError
 from .traced_call import Call, Graph
-
-Tensor = Any
 
 
 def trace_call(

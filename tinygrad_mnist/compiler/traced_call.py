@@ -13,6 +13,7 @@ import numpy as np
 from tinygrad_mnist.autograd import gradients as differentiate
 from tinygrad_mnist.engine.backward_pass import reachable
 from tinygrad_mnist.engine.record import RELEASED, AccumulateGrad, TensorBase, wrap
+from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.random import default_generator
 
 from .arguments import Keywords, Path, always, at, grad_of, parts_of, setting, tensors_in
@@ -21,8 +22,6 @@ from .entry import Arguments, Finder, leaf_record
 from .live import Leaf, Live
 from .program import Array, Input
 from .trace import Tracer
-
-Tensor = Any
 
 
 def _unique(tensors: Sequence[Tensor]) -> list[Tensor]:

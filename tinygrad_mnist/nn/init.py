@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import Any
 
 import numpy as np
 
 from tinygrad_mnist import random
 from tinygrad_mnist._tensor import empty_like
 from tinygrad_mnist.autograd import no_grad
+from tinygrad_mnist.engine.tensor import Tensor
 
-Tensor = Any
 Generator = random.Generator | None
 
 

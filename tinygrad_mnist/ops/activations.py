@@ -14,8 +14,6 @@ __all__ = [
     "relu",
 ]
 
-Tensor = Any
-
 
 @primitive
 def relu(input: Array) -> Any:

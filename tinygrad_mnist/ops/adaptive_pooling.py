@@ -8,6 +8,7 @@ import numpy as np
 
 from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.record import Array, label
+from tinygrad_mnist.engine.tensor import Tensor
 
 from .arguments import check_tensors, not_implemented
 from .casting import clone
@@ -21,8 +22,6 @@ __all__ = [
     "adaptive_avg_pool1d",
     "adaptive_max_pool1d",
 ]
-
-Tensor = Any
 
 
 def _bounds(size: int, parts: int) -> list[tuple[int, int]]:

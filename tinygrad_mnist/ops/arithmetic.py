@@ -10,6 +10,7 @@ import numpy as np
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.record import Array, TensorBase, keep_for_more_walks, label
+from tinygrad_mnist.engine.tensor import Tensor
 
 from .arguments import check_some_tensor, check_tensors, not_implemented, torch_arguments
 from .casting import cast_to, zeros
@@ -44,7 +45,6 @@ __all__ = [
     "true_divide",
 ]
 
-Tensor = Any
 Values = tuple[Any, ...]
 
 

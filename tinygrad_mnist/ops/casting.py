@@ -9,12 +9,11 @@ import numpy as np
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.record import OBSERVERS, Array, report, wrap
+from tinygrad_mnist.engine.tensor import Tensor
 
 __all__ = [
     "clone",
 ]
-
-Tensor = Any
 
 
 @primitive(grad_fn="ToCopyBackward0")

@@ -9,6 +9,7 @@ import numpy as np
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.record import Array, TensorBase, label
+from tinygrad_mnist.engine.tensor import Tensor
 
 from .arguments import check_number_fits, check_tensors, not_implemented, torch_arguments
 from .casting import cast_to
@@ -23,8 +24,6 @@ __all__ = [
     "minimum",
     "where",
 ]
-
-Tensor = Any
 
 
 @primitive(grad_fn="WhereBackward0")

@@ -9,6 +9,7 @@ import numpy as np
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.record import Array
+from tinygrad_mnist.engine.tensor import Tensor
 
 from .arguments import check_tensors, not_implemented, torch_arguments
 
@@ -42,8 +43,6 @@ __all__ = [
     "not_equal",
     "signbit",
 ]
-
-Tensor = Any
 
 
 def _after_a_tensor(values: tuple[Any, ...]) -> dtypes.dtype:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist.engine.record import label, wrap
+from tinygrad_mnist.engine.tensor import Tensor
 
 from .arguments import check_tensors, read_dim, torch_arguments
 from .casting import made
@@ -30,7 +31,6 @@ __all__ = [
     "tensordot",
 ]
 
-Tensor = Any
 Labels = list[str]
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from tinygrad_mnist import kernels
 from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.record import Array, label
+from tinygrad_mnist.engine.tensor import Tensor
 
 from .arguments import check_tensors, not_implemented
 from .dependence import add_bias
@@ -22,7 +23,6 @@ __all__ = [
     "conv2d",
 ]
 
-Tensor = Any
 Pair = tuple[int, int]
 Borders = tuple[Pair, Pair]
 

@@ -9,6 +9,7 @@ import numpy as np
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.record import OBSERVERS, Array, TensorBase, label, wrap
+from tinygrad_mnist.engine.tensor import Tensor
 
 from .arguments import check_tensors, not_implemented, read_dim, torch_arguments
 from .casting import cast_to, clone, made, zeros
@@ -29,7 +30,6 @@ __all__ = [
     "prod",
 ]
 
-Tensor = Any
 _WIDE = np.float64
 """The type in which PyTorch adds up and multiplies floating-point numbers one after the other."""
 

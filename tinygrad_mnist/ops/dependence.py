@@ -18,8 +18,6 @@ from .casting import made
 
 __all__: list[str] = []
 
-Tensor = Any
-
 
 @primitive(view=True, grad_fn="AliasBackward0")
 def _constant_in(grad: Array, input: Array) -> Any:

@@ -9,6 +9,7 @@ import numpy as np
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.record import Array, label, wrap
+from tinygrad_mnist.engine.tensor import Tensor
 
 from .arguments import check_tensors, not_implemented, read_dim, torch_arguments
 from .casting import cast_to, clone, made
@@ -28,7 +29,6 @@ __all__ = [
     "triu_indices",
 ]
 
-Tensor = Any
 Shape = tuple[int, ...]
 
 

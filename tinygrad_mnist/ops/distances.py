@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tinygrad_mnist.engine.record import label
+from tinygrad_mnist.engine.tensor import Tensor
 
 from .arguments import check_tensors, read_dim, torch_arguments
 from .choosing import where
@@ -16,8 +17,6 @@ __all__ = [
     "dist",
     "renorm",
 ]
-
-Tensor = Any
 
 
 @torch_arguments

@@ -9,6 +9,7 @@ import numpy as np
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.record import Array, TensorBase, label
+from tinygrad_mnist.engine.tensor import Tensor
 
 from .arguments import check_tensors, not_implemented, read_dim, read_dims, torch_arguments
 from .casting import cast_to, clone, zeros
@@ -28,7 +29,6 @@ __all__ = [
     "min",
 ]
 
-Tensor = Any
 Dims = tuple[int, ...]
 
 

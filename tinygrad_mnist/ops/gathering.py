@@ -10,6 +10,7 @@ from tinygrad_mnist import dtypes
 from tinygrad_mnist.engine.calls import explain_shapes
 from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.record import Array, TensorBase, label, relies_on, wrap
+from tinygrad_mnist.engine.tensor import Tensor
 
 from .arguments import check_tensors, read_dim, torch_arguments
 from .arithmetic import remainder
@@ -30,7 +31,6 @@ __all__ = [
     "take_along_dim",
 ]
 
-Tensor = Any
 Shape = tuple[int, ...]
 
 

@@ -11,10 +11,9 @@ import numpy as np
 
 from tinygrad_mnist.engine.device import check_device, device
 from tinygrad_mnist.engine.record import TensorBase, wrap
+from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.kernels.mersenne import STATE_BYTES, Stream
 from tinygrad_mnist.ops.casting import decides
-
-Tensor = Any
 
 
 class Generator:

@@ -18,6 +18,7 @@ from tinygrad_mnist.engine.record import (
     state,
     wrap,
 )
+from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.engine.views import ONE_OF_SEVERAL, current_record, forbid_change, mark_view
 
 from .arguments import read_dim, tensor_first
@@ -30,7 +31,6 @@ __all__ = [
     "unbind",
 ]
 
-Tensor = Any
 Shape = tuple[int, ...]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tinygrad_mnist.engine.record import TensorBase, label
+from tinygrad_mnist.engine.tensor import Tensor
 
 from .arguments import check_tensors, read_dim
 from .cumulative import cumsum, diff
@@ -17,8 +18,6 @@ __all__ = [
     "trapezoid",
     "trapz",
 ]
-
-Tensor = Any
 
 
 def _doubled_areas(name: str, y: Tensor, x: Any, dx: Any, dim: int) -> tuple[Tensor, int]:

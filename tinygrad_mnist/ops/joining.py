@@ -10,6 +10,7 @@ import numpy as np
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.record import Array, TensorBase, label
+from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.engine.views import ONE_OF_SEVERAL, forbid_change
 
 from .arguments import check_elements, read_dim, tensor_first, torch_arguments
@@ -39,7 +40,6 @@ __all__ = [
     "vstack",
 ]
 
-Tensor = Any
 Shape = tuple[int, ...]
 
 

@@ -10,6 +10,7 @@ from tinygrad_mnist import kernels
 from tinygrad_mnist.engine.calls import call_binary
 from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.record import Array, label
+from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.engine.views import own
 
 from .arguments import check_tensors, not_implemented, out_refused, torch_arguments
@@ -22,8 +23,6 @@ __all__ = [
     "mm",
     "mv",
 ]
-
-Tensor = Any
 
 
 @primitive(grad_fn="MmBackward0")

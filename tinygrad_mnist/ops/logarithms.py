@@ -10,6 +10,7 @@ import numpy as np
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.record import Array, TensorBase, label
+from tinygrad_mnist.engine.tensor import Tensor
 
 from .arguments import check_some_tensor, check_tensors, not_implemented, read_dim, torch_arguments
 from .casting import cast_to, clone
@@ -23,8 +24,6 @@ __all__ = [
     "logit",
     "xlogy",
 ]
-
-Tensor = Any
 
 
 @torch_arguments

@@ -7,6 +7,7 @@ from typing import Any
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.engine.record import label
+from tinygrad_mnist.engine.tensor import Tensor
 
 from .arguments import check_tensors, read_dims, torch_arguments
 from .casting import cast_to
@@ -18,8 +19,6 @@ from .statistics import root
 __all__ = [
     "norm",
 ]
-
-Tensor = Any
 
 
 def _checked(name: str, x: Tensor, dtype: dtypes.dtype | None) -> Tensor:

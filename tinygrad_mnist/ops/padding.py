@@ -8,6 +8,7 @@ import numpy as np
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.engine.record import label
+from tinygrad_mnist.engine.tensor import Tensor
 
 from .arguments import check_tensors
 from .casting import clone, made
@@ -17,7 +18,6 @@ from .indexing import _index, getitem, index_put
 
 __all__: list[str] = []
 
-Tensor = Any
 Pair = tuple[int, int]
 
 _NUMPY_MODES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}

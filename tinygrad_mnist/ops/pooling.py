@@ -9,6 +9,7 @@ import numpy as np
 from tinygrad_mnist import kernels
 from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.record import Array, label, wrap
+from tinygrad_mnist.engine.tensor import Tensor
 
 from .arguments import check_tensors, not_implemented
 from .arithmetic import div
@@ -22,8 +23,6 @@ __all__ = [
     "max_pool1d",
     "max_pool2d",
 ]
-
-Tensor = Any
 
 
 def _count(size: int, window: int, stride: int, padding: int, ceil_mode: bool) -> int:

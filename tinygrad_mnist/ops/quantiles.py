@@ -10,6 +10,7 @@ import numpy as np
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.engine.record import Array, TensorBase, label, wrap
+from tinygrad_mnist.engine.tensor import Tensor
 
 from .arguments import check_tensors, not_implemented, read_dim, read_dims, torch_arguments
 from .arithmetic import lerp
@@ -35,8 +36,6 @@ __all__ = [
     "quantile",
     "searchsorted",
 ]
-
-Tensor = Any
 
 
 @torch_arguments

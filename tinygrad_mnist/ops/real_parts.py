@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.engine.record import label
+from tinygrad_mnist.engine.tensor import Tensor
 
 from .arguments import check_tensors
 from .arithmetic import abs as absolute
@@ -23,8 +23,6 @@ __all__ = [
     "resolve_conj",
     "resolve_neg",
 ]
-
-Tensor = Any
 
 
 def conj(input: Tensor) -> Tensor:

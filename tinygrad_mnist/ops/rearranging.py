@@ -9,6 +9,7 @@ import numpy as np
 
 from tinygrad_mnist.engine.calls import call_unary
 from tinygrad_mnist.engine.record import TensorBase, label, wrap
+from tinygrad_mnist.engine.tensor import Tensor
 
 from .arguments import check_elements, check_tensors, read_dim, read_sizes, tensor_first
 from .casting import _clone, clone
@@ -29,8 +30,6 @@ __all__ = [
     "rot90",
     "tile",
 ]
-
-Tensor = Any
 
 
 def flip(input: Tensor, *dims: Any, **named: Any) -> Tensor:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
 
-Tensor = Any
+from tinygrad_mnist.engine.tensor import Tensor
 
 
 def legacy_reduction(reduction: str, size_average: bool | None, reduce: bool | None) -> str:

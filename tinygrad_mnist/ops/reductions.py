@@ -10,6 +10,7 @@ import numpy as np
 from tinygrad_mnist import dtypes, kernels
 from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.record import Array, label
+from tinygrad_mnist.engine.tensor import Tensor
 
 from .arguments import check_tensors, read_dims, torch_arguments
 from .casting import cast_to
@@ -25,7 +26,6 @@ __all__ = [
     "sum",
 ]
 
-Tensor = Any
 Dims = tuple[int, ...]
 
 _add: Any = np.add.reduce

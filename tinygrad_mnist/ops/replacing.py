@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist.engine.record import TensorBase, label, wrap
+from tinygrad_mnist.engine.tensor import Tensor
 
 from .arguments import check_number_fits, check_tensors, read_dim
 from .casting import cast_to, clone, made
@@ -25,8 +26,6 @@ __all__ = [
     "select_scatter",
     "slice_scatter",
 ]
-
-Tensor = Any
 
 
 def _replaced(name: str, input: Tensor, key: Key, src: Tensor) -> Tensor:

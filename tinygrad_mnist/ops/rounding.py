@@ -9,6 +9,7 @@ import numpy as np
 
 from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.record import Array, label
+from tinygrad_mnist.engine.tensor import Tensor
 
 from .arguments import check_tensors, not_implemented, torch_arguments
 from .casting import zeros
@@ -21,8 +22,6 @@ __all__ = [
     "round",
     "trunc",
 ]
-
-Tensor = Any
 
 
 def _integers_unchanged(name: str, function: Callable[[Array], Array], input: Array) -> Array:

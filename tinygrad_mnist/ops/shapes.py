@@ -11,6 +11,7 @@ from tinygrad_mnist import dtypes
 from tinygrad_mnist.engine.calls import call_unary, explain_shapes
 from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.record import Array, label, wrap
+from tinygrad_mnist.engine.tensor import Tensor
 
 from .arguments import check_elements, read_dim, read_shape, read_sizes, tensor_first
 
@@ -31,7 +32,6 @@ __all__ = [
     "unsqueeze",
 ]
 
-Tensor = Any
 Shape = tuple[int, ...]
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.record import Array, TensorBase, label
+from tinygrad_mnist.engine.tensor import Tensor
 
 from .arguments import check_tensors, not_implemented, torch_arguments
 from .arithmetic import abs as absolute
@@ -28,8 +29,6 @@ __all__ = [
     "nextafter",
     "sgn",
 ]
-
-Tensor = Any
 
 
 @torch_arguments

@@ -8,6 +8,7 @@ import numpy as np
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.engine.record import Array, TensorBase, label, relies_on, wrap
+from tinygrad_mnist.engine.tensor import Tensor
 
 from .arguments import check_number_fits, check_tensors, read_dim, torch_arguments
 from .arithmetic import mul
@@ -23,8 +24,6 @@ __all__ = [
     "index_fill",
     "index_select",
 ]
-
-Tensor = Any
 
 
 def _read_vector(name: str, input: Tensor, dim: int, index: Tensor) -> tuple[int, Array]:

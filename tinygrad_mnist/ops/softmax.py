@@ -10,6 +10,7 @@ from tinygrad_mnist import dtypes, kernels
 from tinygrad_mnist.engine.calls import call_binary, call_unary
 from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.record import Array
+from tinygrad_mnist.engine.tensor import Tensor
 
 from .arguments import check_tensors, not_implemented, read_dim
 from .casting import cast_to
@@ -22,8 +23,6 @@ __all__ = [
     "log_softmax",
     "softmax",
 ]
-
-Tensor = Any
 
 
 def _shifted(x: Array, dim: int) -> Array:

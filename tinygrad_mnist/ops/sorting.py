@@ -9,6 +9,7 @@ import numpy as np
 
 from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.record import Array, label, wrap
+from tinygrad_mnist.engine.tensor import Tensor
 
 from .arguments import (
     check_tensors,
@@ -34,8 +35,6 @@ __all__ = [
     "unique",
     "unique_consecutive",
 ]
-
-Tensor = Any
 
 
 @primitive

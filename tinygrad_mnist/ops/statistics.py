@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist.engine.record import TensorBase, label, wrap
+from tinygrad_mnist.engine.tensor import Tensor
 
 from .arguments import check_tensors, not_implemented, read_dims, torch_arguments
 from .choosing import where
@@ -22,8 +23,6 @@ __all__ = [
     "var",
     "var_mean",
 ]
-
-Tensor = Any
 
 
 def root(x: Tensor) -> Tensor:

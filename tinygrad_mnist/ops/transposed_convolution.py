@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tinygrad_mnist.engine.record import Array
+from tinygrad_mnist.engine.tensor import Tensor
 
 from .convolution import (
     _conv2d_input,
@@ -22,7 +23,6 @@ __all__ = [
     "conv_transpose2d",
 ]
 
-Tensor = Any
 Sizes = tuple[int, ...]
 
 

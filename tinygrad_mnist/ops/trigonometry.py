@@ -10,6 +10,7 @@ import numpy as np
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.record import Array, label
+from tinygrad_mnist.engine.tensor import Tensor
 
 from .arguments import check_tensors, torch_arguments
 from .choosing import where
@@ -37,7 +38,6 @@ __all__ = [
     "sinh",
 ]
 
-Tensor = Any
 _floating = dtypes.promote_to_floating
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.engine.record import label, wrap
+from tinygrad_mnist.engine.tensor import Tensor
 
 from .arguments import check_elements, check_tensors, read_dim, torch_arguments
 from .casting import cast_to
@@ -31,8 +32,6 @@ __all__ = [
     "vander",
     "vdot",
 ]
-
-Tensor = Any
 
 
 def vecdot(x: Tensor, y: Tensor, *, dim: int = -1) -> Tensor:

@@ -9,6 +9,7 @@ import numpy as np
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.record import Array, label
+from tinygrad_mnist.engine.tensor import Tensor
 
 from .arguments import check_some_tensor, check_tensors, not_implemented, torch_arguments
 from .arithmetic import mul, pow
@@ -20,8 +21,6 @@ __all__ = [
     "lcm",
     "ldexp",
 ]
-
-Tensor = Any
 
 
 def _refuse(kernel: str, kinds: str, array: Array) -> None:

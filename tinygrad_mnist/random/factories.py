@@ -10,6 +10,7 @@ import numpy as np
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.record import TensorBase
+from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.kernels import selection
 from tinygrad_mnist.ops import drawing
 from tinygrad_mnist.ops import random_filling as filling
@@ -45,7 +46,6 @@ __all__ = [
     "randperm",
 ]
 
-Tensor = Any
 Array = np.ndarray[Any, Any]
 
 

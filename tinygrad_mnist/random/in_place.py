@@ -14,6 +14,7 @@ import numpy as np
 
 from tinygrad_mnist._tensor.in_place import check_inplace
 from tinygrad_mnist.engine.record import TensorBase, wrap
+from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.ops import drawing
 from tinygrad_mnist.ops import random_filling as filling
 from tinygrad_mnist.ops.generator import Generator
@@ -30,7 +31,6 @@ __all__ = [
     "uniform_",
 ]
 
-Tensor = Any
 Array = np.ndarray[Any, Any]
 
 

@@ -16,14 +16,13 @@ from tinygrad_mnist import dtypes
 from tinygrad_mnist._tensor import from_numpy
 from tinygrad_mnist.engine.device import check_device
 from tinygrad_mnist.engine.record import Array, TensorBase
+from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.serialization.storages import memory_of
 
 from . import files
 
 if TYPE_CHECKING:
     from tinygrad_mnist.nn import Module
-
-Tensor = Any
 
 _CARRIED = {
     "F32": dtypes.float32,

@@ -15,6 +15,7 @@ from tinygrad_mnist import dtypes
 from tinygrad_mnist._tensor import ones_like
 from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.record import Array, label
+from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.ops.arguments import (
     check_floating,
     check_number_fits,
@@ -51,8 +52,6 @@ __all__ = [
     "tanhshrink",
     "threshold",
 ]
-
-Tensor = Any
 
 
 def _apply(function: Callable[..., Tensor], name: str, input: Tensor, inplace: bool) -> Tensor:

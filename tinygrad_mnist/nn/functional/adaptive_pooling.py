@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.ops import adaptive_pooling
 
 __all__ = ["adaptive_max_pool1d"]
-
-Tensor = Any
 
 
 def adaptive_max_pool1d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:

@@ -8,12 +8,11 @@ from typing import Any
 from tinygrad_mnist import dtypes, kernels
 from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.record import Array, label
+from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.ops.arguments import check_tensors
 from tinygrad_mnist.ops.linalg import matmul
 
 __all__ = ["bilinear", "linear"]
-
-Tensor = Any
 
 
 @primitive(grad_fn="AddmmBackward0")

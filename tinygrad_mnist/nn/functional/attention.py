@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
 from tinygrad_mnist.engine.record import OBSERVERS, label, wrap
+from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.ops.casting import made
 from tinygrad_mnist.ops.choosing import where
 from tinygrad_mnist.ops.softmax import softmax
@@ -15,8 +15,6 @@ from tinygrad_mnist.ops.softmax import softmax
 from .dropping import dropout
 
 __all__ = ["scaled_dot_product_attention"]
-
-Tensor = Any
 
 
 def scaled_dot_product_attention(

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from tinygrad_mnist.autograd import no_grad
 from tinygrad_mnist.engine.record import label
+from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.ops.arguments import check_tensors
 
 from .standardising import check_types, scaled, standardised
 
 __all__ = ["batch_norm", "instance_norm"]
-
-Tensor = Any
 
 
 def batch_norm(

@@ -6,16 +6,14 @@ PyTorch's older way to say so, and warn.
 
 from __future__ import annotations
 
-from typing import Any
-
 from tinygrad_mnist.engine.record import label
+from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.ops import softmax as softmax_family
 from tinygrad_mnist.ops.arguments import check_tensors
 from tinygrad_mnist.ops.reduction import read_reduction, reduced
 
 __all__ = ["cross_entropy", "nll_loss"]
 
-Tensor = Any
 Flag = bool | None
 
 

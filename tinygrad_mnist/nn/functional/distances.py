@@ -6,14 +6,13 @@ from typing import Any
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.engine.record import label
+from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.ops.arguments import check_tensors, out_refused
 from tinygrad_mnist.ops.casting import cast_to
 from tinygrad_mnist.ops.norms import vector_norm
 from tinygrad_mnist.ops.shapes import broadcast_tensors
 
 __all__ = ["cosine_similarity", "normalize", "pairwise_distance", "pdist"]
-
-Tensor = Any
 
 
 def normalize(

@@ -7,6 +7,7 @@ import warnings
 from typing import Any
 
 from tinygrad_mnist._tensor import empty_like
+from tinygrad_mnist.engine.tensor import Tensor
 
 __all__ = [
     "alpha_dropout",
@@ -16,8 +17,6 @@ __all__ = [
     "dropout3d",
     "feature_alpha_dropout",
 ]
-
-Tensor = Any
 
 _SELU_FLOOR = 1.7580993408473766
 """How far below zero selu goes: its scale times its alpha."""

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist.engine.record import label, wrap
+from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.ops.adaptive_pooling import adaptive_avg_pool1d, adaptive_avg_pool2d
 from tinygrad_mnist.ops.arguments import check_tensors
 from tinygrad_mnist.ops.casting import made
@@ -21,8 +22,6 @@ __all__ = [
     "upsample_bilinear",
     "upsample_nearest",
 ]
-
-Tensor = Any
 
 
 def _check_images(name: str, input: Tensor, factor: int, what: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from tinygrad_mnist.engine.tensor import Tensor
 
 from . import activations
 
@@ -16,8 +16,6 @@ __all__ = [
     "selu_",
     "threshold_",
 ]
-
-Tensor = Any
 
 
 def relu_(input: Tensor) -> Tensor:

@@ -7,13 +7,13 @@ from typing import Any
 
 from tinygrad_mnist._tensor import ones_like
 from tinygrad_mnist.autograd import no_grad
+from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.ops.casting import decides
 from tinygrad_mnist.ops.choosing import where
 from tinygrad_mnist.ops.reduction import read_reduction, reduced
 
 __all__ = ["gaussian_nll_loss", "poisson_nll_loss"]
 
-Tensor = Any
 Flag = bool | None
 
 

@@ -10,13 +10,12 @@ from tinygrad_mnist import dtypes
 from tinygrad_mnist._tensor import from_numpy, zeros
 from tinygrad_mnist.autograd import no_grad
 from tinygrad_mnist.engine.record import TensorBase, label
+from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.ops.casting import decides
 from tinygrad_mnist.ops.choosing import where
 from tinygrad_mnist.ops.shapes import unsqueeze
 
 __all__ = ["embedding", "one_hot"]
-
-Tensor = Any
 
 
 def embedding(

@@ -14,6 +14,7 @@ import numpy as np
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.record import Array, label
+from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.ops.arguments import check_floating, check_tensors, not_implemented
 from tinygrad_mnist.ops.casting import cast_to
 from tinygrad_mnist.ops.choosing import where
@@ -33,7 +34,6 @@ __all__ = [
     "smooth_l1_loss",
 ]
 
-Tensor = Any
 Flag = bool | None
 
 

@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
 from tinygrad_mnist._tensor import arange, from_numpy
 from tinygrad_mnist.engine.record import label
+from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.ops.casting import decides
 from tinygrad_mnist.ops.choosing import minimum, where
 from tinygrad_mnist.ops.reduction import read_reduction, reduced
@@ -31,7 +31,6 @@ __all__ = [
     "triplet_margin_with_distance_loss",
 ]
 
-Tensor = Any
 Flag = bool | None
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.ops.convolution import read_pair
 from tinygrad_mnist.ops.pooling import avg_pool1d, avg_pool2d, max_pool1d, max_pool2d
 
 __all__ = ["lp_pool1d", "lp_pool2d"]
-
-Tensor = Any
 
 
 def lp_pool1d(

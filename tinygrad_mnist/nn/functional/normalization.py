@@ -8,6 +8,7 @@ from typing import Any
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.engine.record import label
+from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.ops.arguments import check_tensors
 from tinygrad_mnist.ops.padding import pad
 from tinygrad_mnist.ops.pooling import avg_pool2d
@@ -15,8 +16,6 @@ from tinygrad_mnist.ops.pooling import avg_pool2d
 from .standardising import check_types, scaled, standardised
 
 __all__ = ["group_norm", "layer_norm", "local_response_norm", "rms_norm"]
-
-Tensor = Any
 
 
 def layer_norm(

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist._tensor import zeros_like
+from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.ops import softmax as softmax_family
 from tinygrad_mnist.ops.arguments import check_tensors
 
 __all__ = ["gumbel_softmax", "log_softmax", "softmax", "softmin"]
-
-Tensor = Any
 
 
 def _implied_dim(name: str, dim: int | None, ndim: int, stacklevel: int) -> int:

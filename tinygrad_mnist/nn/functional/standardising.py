@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.ops.arguments import not_implemented
 from tinygrad_mnist.ops.dependence import add_bias
-
-Tensor = Any
 
 
 def standardised(centred: Tensor, variance: Tensor, eps: float) -> Tensor:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist.engine.record import label, wrap
+from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.ops.arguments import check_tensors, not_implemented, read_dim
 from tinygrad_mnist.ops.casting import made
 from tinygrad_mnist.ops.convolution import read_pair
@@ -15,7 +16,6 @@ from tinygrad_mnist.ops.padding import pad
 
 __all__ = ["fold", "unfold"]
 
-Tensor = Any
 Pair = tuple[int, int]
 
 

@@ -6,13 +6,12 @@ import warnings
 from typing import Any
 
 from tinygrad_mnist._tensor import empty
+from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.nn import functional as F
 from tinygrad_mnist.nn import init as initialisation
 from tinygrad_mnist.nn.parameter import Parameter
 
 from .module import Module
-
-Tensor = Any
 
 
 class _InPlace(Module):

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.nn import functional as F
 
 from .module import Module
-
-Tensor = Any
 
 
 class CosineSimilarity(Module):

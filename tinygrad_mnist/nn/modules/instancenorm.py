@@ -5,11 +5,10 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.nn import functional as F
 
 from .batchnorm import _BatchNorm
-
-Tensor = Any
 
 
 class _InstanceNorm(_BatchNorm):

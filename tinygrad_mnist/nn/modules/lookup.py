@@ -6,13 +6,12 @@ from typing import Any, Self
 
 from tinygrad_mnist._tensor import empty
 from tinygrad_mnist.autograd import no_grad
+from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.nn import functional as F
 from tinygrad_mnist.nn import init
 from tinygrad_mnist.nn.parameter import Parameter
 
 from .module import Module
-
-Tensor = Any
 
 
 class Embedding(Module):

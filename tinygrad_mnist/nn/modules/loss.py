@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.nn import functional as F
 from tinygrad_mnist.ops.reduction import legacy_reduction
 
 from .module import Module
 
-Tensor = Any
 Flag = bool | None
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.nn import functional as F
 
 from .distance import PairwiseDistance
 from .loss import Flag, _Loss, _WeightedLoss
-
-Tensor = Any
 
 
 class _MarginLoss(_Loss):

@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from tinygrad_mnist._tensor import empty
+from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.nn import functional as F
 from tinygrad_mnist.nn import init
 from tinygrad_mnist.nn.parameter import Parameter
 
 from .module import Module
-
-Tensor = Any
 
 
 class LayerNorm(Module):

@@ -13,9 +13,9 @@ from typing import Any
 from tinygrad_mnist._tensor import Tensor as TensorClass
 from tinygrad_mnist._tensor import tensor
 from tinygrad_mnist.autograd import no_grad
+from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.ops.joining import stack
 
-Tensor = Any
 Tensors = Iterable[Any]
 
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from tinygrad_mnist._tensor import Tensor as TensorClass
+from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.ops.joining import cat
-
-Tensor = Any
 
 
 def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
 from tinygrad_mnist import random
+from tinygrad_mnist.engine.tensor import Tensor
 
-Tensor = Any
 Sample = TypeVar("Sample", covariant=True)
 
 
