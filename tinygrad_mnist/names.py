@@ -213,6 +213,8 @@ def filling_method(name: str) -> Any:
 class MovedModules:
     """Finds the modules of `MOVED`, and those below them, where they live.
 
+    It is asked first: else `backends.cudnn` would be loaded again, from the folder of `backends`.
+
     >>> import tinygrad_mnist.backends.cudnn
     >>> tinygrad_mnist.backends.cudnn.__name__
     'tinygrad_mnist.hardware.backends.cudnn'
@@ -244,4 +246,4 @@ class MovedModules:
         module.__spec__ = spec.loader_state
 
 
-sys.meta_path.append(MovedModules())  # type: ignore[arg-type]
+sys.meta_path.insert(0, MovedModules())  # type: ignore[arg-type]

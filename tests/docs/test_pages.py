@@ -74,5 +74,5 @@ def test_code_for_torch_names_nothing_of_ours_but_the_digits():
     for page in ENGLISH:
         for block in blocks(page):
             if block.language == "python" and not block.ours_only:
-                left = for_torch(block.code).replace("tinygrad_mnist.app.datasets", "")
+                left = for_torch(block.code).replace("tinygrad_mnist.datasets", "")
                 assert "tinygrad_mnist" not in left

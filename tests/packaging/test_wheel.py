@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 IMPORT_EVERY_MODULE = """
 import importlib, pkgutil, tinygrad_mnist
 
-needs_extras = ("tinygrad_mnist.testing",)
+needs_extras = ("tinygrad_mnist.testing", "tinygrad_mnist.tools.parity")
 for module in pkgutil.walk_packages(tinygrad_mnist.__path__, "tinygrad_mnist."):
     if not module.name.startswith(needs_extras) and not module.name.endswith(".__main__"):
         importlib.import_module(module.name)

@@ -117,7 +117,7 @@ def _read(file: IO[bytes], place: Callable[[str], None]) -> Any:
     if not begin.startswith(ZIP):
         raise UnpicklingError(
             "Weights only load failed: the file is none that torch.save writes, for it is no zip "
-            "archive. Weights in safetensors are read by tinygrad_mnist.serialization.safetensors.load_file"
+            "archive. Weights in safetensors are read by tinygrad_mnist.safetensors.load_file"
         )
     archive = Reader(file)
     archive.check_format()

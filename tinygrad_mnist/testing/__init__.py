@@ -1,6 +1,6 @@
 """Testing gradients: against finite differences, and against PyTorch."""
 
-from tinygrad_mnist.autograd.gradcheck import GradcheckError, gradcheck, gradgradcheck
+from tinygrad_mnist.autograd.finite_differences import GradcheckError, gradcheck, gradgradcheck
 from tinygrad_mnist.tools.parity.parity import Comparison, ParityError, assert_parity, compare
 from tinygrad_mnist.tools.parity.ulp import ulp_difference
 

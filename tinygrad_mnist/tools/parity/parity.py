@@ -39,6 +39,8 @@ Scale = str | Callable[..., Any] | None
 class ParityError(AssertionError):
     """The two engines differ; `comparison` holds what was compared."""
 
+    __module__ = "tinygrad_mnist.testing"
+
     def __init__(self, comparison: Comparison) -> None:
         super().__init__(str(comparison))
         self.comparison = comparison
@@ -130,7 +132,7 @@ def assert_parity(
     True
     >>> assert_parity(lambda x: x * x, lambda x: x * x * 1.5, x[:1], seed=0)
     Traceback (most recent call last):
-    tinygrad_mnist.tools.parity.parity.ParityError: tinygrad_mnist and PyTorch differ; seed=0 replays it
+    tinygrad_mnist.testing.ParityError: tinygrad_mnist and PyTorch differ; seed=0 replays it
     <BLANKLINE>
     what                 index  tinygrad_mnist  PyTorch     ulp       allowed
     value                (0,)   4.0             6.0         4.19e+06  4
