@@ -5,28 +5,15 @@ from typing import Any
 from tinygrad_mnist.absent import absent
 
 from . import lr_scheduler
-from .adagrad import Adadelta, Adagrad
-from .adam import Adam, AdamW
-from .adam_variants import Adamax, NAdam, RAdam
+from .adam import Adam, Adamax, AdamW, NAdam, RAdam
+from .adaptive import Adadelta, Adagrad, RMSprop
+from .gradient_descent import SGD, Rprop
 from .optimizer import Optimizer
-from .rmsprop import RMSprop
-from .rprop import Rprop
-from .sgd import SGD
 
 __all__ = [
-    "SGD",
-    "Adadelta",
-    "Adagrad",
-    "Adam",
-    "AdamW",
-    "Adamax",
-    "NAdam",
-    "Optimizer",
-    "RAdam",
-    "RMSprop",
-    "Rprop",
-    "lr_scheduler",
-]
+    "SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "NAdam", "Optimizer", "RAdam",
+    "RMSprop", "Rprop", "lr_scheduler",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

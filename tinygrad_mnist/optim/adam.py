@@ -1,19 +1,22 @@
-"""Adam, and AdamW, which decays weights apart from the gradient."""
+"""Adam and its kin: AdamW, Adamax, NAdam and RAdam."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
 
-from tinygrad_mnist._tensor import zeros_like
+from tinygrad_mnist._tensor import Tensor, ones, zeros_like
 from tinygrad_mnist._tensor.scalars import counted
+from tinygrad_mnist.ops.choosing import where
 
 from .optimizer import (
     Group,
     Optimizer,
     check_betas,
     check_lr,
+    check_not_negative,
     check_tensor_setting,
+    decayed,
     new_step_count,
     refuse_differentiable,
     to_scalar,
@@ -159,3 +162,199 @@ class AdamW(Adam):
         super().__setstate__(state)
         for group in self.param_groups:
             group["decoupled_weight_decay"] = True
+
+
+def _new_averages(state: dict[str, Any], param: Any, second: str) -> None:
+    state["exp_avg"] = zeros_like(param, requires_grad=False)
+    state[second] = zeros_like(param, requires_grad=False)
+
+
+def _follow(state: dict[str, Any], grad: Any, betas: tuple[float, float]) -> tuple[Any, Any]:
+    """The averages of the gradient and of its square, one step further."""
+    average = state["exp_avg"].lerp_(grad, 1 - betas[0])
+    square = state["exp_avg_sq"].mul_(betas[1]).addcmul_(grad, grad, value=1 - betas[1])
+    return average, square
+
+
+class Adamax(Optimizer):
+    """p ← p − lr · m / ((1 − β₁ᵗ) · u), m Adam's average, u ← max(β₂ · u, |g| + eps).
+
+    `weight_decay` λ adds λ · p to the gradient; `maximize` climbs. `foreach` changes nothing here.
+    Raises ValueError for settings out of range.
+
+    Kingma and Ba, "Adam: A Method for Stochastic Optimization" (2015), section 7.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: Any = 2e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0,
+        foreach: bool | None = None,
+        *,
+        maximize: bool = False,
+        differentiable: bool = False,
+        capturable: bool = False,
+    ) -> None:
+        check_lr(lr)
+        check_not_negative(epsilon=eps)
+        check_betas(betas, capturable, foreach)
+        check_not_negative(weight_decay=weight_decay)
+        refuse_differentiable(differentiable)
+        defaults = {
+            "lr": lr,
+            "betas": betas,
+            "eps": eps,
+            "weight_decay": weight_decay,
+            "foreach": foreach,
+            "maximize": maximize,
+            "differentiable": differentiable,
+            "capturable": capturable,
+        }
+        super().__init__(params, defaults)
+
+    def _update(self, param: Any, grad: Any, group: Group) -> None:
+        state = self.state[param]
+        if not state:
+            state["step"] = new_step_count()
+            _new_averages(state, param, "exp_inf")
+        grad = decayed(param, grad, group)
+        state["step"] += 1
+        beta1, beta2 = group["betas"]
+        average = state["exp_avg"].lerp_(grad, 1 - beta1)
+        largest = state["exp_inf"]
+        largest.copy_(largest.mul_(beta2).maximum(grad.abs().add_(group["eps"])))
+        lr = to_scalar(group["lr"]) / (1 - beta1 ** counted(state["step"]))
+        param.addcdiv_(average, largest, value=-lr)
+
+
+class NAdam(Optimizer):
+    """Adam with Nesterov's momentum: the step looks ahead by the next momentum.
+
+    Momentum grows as β₁ · (1 − 0.96^(t · momentum_decay) / 2). `weight_decay` λ adds λ · p to the
+    gradient, or, if `decoupled_weight_decay`, takes lr · λ · p from the parameter; `maximize`
+    climbs. `foreach` changes nothing here. Raises ValueError for settings out of range.
+
+    Dozat, "Incorporating Nesterov Momentum into Adam" (2016).
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: Any = 2e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0,
+        momentum_decay: float = 4e-3,
+        decoupled_weight_decay: bool = False,
+        *,
+        foreach: bool | None = None,
+        maximize: bool = False,
+        capturable: bool = False,
+        differentiable: bool = False,
+    ) -> None:
+        check_lr(lr)
+        check_not_negative(epsilon=eps)
+        check_betas(betas, capturable, foreach)
+        check_not_negative(weight_decay=weight_decay, momentum_decay=momentum_decay)
+        refuse_differentiable(differentiable)
+        defaults = {
+            "lr": lr,
+            "betas": betas,
+            "eps": eps,
+            "weight_decay": weight_decay,
+            "momentum_decay": momentum_decay,
+            "decoupled_weight_decay": decoupled_weight_decay,
+            "maximize": maximize,
+            "foreach": foreach,
+            "capturable": capturable,
+            "differentiable": differentiable,
+        }
+        super().__init__(params, defaults)
+
+    def _update(self, param: Any, grad: Any, group: Group) -> None:
+        state = self.state[param]
+        if not state:
+            state["step"] = new_step_count()
+            state["mu_product"] = ones((), dtype=state["step"].dtype)
+            _new_averages(state, param, "exp_avg_sq")
+        grad = decayed(param, grad, group)
+        state["step"] += 1
+        step, lr = counted(state["step"]), to_scalar(group["lr"])
+        beta1, beta2 = group["betas"]
+        decay = group["momentum_decay"]
+        now, after = (beta1 * (1.0 - 0.5 * 0.96 ** (t * decay)) for t in (step, step + 1))
+        state["mu_product"] *= now
+        product = counted(state["mu_product"])
+        average, square = _follow(state, grad, group["betas"])
+        root = square.div(1 - beta2**step).sqrt().add_(group["eps"])
+        param.addcdiv_(grad, root, value=-lr * (1.0 - now) / (1.0 - product))
+        param.addcdiv_(average, root, value=-lr * after / (1.0 - product * after))
+
+
+class RAdam(Optimizer):
+    """Adam that divides by √v̂ only once its variance is known well enough.
+
+    `weight_decay` λ adds λ · p to the gradient, or, if `decoupled_weight_decay`, takes lr · λ · p
+    from the parameter; `maximize` climbs. `foreach` changes nothing here. Raises ValueError for
+    settings out of range.
+
+    Liu et al., "On the variance of the adaptive learning rate and beyond" (2020).
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: Any = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0,
+        decoupled_weight_decay: bool = False,
+        *,
+        foreach: bool | None = None,
+        maximize: bool = False,
+        capturable: bool = False,
+        differentiable: bool = False,
+    ) -> None:
+        check_lr(lr)
+        check_not_negative(epsilon=eps)
+        check_betas(betas, capturable, foreach)
+        check_not_negative(weight_decay=weight_decay)
+        refuse_differentiable(differentiable)
+        defaults = {
+            "lr": lr,
+            "betas": betas,
+            "eps": eps,
+            "weight_decay": weight_decay,
+            "maximize": maximize,
+            "foreach": foreach,
+            "capturable": capturable,
+            "decoupled_weight_decay": decoupled_weight_decay,
+            "differentiable": differentiable,
+        }
+        super().__init__(params, defaults)
+
+    def _update(self, param: Any, grad: Any, group: Group) -> None:
+        state = self.state[param]
+        if not state:
+            state["step"] = new_step_count()
+            _new_averages(state, param, "exp_avg_sq")
+        grad = decayed(param, grad, group)
+        state["step"] += 1
+        step, lr = counted(state["step"]), to_scalar(group["lr"])
+        beta1, beta2 = group["betas"]
+        average, square = _follow(state, grad, group["betas"])
+        unbiased = average / (1 - beta1**step)
+        most = 2 / (1 - beta2) - 1
+        length = most - 2 * step * beta2**step / (1 - beta2**step)
+        plain = unbiased * lr
+        followed = isinstance(length, Tensor)
+        if followed or length > 5.0:
+            n = where(length > 5.0, length, 5.0) if followed else length
+            rectified = (n - 4) * (n - 2) * most / ((most - 4) * (most - 2) * n)
+            adaptive = (1 - beta2**step) ** 0.5 / square.sqrt().add_(group["eps"])
+            known = plain * adaptive * rectified**0.5
+            plain = where(length > 5.0, known, plain) if followed else known
+        param.add_(plain, alpha=-1.0)

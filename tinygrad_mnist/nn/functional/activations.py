@@ -1,4 +1,4 @@
-"""Activation functions: what stands between the affine maps of a network.
+"""Activation functions, softmax and dropout.
 
 `inplace` writes the result into the input, which must then not be needed for anything else.
 """
@@ -6,16 +6,18 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from tinygrad_mnist import dtypes
-from tinygrad_mnist._tensor import ones_like
+from tinygrad_mnist._tensor import empty_like, ones_like, zeros_like
 from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.record import Array, label
 from tinygrad_mnist.engine.tensor import Tensor
+from tinygrad_mnist.ops import softmax as softmax_family
 from tinygrad_mnist.ops.arguments import (
     check_floating,
     check_number_fits,
@@ -29,29 +31,13 @@ from tinygrad_mnist.ops.error_function import erf
 from tinygrad_mnist.ops.exponential import exp, sigmoid
 
 __all__ = [
-    "celu",
-    "elu",
-    "gelu",
-    "glu",
-    "hardshrink",
-    "hardsigmoid",
-    "hardswish",
-    "hardtanh",
-    "leaky_relu",
-    "logsigmoid",
-    "mish",
-    "prelu",
-    "relu",
-    "relu6",
-    "rrelu",
-    "selu",
-    "silu",
-    "softplus",
-    "softshrink",
-    "softsign",
-    "tanhshrink",
-    "threshold",
-]
+    "alpha_dropout", "celu", "celu_", "dropout", "dropout1d", "dropout2d", "dropout3d", "elu",
+    "elu_", "feature_alpha_dropout", "gelu", "glu", "gumbel_softmax", "hardshrink", "hardsigmoid",
+    "hardswish", "hardtanh", "hardtanh_", "leaky_relu", "leaky_relu_", "log_softmax", "logsigmoid",
+    "mish", "prelu", "relu", "relu6", "relu_", "rrelu", "rrelu_", "selu", "selu_", "silu",
+    "softmax", "softmin", "softplus", "softshrink", "softsign", "tanhshrink", "threshold",
+    "threshold_",
+]  # fmt: skip
 
 
 def _apply(function: Callable[..., Tensor], name: str, input: Tensor, inplace: bool) -> Tensor:
@@ -471,3 +457,261 @@ def rrelu(
     drawn = slopes.new_empty(int(below.sum()), dtype=dtypes.float64).uniform_(lower, upper)
     slopes[below] = drawn.to(input.dtype)
     return _apply(lambda x: x * slopes, "RreluWithNoiseBackward0", input, inplace)
+
+
+# In place
+
+
+def relu_(input: Tensor) -> Tensor:
+    """`relu`, written into the input."""
+    return relu(input, inplace=True)
+
+
+def elu_(input: Tensor, alpha: float = 1.0) -> Tensor:
+    """`elu`, written into the input."""
+    return elu(input, alpha, inplace=True)
+
+
+def celu_(input: Tensor, alpha: float = 1.0) -> Tensor:
+    """`celu`, written into the input."""
+    return celu(input, alpha, inplace=True)
+
+
+def selu_(input: Tensor) -> Tensor:
+    """`selu`, written into the input."""
+    return selu(input, inplace=True)
+
+
+def leaky_relu_(input: Tensor, negative_slope: float = 0.01) -> Tensor:
+    """`leaky_relu`, written into the input."""
+    return leaky_relu(input, negative_slope, inplace=True)
+
+
+def hardtanh_(input: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
+    """`hardtanh`, written into the input."""
+    return hardtanh(input, min_val, max_val, inplace=True)
+
+
+def threshold_(input: Tensor, threshold: float, value: float) -> Tensor:
+    """`threshold`, written into the input."""
+    return threshold(input, threshold, value, inplace=True)
+
+
+def rrelu_(
+    input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False
+) -> Tensor:
+    """`rrelu`, written into the input."""
+    return rrelu(input, lower, upper, training, inplace=True)
+
+
+# Softmax
+
+
+def _implied_dim(name: str, dim: int | None, ndim: int, stacklevel: int) -> int:
+    """`dim`, or the one that PyTorch took before it was asked for."""
+    if dim is not None:
+        return dim
+    warnings.warn(
+        f"Implicit dimension choice for {name} has been deprecated. Change the call to include "
+        "dim=X as an argument.",
+        stacklevel=stacklevel + 1,
+    )
+    return 0 if ndim in (0, 1, 3) else 1
+
+
+def softmax(
+    input: Tensor,
+    dim: int | None = None,
+    _stacklevel: int = 3,
+    dtype: dtypes.dtype | None = None,
+) -> Tensor:
+    """eˣ / Σ eˣ along `dim`: `torch.softmax`."""
+    axis = _implied_dim("softmax", dim, input.dim(), _stacklevel)
+    return softmax_family.softmax(input, axis, dtype)
+
+
+def softmin(
+    input: Tensor,
+    dim: int | None = None,
+    _stacklevel: int = 3,
+    dtype: dtypes.dtype | None = None,
+) -> Tensor:
+    """e⁻ˣ / Σ e⁻ˣ along `dim`."""
+    axis = _implied_dim("softmin", dim, input.dim(), _stacklevel)
+    return softmax_family.softmax(-input, axis, dtype)
+
+
+def log_softmax(
+    input: Tensor,
+    dim: int | None = None,
+    _stacklevel: int = 3,
+    dtype: dtypes.dtype | None = None,
+) -> Tensor:
+    """x − ln Σ eˣ along `dim`: `torch.log_softmax`."""
+    axis = _implied_dim("log_softmax", dim, input.dim(), _stacklevel)
+    return softmax_family.log_softmax(input, axis, dtype)
+
+
+def gumbel_softmax(
+    logits: Tensor, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1
+) -> Tensor:
+    """softmax((logits + noise) / tau), noise from Gumbel's distribution: a soft random choice.
+
+    `hard` gives 1 at the largest and 0 elsewhere, with the gradient of the soft choice.
+
+    Jang, Gu and Poole, "Categorical reparameterization with Gumbel-softmax" (2017); Maddison, Mnih
+    and Teh, "The concrete distribution" (2017).
+    """
+    if eps != 1e-10:
+        warnings.warn("`eps` parameter is deprecated and has no effect.", stacklevel=2)
+    check_tensors("empty_like", input=logits)
+    noise = -logits.new_empty(logits.shape).exponential_().log()
+    soft = ((logits + noise) / tau).softmax(dim)
+    if not hard:
+        return soft
+    largest = soft.max(dim, keepdim=True)[1]
+    chosen = zeros_like(logits).scatter_(dim, largest, 1.0)
+    return chosen - soft.detach() + soft
+
+
+# Dropout
+
+_SELU_FLOOR = 1.7580993408473766
+"""How far below zero selu goes: its scale times its alpha."""
+
+
+def _check_probability(p: float) -> None:
+    if not 0.0 <= p <= 1.0:
+        raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
+
+
+def _drop(input: Tensor, shape: Any, p: float, inplace: bool, alpha: bool = False) -> Tensor:
+    """The input times noise of `shape`: 0 with probability p, else 1 / (1 − p).
+
+    `alpha` puts what selu goes down to in place of 0, and keeps mean and variance.
+    """
+    if p == 1:
+        return input.mul_(0.0) if inplace else input * 0.0
+    in_its_order = alpha and shape == input.shape
+    noise = empty_like(input, requires_grad=False) if in_its_order else input.new_empty(shape)
+    noise.bernoulli_(1 - p)
+    if not alpha:
+        noise.div_(1 - p)
+        return input.mul_(noise) if inplace else input * noise
+    scale = 1 / math.sqrt((_SELU_FLOOR**2 * p + 1) * (1 - p))
+    shift = (noise - 1) * (_SELU_FLOOR * scale) + _SELU_FLOOR * scale * p
+    noise.mul_(scale)
+    return input.mul_(noise).add_(shift) if inplace else input * noise + shift
+
+
+def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+    """Each number 0 with probability `p`, else divided by 1 − p; the input itself if not training.
+
+    Raises ValueError for a probability outside [0, 1].
+
+    Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting" (2014).
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.nn.functional.dropout(torch.ones(3), p=0.5, training=False)
+    tensor([1., 1., 1.])
+    """
+    _check_probability(p)
+    if p == 0 or not training or input.numel() == 0:
+        return input
+    return _drop(input, input.shape, p, inplace)
+
+
+def _drop_channels(
+    input: Tensor, p: float, training: bool, inplace: bool, alpha: bool = False
+) -> Tensor:
+    _check_probability(p)
+    if p == 0 or not training or input.numel() == 0:
+        return input
+    if input.dim() < 2:
+        raise RuntimeError("Feature dropout requires at least 2 dimensions in the input")
+    shape = (*input.shape[:2], *[1] * (input.dim() - 2))
+    return _drop(input, shape, p, inplace, alpha)
+
+
+def dropout1d(
+    input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
+) -> Tensor:
+    """Whole channels dropped, of (n, channels, length) or (channels, length).
+
+    Raises RuntimeError for an input of other dimensions.
+    """
+    if input.dim() not in (2, 3):
+        raise RuntimeError(
+            f"dropout1d: Expected 2D or 3D input, but received a {input.dim()}D input. Note that "
+            "dropout1d exists to provide channel-wise dropout on inputs with 1 spatial dimension, "
+            "a channel dimension, and an optional batch dimension (i.e. 2D or 3D inputs)."
+        )
+    if input.dim() == 2:
+        return _drop_channels(input.unsqueeze(0), p, training, inplace).squeeze(0)
+    return _drop_channels(input, p, training, inplace)
+
+
+def dropout2d(
+    input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
+) -> Tensor:
+    """Whole channels dropped, of (n, channels, height, width); other inputs warn.
+
+    An input of 3 dimensions counts as (n, channels, length).
+    """
+    if input.dim() not in (3, 4):
+        warnings.warn(
+            f"dropout2d: Received a {input.dim()}-D input to dropout2d, which is deprecated and "
+            "will result in an error in a future release. To retain the behavior and silence this "
+            "warning, please use dropout instead. Note that dropout2d exists to provide "
+            "channel-wise dropout on inputs with 2 spatial dimensions, a channel dimension, and "
+            "an optional batch dimension (i.e. 3D or 4D inputs).",
+            stacklevel=2,
+        )
+    if input.dim() == 3:
+        warnings.warn(
+            "dropout2d: Received a 3D input to dropout2d and assuming that channel-wise 1D "
+            "dropout behavior is desired - input is interpreted as shape (N, C, L), where C is "
+            "the channel dim. This behavior will change in a future release to interpret the "
+            "input as one without a batch dimension, i.e. shape (C, H, W). To maintain the 1D "
+            "channel-wise dropout behavior, please switch to using dropout1d instead.",
+            stacklevel=2,
+        )
+    return _drop_channels(input, p, training, inplace)
+
+
+def dropout3d(
+    input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
+) -> Tensor:
+    """Whole channels dropped, of (n, channels, depth, height, width) or without n."""
+    if input.dim() not in (4, 5):
+        warnings.warn(
+            f"dropout3d: Received a {input.dim()}-D input to dropout3d, which is deprecated and "
+            "will result in an error in a future release. To retain the behavior and silence this "
+            "warning, please use dropout instead. Note that dropout3d exists to provide "
+            "channel-wise dropout on inputs with 3 spatial dimensions, a channel dimension, and "
+            "an optional batch dimension (i.e. 4D or 5D inputs).",
+            stacklevel=2,
+        )
+    if input.dim() == 5:
+        return _drop_channels(input, p, training, inplace)
+    return _drop_channels(input.unsqueeze(0), p, training, inplace).squeeze(0)
+
+
+def alpha_dropout(
+    input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False
+) -> Tensor:
+    """Dropout for selu: what is dropped goes to selu's floor, and mean and variance stay.
+
+    Klambauer et al., "Self-normalizing neural networks" (2017).
+    """
+    _check_probability(p)
+    if p == 0 or not training or input.numel() == 0:
+        return input
+    return _drop(input, input.shape, p, inplace, alpha=True)
+
+
+def feature_alpha_dropout(
+    input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False
+) -> Tensor:
+    """`alpha_dropout` of whole channels."""
+    return _drop_channels(input, p, training, inplace, alpha=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.nn import functional as F
-from tinygrad_mnist.ops.reduction import legacy_reduction
+from tinygrad_mnist.nn.functional.losses import legacy_reduction
 
 from .module import Module
 

@@ -4,9 +4,9 @@ from typing import Any
 
 from tinygrad_mnist.absent import absent
 
-from .combined import ChainedScheduler, SequentialLR
-from .cosine import CosineAnnealingLR, CosineAnnealingWarmRestarts
+from .cycles import CosineAnnealingLR, CosineAnnealingWarmRestarts, OneCycleLR
 from .factors import (
+    ChainedScheduler,
     ConstantLR,
     ExponentialLR,
     LambdaLR,
@@ -14,30 +14,16 @@ from .factors import (
     MultiplicativeLR,
     MultiStepLR,
     PolynomialLR,
+    SequentialLR,
     StepLR,
 )
-from .one_cycle import OneCycleLR
-from .plateau import ReduceLROnPlateau
-from .scheduler import LRScheduler, _LRScheduler
+from .scheduler import LRScheduler, ReduceLROnPlateau, _LRScheduler
 
 __all__ = [
-    "ChainedScheduler",
-    "ConstantLR",
-    "CosineAnnealingLR",
-    "CosineAnnealingWarmRestarts",
-    "ExponentialLR",
-    "LRScheduler",
-    "LambdaLR",
-    "LinearLR",
-    "MultiStepLR",
-    "MultiplicativeLR",
-    "OneCycleLR",
-    "PolynomialLR",
-    "ReduceLROnPlateau",
-    "SequentialLR",
-    "StepLR",
-    "_LRScheduler",
-]
+    "ChainedScheduler", "ConstantLR", "CosineAnnealingLR", "CosineAnnealingWarmRestarts",
+    "ExponentialLR", "LRScheduler", "LambdaLR", "LinearLR", "MultiStepLR", "MultiplicativeLR",
+    "OneCycleLR", "PolynomialLR", "ReduceLROnPlateau", "SequentialLR", "StepLR", "_LRScheduler",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,313 @@
+"""Maps by a table of weights: linear, bilinear, embedding, and attention."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mnist import dtypes, kernels
+from tinygrad_mnist._tensor import from_numpy, zeros
+from tinygrad_mnist.autograd import no_grad
+from tinygrad_mnist.engine.primitive import primitive
+from tinygrad_mnist.engine.record import OBSERVERS, Array, TensorBase, label, wrap
+from tinygrad_mnist.engine.tensor import Tensor
+from tinygrad_mnist.ops.arguments import check_tensors
+from tinygrad_mnist.ops.casting import decides, made
+from tinygrad_mnist.ops.choosing import where
+from tinygrad_mnist.ops.linalg import matmul
+from tinygrad_mnist.ops.shapes import unsqueeze
+from tinygrad_mnist.ops.softmax import softmax
+
+from .activations import dropout
+
+__all__ = ["bilinear", "embedding", "linear", "one_hot", "scaled_dot_product_attention"]
+
+
+@primitive(grad_fn="AddmmBackward0")
+def _linear(input: Array, weight: Array, bias: Array) -> Any:
+    """x Wᵀ + b"""
+    return kernels.matmul(input, weight.T) + bias
+
+
+_linear.derivatives(
+    input=lambda g, weight: g @ weight,
+    weight=lambda g, input: g.T @ input,
+    bias=lambda g: g,
+)
+
+
+def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """x Wᵀ + b, for `input` (…, in), `weight` (out, in) or (in), `bias` (out): (…, out).
+
+    Raises RuntimeError when sizes or types do not fit.
+
+    >>> import tinygrad_mnist as torch
+    >>> F = torch.nn.functional
+    >>> F.linear(torch.tensor([[1.0, 2.0]]), torch.tensor([[3.0, 4.0]]), torch.tensor([0.5]))
+    tensor([[11.5000]])
+    """
+    if bias is None:
+        check_tensors("linear", input=input, weight=weight)
+        return matmul(input, weight.T)
+    check_tensors("linear", input=input, weight=weight, bias=bias)
+    x, w, b = input._array, weight._array, bias._array
+    if w.ndim == 1 and b.ndim == 0 and x.ndim != 2:
+        return matmul(input, weight) + bias
+    _check(x, w, b)
+    if x.ndim == 2:
+        return _linear(input, weight, bias)
+    rows = _linear(input.reshape(math.prod(x.shape[:-1]), w.shape[1]), weight, bias)
+    return label(rows.reshape(*x.shape[:-1], w.shape[0]), "ViewBackward0")
+
+
+def _check(x: Array, weight: Array, bias: Array) -> None:
+    """RuntimeError, as PyTorch words it, unless the three fit together."""
+    if x.ndim == 0 or weight.ndim == 0:
+        raise RuntimeError(
+            "both arguments to linear need to be at least 1D, but they are "
+            f"{x.ndim}D and {weight.ndim}D"
+        )
+    if weight.ndim > 2:
+        raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {weight.ndim}D")
+    if weight.ndim == 1:
+        raise RuntimeError("mat2 must be a matrix, got 1-D tensor")
+    if not x.dtype == weight.dtype == bias.dtype:
+        _refuse_types(x, weight, bias)
+    rows, (outputs, inputs) = math.prod(x.shape[:-1]), weight.shape
+    if x.shape[-1] != inputs:
+        raise RuntimeError(
+            f"mat1 and mat2 shapes cannot be multiplied ({rows}x{x.shape[-1]} and "
+            f"{inputs}x{outputs})"
+        )
+    if bias.shape != (outputs,):
+        _check_bias(list(bias.shape), [rows, outputs])
+
+
+def _refuse_types(x: Array, weight: Array, bias: Array) -> None:
+    names = [dtypes.from_numpy_dtype(array.dtype).legacy_name for array in (x, weight, bias)]
+    if names[2] != names[1]:
+        pair = f"self and mat2 must have the same dtype, but got {names[2]} and {names[1]}"
+    else:
+        pair = f"mat1 and mat2 must have the same dtype, but got {names[0]} and {names[1]}"
+    raise RuntimeError(pair)
+
+
+def _check_bias(have: list[int], want: list[int]) -> None:
+    if len(have) > 2:
+        raise RuntimeError(
+            f"expand: the bias has {len(have)} dimensions, {have}; the product has two, {want}"
+        )
+    for back in range(1, len(have) + 1):
+        if have[-back] not in (1, want[-back]):
+            raise RuntimeError(
+                f"The expanded size of the tensor ({want[-back]}) must match the existing size "
+                f"({have[-back]}) at non-singleton dimension {len(want) - back}.  "
+                f"Target sizes: {want}.  Tensor sizes: {have}"
+            )
+
+
+def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """x₁ᵀ W x₂ + b for `input1` (…, n), `input2` (…, m), `weight` (out, n, m), `bias` (out).
+
+    Raises RuntimeError when sizes do not fit.
+    """
+    check_tensors("bilinear", input1=input1, input2=input2, weight=weight)
+    _check_bilinear(input1._array, input2._array, weight._array, bias)
+    lead = input1.shape[:-1]
+    rows = math.prod(lead)
+    first = input1.reshape(rows, 1, 1, input1.size(-1))
+    second = input2.reshape(rows, 1, input2.size(-1))
+    half = matmul(first, weight).squeeze(2)
+    out = matmul(half, second.transpose(1, 2)).reshape(*lead, weight.size(0))
+    if bias is not None:
+        out = out + bias
+    return label(out, "AddBackward0" if bias is not None else "ViewBackward0")
+
+
+def _check_bilinear(first: Array, second: Array, weight: Array, bias: Tensor | None) -> None:
+    if first.ndim != second.ndim:
+        raise RuntimeError(
+            f"bilinear(): input dimensions do not match: got {first.ndim} and {second.ndim}"
+        )
+    for d, (n, m) in enumerate(zip(first.shape[:-1], second.shape[:-1], strict=True)):
+        if n != m:
+            raise RuntimeError(
+                f"bilinear(): input batch dimensions do not match at dim {d}: got {n} and {m}"
+            )
+    for number, given, wanted in (
+        (1, first.shape[-1], weight.shape[1]),
+        (2, second.shape[-1], weight.shape[2]),
+    ):
+        if given != wanted:
+            raise RuntimeError(
+                f"bilinear(): input{number} size does not match weight size: got {given} but "
+                f"expected {wanted}"
+            )
+    if bias is not None and bias.size(0) != weight.shape[0]:
+        raise RuntimeError(
+            f"bilinear(): bias size does not match weight size: got {bias.size(0)} but expected "
+            f"{weight.shape[0]}"
+        )
+
+
+# Embedding
+
+
+def embedding(
+    input: Tensor,
+    weight: Tensor,
+    padding_idx: int | None = None,
+    max_norm: float | None = None,
+    norm_type: float = 2.0,
+    scale_grad_by_freq: bool = False,
+    sparse: bool = False,
+) -> Tensor:
+    """weight[input]: rows of `weight` (rows, size) by their numbers (…), of shape (…, size).
+
+    The row `padding_idx` gets no gradient. With `max_norm`, rows that are looked up and longer
+    (by their `norm_type` norm) are first shortened to it, in `weight` itself. With
+    `scale_grad_by_freq` a row's gradient is divided by how often it is looked up. Raises
+    IndexError for a number out of range, RuntimeError for numbers that are not int64 or int32.
+
+    >>> import tinygrad_mnist as torch
+    >>> table = torch.tensor([[0.0, 0.5], [1.0, 1.5]])
+    >>> torch.nn.functional.embedding(torch.tensor([1, 1]), table)
+    tensor([[1.0000, 1.5000],
+            [1.0000, 1.5000]])
+    """
+    _check_lookup(input, weight, sparse)
+    count = weight.size(0)
+    if padding_idx is not None:
+        if not -count <= padding_idx < count:
+            raise AssertionError("Padding_idx must be within num_embeddings")
+        padding_idx %= count
+    numbers = input._array
+    if numbers.size and (numbers.min() < 0 or numbers.max() >= count):
+        raise IndexError("index out of range in self")
+    if max_norm is not None:
+        decides()
+        _shorten(weight, np.unique(numbers), max_norm, norm_type)
+    rows = weight[input]
+    if scale_grad_by_freq:
+        decides()
+        _, position, found = np.unique(numbers, return_inverse=True, return_counts=True)
+        often = found[position].reshape(*numbers.shape, 1).astype(rows._array.dtype)
+        rows = rows.detach() + (rows - rows.detach()) / from_numpy(often)
+    if padding_idx is not None:
+        rows = where((input == padding_idx).unsqueeze(-1), rows.detach(), rows)
+    return label(rows, "EmbeddingBackward0")
+
+
+def _check_lookup(input: Any, weight: Any, sparse: bool) -> None:
+    for name, position, given in (("weight", 1, weight), ("indices", 2, input)):
+        if not isinstance(given, TensorBase):
+            raise TypeError(
+                f"embedding(): argument '{name}' (position {position}) must be Tensor, "
+                f"not {type(given).__name__}"
+            )
+    if weight._array.ndim != 2:
+        raise RuntimeError("'weight' must be 2-D")
+    if input._array.dtype not in (np.int64, np.int32):
+        raise RuntimeError(
+            "Expected tensor for argument #1 'indices' to have one of the following scalar types: "
+            f"Long, Int; but got {input.type()} instead (while checking arguments for embedding)"
+        )
+    if sparse:
+        raise NotImplementedError(
+            "embedding(sparse=True) is not supported: leave it out, the gradient is then dense"
+        )
+
+
+@no_grad()
+def _shorten(weight: Tensor, rows: Any, max_norm: float, order: float) -> None:
+    """Scale the rows that are longer than `max_norm`, in place."""
+    table = weight._array
+    lengths = np.linalg.norm(table[rows].astype(np.float64), order, axis=1)
+    for row, length in zip(rows.tolist(), lengths.tolist(), strict=True):
+        if length > max_norm:
+            weight[row] *= max_norm / (length + 1e-7)
+
+
+def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
+    """1 at each class number, 0 elsewhere, of shape (…, num_classes), int64.
+
+    With -1 the classes go up to the largest number. Raises RuntimeError for numbers that are not
+    int64 or out of range.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.nn.functional.one_hot(torch.tensor([0, 2]))
+    tensor([[1, 0, 0],
+            [0, 0, 1]])
+    """
+    if not isinstance(tensor, TensorBase):
+        raise TypeError(
+            f"one_hot(): argument 'input' (position 1) must be Tensor, not {type(tensor).__name__}"
+        )
+    numbers = tensor._array
+    if numbers.dtype != np.int64:
+        raise RuntimeError("one_hot is only applicable to index tensor of type LongTensor.")
+    if numbers.size == 0 and num_classes <= 0:
+        raise RuntimeError(
+            "Can not infer total number of classes from empty tensor."
+            if num_classes == -1
+            else "num_classes should be positive"
+        )
+    if numbers.size and numbers.min() < 0:
+        raise RuntimeError("Class values must be non-negative.")
+    if num_classes == -1:
+        decides()
+        num_classes = int(numbers.max()) + 1
+    if numbers.size and numbers.max() >= num_classes:
+        raise RuntimeError("Class values must be smaller than num_classes.")
+    everywhere = zeros(*numbers.shape, num_classes, dtype=dtypes.int64)
+    return everywhere.scatter(-1, unsqueeze(tensor, -1), 1)
+
+
+# Attention
+
+
+def scaled_dot_product_attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attn_mask: Tensor | None = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    scale: float | None = None,
+    enable_gqa: bool = False,
+) -> Tensor:
+    """softmax(query keyᵀ · scale + mask) value.
+
+    `query` is (…, L, E), `key` (…, S, E), `value` (…, S, V), the result (…, L, V).
+
+    `scale` is 1/√E unless given. A bool `attn_mask` says what may be looked at, another one is
+    added; `is_causal` lets place i look at places up to i. `enable_gqa` repeats heads of key and
+    value (dimension −3). A query that may look at nothing gives zeros.
+
+    Vaswani et al., "Attention is all you need" (2017).
+    """
+    if is_causal and attn_mask is not None:
+        raise RuntimeError(
+            "scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True"
+        )
+    if is_causal:
+        allowed = np.tri(query.size(-2), key.size(-2), dtype=bool)
+        attn_mask = wrap(made(allowed))
+    if enable_gqa:
+        key, value = (x.repeat_interleave(query.size(-3) // x.size(-3), -3) for x in (key, value))
+    factor = math.sqrt(1 / math.sqrt(query.size(-1)) if scale is None else scale)
+    scores = (query * factor) @ (key * factor).transpose(-2, -1)
+    if attn_mask is not None and attn_mask._array.dtype == bool:
+        scores = where(attn_mask, scores, -math.inf)
+    elif attn_mask is not None:
+        scores = scores + attn_mask
+    weights = softmax(scores, -1)
+    blind = (scores == -math.inf).all(-1, keepdim=True)
+    if OBSERVERS or bool(blind.any()):
+        weights = where(blind, 0.0, weights)
+    out = dropout(weights, dropout_p, training=dropout_p > 0) @ value
+    if query.dim() == 4 and not dropout_p:
+        return label(out, "ScaledDotProductFlashAttentionForCpuBackward0")
+    return out
