@@ -36,7 +36,7 @@ from tinygrad_mnist.ops.reductions import *  # noqa: F403
 from tinygrad_mnist.ops.rounding import *  # noqa: F403
 from tinygrad_mnist.ops.shapes import *  # noqa: F403
 
-if TYPE_CHECKING:  # these load when first used: see later.py
+if TYPE_CHECKING:  # these load when first used: see names.py
     from tinygrad_mnist import linalg as linalg
     from tinygrad_mnist.ops.activations import *  # noqa: F403
     from tinygrad_mnist.ops.adaptive_pooling import *  # noqa: F403

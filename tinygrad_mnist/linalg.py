@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinygrad_mnist.absent import absent
+from tinygrad_mnist.names import unsupported
 from tinygrad_mnist.ops.diagonals import diagonal as _diagonal
 from tinygrad_mnist.ops.linalg import matmul
 from tinygrad_mnist.ops.norms import linalg_norm as norm
@@ -33,4 +33,4 @@ def diagonal(A: Any, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Any:
 def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-    raise absent(f"linalg.{name}")
+    raise unsupported(f"linalg.{name}")

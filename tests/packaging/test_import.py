@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from tinygrad_mnist import names as later
+from tinygrad_mnist import names
 
 ROOT = Path(__file__).resolve().parents[2]
 LARGE = {
@@ -37,15 +37,15 @@ def test_import_loads_nothing_large():
 
 
 def test_the_list_of_what_loads_later_is_true():
-    for file, names in later.FILES.items():
+    for file, functions in names.FILES.items():
         module = importlib.import_module(f"tinygrad_mnist.ops.{file}")
-        assert set(names) == set(module.__all__), file
+        assert set(functions) == set(module.__all__), file
 
 
 def test_later_methods_are_pytorchs():
-    of_pytorch = {name for name in later.FUNCTIONS if hasattr(torch.Tensor, name)}
-    assert {*later.METHODS} - {*later.METHODS_ONLY} == of_pytorch
-    assert all(not hasattr(torch, name) for name in later.METHODS_ONLY)
+    of_pytorch = {name for name in names.FUNCTIONS if hasattr(torch.Tensor, name)}
+    assert {*names.METHODS} - {*names.METHODS_ONLY} == of_pytorch
+    assert all(not hasattr(torch, name) for name in names.METHODS_ONLY)
 
 
 def test_a_later_function_loads_once():

@@ -1,21 +1,20 @@
 """The Tensor class: operators, methods, printing, creation, each in a file of its own."""
 
+from tinygrad_mnist.dtypes import float32 as float
+from tinygrad_mnist.dtypes import float64 as double
+from tinygrad_mnist.dtypes import int32 as int
+from tinygrad_mnist.dtypes import int64 as long
 from tinygrad_mnist.engine.device import device
 from tinygrad_mnist.engine.size import Size
 
-from .constants import (
-    contiguous_format,
-    e,
-    inf,
-    layout,
-    memory_format,
-    nan,
-    newaxis,
-    pi,
-    preserve_format,
-    strided,
-)
 from .creation import (
+    BoolTensor,
+    ByteTensor,
+    DoubleTensor,
+    FloatTensor,
+    IntTensor,
+    LongTensor,
+    arange,
     as_tensor,
     asarray,
     empty,
@@ -25,6 +24,8 @@ from .creation import (
     frombuffer,
     full,
     full_like,
+    linspace,
+    logspace,
     ones,
     ones_like,
     scalar_tensor,
@@ -32,21 +33,28 @@ from .creation import (
     zeros,
     zeros_like,
 )
-from .legacy import BoolTensor, ByteTensor, DoubleTensor, FloatTensor, IntTensor, LongTensor
-from .printing import set_printoptions
-from .queries import (
+from .description import (
+    contiguous_format,
+    e,
     get_default_device,
+    inf,
     is_complex,
     is_floating_point,
     is_nonzero,
     is_tensor,
+    layout,
+    memory_format,
+    nan,
+    newaxis,
     numel,
+    pi,
+    preserve_format,
     set_default_device,
+    strided,
     typename,
 )
-from .ranges import arange, linspace, logspace
+from .printing import set_printoptions
 from .tensor_class import Tensor
-from .type_names import double, float, int, long
 
 __all__ = [
     "BoolTensor", "ByteTensor", "DoubleTensor", "FloatTensor", "IntTensor", "LongTensor", "Size",

@@ -1,21 +1,114 @@
-"""From tensors to Python, to NumPy, and to other types."""
+"""Between tensors and Python, NumPy and other types; copies; memory seen in another shape."""
 
 from __future__ import annotations
 
 import builtins
+import functools
+import math
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from tinygrad_mnist import dtypes
+from tinygrad_mnist.dtypes import from_numpy_dtype
 from tinygrad_mnist.engine.device import check_device
-from tinygrad_mnist.engine.record import OBSERVERS, TensorBase, label, report, state, wrap
+from tinygrad_mnist.engine.record import (
+    OBSERVERS,
+    AccumulateGrad,
+    Array,
+    TensorBase,
+    label,
+    report,
+    state,
+    wrap,
+)
 from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.engine.views import current_record
-from tinygrad_mnist.ops import casting, indexing
+from tinygrad_mnist.ops import casting, indexing, shapes
+from tinygrad_mnist.ops.casting import decides
 
 from .type_arguments import read_dtype, read_legacy_type
+
+Number = bool | int | float
+
+_CPP_NAMES = {
+    dtypes.uint8: "uint8_t",
+    dtypes.int32: "int",
+    dtypes.int64: "int64_t",
+    dtypes.float32: "float",
+    dtypes.float64: "double",
+}
+
+
+def read_number(function: str, argument: str, position: int, given: Any) -> Number:
+    """`given` as a Python number; TypeError, in PyTorch's words, for anything else."""
+    if isinstance(given, np.generic):
+        given = given.item()
+    if isinstance(given, TensorBase) and not given._array.ndim and given._record is None:
+        decides()
+        given = given._array.item()
+    if isinstance(given, complex):
+        raise NotImplementedError(COMPLEX)
+    if not isinstance(given, bool | int | float):
+        raise TypeError(
+            f"{function}(): argument '{argument}' (position {position}) must be Number, "
+            f"not {type_name(given)}"
+        )
+    return given
+
+
+def type_name(given: Any) -> str:
+    """The name of the type of `given`, as PyTorch's messages have it."""
+    name = type(given).__name__
+    return f"numpy.{name}" if isinstance(given, np.ndarray | np.generic) else name
+
+
+COMPLEX = "complex tensors are not supported: keep real and imaginary parts as two real tensors"
+
+
+def element(number: Number, kind: dtypes.dtype) -> Number:
+    """`number` as an element of type `kind`; RuntimeError when it does not fit."""
+    check_fits(number, kind)
+    if kind.is_floating_point:
+        return number
+    if kind is dtypes.bool:
+        return bool(number)
+    return int(number) if kind.is_signed else int(number) % 256
+
+
+def check_fits(number: Number, kind: dtypes.dtype, name: str | None = None) -> None:
+    """RuntimeError unless `number` lies within the limits of `kind`, called `name` if it fails.
+
+    A fraction may be lost; a negative integer may wrap around in an unsigned type.
+    """
+    if isinstance(number, int) and not -(2**63) <= number < 2**63:
+        raise ValueError("Overflow when unpacking long long")
+    if kind is dtypes.bool or (kind.is_floating_point and not math.isfinite(number)):
+        return
+    low, high = limits(kind)
+    if isinstance(number, int) and not kind.is_signed:
+        low = -high
+    if not low <= number <= high:
+        raise RuntimeError(
+            f"value cannot be converted to type {name or _CPP_NAMES[kind]} without overflow"
+        )
+
+
+@functools.cache
+def limits(kind: dtypes.dtype) -> tuple[Number, Number]:
+    """The smallest and the largest number of a type."""
+    info = dtypes.finfo(kind) if kind.is_floating_point else dtypes.iinfo(kind)
+    return info.min, info.max
+
+
+def counted(count: Any) -> Any:
+    """A tensor that counts as a Python number; as a float64 tensor where a program follows it."""
+    return count.double() if state.walks_tensors else count.item()
+
+
+# From tensors to Python, to NumPy, and to other types
 
 
 class Conversion(TensorBase):
@@ -195,3 +288,152 @@ class Conversion(TensorBase):
         if self._array.ndim == 0:
             return self
         return indexing.getitem(self, (np.arange(len(self._array))[::-1],))
+
+
+# Copies of tensors: by the modules copy and pickle
+
+
+def rebuild(array: Any, requires_grad: bool, attributes: dict[str, Any]) -> Tensor:
+    """The tensor that was pickled."""
+    tensor = wrap(array.view(from_numpy_dtype(array.dtype).numpy))
+    tensor.requires_grad_(requires_grad)
+    tensor.__dict__.update(attributes)
+    return tensor
+
+
+class Copying(TensorBase):
+    """Deep copies and pickles."""
+
+    __slots__ = ()
+
+    def _attributes(self) -> dict[str, Any]:
+        """What users have set on the tensor."""
+        return {name: value for name, value in self.__dict__.items() if name != "_resting_leaf"}
+
+    def __deepcopy__(self, memo: dict[Any, Any]) -> Tensor:
+        from copy import deepcopy
+
+        if id(self) in memo:
+            return memo[id(self)]
+        record = current_record(self)
+        if record is not None and record.primitive is not None:
+            raise RuntimeError(
+                "Only Tensors created explicitly by the user (graph leaves) support the deepcopy "
+                "protocol at the moment.  If you were attempting to deepcopy a module, this may be "
+                "because of a torch.nn.utils.weight_norm usage, see "
+                "https://github.com/pytorch/pytorch/pull/103001"
+            )
+        twin = object.__new__(self.__class__)
+        twin._array, twin._counter, twin._view = _copied(self._array, memo), [0], None
+        twin._record = None if record is None else AccumulateGrad(twin)
+        memo[id(self)] = twin
+        if record is not None and twin._record is not None:
+            twin._record.grad = deepcopy(record.grad, memo)
+        twin.__dict__.update(deepcopy(self._attributes(), memo))
+        return twin
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        record = current_record(self)
+        return rebuild, (self._array, record is not None, self._attributes())
+
+
+def _copied(array: Array, memo: dict[Any, Any]) -> Array:
+    """A copy with the same strides; arrays that share memory have copies that share memory."""
+    owner: Any = array if array.base is None else array.base
+    if not isinstance(owner, np.ndarray):
+        return array.copy(order="K")
+    if id(owner) not in memo:
+        memo[id(owner)] = owner.copy(order="K")
+    memory = memo[id(owner)].ravel(order="K")
+    offset = array.ctypes.data - owner.ctypes.data
+    copied: Array = np.ndarray(array.shape, array.dtype, memory, offset, array.strides)
+    copied.flags.writeable = array.flags.writeable
+    return copied
+
+
+# The memory of a tensor seen in another shape
+
+
+class Views(TensorBase):
+    """What PyTorch has as methods and properties only; the functions are in `ops.shapes`."""
+
+    __slots__ = ()
+
+    view = shapes.view
+    expand = shapes.expand
+
+    @property
+    def T(self) -> Tensor:
+        """The dimensions in reverse order."""
+        ndim = self._array.ndim
+        if ndim == 0:
+            warnings.warn(
+                "Tensor.T is deprecated on 0-D tensors. This function is the identity in these "
+                "cases.",
+                UserWarning,
+                stacklevel=2,
+            )
+        elif ndim != 2:
+            warnings.warn(
+                "The use of `x.T` on tensors of dimension other than 2 to reverse their shape is "
+                "deprecated and it will throw an error in a future release. Consider `x.mT` to "
+                "transpose batches of matrices or `x.permute(*torch.arange(x.ndim - 1, -1, -1))` "
+                "to reverse the dimensions of a tensor.",
+                UserWarning,
+                stacklevel=2,
+            )
+        return shapes.permute(self, tuple(range(ndim))[::-1])
+
+    @property
+    def mT(self) -> Tensor:
+        """The last two dimensions exchanged: the transpose of each matrix."""
+        return self._transposed("mT")
+
+    @property
+    def H(self) -> Tensor:
+        """The conjugate transpose of a matrix: here, where all numbers are real, the transpose."""
+        if self._array.ndim not in (0, 2):
+            raise RuntimeError(
+                "tensor.H is only supported on matrices (2-D tensors). "
+                f"Got {self._array.ndim}-D tensor."
+                + " For batches of matrices, consider using tensor.mH"
+                * (self._array.ndim > 2)
+            )
+        return self.mT if self._array.ndim else self
+
+    @property
+    def mH(self) -> Tensor:
+        """The conjugate transpose of each matrix: here the transpose."""
+        return self._transposed("mH")
+
+    def _transposed(self, name: str) -> Tensor:
+        if self._array.ndim == 0:
+            return self
+        if self._array.ndim < 2:
+            raise RuntimeError(
+                f"tensor.{name} is only supported on matrices or batches of matrices. "
+                f"Got {self._array.ndim}-D tensor."
+            )
+        return shapes.transpose(self, -2, -1)
+
+    @property
+    def real(self) -> Tensor:
+        """The tensor itself: its numbers are real."""
+        return self
+
+    @property
+    def imag(self) -> Tensor:
+        """Refused: its numbers are real."""
+        raise RuntimeError("imag is not implemented for tensors with non-complex dtypes.")
+
+    def view_as(self, other: Tensor) -> Tensor:
+        """A view in the shape of `other`."""
+        return shapes.view(self, other._array.shape)
+
+    def reshape_as(self, other: Tensor) -> Tensor:
+        """In the shape of `other`."""
+        return shapes.reshape(self, other._array.shape)
+
+    def expand_as(self, other: Tensor) -> Tensor:
+        """Expanded to the shape of `other`."""
+        return shapes.expand(self, other._array.shape)

@@ -1,7 +1,8 @@
-"""Making tensors: from data, from arrays, and filled with one number."""
+"""Making tensors: from data, from arrays, filled with a number, evenly spaced."""
 
 from __future__ import annotations
 
+import math
 import warnings
 from typing import Any
 
@@ -9,15 +10,180 @@ import numpy as np
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.engine.device import check_device
-from tinygrad_mnist.engine.record import OBSERVERS, Array, TensorBase, report, wrap
+from tinygrad_mnist.engine.record import OBSERVERS, Array, TensorBase, report, state, wrap
+from tinygrad_mnist.engine.size import Size
 from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.ops import casting
-from tinygrad_mnist.ops.arguments import check_tensors
+from tinygrad_mnist.ops.arguments import check_tensors, not_implemented
+from tinygrad_mnist.ops.indexing import getitem
 
-from .nested_data import carried, read_data
-from .scalars import element, read_number, type_name
+from .conversion import COMPLEX, check_fits, element, read_number, type_name
 from .size_arguments import read_size
 from .type_arguments import read_dtype
+
+# What torch.tensor accepts: numbers, nested sequences of them, arrays, tensors
+
+_INVALID = "new(): invalid data type '{}'"
+_PLAIN: dict[type, dtypes.dtype | None] = {bool: dtypes.bool, int: dtypes.int64, float: None}
+
+
+def read_data(data: Any, kind: dtypes.dtype | None) -> Array:
+    """`data` as an array of type `kind`, or of the type PyTorch infers; an array is not copied.
+
+    Raises ValueError for ragged sequences, TypeError or RuntimeError for what is not numbers or
+    does not fit the type.
+    """
+    if data.__class__ is float and kind is None:
+        number: Array = state.quietly(np.array, data, dtypes.get_default_dtype().numpy)
+        return number
+    if isinstance(data, TensorBase):
+        return converted(data._array, kind)
+    if isinstance(data, np.ndarray):
+        return converted(carried(data), kind)
+    if isinstance(data, str | bytes):
+        raise TypeError(_INVALID.format(type(data).__name__))
+    flat: list[Any] = []
+    shape = _shape_of(data)
+    if 0 in shape:
+        return np.zeros(shape, (kind or dtypes.get_default_dtype()).numpy)
+    _flatten(data, shape, 0, flat)
+    return _array_of(flat, kind).reshape(shape)
+
+
+def converted(array: Array, kind: dtypes.dtype | None) -> Array:
+    """`array` as one of type `kind`: itself when it is one, or when `kind` is None."""
+    if kind is None or array.dtype == kind.numpy:
+        return array
+    result: Array = state.quietly(array.astype, kind.numpy)
+    return result
+
+
+def carried(array: Array) -> Array:
+    """`array`, if tensors can hold its type and layout.
+
+    Raises TypeError for another type, ValueError for a foreign byte order or a negative stride.
+    """
+    if not array.dtype.isnative:
+        raise ValueError(
+            "given numpy array has byte order different from the native byte order. Conversion "
+            "between byte orders is currently not supported."
+        )
+    array = np.asarray(array)
+    kind = dtypes.from_numpy_dtype(array.dtype)
+    if any(step < 0 for step in array.strides):
+        raise ValueError(
+            "At least one stride in the given numpy array is negative, and tensors with negative "
+            "strides are not currently supported. (You can probably work around this by making a "
+            "copy of your array  with array.copy().) "
+        )
+    # The engine compares type objects: long and long long are two of NumPy's names for int64.
+    return array if array.dtype is kind.numpy else array.view(kind.numpy)
+
+
+def _is_sequence(data: Any) -> bool:
+    """Whether `data` is nested data rather than a number; a tensor inside a list is a number."""
+    if isinstance(data, TensorBase | np.generic | dict):
+        return False
+    return hasattr(data, "__len__") and hasattr(data, "__getitem__")
+
+
+def _shape_of(data: Any) -> tuple[int, ...]:
+    """The shape by the first entries, as PyTorch infers it."""
+    shape: list[int] = []
+    while _is_sequence(data):
+        if isinstance(data, str) and data:
+            raise ValueError("too many dimensions 'str'")
+        if isinstance(data, str | bytes):
+            raise TypeError(_INVALID.format(type(data).__name__))
+        shape.append(len(data))
+        if not shape[-1]:
+            break
+        data = data[0]
+    return tuple(shape)
+
+
+def _flatten(data: Any, shape: tuple[int, ...], depth: int, flat: list[Any]) -> None:
+    if depth == len(shape):
+        flat.append(data)
+        return
+    if not _is_sequence(data):
+        raise TypeError("not a sequence")
+    if len(data) != shape[depth]:
+        raise ValueError(
+            f"expected sequence of length {shape[depth]} at dim {depth} (got {len(data)})"
+        )
+    if depth == len(shape) - 1:
+        flat.extend(data)
+        for kind in set(map(type, data)) - _PLAIN.keys():
+            if _is_sequence(next(value for value in data if type(value) is kind)):
+                _refuse_sequence(kind, data)
+        return
+    for part in data:
+        _flatten(part, shape, depth + 1, flat)
+
+
+def _refuse_sequence(kind: type, data: Any) -> None:
+    """Raise PyTorch's error for a sequence among numbers."""
+    if issubclass(kind, str | bytes):
+        raise TypeError(_INVALID.format(kind.__name__))
+    if _has_floats(data):
+        raise TypeError(f"must be real number, not {kind.__name__}")
+    raise TypeError(f"'{kind.__name__}' object cannot be interpreted as an integer")
+
+
+def _has_floats(data: Any) -> bool:
+    """Whether PyTorch takes nested data for floating point: an empty list counts as that."""
+    if _is_sequence(data):
+        return not len(data) or any(_has_floats(part) for part in data)
+    return isinstance(data, float)
+
+
+def _array_of(flat: list[Any], kind: dtypes.dtype | None) -> Array:
+    """A list of numbers as an array of type `kind`, or of their common type."""
+    found = set(map(type, flat))
+    if not found <= _PLAIN.keys():
+        kinds = {_kind_of(value) for value in flat}
+        flat = [value.item() if hasattr(value, "item") else value for value in flat]
+    else:
+        kinds = {_PLAIN[each] or dtypes.get_default_dtype() for each in found}
+    common = dtypes.bool
+    for each in kinds:
+        common = dtypes.promote_types(common, each)
+    try:
+        if kind is not None and kind.is_floating_point:
+            common = kind
+        array: Array = state.quietly(np.array, flat, common.numpy)
+    except OverflowError:
+        raise ValueError("Overflow when unpacking long long") from None
+    if kind is not None and kind is not common:
+        _check_range(array, kind)
+    return converted(array, kind)
+
+
+def _check_range(array: Array, kind: dtypes.dtype) -> None:
+    """RuntimeError unless all numbers fit the integer type `kind`."""
+    if kind is dtypes.bool or not array.size or array.dtype == bool:
+        return
+    for extreme in (array.min().item(), array.max().item()):
+        check_fits(extreme, kind, kind.name)
+
+
+def _kind_of(value: Any) -> dtypes.dtype:
+    """The type that a number alone would give a tensor."""
+    if isinstance(value, bool | int | float) and not isinstance(value, np.generic):
+        return dtypes.of_number(value)
+    if isinstance(value, TensorBase):
+        if value._array.size != 1:
+            raise ValueError("only one element tensors can be converted to Python scalars")
+        return dtypes.from_numpy_dtype(value._array.dtype)
+    if isinstance(value, np.generic | np.ndarray):
+        return dtypes.from_numpy_dtype(value.dtype)
+    if isinstance(value, complex):
+        raise NotImplementedError(COMPLEX)
+    raise RuntimeError(f"Could not infer dtype of {type(value).__name__}")
+
+
+# From data, from arrays, filled with one number
 
 
 def _made(array: Array) -> Tensor:
@@ -167,7 +333,7 @@ def frombuffer(
         raise ValueError("object does not implement Python buffer protocol.") from None
     if not memory.c_contiguous:
         raise RuntimeError("could not retrieve buffer from object")
-    _check_range(memory.nbytes, kind.numpy.itemsize, count, offset)
+    _check_stretch(memory.nbytes, kind.numpy.itemsize, count, offset)
     if memory.readonly:
         warnings.warn(
             "The given buffer is not writable: the tensor cannot be changed in place. Copy the "
@@ -178,7 +344,7 @@ def frombuffer(
     return finish(np.frombuffer(buffer, kind.numpy, max(count, -1), offset), requires_grad)
 
 
-def _check_range(length: int, size: int, count: int, offset: int) -> None:
+def _check_stretch(length: int, size: int, count: int, offset: int) -> None:
     """ValueError unless `count` numbers of `size` bytes from `offset` on are in `length` bytes."""
     if length == 0 or count == 0:
         raise ValueError(f"both buffer length ({length}) and count ({count}) must not be 0")
@@ -337,3 +503,267 @@ def eye(n: int, m: int | None = None, *, out: None = None, dtype: Any = None, la
             raise RuntimeError(f"{name} must be greater or equal to 0, got {length}")
     kind = read_dtype("eye", dtype) or dtypes.get_default_dtype()
     return finish(np.eye(n, m, dtype=kind.numpy), requires_grad)
+
+
+# Evenly spaced
+
+_NAMES = ("start", "end", "step")
+
+
+def _bounds(given: tuple[Any, ...], named: dict[str, Any]) -> list[Any]:
+    """start, end and step of arange(end), arange(start, end), arange(start, end, step)."""
+    names = ("end",) if len(given) == 1 and named["end"] is None else _NAMES
+    if len(given) > 3:
+        raise TypeError(
+            f"arange() takes from 1 to 3 positional arguments but {len(given)} were given"
+        )
+    found = {"start": 0, "step": 1}
+    found.update({name: value for name, value in named.items() if value is not None})
+    for name, value in zip(names, given, strict=False):
+        if named[name] is not None:
+            raise TypeError(f"arange() got multiple values for argument '{name}'")
+        found[name] = value
+    if "end" not in found:
+        raise TypeError("arange(): give the end, or start and end, as in arange(0, 10)")
+    place = {name: i for i, name in enumerate(names, 1)}
+    return [read_number("arange", name, place.get(name, 1), found[name]) for name in _NAMES]
+
+
+def arange(*bounds: Any, start: Any = None, end: Any = None, step: Any = None, out: None = None,
+           dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: bool = False,
+           requires_grad: bool = False) -> Tensor:  # fmt: skip
+    """The numbers from `start` (0) up to and without `end`, `step` (1) apart.
+
+    Given are the end alone, start and end, or all three. The result is int64 if all are integers,
+    else of the default type, unless `dtype` is given. Raises RuntimeError when `step` is 0 or leads
+    away from `end`.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.arange(1, 7, 2)
+    tensor([1, 3, 5])
+    """
+    refuse_out("arange", out)
+    check_device(device)
+    first, last, gap = _bounds(bounds, {"start": start, "end": end, "step": step})
+    integers = all(isinstance(bound, int) for bound in (first, last, gap))
+    kind = read_dtype("arange", dtype)
+    if kind is dtypes.bool:
+        raise not_implemented("arange_cpu", kind.numpy)
+    if kind is None:
+        kind = dtypes.int64 if integers else dtypes.get_default_dtype()
+    elif kind is dtypes.int64 and math.isfinite(first) and math.isfinite(last):
+        first, last, gap = int(first), int(last), int(gap)
+    count = _count(first, last, gap)
+    if kind.is_floating_point:
+        return finish(state.quietly(_counted, first, gap, count, kind), requires_grad)
+    steps = np.arange(count, dtype=np.int64)
+    return finish(converted(int(first) + steps * int(gap), kind), requires_grad)
+
+
+def _count(first: Any, last: Any, gap: Any) -> int:
+    """How many numbers there are from `first` up to `last`; RuntimeError where PyTorch has one."""
+    if gap == 0:
+        raise RuntimeError("step must be nonzero")
+    if not (math.isfinite(first) and math.isfinite(last)):
+        raise RuntimeError(f"unsupported range: {first} -> {last}")
+    if (last - first) * gap < 0:
+        raise RuntimeError("upper bound and lower bound inconsistent with step sign")
+    integers = all(isinstance(bound, int) for bound in (first, last, gap))
+    if integers and max(abs(first), abs(last)) >= 2**63:
+        raise RuntimeError("value cannot be converted to type int64_t without overflow")
+    count = int(-((first - last) // gap)) if integers else math.ceil((last - first) / gap)
+    if count * 8 >= 2**63:
+        raise RuntimeError("invalid size, possible overflow?")
+    return count
+
+
+def _counted(first: float, gap: float, count: int, kind: dtypes.dtype) -> Any:
+    """`count` numbers from `first`, `gap` apart, rounded as PyTorch's loop over vectors does.
+
+    It takes two vectors of 32 bytes at a time, counts from the (rounded) first number of each, and
+    what is left over one by one.
+    """
+    number = kind.numpy.type
+    wider: Any = np.float64 if number is np.float32 else np.longdouble
+    places = np.arange(count)
+    lanes = 32 // kind.itemsize
+    vectors = count - count % (2 * lanes)
+    starts = places[:vectors] // lanes * lanes
+    bases: Array = np.full(count, first, wider)
+    bases[:vectors] = (wider(first) + wider(gap) * starts).astype(number)
+    places[:vectors] -= starts
+    return (bases + wider(gap) * places).astype(number)
+
+
+def linspace(start: Any, end: Any, steps: int, *, out: None = None, dtype: Any = None,
+             layout: Any = None, device: Any = None,
+             requires_grad: bool = False) -> Tensor:  # fmt: skip
+    """`steps` numbers evenly spaced from `start` to `end`, both included.
+
+    Raises RuntimeError when `steps` is negative.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.linspace(0, 1, 3)
+    tensor([0.0000, 0.5000, 1.0000])
+    """
+    refuse_out("linspace", out)
+    check_device(device)
+    count = _step_count("linspace", steps)
+    kind = read_dtype("linspace", dtype) or dtypes.get_default_dtype()
+    if kind is dtypes.bool:
+        raise not_implemented("linspace_cpu", kind.numpy)
+    first, last = _read_ends("linspace", start, end)
+    return finish(converted(state.quietly(_spaced, first, last, count, kind), kind), requires_grad)
+
+
+def logspace(start: Any, end: Any, steps: int, base: float = 10.0, *, out: None = None,
+             dtype: Any = None, layout: Any = None, device: Any = None,
+             requires_grad: bool = False) -> Tensor:  # fmt: skip
+    """`base` to the powers that `linspace` gives.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.logspace(0, 2, 3)
+    tensor([  1.,  10., 100.])
+    """
+    refuse_out("logspace", out)
+    check_device(device)
+    count = _step_count("logspace", steps)
+    kind = read_dtype("logspace", dtype) or dtypes.get_default_dtype()
+    first, last = _read_ends("logspace", start, end)
+    exponents = state.quietly(_spaced, first, last, count, kind)
+    numbers = state.quietly(np.power, exponents.dtype.type(base), exponents)
+    return finish(converted(numbers, kind), requires_grad)
+
+
+def _read_ends(name: str, start: Any, end: Any) -> tuple[Any, Any]:
+    """The two ends as numbers; RuntimeError for a tensor that has dimensions."""
+    if any(isinstance(bound, TensorBase) and bound._array.ndim for bound in (start, end)):
+        raise RuntimeError(
+            f"{name} only supports 0-dimensional start and end tensors, but got one with dimensions"
+        )
+    return read_number(name, "start", 1, start), read_number(name, "end", 2, end)
+
+
+def _step_count(name: str, steps: Any) -> int:
+    if isinstance(steps, bool) or not hasattr(steps, "__index__"):
+        raise TypeError(
+            f"{name}(): argument 'steps' (position 3) must be int, not {type(steps).__name__}"
+        )
+    if steps < 0:
+        raise RuntimeError("number of steps must be non-negative")
+    return int(steps)
+
+
+def _spaced(first: float, last: float, count: int, kind: dtypes.dtype) -> Any:
+    """`count` numbers from `first` to `last`, each counted from the nearer end and rounded once.
+
+    PyTorch does so by fused multiplication and addition; here, the next wider type serves.
+    """
+    number = kind.numpy.type if kind.is_floating_point else np.float64
+    wider = np.float64 if number is np.float32 else np.longdouble
+    start, end = [number(kind.numpy.type(bound)) for bound in (first, last)]
+    if count == 1:
+        return np.array([start])
+    gap = wider((end - start) / number(count - 1))
+    places = np.arange(count)
+    rising = wider(start) + gap * places
+    falling = wider(end) - gap * (count - 1 - places)
+    return np.where(places < count // 2, rising, falling).astype(number)
+
+
+# In the type of a tensor that is there
+
+
+class NewTensors(TensorBase):
+    """`x.new_zeros(...)` and its kin."""
+
+    __slots__ = ()
+
+    def _kind(self, dtype: Any) -> Any:
+        return dtypes.from_numpy_dtype(self._array.dtype) if dtype is None else dtype
+
+    def new_zeros(self, *size: Any, dtype: Any = None, **options: Any) -> Tensor:
+        """Zeros in the type of this tensor."""
+        return zeros(*size, dtype=self._kind(dtype), **options)
+
+    def new_ones(self, *size: Any, dtype: Any = None, **options: Any) -> Tensor:
+        """Ones in the type of this tensor."""
+        return ones(*size, dtype=self._kind(dtype), **options)
+
+    def new_empty(self, *size: Any, dtype: Any = None, **options: Any) -> Tensor:
+        """A tensor to be filled, in the type of this tensor."""
+        return empty(*size, dtype=self._kind(dtype), **options)
+
+    def new_full(self, size: Any, fill_value: Any, *, dtype: Any = None, **options: Any) -> Tensor:
+        """`fill_value` in the type of this tensor."""
+        return full(size, fill_value, dtype=self._kind(dtype), **options)
+
+    def new_tensor(self, data: Any, *, dtype: Any = None, **options: Any) -> Tensor:
+        """`data` in the type of this tensor."""
+        return tensor(data, dtype=self._kind(dtype), **options)
+
+    def new(self, *data: Any, device: Any = None) -> Tensor:
+        """What the old constructor of this tensor's type makes."""
+        return new_tensor(*data, kind=self._kind(None), device=device)
+
+
+# The old constructors: Tensor(...), FloatTensor(...), LongTensor(...) and their kin
+
+
+def new_tensor(*data: Any, kind: dtypes.dtype | None = None, device: Any = None) -> Tensor:
+    """What `Tensor(...)` makes: of lengths a tensor to be filled, of data one of type `kind`.
+
+    A tensor is shared, not copied. Raises TypeError for data that is no sequence, and for a tensor
+    of another type where `kind` is given.
+    """
+    check_device(device)
+    wanted = kind or dtypes.get_default_dtype()
+    if not data:
+        return wrap(np.zeros(0, wanted.numpy))
+    first = data[0]
+    if len(data) == 1 and isinstance(first, TensorBase):
+        given = dtypes.from_numpy_dtype(first._array.dtype)
+        if kind is not None and given is not kind:
+            raise TypeError(
+                f"expected torch.{kind.legacy_name}Tensor (got torch.{given.legacy_name}Tensor)"
+            )
+        return getitem(first, ...)
+    if isinstance(first, Size) or all(_is_length(length) for length in data):
+        return empty(*data, dtype=wanted)
+    if len(data) > 1 or not hasattr(first, "__len__"):
+        raise TypeError(f"new(): data must be a sequence (got {type_name(first)})")
+    array = read_data(first, wanted)
+    return wrap(array.copy() if isinstance(first, np.ndarray) else array)
+
+
+def _is_length(given: Any) -> bool:
+    return isinstance(given, int | np.integer) and not isinstance(given, bool)
+
+
+class _TensorKind(type):
+    """The class of FloatTensor and its kin: an instance is a tensor of the type named."""
+
+    dtype: dtypes.dtype
+
+    def __instancecheck__(cls, instance: object) -> bool:
+        return isinstance(instance, TensorBase) and instance._array.dtype == cls.dtype.numpy
+
+    def __call__(cls, *data: Any, device: Any = None) -> Tensor:
+        return new_tensor(*data, kind=cls.dtype, device=device)
+
+    def __repr__(cls) -> str:
+        return f"<class 'torch.{cls.__name__}'>"
+
+
+def _kind(dtype: dtypes.dtype) -> _TensorKind:
+    name = f"{dtype.legacy_name}Tensor"
+    described = f"The old constructor of {dtype.name} tensors: of sizes, of data, of a tensor."
+    return _TensorKind(name, (), {"dtype": dtype, "__doc__": described})
+
+
+FloatTensor = _kind(dtypes.float32)
+DoubleTensor = _kind(dtypes.float64)
+LongTensor = _kind(dtypes.int64)
+IntTensor = _kind(dtypes.int32)
+ByteTensor = _kind(dtypes.uint8)
+BoolTensor = _kind(dtypes.bool)

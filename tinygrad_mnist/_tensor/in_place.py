@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mnist import dtypes, kernels
+from tinygrad_mnist import dtypes, kernels, names
 from tinygrad_mnist.engine.calls import explain_shapes, record_call
 from tinygrad_mnist.engine.primitive import Primitive
 from tinygrad_mnist.engine.record import (
     OBSERVERS,
+    Array,
     Record,
     TensorBase,
     hand_over,
@@ -31,8 +32,8 @@ from tinygrad_mnist.ops.index_keys import ALL, WHOLE, Key, read_index
 from tinygrad_mnist.ops.indexing import index_put, put
 from tinygrad_mnist.ops.views import rebase
 
-from .memory import check_no_overlap, check_no_partial_overlap, elements_shared, writeable
-from .scalars import element, read_number, type_name
+from .conversion import element, read_number, type_name
+from .methods import OPERATIONS, find, parameter_names
 
 _EXPANDED = (
     "Use of index_put_ on expanded tensors is deprecated. Please clone() the tensor before "
@@ -324,3 +325,206 @@ def become(target: Tensor, view: Tensor) -> Tensor:
         base, _, steps, reason = view._view
         target._view = (base, target._counter[0], steps, reason)
     return target
+
+
+# What may be written where: memory that is shared inside an array, or between two
+
+_CLONE = "Please clone() the tensor before performing the operation."
+
+
+def writeable(array: Array, *, overlapping: bool = False) -> Array:
+    """`array`, open for writing; RuntimeError where its elements share memory, or it is read-only.
+
+    `overlapping` says that all elements get the same number, so that sharing does not matter.
+    """
+    if array.flags.writeable:
+        return array
+    if elements_shared(array) and not overlapping:
+        raise RuntimeError(
+            "unsupported operation: more than one element of the written-to tensor refers to a "
+            f"single memory location. {_CLONE}"
+        )
+    opened = array.view()
+    try:
+        opened.flags.writeable = True
+    except ValueError:
+        raise RuntimeError(
+            "the memory of this tensor is read-only, as is the NumPy array it was made from: "
+            "clone() the tensor before changing it"
+        ) from None
+    return opened
+
+
+def elements_shared(array: Array) -> bool:
+    """Whether elements of an expanded array lie in one place."""
+    sizes = zip(array.strides, array.shape, strict=True)
+    return array.size > 0 and any(step == 0 < n - 1 for step, n in sizes)
+
+
+def check_no_partial_overlap(array: Array, other: Array) -> None:
+    """RuntimeError if some, but not all, elements that are read lie where others are written."""
+    if (array.base is None and other.base is None) or other is array:
+        return
+    if _overlap(array, other) == "some":
+        _refuse_overlap()
+
+
+def check_no_overlap(array: Array, other: Array) -> None:
+    """RuntimeError if elements that are read lie where others are written."""
+    if other is array or _overlap(array, other) != "none":
+        _refuse_overlap()
+
+
+def _refuse_overlap() -> None:
+    raise RuntimeError(
+        "unsupported operation: some elements of the input tensor and the written-to tensor refer "
+        f"to a single memory location. {_CLONE}"
+    )
+
+
+def _overlap(array: Array, other: Array) -> str:
+    """How much memory two arrays share: "none", "some", "all".
+
+    As in PyTorch, "none" where gaps or shared elements make it hard to tell: NumPy then reads
+    everything before it writes.
+    """
+    if _owner(array) is not _owner(other) or not (array.size and other.size):
+        return "none"
+    if not (_is_dense(array) and _is_dense(other)):
+        return "none"
+    start, other_start = array.ctypes.data, other.ctypes.data
+    if start == other_start and array.nbytes == other.nbytes:
+        return "all" if array.strides == other.strides else "some"
+    apart = start + array.nbytes <= other_start or other_start + other.nbytes <= start
+    return "none" if apart else "some"
+
+
+def _owner(array: Array) -> object:
+    return array if array.base is None else array.base
+
+
+def _is_dense(array: Array) -> bool:
+    """Whether the elements fill a stretch of memory, each once, in whatever order."""
+    expected = array.itemsize
+    for step, size in sorted(zip(array.strides, array.shape, strict=True)):
+        if size != 1:
+            if step != expected:
+                return False
+            expected *= size
+    return True
+
+
+# The methods, which PyTorch marks with a final underscore
+
+_OVER_THEIR_INPUT = [
+    "abs", "absolute", "acos", "acosh", "addbmm", "addcdiv", "addcmul", "addmm", "addmv", "addr",
+    "arccos", "arccosh", "arcsin",
+    "arcsinh", "arctan", "arctan2", "arctanh", "asin", "asinh", "atan", "atan2", "atanh", "baddbmm",
+    "bitwise_and", "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift",
+    "bitwise_xor", "ceil", "clamp", "clamp_max", "clamp_min", "clip", "conj_physical",
+    "copysign", "cos", "cosh", "deg2rad", "digamma", "div", "divide", "eq", "erf", "erfc", "erfinv",
+    "exp", "exp2", "expm1", "fix", "floor", "floor_divide", "fmod", "frac", "ge",
+    "gcd", "greater", "greater_equal", "gt", "heaviside", "hypot", "lcm", "index_add", "index_copy",
+    "index_fill", "index_reduce", "ldexp", "le", "lerp", "less", "less_equal", "lgamma", "log",
+    "log10", "log1p", "log2", "logical_and", "logical_not", "logical_or", "logical_xor",
+    "logit", "lt", "masked_fill", "masked_scatter", "mul", "multiply", "nan_to_num", "ne",
+    "neg", "negative", "nextafter", "not_equal", "pow", "rad2deg", "reciprocal", "relu",
+    "remainder", "renorm", "round", "rsqrt", "scatter", "scatter_add", "scatter_reduce", "sgn",
+    "sigmoid", "sign", "sin",
+    "sinc", "sinh", "sqrt", "square", "tan", "tanh", "tril", "triu", "true_divide", "trunc",
+    "xlogy",
+]  # fmt: skip
+"""PyTorch's operations that may write their result over their first input."""
+
+_NEW_SHAPES = ("squeeze", "swapaxes", "swapdims", "t", "transpose", "unsqueeze")
+
+
+def _written(name: str) -> Any:
+    def change(self: Tensor, *others: Any, **named: Any) -> Tensor:
+        operation = find(name)
+        check_operands(f"{name}_", operation, others)
+        return in_place(operation, self, *others, **named)
+
+    change.__name__ = change.__qualname__ = f"{name}_"
+    change.__doc__ = f"`{name}`, written into the tensor."
+    return change
+
+
+def _reshaped(name: str) -> Any:
+    operation = getattr(shapes, name)
+
+    def change(self: Tensor, *arguments: Any) -> Tensor:
+        return become(self, operation(self, *arguments))
+
+    change.__name__ = change.__qualname__ = f"{name}_"
+    change.__doc__ = f"`{name}`, of the tensor itself."
+    return change
+
+
+_OPERANDS = (TensorBase, int, float, np.generic, type(None))
+
+
+def check_operands(name: str, operation: Any, others: tuple[Any, ...]) -> None:
+    """TypeError, in PyTorch's words, for an operand that is neither a Tensor nor a number."""
+    for position, other in enumerate(others, 1):
+        if isinstance(other, _OPERANDS):
+            continue
+        raise TypeError(
+            f"{name}(): argument '{parameter_names(operation)[position]}' (position {position}) "
+            f"must be Tensor, not {type_name(other)}"
+        )
+
+
+class InPlace(TensorBase):
+    """Methods that change a tensor: each returns the tensor itself.
+
+    Under records, a leaf that requires a gradient refuses with PyTorch's RuntimeError, and a
+    computed tensor gets a newer record.
+    """
+
+    __slots__ = ()
+
+    copy_ = copy
+    fill_ = fill
+    zero_ = zero
+
+    def add_(self, other: Any, *, alpha: Any = 1) -> Tensor:
+        """x + alpha · y, written into the tensor."""
+        check_operands("add_", arithmetic.add, (other,))
+        return scaled_update(self, other, alpha, 1)
+
+    def sub_(self, other: Any, *, alpha: Any = 1) -> Tensor:
+        """x − alpha · y, written into the tensor."""
+        check_operands("sub_", arithmetic.sub, (other,))
+        return scaled_update(self, other, alpha, -1)
+
+    subtract_ = sub_
+
+    def index_put_(self, indices: Any, values: Any, accumulate: bool = False) -> Tensor:
+        """`index_put`, written into the tensor."""
+        return in_place(find("index_put"), self, indices, values, accumulate)
+
+    def cumsum_(self, dim: int, *, dtype: Any = None) -> Tensor:
+        """`cumsum` in the tensor's own type, written into the tensor."""
+        return in_place(find("cumsum"), self, dim, dtype=dtype or self.dtype)  # type: ignore[attr-defined]
+
+    def cumprod_(self, dim: int, *, dtype: Any = None) -> Tensor:
+        """`cumprod` in the tensor's own type, written into the tensor."""
+        return in_place(find("cumprod"), self, dim, dtype=dtype or self.dtype)  # type: ignore[attr-defined]
+
+    def float_power_(self, exponent: Any) -> Tensor:
+        """xʸ, written into the tensor; RuntimeError unless it is float64, as the result is."""
+        if self._array.dtype != np.float64:
+            kind = dtypes.from_numpy_dtype(self._array.dtype).legacy_name
+            raise RuntimeError(
+                f"the base given to float_power_ has dtype {kind} but the operation's result "
+                "requires dtype Double"
+            )
+        return in_place(arithmetic.float_power, self, exponent)
+
+
+for _name in _OVER_THEIR_INPUT:
+    if _name in OPERATIONS or _name in names.METHODS:
+        setattr(InPlace, f"{_name}_", _written(_name))
+for _name in _NEW_SHAPES:
+    setattr(InPlace, f"{_name}_", _reshaped(_name))

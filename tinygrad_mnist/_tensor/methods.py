@@ -6,7 +6,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from tinygrad_mnist import names as later
+from tinygrad_mnist import names
 from tinygrad_mnist.engine.calls import call_unary
 from tinygrad_mnist.engine.primitive import Primitive
 from tinygrad_mnist.ops import (
@@ -51,7 +51,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
 def find(name: str) -> Callable[..., Any]:
     """The operation of the method `name`; its file loads now if nobody needed it before."""
     if name not in OPERATIONS:
-        OPERATIONS[name] = later.operation(name)
+        OPERATIONS[name] = names.operation(name)
     return OPERATIONS[name]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mnist import names as later
+from tinygrad_mnist import names
 from tinygrad_mnist.engine.calls import call_binary, call_unary
 from tinygrad_mnist.engine.primitive import Primitive
 from tinygrad_mnist.engine.record import TensorBase, wrap
@@ -135,11 +135,11 @@ class Operators:
 
     def __lshift__(self, other: Any) -> Tensor:
         """x · 2ʸ for whole numbers."""
-        return later.operation("bitwise_left_shift")(self, other)
+        return names.operation("bitwise_left_shift")(self, other)
 
     def __rshift__(self, other: Any) -> Tensor:
         """⌊x / 2ʸ⌋ for whole numbers."""
-        return later.operation("bitwise_right_shift")(self, other)
+        return names.operation("bitwise_right_shift")(self, other)
 
     def __neg__(self) -> Tensor:
         """−x"""

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tinygrad_mnist import names as later
+from tinygrad_mnist import names
 from tinygrad_mnist.engine.record import TENSOR_TYPE
 from tinygrad_mnist.ops import choosing
 
-from . import legacy
-from .conversion import Conversion
-from .copying import Copying
+from .conversion import Conversion, Copying, Views
+from .creation import NewTensors, new_tensor
 from .description import Description
 from .gradients import Gradients
-from .in_place_methods import InPlace
+from .in_place import InPlace
 from .methods import OPERATIONS, later_method, method
-from .new_methods import NewTensors
 from .operators import Operators
-from .viewing import Views
 
 
 class Methods:
@@ -32,10 +29,10 @@ class Methods:
 
 for _name in OPERATIONS:
     setattr(Methods, _name, method(_name))
-for _name in later.METHODS:
+for _name in names.METHODS:
     setattr(Methods, _name, later_method(Methods, _name))
-for _name in later.FILLING_METHODS:
-    setattr(Methods, _name, later.filling_method(_name))
+for _name in names.FILLING_METHODS:
+    setattr(Methods, _name, names.filling_method(_name))
 
 
 class Tensor(
@@ -56,7 +53,7 @@ class Tensor(
     __module__ = "tinygrad_mnist"
 
     def __new__(cls, *data: Any, device: Any = None) -> Any:
-        made = legacy.new_tensor(*data, device=device)
+        made = new_tensor(*data, device=device)
         if cls is not Tensor:
             made.__class__ = cls
         return made

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tinygrad_mnist.absent import absent
+from tinygrad_mnist.names import unsupported
 
 from . import functional, init, modules, parameter, utils
 from .modules import *  # noqa: F403
@@ -23,4 +23,4 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-    raise absent(f"nn.{name}")
+    raise unsupported(f"nn.{name}")

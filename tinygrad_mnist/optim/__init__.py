@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tinygrad_mnist.absent import absent
+from tinygrad_mnist.names import unsupported
 
 from . import lr_scheduler
 from .adam import Adam, Adamax, AdamW, NAdam, RAdam
@@ -19,4 +19,4 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-    raise absent(f"optim.{name}")
+    raise unsupported(f"optim.{name}")

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from tinygrad_mnist._tensor import Tensor, ones, zeros_like
-from tinygrad_mnist._tensor.scalars import counted
+from tinygrad_mnist._tensor.conversion import counted
 from tinygrad_mnist.ops.choosing import where
 
 from .optimizer import (

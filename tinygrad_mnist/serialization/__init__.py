@@ -7,7 +7,7 @@ are admitted and nothing else, as with PyTorch's `weights_only=True`.
 
 from typing import Any
 
-from tinygrad_mnist.absent import absent
+from tinygrad_mnist.names import unsupported
 from tinygrad_mnist.serialization.loading import load
 from tinygrad_mnist.serialization.saving import save
 
@@ -17,4 +17,4 @@ __all__ = ["load", "save"]
 def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-    raise absent(f"serialization.{name}")
+    raise unsupported(f"serialization.{name}")

@@ -150,7 +150,7 @@ def test_an_error_on_one_side_is_told(write):
     assert not report.equal
     assert report.texts.equal
     assert report.sides[0].error is None
-    assert report.sides[1].error.startswith("Absent: torch.fft is not supported")
+    assert report.sides[1].error.startswith("Unsupported: torch.fft is not supported")
     assert report.sides[1].place == "fails.py, line 7"
     assert any(
         "tinygrad_mnist ended with an error (fails.py, line 7)" in s for s in verdict(report)

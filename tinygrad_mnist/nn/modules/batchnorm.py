@@ -6,7 +6,7 @@ from typing import Any
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist._tensor import empty, ones, tensor, zeros
-from tinygrad_mnist._tensor.scalars import counted
+from tinygrad_mnist._tensor.conversion import counted
 from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.nn import functional as F
 from tinygrad_mnist.nn import init

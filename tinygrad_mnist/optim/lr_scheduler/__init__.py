@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tinygrad_mnist.absent import absent
+from tinygrad_mnist.names import unsupported
 
 from .cycles import CosineAnnealingLR, CosineAnnealingWarmRestarts, OneCycleLR
 from .factors import (
@@ -29,4 +29,4 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-    raise absent(f"optim.lr_scheduler.{name}")
+    raise unsupported(f"optim.lr_scheduler.{name}")

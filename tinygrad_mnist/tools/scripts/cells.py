@@ -13,7 +13,7 @@ from typing import Any, TextIO
 
 from .magics import without_magics
 from .program import Cell, Program
-from .torch_names import AbsentModule
+from .torch_names import UnsupportedModule
 
 __all__ = ["execute"]
 
@@ -98,7 +98,9 @@ class _Notebook:
             self._exec(ast.Module([statement], []), cell, "exec")
         except ImportError as error:
             names = [alias.asname or alias.name.partition(".")[0] for alias in statement.names]
-            of_torch = isinstance(error, AbsentModule) or (error.name or "").startswith("torch")
+            of_torch = isinstance(error, UnsupportedModule) or (error.name or "").startswith(
+                "torch"
+            )
             if of_torch or "*" in names or not self.used.isdisjoint(names):
                 raise
             reason = str(error)

@@ -12,11 +12,11 @@ from types import FrameType, TracebackType
 from typing import TextIO
 
 import tinygrad_mnist
-from tinygrad_mnist.absent import Absent, absent
+from tinygrad_mnist.names import Unsupported, unsupported
 
 from .frames import is_ours, is_persons
 from .program import Program
-from .torch_names import AbsentModule
+from .torch_names import UnsupportedModule
 
 __all__ = ["tell"]
 
@@ -78,17 +78,17 @@ def _line(error: BaseException) -> str:
 
 def _sentence(error: BaseException, program: Program) -> str | None:
     """What says it all; None where a traceback is needed."""
-    if isinstance(error, AbsentModule):
+    if isinstance(error, UnsupportedModule):
         return str(error)
-    if isinstance(error, Absent):
+    if isinstance(error, Unsupported):
         return _with_dotted_name(str(error), error)
     if isinstance(error, ModuleNotFoundError) and error.name:
         return f"{error.name} is not installed in this Python ({sys.executable})"
     if isinstance(error, ImportError) and (named := _CANNOT_IMPORT.search(str(error))):
         name, module = named.groups()
-        return str(absent(f"{module}.{name}".removeprefix("torch.")))
+        return str(unsupported(f"{module}.{name}".removeprefix("torch.")))
     if isinstance(error, AttributeError) and isinstance(error.obj, tinygrad_mnist.Tensor):
-        return str(absent(f"Tensor.{error.name}"))
+        return str(unsupported(f"Tensor.{error.name}"))
     return _network_sentence(error)
 
 
@@ -105,7 +105,7 @@ def _network_sentence(error: BaseException) -> str | None:
     )
 
 
-def _with_dotted_name(sentence: str, error: Absent) -> str:
+def _with_dotted_name(sentence: str, error: Unsupported) -> str:
     """The sentence about `torch.fft`, where the script says `torch.fft.fft`, with that name."""
     trace = _last_of_script(error)
     name = sentence.partition(" ")[0]

@@ -17,9 +17,9 @@ from types import ModuleType
 from typing import Any
 
 import tinygrad_mnist
-from tinygrad_mnist.absent import Absent, absent
+from tinygrad_mnist.names import Unsupported, unsupported
 
-__all__ = ["VERSION", "AbsentModule", "answer_torch_imports"]
+__all__ = ["VERSION", "UnsupportedModule", "answer_torch_imports"]
 
 VERSION = "2.13.0+tinygrad_mnist"
 """`torch.__version__`: the PyTorch whose interface this is, and who wears it."""
@@ -47,7 +47,7 @@ _ELSEWHERE = {"safetensors.torch": "tinygrad_mnist.serialization.safetensors"}
 """Modules of other packages that work on PyTorch's tensors, and their likes here."""
 
 
-class AbsentModule(ImportError):
+class UnsupportedModule(ImportError):
     """A module that a script imports and that cannot be there; the message says why.
 
     (No ModuleNotFoundError: `from torch import fft` would swallow that, and its message.)
@@ -70,10 +70,10 @@ class Answer(ModuleType):
         try:
             found = getattr(self._ours, name)
         except AttributeError:
-            raise _absent(dotted) from None
+            raise _unsupported(dotted) from None
         if isinstance(found, ModuleType):
             if not _is_answered(dotted):
-                raise _absent(dotted)
+                raise _unsupported(dotted)
             found = importlib.import_module(dotted)
         self.__dict__[name] = found
         return found
@@ -82,8 +82,8 @@ class Answer(ModuleType):
         return [name for name in dir(self._ours) if not name.startswith("_")]
 
 
-def _absent(dotted: str) -> Absent:
-    return absent(dotted.removeprefix("torch."))
+def _unsupported(dotted: str) -> Unsupported:
+    return unsupported(dotted.removeprefix("torch."))
 
 
 def _is_answered(dotted: str) -> bool:
@@ -109,11 +109,11 @@ class TorchFinder(MetaPathFinder, Loader):
     ) -> ModuleSpec | None:
         """Where `fullname` comes from, if it is this finder's affair.
 
-        Raises AbsentModule for what nobody can find here.
+        Raises UnsupportedModule for what nobody can find here.
         """
         first = fullname.partition(".")[0]
         if first in _BUILT_ON_TORCH:
-            raise AbsentModule(
+            raise UnsupportedModule(
                 f"{first} needs PyTorch itself, which is not run here: {_BUILT_ON_TORCH[first]}",
                 name=fullname,
             )
@@ -121,7 +121,7 @@ class TorchFinder(MetaPathFinder, Loader):
             if first != "torch":
                 return None
             if not _is_answered(fullname):
-                raise AbsentModule(str(_absent(fullname)), name=fullname)
+                raise UnsupportedModule(str(_unsupported(fullname)), name=fullname)
         ours = importlib.import_module(_our_name(fullname))
         spec = ModuleSpec(fullname, self, origin=ours.__file__, is_package=True)
         spec.has_location = True

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tinygrad_mnist.absent import absent
+from tinygrad_mnist.names import unsupported
 
 from .collate import default_collate, default_convert
 from .dataloader import DataLoader
@@ -51,4 +51,4 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-    raise absent(f"utils.data.{name}")
+    raise unsupported(f"utils.data.{name}")

@@ -5,7 +5,7 @@ import importlib
 import pytest
 
 import tinygrad_mnist
-from tinygrad_mnist.absent import Absent
+from tinygrad_mnist.names import Unsupported
 
 PACKAGES = {
     "nn": "LSTM",
@@ -21,7 +21,7 @@ def test_an_absent_name(package):
     module = importlib.import_module(f"tinygrad_mnist.{package}")
     name = PACKAGES[package]
     with pytest.raises(
-        Absent, match=rf"torch\.{package}\.{name} is not (part of|supported by) tinygrad_mnist"
+        Unsupported, match=rf"torch\.{package}\.{name} is not (part of|supported by) tinygrad_mnist"
     ):
         getattr(module, name)
     assert not hasattr(module, name)
