@@ -17,7 +17,7 @@ import numpy as np
 from tinygrad_mnist.engine.record import AccumulateGrad, TensorBase
 from tinygrad_mnist.engine.views import current_record
 from tinygrad_mnist.nn import Module
-from tinygrad_mnist.nn.modules.calling import HOOKS
+from tinygrad_mnist.nn.modules.hooks import HOOKS
 from tinygrad_mnist.optim import Optimizer
 from tinygrad_mnist.optim.lr_scheduler import LRScheduler
 

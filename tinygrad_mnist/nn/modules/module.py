@@ -11,9 +11,9 @@ from tinygrad_mnist._tensor import Tensor
 from tinygrad_mnist.engine.device import check_device
 from tinygrad_mnist.engine.record import TensorBase
 
-from .calling import Calling
+from .hooks import Calling
+from .registration import Traversal
 from .state import State
-from .traversal import Traversal
 
 
 class Module(Traversal, Calling, State):

@@ -11,7 +11,7 @@ from tinygrad_mnist.autograd import no_grad
 from tinygrad_mnist.engine.record import RemovableHandle
 from tinygrad_mnist.nn.parameter import Parameter
 
-from .calling import register
+from .hooks import register
 from .registration import Registration
 
 _EXTRA_STATE = "_extra_state"
