@@ -255,7 +255,7 @@ class ModuleDict(Module):
             self[entries[0]] = entries[1]
 
 
-# parameters: Modules that hold parameters: ParameterList and ParameterDict.
+# parameters: Modules that hold parameters
 
 
 def _as_parameter(value: Any) -> Any:

@@ -211,7 +211,7 @@ class Calling(Registration):
         )
 
 
-# backward_hooks: Backward hooks of modules: what they see is caught where gradients enter and leave a call.
+# backward_hooks: Backward hooks of modules
 
 Gradients = tuple[Any, ...]
 React = Callable[[Gradients], Gradients]

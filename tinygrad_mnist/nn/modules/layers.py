@@ -415,7 +415,7 @@ class RReLU(_InPlace):
         return self._with_inplace(f"lower={self.lower}, upper={self.upper}")
 
 
-# dropping: Dropout layers: they leave numbers out in training, and do nothing in evaluation.
+# dropping: Dropout layers
 
 
 class _DropoutNd(Module):
@@ -485,7 +485,7 @@ class FeatureAlphaDropout(_DropoutNd):
         return F.feature_alpha_dropout(input, self.p, self.training)
 
 
-# distance: Distances between vectors, as modules.
+# distance: Distances between vectors
 
 
 class CosineSimilarity(Module):
@@ -515,7 +515,7 @@ class PairwiseDistance(Module):
         return F.pairwise_distance(x1, x2, self.norm, self.eps, self.keepdim)
 
 
-# shaping: Layers that change the shape alone: Flatten and Unflatten.
+# shaping: Layers that change the shape alone
 
 
 class Flatten(Module):
@@ -573,7 +573,7 @@ class Unflatten(Module):
         return f"dim={self.dim}, unflattened_size={self.unflattened_size}"
 
 
-# images: Rearranging and resizing images: the functions of `nn.functional.images` as modules.
+# images: Rearranging and resizing images
 
 
 class PixelShuffle(Module):

@@ -203,7 +203,7 @@ class CrossEntropyLoss(_WeightedLoss):
         )
 
 
-# margin_loss: Loss layers that want a margin, and those that are likelihoods of a distribution.
+# margin_loss: Loss layers that want a margin
 
 
 class _MarginLoss(_Loss):

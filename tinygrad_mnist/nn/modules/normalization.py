@@ -142,7 +142,7 @@ class BatchNorm3d(_BatchNorm):
             raise ValueError(f"expected 5D input (got {input.dim()}D input)")
 
 
-# instancenorm: Instance normalisation layers: each channel of each sample brought to mean 0 and variance 1.
+# instancenorm: Instance normalisation layers
 
 
 class _InstanceNorm(_BatchNorm):
@@ -218,7 +218,7 @@ class InstanceNorm3d(_InstanceNorm):
     _without_batch = 4
 
 
-# normalization: LayerNorm: each sample's numbers brought to mean 0 and variance 1.
+# normalization: LayerNorm
 
 
 class LayerNorm(Module):

@@ -247,7 +247,7 @@ class LPPool2d(_LPPool):
         return F.lp_pool2d(input, norm, self.kernel_size, self.stride, self.ceil_mode)
 
 
-# padding: Padding layers: `nn.functional.pad` as modules, one for each way and number of dimensions.
+# padding: Padding layers
 
 
 class _Pad(Module):

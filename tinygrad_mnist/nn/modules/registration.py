@@ -166,7 +166,7 @@ class Registration:
     register_module = add_module
 
 
-# traversal: Going through a module's tree: its members by name, tied ones counted once.
+# traversal: Going through a module's tree
 
 Module = Any
 
