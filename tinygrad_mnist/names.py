@@ -101,7 +101,7 @@ _RANDOM = (
     "multinomial", "normal", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like",
     "randperm", "seed", "set_rng_state",
 )  # fmt: skip
-FILLING_METHODS = (
+_FILLING = (
     "bernoulli_", "cauchy_", "exponential_", "geometric_", "log_normal_", "normal_", "random_",
     "uniform_",
 )  # fmt: skip
@@ -115,80 +115,52 @@ _NETWORKS = (
 
 FILES: dict[str, tuple[str, ...]] = {
     "activations": ("relu",),
-    "adaptive_pooling": ("adaptive_avg_pool1d", "adaptive_max_pool1d"),
-    "contractions": (
-        "addbmm", "addmm", "addmv", "addr", "baddbmm", "einsum", "ger", "inner", "outer",
-        "tensordot",
+    "arranging": (
+        "atleast_1d", "atleast_2d", "atleast_3d", "cat", "chunk", "column_stack", "concat",
+        "concatenate", "diag", "diag_embed", "diagflat", "diagonal", "diagonal_scatter", "dsplit",
+        "dstack", "fill", "flip", "fliplr", "flipud", "hsplit", "hstack", "index_put", "meshgrid",
+        "narrow_copy", "ravel", "repeat_interleave", "roll", "rot90", "row_stack", "select_scatter",
+        "slice_scatter", "split", "split_with_sizes", "stack", "tensor_split", "tile", "trace",
+        "tril", "tril_indices", "triu", "triu_indices", "vsplit", "vstack",
     ),
-    "convolution": ("conv1d", "conv2d"),
+    "convolution": ("conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d"),
     "cumulative": ("cummax", "cummin", "cumprod", "cumsum", "diff", "prod"),
-    "diagonals": (
-        "diag", "diag_embed", "diagflat", "diagonal", "trace", "tril", "tril_indices",
-        "triu", "triu_indices",
-    ),
-    "distances": (
-        "cdist", "dist", "renorm",
-    ),
     "error_function": ("erf", "erfc"),
     "extremes": ("amax", "amin", "aminmax", "argmax", "argmin", "max", "min"),
-    "gathering": (
-        "argwhere", "gather", "masked_scatter", "masked_select", "nonzero", "scatter",
-        "scatter_add", "take", "take_along_dim",
+    "integration": ("cumulative_trapezoid", "trapezoid", "trapz"),
+    "logarithms": ("logaddexp", "logaddexp2", "logcumsumexp", "logit", "xlogy"),
+    "matrices": (
+        "addbmm", "addmm", "addmv", "addr", "baddbmm", "block_diag", "cartesian_prod", "cdist",
+        "chain_matmul", "combinations", "cross", "dist", "einsum", "ger", "inner", "kron", "norm",
+        "outer", "renorm", "tensordot", "vander", "vdot",
     ),
-    "integration": (
-        "cumulative_trapezoid", "trapezoid", "trapz",
+    "pooling": (
+        "adaptive_avg_pool1d", "adaptive_max_pool1d", "avg_pool1d", "max_pool1d", "max_pool2d",
     ),
-    "joining": (
-        "atleast_1d", "atleast_2d", "atleast_3d", "cat", "chunk", "column_stack", "concat",
-        "concatenate", "dsplit", "dstack", "hsplit", "hstack", "row_stack", "split",
-        "split_with_sizes", "stack", "tensor_split", "vsplit", "vstack",
-    ),
-    "logarithms": (
-        "logaddexp", "logaddexp2", "logcumsumexp", "logit", "xlogy",
-    ),
-    "norms": ("norm",),
-    "padding": (),
-    "pooling": ("avg_pool1d", "max_pool1d", "max_pool2d"),
     "quantiles": (
-        "bucketize", "corrcoef", "cov", "histc", "nanmean", "nanmedian", "nanquantile",
-        "quantile", "searchsorted",
+        "bucketize", "corrcoef", "cov", "histc", "nanmean", "nanmedian", "nanquantile", "quantile",
+        "searchsorted",
     ),
-    "real_parts": (
-        "angle", "conj", "conj_physical", "isreal", "resolve_conj",
-        "resolve_neg",
-    ),
-    "rearranging": (
-        "flip", "fliplr", "flipud", "meshgrid", "ravel", "repeat_interleave", "roll",
-        "rot90", "tile",
-    ),
-    "replacing": (
-        "diagonal_scatter", "fill", "index_put", "narrow_copy", "select_scatter",
-        "slice_scatter",
+    "real_parts": ("angle", "conj", "conj_physical", "isreal", "resolve_conj", "resolve_neg"),
+    "selecting": (
+        "argwhere", "gather", "index_add", "index_copy", "index_fill", "index_select",
+        "masked_scatter", "masked_select", "nonzero", "scatter", "scatter_add", "take",
+        "take_along_dim",
     ),
     "signs_and_limits": (
-        "copysign", "fmax", "fmin", "heaviside", "hypot", "nan_to_num", "nextafter",
-        "sgn",
+        "copysign", "fmax", "fmin", "heaviside", "hypot", "nan_to_num", "nextafter", "sgn",
     ),
-    "slices": ("index_add", "index_copy", "index_fill", "index_select"),
     "softmax": ("log_softmax", "softmax"),
     "sorting": (
         "argsort", "kthvalue", "median", "mode", "msort", "sort", "topk", "unique",
         "unique_consecutive",
     ),
     "statistics": ("bincount", "std", "std_mean", "var", "var_mean"),
-    "transposed_convolution": ("conv_transpose1d", "conv_transpose2d"),
     "trigonometry": (
-        "acos", "acosh", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2",
-        "arctanh", "asin", "asinh", "atan", "atan2", "atanh", "cosh", "deg2rad",
-        "rad2deg", "sinc", "sinh",
+        "acos", "acosh", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh",
+        "asin", "asinh", "atan", "atan2", "atanh", "cosh", "deg2rad", "rad2deg", "sinc", "sinh",
     ),
-    "vectors": (
-        "block_diag", "cartesian_prod", "chain_matmul", "combinations", "cross", "kron",
-        "vander", "vdot",
-    ),
-    "whole_numbers": (
-        "bitwise_left_shift", "bitwise_right_shift", "gcd", "lcm", "ldexp",
-    ),
+    "whole_numbers": ("bitwise_left_shift", "bitwise_right_shift", "gcd", "lcm", "ldexp"),
 }  # fmt: skip
 """For each file that loads later, the functions in it."""
 
@@ -218,7 +190,7 @@ FUNCTIONS_ONLY = frozenset((
 ))  # fmt: skip
 """Those that are no methods of a tensor."""
 
-METHODS_ONLY = {"repeat": "rearranging"}
+METHODS_ONLY = {"repeat": "arranging"} | dict.fromkeys(_FILLING, "drawing")
 """Methods that are no functions of the package, and their files."""
 
 FUNCTIONS = {name: file for file, names in FILES.items() for name in names}
@@ -256,21 +228,6 @@ def names() -> list[str]:
     """The package's `__dir__`: what is there, and what is loaded when first asked for."""
     later = (*_PACKAGES, *_ELSEWHERE, *FUNCTIONS)
     return sorted({*vars(sys.modules["tinygrad_mnist"]), *later})
-
-
-def filling_method(name: str) -> Any:
-    """A tensor's method that fills it by chance; the first call loads the real one.
-
-    (A `__getattr__` of the Tensor class would do as well, but make every attribute slower.)
-    """
-
-    def method(self: Any, *arguments: Any, **named: Any) -> Any:
-        importlib.import_module("tinygrad_mnist.random")
-        return getattr(self, name)(*arguments, **named)
-
-    method.__name__ = method.__qualname__ = name
-    method.__doc__ = "Filled with random numbers: see tinygrad_mnist.random."
-    return method
 
 
 class MovedModules:

@@ -28,8 +28,7 @@ from tinygrad_mnist.engine.record import (
 from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.engine.views import changed_view_error, current_record
 from tinygrad_mnist.ops import arithmetic, casting, shapes
-from tinygrad_mnist.ops.index_keys import ALL, WHOLE, Key, read_index
-from tinygrad_mnist.ops.indexing import index_put, put
+from tinygrad_mnist.ops.indexing import ALL, WHOLE, Key, index_put, put, read_index
 from tinygrad_mnist.ops.views import rebase
 
 from .conversion import element, read_number, type_name

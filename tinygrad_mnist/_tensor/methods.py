@@ -16,14 +16,14 @@ from tinygrad_mnist.ops import (
     comparisons,
     exponential,
     indexing,
-    linalg,
+    matmul,
     reductions,
     rounding,
     shapes,
 )
 
 _MODULES: tuple[ModuleType, ...] = (
-    arithmetic, casting, choosing, comparisons, exponential, indexing, linalg, reductions, rounding,
+    arithmetic, casting, choosing, comparisons, exponential, indexing, matmul, reductions, rounding,
     shapes,
 )  # fmt: skip
 _FUNCTIONS_ONLY = ("rsub",)

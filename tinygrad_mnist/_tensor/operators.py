@@ -12,7 +12,7 @@ from tinygrad_mnist.engine.calls import call_binary, call_unary
 from tinygrad_mnist.engine.primitive import Primitive
 from tinygrad_mnist.engine.record import TensorBase, wrap
 from tinygrad_mnist.engine.tensor import Tensor
-from tinygrad_mnist.ops import arithmetic, comparisons, indexing, linalg
+from tinygrad_mnist.ops import arithmetic, comparisons, indexing, matmul
 
 from .in_place import in_place, setitem
 
@@ -127,11 +127,11 @@ class Operators:
 
     def __matmul__(self, other: Any) -> Tensor:
         """The matrix product."""
-        return linalg.matmul(self, other) if isinstance(other, TensorBase) else NotImplemented
+        return matmul.matmul(self, other) if isinstance(other, TensorBase) else NotImplemented
 
     def __rmatmul__(self, other: Any) -> Tensor:
         """The matrix product, this tensor on the right."""
-        return linalg.matmul(other, self) if isinstance(other, TensorBase) else NotImplemented
+        return matmul.matmul(other, self) if isinstance(other, TensorBase) else NotImplemented
 
     def __lshift__(self, other: Any) -> Tensor:
         """x · 2ʸ for whole numbers."""

@@ -31,8 +31,6 @@ for _name in OPERATIONS:
     setattr(Methods, _name, method(_name))
 for _name in names.METHODS:
     setattr(Methods, _name, later_method(Methods, _name))
-for _name in names.FILLING_METHODS:
-    setattr(Methods, _name, names.filling_method(_name))
 
 
 class Tensor(

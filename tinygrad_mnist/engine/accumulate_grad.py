@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist.ops.casting import clone
-from tinygrad_mnist.ops.index_keys import WHOLE
-from tinygrad_mnist.ops.indexing import index_put
+from tinygrad_mnist.ops.indexing import WHOLE, index_put
 
 from .hooks import Gradient, call_after_accumulation, run_hooks, run_post_hooks, run_pre_hooks
 from .record import AccumulateGrad, Record, TensorBase, Watch, label, report, state, wrap

@@ -12,13 +12,12 @@ from tinygrad_mnist.engine.record import OBSERVERS, Array, TensorBase, label, wr
 from tinygrad_mnist.engine.tensor import Tensor
 
 from .arguments import check_tensors, not_implemented, read_dim, torch_arguments
+from .arranging import _cat, cat
 from .casting import cast_to, clone, made, zeros
 from .comparisons import ne
-from .gathering import gather
-from .index_keys import ALL
-from .indexing import _index
-from .joining import _cat, cat
+from .indexing import ALL, _index
 from .return_types import named_result
+from .selecting import gather
 from .shapes import reshape
 
 __all__ = [

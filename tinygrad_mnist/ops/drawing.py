@@ -6,16 +6,34 @@ by it; here an array is filled first, and then the call is noted as if the primi
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import contextlib
+import math
+import operator
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
 
+from tinygrad_mnist import dtypes
+from tinygrad_mnist._tensor.in_place import check_inplace
 from tinygrad_mnist.engine.calls import record_call
+from tinygrad_mnist.engine.device import check_device
 from tinygrad_mnist.engine.primitive import Primitive, primitive
-from tinygrad_mnist.engine.record import OBSERVERS, report, wrap
+from tinygrad_mnist.engine.record import OBSERVERS, TensorBase, report, wrap
+from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.engine.views import current_record
+from tinygrad_mnist.kernels import distributions, selection
+from tinygrad_mnist.kernels.mersenne import Stream
 from tinygrad_mnist.ops.views import rebase
+
+from .generator import Generator, default_generator
+
+__all__ = [
+    "bernoulli_", "cauchy_", "exponential_", "geometric_", "log_normal_", "normal_", "random_",
+    "uniform_",
+]  # fmt: skip
 
 Array = np.ndarray[Any, Any]
 Fill = Callable[[Array], None]
@@ -79,3 +97,591 @@ def refill(name: str, target: Any, fill: Fill, recorded: bool) -> None:
 
 def _attributes(array: Array, fill: Fill) -> dict[str, Any]:
     return {"shape": array.shape, "dtype": array.dtype, "fill": fill}
+
+
+# Reading arguments
+
+Shape = tuple[int, ...]
+
+
+class Options(TypedDict, total=False):
+    """The keywords that say what kind of tensor to make."""
+
+    out: Any
+    dtype: Any
+    layout: Any
+    device: Any
+    pin_memory: bool
+    requires_grad: bool
+
+
+class Choice(NamedTuple):
+    """What `Options` come to."""
+
+    dtype: dtypes.dtype
+    requires_grad: bool
+
+
+_PYTHON_TYPES = {bool: dtypes.bool, int: dtypes.int64, float: dtypes.float64}
+
+
+def mismatch(
+    name: str, args: Sequence[Any], named: dict[str, Any], expected: Sequence[str]
+) -> TypeError:
+    """The error for a call that fits none of the `expected` signatures."""
+    got = [type(value).__name__ for value in args]
+    got += [f"{key}={type(value).__name__}" for key, value in named.items()]
+    listed = "".join(f"\n * ({signature})" for signature in expected)
+    return TypeError(
+        f"{name}() received an invalid combination of arguments - got ({', '.join(got)}), "
+        f"but expected one of:{listed}"
+    )
+
+
+def bind_from_the_right(
+    name: str,
+    parameters: tuple[str, ...],
+    args: Sequence[Any],
+    named: dict[str, Any],
+    expected: Sequence[str],
+) -> dict[str, Any]:
+    """The arguments by name, where the first of `parameters` may be left out: randint(high, size).
+
+    Those given by keyword are taken out of `named`. Raises TypeError where they do not fit.
+    """
+    by_keyword: dict[str, Any] = {key: named.pop(key) for key in parameters if key in named}
+    count = len(args) + len(by_keyword)
+    names = parameters[-count:] if count in (len(parameters) - 1, len(parameters)) else ()
+    bound = dict(zip(names, args, strict=False)) | by_keyword
+    if not names or bound.keys() != set(names):
+        raise mismatch(name, args, by_keyword, expected)
+    return bound
+
+
+def read_options(name: str, options: dict[str, Any], default: dtypes.dtype) -> Choice:
+    """Check the keywords of `Options`; TypeError for others, NotImplementedError for out=."""
+    unknown = options.keys() - Options.__annotations__.keys()
+    if unknown:
+        raise TypeError(f"{name}() got an unexpected keyword argument '{min(unknown)}'")
+    refuse_out(name, options.get("out"))
+    check_device(options.get("device"))
+    if options.get("pin_memory"):
+        raise RuntimeError("pin_memory=True requires a GPU to copy to, and there is none here")
+    kind = options.get("dtype")
+    if kind is None:
+        kind = default
+    elif isinstance(kind, type) and kind in _PYTHON_TYPES:
+        kind = _PYTHON_TYPES[kind]
+    elif not isinstance(kind, dtypes.dtype):
+        raise TypeError(
+            f"{name}(): argument 'dtype' must be torch.dtype, not {type(kind).__name__}"
+        )
+    requires_grad = bool(options.get("requires_grad"))
+    if requires_grad and not kind.is_floating_point:
+        raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
+    return Choice(kind, requires_grad)
+
+
+def refuse_out(name: str, out: Any) -> None:
+    """NotImplementedError with the way round unless `out` is None."""
+    if out is not None:
+        raise NotImplementedError(
+            f"{name}(out=) is not supported: assign the result, or write out.copy_({name}(...))"
+        )
+
+
+def read_sizes(name: str, sizes: tuple[Any, ...], size: Any) -> Shape:
+    """A shape given as f(2, 3), f((2, 3)), f([2, 3]) or f(size=(2, 3)).
+
+    Raises TypeError for what is not integers.
+    """
+    if (not sizes) == (size is None) or (len(sizes) > 1 and _is_sequence(sizes[0])):
+        named = {} if size is None else {"size": size}
+        raise mismatch(name, sizes, named, ["tuple of ints size, *, torch.Generator generator"])
+    if size is not None:
+        return read_size(name, size, None)
+    if len(sizes) == 1 and _is_sequence(sizes[0]):
+        return read_size(name, sizes[0], 1)
+    if not _is_integer(sizes[0]):
+        raise _no_size(name, sizes[0], 1)
+    return _lengths(name, sizes)
+
+
+def read_size(name: str, size: Any, position: int | None) -> Shape:
+    """A shape given as one argument, a tuple or list of integers; TypeError for anything else."""
+    if not _is_sequence(size):
+        raise _no_size(name, size, position)
+    if size and not _is_integer(size[0]):
+        raise TypeError(
+            f"{name}(): argument 'size'{_place(position)} must be tuple of ints, but found element "
+            f"of type {type(size[0]).__name__} at pos 0"
+        )
+    return _lengths(name, size)
+
+
+def _no_size(name: str, size: Any, position: int | None) -> TypeError:
+    return TypeError(
+        f"{name}(): argument 'size'{_place(position)} must be tuple of ints, "
+        f"not {type(size).__name__}"
+    )
+
+
+def _lengths(name: str, size: Sequence[Any]) -> Shape:
+    shape = []
+    for place, length in enumerate(size, start=1):
+        if not _is_integer(length) and not isinstance(length, bool):
+            reason = f"type must be tuple of ints,but got {type(length).__name__}"
+        elif abs(_as_integer(length)) >= 2**63:
+            reason = "Overflow when unpacking long long"
+        else:
+            shape.append(_as_integer(length))
+            continue
+        raise TypeError(
+            f"{name}(): argument 'size' failed to unpack the object at pos {place} "
+            f'with error "{reason}"'
+        )
+    return tuple(shape)
+
+
+def read_int(name: str, argument: str, position: int, value: Any) -> int:
+    """An argument that must be an int of 64 bits; TypeError or ValueError where it is not."""
+    if not _is_integer(value):
+        raise TypeError(
+            f"{name}(): argument '{argument}'{_place(position)} must be int, "
+            f"not {type(value).__name__}"
+        )
+    number = _as_integer(value)
+    if not -(2**63) <= number < 2**63:
+        raise ValueError("Overflow when unpacking long long")
+    return number
+
+
+def is_float(value: Any) -> bool:
+    """Whether PyTorch takes `value` for a float: a number, or a tensor of no dimensions."""
+    if isinstance(value, TensorBase):
+        return value._array.ndim == 0
+    return isinstance(value, int | float | np.integer | np.floating)
+
+
+def read_float(name: str, argument: str, position: int, value: Any) -> float:
+    """An argument that must be a number; TypeError where it is none."""
+    if not is_float(value):
+        raise TypeError(
+            f"{name}(): argument '{argument}'{_place(position)} must be float, "
+            f"not {type(value).__name__}"
+        )
+    return float(value._array) if isinstance(value, TensorBase) else float(value)
+
+
+def require_tensor(name: str, argument: str, position: int, value: Any) -> Any:
+    """`value` itself; TypeError where it is not a tensor."""
+    if not isinstance(value, TensorBase):
+        raise TypeError(
+            f"{name}(): argument '{argument}'{_place(position)} must be Tensor, "
+            f"not {type(value).__name__}"
+        )
+    return value
+
+
+def new_array(shape: Shape, kind: dtypes.dtype) -> Array:
+    """An array to be filled; RuntimeError for a negative length or more bytes than there are."""
+    for length in shape:
+        if length < 0:
+            raise RuntimeError(
+                f"Trying to create tensor with negative dimension {length}: {list(shape)}"
+            )
+    size = math.prod(shape) * kind.itemsize
+    if size >= 2**63:
+        raise RuntimeError(f"Storage size calculation overflowed with sizes={list(shape)}")
+    try:
+        return np.empty(shape, kind.numpy)
+    except MemoryError:
+        raise RuntimeError(
+            f"DefaultCPUAllocator: can't allocate memory: you tried to allocate {size} bytes."
+        ) from None
+
+
+def _place(position: int | None) -> str:
+    return "" if position is None else f" (position {position})"
+
+
+def _is_sequence(value: Any) -> bool:
+    return isinstance(value, tuple | list)
+
+
+def _is_integer(value: Any) -> bool:
+    if isinstance(value, TensorBase):
+        return value._array.size == 1 and value._array.dtype.kind in "iu"
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def _as_integer(value: Any) -> int:
+    return operator.index(value._array.item() if isinstance(value, TensorBase) else value)
+
+
+# Filling arrays
+
+_LOWEST = -(2**63)
+_CALLER = 7  # frames from a warning about bounds up to whoever called `random_` or `randint`
+
+
+@contextlib.contextmanager
+def stream_of(generator: Generator | None) -> Iterator[Stream]:
+    """The stream of a generator, nobody else's for the time; TypeError for another object."""
+    source = default_generator if generator is None else generator
+    if not isinstance(source, Generator):
+        raise TypeError(
+            f"argument 'generator' must be torch.Generator, not {type(generator).__name__}"
+        )
+    with source._stream.lock:
+        yield source._stream
+
+
+def uniform(array: Array, low: float, high: float, generator: Generator | None) -> None:
+    """Numbers from [low, high)."""
+    kind = _floating(array, "check_uniform_bounds")
+    largest = float(np.finfo(array.dtype).max)
+    for name, bound in (("from", low), ("to", high)):
+        if not -largest <= bound <= largest:
+            raise RuntimeError(f"{name} is out of bounds for {kind.cpp_name}")
+    if low > high:
+        raise RuntimeError(
+            f"uniform_ expects to return a [from, to) range, but found from={low:g} > to={high:g}"
+        )
+    if high - low > largest:
+        raise RuntimeError(
+            f"uniform_ expects to-from <= std::numeric_limits<{kind.legacy_name}>::max(), but "
+            f"found to={high:g} and from={low:g} which result in to-from to exceed the limit"
+        )
+    with stream_of(generator) as stream:
+        distributions.uniform(stream, array, low, high)
+
+
+def normal(array: Array, mean: float, std: float, generator: Generator | None) -> None:
+    """Numbers of the normal distribution."""
+    if not std >= 0:
+        raise RuntimeError(f"normal expects std >= 0.0, but found std {std:g}")
+    if array.size:
+        _floating(array, "normal_kernel_cpu")
+    with stream_of(generator) as stream:
+        distributions.normal(stream, array, mean, std)
+
+
+def log_normal(array: Array, mean: float, std: float, generator: Generator | None) -> None:
+    """Numbers whose logarithm is normally distributed."""
+    if not std > 0:
+        raise RuntimeError(f"log_normal_ expects std > 0.0, but found std={std:g}")
+    if array.size:
+        _floating(array, "log_normal_cpu")
+    with stream_of(generator) as stream:
+        distributions.log_normal(stream, array, mean, std)
+
+
+def exponential(array: Array, rate: float, generator: Generator | None) -> None:
+    """Numbers of the exponential distribution."""
+    if not rate > 0:
+        raise RuntimeError(f"exponential_ expects lambda > 0.0, but found lambda={rate:g}")
+    if array.size:
+        _continuous(array, "Exponential", dtypes.from_numpy_dtype(array.dtype).legacy_name)
+    with stream_of(generator) as stream:
+        distributions.exponential(stream, array, rate)
+
+
+def cauchy(array: Array, median: float, sigma: float, generator: Generator | None) -> None:
+    """Numbers of the Cauchy distribution."""
+    if not sigma > 0:
+        raise RuntimeError(f"cauchy_ expects sigma > 0.0, but found sigma={sigma:g}")
+    if array.size:
+        _continuous(array, "Cauchy", _type_in_c(array))
+    with stream_of(generator) as stream:
+        distributions.cauchy(stream, array, median, sigma)
+
+
+def geometric(array: Array, p: float, generator: Generator | None) -> None:
+    """Numbers of trials up to the first success."""
+    if not 0 < p < 1:
+        raise RuntimeError(f"geometric_ expects p to be in (0, 1), but got p={p:g}")
+    if array.size and array.dtype.kind == "b":
+        raise NotImplementedError("\"geometric_cpu\" not implemented for 'Bool'")
+    with stream_of(generator) as stream:
+        distributions.geometric(stream, array, p)
+
+
+def bernoulli(array: Array, p: float | Array, generator: Generator | None) -> None:
+    """1 with probability p, else 0; an array `p` gives each element its own and is broadcast."""
+    if not isinstance(p, np.ndarray):
+        if not 0 <= p <= 1:
+            raise RuntimeError(f"bernoulli_ expects p to be in [0, 1], but got p={p:g}")
+        with stream_of(generator) as stream:
+            distributions.bernoulli(stream, array, p)
+        return
+    if not array.size:
+        return
+    _floating(p, "bernoulli_tensor_cpu_p_")
+    if not ((p >= 0) & (p <= 1)).all():
+        raise RuntimeError(
+            "Expected p_in >= 0 && p_in <= 1 to be true, but got false.  (Could this error message "
+            "be improved?  If so, please report an enhancement request to PyTorch.)"
+        )
+    with stream_of(generator) as stream:
+        distributions.bernoulli(stream, array, np.broadcast_to(p, array.shape))
+
+
+def whole_range(array: Array, generator: Generator | None) -> None:
+    """Whole numbers from 0 to the largest that the type holds, for floats without gaps below it."""
+    with stream_of(generator) as stream:
+        distributions.whole_range(stream, array)
+
+
+def integers(array: Array, low: int, high: int | None, generator: Generator | None) -> None:
+    """Whole numbers from [low, high), or from low to the largest of the type when high is None."""
+    if high is not None and low >= high:
+        raise RuntimeError(
+            f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}"
+        )
+    if high is None and low == _LOWEST:
+        count = 2**64
+        low = 0
+        if array.size and array.dtype not in (np.int64, np.float32, np.float64):
+            raise RuntimeError(
+                "random_full_64_bits_range_kernel_cpu handles only int64, double, float and "
+                "bfloat16"
+            )
+    else:
+        low, last = _closed_range(array.dtype, low, high)
+        count = last - low + 1
+    with stream_of(generator) as stream:
+        distributions.integers(stream, array, low, count)
+
+
+def permutation(array: Array, generator: Generator | None) -> None:
+    """0, 1, …, n - 1 in random order, for an array of shape (n,)."""
+    with stream_of(generator) as stream:
+        array[...] = selection.permutation(stream, array.size)
+
+
+def _closed_range(dtype: np.dtype[Any], low: int, high: int | None) -> tuple[int, int]:
+    """The first and the last of the numbers to draw, all of which `dtype` must hold."""
+    if dtype.kind == "f":
+        low, last = _closed_float_range(dtype, low, high)
+    else:
+        last = _limits(dtype)[1] if high is None else high - 1
+    _check_bounds(dtype, low, last)
+    return low, last
+
+
+def _closed_float_range(dtype: np.dtype[Any], low: int, high: int | None) -> tuple[int, int]:
+    """The range moved inwards so that no number of it is rounded to one outside."""
+    digits = np.finfo(dtype).nmant + 1
+    first = low
+    after = _rounded(dtype, low + 1)
+    if after < low:
+        first = after + (1 << ((abs(low + 1)).bit_length() - digits))
+    if high is None:
+        if first >= 1 << digits:
+            raise RuntimeError(
+                "random_ expects 'from' casted to dtype to be less than or equal to 'to_inc' "
+                f"casted to dtype, but got from={first} > to_inc={1 << digits}"
+            )
+        return first, 1 << digits
+    end = high
+    before = _rounded(dtype, high - 1)
+    if before >= high:
+        end = before - (1 << ((abs(high - 1)).bit_length() - digits))
+    if first >= end:
+        raise RuntimeError(
+            "random_ expects 'from' casted to dtype to be less than 'to' casted to dtype, "
+            f"but got from={first} >= to={end}"
+        )
+    return first, end - 1
+
+
+def _rounded(dtype: np.dtype[Any], number: int) -> int:
+    """`number` as `dtype` holds it; 2**63 becomes -2**63, as in C on x86."""
+    rounded = int(dtype.type(number))
+    return rounded if rounded < 2**63 else _LOWEST
+
+
+def _check_bounds(dtype: np.dtype[Any], low: int, last: int) -> None:
+    kind = dtypes.from_numpy_dtype(dtype)
+    for name, bound in (("from", low), ("to - 1", last)):
+        if dtype.kind == "f":
+            digits = np.finfo(dtype).nmant + 1
+            if abs(bound) > 1 << digits:
+                warnings.warn(
+                    f"{name} is out of bounds [-(2^{digits}), 2^{digits}]. Due to precision "
+                    f"limitations {kind.cpp_name} can support discrete uniform distribution only "
+                    "within this range. This warning will become an error in version 1.7 release, "
+                    "please fix the code in advance",
+                    UserWarning,
+                    stacklevel=_CALLER,
+                )
+        elif not _limits(dtype)[0] <= bound <= _limits(dtype)[1]:
+            raise RuntimeError(f"{name} is out of bounds for {kind.cpp_name}")
+
+
+def _limits(dtype: np.dtype[Any]) -> tuple[int, int]:
+    if dtype.kind == "b":
+        return 0, 1
+    limits = np.iinfo(dtype)
+    return int(limits.min), int(limits.max)
+
+
+def _floating(array: Array, kernel: str) -> dtypes.dtype:
+    """The array's type; NotImplementedError in PyTorch's words where it is not a float's."""
+    kind = dtypes.from_numpy_dtype(array.dtype)
+    if not kind.is_floating_point:
+        raise NotImplementedError(f"\"{kernel}\" not implemented for '{kind.legacy_name}'")
+    return kind
+
+
+def _continuous(array: Array, name: str, given: str) -> None:
+    if array.dtype.kind != "f":
+        raise RuntimeError(
+            f"{name} distribution is a continuous probability distribution. "
+            f"dtype must be a floating point but you specified {given}"
+        )
+
+
+def _type_in_c(array: Array) -> str:
+    kind = dtypes.from_numpy_dtype(array.dtype)
+    return "long int" if kind is dtypes.int64 else kind.cpp_name
+
+
+# Methods that fill a tensor
+
+
+def _filled(target: Tensor, name: str, fill: Callable[..., None], **parameters: Any) -> Tensor:
+    recorded = check_inplace(target)
+    array = target._array
+    if array.size and any(
+        step == 0 and length > 1 for step, length in zip(array.strides, array.shape, strict=True)
+    ):
+        raise RuntimeError(
+            "unsupported operation: more than one element of the written-to tensor refers to a "
+            "single memory location. Please clone() the tensor before performing the operation."
+        )
+    refill(name, target, partial(fill, **parameters), recorded)
+    return target
+
+
+def _bounds(name: str, bounds: Sequence[Any], named: dict[str, Any]) -> dict[str, Any]:
+    """`from` and `to`, which Python cannot name as parameters, from either kind of argument."""
+    given = dict(zip(("from", "to"), bounds, strict=False))
+    if len(bounds) > 2:
+        raise TypeError(
+            f"{name}() takes from 0 to 2 positional arguments but {len(bounds)} were given"
+        )
+    for key in named:
+        if key not in ("from", "to"):
+            raise TypeError(f"{name}() got an unexpected keyword argument '{key}'")
+        if key in given:
+            raise TypeError(f"{name}() got multiple values for argument '{key}'")
+    return given | named
+
+
+def uniform_(
+    self: Tensor, *bounds: float, generator: Generator | None = None, **named: float
+) -> Tensor:
+    """Fill with numbers from [from, to); the bounds are 0 and 1 unless given, in this order.
+
+    Raises RuntimeError where from > to or a bound is out of the type's range.
+
+    >>> import tinygrad_mnist as torch
+    >>> _ = torch.manual_seed(0)
+    >>> torch.empty(2).uniform_(-1, 1)
+    tensor([-0.0075,  0.5364])
+    """
+    given = _bounds("uniform_", bounds, named)
+    low = read_float("uniform_", "from", 1, given.get("from", 0.0))
+    high = read_float("uniform_", "to", 2, given.get("to", 1.0))
+    return _filled(self, "uniform", uniform, low=low, high=high, generator=generator)
+
+
+_RANDOM = ("", "int from, int to", "int to")
+
+
+def random_(
+    self: Tensor, *bounds: int | None, generator: Generator | None = None, **named: int | None
+) -> Tensor:
+    """Fill with whole numbers from 0 or `from` up to `to` - 1.
+
+    Called as random_(), random_(to) or random_(from, to). Without `to`, that is random_() or
+    random_(from, None), up to the largest number of the type, for floats without gaps below it.
+    Raises RuntimeError for an empty or too wide range.
+    """
+    given = _bounds("random_", bounds, named)
+    if not given:
+        return _filled(self, "random", whole_range, generator=generator)
+    if len(given) == 1 and bounds:
+        given = {"to": given["from"]}
+    if "to" not in given:
+        raise mismatch("random_", bounds, named, _RANDOM)
+    low = read_int("random_", "from", 1, given.get("from", 0))
+    unbounded = given["to"] is None and "from" in given
+    high = None if unbounded else read_int("random_", "to", len(given), given["to"])
+    name = "random_from_to" if "from" in given else "random_to"
+    return _filled(self, name, integers, low=low, high=high, generator=generator)
+
+
+def normal_(
+    self: Tensor, mean: float = 0, std: float = 1, *, generator: Generator | None = None
+) -> Tensor:
+    """Fill with normal numbers. Raises RuntimeError where std < 0.
+
+    >>> import tinygrad_mnist as torch
+    >>> _ = torch.manual_seed(0)
+    >>> torch.empty(2).normal_(mean=10)
+    tensor([11.5410,  9.7066])
+    """
+    mean = read_float("normal_", "mean", 1, mean)
+    std = read_float("normal_", "std", 2, std)
+    return _filled(self, "normal", normal, mean=mean, std=std, generator=generator)
+
+
+def log_normal_(
+    self: Tensor, mean: float = 1, std: float = 2, *, generator: Generator | None = None
+) -> Tensor:
+    """Fill with eˣ for normal x. Raises RuntimeError where std <= 0."""
+    mean = read_float("log_normal_", "mean", 1, mean)
+    std = read_float("log_normal_", "std", 2, std)
+    return _filled(self, "log_normal", log_normal, mean=mean, std=std, generator=generator)
+
+
+def exponential_(self: Tensor, lambd: float = 1, *, generator: Generator | None = None) -> Tensor:
+    """Fill with numbers of density λ e^(-λx), λ = lambd. Raises RuntimeError where λ <= 0."""
+    rate = read_float("exponential_", "lambd", 1, lambd)
+    return _filled(self, "exponential", exponential, rate=rate, generator=generator)
+
+
+def cauchy_(
+    self: Tensor, median: float = 0, sigma: float = 1, *, generator: Generator | None = None
+) -> Tensor:
+    """Fill with numbers of the Cauchy distribution. Raises RuntimeError where sigma <= 0."""
+    median = read_float("cauchy_", "median", 1, median)
+    sigma = read_float("cauchy_", "sigma", 2, sigma)
+    return _filled(self, "cauchy", cauchy, median=median, sigma=sigma, generator=generator)
+
+
+def geometric_(self: Tensor, p: float, *, generator: Generator | None = None) -> Tensor:
+    """Fill with numbers of trials up to the first success of probability p, 0 < p < 1."""
+    p = read_float("geometric_", "p", 1, p)
+    return _filled(self, "geometric", geometric, p=p, generator=generator)
+
+
+def bernoulli_(
+    self: Tensor, p: float | Tensor = 0.5, *, generator: Generator | None = None
+) -> Tensor:
+    """Fill with 1 with probability p, else 0; a tensor `p` gives each element its own.
+
+    Raises RuntimeError for p outside [0, 1].
+    """
+    name, chance = chances(p, self._array.shape)
+    return _filled(self, name, bernoulli, p=chance, generator=generator)
+
+
+def chances(p: float | Tensor, shape: tuple[int, ...]) -> tuple[str, float | Array]:
+    """The name of the operation that draws 1 with probability p, and p as it takes it."""
+    if isinstance(p, TensorBase):
+        return "bernoulli_each", wrap(p._array).expand(shape)._array
+    return "bernoulli", read_float("bernoulli_", "p", 1, p)

@@ -14,9 +14,9 @@ from tinygrad_mnist.engine.tensor import Tensor
 from .arguments import check_tensors, not_implemented, read_dim, read_dims, torch_arguments
 from .casting import cast_to, clone, zeros
 from .choosing import maximum, minimum, where
-from .gathering import gather
 from .reductions import _sum
 from .return_types import named_result
+from .selecting import gather
 from .shapes import squeeze
 
 __all__ = [

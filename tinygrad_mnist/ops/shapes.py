@@ -16,21 +16,9 @@ from tinygrad_mnist.engine.tensor import Tensor
 from .arguments import check_elements, read_dim, read_shape, read_sizes, tensor_first
 
 __all__ = [
-    "broadcast_shapes",
-    "broadcast_tensors",
-    "broadcast_to",
-    "flatten",
-    "movedim",
-    "permute",
-    "reshape",
-    "squeeze",
-    "swapaxes",
-    "swapdims",
-    "t",
-    "transpose",
-    "unflatten",
-    "unsqueeze",
-]
+    "broadcast_shapes", "broadcast_tensors", "broadcast_to", "flatten", "movedim", "permute",
+    "reshape", "squeeze", "swapaxes", "swapdims", "t", "transpose", "unflatten", "unsqueeze",
+]  # fmt: skip
 
 Shape = tuple[int, ...]
 

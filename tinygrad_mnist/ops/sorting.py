@@ -19,9 +19,9 @@ from .arguments import (
 )
 from .choosing import masked_fill
 from .extremes import _amax, check_not_empty
-from .gathering import gather
 from .reductions import _mean
 from .return_types import named_result
+from .selecting import gather
 from .shapes import reshape, squeeze
 
 __all__ = [

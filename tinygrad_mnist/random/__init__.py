@@ -1,10 +1,9 @@
 """Random numbers: the ones that PyTorch's CPU generator gives for the same seed.
 
 `rand`, `randint`, `randperm` and their kin give PyTorch's numbers exactly; `randn` gives those of
-PyTorch on processors with AVX2. Importing this package gives Tensor its methods `uniform_` etc.
+PyTorch on processors with AVX2.
 """
 
-from tinygrad_mnist._tensor import Tensor
 from tinygrad_mnist.ops.generator import (
     Generator,
     default_generator,
@@ -15,9 +14,7 @@ from tinygrad_mnist.ops.generator import (
     seed,
     set_rng_state,
 )
-
-from . import in_place
-from .factories import (
+from tinygrad_mnist.ops.sampling import (
     bernoulli,
     multinomial,
     normal,
@@ -50,6 +47,3 @@ __all__ = [
     "seed",
     "set_rng_state",
 ]
-
-for _name in in_place.__all__:
-    setattr(Tensor, _name, getattr(in_place, _name))

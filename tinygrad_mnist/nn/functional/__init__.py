@@ -3,16 +3,18 @@
 from typing import Any
 
 from tinygrad_mnist.names import unsupported
-from tinygrad_mnist.ops.adaptive_pooling import (
+from tinygrad_mnist.ops.arranging import pad
+from tinygrad_mnist.ops.convolution import conv1d, conv2d, conv_transpose1d, conv_transpose2d
+from tinygrad_mnist.ops.exponential import sigmoid, tanh
+from tinygrad_mnist.ops.pooling import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
     adaptive_max_pool2d,
+    avg_pool1d,
+    avg_pool2d,
+    max_pool1d,
+    max_pool2d,
 )
-from tinygrad_mnist.ops.convolution import conv1d, conv2d
-from tinygrad_mnist.ops.exponential import sigmoid, tanh
-from tinygrad_mnist.ops.padding import pad
-from tinygrad_mnist.ops.pooling import avg_pool1d, avg_pool2d, max_pool1d, max_pool2d
-from tinygrad_mnist.ops.transposed_convolution import conv_transpose1d, conv_transpose2d
 
 from . import activations, images, linear_maps, losses, margin_losses, normalization
 from .activations import *  # noqa: F403

@@ -9,13 +9,19 @@ import numpy as np
 
 from tinygrad_mnist.engine.record import label, wrap
 from tinygrad_mnist.engine.tensor import Tensor
-from tinygrad_mnist.ops import adaptive_pooling
-from tinygrad_mnist.ops.adaptive_pooling import adaptive_avg_pool1d, adaptive_avg_pool2d
+from tinygrad_mnist.ops import pooling as adaptive_pooling
 from tinygrad_mnist.ops.arguments import check_tensors, not_implemented, read_dim
+from tinygrad_mnist.ops.arranging import pad
 from tinygrad_mnist.ops.casting import made
 from tinygrad_mnist.ops.convolution import read_pair
-from tinygrad_mnist.ops.padding import pad
-from tinygrad_mnist.ops.pooling import avg_pool1d, avg_pool2d, max_pool1d, max_pool2d
+from tinygrad_mnist.ops.pooling import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    avg_pool1d,
+    avg_pool2d,
+    max_pool1d,
+    max_pool2d,
+)
 
 __all__ = [
     "adaptive_max_pool1d", "channel_shuffle", "fold", "interpolate", "lp_pool1d", "lp_pool2d",

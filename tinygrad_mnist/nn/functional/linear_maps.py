@@ -16,7 +16,7 @@ from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.ops.arguments import check_tensors
 from tinygrad_mnist.ops.casting import decides, made
 from tinygrad_mnist.ops.choosing import where
-from tinygrad_mnist.ops.linalg import matmul
+from tinygrad_mnist.ops.matmul import matmul
 from tinygrad_mnist.ops.shapes import unsqueeze
 from tinygrad_mnist.ops.softmax import softmax
 

@@ -14,7 +14,7 @@ from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.ops.arguments import check_tensors, out_refused
 from tinygrad_mnist.ops.casting import cast_to, decides
 from tinygrad_mnist.ops.choosing import minimum, where
-from tinygrad_mnist.ops.norms import vector_norm
+from tinygrad_mnist.ops.matrices import vector_norm
 from tinygrad_mnist.ops.shapes import broadcast_tensors
 
 from .activations import logsigmoid

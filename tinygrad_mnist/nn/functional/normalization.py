@@ -11,8 +11,8 @@ from tinygrad_mnist.autograd import no_grad
 from tinygrad_mnist.engine.record import label
 from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.ops.arguments import check_tensors, not_implemented
+from tinygrad_mnist.ops.arranging import pad
 from tinygrad_mnist.ops.dependence import add_bias
-from tinygrad_mnist.ops.padding import pad
 from tinygrad_mnist.ops.pooling import avg_pool2d
 
 __all__ = [

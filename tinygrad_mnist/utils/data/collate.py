@@ -10,7 +10,7 @@ import numpy as np
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist._tensor import Tensor, as_tensor, tensor
-from tinygrad_mnist.ops.joining import stack
+from tinygrad_mnist.ops.arranging import stack
 
 _COLLATE_ERROR = (
     "default_collate: batch must contain tensors, numpy arrays, numbers, dicts or lists; found {}"

@@ -16,13 +16,7 @@ from tinygrad_mnist.engine.views import own
 from .arguments import check_tensors, not_implemented, out_refused, torch_arguments
 from .shapes import reshape, unsqueeze
 
-__all__ = [
-    "bmm",
-    "dot",
-    "matmul",
-    "mm",
-    "mv",
-]
+__all__ = ["bmm", "dot", "matmul", "mm", "mv"]
 
 
 @primitive(grad_fn="MmBackward0")

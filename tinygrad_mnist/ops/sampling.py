@@ -13,12 +13,13 @@ from tinygrad_mnist.engine.record import TensorBase
 from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.kernels import selection
 from tinygrad_mnist.ops import drawing
-from tinygrad_mnist.ops import random_filling as filling
 from tinygrad_mnist.ops.generator import Generator
-from tinygrad_mnist.ops.random_arguments import (
+
+from .drawing import (
     Options,
     Shape,
     bind_from_the_right,
+    chances,
     is_float,
     mismatch,
     new_array,
@@ -31,20 +32,10 @@ from tinygrad_mnist.ops.random_arguments import (
     require_tensor,
 )
 
-from .in_place import chances
-
 __all__ = [
-    "bernoulli",
-    "multinomial",
-    "normal",
-    "rand",
-    "rand_like",
-    "randint",
-    "randint_like",
-    "randn",
-    "randn_like",
-    "randperm",
-]
+    "bernoulli", "multinomial", "normal", "rand", "rand_like", "randint", "randint_like", "randn",
+    "randn_like", "randperm",
+]  # fmt: skip
 
 Array = np.ndarray[Any, Any]
 
@@ -83,7 +74,7 @@ def rand(
             [0.1320, 0.3074, 0.6341]])
     """
     shape = read_sizes("rand", sizes, size)
-    fill = partial(filling.uniform, low=0, high=1, generator=generator)
+    fill = partial(drawing.uniform, low=0, high=1, generator=generator)
     return _made("rand", "uniform", shape, fill, options, dtypes.get_default_dtype())
 
 
@@ -101,7 +92,7 @@ def randn(
     tensor([ 1.5410, -0.2934, -2.1788])
     """
     shape = read_sizes("randn", sizes, size)
-    fill = partial(filling.normal, mean=0, std=1, generator=generator)
+    fill = partial(drawing.normal, mean=0, std=1, generator=generator)
     return _made("randn", "normal", shape, fill, options, dtypes.get_default_dtype())
 
 
@@ -124,7 +115,7 @@ def randint(*args: Any, generator: Generator | None = None, **named: Any) -> Ten
     low = read_int("randint", "low", 1, given.get("low", 0))
     high = read_int("randint", "high", len(given) - 1, given["high"])
     shape = read_size("randint", given["size"], None if by_keyword else len(given))
-    fill = partial(filling.integers, low=low, high=high, generator=generator)
+    fill = partial(drawing.integers, low=low, high=high, generator=generator)
     return _made("randint", "random_from_to", shape, fill, named, dtypes.int64)
 
 
@@ -142,7 +133,7 @@ def randperm(n: int, *, generator: Generator | None = None, **options: Unpack[Op
     choice = read_options("randperm", options, dtypes.int64)  # type: ignore[arg-type]
     _check_permutation(length, choice.dtype)
     array = new_array((length,), choice.dtype)
-    made = drawing.new("randperm", array, partial(filling.permutation, generator=generator))
+    made = drawing.new("randperm", array, partial(drawing.permutation, generator=generator))
     return made.requires_grad_(choice.requires_grad)
 
 
@@ -203,7 +194,7 @@ def normal(
         return _normal_each(mean, std, generator)
     mean, std = read_float("normal", "mean", 1, mean), read_float("normal", "std", 2, std)
     shape = read_size("normal", size, 3)
-    fill = partial(filling.normal, mean=mean, std=std, generator=generator)
+    fill = partial(drawing.normal, mean=mean, std=std, generator=generator)
     return _made("normal", "normal", shape, fill, options, dtypes.get_default_dtype())
 
 
@@ -221,7 +212,7 @@ def _normal_each(mean: Any, std: Any, generator: Generator | None) -> Tensor:
 def _normal_of_means(mean: Array, *, std: float, generator: Generator | None) -> Array:
     """mean + std · z for normal z"""
     numbers = np.empty(mean.shape, mean.dtype)
-    filling.normal(numbers, 0, std, generator)
+    drawing.normal(numbers, 0, std, generator)
     return numbers + mean
 
 
@@ -248,7 +239,7 @@ def _standard(std: Array, shape: Shape, dtype: np.dtype[Any], generator: Generat
     if std.size and not (std >= 0).all():
         raise RuntimeError("normal expects all elements of std >= 0.0")
     numbers = np.empty(shape, dtype)
-    filling.normal(numbers, 0, 1, generator)
+    drawing.normal(numbers, 0, 1, generator)
     return numbers
 
 
@@ -280,14 +271,14 @@ def bernoulli(
         return _bernoulli_of(input, generator=generator)
     name, chance = chances(p, input._array.shape)
     numbers = np.empty(input._array.shape, input._array.dtype)
-    return drawing.new(name, numbers, partial(filling.bernoulli, p=chance, generator=generator))
+    return drawing.new(name, numbers, partial(drawing.bernoulli, p=chance, generator=generator))
 
 
 @primitive(grad_fn="BernoulliBackward0")
 def _bernoulli_of(p: Array, *, generator: Generator | None) -> Array:
     """1 with probability p, else 0"""
     numbers = np.empty(p.shape, p.dtype)
-    filling.bernoulli(numbers, p, generator)
+    drawing.bernoulli(numbers, p, generator)
     return numbers
 
 
@@ -333,7 +324,7 @@ def _multinomial(
         return np.empty((*weights.shape[:-1], samples), np.int64)
     with_replacement = replacement and samples > 1
     _check_weights(weights, with_replacement)
-    with filling.stream_of(generator) as stream:
+    with drawing.stream_of(generator) as stream:
         if with_replacement:
             return selection.categories_with_replacement(stream, weights, samples)
         return selection.categories_without_replacement(stream, weights, samples)
@@ -383,7 +374,7 @@ def rand_like(
     **options: Unpack[Options],
 ) -> Tensor:  # fmt: skip
     """Uniform numbers from [0, 1) in the shape, type and layout of `input`."""
-    fill = partial(filling.uniform, low=0, high=1, generator=generator)
+    fill = partial(drawing.uniform, low=0, high=1, generator=generator)
     named = {"memory_format": memory_format, **options}
     return _made_like("rand_like", "uniform", input, fill, named)
 
@@ -393,7 +384,7 @@ def randn_like(
     **options: Unpack[Options],
 ) -> Tensor:  # fmt: skip
     """Standard normal numbers in the shape, type and layout of `input`."""
-    fill = partial(filling.normal, mean=0, std=1, generator=generator)
+    fill = partial(drawing.normal, mean=0, std=1, generator=generator)
     named = {"memory_format": memory_format, **options}
     return _made_like("randn_like", "normal", input, fill, named)
 
@@ -412,5 +403,5 @@ def randint_like(
     given = bind_from_the_right("randint_like", ("low", "high"), bounds, named, _RANDINT_LIKE)
     low = read_int("randint_like", "low", 2, given.get("low", 0))
     high = read_int("randint_like", "high", 1 + len(given), given["high"])
-    fill = partial(filling.integers, low=low, high=high, generator=generator)
+    fill = partial(drawing.integers, low=low, high=high, generator=generator)
     return _made_like("randint_like", "random_from_to", input, fill, named)

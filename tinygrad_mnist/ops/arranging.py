@@ -1,0 +1,981 @@
+"""Operations that join tensors, and that take them apart again."""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mnist import dtypes
+from tinygrad_mnist.engine.calls import call_unary
+from tinygrad_mnist.engine.primitive import primitive
+from tinygrad_mnist.engine.record import Array, TensorBase, label, wrap
+from tinygrad_mnist.engine.tensor import Tensor
+from tinygrad_mnist.engine.views import ONE_OF_SEVERAL, forbid_change
+
+from .arguments import (
+    check_elements,
+    check_number_fits,
+    check_tensors,
+    not_implemented,
+    read_dim,
+    read_sizes,
+    tensor_first,
+    torch_arguments,
+)
+from .casting import _clone, cast_to, clone, decides, made
+from .choosing import masked_fill, where
+from .dependence import read
+from .indexing import ALL, Key, _index, _index_backward, _slice, getitem, read_index
+from .indexing import index_put as _put
+from .reductions import _sum
+from .selecting import index_select
+from .shapes import expand, permute, reshape, transpose, unsqueeze
+
+__all__ = [
+    "atleast_1d", "atleast_2d", "atleast_3d", "cat", "chunk", "column_stack", "concat",
+    "concatenate", "diag", "diag_embed", "diagflat", "diagonal", "diagonal_scatter", "dsplit",
+    "dstack", "fill", "flip", "fliplr", "flipud", "hsplit", "hstack", "index_put", "meshgrid",
+    "narrow_copy", "ravel", "repeat_interleave", "roll", "rot90", "row_stack", "select_scatter",
+    "slice_scatter", "split", "split_with_sizes", "stack", "tensor_split", "tile", "trace", "tril",
+    "tril_indices", "triu", "triu_indices", "vsplit", "vstack",
+]  # fmt: skip
+
+Shape = tuple[int, ...]
+
+
+@primitive(grad_fn="CatBackward0")
+def _cat(*tensors: Array, dim: int, starts: Shape) -> Any:
+    """x₁, x₂, … one after the other"""
+    return np.concatenate([x for x in tensors if x.shape != (0,)] or tensors, axis=dim)
+
+
+def _piece(g: Any, dim: int, starts: Shape, position: int) -> Any:
+    piece = slice(starts[position], starts[position + 1])
+    return g[(slice(None),) * dim + (piece,)]
+
+
+_cat.derivatives(tensors=_piece)
+
+
+def _check_joinable(name: str, tensors: Any) -> None:
+    if isinstance(tensors, TensorBase) or not isinstance(tensors, tuple | list):
+        raise TypeError(
+            f"{name}(): argument 'tensors' (position 1) must be tuple of Tensors, "
+            f"not {type(tensors).__name__}"
+        )
+    if not tensors:
+        if name == "cat":
+            raise ValueError("torch.cat(): expected a non-empty list of Tensors")
+        raise RuntimeError(f"{name} expects a non-empty TensorList")
+    for position, tensor in enumerate(tensors):
+        if not isinstance(tensor, TensorBase):
+            raise TypeError(
+                f"expected Tensor as element {position} in argument 0, "
+                f"but got {type(tensor).__name__}"
+            )
+
+
+def _check_sizes(shapes: list[Shape], model: Shape, axis: int) -> None:
+    """Raise PyTorch's error unless all shapes agree outside `axis`; shape (0,) goes with any."""
+    for position, shape in enumerate(shapes):
+        if shape == (0,):
+            continue
+        if len(shape) != len(model):
+            raise RuntimeError(
+                f"Tensors must have same number of dimensions: got {len(model)} and {len(shape)}"
+            )
+        if shape[:axis] + shape[axis + 1 :] != model[:axis] + model[axis + 1 :]:
+            wrong = next(d for d in range(len(model)) if d != axis and shape[d] != model[d])
+            raise RuntimeError(
+                f"Sizes of tensors must match except in dimension {axis}. Expected size "
+                f"{model[wrong]} but got size {shape[wrong]} for tensor number {position} in the "
+                "list."
+            )
+
+
+@torch_arguments
+def cat(tensors: Any, dim: int = 0) -> Tensor:
+    """The tensors one after the other along `dim`; their other sizes must be equal.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.cat([torch.tensor([1, 2]), torch.tensor([3])])
+    tensor([1, 2, 3])
+    """
+    _check_joinable("cat", tensors)
+    shapes = [tensor._array.shape for tensor in tensors]
+    if any(not shape for shape in shapes):
+        position = next(i for i, shape in enumerate(shapes) if not shape)
+        raise RuntimeError(
+            f"zero-dimensional tensor (at position {position}) cannot be concatenated"
+        )
+    model = next((shape for shape in shapes if shape != (0,)), (0,))
+    axis = read_dim(dim, len(model))
+    _check_sizes(shapes, model, axis)
+    kind = dtypes.promote(tuple([tensor._array for tensor in tensors]))
+    lengths = [0 if shape == (0,) else shape[axis] for shape in shapes]
+    starts = tuple(itertools.accumulate(lengths, initial=0))
+    return _cat(*[cast_to(tensor, kind) for tensor in tensors], dim=axis, starts=starts)
+
+
+@torch_arguments
+def stack(tensors: Any, dim: int = 0) -> Tensor:
+    """Tensors of equal shape side by side along a new dimension `dim`."""
+    _check_joinable("stack", tensors)
+    model = tensors[0]._array.shape
+    place = read_dim(dim, len(model) + 1)
+    for position, tensor in enumerate(tensors):
+        if tensor._array.shape != model:
+            raise RuntimeError(
+                f"stack expects each tensor to be equal size, but got {list(model)} at entry 0 "
+                f"and {list(tensor._array.shape)} at entry {position}"
+            )
+    return label(cat([unsqueeze(tensor, place) for tensor in tensors], place), "StackBackward0")
+
+
+def _at_least(ndim: int, tensors: tuple[Any, ...]) -> Any:
+    """The tensors with new dimensions of size 1 where they have fewer than `ndim`."""
+    if len(tensors) == 1 and isinstance(tensors[0], TensorBase):
+        return _raised(tensors[0], ndim)
+    given = tensors[0] if len(tensors) == 1 else tensors
+    check_elements(given)
+    return tuple([_raised(tensor, ndim) for tensor in given])
+
+
+def _raised(tensor: Tensor, ndim: int) -> Tensor:
+    if tensor._array.ndim == 0:
+        return reshape(tensor, (1,) * ndim)
+    while tensor._array.ndim < ndim:
+        tensor = unsqueeze(tensor, -1 if tensor._array.ndim == 2 else 0)
+    return tensor
+
+
+def atleast_1d(*tensors: Any) -> Any:
+    """The tensor (or each of them) with one dimension at least."""
+    return _at_least(1, tensors)
+
+
+def atleast_2d(*tensors: Any) -> Any:
+    """The tensor (or each of them) with two dimensions at least: a vector becomes a row."""
+    return _at_least(2, tensors)
+
+
+def atleast_3d(*tensors: Any) -> Any:
+    """The tensor (or each of them) with three dimensions at least."""
+    return _at_least(3, tensors)
+
+
+@torch_arguments
+def hstack(tensors: Any) -> Tensor:
+    """The tensors side by side: along the second dimension, vectors along their only one.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.hstack([torch.tensor([1, 2]), torch.tensor([3])])
+    tensor([1, 2, 3])
+    """
+    _check_joinable("hstack", tensors)
+    raised = atleast_1d(*tensors) if len(tensors) > 1 else (atleast_1d(tensors[0]),)
+    return cat(raised, 0 if raised[0]._array.ndim == 1 else 1)
+
+
+@torch_arguments
+def vstack(tensors: Any) -> Tensor:
+    """The tensors one below the other: along the first dimension, vectors as rows.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.vstack([torch.tensor([1, 2]), torch.tensor([3, 4])])
+    tensor([[1, 2],
+            [3, 4]])
+    """
+    _check_joinable("vstack", tensors)
+    return cat([_raised(tensor, 2) for tensor in tensors], 0)
+
+
+@torch_arguments
+def dstack(tensors: Any) -> Tensor:
+    """The tensors one behind the other, along the third dimension."""
+    _check_joinable("dstack", tensors)
+    return cat([_raised(tensor, 3) for tensor in tensors], 2)
+
+
+@torch_arguments
+def column_stack(tensors: Any) -> Tensor:
+    """The tensors side by side, vectors and numbers as columns."""
+    _check_joinable("column_stack", tensors)
+    columns = [
+        reshape(tensor, tensor._array.size, 1) if tensor._array.ndim < 2 else tensor
+        for tensor in tensors
+    ]
+    return hstack(columns)
+
+
+def _pieces(input: Tensor, dim: int, bounds: list[int], name: str) -> tuple[Tensor, ...]:
+    """The slices of `input` along `dim` between neighbours among `bounds`: views."""
+    lead = (slice(None),) * dim
+    parts = [getitem(input, (*lead, slice(*pair))) for pair in itertools.pairwise(bounds)]
+    if name != "SliceBackward0":
+        parts = [forbid_change(part, ONE_OF_SEVERAL) for part in parts]
+    return tuple([label(part, name) for part in parts])
+
+
+@tensor_first
+def split(input: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
+    """`input` cut along `dim` into pieces of one size (the last may be shorter), or of sizes given.
+
+    The pieces are views. Raises RuntimeError when sizes do not add up.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.split(torch.arange(5), 2)
+    (tensor([0, 1]), tensor([2, 3]), tensor([4]))
+    """
+    if not isinstance(split_size_or_sections, int):
+        return split_with_sizes(input, split_size_or_sections, dim)
+    size = split_size_or_sections
+    shape = input._array.shape
+    if not shape:
+        raise RuntimeError("split expects at least a 1-dimensional tensor")
+    if size < 0:
+        raise RuntimeError(f"split expects split_size be non-negative, but got split_size={size}")
+    axis = read_dim(dim, len(shape))
+    length = shape[axis]
+    if size == 0 and length:
+        raise RuntimeError(
+            f"split_size can only be 0 if dimension size is 0, but got dimension size of {length}"
+        )
+    bounds = [*range(0, length, max(size, 1)), length] if length else [0, 0]
+    return _pieces(input, axis, bounds, "SplitBackward0")
+
+
+@tensor_first
+def split_with_sizes(input: Tensor, split_sizes: Any, dim: int = 0) -> tuple[Tensor, ...]:
+    """`input` cut along `dim` into pieces of the sizes given: `split`."""
+    sizes = [int(size) for size in split_sizes]
+    shape = input._array.shape
+    if not shape:
+        raise RuntimeError("split expects at least a 1-dimensional tensor")
+    axis = read_dim(dim, len(shape))
+    if any(size < 0 for size in sizes):
+        raise RuntimeError(
+            "split_with_sizes expects split_sizes have only non-negative entries, but got "
+            f"split_sizes={sizes}"
+        )
+    if sum(sizes) != shape[axis]:
+        raise RuntimeError(
+            f"split_with_sizes expects split_sizes to sum exactly to {shape[axis]} (input tensor's "
+            f"size at dimension {axis}), but got split_sizes={sizes}"
+        )
+    bounds = list(itertools.accumulate(sizes, initial=0))
+    return _pieces(input, axis, bounds, "SplitWithSizesBackward0")
+
+
+@tensor_first
+def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
+    """`input` cut along `dim` into at most `chunks` pieces of one size, the last may be shorter.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.chunk(torch.arange(5), 2)
+    (tensor([0, 1, 2]), tensor([3, 4]))
+    """
+    if input._array.ndim == 0:
+        raise RuntimeError("chunk expects at least a 1-dimensional tensor")
+    if chunks <= 0:
+        raise RuntimeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
+    axis = read_dim(dim, input._array.ndim)
+    length = input._array.shape[axis]
+    if length == 0:
+        return _pieces(input, axis, [0] * (chunks + 1), "SplitWithSizesBackward0")
+    return split(input, -(-length // chunks), axis)
+
+
+@tensor_first
+def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
+    """`input` cut along `dim` into nearly equal pieces, or at the indices given.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.tensor_split(torch.arange(5), 2)
+    (tensor([0, 1, 2]), tensor([3, 4]))
+    """
+    if input._array.ndim == 0:
+        raise RuntimeError(
+            "tensor_split expected at least a 1-dimensional tensor, but got a tensor with 0 dims"
+        )
+    axis = read_dim(dim, input._array.ndim)
+    length = input._array.shape[axis]
+    given = indices_or_sections
+    if isinstance(given, TensorBase):
+        decides()
+        given = given._array.tolist()
+    if isinstance(given, int):
+        if given <= 0:
+            raise RuntimeError(f"number of sections must be larger than 0, got {given}")
+        small, extra = divmod(length, given)
+        sizes = [small + (part < extra) for part in range(given)]
+        bounds = list(itertools.accumulate(sizes, initial=0))
+        return _pieces(input, axis, bounds, "SliceBackward0")
+    starts, stops = [0, *given], [*given, length]
+    lead = (slice(None),) * axis
+    parts = [getitem(input, (*lead, slice(*pair))) for pair in zip(starts, stops, strict=True)]
+    return tuple([label(part, "SliceBackward0") for part in parts])
+
+
+def _split_along(name: str, least: int, dim: int, input: Tensor, given: Any) -> tuple[Tensor, ...]:
+    ndim = input._array.ndim
+    if ndim < least:
+        raise RuntimeError(
+            f"torch.{name} requires a tensor with at least {least} "
+            f"dimension{'s' * (least > 1)}, but got a tensor with {ndim} dimensions!"
+        )
+    if isinstance(given, int) and (given == 0 or input._array.shape[dim] % given):
+        raise RuntimeError(
+            f"torch.{name} attempted to split along dimension {dim}, but the size of the dimension "
+            f"{input._array.shape[dim]} is not divisible by the split_size {given}!"
+        )
+    return tensor_split(input, given, dim)
+
+
+def hsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
+    """`tensor_split` along the second dimension, of a vector along its only one."""
+    return _split_along("hsplit", 1, int(input._array.ndim > 1), input, indices_or_sections)
+
+
+def vsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
+    """`tensor_split` along the first dimension."""
+    return _split_along("vsplit", 2, 0, input, indices_or_sections)
+
+
+def dsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
+    """`tensor_split` along the third dimension."""
+    return _split_along("dsplit", 3, 2, input, indices_or_sections)
+
+
+concat, concatenate, row_stack = cat, cat, vstack
+
+
+# Turning, shifting, repeating
+
+
+def flip(input: Tensor, *dims: Any, **named: Any) -> Tensor:
+    """The numbers along `dims` in reverse order, a copy.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.flip(torch.tensor([1, 2, 3]), (0,))
+    tensor([3, 2, 1])
+    """
+    check_tensors("flip", input=input)
+    ndim = input._array.ndim
+    given = read_sizes("flip", "dims", dims, named)
+    axes = [read_dim(d, ndim) for d in given]
+    if len(set(axes)) != len(axes):
+        twice = next(d for d in axes if axes.count(d) > 1)
+        raise RuntimeError(f"dim {twice} appears multiple times in the list of dims")
+    if ndim == 0:
+        return label(clone(input), "FlipBackward0")
+    key = tuple([slice(None, None, -1) if d in axes else ALL for d in range(ndim)])
+    return label(clone(call_unary(_slice, input, {"key": key})), "FlipBackward0")
+
+
+@tensor_first
+def fliplr(input: Tensor) -> Tensor:
+    """The columns in reverse order."""
+    if input._array.ndim < 2:
+        raise RuntimeError("Input must be >= 2-d.")
+    return flip(input, 1)
+
+
+@tensor_first
+def flipud(input: Tensor) -> Tensor:
+    """The rows in reverse order."""
+    if input._array.ndim < 1:
+        raise RuntimeError("Input must be >= 1-d.")
+    return flip(input, 0)
+
+
+def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
+    """The numbers moved on by `shifts` places along `dims`; what leaves comes in at the other end.
+
+    Without `dims` the flattened tensor is rolled.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.roll(torch.tensor([1, 2, 3]), 1)
+    tensor([3, 1, 2])
+    """
+    check_tensors("roll", input=input)
+    steps = tuple(shifts) if isinstance(shifts, tuple | list) else (shifts,)
+    axes = () if dims is None else tuple(dims) if isinstance(dims, tuple | list) else (dims,)
+    if not steps:
+        raise RuntimeError("`shifts` required")
+    if not axes and len(steps) == 1:
+        flat = roll(reshape(input, -1), steps, 0)
+        return label(reshape(flat, input._array.shape), "RollBackward0")
+    if len(steps) != len(axes):
+        raise RuntimeError(
+            f"shifts and dimensions must align. shifts: {len(steps)}, dims:{len(axes)}"
+        )
+    if input._array.ndim == 0:
+        raise IndexError(f"Dimension specified as {axes[0]} but tensor has no dimensions")
+    out = input
+    for step, dim in zip(steps, axes, strict=True):
+        out = _rolled(out, step, read_dim(dim, input._array.ndim))
+    return label(clone(out) if out is input else out, "RollBackward0")
+
+
+def _rolled(x: Tensor, step: int, axis: int) -> Tensor:
+    size = x._array.shape[axis] if x._array.ndim else 0
+    first = -step % size if size else 0
+    if not first:
+        return x
+    lead = (ALL,) * axis
+    parts = [getitem(x, (*lead, slice(first, None))), getitem(x, (*lead, slice(first)))]
+    return cat(parts, axis)
+
+
+@tensor_first
+def rot90(input: Tensor, k: int = 1, dims: Any = (0, 1)) -> Tensor:
+    """The tensor turned by `k` quarters of a circle in the plane of `dims`."""
+    if len(dims) != 2:
+        raise RuntimeError(f"expected total rotation dims == 2, but got dims = {len(dims)}")
+    if input._array.ndim < 2:
+        raise RuntimeError(f"expected total dims >= 2, but got total dims = {input._array.ndim}")
+    first, second = (read_dim(d, input._array.ndim) for d in dims)
+    if first == second:
+        raise RuntimeError(
+            f"expected rotation dims to be different, but got dim0 = {dims[0]} and dim1 = {dims[1]}"
+        )
+    turned = input
+    if k % 4:
+        axes = (first, second) if k % 4 == 2 else (second,) if k % 4 == 1 else (first,)
+        turned = flip(input, axes)
+    if k % 2:
+        turned = transpose(turned, first, second)
+    return label(_clone(turned, in_order=True), "Rot90Backward0")
+
+
+def repeat(input: Tensor, *repeats: Any, **named: Any) -> Tensor:
+    """The tensor repeated so often along each dimension, a copy (a method of Tensor only).
+
+    More numbers than dimensions make new leading dimensions.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.tensor([1, 2]).repeat(2, 2)
+    tensor([[1, 2, 1, 2],
+            [1, 2, 1, 2]])
+    """
+    counts = read_sizes("repeat", "repeats", repeats, named)
+    shape = input._array.shape
+    if len(counts) < len(shape):
+        raise RuntimeError(
+            "Number of dimensions of repeat dims can not be smaller than number of dimensions of "
+            "tensor"
+        )
+    if any(count < 0 for count in counts):
+        raise RuntimeError(f"Trying to create tensor with negative dimension: {list(counts)}")
+    shape = (1,) * (len(counts) - len(shape)) + shape
+    apart = [size for n in shape for size in (1, n)]
+    stretched = [size for pair in zip(counts, shape, strict=True) for size in pair]
+    final = [count * n for count, n in zip(counts, shape, strict=True)]
+    out = reshape(clone(expand(reshape(input, apart), stretched)), final)
+    return label(out, "RepeatBackward0")
+
+
+@tensor_first
+def tile(input: Tensor, *dims: Any, **named: Any) -> Tensor:
+    """The tensor repeated so often along its last dimensions.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.tile(torch.tensor([[1, 2]]), (2,))
+    tensor([[1, 2, 1, 2]])
+    """
+    counts = read_sizes("tile", "dims", dims, named)
+    return repeat(input, (1,) * (input._array.ndim - len(counts)) + counts)
+
+
+def repeat_interleave(
+    input: Tensor, repeats: Any = None, dim: int | None = None, *, output_size: int | None = None
+) -> Tensor:
+    """Each number (or with `dim`, each slice along it) repeated in its place.
+
+    `repeats` is one number, or a tensor of one for each. Given alone, it yields the indices.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.repeat_interleave(torch.tensor([7, 8]), 2)
+    tensor([7, 7, 8, 8])
+    """
+    check_tensors("repeat_interleave", input=input)
+    if repeats is None:
+        return wrap(np.repeat(np.arange(input._array.size), input._array))
+    x = reshape(input, -1) if dim is None or not input._array.ndim else input
+    axis = 0 if dim is None else read_dim(dim, input._array.ndim)
+    if isinstance(repeats, int) and repeats >= 0:
+        return _each_repeated(x, repeats, axis)
+    counts = repeats._array if isinstance(repeats, TensorBase) else np.asarray(repeats)
+    size = x._array.shape[axis]
+    if np.any(counts < 0):
+        raise RuntimeError("repeats can not be negative")
+    if counts.size not in (1, size):
+        raise RuntimeError("repeats must have the same size as input along dim")
+    places = np.repeat(np.arange(size), counts)
+    return index_select(x, axis, wrap(places))
+
+
+def _each_repeated(x: Tensor, count: int, axis: int) -> Tensor:
+    shape = list(x._array.shape)
+    before, after = shape[: axis + 1], shape[axis + 1 :]
+    apart = expand(reshape(x, [*before, 1, *after]), [*before, count, *after])
+    return reshape(clone(apart), [*before[:-1], before[-1] * count, *after])
+
+
+@tensor_first
+def ravel(input: Tensor) -> Tensor:
+    """The numbers as a vector."""
+    return reshape(input, -1)
+
+
+def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
+    """For vectors of coordinates, a tensor each of the coordinates at all points of their grid.
+
+    `indexing` "ij" puts the first vector along the first dimension, "xy" along the second.
+
+    >>> import tinygrad_mnist as torch
+    >>> x, y = torch.meshgrid(torch.tensor([1, 2]), torch.tensor([3, 4]), indexing="ij")
+    >>> y
+    tensor([[3, 4],
+            [3, 4]])
+    """
+    given = tensors[0] if len(tensors) == 1 and not isinstance(tensors[0], TensorBase) else tensors
+    if not given:
+        raise RuntimeError("meshgrid expects a non-empty TensorList")
+    check_elements(given)
+    if indexing is None:
+        warnings.warn(
+            "torch.meshgrid: in an upcoming release, it will be required to pass the indexing "
+            "argument.",
+            UserWarning,
+            stacklevel=2,
+        )
+    elif indexing not in ("ij", "xy"):
+        raise RuntimeError(
+            f'torch.meshgrid: indexing must be one of "xy" or "ij", but received: {indexing}'
+        )
+    if any(tensor._array.ndim > 1 for tensor in given):
+        wrong = next(tensor for tensor in given if tensor._array.ndim > 1)
+        raise RuntimeError(
+            f"torch.meshgrid: Expected 0D or 1D tensor in the tensor list but got: {wrong!r}"
+        )
+    if len({tensor._array.dtype for tensor in given}) > 1:
+        raise RuntimeError("torch.meshgrid expects all tensors to have the same dtype")
+    shape = tuple([tensor._array.size for tensor in given])
+    order = list(range(len(shape)))
+    if indexing == "xy" and len(shape) > 1:
+        order[:2] = [1, 0]
+    grids = [
+        expand(reshape(tensor, [-1 if d == axis else 1 for d in range(len(shape))]), shape)
+        for axis, tensor in enumerate(given)
+    ]
+    if order == sorted(order):
+        return tuple(grids)
+    return tuple([label(permute(grid, order), "ExpandBackward0") for grid in grids])
+
+
+# Diagonals and triangles
+
+
+@primitive(view=True)
+def _diagonal(input: Array, *, offset: int, dim1: int, dim2: int) -> Any:
+    """x where the index along dim2 is that along dim1 + offset: a view"""
+    view = np.diagonal(input, offset, dim1, dim2)
+    if input.flags.writeable:
+        view.flags.writeable = True
+    return view
+
+
+@primitive
+def _diagonal_backward(input: Array, *, sizes: Shape, offset: int, dim1: int, dim2: int) -> Any:
+    """zeros, with x on the diagonal"""
+    out = np.zeros(sizes, input.dtype)
+    view = np.diagonal(out, offset, dim1, dim2)
+    view.flags.writeable = True
+    view[...] = input
+    return out
+
+
+_diagonal.derivatives(
+    input=lambda g, offset, dim1, dim2, shape: _diagonal_backward(
+        g, sizes=shape, offset=offset, dim1=dim1, dim2=dim2
+    )
+)
+_diagonal_backward.derivatives(
+    input=lambda g, offset, dim1, dim2: _diagonal(g, offset=offset, dim1=dim1, dim2=dim2)
+)
+
+
+def _two_dims(ndim: int, dim1: int, dim2: int) -> tuple[int, int]:
+    first, second = read_dim(dim1, ndim), read_dim(dim2, ndim)
+    if first == second:
+        raise RuntimeError(f"diagonal dimensions cannot be identical {dim1}, {dim2}")
+    return first, second
+
+
+def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
+    """The diagonal of each matrix that `dim1` and `dim2` span, as last dimension: a view.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.diagonal(torch.tensor([[1, 2], [3, 4]]))
+    tensor([1, 4])
+    """
+    check_tensors("diagonal", input=input)
+    first, second = _two_dims(input._array.ndim, dim1, dim2)
+    return _diagonal(input, offset=offset, dim1=first, dim2=second)
+
+
+def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
+    """Matrices, in the dimensions `dim1` and `dim2`, with the last dimension as their diagonal.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.diag_embed(torch.tensor([1, 2]))
+    tensor([[1, 0],
+            [0, 2]])
+    """
+    check_tensors("diag_embed", input=input)
+    shape = input._array.shape
+    first, second = _two_dims(len(shape) + 1, dim1, dim2)
+    side = shape[-1] + abs(offset)
+    rest = iter(shape[:-1])
+    sizes = [side if d in (first, second) else next(rest) for d in range(len(shape) + 1)]
+    out = _diagonal_backward(input, sizes=tuple(sizes), offset=offset, dim1=first, dim2=second)
+    return label(out, "DiagEmbedBackward0")
+
+
+@torch_arguments
+def diag(input: Tensor, diagonal: int = 0) -> Tensor:
+    """The diagonal of a matrix, or for a vector the matrix whose diagonal it is.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.diag(torch.tensor([[1, 2], [3, 4]]))
+    tensor([1, 4])
+    """
+    check_tensors("diag", input=input)
+    ndim = input._array.ndim
+    if ndim not in (1, 2):
+        raise RuntimeError(f"diag(): Supports 1D or 2D tensors. Got {ndim}D")
+    if ndim == 1:
+        return diag_embed(input, diagonal)
+    view = _diagonal(input, offset=diagonal, dim1=0, dim2=1)
+    return label(clone(view), "DiagonalBackward0_copy")
+
+
+def diagflat(input: Tensor, offset: int = 0) -> Tensor:
+    """The matrix whose diagonal is the flattened tensor."""
+    return diag_embed(reshape(input, -1), offset)
+
+
+def trace(input: Tensor) -> Tensor:
+    """The sum of a matrix's diagonal.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.trace(torch.tensor([[1, 2], [3, 4]]))
+    tensor(5)
+    """
+    check_tensors("trace", input=input)
+    if input._array.ndim != 2:
+        raise RuntimeError(f"trace: expected a matrix, but got tensor with dim {input._array.ndim}")
+    if input._array.dtype == bool:
+        raise not_implemented("trace", input._array.dtype)
+    view = _diagonal(input, offset=0, dim1=0, dim2=1)
+    if view._array.dtype.kind != "f":
+        view = cast_to(view, dtypes.int64)
+    return label(_sum(view, dim=(0,), keepdim=False), "TraceBackward0")
+
+
+def _triangle(name: str, input: Tensor, diagonal: int) -> Tensor:
+    check_tensors(name, input=input)
+    shape = input._array.shape
+    if len(shape) < 2:
+        raise RuntimeError(f"{name}: input tensor must have at least 2 dimensions")
+    rows, columns = shape[-2:]
+    below = np.tri(rows, columns, diagonal - (name == "triu"), dtype=np.bool_)
+    out = masked_fill(input, wrap(made(below if name == "triu" else ~below)), 0)
+    return label(out, f"{name.capitalize()}Backward0")
+
+
+@torch_arguments
+def tril(input: Tensor, diagonal: int = 0) -> Tensor:
+    """Each matrix with zeros above its diagonal number `diagonal` (those above count upwards).
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.tril(torch.tensor([[1, 2], [3, 4]]))
+    tensor([[1, 0],
+            [3, 4]])
+    """
+    return _triangle("tril", input, diagonal)
+
+
+@torch_arguments
+def triu(input: Tensor, diagonal: int = 0) -> Tensor:
+    """Each matrix with zeros below its diagonal number `diagonal` (those above count upwards).
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.triu(torch.tensor([[1, 2], [3, 4]]))
+    tensor([[1, 2],
+            [0, 4]])
+    """
+    return _triangle("triu", input, diagonal)
+
+
+def _triangle_indices(
+    find: Any, row: int, col: int, offset: int, dtype: dtypes.dtype | None, device: Any
+) -> Tensor:
+    if device is not None and str(device) != "cpu":
+        raise NotImplementedError(f"tensors live on the CPU here, not on {device}")
+    for name, value in (("row", row), ("col", col)):
+        if value < 0:
+            raise RuntimeError(f"{name} must be non-negative, got {value}")
+    kind = dtypes.int64 if dtype is None else dtype
+    return wrap(np.stack(find(row, offset, col)).astype(kind.numpy))
+
+
+def tril_indices(
+    row: int, col: int, offset: int = 0, *, dtype: dtypes.dtype | None = None, device: Any = None
+) -> Tensor:
+    """The places (2, found) of a matrix's lower triangle, its rows one after the other."""
+    return _triangle_indices(np.tril_indices, row, col, offset, dtype, device)
+
+
+def triu_indices(
+    row: int, col: int, offset: int = 0, *, dtype: dtypes.dtype | None = None, device: Any = None
+) -> Tensor:
+    """The places (2, found) of a matrix's upper triangle, its rows one after the other."""
+    return _triangle_indices(np.triu_indices, row, col, offset, dtype, device)
+
+
+# Copies with a part replaced
+
+
+def _replaced(name: str, input: Tensor, key: Key, src: Tensor) -> Tensor:
+    """A copy of `input` with `src` at a key of slices and integers."""
+    check_tensors(name, input=input, src=src)
+    shape = input._array[key].shape
+    if src._array.shape != shape:
+        raise RuntimeError(
+            f"expected src to have a size equal to the slice of self. src size = "
+            f"{list(src._array.shape)}, slice size = {list(shape)}"
+        )
+    title = "".join(part.capitalize() for part in name.split("_"))
+    out = _put(input, cast_to(src, input.dtype), region=key, arrays=None)
+    return label(out, f"{title}Backward0")
+
+
+def select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
+    """A copy of `input` whose slice number `index` along `dim` is `src`.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.select_scatter(torch.zeros(2, 2), torch.ones(2), 0, 1)
+    tensor([[0., 0.],
+            [1., 1.]])
+    """
+    check_tensors("select_scatter", input=input, src=src)
+    shape = input._array.shape
+    axis = read_dim(dim, len(shape))
+    if not shape or not -shape[axis] <= index < shape[axis]:
+        raise IndexError(
+            f"select(): index {index} out of range for tensor of size {list(shape)} at dimension "
+            f"{axis}"
+        )
+    return _replaced("select_scatter", input, (*(ALL,) * axis, index, Ellipsis), src)
+
+
+def slice_scatter(
+    input: Tensor, src: Tensor, dim: int = 0, start: int | None = None, end: int | None = None,
+    step: int = 1,
+) -> Tensor:  # fmt: skip
+    """A copy of `input` whose slices `start` to `end` along `dim` are `src`.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.slice_scatter(torch.zeros(4), torch.ones(2), 0, 1, 3)
+    tensor([0., 1., 1., 0.])
+    """
+    check_tensors("slice_scatter", input=input, src=src)
+    axis = read_dim(dim, input._array.ndim)
+    if step <= 0:
+        raise RuntimeError("slice step must be positive")
+    key = (*(ALL,) * axis, slice(start, end, step))
+    return _replaced("slice_scatter", input, key, src)
+
+
+def diagonal_scatter(
+    input: Tensor, src: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1
+) -> Tensor:
+    """A copy of `input` whose diagonal (over `dim1` and `dim2`) is `src`.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.diagonal_scatter(torch.zeros(2, 2), torch.ones(2))
+    tensor([[1., 0.],
+            [0., 1.]])
+    """
+    check_tensors("diagonal_scatter", input=input, src=src)
+    first, second = _two_dims(input._array.ndim, dim1, dim2)
+    shape = np.diagonal(input._array, offset, first, second).shape
+    if src._array.shape != shape:
+        raise RuntimeError(
+            "expected src to have a size equal to the slice of self. src size = "
+            f"{list(src._array.shape)}, slice size = {list(shape)}"
+        )
+    places = np.arange(input._array.size).reshape(input._array.shape)
+    taken = np.diagonal(places, offset, first, second)
+    key = np.unravel_index(taken, input._array.shape) if taken.size else None
+    if key is None:
+        return label(clone(input), "DiagonalScatterBackward0")
+    out = _put(input, cast_to(src, input.dtype), region=(Ellipsis,), arrays=tuple(key))
+    return label(out, "DiagonalScatterBackward0")
+
+
+def narrow_copy(input: Tensor, dim: int, start: int, length: int) -> Tensor:
+    """`narrow` as a copy."""
+    check_tensors("narrow_copy", input=input)
+    ndim = input._array.ndim
+    if dim >= max(ndim, 1):
+        raise RuntimeError(f"narrow_copy(): dimension {dim} is out of range for {ndim} dimensions")
+    return label(clone(input.narrow(dim, start, length)), "NarrowCopyBackward0")
+
+
+def fill(input: Tensor, value: Any) -> Tensor:
+    """A tensor like `input`, full of `value` (a number or a 0-d tensor)."""
+    check_tensors("fill", input=input)
+    with_tensor = isinstance(value, TensorBase)
+    if with_tensor and value._array.ndim:
+        raise RuntimeError(
+            "fill only supports 0-dimension value tensor but got tensor with "
+            f"{value._array.ndim} dimensions."
+        )
+    check_number_fits(value, input.dtype)
+    number = cast_to(value if with_tensor else wrap(made(np.asarray(value))), input.dtype)
+    everywhere = wrap(made(np.ones(input._array.shape, bool)))
+    return label(where(everywhere, number, input), f"FillBackward{int(with_tensor)}")
+
+
+def index_put(input: Tensor, indices: Any, values: Tensor, accumulate: bool = False) -> Tensor:
+    """A copy of `input` with `values` at `indices`, as `input[indices] = values` writes them.
+
+    With `accumulate` they are added, as often as a place is named.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.index_put(torch.zeros(3), (torch.tensor([0, 2]),), torch.tensor(1.0))
+    tensor([1., 0., 1.])
+    """
+    check_tensors("index_put", input=input)
+    region, arrays = read_index(tuple(indices), input._array.shape)
+    if values._array.dtype != input._array.dtype:
+        raise RuntimeError(
+            "Index put requires the source and destination dtypes match, got "
+            f"{input.dtype.legacy_name} for the destination and {values.dtype.legacy_name} for "
+            "the source."
+        )
+    if not accumulate or arrays is None:
+        out = _put(input, values, region=region, arrays=arrays)
+        return label(out, "IndexPutBackward0")
+    taken = _index(input.detach(), key=arrays)
+    spread = expand(values, taken._array.shape)
+    added = _index_backward(spread, key=arrays, shape=input._array.shape)
+    return label(input + added, "IndexPutBackward0")
+
+
+# Borders
+
+Pair = tuple[int, int]
+
+_NUMPY_MODES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
+_TITLES = {"reflect": "ReflectionPad", "replicate": "ReplicationPad"}
+
+
+def pad(input: Tensor, pad: Any, mode: str = "constant", value: float | None = None) -> Tensor:
+    """`input` with borders: `pad` is (left, right, top, bottom, …), the last dimension first.
+
+    "constant" fills them with `value` (0 unless given), "reflect" mirrors, "replicate" repeats
+    the edge, "circular" goes on at the other end. Negative sizes cut off. Raises ValueError or
+    RuntimeError for sizes that do not fit.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.nn.functional.pad(torch.tensor([1, 2]), (1, 2))
+    tensor([0, 1, 2, 0, 0])
+    """
+    check_tensors("pad", input=input)
+    sizes = [int(size) for size in pad]
+    ndim = input._array.ndim
+    if len(sizes) % 2:
+        raise RuntimeError("Padding length must be divisible by 2")
+    if len(sizes) > 2 * ndim:
+        raise RuntimeError(
+            "Padding length should be less than or equal to two times the input dimension but got "
+            f"padding length {len(sizes)} and input of dimension {ndim}"
+        )
+    borders = [(0, 0)] * (ndim - len(sizes) // 2)
+    borders += list(zip(sizes[::2], sizes[1::2], strict=True))[::-1]
+    if mode == "constant":
+        return _padded_with(input, borders, 0 if value is None else value)
+    if value:
+        raise ValueError(f"Padding mode '{mode}' doesn't take in value argument")
+    if mode not in _NUMPY_MODES:
+        raise NotImplementedError(f"Unrecognised padding mode {mode}")
+    if len(sizes) // 2 not in (ndim - 1, ndim - 2):
+        raise NotImplementedError(
+            "Only 2D, 3D, 4D, 5D padding with non-constant padding are supported for now"
+        )
+    return _padded_from_inside(input, borders, len(sizes) // 2, mode)
+
+
+def _padded_with(input: Tensor, borders: list[Pair], value: float) -> Tensor:
+    shape = input._array.shape
+    sizes = [n + before + after for n, (before, after) in zip(shape, borders, strict=True)]
+    for d, size in enumerate(sizes):
+        if size < 0:
+            raise RuntimeError(
+                f"The input size {shape[d]}, plus negative padding {borders[d][0]} and "
+                f"{borders[d][1]}, resulted in a negative output size, which is invalid. Check "
+                f"dimension {d} of your input."
+            )
+    inner = tuple(
+        [slice(max(-a, 0), n - max(-b, 0)) for n, (a, b) in zip(shape, borders, strict=True)]
+    )
+    place = tuple(
+        [slice(max(a, 0), n - max(b, 0)) for n, (a, b) in zip(sizes, borders, strict=True)]
+    )
+    kept = getitem(input, inner) if inner else input
+    if all(before <= 0 and after <= 0 for before, after in borders):
+        return label(clone(kept), "ConstantPadNdBackward0")
+    filled = made(np.full(sizes, dtypes.cast(value, input.dtype)))
+    return label(
+        _put(filled, kept, region=(*place, Ellipsis), arrays=None), "ConstantPadNdBackward0"
+    )
+
+
+def _padded_from_inside(input: Tensor, borders: list[Pair], count: int, mode: str) -> Tensor:
+    """Borders of the last `count` dimensions, made of the tensor's own numbers."""
+    out = read(input) if mode in _TITLES else input
+    for d in range(len(borders) - count, len(borders)):
+        (before, after), size = borders[d], input._array.shape[d]
+        limit = size - 1 if mode == "reflect" else size
+        if mode != "replicate" and max(before, after) > limit:
+            raise RuntimeError(_too_wide(mode, d, borders[d], list(input._array.shape)))
+        if size + before + after < 1 or size == 0:
+            raise RuntimeError(
+                f"input (size: {size}) is too small for the padding {borders[d]} at dimension {d}"
+            )
+        places = np.arange(size)
+        if mode == "circular":
+            places = places[max(-before, 0) : size - max(-after, 0)]
+            before, after = max(before, 0), max(after, 0)
+        places = np.pad(places, (max(before, 0), max(after, 0)), _NUMPY_MODES[mode])  # type: ignore[call-overload]
+        places = places[max(-before, 0) : len(places) - max(-after, 0)]
+        out = _index(out, key=(ALL,) * d + (made(places),))
+    name = f"{_TITLES[mode]}{count}DBackward0" if mode in _TITLES else "CopySlices"
+    return label(out, name)
+
+
+def _too_wide(mode: str, d: int, border: tuple[int, int], shape: list[int]) -> str:
+    if mode == "circular":
+        return "Padding value causes wrapping around more than once."
+    return (
+        f"Argument #4: Padding size should be less than the corresponding input dimension, but "
+        f"got: padding {border} at dimension {d} of input {shape}"
+    )

@@ -1,0 +1,786 @@
+"""Products that sum over named dimensions, and products with something added."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import string
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mnist import dtypes
+from tinygrad_mnist.engine.record import label, wrap
+from tinygrad_mnist.engine.tensor import Tensor
+
+from .arguments import check_elements, check_tensors, read_dim, read_dims, torch_arguments
+from .arranging import cat, diagonal, flip, meshgrid, pad, stack
+from .casting import cast_to, made
+from .choosing import where
+from .extremes import amax, amin
+from .indexing import select
+from .matmul import bmm, dot, matmul, mm, mv
+from .reductions import _sum
+from .selecting import index_select
+from .shapes import broadcast_tensors, permute, reshape, unsqueeze
+from .statistics import root
+
+__all__ = [
+    "addbmm", "addmm", "addmv", "addr", "baddbmm", "block_diag", "cartesian_prod", "cdist",
+    "chain_matmul", "combinations", "cross", "dist", "einsum", "ger", "inner", "kron", "norm",
+    "outer", "renorm", "tensordot", "vander", "vdot",
+]  # fmt: skip
+
+Labels = list[str]
+
+
+@torch_arguments
+def outer(input: Tensor, vec2: Tensor) -> Tensor:
+    """The products of each number of a vector with each of another: (n), (m) to (n, m).
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.outer(torch.tensor([1, 2]), torch.tensor([3, 4]))
+    tensor([[3, 4],
+            [6, 8]])
+    """
+    check_tensors("outer", input=input, vec2=vec2)
+    for name, vector in (("self", input), ("vec2", vec2)):
+        if vector._array.ndim != 1:
+            raise RuntimeError(
+                f"outer: Expected 1-D argument {name}, but got {vector._array.ndim}-D"
+            )
+    return reshape(input, -1, 1) * vec2
+
+
+@torch_arguments
+def inner(input: Tensor, other: Tensor) -> Tensor:
+    """The sums of products over the last dimensions; with a number, the product."""
+    check_tensors("inner", input=input, other=other)
+    if input._array.ndim == 0 or other._array.ndim == 0:
+        return input * other
+    if input._array.shape[-1] != other._array.shape[-1]:
+        raise RuntimeError(
+            "inner() the last dimension must match on both input tensors but got shapes "
+            f"{list(input._array.shape)} and {list(other._array.shape)}"
+        )
+    return tensordot(input, other, ([-1], [-1]))
+
+
+def _added(name: str, input: Tensor, product: Tensor, beta: Any, alpha: Any) -> Tensor:
+    """beta · input + alpha · product; an input whose beta is 0 counts nothing, NaN or not."""
+    if input._array.dtype != product._array.dtype:
+        raise RuntimeError(
+            f"self and mat2 must have the same dtype, but got {input.dtype.legacy_name} and "
+            f"{product.dtype.legacy_name}"
+        )
+    if input._array.dtype.kind != "f":
+        to_type = bool if input._array.dtype.kind == "b" else int
+        beta, alpha = to_type(beta), to_type(alpha)
+    scaled = product if alpha == 1 else product * alpha
+    if beta == 0:
+        input = where(wrap(made(np.ones(input._array.shape, bool))), beta, input)
+    given = input if beta in (0, 1) else input * beta
+    out = given + scaled
+    if out._array.shape != product._array.shape:
+        raise RuntimeError(
+            f"The expanded size of the tensor ({list(product._array.shape)}) must match the "
+            f"existing size ({list(input._array.shape)})"
+        )
+    return label(out, f"{name}Backward0")
+
+
+@torch_arguments
+def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+    """beta · input + alpha · (mat1 @ mat2) for matrices; `input` broadcasts.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.addmm(torch.ones(2), torch.eye(2), torch.eye(2), alpha=2)
+    tensor([[3., 1.],
+            [1., 3.]])
+    """
+    check_tensors("addmm", input=input, mat1=mat1, mat2=mat2)
+    return _added("Addmm", input, mm(mat1, mat2), beta, alpha)
+
+
+@torch_arguments
+def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+    """beta · input + alpha · (mat @ vec) for a matrix and a vector; `input` broadcasts."""
+    check_tensors("addmv", input=input, mat=mat, vec=vec)
+    return _added("Addmv", input, mv(mat, vec), beta, alpha)
+
+
+@torch_arguments
+def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+    """beta · input + alpha · `outer` of two vectors; `input` broadcasts."""
+    check_tensors("addr", input=input, vec1=vec1, vec2=vec2)
+    return _added("Addr", input, outer(vec1, vec2), beta, alpha)
+
+
+@torch_arguments
+def baddbmm(
+    input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1
+) -> Tensor:
+    """beta · input + alpha · (batch1 @ batch2) for batches of matrices; `input` broadcasts."""
+    check_tensors("baddbmm", input=input, batch1=batch1, batch2=batch2)
+    return _added("Baddbmm", input, bmm(batch1, batch2), beta, alpha)
+
+
+@torch_arguments
+def addbmm(
+    input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1
+) -> Tensor:
+    """beta · input + alpha · Σ (batch1 @ batch2), the products of the batch added up."""
+    check_tensors("addbmm", input=input, batch1=batch1, batch2=batch2)
+    total = _sum(bmm(batch1, batch2), dim=(0,), keepdim=False)
+    return _added("Addbmm", input, total, beta, alpha)
+
+
+@torch_arguments
+def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
+    """The sums of products over the last `dims` dimensions of `a` and the first of `b`.
+
+    `dims` may be two lists of dimensions instead, one for each tensor.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.tensordot(torch.ones(2, 3), torch.ones(3, 4), 1).shape
+    torch.Size([2, 4])
+    """
+    check_tensors("tensordot", a=a, b=b)
+    if isinstance(dims, int):
+        if dims < 0:
+            raise RuntimeError(f"tensordot expects dims >= 0, but got dims={dims}")
+        first: Any = range(a._array.ndim - dims, a._array.ndim)
+        second: Any = range(dims)
+    else:
+        first, second = (list(d) if hasattr(d, "__len__") else [d] for d in dims)
+    if len(first) != len(second):
+        raise RuntimeError("both dimension lists should have same length")
+    summed = [
+        [read_dim(d, tensor._array.ndim) for d in axes]
+        for tensor, axes in ((a, first), (b, second))
+    ]
+    for x, y in zip(*summed, strict=True):
+        sizes = a._array.shape[x], b._array.shape[y]
+        if sizes[0] != sizes[1] and 1 not in sizes:
+            raise RuntimeError(
+                "contracted dimensions need to match, but first has size "
+                f"{sizes[0]} in dim {x} and second has size {sizes[1]} in dim {y}"
+            )
+    names = iter(string.ascii_letters)
+    left = [next(names) for _ in a._array.shape]
+    right = [next(names) for _ in b._array.shape]
+    for x, y in zip(*summed, strict=True):
+        right[y] = left[x]
+    kept = [n for n in left if n not in right] + [n for n in right if n not in left]
+    return _contract([(a, left), (b, right)], kept)
+
+
+def einsum(*args: Any) -> Tensor:
+    """Sums of products, by Einstein's convention: an equation, then its operands.
+
+    The equation names each dimension of each operand by a letter, "ij,jk->ik"; dimensions of one
+    name are multiplied together, those that are not named on the right are summed. "…" stands
+    for dimensions that broadcast. Without "->" the letters that occur once stay, in alphabetical
+    order. Raises RuntimeError for an equation that does not fit.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.einsum("ij,jk->ik", torch.eye(2), torch.ones(2, 2))
+    tensor([[1., 1.],
+            [1., 1.]])
+    """
+    if len(args) < 2:
+        raise ValueError(
+            "einsum(): must specify the equation string and at least one operand, or at least one "
+            "operand and its subscripts list"
+        )
+    if not isinstance(args[0], str):
+        raise NotImplementedError(
+            'einsum() takes an equation and its operands here: einsum("ij,jk->ik", x, y)'
+        )
+    equation = args[0].replace(" ", "")
+    given = args[1] if len(args) == 2 and isinstance(args[1], tuple | list) else args[1:]
+    if not given:
+        raise RuntimeError("einsum(): must provide at least one operand")
+    inputs, arrow, right = equation.partition("->")
+    parts = inputs.split(",")
+    if len(parts) != len(given):
+        raise RuntimeError(
+            f"einsum(): {'more' if len(given) > len(parts) else 'fewer'} operands were provided "
+            "than specified in the equation"
+        )
+    wide = max(t._array.ndim - len(p.replace("...", "")) if "..." in p else 0
+               for p, t in zip(parts, given, strict=True))  # fmt: skip
+    operands = [
+        _without_repeats(tensor, _read_labels(part, tensor._array.ndim, wide, number))
+        for number, (part, tensor) in enumerate(zip(parts, given, strict=True))
+    ]
+    kept = _read_result(right, wide) if arrow else _implied(parts, wide)
+    _check_result(kept, operands)
+    return _contract(operands, kept)
+
+
+def _broadcast_labels(count: int, wide: int) -> Labels:
+    """Names for the last `count` of the `wide` dimensions that an ellipsis stands for."""
+    return [f"...{number}" for number in range(wide - count, wide)]
+
+
+def _read_labels(part: str, ndim: int, wide: int, number: int) -> Labels:
+    """The name of each dimension of an operand."""
+    before, dots, after = part.partition("...")
+    for letter in before + after:
+        if letter not in string.ascii_letters:
+            raise RuntimeError(
+                f"einsum(): invalid subscript given at index {number} in the equation string, "
+                "subscripts must be in [a-zA-Z]"
+            )
+    hidden = ndim - len(before) - len(after)
+    if hidden < 0 or (hidden and not dots):
+        raise RuntimeError(
+            f"einsum(): the number of subscripts in the equation ({len(before) + len(after)}) does "
+            f"not match the number of dimensions ({ndim}) for operand {number} and no ellipsis was "
+            "given" if hidden >= 0 or not dots else
+            f"einsum(): the number of subscripts in the equation ({len(before) + len(after)}) is "
+            f"more than the number of dimensions ({ndim}) for operand {number}"
+        )  # fmt: skip
+    return [*before, *_broadcast_labels(hidden, wide), *after]
+
+
+def _read_result(right: str, wide: int) -> Labels:
+    before, dots, after = right.partition("...")
+    return [*before, *(_broadcast_labels(wide, wide) if dots else []), *after]
+
+
+def _implied(parts: list[str], wide: int) -> Labels:
+    """The result's dimensions where the equation does not say: letters that occur once."""
+    letters = "".join(parts).replace("...", "")
+    once = sorted({letter for letter in letters if letters.count(letter) == 1})
+    return _broadcast_labels(wide, wide) + once
+
+
+def _check_result(kept: Labels, operands: list[tuple[Tensor, Labels]]) -> None:
+    for name in kept:
+        if kept.count(name) > 1:
+            raise RuntimeError(
+                f"einsum(): output subscript {name} appears more than once in the output"
+            )
+        if not any(name in labels for _, labels in operands):
+            raise RuntimeError(
+                f"einsum(): output subscript {name} does not appear in the equation for any input "
+                "operand"
+            )
+
+
+def _without_repeats(tensor: Tensor, labels: Labels) -> tuple[Tensor, Labels]:
+    """The operand with one dimension for each name: its diagonal where a name is repeated."""
+    for name in dict.fromkeys(labels):
+        while labels.count(name) > 1:
+            first = labels.index(name)
+            second = labels.index(name, first + 1)
+            sizes = tensor._array.shape[first], tensor._array.shape[second]
+            if sizes[0] != sizes[1]:
+                raise RuntimeError(
+                    f"einsum(): subscript {name} is repeated for operand but the sizes don't "
+                    f"match, {sizes[1]} != {sizes[0]}"
+                )
+            tensor = diagonal(tensor, 0, first, second)
+            labels = [n for d, n in enumerate(labels) if d not in (first, second)] + [name]
+    return tensor, labels
+
+
+def _contract(operands: list[tuple[Tensor, Labels]], kept: Labels) -> Tensor:
+    """Multiply the operands, from left to right, and sum over the names that are not kept."""
+    operands = _fitted(operands)
+    tensor, labels = operands[0]
+    for number, (other, names) in enumerate(operands[1:], 1):
+        later = {name for _, rest in operands[number + 1 :] for name in rest} | set(kept)
+        if later.issuperset([*labels, *names]):
+            tensor, labels = _product(tensor, labels, other, names, kept)
+        else:
+            first = _summed(tensor, labels, later | set(names))
+            tensor, labels = _pair(*first, *_summed(other, names, later | set(labels)), later)
+    tensor, labels = _summed(tensor, labels, set(kept))
+    order = [labels.index(name) for name in kept]
+    return permute(tensor, order) if order != sorted(order) else tensor
+
+
+def _fitted(operands: list[tuple[Tensor, Labels]]) -> list[tuple[Tensor, Labels]]:
+    """The operands with equal sizes for equal names: sizes of 1 are stretched."""
+    sizes: dict[str, int] = {}
+    for number, (tensor, labels) in enumerate(operands):
+        for name, size in zip(labels, tensor._array.shape, strict=True):
+            known = sizes.setdefault(name, size)
+            if known == 1:
+                sizes[name] = size
+            elif size not in (1, known):
+                raise RuntimeError(
+                    f"einsum(): subscript {name} has size {size} for operand {number} which does "
+                    f"not broadcast with previously seen size {known}"
+                )
+    return [
+        (tensor.expand([sizes[name] for name in labels]) if labels else tensor, labels)
+        for tensor, labels in operands
+    ]
+
+
+def _summed(tensor: Tensor, labels: Labels, needed: set[str]) -> tuple[Tensor, Labels]:
+    """The operand summed over the names that nothing needs."""
+    gone = tuple([d for d, name in enumerate(labels) if name not in needed])
+    if not gone:
+        return tensor, labels
+    return _sum(tensor, dim=gone, keepdim=False), [name for name in labels if name in needed]
+
+
+def _product(
+    x: Tensor, left: Labels, y: Tensor, right: Labels, kept: Labels
+) -> tuple[Tensor, Labels]:
+    """The product of two operands that sums over nothing, in the order of `kept`."""
+    names = list(dict.fromkeys([*(n for n in kept if n in left or n in right), *left, *right]))
+    return _spread(x, left, names) * _spread(y, right, names), names
+
+
+def _spread(tensor: Tensor, labels: Labels, names: Labels) -> Tensor:
+    """The tensor with a dimension for each name, of size 1 for those that are not its own."""
+    sizes = dict(zip(labels, tensor._array.shape, strict=True))
+    order = [labels.index(name) for name in names if name in labels]
+    turned = permute(tensor, order) if order != sorted(order) else tensor
+    return reshape(turned, [sizes.get(name, 1) for name in names])
+
+
+def _pair(
+    x: Tensor, left: Labels, y: Tensor, right: Labels, later: set[str]
+) -> tuple[Tensor, Labels]:
+    """The product of two operands, summed over shared names that nothing later needs."""
+    batch = [name for name in left if name in right and name in later]
+    summed = [name for name in left if name in right and name not in later]
+    only_x = [name for name in left if name not in right]
+    only_y = [name for name in right if name not in left]
+    first = _grouped(x, left, [batch, only_x, summed])
+    second = _grouped(y, right, [batch, summed, only_y])
+    sizes = dict(zip(left, x._array.shape, strict=True))
+    sizes |= dict(zip(right, y._array.shape, strict=True))
+    names = batch + only_x + only_y
+    return reshape(matmul(first, second), [sizes[name] for name in names]), names
+
+
+def _grouped(tensor: Tensor, labels: Labels, groups: list[Labels]) -> Tensor:
+    """The tensor with one dimension for each group of names."""
+    sizes = dict(zip(labels, tensor._array.shape, strict=True))
+    order = [labels.index(name) for group in groups for name in group]
+    shape = []
+    for group in groups:
+        size = 1
+        for name in group:
+            size *= sizes[name]
+        shape.append(size)
+    return reshape(permute(tensor, order) if order else tensor, shape)
+
+
+ger = outer
+
+
+# Products and arrangements of vectors
+
+
+def vecdot(x: Tensor, y: Tensor, *, dim: int = -1) -> Tensor:
+    """The inner products of vectors along `dim`; the other sizes broadcast."""
+    check_tensors("linalg.vecdot", x=x, y=y)
+    if x._array.ndim == y._array.ndim == 1:
+        return vdot(x, y)
+    product = x * y
+    return _sum(product, dim=(read_dim(dim, product._array.ndim),), keepdim=False)
+
+
+@torch_arguments
+def vdot(input: Tensor, other: Tensor) -> Tensor:
+    """The inner product of two vectors: for real numbers `dot`."""
+    return label(dot(input, other), "VdotBackward0")
+
+
+def linalg_cross(input: Tensor, other: Tensor, *, dim: int = -1) -> Tensor:
+    """The cross products of vectors of three numbers along `dim`; the other sizes broadcast."""
+    check_tensors("linalg.cross", input=input, other=other)
+    ndims = input._array.ndim, other._array.ndim
+    if ndims[0] != ndims[1]:
+        raise RuntimeError("linalg.cross: inputs must have the same number of dimensions.")
+    axis = read_dim(dim, ndims[0])
+    sizes = [x._array.shape[axis] if x._array.ndim else 1 for x in (input, other)]
+    if sizes != [3, 3]:
+        raise RuntimeError(
+            f"linalg.cross: inputs dimension {dim} must have length 3. Got {sizes[0]} and "
+            f"{sizes[1]}"
+        )
+    kind = dtypes.promote((input._array, other._array))
+    if kind is dtypes.bool:
+        raise NotImplementedError("\"cross\" not implemented for 'Bool'")
+    pair = broadcast_tensors(cast_to(input, kind), cast_to(other, kind))
+    x, y = ([select(each, axis, place) for place in range(3)] for each in pair)
+    parts = [x[1] * y[2] - x[2] * y[1], x[2] * y[0] - x[0] * y[2], x[0] * y[1] - x[1] * y[0]]
+    return label(stack(parts, axis), "LinalgCrossBackward0")
+
+
+@torch_arguments
+def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
+    """The cross products of vectors of three numbers along `dim` (or the first of size 3).
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.cross(torch.tensor([1, 0, 0]), torch.tensor([0, 1, 0]), dim=0)
+    tensor([0, 0, 1])
+    """
+    check_tensors("cross", input=input, other=other)
+    if dim is None:
+        found = [d for d, size in enumerate(input._array.shape) if size == 3]
+        if not found:
+            raise RuntimeError("no dimension of size 3 in input")
+        dim = found[0]
+    return linalg_cross(input, other, dim=dim)
+
+
+@torch_arguments
+def kron(input: Tensor, other: Tensor) -> Tensor:
+    """The Kronecker product: every number of x times the whole of y.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.kron(torch.tensor([1, 2]), torch.tensor([1, 10]))
+    tensor([ 1, 10,  2, 20])
+    """
+    check_tensors("kron", input=input, other=other)
+    ndim = max(input._array.ndim, other._array.ndim)
+    first, second = (
+        (1,) * (ndim - each._array.ndim) + each._array.shape for each in (input, other)
+    )
+    x = reshape(input, [size for n in first for size in (n, 1)])
+    y = reshape(other, [size for n in second for size in (1, n)])
+    out = reshape(x * y, [n * m for n, m in zip(first, second, strict=True)])
+    return label(out, "UnsafeViewBackward0")
+
+
+def block_diag(*tensors: Any) -> Tensor:
+    """A matrix with the given matrices (vectors, numbers) down its diagonal.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.block_diag(torch.tensor([[1, 2]]), torch.tensor(3))
+    tensor([[1, 2, 0],
+            [0, 0, 3]])
+    """
+    check_elements(tensors)
+    for number, tensor in enumerate(tensors):
+        if tensor._array.ndim > 2:
+            raise RuntimeError(
+                "torch.block_diag: Input tensors must have 2 or fewer dimensions. Input "
+                f"{number} has {tensor._array.ndim} dimensions"
+            )
+    if not tensors:
+        return wrap(np.zeros((1, 0), dtypes.get_default_dtype().numpy))
+    blocks = [reshape(t, (1,) * (2 - t._array.ndim) + t._array.shape) for t in tensors]
+    width = sum(block._array.shape[1] for block in blocks)
+    rows, left = [], 0
+    for block in blocks:
+        wide = block._array.shape[1]
+        rows.append(pad(block, (left, width - left - wide)))
+        left += wide
+    return label(cat(rows), "BlockDiagBackward0")
+
+
+def cartesian_prod(*tensors: Any) -> Tensor:
+    """All ways to take one number from each vector, one in each row.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.cartesian_prod(torch.tensor([1, 2]), torch.tensor([3]))
+    tensor([[1, 3],
+            [2, 3]])
+    """
+    check_elements(tensors)
+    for tensor in tensors:
+        if tensor._array.ndim != 1:
+            raise RuntimeError(f"Expect a 1D vector, but got shape {list(tensor._array.shape)}")
+    if len(tensors) == 1:
+        return tensors[0]
+    grids = meshgrid(*tensors, indexing="ij")
+    return stack([reshape(grid, -1) for grid in grids], 1)
+
+
+def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> Tensor:
+    """All ways to take `r` numbers from a vector, in order, one in each row.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.combinations(torch.tensor([1, 2, 3]))
+    tensor([[1, 2],
+            [1, 3],
+            [2, 3]])
+    """
+    check_tensors("combinations", input=input)
+    if input._array.ndim != 1:
+        raise RuntimeError(f"Expect a 1D vector, but got shape {list(input._array.shape)}")
+    if r < 0:
+        raise RuntimeError(f"Expect a non-negative number, but got {r}")
+    choose: Any = (
+        itertools.combinations_with_replacement if with_replacement else (itertools.combinations)
+    )
+    if r == 0:
+        return wrap(np.empty((0,), input._array.dtype))
+    rows = np.array(list(choose(range(input._array.size), r)), np.int64).reshape(-1, r)
+    out = reshape(index_select(input, 0, wrap(rows.reshape(-1))), rows.shape)
+    return label(out, "StackBackward0")
+
+
+def chain_matmul(*matrices: Any) -> Tensor:
+    """The product of matrices, from left to right."""
+    check_elements(matrices)
+    if not matrices:
+        raise RuntimeError("chain_matmul(): Expected one or more matrices")
+    out = matrices[0]
+    for matrix in matrices[1:]:
+        out = matmul(out, matrix)
+    return out
+
+
+@torch_arguments
+def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:
+    """The powers of each number of a vector, N − 1 to 0 (or 0 to N − 1), one row each.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.vander(torch.tensor([2, 3]), 3)
+    tensor([[4, 2, 1],
+            [9, 3, 1]])
+    """
+    check_tensors("vander", x=x)
+    if x._array.ndim != 1:
+        raise RuntimeError("x must be a one-dimensional tensor.")
+    count = x._array.size if N is None else N
+    if count < 0:
+        raise RuntimeError("N must be non-negative.")
+    powers = _powers(x, count)
+    return powers if increasing else flip(powers, 1)
+
+
+def linalg_vander(x: Tensor, *, N: int | None = None) -> Tensor:
+    """The powers 0 to N − 1 of each number, along a new last dimension."""
+    check_tensors("linalg.vander", x=x)
+    x = x if x._array.ndim else reshape(x, 1)
+    count = x._array.shape[-1] if N is None else N
+    if count <= 1:
+        raise RuntimeError("N must be greater than 1.")
+    return _powers(x, count)
+
+
+def _powers(x: Tensor, count: int) -> Tensor:
+    """The powers 0 to count − 1 of each number, along a new last dimension."""
+    x = cast_to(x, dtypes.int64 if x._array.dtype == bool else x.dtype)
+    powers = [wrap(np.ones_like(x._array))]
+    for _ in range(1, count):
+        powers.append(powers[-1] * x)
+    if not count:
+        return wrap(np.zeros((*x._array.shape, 0), x._array.dtype))
+    return label(stack(powers[:count], -1), "CatBackward0")
+
+
+# Norms
+
+
+def _checked(name: str, x: Tensor, dtype: dtypes.dtype | None) -> Tensor:
+    """`x` in the type to compute in; PyTorch's errors for types that have no norm."""
+    check_tensors(name, input=x)
+    if x._array.dtype.kind != "f":
+        raise RuntimeError(
+            f"{name}: Expected a floating point or complex tensor as input. "
+            f"Got {x.dtype.legacy_name}"
+        )
+    if dtype is None:
+        return x
+    if not dtype.is_floating_point:
+        raise RuntimeError(
+            f"{name}: dtype should be floating point or complex, but got {dtype.legacy_name}"
+        )
+    return cast_to(x, dtype)
+
+
+@torch_arguments
+def vector_norm(
+    x: Tensor, ord: Any = 2, dim: Any = None, keepdim: bool = False, *,
+    dtype: dtypes.dtype | None = None,
+) -> Tensor:  # fmt: skip
+    """(Σ |x|^ord)^(1 / ord) over `dim` (all unless given).
+
+    ord ∞ is the largest |x|, −∞ the smallest, 0 how many x are not 0. Raises RuntimeError for
+    integers, and for ∞ where there is no number.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.linalg.vector_norm(torch.tensor([3.0, 4.0]))
+    tensor(5.)
+    """
+    x = _checked("linalg.vector_norm", x, dtype)
+    dims = read_dims(dim, x._array.ndim)
+    order = float(ord)
+    if (order < 0 or order == math.inf) and not math.prod([x._array.shape[d] for d in dims] or [1]):
+        raise RuntimeError(
+            f"linalg.vector_norm cannot compute the {ord} norm on an empty tensor because the "
+            "operation does not have an identity"
+        )
+    return label(_vector_norm(x, order, dims, keepdim), "LinalgVectorNormBackward0")
+
+
+def _vector_norm(x: Tensor, order: float, dims: tuple[int, ...], keepdim: bool) -> Tensor:
+    if order == math.inf:
+        return amax(x.abs(), dims, keepdim)
+    if order == -math.inf:
+        return amin(x.abs(), dims, keepdim)
+    if order == 0:
+        return _sum(where(x != 0, x * 0 + 1, 0.0), dim=dims, keepdim=keepdim)
+    if order == 1:
+        return _sum(x.abs(), dim=dims, keepdim=keepdim)
+    if order == 2 and all(x._array.shape[d] == 1 for d in dims):
+        return _sum(x.abs(), dim=dims, keepdim=keepdim)  # whose square could underflow
+    if order == 2:
+        return root(_sum(x * x, dim=dims, keepdim=keepdim))
+    zero = x.detach() == 0
+    nothing = 0.0 if order > 0 else math.inf
+    powers = where(zero, nothing, where(zero, 1.0, x.abs()) ** order)
+    total = _sum(powers, dim=dims, keepdim=keepdim)
+    zero = total.detach() == 0
+    nothing = 0.0 if order > 0 else math.inf
+    return where(zero, nothing, where(zero, 1.0, total) ** (1 / order))
+
+
+@torch_arguments
+def matrix_norm(
+    A: Tensor, ord: Any = "fro", dim: Any = (-2, -1), keepdim: bool = False, *,
+    dtype: dtypes.dtype | None = None,
+) -> Tensor:  # fmt: skip
+    """The norm of each matrix: "fro" (Frobenius), 1, −1, ∞ or −∞ (largest or smallest sum).
+
+    1 adds up columns, ∞ rows. Those of singular values ("nuc", 2, −2) are not supported.
+    """
+    x = _checked("linalg.matrix_norm", A, dtype)
+    if x._array.ndim < 2:
+        raise RuntimeError(
+            "linalg.matrix_norm: The input tensor A must have at least 2 dimensions."
+        )
+    if len(dim) != 2:
+        raise RuntimeError("linalg.matrix_norm: dim must be a 2-tuple. Got " + str(list(dim)))
+    rows, columns = read_dims(dim, x._array.ndim)
+    if ord == "fro":
+        out = _vector_norm(x, 2.0, (rows, columns), keepdim)
+        return label(out, "LinalgVectorNormBackward0")
+    if ord not in (1, -1, math.inf, -math.inf):
+        raise NotImplementedError(
+            f"linalg.matrix_norm(ord={ord!r}) is not supported: it needs singular values; use "
+            "numpy.linalg.norm on tensor.numpy()"
+        )
+    added, kept = (rows, columns) if abs(ord) == 1 else (columns, rows)
+    sums = _sum(x.abs(), dim=(added,), keepdim=keepdim)
+    if x._array.shape[kept] == 0 and ord > 0:
+        return _sum(sums, dim=(kept if keepdim or kept < added else kept - 1,), keepdim=keepdim)
+    along = kept if keepdim or kept < added else kept - 1
+    return (amax if ord > 0 else amin)(sums, along, keepdim)
+
+
+@torch_arguments
+def linalg_norm(
+    A: Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, *,
+    dtype: dtypes.dtype | None = None,
+) -> Tensor:  # fmt: skip
+    """`vector_norm`, or `matrix_norm` where `ord` is given and there are two dimensions."""
+    check_tensors("linalg.norm", A=A)
+    if ord is None:
+        return vector_norm(A, 2, dim, keepdim, dtype=dtype)
+    if dim is None and A._array.ndim not in (1, 2):
+        raise RuntimeError(
+            "linalg.norm: If dim is not specified but ord is, the input must be 1D or 2D. "
+            f"Got {A._array.ndim}D."
+        )
+    two = A._array.ndim == 2 if dim is None else isinstance(dim, tuple | list) and len(dim) == 2
+    if two:
+        return matrix_norm(A, ord, (0, 1) if dim is None else dim, keepdim, dtype=dtype)
+    return vector_norm(A, ord, dim, keepdim, dtype=dtype)
+
+
+@torch_arguments
+def norm(
+    input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False,
+    dtype: dtypes.dtype | None = None,
+) -> Tensor:  # fmt: skip
+    """The p-norm over `dim` (all unless given): `linalg.vector_norm`.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.norm(torch.tensor([3.0, 4.0]))
+    tensor(5.)
+    """
+    if p == "nuc" or (p == "fro" and isinstance(dim, tuple | list) and len(dim) > 2):
+        return matrix_norm(input, p, (-2, -1) if dim is None else dim, keepdim, dtype=dtype)
+    return vector_norm(input, 2 if p in ("fro", None) else p, dim, keepdim, dtype=dtype)
+
+
+# Distances
+
+
+@torch_arguments
+def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
+    """The p-norm of x − y, which broadcast.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.dist(torch.tensor([3.0, 0.0]), torch.tensor([0.0, 4.0]))
+    tensor(5.)
+    """
+    check_tensors("dist", input=input, other=other)
+    return label(vector_norm(input - other, p), "DistBackward0")
+
+
+@torch_arguments
+def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: Any = None) -> Tensor:
+    """The p-norms of the differences between each row of `x1` and each of `x2`.
+
+    (…, n, d) and (…, m, d) give (…, n, m); the leading sizes broadcast. `compute_mode` is read and
+    makes no difference: the differences are always taken.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.cdist(torch.tensor([[0.0, 0.0]]), torch.tensor([[3.0, 4.0], [0.0, 1.0]]))
+    tensor([[5., 1.]])
+    """
+    check_tensors("cdist", x1=x1, x2=x2)
+    for name, x in (("X1", x1), ("X2", x2)):
+        if x._array.dtype.kind != "f":
+            raise RuntimeError(
+                f"cdist only supports floating-point dtypes, {name} got: {x.dtype.legacy_name}"
+            )
+        if x._array.ndim < 2:
+            raise RuntimeError(
+                f"cdist only supports at least 2D tensors, {name} got: {x._array.ndim}D"
+            )
+    sizes = x1._array.shape[-1], x2._array.shape[-1]
+    if sizes[0] != sizes[1]:
+        raise RuntimeError(
+            f"X1 and X2 must have the same number of columns. X1: {sizes[0]} X2: {sizes[1]}"
+        )
+    if p < 0:
+        raise RuntimeError("cdist only supports non-negative p values")
+    if sizes[0] == 0:
+        apart = unsqueeze(x1, -2) - unsqueeze(x2, -3)
+        return apart.sum(-1)
+    out = vector_norm(unsqueeze(x1, -2) - unsqueeze(x2, -3), p, -1)
+    many = max(x1._array.shape[-2], x2._array.shape[-2]) > 25
+    by_products = p == 2 and (
+        compute_mode == "use_mm_for_euclid_dist"
+        or (many and compute_mode != "donot_use_mm_for_euclid_dist")
+    )
+    return label(out, "ViewBackward0" if by_products else "CdistBackward0")
+
+
+@torch_arguments
+def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
+    """The slices along `dim`, those whose p-norm exceeds `maxnorm` scaled down to it.
+
+    Source: PyTorch divides by the norm + 1e-7.
+    """
+    check_tensors("renorm", input=input)
+    if not p > 0:
+        raise RuntimeError("renorm: non-positive-norm not supported")
+    if maxnorm < 0:
+        raise RuntimeError(f"renorm: expected maxnorm to be >= 0 but got {float(maxnorm):g}")
+    ndim = input._array.ndim
+    if ndim < 2:
+        raise RuntimeError(f"renorm: input needs at least 2 dimensions, got {ndim} dimensions")
+    axis = read_dim(dim, ndim)
+    others = tuple(d for d in range(ndim) if d != axis)
+    norm = vector_norm(input, p, others, True)
+    scale = where(norm > maxnorm, maxnorm / (norm + 1e-7), 1.0)
+    return label(input * scale, "RenormBackward0")
