@@ -19,7 +19,7 @@ from tinygrad_mnist.engine.record import (
     AccumulateGrad,
     Array,
     TensorBase,
-    label,
+    named_as,
     report,
     state,
     wrap,
@@ -27,7 +27,7 @@ from tinygrad_mnist.engine.record import (
 from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.engine.views import current_record
 from tinygrad_mnist.ops import casting, indexing, shapes
-from tinygrad_mnist.ops.casting import decides
+from tinygrad_mnist.ops.casting import note_untraceable
 
 from .type_arguments import read_dtype, read_legacy_type
 
@@ -47,7 +47,7 @@ def read_number(function: str, argument: str, position: int, given: Any) -> Numb
     if isinstance(given, np.generic):
         given = given.item()
     if isinstance(given, TensorBase) and not given._array.ndim and given._record is None:
-        decides()
+        note_untraceable()
         given = given._array.item()
     if isinstance(given, complex):
         raise NotImplementedError(COMPLEX)
@@ -105,7 +105,7 @@ def limits(kind: dtypes.dtype) -> tuple[Number, Number]:
 
 def counted(count: Any) -> Any:
     """A tensor that counts as a Python number; as a float64 tensor where a program follows it."""
-    return count.double() if state.walks_tensors else count.item()
+    return count.double() if state.backward_on_tensors else count.item()
 
 
 # From tensors to Python, to NumPy, and to other types
@@ -203,7 +203,7 @@ class Conversion(TensorBase):
         check_device(device)
         kind = read_dtype("to", dtype)
         if kind is None or self._array.dtype == kind.numpy:
-            return label(casting.clone(self), "ToCopyBackward0") if copy else self
+            return named_as(casting.clone(self), "ToCopyBackward0") if copy else self
         return casting.cast_to(self, kind)
 
     def type(self, dtype: Any = None, non_blocking: builtins.bool = False) -> Any:

@@ -188,7 +188,7 @@ def _kind_of(value: Any) -> dtypes.dtype:
 
 def _made(array: Array) -> Tensor:
     """A tensor of numbers that no operation computed."""
-    return wrap(casting.made(array))
+    return wrap(casting.note_constant(array))
 
 
 def _shared(array: Array) -> Tensor:
@@ -451,7 +451,7 @@ def _like(
     made = _filled(input._array.shape, value, kind, device, requires_grad, name)
     if not input._array.flags.c_contiguous:
         alike = np.full_like(input._array, value, made._array.dtype, order="K")
-        made._array = casting.made(alike)
+        made._array = casting.note_constant(alike)
     return made
 
 

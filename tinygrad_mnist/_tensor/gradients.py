@@ -12,7 +12,7 @@ from tinygrad_mnist.engine.record import (
     Record,
     RemovableHandle,
     TensorBase,
-    hand_over,
+    move_grad,
     wrap,
 )
 from tinygrad_mnist.engine.tensor import Tensor
@@ -213,7 +213,7 @@ class Gradients(TensorBase):
         if record is not None:
             leaf = record if isinstance(record, AccumulateGrad) else AccumulateGrad(self)
             if leaf is not record:
-                hand_over(record, leaf)
+                move_grad(record, leaf)
             self.__dict__["_resting_leaf"] = leaf
         self._record = None
         return self

@@ -19,8 +19,8 @@ from tinygrad_mnist.engine.record import (
     Array,
     Record,
     TensorBase,
-    hand_over,
-    label,
+    move_grad,
+    named_as,
     report,
     state,
     wrap,
@@ -202,7 +202,7 @@ def write(
         source._record = before
         attributes = {"region": region, "arrays": arrays}
         record_call(index_put, (source, value), (array, found), after, attributes)
-        rebase(target, label(after, name)._record)
+        rebase(target, named_as(after, name)._record)
     if OBSERVERS:
         _report(target, value, region, arrays)
 
@@ -315,8 +315,8 @@ def become(target: Tensor, view: Tensor) -> Tensor:
     """Give a tensor the shape of a view of it, as `t_` does: the memory stays the same."""
     if check_inplace(target):
         name, _, number = view._record.name().rpartition("Backward")
-        label(view, f"{name}Backward{int(number) + (3 if name == 'Squeeze' else 1)}")
-        hand_over(target._record, view._record)
+        named_as(view, f"{name}Backward{int(number) + (3 if name == 'Squeeze' else 1)}")
+        move_grad(target._record, view._record)
         target._record = view._record
     target._array = view._array
     target._counter[0] += 1

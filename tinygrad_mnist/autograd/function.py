@@ -11,16 +11,9 @@ import numpy as np
 
 from tinygrad_mnist.engine.modes import _GradMode
 from tinygrad_mnist.engine.primitive import Primitive
-from tinygrad_mnist.engine.record import (
-    Record,
-    TensorBase,
-    bare_record,
-    released_error,
-    state,
-    wrap,
-)
+from tinygrad_mnist.engine.record import Record, TensorBase, bare_record, freed_error, state, wrap
 from tinygrad_mnist.engine.tensor import Tensor
-from tinygrad_mnist.engine.unbroadcast import fit
+from tinygrad_mnist.engine.unbroadcast import unbroadcast
 from tinygrad_mnist.engine.versions import version_error
 from tinygrad_mnist.engine.views import OF_A_FUNCTION, current_record, mark_view
 from tinygrad_mnist.ops.views import rebase
@@ -64,7 +57,7 @@ class FunctionCtx:
     def saved_tensors(self) -> tuple[Tensor | None, ...]:
         """The tensors that `save_for_backward` kept; RuntimeError once they have been released."""
         if self._saved is None:
-            raise released_error()
+            raise freed_error()
         return tuple([None if kept is None else self._unpack(*kept) for kept in self._saved])
 
     def _unpack(self, array: Any, counter: list[int], version: int, source: Any) -> Tensor:
@@ -165,7 +158,7 @@ def _checked(record: Record, results: tuple[Any, ...], as_tensors: bool) -> list
                 f"{list(result._array.shape)} but expected shape compatible with "
                 f"{list(edge.shape)}"
             )
-        good = fit(result, edge)
+        good = unbroadcast(result, edge)
         fitted.append(good if as_tensors else good._array)
     return fitted
 
@@ -185,9 +178,9 @@ def _nothing() -> None:
 
 
 _FUNCTION = Primitive(_nothing, None, None, "FunctionBackward", False, False)
-_FUNCTION.sends = _run_backward
+_FUNCTION.vjp = _run_backward
 _OUTPUT = Primitive(_nothing, None, None, "FunctionOutputBackward", False, False)
-_OUTPUT.sends = _bundled
+_OUTPUT.vjp = _bundled
 
 
 class Function:

@@ -8,10 +8,10 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from tinygrad_mnist.engine.backward_pass import Gradient, walk
+from tinygrad_mnist.engine.backward_pass import Gradient, run_backward
 from tinygrad_mnist.engine.record import OBSERVERS, Record, TensorBase, report, state, wrap
 from tinygrad_mnist.engine.tensor import Tensor
-from tinygrad_mnist.engine.unbroadcast import copied, fit
+from tinygrad_mnist.engine.unbroadcast import copied, unbroadcast
 from tinygrad_mnist.engine.views import current_record
 from tinygrad_mnist.ops.casting import constant
 
@@ -27,7 +27,7 @@ def _start_of(
         raise RuntimeError(
             f"element {position} of tensors does not require grad and does not have a grad_fn"
         )
-    array, as_tensor = tensor._array, create_graph or state.walks_tensors
+    array, as_tensor = tensor._array, create_graph or state.backward_on_tensors
     if gradient is None:
         if array.size != 1:
             raise RuntimeError("grad can be implicitly created only for scalar outputs")
@@ -44,7 +44,7 @@ def _start_of(
             f"torch.Size({list(gradient._array.shape)}) and output[{position}] has a shape of "
             f"torch.Size({list(array.shape)})."
         )
-    fitted = fit(gradient, record)
+    fitted = unbroadcast(gradient, record)
     return record, fitted if as_tensor else fitted._array
 
 
@@ -120,14 +120,14 @@ def backward(
             stacklevel=3,
         )
     if inputs is None:
-        walk(starts, keep=keep, create_graph=create_graph)
+        run_backward(starts, keep=keep, create_graph=create_graph)
         return
     only = set()
     for tensor in targets:
         if isinstance(tensor, TensorBase):
             tensor.retain_grad()  # type: ignore[attr-defined]
         only.update(_records((tensor,)))
-    walk(starts, keep=keep, create_graph=create_graph, only=only)
+    run_backward(starts, keep=keep, create_graph=create_graph, only=only)
 
 
 def grad(
@@ -166,7 +166,9 @@ def grad(
     starts = _starts(_sequence(outputs), grad_outputs, create_graph)
     records = _records(wanted)
     keep = create_graph if retain_graph is None else retain_graph
-    arrived = walk(starts, keep=keep, create_graph=create_graph, only=set(records), capture=True)
+    arrived = run_backward(
+        starts, keep=keep, create_graph=create_graph, only=set(records), capture=True
+    )
     results: list[Any] = []
     for position, (record, tensor) in enumerate(zip(records, wanted, strict=True)):
         if record in arrived:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mnist.engine.backward_pass import walk
+from tinygrad_mnist.engine.backward_pass import run_backward
 from tinygrad_mnist.engine.primitive import Primitive
 from tinygrad_mnist.engine.record import TensorBase, observe, state
 from tinygrad_mnist.ops.casting import constant, decisive, item, outside
@@ -77,11 +77,11 @@ class Tracer(observe):
 
     def __enter__(self) -> None:
         super().__enter__()
-        self._walked = state.walks_tensors
-        state.walks_tensors = True
+        self._walked = state.backward_on_tensors
+        state.backward_on_tensors = True
 
     def __exit__(self, *details: object) -> None:
-        state.walks_tensors = self._walked
+        state.backward_on_tensors = self._walked
         super().__exit__(*details)
 
     def give(self, array: Array, name: str) -> Input:
@@ -140,7 +140,7 @@ class Tracer(observe):
     def _note_phase(self) -> None:
         """The walk backward is told by the functions that are running."""
         frame = inspect.currentframe()
-        while frame is not None and frame.f_code is not walk.__code__:
+        while frame is not None and frame.f_code is not run_backward.__code__:
             frame = frame.f_back
         if frame is not None:
             self._phase = "backward"

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist.autograd import gradients as differentiate
-from tinygrad_mnist.engine.backward_pass import reachable
-from tinygrad_mnist.engine.record import RELEASED, AccumulateGrad, TensorBase, wrap
+from tinygrad_mnist.engine.backward_pass import topological_order
+from tinygrad_mnist.engine.record import FREED, AccumulateGrad, TensorBase, wrap
 from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.random import default_generator
 
@@ -188,4 +188,4 @@ def _graph_is_alive(tensor: Any) -> bool:
     record = tensor._record
     if record is None or record.primitive is None:
         return False
-    return all(each.saved is not RELEASED for each in reachable([record]))
+    return all(each.saved is not FREED for each in topological_order([record]))

@@ -11,7 +11,7 @@ from tinygrad_mnist.ops.casting import clone
 from tinygrad_mnist.ops.indexing import WHOLE, index_put
 
 from .hooks import Gradient, call_after_accumulation, run_hooks, run_post_hooks, run_pre_hooks
-from .record import AccumulateGrad, Record, TensorBase, Watch, label, report, state, wrap
+from .record import AccumulateGrad, Record, TensorBase, Watch, named_as, report, state, wrap
 
 _accumulation = threading.Lock()
 _SHARED = (
@@ -20,7 +20,9 @@ _SHARED = (
 )
 
 
-def heed(record: Record, watch: Watch, gradient: Gradient, owned: set[Record]) -> Gradient:
+def run_tensor_hooks(
+    record: Record, watch: Watch, gradient: Gradient, owned: set[Record]
+) -> Gradient:
     """Do with a tensor's gradient what was asked: call hooks, keep it in `.grad`."""
     if watch.hooks:
         owned.discard(record)
@@ -34,7 +36,7 @@ def heed(record: Record, watch: Watch, gradient: Gradient, owned: set[Record]) -
 def _gathered(known: Any, gradient: Any) -> Any:
     """What a leaf's `.grad` is after a Tensor came: `known` itself unless records are kept."""
     if known is None:
-        return label(clone(gradient), "CopyBackwards")
+        return named_as(clone(gradient), "CopyBackwards")
     total = known + gradient
     if state.grad_enabled:
         return total
@@ -44,7 +46,7 @@ def _gathered(known: Any, gradient: Any) -> Any:
     return known
 
 
-def accumulate(leaf: AccumulateGrad, gradient: Gradient, owned: bool) -> None:
+def accumulate_grad(leaf: AccumulateGrad, gradient: Gradient, owned: bool) -> None:
     """Add `gradient` to a leaf's `.grad`, which never shares memory with another tensor.
 
     A leaf that requires no gradient any more, or is gone, gathers none.

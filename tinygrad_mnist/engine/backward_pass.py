@@ -1,6 +1,6 @@
 """The walk backward: from a result's record to the leaves, newest record first.
 
-Every record was made after the records of its inputs, so descending order of birth visits each
+Every record was made after the records of its inputs, so descending order of sequence visits each
 record after all that use it, when its gradient is complete. Gradients in flight live in a
 dictionary. With `create_graph` the gradients are Tensors and the same formulas leave records of
 their own; otherwise they are plain arrays.
@@ -14,20 +14,20 @@ from typing import Any
 
 import numpy as np
 
-from .accumulate_grad import accumulate, heed
+from .accumulate_grad import accumulate_grad, run_tensor_hooks
 from .hooks import Sent, send_with_hooks
 from .modes import _GradMode
 from .primitive import Formula
-from .record import RELEASED, AccumulateGrad, Record, released_error, state
-from .unbroadcast import fit, fit_array_shape, restored
+from .record import FREED, AccumulateGrad, Record, freed_error, state
+from .unbroadcast import fit_array_shape, restored, unbroadcast
 from .versions import release, unpack
 
 Gradient = Any
 _ndarray = np.ndarray
-_by_birth = operator.attrgetter("birth")
+_by_sequence = operator.attrgetter("sequence")
 
 
-def reachable(roots: Iterable[Record]) -> list[Record]:
+def topological_order(roots: Iterable[Record]) -> list[Record]:
     """All records that lead up to `roots`, newest first."""
     seen = set(roots)
     waiting = list(seen)
@@ -36,7 +36,7 @@ def reachable(roots: Iterable[Record]) -> list[Record]:
             if edge is not None and edge not in seen:
                 seen.add(edge)
                 waiting.append(edge)
-    return sorted(seen, key=_by_birth, reverse=True)
+    return sorted(seen, key=_by_sequence, reverse=True)
 
 
 def _leading_to(targets: set[Record], order: list[Record]) -> set[Record]:
@@ -48,7 +48,7 @@ def _leading_to(targets: set[Record], order: list[Record]) -> set[Record]:
     return leading
 
 
-def walk(
+def run_backward(
     starts: Sequence[tuple[Record, Gradient]],
     *,
     keep: bool,
@@ -62,7 +62,7 @@ def walk(
     is returned instead. `keep` leaves saved values for another walk. Raises RuntimeError where
     saved values are gone or were changed in place.
     """
-    order = reachable([record for record, _ in starts])
+    order = topological_order([record for record, _ in starts])
     asked = only or set()
     leading = None if only is None else _leading_to(only, order)
     wanted = None if leading is None else leading | asked
@@ -81,13 +81,13 @@ def walk(
                 owned.discard(record)
             watch = record.watch
             if watch is not None and (watch.hooks or watch.retains_grad):
-                gradient = heed(record, watch, gradient, owned)
+                gradient = run_tensor_hooks(record, watch, gradient, owned)
             if not works:
                 if record in asked:
                     arrived[record] = gradient
                 continue
             if isinstance(record, AccumulateGrad):
-                accumulate(record, gradient, record in owned)
+                accumulate_grad(record, gradient, record in owned)
                 continue
             if watch is None:
                 sent = sender(record, gradient, wanted)
@@ -116,15 +116,15 @@ def send(record: Record, gradient: Gradient, wanted: set[Record] | None) -> Sent
     """The gradient for each input of `record` that needs one, by the input's formula."""
     op = record.primitive
     assert op is not None
-    if record.saved is RELEASED:
-        raise released_error()
+    if record.saved is FREED:
+        raise freed_error()
     if wanted is not None:  # what the formulas that are left out have saved is checked, too
         for which, saved in enumerate(record.saved):
             if saved is not None:
                 unpack(record, which, False)
     sent: Sent = []
-    if op.sends is not None:
-        for position, result in enumerate(op.sends(record, gradient)):
+    if op.vjp is not None:
+        for position, result in enumerate(op.vjp(record, gradient)):
             edge = record.edges[position]
             if edge is not None and result is not None and (wanted is None or edge in wanted):
                 sent.append((position, result, False))
@@ -145,7 +145,7 @@ def send(record: Record, gradient: Gradient, wanted: set[Record] | None) -> Sent
             keywords = _keywords(formula, record, position, edge)
             result = formula.function(gradient, *values, **keywords)
         if as_tensors:
-            sent.append((position, fit(result, edge), False))
+            sent.append((position, unbroadcast(result, edge), False))
             continue
         if result.__class__ is not _ndarray:
             result = np.asarray(result)

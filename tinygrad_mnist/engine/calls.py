@@ -16,7 +16,7 @@ from .record import (
     Saved,
     TensorBase,
     make_record,
-    next_birth,
+    next_sequence,
     report,
     state,
     wrap,
@@ -209,6 +209,6 @@ def call_binary(op: Primitive, x: Any, y: Any, attributes: dict[str, Any] = NO_A
         (out, counter, 0) if keep_out else None,
     )
     record.attributes = attributes
-    record.birth = next_birth()
+    record.sequence = next_sequence()
     record.watch = None
     return tensor

@@ -118,7 +118,7 @@ class Primitive:
         self._by_position: tuple[Formula | None, ...] = (None,) * len(self.inputs)
         self.saves = SavePlan(self)
         self.saves_for_both: tuple[bool, ...] = (False, False, False)
-        self.sends: Callable[[Record, Any], list[Any]] | None = None
+        self.vjp: Callable[[Record, Any], list[Any]] | None = None
         """Where formulas do not do: the gradients for all edges at once."""
         PRIMITIVES[self.name] = self
 

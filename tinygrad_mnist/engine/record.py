@@ -24,22 +24,22 @@ Observer = Callable[["Primitive", tuple[Any, ...], dict[str, Any], Any], None]
 NO_ATTRIBUTES: dict[str, Any] = {}
 CONSTANT = [0]
 """The version counter of Python numbers, which never change."""
-OWN = [0]
+KEPT = [0]
 """The version counter of a number that belongs to the record, so that no walk releases it."""
-next_birth = itertools.count().__next__
+next_sequence = itertools.count().__next__
 
 
 class ThreadState(threading.local):
     """What each thread has of its own: its gradient mode, and a context for silent arithmetic."""
 
-    walks_tensors: bool
+    backward_on_tensors: bool
     """Whether the backward pass runs on Tensors, so that the observer sees each operation of it."""
     quietly: Callable[..., Any]
     """`quietly(f, ...)` calls f with NumPy's floating-point warnings off, as PyTorch is."""
 
     def __init__(self) -> None:
         self.grad_enabled = True
-        self.walks_tensors = False
+        self.backward_on_tensors = False
         self.sender: Callable[..., Any] | None = None
         context = contextvars.Context()
         context.run(np.seterr, all="ignore")
@@ -128,7 +128,7 @@ Saved = tuple[Any, list[int], int]
 """A value kept for a formula: itself, its version counter, and the version when it was kept."""
 
 
-RELEASED: tuple[Saved | None, ...] = (None,)
+FREED: tuple[Saved | None, ...] = (None,)
 """In place of what a record saved, when a walk has released it."""
 
 
@@ -182,11 +182,11 @@ class Record:
 
     Records point to the records of their inputs, never to Tensors, so that memory goes as soon as
     nobody needs it. Each primitive has a subclass, named as PyTorch names it (`MulBackward0`).
-    Nothing is older than its own inputs: descending order of `birth` is an order for the walk.
+    Nothing is older than its own inputs: descending order of `sequence` is an order for the walk.
     """
 
     __slots__ = (
-        "primitive", "attributes", "edges", "shape", "dtype", "saved", "birth", "watch",
+        "primitive", "attributes", "edges", "shape", "dtype", "saved", "sequence", "watch",
         "__weakref__",
     )  # fmt: skip
 
@@ -196,7 +196,7 @@ class Record:
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     saved: tuple[Saved | None, ...]
-    birth: int
+    sequence: int
     watch: Watch | None
     subclasses: ClassVar[dict[str, type[Record]]] = {}
 
@@ -241,7 +241,7 @@ class Record:
 
     def _sequence_nr(self) -> int:
         """A number that grows with each record."""
-        return self.birth
+        return self.sequence
 
     def register_hook(self, fn: Callable[[Any, Any], Any]) -> RemovableHandle:
         """Call `fn(grad_inputs, grad_outputs)` after the operation's backward has run.
@@ -265,8 +265,8 @@ class Record:
             if context is not None and hasattr(context, name):
                 return getattr(context, name)
             raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
-        if self.saved is RELEASED:
-            raise released_error()
+        if self.saved is FREED:
+            raise freed_error()
         kept = self.saved[which]
         if kept is None or not isinstance(kept[0], np.ndarray):
             return None if kept is None else kept[0]
@@ -281,7 +281,7 @@ class Record:
         inputs = tuple(["self" if each == "input" else each for each in self.primitive.inputs])
         names = (*inputs, "result")
         place = names.index(name) if name in names else len(self.saved)
-        known = self.saved is RELEASED or (place < len(self.saved) and self.saved[place])
+        known = self.saved is FREED or (place < len(self.saved) and self.saved[place])
         return place if known and name in names else None
 
     @property
@@ -290,7 +290,7 @@ class Record:
         return tuple((edge, 0) for edge in self.edges)
 
 
-def released_error() -> RuntimeError:
+def freed_error() -> RuntimeError:
     """The error for values that an earlier walk released."""
     return RuntimeError(
         "Trying to backward through the graph a second time (or directly access saved tensors "
@@ -314,7 +314,7 @@ class AccumulateGrad(Record):
         self.saved = ()
         self.shape = tensor._array.shape
         self.dtype = tensor._array.dtype
-        self.birth = next_birth()
+        self.sequence = next_sequence()
         self.watch = Watch()
         self._variable = weakref.ref(tensor)
 
@@ -328,7 +328,7 @@ class AccumulateGrad(Record):
         return self._variable()
 
 
-def hand_over(old: Record | None, new: Record) -> None:
+def move_grad(old: Record | None, new: Record) -> None:
     """What a tensor keeps of its gradient goes on to its newer record; hooks stay behind."""
     if old is None or old.watch is None:
         return
@@ -354,12 +354,12 @@ def make_record(
     record.dtype = out.dtype
     record.saved = saved
     record.attributes = attributes
-    record.birth = next_birth()
+    record.sequence = next_sequence()
     record.watch = None
     return record
 
 
-def label(tensor: Any, name: str) -> Any:
+def named_as(tensor: Any, name: str) -> Any:
     """Name the record that an operation just left in `tensor`, as PyTorch names it; the tensor."""
     record = tensor._record
     if record is not None:
@@ -367,7 +367,7 @@ def label(tensor: Any, name: str) -> Any:
     return tensor
 
 
-def relies_on(tensor: Any, *others: TensorBase) -> Any:
+def must_not_change(tensor: Any, *others: TensorBase) -> Any:
     """Have walks through the record of `tensor` refuse once `others` were changed; the tensor.
 
     They are indices: the record holds copies of them, PyTorch's holds them as they are.
@@ -378,11 +378,11 @@ def relies_on(tensor: Any, *others: TensorBase) -> Any:
     return tensor
 
 
-def keep_for_more_walks(tensor: Any) -> Any:
+def not_freed(tensor: Any) -> Any:
     """Have walks leave what the operation just saved, a number that PyTorch's node owns: alpha."""
     record = tensor._record
     if record is not None:
-        record.saved = tuple([saved and (saved[0], OWN, 0) for saved in record.saved])
+        record.saved = tuple([saved and (saved[0], KEPT, 0) for saved in record.saved])
     return tensor
 
 
@@ -397,3 +397,7 @@ def bare_record(
     record = make_record(op, edges, out, (), attributes)
     record.__class__ = record_type
     return record
+
+
+# Old names, for branches under way: to be taken out.
+label, hand_over, relies_on, keep_for_more_walks = named_as, move_grad, must_not_change, not_freed

@@ -30,7 +30,7 @@ def restored(gradient: Gradient, record: Record) -> Gradient:
     return gradient.reshape(tuple([1 if d in dims else n for d, n in enumerate(edge.shape)]))
 
 
-def fit(gradient: Gradient, edge: Record) -> Gradient:
+def unbroadcast(gradient: Gradient, edge: Record) -> Gradient:
     """A gradient, given as a Tensor, in the shape and type of the record it goes to."""
     have, shape = gradient._array.shape, edge.shape
     if have != shape:

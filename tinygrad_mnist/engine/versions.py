@@ -8,7 +8,7 @@ import numpy as np
 
 from tinygrad_mnist.dtypes import from_numpy_dtype
 
-from .record import OWN, RELEASED, Record, state, wrap
+from .record import FREED, KEPT, Record, state, wrap
 from .unbroadcast import restored
 
 _ndarray = np.ndarray
@@ -43,8 +43,8 @@ def unpack(record: Record, which: int, as_tensor: bool) -> Any:
 def release(record: Record) -> None:
     """Let go of what a record has saved; a record that saved nothing can be walked again."""
     for saved in record.saved:
-        if saved is not None and saved[1] is not OWN:
-            record.saved = RELEASED
+        if saved is not None and saved[1] is not KEPT:
+            record.saved = FREED
             return
     attributes = record.attributes
     if not attributes:
@@ -54,7 +54,7 @@ def release(record: Record) -> None:
         context._saved = None
     for value in attributes.values():
         if value.__class__ is _ndarray or (value.__class__ is tuple and _holds_array(value)):
-            record.saved = RELEASED
+            record.saved = FREED
             return
 
 

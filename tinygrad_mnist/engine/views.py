@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .record import Record, TensorBase, hand_over, make_record, state
+from .record import Record, TensorBase, make_record, move_grad, state
 
 if TYPE_CHECKING:
     from .primitive import Primitive
@@ -72,7 +72,7 @@ def current_record(tensor: TensorBase) -> Record | None:
         tensor._record = make_record(
             VIEW_OF_BASE[0], (base._record,), tensor._array, (None, None), {"steps": steps}
         )
-        hand_over(old, tensor._record)
+        move_grad(old, tensor._record)
     tensor._view = (base, tensor._counter[0], steps, reason)
     return tensor._record
 
@@ -86,7 +86,11 @@ def changed_view_error(record: Record | None, reason: str, changed: str) -> Runt
     return RuntimeError(f"{view} {changed} modified inplace{mode}. {reason}")
 
 
-def own(tensor: Any) -> Any:
+def detached_from_base(tensor: Any) -> Any:
     """Have a view of a passing result count as a result of its own; the tensor."""
     tensor._view = None
     return tensor
+
+
+# An old name, for branches under way: to be taken out.
+own = detached_from_base

@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.engine.primitive import primitive
-from tinygrad_mnist.engine.record import Array, TensorBase, keep_for_more_walks, label
+from tinygrad_mnist.engine.record import Array, TensorBase, named_as, not_freed
 from tinygrad_mnist.engine.tensor import Tensor
 
 from .arguments import check_some_tensor, check_tensors, not_implemented, torch_arguments
@@ -108,7 +108,7 @@ def rsub(input: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
     """y − alpha · x, broadcast: `sub` with its operands exchanged."""
     check_tensors("rsub", input=input)
     name = f"RsubBackward{int(not isinstance(other, TensorBase))}"
-    return label(_sub(other, _scaled(_refuse_bool_subtraction, other, input, alpha)), name)
+    return named_as(_sub(other, _scaled(_refuse_bool_subtraction, other, input, alpha)), name)
 
 
 def _scaled(promotion: Callable[[Values], dtypes.dtype], input: Any, other: Any, alpha: Any) -> Any:
@@ -125,7 +125,7 @@ def _scaled(promotion: Callable[[Values], dtypes.dtype], input: Any, other: Any,
         )
     if isinstance(other, TensorBase):
         scaled = mul(cast_to(other, kind), bool(alpha) if kind is dtypes.bool else alpha)
-        return keep_for_more_walks(scaled)
+        return not_freed(scaled)
     return other * alpha
 
 
@@ -247,7 +247,7 @@ _number_remainder.derivatives(other=no_derivative("remainder"))
 def _numbered(out: Tensor, name: str, *operands: Any) -> Tensor:
     """Name the record as PyTorch does for (Tensor, number): 0, (Tensor, Tensor): 1."""
     both = all(isinstance(operand, TensorBase) for operand in operands)
-    return label(out, f"{name}Backward{int(both)}")
+    return named_as(out, f"{name}Backward{int(both)}")
 
 
 @torch_arguments
@@ -323,9 +323,9 @@ def pow(input: Any, exponent: Any) -> Tensor:
         integers = isinstance(input, TensorBase) and input._array.dtype.kind != "f"
         if integers and isinstance(exponent, int) and exponent < 0:
             raise RuntimeError("Integers to negative integer powers are not allowed.")
-        return label(_pow(input, exponent), "PowBackward0")
+        return named_as(_pow(input, exponent), "PowBackward0")
     out = _pow(input, exponent)
-    return out if isinstance(input, TensorBase) else label(out, "PowBackward2")
+    return out if isinstance(input, TensorBase) else named_as(out, "PowBackward2")
 
 
 @torch_arguments
@@ -400,7 +400,7 @@ def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) 
     operands, value = _alike((input, tensor1, tensor2), value)
     if operands[0]._array.dtype == bool:
         raise not_implemented("addcmul_cpu_out", operands[0]._array.dtype)
-    return label(add(operands[0], mul(*operands[1:]), alpha=value), "AddcmulBackward0")
+    return named_as(add(operands[0], mul(*operands[1:]), alpha=value), "AddcmulBackward0")
 
 
 def _alike(operands: tuple[Tensor, ...], value: Any) -> tuple[list[Tensor], Any]:
@@ -424,7 +424,7 @@ def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) 
             "implementation: (input + value * tensor1 / tensor2), for all dtypes."
         )
     operands, value = _alike((input, tensor1, tensor2), value)
-    return label(add(operands[0], _div(*operands[1:]), alpha=value), "AddcdivBackward0")
+    return named_as(add(operands[0], _div(*operands[1:]), alpha=value), "AddcdivBackward0")
 
 
 @torch_arguments
@@ -447,7 +447,7 @@ def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
     if input._array.dtype.kind != "f":
         kernel = "scalar" if by_number else "tensor"
         raise not_implemented(f"lerp_kernel_{kernel}", input._array.dtype)
-    return label(start + share * (end - input), f"LerpBackward{int(not by_number)}")
+    return named_as(start + share * (end - input), f"LerpBackward{int(not by_number)}")
 
 
 def _check_lerp(input: Tensor, name: str, other: Tensor) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.engine.calls import call_unary
 from tinygrad_mnist.engine.primitive import primitive
-from tinygrad_mnist.engine.record import Array, TensorBase, label, wrap
+from tinygrad_mnist.engine.record import Array, TensorBase, named_as, wrap
 from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.engine.views import ONE_OF_SEVERAL, forbid_change
 
@@ -25,7 +25,7 @@ from .arguments import (
     tensor_first,
     torch_arguments,
 )
-from .casting import _clone, cast_to, clone, decides, made
+from .casting import _clone, cast_to, clone, note_constant, note_untraceable
 from .choosing import masked_fill, where
 from .dependence import read
 from .indexing import ALL, Key, _index, _index_backward, _slice, getitem, read_index
@@ -132,7 +132,7 @@ def stack(tensors: Any, dim: int = 0) -> Tensor:
                 f"stack expects each tensor to be equal size, but got {list(model)} at entry 0 "
                 f"and {list(tensor._array.shape)} at entry {position}"
             )
-    return label(cat([unsqueeze(tensor, place) for tensor in tensors], place), "StackBackward0")
+    return named_as(cat([unsqueeze(tensor, place) for tensor in tensors], place), "StackBackward0")
 
 
 def _at_least(ndim: int, tensors: tuple[Any, ...]) -> Any:
@@ -217,7 +217,7 @@ def _pieces(input: Tensor, dim: int, bounds: list[int], name: str) -> tuple[Tens
     parts = [getitem(input, (*lead, slice(*pair))) for pair in itertools.pairwise(bounds)]
     if name != "SliceBackward0":
         parts = [forbid_change(part, ONE_OF_SEVERAL) for part in parts]
-    return tuple([label(part, name) for part in parts])
+    return tuple([named_as(part, name) for part in parts])
 
 
 @tensor_first
@@ -305,7 +305,7 @@ def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple
     length = input._array.shape[axis]
     given = indices_or_sections
     if isinstance(given, TensorBase):
-        decides()
+        note_untraceable()
         given = given._array.tolist()
     if isinstance(given, int):
         if given <= 0:
@@ -317,7 +317,7 @@ def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple
     starts, stops = [0, *given], [*given, length]
     lead = (slice(None),) * axis
     parts = [getitem(input, (*lead, slice(*pair))) for pair in zip(starts, stops, strict=True)]
-    return tuple([label(part, "SliceBackward0") for part in parts])
+    return tuple([named_as(part, "SliceBackward0") for part in parts])
 
 
 def _split_along(name: str, least: int, dim: int, input: Tensor, given: Any) -> tuple[Tensor, ...]:
@@ -371,9 +371,9 @@ def flip(input: Tensor, *dims: Any, **named: Any) -> Tensor:
         twice = next(d for d in axes if axes.count(d) > 1)
         raise RuntimeError(f"dim {twice} appears multiple times in the list of dims")
     if ndim == 0:
-        return label(clone(input), "FlipBackward0")
+        return named_as(clone(input), "FlipBackward0")
     key = tuple([slice(None, None, -1) if d in axes else ALL for d in range(ndim)])
-    return label(clone(call_unary(_slice, input, {"key": key})), "FlipBackward0")
+    return named_as(clone(call_unary(_slice, input, {"key": key})), "FlipBackward0")
 
 
 @tensor_first
@@ -408,7 +408,7 @@ def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
         raise RuntimeError("`shifts` required")
     if not axes and len(steps) == 1:
         flat = roll(reshape(input, -1), steps, 0)
-        return label(reshape(flat, input._array.shape), "RollBackward0")
+        return named_as(reshape(flat, input._array.shape), "RollBackward0")
     if len(steps) != len(axes):
         raise RuntimeError(
             f"shifts and dimensions must align. shifts: {len(steps)}, dims:{len(axes)}"
@@ -418,7 +418,7 @@ def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
     out = input
     for step, dim in zip(steps, axes, strict=True):
         out = _rolled(out, step, read_dim(dim, input._array.ndim))
-    return label(clone(out) if out is input else out, "RollBackward0")
+    return named_as(clone(out) if out is input else out, "RollBackward0")
 
 
 def _rolled(x: Tensor, step: int, axis: int) -> Tensor:
@@ -449,7 +449,7 @@ def rot90(input: Tensor, k: int = 1, dims: Any = (0, 1)) -> Tensor:
         turned = flip(input, axes)
     if k % 2:
         turned = transpose(turned, first, second)
-    return label(_clone(turned, in_order=True), "Rot90Backward0")
+    return named_as(_clone(turned, in_order=True), "Rot90Backward0")
 
 
 def repeat(input: Tensor, *repeats: Any, **named: Any) -> Tensor:
@@ -476,7 +476,7 @@ def repeat(input: Tensor, *repeats: Any, **named: Any) -> Tensor:
     stretched = [size for pair in zip(counts, shape, strict=True) for size in pair]
     final = [count * n for count, n in zip(counts, shape, strict=True)]
     out = reshape(clone(expand(reshape(input, apart), stretched)), final)
-    return label(out, "RepeatBackward0")
+    return named_as(out, "RepeatBackward0")
 
 
 @tensor_first
@@ -575,7 +575,7 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
     ]
     if order == sorted(order):
         return tuple(grids)
-    return tuple([label(permute(grid, order), "ExpandBackward0") for grid in grids])
+    return tuple([named_as(permute(grid, order), "ExpandBackward0") for grid in grids])
 
 
 # Diagonals and triangles
@@ -644,7 +644,7 @@ def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -
     rest = iter(shape[:-1])
     sizes = [side if d in (first, second) else next(rest) for d in range(len(shape) + 1)]
     out = _diagonal_backward(input, sizes=tuple(sizes), offset=offset, dim1=first, dim2=second)
-    return label(out, "DiagEmbedBackward0")
+    return named_as(out, "DiagEmbedBackward0")
 
 
 @torch_arguments
@@ -662,7 +662,7 @@ def diag(input: Tensor, diagonal: int = 0) -> Tensor:
     if ndim == 1:
         return diag_embed(input, diagonal)
     view = _diagonal(input, offset=diagonal, dim1=0, dim2=1)
-    return label(clone(view), "DiagonalBackward0_copy")
+    return named_as(clone(view), "DiagonalBackward0_copy")
 
 
 def diagflat(input: Tensor, offset: int = 0) -> Tensor:
@@ -685,7 +685,7 @@ def trace(input: Tensor) -> Tensor:
     view = _diagonal(input, offset=0, dim1=0, dim2=1)
     if view._array.dtype.kind != "f":
         view = cast_to(view, dtypes.int64)
-    return label(_sum(view, dim=(0,), keepdim=False), "TraceBackward0")
+    return named_as(_sum(view, dim=(0,), keepdim=False), "TraceBackward0")
 
 
 def _triangle(name: str, input: Tensor, diagonal: int) -> Tensor:
@@ -695,8 +695,8 @@ def _triangle(name: str, input: Tensor, diagonal: int) -> Tensor:
         raise RuntimeError(f"{name}: input tensor must have at least 2 dimensions")
     rows, columns = shape[-2:]
     below = np.tri(rows, columns, diagonal - (name == "triu"), dtype=np.bool_)
-    out = masked_fill(input, wrap(made(below if name == "triu" else ~below)), 0)
-    return label(out, f"{name.capitalize()}Backward0")
+    out = masked_fill(input, wrap(note_constant(below if name == "triu" else ~below)), 0)
+    return named_as(out, f"{name.capitalize()}Backward0")
 
 
 @torch_arguments
@@ -763,7 +763,7 @@ def _replaced(name: str, input: Tensor, key: Key, src: Tensor) -> Tensor:
         )
     title = "".join(part.capitalize() for part in name.split("_"))
     out = _put(input, cast_to(src, input.dtype), region=key, arrays=None)
-    return label(out, f"{title}Backward0")
+    return named_as(out, f"{title}Backward0")
 
 
 def select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
@@ -825,9 +825,9 @@ def diagonal_scatter(
     taken = np.diagonal(places, offset, first, second)
     key = np.unravel_index(taken, input._array.shape) if taken.size else None
     if key is None:
-        return label(clone(input), "DiagonalScatterBackward0")
+        return named_as(clone(input), "DiagonalScatterBackward0")
     out = _put(input, cast_to(src, input.dtype), region=(Ellipsis,), arrays=tuple(key))
-    return label(out, "DiagonalScatterBackward0")
+    return named_as(out, "DiagonalScatterBackward0")
 
 
 def narrow_copy(input: Tensor, dim: int, start: int, length: int) -> Tensor:
@@ -836,7 +836,7 @@ def narrow_copy(input: Tensor, dim: int, start: int, length: int) -> Tensor:
     ndim = input._array.ndim
     if dim >= max(ndim, 1):
         raise RuntimeError(f"narrow_copy(): dimension {dim} is out of range for {ndim} dimensions")
-    return label(clone(input.narrow(dim, start, length)), "NarrowCopyBackward0")
+    return named_as(clone(input.narrow(dim, start, length)), "NarrowCopyBackward0")
 
 
 def fill(input: Tensor, value: Any) -> Tensor:
@@ -849,9 +849,9 @@ def fill(input: Tensor, value: Any) -> Tensor:
             f"{value._array.ndim} dimensions."
         )
     check_number_fits(value, input.dtype)
-    number = cast_to(value if with_tensor else wrap(made(np.asarray(value))), input.dtype)
-    everywhere = wrap(made(np.ones(input._array.shape, bool)))
-    return label(where(everywhere, number, input), f"FillBackward{int(with_tensor)}")
+    number = cast_to(value if with_tensor else wrap(note_constant(np.asarray(value))), input.dtype)
+    everywhere = wrap(note_constant(np.ones(input._array.shape, bool)))
+    return named_as(where(everywhere, number, input), f"FillBackward{int(with_tensor)}")
 
 
 def index_put(input: Tensor, indices: Any, values: Tensor, accumulate: bool = False) -> Tensor:
@@ -873,11 +873,11 @@ def index_put(input: Tensor, indices: Any, values: Tensor, accumulate: bool = Fa
         )
     if not accumulate or arrays is None:
         out = _put(input, values, region=region, arrays=arrays)
-        return label(out, "IndexPutBackward0")
+        return named_as(out, "IndexPutBackward0")
     taken = _index(input.detach(), key=arrays)
     spread = expand(values, taken._array.shape)
     added = _index_backward(spread, key=arrays, shape=input._array.shape)
-    return label(input + added, "IndexPutBackward0")
+    return named_as(input + added, "IndexPutBackward0")
 
 
 # Borders
@@ -942,9 +942,9 @@ def _padded_with(input: Tensor, borders: list[Pair], value: float) -> Tensor:
     )
     kept = getitem(input, inner) if inner else input
     if all(before <= 0 and after <= 0 for before, after in borders):
-        return label(clone(kept), "ConstantPadNdBackward0")
-    filled = made(np.full(sizes, dtypes.cast(value, input.dtype)))
-    return label(
+        return named_as(clone(kept), "ConstantPadNdBackward0")
+    filled = note_constant(np.full(sizes, dtypes.cast(value, input.dtype)))
+    return named_as(
         _put(filled, kept, region=(*place, Ellipsis), arrays=None), "ConstantPadNdBackward0"
     )
 
@@ -967,9 +967,9 @@ def _padded_from_inside(input: Tensor, borders: list[Pair], count: int, mode: st
             before, after = max(before, 0), max(after, 0)
         places = np.pad(places, (max(before, 0), max(after, 0)), _NUMPY_MODES[mode])  # type: ignore[call-overload]
         places = places[max(-before, 0) : len(places) - max(-after, 0)]
-        out = _index(out, key=(ALL,) * d + (made(places),))
+        out = _index(out, key=(ALL,) * d + (note_constant(places),))
     name = f"{_TITLES[mode]}{count}DBackward0" if mode in _TITLES else "CopySlices"
-    return label(out, name)
+    return named_as(out, name)
 
 
 def _too_wide(mode: str, d: int, border: tuple[int, int], shape: list[int]) -> str:

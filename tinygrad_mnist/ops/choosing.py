@@ -8,7 +8,7 @@ import numpy as np
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.engine.primitive import primitive
-from tinygrad_mnist.engine.record import Array, TensorBase, label
+from tinygrad_mnist.engine.record import Array, TensorBase, named_as
 from tinygrad_mnist.engine.tensor import Tensor
 
 from .arguments import check_number_fits, check_tensors, not_implemented, torch_arguments
@@ -195,7 +195,7 @@ def _clamped(input: Tensor, low: Any, high: Any, name: str) -> Tensor:
         raise not_implemented("clamp_cpu", kind.numpy)
     bounds = [bound if bound is None else _as_type(bound, kind) for bound in (low, high)]
     which = str(int(with_tensors) if name != "ClampBackward" else int(not with_tensors))
-    return label(_clamp(cast_to(input, kind), *bounds), name + which)
+    return named_as(_clamp(cast_to(input, kind), *bounds), name + which)
 
 
 def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
@@ -227,7 +227,7 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     if not isinstance(value, TensorBase):
         check_number_fits(value, kind)
     name = f"MaskedFillBackward{int(isinstance(value, TensorBase))}"
-    return label(_where(mask, _as_type(value, kind), input), name)
+    return named_as(_where(mask, _as_type(value, kind), input), name)
 
 
 clip = clamp

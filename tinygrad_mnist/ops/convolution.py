@@ -11,7 +11,7 @@ from typing import Any
 
 from tinygrad_mnist import kernels
 from tinygrad_mnist.engine.primitive import primitive
-from tinygrad_mnist.engine.record import Array, label
+from tinygrad_mnist.engine.record import Array, named_as
 from tinygrad_mnist.engine.tensor import Tensor
 
 from .arguments import check_tensors, not_implemented
@@ -217,8 +217,8 @@ def with_bias(out: Tensor, bias: Tensor | None, x: Tensor, weight: Tensor, batch
     """A convolution's result with the bias of each channel, and without the batch if need be."""
     if bias is not None:
         out = add_bias(out, reshape(bias, -1, *[1] * (out._array.ndim - 2)), x, weight)
-    out = label(out, "ConvolutionBackward0")
-    return out if batched else label(squeeze(out, 0), "SqueezeBackward1")
+    out = named_as(out, "ConvolutionBackward0")
+    return out if batched else named_as(squeeze(out, 0), "SqueezeBackward1")
 
 
 def _read(

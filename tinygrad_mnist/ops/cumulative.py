@@ -8,12 +8,12 @@ import numpy as np
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.engine.primitive import primitive
-from tinygrad_mnist.engine.record import OBSERVERS, Array, TensorBase, label, wrap
+from tinygrad_mnist.engine.record import OBSERVERS, Array, TensorBase, named_as, wrap
 from tinygrad_mnist.engine.tensor import Tensor
 
 from .arguments import check_tensors, not_implemented, read_dim, torch_arguments
 from .arranging import _cat, cat
-from .casting import cast_to, clone, made, zeros
+from .casting import cast_to, clone, note_constant, zeros
 from .comparisons import ne
 from .indexing import ALL, _index
 from .return_types import named_result
@@ -75,7 +75,7 @@ def _joined(parts: list[Any], dim: int) -> Any:
 def _products_before(x: Any, dim: int) -> Any:
     """Π of the x before each place."""
     array = x._array if isinstance(x, TensorBase) else x
-    one = made(np.ones_like(_part(array, dim, 0, 1)))
+    one = note_constant(np.ones_like(_part(array, dim, 0, 1)))
     return _joined([one, _part(_cumprod(x, dim=dim), dim, 0, array.shape[dim] - 1)], dim)
 
 
@@ -118,7 +118,7 @@ def _product_rule(g: Any, input: Any, out: Any, dim: tuple[int, ...]) -> Any:
 
 def _reversed(x: Any, dim: int) -> Any:
     if isinstance(x, TensorBase):
-        places = made(np.arange(x._array.shape[dim])[::-1].copy())
+        places = note_constant(np.arange(x._array.shape[dim])[::-1].copy())
         return _index(x, key=(ALL,) * dim + (places,))
     return np.flip(x, dim)
 
@@ -176,7 +176,7 @@ def prod(
     if dim is None:
         flat = reshape(x, -1) if x._array.ndim else x
         out = _prod(flat, dim=tuple(range(flat._array.ndim)), keepdim=False)
-        return label(out, "ProdBackward0")
+        return named_as(out, "ProdBackward0")
     axis = read_dim(dim, x._array.ndim)
     return _prod(x, dim=(axis,) if x._array.ndim else (), keepdim=keepdim)
 
@@ -187,13 +187,13 @@ def _running_extreme(name: str, function: Any, input: Tensor, dim: int) -> Any:
     title = f"{name.capitalize()}Backward0"
     x = input._array
     if x.ndim == 0:
-        return named_result(name, label(clone(input), title), zeros(cast_to(input.detach(),
+        return named_result(name, named_as(clone(input), title), zeros(cast_to(input.detach(),
                             dtypes.int64)))  # fmt: skip
     reached = function.accumulate(x, axis=axis)
     places = np.arange(x.shape[axis]).reshape([-1 if d == axis else 1 for d in range(x.ndim)])
     found = np.where((x == reached) | (x != x), places, 0)
     indices = wrap(np.maximum.accumulate(found, axis=axis))
-    return named_result(name, label(gather(input, axis, indices), title), indices)
+    return named_result(name, named_as(gather(input, axis, indices), title), indices)
 
 
 @torch_arguments
@@ -225,7 +225,7 @@ def diff(
         raise RuntimeError(f"order must be non-negative but got {n}")
     axis = read_dim(dim, input._array.ndim)
     if n == 0:
-        return label(clone(input), "CopyBackwards")
+        return named_as(clone(input), "CopyBackwards")
     parts = [part for part in (prepend, input, append) if part is not None]
     out = cat(parts, axis) if len(parts) > 1 else input
     for _ in range(min(n, out._array.shape[axis])):

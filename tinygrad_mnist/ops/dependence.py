@@ -14,7 +14,7 @@ import numpy as np
 from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.record import Array, TensorBase, state, wrap
 
-from .casting import made
+from .casting import note_constant
 
 __all__: list[str] = []
 
@@ -26,7 +26,7 @@ def _constant_in(grad: Array, input: Array) -> Any:
 
 
 def _nothing(g: Any, shape: tuple[int, ...]) -> Any:
-    zeros = made(np.zeros(shape))
+    zeros = note_constant(np.zeros(shape))
     return wrap(zeros) if isinstance(g, TensorBase) else zeros
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.engine.primitive import primitive
-from tinygrad_mnist.engine.record import Array, label
+from tinygrad_mnist.engine.record import Array, named_as
 from tinygrad_mnist.engine.tensor import Tensor
 
 from .arguments import check_tensors, torch_arguments
@@ -117,7 +117,7 @@ sigmoid.derivatives(input=lambda g, out: g * (1 - out) * out)
 def exp2(input: Tensor) -> Tensor:
     """2ˣ"""
     check_tensors("exp2", input=input)
-    return label(2.0**input, "Exp2Backward0")
+    return named_as(2.0**input, "Exp2Backward0")
 
 
 @torch_arguments
@@ -129,7 +129,7 @@ def log2(input: Tensor) -> Tensor:
     tensor([0., 3.])
     """
     check_tensors("log2", input=input)
-    return label(_log_to_base(input, base=2), "Log2Backward0")
+    return named_as(_log_to_base(input, base=2), "Log2Backward0")
 
 
 @torch_arguments
@@ -141,18 +141,18 @@ def log10(input: Tensor) -> Tensor:
     tensor([0., 3.])
     """
     check_tensors("log10", input=input)
-    return label(_log_to_base(input, base=10), "Log10Backward0")
+    return named_as(_log_to_base(input, base=10), "Log10Backward0")
 
 
 @torch_arguments
 def rsqrt(input: Tensor) -> Tensor:
     """1 / √x"""
     check_tensors("rsqrt", input=input)
-    return label(sqrt(input) ** -1, "RsqrtBackward0")
+    return named_as(sqrt(input) ** -1, "RsqrtBackward0")
 
 
 @torch_arguments
 def tan(input: Tensor) -> Tensor:
     """sin x / cos x"""
     check_tensors("tan", input=input)
-    return label(sin(input) / cos(input), "TanBackward0")
+    return named_as(sin(input) / cos(input), "TanBackward0")

@@ -8,7 +8,7 @@ import numpy as np
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.engine.primitive import primitive
-from tinygrad_mnist.engine.record import Array, TensorBase, label
+from tinygrad_mnist.engine.record import Array, TensorBase, named_as
 from tinygrad_mnist.engine.tensor import Tensor
 
 from .arguments import check_tensors, not_implemented, read_dim, read_dims, torch_arguments
@@ -118,7 +118,7 @@ def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> 
     check_tensors("aminmax", input=input)
     dims = () if dim is None else dim
     pair = [amin(input, dims, keepdim), amax(input, dims, keepdim)]
-    return named_result("aminmax", *[label(each, "AminmaxBackward0") for each in pair])
+    return named_result("aminmax", *[named_as(each, "AminmaxBackward0") for each in pair])
 
 
 def _extreme_along(name: str, find: Any, input: Tensor, dim: Any, keepdim: bool) -> Any:
@@ -127,12 +127,12 @@ def _extreme_along(name: str, find: Any, input: Tensor, dim: Any, keepdim: bool)
     title = f"{name.capitalize()}Backward0"
     if input._array.ndim == 0:
         indices = zeros(cast_to(input.detach(), dtypes.int64))
-        return named_result(name, label(clone(input), title), indices)
+        return named_result(name, named_as(clone(input), title), indices)
     indices = find(input.detach(), dim=axis, keepdim=True)
     values = gather(input, axis, indices)
     if not keepdim:
         values, indices = squeeze(values, axis), squeeze(indices, axis)
-    return named_result(name, label(values, title), indices)
+    return named_result(name, named_as(values, title), indices)
 
 
 def _extreme(name: str, op: Any, input: Tensor) -> Tensor:
@@ -140,7 +140,7 @@ def _extreme(name: str, op: Any, input: Tensor) -> Tensor:
         raise RuntimeError(_no_dimension_named(name))
     everything = tuple(range(input._array.ndim))
     out = op(input, dim=everything, keepdim=False, nan_is_place=True)
-    return label(out, f"{name.capitalize()}Backward1")
+    return named_as(out, f"{name.capitalize()}Backward1")
 
 
 @torch_arguments

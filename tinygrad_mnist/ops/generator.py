@@ -13,7 +13,8 @@ from tinygrad_mnist.engine.device import check_device, device
 from tinygrad_mnist.engine.record import TensorBase, wrap
 from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.kernels.mersenne import STATE_BYTES, Stream
-from tinygrad_mnist.ops.casting import decides
+
+from .casting import note_untraceable
 
 
 class Generator:
@@ -51,7 +52,7 @@ class Generator:
             raise RuntimeError(f"manual_seed expected a long, but got {type(seed).__name__}")
         if not -(2**63) <= seed < 2**64:
             raise ValueError("Overflow when unpacking long long")
-        decides("a stream of random numbers starts again")
+        note_untraceable("a stream of random numbers starts again")
         with self._stream.lock:
             self._stream.reseed(seed % 2**64)
         return self
@@ -88,7 +89,7 @@ class Generator:
                 f"Expected a CPUGeneratorImplState of size {STATE_BYTES} but found the input RNG "
                 f"state size to be {array.size}"
             )
-        decides("a stream of random numbers is set")
+        note_untraceable("a stream of random numbers is set")
         with self._stream.lock:
             self._stream.restore(array)
         return self

@@ -14,9 +14,9 @@ from tinygrad_mnist.engine.record import (
     OBSERVERS,
     Array,
     TensorBase,
-    label,
     make_record,
-    relies_on,
+    must_not_change,
+    named_as,
     state,
     wrap,
 )
@@ -24,7 +24,7 @@ from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.engine.views import ONE_OF_SEVERAL, current_record, forbid_change, mark_view
 
 from .arguments import read_dim, tensor_first
-from .casting import copied, decides, made
+from .casting import copied, note_constant, note_untraceable
 
 __all__ = ["narrow", "select", "unbind"]
 
@@ -140,14 +140,14 @@ def _entry(part: Any) -> Any:
         return _read_slice(part)
     if isinstance(part, TensorBase):
         if part._array.ndim == 0:
-            decides()
+            note_untraceable()
         return _read_array(part._array)
     if part.__class__ is range:
-        return made(np.arange(part.start, part.stop, part.step))
+        return note_constant(np.arange(part.start, part.stop, part.step))
     if isinstance(part, bool):
         return np.asarray(part)
     if isinstance(part, list | tuple | str | np.ndarray):
-        return made(_read_sequence(part))
+        return note_constant(_read_sequence(part))
     try:
         return operator.index(part)
     except TypeError:
@@ -388,7 +388,7 @@ def getitem(input: Tensor, index: Any) -> Tensor:
         arrays = tuple([part if part is ALL else copied(part) for part in arrays])
     try:
         out = call_unary(_index, out, {"key": arrays})
-        return relies_on(out, *_tensors_in(index)) if out._record is not None else out
+        return must_not_change(out, *_tensors_in(index)) if out._record is not None else out
     except IndexError:
         explain_arrays(arrays, out._array.shape)
         raise
@@ -403,14 +403,14 @@ def _view(input: Tensor, region: Key) -> Tensor:
     """`_slice`, which always gives a view, written out: a hot path."""
     if OBSERVERS:
         out = call_unary(_slice, input, {"key": region})
-        return label(out, _name_of(region))
+        return named_as(out, _name_of(region))
     record = input._record if input._view is None else current_record(input)
     out = wrap(input._array[region])
     mark_view(out, input, _slice, {"key": region})
     if record is not None and state.grad_enabled:
         saved = (None, None)
         out._record = make_record(_slice, (record,), out._array, saved, {"key": region})
-        label(out, _name_of(region))
+        named_as(out, _name_of(region))
     return out
 
 
@@ -471,7 +471,7 @@ def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
     if first + length > size:
         raise RuntimeError(f"start ({first}) + length ({length}) exceeds dimension size ({size}).")
     out = getitem(input, (ALL,) * axis + (slice(first, first + length),))
-    return label(out, "SliceBackward0")
+    return named_as(out, "SliceBackward0")
 
 
 @tensor_first
@@ -488,4 +488,6 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     axis = read_dim(dim, len(shape))
     current_record(input)  # which refuses views whose changes could not be followed
     parts = [getitem(input, (ALL,) * axis + (i,)) for i in range(shape[axis])]
-    return tuple([forbid_change(label(part, "UnbindBackward0"), ONE_OF_SEVERAL) for part in parts])
+    return tuple(
+        [forbid_change(named_as(part, "UnbindBackward0"), ONE_OF_SEVERAL) for part in parts]
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinygrad_mnist.engine.record import TensorBase, label
+from tinygrad_mnist.engine.record import TensorBase, named_as
 from tinygrad_mnist.engine.tensor import Tensor
 
 from .arguments import check_tensors, read_dim
@@ -47,7 +47,7 @@ def trapezoid(y: Tensor, x: Any = None, *, dx: Any = 1, dim: int = -1) -> Tensor
     """
     areas, along = _doubled_areas("trapezoid", y, x, dx, dim)
     out = total(areas, along) / 2.0
-    return label(out, "DivBackward1" if x is not None else "MulBackward1")
+    return named_as(out, "DivBackward1" if x is not None else "MulBackward1")
 
 
 def cumulative_trapezoid(y: Tensor, x: Any = None, *, dx: Any = 1, dim: int = -1) -> Tensor:
@@ -59,7 +59,7 @@ def cumulative_trapezoid(y: Tensor, x: Any = None, *, dx: Any = 1, dim: int = -1
     """
     areas, along = _doubled_areas("cumulative_trapezoid", y, x, dx, dim)
     out = cumsum(areas, along) / 2.0
-    return label(out, "DivBackward1" if x is not None else "CumsumBackward0")
+    return named_as(out, "DivBackward1" if x is not None else "CumsumBackward0")
 
 
 trapz = trapezoid

@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.engine.primitive import primitive
-from tinygrad_mnist.engine.record import Array, TensorBase, label
+from tinygrad_mnist.engine.record import Array, TensorBase, named_as
 from tinygrad_mnist.engine.tensor import Tensor
 
 from .arguments import check_some_tensor, check_tensors, not_implemented, read_dim, torch_arguments
@@ -39,7 +39,7 @@ def logit(input: Tensor, eps: float | None = None) -> Tensor:
     held = x if eps is None else clamp(x, eps, 1 - eps)
     outside = (held.detach() < 0) | (held.detach() > 1)
     odds = where(outside, math.nan, held / (1 - held))
-    return label(log(odds), "LogitBackward0")
+    return named_as(log(odds), "LogitBackward0")
 
 
 def _only_floats(values: tuple[Any, ...]) -> dtypes.dtype:
@@ -80,7 +80,7 @@ def logaddexp2(input: Tensor, other: Tensor) -> Tensor:
     check_tensors("logaddexp2", input=input, other=other)
     _only_floats((input._array, other._array))
     total = _logaddexp(input * math.log(2), other * math.log(2))
-    return label(total / math.log(2), "Logaddexp2Backward0")
+    return named_as(total / math.log(2), "Logaddexp2Backward0")
 
 
 @primitive(grad_fn="LogcumsumexpBackward0")
@@ -117,7 +117,7 @@ def logcumsumexp(input: Tensor, dim: int) -> Tensor:
     if input._array.dtype.kind != "f":
         raise not_implemented("logcumsumexp_out_cpu", input._array.dtype)
     if input._array.ndim == 0:
-        return label(clone(input), "LogcumsumexpBackward0")
+        return named_as(clone(input), "LogcumsumexpBackward0")
     return _logcumsumexp(input, dim=axis, reverse=False)
 
 
@@ -139,4 +139,4 @@ def xlogy(input: Any, other: Any) -> Tensor:
     check_some_tensor("xlogy", input, other)
     by_numbers = [isinstance(each, TensorBase) for each in (input, other)]
     name = f"XlogyBackward{1 if not by_numbers[0] else 0 if by_numbers[1] else 2}"
-    return label(_xlogy(input, other), name)
+    return named_as(_xlogy(input, other), name)

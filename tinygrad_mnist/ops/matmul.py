@@ -9,9 +9,9 @@ import numpy as np
 from tinygrad_mnist import kernels
 from tinygrad_mnist.engine.calls import call_binary
 from tinygrad_mnist.engine.primitive import primitive
-from tinygrad_mnist.engine.record import Array, label
+from tinygrad_mnist.engine.record import Array, named_as
 from tinygrad_mnist.engine.tensor import Tensor
-from tinygrad_mnist.engine.views import own
+from tinygrad_mnist.engine.views import detached_from_base
 
 from .arguments import check_tensors, not_implemented, out_refused, torch_arguments
 from .shapes import reshape, unsqueeze
@@ -74,18 +74,18 @@ def matmul(input: Tensor, other: Tensor, *, out: None = None) -> Tensor:
         return dot(input, other)
     if x.ndim == 1:
         rows = matmul(unsqueeze(input, 0), other)
-        row = own(reshape(rows, (*rows.shape[:-2], rows.shape[-1])))
+        row = detached_from_base(reshape(rows, (*rows.shape[:-2], rows.shape[-1])))
         if y.ndim > 2:
-            return label(row, "UnsafeViewBackward0")
+            return named_as(row, "UnsafeViewBackward0")
         row._counter[0] += 1  # PyTorch takes the dimension away in place
-        return label(row, "SqueezeBackward4")
+        return named_as(row, "SqueezeBackward4")
     if y.ndim == 1:
         if x.shape[-1] != y.shape[0]:
             _refuse_shapes(x.shape, y.shape)
         _refuse_bools("addmv_impl_cpu", input)
         columns = _mm(input, unsqueeze(other, 1))
         name = "MvBackward0" if x.ndim == 2 else "UnsafeViewBackward0"
-        return label(own(reshape(columns, columns.shape[:-1])), name)
+        return named_as(detached_from_base(reshape(columns, columns.shape[:-1])), name)
     if x.shape[-1] != y.shape[-2]:
         _refuse_shapes(x.shape, y.shape)
     try:
@@ -93,7 +93,9 @@ def matmul(input: Tensor, other: Tensor, *, out: None = None) -> Tensor:
     except ValueError:
         _refuse_shapes(x.shape, y.shape)
     _refuse_bools("bmm" if y.ndim > 2 else "addmm_impl_cpu_", input)
-    return label(_mm(input, other), "UnsafeViewBackward0" if x.ndim > 2 else "TransposeBackward0")
+    return named_as(
+        _mm(input, other), "UnsafeViewBackward0" if x.ndim > 2 else "TransposeBackward0"
+    )
 
 
 def _refuse_shapes(x: tuple[int, ...], y: tuple[int, ...]) -> NoReturn:
@@ -151,7 +153,7 @@ def dot(input: Tensor, tensor: Tensor) -> Tensor:
         )
     _refuse_bools("dot", input)
     product = _mm(unsqueeze(input, 0), unsqueeze(tensor, 1))
-    return label(own(reshape(product, ())), "DotBackward0")
+    return named_as(detached_from_base(reshape(product, ())), "DotBackward0")
 
 
 @torch_arguments
@@ -168,4 +170,4 @@ def bmm(input: Tensor, mat2: Tensor) -> Tensor:
         )
     _check_operands("bmm", input, mat2)
     _refuse_bools("bmm", input)
-    return label(_mm(input, mat2), "BmmBackward0")
+    return named_as(_mm(input, mat2), "BmmBackward0")

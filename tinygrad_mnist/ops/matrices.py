@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist import dtypes
-from tinygrad_mnist.engine.record import label, wrap
+from tinygrad_mnist.engine.record import named_as, wrap
 from tinygrad_mnist.engine.tensor import Tensor
 
 from .arguments import check_elements, check_tensors, read_dim, read_dims, torch_arguments
 from .arranging import cat, diagonal, flip, meshgrid, pad, stack
-from .casting import cast_to, made
+from .casting import cast_to, note_constant
 from .choosing import where
 from .extremes import amax, amin
 from .indexing import select
@@ -78,7 +78,7 @@ def _added(name: str, input: Tensor, product: Tensor, beta: Any, alpha: Any) -> 
         beta, alpha = to_type(beta), to_type(alpha)
     scaled = product if alpha == 1 else product * alpha
     if beta == 0:
-        input = where(wrap(made(np.ones(input._array.shape, bool))), beta, input)
+        input = where(wrap(note_constant(np.ones(input._array.shape, bool))), beta, input)
     given = input if beta in (0, 1) else input * beta
     out = given + scaled
     if out._array.shape != product._array.shape:
@@ -86,7 +86,7 @@ def _added(name: str, input: Tensor, product: Tensor, beta: Any, alpha: Any) -> 
             f"The expanded size of the tensor ({list(product._array.shape)}) must match the "
             f"existing size ({list(input._array.shape)})"
         )
-    return label(out, f"{name}Backward0")
+    return named_as(out, f"{name}Backward0")
 
 
 @torch_arguments
@@ -393,7 +393,7 @@ def vecdot(x: Tensor, y: Tensor, *, dim: int = -1) -> Tensor:
 @torch_arguments
 def vdot(input: Tensor, other: Tensor) -> Tensor:
     """The inner product of two vectors: for real numbers `dot`."""
-    return label(dot(input, other), "VdotBackward0")
+    return named_as(dot(input, other), "VdotBackward0")
 
 
 def linalg_cross(input: Tensor, other: Tensor, *, dim: int = -1) -> Tensor:
@@ -415,7 +415,7 @@ def linalg_cross(input: Tensor, other: Tensor, *, dim: int = -1) -> Tensor:
     pair = broadcast_tensors(cast_to(input, kind), cast_to(other, kind))
     x, y = ([select(each, axis, place) for place in range(3)] for each in pair)
     parts = [x[1] * y[2] - x[2] * y[1], x[2] * y[0] - x[0] * y[2], x[0] * y[1] - x[1] * y[0]]
-    return label(stack(parts, axis), "LinalgCrossBackward0")
+    return named_as(stack(parts, axis), "LinalgCrossBackward0")
 
 
 @torch_arguments
@@ -451,7 +451,7 @@ def kron(input: Tensor, other: Tensor) -> Tensor:
     x = reshape(input, [size for n in first for size in (n, 1)])
     y = reshape(other, [size for n in second for size in (1, n)])
     out = reshape(x * y, [n * m for n, m in zip(first, second, strict=True)])
-    return label(out, "UnsafeViewBackward0")
+    return named_as(out, "UnsafeViewBackward0")
 
 
 def block_diag(*tensors: Any) -> Tensor:
@@ -478,7 +478,7 @@ def block_diag(*tensors: Any) -> Tensor:
         wide = block._array.shape[1]
         rows.append(pad(block, (left, width - left - wide)))
         left += wide
-    return label(cat(rows), "BlockDiagBackward0")
+    return named_as(cat(rows), "BlockDiagBackward0")
 
 
 def cartesian_prod(*tensors: Any) -> Tensor:
@@ -520,7 +520,7 @@ def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> T
         return wrap(np.empty((0,), input._array.dtype))
     rows = np.array(list(choose(range(input._array.size), r)), np.int64).reshape(-1, r)
     out = reshape(index_select(input, 0, wrap(rows.reshape(-1))), rows.shape)
-    return label(out, "StackBackward0")
+    return named_as(out, "StackBackward0")
 
 
 def chain_matmul(*matrices: Any) -> Tensor:
@@ -571,7 +571,7 @@ def _powers(x: Tensor, count: int) -> Tensor:
         powers.append(powers[-1] * x)
     if not count:
         return wrap(np.zeros((*x._array.shape, 0), x._array.dtype))
-    return label(stack(powers[:count], -1), "CatBackward0")
+    return named_as(stack(powers[:count], -1), "CatBackward0")
 
 
 # Norms
@@ -616,7 +616,7 @@ def vector_norm(
             f"linalg.vector_norm cannot compute the {ord} norm on an empty tensor because the "
             "operation does not have an identity"
         )
-    return label(_vector_norm(x, order, dims, keepdim), "LinalgVectorNormBackward0")
+    return named_as(_vector_norm(x, order, dims, keepdim), "LinalgVectorNormBackward0")
 
 
 def _vector_norm(x: Tensor, order: float, dims: tuple[int, ...], keepdim: bool) -> Tensor:
@@ -660,7 +660,7 @@ def matrix_norm(
     rows, columns = read_dims(dim, x._array.ndim)
     if ord == "fro":
         out = _vector_norm(x, 2.0, (rows, columns), keepdim)
-        return label(out, "LinalgVectorNormBackward0")
+        return named_as(out, "LinalgVectorNormBackward0")
     if ord not in (1, -1, math.inf, -math.inf):
         raise NotImplementedError(
             f"linalg.matrix_norm(ord={ord!r}) is not supported: it needs singular values; use "
@@ -722,7 +722,7 @@ def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
     tensor(5.)
     """
     check_tensors("dist", input=input, other=other)
-    return label(vector_norm(input - other, p), "DistBackward0")
+    return named_as(vector_norm(input - other, p), "DistBackward0")
 
 
 @torch_arguments
@@ -762,7 +762,7 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: Any = None) -> T
         compute_mode == "use_mm_for_euclid_dist"
         or (many and compute_mode != "donot_use_mm_for_euclid_dist")
     )
-    return label(out, "ViewBackward0" if by_products else "CdistBackward0")
+    return named_as(out, "ViewBackward0" if by_products else "CdistBackward0")
 
 
 @torch_arguments
@@ -783,4 +783,4 @@ def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
     others = tuple(d for d in range(ndim) if d != axis)
     norm = vector_norm(input, p, others, True)
     scale = where(norm > maxnorm, maxnorm / (norm + 1e-7), 1.0)
-    return label(input * scale, "RenormBackward0")
+    return named_as(input * scale, "RenormBackward0")

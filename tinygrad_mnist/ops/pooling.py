@@ -8,13 +8,13 @@ import numpy as np
 
 from tinygrad_mnist import kernels
 from tinygrad_mnist.engine.primitive import primitive
-from tinygrad_mnist.engine.record import Array, label, wrap
+from tinygrad_mnist.engine.record import Array, named_as, wrap
 from tinygrad_mnist.engine.tensor import Tensor
 
 from .arguments import check_tensors, not_implemented
 from .arithmetic import div
 from .arranging import stack
-from .casting import clone, made
+from .casting import clone, note_constant
 from .convolution import Borders, Pair, read_pair
 from .dependence import constant_in, read
 from .reductions import mean
@@ -290,7 +290,7 @@ def avg_pool2d(
     elif divisor is None:
         divisor = _numbers_under(sizes, kernel, step, around, counts, count_include_pad, kind)
     rounding = None if kind.kind == "f" else "trunc"
-    return label(div(total, divisor, rounding_mode=rounding), "AvgPool2DBackward0")
+    return named_as(div(total, divisor, rounding_mode=rounding), "AvgPool2DBackward0")
 
 
 def _numbers_under(
@@ -304,7 +304,7 @@ def _numbers_under(
         if not with_padding:
             start, stop = np.maximum(start, 0), np.minimum(stop, size)
         lengths.append(stop - start)
-    return wrap(made(np.outer(*lengths).astype(kind)))
+    return wrap(note_constant(np.outer(*lengths).astype(kind)))
 
 
 def check_sequences(name: str, input: Tensor) -> None:
@@ -405,7 +405,7 @@ def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
         raise not_implemented("adaptive_avg_pool2d", input._array.dtype)
     x = read(input)
     out = _means_of_parts(_means_of_parts(x, -2, sizes[0]), -1, sizes[1])
-    return label(clone(out) if out is x else out, "AdaptiveAvgPool2DBackward0")
+    return named_as(clone(out) if out is x else out, "AdaptiveAvgPool2DBackward0")
 
 
 def _means_of_parts(x: Tensor, dim: int, parts: int) -> Tensor:
@@ -452,7 +452,7 @@ def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = 
     if input._array.dtype.kind != "f":
         raise not_implemented("adaptive_max_pool2d", input._array.dtype)
     indices = _place_of_part_max(input.detach(), sizes=(down, across))
-    out = label(pick(input, indices), "AdaptiveMaxPool2DBackward0")
+    out = named_as(pick(input, indices), "AdaptiveMaxPool2DBackward0")
     return (out, indices) if return_indices else out
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist import dtypes
-from tinygrad_mnist.engine.record import Array, TensorBase, label, wrap
+from tinygrad_mnist.engine.record import Array, TensorBase, named_as, wrap
 from tinygrad_mnist.engine.tensor import Tensor
 
 from .arguments import check_tensors, not_implemented, read_dim, read_dims, torch_arguments
@@ -78,9 +78,9 @@ def nanmedian(input: Tensor, dim: int | None = None, keepdim: bool = False) -> A
 def _renamed(found: Any) -> Any:
     """What `median` found, as `nanmedian` names it."""
     if not isinstance(found, tuple):
-        return label(found, "NanmedianBackward0")
+        return named_as(found, "NanmedianBackward0")
     values, indices = found
-    return named_result("nanmedian", label(values, "NanmedianBackward1"), indices)
+    return named_result("nanmedian", named_as(values, "NanmedianBackward1"), indices)
 
 
 def _nanmedian_along(input: Tensor, axis: int, keepdim: bool) -> Any:
@@ -91,7 +91,7 @@ def _nanmedian_along(input: Tensor, axis: int, keepdim: bool) -> Any:
     values = gather(input, axis, places)
     if not keepdim:
         values, places = squeeze(values, axis), squeeze(places, axis)
-    return named_result("nanmedian", label(values, "NanmedianBackward1"), places)
+    return named_result("nanmedian", named_as(values, "NanmedianBackward1"), places)
 
 
 _INTERPOLATIONS = ("linear", "lower", "higher", "midpoint", "nearest")
@@ -127,7 +127,7 @@ def _quantile(
         out = reshape(out, (*share._array.shape, *(1,) * ndim))
     elif keepdim and ndim:
         out = unsqueeze(out, axis + share._array.ndim)
-    return label(out, "SqueezeBackward4")
+    return named_as(out, "SqueezeBackward4")
 
 
 def _of_rows(x: Tensor, share: Tensor, how: str, skips: bool) -> Tensor:

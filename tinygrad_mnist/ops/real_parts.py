@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from tinygrad_mnist import dtypes
-from tinygrad_mnist.engine.record import label
+from tinygrad_mnist.engine.record import named_as
 from tinygrad_mnist.engine.tensor import Tensor
 
 from .arguments import check_tensors
@@ -43,7 +43,7 @@ def angle(input: Tensor) -> Tensor:
     x = cast_to(input, dtypes.to_floating(input.dtype))
     nothing = absolute(sign(x)) * 0
     known = where(x.detach() < 0, math.pi, nothing)
-    return label(where(isnan(x), x.detach(), known), "AngleBackward0")
+    return named_as(where(isnan(x), x.detach(), known), "AngleBackward0")
 
 
 conj_physical, resolve_conj, resolve_neg = conj, conj, conj

@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygrad_mnist import dtypes, kernels
 from tinygrad_mnist.engine.primitive import primitive
-from tinygrad_mnist.engine.record import Array, label
+from tinygrad_mnist.engine.record import Array, named_as
 from tinygrad_mnist.engine.tensor import Tensor
 
 from .arguments import check_tensors, read_dims, torch_arguments
@@ -132,7 +132,7 @@ def sum(
         dtype = dtypes.int64
     x = input if dtype is None else cast_to(input, dtype)
     if dim is None:
-        return label(_sum(x, dim=tuple(range(x._array.ndim)), keepdim=keepdim), "SumBackward0")
+        return named_as(_sum(x, dim=tuple(range(x._array.ndim)), keepdim=keepdim), "SumBackward0")
     return _sum(x, dim=read_dims(dim, x._array.ndim), keepdim=keepdim)
 
 
@@ -143,7 +143,7 @@ def nansum(
     """`sum` that counts NaN as 0."""
     check_tensors("nansum", input=input)
     x = input.masked_fill(input != input, 0)
-    return label(sum(x, dim, keepdim, dtype=dtype), "NansumBackward0")
+    return named_as(sum(x, dim, keepdim, dtype=dtype), "NansumBackward0")
 
 
 @torch_arguments
@@ -169,7 +169,7 @@ def mean(
             f"or complex dtype. Got: {dtypes.from_numpy_dtype(kind).legacy_name}"
         )
     if dim is None:
-        return label(_mean(x, dim=tuple(range(x._array.ndim)), keepdim=keepdim), "MeanBackward0")
+        return named_as(_mean(x, dim=tuple(range(x._array.ndim)), keepdim=keepdim), "MeanBackward0")
     return _mean(x, dim=read_dims(dim, x._array.ndim), keepdim=keepdim)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist.engine.primitive import primitive
-from tinygrad_mnist.engine.record import Array, label
+from tinygrad_mnist.engine.record import Array, named_as
 from tinygrad_mnist.engine.tensor import Tensor
 
 from .arguments import check_tensors, not_implemented, torch_arguments
@@ -75,7 +75,7 @@ def round(input: Tensor, *, decimals: int | None = None) -> Tensor:
         return _round(input, decimals=0)
     if input._array.dtype.kind != "f":
         raise not_implemented("round_cpu", input._array.dtype)
-    return label(_round(input, decimals=decimals), "RoundBackward1")
+    return named_as(_round(input, decimals=decimals), "RoundBackward1")
 
 
 @torch_arguments
@@ -84,7 +84,7 @@ def frac(input: Tensor) -> Tensor:
     check_tensors("frac", input=input)
     if input._array.dtype.kind != "f":
         raise not_implemented("frac_cpu", input._array.dtype)
-    return label(input - trunc(input), "FracBackward0")
+    return named_as(input - trunc(input), "FracBackward0")
 
 
 fix = trunc

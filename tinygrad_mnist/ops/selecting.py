@@ -9,12 +9,12 @@ import numpy as np
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.engine.calls import explain_shapes
 from tinygrad_mnist.engine.primitive import primitive
-from tinygrad_mnist.engine.record import Array, TensorBase, label, relies_on, wrap
+from tinygrad_mnist.engine.record import Array, TensorBase, must_not_change, named_as, wrap
 from tinygrad_mnist.engine.tensor import Tensor
 
 from .arguments import check_number_fits, check_tensors, read_dim, torch_arguments
 from .arithmetic import mul, remainder
-from .casting import cast_to, copied, decides, made
+from .casting import cast_to, copied, note_constant, note_untraceable
 from .indexing import ALL, WHOLE, Key, _index, _slice_backward, index_put
 from .shapes import broadcast_tensors, expand, reshape
 
@@ -119,7 +119,7 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False)
     axis = read_dim(dim, input._array.ndim)
     if index._array.size == 0:
         nothing = _index(reshape(input, -1), key=(index._array.astype(np.int64),))
-        return label(nothing, "GatherBackward0")
+        return named_as(nothing, "GatherBackward0")
     x, places = with_dimension(input), with_dimension(index)
     array = _read_index("gather", axis, places, x)
     for d, size in enumerate(array.shape):
@@ -128,8 +128,8 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False)
                 f"Size does not match at dimension {d} expected index {list(array.shape)} to be "
                 f"no larger than self {list(x._array.shape)} apart from dimension {axis}"
             )
-    out = relies_on(_gather(x, dim=axis, index=array), index)
-    return out if index._array.ndim else label(reshape(out, ()), "GatherBackward0")
+    out = must_not_change(_gather(x, dim=axis, index=array), index)
+    return out if index._array.ndim else named_as(reshape(out, ()), "GatherBackward0")
 
 
 def _read_scattered(name: str, input: Tensor, dim: int, index: Tensor, src: Any) -> Any:
@@ -196,9 +196,9 @@ def scatter(
         numbers = numbers if part == (ALL,) else numbers[part]
     else:
         numbers = dtypes.cast(numbers, input.dtype)
-    arrays = tuple([part if part is array else made(part) for part in _grid(array, axis)])
+    arrays = tuple([part if part is array else note_constant(part) for part in _grid(array, axis)])
     out = index_put(x, numbers, region=WHOLE, arrays=arrays)
-    return label(reshape(out, input._array.shape), f"ScatterBackward{int(not with_tensor)}")
+    return named_as(reshape(out, input._array.shape), f"ScatterBackward{int(not with_tensor)}")
 
 
 def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
@@ -210,8 +210,8 @@ def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     """
     check_tensors("scatter_add", input=input)
     x, axis, array, numbers = _read_scattered("scatter_add", input, dim, index, src)
-    out = relies_on(_scatter_add(x, numbers, dim=axis, index=array), index)
-    return out if input._array.ndim else label(reshape(out, ()), "ScatterAddBackward0")
+    out = must_not_change(_scatter_add(x, numbers, dim=axis, index=array), index)
+    return out if input._array.ndim else named_as(reshape(out, ()), "ScatterAddBackward0")
 
 
 def check_index(name: str, index: Any) -> None:
@@ -236,7 +236,7 @@ def take(input: Tensor, index: Tensor) -> Tensor:
             f"out of range: tried to access index {bad.flat[0]} on a tensor of {size} elements."
         )
     out = _index(reshape(input, -1), key=(copied(array),))
-    return label(relies_on(out, index), "TakeBackward0")
+    return named_as(must_not_change(out, index), "TakeBackward0")
 
 
 @torch_arguments
@@ -286,7 +286,7 @@ def masked_select(input: Tensor, mask: Tensor) -> Tensor:
         raise RuntimeError("masked_select: expected BoolTensor for mask")
     x, chosen = broadcast_tensors(input, mask)
     out = _index(x, key=(copied(chosen._array),))
-    return label(reshape(out, -1), "MaskedSelectBackward0")
+    return named_as(reshape(out, -1), "MaskedSelectBackward0")
 
 
 def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
@@ -298,13 +298,13 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
             + mask.dtype.legacy_name
         )
     x, chosen = broadcast_tensors(input, mask)
-    decides()
+    note_untraceable()
     places = np.nonzero(chosen._array.reshape(-1))[0]
     if len(places) > source._array.size:
         raise RuntimeError("Number of elements of source < number of ones in mask")
     values = reshape(source, -1)[: len(places)]
     out = index_put(reshape(x, -1), values, region=WHOLE, arrays=(places,))
-    return label(reshape(out, x._array.shape), "MaskedScatterBackward0")
+    return named_as(reshape(out, x._array.shape), "MaskedScatterBackward0")
 
 
 @torch_arguments
@@ -317,7 +317,7 @@ def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
             [2]])
     """
     check_tensors("nonzero", input=input)
-    decides()
+    note_untraceable()
     places = np.nonzero(np.atleast_1d(input._array))
     if as_tuple:
         return tuple([wrap(axis) for axis in places])
@@ -383,9 +383,13 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
             f"index_select(): Index to scalar can have only 1 value, got {array.size} value(s)"
         )
     array = _check_bounds("index_select", input, axis, array)
-    key: Key = ((ALL,) * axis + (array,)) if input._array.ndim else (made(np.zeros((), np.int64)),)
-    out = relies_on(_index(with_dimension(input), key=key), index)
-    return label(out, "IndexSelectBackward0")
+    key: Key = (
+        ((ALL,) * axis + (array,))
+        if input._array.ndim
+        else (note_constant(np.zeros((), np.int64)),)
+    )
+    out = must_not_change(_index(with_dimension(input), key=key), index)
+    return named_as(out, "IndexSelectBackward0")
 
 
 @torch_arguments
@@ -416,7 +420,7 @@ def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: 
     along = reshape(wrap(array), [-1 if d == axis else 1 for d in range(added._array.ndim)])
     places = expand(along, added._array.shape)
     out = _scatter_add(with_dimension(input), added, dim=axis, index=places._array)
-    return label(reshape(out, input._array.shape), "IndexAddBackward0")
+    return named_as(reshape(out, input._array.shape), "IndexAddBackward0")
 
 
 def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
@@ -426,7 +430,7 @@ def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor
     array = _check_bounds("index_copy_", input, axis, array)
     key = (ALL,) * axis + (array,)
     out = index_put(with_dimension(input), with_dimension(source), region=WHOLE, arrays=key)
-    return label(reshape(out, input._array.shape), "IndexCopyBackward0")
+    return named_as(reshape(out, input._array.shape), "IndexCopyBackward0")
 
 
 def _check_copied(input: Tensor, source: Tensor, axis: int, count: int) -> None:
@@ -482,4 +486,4 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
     key = (ALL,) * axis + (np.unique(array),)
     filling = cast_to(value, input.dtype) if with_tensor else dtypes.cast(value, input.dtype)
     out = index_put(with_dimension(input), filling, region=WHOLE, arrays=key)
-    return label(reshape(out, input._array.shape), f"IndexFillBackward{int(with_tensor)}")
+    return named_as(reshape(out, input._array.shape), f"IndexFillBackward{int(with_tensor)}")

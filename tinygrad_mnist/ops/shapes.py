@@ -10,7 +10,7 @@ import numpy as np
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.engine.calls import call_unary, explain_shapes
 from tinygrad_mnist.engine.primitive import primitive
-from tinygrad_mnist.engine.record import Array, label, wrap
+from tinygrad_mnist.engine.record import Array, named_as, wrap
 from tinygrad_mnist.engine.tensor import Tensor
 
 from .arguments import check_elements, read_dim, read_shape, read_sizes, tensor_first
@@ -81,8 +81,8 @@ def reshape(input: Tensor, *shape: Any, **named: Any) -> Tensor:
     sizes = _inferred(read_sizes("reshape", "shape", shape, named), array.size)
     out = call_unary(_reshape, input, {"shape": sizes})
     if out._view is None:
-        return label(out, "UnsafeViewBackward0")
-    return out if array.flags.c_contiguous else label(out, "ReshapeAliasBackward0")
+        return named_as(out, "UnsafeViewBackward0")
+    return out if array.flags.c_contiguous else named_as(out, "ReshapeAliasBackward0")
 
 
 def view(input: Tensor, *shape: Any, **named: Any) -> Tensor:
@@ -161,7 +161,7 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     order = list(range(ndim))
     if ndim:
         order[first], order[second] = second, first
-    return label(_permute(input, dims=tuple(order)), "TransposeBackward0")
+    return named_as(_permute(input, dims=tuple(order)), "TransposeBackward0")
 
 
 @tensor_first
@@ -170,7 +170,7 @@ def t(input: Tensor) -> Tensor:
     ndim = input._array.ndim
     if ndim > 2:
         raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {ndim}D")
-    return label(_permute(input, dims=tuple(range(ndim))[::-1]), "TBackward0")
+    return named_as(_permute(input, dims=tuple(range(ndim))[::-1]), "TBackward0")
 
 
 @tensor_first
@@ -188,7 +188,7 @@ def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
         if len(set(dims)) != len(dims):
             raise RuntimeError(f"movedim: repeated dim in `{name}` ({list(asked)})")
     if ndim == 0:
-        return label(_permute(input, dims=()), "AliasBackward0")
+        return named_as(_permute(input, dims=()), "AliasBackward0")
     order = [d for d in range(ndim) if d not in sources]
     for place, d in sorted(zip(targets, sources, strict=True)):
         order.insert(place, d)
@@ -200,12 +200,14 @@ def squeeze(input: Tensor, dim: Any = None) -> Tensor:
     """Without the dimensions of size 1 (those named by `dim`, or all)."""
     shape = input._array.shape
     if dim is None:
-        return label(_reshape(input, shape=tuple([n for n in shape if n != 1])), "SqueezeBackward0")
+        return named_as(
+            _reshape(input, shape=tuple([n for n in shape if n != 1])), "SqueezeBackward0"
+        )
     dims = dim if isinstance(dim, tuple | list) else (dim,)
     gone = [read_dim(d, len(shape)) for d in dims]
     left = tuple([n for d, n in enumerate(shape) if not (d in gone and n == 1)])
     name = "SqueezeBackward2" if isinstance(dim, tuple | list) else "SqueezeBackward1"
-    return label(_reshape(input, shape=left), name)
+    return named_as(_reshape(input, shape=left), name)
 
 
 @tensor_first
@@ -214,7 +216,7 @@ def unsqueeze(input: Tensor, dim: int) -> Tensor:
     shape = input._array.shape
     place = read_dim(dim, len(shape) + 1)
     out = call_unary(_reshape, input, {"shape": (*shape[:place], 1, *shape[place:])})
-    return label(out, "UnsqueezeBackward0")
+    return named_as(out, "UnsqueezeBackward0")
 
 
 def expand(input: Tensor, *size: Any, **named: Any) -> Tensor:

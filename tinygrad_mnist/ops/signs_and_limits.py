@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.engine.primitive import primitive
-from tinygrad_mnist.engine.record import Array, TensorBase, label
+from tinygrad_mnist.engine.record import Array, TensorBase, named_as
 from tinygrad_mnist.engine.tensor import Tensor
 
 from .arguments import check_tensors, not_implemented, torch_arguments
@@ -35,7 +35,7 @@ __all__ = [
 def sgn(input: Tensor) -> Tensor:
     """`sign`: for real numbers the two are the same."""
     check_tensors("sgn", input=input)
-    return label(sign(input), "SgnBackward0")
+    return named_as(sign(input), "SgnBackward0")
 
 
 @torch_arguments
@@ -56,7 +56,7 @@ def copysign(input: Tensor, other: Any) -> Tensor:
     else:
         y = cast_to(other, kind)
         signs = sign(sign(y) + where(signbit(y), -0.5, 0.5))
-    return label(absolute(x) * signs, f"CopysignBackward{0 if with_tensor else 1}")
+    return named_as(absolute(x) * signs, f"CopysignBackward{0 if with_tensor else 1}")
 
 
 def _unless_nan(name: str, input: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
@@ -69,14 +69,14 @@ def _unless_nan(name: str, input: Tensor, other: Tensor) -> tuple[Tensor, Tensor
 def fmax(input: Tensor, other: Tensor) -> Tensor:
     """The larger number at each place, broadcast; NaN only where both are NaN."""
     x, y = _unless_nan("fmax", input, other)
-    return label(where((x >= y) | isnan(y), x, y), "FmaxBackward0")
+    return named_as(where((x >= y) | isnan(y), x, y), "FmaxBackward0")
 
 
 @torch_arguments
 def fmin(input: Tensor, other: Tensor) -> Tensor:
     """The smaller number at each place, broadcast; NaN only where both are NaN."""
     x, y = _unless_nan("fmin", input, other)
-    return label(where((x <= y) | isnan(y), x, y), "FminBackward0")
+    return named_as(where((x <= y) | isnan(y), x, y), "FminBackward0")
 
 
 @torch_arguments
@@ -100,7 +100,7 @@ def nan_to_num(
     low = float(limits.min) if neginf is None else neginf
     out = where(isnan(x), 0.0 if nan is None else nan, input)
     out = where(x == -math.inf, low, where(x == math.inf, high, out))
-    return label(out, "NanToNumBackward0")
+    return named_as(out, "NanToNumBackward0")
 
 
 @torch_arguments

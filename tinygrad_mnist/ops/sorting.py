@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist.engine.primitive import primitive
-from tinygrad_mnist.engine.record import Array, label, wrap
+from tinygrad_mnist.engine.record import Array, named_as, wrap
 from tinygrad_mnist.engine.tensor import Tensor
 
 from .arguments import (
@@ -77,7 +77,7 @@ def sort(
     axis = read_dim(dim, input._array.ndim)
     indices = argsort(input, axis, descending)
     name = "SortBackward0" if stable is None else "SortBackward1"
-    return named_result("sort", label(gather(input, axis, indices), name), indices)
+    return named_result("sort", named_as(gather(input, axis, indices), name), indices)
 
 
 def msort(input: Tensor) -> Tensor:
@@ -104,7 +104,7 @@ def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: boo
     indices = argsort(input, axis, largest)
     if input._array.ndim:
         indices = indices[(slice(None),) * axis + (slice(k),)].contiguous()
-    return named_result("topk", label(gather(input, axis, indices), "TopkBackward0"), indices)
+    return named_result("topk", named_as(gather(input, axis, indices), "TopkBackward0"), indices)
 
 
 def _picked(name: str, input: Tensor, axis: int, indices: Array, keepdim: bool, record: str) -> Any:
@@ -113,7 +113,7 @@ def _picked(name: str, input: Tensor, axis: int, indices: Array, keepdim: bool, 
     values = gather(input, axis, places)
     if not keepdim and input._array.ndim:
         values, places = squeeze(values, axis), squeeze(places, axis)
-    return named_result(name, label(values, record), places)
+    return named_result(name, named_as(values, record), places)
 
 
 @torch_arguments
@@ -170,7 +170,7 @@ def _median_of_all(input: Tensor) -> Tensor:
     if x.size == 0 and x.dtype.kind != "f":
         return wrap(np.asarray(np.iinfo(x.dtype).min, x.dtype))
     if x.size == 0:
-        return label(_mean(reshape(input, -1), dim=(0,), keepdim=False), "MedianBackward0")
+        return named_as(_mean(reshape(input, -1), dim=(0,), keepdim=False), "MedianBackward0")
     value = np.sort(x, axis=None)[(x.size - 1) // 2]
     others = x != value
     if x.dtype.kind == "f" and np.isnan(x).any():
@@ -178,7 +178,7 @@ def _median_of_all(input: Tensor) -> Tensor:
     lowest = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
     ties = masked_fill(reshape(input, -1), wrap(others.reshape(-1)), lowest)
     out = _amax(ties, dim=(0,), keepdim=False, nan_is_place=True)
-    return label(out, "MedianBackward0")
+    return named_as(out, "MedianBackward0")
 
 
 @torch_arguments
@@ -218,7 +218,7 @@ _found.derivatives(input=_no_derivative)
 def _results(name: str, input: Tensor, values: Array, others: list[Array]) -> Any:
     """The numbers found, and what was asked for beside them."""
     title = name.strip("_").title().replace("_", "")
-    found = label(_found(input, values=np.array(values), name=name), f"{title}Backward0")
+    found = named_as(_found(input, values=np.array(values), name=name), f"{title}Backward0")
     return (found, *[wrap(np.array(other)) for other in others]) if others else found
 
 

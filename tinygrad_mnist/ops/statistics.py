@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mnist.engine.record import TensorBase, label, wrap
+from tinygrad_mnist.engine.record import TensorBase, named_as, wrap
 from tinygrad_mnist.engine.tensor import Tensor
 
 from .arguments import check_tensors, not_implemented, read_dims, torch_arguments
@@ -80,7 +80,7 @@ def var(
     tensor(1.)
     """
     variance, _ = _moments("var", input, dim, unbiased, keepdim, correction)
-    return label(variance, "VarBackward0")
+    return named_as(variance, "VarBackward0")
 
 
 @torch_arguments
@@ -95,7 +95,7 @@ def std(
     tensor(1.)
     """
     variance, _ = _moments("std", input, dim, unbiased, keepdim, correction)
-    return label(root(variance), "StdBackward0")
+    return named_as(root(variance), "StdBackward0")
 
 
 @torch_arguments
@@ -105,7 +105,7 @@ def var_mean(
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
     """`var` and `mean` over the same dimensions."""
     variance, mean = _moments("var_mean", input, dim, unbiased, keepdim, correction)
-    return label(variance, "VarMeanBackward0"), label(mean, "VarMeanBackward0")
+    return named_as(variance, "VarMeanBackward0"), named_as(mean, "VarMeanBackward0")
 
 
 @torch_arguments
@@ -115,7 +115,7 @@ def std_mean(
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
     """`std` and `mean` over the same dimensions."""
     variance, mean = _moments("std_mean", input, dim, unbiased, keepdim, correction)
-    return label(root(variance), "StdMeanBackward0"), label(mean, "StdMeanBackward0")
+    return named_as(root(variance), "StdMeanBackward0"), named_as(mean, "StdMeanBackward0")
 
 
 @torch_arguments

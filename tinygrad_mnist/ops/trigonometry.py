@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.engine.primitive import primitive
-from tinygrad_mnist.engine.record import Array, label
+from tinygrad_mnist.engine.record import Array, named_as
 from tinygrad_mnist.engine.tensor import Tensor
 
 from .arguments import check_tensors, torch_arguments
@@ -92,21 +92,21 @@ def _over_square(part: Any, y: Any, x: Any) -> Any:
 def sinh(input: Tensor) -> Tensor:
     """(eˣ − e⁻ˣ) / 2"""
     check_tensors("sinh", input=input)
-    return label(_hyperbolic(input, even=False), "SinhBackward0")
+    return named_as(_hyperbolic(input, even=False), "SinhBackward0")
 
 
 @torch_arguments
 def cosh(input: Tensor) -> Tensor:
     """(eˣ + e⁻ˣ) / 2"""
     check_tensors("cosh", input=input)
-    return label(_hyperbolic(input, even=True), "CoshBackward0")
+    return named_as(_hyperbolic(input, even=True), "CoshBackward0")
 
 
 def _inverted(name: str, of: str) -> Any:
     @torch_arguments
     def function(input: Tensor) -> Tensor:
         check_tensors(name, input=input)
-        return label(_inverse(input, of=of), f"{name.capitalize()}Backward0")
+        return named_as(_inverse(input, of=of), f"{name.capitalize()}Backward0")
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = f"The number whose {of} is x; NaN where there is none."
@@ -134,14 +134,14 @@ def atan2(input: Tensor, other: Tensor) -> Tensor:
 def deg2rad(input: Tensor) -> Tensor:
     """Degrees as radians: x · π / 180."""
     check_tensors("deg2rad", input=input)
-    return label(input * (math.pi / 180), "Deg2RadBackward0")
+    return named_as(input * (math.pi / 180), "Deg2RadBackward0")
 
 
 @torch_arguments
 def rad2deg(input: Tensor) -> Tensor:
     """Radians as degrees: x · 180 / π."""
     check_tensors("rad2deg", input=input)
-    return label(input * (180 / math.pi), "Rad2DegBackward0")
+    return named_as(input * (180 / math.pi), "Rad2DegBackward0")
 
 
 @torch_arguments
@@ -150,7 +150,7 @@ def sinc(input: Tensor) -> Tensor:
     check_tensors("sinc", input=input)
     zero = input.detach() == 0
     angle = where(zero, 1.0, input * math.pi)
-    return label(where(zero, 1.0, sin(angle) / angle), "SincBackward0")
+    return named_as(where(zero, 1.0, sin(angle) / angle), "SincBackward0")
 
 
 arcsin, arccos, arctan, arctan2 = asin, acos, atan, atan2

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist.engine.primitive import primitive
-from tinygrad_mnist.engine.record import Array, Record, Step, TensorBase, bare_record, hand_over
+from tinygrad_mnist.engine.record import Array, Record, Step, TensorBase, bare_record, move_grad
 from tinygrad_mnist.engine.views import OUTDATED, VIEW_OF_BASE, current_record
 
 Shape = tuple[int, ...]
@@ -82,5 +82,5 @@ def rebase(target: TensorBase, record: Record) -> None:
 
 def _take(tensor: TensorBase, record: Record) -> None:
     """Give a tensor a newer record, which takes its `.grad` over (that of a leaf at rest, too)."""
-    hand_over(tensor._record or tensor.__dict__.pop("_resting_leaf", None), record)
+    move_grad(tensor._record or tensor.__dict__.pop("_resting_leaf", None), record)
     tensor._record = record

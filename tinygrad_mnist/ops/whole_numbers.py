@@ -8,7 +8,7 @@ import numpy as np
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.engine.primitive import primitive
-from tinygrad_mnist.engine.record import Array, label
+from tinygrad_mnist.engine.record import Array, named_as
 from tinygrad_mnist.engine.tensor import Tensor
 
 from .arguments import check_some_tensor, check_tensors, not_implemented, torch_arguments
@@ -99,4 +99,4 @@ def bitwise_right_shift(input: Any, other: Any) -> Tensor:
 def ldexp(input: Tensor, other: Tensor) -> Tensor:
     """x · 2ʸ, broadcast, in floating point."""
     check_tensors("ldexp", input=input, other=other)
-    return label(mul(input, pow(2.0, other)), "LdexpBackward0")
+    return named_as(mul(input, pow(2.0, other)), "LdexpBackward0")

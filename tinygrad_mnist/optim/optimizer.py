@@ -11,7 +11,7 @@ from typing import Any
 from tinygrad_mnist import dtypes
 from tinygrad_mnist._tensor import Tensor, tensor
 from tinygrad_mnist.autograd import enable_grad, no_grad
-from tinygrad_mnist.ops.casting import decides
+from tinygrad_mnist.ops.casting import note_untraceable
 
 Group = dict[str, Any]
 StateDict = dict[str, Any]
@@ -31,7 +31,7 @@ def to_scalar(value: Any) -> Any:
     """The number in a tensor of one element; other values as they are."""
     if not isinstance(value, Tensor):
         return value
-    decides("a setting of the optimiser is a tensor")
+    note_untraceable("a setting of the optimiser is a tensor")
     return value.detach()._array.item()
 
 

@@ -15,7 +15,7 @@ import torch
 
 import tinygrad_mnist
 from tests.ops.primitives.without_row import PRIMITIVES_WITHOUT_ROW
-from tinygrad_mnist.engine.backward_pass import reachable
+from tinygrad_mnist.engine.backward_pass import topological_order
 from tinygrad_mnist.engine.primitive import PRIMITIVES
 from tinygrad_mnist.engine.record import observe
 from tinygrad_mnist.testing import gradgradcheck
@@ -57,7 +57,9 @@ def called_by(row):
             observe(lambda each, *_: seen.add(each.name)),
         ):
             *_, results = run(row, sample)
-            records = reachable([each._record for each in results if each._record is not None])
+            records = topological_order(
+                [each._record for each in results if each._record is not None]
+            )
             seen.update(each.primitive.name for each in records if each.primitive is not None)
             row.compare(sample)
     return seen

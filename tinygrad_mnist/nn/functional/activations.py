@@ -15,7 +15,7 @@ import numpy as np
 from tinygrad_mnist import dtypes
 from tinygrad_mnist._tensor import empty_like, ones_like, zeros_like
 from tinygrad_mnist.engine.primitive import primitive
-from tinygrad_mnist.engine.record import Array, label
+from tinygrad_mnist.engine.record import Array, named_as
 from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.ops import softmax as softmax_family
 from tinygrad_mnist.ops.arguments import (
@@ -43,8 +43,8 @@ __all__ = [
 def _apply(function: Callable[..., Tensor], name: str, input: Tensor, inplace: bool) -> Tensor:
     """function(input), its record called `name`, written into the input if `inplace`."""
     if inplace:
-        return label(input.copy_(function(input.clone())), name)
-    return label(function(input), name)
+        return named_as(input.copy_(function(input.clone())), name)
+    return named_as(function(input), name)
 
 
 def relu(input: Tensor, inplace: bool = False) -> Tensor:
@@ -356,9 +356,9 @@ def gelu(input: Tensor, approximate: str = "none") -> Tensor:
     check_tensors("gelu", input=input)
     check_floating("GeluKernelImpl", input._array)
     if approximate == "none":
-        return label(input * 0.5 * (1 + erf(input * math.sqrt(0.5))), "GeluBackward0")
+        return named_as(input * 0.5 * (1 + erf(input * math.sqrt(0.5))), "GeluBackward0")
     inner = math.sqrt(2 / math.pi) * (input + 0.044715 * (input * input * input))
-    return label(0.5 * input * (1 + inner.tanh()), "GeluBackward0")
+    return named_as(0.5 * input * (1 + inner.tanh()), "GeluBackward0")
 
 
 def softsign(input: Tensor) -> Tensor:
@@ -384,7 +384,7 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
         raise RuntimeError(f"Halving dimension must be even, but dimension {axis} is size {size}")
     check_floating("glu_cpu", input._array)
     value, gate = input.narrow(axis, 0, size // 2), input.narrow(axis, size // 2, size // 2)
-    return label(value * gate.sigmoid(), "GluBackward0")
+    return named_as(value * gate.sigmoid(), "GluBackward0")
 
 
 @primitive
@@ -450,7 +450,7 @@ def rrelu(
         raise RuntimeError("Lower bound should be less than or equal to the upper bound")
     if not training:
         out = leaky_relu(input, (lower + upper) / 2, inplace)
-        return label(out, "RreluWithNoiseBackward0")
+        return named_as(out, "RreluWithNoiseBackward0")
     check_floating("rrelu_with_noise_out_cpu", input._array)
     below = input.detach() <= 0
     slopes = ones_like(input, requires_grad=False)

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mnist.engine.record import label, wrap
+from tinygrad_mnist.engine.record import named_as, wrap
 from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.ops import pooling as adaptive_pooling
 from tinygrad_mnist.ops.arguments import check_tensors, not_implemented, read_dim
 from tinygrad_mnist.ops.arranging import pad
-from tinygrad_mnist.ops.casting import made
+from tinygrad_mnist.ops.casting import note_constant
 from tinygrad_mnist.ops.convolution import read_pair
 from tinygrad_mnist.ops.pooling import (
     adaptive_avg_pool1d,
@@ -64,7 +64,7 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
     apart = input.reshape(*lead, channels // (r * r), r, r, height, width)
     order = (*range(n), n, n + 3, n + 1, n + 4, n + 2)
     shape = (*lead, channels // (r * r), height * r, width * r)
-    return label(apart.permute(order).reshape(shape), "PixelShuffleBackward0")
+    return named_as(apart.permute(order).reshape(shape), "PixelShuffleBackward0")
 
 
 def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
@@ -82,7 +82,7 @@ def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
     apart = input.reshape(*lead, channels, height // r, r, width // r, r)
     order = (*range(n), n, n + 2, n + 4, n + 1, n + 3)
     shape = (*lead, channels * r * r, height // r, width // r)
-    return label(apart.permute(order).reshape(shape), "PixelUnshuffleBackward0")
+    return named_as(apart.permute(order).reshape(shape), "PixelUnshuffleBackward0")
 
 
 def channel_shuffle(input: Tensor, groups: int) -> Tensor:
@@ -102,7 +102,7 @@ def channel_shuffle(input: Tensor, groups: int) -> Tensor:
             f"{groups} groups."
         )
     apart = input.reshape(input.size(0), groups, channels // groups, *input.shape[2:])
-    return label(apart.transpose(1, 2).reshape(input.shape), "ChannelShuffleBackward0")
+    return named_as(apart.transpose(1, 2).reshape(input.shape), "ChannelShuffleBackward0")
 
 
 def _nearest(size: int, count: int, scale: float | None, exact: bool) -> Any:
@@ -122,7 +122,7 @@ def _places(size: int, count: int, scale: float | None, align: bool, kind: Any) 
 
 
 def _take(x: Tensor, dim: int, places: Any) -> Tensor:
-    return x.index_select(dim, wrap(made(places)))
+    return x.index_select(dim, wrap(note_constant(places)))
 
 
 def _linear(x: Tensor, dim: int, count: int, scale: float | None, align: bool) -> Tensor:
@@ -131,7 +131,9 @@ def _linear(x: Tensor, dim: int, count: int, scale: float | None, align: bool) -
     places = np.maximum(_places(size, count, scale, align, kind), 0)
     first = np.minimum(places.astype(np.int64), size - 1)
     second = np.minimum(first + 1, size - 1)
-    share = wrap(made((places - first).astype(kind))).reshape(-1, *[1] * (x.dim() - dim - 1))
+    share = wrap(note_constant((places - first).astype(kind))).reshape(
+        -1, *[1] * (x.dim() - dim - 1)
+    )
     return _take(x, dim, first) * (1 - share) + _take(x, dim, second) * share
 
 
@@ -153,7 +155,7 @@ def _cubic(x: Tensor, dim: int, count: int, scale: float | None, align: bool) ->
         d = np.abs(far - tap)
         near = ((a + 2) * d - (a + 3)) * d * d + 1
         share = np.where(d <= 1, near, ((a * d - 5 * a) * d + 8 * a) * d - 4 * a)
-        weight = wrap(made(share.astype(kind))).reshape(-1, *[1] * (x.dim() - dim - 1))
+        weight = wrap(note_constant(share.astype(kind))).reshape(-1, *[1] * (x.dim() - dim - 1))
         term = _take(x, dim, np.clip(start + tap, 0, size - 1)) * weight
         out = term if out is None else out + term
     return out
@@ -257,7 +259,7 @@ def interpolate(
             out = resized(out, d, count, scale, bool(align_corners))
         else:
             out = _take(out, d, _nearest(input.size(d), count, scale, mode != "nearest"))
-    return label(out, f"Upsample{_TITLES[mode]}{input.dim() - 2}DBackward0")
+    return named_as(out, f"Upsample{_TITLES[mode]}{input.dim() - 2}DBackward0")
 
 
 def upsample(
@@ -329,7 +331,7 @@ class _Windows:
             for k, d, n, s in zip(self.kernel, self.dilation, self.counts, self.stride, strict=True)
         )
         pixels = rows[:, None, :, None] * self.padded[1] + columns[None, :, None, :]
-        return wrap(made(pixels.reshape(-1)))
+        return wrap(note_constant(pixels.reshape(-1)))
 
 
 def unfold(
@@ -369,7 +371,7 @@ def unfold(
     )
     blocks = math.prod(windows.counts)
     out = pixels.reshape(*shape[:-3], shape[-3] * high * wide, blocks)
-    return label(out, "Im2ColBackward0")
+    return named_as(out, "Im2ColBackward0")
 
 
 def fold(
@@ -415,7 +417,7 @@ def fold(
     out = out.reshape(*lead, *windows.padded)
     (top, left) = windows.padding
     out = out[..., top : top + height, left : left + width]
-    return label(out, "Col2ImBackward0")
+    return named_as(out, "Col2ImBackward0")
 
 
 # Pooling

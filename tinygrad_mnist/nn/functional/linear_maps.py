@@ -11,10 +11,10 @@ from tinygrad_mnist import dtypes, kernels
 from tinygrad_mnist._tensor import from_numpy, zeros
 from tinygrad_mnist.autograd import no_grad
 from tinygrad_mnist.engine.primitive import primitive
-from tinygrad_mnist.engine.record import OBSERVERS, Array, TensorBase, label, wrap
+from tinygrad_mnist.engine.record import OBSERVERS, Array, TensorBase, named_as, wrap
 from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.ops.arguments import check_tensors
-from tinygrad_mnist.ops.casting import decides, made
+from tinygrad_mnist.ops.casting import note_constant, note_untraceable
 from tinygrad_mnist.ops.choosing import where
 from tinygrad_mnist.ops.matmul import matmul
 from tinygrad_mnist.ops.shapes import unsqueeze
@@ -59,7 +59,7 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     if x.ndim == 2:
         return _linear(input, weight, bias)
     rows = _linear(input.reshape(math.prod(x.shape[:-1]), w.shape[1]), weight, bias)
-    return label(rows.reshape(*x.shape[:-1], w.shape[0]), "ViewBackward0")
+    return named_as(rows.reshape(*x.shape[:-1], w.shape[0]), "ViewBackward0")
 
 
 def _check(x: Array, weight: Array, bias: Array) -> None:
@@ -123,7 +123,7 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
     out = matmul(half, second.transpose(1, 2)).reshape(*lead, weight.size(0))
     if bias is not None:
         out = out + bias
-    return label(out, "AddBackward0" if bias is not None else "ViewBackward0")
+    return named_as(out, "AddBackward0" if bias is not None else "ViewBackward0")
 
 
 def _check_bilinear(first: Array, second: Array, weight: Array, bias: Tensor | None) -> None:
@@ -187,17 +187,17 @@ def embedding(
     if numbers.size and (numbers.min() < 0 or numbers.max() >= count):
         raise IndexError("index out of range in self")
     if max_norm is not None:
-        decides()
+        note_untraceable()
         _shorten(weight, np.unique(numbers), max_norm, norm_type)
     rows = weight[input]
     if scale_grad_by_freq:
-        decides()
+        note_untraceable()
         _, position, found = np.unique(numbers, return_inverse=True, return_counts=True)
         often = found[position].reshape(*numbers.shape, 1).astype(rows._array.dtype)
         rows = rows.detach() + (rows - rows.detach()) / from_numpy(often)
     if padding_idx is not None:
         rows = where((input == padding_idx).unsqueeze(-1), rows.detach(), rows)
-    return label(rows, "EmbeddingBackward0")
+    return named_as(rows, "EmbeddingBackward0")
 
 
 def _check_lookup(input: Any, weight: Any, sparse: bool) -> None:
@@ -257,7 +257,7 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     if numbers.size and numbers.min() < 0:
         raise RuntimeError("Class values must be non-negative.")
     if num_classes == -1:
-        decides()
+        note_untraceable()
         num_classes = int(numbers.max()) + 1
     if numbers.size and numbers.max() >= num_classes:
         raise RuntimeError("Class values must be smaller than num_classes.")
@@ -294,7 +294,7 @@ def scaled_dot_product_attention(
         )
     if is_causal:
         allowed = np.tri(query.size(-2), key.size(-2), dtype=bool)
-        attn_mask = wrap(made(allowed))
+        attn_mask = wrap(note_constant(allowed))
     if enable_gqa:
         key, value = (x.repeat_interleave(query.size(-3) // x.size(-3), -3) for x in (key, value))
     factor = math.sqrt(1 / math.sqrt(query.size(-1)) if scale is None else scale)
@@ -309,5 +309,5 @@ def scaled_dot_product_attention(
         weights = where(blind, 0.0, weights)
     out = dropout(weights, dropout_p, training=dropout_p > 0) @ value
     if query.dim() == 4 and not dropout_p:
-        return label(out, "ScaledDotProductFlashAttentionForCpuBackward0")
+        return named_as(out, "ScaledDotProductFlashAttentionForCpuBackward0")
     return out

@@ -16,11 +16,11 @@ from tinygrad_mnist import dtypes
 from tinygrad_mnist._tensor import ones_like
 from tinygrad_mnist.autograd import no_grad
 from tinygrad_mnist.engine.primitive import primitive
-from tinygrad_mnist.engine.record import Array, label
+from tinygrad_mnist.engine.record import Array, named_as
 from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.ops import softmax as softmax_family
 from tinygrad_mnist.ops.arguments import check_floating, check_tensors, not_implemented
-from tinygrad_mnist.ops.casting import cast_to, decides
+from tinygrad_mnist.ops.casting import cast_to, note_untraceable
 from tinygrad_mnist.ops.choosing import where
 from tinygrad_mnist.ops.exponential import log, log1p
 from tinygrad_mnist.ops.logarithms import xlogy
@@ -130,7 +130,7 @@ def mse_loss(
         _check_weight(weight, input)
         return _weighted((input - target) ** 2, weight, reduction)
     x, y = _promoted("mse_cpu", input, target)
-    return label(reduced((x - y) ** 2, reduction), "MseLossBackward0")
+    return named_as(reduced((x - y) ** 2, reduction), "MseLossBackward0")
 
 
 def l1_loss(
@@ -174,7 +174,7 @@ def smooth_l1_loss(
     far = difference.detach().abs() >= beta
     near = where(far, 0.0, difference)
     losses = where(far, difference.abs() - 0.5 * beta, 0.5 * near * near / beta)
-    return label(reduced(losses, reduction), "SmoothL1LossBackward0")
+    return named_as(reduced(losses, reduction), "SmoothL1LossBackward0")
 
 
 def huber_loss(
@@ -202,7 +202,7 @@ def huber_loss(
     if weight is not None:
         _check_weight(weight, input)
         return reduced(losses * weight, reduction)
-    return label(reduced(losses, reduction), "HuberLossBackward0")
+    return named_as(reduced(losses, reduction), "HuberLossBackward0")
 
 
 def kl_div(
@@ -307,7 +307,7 @@ def binary_cross_entropy(
     losses = _binary_cross_entropy(input, target)
     if weight is not None:
         losses = losses * weight
-    return label(reduced(losses, reduction), "BinaryCrossEntropyBackward0")
+    return named_as(reduced(losses, reduction), "BinaryCrossEntropyBackward0")
 
 
 def binary_cross_entropy_with_logits(
@@ -340,7 +340,7 @@ def binary_cross_entropy_with_logits(
     losses = cast_to((1 - target) * input - positive * likelihood, target.dtype)
     if weight is not None:
         losses = losses * weight
-    return label(reduced(losses, reduction), "BinaryCrossEntropyWithLogitsBackward0")
+    return named_as(reduced(losses, reduction), "BinaryCrossEntropyWithLogitsBackward0")
 
 
 # Negative log likelihoods
@@ -367,7 +367,7 @@ def gaussian_nll_loss(
             raise ValueError("var has negative entry/entries")
         var = var * ones_like(input)
     else:
-        decides()
+        note_untraceable()
         if (var._array < 0).any():
             raise ValueError("var has negative entry/entries")
     if var.shape != input.shape:
@@ -446,8 +446,8 @@ def nll_loss(
 def _named(loss: Tensor, ndim: int, reduction: str) -> Tensor:
     """The loss, its record under the name that PyTorch has for this number of dimensions."""
     if ndim > 2 and (ndim == 4 or reduction != "none"):
-        return label(loss, "NllLoss2DBackward0")
-    return label(loss, "NllLossBackward0") if ndim == 1 else loss
+        return named_as(loss, "NllLoss2DBackward0")
+    return named_as(loss, "NllLossBackward0") if ndim == 1 else loss
 
 
 def cross_entropy(
@@ -533,7 +533,7 @@ def _of_probabilities(
     total = -products.sum()
     if reduction == "sum":
         return total
-    return label(total / (scores.numel() // classes), "DivBackward1")
+    return named_as(total / (scores.numel() // classes), "DivBackward1")
 
 
 def _smoothed(

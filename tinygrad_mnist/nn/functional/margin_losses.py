@@ -9,10 +9,10 @@ import numpy as np
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist._tensor import arange, from_numpy
-from tinygrad_mnist.engine.record import label
+from tinygrad_mnist.engine.record import named_as
 from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.ops.arguments import check_tensors, out_refused
-from tinygrad_mnist.ops.casting import cast_to, decides
+from tinygrad_mnist.ops.casting import cast_to, note_untraceable
 from tinygrad_mnist.ops.choosing import minimum, where
 from tinygrad_mnist.ops.matrices import vector_norm
 from tinygrad_mnist.ops.shapes import broadcast_tensors
@@ -72,7 +72,7 @@ def pairwise_distance(
     tensor([5.0000])
     """
     check_tensors("pairwise_distance", x1=x1, x2=x2)
-    return label((x1 - x2 + eps).norm(p, -1, keepdim), "NormBackward1")
+    return named_as((x1 - x2 + eps).norm(p, -1, keepdim), "NormBackward1")
 
 
 def pdist(input: Tensor, p: float = 2) -> Tensor:
@@ -90,7 +90,7 @@ def pdist(input: Tensor, p: float = 2) -> Tensor:
     count = input.size(0)
     pairs = [(i, j) for i in range(count) for j in range(i + 1, count)]
     first, second = [i for i, _ in pairs], [j for _, j in pairs]
-    return label((input[first] - input[second]).norm(p, -1), "PdistBackward0")
+    return named_as((input[first] - input[second]).norm(p, -1), "PdistBackward0")
 
 
 # Losses
@@ -141,7 +141,7 @@ def soft_margin_loss(
     """ln(1 + e^(−t · x)) for targets of 1 and −1."""
     reduction = read_reduction(reduction, size_average, reduce)
     losses = reduced((-target * input).exp().log1p(), reduction)
-    return label(losses, "SoftMarginLossBackward0")
+    return named_as(losses, "SoftMarginLossBackward0")
 
 
 def cosine_embedding_loss(
@@ -234,7 +234,7 @@ def multi_margin_loss(
     losses = reduced(losses, reduction)
     if reduction == "none" and not target.dim():
         losses = losses[0]
-    return label(losses, "MultiMarginLossBackward0")
+    return named_as(losses, "MultiMarginLossBackward0")
 
 
 def multilabel_margin_loss(
@@ -256,7 +256,7 @@ def multilabel_margin_loss(
             f"inconsistent target size: {list(target.shape)} for input of size: {list(input.shape)}"
         )
     scores = input if input.dim() == 2 else input.reshape(1, -1)
-    decides()
+    note_untraceable()
     labels = target._array.reshape(scores.shape)
     listed = np.logical_and.accumulate(labels >= 0, axis=1)
     wanted = np.zeros(labels.shape, bool)
@@ -269,7 +269,7 @@ def multilabel_margin_loss(
     losses = reduced(losses, reduction)
     if reduction == "none" and input.dim() < 2:
         losses = losses[0]
-    return label(losses, "MultilabelMarginLossBackward0")
+    return named_as(losses, "MultilabelMarginLossBackward0")
 
 
 def multilabel_soft_margin_loss(

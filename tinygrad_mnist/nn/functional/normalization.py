@@ -8,7 +8,7 @@ from typing import Any
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.autograd import no_grad
-from tinygrad_mnist.engine.record import label
+from tinygrad_mnist.engine.record import named_as
 from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.ops.arguments import check_tensors, not_implemented
 from tinygrad_mnist.ops.arranging import pad
@@ -71,7 +71,7 @@ def layer_norm(
     centred = input - input.mean(dims, keepdim=True)
     variance = (centred * centred).mean(dims, keepdim=True)
     result = scaled(standardised(centred, variance, eps), weight, bias, shape)
-    return label(result, "NativeLayerNormBackward0")
+    return named_as(result, "NativeLayerNormBackward0")
 
 
 def _read_shape(
@@ -170,7 +170,7 @@ def group_norm(
         result = result * weight.reshape(by_channel)
     if bias is not None:
         result = result + bias.reshape(by_channel)
-    return label(result, "NativeGroupNormBackward0")
+    return named_as(result, "NativeGroupNormBackward0")
 
 
 def local_response_norm(
@@ -240,7 +240,7 @@ def batch_norm(
     else:
         centred = input - running_mean.reshape(by_channel)
         result = standardised(centred, running_var.reshape(by_channel), eps)
-    return label(scaled(result, weight, bias, by_channel), "NativeBatchNormBackward0")
+    return named_as(scaled(result, weight, bias, by_channel), "NativeBatchNormBackward0")
 
 
 def _check_batch(input: Tensor) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 import tinygrad_mnist
 from tinygrad_mnist import autograd
-from tinygrad_mnist.engine.backward_pass import reachable
+from tinygrad_mnist.engine.backward_pass import topological_order
 from tinygrad_mnist.engine.record import AccumulateGrad, Record, TensorBase, observe
 from tinygrad_mnist.engine.views import current_record
 from tinygrad_mnist.hardware import threads
@@ -46,7 +46,7 @@ class TinygradMnist:
     def leaves(self, roots: Iterable[Any]) -> list[Any]:
         """As `Engine.leaves`."""
         records = [record for root in roots if (record := current_record(root)) is not None]
-        ends = [each for each in reachable(records) if isinstance(each, AccumulateGrad)]
+        ends = [each for each in topological_order(records) if isinstance(each, AccumulateGrad)]
         return [leaf for end in ends if (leaf := end.variable) is not None]
 
     def overwrite(self, tensor: Any, array: Array) -> None:
