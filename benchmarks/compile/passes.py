@@ -13,7 +13,7 @@ from unittest import mock
 
 import tinygrad_mnist
 from tinygrad_mnist.app.models import MODELS
-from tinygrad_mnist.compiler import build, choice
+from tinygrad_mnist.compiler import autotune, build
 from tinygrad_mnist.compiler.passes import fusion
 
 from .contest import prepare, right_loss
@@ -47,7 +47,7 @@ def changes() -> Iterator[Change]:
     yield Change("without fusion", lambda: mock.patch.object(fusion, "_grow", _alone))
     yield Change(
         "without our own products",
-        lambda: mock.patch.object(choice.Product, "best", lambda self: self.candidates()[0]),
+        lambda: mock.patch.object(autotune.Product, "best", lambda self: self.candidates()[0]),
     )
 
 

@@ -7,7 +7,8 @@ import types
 import numpy as np
 import pytest
 
-from tinygrad_mnist.compiler import build, choice, compiled, images, pooling, products
+from tinygrad_mnist.compiler import autotune, build, compiled
+from tinygrad_mnist.compiler.loops import images, products
 from tinygrad_mnist.kernels import switch
 
 
@@ -28,7 +29,7 @@ def plain(monkeypatch):
     def load(text):
         names = {"math": math, "np": np}
         names |= {each.__name__.rpartition(".")[2]: _as_python(each)
-                  for each in (images, pooling, products)}  # fmt: skip
+                  for each in (images, products)}  # fmt: skip
         if "image_loops." in text:
             switch.images.switch()
             names["image_loops"] = importlib.import_module("tinygrad_mnist.kernels.image_loops")
@@ -41,7 +42,7 @@ def plain(monkeypatch):
         return step
 
     monkeypatch.setattr(build, "load", load)
-    monkeypatch.setattr(choice.Product, "best", lambda product: product.candidates()[0])
+    monkeypatch.setattr(autotune.Product, "best", lambda product: product.candidates()[0])
 
 
 @pytest.fixture

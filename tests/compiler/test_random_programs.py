@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tinygrad_mnist as torch
-from tinygrad_mnist.compiler import TraceError, entry
-from tinygrad_mnist.compiler.writer import Unsupported
+from tinygrad_mnist.compiler import TraceError, cache_entry
+from tinygrad_mnist.compiler.codegen.writer import Unsupported
 from tinygrad_mnist.nn import functional as F
 
 UNARY = [
@@ -122,7 +122,7 @@ def test_replayed_programs_do_what_the_functions_do(steps, dtype, sizes):
         raise Unsupported("this test")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(entry, "build", refuse)
+        patch.setattr(cache_entry, "build", refuse)
         assert_same(steps, dtype, sizes)
 
 

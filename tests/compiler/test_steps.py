@@ -5,8 +5,8 @@ import pytest
 
 import tinygrad_mnist as torch
 from tests.compiler import steps
-from tinygrad_mnist.compiler import products
-from tinygrad_mnist.compiler.choice import Product
+from tinygrad_mnist.compiler.autotune import Product
+from tinygrad_mnist.compiler.loops import products
 
 
 def batches(count, rows, columns, classes):

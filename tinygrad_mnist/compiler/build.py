@@ -17,20 +17,22 @@ from pathlib import Path
 import numpy as np
 
 from tinygrad_mnist import kernels
+from tinygrad_mnist.compiler.codegen.function import Source, generate
+from tinygrad_mnist.compiler.codegen.writer import Unsupported
+from tinygrad_mnist.compiler.passes.fusion import fuse_updates
+from tinygrad_mnist.compiler.passes.simplify import (
+    fold_constants,
+    remove_dead_code,
+    share_common_subexpressions,
+    simplify,
+)
 from tinygrad_mnist.kernels import switch
 from tinygrad_mnist.kernels.switch import cache_directory
 
-from .passes.algebra import simplify
 from .passes.batch_last import put_batch_last
-from .passes.common_subexpressions import share_common_subexpressions
-from .passes.constant_folding import fold_constants
-from .passes.dead_code import remove_dead_code
 from .passes.fusion import Loop, Step, fuse
 from .passes.lowering import lower
-from .passes.updates import fuse_updates
 from .program import Program
-from .source import Source, generate
-from .writer import Unsupported
 
 Pass = Callable[[Program], Program]
 
@@ -125,7 +127,7 @@ import math
 import numba
 import numpy as np
 
-from tinygrad_mnist.compiler import images, pooling, products
+from tinygrad_mnist.compiler.loops import images, products
 '''
 _IMAGE_LOOPS = "from tinygrad_mnist.kernels import image_loops\n"
 """Compiled, or loaded, only for programs that call them."""
@@ -179,7 +181,7 @@ def _surroundings() -> bytes:
     digest = hashlib.sha256(sys.version.encode())
     for name in ("numba", "numpy", "llvmlite"):
         digest.update(importlib.metadata.version(name).encode())
-    parts = [package / "compiler" / name for name in ("products.py", "images.py", "pooling.py")]
+    parts = sorted((package / "compiler" / "loops").glob("*.py"))
     for file in (*loops, *parts):
         digest.update(file.read_bytes())
     return digest.digest()

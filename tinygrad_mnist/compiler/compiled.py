@@ -15,10 +15,9 @@ from tinygrad_mnist.engine.record import OBSERVERS, TensorBase, state
 from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.nn import Module
 
-from .arguments import Keywords, called
 from .build import Stats
-from .entry import Arguments, Entry
-from .first_call import trace_call
+from .cache_entry import Arguments, Entry
+from .graph_capture import Keywords, called, trace_call
 from .program import Constant, Program
 
 _NEW: list[Entry] = []

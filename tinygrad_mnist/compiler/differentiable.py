@@ -17,7 +17,7 @@ from tinygrad_mnist.autograd.function import Function, refusing
 from tinygrad_mnist.engine.record import state, wrap
 from tinygrad_mnist.engine.tensor import Tensor
 
-from .entry import Arguments, Entry
+from .cache_entry import Arguments, Entry
 from .program import Array, Constant, Input, Number, Program, Value
 
 _TWICE = "torch.compile with aot_autograd does not currently support double backward"

@@ -6,16 +6,22 @@ Python: thirty objects take a microsecond.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import operator
 import types
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from tinygrad_mnist.engine.record import TensorBase
+from tinygrad_mnist.engine.record import AccumulateGrad, TensorBase
+from tinygrad_mnist.engine.views import current_record
+from tinygrad_mnist.nn import Module
+from tinygrad_mnist.nn.modules.hooks import HOOKS
+from tinygrad_mnist.optim import Optimizer
+from tinygrad_mnist.optim.lr_scheduler import LRScheduler
 
 PLAIN = (bool, int, float, str, bytes, type(None), np.generic)
 """Objects of these types that are equal are as good as the same object."""
@@ -169,3 +175,139 @@ def content(cell: types.CellType) -> Any:
         return cell.cell_contents
     except ValueError:
         return None
+
+
+# capture: What a function reaches besides its arguments: parameters, buffers, optimisers, numbers.
+
+_PACKAGE = __name__.partition(".")[0]
+_OPAQUE = (type, types.ModuleType, types.BuiltinFunctionType, np.ndarray, np.dtype)
+
+
+@dataclass
+class Reached:
+    """Tensors by name, and the guards on how they were found.
+
+    `tensors` belong to modules or optimisers, or require gradients; `captured` are the others.
+    """
+
+    tensors: dict[str, TensorBase] = field(default_factory=dict)
+    captured: dict[str, TensorBase] = field(default_factory=dict)
+    settings: list[tuple[dict[str, Any], str]] = field(default_factory=list)
+    """The floats of parameter groups, which a program follows: where each is kept."""
+    schedules: list[LRScheduler] = field(default_factory=list)
+    guards: Guards = field(default_factory=Guards)
+    _seen: dict[int, Any] = field(default_factory=dict)
+
+    def look(self, name: str, found: Any, owned: bool = False) -> None:
+        """Look through an object, once; `owned` by a module or an optimiser."""
+        if isinstance(found, (*PLAIN, *_OPAQUE)) or id(found) in self._seen:
+            return
+        self._seen[id(found)] = found
+        if isinstance(found, TensorBase):
+            ours = owned or current_record(found) is not None
+            (self.tensors if ours else self.captured)[self._free(name)] = found
+            if ours:
+                self.guards.watch_record(found)
+            if isinstance(found._record, AccumulateGrad):
+                watch = found._record.watched()
+                self._look_at_hooks(name, (watch.hooks, watch.pre_hooks, watch.post_hooks))
+        elif isinstance(found, dict):
+            self._look_into(name, found, owned)
+        elif isinstance(found, list | tuple | set):
+            if isinstance(found, list):
+                self.guards.watch_list(found)
+            for position, part in enumerate(found):
+                self.look(f"{name}_{position}", part, owned)
+        elif isinstance(found, types.MethodType):
+            self.look(name, found.__self__)
+            self.look(name, found.__func__)
+        elif isinstance(found, functools.partial):
+            self.look(name, found.func)
+            self.look(name, [*found.args, *found.keywords.values()])
+        elif isinstance(found, types.FunctionType):
+            self._look_at_function(found)
+        elif isinstance(found, Module):
+            self._look_at_module(name, found)
+        elif isinstance(found, Optimizer):
+            self._look_at_optimizer(name, found)
+        elif isinstance(found, LRScheduler):
+            self.schedules.append(found)
+        elif hasattr(found, "__dict__") and _is_users(type(found)):
+            self._look_into(name, vars(found))
+
+    def _free(self, name: str) -> str:
+        name = name.replace(".", "_").strip("_")
+        name = name if name.isidentifier() else "tensor"
+        while name in self.tensors or name in self.captured:
+            name += "_"
+        return name
+
+    def _look_into(self, name: str, found: dict[Any, Any], owned: bool = False) -> None:
+        self.guards.watch_dict(found)
+        for key, part in list(found.items()):
+            label = key if isinstance(key, str) else "state"
+            self.look(f"{name}_{label}" if name else label, part, owned)
+
+    def _look_at_function(self, function: types.FunctionType) -> None:
+        cells = function.__closure__ or ()
+        if cells:
+            self.guards.watch_cells(cells)
+        for name, cell in zip(function.__code__.co_freevars, cells, strict=True):
+            self.look(name, content(cell))
+        if (function.__module__ or "").startswith(f"{_PACKAGE}."):
+            return
+        names = [n for n in sorted(_names(function.__code__)) if n in function.__globals__]
+        values = function.__globals__
+        self.guards.watch_names(values, names)
+        for name in names:
+            self.look(name, values[name])
+        self.look("default", list(function.__defaults__ or ()))
+
+    def _look_at_module(self, name: str, module: Module) -> None:
+        for part in (module._parameters, module._buffers):
+            self._look_into(name, part, owned=True)
+        internal = [
+            k for k, v in vars(module).items() if k[:1] == "_" and isinstance(v, dict | set)
+        ]
+        self.guards.watch_dict(vars(module), without=internal)
+        self.guards.watch_dict(module._modules)
+        self._look_at_hooks(name, [getattr(module, kind) for kind in HOOKS])
+        for child_name, child in module._modules.items():
+            self.look(f"{name}_{child_name}", child)
+        for key, value in vars(module).items():
+            if not key.startswith("_"):
+                self.look(f"{name}_{key}", value)
+
+    def _look_at_hooks(self, name: str, kinds: Iterable[dict[int, Any]]) -> None:
+        for hooks in kinds:
+            self.guards.watch_dict(hooks)
+            for hook in hooks.values():
+                self.look(f"{name}_hook", hook)
+
+    def _look_at_optimizer(self, name: str, optimizer: Optimizer) -> None:
+        for group in optimizer.param_groups:
+            floats = [key for key, value in group.items() if type(value) is float]
+            self.settings += [(group, key) for key in floats]
+            self.guards.watch_dict(group, without=floats)
+            self.look(f"{name}_param", group["params"], owned=True)
+        self.guards.watch_dict(optimizer.state)
+        for state in list(optimizer.state.values()):
+            self._look_into(name, state, owned=True)
+
+
+def _is_users(kind: type) -> bool:
+    """Whether a class is the user's, or one that holds data by name."""
+    return not kind.__module__.startswith(_PACKAGE) or hasattr(kind, "__dataclass_fields__")
+
+
+def _names(code: types.CodeType) -> set[str]:
+    """The global names that a function's code, and the functions written inside it, may read."""
+    inner = [part for part in code.co_consts if isinstance(part, types.CodeType)]
+    return set(code.co_names).union(*[_names(part) for part in inner])
+
+
+def reach(function: Any) -> Reached:
+    """Everything that calling `function` may touch besides its arguments."""
+    reached = Reached()
+    reached.look("", function)
+    return reached

@@ -11,6 +11,9 @@ from typing import Any, Literal
 
 import numpy as np
 
+from tinygrad_mnist.engine.primitive import PRIMITIVES
+from tinygrad_mnist.engine.record import state
+
 Array = np.ndarray[Any, Any]
 Shape = tuple[int, ...]
 
@@ -195,7 +198,7 @@ def _call(i: Instruction) -> str:
 
 _RESERVED = {
     "abs", "found", "i", "image_loops", "images", "index", "j", "k", "math", "max", "min", "n",
-    "np", "numba", "numbers", "part", "pooling", "products", "range", "sofar", "step",
+    "np", "numba", "numbers", "part", "products", "range", "sofar", "step",
 }  # fmt: skip
 """What the source calls by these names."""
 _LIKE_OURS = re.compile(r"(i|out)\d+|.*_(all|b|c|l|row|sum)")
@@ -219,3 +222,37 @@ def _told(attribute: Any) -> str:
     if isinstance(attribute, tuple):
         return f"({', '.join(_told(part) for part in attribute)})"
     return ":" if attribute == slice(None) else str(attribute)
+
+
+# replay: Replay: running a program instruction by instruction in NumPy, where Numba cannot.
+
+
+def replay(program: Program, known: dict[Value, Array]) -> dict[Value, Any]:
+    """Compute every value of `program` from the arrays in `known`, which is filled and returned."""
+    for instruction in program.instructions:
+        inputs = [_get(known, value) for value in instruction.inputs]
+        attributes = {name: _put(known, a) for name, a in instruction.attributes.items()}
+        known[instruction.output] = _compute(instruction.op, inputs, attributes, instruction.output)
+    return known
+
+
+def _get(known: dict[Value, Array], value: Value) -> Any:
+    return value.number if isinstance(value, Number) else known[value]
+
+
+def _put(known: dict[Value, Array], attribute: Any) -> Any:
+    if isinstance(attribute, Value):
+        return known[attribute]
+    if isinstance(attribute, tuple):
+        return tuple([_put(known, part) for part in attribute])
+    return attribute
+
+
+def _compute(op: str, inputs: list[Any], attributes: dict[str, Any], output: Value) -> Array:
+    if op == "full":
+        out = np.empty(output.shape, output.dtype)
+        out[...] = inputs[0]
+        return out
+    primitive = PRIMITIVES[op]
+    result = state.quietly(primitive.body, *inputs, **attributes)
+    return np.asarray(result, output.dtype)

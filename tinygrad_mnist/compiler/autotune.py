@@ -90,7 +90,7 @@ class Product:
         return known[case]
 
     def _measured(self, names: list[str]) -> str:
-        from . import products
+        from .loops import products
 
         rng = np.random.default_rng(0)
         shapes = (self.m, self.k)[:: -1 if self.a_turned else 1], (self.k, self.n)

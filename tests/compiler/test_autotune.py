@@ -5,15 +5,16 @@ import time
 
 import numpy as np
 
-from tinygrad_mnist.compiler import choice, products
+from tinygrad_mnist.compiler import autotune
+from tinygrad_mnist.compiler.loops import products
 
 
 def test_a_new_operand_is_another_each_time(monkeypatch):
     met = []
     monkeypatch.setattr(products, "blas", lambda a, b, out: met.append(a.ctypes.data))
-    batch = choice.Product(False, False, 64, 784, 10, np.dtype(np.float32), new=True)
+    batch = autotune.Product(False, False, 64, 784, 10, np.dtype(np.float32), new=True)
     batch._measured(["blas"])
-    assert len(set(met)) > choice._CALLS * choice._ROUNDS // 2
+    assert len(set(met)) > autotune._CALLS * autotune._ROUNDS // 2
     assert len(set(met[:10])) == 10
     met.clear()
     dataclasses.replace(batch, new=False)._measured(["blas"])
@@ -23,17 +24,17 @@ def test_a_new_operand_is_another_each_time(monkeypatch):
 def test_the_quickest_is_chosen(monkeypatch):
     monkeypatch.setattr(products, "blas", lambda a, b, out: [np.dot(a, b) for _ in range(200)])
     monkeypatch.setattr(products, "few_columns", lambda a, b, out: None)
-    product = choice.Product(False, False, 16, 64, 10, np.dtype(np.float32))
+    product = autotune.Product(False, False, 16, 64, 10, np.dtype(np.float32))
     assert product._measured(["blas", "few_columns"]) == "few_columns"
     assert product._measured(["few_columns", "blas"]) == "few_columns"
 
 
 def test_what_is_known_is_told_apart(monkeypatch):
     known = {}
-    monkeypatch.setattr(choice, "_known", lambda: known)
-    monkeypatch.setattr(choice, "_keep", lambda known: None)
-    monkeypatch.setattr(choice.Product, "_measured", lambda self, names: names[int(self.new)])
-    product = choice.Product(False, False, 64, 784, 10, np.dtype(np.float32))
+    monkeypatch.setattr(autotune, "_known", lambda: known)
+    monkeypatch.setattr(autotune, "_keep", lambda known: None)
+    monkeypatch.setattr(autotune.Product, "_measured", lambda self, names: names[int(self.new)])
+    product = autotune.Product(False, False, 64, 784, 10, np.dtype(np.float32))
     assert product.best() == "blas"
     assert dataclasses.replace(product, new=True).best() == "few_columns"
     assert dataclasses.replace(product, added=True).best() == "add_blas"
@@ -49,7 +50,7 @@ def test_several_threads_of_blas_must_be_worth_it(monkeypatch):
 
         return multiply
 
-    product = choice.Product(False, False, 16, 64, 10, np.dtype(np.float32))
+    product = autotune.Product(False, False, 16, 64, 10, np.dtype(np.float32))
     monkeypatch.setattr(products, "few_columns", lasting(5e-4))
     for blas, threads, wanted in (
         (4e-4, 1, "blas"),
@@ -57,5 +58,5 @@ def test_several_threads_of_blas_must_be_worth_it(monkeypatch):
         (2e-4, 2, "blas"),
     ):
         monkeypatch.setattr(products, "blas", lasting(blas))
-        monkeypatch.setattr(choice, "get_num_threads", lambda threads=threads: threads)
+        monkeypatch.setattr(autotune, "get_num_threads", lambda threads=threads: threads)
         assert product._measured(["blas", "few_columns"]) == wanted

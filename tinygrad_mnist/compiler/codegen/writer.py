@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mnist.compiler.passes.fusion import Call, Step
+from tinygrad_mnist.compiler.program import Instruction, Program, Shape, Value
+
 from .expressions import EXPRESSIONS
-from .passes.fusion import Call, Step
-from .program import Instruction, Program, Shape, Value
 
 
 class Unsupported(Exception):

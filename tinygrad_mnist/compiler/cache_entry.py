@@ -10,16 +10,15 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mnist.compiler.codegen.function import literal
+from tinygrad_mnist.compiler.codegen.writer import Unsupported
 from tinygrad_mnist.engine.record import AccumulateGrad, Record, TensorBase, wrap
 from tinygrad_mnist.random import default_generator
 
 from .build import Built, Stats, build
-from .capture import Reached
-from .live import Leaf, Live, evaluate
-from .program import Array, Constant, Draw, Number, Program, Value
-from .replay import replay
-from .source import literal
-from .writer import Unsupported
+from .guards import Reached
+from .program import Array, Constant, Draw, Number, Program, Value, replay
+from .symbolic import Leaf, Live, evaluate
 
 Arguments = tuple[Any, ...]
 Finder = Callable[[Arguments], Any]

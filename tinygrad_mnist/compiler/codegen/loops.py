@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from .passes.fusion import Loop, stages_of
-from .program import Instruction, Shape, Value
+from tinygrad_mnist.compiler.passes.fusion import Loop, stages_of
+from tinygrad_mnist.compiler.program import Instruction, Shape, Value
+
 from .writer import Writer, array_for, beginning, expression, layout, read_one, type_of
 
 _MOST = {"amax": (">", "max"), "amin": ("<", "min")}

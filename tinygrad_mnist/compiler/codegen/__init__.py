@@ -1,0 +1,1 @@
+"""Code generation: the Numba source of a lowered program."""

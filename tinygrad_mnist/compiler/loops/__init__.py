@@ -1,0 +1,1 @@
+"""Loops that generated source calls, compiled as parts of it; importing them imports Numba."""
