@@ -28,32 +28,20 @@ from tinygrad_mnist.names import names as __dir__  # noqa: F401
 from tinygrad_mnist.ops.arithmetic import *  # noqa: F403
 from tinygrad_mnist.ops.casting import *  # noqa: F403
 from tinygrad_mnist.ops.choosing import *  # noqa: F403
-from tinygrad_mnist.ops.comparisons import *  # noqa: F403
-from tinygrad_mnist.ops.exponential import *  # noqa: F403
+from tinygrad_mnist.ops.elementwise import *  # noqa: F403
 from tinygrad_mnist.ops.indexing import *  # noqa: F403
 from tinygrad_mnist.ops.matmul import *  # noqa: F403
 from tinygrad_mnist.ops.reductions import *  # noqa: F403
-from tinygrad_mnist.ops.rounding import *  # noqa: F403
 from tinygrad_mnist.ops.shapes import *  # noqa: F403
 
 if TYPE_CHECKING:  # these load when first used: see names.py
     from tinygrad_mnist import linalg as linalg
-    from tinygrad_mnist.ops.activations import *  # noqa: F403
     from tinygrad_mnist.ops.arranging import *  # noqa: F403
     from tinygrad_mnist.ops.convolution import *  # noqa: F403
     from tinygrad_mnist.ops.cumulative import *  # noqa: F403
-    from tinygrad_mnist.ops.error_function import *  # noqa: F403
-    from tinygrad_mnist.ops.extremes import *  # noqa: F403
-    from tinygrad_mnist.ops.integration import *  # noqa: F403
-    from tinygrad_mnist.ops.logarithms import *  # noqa: F403
     from tinygrad_mnist.ops.matrices import *  # noqa: F403
     from tinygrad_mnist.ops.pooling import *  # noqa: F403
     from tinygrad_mnist.ops.quantiles import *  # noqa: F403
-    from tinygrad_mnist.ops.real_parts import *  # noqa: F403
     from tinygrad_mnist.ops.selecting import *  # noqa: F403
-    from tinygrad_mnist.ops.signs_and_limits import *  # noqa: F403
     from tinygrad_mnist.ops.softmax import *  # noqa: F403
     from tinygrad_mnist.ops.sorting import *  # noqa: F403
-    from tinygrad_mnist.ops.statistics import *  # noqa: F403
-    from tinygrad_mnist.ops.trigonometry import *  # noqa: F403
-    from tinygrad_mnist.ops.whole_numbers import *  # noqa: F403

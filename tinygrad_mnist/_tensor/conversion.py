@@ -27,9 +27,8 @@ from tinygrad_mnist.engine.record import (
 from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.engine.views import current_record
 from tinygrad_mnist.ops import casting, indexing, shapes
+from tinygrad_mnist.ops.arguments import read_dtype, read_legacy_type
 from tinygrad_mnist.ops.casting import note_untraceable
-
-from .type_arguments import read_dtype, read_legacy_type
 
 Number = bool | int | float
 

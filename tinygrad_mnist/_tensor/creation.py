@@ -14,12 +14,10 @@ from tinygrad_mnist.engine.record import OBSERVERS, Array, TensorBase, report, s
 from tinygrad_mnist.engine.size import Size
 from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.ops import casting
-from tinygrad_mnist.ops.arguments import check_tensors, not_implemented
+from tinygrad_mnist.ops.arguments import check_tensors, not_implemented, read_dtype, read_size
 from tinygrad_mnist.ops.indexing import getitem
 
 from .conversion import COMPLEX, check_fits, element, read_number, type_name
-from .size_arguments import read_size
-from .type_arguments import read_dtype
 
 # What torch.tensor accepts: numbers, nested sequences of them, arrays, tensors
 

@@ -13,20 +13,17 @@ from tinygrad_mnist.ops import (
     arithmetic,
     casting,
     choosing,
-    comparisons,
-    exponential,
+    elementwise,
     indexing,
     matmul,
     reductions,
-    rounding,
     shapes,
 )
 
 _MODULES: tuple[ModuleType, ...] = (
-    arithmetic, casting, choosing, comparisons, exponential, indexing, matmul, reductions, rounding,
-    shapes,
+    arithmetic, casting, choosing, elementwise, indexing, matmul, reductions, shapes,
 )  # fmt: skip
-_FUNCTIONS_ONLY = ("rsub",)
+_FUNCTIONS_ONLY = ("rsub", "std_mean", "var_mean")
 """What PyTorch does not have as methods."""
 
 

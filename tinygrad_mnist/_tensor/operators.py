@@ -1,4 +1,4 @@
-"""The operators of Python on tensors: + − * / // % ** @ and comparisons."""
+"""The operators of Python on tensors: + − * / // % ** @ and elementwise."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mnist import names
 from tinygrad_mnist.engine.calls import call_binary, call_unary
 from tinygrad_mnist.engine.primitive import Primitive
 from tinygrad_mnist.engine.record import TensorBase, wrap
 from tinygrad_mnist.engine.tensor import Tensor
-from tinygrad_mnist.ops import arithmetic, comparisons, indexing, matmul
+from tinygrad_mnist.ops import arithmetic, elementwise, indexing, matmul
 
 from .in_place import in_place, setitem
 
@@ -90,24 +89,24 @@ class Operators:
     __pow__ = _composed(arithmetic.pow, "__pow__")
     __rpow__ = _composed(arithmetic.pow, "__rpow__", reflected=True)
     __ipow__ = _assigned(arithmetic.pow, "__ipow__")
-    __and__ = __rand__ = _forward(comparisons.bitwise_and, "__and__")
-    __or__ = __ror__ = _forward(comparisons.bitwise_or, "__or__")
-    __xor__ = __rxor__ = _forward(comparisons.bitwise_xor, "__xor__")
-    __iand__ = _assigned(comparisons.bitwise_and, "__iand__")
-    __ior__ = _assigned(comparisons.bitwise_or, "__ior__")
-    __ixor__ = _assigned(comparisons.bitwise_xor, "__ixor__")
-    __lt__ = _forward(comparisons.lt, "__lt__")
-    __le__ = _forward(comparisons.le, "__le__")
-    __gt__ = _forward(comparisons.gt, "__gt__")
-    __ge__ = _forward(comparisons.ge, "__ge__")
-    __ne__ = _forward(comparisons.ne, "__ne__")
+    __and__ = __rand__ = _forward(elementwise.bitwise_and, "__and__")
+    __or__ = __ror__ = _forward(elementwise.bitwise_or, "__or__")
+    __xor__ = __rxor__ = _forward(elementwise.bitwise_xor, "__xor__")
+    __iand__ = _assigned(elementwise.bitwise_and, "__iand__")
+    __ior__ = _assigned(elementwise.bitwise_or, "__ior__")
+    __ixor__ = _assigned(elementwise.bitwise_xor, "__ixor__")
+    __lt__ = _forward(elementwise.lt, "__lt__")
+    __le__ = _forward(elementwise.le, "__le__")
+    __gt__ = _forward(elementwise.gt, "__gt__")
+    __ge__ = _forward(elementwise.ge, "__ge__")
+    __ne__ = _forward(elementwise.ne, "__ne__")
 
     def __eq__(self, other: Any) -> Any:
         """x == y; y may be a NumPy array, as PyTorch has it for no other comparison."""
         if isinstance(other, _OPERANDS):
-            return call_binary(comparisons.eq, self, other)
+            return call_binary(elementwise.eq, self, other)
         return (
-            comparisons.eq(self, wrap(other)) if isinstance(other, np.ndarray) else NotImplemented
+            elementwise.eq(self, wrap(other)) if isinstance(other, np.ndarray) else NotImplemented
         )
 
     def __hash__(self) -> int:
@@ -135,11 +134,11 @@ class Operators:
 
     def __lshift__(self, other: Any) -> Tensor:
         """x · 2ʸ for whole numbers."""
-        return names.operation("bitwise_left_shift")(self, other)
+        return arithmetic.bitwise_left_shift(self, other)
 
     def __rshift__(self, other: Any) -> Tensor:
         """⌊x / 2ʸ⌋ for whole numbers."""
-        return names.operation("bitwise_right_shift")(self, other)
+        return arithmetic.bitwise_right_shift(self, other)
 
     def __neg__(self) -> Tensor:
         """−x"""
@@ -159,7 +158,7 @@ class Operators:
             raise TypeError(
                 "~ (operator.invert) is only implemented on integer and Boolean-type tensors"
             )
-        return comparisons.bitwise_not(self)
+        return elementwise.bitwise_not(self)
 
     def __getitem__(self, index: Any) -> Tensor:
         """x[index]"""

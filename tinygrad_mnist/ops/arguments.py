@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import operator
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -153,3 +153,124 @@ def torch_arguments(function: Function) -> Function:
         return function(*args, **kwargs)
 
     return call  # type: ignore[return-value]
+
+
+# The size of a tensor to be made: f(2, 3), f((2, 3)), f(size=(2, 3))
+
+
+def read_size(function: str, given: tuple[Any, ...], named: dict[str, Any]) -> tuple[int, ...]:
+    """The size in `given`, or in `named` under "size".
+
+    Raises TypeError for what is not integers, RuntimeError for a negative length.
+    """
+    if "size" in named and not given:
+        given = (named.pop("size"),)
+    if named:
+        name = next(iter(named))
+        raise TypeError(f"{function}() got an unexpected keyword argument '{name}'")
+    if not given:
+        raise TypeError(f'{function}() missing 1 required positional arguments: "size"')
+    size = given[0] if len(given) == 1 and isinstance(given[0], tuple | list) else given
+    lengths = []
+    for position, length in enumerate(size, 1):
+        if isinstance(length, tuple | list):
+            raise TypeError(f"{function}() takes 1 positional argument but {len(given)} were given")
+        if not _is_length(length):
+            raise TypeError(_complaint(function, length, position, size is given))
+        lengths.append(operator.index(length))
+    if min(lengths, default=0) < 0:
+        if function == "zeros":
+            raise RuntimeError("zeros: Dimension size must be non-negative.")
+        raise RuntimeError(
+            f"Trying to create tensor with negative dimension {min(lengths)}: {lengths}"
+        )
+    return tuple(lengths)
+
+
+def _is_length(length: Any) -> bool:
+    if isinstance(length, bool):
+        return False
+    if isinstance(length, TensorBase):
+        return length._array.size == 1 and length._array.dtype.kind in "iu"
+    return hasattr(length, "__index__")
+
+
+def _complaint(function: str, length: Any, position: int, direct: bool) -> str:
+    name = type(length).__name__
+    if direct:
+        return f"{function}(): argument 'size' (position 1) must be tuple of ints, not {name}"
+    return (
+        f"{function}(): argument 'size' failed to unpack the object at pos {position} with error "
+        f'"type must be tuple of ints,but got {name}"'
+    )
+
+
+# The type that an argument names: torch.float32, float, "torch.LongTensor"
+
+_OF_PYTHON = {float: dtypes.float64, int: dtypes.int64, bool: dtypes.bool}
+"""What Python's own types stand for, where PyTorch takes them."""
+
+
+def read_dtype(function: str, given: Any) -> dtypes.dtype | None:
+    """The dtype that `given` names, None for None; TypeError when it is no type."""
+    if given is None or isinstance(given, dtypes.dtype):
+        return given
+    if isinstance(given, type) and given in _OF_PYTHON:
+        return _OF_PYTHON[given]
+    raise TypeError(
+        f"{function}(): argument 'dtype' must be torch.dtype, not {type(given).__name__}"
+    )
+
+
+def read_legacy_type(given: Any) -> dtypes.dtype:
+    """The dtype that a name such as "torch.FloatTensor", or the class of that name, stands for."""
+    if isinstance(given, dtypes.dtype):
+        return given
+    named = {f"torch.{kind.legacy_name}Tensor": kind for kind in dtypes._ALL}
+    name = given if isinstance(given, str) else f"torch.{getattr(given, '__name__', given)}"
+    if name not in named:
+        raise ValueError(f"invalid type: '{getattr(given, '__name__', given)}'")
+    return named[name]
+
+
+# return_types: The named pairs that operations return which find numbers and tell where they are.
+
+
+class _ValuesAndIndices(NamedTuple):
+    values: Any
+    indices: Any
+
+
+class _MinAndMax(NamedTuple):
+    min: Any
+    max: Any
+
+
+def _named(name: str, fields: type[Any]) -> type[Any]:
+    def representation(pair: Any) -> str:
+        lines = [f"{field}={value!r}" for field, value in pair._asdict().items()]
+        return f"torch.return_types.{name}(\n" + ",\n".join(lines) + ")"
+
+    return type(name, (fields,), {"__repr__": representation, "__slots__": ()})
+
+
+RETURN_TYPES = {
+    name: _named(name, _ValuesAndIndices)
+    for name in (
+        "cummax",
+        "cummin",
+        "kthvalue",
+        "max",
+        "median",
+        "min",
+        "mode",
+        "nanmedian",
+        "sort",
+        "topk",
+    )
+} | {"aminmax": _named("aminmax", _MinAndMax)}
+
+
+def named_result(name: str, *values: Any) -> Any:
+    """The pair that the operation `name` returns; it prints and unpacks as PyTorch's does."""
+    return RETURN_TYPES[name](*values)

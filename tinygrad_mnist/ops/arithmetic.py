@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -13,9 +14,9 @@ from tinygrad_mnist.engine.record import Array, TensorBase, named_as, not_freed
 from tinygrad_mnist.engine.tensor import Tensor
 
 from .arguments import check_some_tensor, check_tensors, not_implemented, torch_arguments
-from .casting import cast_to, zeros
+from .casting import cast_to, clone, zeros
 from .choosing import where
-from .exponential import log
+from .elementwise import eq, isnan, log, signbit
 
 __all__ = [
     "abs",
@@ -23,21 +24,40 @@ __all__ = [
     "add",
     "addcdiv",
     "addcmul",
+    "angle",
+    "bitwise_left_shift",
+    "bitwise_right_shift",
+    "conj",
+    "conj_physical",
+    "copysign",
     "div",
     "divide",
     "float_power",
     "floor_divide",
+    "fmax",
+    "fmin",
     "fmod",
+    "gcd",
+    "heaviside",
+    "hypot",
+    "isreal",
+    "lcm",
+    "ldexp",
     "lerp",
     "mul",
     "multiply",
+    "nan_to_num",
     "neg",
     "negative",
+    "nextafter",
     "positive",
     "pow",
     "reciprocal",
     "remainder",
+    "resolve_conj",
+    "resolve_neg",
     "rsub",
+    "sgn",
     "sign",
     "square",
     "sub",
@@ -460,3 +480,243 @@ def _check_lerp(input: Tensor, name: str, other: Tensor) -> None:
 
 absolute, divide, true_divide = abs, div, div
 multiply, negative, subtract = mul, neg, sub
+
+
+# signs_and_limits: Functions that look at a number's sign, or at infinities and NaN.
+
+
+@torch_arguments
+def sgn(input: Tensor) -> Tensor:
+    """`sign`: for real numbers the two are the same."""
+    check_tensors("sgn", input=input)
+    return named_as(sign(input), "SgnBackward0")
+
+
+@torch_arguments
+def copysign(input: Tensor, other: Any) -> Tensor:
+    """|x| with the sign of y (a tensor or a number), broadcast.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.copysign(torch.tensor([1.0, -2.0]), -1)
+    tensor([-1., -2.])
+    """
+    check_tensors("copysign", input=input)
+    with_tensor = isinstance(other, TensorBase)
+    values = (input._array, other._array if with_tensor else other)
+    kind = dtypes.to_floating(dtypes.promote(values))
+    x = cast_to(input, kind)
+    if not with_tensor:
+        signs: Any = math.copysign(1.0, other)
+    else:
+        y = cast_to(other, kind)
+        signs = sign(sign(y) + where(signbit(y), -0.5, 0.5))
+    return named_as(abs(x) * signs, f"CopysignBackward{0 if with_tensor else 1}")
+
+
+def _unless_nan(name: str, input: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
+    check_tensors(name, input=input, other=other)
+    kind = dtypes.promote((input._array, other._array))
+    return cast_to(input, kind), cast_to(other, kind)
+
+
+@torch_arguments
+def fmax(input: Tensor, other: Tensor) -> Tensor:
+    """The larger number at each place, broadcast; NaN only where both are NaN."""
+    x, y = _unless_nan("fmax", input, other)
+    return named_as(where((x >= y) | isnan(y), x, y), "FmaxBackward0")
+
+
+@torch_arguments
+def fmin(input: Tensor, other: Tensor) -> Tensor:
+    """The smaller number at each place, broadcast; NaN only where both are NaN."""
+    x, y = _unless_nan("fmin", input, other)
+    return named_as(where((x <= y) | isnan(y), x, y), "FminBackward0")
+
+
+@torch_arguments
+def nan_to_num(
+    input: Tensor, nan: float | None = 0.0, posinf: float | None = None, neginf: float | None = None
+) -> Tensor:
+    """The numbers with NaN replaced by `nan`, ∞ by `posinf`, −∞ by `neginf`.
+
+    The largest and the lowest number of the type unless given. Whole numbers stay as they are.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.nan_to_num(torch.tensor([float("nan"), 1.0]))
+    tensor([0., 1.])
+    """
+    check_tensors("nan_to_num", input=input)
+    if input._array.dtype.kind != "f":
+        return clone(input)
+    limits = np.finfo(input._array.dtype)
+    x = input.detach()
+    high = float(limits.max) if posinf is None else posinf
+    low = float(limits.min) if neginf is None else neginf
+    out = where(isnan(x), 0.0 if nan is None else nan, input)
+    out = where(x == -math.inf, low, where(x == math.inf, high, out))
+    return named_as(out, "NanToNumBackward0")
+
+
+@torch_arguments
+def heaviside(input: Tensor, values: Tensor) -> Tensor:
+    """0 for negative numbers, 1 for positive ones, and `values` where they are 0."""
+    check_tensors("heaviside", input=input, values=values)
+    if input._array.dtype != values._array.dtype:
+        raise RuntimeError("heaviside is not yet implemented for tensors with different dtypes.")
+    x = input.detach()
+    return cast_to(where(x == 0, values.detach(), cast_to(x > 0, input.dtype)), input.dtype)
+
+
+@primitive(promotion=dtypes.promote)
+def _hypot(input: Array, other: Array) -> Any:
+    """√(x² + y²)"""
+    if input.dtype.kind != "f":
+        raise not_implemented("hypot_cpu", input.dtype)
+    return np.hypot(input, other)
+
+
+_hypot.derivatives(
+    input=lambda g, input, out: g * (input / out),
+    other=lambda g, other, out: g * (other / out),
+)
+
+
+@torch_arguments
+def hypot(input: Tensor, other: Tensor) -> Tensor:
+    """√(x² + y²), broadcast, without overflow.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.hypot(torch.tensor([3.0]), torch.tensor([4.0]))
+    tensor([5.])
+    """
+    check_tensors("hypot", input=input, other=other)
+    return _hypot(input, other)
+
+
+@primitive(promotion=dtypes.promote)
+def _nextafter(input: Array, other: Array) -> Any:
+    """the next number from x towards y"""
+    if input.dtype.kind != "f":
+        raise not_implemented("nextafter_cpu", input.dtype)
+    return np.nextafter(input, other)
+
+
+_nextafter.derivatives(
+    input=lambda g, input, other: where(input == other, 0.0, g), other=lambda g: zeros(g)
+)
+
+
+@torch_arguments
+def nextafter(input: Tensor, other: Tensor) -> Tensor:
+    """The next number that the type holds, from x towards y, broadcast."""
+    check_tensors("nextafter", input=input, other=other)
+    return _nextafter(input, other)
+
+
+# whole_numbers: Operations on whole numbers: divisors, multiples, shifts of bits, powers of two.
+
+
+def _refuse(kernel: str, kinds: str, array: Array) -> None:
+    if array.dtype.kind in kinds:
+        raise not_implemented(kernel, array.dtype)
+
+
+@primitive(promotion=dtypes.promote)
+def _gcd(input: Array, other: Array) -> Any:
+    """the largest number that divides x and y"""
+    _refuse("gcd_cpu", "bf", input)
+    return np.gcd(input, other)
+
+
+@primitive(promotion=dtypes.promote)
+def _lcm(input: Array, other: Array) -> Any:
+    """the smallest number that x and y divide"""
+    _refuse("lcm_cpu", "bf", input)
+    return np.lcm(input, other)
+
+
+@primitive(promotion=dtypes.promote)
+def _left_shift(input: Array, other: Array) -> Any:
+    """x · 2ʸ, bits shifted out are lost"""
+    _refuse("lshift_cpu", "bf", input)
+    return np.where(_beyond(input, other), input.dtype.type(0), np.left_shift(input, other))
+
+
+@primitive(promotion=dtypes.promote)
+def _right_shift(input: Array, other: Array) -> Any:
+    """⌊x / 2ʸ⌋"""
+    _refuse("rshift_cpu", "bf", input)
+    last = input.dtype.itemsize * 8 - 1
+    return np.right_shift(input, np.where(_beyond(input, other), last, other).astype(input.dtype))
+
+
+def _beyond(x: Array, step: Array) -> Any:
+    """Where a shift moves all bits out: PyTorch's answer to a shift that C leaves undefined."""
+    return (step < 0) | (step >= x.dtype.itemsize * 8)
+
+
+@torch_arguments
+def gcd(input: Tensor, other: Tensor) -> Tensor:
+    """The greatest common divisor, broadcast.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.gcd(torch.tensor([12, 5]), torch.tensor([18, 0]))
+    tensor([6, 5])
+    """
+    check_tensors("gcd", input=input, other=other)
+    return _gcd(input, other)
+
+
+@torch_arguments
+def lcm(input: Tensor, other: Tensor) -> Tensor:
+    """The least common multiple, broadcast."""
+    check_tensors("lcm", input=input, other=other)
+    return _lcm(input, other)
+
+
+@torch_arguments
+def bitwise_left_shift(input: Any, other: Any) -> Tensor:
+    """x · 2ʸ for whole numbers, broadcast; one may be a number."""
+    check_some_tensor("bitwise_left_shift", input, other)
+    return _left_shift(input, other)
+
+
+@torch_arguments
+def bitwise_right_shift(input: Any, other: Any) -> Tensor:
+    """⌊x / 2ʸ⌋ for whole numbers, broadcast; one may be a number."""
+    check_some_tensor("bitwise_right_shift", input, other)
+    return _right_shift(input, other)
+
+
+@torch_arguments
+def ldexp(input: Tensor, other: Tensor) -> Tensor:
+    """x · 2ʸ, broadcast, in floating point."""
+    check_tensors("ldexp", input=input, other=other)
+    return named_as(mul(input, pow(2.0, other)), "LdexpBackward0")
+
+
+# real_parts: What PyTorch asks of complex numbers, answered for real ones.
+
+
+def conj(input: Tensor) -> Tensor:
+    """The tensor itself: its numbers are real."""
+    check_tensors("conj", input=input)
+    return input
+
+
+def isreal(input: Tensor) -> Tensor:
+    """Whether each number is real: all are."""
+    check_tensors("isreal", input=input)
+    return eq(input, input) | isnan(input)
+
+
+def angle(input: Tensor) -> Tensor:
+    """π for negative numbers, 0 for others."""
+    check_tensors("angle", input=input)
+    x = cast_to(input, dtypes.to_floating(input.dtype))
+    nothing = abs(sign(x)) * 0
+    known = where(x.detach() < 0, math.pi, nothing)
+    return named_as(where(isnan(x), x.detach(), known), "AngleBackward0")
+
+
+conj_physical, resolve_conj, resolve_neg = conj, conj, conj

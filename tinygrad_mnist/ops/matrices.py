@@ -17,13 +17,11 @@ from .arguments import check_elements, check_tensors, read_dim, read_dims, torch
 from .arranging import cat, diagonal, flip, meshgrid, pad, stack
 from .casting import cast_to, note_constant
 from .choosing import where
-from .extremes import amax, amin
 from .indexing import select
 from .matmul import bmm, dot, matmul, mm, mv
-from .reductions import _sum
+from .reductions import _sum, amax, amin, root
 from .selecting import index_select
 from .shapes import broadcast_tensors, permute, reshape, unsqueeze
-from .statistics import root
 
 __all__ = [
     "addbmm", "addmm", "addmv", "addr", "baddbmm", "block_diag", "cartesian_prod", "cdist",

@@ -12,15 +12,21 @@ from tinygrad_mnist import dtypes
 from tinygrad_mnist.engine.record import Array, TensorBase, named_as, wrap
 from tinygrad_mnist.engine.tensor import Tensor
 
-from .arguments import check_tensors, not_implemented, read_dim, read_dims, torch_arguments
+from .arguments import (
+    check_tensors,
+    named_result,
+    not_implemented,
+    read_dim,
+    read_dims,
+    torch_arguments,
+)
 from .arithmetic import lerp
 from .arranging import diag
 from .casting import cast_to
 from .choosing import clamp_min, where
-from .comparisons import isnan
+from .elementwise import isnan
 from .matmul import mm
 from .reductions import _sum, nansum
-from .return_types import named_result
 from .selecting import gather
 from .shapes import movedim, permute, reshape, squeeze, unsqueeze
 from .sorting import median, sort

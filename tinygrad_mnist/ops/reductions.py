@@ -3,27 +3,49 @@
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any
 
 import numpy as np
 
 from tinygrad_mnist import dtypes, kernels
 from tinygrad_mnist.engine.primitive import primitive
-from tinygrad_mnist.engine.record import Array, named_as
+from tinygrad_mnist.engine.record import Array, TensorBase, named_as, wrap
 from tinygrad_mnist.engine.tensor import Tensor
 
-from .arguments import check_tensors, read_dims, torch_arguments
-from .casting import cast_to
-from .exponential import exp
+from .arguments import (
+    check_tensors,
+    named_result,
+    not_implemented,
+    read_dim,
+    read_dims,
+    torch_arguments,
+)
+from .casting import cast_to, clone, zeros
+from .choosing import maximum, minimum, where
+from .elementwise import exp, sqrt
+from .shapes import squeeze
 
 __all__ = [
     "all",
+    "amax",
+    "amin",
+    "aminmax",
     "any",
+    "argmax",
+    "argmin",
+    "bincount",
     "count_nonzero",
     "logsumexp",
+    "max",
     "mean",
+    "min",
     "nansum",
+    "std",
+    "std_mean",
     "sum",
+    "var",
+    "var_mean",
 ]
 
 Dims = tuple[int, ...]
@@ -87,7 +109,7 @@ def _kept(shape: tuple[int, ...], dim: Dims) -> tuple[int, ...]:
 
 
 _sum.derivatives(input=lambda g: g)
-_mean.derivatives(input=lambda g, dim, shape: g / max(_count(shape, dim), 1))
+_mean.derivatives(input=lambda g, dim, shape: g / (_count(shape, dim) or 1))
 _logsumexp.derivatives(input=lambda g, input, out: g * exp(input - out))
 
 
@@ -216,3 +238,310 @@ def count_nonzero(input: Tensor, dim: Any = None) -> Tensor:
     """
     check_tensors("count_nonzero", input=input)
     return _count_nonzero(input, dim=read_dims(dim, input._array.ndim))
+
+
+# extremes: The largest and the smallest numbers along dimensions, and where they are.
+
+
+@primitive(reduces=True)
+def _amax(input: Array, *, dim: Dims, keepdim: bool, nan_is_place: bool) -> Any:
+    """max x"""
+    return np.max(input, axis=dim, keepdims=keepdim)
+
+
+@primitive(reduces=True)
+def _amin(input: Array, *, dim: Dims, keepdim: bool, nan_is_place: bool) -> Any:
+    """min x"""
+    return np.min(input, axis=dim, keepdims=keepdim)
+
+
+def _shared_among_ties(g: Any, input: Any, out: Any, dim: Dims, nan_is_place: bool) -> Any:
+    """g, divided among all the places that hold the extreme.
+
+    An extreme that is NaN is found where NaN is for PyTorch's `max`, nowhere for its `amax`.
+    """
+    ties = input == out
+    if nan_is_place:
+        ties = ties | ((input != input) & (out != out))
+    return where(ties, g, 0.0) / _sum(where(ties, 1.0, 0.0), dim=dim, keepdim=True)
+
+
+_amax.derivatives(input=_shared_among_ties)
+_amin.derivatives(input=_shared_among_ties)
+
+
+@primitive
+def _argmax(input: Array, *, dim: int | None, keepdim: bool) -> Any:
+    """the index of max x"""
+    return np.argmax(input, axis=dim, keepdims=keepdim)
+
+
+@primitive
+def _argmin(input: Array, *, dim: int | None, keepdim: bool) -> Any:
+    """the index of min x"""
+    return np.argmin(input, axis=dim, keepdims=keepdim)
+
+
+def _no_dimension_named(name: str) -> str:
+    return (
+        f"{name}(): Expected reduction dim to be specified for input.numel() == 0. "
+        "Specify the reduction dim with the 'dim' argument."
+    )
+
+
+def check_not_empty(name: str, input: Tensor, dim: Dims) -> None:
+    shape = input._array.shape
+    for d in dim:
+        if shape and shape[d] == 0:
+            raise IndexError(f"{name}(): Expected reduction dim {d} to have non-zero size.")
+
+
+def _extreme_over(op: Any, name: str, input: Tensor, dim: Any, keepdim: bool) -> Tensor:
+    check_tensors(name, input=input)
+    if input._array.size == 0 and not isinstance(dim, int) and not dim:
+        raise RuntimeError(_no_dimension_named(name))
+    dims = read_dims(dim, input._array.ndim)
+    check_not_empty(name, input, dims)
+    return op(input, dim=dims, keepdim=keepdim, nan_is_place=False)
+
+
+@torch_arguments
+def amax(input: Tensor, dim: Any = (), keepdim: bool = False) -> Tensor:
+    """The largest number over the dimensions `dim` (all unless given); ties share the gradient.
+
+    Raises IndexError where there is nothing to choose from.
+    """
+    return _extreme_over(_amax, "amax", input, dim, keepdim)
+
+
+@torch_arguments
+def amin(input: Tensor, dim: Any = (), keepdim: bool = False) -> Tensor:
+    """The smallest number over the dimensions `dim` (all unless given); ties share the gradient.
+
+    Raises IndexError where there is nothing to choose from.
+    """
+    return _extreme_over(_amin, "amin", input, dim, keepdim)
+
+
+@torch_arguments
+def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> Any:
+    """The smallest and the largest number, over all or along `dim`, as a pair (min, max)."""
+    check_tensors("aminmax", input=input)
+    dims = () if dim is None else dim
+    pair = [amin(input, dims, keepdim), amax(input, dims, keepdim)]
+    return named_result("aminmax", *[named_as(each, "AminmaxBackward0") for each in pair])
+
+
+def _extreme_along(name: str, find: Any, input: Tensor, dim: Any, keepdim: bool) -> Any:
+    axis = read_dim(dim, input._array.ndim)
+    check_not_empty(name, input, (axis,))
+    title = f"{name.capitalize()}Backward0"
+    if input._array.ndim == 0:
+        indices = zeros(cast_to(input.detach(), dtypes.int64))
+        return named_result(name, named_as(clone(input), title), indices)
+    from .selecting import gather  # loads when first needed
+
+    indices = find(input.detach(), dim=axis, keepdim=True)
+    values = gather(input, axis, indices)
+    if not keepdim:
+        values, indices = squeeze(values, axis), squeeze(indices, axis)
+    return named_result(name, named_as(values, title), indices)
+
+
+def _extreme(name: str, op: Any, input: Tensor) -> Tensor:
+    if input._array.size == 0:
+        raise RuntimeError(_no_dimension_named(name))
+    everything = tuple(range(input._array.ndim))
+    out = op(input, dim=everything, keepdim=False, nan_is_place=True)
+    return named_as(out, f"{name.capitalize()}Backward1")
+
+
+@torch_arguments
+def max(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Any = None) -> Any:
+    """The largest number; with `dim`, the largest along it and their indices.
+
+    Given a tensor as second argument, it is `maximum`.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.max(torch.tensor([[1, 5], [7, 2]]), dim=1).indices
+    tensor([1, 0])
+    """
+    check_tensors("max", input=input)
+    if isinstance(dim, TensorBase) or other is not None:
+        return maximum(input, dim if other is None else other)
+    if dim is None:
+        return _extreme("max", _amax, input)
+    return _extreme_along("max", _argmax, input, dim, keepdim)
+
+
+@torch_arguments
+def min(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Any = None) -> Any:
+    """The smallest number; with `dim`, the smallest along it and their indices.
+
+    Given a tensor as second argument, it is `minimum`.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.min(torch.tensor([[1, 5], [7, 2]]), dim=1).values
+    tensor([1, 2])
+    """
+    check_tensors("min", input=input)
+    if isinstance(dim, TensorBase) or other is not None:
+        return minimum(input, dim if other is None else other)
+    if dim is None:
+        return _extreme("min", _amin, input)
+    return _extreme_along("min", _argmin, input, dim, keepdim)
+
+
+def _place(name: str, find: Any, input: Tensor, dim: Any, keepdim: bool) -> Tensor:
+    check_tensors(name, input=input)
+    if input._array.dtype == bool:
+        raise not_implemented(f"{name}_cpu", input._array.dtype)
+    if dim is None:
+        if input._array.size == 0:
+            raise IndexError(
+                f"{name}(): Expected reduction dim to be specified for input.numel() == 0."
+            )
+        return find(input, dim=None, keepdim=keepdim)
+    axis = read_dim(dim, input._array.ndim)
+    check_not_empty(name, input, (axis,))
+    return find(input, dim=axis if input._array.ndim else None, keepdim=keepdim)
+
+
+@torch_arguments
+def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
+    """The index of the largest number (of the flattened tensor unless `dim` is given), int64.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.argmax(torch.tensor([[1.0, 5.0], [7.0, 2.0]]), dim=1)
+    tensor([1, 0])
+    """
+    return _place("argmax", _argmax, input, dim, keepdim)
+
+
+@torch_arguments
+def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
+    """The index of the smallest number (of the flattened tensor unless `dim` is given), int64."""
+    return _place("argmin", _argmin, input, dim, keepdim)
+
+
+# statistics: Variances and counts.
+
+
+def root(x: Tensor) -> Tensor:
+    """√x, with the derivative 0 at 0: that of a norm or a deviation there, as PyTorch has it."""
+    zero = x.detach() == 0
+    return where(zero, 0.0, sqrt(where(zero, 1.0, x)))
+
+
+def _moments(
+    name: str, input: Tensor, dim: Any, unbiased: bool | None, keepdim: bool, correction: Any
+) -> tuple[Tensor, Tensor]:
+    """The variance and the mean over dimensions."""
+    check_tensors(name, input=input)
+    if isinstance(dim, bool):
+        dim, unbiased = None, dim
+    if unbiased is not None:
+        correction = int(unbiased)
+    x = input._array
+    if x.dtype.kind != "f":
+        raise RuntimeError(
+            f"{name[:3]}{'_mean' * name.endswith('mean')} only support floating point and complex "
+            "dtypes" if name.endswith("mean") else
+            "std and var only support floating point and complex dtypes"
+        )  # fmt: skip
+    dims = read_dims(dim, x.ndim)
+    count = math.prod([x.shape[d] for d in dims])
+    free = count - (1 if correction is None else correction)
+    if free <= 0:
+        free = 0
+        warnings.warn(
+            f"{name}(): degrees of freedom is <= 0. Correction should be strictly less than the "
+            "reduction factor (input numel divided by output numel).",
+            UserWarning,
+            stacklevel=4,
+        )
+    mean = _mean(input, dim=dims, keepdim=True)
+    centred = input - mean
+    total = _sum(centred * centred, dim=dims, keepdim=keepdim)
+    if not keepdim:
+        mean = mean.reshape(total.shape)
+    return total / free, mean
+
+
+@torch_arguments
+def var(
+    input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *,
+    correction: Any = None,
+) -> Tensor:  # fmt: skip
+    """The variance over `dim` (all unless given): Σ (x − mean)² / (n − correction).
+
+    `correction` is 1 unless given; `unbiased=False` is the older way to ask for 0. Raises
+    RuntimeError for integers.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.var(torch.tensor([1.0, 2.0, 3.0]))
+    tensor(1.)
+    """
+    variance, _ = _moments("var", input, dim, unbiased, keepdim, correction)
+    return named_as(variance, "VarBackward0")
+
+
+@torch_arguments
+def std(
+    input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *,
+    correction: Any = None,
+) -> Tensor:  # fmt: skip
+    """The standard deviation over `dim` (all unless given): the root of `var`.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.std(torch.tensor([1.0, 2.0, 3.0]))
+    tensor(1.)
+    """
+    variance, _ = _moments("std", input, dim, unbiased, keepdim, correction)
+    return named_as(root(variance), "StdBackward0")
+
+
+@torch_arguments
+def var_mean(
+    input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *,
+    correction: Any = None,
+) -> tuple[Tensor, Tensor]:  # fmt: skip
+    """`var` and `mean` over the same dimensions."""
+    variance, mean = _moments("var_mean", input, dim, unbiased, keepdim, correction)
+    return named_as(variance, "VarMeanBackward0"), named_as(mean, "VarMeanBackward0")
+
+
+@torch_arguments
+def std_mean(
+    input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *,
+    correction: Any = None,
+) -> tuple[Tensor, Tensor]:  # fmt: skip
+    """`std` and `mean` over the same dimensions."""
+    variance, mean = _moments("std_mean", input, dim, unbiased, keepdim, correction)
+    return named_as(root(variance), "StdMeanBackward0"), named_as(mean, "StdMeanBackward0")
+
+
+@torch_arguments
+def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -> Tensor:
+    """How often each of 0, 1, 2, … occurs in a vector of integers; or the sums of their weights.
+
+    Raises RuntimeError for negative numbers.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.bincount(torch.tensor([1, 1, 3]))
+    tensor([0, 2, 0, 1])
+    """
+    check_tensors("bincount", input=input)
+    x = input._array
+    if minlength < 0:
+        raise RuntimeError("minlength should be >= 0")
+    if x.dtype.kind not in "iu":
+        raise not_implemented("bincount_cpu", x.dtype)
+    if x.ndim != 1 or np.any(x < 0):
+        raise RuntimeError("bincount only supports 1-d non-negative integral inputs.")
+    if weights is None or not x.size:
+        return wrap(np.bincount(x, minlength=minlength))
+    if not isinstance(weights, TensorBase) or weights._array.shape != x.shape:
+        raise RuntimeError("weights should be 1-d and have the same length as input")
+    sums = np.bincount(x, weights._array, minlength)
+    return wrap(sums.astype(np.float32) if weights._array.dtype == np.float32 else sums)

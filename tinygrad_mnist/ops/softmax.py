@@ -13,16 +13,13 @@ from tinygrad_mnist.engine.record import Array
 from tinygrad_mnist.engine.tensor import Tensor
 
 from .arguments import check_tensors, not_implemented, read_dim
-from .casting import cast_to
+from .casting import cast_to, zeros
 from .dependence import constant_in
-from .exponential import exp
+from .elementwise import exp
 from .reductions import _sum
 from .shapes import permute, reshape
 
-__all__ = [
-    "log_softmax",
-    "softmax",
-]
+__all__ = ["log_softmax", "relu", "softmax"]
 
 
 def _shifted(x: Array, dim: int) -> Array:
@@ -227,3 +224,26 @@ def nll_loss(
     classes = reshape(classes, -1) if labels.ndim > 1 else classes
     loss = call_binary(_nll_loss, input, classes, attributes)
     return reshape(loss, labels.shape) if reduction == "none" and x.ndim > 2 else loss
+
+
+# activations: Activation functions.
+
+
+@primitive
+def relu(input: Array) -> Any:
+    """max(x, 0)"""
+    if input.dtype == bool:
+        raise RuntimeError("Boolean inputs not supported for relu")
+    return kernels.relu(input)
+
+
+@primitive
+def threshold_backward(grad: Array, out: Array) -> Any:
+    """g where out > 0, 0 elsewhere: the gradient of relu"""
+    return kernels.relu_backward(grad, out)
+
+
+relu.derivatives(input=lambda g, out: threshold_backward(g, out))
+threshold_backward.derivatives(
+    grad=lambda g, out: threshold_backward(g, out), out=lambda g: zeros(g)
+)

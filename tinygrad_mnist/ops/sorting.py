@@ -13,14 +13,13 @@ from tinygrad_mnist.engine.tensor import Tensor
 
 from .arguments import (
     check_tensors,
+    named_result,
     not_implemented,
     read_dim,
     torch_arguments,
 )
 from .choosing import masked_fill
-from .extremes import _amax, check_not_empty
-from .reductions import _mean
-from .return_types import named_result
+from .reductions import _amax, _mean, check_not_empty
 from .selecting import gather
 from .shapes import reshape, squeeze
 

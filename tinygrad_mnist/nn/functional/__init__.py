@@ -5,7 +5,7 @@ from typing import Any
 from tinygrad_mnist.names import unsupported
 from tinygrad_mnist.ops.arranging import pad
 from tinygrad_mnist.ops.convolution import conv1d, conv2d, conv_transpose1d, conv_transpose2d
-from tinygrad_mnist.ops.exponential import sigmoid, tanh
+from tinygrad_mnist.ops.elementwise import sigmoid, tanh
 from tinygrad_mnist.ops.pooling import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,

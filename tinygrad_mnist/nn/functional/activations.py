@@ -27,8 +27,7 @@ from tinygrad_mnist.ops.arguments import (
 )
 from tinygrad_mnist.ops.choosing import where
 from tinygrad_mnist.ops.dependence import constant_in
-from tinygrad_mnist.ops.error_function import erf
-from tinygrad_mnist.ops.exponential import exp, sigmoid
+from tinygrad_mnist.ops.elementwise import erf, exp, sigmoid
 
 __all__ = [
     "alpha_dropout", "celu", "celu_", "dropout", "dropout1d", "dropout2d", "dropout3d", "elu",

@@ -22,8 +22,7 @@ from tinygrad_mnist.ops import softmax as softmax_family
 from tinygrad_mnist.ops.arguments import check_floating, check_tensors, not_implemented
 from tinygrad_mnist.ops.casting import cast_to, note_untraceable
 from tinygrad_mnist.ops.choosing import where
-from tinygrad_mnist.ops.exponential import log, log1p
-from tinygrad_mnist.ops.logarithms import xlogy
+from tinygrad_mnist.ops.elementwise import log, log1p, xlogy
 
 from .activations import logsigmoid
 
