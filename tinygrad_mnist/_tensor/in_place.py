@@ -26,7 +26,8 @@ from tinygrad_mnist.engine.record import (
     wrap,
 )
 from tinygrad_mnist.engine.tensor import Tensor
-from tinygrad_mnist.engine.views import changed_view_error, current_record
+from tinygrad_mnist.engine.versions import check_inplace
+from tinygrad_mnist.engine.views import current_record
 from tinygrad_mnist.ops import arithmetic, casting, shapes
 from tinygrad_mnist.ops.indexing import ALL, WHOLE, Key, index_put, put, read_index
 from tinygrad_mnist.ops.views import rebase
@@ -39,42 +40,6 @@ _EXPANDED = (
     "performing this operation. This also applies to advanced indexing e.g. tensor[indices] = "
     "tensor"
 )
-_OF_LEAF = " leaf Variable that requires grad is being used in an in-place operation."
-
-
-def check_inplace(target: TensorBase, *others: Any, through_view: bool = False) -> bool:
-    """Whether a change of `target` must be recorded.
-
-    Raises PyTorch's RuntimeError for a leaf that requires a gradient, for a view of one, and for a
-    view that was made where its changes could not be followed.
-    """
-    if not state.grad_enabled:
-        return False
-    view = target._view
-    if view is None:
-        record = target._record
-        required = record is not None
-    else:
-        base, _, _, reason = view
-        record = target._record if reason is not None else current_record(target)
-        required = record is not None or base._record is not None
-    if not required and not _any_recorded(others):
-        return False
-    if view is not None and reason is not None:
-        raise changed_view_error(record, reason, "is being")
-    of_leaf = record is not None and record.primitive is None
-    if view is not None and required and (base._record is None or base._record.primitive is None):
-        of_leaf = through_view = True
-    if of_leaf:
-        raise RuntimeError(("a view of a" if through_view else "a") + _OF_LEAF)
-    return bool(target._array.dtype.kind == "f")
-
-
-def _any_recorded(others: tuple[Any, ...]) -> bool:
-    for other in others:
-        if isinstance(other, TensorBase) and current_record(other) is not None:
-            return True
-    return False
 
 
 def in_place(op: Any, target: Tensor, *others: Any, **attributes: Any) -> Tensor:

@@ -8,8 +8,9 @@ import numpy as np
 
 from tinygrad_mnist.dtypes import from_numpy_dtype
 
-from .record import FREED, KEPT, Record, state, wrap
+from .record import FREED, KEPT, Record, TensorBase, state, wrap
 from .unbroadcast import restored
+from .views import changed_view_error, current_record
 
 _ndarray = np.ndarray
 _HINT = (
@@ -20,6 +21,44 @@ _HINT_WHILE_WATCHED = (
     "the backtrace further above shows the operation that failed to compute its gradient. The "
     "variable in question was changed in there or anywhere later. Good luck!"
 )
+
+
+_OF_LEAF = " leaf Variable that requires grad is being used in an in-place operation."
+
+
+def check_inplace(target: TensorBase, *others: Any, through_view: bool = False) -> bool:
+    """Whether a change of `target` must be recorded.
+
+    Raises PyTorch's RuntimeError for a leaf that requires a gradient, for a view of one, and for a
+    view that was made where its changes could not be followed.
+    """
+    if not state.grad_enabled:
+        return False
+    view = target._view
+    if view is None:
+        record = target._record
+        required = record is not None
+    else:
+        base, _, _, reason = view
+        record = target._record if reason is not None else current_record(target)
+        required = record is not None or base._record is not None
+    if not required and not _any_recorded(others):
+        return False
+    if view is not None and reason is not None:
+        raise changed_view_error(record, reason, "is being")
+    of_leaf = record is not None and record.primitive is None
+    if view is not None and required and (base._record is None or base._record.primitive is None):
+        of_leaf = through_view = True
+    if of_leaf:
+        raise RuntimeError(("a view of a" if through_view else "a") + _OF_LEAF)
+    return bool(target._array.dtype.kind == "f")
+
+
+def _any_recorded(others: tuple[Any, ...]) -> bool:
+    for other in others:
+        if isinstance(other, TensorBase) and current_record(other) is not None:
+            return True
+    return False
 
 
 def unpack(record: Record, which: int, as_tensor: bool) -> Any:

@@ -1,7 +1,8 @@
-"""Random operations as primitives, so that they can be recorded, observed and repeated.
+"""Random numbers: filling arrays and tensors with them, recorded, observed and repeatable.
 
-`fill` is what fills an array, with its parameters and its generator. A primitive fills a new array
-by it; here an array is filled first, and then the call is noted as if the primitive had done it.
+A `Fill` fills an array: a function with its parameters and its generator bound. A primitive fills a
+new array by it; here an array is filled first, and then the call is noted as if the primitive had
+done it.
 """
 
 from __future__ import annotations
@@ -12,31 +13,32 @@ import operator
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any, NamedTuple, TypedDict
+from typing import Any, TypedDict
 
 import numpy as np
 
 from tinygrad_mnist import dtypes
-from tinygrad_mnist._tensor.in_place import check_inplace
 from tinygrad_mnist.engine.calls import record_call
-from tinygrad_mnist.engine.device import check_device
+from tinygrad_mnist.engine.device import check_device, device
 from tinygrad_mnist.engine.primitive import Primitive, primitive
-from tinygrad_mnist.engine.record import OBSERVERS, TensorBase, report, wrap
+from tinygrad_mnist.engine.record import OBSERVERS, Array, TensorBase, report, wrap
 from tinygrad_mnist.engine.tensor import Tensor
+from tinygrad_mnist.engine.versions import check_inplace
 from tinygrad_mnist.engine.views import current_record
 from tinygrad_mnist.kernels import distributions, selection
 from tinygrad_mnist.kernels.mersenne import Stream
-from tinygrad_mnist.ops.views import rebase
 
+from .arguments import check_floating, not_implemented, out_refused, read_dtype
 from .generator import Generator, default_generator
+from .views import rebase
 
 __all__ = [
     "bernoulli_", "cauchy_", "exponential_", "geometric_", "log_normal_", "normal_", "random_",
     "uniform_",
 ]  # fmt: skip
 
-Array = np.ndarray[Any, Any]
 Fill = Callable[[Array], None]
+Shape = tuple[int, ...]
 
 _GRAD_FNS = {
     "uniform": "UniformBackward0",
@@ -55,7 +57,7 @@ _GRAD_FNS = {
 
 
 def _drawing(name: str, grad_fn: str | None) -> Primitive:
-    def draw(*before: Array, shape: tuple[int, ...], dtype: np.dtype[Any], fill: Fill) -> Array:
+    def draw(*before: Array, shape: Shape, dtype: np.dtype[Any], fill: Fill) -> Array:
         """numbers drawn at random, whatever was there before"""
         numbers = np.empty(shape, dtype)
         fill(numbers)
@@ -70,23 +72,24 @@ def _drawing(name: str, grad_fn: str | None) -> Primitive:
 _DRAWINGS = {name: _drawing(name, grad_fn) for name, grad_fn in _GRAD_FNS.items()}
 
 
-def new(name: str, array: Array, fill: Fill) -> Any:
+def new(name: str, array: Array, fill: Fill) -> Tensor:
     """A new tensor that holds `array`, filled."""
     fill(array)
     tensor = wrap(array)
     if OBSERVERS:
-        report(_DRAWINGS[name], (), _attributes(array, fill), tensor)
+        attributes = {"shape": array.shape, "dtype": array.dtype, "fill": fill}
+        report(_DRAWINGS[name], (), attributes, tensor)
     return tensor
 
 
-def refill(name: str, target: Any, fill: Fill, recorded: bool) -> None:
+def _refill(name: str, target: Tensor, fill: Fill, recorded: bool) -> None:
     """Fill a tensor's array; where the change is `recorded`, no gradient passes it."""
     array, operation = target._array, _DRAWINGS[name]
     before, after = wrap(array), wrap(array)
     before._record = current_record(target)
     fill(array)
     target._counter[0] += 1
-    attributes = _attributes(array, fill)
+    attributes = {"shape": array.shape, "dtype": array.dtype, "fill": fill}
     if recorded:
         record_call(operation, (before,), (array,), after, attributes)
         if after._record is not None:
@@ -95,34 +98,18 @@ def refill(name: str, target: Any, fill: Fill, recorded: bool) -> None:
         report(operation, (target,), attributes, target)
 
 
-def _attributes(array: Array, fill: Fill) -> dict[str, Any]:
-    return {"shape": array.shape, "dtype": array.dtype, "fill": fill}
-
-
 # Reading arguments
-
-Shape = tuple[int, ...]
 
 
 class Options(TypedDict, total=False):
     """The keywords that say what kind of tensor to make."""
 
-    out: Any
-    dtype: Any
+    out: None
+    dtype: dtypes.dtype | None
     layout: Any
-    device: Any
+    device: str | device | None
     pin_memory: bool
     requires_grad: bool
-
-
-class Choice(NamedTuple):
-    """What `Options` come to."""
-
-    dtype: dtypes.dtype
-    requires_grad: bool
-
-
-_PYTHON_TYPES = {bool: dtypes.bool, int: dtypes.int64, float: dtypes.float64}
 
 
 def mismatch(
@@ -139,12 +126,9 @@ def mismatch(
 
 
 def bind_from_the_right(
-    name: str,
-    parameters: tuple[str, ...],
-    args: Sequence[Any],
-    named: dict[str, Any],
+    name: str, parameters: tuple[str, ...], args: Sequence[Any], named: dict[str, Any],
     expected: Sequence[str],
-) -> dict[str, Any]:
+) -> dict[str, Any]:  # fmt: skip
     """The arguments by name, where the first of `parameters` may be left out: randint(high, size).
 
     Those given by keyword are taken out of `named`. Raises TypeError where they do not fit.
@@ -158,36 +142,27 @@ def bind_from_the_right(
     return bound
 
 
-def read_options(name: str, options: dict[str, Any], default: dtypes.dtype) -> Choice:
-    """Check the keywords of `Options`; TypeError for others, NotImplementedError for out=."""
+def read_options(name: str, options: Any, default: dtypes.dtype) -> tuple[dtypes.dtype, bool]:
+    """The dtype and requires_grad of `Options`; TypeError for other keywords."""
     unknown = options.keys() - Options.__annotations__.keys()
     if unknown:
         raise TypeError(f"{name}() got an unexpected keyword argument '{min(unknown)}'")
-    refuse_out(name, options.get("out"))
+    if options.get("out") is not None:
+        raise out_refused(name)
     check_device(options.get("device"))
     if options.get("pin_memory"):
         raise RuntimeError("pin_memory=True requires a GPU to copy to, and there is none here")
-    kind = options.get("dtype")
-    if kind is None:
-        kind = default
-    elif isinstance(kind, type) and kind in _PYTHON_TYPES:
-        kind = _PYTHON_TYPES[kind]
-    elif not isinstance(kind, dtypes.dtype):
-        raise TypeError(
-            f"{name}(): argument 'dtype' must be torch.dtype, not {type(kind).__name__}"
-        )
+    kind = read_dtype(name, options.get("dtype")) or default
     requires_grad = bool(options.get("requires_grad"))
     if requires_grad and not kind.is_floating_point:
         raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
-    return Choice(kind, requires_grad)
+    return kind, requires_grad
 
 
-def refuse_out(name: str, out: Any) -> None:
-    """NotImplementedError with the way round unless `out` is None."""
-    if out is not None:
-        raise NotImplementedError(
-            f"{name}(out=) is not supported: assign the result, or write out.copy_({name}(...))"
-        )
+def _must_be(kind: str, name: str, argument: str, position: int | None, value: Any) -> TypeError:
+    place = "" if position is None else f" (position {position})"
+    given = type(value).__name__
+    return TypeError(f"{name}(): argument '{argument}'{place} must be {kind}, not {given}")
 
 
 def read_sizes(name: str, sizes: tuple[Any, ...], size: Any) -> Shape:
@@ -195,35 +170,30 @@ def read_sizes(name: str, sizes: tuple[Any, ...], size: Any) -> Shape:
 
     Raises TypeError for what is not integers.
     """
-    if (not sizes) == (size is None) or (len(sizes) > 1 and _is_sequence(sizes[0])):
+    in_one = bool(sizes) and isinstance(sizes[0], tuple | list)
+    if (not sizes) == (size is None) or (len(sizes) > 1 and in_one):
         named = {} if size is None else {"size": size}
         raise mismatch(name, sizes, named, ["tuple of ints size, *, torch.Generator generator"])
     if size is not None:
         return read_size(name, size, None)
-    if len(sizes) == 1 and _is_sequence(sizes[0]):
+    if in_one:
         return read_size(name, sizes[0], 1)
     if not _is_integer(sizes[0]):
-        raise _no_size(name, sizes[0], 1)
+        raise _must_be("tuple of ints", name, "size", 1, sizes[0])
     return _lengths(name, sizes)
 
 
 def read_size(name: str, size: Any, position: int | None) -> Shape:
     """A shape given as one argument, a tuple or list of integers; TypeError for anything else."""
-    if not _is_sequence(size):
-        raise _no_size(name, size, position)
+    if not isinstance(size, tuple | list):
+        raise _must_be("tuple of ints", name, "size", position, size)
     if size and not _is_integer(size[0]):
+        place = "" if position is None else f" (position {position})"
         raise TypeError(
-            f"{name}(): argument 'size'{_place(position)} must be tuple of ints, but found element "
-            f"of type {type(size[0]).__name__} at pos 0"
+            f"{name}(): argument 'size'{place} must be tuple of ints, but found element of type "
+            f"{type(size[0]).__name__} at pos 0"
         )
     return _lengths(name, size)
-
-
-def _no_size(name: str, size: Any, position: int | None) -> TypeError:
-    return TypeError(
-        f"{name}(): argument 'size'{_place(position)} must be tuple of ints, "
-        f"not {type(size).__name__}"
-    )
 
 
 def _lengths(name: str, size: Sequence[Any]) -> Shape:
@@ -246,10 +216,7 @@ def _lengths(name: str, size: Sequence[Any]) -> Shape:
 def read_int(name: str, argument: str, position: int, value: Any) -> int:
     """An argument that must be an int of 64 bits; TypeError or ValueError where it is not."""
     if not _is_integer(value):
-        raise TypeError(
-            f"{name}(): argument '{argument}'{_place(position)} must be int, "
-            f"not {type(value).__name__}"
-        )
+        raise _must_be("int", name, argument, position, value)
     number = _as_integer(value)
     if not -(2**63) <= number < 2**63:
         raise ValueError("Overflow when unpacking long long")
@@ -266,21 +233,18 @@ def is_float(value: Any) -> bool:
 def read_float(name: str, argument: str, position: int, value: Any) -> float:
     """An argument that must be a number; TypeError where it is none."""
     if not is_float(value):
-        raise TypeError(
-            f"{name}(): argument '{argument}'{_place(position)} must be float, "
-            f"not {type(value).__name__}"
-        )
+        raise _must_be("float", name, argument, position, value)
     return float(value._array) if isinstance(value, TensorBase) else float(value)
 
 
-def require_tensor(name: str, argument: str, position: int, value: Any) -> Any:
-    """`value` itself; TypeError where it is not a tensor."""
-    if not isinstance(value, TensorBase):
-        raise TypeError(
-            f"{name}(): argument '{argument}'{_place(position)} must be Tensor, "
-            f"not {type(value).__name__}"
-        )
-    return value
+def _is_integer(value: Any) -> bool:
+    if isinstance(value, TensorBase):
+        return value._array.size == 1 and value._array.dtype.kind in "iu"
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def _as_integer(value: Any) -> int:
+    return operator.index(value._array.item() if isinstance(value, TensorBase) else value)
 
 
 def new_array(shape: Shape, kind: dtypes.dtype) -> Array:
@@ -301,28 +265,7 @@ def new_array(shape: Shape, kind: dtypes.dtype) -> Array:
         ) from None
 
 
-def _place(position: int | None) -> str:
-    return "" if position is None else f" (position {position})"
-
-
-def _is_sequence(value: Any) -> bool:
-    return isinstance(value, tuple | list)
-
-
-def _is_integer(value: Any) -> bool:
-    if isinstance(value, TensorBase):
-        return value._array.size == 1 and value._array.dtype.kind in "iu"
-    return isinstance(value, int | np.integer) and not isinstance(value, bool)
-
-
-def _as_integer(value: Any) -> int:
-    return operator.index(value._array.item() if isinstance(value, TensorBase) else value)
-
-
 # Filling arrays
-
-_LOWEST = -(2**63)
-_CALLER = 7  # frames from a warning about bounds up to whoever called `random_` or `randint`
 
 
 @contextlib.contextmanager
@@ -337,9 +280,71 @@ def stream_of(generator: Generator | None) -> Iterator[Stream]:
         yield source._stream
 
 
+def _continuous(array: Array, name: str, given: str) -> None:
+    if array.dtype.kind != "f":
+        raise RuntimeError(
+            f"{name} distribution is a continuous probability distribution. "
+            f"dtype must be a floating point but you specified {given}"
+        )
+
+
+def _check_exponential(array: Array) -> None:
+    _continuous(array, "Exponential", dtypes.from_numpy_dtype(array.dtype).legacy_name)
+
+
+def _check_cauchy(array: Array) -> None:
+    kind = dtypes.from_numpy_dtype(array.dtype)
+    _continuous(array, "Cauchy", "long int" if kind is dtypes.int64 else kind.cpp_name)
+
+
+def _check_geometric(array: Array) -> None:
+    if array.dtype.kind == "b":
+        raise not_implemented("geometric_cpu", array.dtype)
+
+
+def _distribution(
+    name: str, allowed: Callable[..., bool], words: str, check: Callable[[Array], None]
+) -> Callable[..., None]:
+    """What fills an array by the kernel `name`, from a generator; PyTorch's errors, in `words`."""
+    kernel = getattr(distributions, name)
+
+    def fill(array: Array, *, generator: Generator | None, **parameters: float) -> None:
+        if not allowed(*parameters.values()):
+            raise RuntimeError(words.format(**parameters))
+        if array.size:
+            check(array)
+        with stream_of(generator) as stream:
+            kernel(stream, array, *parameters.values())
+
+    return fill
+
+
+normal = _distribution(
+    "normal", lambda mean, std: std >= 0, "normal expects std >= 0.0, but found std {std:g}",
+    partial(check_floating, "normal_kernel_cpu"),
+)  # fmt: skip
+_log_normal = _distribution(
+    "log_normal", lambda mean, std: std > 0, "log_normal_ expects std > 0.0, but found std={std:g}",
+    partial(check_floating, "log_normal_cpu"),
+)  # fmt: skip
+_exponential = _distribution(
+    "exponential", lambda lambd: lambd > 0,
+    "exponential_ expects lambda > 0.0, but found lambda={lambd:g}", _check_exponential,
+)  # fmt: skip
+_cauchy = _distribution(
+    "cauchy", lambda median, sigma: sigma > 0,
+    "cauchy_ expects sigma > 0.0, but found sigma={sigma:g}", _check_cauchy,
+)  # fmt: skip
+_geometric = _distribution(
+    "geometric", lambda p: 0 < p < 1, "geometric_ expects p to be in (0, 1), but got p={p:g}",
+    _check_geometric,
+)  # fmt: skip
+
+
 def uniform(array: Array, low: float, high: float, generator: Generator | None) -> None:
     """Numbers from [low, high)."""
-    kind = _floating(array, "check_uniform_bounds")
+    check_floating("check_uniform_bounds", array)
+    kind = dtypes.from_numpy_dtype(array.dtype)
     largest = float(np.finfo(array.dtype).max)
     for name, bound in (("from", low), ("to", high)):
         if not -largest <= bound <= largest:
@@ -357,80 +362,32 @@ def uniform(array: Array, low: float, high: float, generator: Generator | None) 
         distributions.uniform(stream, array, low, high)
 
 
-def normal(array: Array, mean: float, std: float, generator: Generator | None) -> None:
-    """Numbers of the normal distribution."""
-    if not std >= 0:
-        raise RuntimeError(f"normal expects std >= 0.0, but found std {std:g}")
-    if array.size:
-        _floating(array, "normal_kernel_cpu")
-    with stream_of(generator) as stream:
-        distributions.normal(stream, array, mean, std)
-
-
-def log_normal(array: Array, mean: float, std: float, generator: Generator | None) -> None:
-    """Numbers whose logarithm is normally distributed."""
-    if not std > 0:
-        raise RuntimeError(f"log_normal_ expects std > 0.0, but found std={std:g}")
-    if array.size:
-        _floating(array, "log_normal_cpu")
-    with stream_of(generator) as stream:
-        distributions.log_normal(stream, array, mean, std)
-
-
-def exponential(array: Array, rate: float, generator: Generator | None) -> None:
-    """Numbers of the exponential distribution."""
-    if not rate > 0:
-        raise RuntimeError(f"exponential_ expects lambda > 0.0, but found lambda={rate:g}")
-    if array.size:
-        _continuous(array, "Exponential", dtypes.from_numpy_dtype(array.dtype).legacy_name)
-    with stream_of(generator) as stream:
-        distributions.exponential(stream, array, rate)
-
-
-def cauchy(array: Array, median: float, sigma: float, generator: Generator | None) -> None:
-    """Numbers of the Cauchy distribution."""
-    if not sigma > 0:
-        raise RuntimeError(f"cauchy_ expects sigma > 0.0, but found sigma={sigma:g}")
-    if array.size:
-        _continuous(array, "Cauchy", _type_in_c(array))
-    with stream_of(generator) as stream:
-        distributions.cauchy(stream, array, median, sigma)
-
-
-def geometric(array: Array, p: float, generator: Generator | None) -> None:
-    """Numbers of trials up to the first success."""
-    if not 0 < p < 1:
-        raise RuntimeError(f"geometric_ expects p to be in (0, 1), but got p={p:g}")
-    if array.size and array.dtype.kind == "b":
-        raise NotImplementedError("\"geometric_cpu\" not implemented for 'Bool'")
-    with stream_of(generator) as stream:
-        distributions.geometric(stream, array, p)
-
-
 def bernoulli(array: Array, p: float | Array, generator: Generator | None) -> None:
     """1 with probability p, else 0; an array `p` gives each element its own and is broadcast."""
-    if not isinstance(p, np.ndarray):
-        if not 0 <= p <= 1:
-            raise RuntimeError(f"bernoulli_ expects p to be in [0, 1], but got p={p:g}")
-        with stream_of(generator) as stream:
-            distributions.bernoulli(stream, array, p)
-        return
-    if not array.size:
-        return
-    _floating(p, "bernoulli_tensor_cpu_p_")
-    if not ((p >= 0) & (p <= 1)).all():
-        raise RuntimeError(
-            "Expected p_in >= 0 && p_in <= 1 to be true, but got false.  (Could this error message "
-            "be improved?  If so, please report an enhancement request to PyTorch.)"
-        )
+    if isinstance(p, np.ndarray):
+        if not array.size:
+            return
+        check_floating("bernoulli_tensor_cpu_p_", p)
+        if not ((p >= 0) & (p <= 1)).all():
+            raise RuntimeError(
+                "Expected p_in >= 0 && p_in <= 1 to be true, but got false.  (Could this error "
+                "message be improved?  If so, please report an enhancement request to PyTorch.)"
+            )
+        p = np.broadcast_to(p, array.shape)
+    elif not 0 <= p <= 1:
+        raise RuntimeError(f"bernoulli_ expects p to be in [0, 1], but got p={p:g}")
     with stream_of(generator) as stream:
-        distributions.bernoulli(stream, array, np.broadcast_to(p, array.shape))
+        distributions.bernoulli(stream, array, p)
 
 
-def whole_range(array: Array, generator: Generator | None) -> None:
+def _whole_range(array: Array, generator: Generator | None) -> None:
     """Whole numbers from 0 to the largest that the type holds, for floats without gaps below it."""
     with stream_of(generator) as stream:
         distributions.whole_range(stream, array)
+
+
+_LOWEST = -(2**63)
+_CALLER = 7  # frames from a warning about bounds up to whoever called `random_` or `randint`
 
 
 def integers(array: Array, low: int, high: int | None, generator: Generator | None) -> None:
@@ -527,28 +484,8 @@ def _limits(dtype: np.dtype[Any]) -> tuple[int, int]:
     return int(limits.min), int(limits.max)
 
 
-def _floating(array: Array, kernel: str) -> dtypes.dtype:
-    """The array's type; NotImplementedError in PyTorch's words where it is not a float's."""
-    kind = dtypes.from_numpy_dtype(array.dtype)
-    if not kind.is_floating_point:
-        raise NotImplementedError(f"\"{kernel}\" not implemented for '{kind.legacy_name}'")
-    return kind
-
-
-def _continuous(array: Array, name: str, given: str) -> None:
-    if array.dtype.kind != "f":
-        raise RuntimeError(
-            f"{name} distribution is a continuous probability distribution. "
-            f"dtype must be a floating point but you specified {given}"
-        )
-
-
-def _type_in_c(array: Array) -> str:
-    kind = dtypes.from_numpy_dtype(array.dtype)
-    return "long int" if kind is dtypes.int64 else kind.cpp_name
-
-
-# Methods that fill a tensor
+# Methods that fill a tensor. Each returns the tensor. A leaf that requires a gradient refuses with
+# PyTorch's RuntimeError while gradients are recorded; to what a non-leaf held before flows 0.
 
 
 def _filled(target: Tensor, name: str, fill: Callable[..., None], **parameters: Any) -> Tensor:
@@ -561,8 +498,16 @@ def _filled(target: Tensor, name: str, fill: Callable[..., None], **parameters: 
             "unsupported operation: more than one element of the written-to tensor refers to a "
             "single memory location. Please clone() the tensor before performing the operation."
         )
-    refill(name, target, partial(fill, **parameters), recorded)
+    _refill(name, target, partial(fill, **parameters), recorded)
     return target
+
+
+def _floats(function: str, **given: float) -> dict[str, float]:
+    """A distribution's parameters, given in this order."""
+    return {
+        name: read_float(function, name, position, value)
+        for position, (name, value) in enumerate(given.items(), 1)
+    }
 
 
 def _bounds(name: str, bounds: Sequence[Any], named: dict[str, Any]) -> dict[str, Any]:
@@ -592,13 +537,9 @@ def uniform_(
     >>> torch.empty(2).uniform_(-1, 1)
     tensor([-0.0075,  0.5364])
     """
-    given = _bounds("uniform_", bounds, named)
-    low = read_float("uniform_", "from", 1, given.get("from", 0.0))
-    high = read_float("uniform_", "to", 2, given.get("to", 1.0))
+    given = {"from": 0.0, "to": 1.0} | _bounds("uniform_", bounds, named)
+    low, high = _floats("uniform_", **given).values()
     return _filled(self, "uniform", uniform, low=low, high=high, generator=generator)
-
-
-_RANDOM = ("", "int from, int to", "int to")
 
 
 def random_(
@@ -612,11 +553,11 @@ def random_(
     """
     given = _bounds("random_", bounds, named)
     if not given:
-        return _filled(self, "random", whole_range, generator=generator)
+        return _filled(self, "random", _whole_range, generator=generator)
     if len(given) == 1 and bounds:
         given = {"to": given["from"]}
     if "to" not in given:
-        raise mismatch("random_", bounds, named, _RANDOM)
+        raise mismatch("random_", bounds, named, ("", "int from, int to", "int to"))
     low = read_int("random_", "from", 1, given.get("from", 0))
     unbounded = given["to"] is None and "from" in given
     high = None if unbounded else read_int("random_", "to", len(given), given["to"])
@@ -634,39 +575,36 @@ def normal_(
     >>> torch.empty(2).normal_(mean=10)
     tensor([11.5410,  9.7066])
     """
-    mean = read_float("normal_", "mean", 1, mean)
-    std = read_float("normal_", "std", 2, std)
-    return _filled(self, "normal", normal, mean=mean, std=std, generator=generator)
+    parameters = _floats("normal_", mean=mean, std=std)
+    return _filled(self, "normal", normal, **parameters, generator=generator)
 
 
 def log_normal_(
     self: Tensor, mean: float = 1, std: float = 2, *, generator: Generator | None = None
 ) -> Tensor:
     """Fill with eˣ for normal x. Raises RuntimeError where std <= 0."""
-    mean = read_float("log_normal_", "mean", 1, mean)
-    std = read_float("log_normal_", "std", 2, std)
-    return _filled(self, "log_normal", log_normal, mean=mean, std=std, generator=generator)
+    parameters = _floats("log_normal_", mean=mean, std=std)
+    return _filled(self, "log_normal", _log_normal, **parameters, generator=generator)
 
 
 def exponential_(self: Tensor, lambd: float = 1, *, generator: Generator | None = None) -> Tensor:
     """Fill with numbers of density λ e^(-λx), λ = lambd. Raises RuntimeError where λ <= 0."""
-    rate = read_float("exponential_", "lambd", 1, lambd)
-    return _filled(self, "exponential", exponential, rate=rate, generator=generator)
+    parameters = _floats("exponential_", lambd=lambd)
+    return _filled(self, "exponential", _exponential, **parameters, generator=generator)
 
 
 def cauchy_(
     self: Tensor, median: float = 0, sigma: float = 1, *, generator: Generator | None = None
 ) -> Tensor:
     """Fill with numbers of the Cauchy distribution. Raises RuntimeError where sigma <= 0."""
-    median = read_float("cauchy_", "median", 1, median)
-    sigma = read_float("cauchy_", "sigma", 2, sigma)
-    return _filled(self, "cauchy", cauchy, median=median, sigma=sigma, generator=generator)
+    parameters = _floats("cauchy_", median=median, sigma=sigma)
+    return _filled(self, "cauchy", _cauchy, **parameters, generator=generator)
 
 
 def geometric_(self: Tensor, p: float, *, generator: Generator | None = None) -> Tensor:
     """Fill with numbers of trials up to the first success of probability p, 0 < p < 1."""
-    p = read_float("geometric_", "p", 1, p)
-    return _filled(self, "geometric", geometric, p=p, generator=generator)
+    parameters = _floats("geometric_", p=p)
+    return _filled(self, "geometric", _geometric, **parameters, generator=generator)
 
 
 def bernoulli_(
@@ -680,7 +618,7 @@ def bernoulli_(
     return _filled(self, name, bernoulli, p=chance, generator=generator)
 
 
-def chances(p: float | Tensor, shape: tuple[int, ...]) -> tuple[str, float | Array]:
+def chances(p: float | Tensor, shape: Shape) -> tuple[str, float | Array]:
     """The name of the operation that draws 1 with probability p, and p as it takes it."""
     if isinstance(p, TensorBase):
         return "bernoulli_each", wrap(p._array).expand(shape)._array

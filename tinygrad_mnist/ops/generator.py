@@ -16,6 +16,11 @@ from tinygrad_mnist.kernels.mersenne import STATE_BYTES, Stream
 
 from .casting import note_untraceable
 
+__all__ = [
+    "Generator", "default_generator", "fork_rng", "get_rng_state", "initial_seed", "manual_seed",
+    "seed", "set_rng_state",
+]  # fmt: skip
+
 
 class Generator:
     """A stream of random numbers: the one that PyTorch's CPU generator gives for the same seed.

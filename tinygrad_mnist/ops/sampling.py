@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, Unpack
 
@@ -9,13 +10,14 @@ import numpy as np
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.engine.primitive import primitive
-from tinygrad_mnist.engine.record import TensorBase
+from tinygrad_mnist.engine.record import Array, TensorBase
 from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.kernels import selection
-from tinygrad_mnist.ops import drawing
-from tinygrad_mnist.ops.generator import Generator
 
+from . import drawing
+from .arguments import check_tensors, out_refused
 from .drawing import (
+    Fill,
     Options,
     Shape,
     bind_from_the_right,
@@ -28,40 +30,48 @@ from .drawing import (
     read_options,
     read_size,
     read_sizes,
-    refuse_out,
-    require_tensor,
 )
+from .generator import Generator
 
 __all__ = [
     "bernoulli", "multinomial", "normal", "rand", "rand_like", "randint", "randint_like", "randn",
     "randn_like", "randperm",
 ]  # fmt: skip
 
-Array = np.ndarray[Any, Any]
+_uniform = partial(drawing.uniform, low=0, high=1)
+_standard_normal = partial(drawing.normal, mean=0, std=1)
 
 
 def _made(
-    function: str, name: str, shape: Shape, fill: drawing.Fill, options: Any, default: dtypes.dtype
+    function: str, name: str, shape: Shape, fill: Fill, options: Any, default: dtypes.dtype
 ) -> Tensor:
-    choice = read_options(function, options, default)
-    made = drawing.new(name, new_array(shape, choice.dtype), fill)
-    return made.requires_grad_(choice.requires_grad)
+    kind, requires_grad = read_options(function, options, default)
+    return drawing.new(name, new_array(shape, kind), fill).requires_grad_(requires_grad)
 
 
-def _made_like(function: str, name: str, input: Tensor, fill: drawing.Fill, options: Any) -> Tensor:
+def _made_like(function: str, name: str, input: Tensor, fill: Fill, options: Any) -> Tensor:
     """In the layout of `input`, too, unless memory_format=torch.contiguous_format."""
-    model = require_tensor(function, "input", 1, input)._array
+    check_tensors(function, input=input)
+    model: Array = input._array
     memory_format = options.pop("memory_format", None)
-    choice = read_options(function, options, dtypes.from_numpy_dtype(model.dtype))
-    expanded = 0 in model.strides
-    contiguous = expanded or str(memory_format) == "torch.contiguous_format"
-    array = np.empty_like(model, choice.dtype.numpy, order="C" if contiguous else "K")
-    return drawing.new(name, array, fill).requires_grad_(choice.requires_grad)
+    default = dtypes.from_numpy_dtype(model.dtype)
+    kind, requires_grad = read_options(function, options, default)
+    contiguous = 0 in model.strides or str(memory_format) == "torch.contiguous_format"
+    array = np.empty_like(model, kind.numpy, order="C" if contiguous else "K")
+    return drawing.new(name, array, fill).requires_grad_(requires_grad)
+
+
+def _integers(name: str, given: dict[str, Any], position: int, generator: Generator | None) -> Fill:
+    """The filling with numbers from [low, high), which were given from `position` on."""
+    low = read_int(name, "low", position, given.get("low", 0))
+    high = read_int(name, "high", position + ("low" in given), given["high"])
+    return partial(drawing.integers, low=low, high=high, generator=generator)
 
 
 def rand(
-    *sizes: Any, size: Any = None, generator: Generator | None = None, **options: Unpack[Options]
-) -> Tensor:
+    *sizes: int | Sequence[int], size: Sequence[int] | None = None,
+    generator: Generator | None = None, **options: Unpack[Options],
+) -> Tensor:  # fmt: skip
     """Uniform numbers from [0, 1).
 
     The shape is given as rand(2, 3), rand((2, 3)) or rand(size=(2, 3)).
@@ -74,17 +84,15 @@ def rand(
             [0.1320, 0.3074, 0.6341]])
     """
     shape = read_sizes("rand", sizes, size)
-    fill = partial(drawing.uniform, low=0, high=1, generator=generator)
+    fill = partial(_uniform, generator=generator)
     return _made("rand", "uniform", shape, fill, options, dtypes.get_default_dtype())
 
 
 def randn(
-    *sizes: Any, size: Any = None, generator: Generator | None = None, **options: Unpack[Options]
-) -> Tensor:
-    """Standard normal numbers.
-
-    The shape is given as randn(2, 3), randn((2, 3)) or randn(size=(2, 3)).
-    `dtype` is the default type unless given; NotImplementedError where it is not a float's.
+    *sizes: int | Sequence[int], size: Sequence[int] | None = None,
+    generator: Generator | None = None, **options: Unpack[Options],
+) -> Tensor:  # fmt: skip
+    """Standard normal numbers, in a shape and type given as to `rand`.
 
     >>> import tinygrad_mnist as torch
     >>> _ = torch.manual_seed(0)
@@ -92,14 +100,14 @@ def randn(
     tensor([ 1.5410, -0.2934, -2.1788])
     """
     shape = read_sizes("randn", sizes, size)
-    fill = partial(drawing.normal, mean=0, std=1, generator=generator)
+    fill = partial(_standard_normal, generator=generator)
     return _made("randn", "normal", shape, fill, options, dtypes.get_default_dtype())
 
 
 _RANDINT = ("int high, tuple of ints size", "int low, int high, tuple of ints size")
 
 
-def randint(*args: Any, generator: Generator | None = None, **named: Any) -> Tensor:
+def randint(*args: int | Sequence[int], generator: Generator | None = None, **named: Any) -> Tensor:
     """Whole numbers from [low, high).
 
     Called as randint(high, size), where low is 0, or randint(low, high, size). `dtype` is
@@ -112,10 +120,8 @@ def randint(*args: Any, generator: Generator | None = None, **named: Any) -> Ten
     """
     by_keyword = "size" in named
     given = bind_from_the_right("randint", ("low", "high", "size"), args, named, _RANDINT)
-    low = read_int("randint", "low", 1, given.get("low", 0))
-    high = read_int("randint", "high", len(given) - 1, given["high"])
+    fill = _integers("randint", given, 1, generator)
     shape = read_size("randint", given["size"], None if by_keyword else len(given))
-    fill = partial(drawing.integers, low=low, high=high, generator=generator)
     return _made("randint", "random_from_to", shape, fill, named, dtypes.int64)
 
 
@@ -130,11 +136,10 @@ def randperm(n: int, *, generator: Generator | None = None, **options: Unpack[Op
     tensor([4, 0, 1, 3, 2])
     """
     length = read_int("randperm", "n", 1, n)
-    choice = read_options("randperm", options, dtypes.int64)  # type: ignore[arg-type]
-    _check_permutation(length, choice.dtype)
-    array = new_array((length,), choice.dtype)
-    made = drawing.new("randperm", array, partial(drawing.permutation, generator=generator))
-    return made.requires_grad_(choice.requires_grad)
+    kind, _ = read_options("randperm", options, dtypes.int64)
+    _check_permutation(length, kind)
+    fill = partial(drawing.permutation, generator=generator)
+    return _made("randperm", "randperm", (length,), fill, options, dtypes.int64)
 
 
 def _check_permutation(length: int, kind: dtypes.dtype) -> None:
@@ -164,13 +169,9 @@ _NORMAL = (
 
 
 def normal(
-    mean: float | Tensor,
-    std: float | Tensor = 1,
-    *args: Any,
-    size: Any = None,
-    generator: Generator | None = None,
-    **options: Unpack[Options],
-) -> Tensor:
+    mean: float | Tensor, std: float | Tensor = 1, *args: Any, size: Sequence[int] | None = None,
+    generator: Generator | None = None, **options: Unpack[Options],
+) -> Tensor:  # fmt: skip
     """Normal numbers, each with a mean and a standard deviation of its own, or all with the same.
 
     Called as normal(mean, std) with one or two tensors, or normal(mean, std, size) with none.
@@ -190,7 +191,8 @@ def normal(
     if size is None:
         if not isinstance(mean, TensorBase) and not isinstance(std, TensorBase):
             raise mismatch("normal", (mean, std), {}, _NORMAL)
-        refuse_out("normal", options.get("out"))
+        if options.get("out") is not None:
+            raise out_refused("normal")
         return _normal_each(mean, std, generator)
     mean, std = read_float("normal", "mean", 1, mean), read_float("normal", "std", 2, std)
     shape = read_size("normal", size, 3)
@@ -212,7 +214,7 @@ def _normal_each(mean: Any, std: Any, generator: Generator | None) -> Tensor:
 def _normal_of_means(mean: Array, *, std: float, generator: Generator | None) -> Array:
     """mean + std · z for normal z"""
     numbers = np.empty(mean.shape, mean.dtype)
-    drawing.normal(numbers, 0, std, generator)
+    drawing.normal(numbers, mean=0, std=std, generator=generator)
     return numbers + mean
 
 
@@ -239,7 +241,7 @@ def _standard(std: Array, shape: Shape, dtype: np.dtype[Any], generator: Generat
     if std.size and not (std >= 0).all():
         raise RuntimeError("normal expects all elements of std >= 0.0")
     numbers = np.empty(shape, dtype)
-    drawing.normal(numbers, 0, 1, generator)
+    _standard_normal(numbers, generator=generator)
     return numbers
 
 
@@ -249,12 +251,9 @@ _normal_of_both.derivatives(mean=lambda g: 0 * g, std=lambda g: 0 * g)
 
 
 def bernoulli(
-    input: Tensor,
-    p: float | Tensor | None = None,
-    *,
-    generator: Generator | None = None,
+    input: Tensor, p: float | Tensor | None = None, *, generator: Generator | None = None,
     out: None = None,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """1 with the probability that `input` says, else 0, in its shape and type.
 
     With `p`, a number or a tensor, that is the probability, and `input` gives shape and type only.
@@ -265,8 +264,9 @@ def bernoulli(
     >>> torch.bernoulli(torch.tensor([0.1, 0.5, 0.9]))
     tensor([0., 0., 1.])
     """
-    refuse_out("bernoulli", out)
-    require_tensor("bernoulli", "input", 1, input)
+    if out is not None:
+        raise out_refused("bernoulli")
+    check_tensors("bernoulli", input=input)
     if p is None:
         return _bernoulli_of(input, generator=generator)
     name, chance = chances(p, input._array.shape)
@@ -286,13 +286,9 @@ _bernoulli_of.derivatives(p=lambda g: 0 * g)
 
 
 def multinomial(
-    input: Tensor,
-    num_samples: int,
-    replacement: bool = False,
-    *,
-    generator: Generator | None = None,
-    out: None = None,
-) -> Tensor:
+    input: Tensor, num_samples: int, replacement: bool = False, *,
+    generator: Generator | None = None, out: None = None,
+) -> Tensor:  # fmt: skip
     """Draw `num_samples` categories, i with a probability proportional to input[…, i].
 
     (categories,) -> (num_samples,), (rows, categories) -> (rows, num_samples), of int64. Raises
@@ -303,8 +299,9 @@ def multinomial(
     >>> torch.multinomial(torch.tensor([0.0, 3.0, 1.0]), 2)
     tensor([1, 2])
     """
-    refuse_out("multinomial", out)
-    require_tensor("multinomial", "input", 1, input)
+    if out is not None:
+        raise out_refused("multinomial")
+    check_tensors("multinomial", input=input)
     samples = read_int("multinomial", "num_samples", 2, num_samples)
     if not isinstance(replacement, bool):
         raise TypeError(
@@ -374,7 +371,7 @@ def rand_like(
     **options: Unpack[Options],
 ) -> Tensor:  # fmt: skip
     """Uniform numbers from [0, 1) in the shape, type and layout of `input`."""
-    fill = partial(drawing.uniform, low=0, high=1, generator=generator)
+    fill = partial(_uniform, generator=generator)
     named = {"memory_format": memory_format, **options}
     return _made_like("rand_like", "uniform", input, fill, named)
 
@@ -384,7 +381,7 @@ def randn_like(
     **options: Unpack[Options],
 ) -> Tensor:  # fmt: skip
     """Standard normal numbers in the shape, type and layout of `input`."""
-    fill = partial(drawing.normal, mean=0, std=1, generator=generator)
+    fill = partial(_standard_normal, generator=generator)
     named = {"memory_format": memory_format, **options}
     return _made_like("randn_like", "normal", input, fill, named)
 
@@ -393,7 +390,7 @@ _RANDINT_LIKE = ("Tensor input, int high", "Tensor input, int low, int high")
 
 
 def randint_like(
-    input: Tensor, *bounds: Any, generator: Generator | None = None, **named: Any
+    input: Tensor, *bounds: int | Tensor, generator: Generator | None = None, **named: Any
 ) -> Tensor:
     """Whole numbers from [low, high) in the shape, type and layout of `input`.
 
@@ -401,7 +398,5 @@ def randint_like(
     dimensions. Raises RuntimeError as `randint` does.
     """
     given = bind_from_the_right("randint_like", ("low", "high"), bounds, named, _RANDINT_LIKE)
-    low = read_int("randint_like", "low", 2, given.get("low", 0))
-    high = read_int("randint_like", "high", 1 + len(given), given["high"])
-    fill = partial(drawing.integers, low=low, high=high, generator=generator)
+    fill = _integers("randint_like", given, 2, generator)
     return _made_like("randint_like", "random_from_to", input, fill, named)
