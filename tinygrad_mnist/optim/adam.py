@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from tinygrad_mnist._tensor import Tensor, ones, zeros_like
@@ -12,13 +11,11 @@ from tinygrad_mnist.ops.choosing import where
 from .optimizer import (
     Group,
     Optimizer,
-    check_betas,
-    check_lr,
-    check_not_negative,
+    Params,
     check_tensor_setting,
     decayed,
-    new_step_count,
-    refuse_differentiable,
+    read_settings,
+    start_state,
     to_scalar,
 )
 
@@ -45,63 +42,29 @@ class Adam(Optimizer):
     """
 
     def __init__(
-        self,
-        params: Iterable[Any],
-        lr: Any = 1e-3,
-        betas: tuple[Any, Any] = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 0,
-        amsgrad: bool = False,
-        *,
-        foreach: bool | None = None,
-        maximize: bool = False,
-        capturable: bool = False,
-        differentiable: bool = False,
-        fused: bool | None = None,
-        decoupled_weight_decay: bool = False,
-    ) -> None:
+        self, params: Params, lr: float | Tensor = 1e-3,
+        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999), eps: float = 1e-8,
+        weight_decay: float = 0, amsgrad: bool = False, *, foreach: bool | None = None,
+        maximize: bool = False, capturable: bool = False, differentiable: bool = False,
+        fused: bool | None = None, decoupled_weight_decay: bool = False,
+    ) -> None:  # fmt: skip
         check_tensor_setting("lr", lr, capturable, foreach)
-        check_lr(lr)
-        if not eps >= 0.0:
-            raise ValueError(f"Invalid epsilon value: {eps}")
-        if not weight_decay >= 0.0:
-            raise ValueError(f"Invalid weight_decay value: {weight_decay}")
-        check_betas(betas, capturable, foreach)
-        refuse_differentiable(differentiable)
-        defaults = {
-            "lr": lr,
-            "betas": (to_scalar(betas[0]), to_scalar(betas[1])),
-            "eps": eps,
-            "weight_decay": weight_decay,
-            "amsgrad": amsgrad,
-            "maximize": maximize,
-            "foreach": foreach,
-            "capturable": capturable,
-            "differentiable": differentiable,
-            "fused": fused,
-            "decoupled_weight_decay": decoupled_weight_decay,
-        }
-        super().__init__(params, defaults)
+        names = (
+            "lr betas eps weight_decay amsgrad maximize foreach capturable differentiable fused "
+            "decoupled_weight_decay"
+        )
+        settings = read_settings(locals(), names, checks="lr eps weight_decay betas")
+        settings["betas"] = (to_scalar(betas[0]), to_scalar(betas[1]))
+        super().__init__(params, settings)
 
-    def _new_state(self, param: Any, group: Group) -> dict[str, Any]:
+    def _update(self, param: Tensor, grad: Tensor, group: Group) -> None:
         state = self.state[param]
-        state["step"] = new_step_count()
-        state["exp_avg"] = zeros_like(param)
-        state["exp_avg_sq"] = zeros_like(param)
-        if group["amsgrad"]:
-            state["max_exp_avg_sq"] = zeros_like(param)
-        return state
-
-    def _update(self, param: Any, grad: Any, group: Group) -> None:
-        state = self.state[param] or self._new_state(param, group)
-        beta1, beta2 = group["betas"]
-        lr, decay = to_scalar(group["lr"]), group["weight_decay"]
-        if group["maximize"]:
-            grad = -grad
-        if decay != 0 and group["decoupled_weight_decay"]:
-            param.mul_(1 - lr * decay)
-        elif decay != 0:
-            grad = grad.add(param, alpha=decay)
+        if not state:
+            start_state(state, param, "exp_avg", "exp_avg_sq")
+            if group["amsgrad"]:
+                state["max_exp_avg_sq"] = zeros_like(param)
+        lr, (beta1, beta2) = to_scalar(group["lr"]), group["betas"]
+        grad = decayed(param, grad, group)
         state["step"] += 1
         step = counted(state["step"])
         average, square = state["exp_avg"], state["exp_avg_sq"]
@@ -129,34 +92,17 @@ class AdamW(Adam):
     """
 
     def __init__(
-        self,
-        params: Iterable[Any],
-        lr: Any = 1e-3,
-        betas: tuple[Any, Any] = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 1e-2,
-        amsgrad: bool = False,
-        *,
-        maximize: bool = False,
-        foreach: bool | None = None,
-        capturable: bool = False,
-        differentiable: bool = False,
+        self, params: Params, lr: float | Tensor = 1e-3,
+        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999), eps: float = 1e-8,
+        weight_decay: float = 1e-2, amsgrad: bool = False, *, maximize: bool = False,
+        foreach: bool | None = None, capturable: bool = False, differentiable: bool = False,
         fused: bool | None = None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         super().__init__(
-            params,
-            lr,
-            betas,
-            eps,
-            weight_decay,
-            amsgrad,
-            foreach=foreach,
-            maximize=maximize,
-            capturable=capturable,
-            differentiable=differentiable,
-            fused=fused,
+            params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize, foreach=foreach,
+            capturable=capturable, differentiable=differentiable, fused=fused,
             decoupled_weight_decay=True,
-        )
+        )  # fmt: skip
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
@@ -164,12 +110,9 @@ class AdamW(Adam):
             group["decoupled_weight_decay"] = True
 
 
-def _new_averages(state: dict[str, Any], param: Any, second: str) -> None:
-    state["exp_avg"] = zeros_like(param, requires_grad=False)
-    state[second] = zeros_like(param, requires_grad=False)
-
-
-def _follow(state: dict[str, Any], grad: Any, betas: tuple[float, float]) -> tuple[Any, Any]:
+def _follow(
+    state: dict[str, Any], grad: Tensor, betas: tuple[float, float]
+) -> tuple[Tensor, Tensor]:
     """The averages of the gradient and of its square, one step further."""
     average = state["exp_avg"].lerp_(grad, 1 - betas[0])
     square = state["exp_avg_sq"].mul_(betas[1]).addcmul_(grad, grad, value=1 - betas[1])
@@ -186,40 +129,17 @@ class Adamax(Optimizer):
     """
 
     def __init__(
-        self,
-        params: Iterable[Any],
-        lr: Any = 2e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 0,
-        foreach: bool | None = None,
-        *,
-        maximize: bool = False,
-        differentiable: bool = False,
-        capturable: bool = False,
-    ) -> None:
-        check_lr(lr)
-        check_not_negative(epsilon=eps)
-        check_betas(betas, capturable, foreach)
-        check_not_negative(weight_decay=weight_decay)
-        refuse_differentiable(differentiable)
-        defaults = {
-            "lr": lr,
-            "betas": betas,
-            "eps": eps,
-            "weight_decay": weight_decay,
-            "foreach": foreach,
-            "maximize": maximize,
-            "differentiable": differentiable,
-            "capturable": capturable,
-        }
-        super().__init__(params, defaults)
+        self, params: Params, lr: float | Tensor = 2e-3, betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8, weight_decay: float = 0, foreach: bool | None = None, *,
+        maximize: bool = False, differentiable: bool = False, capturable: bool = False,
+    ) -> None:  # fmt: skip
+        names = "lr betas eps weight_decay foreach maximize differentiable capturable"
+        super().__init__(params, read_settings(locals(), names, "lr eps betas weight_decay"))
 
-    def _update(self, param: Any, grad: Any, group: Group) -> None:
+    def _update(self, param: Tensor, grad: Tensor, group: Group) -> None:
         state = self.state[param]
         if not state:
-            state["step"] = new_step_count()
-            _new_averages(state, param, "exp_inf")
+            start_state(state, param, "exp_avg", "exp_inf")
         grad = decayed(param, grad, group)
         state["step"] += 1
         beta1, beta2 = group["betas"]
@@ -241,45 +161,23 @@ class NAdam(Optimizer):
     """
 
     def __init__(
-        self,
-        params: Iterable[Any],
-        lr: Any = 2e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 0,
-        momentum_decay: float = 4e-3,
-        decoupled_weight_decay: bool = False,
-        *,
-        foreach: bool | None = None,
-        maximize: bool = False,
-        capturable: bool = False,
-        differentiable: bool = False,
-    ) -> None:
-        check_lr(lr)
-        check_not_negative(epsilon=eps)
-        check_betas(betas, capturable, foreach)
-        check_not_negative(weight_decay=weight_decay, momentum_decay=momentum_decay)
-        refuse_differentiable(differentiable)
-        defaults = {
-            "lr": lr,
-            "betas": betas,
-            "eps": eps,
-            "weight_decay": weight_decay,
-            "momentum_decay": momentum_decay,
-            "decoupled_weight_decay": decoupled_weight_decay,
-            "maximize": maximize,
-            "foreach": foreach,
-            "capturable": capturable,
-            "differentiable": differentiable,
-        }
-        super().__init__(params, defaults)
+        self, params: Params, lr: float | Tensor = 2e-3, betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8, weight_decay: float = 0, momentum_decay: float = 4e-3,
+        decoupled_weight_decay: bool = False, *, foreach: bool | None = None,
+        maximize: bool = False, capturable: bool = False, differentiable: bool = False,
+    ) -> None:  # fmt: skip
+        names = (
+            "lr betas eps weight_decay momentum_decay decoupled_weight_decay maximize foreach "
+            "capturable differentiable"
+        )
+        checks = "lr eps betas weight_decay momentum_decay"
+        super().__init__(params, read_settings(locals(), names, checks))
 
-    def _update(self, param: Any, grad: Any, group: Group) -> None:
+    def _update(self, param: Tensor, grad: Tensor, group: Group) -> None:
         state = self.state[param]
         if not state:
-            state["step"] = new_step_count()
+            start_state(state, param, "mu_product", "exp_avg", "exp_avg_sq")
             state["mu_product"] = ones((), dtype=state["step"].dtype)
-            _new_averages(state, param, "exp_avg_sq")
         grad = decayed(param, grad, group)
         state["step"] += 1
         step, lr = counted(state["step"]), to_scalar(group["lr"])
@@ -305,42 +203,21 @@ class RAdam(Optimizer):
     """
 
     def __init__(
-        self,
-        params: Iterable[Any],
-        lr: Any = 1e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 0,
-        decoupled_weight_decay: bool = False,
-        *,
-        foreach: bool | None = None,
-        maximize: bool = False,
-        capturable: bool = False,
+        self, params: Params, lr: float | Tensor = 1e-3, betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8, weight_decay: float = 0, decoupled_weight_decay: bool = False, *,
+        foreach: bool | None = None, maximize: bool = False, capturable: bool = False,
         differentiable: bool = False,
-    ) -> None:
-        check_lr(lr)
-        check_not_negative(epsilon=eps)
-        check_betas(betas, capturable, foreach)
-        check_not_negative(weight_decay=weight_decay)
-        refuse_differentiable(differentiable)
-        defaults = {
-            "lr": lr,
-            "betas": betas,
-            "eps": eps,
-            "weight_decay": weight_decay,
-            "maximize": maximize,
-            "foreach": foreach,
-            "capturable": capturable,
-            "decoupled_weight_decay": decoupled_weight_decay,
-            "differentiable": differentiable,
-        }
-        super().__init__(params, defaults)
+    ) -> None:  # fmt: skip
+        names = (
+            "lr betas eps weight_decay maximize foreach capturable decoupled_weight_decay "
+            "differentiable"
+        )
+        super().__init__(params, read_settings(locals(), names, "lr eps betas weight_decay"))
 
-    def _update(self, param: Any, grad: Any, group: Group) -> None:
+    def _update(self, param: Tensor, grad: Tensor, group: Group) -> None:
         state = self.state[param]
         if not state:
-            state["step"] = new_step_count()
-            _new_averages(state, param, "exp_avg_sq")
+            start_state(state, param, "exp_avg", "exp_avg_sq")
         grad = decayed(param, grad, group)
         state["step"] += 1
         step, lr = counted(state["step"]), to_scalar(group["lr"])

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
-
-from tinygrad_mnist._tensor import full_like, zeros_like
+from tinygrad_mnist._tensor import Tensor, full_like, zeros_like
 from tinygrad_mnist._tensor.conversion import counted
 
 from .optimizer import (
     Group,
     Optimizer,
+    Params,
     check_lr,
-    check_not_negative,
     decayed,
-    new_step_count,
-    refuse_differentiable,
+    read_settings,
+    start_state,
     to_scalar,
 )
 
@@ -40,48 +37,25 @@ class Adagrad(Optimizer):
     """
 
     def __init__(
-        self,
-        params: Iterable[Any],
-        lr: Any = 1e-2,
-        lr_decay: float = 0,
-        weight_decay: float = 0,
-        initial_accumulator_value: float = 0,
-        eps: float = 1e-10,
-        foreach: bool | None = None,
-        *,
-        maximize: bool = False,
-        differentiable: bool = False,
+        self, params: Params, lr: float | Tensor = 1e-2, lr_decay: float = 0,
+        weight_decay: float = 0, initial_accumulator_value: float = 0, eps: float = 1e-10,
+        foreach: bool | None = None, *, maximize: bool = False, differentiable: bool = False,
         fused: bool | None = None,
-    ) -> None:
-        check_lr(lr)
-        check_not_negative(
-            lr_decay=lr_decay,
-            weight_decay=weight_decay,
-            initial_accumulator_value=initial_accumulator_value,
-            epsilon=eps,
+    ) -> None:  # fmt: skip
+        names = (
+            "lr lr_decay eps weight_decay initial_accumulator_value foreach maximize "
+            "differentiable fused"
         )
-        refuse_differentiable(differentiable)
-        defaults = {
-            "lr": lr,
-            "lr_decay": lr_decay,
-            "eps": eps,
-            "weight_decay": weight_decay,
-            "initial_accumulator_value": initial_accumulator_value,
-            "foreach": foreach,
-            "maximize": maximize,
-            "differentiable": differentiable,
-            "fused": fused,
-        }
-        super().__init__(params, defaults)
+        checks = "lr lr_decay weight_decay initial_accumulator_value eps"
+        super().__init__(params, read_settings(locals(), names, checks))
         for group in self.param_groups:
             for param in group["params"]:
+                state = self.state[param] = {}
+                start_state(state, param)
                 start = group["initial_accumulator_value"]
-                self.state[param] = {
-                    "step": new_step_count(),
-                    "sum": full_like(param, start, requires_grad=False),
-                }
+                state["sum"] = full_like(param, start, requires_grad=False)
 
-    def _update(self, param: Any, grad: Any, group: Group) -> None:
+    def _update(self, param: Tensor, grad: Tensor, group: Group) -> None:
         state = self.state[param]
         grad = decayed(param, grad, group)
         state["step"] += 1
@@ -100,41 +74,20 @@ class Adadelta(Optimizer):
     """
 
     def __init__(
-        self,
-        params: Iterable[Any],
-        lr: Any = 1.0,
-        rho: float = 0.9,
-        eps: float = 1e-6,
-        weight_decay: float = 0,
-        foreach: bool | None = None,
-        *,
-        capturable: bool = False,
-        maximize: bool = False,
-        differentiable: bool = False,
-    ) -> None:
+        self, params: Params, lr: float | Tensor = 1.0, rho: float = 0.9, eps: float = 1e-6,
+        weight_decay: float = 0, foreach: bool | None = None, *, capturable: bool = False,
+        maximize: bool = False, differentiable: bool = False,
+    ) -> None:  # fmt: skip
         check_lr(lr)
         if not 0.0 <= rho <= 1.0:
             raise ValueError(f"Invalid rho value: {rho}")
-        check_not_negative(epsilon=eps, weight_decay=weight_decay)
-        refuse_differentiable(differentiable)
-        defaults = {
-            "lr": lr,
-            "rho": rho,
-            "eps": eps,
-            "weight_decay": weight_decay,
-            "maximize": maximize,
-            "capturable": capturable,
-            "foreach": foreach,
-            "differentiable": differentiable,
-        }
-        super().__init__(params, defaults)
+        names = "lr rho eps weight_decay maximize capturable foreach differentiable"
+        super().__init__(params, read_settings(locals(), names, checks="eps weight_decay"))
 
-    def _update(self, param: Any, grad: Any, group: Group) -> None:
+    def _update(self, param: Tensor, grad: Tensor, group: Group) -> None:
         state = self.state[param]
         if not state:
-            state["step"] = new_step_count()
-            state["square_avg"] = zeros_like(param, requires_grad=False)
-            state["acc_delta"] = zeros_like(param, requires_grad=False)
+            start_state(state, param, "square_avg", "acc_delta")
         grad = decayed(param, grad, group)
         state["step"] += 1
         rho, eps = group["rho"], group["eps"]
@@ -166,56 +119,27 @@ class RMSprop(Optimizer):
     """
 
     def __init__(
-        self,
-        params: Iterable[Any],
-        lr: Any = 1e-2,
-        alpha: float = 0.99,
-        eps: float = 1e-8,
-        weight_decay: float = 0,
-        momentum: float = 0,
-        centered: bool = False,
-        capturable: bool = False,
-        foreach: bool | None = None,
-        maximize: bool = False,
+        self, params: Params, lr: float | Tensor = 1e-2, alpha: float = 0.99, eps: float = 1e-8,
+        weight_decay: float = 0, momentum: float = 0, centered: bool = False,
+        capturable: bool = False, foreach: bool | None = None, maximize: bool = False,
         differentiable: bool = False,
-    ) -> None:
-        check_lr(lr)
-        settings = {"epsilon": eps, "momentum": momentum, "weight_decay": weight_decay}
-        for name, value in {**settings, "alpha": alpha}.items():
-            if not value >= 0.0:
-                raise ValueError(f"Invalid {name} value: {value}")
-        refuse_differentiable(differentiable)
-        defaults = {
-            "lr": lr,
-            "momentum": momentum,
-            "alpha": alpha,
-            "eps": eps,
-            "centered": centered,
-            "weight_decay": weight_decay,
-            "capturable": capturable,
-            "foreach": foreach,
-            "maximize": maximize,
-            "differentiable": differentiable,
-        }
-        super().__init__(params, defaults)
+    ) -> None:  # fmt: skip
+        names = (
+            "lr momentum alpha eps centered weight_decay capturable foreach maximize differentiable"
+        )
+        checks = "lr eps momentum weight_decay alpha"
+        super().__init__(params, read_settings(locals(), names, checks))
 
-    def _new_state(self, param: Any, group: Group) -> dict[str, Any]:
+    def _update(self, param: Tensor, grad: Tensor, group: Group) -> None:
         state = self.state[param]
-        state["step"] = new_step_count()
-        state["square_avg"] = zeros_like(param)
-        if group["momentum"] > 0:
-            state["momentum_buffer"] = zeros_like(param)
-        if group["centered"]:
-            state["grad_avg"] = zeros_like(param)
-        return state
-
-    def _update(self, param: Any, grad: Any, group: Group) -> None:
-        state = self.state[param] or self._new_state(param, group)
+        if not state:
+            start_state(state, param, "square_avg")
+            if group["momentum"] > 0:
+                state["momentum_buffer"] = zeros_like(param)
+            if group["centered"]:
+                state["grad_avg"] = zeros_like(param)
         alpha, lr = group["alpha"], to_scalar(group["lr"])
-        if group["maximize"]:
-            grad = -grad
-        if group["weight_decay"] != 0:
-            grad = grad.add(param, alpha=group["weight_decay"])
+        grad = decayed(param, grad, group)
         state["step"] += 1
         square = state["square_avg"]
         square.mul_(alpha).add_(grad * grad, alpha=1 - alpha)

@@ -6,15 +6,17 @@ import copy
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, TypeVar, overload
 
 from tinygrad_mnist import dtypes
-from tinygrad_mnist._tensor import Tensor, tensor
+from tinygrad_mnist._tensor import Tensor, tensor, zeros_like
 from tinygrad_mnist.autograd import enable_grad, no_grad
 from tinygrad_mnist.ops.casting import note_untraceable
 
 Group = dict[str, Any]
 StateDict = dict[str, Any]
+Params = Iterable[Tensor] | Iterable[dict[str, Any]] | Iterable[tuple[str, Tensor]]
+Loss = TypeVar("Loss")
 
 
 class _Required:
@@ -35,32 +37,33 @@ def to_scalar(value: Any) -> Any:
     return value.detach()._array.item()
 
 
-def check_lr(lr: Any) -> None:
+def read_settings(given: dict[str, Any], names: str, checks: str) -> dict[str, Any]:
+    """The settings called `names`, in this order, of a constructor's `locals()`.
+
+    Those called `checks` must be in PyTorch's range: the first that is not raises ValueError.
+    """
+    for name in checks.split():
+        value = given[name]
+        if name == "lr":
+            check_lr(value)
+        elif name == "betas":
+            _check_betas(value, given["capturable"], given["foreach"])
+        elif not value >= 0.0:
+            raise ValueError(f"Invalid {'epsilon' if name == 'eps' else name} value: {value}")
+    if given["differentiable"]:
+        raise NotImplementedError(
+            "an optimiser with differentiable=True is not supported: write the update as tensor "
+            "operations, and ask autograd.grad(..., create_graph=True) for the gradients"
+        )
+    return {name: given[name] for name in names.split()}
+
+
+def check_lr(lr: float | Tensor) -> None:
     """ValueError unless the learning rate is a number, or a tensor of one, of at least zero."""
     if isinstance(lr, Tensor) and lr.numel() != 1:
         raise ValueError("Tensor lr must be 1-element")
     if not lr >= 0.0:
         raise ValueError(f"Invalid learning rate: {lr}")
-
-
-def check_not_negative(**settings: float) -> None:
-    """ValueError for the first of the settings that is less than zero."""
-    for name, value in settings.items():
-        if not value >= 0.0:
-            raise ValueError(f"Invalid {name} value: {value}")
-
-
-def decayed(param: Any, grad: Any, group: Group) -> Any:
-    """The gradient, turned by `maximize`, with weight decay; decoupled, that shrinks `param`."""
-    decay = group["weight_decay"]
-    if group["maximize"]:
-        grad = -grad
-    if decay == 0:
-        return grad
-    if group.get("decoupled_weight_decay"):
-        param.mul_(1 - to_scalar(group["lr"]) * decay)
-        return grad
-    return grad.add(param, alpha=decay)
 
 
 def check_tensor_setting(name: str, value: Any, capturable: bool, foreach: bool | None) -> None:
@@ -75,40 +78,35 @@ def check_tensor_setting(name: str, value: Any, capturable: bool, foreach: bool 
         raise ValueError(f"Tensor {name} must be 1-element")
 
 
-def check_betas(betas: tuple[Any, Any], capturable: bool, foreach: bool | None) -> None:
-    """ValueError unless both averages' rates are in [0, 1), and numbers or tensors alike."""
+def _check_betas(betas: tuple[Any, Any], capturable: bool, foreach: bool | None) -> None:
     for index, beta in enumerate(betas):
         if not 0.0 <= beta < 1.0:
             raise ValueError(f"Invalid beta parameter at index {index}: {beta}")
-    kinds = [isinstance(beta, Tensor) for beta in betas]
-    if kinds[0] != kinds[1]:
+    if isinstance(betas[0], Tensor) != isinstance(betas[1], Tensor):
         raise ValueError("betas must be either both floats or both Tensors")
     for index, beta in enumerate(betas):
         check_tensor_setting(f"betas[{index}]", beta, capturable, foreach)
 
 
-def refuse_capturable(group: Group) -> None:
-    """PyTorch's error for steps to be captured as a CUDA graph, where tensors are on the CPU."""
-    if group.get("capturable"):
-        raise AssertionError(
-            "If capturable=True, params and state_steps must be on supported devices: "
-            "['cuda', 'xpu', 'hpu', 'privateuseone', 'xla']."
-        )
-
-
-def refuse_differentiable(differentiable: bool) -> None:
-    """NotImplementedError for a step that is itself to be differentiated."""
-    if differentiable:
-        raise NotImplementedError(
-            "an optimiser with differentiable=True is not supported: write the update as tensor "
-            "operations, and ask autograd.grad(..., create_graph=True) for the gradients"
-        )
-
-
-def new_step_count() -> Any:
-    """A counter of steps, a float tensor as PyTorch has it."""
+def start_state(state: dict[str, Any], param: Tensor, *zeros: str) -> None:
+    """Fill a parameter's state: the count of steps, a float tensor, and zeros in its shape."""
     kind = dtypes.float64 if dtypes.get_default_dtype() is dtypes.float64 else dtypes.float32
-    return tensor(0.0, dtype=kind)
+    state["step"] = tensor(0.0, dtype=kind)
+    for name in zeros:
+        state[name] = zeros_like(param, requires_grad=False)
+
+
+def decayed(param: Tensor, grad: Tensor, group: Group) -> Tensor:
+    """The gradient, negated by `maximize`, with weight decay; decoupled, that shrinks `param`."""
+    decay = group["weight_decay"]
+    if group["maximize"]:
+        grad = -grad
+    if decay == 0:
+        return grad
+    if group.get("decoupled_weight_decay"):
+        param.mul_(1 - to_scalar(group["lr"]) * decay)
+        return grad
+    return grad.add(param, alpha=decay)
 
 
 class Optimizer:
@@ -124,7 +122,7 @@ class Optimizer:
     state: defaultdict[Any, dict[str, Any]]
     param_groups: list[Group]
 
-    def __init__(self, params: Iterable[Any], defaults: dict[str, Any]) -> None:
+    def __init__(self, params: Params, defaults: dict[str, Any]) -> None:
         self.defaults = defaults
         if isinstance(params, Tensor):
             raise TypeError(
@@ -133,7 +131,7 @@ class Optimizer:
             )
         self.state = defaultdict(dict)
         self.param_groups = []
-        groups = list(params)
+        groups: list[Any] = list(params)
         if not groups:
             raise ValueError("optimizer got an empty parameter list")
         if not isinstance(groups[0], dict):
@@ -177,6 +175,12 @@ class Optimizer:
             if not set(group["params"]).isdisjoint(params):
                 raise ValueError("some parameters appear in more than one parameter group")
 
+    @overload
+    def step(self, closure: None = None) -> None: ...
+
+    @overload
+    def step(self, closure: Callable[[], Loss]) -> Loss: ...
+
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Change every parameter that has a gradient.
 
@@ -188,14 +192,18 @@ class Optimizer:
                 loss = closure()
         with no_grad():
             for group in self.param_groups:
-                refuse_capturable(group)
+                if group.get("capturable"):
+                    raise AssertionError(
+                        "If capturable=True, params and state_steps must be on supported devices: "
+                        "['cuda', 'xpu', 'hpu', 'privateuseone', 'xla']."
+                    )
                 for param in group["params"]:
                     grad = param.grad
                     if grad is not None:
                         self._update(param, grad, group)
         return loss
 
-    def _update(self, param: Any, grad: Any, group: Group) -> None:
+    def _update(self, param: Tensor, grad: Tensor, group: Group) -> None:
         """Change one parameter by its gradient, under the settings of its group."""
         raise NotImplementedError
 
@@ -258,11 +266,7 @@ class Optimizer:
         self.__setstate__({"state": state, "param_groups": saved_groups})
 
     def __getstate__(self) -> dict[str, Any]:
-        return {
-            "defaults": self.defaults,
-            "state": self.state,
-            "param_groups": self.param_groups,
-        }
+        return {name: getattr(self, name) for name in ("defaults", "state", "param_groups")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -307,7 +311,7 @@ def _read_params(group: Group) -> None:
             raise ValueError("can't optimize a non-leaf Tensor")
 
 
-def _fit(param: Any, value: Any, key: str | None = None) -> Any:
+def _fit(param: Tensor, value: Any, key: str | None = None) -> Any:
     """A copy of a parameter's state, its tensors (save the step count) in the parameter's type."""
     if isinstance(value, Tensor):
         return value if key == "step" or not param.is_floating_point() else value.to(param.dtype)
