@@ -101,12 +101,11 @@ def decayed(param: Tensor, grad: Tensor, group: Group) -> Tensor:
     decay = group["weight_decay"]
     if group["maximize"]:
         grad = -grad
-    if decay == 0:
-        return grad
-    if group.get("decoupled_weight_decay"):
+    if decay != 0 and group.get("decoupled_weight_decay"):
         param.mul_(1 - to_scalar(group["lr"]) * decay)
-        return grad
-    return grad.add(param, alpha=decay)
+    elif decay != 0:
+        grad = grad.add(param, alpha=decay)
+    return grad
 
 
 class Optimizer:

@@ -15,6 +15,31 @@ from .scheduler import LRScheduler, ReduceLROnPlateau, current, set_lr
 Factor = Callable[[int], float]
 
 
+class _ByFactor(LRScheduler):
+    """A schedule that multiplies all learning rates by the same factor at each step.
+
+    `_factor` is that from the epoch before (None: as it was), `_factor_from_start` that from the
+    first.
+    """
+
+    def _factor(self) -> float | None:
+        raise NotImplementedError
+
+    def _factor_from_start(self) -> float:
+        raise NotImplementedError
+
+    def get_lr(self) -> list[Any]:
+        """The learning rates at `last_epoch`; for `step` to call."""
+        self._expect_step()
+        rates = current(self.optimizer)
+        factor = self._factor()
+        return rates if factor is None else [rate * factor for rate in rates]
+
+    def _get_closed_form_lr(self) -> list[Any]:
+        factor = self._factor_from_start()
+        return [base_lr * factor for base_lr in self.base_lrs]
+
+
 class _ByFunction(LRScheduler):
     """A schedule that asks a function of the user's, one for all groups or one for each."""
 
@@ -92,7 +117,7 @@ class MultiplicativeLR(_ByFunction):
         return [rate * factor(self.last_epoch) for factor, rate in pairs]
 
 
-class StepLR(LRScheduler):
+class StepLR(_ByFactor):
     """The learning rate times `gamma` every `step_size` epochs.
 
     >>> import tinygrad_mnist as torch
@@ -112,108 +137,80 @@ class StepLR(LRScheduler):
         self.gamma = gamma
         super().__init__(optimizer, last_epoch)
 
-    def get_lr(self) -> list[Any]:
-        """The learning rates at `last_epoch`; for `step` to call."""
-        self._expect_step()
-        rates = current(self.optimizer)
-        if self.last_epoch == 0 or self.last_epoch % self.step_size != 0:
-            return rates
-        return [rate * self.gamma for rate in rates]
+    def _factor(self) -> float | None:
+        due = self.last_epoch != 0 and self.last_epoch % self.step_size == 0
+        return self.gamma if due else None
 
-    def _get_closed_form_lr(self) -> list[Any]:
-        factor = self.gamma ** (self.last_epoch // self.step_size)
-        return [base_lr * factor for base_lr in self.base_lrs]
+    def _factor_from_start(self) -> float:
+        return self.gamma ** (self.last_epoch // self.step_size)
 
 
-class MultiStepLR(LRScheduler):
+class MultiStepLR(_ByFactor):
     """The learning rate times `gamma` at each of the epochs `milestones`."""
 
     milestones: Counter[int]
 
     def __init__(
-        self,
-        optimizer: Optimizer,
-        milestones: Iterable[int],
-        gamma: float = 0.1,
+        self, optimizer: Optimizer, milestones: Iterable[int], gamma: float = 0.1,
         last_epoch: int = -1,
-    ) -> None:
+    ) -> None:  # fmt: skip
         self.milestones = Counter(milestones)
         self.gamma = gamma
         super().__init__(optimizer, last_epoch)
 
-    def get_lr(self) -> list[Any]:
-        """The learning rates at `last_epoch`; for `step` to call."""
-        self._expect_step()
-        rates = current(self.optimizer)
-        if self.last_epoch not in self.milestones:
-            return rates
-        return [rate * self.gamma ** self.milestones[self.last_epoch] for rate in rates]
+    def _factor(self) -> float | None:
+        times = self.milestones.get(self.last_epoch)
+        factor: float | None = self.gamma**times if times else None
+        return factor
 
-    def _get_closed_form_lr(self) -> list[Any]:
-        passed = bisect_right(sorted(self.milestones.elements()), self.last_epoch)
-        return [base_lr * self.gamma**passed for base_lr in self.base_lrs]
+    def _factor_from_start(self) -> float:
+        return self.gamma ** bisect_right(sorted(self.milestones.elements()), self.last_epoch)
 
 
-class ExponentialLR(LRScheduler):
+class ExponentialLR(_ByFactor):
     """The learning rate times `gamma` at each step after the first."""
 
     def __init__(self, optimizer: Optimizer, gamma: float, last_epoch: int = -1) -> None:
         self.gamma = gamma
         super().__init__(optimizer, last_epoch)
 
-    def get_lr(self) -> list[Any]:
-        """The learning rates at `last_epoch`; for `step` to call."""
-        self._expect_step()
-        rates = current(self.optimizer)
-        return rates if self._is_initial else [rate * self.gamma for rate in rates]
+    def _factor(self) -> float | None:
+        return None if self._is_initial else self.gamma
 
-    def _get_closed_form_lr(self) -> list[Any]:
-        return [base_lr * self.gamma**self.last_epoch for base_lr in self.base_lrs]
+    def _factor_from_start(self) -> float:
+        return self.gamma**self.last_epoch
 
 
-class ConstantLR(LRScheduler):
+class ConstantLR(_ByFactor):
     """The learning rate times `factor` until epoch `total_iters`, and as it was from there on."""
 
     def __init__(
-        self,
-        optimizer: Optimizer,
-        factor: float = 1.0 / 3,
-        total_iters: int = 5,
+        self, optimizer: Optimizer, factor: float = 1.0 / 3, total_iters: int = 5,
         last_epoch: int = -1,
-    ) -> None:
+    ) -> None:  # fmt: skip
         if not 0 <= factor <= 1:
             raise ValueError("Constant multiplicative factor expected to be between 0 and 1.")
         self.factor = factor
         self.total_iters = total_iters
         super().__init__(optimizer, last_epoch)
 
-    def get_lr(self) -> list[Any]:
-        """The learning rates at `last_epoch`; for `step` to call."""
-        self._expect_step()
-        rates = current(self.optimizer)
+    def _factor(self) -> float | None:
         if self.last_epoch == 0:
-            return [rate * self.factor for rate in rates]
-        if self.last_epoch != self.total_iters:
-            return rates
-        return [rate * (1.0 / self.factor) for rate in rates]
+            return self.factor
+        return 1.0 / self.factor if self.last_epoch == self.total_iters else None
 
-    def _get_closed_form_lr(self) -> list[Any]:
+    def _factor_from_start(self) -> float:
         past = self.last_epoch >= self.total_iters
-        factor = self.factor + past * (1 - self.factor)
-        return [base_lr * factor for base_lr in self.base_lrs]
+        return self.factor + past * (1 - self.factor)
 
 
-class LinearLR(LRScheduler):
+class LinearLR(_ByFactor):
     """A factor that goes straight from `start_factor` to `end_factor` in `total_iters` epochs."""
 
     def __init__(
-        self,
-        optimizer: Optimizer,
-        start_factor: float = 1.0 / 3,
-        end_factor: float = 1.0,
-        total_iters: int = 5,
-        last_epoch: int = -1,
-    ) -> None:
+        self, optimizer: Optimizer, start_factor: float = 1.0 / 3, end_factor: float = 1.0,
+        total_iters: int = 5, last_epoch: int = -1,
+    ) -> None:  # fmt: skip
         if not 0 < start_factor <= 1:
             raise ValueError(
                 "Starting multiplicative factor expected to be greater than 0 and less or equal "
@@ -226,54 +223,42 @@ class LinearLR(LRScheduler):
         self.total_iters = total_iters
         super().__init__(optimizer, last_epoch)
 
-    def get_lr(self) -> list[Any]:
-        """The learning rates at `last_epoch`; for `step` to call."""
-        self._expect_step()
-        rates = current(self.optimizer)
+    def _factor(self) -> float | None:
         if self.last_epoch == 0:
-            return [rate * self.start_factor for rate in rates]
+            return self.start_factor
         if self._is_initial or self.last_epoch > self.total_iters:
-            return rates
+            return None
         rise = self.end_factor - self.start_factor
         before = self.total_iters * self.start_factor + (self.last_epoch - 1) * rise
-        return [rate * (1.0 + rise / before) for rate in rates]
+        return 1.0 + rise / before
 
-    def _get_closed_form_lr(self) -> list[Any]:
+    def _factor_from_start(self) -> float:
         rise = self.end_factor - self.start_factor
-        done = min(self.total_iters, self.last_epoch)
-        factor = self.start_factor + rise * done / self.total_iters
-        return [base_lr * factor for base_lr in self.base_lrs]
+        return self.start_factor + rise * min(self.total_iters, self.last_epoch) / self.total_iters
 
 
-class PolynomialLR(LRScheduler):
+class PolynomialLR(_ByFactor):
     """The initial learning rate times (1 − epoch / total_iters) to the `power`, down to zero."""
 
     def __init__(
-        self,
-        optimizer: Optimizer,
-        total_iters: int = 5,
-        power: float = 1.0,
-        last_epoch: int = -1,
+        self, optimizer: Optimizer, total_iters: int = 5, power: float = 1.0, last_epoch: int = -1
     ) -> None:
         self.total_iters = total_iters
         self.power = power
         super().__init__(optimizer, last_epoch)
 
-    def get_lr(self) -> list[Any]:
-        """The learning rates at `last_epoch`; for `step` to call."""
-        self._expect_step()
-        rates = current(self.optimizer)
+    def _factor(self) -> float | None:
         if self._is_initial or self.last_epoch > self.total_iters:
-            return rates
+            return None
         left = 1.0 - self.last_epoch / self.total_iters
         left_before = 1.0 - (self.last_epoch - 1) / self.total_iters
-        factor = (left / left_before) ** self.power
-        return [rate * factor for rate in rates]
+        factor: float = (left / left_before) ** self.power
+        return factor
 
-    def _get_closed_form_lr(self) -> list[Any]:
+    def _factor_from_start(self) -> float:
         done = min(self.total_iters, self.last_epoch)
-        factor = (1.0 - done / self.total_iters) ** self.power
-        return [base_lr * factor for base_lr in self.base_lrs]
+        factor: float = (1.0 - done / self.total_iters) ** self.power
+        return factor
 
 
 # Schedules made of schedules
@@ -335,12 +320,9 @@ class SequentialLR(_Combined):
     """
 
     def __init__(
-        self,
-        optimizer: Optimizer,
-        schedulers: list[LRScheduler],
-        milestones: list[int],
+        self, optimizer: Optimizer, schedulers: list[LRScheduler], milestones: list[int],
         last_epoch: int = -1,
-    ) -> None:
+    ) -> None:  # fmt: skip
         if not schedulers:
             raise ValueError(
                 f"{type(self).__name__} expects at least one scheduler, but got no scheduler."

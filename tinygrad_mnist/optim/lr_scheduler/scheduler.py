@@ -6,7 +6,7 @@ import functools
 import math
 import warnings
 import weakref
-from typing import Any
+from typing import Any, Literal
 
 from tinygrad_mnist._tensor import Tensor
 from tinygrad_mnist.optim.optimizer import Optimizer, to_scalar
@@ -26,14 +26,14 @@ def check_optimizer(optimizer: Any) -> None:
         raise TypeError(f"{type(optimizer).__name__} is not an Optimizer")
 
 
-def own(value: Any) -> Any:
+def copied(value: Any) -> Any:
     """A tensor's copy, so that nobody changes it from outside; a number as it is."""
     return value.clone() if isinstance(value, Tensor) else value
 
 
 def current(optimizer: Optimizer, key: str = "lr") -> list[Any]:
     """One setting of every parameter group."""
-    return [own(group[key]) for group in optimizer.param_groups]
+    return [copied(group[key]) for group in optimizer.param_groups]
 
 
 def one_each(name: str, optimizer: Optimizer, given: Any) -> list[Any]:
@@ -43,13 +43,13 @@ def one_each(name: str, optimizer: Optimizer, given: Any) -> list[Any]:
     """
     groups = len(optimizer.param_groups)
     if not isinstance(given, list | tuple):
-        return [own(given) for _ in range(groups)]
+        return [copied(given) for _ in range(groups)]
     if len(given) != groups:
         raise ValueError(
             f"{name} must have the same length as optimizer.param_groups. "
             f"{name} has {len(given)} values, param_groups has {groups}."
         )
-    return [own(value) for value in given]
+    return [copied(value) for value in given]
 
 
 def set_lr(group: dict[str, Any], lr: Any) -> None:
@@ -81,7 +81,7 @@ class LRScheduler:
         self.optimizer = optimizer
         for number, group in enumerate(optimizer.param_groups):
             if last_epoch == -1:
-                group.setdefault("initial_lr", own(group["lr"]))
+                group.setdefault("initial_lr", copied(group["lr"]))
             elif "initial_lr" not in group:
                 raise KeyError(
                     f"param 'initial_lr' is not specified in param_groups[{number}] when resuming "
@@ -93,7 +93,7 @@ class LRScheduler:
                 )
         self.base_lrs = current(optimizer, "initial_lr")
         self.last_epoch = last_epoch
-        _watch_steps(optimizer)
+        _track_steps(optimizer)
         self._initial_step()
 
     def _initial_step(self) -> None:
@@ -123,24 +123,22 @@ class LRScheduler:
 
     def _check_order(self) -> None:
         if not hasattr(self.optimizer.step, "_wrapped_by_lr_sched"):
-            warnings.warn(
+            warning = (
                 "Seems like `optimizer.step()` has been overridden after learning rate scheduler "
                 "initialization. Please, make sure to call `optimizer.step()` before "
-                "`lr_scheduler.step()`. See more details at "
-                "https://pytorch.org/docs/stable/optim.html#how-to-adjust-learning-rate",
-                UserWarning,
-                stacklevel=3,
+                "`lr_scheduler.step()`."
             )
         elif not getattr(self.optimizer, "_opt_called", False):
-            warnings.warn(
+            warning = (
                 "Detected call of `lr_scheduler.step()` before `optimizer.step()`. In PyTorch "
                 "1.1.0 and later, you should call them in the opposite order: `optimizer.step()` "
                 "before `lr_scheduler.step()`.  Failure to do this will result in PyTorch skipping "
-                "the first value of the learning rate schedule. See more details at "
-                "https://pytorch.org/docs/stable/optim.html#how-to-adjust-learning-rate",
-                UserWarning,
-                stacklevel=3,
+                "the first value of the learning rate schedule."
             )
+        else:
+            return
+        details = "https://pytorch.org/docs/stable/optim.html#how-to-adjust-learning-rate"
+        warnings.warn(f"{warning} See more details at {details}", UserWarning, stacklevel=3)
 
     def _update_lr(self, epoch: int | None = None) -> None:
         closed_form = getattr(self, "_get_closed_form_lr", None)
@@ -177,7 +175,7 @@ class _LRScheduler(LRScheduler):
     """The name that LRScheduler had before."""
 
 
-def _watch_steps(optimizer: Any) -> None:
+def _track_steps(optimizer: Any) -> None:
     """Let `optimizer` note in `_opt_called` that its `step` was called."""
     if hasattr(optimizer.step, "_wrapped_by_lr_sched"):
         return
@@ -185,14 +183,14 @@ def _watch_steps(optimizer: Any) -> None:
     reference = weakref.ref(optimizer)
 
     @functools.wraps(step)
-    def noted(*args: Any, **kwargs: Any) -> Any:
-        watched = reference()
-        assert watched is not None
-        watched._opt_called = True
-        return step(watched, *args, **kwargs)
+    def tracked_step(*args: Any, **kwargs: Any) -> Any:
+        tracked = reference()
+        assert tracked is not None
+        tracked._opt_called = True
+        return step(tracked, *args, **kwargs)
 
-    noted._wrapped_by_lr_sched = True  # type: ignore[attr-defined]
-    optimizer.step = noted
+    tracked_step._wrapped_by_lr_sched = True  # type: ignore[attr-defined]
+    optimizer.step = tracked_step
 
 
 class ReduceLROnPlateau(LRScheduler):
@@ -215,17 +213,10 @@ class ReduceLROnPlateau(LRScheduler):
     default_min_lr: float | None
 
     def __init__(
-        self,
-        optimizer: Optimizer,
-        mode: str = "min",
-        factor: float = 0.1,
-        patience: int = 10,
-        threshold: float = 1e-4,
-        threshold_mode: str = "rel",
-        cooldown: int = 0,
-        min_lr: list[float] | float = 0,
-        eps: float = 1e-8,
-    ) -> None:
+        self, optimizer: Optimizer, mode: Literal["min", "max"] = "min", factor: float = 0.1,
+        patience: int = 10, threshold: float = 1e-4, threshold_mode: Literal["rel", "abs"] = "rel",
+        cooldown: int = 0, min_lr: list[float] | float = 0, eps: float = 1e-8,
+    ) -> None:  # fmt: skip
         if factor >= 1.0:
             raise ValueError("Factor should be < 1.0.")
         check_optimizer(optimizer)
