@@ -7,7 +7,7 @@ import functools
 import math
 import warnings
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, SupportsIndex, overload
 
 import numpy as np
 
@@ -25,12 +25,11 @@ from tinygrad_mnist.engine.record import (
     wrap,
 )
 from tinygrad_mnist.engine.tensor import Tensor
+from tinygrad_mnist.engine.types import Device, DType, MemoryFormat, Number
 from tinygrad_mnist.engine.views import current_record
 from tinygrad_mnist.ops import casting, indexing, shapes
 from tinygrad_mnist.ops.arguments import read_dtype, read_legacy_type
 from tinygrad_mnist.ops.casting import note_untraceable
-
-Number = bool | int | float
 
 _CPP_NAMES = {
     dtypes.uint8: "uint8_t",
@@ -116,7 +115,7 @@ class Conversion(TensorBase):
     __slots__ = ()
     __array_priority__ = 1000
 
-    def item(self) -> Any:
+    def item(self) -> Number:
         """The one number of the tensor, as a Python number; RuntimeError when there are more."""
         if self._array.size != 1:
             raise RuntimeError(
@@ -134,7 +133,7 @@ class Conversion(TensorBase):
         """The numbers as nested lists (a number for 0 dimensions)."""
         return self._read().tolist()
 
-    def numpy(self, *, force: builtins.bool = False) -> Any:
+    def numpy(self, *, force: builtins.bool = False) -> Array:
         """The array itself, sharing memory; `force` detaches first.
 
         Raises RuntimeError for a tensor that requires a gradient, unless under `no_grad`.
@@ -146,7 +145,9 @@ class Conversion(TensorBase):
             )
         return self._read()
 
-    def __array__(self, dtype: Any = None, copy: builtins.bool | None = None) -> Any:
+    def __array__(
+        self, dtype: np.typing.DTypeLike | None = None, copy: builtins.bool | None = None
+    ) -> Array:
         array = self.numpy()
         if copy is False and dtype is not None and array.dtype != np.dtype(dtype):
             raise ValueError(f"a copy is needed to convert {array.dtype} to {dtype}")
@@ -155,35 +156,38 @@ class Conversion(TensorBase):
         return array.copy() if copy else array
 
     def __array_wrap__(
-        self, array: Any, context: Any = None, return_scalar: builtins.bool = False
-    ) -> Any:
+        self, array: Array, context: object = None, return_scalar: builtins.bool = False
+    ) -> Tensor:
         """What a NumPy function made of tensors, as a tensor; bools as uint8, as in PyTorch."""
         found = np.asarray(array)
         return wrap(found.astype(np.uint8) if found.dtype == bool else found)
 
-    def cpu(self, memory_format: Any = None) -> Tensor:
+    def cpu(self, memory_format: MemoryFormat = None) -> Tensor:
         """The tensor itself: it lives on the CPU."""
         return self
 
     def cuda(
-        self, device: Any = None, non_blocking: builtins.bool = False, memory_format: Any = None
+        self,
+        device: Device = None,
+        non_blocking: builtins.bool = False,
+        memory_format: MemoryFormat = None,
     ) -> Tensor:
         """Refused: there is no GPU here."""
         check_device("cuda")
         return self
 
-    def pin_memory(self, device: Any = None) -> Tensor:
+    def pin_memory(self, device: Device = None) -> Tensor:
         """The tensor itself: pinning serves GPUs alone."""
         return self
 
     def to(
         self,
-        *args: Any,
-        dtype: Any = None,
-        device: Any = None,
+        *args: dtypes.dtype | Device | Tensor | builtins.bool,
+        dtype: DType = None,
+        device: Device = None,
         non_blocking: builtins.bool = False,
         copy: builtins.bool = False,
-        memory_format: Any = None,
+        memory_format: MemoryFormat = None,
     ) -> Tensor:
         """In another type, given as a dtype, by another tensor, or after a device.
 
@@ -205,7 +209,13 @@ class Conversion(TensorBase):
             return named_as(casting.clone(self), "ToCopyBackward0") if copy else self
         return casting.cast_to(self, kind)
 
-    def type(self, dtype: Any = None, non_blocking: builtins.bool = False) -> Any:
+    @overload
+    def type(self, dtype: None = None, non_blocking: builtins.bool = False) -> str: ...
+    @overload
+    def type(self, dtype: dtypes.dtype | str, non_blocking: builtins.bool = False) -> Tensor: ...
+    def type(
+        self, dtype: dtypes.dtype | str | None = None, non_blocking: builtins.bool = False
+    ) -> str | Tensor:
         """The type's old name ("torch.FloatTensor"), or the tensor in the type given."""
         if dtype is None:
             kind = dtypes.from_numpy_dtype(self._array.dtype)
@@ -216,35 +226,35 @@ class Conversion(TensorBase):
         """In the type of `other`."""
         return casting.cast_to(self, dtypes.from_numpy_dtype(other._array.dtype))
 
-    def float(self, memory_format: Any = None) -> Tensor:
+    def float(self, memory_format: MemoryFormat = None) -> Tensor:
         """In float32."""
         return casting.cast_to(self, dtypes.float32)
 
-    def double(self, memory_format: Any = None) -> Tensor:
+    def double(self, memory_format: MemoryFormat = None) -> Tensor:
         """In float64."""
         return casting.cast_to(self, dtypes.float64)
 
-    def long(self, memory_format: Any = None) -> Tensor:
+    def long(self, memory_format: MemoryFormat = None) -> Tensor:
         """In int64, fractions cut off."""
         return casting.cast_to(self, dtypes.int64)
 
-    def int(self, memory_format: Any = None) -> Tensor:
+    def int(self, memory_format: MemoryFormat = None) -> Tensor:
         """In int32, fractions cut off."""
         return casting.cast_to(self, dtypes.int32)
 
-    def byte(self, memory_format: Any = None) -> Tensor:
+    def byte(self, memory_format: MemoryFormat = None) -> Tensor:
         """In uint8."""
         return casting.cast_to(self, dtypes.uint8)
 
-    def bool(self, memory_format: Any = None) -> Tensor:
+    def bool(self, memory_format: MemoryFormat = None) -> Tensor:
         """In bool: whether each number is not zero."""
         return casting.cast_to(self, dtypes.bool)
 
-    def half(self, memory_format: Any = None) -> Tensor:
+    def half(self, memory_format: MemoryFormat = None) -> Tensor:
         """Refused: float16 is not carried."""
         raise NotImplementedError("float16 is not supported: use .float() (float32)")
 
-    def bfloat16(self, memory_format: Any = None) -> Tensor:
+    def bfloat16(self, memory_format: MemoryFormat = None) -> Tensor:
         """Refused: bfloat16 is not carried."""
         raise NotImplementedError("bfloat16 is not supported: use .float() (float32)")
 
@@ -331,7 +341,7 @@ class Copying(TensorBase):
         twin.__dict__.update(deepcopy(self._attributes(), memo))
         return twin
 
-    def __reduce_ex__(self, protocol: Any) -> Any:
+    def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[Any, ...]:
         record = current_record(self)
         return rebuild, (self._array, record is not None, self._attributes())
 

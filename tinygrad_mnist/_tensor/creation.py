@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Unpack
 
 import numpy as np
 
@@ -13,6 +14,16 @@ from tinygrad_mnist.engine.device import check_device
 from tinygrad_mnist.engine.record import OBSERVERS, Array, TensorBase, report, state, wrap
 from tinygrad_mnist.engine.size import Size
 from tinygrad_mnist.engine.tensor import Tensor
+from tinygrad_mnist.engine.types import (
+    Device,
+    Dims,
+    DType,
+    Layout,
+    MemoryFormat,
+    Number,
+    Operand,
+    Options,
+)
 from tinygrad_mnist.ops import casting
 from tinygrad_mnist.ops.arguments import check_tensors, not_implemented, read_dtype, read_size
 from tinygrad_mnist.ops.indexing import getitem
@@ -213,8 +224,8 @@ def finish(array: Array, requires_grad: bool, constant: bool = True) -> Tensor:
 def tensor(
     data: Any,
     *,
-    dtype: Any = None,
-    device: Any = None,
+    dtype: DType = None,
+    device: Device = None,
     requires_grad: bool = False,
     pin_memory: bool = False,
 ) -> Tensor:
@@ -245,7 +256,7 @@ def tensor(
     return finish(own, requires_grad, constant=not isinstance(given, np.ndarray))
 
 
-def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
+def as_tensor(data: Any, dtype: DType = None, device: Device = None) -> Tensor:
     """`data` as a tensor, without a copy where it is a tensor or an array of the type already.
 
     >>> import tinygrad_mnist as torch
@@ -263,8 +274,8 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
 def asarray(
     obj: Any,
     *,
-    dtype: Any = None,
-    device: Any = None,
+    dtype: DType = None,
+    device: Device = None,
     copy: bool | None = None,
     requires_grad: bool | None = None,
 ) -> Tensor:
@@ -310,7 +321,12 @@ def from_numpy(ndarray: Array) -> Tensor:
 
 
 def frombuffer(
-    buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0, requires_grad: bool = False
+    buffer: bytes | bytearray | memoryview | Array,
+    *,
+    dtype: dtypes.dtype,
+    count: int = -1,
+    offset: int = 0,
+    requires_grad: bool = False,
 ) -> Tensor:
     """A tensor of one dimension on the memory of `buffer`, which is shared.
 
@@ -364,7 +380,7 @@ def _check_stretch(length: int, size: int, count: int, offset: int) -> None:
         )
 
 
-def scalar_tensor(s: Any, *, dtype: Any = None, layout: Any = None, device: Any = None,
+def scalar_tensor(s: Number, *, dtype: DType = None, layout: Layout = None, device: Device = None,
                   requires_grad: bool = False) -> Tensor:  # fmt: skip
     """The number `s` as a tensor without dimensions, of the default type unless one is given."""
     return _filled((), s, dtype, device, requires_grad, "scalar_tensor")
@@ -386,9 +402,9 @@ def refuse_out(name: str, out: Any) -> None:
         raise NotImplementedError(f"{name}(out=) is not supported: assign the result")
 
 
-def zeros(*size: Any, out: None = None, dtype: Any = None, layout: Any = None,
-          device: Any = None, pin_memory: bool = False, requires_grad: bool = False,
-          **named: Any) -> Tensor:  # fmt: skip
+def zeros(*size: Dims, out: None = None, dtype: DType = None, layout: Layout = None,
+          device: Device = None, pin_memory: bool = False, requires_grad: bool = False,
+          **named: Sequence[int]) -> Tensor:  # fmt: skip
     """Zeros in the shape `size`, given as numbers or as one tuple.
 
     >>> import tinygrad_mnist as torch
@@ -400,9 +416,9 @@ def zeros(*size: Any, out: None = None, dtype: Any = None, layout: Any = None,
     return _filled(read_size("zeros", size, named), 0, dtype, device, requires_grad, "zeros")
 
 
-def ones(*size: Any, out: None = None, dtype: Any = None, layout: Any = None,
-         device: Any = None, pin_memory: bool = False, requires_grad: bool = False,
-         **named: Any) -> Tensor:  # fmt: skip
+def ones(*size: Dims, out: None = None, dtype: DType = None, layout: Layout = None,
+         device: Device = None, pin_memory: bool = False, requires_grad: bool = False,
+         **named: Sequence[int]) -> Tensor:  # fmt: skip
     """Ones in the shape `size`.
 
     >>> import tinygrad_mnist as torch
@@ -413,17 +429,33 @@ def ones(*size: Any, out: None = None, dtype: Any = None, layout: Any = None,
     return _filled(read_size("ones", size, named), 1, dtype, device, requires_grad, "ones")
 
 
-def empty(*size: Any, out: None = None, dtype: Any = None, layout: Any = None, device: Any = None,
-          pin_memory: bool = False, requires_grad: bool = False, memory_format: Any = None,
-          **named: Any) -> Tensor:  # fmt: skip
+def empty(
+    *size: Dims,
+    out: None = None,
+    dtype: DType = None,
+    layout: Layout = None,
+    device: Device = None,
+    pin_memory: bool = False,
+    requires_grad: bool = False,
+    memory_format: MemoryFormat = None,
+    **named: Sequence[int],
+) -> Tensor:
     """A tensor to be filled; here it holds zeros, so that nothing depends on chance."""
     refuse_out("empty", out)
     return _filled(read_size("empty", size, named), 0, dtype, device, requires_grad, "empty")
 
 
-def full(size: Any, fill_value: Any, *, out: None = None, dtype: Any = None, layout: Any = None,
-         device: Any = None, pin_memory: bool = False,
-         requires_grad: bool = False) -> Tensor:  # fmt: skip
+def full(
+    size: Sequence[int],
+    fill_value: Number,
+    *,
+    out: None = None,
+    dtype: DType = None,
+    layout: Layout = None,
+    device: Device = None,
+    pin_memory: bool = False,
+    requires_grad: bool = False,
+) -> Tensor:
     """`fill_value` in the shape `size`; the type is that of the number unless given.
 
     >>> import tinygrad_mnist as torch
@@ -453,34 +485,63 @@ def _like(
     return made
 
 
-def zeros_like(input: Tensor, *, dtype: Any = None, layout: Any = None, device: Any = None,
-               requires_grad: bool = False, memory_format: Any = None) -> Tensor:  # fmt: skip
+def zeros_like(
+    input: Tensor,
+    *,
+    dtype: DType = None,
+    layout: Layout = None,
+    device: Device = None,
+    requires_grad: bool = False,
+    memory_format: MemoryFormat = None,
+) -> Tensor:
     """Zeros in the shape and type of `input`."""
     return _like("zeros_like", input, 0, dtype, device, requires_grad)
 
 
-def ones_like(input: Tensor, *, dtype: Any = None, layout: Any = None, device: Any = None,
-              requires_grad: bool = False, memory_format: Any = None) -> Tensor:  # fmt: skip
+def ones_like(
+    input: Tensor,
+    *,
+    dtype: DType = None,
+    layout: Layout = None,
+    device: Device = None,
+    requires_grad: bool = False,
+    memory_format: MemoryFormat = None,
+) -> Tensor:
     """Ones in the shape and type of `input`."""
     return _like("ones_like", input, 1, dtype, device, requires_grad)
 
 
-def empty_like(input: Tensor, *, dtype: Any = None, layout: Any = None, device: Any = None,
-               requires_grad: bool = False, memory_format: Any = None) -> Tensor:  # fmt: skip
+def empty_like(
+    input: Tensor,
+    *,
+    dtype: DType = None,
+    layout: Layout = None,
+    device: Device = None,
+    requires_grad: bool = False,
+    memory_format: MemoryFormat = None,
+) -> Tensor:
     """A tensor to be filled, in the shape and type of `input`."""
     return _like("empty_like", input, 0, dtype, device, requires_grad)
 
 
-def full_like(input: Tensor, fill_value: Any, *, dtype: Any = None, layout: Any = None,
-              device: Any = None, requires_grad: bool = False,
-              memory_format: Any = None) -> Tensor:  # fmt: skip
+def full_like(input: Tensor, fill_value: Number, *, dtype: DType = None, layout: Layout = None,
+              device: Device = None, requires_grad: bool = False,
+              memory_format: MemoryFormat = None) -> Tensor:  # fmt: skip
     """`fill_value` in the shape and type of `input`."""
     value = read_number("full_like", "fill_value", 2, fill_value)
     return _like("full_like", input, value, dtype, device, requires_grad)
 
 
-def eye(n: int, m: int | None = None, *, out: None = None, dtype: Any = None, layout: Any = None,
-        device: Any = None, requires_grad: bool = False) -> Tensor:  # fmt: skip
+def eye(
+    n: int,
+    m: int | None = None,
+    *,
+    out: None = None,
+    dtype: DType = None,
+    layout: Layout = None,
+    device: Device = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """Ones on the diagonal of an n × m matrix (m = n unless given), zeros elsewhere.
 
     >>> import tinygrad_mnist as torch
@@ -527,9 +588,18 @@ def _bounds(given: tuple[Any, ...], named: dict[str, Any]) -> list[Any]:
     return [read_number("arange", name, place.get(name, 1), found[name]) for name in _NAMES]
 
 
-def arange(*bounds: Any, start: Any = None, end: Any = None, step: Any = None, out: None = None,
-           dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: bool = False,
-           requires_grad: bool = False) -> Tensor:  # fmt: skip
+def arange(
+    *bounds: Number,
+    start: Number | None = None,
+    end: Number | None = None,
+    step: Number | None = None,
+    out: None = None,
+    dtype: DType = None,
+    layout: Layout = None,
+    device: Device = None,
+    pin_memory: bool = False,
+    requires_grad: bool = False,
+) -> Tensor:
     """The numbers from `start` (0) up to and without `end`, `step` (1) apart.
 
     Given are the end alone, start and end, or all three. The result is int64 if all are integers,
@@ -593,8 +663,8 @@ def _counted(first: float, gap: float, count: int, kind: dtypes.dtype) -> Any:
     return (bases + wider(gap) * places).astype(number)
 
 
-def linspace(start: Any, end: Any, steps: int, *, out: None = None, dtype: Any = None,
-             layout: Any = None, device: Any = None,
+def linspace(start: Operand, end: Operand, steps: int, *, out: None = None, dtype: DType = None,
+             layout: Layout = None, device: Device = None,
              requires_grad: bool = False) -> Tensor:  # fmt: skip
     """`steps` numbers evenly spaced from `start` to `end`, both included.
 
@@ -614,8 +684,8 @@ def linspace(start: Any, end: Any, steps: int, *, out: None = None, dtype: Any =
     return finish(converted(state.quietly(_spaced, first, last, count, kind), kind), requires_grad)
 
 
-def logspace(start: Any, end: Any, steps: int, base: float = 10.0, *, out: None = None,
-             dtype: Any = None, layout: Any = None, device: Any = None,
+def logspace(start: Operand, end: Operand, steps: int, base: float = 10.0, *, out: None = None,
+             dtype: DType = None, layout: Layout = None, device: Device = None,
              requires_grad: bool = False) -> Tensor:  # fmt: skip
     """`base` to the powers that `linspace` gives.
 
@@ -677,30 +747,33 @@ class NewTensors(TensorBase):
 
     __slots__ = ()
 
-    def _kind(self, dtype: Any) -> Any:
+    def _kind(self, dtype: DType) -> dtypes.dtype:
         return dtypes.from_numpy_dtype(self._array.dtype) if dtype is None else dtype
 
-    def new_zeros(self, *size: Any, dtype: Any = None, **options: Any) -> Tensor:
+    def new_zeros(self, *size: Dims, dtype: DType = None, **options: Unpack[Options]) -> Tensor:
         """Zeros in the type of this tensor."""
         return zeros(*size, dtype=self._kind(dtype), **options)
 
-    def new_ones(self, *size: Any, dtype: Any = None, **options: Any) -> Tensor:
+    def new_ones(self, *size: Dims, dtype: DType = None, **options: Unpack[Options]) -> Tensor:
         """Ones in the type of this tensor."""
         return ones(*size, dtype=self._kind(dtype), **options)
 
-    def new_empty(self, *size: Any, dtype: Any = None, **options: Any) -> Tensor:
+    def new_empty(self, *size: Dims, dtype: DType = None, **options: Unpack[Options]) -> Tensor:
         """A tensor to be filled, in the type of this tensor."""
         return empty(*size, dtype=self._kind(dtype), **options)
 
-    def new_full(self, size: Any, fill_value: Any, *, dtype: Any = None, **options: Any) -> Tensor:
+    def new_full(
+        self, size: Sequence[int], fill_value: Number, *, dtype: DType = None,
+        **options: Unpack[Options],
+    ) -> Tensor:  # fmt: skip
         """`fill_value` in the type of this tensor."""
         return full(size, fill_value, dtype=self._kind(dtype), **options)
 
-    def new_tensor(self, data: Any, *, dtype: Any = None, **options: Any) -> Tensor:
+    def new_tensor(self, data: Any, *, dtype: DType = None, **options: Unpack[Options]) -> Tensor:
         """`data` in the type of this tensor."""
         return tensor(data, dtype=self._kind(dtype), **options)
 
-    def new(self, *data: Any, device: Any = None) -> Tensor:
+    def new(self, *data: Any, device: Device = None) -> Tensor:
         """What the old constructor of this tensor's type makes."""
         return new_tensor(*data, kind=self._kind(None), device=device)
 
@@ -708,7 +781,7 @@ class NewTensors(TensorBase):
 # The old constructors: Tensor(...), FloatTensor(...), LongTensor(...) and their kin
 
 
-def new_tensor(*data: Any, kind: dtypes.dtype | None = None, device: Any = None) -> Tensor:
+def new_tensor(*data: Any, kind: dtypes.dtype | None = None, device: Device = None) -> Tensor:
     """What `Tensor(...)` makes: of lengths a tensor to be filled, of data one of type `kind`.
 
     A tensor is shared, not copied. Raises TypeError for data that is no sequence, and for a tensor
@@ -746,7 +819,7 @@ class _TensorKind(type):
     def __instancecheck__(cls, instance: object) -> bool:
         return isinstance(instance, TensorBase) and instance._array.dtype == cls.dtype.numpy
 
-    def __call__(cls, *data: Any, device: Any = None) -> Tensor:
+    def __call__(cls, *data: Any, device: Device = None) -> Tensor:
         return new_tensor(*data, kind=cls.dtype, device=device)
 
     def __repr__(cls) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import builtins
 import math
-from typing import Any
+from typing import Any, overload
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.engine.device import CPU, check_device, device
 from tinygrad_mnist.engine.record import TensorBase
 from tinygrad_mnist.engine.size import Size
 from tinygrad_mnist.engine.tensor import Tensor
+from tinygrad_mnist.engine.types import Device, MemoryFormat, layout, memory_format
 from tinygrad_mnist.ops import casting
 from tinygrad_mnist.ops.arguments import check_tensors, read_dim
 
@@ -21,24 +22,6 @@ nan = math.nan
 pi = math.pi
 e = math.e
 newaxis = None
-
-
-class layout:
-    """How a tensor's elements are kept: here always with strides."""
-
-    __slots__ = ("name",)
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def __repr__(self) -> str:
-        return f"torch.{self.name}"
-
-
-class memory_format(layout):
-    """The order in which a copy keeps its elements."""
-
-    __slots__ = ()
 
 
 strided = layout("strided")
@@ -63,7 +46,11 @@ class Description(TensorBase):
         """The lengths of the dimensions."""
         return tuple.__new__(Size, self._array.shape)
 
-    def size(self, dim: Any = None) -> Any:
+    @overload
+    def size(self, dim: None = None) -> Size: ...
+    @overload
+    def size(self, dim: int) -> int: ...
+    def size(self, dim: int | None = None) -> Size | int:
         """The shape, or the length of dimension `dim`."""
         if dim is None:
             return tuple.__new__(Size, self._array.shape)
@@ -119,7 +106,11 @@ class Description(TensorBase):
         """Bytes an element."""
         return self._array.itemsize
 
-    def stride(self, dim: Any = None) -> Any:
+    @overload
+    def stride(self, dim: None = None) -> tuple[int, ...]: ...
+    @overload
+    def stride(self, dim: int) -> int: ...
+    def stride(self, dim: int | None = None) -> tuple[int, ...] | int:
         """How many elements apart neighbours along each dimension (or along `dim`) lie."""
         strides = _strides(self._array)
         return strides if dim is None else strides[self._axis("stride", dim)]
@@ -134,11 +125,11 @@ class Description(TensorBase):
         """The address of the first element."""
         return self._array.ctypes.data
 
-    def is_contiguous(self, memory_format: Any = None) -> bool:
+    def is_contiguous(self, memory_format: MemoryFormat = None) -> bool:
         """Whether the elements lie in memory in order, without gaps."""
         return bool(self._array.flags.c_contiguous)
 
-    def contiguous(self, memory_format: Any = None) -> Tensor:
+    def contiguous(self, memory_format: MemoryFormat = None) -> Tensor:
         """The tensor itself where its memory is in order, else a copy that is."""
         return self if self._array.flags.c_contiguous else casting._clone(self, in_order=True)
 
@@ -195,7 +186,7 @@ def _strides(array: Any) -> tuple[int, ...]:
 # Questions about tensors, asked as functions
 
 
-def is_tensor(obj: Any) -> bool:
+def is_tensor(obj: object) -> bool:
     """Whether `obj` is a Tensor."""
     return isinstance(obj, TensorBase)
 
@@ -229,7 +220,7 @@ def is_nonzero(input: Tensor) -> bool:
     return bool(input)
 
 
-def typename(obj: Any) -> str:
+def typename(obj: object) -> str:
     """The old name of a tensor's type ("torch.FloatTensor"); of anything else, its class."""
     if isinstance(obj, TensorBase):
         return str(obj.type())  # type: ignore[attr-defined]
@@ -246,6 +237,6 @@ def get_default_device() -> device:
     return CPU
 
 
-def set_default_device(device: Any) -> None:
+def set_default_device(device: Device) -> None:
     """Make tensors on `device`; NotImplementedError for anything but the CPU."""
     check_device(device)

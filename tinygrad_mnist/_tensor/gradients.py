@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from tinygrad_mnist import autograd, dtypes
 from tinygrad_mnist.engine.record import (
@@ -131,7 +130,7 @@ class Gradients(TensorBase):
     def grad(self) -> None:
         self.grad = None
 
-    def _check_gradient(self, value: Any) -> None:
+    def _check_gradient(self, value: object) -> None:
         if not isinstance(value, TensorBase):
             raise TypeError(
                 "assigned grad expected to be a Tensor or None but got grad of type "
@@ -162,7 +161,7 @@ class Gradients(TensorBase):
         gradient: Tensor | None = None,
         retain_graph: bool | None = None,
         create_graph: bool = False,
-        inputs: Any = None,
+        inputs: Tensor | Sequence[Tensor] | None = None,
     ) -> None:
         """Add the gradients of this tensor to the leaves' `.grad`: `autograd.backward`."""
         autograd.backward(self, gradient, retain_graph, create_graph, inputs=inputs)

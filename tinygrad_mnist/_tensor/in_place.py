@@ -26,6 +26,7 @@ from tinygrad_mnist.engine.record import (
     wrap,
 )
 from tinygrad_mnist.engine.tensor import Tensor
+from tinygrad_mnist.engine.types import DType, Number, Operand
 from tinygrad_mnist.engine.versions import check_inplace
 from tinygrad_mnist.engine.views import current_record
 from tinygrad_mnist.ops import arithmetic, casting, shapes
@@ -172,7 +173,7 @@ def write(
         _report(target, value, region, arrays)
 
 
-def fill(target: Tensor, value: Any) -> Tensor:
+def fill(target: Tensor, value: Operand) -> Tensor:
     """Write one number everywhere: a Python number or a 0-d tensor."""
     name = "FillBackward3"
     if isinstance(value, TensorBase):
@@ -194,7 +195,7 @@ def zero(target: Tensor) -> Tensor:
     return target
 
 
-def copy(target: Tensor, other: Any, non_blocking: bool = False) -> Tensor:
+def copy(target: Tensor, other: Operand, non_blocking: bool = False) -> Tensor:
     """Write `other`, broadcast and converted to the type of `target`."""
     if isinstance(other, bool | int | float | np.generic):
         other = wrap(np.asarray(other))
@@ -452,31 +453,33 @@ class InPlace(TensorBase):
     fill_ = fill
     zero_ = zero
 
-    def add_(self, other: Any, *, alpha: Any = 1) -> Tensor:
+    def add_(self, other: Operand, *, alpha: Number = 1) -> Tensor:
         """x + alpha · y, written into the tensor."""
         check_operands("add_", arithmetic.add, (other,))
         return scaled_update(self, other, alpha, 1)
 
-    def sub_(self, other: Any, *, alpha: Any = 1) -> Tensor:
+    def sub_(self, other: Operand, *, alpha: Number = 1) -> Tensor:
         """x − alpha · y, written into the tensor."""
         check_operands("sub_", arithmetic.sub, (other,))
         return scaled_update(self, other, alpha, -1)
 
     subtract_ = sub_
 
-    def index_put_(self, indices: Any, values: Any, accumulate: bool = False) -> Tensor:
+    def index_put_(
+        self, indices: tuple[Tensor, ...], values: Tensor, accumulate: bool = False
+    ) -> Tensor:
         """`index_put`, written into the tensor."""
         return in_place(find("index_put"), self, indices, values, accumulate)
 
-    def cumsum_(self, dim: int, *, dtype: Any = None) -> Tensor:
+    def cumsum_(self, dim: int, *, dtype: DType = None) -> Tensor:
         """`cumsum` in the tensor's own type, written into the tensor."""
         return in_place(find("cumsum"), self, dim, dtype=dtype or self.dtype)  # type: ignore[attr-defined]
 
-    def cumprod_(self, dim: int, *, dtype: Any = None) -> Tensor:
+    def cumprod_(self, dim: int, *, dtype: DType = None) -> Tensor:
         """`cumprod` in the tensor's own type, written into the tensor."""
         return in_place(find("cumprod"), self, dim, dtype=dtype or self.dtype)  # type: ignore[attr-defined]
 
-    def float_power_(self, exponent: Any) -> Tensor:
+    def float_power_(self, exponent: Operand) -> Tensor:
         """xʸ, written into the tensor; RuntimeError unless it is float64, as the result is."""
         if self._array.dtype != np.float64:
             kind = dtypes.from_numpy_dtype(self._array.dtype).legacy_name

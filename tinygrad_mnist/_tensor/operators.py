@@ -11,6 +11,7 @@ from tinygrad_mnist.engine.calls import call_binary, call_unary
 from tinygrad_mnist.engine.primitive import Primitive
 from tinygrad_mnist.engine.record import TensorBase, wrap
 from tinygrad_mnist.engine.tensor import Tensor
+from tinygrad_mnist.engine.types import Array, Index, Operand
 from tinygrad_mnist.ops import arithmetic, elementwise, indexing, matmul
 
 from .in_place import in_place, setitem
@@ -20,7 +21,7 @@ _OPERANDS = (TensorBase, *_NUMBERS)
 
 
 def _forward(op: Primitive, name: str) -> Any:
-    def operator(self: Tensor, other: Any) -> Tensor:
+    def operator(self: Tensor, other: Operand) -> Tensor:
         if isinstance(other, TensorBase) or isinstance(other, _NUMBERS):  # noqa: SIM101 (faster)
             return call_binary(op, self, other)
         return NotImplemented
@@ -31,7 +32,7 @@ def _forward(op: Primitive, name: str) -> Any:
 
 
 def _reflected(op: Primitive, name: str) -> Any:
-    def operator(self: Tensor, other: Any) -> Tensor:
+    def operator(self: Tensor, other: Operand) -> Tensor:
         if isinstance(other, _OPERANDS):
             return call_binary(op, other, self)
         return NotImplemented
@@ -44,7 +45,7 @@ def _reflected(op: Primitive, name: str) -> Any:
 def _composed(function: Callable[..., Tensor], name: str, reflected: bool = False) -> Any:
     """The operator for a function that is not itself a primitive."""
 
-    def operator(self: Tensor, other: Any) -> Tensor:
+    def operator(self: Tensor, other: Operand) -> Tensor:
         if isinstance(other, _OPERANDS):
             return function(other, self) if reflected else function(self, other)
         return NotImplemented
@@ -55,7 +56,7 @@ def _composed(function: Callable[..., Tensor], name: str, reflected: bool = Fals
 
 
 def _assigned(op: Callable[..., Tensor], name: str) -> Any:
-    def operator(self: Tensor, other: Any) -> Tensor:
+    def operator(self: Tensor, other: Operand) -> Tensor:
         if isinstance(other, _OPERANDS):
             return in_place(op, self, other)
         return NotImplemented
@@ -101,7 +102,7 @@ class Operators:
     __ge__ = _forward(elementwise.ge, "__ge__")
     __ne__ = _forward(elementwise.ne, "__ne__")
 
-    def __eq__(self, other: Any) -> Any:
+    def __eq__(self, other: object) -> Tensor:  # type: ignore[override]
         """x == y; y may be a NumPy array, as PyTorch has it for no other comparison."""
         if isinstance(other, _OPERANDS):
             return call_binary(elementwise.eq, self, other)
@@ -112,11 +113,11 @@ class Operators:
     def __hash__(self) -> int:
         return id(self)
 
-    def __rsub__(self, other: Any) -> Tensor:
+    def __rsub__(self, other: Operand) -> Tensor:
         """y − x"""
         return arithmetic.rsub(self, other) if isinstance(other, _OPERANDS) else NotImplemented
 
-    def __rtruediv__(self, other: Any) -> Tensor:
+    def __rtruediv__(self, other: Operand | Array) -> Tensor:
         """y / x"""
         if not isinstance(other, (*_OPERANDS, np.ndarray)):
             return NotImplemented
@@ -124,19 +125,19 @@ class Operators:
 
     __rdiv__ = __rtruediv__
 
-    def __matmul__(self, other: Any) -> Tensor:
+    def __matmul__(self, other: Tensor) -> Tensor:
         """The matrix product."""
         return matmul.matmul(self, other) if isinstance(other, TensorBase) else NotImplemented
 
-    def __rmatmul__(self, other: Any) -> Tensor:
+    def __rmatmul__(self, other: Tensor) -> Tensor:
         """The matrix product, this tensor on the right."""
         return matmul.matmul(other, self) if isinstance(other, TensorBase) else NotImplemented
 
-    def __lshift__(self, other: Any) -> Tensor:
+    def __lshift__(self, other: Operand) -> Tensor:
         """x · 2ʸ for whole numbers."""
         return arithmetic.bitwise_left_shift(self, other)
 
-    def __rshift__(self, other: Any) -> Tensor:
+    def __rshift__(self, other: Operand) -> Tensor:
         """⌊x / 2ʸ⌋ for whole numbers."""
         return arithmetic.bitwise_right_shift(self, other)
 
@@ -160,15 +161,15 @@ class Operators:
             )
         return elementwise.bitwise_not(self)
 
-    def __getitem__(self, index: Any) -> Tensor:
+    def __getitem__(self, index: Index) -> Tensor:
         """x[index]"""
         return indexing.getitem(self, index)
 
-    def __setitem__(self, index: Any, value: Any) -> None:
+    def __setitem__(self, index: Index, value: Operand) -> None:
         """x[index] = value"""
         setitem(self, index, value)
 
-    def __contains__(self, element: Any) -> bool:
+    def __contains__(self, element: object) -> bool:
         """Whether some number of the tensor equals `element`."""
         if not isinstance(element, _OPERANDS):
             raise RuntimeError(
