@@ -21,8 +21,8 @@ from tinygrad_mnist.autograd import no_grad as no_grad
 from tinygrad_mnist.autograd import set_grad_enabled as set_grad_enabled
 from tinygrad_mnist.dtypes import *  # noqa: F403
 from tinygrad_mnist.hardware import cuda as cuda
-from tinygrad_mnist.hardware.threads import get_num_threads as get_num_threads
-from tinygrad_mnist.hardware.threads import set_num_threads as set_num_threads
+from tinygrad_mnist.hardware.settings import get_num_threads as get_num_threads
+from tinygrad_mnist.hardware.settings import set_num_threads as set_num_threads
 from tinygrad_mnist.names import load_or_refuse as __getattr__  # noqa: F401
 from tinygrad_mnist.names import names as __dir__  # noqa: F401
 from tinygrad_mnist.ops.arithmetic import *  # noqa: F403

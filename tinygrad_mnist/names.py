@@ -82,11 +82,12 @@ _PACKAGES = (
     "random", "safetensors", "serialization", "testing", "utils", "version",
 )  # fmt: skip
 MOVED = {
-    "_dynamo": "hardware._dynamo",
+    "_dynamo": "compiler",
     "accelerator": "hardware.accelerator",
     "amp": "hardware.amp",
     "backends": "hardware.backends",
     "comparing": "tools.compare",
+    "cuda.amp": "hardware.cuda_amp",
     "cuda": "hardware.cuda",
     "datasets": "app.datasets",
     "safetensors": "serialization.safetensors",
@@ -221,7 +222,7 @@ def names() -> list[str]:
 class MovedModules:
     """Finds the modules of `MOVED`, and those below them, where they live.
 
-    It is asked first: else `backends.cudnn` would be loaded again, from the folder of `backends`.
+    It is asked first: else `datasets.mnist` would be loaded again, from the folder of `datasets`.
 
     >>> import tinygrad_mnist.backends.cudnn
     >>> tinygrad_mnist.backends.cudnn.__name__

@@ -9,11 +9,11 @@ import pytest
 import torch as pytorch
 
 import tinygrad_mnist as torch
-from tinygrad_mnist.app import checkpoints, jobs
+from tinygrad_mnist.app import checkpoints
 from tinygrad_mnist.app.checkpoints import Source
 from tinygrad_mnist.app.datasets import synthetic
 from tinygrad_mnist.app.datasets.digits import from_pixels
-from tinygrad_mnist.app.train import Run, Settings, Watch
+from tinygrad_mnist.app.train import Run, Settings, Watch, build
 from tinygrad_mnist.serialization.files import ReadError
 
 SOURCE = Source("synthetic", 0)
@@ -209,7 +209,7 @@ def test_a_missing_file_is_told(tmp_path):
 
 def test_every_setting_is_kept():
     assert set(asdict(Settings())) == set(Settings.__dataclass_fields__)
-    assert jobs.build(Settings())[1] is None
+    assert build(Settings())[1] is None
 
 
 def test_a_checkpoint_is_the_same_for_the_same_run(digits):

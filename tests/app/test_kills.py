@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from tinygrad_mnist.app import checkpoints
-from tinygrad_mnist.app.datasets import archive, synthetic
-from tinygrad_mnist.app.datasets.digits import from_pixels
+from tinygrad_mnist.app.datasets import synthetic
+from tinygrad_mnist.app.datasets.digits import from_pixels, save_archive
 
 ROOT = Path(__file__).resolve().parents[2]
 KILLS = int(os.environ.get("KILLS", "3"))
@@ -27,7 +27,7 @@ def options(tmp_path_factory):
     path = tmp_path_factory.mktemp("digits") / "digits.npz"
     parts = [synthetic.draw(count, seed) for seed, count in enumerate((500, 100, 10))]
     with path.open("wb") as file:
-        archive.save(file, from_pixels(parts, "synthetic", "a few digits"))
+        save_archive(file, from_pixels(parts, "synthetic", "a few digits"))
     run = "--model mlp --optimizer adam --shuffle --epochs 3 --batch-size 16 --threads 1"
     return [*run.split(), "--data", str(path)]
 

@@ -9,8 +9,8 @@ import pytest
 from reference import lockstep
 from reference.lockstep import BOUNDS, COMPARED, difference, main
 from tinygrad_mnist.app import logistic
-from tinygrad_mnist.app.datasets import archive, synthetic
-from tinygrad_mnist.app.datasets.digits import from_pixels
+from tinygrad_mnist.app.datasets import synthetic
+from tinygrad_mnist.app.datasets.digits import from_pixels, save_archive
 
 STEPS = 36
 
@@ -20,7 +20,7 @@ def digits_file(tmp_path_factory):
     path = tmp_path_factory.mktemp("digits") / "digits.npz"
     parts = [synthetic.draw(count, seed) for seed, count in enumerate((500, 100, 10))]
     with path.open("wb") as file:
-        archive.save(file, from_pixels(parts, "synthetic", "a few digits"))
+        save_archive(file, from_pixels(parts, "synthetic", "a few digits"))
     return str(path)
 
 

@@ -9,8 +9,8 @@ import torch
 import reference.jobs
 import reference.models
 import tinygrad_mnist
-from tinygrad_mnist.app import jobs, models
-from tinygrad_mnist.app.jobs import Settings
+from tinygrad_mnist.app import models, train
+from tinygrad_mnist.app.train import Settings
 
 
 def test_models_are_the_references_with_their_import_changed():
@@ -26,7 +26,7 @@ def test_usual_learning_rates_are_the_references():
         text = Path(module.__file__).read_text()
         return re.search(r"^def usual_lr.*?(?=^def)", text, re.MULTILINE | re.DOTALL).group()
 
-    assert function(jobs) == function(reference.jobs)
+    assert function(train) == function(reference.jobs)
 
 
 @pytest.mark.parametrize("name", models.MODELS)

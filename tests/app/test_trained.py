@@ -9,7 +9,7 @@ import torch as pytorch
 
 import reference.models
 import tinygrad_mnist as torch
-from tinygrad_mnist.app import checkpoints, evaluation, trained
+from tinygrad_mnist.app import checkpoints, evaluation
 from tinygrad_mnist.app.checkpoints import Source
 from tinygrad_mnist.app.models import MODELS
 from tinygrad_mnist.app.train import Run, Settings
@@ -24,7 +24,7 @@ def test_weights_that_pytorch_saved(name, named, tmp_path):
     theirs = reference.models.MODELS[name]()
     safetensors.torch.save_file(theirs.state_dict(), path, {"model": name} if named else None)
     state = torch.get_rng_state().tolist()
-    found, model = trained.load(path)
+    found, model = evaluation.load(path)
     assert torch.get_rng_state().tolist() == state
     assert found == name
     x = pytorch.rand(5, 784)
@@ -40,7 +40,7 @@ def test_checkpoints(name, tmp_path):
     path = tmp_path / "run.pt"
     run = Run(Settings(name, "raw" if name == "logistic" else "module"))
     checkpoints.write(path, run, Source("synthetic", 0))
-    found, model = trained.load(path)
+    found, model = evaluation.load(path)
     assert found == name
     for key, value in model.state_dict().items():
         assert value.tolist() == run.job.parameters[key].tolist()
@@ -51,7 +51,7 @@ def test_a_state_dict_that_pytorch_saved(name, tmp_path):
     path = tmp_path / "model.pt"
     theirs = reference.models.MODELS[name]()
     pytorch.save(theirs.state_dict(), path)
-    found, model = trained.load(path)
+    found, model = evaluation.load(path)
     assert found == name
     for key, value in theirs.state_dict().items():
         assert model.state_dict()[key].tolist() == value.tolist()
@@ -85,12 +85,12 @@ def test_other_files(make, message, tmp_path):
     path = tmp_path / "model.safetensors"
     path.write_bytes(make())
     with pytest.raises(ReadError, match=rf"model\.safetensors: {message}"):
-        trained.load(path)
+        evaluation.load(path)
 
 
 def test_a_missing_file(tmp_path):
     with pytest.raises(ReadError, match=r"none: cannot be read \(No such file or directory\)\."):
-        trained.load(tmp_path / "none")
+        evaluation.load(tmp_path / "none")
 
 
 def test_evaluation_is_pytorchs_over_parts_of_any_size(monkeypatch):

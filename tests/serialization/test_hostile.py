@@ -106,7 +106,7 @@ def test_no_code_runs(protocol, tmp_path):
         ("collections", "namedtuple"),
         ("numpy", "load"),
         ("numpy._core.multiarray", "scalar"),
-        ("tinygrad_mnist.serialization.unpickling", "unpickle"),
+        ("tinygrad_mnist.serialization.loading", "unpickle"),
     ],
 )
 def test_other_names_stand_for_nothing(module, name):

@@ -16,15 +16,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import tinygrad_mnist as torch
-from tinygrad_mnist.hardware.threads import get_num_threads
+from tinygrad_mnist.hardware.settings import get_num_threads
 from tinygrad_mnist.kernels import switch
 from tinygrad_mnist.serialization import files
 from tinygrad_mnist.serialization.files import ReadError
 
-from .jobs import Settings
 from .logistic import Epoch
 from .report import versions
-from .train import Result, Run
+from .train import Result, Run, Settings
 
 if TYPE_CHECKING:
     from tinygrad_mnist import Tensor

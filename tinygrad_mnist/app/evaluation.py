@@ -1,4 +1,7 @@
-"""How good a model is on digits that it never saw: loss, accuracy, what it takes for what."""
+"""How good a trained model is on digits that it never saw: loss, accuracy, what it takes for what.
+
+Trained models come from files: safetensors, a run's checkpoint, a saved state_dict.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,18 @@ import numpy as np
 
 import tinygrad_mnist as torch
 from tinygrad_mnist.nn import functional as F
+from tinygrad_mnist.serialization import safetensors
+from tinygrad_mnist.serialization.files import ReadError
 
+from . import checkpoints
 from .logistic import CLASSES
+from .models import MODELS
 from .train import EVALUATED
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
     from tinygrad_mnist import Tensor, nn
     from tinygrad_mnist.dtypes import Array
 
@@ -84,3 +94,64 @@ def as_picture(evaluation: Evaluation, suffix: str) -> bytes:
     buffer = BytesIO()
     figure.savefig(buffer, format=suffix.removeprefix("."))
     return buffer.getvalue()
+
+
+def load(path: Path) -> tuple[str, nn.Module]:
+    """A model's name, and the model with the weights in the file, which is not trusted.
+
+    Where a file names no model, as other programs may leave it, it is of the model that has
+    parameters of those names and shapes.
+
+    Raises:
+        ReadError: the file cannot be read, or holds no model that there is.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ReadError(f"{path}: cannot be read ({error.strerror or error}).") from error
+    is_zip = content.startswith(b"PK")  # as torch.save writes
+    name, weights = _from_archive(path, content) if is_zip else _from_safetensors(path, content)
+    if name not in MODELS:
+        known = ", ".join(MODELS)
+        raise ReadError(f"{path}: holds the weights of no model that there is ({known}).")
+    with torch.random.fork_rng():
+        model = MODELS[name]()
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())
+        raise ReadError(f"{path}: does not fit the model {name} ({reason}).") from error
+    return name, model
+
+
+def _from_archive(path: Path, content: bytes) -> tuple[str | None, dict[str, Tensor]]:
+    try:
+        weights = torch.load(BytesIO(content))
+    except Exception as error:  # what is in a file may be anything
+        raise ReadError(f"{path}: cannot be loaded ({error})") from error
+    if isinstance(weights, dict) and all(isinstance(w, torch.Tensor) for w in weights.values()):
+        return _named_by_shapes(weights), weights
+    checkpoint = checkpoints.read(path)
+    return checkpoint.settings.model, checkpoint.parameters()
+
+
+def _from_safetensors(path: Path, content: bytes) -> tuple[str | None, dict[str, Tensor]]:
+    try:
+        weights = safetensors.load(content)
+        name = safetensors.read_metadata(content).get("model")
+    except Exception as error:  # what is in a file may be anything
+        raise ReadError(
+            f"{path}: is neither weights in safetensors nor a checkpoint ({error})."
+        ) from error
+    if name is None:
+        name = _named_by_shapes(weights)
+    return name, weights
+
+
+def _named_by_shapes(weights: Mapping[str, Any]) -> str | None:
+    shapes = {name: tuple(tensor.shape) for name, tensor in weights.items()}
+    with torch.random.fork_rng():
+        for name, make in MODELS.items():
+            if shapes == {key: tuple(p.shape) for key, p in make().named_parameters()}:
+                return name
+    return None

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinygrad_mnist.hardware.threads import get_num_threads
+from tinygrad_mnist.hardware.settings import get_num_threads
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The training job: which data, which model, the loop, and what it gives.
+"""The training job: which data, which model and optimiser, the loop, and what it gives.
 
 >>> from tinygrad_mnist.app.datasets.digits import from_pixels
 >>> from tinygrad_mnist.app.datasets import synthetic
@@ -12,32 +12,114 @@
 
 from __future__ import annotations
 
+import math
 import time
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import tinygrad_mnist as torch
-from tinygrad_mnist import kernels
+from tinygrad_mnist import kernels, optim
+from tinygrad_mnist.nn import functional as F
 
-from . import datasets
-from .datasets import archive
-from .jobs import Settings, build
-from .logistic import Epoch, accuracy
-
-__all__ = ["Result", "Run", "Settings", "Watch", "evaluate", "load", "train", "train_epoch"]
-
-EVALUATED = 2_000
-"""Rows at a time where a model is only asked: what it computes then stays small."""
+from . import datasets, logistic
+from .datasets.digits import load_archive
+from .logistic import STAGES, Epoch, Job, accuracy
+from .models import MODELS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from tinygrad_mnist import Tensor
     from tinygrad_mnist.dtypes import Array
 
     from .datasets import Digits
-    from .logistic import Job
+
+    Step = Callable[[Tensor, Tensor, float], Tensor]
+    """A step of gradient descent: of a batch and the learning rate, its loss."""
+
+OPTIMIZERS = ("sgd", "adam", "adamw", "rmsprop")
+MOMENTUM_FOR = ("sgd", "rmsprop")
+"""The optimisers that can have momentum."""
+EVALUATED = 2_000
+"""Rows at a time where a model is only asked: what it computes then stays small."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What fixes a run, besides the data; the defaults are the tutorial's.
+
+    Raises:
+        ValueError: a name is unknown, a number out of range, or settings contradict one another.
+    """
+
+    model: str = "logistic"
+    stage: str = "raw"
+    optimizer: str = "sgd"
+    momentum: float = 0.0
+    shuffle: bool = False
+    epochs: int = 2
+    batch_size: int = 64
+    lr: float = 0.5
+    seed: int = 0
+    compile: bool = False
+
+    def __post_init__(self) -> None:
+        for name, known in (("model", MODELS), ("stage", STAGES), ("optimizer", OPTIMIZERS)):
+            value = getattr(self, name)
+            if value not in known:
+                raise ValueError(f"{name} {value!r}: expected one of {', '.join(known)}")
+        for name in ("epochs", "batch_size"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} {getattr(self, name)}: expected 1 or more")
+        for name in ("lr", "momentum"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ValueError(
+                    f"{name} {getattr(self, name)}: expected a finite number from 0 on"
+                )
+        if self.model != "logistic" and self.stage != "module":
+            raise ValueError(f"stage {self.stage!r} is of the logistic model alone")
+        if self.momentum and self.optimizer not in MOMENTUM_FOR:
+            raise ValueError(f"momentum is for {' and '.join(MOMENTUM_FOR)}, not {self.optimizer}")
+
+
+def usual_lr(model: str, optimizer: str, momentum: float) -> float:
+    """A learning rate that does well: the tutorial's 0.5 and 0.1, the optimisers' own 0.001."""
+    if optimizer != "sgd":
+        return 0.001
+    return 0.5 if model == "logistic" and not momentum else 0.1
+
+
+def build(settings: Settings) -> tuple[Job, Any]:
+    """The job, its weights drawn from the generator that `manual_seed` sets, and its optimiser.
+
+    Gradient descent of the logistic model is written by hand, as in the tutorial: it has no
+    optimiser, and None stands for it.
+    """
+    if settings.model == "logistic":
+        job = logistic.build(settings.stage)
+        if settings.optimizer == "sgd" and not settings.momentum:
+            return job, None
+    else:
+        model = MODELS[settings.model]()
+        job = Job(model, F.cross_entropy, dict(model.named_parameters()), lambda lr: None)
+    optimizer = _optimizer(settings, list(job.parameters.values()))
+
+    def update(lr: float) -> None:
+        optimizer.step()
+        optimizer.zero_grad()
+
+    return replace(job, update=update), optimizer
+
+
+def _optimizer(settings: Settings, parameters: list[Any]) -> optim.Optimizer:
+    lr, momentum = settings.lr, settings.momentum
+    if settings.optimizer == "adam":
+        return optim.Adam(parameters, lr=lr)
+    if settings.optimizer == "adamw":
+        return optim.AdamW(parameters, lr=lr)
+    if settings.optimizer == "rmsprop":
+        return optim.RMSprop(parameters, lr=lr, momentum=momentum)
+    return optim.SGD(parameters, lr=lr, momentum=momentum)
 
 
 @dataclass
@@ -64,7 +146,7 @@ def load(where: str = "auto") -> Digits[Tensor]:
 
     Args:
         where: `auto`, `mnist` or `synthetic`, as `datasets.mnist.load` takes them; or a folder
-            that holds MNIST; or an archive (`.npz`) that `datasets.archive.save` wrote.
+            that holds MNIST; or an archive (`.npz`) that `datasets.digits.save_archive` wrote.
 
     Raises:
         DataError: nothing is there, or it is not what it should be.
@@ -75,7 +157,7 @@ def load(where: str = "auto") -> Digits[Tensor]:
     if path.is_dir():
         return datasets.mnist.load("mnist", folder=path)
     if path.suffix == ".npz":
-        return archive.load(path).map(torch.from_numpy)
+        return load_archive(path).map(torch.from_numpy)
     raise datasets.DataError(
         f"{where}: expected auto, mnist, synthetic, an existing folder with MNIST, "
         "or a .npz file of arrays."
@@ -183,8 +265,8 @@ class Run(Watch):
             self._keep(self)
 
 
-def step_of(job: Job) -> Callable[[Tensor, Tensor, float], Tensor]:
-    """One step of gradient descent, as a function of a batch and the learning rate."""
+def step_of(job: Job) -> Step:
+    """One step of gradient descent of a job."""
 
     def step(x: Tensor, y: Tensor, lr: float) -> Tensor:
         loss: Tensor = job.loss_func(job.model(x), y)
@@ -196,7 +278,7 @@ def step_of(job: Job) -> Callable[[Tensor, Tensor, float], Tensor]:
 
 
 def train_epoch(
-    step: Callable[[Tensor, Tensor, float], Tensor],
+    step: Step,
     x: Tensor,
     y: Tensor,
     batch_size: int,

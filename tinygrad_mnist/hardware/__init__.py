@@ -1,1 +1,80 @@
-"""What PyTorch asks about devices that are not there, answered; and the threads there are."""
+"""What PyTorch asks about devices that are not there, answered: one polite no.
+
+`accelerator`, `backends` and `version` hold those answers and PyTorch's switches, which can be set
+and change nothing; they can be imported as modules, as in PyTorch.
+
+>>> import tinygrad_mnist.backends.cudnn
+>>> tinygrad_mnist.backends.cudnn.benchmark = True
+>>> tinygrad_mnist.backends.cudnn.is_available()
+False
+"""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType, SimpleNamespace
+
+from tinygrad_mnist.engine.device import check_device, device
+
+
+def is_available() -> bool:
+    """Whether there is such a device or library here: no."""
+    return False
+
+
+def device_count() -> int:
+    """The number of such devices: 0."""
+    return 0
+
+
+def synchronize(device: device | str | int | None = None) -> None:
+    """Refused: there is no device to wait for."""
+    check_device("cuda")
+
+
+def _current_accelerator(check_available: bool = False) -> device | None:
+    """The device to prefer to the CPU: None."""
+    return None
+
+
+def _version() -> int | None:
+    """The library's version: None, for it is not there."""
+    return None
+
+
+def _module(name: str, doc: str, **contents: object) -> ModuleType:
+    module = ModuleType(f"{__name__}.{name}", doc)
+    vars(module).update(contents)
+    sys.modules[module.__name__] = module
+    return module
+
+
+version = _module(
+    "version", "What PyTorch says of how it was built: without a GPU.",
+    cuda=None, hip=None, xpu=None, debug=False,
+)  # fmt: skip
+accelerator = _module(
+    "accelerator", "Any accelerator: there is none here.",
+    is_available=is_available, device_count=device_count, synchronize=synchronize,
+    current_accelerator=_current_accelerator,
+)  # fmt: skip
+_matmul = SimpleNamespace(
+    allow_tf32=False,
+    allow_fp16_reduced_precision_reduction=True,
+    allow_bf16_reduced_precision_reduction=True,
+)
+backends = _module(
+    "backends", "The libraries behind PyTorch, which are not behind this engine.", __path__=[],
+    cuda=_module("backends.cuda", "NVIDIA's GPUs.", is_built=is_available, matmul=_matmul),
+    cudnn=_module(
+        "backends.cudnn", "NVIDIA's library for networks.",
+        enabled=True, benchmark=False, deterministic=False, allow_tf32=True,
+        is_available=is_available, version=_version,
+    ),
+    mkldnn=_module(
+        "backends.mkldnn", "Intel's library for networks.", enabled=True, is_available=is_available
+    ),
+    mps=_module(
+        "backends.mps", "Apple's GPUs.", is_available=is_available, is_built=is_available
+    ),
+)  # fmt: skip

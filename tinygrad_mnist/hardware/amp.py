@@ -6,8 +6,6 @@ import contextlib
 import warnings
 from typing import Any
 
-__all__ = ["GradScaler", "autocast"]
-
 
 class autocast(contextlib.ContextDecorator):
     """A `with` block, or a decorator, in which PyTorch would compute in half precision.

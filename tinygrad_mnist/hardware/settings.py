@@ -1,16 +1,14 @@
-"""Settings by which PyTorch trades exactness for speed; here there is nothing to trade."""
+"""How many threads compute, and settings by which PyTorch trades exactness for speed: in vain."""
 
 from __future__ import annotations
 
+import os
 import warnings
+from typing import Any
 
-__all__ = [
-    "are_deterministic_algorithms_enabled", "get_float32_matmul_precision",
-    "get_num_interop_threads", "set_float32_matmul_precision", "set_num_interop_threads",
-    "use_deterministic_algorithms",
-]  # fmt: skip
-
-_PRECISIONS = ("highest", "high", "medium")
+_limits: Any = None
+_number: int | None = None
+"""What `set_num_threads` was last told."""
 _set = {"deterministic": False, "precision": "highest"}
 
 
@@ -29,7 +27,7 @@ def set_float32_matmul_precision(precision: str) -> None:
 
     Warns of a precision other than "highest", "high" and "medium".
     """
-    if precision not in _PRECISIONS:
+    if precision not in ("highest", "high", "medium"):
         warnings.warn(
             f"{precision} is not one of 'highest', 'high', or 'medium'; the current"
             "setFloat32MatmulPrecision call has no effect.",
@@ -43,6 +41,36 @@ def set_float32_matmul_precision(precision: str) -> None:
 def get_float32_matmul_precision() -> str:
     """What was asked of `set_float32_matmul_precision`."""
     return str(_set["precision"])
+
+
+def get_num_threads() -> int:
+    """The number of threads that products of large matrices use."""
+    from threadpoolctl import threadpool_info
+
+    counts = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+    return max(counts, default=os.cpu_count() or 1)
+
+
+def set_num_threads(number: int) -> None:
+    """Let products of large matrices use at most `number` threads.
+
+    Raises RuntimeError unless `number` is a positive int.
+    """
+    global _limits, _number
+    from threadpoolctl import threadpool_limits
+
+    if not isinstance(number, int) or isinstance(number, bool):
+        raise RuntimeError(f"set_num_threads expects an int, but got {type(number).__name__}")
+    if number <= 0:
+        raise RuntimeError("set_num_threads expects a positive integer")
+    _limits = threadpool_limits(number, user_api="blas")
+    _number = number
+
+
+def limit_again() -> None:
+    """Hold a BLAS that was loaded since to the number that `set_num_threads` was told."""
+    if _number is not None:
+        set_num_threads(_number)
 
 
 def set_num_interop_threads(number: int) -> None:

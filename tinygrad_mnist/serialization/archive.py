@@ -1,14 +1,28 @@
-"""PyTorch's zip archives: their records, by name, written and read."""
+"""PyTorch's zip archives: their records, by name, and the memory of tensors that lies in them."""
 
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+import numpy as np
+from numpy.lib.array_utils import byte_bounds
+from numpy.lib.stride_tricks import as_strided
 
+from tinygrad_mnist import dtypes
+from tinygrad_mnist.engine.record import Array
+
+STORAGE_NAMES = {
+    "FloatStorage": dtypes.float32,
+    "DoubleStorage": dtypes.float64,
+    "LongStorage": dtypes.int64,
+    "IntStorage": dtypes.int32,
+    "ByteStorage": dtypes.uint8,
+    "BoolStorage": dtypes.bool,
+}
+"""What PyTorch calls a stretch of memory that holds numbers of a type."""
 _ALIGNMENT = 64
 """Records begin at multiples of this, so that PyTorch can map tensors from the file."""
 _HEADER = 30
@@ -158,3 +172,61 @@ def _told(what: str) -> Iterator[None]:
 
 def _failure(what: str, reason: object) -> RuntimeError:
     return RuntimeError(f"PytorchStreamReader failed reading {what}: {reason}")
+
+
+# The memory behind tensors: what several tensors may share, and how each lies in it.
+
+
+def memory_of(array: Array) -> tuple[Array, int]:
+    """All the memory that `array` is part of, as one row, and where in it the array begins.
+
+    Numbers of another type in the same memory do not count.
+    """
+    owner = _owner(array)
+    low, high = byte_bounds(owner)
+    if not array.size or not owner.size:
+        return np.empty(0, array.dtype), 0
+    count = (high - low) // array.itemsize
+    return as_strided(owner, (count,), (array.itemsize,)), (address(array) - low) // array.itemsize
+
+
+def _owner(array: Array) -> Array:
+    """The array whose memory `array` is part of; itself where that is laid out strangely."""
+    owner = array
+    while isinstance(owner.base, np.ndarray):
+        owner = owner.base
+    backwards = any(step < 0 for step in owner.strides)
+    return array if backwards or owner.dtype != array.dtype else owner
+
+
+def address(array: Array) -> int:
+    """Where an array begins in memory."""
+    return int(array.__array_interface__["data"][0])
+
+
+def in_memory(memory: Array, offset: Any, size: Any, stride: Any) -> Array:
+    """The array of a size and stride, in elements, that begins at `offset` of a row of memory.
+
+    Raises ValueError where it would reach beyond the memory.
+    """
+    if not (_are_lengths((offset,)) and _are_lengths(size) and _are_lengths(stride)):
+        raise ValueError("a tensor's offset, size and stride are numbers from 0 on")
+    if len(size) != len(stride):
+        raise ValueError(f"a tensor has size {size} and stride {stride}")
+    steps = tuple(step * memory.itemsize for step in stride)
+    if 0 in size:
+        return as_strided(np.empty(0, memory.dtype), size, steps)
+    last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
+    if last >= len(memory):
+        raise ValueError(
+            f"a tensor of size {size} and stride {stride} at {offset} reaches beyond its memory "
+            f"of {len(memory)} numbers"
+        )
+    array = np.ndarray(size, memory.dtype, memory, offset * memory.itemsize, steps)
+    if any(step == 0 < n - 1 for n, step in zip(size, stride, strict=True)):
+        array.flags.writeable = False  # as it is where a tensor was expanded
+    return array
+
+
+def _are_lengths(numbers: Any) -> bool:
+    return isinstance(numbers, tuple) and all(type(n) is int and n >= 0 for n in numbers)

@@ -23,7 +23,11 @@ CONTAINERS = frozenset((
 ))  # fmt: skip
 """The opcodes of texts, integers, lists and tuples, and of what is named."""
 
-_CONSTANTS = {"NONE": None, "NEWFALSE": False, "NEWTRUE": True, "EMPTY_TUPLE": ()}
+_MADE: dict[str, Callable[[], Any]] = {
+    "NONE": lambda: None, "NEWFALSE": lambda: False, "NEWTRUE": lambda: True,
+    "EMPTY_TUPLE": tuple, "EMPTY_LIST": list, "EMPTY_DICT": dict, "EMPTY_SET": set,
+}  # fmt: skip
+_TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 _VALUES = frozenset((
     "BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "BINUNICODE", "SHORT_BINUNICODE",
     "BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8",
@@ -66,7 +70,8 @@ def read(content: bytes, vocabulary: Vocabulary) -> Any:
     machine = _Machine(content, vocabulary)
     for opcode, argument, position in pickletools.genops(content):
         machine.carry_out(opcode.name, argument, position)
-    return machine.result()
+    (thing,) = machine.stack
+    return thing
 
 
 def check_key(key: Any) -> None:
@@ -104,36 +109,20 @@ class _Machine:
             raise UnpicklingError(f"it has more than {limit} steps")
         if name in _VALUES:
             self.stack.append(argument)
-        elif name in _CONSTANTS:
-            self.stack.append(_CONSTANTS[name])
+        elif name in _MADE:
+            self.stack.append(_MADE[name]())
+        elif name in _TUPLES:
+            self.stack.append(tuple(self._take(_TUPLES[name])))
         elif name == "FRAME":
             if argument > self.size - (position or 0):
                 raise UnpicklingError("it announces more than it holds")
-        else:
+        elif name not in ("PROTO", "STOP"):
             getattr(self, f"_{name.lower()}")(argument)
-
-    def result(self) -> Any:
-        """What is left at the end."""
-        (thing,) = self.stack
-        return thing
-
-    def _proto(self, _: int) -> None: ...
-
-    def _stop(self, _: None) -> None: ...
 
     def _binstring(self, characters: str) -> None:
         self.stack.append(self.vocabulary.text(characters))
 
     _short_binstring = _binstring
-
-    def _empty_list(self, _: None) -> None:
-        self.stack.append([])
-
-    def _empty_dict(self, _: None) -> None:
-        self.stack.append({})
-
-    def _empty_set(self, _: None) -> None:
-        self.stack.append(set())
 
     def _mark(self, _: None) -> None:
         self.marked.append(self.stack)
@@ -144,7 +133,7 @@ class _Machine:
         return items
 
     def _tuple(self, _: None) -> None:
-        items = self._since_mark()
+        items = self._since_mark()  # which gives back the stack below the mark
         self.stack.append(tuple(items))
 
     def _take(self, count: int) -> list[Any]:
@@ -153,15 +142,6 @@ class _Machine:
         items = self.stack[-count:]
         del self.stack[-count:]
         return items
-
-    def _tuple1(self, _: None) -> None:
-        self.stack.append(tuple(self._take(1)))
-
-    def _tuple2(self, _: None) -> None:
-        self.stack.append(tuple(self._take(2)))
-
-    def _tuple3(self, _: None) -> None:
-        self.stack.append(tuple(self._take(3)))
 
     def _append(self, _: None) -> None:
         self._extend(self._take(1))

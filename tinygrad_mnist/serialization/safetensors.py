@@ -12,14 +12,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from tinygrad_mnist import dtypes
 from tinygrad_mnist._tensor import from_numpy
 from tinygrad_mnist.engine.device import check_device
 from tinygrad_mnist.engine.record import Array, TensorBase
 from tinygrad_mnist.engine.tensor import Tensor
-from tinygrad_mnist.serialization.storages import memory_of
 
 from . import files
+from .archive import address, memory_of
 
 if TYPE_CHECKING:
     from tinygrad_mnist.nn import Module
@@ -84,8 +86,8 @@ def load(data: bytes) -> dict[str, Tensor]:
                 f"tensor {name!r} is of type {described['dtype']}, which tinygrad_mnist does not "
                 "carry: convert it before it is saved, for example with .float()"
             )
-        array = _from_bytes(described["data"], kind, described["shape"])
-        tensors[name] = from_numpy(array)
+        array = np.frombuffer(bytearray(described["data"]), kind.numpy)
+        tensors[name] = from_numpy(array.reshape(described["shape"]))
     return tensors
 
 
@@ -158,7 +160,7 @@ def _tied(state: Mapping[str, Tensor]) -> dict[str, list[str]]:
     groups: dict[Any, list[str]] = {}
     for name in sorted(state):
         array = state[name]._array
-        place = array.__array_interface__["data"][0], array.shape, array.strides
+        place = address(array), array.shape, array.strides
         groups.setdefault(place if array.size else name, []).append(name)
     return {names[0]: names[1:] for names in groups.values() if len(names) > 1}
 
@@ -168,12 +170,6 @@ def read_metadata(data: bytes) -> dict[str, str]:
     length = int.from_bytes(data[:8], "little")
     metadata: dict[str, str] = json.loads(data[8 : 8 + length]).get("__metadata__", {})
     return metadata
-
-
-def _from_bytes(content: bytes, kind: dtypes.dtype, shape: list[int]) -> Array:
-    import numpy as np
-
-    return np.frombuffer(bytearray(content), kind.numpy).reshape(shape)
 
 
 def _array(name: str, tensor: Any) -> Array:
@@ -197,7 +193,7 @@ def _check_apart(arrays: Mapping[str, Array]) -> None:
     for name, array in arrays.items():
         memory, _ = memory_of(array)
         if len(memory):
-            other = owners.setdefault(memory.__array_interface__["data"][0], name)
+            other = owners.setdefault(address(memory), name)
             if other != name:
                 raise RuntimeError(
                     f"Some tensors share memory, which a file of this format cannot say: {other!r} "

@@ -4,8 +4,8 @@ import pytest
 from typer.testing import CliRunner
 
 from tinygrad_mnist.app.cli.app import app
-from tinygrad_mnist.app.datasets import archive, synthetic
-from tinygrad_mnist.app.datasets.digits import from_pixels
+from tinygrad_mnist.app.datasets import synthetic
+from tinygrad_mnist.app.datasets.digits import from_pixels, save_archive
 
 
 @pytest.fixture(scope="session")
@@ -20,7 +20,7 @@ def digits_file(digits, tmp_path_factory):
     """An archive of the few digits."""
     path = tmp_path_factory.mktemp("digits") / "digits.npz"
     with path.open("wb") as file:
-        archive.save(file, digits)
+        save_archive(file, digits)
     return path
 
 
@@ -46,12 +46,12 @@ def command(monkeypatch):
 @pytest.fixture
 def no_mnist(tmp_path, monkeypatch):
     """A machine without MNIST or network, on which few synthetic digits are drawn."""
-    from tinygrad_mnist.app.datasets import DataError, mirrors
+    from tinygrad_mnist.app.datasets import DataError, download
 
     def offline(folder, seconds=None):
         raise DataError("MNIST could not be downloaded: offline.")
 
-    monkeypatch.setattr(mirrors, "download", offline)
+    monkeypatch.setattr(download, "download", offline)
     monkeypatch.setattr(synthetic, "SIZES", (300, 100, 100))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv("TINYGRAD_MNIST_DATA", raising=False)

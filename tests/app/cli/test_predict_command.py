@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from tinygrad_mnist import from_numpy
-from tinygrad_mnist.app import evaluation, trained
+from tinygrad_mnist.app import evaluation
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def test_answers_are_the_models(weights, pictures, command, digits):
     assert result.exit_code == 0
     assert result.stderr == ""
     lines = result.stdout.splitlines()
-    expected = evaluation.probabilities(trained.load(weights)[1], from_numpy(digits.test[0]))
+    expected = evaluation.probabilities(evaluation.load(weights)[1], from_numpy(digits.test[0]))
     assert len(lines) == 3 * len(pictures)
     for path, sure, start in zip(pictures, expected, range(0, len(lines), 3), strict=True):
         assert lines[start] == f"{path}: {sure.argmax()}"

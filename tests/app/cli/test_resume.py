@@ -8,8 +8,8 @@ import pytest
 
 import tinygrad_mnist as torch
 from tinygrad_mnist.app import checkpoints, train
-from tinygrad_mnist.app.datasets import archive, synthetic
-from tinygrad_mnist.app.datasets.digits import from_pixels
+from tinygrad_mnist.app.datasets import synthetic
+from tinygrad_mnist.app.datasets.digits import from_pixels, save_archive
 
 
 def spoken(result):
@@ -93,7 +93,7 @@ def test_other_digits_are_refused(interrupted, command, tmp_path):
     other = tmp_path / "other.npz"
     parts = [synthetic.draw(count, seed + 5) for seed, count in enumerate((500, 100, 10))]
     with other.open("wb") as file:
-        archive.save(file, from_pixels(parts, "synthetic", "other digits"))
+        save_archive(file, from_pixels(parts, "synthetic", "other digits"))
     result = command("train", "--resume", checkpoint, "--data", other)
     assert result.exit_code == 1
     assert "its run was trained on other digits than arrays from" in result.stderr

@@ -13,7 +13,7 @@ from safetensors.numpy import load_file
 import tinygrad_mnist
 from reference.train import main as train_in_torch
 from tinygrad_mnist.app import train
-from tinygrad_mnist.app.cli.watching import Bar, bar
+from tinygrad_mnist.app.cli.outputs import Bar, bar
 from tinygrad_mnist.app.logistic import Epoch
 
 STAGES = ("raw", "functional", "module")

@@ -10,7 +10,7 @@ import pytest
 
 from tests.app.datasets.http_server import Server
 from tests.app.datasets.tiny import TinyMNIST
-from tinygrad_mnist.app.datasets import checksums, download, idx, locations, reading, synthetic
+from tinygrad_mnist.app.datasets import download, reading, synthetic
 
 
 @pytest.fixture
@@ -34,9 +34,9 @@ def tiny_mnist(monkeypatch: pytest.MonkeyPatch) -> TinyMNIST:
     for part, count in (("train", 60), ("t10k", 10)):
         images, labels = synthetic.draw(count, seed=count)
         for kind, array in (("images-idx3", images), ("labels-idx1", labels)):
-            content = idx.encode(array)
+            content = reading.to_idx(array)
             name = f"{part}-{kind}-ubyte"
-            monkeypatch.setitem(checksums.SHA256, name, sha256(content).hexdigest())
+            monkeypatch.setitem(reading.SHA256, name, sha256(content).hexdigest())
             tiny.files[f"{name}.gz"] = gzip.compress(content)
     monkeypatch.setattr(reading, "_TRAIN", 50)
     return tiny
@@ -45,7 +45,7 @@ def tiny_mnist(monkeypatch: pytest.MonkeyPatch) -> TinyMNIST:
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache, no folder named, and synthetic data that is drawn in no time."""
-    monkeypatch.delenv(locations.VARIABLE, raising=False)
-    monkeypatch.setattr(locations, "cache_folder", lambda: tmp_path / "cache")
+    monkeypatch.delenv(reading.VARIABLE, raising=False)
+    monkeypatch.setattr(reading, "cache_folder", lambda: tmp_path / "cache")
     monkeypatch.setattr(synthetic, "SIZES", (30, 10, 10))
     return tmp_path / "cache"

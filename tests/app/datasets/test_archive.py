@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from tinygrad_mnist.app.datasets import DataError, archive, synthetic
-from tinygrad_mnist.app.datasets.digits import from_pixels
+from tinygrad_mnist.app.datasets import DataError, synthetic
+from tinygrad_mnist.app.datasets.digits import SPLITS, from_pixels, load_archive, save_archive
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +17,7 @@ def arrays(digits):
     """The six arrays by the names that an archive gives them."""
     return {
         f"{kind}_{split}": array
-        for split, pair in zip(archive.SPLITS, digits, strict=True)
+        for split, pair in zip(SPLITS, digits, strict=True)
         for kind, array in zip("xy", pair, strict=True)
     }
 
@@ -25,8 +25,8 @@ def arrays(digits):
 def test_what_is_written_is_read(digits, tmp_path):
     path = tmp_path / "digits.npz"
     with path.open("wb") as file:
-        archive.save(file, digits)
-    read = archive.load(path)
+        save_archive(file, digits)
+    read = load_archive(path)
     assert (read.source, read.description) == ("arrays", f"arrays from {path}")
     for (x, y), (x_read, y_read) in zip(digits, read, strict=True):
         np.testing.assert_array_equal(x_read, x)
@@ -38,7 +38,7 @@ def test_test_digits_may_be_missing(digits, tmp_path):
     path = tmp_path / "digits.npz"
     kept = {name: array for name, array in arrays(digits).items() if "test" not in name}
     np.savez_compressed(path, **kept)
-    x, y = archive.load(path).test
+    x, y = load_archive(path).test
     assert (x.shape, y.shape) == ((0, 784), (0,))
 
 
@@ -65,7 +65,7 @@ def test_something_else(change, sentence, digits, tmp_path):
     changed = {**arrays(digits), **change}
     np.savez(path, **{name: array for name, array in changed.items() if array is not None})
     with pytest.raises(DataError, match=sentence):
-        archive.load(path)
+        load_archive(path)
 
 
 @pytest.mark.parametrize(
@@ -82,9 +82,9 @@ def test_a_damaged_file(damage, digits, tmp_path):
     np.savez_compressed(path, **arrays(digits))
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(DataError, match=r"digits\.npz: (is not an archive|cannot be read)"):
-        archive.load(path)
+        load_archive(path)
 
 
 def test_no_file(tmp_path):
     with pytest.raises(DataError, match=r"nowhere: cannot be read \(No such file or directory\)"):
-        archive.load(tmp_path / "nowhere")
+        load_archive(tmp_path / "nowhere")

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from tinygrad_mnist.app.datasets.deadline import within
+from tinygrad_mnist.app.datasets.download import within
 
 
 def test_results_and_errors_come_through() -> None:

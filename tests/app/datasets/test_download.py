@@ -21,8 +21,8 @@ from tests.app.datasets.http_server import (
     wrong_range,
 )
 from tinygrad_mnist.app.datasets import DataError, download
+from tinygrad_mnist.app.datasets.digits import TransferError
 from tinygrad_mnist.app.datasets.download import Cancelled, Effort, fetch
-from tinygrad_mnist.app.datasets.errors import TransferError
 
 CONTENT = bytes(range(251)) * 2000
 

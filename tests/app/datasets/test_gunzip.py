@@ -6,7 +6,7 @@ import tracemalloc
 import pytest
 
 from tinygrad_mnist.app.datasets import DataError
-from tinygrad_mnist.app.datasets.gunzip import unpack
+from tinygrad_mnist.app.datasets.reading import unpack
 
 CONTENT = bytes(range(256)) * 100
 

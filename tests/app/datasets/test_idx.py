@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinygrad_mnist.app.datasets import DataError, idx
+from tinygrad_mnist.app.datasets import DataError, reading
 
 
 @given(st.lists(st.integers(1, 5), min_size=1, max_size=3), st.integers(0, 255))
 def test_decode_gives_back_what_encode_was_given(shape: list[int], first: int) -> None:
     array = np.arange(first, first + prod(shape)).astype(np.uint8).reshape(shape)
-    decoded = idx.decode(idx.encode(array), "a file")
+    decoded = reading.from_idx(reading.to_idx(array), "a file")
     assert decoded.dtype == np.uint8
     np.testing.assert_array_equal(decoded, array)
 
@@ -41,14 +41,14 @@ def header(kind: int, *shape: int) -> bytes:
 )
 def test_decode_refuses_what_its_header_does_not_describe(content: bytes, message: str) -> None:
     with pytest.raises(DataError, match=message) as caught:
-        idx.decode(content, "some/file")
+        reading.from_idx(content, "some/file")
     assert str(caught.value).startswith("some/file: ")
 
 
 @given(st.binary(max_size=40))
 def test_decode_survives_any_bytes(content: bytes) -> None:
     try:
-        array = idx.decode(b"\0\0\x08" + content, "a file")
+        array = reading.from_idx(b"\0\0\x08" + content, "a file")
     except DataError:
         return
-    assert idx.encode(array) == b"\0\0\x08" + content
+    assert reading.to_idx(array) == b"\0\0\x08" + content

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tinygrad_mnist.app.datasets import locations
+from tinygrad_mnist.app.datasets import reading
 
 IDX = [
     "train-images-idx3-ubyte",
@@ -20,7 +20,7 @@ def fill(folder: Path, *names: str) -> None:
 
 
 def found(folder: Path) -> list[list[str]]:
-    return [[path.name for path in paths] for paths in locations.candidates(folder)]
+    return [[path.name for path in paths] for paths in reading.candidates(folder)]
 
 
 @pytest.mark.parametrize("suffix", ["", ".gz"])
@@ -29,7 +29,7 @@ def test_every_spelling_of_the_idx_files(tmp_path: Path, suffix: str, dotted: bo
     names = [(name.replace("-idx", ".idx") if dotted else name) + suffix for name in IDX]
     fill(tmp_path, *names)
     assert found(tmp_path) == [names]
-    assert locations.incomplete(tmp_path) == []
+    assert reading.incomplete(tmp_path) == []
 
 
 @pytest.mark.parametrize("name", ["mnist.pkl", "mnist.pkl.gz"])
@@ -46,27 +46,27 @@ def test_the_idx_files_come_first(tmp_path: Path) -> None:
 def test_what_is_missing_is_told(tmp_path: Path) -> None:
     fill(tmp_path, *IDX[:2])
     assert found(tmp_path) == []
-    assert locations.incomplete(tmp_path) == IDX[2:]
+    assert reading.incomplete(tmp_path) == IDX[2:]
 
 
 def test_folders_and_other_files_are_not_taken_for_data(tmp_path: Path) -> None:
     fill(tmp_path, "mnist_small_py2.pkl.gz", "README.md")
     (tmp_path / "mnist.pkl.gz").mkdir()
     assert found(tmp_path) == found(tmp_path / "nowhere") == []
-    assert locations.incomplete(tmp_path) == locations.incomplete(tmp_path / "nowhere") == []
+    assert reading.incomplete(tmp_path) == reading.incomplete(tmp_path / "nowhere") == []
 
 
 def test_the_variable_names_a_folder(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(locations.VARIABLE, "some/folder")
-    assert locations.named_folder() == Path("some/folder")
-    monkeypatch.setenv(locations.VARIABLE, "~/mnist")
-    assert locations.named_folder() == Path.home() / "mnist"
-    monkeypatch.setenv(locations.VARIABLE, "")
-    assert locations.named_folder() is None
-    monkeypatch.delenv(locations.VARIABLE)
-    assert locations.named_folder() is None
+    monkeypatch.setenv(reading.VARIABLE, "some/folder")
+    assert reading.named_folder() == Path("some/folder")
+    monkeypatch.setenv(reading.VARIABLE, "~/mnist")
+    assert reading.named_folder() == Path.home() / "mnist"
+    monkeypatch.setenv(reading.VARIABLE, "")
+    assert reading.named_folder() is None
+    monkeypatch.delenv(reading.VARIABLE)
+    assert reading.named_folder() is None
 
 
 def test_the_cache_is_this_users(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("platformdirs.user_cache_dir", lambda name, appauthor: tmp_path / name)
-    assert locations.cache_folder() == tmp_path / "tinygrad_mnist" / "mnist"
+    assert reading.cache_folder() == tmp_path / "tinygrad_mnist" / "mnist"

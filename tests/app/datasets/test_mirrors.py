@@ -7,18 +7,18 @@ import pytest
 
 from tests.app.datasets.http_server import Server, cut_off, stall
 from tests.app.datasets.tiny import TinyMNIST
-from tinygrad_mnist.app.datasets import DataError, mirrors
-from tinygrad_mnist.app.datasets.mirrors import Mirror, download
+from tinygrad_mnist.app.datasets import DataError
+from tinygrad_mnist.app.datasets.download import MIRRORS, Mirror, download
+from tinygrad_mnist.app.datasets.reading import IDX_FILES
 
-NAMES = [f"{name}.gz" for name in mirrors.IDX_FILES]
+NAMES = [f"{name}.gz" for name in IDX_FILES]
 
 
 @pytest.fixture
 def two_mirrors(server: Server, tiny_mnist: TinyMNIST, monkeypatch: pytest.MonkeyPatch) -> Server:
     """A server with the tiny MNIST under /first/ and /second/."""
     monkeypatch.setattr(
-        mirrors,
-        "MIRRORS",
+        "tinygrad_mnist.app.datasets.download.MIRRORS",
         tuple(Mirror(server.url(path), tuple(NAMES)) for path in ("/first/", "/second/")),
     )
     for name, content in tiny_mnist.files.items():
@@ -108,7 +108,7 @@ def test_in_a_hurry_an_address_is_tried_twice(two_mirrors: Server, tmp_path: Pat
 
 
 def test_the_published_addresses_are_complete() -> None:
-    files = [mirror.files for mirror in mirrors.MIRRORS]
+    files = [mirror.files for mirror in MIRRORS]
     assert files == [tuple(NAMES), tuple(NAMES), ("mnist.pkl.gz",)]
-    assert all(mirror.url.startswith("https://") for mirror in mirrors.MIRRORS)
-    assert all(mirror.url.endswith("/") for mirror in mirrors.MIRRORS)
+    assert all(mirror.url.startswith("https://") for mirror in MIRRORS)
+    assert all(mirror.url.endswith("/") for mirror in MIRRORS)

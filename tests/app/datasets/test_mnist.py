@@ -14,14 +14,12 @@ from tinygrad_mnist.app.datasets import (
     DataError,
     Digits,
     SyntheticDataWarning,
-    deadline,
-    locations,
-    mirrors,
+    download,
     mnist,
     reading,
     synthetic,
 )
-from tinygrad_mnist.app.datasets.mirrors import Mirror
+from tinygrad_mnist.app.datasets.download import Mirror
 
 TRAIN_IMAGES = "train-images-idx3-ubyte.gz"
 
@@ -30,7 +28,7 @@ TRAIN_IMAGES = "train-images-idx3-ubyte.gz"
 def offline(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No network, an empty cache, and one address that nobody answers at."""
     monkeypatch.setattr("tinygrad_mnist.app.datasets.download._FIRST_PAUSE", 0.01)
-    monkeypatch.setattr(mirrors, "MIRRORS", (Mirror("http://127.0.0.1:9/", ("mnist.pkl.gz",)),))
+    monkeypatch.setattr(download, "MIRRORS", (Mirror("http://127.0.0.1:9/", ("mnist.pkl.gz",)),))
 
 
 def equal(left: Digits, right: Digits) -> bool:
@@ -46,7 +44,7 @@ def test_the_idx_files_in_a_named_folder(
     cache: Path, tiny_mnist: TinyMNIST, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tiny_mnist.write(tmp_path)
-    monkeypatch.setenv(locations.VARIABLE, str(tmp_path))
+    monkeypatch.setenv(reading.VARIABLE, str(tmp_path))
     digits = mnist.load_arrays()
     assert (digits.source, digits.description) == ("mnist", f"MNIST from {tmp_path}")
     assert [len(y) for _, y in digits] == [50, 10, 10]
@@ -151,7 +149,7 @@ def test_a_named_folder_without_mnist(
     named = tmp_path / "named"
     if exists:
         named.mkdir()
-    monkeypatch.setenv(locations.VARIABLE, str(named))
+    monkeypatch.setenv(reading.VARIABLE, str(named))
     message = f"{named}: holds neither mnist.pkl.gz nor MNIST's four IDX files"
     with pytest.raises(DataError, match=message):
         mnist.load_arrays("mnist")
@@ -178,7 +176,7 @@ def test_mnist_without_a_network_is_an_error(offline: None) -> None:
 def test_synthetic_looks_nowhere(
     offline: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(locations.VARIABLE, str(tmp_path / "nowhere"))
+    monkeypatch.setenv(reading.VARIABLE, str(tmp_path / "nowhere"))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert equal(mnist.load_arrays("synthetic", seed=1), synthetic.generate(1))
@@ -195,7 +193,7 @@ def online(
 ) -> Server:
     """A mirror with the tiny MNIST, and an empty cache."""
     mirror = Mirror(server.url("/"), tuple(tiny_mnist.files))
-    monkeypatch.setattr(mirrors, "MIRRORS", (mirror,))
+    monkeypatch.setattr(download, "MIRRORS", (mirror,))
     server.files = {f"/{name}": content for name, content in tiny_mnist.files.items()}
     return server
 
@@ -225,7 +223,7 @@ def test_a_named_folder_without_mnist_sends_auto_to_the_network(
 def test_auto_gives_up_in_time(
     online: Server, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert mnist.AUTO_SECONDS + deadline._GRACE_SECONDS < 10
+    assert mnist.AUTO_SECONDS + download._GRACE_SECONDS < 10
     monkeypatch.setattr("tinygrad_mnist.app.datasets.download._READ_SECONDS", 20.0)
     monkeypatch.setattr(mnist, "AUTO_SECONDS", 0.1)
     online.script = [stall(0)]
@@ -279,7 +277,7 @@ def test_the_real_pickle_is_the_tutorials(real: Digits) -> None:
 
 
 def test_the_real_idx_files_give_the_same(real: Digits, mnist_directory: Path) -> None:
-    if locations.candidates(mnist_directory)[0][0].name.startswith("mnist.pkl"):
+    if reading.candidates(mnist_directory)[0][0].name.startswith("mnist.pkl"):
         pytest.skip(f"no IDX files in {mnist_directory}")
     assert equal(mnist.load_arrays("mnist", folder=mnist_directory), real)
 

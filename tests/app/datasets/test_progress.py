@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from tinygrad_mnist.app.datasets.progress import download_bars
+from tinygrad_mnist.app.datasets.download import download_bars
 
 
 class Terminal(io.StringIO):

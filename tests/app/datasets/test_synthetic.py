@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 
 from tinygrad_mnist.app.datasets import Digits, synthetic
-from tinygrad_mnist.app.datasets.strokes import SAMPLES, SKELETONS, control_points, sampling_matrix
+from tinygrad_mnist.app.datasets.synthetic import (
+    SAMPLES,
+    SKELETONS,
+    control_points,
+    sampling_matrix,
+)
 
 
 @pytest.fixture(scope="module")

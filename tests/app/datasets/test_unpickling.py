@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.app.datasets.tiny import tiny_pairs
-from tinygrad_mnist.app.datasets import DataError, unpickling
+from tinygrad_mnist.app.datasets import DataError, reading
 
 
 class Python2Pickler(pickle._Pickler):
@@ -53,7 +53,9 @@ def numpy_pickle(protocol: int) -> Callable[[object], bytes]:
 )
 def test_every_way_of_writing_gives_the_arrays(dump: Callable[[object], bytes]) -> None:
     pairs = tiny_pairs()
-    for expected, found in zip(pairs, unpickling.read(dump(tuple(pairs)), "a file"), strict=True):
+    for expected, found in zip(
+        pairs, reading.from_pickle(dump(tuple(pairs)), "a file"), strict=True
+    ):
         for array, copy in zip(expected, found, strict=True):
             assert copy.dtype == array.dtype
             assert copy.flags.writeable
@@ -63,7 +65,7 @@ def test_every_way_of_writing_gives_the_arrays(dump: Callable[[object], bytes]) 
 
 def test_fortran_order_is_understood() -> None:
     pairs = [(np.asfortranarray(x), y) for x, y in tiny_pairs()]
-    (x_train, _), _, _ = unpickling.read(pickle.dumps(pairs), "a file")
+    (x_train, _), _, _ = reading.from_pickle(pickle.dumps(pairs), "a file")
     np.testing.assert_array_equal(x_train, pairs[0][0])
     assert x_train.flags.c_contiguous
 
@@ -99,7 +101,7 @@ def test_no_code_runs(tmp_path: Path, protocol: int, depth: str) -> None:
     elif depth == "in a dtype":
         value = Calls(np.dtype, call)
     with pytest.raises(DataError, match=r"^some/file: is not a pickle to be trusted"):
-        unpickling.read(pickle.dumps(value, protocol=protocol), "some/file")
+        reading.from_pickle(pickle.dumps(value, protocol=protocol), "some/file")
     assert not canary.exists()
     pickle.loads(pickle.dumps(call))  # the canary does sing
     assert canary.exists()
@@ -128,14 +130,14 @@ def test_no_code_runs(tmp_path: Path, protocol: int, depth: str) -> None:
         ("numpy._core.multiarray", "fromfile"),
         ("numpy.core.multiarray", "_reconstruct.__self__"),
         ("numpy.ma.core", "_mareconstruct"),
-        ("tinygrad_mnist.app.datasets.unpickling", "read"),
+        ("tinygrad_mnist.app.datasets.reading", "read"),
     ],
 )
 def test_only_what_an_array_needs_has_a_name(module: str, name: str) -> None:
     text = b"\x8c%c%s\x8c%c%s\x93)R." % (len(module), module.encode(), len(name), name.encode())
     for content in (named(module, name), b"\x80\x04" + text):
         with pytest.raises(DataError, match=rf"names '{module}', '{name}'"):
-            unpickling.read(content, "some/file")
+            reading.from_pickle(content, "some/file")
 
 
 OPCODES = {
@@ -158,7 +160,7 @@ OPCODES = {
 @pytest.mark.parametrize("opcode", OPCODES)
 def test_other_opcodes_are_refused_or_broken(opcode: str) -> None:
     with pytest.raises(DataError, match=f"opcode {opcode}|damaged"):
-        unpickling.read(OPCODES[opcode], "some/file")
+        reading.from_pickle(OPCODES[opcode], "some/file")
 
 
 def array_pickle(dtype: bytes, state: bytes, shape: bytes, raw: bytes) -> bytes:
@@ -177,7 +179,7 @@ FOUR_BYTES = b"U\x04\0\0\0\0"
 
 def test_the_array_by_hand_is_sound() -> None:
     with pytest.raises(DataError, match="does not hold"):
-        unpickling.read(array_pickle(F4, LITTLE, b"K\x01\x85", FOUR_BYTES), "some/file")
+        reading.from_pickle(array_pickle(F4, LITTLE, b"K\x01\x85", FOUR_BYTES), "some/file")
 
 
 @pytest.mark.parametrize(
@@ -206,7 +208,7 @@ def test_the_array_by_hand_is_sound() -> None:
 )
 def test_an_array_is_built_only_from_what_fits(content: bytes, message: str) -> None:
     with pytest.raises(DataError, match=message):
-        unpickling.read(content, "some/file")
+        reading.from_pickle(content, "some/file")
 
 
 @pytest.mark.parametrize(
@@ -223,7 +225,7 @@ def test_an_array_is_built_only_from_what_fits(content: bytes, message: str) -> 
 )
 def test_a_memory_bomb_is_refused(content: bytes) -> None:
     with pytest.raises(DataError, match=r"^some/file: is (not|a damaged) "):
-        unpickling.read(content, "some/file")
+        reading.from_pickle(content, "some/file")
 
 
 @pytest.mark.parametrize(
@@ -244,7 +246,7 @@ def test_a_memory_bomb_is_refused(content: bytes) -> None:
 )
 def test_another_layout_is_refused(value: object) -> None:
     with pytest.raises(DataError, match=r"^some/file: does not hold \(\(x, y\)"):
-        unpickling.read(pickle.dumps(value, protocol=4), "some/file")
+        reading.from_pickle(pickle.dumps(value, protocol=4), "some/file")
 
 
 VALID = python2_pickle(tuple((x[:1], y[:1]) for x, y in tiny_pairs()))
@@ -256,7 +258,7 @@ def test_a_damaged_pickle_is_refused_or_still_one(data: st.DataObject) -> None:
     for _ in range(data.draw(st.integers(1, 3))):
         content[data.draw(st.integers(0, len(VALID) - 1))] = data.draw(st.integers(0, 255))
     try:
-        pairs = unpickling.read(bytes(content), "some/file")
+        pairs = reading.from_pickle(bytes(content), "some/file")
     except DataError:
         return
     assert all(x.shape == (len(y), 784) for x, y in pairs)
@@ -265,4 +267,4 @@ def test_a_damaged_pickle_is_refused_or_still_one(data: st.DataObject) -> None:
 @given(st.integers(0, len(VALID) - 1))
 def test_a_cut_off_pickle_is_refused(length: int) -> None:
     with pytest.raises(DataError, match="damaged"):
-        unpickling.read(VALID[:length], "some/file")
+        reading.from_pickle(VALID[:length], "some/file")

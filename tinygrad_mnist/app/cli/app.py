@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from . import compare, data, evaluate, parity, predict, run, train
+from . import data, evaluate, parity, run, train
 
 HELP = (
     "A tensor engine with automatic differentiation, small enough to read, trained on MNIST.\n\n"
@@ -30,12 +30,12 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command(help=train.HELP)(train.train)
-app.command("eval", help=evaluate.HELP)(evaluate.evaluate)
-app.command(help=predict.HELP)(predict.predict)
+app.command("eval", help=evaluate.EVALUATE_HELP)(evaluate.evaluate)
+app.command(help=evaluate.PREDICT_HELP)(evaluate.predict)
 app.add_typer(data.app, name="data")
 app.command(help=parity.HELP)(parity.parity)
-app.command(help=run.HELP, context_settings=run.CONTEXT)(run.run)
-app.command(help=compare.HELP, context_settings=compare.CONTEXT)(compare.compare)
+app.command(help=run.RUN_HELP, context_settings=run.RUN_CONTEXT)(run.run)
+app.command(help=run.COMPARE_HELP, context_settings=run.COMPARE_CONTEXT)(run.compare)
 
 
 def _print_version(wanted: bool) -> None:

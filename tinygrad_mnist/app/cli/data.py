@@ -8,42 +8,60 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .digits import load
 from .faults import told_in_a_sentence
-from .train_options import WHERE_HELP
+from .options import Where
 
 if TYPE_CHECKING:
+    from tinygrad_mnist import Tensor
+    from tinygrad_mnist.app.datasets import Digits
     from tinygrad_mnist.dtypes import Array
 
 app = typer.Typer(no_args_is_help=True, help="Look at the digits, or copy them.")
 
-Where = Annotated[str, typer.Option("--data", metavar="WHERE", help=WHERE_HELP)]
-
 _SHADES = (" .:*#", " ░▒▓█")
+
+
+def load(where: str) -> Digits[Tensor]:
+    """The digits, and a warning that cannot be missed if they are not those one may expect."""
+    import warnings
+
+    from rich.console import Console
+    from rich.panel import Panel
+    from rich.text import Text
+
+    from tinygrad_mnist.app.train import load
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        digits = load(where)
+    for warning in caught:
+        text = Text(str(warning.message).strip())
+        Console(stderr=True).print(Panel(text, title="warning", border_style="bold red"))
+    return digits
 
 
 @app.command()
 def info() -> None:
     """Tell where MNIST is looked for, and what is found there."""
-    from tinygrad_mnist.app.datasets import locations
+    from tinygrad_mnist.app.datasets import reading
 
     with told_in_a_sentence():
-        named = locations.named_folder()
+        named = reading.named_folder()
         if named is None:
-            typer.echo(f"{locations.VARIABLE} is not set; it can name a folder with MNIST")
+            typer.echo(f"{reading.VARIABLE} is not set; it can name a folder with MNIST")
         else:
-            typer.echo(f"{locations.VARIABLE}: {named}\n  {_found(named)}")
-        cache = locations.cache_folder()
+            typer.echo(f"{reading.VARIABLE}: {named}\n  {_found(named)}")
+        cache = reading.cache_folder()
         typer.echo(f"downloads: {cache}\n  {_found(cache)}")
 
 
 def _found(folder: Path) -> str:
-    from tinygrad_mnist.app.datasets import locations
+    from tinygrad_mnist.app.datasets import reading
 
-    sets = locations.candidates(folder)
+    sets = reading.candidates(folder)
     if sets:
         return "\n  ".join(", ".join(path.name for path in paths) for paths in sets)
-    missing = locations.incomplete(folder)
+    missing = reading.incomplete(folder)
     return f"lacks {' and '.join(missing)}" if missing else "no MNIST"
 
 
@@ -89,7 +107,7 @@ def export(
     data: Where = "auto",
 ) -> None:
     """Writes an archive; `EXPORT_HELP` is what a person reads of it."""
-    from tinygrad_mnist.app.datasets import archive
+    from tinygrad_mnist.app.datasets.digits import save_archive
     from tinygrad_mnist.serialization import files
 
     if file.suffix != ".npz":
@@ -98,5 +116,5 @@ def export(
         files.check(file)
         digits = load(data)
         with files.writing(file) as opened:
-            archive.save(opened, digits.map(lambda tensor: tensor.numpy()))
+            save_archive(opened, digits.map(lambda tensor: tensor.numpy()))
         typer.echo(f"wrote {file}: {digits.description}")

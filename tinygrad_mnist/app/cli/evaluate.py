@@ -1,20 +1,22 @@
-"""`tinygrad-mnist eval`: how good a trained model is on the test digits."""
+"""`tinygrad-mnist eval` and `predict`: how good a trained model is, and what it sees."""
 
 from __future__ import annotations
 
+import importlib.util
 import json as json_format
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .faults import told_in_a_sentence
-from .train_options import WHERE_HELP
+from . import options
+from .faults import FAILED, complain, told_in_a_sentence
 
 if TYPE_CHECKING:
     from tinygrad_mnist.app.evaluation import Evaluation
+    from tinygrad_mnist.dtypes import Array
 
-HELP = (
+EVALUATE_HELP = (
     "Tell how good a trained model is on the test digits.\n\n"
     "The table counts how often each digit, the row, was taken for each digit, the column.\n\n"
     "\b[bold]Examples[/bold]\n"
@@ -23,32 +25,23 @@ HELP = (
     "  [cyan]tinygrad-mnist eval run.pt --plot confusion.png[/cyan]   of a run's checkpoint"
 )
 
-MODEL_HELP = (
-    "Weights that train --save wrote (.safetensors), a run's checkpoint, or a state_dict that "
-    "torch.save wrote, here or in PyTorch."
-)
-
 
 def evaluate(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help=MODEL_HELP)],
-    data: Annotated[str, typer.Option(metavar="WHERE", help=WHERE_HELP)] = "auto",
-    plot: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Draw the table (.png, .svg or .pdf)."),
-    ] = None,
-    json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the results.")] = None,
+    model: options.ModelFile,
+    data: options.Where = "auto",
+    plot: Annotated[Path | None, options.file("Draw the table (.png, .svg or .pdf).")] = None,
+    json: Annotated[Path | None, options.file("Write the results.")] = None,
 ) -> None:
-    """Evaluates as the options say; `HELP` is what a person reads of it."""
-    from tinygrad_mnist.app import evaluation, trained
+    """Evaluates as the options say; `EVALUATE_HELP` is what a person reads of it."""
+    from tinygrad_mnist.app import evaluation
     from tinygrad_mnist.app.datasets import DataError
-    from tinygrad_mnist.serialization import files
 
-    from .digits import load
-    from .outputs import Outputs
+    from .data import load
+    from .outputs import Outputs, write
 
     with told_in_a_sentence():
         Outputs(json, plot, None).check()
-        name, network = trained.load(model)
+        name, network = evaluation.load(model)
         digits = load(data)
         x, y = digits.test
         if not len(x):
@@ -58,15 +51,10 @@ def evaluate(
         typer.echo(f"model: {name} from {model}")
         typer.echo(f"data: {digits.description}, {len(x):,} test digits")
         typer.echo(f"test loss {results.loss:.4f}, accuracy {results.accuracy:.4f}")
-        contents: dict[Path, bytes] = {}
         if json is not None:
-            contents[json] = as_json(name, digits.description, results)
+            write(json, as_json(name, digits.description, results))
         if plot is not None:
-            contents[plot] = evaluation.as_picture(results, plot.suffix.lower())
-        for path, content in contents.items():
-            with files.writing(path) as file:
-                file.write(content)
-            typer.echo(f"wrote {path}")
+            write(plot, evaluation.as_picture(results, plot.suffix.lower()))
 
 
 def as_json(model: str, data: str, results: Evaluation) -> bytes:
@@ -87,10 +75,8 @@ def show(results: Evaluation) -> None:
     from rich.table import Table
 
     table = Table()
-    table.add_column("digit", justify="right", no_wrap=True)
-    for column in range(len(results.confusion)):
+    for column in ("digit", *range(len(results.confusion)), "right"):
         table.add_column(str(column), justify="right", no_wrap=True)
-    table.add_column("right", justify="right", no_wrap=True)
     for digit, counts in enumerate(results.confusion):
         cells = [
             f"[bold]{count}[/bold]" if column == digit else str(count) if count else "·"
@@ -99,3 +85,59 @@ def show(results: Evaluation) -> None:
         share = f"{results.recall[digit]:.3f}" if counts.sum() else ""
         table.add_row(str(digit), *cells, share)
     Console().print(table)
+
+
+PREDICT_HELP = (
+    "Tell which digit a trained model sees in pictures, and how sure it is.\n\n"
+    "Any picture of one digit will do: a photograph of paper, a drawing. It is turned upright, "
+    "made grey and light on dark, cut out, and centred in 28 × 28 pixels as MNIST's digits are; "
+    "--show draws what the model sees. Needs Pillow: pip install 'tinygrad_mnist\\[images]'.\n\n"
+    "\b[bold]Examples[/bold]\n"
+    "  [cyan]tinygrad-mnist train --model cnn --momentum 0.9 --save cnn.safetensors[/cyan]\n"
+    "  [cyan]tinygrad-mnist predict cnn.safetensors three.png photo.jpg[/cyan]"
+)
+
+
+def predict(
+    model: options.ModelFile,
+    images: Annotated[
+        list[Path], typer.Argument(metavar="IMAGE", help="Pictures of one digit each.")
+    ],
+    show: Annotated[
+        bool, typer.Option("--show", help="Draw each digit in the terminal as the model sees it.")
+    ] = False,
+) -> None:
+    """Answers for every picture that can be read; `PREDICT_HELP` is what a person reads of it."""
+    if importlib.util.find_spec("PIL") is None:
+        complain("predict needs Pillow: pip install 'tinygrad_mnist[images]'")
+        raise typer.Exit(FAILED)
+    from tinygrad_mnist import from_numpy
+    from tinygrad_mnist.app.evaluation import load, probabilities
+    from tinygrad_mnist.app.pictures import read
+    from tinygrad_mnist.serialization.files import ReadError
+
+    from .data import drawn
+
+    failed = False
+    with told_in_a_sentence():
+        _, network = load(model)
+        for path in images:
+            try:
+                pixels = read(path)
+            except ReadError as error:
+                complain(error)
+                failed = True
+                continue
+            (sure,) = probabilities(network, from_numpy(pixels[None]))
+            typer.echo(f"{path}: {sure.argmax()}")
+            if show:
+                typer.echo("\n".join(f"  {line}".rstrip() for line in drawn(pixels)))
+            typer.echo(_listed(sure))
+    if failed:
+        raise typer.Exit(FAILED)
+
+
+def _listed(sure: Array) -> str:
+    """The probability of each digit, in two lines."""
+    cells = [f"{digit} {share:.4f}" for digit, share in enumerate(sure)]
+    return "\n".join(f"  {'   '.join(cells[start : start + 5])}" for start in (0, 5))

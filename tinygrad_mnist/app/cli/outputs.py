@@ -1,9 +1,12 @@
-"""The files that `tinygrad-mnist train` was asked to write."""
+"""What `tinygrad-mnist train` shows while it goes on, and the files that it was asked to write."""
 
 from __future__ import annotations
 
 import importlib.util
 import os
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,15 +14,53 @@ from typing import TYPE_CHECKING
 import typer
 
 from tinygrad_mnist.app import report
+from tinygrad_mnist.app.train import Watch
 from tinygrad_mnist.serialization import files
 
 from . import FAILED
 from .faults import complain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from rich.progress import Progress
 
+    from tinygrad_mnist import Tensor
+    from tinygrad_mnist.app.logistic import Epoch
     from tinygrad_mnist.app.train import Result, Settings
+
+_PAUSE = 0.125
+"""Seconds between two pictures of the bar: drawing it takes the loop's time."""
+
+
+def distinct(paths: Iterable[Path | None], options: str) -> list[Path]:
+    """Those paths that were named; two that are one file are refused, naming the options."""
+    named = [path for path in paths if path is not None]
+    if len({os.path.realpath(path) for path in named}) < len(named):
+        raise typer.BadParameter(f"{options}: expected a file for each")
+    return named
+
+
+def write(path: Path, content: bytes) -> None:
+    """Writes a file whole or not at all, and says so.
+
+    Raises:
+        WriteError: it cannot be written.
+    """
+    with files.writing(path) as file:
+        file.write(content)
+    typer.echo(f"wrote {path}")
+
+
+def write_all(contents: Iterable[tuple[Path, bytes]]) -> dict[Path, files.WriteError | None]:
+    """Writes each file, whatever happens to the others; tells what went wrong with which."""
+    outcomes: dict[Path, files.WriteError | None] = {}
+    for path, content in contents:
+        try:
+            with files.writing(path) as file:
+                file.write(content)
+            outcomes[path] = None
+        except files.WriteError as error:
+            outcomes[path] = error
+    return outcomes
 
 
 @dataclass(frozen=True)
@@ -39,11 +80,7 @@ class Outputs:
             typer.BadParameter: two files are one, or no kind of picture has that name.
         """
         named = (self.json, self.plot, self.save, self.checkpoint)
-        paths = [path for path in named if path is not None]
-        if len({os.path.realpath(path) for path in paths}) < len(paths):
-            raise typer.BadParameter(
-                "--json, --plot, --save and --checkpoint: expected a file for each"
-            )
+        paths = distinct(named, "--json, --plot, --save and --checkpoint")
         if self.plot is not None and self.plot.suffix.lower() not in report.PICTURES:
             kinds = ", ".join(report.PICTURES)
             raise typer.BadParameter(f"--plot {self.plot}: expected a name that ends in {kinds}")
@@ -53,31 +90,10 @@ class Outputs:
         for path in paths:
             files.check(path)
 
-    def write(
-        self,
-        settings: Settings,
-        data: str,
-        result: Result,
-        losses: Sequence[tuple[float, float]],
-    ) -> dict[Path, files.WriteError | None]:
-        """Writes each file, whatever happens to the others; tells what went wrong with which."""
-        outcomes: dict[Path, files.WriteError | None] = {}
-        for path, content in self._contents(settings, data, result, losses):
-            try:
-                with files.writing(path) as file:
-                    file.write(content)
-                outcomes[path] = None
-            except files.WriteError as error:
-                outcomes[path] = error
-        return outcomes
-
-    def _contents(
-        self,
-        settings: Settings,
-        data: str,
-        result: Result,
-        losses: Sequence[tuple[float, float]],
+    def contents(
+        self, settings: Settings, data: str, result: Result, losses: Sequence[tuple[float, float]]
     ) -> Iterator[tuple[Path, bytes]]:
+        """What is to be written where."""
         if self.json is not None:
             yield self.json, report.as_json(asdict(settings), data, result.history)
         if self.save is not None:
@@ -86,3 +102,80 @@ class Outputs:
             images = report.images_of(result.parameters)
             suffix = self.plot.suffix.lower()
             yield self.plot, report.as_picture(images, losses, result.history, suffix)
+
+
+class Log(Watch):
+    """A line on stderr for each epoch."""
+
+    def __init__(self, epochs: int) -> None:
+        self.epochs = epochs
+
+    def epoch(self, epoch: Epoch) -> None:
+        """Tells how the epoch ended."""
+        typer.echo(
+            f"epoch {epoch.epoch} of {self.epochs}: valid loss {epoch.valid_loss:.4f}, "
+            f"valid accuracy {epoch.valid_accuracy:.4f}",
+            err=True,
+        )
+
+
+class Bar(Watch):
+    """A bar on stderr with the loss of the latest batch and the samples per second."""
+
+    def __init__(self, progress: Progress, epochs: int, rows: int, passed: int = 0) -> None:
+        self.progress = progress
+        self.epochs = epochs
+        self.rows = rows
+        self.passed = passed
+        self.due = 0.0
+        self.first: tuple[float, int] | None = None
+        """When the epoch's first step was over, and how many rows it took."""
+        self.task = progress.add_task(self._title(), total=epochs * rows, loss="", speed="")
+
+    def _title(self) -> str:
+        return f"epoch {min(self.passed + 1, self.epochs)} of {self.epochs}"
+
+    def step(self, rows: int, loss: Tensor) -> None:
+        """Draws the bar anew if it is time."""
+        now = time.perf_counter()
+        if now >= self.due:
+            self.due = now + _PAUSE
+            self.progress.update(
+                self.task,
+                completed=self.passed * self.rows + min(rows, self.rows),
+                loss=f"loss {loss.item():.4f}",
+            )
+            if self.first is None:
+                self.first = now, rows
+            else:
+                begin, already = self.first
+                speed = f"{(rows - already) / (now - begin):,.0f} samples/s"
+                self.progress.update(self.task, speed=speed)
+            self.progress.refresh()
+
+    def epoch(self, epoch: Epoch) -> None:
+        """Begins the next epoch."""
+        self.passed = epoch.epoch
+        self.due = 0.0
+        self.first = None
+        self.progress.update(
+            self.task, completed=self.passed * self.rows, description=self._title()
+        )
+        self.progress.refresh()
+
+
+def bar() -> Progress:
+    """An empty progress bar, which draws nothing unless stderr is a terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[loss]}  {task.fields[speed]}"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        auto_refresh=False,
+        transient=True,
+        disable=not sys.stderr.isatty(),
+    )

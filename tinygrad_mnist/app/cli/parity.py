@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import itertools
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .faults import FAILED, complain, told_in_a_sentence
+from .options import file
 
 if TYPE_CHECKING:
     from tinygrad_mnist.tools.parity.report import Report
@@ -29,27 +29,25 @@ HELP = (
     "  [cyan]tinygrad-mnist parity --markdown parity.md[/cyan]   as a page of documentation"
 )
 
-Names = Annotated[
-    list[str] | None,
-    typer.Argument(help="Operations to try, by their names in the table; all unless given."),
-]
-
 
 def parity(
-    operations: Names = None,
+    operations: Annotated[
+        list[str] | None,
+        typer.Argument(help="Operations to try, by their names in the table; all unless given."),
+    ] = None,
     examples: Annotated[
         int, typer.Option(min=1, help="Samples of each operation in each situation.")
     ] = 5,
     seed: Annotated[int, typer.Option(help="Fixes the samples.")] = 0,
-    markdown: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page.")] = None,
-    json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write JSON.")] = None,
+    markdown: Annotated[Path | None, file("Write a page.")] = None,
+    json: Annotated[Path | None, file("Write JSON.")] = None,
 ) -> None:
     """Prints and writes the report; `HELP` is what a person reads of it."""
     from tinygrad_mnist.serialization import files
 
-    outputs = [path for path in (markdown, json) if path is not None]
-    if len({os.path.realpath(path) for path in outputs}) < len(outputs):
-        raise typer.BadParameter("--markdown and --json: expected a file for each")
+    from .outputs import distinct, write
+
+    outputs = distinct((markdown, json), "--markdown and --json")
     if importlib.util.find_spec("torch") is None:
         complain("PyTorch is not installed: pip install 'tinygrad_mnist[reference]'")
         raise typer.Exit(FAILED)
@@ -60,10 +58,8 @@ def parity(
         report = _measured(chosen, examples, seed)
         typer.echo(report.text())
         for path in outputs:
-            with files.writing(path) as file:
-                content = report.markdown() if path is markdown else report.json()
-                file.write(content.encode())
-            typer.echo(f"wrote {path}")
+            content = report.markdown() if path is markdown else report.json()
+            write(path, content.encode())
     if report.totals.differs:
         raise typer.Exit(FAILED)
 

@@ -12,13 +12,12 @@ import typer
 
 from tinygrad_mnist.app import checkpoints
 from tinygrad_mnist.app.datasets import DataError
-from tinygrad_mnist.app.jobs import Settings, usual_lr
-from tinygrad_mnist.app.train import Run
-from tinygrad_mnist.hardware.threads import set_num_threads
+from tinygrad_mnist.app.train import Run, Settings, usual_lr
+from tinygrad_mnist.hardware.settings import set_num_threads
 from tinygrad_mnist.serialization import files
 from tinygrad_mnist.serialization.files import ReadError
 
-from .digits import load
+from .data import load
 
 if TYPE_CHECKING:
     from tinygrad_mnist import Tensor

@@ -1,12 +1,23 @@
-"""`tinygrad-mnist run`: a PyTorch script on this engine."""
+"""`tinygrad-mnist run` and `compare`: a PyTorch script on this engine, and on PyTorch beside it."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import io
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-HELP = (
+from . import options
+from .faults import FAILED, complain, told_in_a_sentence
+
+if TYPE_CHECKING:
+    from tinygrad_mnist.tools.compare import Report
+
+COMPARE_CONTEXT = {"allow_extra_args": True, "ignore_unknown_options": True}
+RUN_CONTEXT = COMPARE_CONTEXT | {"allow_interspersed_args": False}
+RUN_HELP = (
     "Run a PyTorch script or notebook on this engine: what it imports from torch is "
     "tinygrad_mnist's.\n\n"
     "The script runs in a Python process of its own, with its arguments, its input and its exit "
@@ -19,19 +30,11 @@ HELP = (
     "  [cyan]tinygrad-mnist run --notebook notes.txt[/cyan]   Markdown by another name"
 )
 
-CONTEXT = {
-    "allow_extra_args": True,
-    "ignore_unknown_options": True,
-    "allow_interspersed_args": False,
-}
-
 
 def run(
-    script: Annotated[str, typer.Argument(help="A .py file, or a notebook.")],
-    arguments: Annotated[list[str] | None, typer.Argument(help="What the script gets.")] = None,
-    notebook: Annotated[
-        bool, typer.Option("--notebook", help="Read the file as a notebook, whatever its name.")
-    ] = False,
+    script: options.Script,
+    arguments: options.Arguments = None,
+    notebook: options.Notebook = False,
     threads: Annotated[
         int | None, typer.Option(min=1, help="Threads for products of large matrices.")
     ] = None,
@@ -39,14 +42,93 @@ def run(
         bool, typer.Option("--full-traceback", help="Show the engine's own frames in errors.")
     ] = False,
 ) -> None:
-    """Runs the script and exits as it does; `HELP` is what a person reads of it."""
+    """Runs the script and exits as it does; `RUN_HELP` is what a person reads of it."""
     from tinygrad_mnist.tools import scripts
 
-    code = scripts.run(
-        script,
-        arguments or (),
-        notebook=notebook,
-        threads=threads,
-        full_traceback=full_traceback,
-    )
-    raise typer.Exit(code)
+    told = {"notebook": notebook, "threads": threads, "full_traceback": full_traceback}
+    raise typer.Exit(scripts.run(script, arguments or (), **told))
+
+
+COMPARE_HELP = (
+    "Run a PyTorch script on PyTorch and on this engine, and tell how equal they are.\n\n"
+    "Compared are: what is printed; every call of backward, with its loss and the gradients of "
+    "its leaves; the parameters at the end; the operations of the first steps; the time of a "
+    "step. Both start from one seed, unless the script sets its own. Needs PyTorch: "
+    "pip install 'tinygrad_mnist\\[reference]'.\n\n"
+    "The exit code is 0 when everything is equal within the bounds: a difference may be --ulp "
+    "neighbouring numbers at the tensor's largest, or --atol. Lines of text may differ in the "
+    "last digit that a number shows. It is 1 when something differs.\n\n"
+    "Small differences grow in deep networks, until the runs part ways: 'forked at step N by "
+    "E'. With --lockstep this engine takes PyTorch's gradients and parameters "
+    "after each step, so that each step is compared by itself.\n\n"
+    "Options that are not in this list, and everything behind --, go to the script.\n\n"
+    "\b[bold]Examples[/bold]\n"
+    "  [cyan]tinygrad-mnist compare train.py[/cyan]\n"
+    "  [cyan]tinygrad-mnist compare cnn.py --epochs 1 --lockstep[/cyan]\n"
+    "  [cyan]tinygrad-mnist compare train.py --json report.json -- --seed 3[/cyan]\n"
+    "  [cyan]tinygrad-mnist compare train.py --device cuda[/cyan]   PyTorch may use a GPU"
+)
+
+
+def compare(
+    script: options.Script,
+    arguments: options.Arguments = None,
+    lockstep: Annotated[
+        bool, typer.Option("--lockstep", help="Take PyTorch's numbers after each step.")
+    ] = False,
+    ulp: Annotated[
+        float, typer.Option(min=0, help="Bound in neighbouring numbers at the largest.")
+    ] = 1000.0,
+    atol: Annotated[float, typer.Option(min=0, help="Bound as a number; either will do.")] = 1e-6,
+    operations: Annotated[
+        int, typer.Option(min=0, help="Compare the operations of so many steps.")
+    ] = 10,
+    seed: Annotated[int, typer.Option(help="Where random numbers start.")] = 0,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of each engine.")] = 1,
+    device: Annotated[
+        options.Device,
+        typer.Option(help="cuda: PyTorch finds the GPU, if the script asks for one."),
+    ] = options.Device.cpu,
+    notebook: options.Notebook = False,
+    json: Annotated[Path | None, options.file("Write every step and difference.")] = None,
+) -> None:
+    """Compares, prints the table, and exits by what it says; `COMPARE_HELP` tells a person."""
+    from rich.console import Console
+
+    from tinygrad_mnist.serialization import files
+    from tinygrad_mnist.tools import compare as comparing
+    from tinygrad_mnist.tools.scripts import ScriptError
+
+    from .outputs import write
+
+    with told_in_a_sentence():
+        if json is not None:
+            files.check(json)
+        try:
+            with Console(stderr=True).status("both engines start") as status:
+                report = comparing.compare_script(
+                    script, arguments or (), notebook=notebook, seed=seed, threads=threads,
+                    device=device.value, watched_steps=operations, lockstep=lockstep,
+                    bounds=comparing.Bounds(ulp, atol),
+                    watch=lambda report: status.update(f"step {len(report.steps)}"),
+                )  # fmt: skip
+        except ScriptError as error:
+            complain(error)
+            raise typer.Exit(FAILED) from None
+        _show(report)
+        if json is not None:
+            write(json, report.as_json())
+    if not report.equal:
+        raise typer.Exit(FAILED)
+
+
+def _show(report: Report) -> None:
+    from rich.console import Console
+
+    from tinygrad_mnist.tools.compare.table import tables, verdict
+
+    if isinstance(sys.stdout, io.TextIOWrapper):  # what the script printed may be anything
+        sys.stdout.reconfigure(errors="replace")
+    Console().print(*tables(report), sep="\n")
+    for sentence in verdict(report):
+        typer.echo(sentence)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
+from dataclasses import astuple, fields
 from typing import TYPE_CHECKING
 
 import typer
 
-from . import FAILED, INTERRUPTED
-from . import train_options as options
+from . import FAILED, INTERRUPTED, options
 from .faults import complain, told_in_a_sentence
 
 if TYPE_CHECKING:
@@ -39,24 +39,24 @@ HELP = (
 
 def train(
     context: typer.Context,
-    model: options.ModelOption = options.Model.logistic,
-    stage: options.StageOption = None,
-    optimizer: options.OptimizerOption = options.Optimizer.sgd,
-    momentum: options.MomentumOption = 0.0,
-    shuffle: options.ShuffleOption = False,
-    epochs: options.EpochsOption = 2,
-    batch_size: options.BatchSizeOption = 64,
-    lr: options.LrOption = None,
-    seed: options.SeedOption = 0,
-    compile: options.CompileOption = False,
-    data: options.DataOption = "auto",
-    threads: options.ThreadsOption = 1,
-    json: options.JsonOption = None,
-    plot: options.PlotOption = None,
-    save: options.SaveOption = None,
-    checkpoint: options.CheckpointOption = None,
-    checkpoint_every: options.EveryOption = None,
-    resume: options.ResumeOption = None,
+    model: options.ModelName = options.Model.logistic,
+    stage: options.StageName = None,
+    optimizer: options.OptimizerName = options.Optimizer.sgd,
+    momentum: options.Momentum = 0.0,
+    shuffle: options.Shuffle = False,
+    epochs: options.Epochs = 2,
+    batch_size: options.BatchSize = 64,
+    lr: options.Lr = None,
+    seed: options.Seed = 0,
+    compile: options.Compile = False,
+    data: options.Where = "auto",
+    threads: options.Threads = 1,
+    json: options.Json = None,
+    plot: options.Plot = None,
+    save: options.Save = None,
+    checkpoint: options.Checkpoint = None,
+    checkpoint_every: options.CheckpointEvery = None,
+    resume: options.Resume = None,
 ) -> None:
     """Trains as the options say; `HELP` is what a person reads of it."""
     from . import resuming
@@ -67,20 +67,20 @@ def train(
     outputs = Outputs(json, plot, save, checkpoint or resume)
     with told_in_a_sentence():
         outputs.check()
-        if resume is None:
-            begin = resuming.begun(told)
-        else:
-            begin = resuming.resumed(resume, told, given)
+        begin = resuming.resumed(resume, told, given) if resume else resuming.begun(told)
         _run(begin, outputs)
 
 
 def _run(begin: Beginning, outputs: Outputs) -> None:
-    """Trains, shows the results, writes the files; the exit code says how it went."""
+    """Trains, writes the files, shows the results; the exit code says how it went."""
+    from .outputs import write_all
+
     code = _train(begin, outputs.checkpoint)
     run, digits = begin.run, begin.digits
     if run.result.history:
         losses = run.loss_curve(len(digits.train[0]))
-        outcomes = outputs.write(run.settings, digits.description, run.result, losses)
+        contents = outputs.contents(run.settings, digits.description, run.result, losses)
+        outcomes = write_all(contents)
         show(run.result, digits)
         for path, fault in outcomes.items():
             if fault is None:
@@ -94,19 +94,16 @@ def _run(begin: Beginning, outputs: Outputs) -> None:
 
 def _train(begin: Beginning, checkpoint: Path | None) -> int:
     """Trains while a person can watch; an exit code."""
-    from tinygrad_mnist.app.train import Watch
     from tinygrad_mnist.serialization.files import WriteError
 
-    from . import watching
+    from . import outputs
 
     run, rows = begin.run, len(begin.digits.train[0])
     epochs, passed = run.settings.epochs, len(run.result.history)
     stopped = None
-    with watching.bar() as progress:
-        watch: Watch = (
-            watching.Log(epochs)
-            if progress.disable
-            else watching.Bar(progress, epochs, rows, passed)
+    with outputs.bar() as progress:
+        watch = (
+            outputs.Log(epochs) if progress.disable else outputs.Bar(progress, epochs, rows, passed)
         )
         try:
             run.train(begin.digits, watch, begin.keep, begin.every)
@@ -118,14 +115,10 @@ def _train(begin: Beginning, checkpoint: Path | None) -> int:
         return FAILED
     if run.result.interrupted:
         complain(complete)
-        _tell_how_to_go_on(checkpoint)
+        if checkpoint is not None and checkpoint.is_file():
+            typer.echo(f"go on with: tinygrad-mnist train --resume {checkpoint}", err=True)
         return INTERRUPTED
     return 0
-
-
-def _tell_how_to_go_on(checkpoint: Path | None) -> None:
-    if checkpoint is not None and checkpoint.is_file():
-        typer.echo(f"go on with: tinygrad-mnist train --resume {checkpoint}", err=True)
 
 
 def show(result: Result, digits: Digits[Tensor]) -> None:
@@ -133,19 +126,14 @@ def show(result: Result, digits: Digits[Tensor]) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from tinygrad_mnist.app.logistic import Epoch
+
     table = Table()
-    for column in ("epoch", "train loss", "train accuracy", "valid loss", "valid accuracy"):
-        table.add_column(column, justify="right", no_wrap=True)
-    table.add_column("seconds", justify="right", no_wrap=True)
+    for field in fields(Epoch):
+        table.add_column(field.name.replace("_", " "), justify="right", no_wrap=True)
     for epoch in result.history:
-        table.add_row(
-            str(epoch.epoch),
-            f"{epoch.train_loss:.4f}",
-            f"{epoch.train_accuracy:.4f}",
-            f"{epoch.valid_loss:.4f}",
-            f"{epoch.valid_accuracy:.4f}",
-            f"{epoch.seconds:.2f}",
-        )
+        number, *measured, seconds = astuple(epoch)
+        table.add_row(str(number), *(f"{each:.4f}" for each in measured), f"{seconds:.2f}")
     Console().print(table)
     seconds = sum(epoch.seconds for epoch in result.history)
     samples = len(digits.train[0]) * len(result.history)

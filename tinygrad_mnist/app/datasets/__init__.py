@@ -7,7 +7,6 @@
 """
 
 from . import mnist, synthetic
-from .digits import Digits
-from .errors import DataError, SyntheticDataWarning
+from .digits import DataError, Digits, SyntheticDataWarning
 
 __all__ = ["DataError", "Digits", "SyntheticDataWarning", "mnist", "synthetic"]

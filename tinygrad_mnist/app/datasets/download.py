@@ -1,26 +1,32 @@
-"""One file from one address: bounded, retried, resumed, verified, and only then in its place.
+"""MNIST from the network: mirrors, one address after another, within the time there is.
 
-A download is written to a file of its own, `NAME.RANDOM.part`, so that processes that
-download at once never meet; when verified it is renamed to NAME, in one step. When the program
-is interrupted, what has arrived stays as `NAME.part`, and the next download goes on from there.
-A fault leaves nothing.
+One file is bounded, retried, resumed, verified, and only then in its place: it is written to a file
+of its own, `NAME.RANDOM.part`, so that processes that download at once never meet; when verified it
+is renamed to NAME, in one step. When the program is interrupted, what has arrived stays as
+`NAME.part`, and the next download goes on from there. A fault leaves nothing.
 """
 
 from __future__ import annotations
 
+import sys
 import time
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from threading import Event
-from typing import TYPE_CHECKING
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from functools import partial
+from threading import Event, Thread
+from typing import TYPE_CHECKING, TypeVar
 
-from .errors import DataError, TransferError
+from . import reading
+from .digits import DataError, TransferError
+from .reading import IDX_FILES, PICKLE, VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     import requests
+
+T = TypeVar("T")
 
 LIMIT = 32 * 2**20
 """Bytes of the largest file that is accepted; MNIST's largest has 17 million."""
@@ -33,6 +39,8 @@ _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 """HTTP statuses that may be gone at the next attempt."""
 _ABANDONED_SECONDS = 60.0
 """A part untouched for so long, four read time-outs, belongs to a process that was killed."""
+_GRACE_SECONDS = 0.5
+"""For work to notice that it was cancelled and to tidy up."""
 
 
 class Cancelled(Exception):
@@ -52,11 +60,7 @@ class Effort:
     cancelled: Event = field(default_factory=Event)
 
     def pause(self, seconds: float) -> None:
-        """Waits before the next attempt.
-
-        Raises:
-            Cancelled: it was cancelled meanwhile.
-        """
+        """Waits before the next attempt, or raises Cancelled."""
         if self.cancelled.wait(seconds):
             raise Cancelled
 
@@ -116,11 +120,9 @@ def _part_of(target: Path) -> Iterator[Path]:
 def _adopt(part: Path, *left: Path) -> None:
     """Renames one partial file to `part`; where several processes try, one succeeds."""
     for path in left:
-        try:
+        with suppress(OSError):
             path.rename(part)
-        except OSError:
-            continue
-        return
+            return
 
 
 def _abandoned(target: Path) -> Iterator[Path]:
@@ -211,3 +213,134 @@ def _reason(error: Exception) -> str:
     if isinstance(error, requests.ConnectionError):
         return "cannot be reached"
     return "the connection broke off"
+
+
+# Where MNIST can be downloaded, and trying one address after another.
+
+
+@dataclass(frozen=True)
+class Mirror:
+    """An address, ending in a slash, under which a complete set of files lies."""
+
+    url: str
+    files: tuple[str, ...]
+
+
+_IDX_GZ = tuple(f"{file}.gz" for file in IDX_FILES)
+# The IDX files come first: they are smaller than the tutorial's pickle and read faster.
+MIRRORS = (
+    Mirror("https://ossci-datasets.s3.amazonaws.com/mnist/", _IDX_GZ),
+    Mirror("https://storage.googleapis.com/cvdf-datasets/mnist/", _IDX_GZ),
+    Mirror("https://github.com/pytorch/tutorials/raw/main/_static/", (f"{PICKLE}.gz",)),
+)
+
+
+def download(folder: Path, seconds: float | None = None) -> list[Path]:
+    """Puts MNIST into `folder`, from the first mirror that has it; returns the files, verified.
+
+    Args:
+        folder: made if it does not exist.
+        seconds: give up after so long, with fewer attempts an address.
+
+    Raises:
+        DataError: no mirror delivers, the folder cannot be written, or the time is up.
+    """
+    with download_bars() as report:
+        if seconds is None:
+            return _from_any(folder, Effort(report=report))
+        hurried = Effort(attempts=2, report=report)
+        try:
+            return within(
+                seconds,
+                lambda cancelled: _from_any(folder, replace(hurried, cancelled=cancelled)),
+            )
+        except TimeoutError as error:
+            raise DataError(
+                f"MNIST could not be downloaded within {seconds:g} s; data='mnist' takes the "
+                "time it needs."
+            ) from error
+
+
+def _from_any(folder: Path, effort: Effort) -> list[Path]:
+    faults = []
+    for mirror in MIRRORS:
+        try:
+            return [_fetch_once(mirror.url + file, folder / file, effort) for file in mirror.files]
+        except TransferError as error:
+            faults.append(str(error))
+    raise DataError(
+        "MNIST could not be downloaded:\n  "
+        + "\n  ".join(faults)
+        + f"\nTry again when online, set {VARIABLE} to a folder that holds mnist.pkl.gz or "
+        "the four IDX files, or take data='synthetic' (--data synthetic)."
+    )
+
+
+def _fetch_once(url: str, target: Path, effort: Effort) -> Path:
+    """The target, downloaded unless it is there already and right."""
+    check = partial(reading.check, target.name.removesuffix(".gz"))
+    try:
+        check(reading.raw_content(target), str(target))
+    except DataError:
+        fetch(url, target, check, effort)
+    return target
+
+
+@contextmanager
+def download_bars() -> Iterator[Callable[[str, int, int | None], None]]:
+    """Yields `report(name, done, total)`, in bytes, which draws a bar for each name.
+
+    Draws nothing unless stderr is a terminal; `NO_COLOR` and `TERM=dumb` are respected.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+    text = TextColumn("{task.description}")
+    columns = (text, BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not sys.stderr.isatty()) as progress:
+        tasks = {}
+
+        def report(name: str, done: int, total: int | None) -> None:
+            if name not in tasks:
+                tasks[name] = progress.add_task(name)
+            progress.update(tasks[name], completed=done, total=total)
+
+        yield report
+
+
+def within(seconds: float, work: Callable[[Event], T]) -> T:
+    """The result of `work(cancelled)`, or its exception.
+
+    Time-outs of sockets do not bound the look-up of a name, nor a server that sends a byte at a
+    time. So the work runs in a thread that can be left behind.
+
+    Raises:
+        TimeoutError: it took longer. The event is set then, and on KeyboardInterrupt; the
+            thread, a daemon, ends when it looks at it.
+
+    >>> within(5.0, lambda cancelled: "done")
+    'done'
+    """
+    cancelled = Event()
+    results: list[T] = []
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            results.append(work(cancelled))
+        except BaseException as error:
+            errors.append(error)
+
+    thread = Thread(target=run, daemon=True)
+    thread.start()
+    try:
+        thread.join(seconds)
+        for error in errors:
+            raise error
+        for result in results:
+            return result
+        raise TimeoutError(f"not done within {seconds:g} s")
+    finally:
+        cancelled.set()
+        thread.join(_GRACE_SECONDS)

@@ -12,8 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
-from . import locations, mirrors, reading, synthetic
-from .errors import DataError, SyntheticDataWarning
+from . import download, reading, synthetic
+from .digits import DataError, SyntheticDataWarning
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -89,7 +89,7 @@ def _load(data: Data, seed: int, folder: str | PathLike[str] | None) -> Digits[A
         raise ValueError(f"data is {data!r}; expected one of {', '.join(get_args(Data))}")
     if data == "synthetic":
         return synthetic.generate(seed)
-    named = Path(folder) if folder is not None else locations.named_folder()
+    named = Path(folder) if folder is not None else reading.named_folder()
     sets = _sets_in(named) if named else []
     if sets:
         return reading.read(sets[0])
@@ -110,8 +110,8 @@ def _load(data: Data, seed: int, folder: str | PathLike[str] | None) -> Digits[A
 
 
 def _sets_in(folder: Path) -> list[list[Path]]:
-    sets = locations.candidates(folder)
-    missing = locations.incomplete(folder)
+    sets = reading.candidates(folder)
+    missing = reading.incomplete(folder)
     if missing and not sets:
         raise DataError(f"{folder}: lacks {' and '.join(missing)}; add what is missing.")
     return sets
@@ -122,8 +122,8 @@ def _nothing_in(folder: Path) -> str:
 
 
 def _cached_or_downloaded(seconds: float | None) -> Digits[Array]:
-    cache = locations.cache_folder()
-    for paths in locations.candidates(cache):
+    cache = reading.cache_folder()
+    for paths in reading.candidates(cache):
         with suppress(DataError):  # damaged since it was verified: the next, or a new download
             return reading.read(paths)
-    return reading.read(mirrors.download(cache, seconds))
+    return reading.read(download.download(cache, seconds))

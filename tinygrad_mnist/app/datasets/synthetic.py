@@ -16,11 +16,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .digits import Digits, from_pixels
-from .strokes import SAMPLES, SKELETONS, Stroke, control_points, sampling_matrix
 
 if TYPE_CHECKING:
     from tinygrad_mnist.dtypes import Array
 
+Stroke = list[tuple[float, float]]
+"""Points (x, y) that the pen passes through, in a box from 0 to 1 whose y axis points down."""
+
+SAMPLES = 48
+"""Samples along a whole skeleton: enough that neighbours lie within a pixel of each other."""
 SIDE = 28
 SIZES = (50_000, 10_000, 10_000)
 _BATCH = 2_000
@@ -35,6 +39,62 @@ _SHIFT = (-1.6, 1.6)  # right and down, pixels
 _FLOW = (2.0, 5.0)  # more ink, thicker strokes
 _SHADE = (180.0, 255.0)  # of the full ink
 _NOISE = (0.0, 35.0)  # largest change of a pixel
+
+_SKELETONS = {
+    0: (
+        "5008 2422 1852 2884 5292 7678 8246 7216 5008",
+        "6010 3418 2050 2686 5090 7466 7830 6210 4414",
+    ),
+    1: (
+        "5606 5236 5064 4694",
+        "3226 5408 5450 5492",
+        "3424 5208 5250 5292 / 3092 5292 7492",
+    ),
+    2: (
+        "2228 3410 6208 7628 6254 4074 2092 / 2092 5090 8290",
+        "2422 4808 7220 6846 4674 2688 2274 3872 6088 8486",
+    ),
+    3: (
+        "2416 4808 7220 6640 4248 / 4248 7056 7876 5492 2284",
+        "2410 5010 7410 / 7410 6026 4642 / 4642 7050 7674 5292 2282",
+    ),
+    4: (
+        "2808 2432 2054 4456 8052 / 7012 6650 6294",
+        "6206 4034 1864 5066 8664 / 6406 6450 6494",
+    ),
+    5: (
+        "7810 5410 3210 / 3210 3028 2846 / 2846 5640 7858 6884 4292 2082",
+        "7612 4414 3232 4246 6856 7280 4692 2282",
+    ),
+    6: (
+        "6608 4226 2654 2882 5292 7478 7056 4850 2866",
+        "4406 3036 2470 4292 6884 7264 5256 2874",
+    ),
+    7: (
+        "1812 5010 8010 / 8010 6238 4866 4094",
+        "2022 2412 5012 8012 / 8012 6044 4694 / 3454 5452 7450",
+    ),
+    8: (
+        "7018 4608 2824 4242 6456 7476 5092 2678 3656 6040 7018",
+        "5008 3020 3642 5248 7038 7018 5008 / 5248 2662 3086 5492 7680 7458 5248",
+    ),
+    9: (
+        "7030 5410 3018 2640 4650 7030 / 7218 6854 6094",
+        "7224 5008 2824 3446 6042 7224 7260 5886 3090",
+    ),
+}
+"""Per digit, the ways in which people write it: strokes of points, x and y in hundredths."""
+
+SKELETONS: dict[int, list[list[Stroke]]] = {
+    digit: [
+        [
+            [(int(p[:2]) / 100, int(p[2:]) / 100) for p in stroke.split()]
+            for stroke in way.split("/")
+        ]
+        for way in ways
+    ]
+    for digit, ways in _SKELETONS.items()
+}
 
 
 def generate(seed: int = 0) -> Digits[Array]:
@@ -150,3 +210,60 @@ def _spread(ink: Array) -> Array:
     for axis in (1, 2):
         ink = ink / 2 + (np.roll(ink, 1, axis) + np.roll(ink, -1, axis)) / 4
     return ink
+
+
+# From the few points of a skeleton to many. A Catmull-Rom spline is linear in its points, so one
+# fixed matrix samples it however the points are moved.
+
+
+def control_points(skeleton: list[Stroke]) -> Array:
+    """All points of a skeleton, stroke after stroke: float64, shape (points, 2)."""
+    return np.array([point for stroke in skeleton for point in stroke])
+
+
+def sampling_matrix(skeleton: list[Stroke]) -> Array:
+    """float64 (SAMPLES, points): times the control points, it samples the strokes evenly."""
+    lengths = [_length(stroke) for stroke in skeleton]
+    ends = np.cumsum(lengths) / sum(lengths)
+    counts = np.diff(np.rint(ends * SAMPLES).astype(int), prepend=0)
+    matrix = np.zeros((SAMPLES, sum(len(stroke) for stroke in skeleton)))
+    row, column = 0, 0
+    for stroke, count in zip(skeleton, counts, strict=True):
+        matrix[row : row + count, column : column + len(stroke)] = _spline(stroke, count)
+        row += count
+        column += len(stroke)
+    return matrix
+
+
+def _length(stroke: Stroke) -> float:
+    return float(_steps(stroke).sum())
+
+
+def _steps(stroke: Stroke) -> Array:
+    """From each point to the next, the straight distance."""
+    x, y = np.diff(np.array(stroke), axis=0).T
+    steps: Array = np.sqrt(x * x + y * y)
+    return steps
+
+
+def _spline(stroke: Stroke, count: int) -> Array:
+    """Rows of Catmull-Rom weights at `count` places, evenly spread over the stroke's length.
+
+    Source: Catmull and Rom, "A class of local interpolating splines" (1974), tension 1/2.
+    """
+    steps = _steps(stroke)
+    knots = np.concatenate([[0.0], np.cumsum(steps)])
+    places = (np.arange(count) + 0.5) / count * knots[-1]
+    segment = np.searchsorted(knots, places, side="right") - 1
+    t = (places - knots[segment]) / steps[segment]
+    weights = (
+        (-t + 2 * t * t - t * t * t) / 2,
+        (2 - 5 * t * t + 3 * t * t * t) / 2,
+        (t + 4 * t * t - 3 * t * t * t) / 2,
+        (-t * t + t * t * t) / 2,
+    )
+    matrix = np.zeros((count, len(stroke)))
+    for offset, weight in zip((-1, 0, 1, 2), weights, strict=True):
+        neighbour = np.clip(segment + offset, 0, len(stroke) - 1)
+        np.add.at(matrix, (np.arange(count), neighbour), weight)
+    return matrix

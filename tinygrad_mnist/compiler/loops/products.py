@@ -11,12 +11,12 @@ import numba
 import numpy as np
 import scipy.linalg.cython_blas  # noqa: F401  (what np.dot calls in compiled code)
 
-from tinygrad_mnist.hardware import threads
+from tinygrad_mnist.hardware import settings
 from tinygrad_mnist.kernels.loops import products as blocks
 
 Array = np.ndarray[Any, Any]
 
-threads.limit_again()
+settings.limit_again()
 
 _part = numba.njit(error_model="numpy", fastmath={"contract"})
 

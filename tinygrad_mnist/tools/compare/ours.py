@@ -13,7 +13,7 @@ from tinygrad_mnist import autograd
 from tinygrad_mnist.engine.backward_pass import topological_order
 from tinygrad_mnist.engine.record import AccumulateGrad, Record, TensorBase, observe
 from tinygrad_mnist.engine.views import current_record
-from tinygrad_mnist.hardware import threads
+from tinygrad_mnist.hardware import settings
 from tinygrad_mnist.tools.scripts.torch_names import answer_torch_imports
 
 from .engine import Array, NoteOperation
@@ -27,7 +27,7 @@ class TinygradMnist:
     def prepare(self, number_of_threads: int, seed: int) -> None:
         """As `Engine.prepare`."""
         answer_torch_imports()
-        threads.set_num_threads(number_of_threads)
+        settings.set_num_threads(number_of_threads)
         tinygrad_mnist.manual_seed(seed)
 
     def replace_calls(self, backward: Callable[..., Any], grad: Callable[..., Any]) -> None:

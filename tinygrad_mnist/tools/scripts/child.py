@@ -34,7 +34,7 @@ def main(path: str, arguments: list[str], options: dict[str, Any]) -> None:
     answer_torch_imports()
     prepare_plots()
     if options["threads"] is not None:
-        from tinygrad_mnist.hardware.threads import set_num_threads
+        from tinygrad_mnist.hardware.settings import set_num_threads
 
         set_num_threads(options["threads"])
     namespace = be_main(program, arguments)

@@ -4,7 +4,7 @@ from typing import Any
 
 from tinygrad_mnist.names import unsupported
 
-from .collate import default_collate, default_convert
+from .batches import default_collate, default_convert
 from .dataloader import DataLoader
 from .dataset import (
     ChainDataset,
@@ -24,7 +24,7 @@ from .sampler import (
     SubsetRandomSampler,
     WeightedRandomSampler,
 )
-from .worker import get_worker_info
+from .workers import get_worker_info
 
 __all__ = [
     "BatchSampler",

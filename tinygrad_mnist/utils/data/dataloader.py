@@ -9,10 +9,9 @@ from typing import Any, Generic, TypeVar
 
 from tinygrad_mnist import random
 
-from .collate import default_collate, default_convert
+from .batches import Batches, Recipe, default_collate, default_convert
 from .dataset import IterableDataset
-from .fetching import Recipe
-from .sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler, draw_seed
+from .sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler
 
 Sample = TypeVar("Sample", covariant=True)
 _FIXED = ("batch_size", "batch_sampler", "sampler", "drop_last", "dataset", "persistent_workers")
@@ -121,7 +120,7 @@ class DataLoader(Generic[Sample]):
 
     def __iter__(self) -> Iterator[Any]:
         if not self.num_workers:
-            return _Batches(self)
+            return Batches(self)
         from .workers import WorkerBatches
 
         if self.persistent_workers and self._iterator is not None:
@@ -143,58 +142,6 @@ class DataLoader(Generic[Sample]):
     def _recipe(self) -> Recipe:
         batched = self.batch_sampler is not None
         return Recipe(self.dataset, batched, self.collate_fn, self.drop_last)
-
-
-class LoaderIterator:
-    """One pass over a loader's batches."""
-
-    def __init__(self, loader: DataLoader[Any]) -> None:
-        self._loader = loader
-        self._sampler_iter = iter(loader._index_sampler)
-        self._base_seed = draw_seed(loader.generator)
-        self._yielded = 0
-        if loader.pin_memory:
-            warnings.warn(
-                "'pin_memory' argument is set as true but no accelerator is found, then device "
-                "pinned memory won't be used.",
-                stacklevel=3,
-            )
-
-    def __iter__(self) -> LoaderIterator:
-        return self
-
-    def __len__(self) -> int:
-        return len(self._loader._index_sampler)
-
-    def __next__(self) -> Any:
-        batch = self._next_batch()
-        self._yielded += 1
-        told = self._loader._length_told
-        if told is not None and self._yielded > told:
-            warnings.warn(
-                f"Length of IterableDataset {self._loader.dataset} was reported to be {told}"
-                f"(when accessing len(dataloader)), but {self._yielded} samples have been "
-                "fetched. ",
-                stacklevel=2,
-            )
-        return batch
-
-    def _next_batch(self) -> Any:
-        raise NotImplementedError
-
-    def __getstate__(self) -> Any:
-        raise NotImplementedError("{} cannot be pickled", type(self).__name__)
-
-
-class _Batches(LoaderIterator):
-    """A pass whose batches are made here."""
-
-    def __init__(self, loader: DataLoader[Any]) -> None:
-        super().__init__(loader)
-        self._fetch = loader._recipe().fetcher()
-
-    def _next_batch(self) -> Any:
-        return self._fetch(next(self._sampler_iter))
 
 
 def _check_workers(

@@ -5,9 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-from tinygrad_mnist.hardware import amp
-
-__all__ = ["GradScaler", "autocast"]
+from . import amp
 
 
 def _warn(name: str) -> None:
