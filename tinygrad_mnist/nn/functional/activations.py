@@ -8,13 +8,13 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ParamSpec
 
 import numpy as np
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist._tensor import empty_like, ones_like, zeros_like
-from tinygrad_mnist.engine.primitive import primitive
+from tinygrad_mnist.engine.primitive import Primitive, primitive
 from tinygrad_mnist.engine.record import Array, named_as
 from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.ops import softmax as softmax_family
@@ -39,11 +39,35 @@ __all__ = [
 ]  # fmt: skip
 
 
-def _apply(function: Callable[..., Tensor], name: str, input: Tensor, inplace: bool) -> Tensor:
-    """function(input), its record called `name`, written into the input if `inplace`."""
+Settings = ParamSpec("Settings")
+
+
+def _activation(
+    name: str, says: str, of: Callable[..., Any], kernel: str, grad_fn: str | None = None,
+    **formulas: Callable[..., Any],
+) -> Primitive:  # fmt: skip
+    """The primitive `name`: `of` on floating-point arrays, and a formula for each input.
+
+    `kernel` is how PyTorch's error for other types calls the function.
+    """
+
+    def floating(values: tuple[Any, ...]) -> dtypes.dtype:
+        check_floating(kernel, values[0])
+        return dtypes.from_numpy_dtype(values[0].dtype)
+
+    of.__name__, of.__doc__ = name, says
+    made = Primitive(of, floating, grad_fn=grad_fn)
+    made.derivatives(**formulas)
+    return made
+
+
+def _apply(
+    of: Callable[..., Tensor], grad_fn: str, input: Tensor, inplace: bool, **settings: float
+) -> Tensor:
+    """of(input), its record called `grad_fn`, written into the input if `inplace`."""
     if inplace:
-        return named_as(input.copy_(function(input.clone())), name)
-    return named_as(function(input), name)
+        return named_as(input.copy_(of(input.clone(), **settings)), grad_fn)
+    return named_as(of(input, **settings), grad_fn)
 
 
 def relu(input: Tensor, inplace: bool = False) -> Tensor:
@@ -75,9 +99,7 @@ def hardtanh(
     """x held between `min_val` and `max_val`; ValueError when these are the wrong way round."""
     if min_val > max_val:
         raise ValueError("min_val cannot be greater than max_val")
-    return _apply(
-        lambda x: _hardtanh(x, low=min_val, high=max_val), "HardtanhBackward0", input, inplace
-    )
+    return _apply(_hardtanh, "HardtanhBackward0", input, inplace, low=min_val, high=max_val)
 
 
 def relu6(input: Tensor, inplace: bool = False) -> Tensor:
@@ -88,17 +110,14 @@ def relu6(input: Tensor, inplace: bool = False) -> Tensor:
 _SIXTH = float(np.float32(1 / 6))
 """PyTorch's own constant, which it keeps in float32 whatever the type of the gradient."""
 
-
-@primitive
-def _hardsigmoid(input: Array) -> Any:
-    """min(max(x + 3, 0), 6) / 6"""
-    check_floating("hardsigmoid_cpu", input)
-    return np.clip(input + 3, 0, 6) / 6
-
-
-_hardsigmoid.derivatives(
-    input=lambda g, input: where((input > -3) & (input < 3), constant_in(g, input) * _SIXTH, 0.0)
-)
+_hardsigmoid = _activation(
+    "hardsigmoid", "min(max(x + 3, 0), 6) / 6",
+    lambda input: np.clip(input + 3, 0, 6) / 6,
+    "hardsigmoid_cpu",
+    input=lambda g, input: where(
+        (input > -3) & (input < 3), constant_in(g, input) * _SIXTH, 0.0
+    ),
+)  # fmt: skip
 
 
 def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
@@ -106,16 +125,12 @@ def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
     return _apply(_hardsigmoid, "HardsigmoidBackward0", input, inplace)
 
 
-@primitive(grad_fn="HardswishBackward0")
-def _hardswish(input: Array) -> Any:
-    """x · min(max(x + 3, 0), 6) / 6"""
-    check_floating("hardswish_cpu", input)
-    return input * np.clip(input + 3, 0, 6) / 6
-
-
-_hardswish.derivatives(
-    input=lambda g, input: where(input <= -3, 0.0, where(input < 3, g * (input / 3 + 0.5), g))
-)
+_hardswish = _activation(
+    "hardswish", "x · min(max(x + 3, 0), 6) / 6",
+    lambda input: input * np.clip(input + 3, 0, 6) / 6,
+    "hardswish_cpu",
+    input=lambda g, input: where(input <= -3, 0.0, where(input < 3, g * (input / 3 + 0.5), g)),
+)  # fmt: skip
 
 
 def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
@@ -126,24 +141,20 @@ def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
     return _apply(_hardswish, "HardswishBackward0", input, inplace)
 
 
-@primitive(grad_fn="EluBackward0")
-def _elu(input: Array, *, alpha: float, scale: float, steepness: float) -> Any:
-    """scale · x for x > 0, scale · alpha · (e^(steepness · x) − 1) below"""
-    check_floating("elu_cpu", input)
-    return np.where(
+_elu = _activation(
+    "elu", "scale · x for x > 0, scale · alpha · (e^(steepness · x) − 1) below",
+    lambda input, *, alpha, scale, steepness: np.where(
         input > 0,
         input * input.dtype.type(scale),
         np.expm1(np.minimum(input * steepness, 0)) * (alpha * scale),
-    )
-
-
-_elu.derivatives(
+    ),
+    "elu_cpu",
     input=lambda g, input, alpha, scale, steepness: where(
         input <= 0,
         g * (steepness * alpha * scale) * exp(where(input >= 0, 0.0, input * steepness)),
         g * scale,
-    )
-)
+    ),
+)  # fmt: skip
 
 
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
@@ -152,25 +163,22 @@ def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     Clevert, Unterthiner and Hochreiter, "Fast and accurate deep network learning by exponential
     linear units" (2016).
     """
-    return _apply(
-        lambda x: _elu(x, alpha=alpha, scale=1.0, steepness=1.0), "EluBackward0", input, inplace
-    )
+    return _apply(_elu, "EluBackward0", input, inplace, alpha=alpha, scale=1.0, steepness=1.0)
 
 
 def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """x for x > 0, alpha · (e^(x / alpha) − 1) below; RuntimeError when alpha is 0."""
     if alpha == 0:
         raise RuntimeError("ZeroDivisionError: alpha cannot be 0 for CELU")
-    return _apply(
-        lambda x: _elu(x, alpha=alpha, scale=1.0, steepness=1.0 / alpha),
-        "CeluBackward0",
-        input,
-        inplace,
-    )
+    settings = {"alpha": alpha, "scale": 1.0, "steepness": 1.0 / alpha}
+    return _apply(_elu, "CeluBackward0", input, inplace, **settings)
 
 
-_SELU_ALPHA = 1.6732632423543772848170429916717
-_SELU_SCALE = 1.0507009873554804934193349852946
+_SELU = {
+    "alpha": 1.6732632423543772848170429916717,
+    "scale": 1.0507009873554804934193349852946,
+    "steepness": 1.0,
+}
 
 
 def selu(input: Tensor, inplace: bool = False) -> Tensor:
@@ -178,31 +186,29 @@ def selu(input: Tensor, inplace: bool = False) -> Tensor:
 
     Klambauer et al., "Self-normalizing neural networks" (2017).
     """
-    return _apply(
-        lambda x: _elu(x, alpha=_SELU_ALPHA, scale=_SELU_SCALE, steepness=1.0),
-        "EluBackward0",
-        input,
-        inplace,
-    )
+    return _apply(_elu, "EluBackward0", input, inplace, **_SELU)
 
 
-@primitive(grad_fn="LeakyReluBackward0")
-def _leaky_relu(input: Array, *, slope: float) -> Any:
-    """x for x > 0, slope · x below"""
-    check_floating("leaky_relu_cpu", input)
-    return np.where(input > 0, input, input * input.dtype.type(slope))
-
-
-_leaky_relu.derivatives(
-    input=lambda g, input, slope: where(input > 0, constant_in(g, input), g * slope)
-)
+_leaky_relu = _activation(
+    "leaky_relu", "x for x > 0, slope · x below",
+    lambda input, *, slope: np.where(input > 0, input, input * input.dtype.type(slope)),
+    "leaky_relu_cpu",
+    input=lambda g, input, slope: where(input > 0, constant_in(g, input), g * slope),
+)  # fmt: skip
 
 
 def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
     """x for x > 0, negative_slope · x below."""
-    return _apply(
-        lambda x: _leaky_relu(x, slope=negative_slope), "LeakyReluBackward0", input, inplace
-    )
+    return _apply(_leaky_relu, "LeakyReluBackward0", input, inplace, slope=negative_slope)
+
+
+_prelu = _activation(
+    "prelu", "x for x > 0, w · x below",
+    lambda input, weight: np.where(input > 0, input, weight * input),
+    "prelu_cpu", "PreluKernelBackward0",
+    input=lambda g, input, weight: where(input > 0, constant_in(g, input), weight * g),
+    weight=lambda g, input: where(input > 0, 0.0, input * g),
+)  # fmt: skip
 
 
 def prelu(input: Tensor, weight: Tensor) -> Tensor:
@@ -235,19 +241,6 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
     return _prelu(input, weight)
 
 
-@primitive(grad_fn="PreluKernelBackward0")
-def _prelu(input: Array, weight: Array) -> Any:
-    """x for x > 0, w · x below"""
-    check_floating("prelu_cpu", input)
-    return np.where(input > 0, input, weight * input)
-
-
-_prelu.derivatives(
-    input=lambda g, input, weight: where(input > 0, constant_in(g, input), weight * g),
-    weight=lambda g, input: where(input > 0, 0.0, input * g),
-)
-
-
 @primitive
 def _threshold(input: Array, *, threshold: float, value: float) -> Any:
     """x where it is above the threshold, the value elsewhere"""
@@ -265,22 +258,16 @@ def threshold(input: Tensor, threshold: float, value: float, inplace: bool = Fal
     """x where it is above `threshold`, `value` elsewhere."""
     check_tensors("threshold", input=input)
     check_number_fits(value, input.dtype)
-    return _apply(
-        lambda x: _threshold(x, threshold=threshold, value=value),
-        "ThresholdBackward0",
-        input,
-        inplace,
-    )
+    settings = {"threshold": threshold, "value": value}
+    return _apply(_threshold, "ThresholdBackward0", input, inplace, **settings)
 
 
-@primitive(grad_fn="SiluBackward0")
-def _silu(input: Array) -> Any:
-    """x / (1 + e⁻ˣ)"""
-    check_floating("silu_cpu", input)
-    return input / (1 + np.exp(-input))
-
-
-_silu.derivatives(input=lambda g, input: g * sigmoid(input) * (1 + input * (1 - sigmoid(input))))
+_silu = _activation(
+    "silu", "x / (1 + e⁻ˣ)",
+    lambda input: input / (1 + np.exp(-input)),
+    "silu_cpu",
+    input=lambda g, input: g * sigmoid(input) * (1 + input * (1 - sigmoid(input))),
+)  # fmt: skip
 
 
 def silu(input: Tensor, inplace: bool = False) -> Tensor:
@@ -303,19 +290,16 @@ def mish(input: Tensor, inplace: bool = False) -> Tensor:
     return _apply(lambda x: x * softplus(x).tanh(), "MishBackward0", input, inplace)
 
 
-@primitive(grad_fn="SoftplusBackward0")
-def _softplus(input: Array, *, beta: float, threshold: float) -> Any:
-    """ln(1 + e^(beta · x)) / beta, and x where beta · x > threshold"""
-    check_floating("softplus_cpu", input)
-    scaled = input * beta
-    return np.where(scaled > threshold, input, np.log1p(np.exp(scaled)) / beta)
-
-
-_softplus.derivatives(
+_softplus = _activation(
+    "softplus", "ln(1 + e^(beta · x)) / beta, and x where beta · x > threshold",
+    lambda input, *, beta, threshold: np.where(
+        input * beta > threshold, input, np.log1p(np.exp(input * beta)) / beta
+    ),
+    "softplus_cpu",
     input=lambda g, input, beta, threshold: where(
         input * beta > threshold, g, g * sigmoid(input * beta)
-    )
-)
+    ),
+)  # fmt: skip
 
 
 def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
@@ -323,14 +307,12 @@ def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tenso
     return _softplus(input, beta=beta, threshold=threshold)
 
 
-@primitive(grad_fn="LogSigmoidBackward0")
-def _log_sigmoid(input: Array) -> Any:
-    """−ln(1 + e⁻ˣ)"""
-    check_floating("log_sigmoid_cpu", input)
-    return np.minimum(input, 0) - np.log1p(np.exp(-np.abs(input)))
-
-
-_log_sigmoid.derivatives(input=lambda g, input: g * sigmoid(-input))
+_log_sigmoid = _activation(
+    "log_sigmoid", "−ln(1 + e⁻ˣ)",
+    lambda input: np.minimum(input, 0) - np.log1p(np.exp(-np.abs(input))),
+    "log_sigmoid_cpu",
+    input=lambda g, input: g * sigmoid(-input),
+)  # fmt: skip
 
 
 def logsigmoid(input: Tensor) -> Tensor:
@@ -386,39 +368,31 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
     return named_as(value * gate.sigmoid(), "GluBackward0")
 
 
-@primitive
-def _hardshrink(input: Array, *, lambd: float) -> Any:
-    """x where |x| > lambd, 0 elsewhere"""
-    check_floating("hardshrink_cpu", input)
-    return np.where((input >= -lambd) & (input <= lambd), input.dtype.type(0), input)
+def _between(g: Any, input: Any, lambd: float) -> Any:
+    return where((input >= -lambd) & (input <= lambd), 0.0, constant_in(g, input))
 
 
-_hardshrink.derivatives(
-    input=lambda g, input, lambd: where(
-        (input >= -lambd) & (input <= lambd), 0.0, constant_in(g, input)
-    )
-)
+_hardshrink = _activation(
+    "hardshrink", "x where |x| > lambd, 0 elsewhere",
+    lambda input, *, lambd: np.where(
+        (input >= -lambd) & (input <= lambd), input.dtype.type(0), input
+    ),
+    "hardshrink_cpu",
+    input=_between,
+)  # fmt: skip
+_softshrink = _activation(
+    "softshrink", "x brought nearer to 0 by lambd, and no further",
+    lambda input, *, lambd: np.where(
+        input > lambd, input - lambd, np.where(input < -lambd, input + lambd, 0 * input)
+    ),
+    "softshrink_check",
+    input=_between,
+)  # fmt: skip
 
 
 def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     """x where |x| > lambd, 0 elsewhere."""
     return _hardshrink(input, lambd=lambd)
-
-
-@primitive
-def _softshrink(input: Array, *, lambd: float) -> Any:
-    """x brought nearer to 0 by lambd, and no further"""
-    check_floating("softshrink_check", input)
-    return np.where(
-        input > lambd, input - lambd, np.where(input < -lambd, input + lambd, 0 * input)
-    )
-
-
-_softshrink.derivatives(
-    input=lambda g, input, lambd: where(
-        (input >= -lambd) & (input <= lambd), 0.0, constant_in(g, input)
-    )
-)
 
 
 def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
@@ -432,12 +406,9 @@ def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
 
 
 def rrelu(
-    input: Tensor,
-    lower: float = 1.0 / 8,
-    upper: float = 1.0 / 3,
-    training: bool = False,
+    input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False,
     inplace: bool = False,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """x for x > 0, r · x below, r drawn between `lower` and `upper` for each number.
 
     In evaluation r is the mean of the two. Raises RuntimeError when they are the wrong way round.
@@ -458,49 +429,26 @@ def rrelu(
     return _apply(lambda x: x * slopes, "RreluWithNoiseBackward0", input, inplace)
 
 
-# In place
+def _in_place(function: Callable[Settings, Tensor]) -> Callable[Settings, Tensor]:
+    """`function`, written into its input, under its name with an underscore."""
+
+    def call(*given: Settings.args, **named: Settings.kwargs) -> Tensor:
+        named["inplace"] = True
+        return function(*given, **named)
+
+    call.__name__ = call.__qualname__ = f"{function.__name__}_"
+    call.__doc__ = f"`{function.__name__}`, written into the input."
+    return call
 
 
-def relu_(input: Tensor) -> Tensor:
-    """`relu`, written into the input."""
-    return relu(input, inplace=True)
-
-
-def elu_(input: Tensor, alpha: float = 1.0) -> Tensor:
-    """`elu`, written into the input."""
-    return elu(input, alpha, inplace=True)
-
-
-def celu_(input: Tensor, alpha: float = 1.0) -> Tensor:
-    """`celu`, written into the input."""
-    return celu(input, alpha, inplace=True)
-
-
-def selu_(input: Tensor) -> Tensor:
-    """`selu`, written into the input."""
-    return selu(input, inplace=True)
-
-
-def leaky_relu_(input: Tensor, negative_slope: float = 0.01) -> Tensor:
-    """`leaky_relu`, written into the input."""
-    return leaky_relu(input, negative_slope, inplace=True)
-
-
-def hardtanh_(input: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
-    """`hardtanh`, written into the input."""
-    return hardtanh(input, min_val, max_val, inplace=True)
-
-
-def threshold_(input: Tensor, threshold: float, value: float) -> Tensor:
-    """`threshold`, written into the input."""
-    return threshold(input, threshold, value, inplace=True)
-
-
-def rrelu_(
-    input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False
-) -> Tensor:
-    """`rrelu`, written into the input."""
-    return rrelu(input, lower, upper, training, inplace=True)
+celu_ = _in_place(celu)
+elu_ = _in_place(elu)
+hardtanh_ = _in_place(hardtanh)
+leaky_relu_ = _in_place(leaky_relu)
+relu_ = _in_place(relu)
+rrelu_ = _in_place(rrelu)
+selu_ = _in_place(selu)
+threshold_ = _in_place(threshold)
 
 
 # Softmax
@@ -519,10 +467,7 @@ def _implied_dim(name: str, dim: int | None, ndim: int, stacklevel: int) -> int:
 
 
 def softmax(
-    input: Tensor,
-    dim: int | None = None,
-    _stacklevel: int = 3,
-    dtype: dtypes.dtype | None = None,
+    input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: dtypes.dtype | None = None
 ) -> Tensor:
     """eˣ / Σ eˣ along `dim`: `torch.softmax`."""
     axis = _implied_dim("softmax", dim, input.dim(), _stacklevel)
@@ -530,10 +475,7 @@ def softmax(
 
 
 def softmin(
-    input: Tensor,
-    dim: int | None = None,
-    _stacklevel: int = 3,
-    dtype: dtypes.dtype | None = None,
+    input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: dtypes.dtype | None = None
 ) -> Tensor:
     """e⁻ˣ / Σ e⁻ˣ along `dim`."""
     axis = _implied_dim("softmin", dim, input.dim(), _stacklevel)
@@ -541,10 +483,7 @@ def softmin(
 
 
 def log_softmax(
-    input: Tensor,
-    dim: int | None = None,
-    _stacklevel: int = 3,
-    dtype: dtypes.dtype | None = None,
+    input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: dtypes.dtype | None = None
 ) -> Tensor:
     """x − ln Σ eˣ along `dim`: `torch.log_softmax`."""
     axis = _implied_dim("log_softmax", dim, input.dim(), _stacklevel)
@@ -579,18 +518,22 @@ _SELU_FLOOR = 1.7580993408473766
 """How far below zero selu goes: its scale times its alpha."""
 
 
-def _check_probability(p: float) -> None:
-    if not 0.0 <= p <= 1.0:
-        raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
-
-
-def _drop(input: Tensor, shape: Any, p: float, inplace: bool, alpha: bool = False) -> Tensor:
-    """The input times noise of `shape`: 0 with probability p, else 1 / (1 − p).
+def _dropout(
+    input: Tensor, p: float, training: bool, inplace: bool, by_channel: bool, alpha: bool = False
+) -> Tensor:
+    """The input times noise: 0 with probability p, else 1 / (1 − p); drawn for each channel once.
 
     `alpha` puts what selu goes down to in place of 0, and keeps mean and variance.
     """
+    if not 0.0 <= p <= 1.0:
+        raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
+    if p == 0 or not training or input.numel() == 0:
+        return input
+    if by_channel and input.dim() < 2:
+        raise RuntimeError("Feature dropout requires at least 2 dimensions in the input")
     if p == 1:
         return input.mul_(0.0) if inplace else input * 0.0
+    shape = (*input.shape[:2], *[1] * (input.dim() - 2)) if by_channel else input.shape
     in_its_order = alpha and shape == input.shape
     noise = empty_like(input, requires_grad=False) if in_its_order else input.new_empty(shape)
     noise.bernoulli_(1 - p)
@@ -614,22 +557,25 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
     >>> torch.nn.functional.dropout(torch.ones(3), p=0.5, training=False)
     tensor([1., 1., 1.])
     """
-    _check_probability(p)
-    if p == 0 or not training or input.numel() == 0:
-        return input
-    return _drop(input, input.shape, p, inplace)
+    return _dropout(input, p, training, inplace, by_channel=False)
 
 
-def _drop_channels(
-    input: Tensor, p: float, training: bool, inplace: bool, alpha: bool = False
-) -> Tensor:
-    _check_probability(p)
-    if p == 0 or not training or input.numel() == 0:
-        return input
-    if input.dim() < 2:
-        raise RuntimeError("Feature dropout requires at least 2 dimensions in the input")
-    shape = (*input.shape[:2], *[1] * (input.dim() - 2))
-    return _drop(input, shape, p, inplace, alpha)
+def _meant_for(name: str, spatial: int) -> str:
+    return (
+        f"Note that {name} exists to provide channel-wise dropout on inputs with {spatial} spatial "
+        f"dimension{'s' * (spatial > 1)}, a channel dimension, and an optional batch dimension "
+        f"(i.e. {spatial + 1}D or {spatial + 2}D inputs)."
+    )
+
+
+def _warn_of_dimensions(name: str, spatial: int, ndim: int) -> None:
+    if ndim not in (spatial + 1, spatial + 2):
+        warnings.warn(
+            f"{name}: Received a {ndim}-D input to {name}, which is deprecated and will result in "
+            "an error in a future release. To retain the behavior and silence this warning, "
+            f"please use dropout instead. {_meant_for(name, spatial)}",
+            stacklevel=3,
+        )
 
 
 def dropout1d(
@@ -641,13 +587,12 @@ def dropout1d(
     """
     if input.dim() not in (2, 3):
         raise RuntimeError(
-            f"dropout1d: Expected 2D or 3D input, but received a {input.dim()}D input. Note that "
-            "dropout1d exists to provide channel-wise dropout on inputs with 1 spatial dimension, "
-            "a channel dimension, and an optional batch dimension (i.e. 2D or 3D inputs)."
+            f"dropout1d: Expected 2D or 3D input, but received a {input.dim()}D input. "
+            f"{_meant_for('dropout1d', 1)}"
         )
     if input.dim() == 2:
-        return _drop_channels(input.unsqueeze(0), p, training, inplace).squeeze(0)
-    return _drop_channels(input, p, training, inplace)
+        return _dropout(input.unsqueeze(0), p, training, inplace, by_channel=True).squeeze(0)
+    return _dropout(input, p, training, inplace, by_channel=True)
 
 
 def dropout2d(
@@ -657,15 +602,7 @@ def dropout2d(
 
     An input of 3 dimensions counts as (n, channels, length).
     """
-    if input.dim() not in (3, 4):
-        warnings.warn(
-            f"dropout2d: Received a {input.dim()}-D input to dropout2d, which is deprecated and "
-            "will result in an error in a future release. To retain the behavior and silence this "
-            "warning, please use dropout instead. Note that dropout2d exists to provide "
-            "channel-wise dropout on inputs with 2 spatial dimensions, a channel dimension, and "
-            "an optional batch dimension (i.e. 3D or 4D inputs).",
-            stacklevel=2,
-        )
+    _warn_of_dimensions("dropout2d", 2, input.dim())
     if input.dim() == 3:
         warnings.warn(
             "dropout2d: Received a 3D input to dropout2d and assuming that channel-wise 1D "
@@ -675,25 +612,17 @@ def dropout2d(
             "channel-wise dropout behavior, please switch to using dropout1d instead.",
             stacklevel=2,
         )
-    return _drop_channels(input, p, training, inplace)
+    return _dropout(input, p, training, inplace, by_channel=True)
 
 
 def dropout3d(
     input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
 ) -> Tensor:
     """Whole channels dropped, of (n, channels, depth, height, width) or without n."""
-    if input.dim() not in (4, 5):
-        warnings.warn(
-            f"dropout3d: Received a {input.dim()}-D input to dropout3d, which is deprecated and "
-            "will result in an error in a future release. To retain the behavior and silence this "
-            "warning, please use dropout instead. Note that dropout3d exists to provide "
-            "channel-wise dropout on inputs with 3 spatial dimensions, a channel dimension, and "
-            "an optional batch dimension (i.e. 4D or 5D inputs).",
-            stacklevel=2,
-        )
+    _warn_of_dimensions("dropout3d", 3, input.dim())
     if input.dim() == 5:
-        return _drop_channels(input, p, training, inplace)
-    return _drop_channels(input.unsqueeze(0), p, training, inplace).squeeze(0)
+        return _dropout(input, p, training, inplace, by_channel=True)
+    return _dropout(input.unsqueeze(0), p, training, inplace, by_channel=True).squeeze(0)
 
 
 def alpha_dropout(
@@ -703,14 +632,11 @@ def alpha_dropout(
 
     Klambauer et al., "Self-normalizing neural networks" (2017).
     """
-    _check_probability(p)
-    if p == 0 or not training or input.numel() == 0:
-        return input
-    return _drop(input, input.shape, p, inplace, alpha=True)
+    return _dropout(input, p, training, inplace, by_channel=False, alpha=True)
 
 
 def feature_alpha_dropout(
     input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False
 ) -> Tensor:
     """`alpha_dropout` of whole channels."""
-    return _drop_channels(input, p, training, inplace, alpha=True)
+    return _dropout(input, p, training, inplace, by_channel=True, alpha=True)
