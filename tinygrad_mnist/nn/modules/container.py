@@ -1,4 +1,4 @@
-"""Modules that hold modules: Sequential, ModuleList and ModuleDict."""
+"""Modules that hold modules or parameters, in order or by name."""
 
 from __future__ import annotations
 
@@ -7,16 +7,21 @@ import operator
 import textwrap
 from collections import OrderedDict
 from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from tinygrad_mnist._tensor import Tensor
 from tinygrad_mnist.nn.parameter import Parameter
 
 from .module import Module
 
+__all__ = ["ModuleDict", "ModuleList", "ParameterDict", "ParameterList", "Sequential"]
 
-class _Row(Module):
-    """Modules in a row: what Sequential and ModuleList have in common."""
+
+class _List(Module):
+    """What holds its members in order, under the names "0", "1", …"""
+
+    _no_members: type | tuple[()] = ()
+    """What can be iterated over, but is not taken for members."""
 
     def __len__(self) -> int:
         return len(self._modules)
@@ -24,14 +29,37 @@ class _Row(Module):
     def __iter__(self) -> Iterator[Any]:
         return iter(self._modules.values())
 
-    def _name_at(self, index: Any) -> str:
+    def _position(self, index: Any) -> int:
         number = operator.index(index)
         if not -len(self) <= number < len(self):
             raise IndexError(f"index {number} is out of range")
-        return list(self._modules)[number]
+        return number
+
+    def _name_at(self, index: Any) -> str:
+        return list(self._modules)[self._position(index)]
 
     def __setitem__(self, index: int, module: Module) -> None:
         setattr(self, self._name_at(index), module)
+
+    def append(self, module: Module) -> Self:
+        """Put `module` at the end."""
+        self.add_module(str(len(self)), module)
+        return self
+
+    def extend(self, modules: Iterable[Module]) -> Self:
+        """Put all of `modules` at the end; TypeError for what is not iterable."""
+        if not isinstance(modules, Iterable) or isinstance(modules, self._no_members):
+            raise TypeError(
+                f"{type(self).__name__}.extend should be called with an iterable, "
+                f"but got {type(modules).__name__}"
+            )
+        for module in list(modules):
+            self.append(module)
+        return self
+
+
+class _ModuleRow(_List):
+    """Modules in a row: what Sequential and ModuleList have in common."""
 
     def __delitem__(self, index: int | slice) -> None:
         names = list(self._modules)
@@ -41,34 +69,19 @@ class _Row(Module):
         self._modules.clear()
         self._modules.update((str(number), module) for number, module in enumerate(modules))
 
-    def append(self, module: Module) -> Self:
-        """Put `module` at the end."""
-        self.add_module(str(len(self)), module)
-        return self
-
-    def extend(self, modules: Iterable[Module]) -> Self:
-        """Put all of `modules` at the end; TypeError for what is not iterable."""
-        if not isinstance(modules, Iterable):
-            raise TypeError(
-                f"{type(self).__name__}.extend should be called with an iterable, "
-                f"but got {type(modules).__name__}"
-            )
-        for module in list(modules):
-            self.append(module)
-        return self
-
     def pop(self, key: int | slice) -> Any:
         """Take the module at `key` out, and return it."""
         taken = self[key]  # type: ignore[index]
         del self[key]
         return taken
 
-    def _make_room(self, index: int) -> None:
+    def _put_in(self, index: int, module: Module) -> None:
         for number in range(len(self), index, -1):
             self._modules[str(number)] = self._modules[str(number - 1)]
+        self._modules[str(index)] = module
 
 
-class Sequential(_Row):
+class Sequential(_ModuleRow):
     """Modules one after another, the output of each the input of the next.
 
     They are numbered, or named by an OrderedDict's keys; indices and slices work.
@@ -81,6 +94,11 @@ class Sequential(_Row):
       (1): ReLU()
     )
     """
+
+    if TYPE_CHECKING:
+
+        def __call__(self, *input: Any, **kwargs: Any) -> Tensor:
+            """What `forward` gives."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__()
@@ -107,9 +125,7 @@ class Sequential(_Row):
         count = len(self)
         if not -count <= index <= count:
             raise IndexError(f"Index out of range: {index}")
-        position = index + count if index < 0 else index
-        self._make_room(position)
-        self._modules[str(position)] = module
+        self._put_in(index + count if index < 0 else index, module)
         return self
 
     def __add__(self, other: Sequential) -> Sequential:
@@ -136,7 +152,7 @@ class Sequential(_Row):
         return self.extend(list(self) * (other - 1))
 
 
-class ModuleList(_Row):
+class ModuleList(_ModuleRow):
     """A list of modules whose parameters are counted; how to call them is the owner's business.
 
     >>> from tinygrad_mnist import nn
@@ -158,8 +174,7 @@ class ModuleList(_Row):
 
     def insert(self, index: int, module: Module) -> None:
         """Put `module` before the one at `index`."""
-        self._make_room(index)
-        self._modules[str(index)] = module
+        self._put_in(index, module)
 
     def __iadd__(self, modules: Iterable[Module]) -> Self:
         return self.extend(modules)
@@ -181,105 +196,15 @@ class ModuleList(_Row):
         return f"{self._get_name()}(\n{body}\n)" if lines else f"{self._get_name()}()"
 
 
-class ModuleDict(Module):
-    """A dictionary of modules whose parameters are counted.
-
-    >>> from tinygrad_mnist import nn
-    >>> list(nn.ModuleDict({"first": nn.Linear(2, 2), "second": nn.ReLU()}))
-    ['first', 'second']
-    """
-
-    def __init__(self, modules: Any = None) -> None:
-        super().__init__()
-        if modules is not None:
-            self.update(modules)
-
-    def __getitem__(self, key: str) -> Any:
-        return self._modules[key]
-
-    def __setitem__(self, key: str, module: Module) -> None:
-        self.add_module(key, module)
-
-    def __delitem__(self, key: str) -> None:
-        del self._modules[key]
-
-    def __len__(self) -> int:
-        return len(self._modules)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._modules)
-
-    def __contains__(self, key: object) -> bool:
-        return key in self._modules
-
-    def clear(self) -> None:
-        """Take all modules out."""
-        self._modules.clear()
-
-    def pop(self, key: str) -> Any:
-        """Take the module called `key` out, and return it."""
-        return self._modules.pop(key)
-
-    def keys(self) -> KeysView[str]:
-        """The names."""
-        return self._modules.keys()
-
-    def items(self) -> ItemsView[str, Any]:
-        """The names and modules."""
-        return self._modules.items()
-
-    def values(self) -> ValuesView[Any]:
-        """The modules."""
-        return self._modules.values()
-
-    def update(self, modules: Any) -> None:
-        """Put in the modules of a mapping, or of pairs of name and module."""
-        if not isinstance(modules, Iterable):
-            raise TypeError(
-                "ModuleDict.update should be called with an iterable of key/value pairs, but got "
-                f"{type(modules).__name__}"
-            )
-        pairs = modules.items() if isinstance(modules, Mapping | ModuleDict) else modules
-        for number, pair in enumerate(pairs):
-            if not isinstance(pair, Iterable):
-                raise TypeError(
-                    f"ModuleDict update sequence element #{number} should be Iterable; "
-                    f"is{type(pair).__name__}"
-                )
-            entries = list(pair)
-            if len(entries) != 2:
-                raise ValueError(
-                    f"ModuleDict update sequence element #{number} has length {len(entries)}; "
-                    "2 is required"
-                )
-            self[entries[0]] = entries[1]
-
-
-# parameters: Modules that hold parameters
-
-
-def _as_parameter(value: Any) -> Any:
-    """A tensor made a Parameter; anything else as it is."""
-    if isinstance(value, Tensor) and not isinstance(value, Parameter):
-        return Parameter(value)
-    return value
-
-
-def _line(key: Any, value: Any, kind: str) -> str:
-    if not isinstance(value, Tensor):
-        return f"  ({key}): Object of type: {type(value).__name__}"
-    size = "x".join(map(str, value.shape))
-    what = "Parameter" if isinstance(value, Parameter) else "Tensor"
-    return f"  ({key}): {what} containing: [{kind} of size {size}]"
-
-
-class ParameterList(Module):
+class ParameterList(_List):
     """A list of parameters that count as the module's own; tensors become parameters.
 
     >>> import tinygrad_mnist as torch
     >>> torch.nn.ParameterList([torch.ones(2)])
     ParameterList(  (0): Parameter containing: [torch.float32 of size 2])
     """
+
+    _no_members = Tensor
 
     def __init__(self, values: Iterable[Any] | None = None) -> None:
         super().__init__()
@@ -288,10 +213,7 @@ class ParameterList(Module):
             self.extend(values)
 
     def _name_at(self, index: Any) -> str:
-        number = operator.index(index)
-        if not -len(self) <= number < len(self):
-            raise IndexError(f"index {number} is out of range")
-        return str(number % len(self))
+        return str(self._position(index) % len(self))
 
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
@@ -316,29 +238,108 @@ class ParameterList(Module):
         self[len(self) - 1] = value
         return self
 
-    def extend(self, values: Iterable[Any]) -> Self:
-        """Put all of `values` at the end; TypeError for what is not iterable."""
-        if not isinstance(values, Iterable) or isinstance(values, Tensor):
-            raise TypeError(
-                "ParameterList.extend should be called with an iterable, but got "
-                + type(values).__name__
-            )
-        for value in values:
-            self.append(value)
-        return self
-
     def extra_repr(self) -> str:
         """A line for each parameter."""
-        return "\n".join(
-            _line(i, value, str(getattr(value, "dtype", ""))) for i, value in enumerate(self)
-        )
+        kinds = [str(getattr(value, "dtype", "")) for value in self]
+        return _lines(enumerate(self), kinds)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """A list of parameters computes nothing: RuntimeError."""
         raise RuntimeError("ParameterList should not be called.")
 
 
-class ParameterDict(Module):
+class _Dict(Module):
+    """What holds its members by name."""
+
+    @property
+    def _names(self) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def __delitem__(self, key: str) -> None:
+        del self._names[key]
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._names
+
+    def clear(self) -> None:
+        """Take all out."""
+        for key in list(self._names):
+            del self[key]
+
+    def pop(self, key: str) -> Any:
+        """Take the value at `key` out, and return it."""
+        value = self[key]  # type: ignore[index]
+        del self[key]
+        return value
+
+    def keys(self) -> KeysView[str]:
+        """The names."""
+        return self._names.keys()
+
+    def _put_pairs(self, title: str, given: Any, as_they_are: Any) -> None:
+        """Put in the pairs of name and value of a mapping, if it is a plain one sorted."""
+        if not isinstance(given, Iterable):
+            raise TypeError(
+                f"{title}.update should be called with an iterable of key/value pairs, but got "
+                f"{type(given).__name__}"
+            )
+        if isinstance(given, as_they_are):
+            given = given.items()
+        elif isinstance(given, Mapping):
+            given = sorted(given.items())
+        for number, pair in enumerate(given):
+            element = f"{self._get_name()} update sequence element #{number}"
+            if not isinstance(pair, Iterable):
+                raise TypeError(f"{element} should be Iterable; is{type(pair).__name__}")
+            key, *values = pair
+            if len(values) != 1:
+                raise ValueError(f"{element} has length {1 + len(values)}; 2 is required")
+            self[key] = values[0]  # type: ignore[index]
+
+
+class ModuleDict(_Dict):
+    """A dictionary of modules whose parameters are counted.
+
+    >>> from tinygrad_mnist import nn
+    >>> list(nn.ModuleDict({"first": nn.Linear(2, 2), "second": nn.ReLU()}))
+    ['first', 'second']
+    """
+
+    def __init__(self, modules: Any = None) -> None:
+        super().__init__()
+        if modules is not None:
+            self.update(modules)
+
+    @property
+    def _names(self) -> dict[str, Any]:
+        return self._modules
+
+    def __getitem__(self, key: str) -> Any:
+        return self._modules[key]
+
+    def __setitem__(self, key: str, module: Module) -> None:
+        self.add_module(key, module)
+
+    def items(self) -> ItemsView[str, Any]:
+        """The names and modules."""
+        return self._modules.items()
+
+    def values(self) -> ValuesView[Any]:
+        """The modules."""
+        return self._modules.values()
+
+    def update(self, modules: Any) -> None:
+        """Put in the modules of a mapping, or of pairs of name and module."""
+        self._put_pairs("ModuleDict", modules, Mapping | ModuleDict)
+
+
+class ParameterDict(_Dict):
     """A dictionary of parameters that count as the module's own; tensors become parameters.
 
     >>> import tinygrad_mnist as torch
@@ -351,6 +352,10 @@ class ParameterDict(Module):
         self._keys: dict[str, None] = {}
         if parameters is not None:
             self.update(parameters)
+
+    @property
+    def _names(self) -> dict[str, Any]:
+        return self._keys
 
     def _check_key(self, key: Any) -> None:
         if not isinstance(key, str):
@@ -370,20 +375,11 @@ class ParameterDict(Module):
         setattr(self, key, _as_parameter(value))
 
     def __delitem__(self, key: str) -> None:
-        del self._keys[key]
+        super().__delitem__(key)
         delattr(self, key)
-
-    def __len__(self) -> int:
-        return len(self._keys)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._keys)
 
     def __reversed__(self) -> Iterator[str]:
         return reversed(self._keys)
-
-    def __contains__(self, key: object) -> bool:
-        return key in self._keys
 
     def copy(self) -> ParameterDict:
         """Another dictionary of the same parameters."""
@@ -394,17 +390,6 @@ class ParameterDict(Module):
         if key not in self:
             self[key] = default
         return self[key]
-
-    def clear(self) -> None:
-        """Take all out."""
-        for key in list(self._keys):
-            del self[key]
-
-    def pop(self, key: str) -> Any:
-        """Take the value at `key` out, and return it."""
-        value = self[key]
-        del self[key]
-        return value
 
     def popitem(self) -> tuple[str, Any]:
         """Take the last key and value out, and return them."""
@@ -419,10 +404,6 @@ class ParameterDict(Module):
         """A dictionary of these keys, each with `default`."""
         return ParameterDict((key, default) for key in keys)
 
-    def keys(self) -> KeysView[str]:
-        """The names."""
-        return self._keys.keys()
-
     def items(self) -> Iterable[tuple[str, Any]]:
         """The names and values."""
         return ((key, self[key]) for key in self._keys)
@@ -433,37 +414,15 @@ class ParameterDict(Module):
 
     def update(self, parameters: Any) -> None:
         """Put in what a mapping (a plain one in sorted order) or pairs hold."""
-        if not isinstance(parameters, Iterable):
-            raise TypeError(
-                "ParametersDict.update should be called with an iterable of key/value pairs, but "
-                "got " + type(parameters).__name__
-            )
-        if isinstance(parameters, OrderedDict | ParameterDict):
-            pairs: Iterable[Any] = parameters.items()
-        elif isinstance(parameters, Mapping):
-            pairs = sorted(parameters.items())
-        else:
-            pairs = parameters
-        for number, pair in enumerate(pairs):
-            if not isinstance(pair, Iterable):
-                raise TypeError(
-                    f"ParameterDict update sequence element #{number} should be Iterable; is"
-                    + type(pair).__name__
-                )
-            key, *values = pair
-            if len(values) != 1:
-                raise ValueError(
-                    f"ParameterDict update sequence element #{number} has length "
-                    f"{1 + len(values)}; 2 is required"
-                )
-            self[key] = values[0]
+        self._put_pairs("ParametersDict", parameters, OrderedDict | ParameterDict)
 
     def extra_repr(self) -> str:
         """A line for each parameter."""
-        return "\n".join(_line(key, value, _full_type_name(value)) for key, value in self.items())
+        kinds = [str(v.type()) if isinstance(v, Tensor) else "" for v in self.values()]
+        return _lines(self.items(), kinds)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """A list of parameters computes nothing: RuntimeError."""
+        """A dictionary of parameters computes nothing: RuntimeError."""
         raise RuntimeError("ParameterDict should not be called.")
 
     def __or__(self, other: Any) -> ParameterDict:
@@ -481,5 +440,21 @@ class ParameterDict(Module):
         return self
 
 
-def _full_type_name(value: Any) -> str:
-    return str(value.type()) if isinstance(value, Tensor) else ""
+def _as_parameter(value: Any) -> Any:
+    """A tensor made a Parameter; anything else as it is."""
+    if isinstance(value, Tensor) and not isinstance(value, Parameter):
+        return Parameter(value)
+    return value
+
+
+def _lines(members: Iterable[tuple[Any, Any]], kinds: list[str]) -> str:
+    """A line for each member: what it is, its type in `kinds`, and its size."""
+    lines = []
+    for (key, value), kind in zip(members, kinds, strict=True):
+        if isinstance(value, Tensor):
+            size = "x".join(map(str, value.shape))
+            what = "Parameter" if isinstance(value, Parameter) else "Tensor"
+            lines.append(f"  ({key}): {what} containing: [{kind} of size {size}]")
+        else:
+            lines.append(f"  ({key}): Object of type: {type(value).__name__}")
+    return "\n".join(lines)

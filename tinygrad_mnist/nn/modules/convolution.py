@@ -2,89 +2,77 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 from typing import Any
 
-from tinygrad_mnist._tensor import empty
+from tinygrad_mnist import dtypes
 from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.nn import functional as F
-from tinygrad_mnist.nn import init
-from tinygrad_mnist.nn.parameter import Parameter
 
-from .module import Module
+from .linear import Weighted
+
+__all__ = ["Conv1d", "Conv2d", "ConvTranspose1d", "ConvTranspose2d"]
 
 Sizes = tuple[int, ...]
+Given = int | Sequence[int]
 
 
-def _as_sizes(given: Any, count: int) -> Any:
-    """A number for each dimension, from one for all; "same" and "valid" stay as they are."""
-    if isinstance(given, tuple | list):
-        return tuple(given)
-    return given if isinstance(given, str) else (given,) * count
-
-
-def _check(layer: _Convolution) -> None:
-    """PyTorch's errors for settings that do not fit together."""
-    if layer.groups <= 0:
-        raise ValueError("groups must be a positive integer")
-    if layer.in_channels % layer.groups:
-        raise ValueError("in_channels must be divisible by groups")
-    if layer.out_channels % layer.groups:
-        raise ValueError("out_channels must be divisible by groups")
-    if isinstance(layer.padding, str):
-        known = {"same", "valid"}
-        if layer.padding not in known:
-            raise ValueError(f"Invalid padding string {layer.padding!r}, should be one of {known}")
-        if layer.padding == "same" and any(step != 1 for step in layer.stride):
-            raise ValueError("padding='same' is not supported for strided convolutions")
-    modes = {"zeros", "reflect", "replicate", "circular"}
-    if layer.padding_mode not in modes:
-        raise ValueError(
-            f"padding_mode must be one of {modes}, but got padding_mode='{layer.padding_mode}'"
-        )
-
-
-class _Convolution(Module):
+class _Convolution(Weighted):
     """What convolutions and their transposes share: settings, parameters, text."""
 
     _dimensions: int
     _transposed = False
-    weight: Parameter
-    bias: Parameter | None
+    in_channels: int
+    out_channels: int
+    kernel_size: Sizes
+    stride: Sizes
+    padding: Sizes | str
+    dilation: Sizes
+    output_padding: Sizes
+    groups: int
 
     def _set_up(
-        self,
-        channels: tuple[int, int],
-        sizes: dict[str, Any],
-        groups: int,
-        bias: bool,
-        padding_mode: str,
-        device: Any,
-        dtype: Any,
-    ) -> None:
-        self.in_channels, self.out_channels = channels
+        self, *, in_channels: int, out_channels: int, bias: bool, device: Any, dtype: Any,
+        groups: int, padding_mode: str, **sizes: Any,
+    ) -> None:  # fmt: skip
+        """Keep the settings, a size for each dimension, and make the parameters."""
         for name, given in sizes.items():
-            setattr(self, name, _as_sizes(given, self._dimensions))
-        self.transposed = self._transposed
-        self.groups = groups
-        self.padding_mode = padding_mode
-        _check(self)
-        outer, inner = channels if self._transposed else channels[::-1]
-        shape = (outer, inner // groups, *self.kernel_size)
-        self.weight = Parameter(empty(shape, device=device, dtype=dtype))
-        if bias:
-            self.bias = Parameter(empty(self.out_channels, device=device, dtype=dtype))
-        else:
-            self.register_parameter("bias", None)
+            if not isinstance(given, str):
+                alike = (given,) * self._dimensions
+                sizes[name] = tuple(given) if isinstance(given, tuple | list) else alike
+        super()._set_up(
+            in_channels=in_channels, out_channels=out_channels, **sizes,
+            transposed=self._transposed, groups=groups, padding_mode=padding_mode,
+        )  # fmt: skip
+        self._check()
+        outer, inner = in_channels, out_channels
+        if not self._transposed:
+            outer, inner = inner, outer
+        weight = outer, inner // groups, *self.kernel_size
+        size = (out_channels,) if bias else None
+        self._new_parameters(device, dtype, weight=weight, bias=size)
         self.reset_parameters()
 
-    def reset_parameters(self) -> None:
-        """Draw the parameters anew, uniform between ±1/√(numbers under a window)."""
-        init.kaiming_uniform_(self.weight, a=math.sqrt(5))
-        if self.bias is not None:
-            fan_in, _ = init._calculate_fan_in_and_fan_out(self.weight)
-            bound = 1 / math.sqrt(fan_in) if fan_in > 0 else 0
-            init.uniform_(self.bias, -bound, bound)
+    def _check(self) -> None:
+        """PyTorch's errors for settings that do not fit together."""
+        if self.groups <= 0:
+            raise ValueError("groups must be a positive integer")
+        for name in ("in_channels", "out_channels"):
+            if getattr(self, name) % self.groups:
+                raise ValueError(f"{name} must be divisible by groups")
+        if isinstance(self.padding, str):
+            known = {"same", "valid"}
+            if self.padding not in known:
+                raise ValueError(
+                    f"Invalid padding string {self.padding!r}, should be one of {known}"
+                )
+            if self.padding == "same" and any(step != 1 for step in self.stride):
+                raise ValueError("padding='same' is not supported for strided convolutions")
+        modes = {"zeros", "reflect", "replicate", "circular"}
+        if self.padding_mode not in modes:
+            raise ValueError(
+                f"padding_mode must be one of {modes}, but got padding_mode='{self.padding_mode}'"
+            )
 
     def extra_repr(self) -> str:
         """The sizes, and the settings that are not the usual ones."""
@@ -112,26 +100,22 @@ class _Conv(_Convolution):
         self,
         in_channels: int,
         out_channels: int,
-        kernel_size: Any,
-        stride: Any = 1,
-        padding: Any = 0,
-        dilation: Any = 1,
+        kernel_size: Given,
+        stride: Given = 1,
+        padding: Given | str = 0,
+        dilation: Given = 1,
         groups: int = 1,
         bias: bool = True,
         padding_mode: str = "zeros",
         device: Any = None,
-        dtype: Any = None,
+        dtype: dtypes.dtype | None = None,
     ) -> None:
         super().__init__()
-        sizes = {
-            "kernel_size": kernel_size,
-            "stride": stride,
-            "padding": padding,
-            "dilation": dilation,
-            "output_padding": 0,
-        }
-        channels = in_channels, out_channels
-        self._set_up(channels, sizes, groups, bias, padding_mode, device, dtype)
+        self._set_up(
+            in_channels=in_channels, out_channels=out_channels, kernel_size=kernel_size,
+            stride=stride, padding=padding, dilation=dilation, output_padding=0, groups=groups,
+            bias=bias, padding_mode=padding_mode, device=device, dtype=dtype,
+        )  # fmt: skip
 
     def _borders(self) -> list[int]:
         """What is added before and after each dimension, the last dimension first."""
@@ -139,20 +123,21 @@ class _Conv(_Convolution):
             totals = [d * (k - 1) for d, k in zip(self.dilation, self.kernel_size, strict=True)]
             sides = [(total // 2, total - total // 2) for total in totals]
         else:
-            sizes = (0,) * self._dimensions if self.padding == "valid" else self.padding
+            sizes = (0,) * self._dimensions if isinstance(self.padding, str) else self.padding
             sides = [(size, size) for size in sizes]
         return [size for pair in reversed(sides) for size in pair]
 
-    def _convolve(self, function: Any, input: Tensor) -> Tensor:
-        padding = self.padding
+    def forward(self, input: Tensor) -> Tensor:
+        """The convolution of the input with `weight`, and `bias` added."""
+        padding: Any = self.padding
         if self.padding_mode != "zeros":
             input, padding = F.pad(input, self._borders(), mode=self.padding_mode), 0
-        return function(
+        return self._of(
             input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups
         )
 
 
-class Conv1d(_Conv):
+class Conv1d(_Conv, of=F.conv1d):
     """`conv1d` of (n, in_channels, length) with learned filters and a bias for each.
 
     `weight` is (out_channels, in_channels / groups, kernel_size). Raises ValueError for channels
@@ -165,12 +150,8 @@ class Conv1d(_Conv):
 
     _dimensions = 1
 
-    def forward(self, input: Tensor) -> Tensor:
-        """`conv1d`"""
-        return self._convolve(F.conv1d, input)
 
-
-class Conv2d(_Conv):
+class Conv2d(_Conv, of=F.conv2d):
     """`conv2d` of (n, in_channels, height, width) with learned filters and a bias for each.
 
     `weight` is (out_channels, in_channels / groups, height, width of the kernel). Raises
@@ -184,10 +165,6 @@ class Conv2d(_Conv):
 
     _dimensions = 2
 
-    def forward(self, input: Tensor) -> Tensor:
-        """`conv2d`"""
-        return self._convolve(F.conv2d, input)
-
 
 class _ConvTranspose(_Convolution):
     """The transpose of a convolution."""
@@ -198,35 +175,30 @@ class _ConvTranspose(_Convolution):
         self,
         in_channels: int,
         out_channels: int,
-        kernel_size: Any,
-        stride: Any = 1,
-        padding: Any = 0,
-        output_padding: Any = 0,
+        kernel_size: Given,
+        stride: Given = 1,
+        padding: Given = 0,
+        output_padding: Given = 0,
         groups: int = 1,
         bias: bool = True,
-        dilation: Any = 1,
+        dilation: Given = 1,
         padding_mode: str = "zeros",
         device: Any = None,
-        dtype: Any = None,
+        dtype: dtypes.dtype | None = None,
     ) -> None:
         if padding_mode != "zeros":
             raise ValueError(f'Only "zeros" padding mode is supported for {type(self).__name__}')
         super().__init__()
-        sizes = {
-            "kernel_size": kernel_size,
-            "stride": stride,
-            "padding": padding,
-            "dilation": dilation,
-            "output_padding": output_padding,
-        }
-        channels = in_channels, out_channels
-        self._set_up(channels, sizes, groups, bias, padding_mode, device, dtype)
+        self._set_up(
+            in_channels=in_channels, out_channels=out_channels, kernel_size=kernel_size,
+            stride=stride, padding=padding, dilation=dilation, output_padding=output_padding,
+            groups=groups, bias=bias, padding_mode=padding_mode, device=device, dtype=dtype,
+        )  # fmt: skip
 
-    def _extra(self, input: Tensor, output_size: Any) -> Sizes:
+    def _output_padding(self, input: Tensor, output_size: Sequence[int] | None) -> Sizes:
         """The output padding that gives the sizes asked for; ValueError for impossible ones."""
         if output_size is None:
-            extra: Sizes = self.output_padding
-            return extra
+            return self.output_padding
         count = self._dimensions
         lead = 2 if input.dim() == count + 2 else 1
         wanted = list(output_size)[lead:] if len(output_size) == lead + count else output_size
@@ -235,13 +207,11 @@ class _ConvTranspose(_Convolution):
                 f"ConvTranspose{count}D: for {input.dim()}D input, output_size must have {count} "
                 f"or {lead + count} elements (got {len(wanted)})"
             )
-        least = [
-            (n - 1) * s - 2 * p + d * (k - 1) + 1
-            for n, s, p, d, k in zip(
-                input.shape[lead:], self.stride, self.padding, self.dilation, self.kernel_size,
-                strict=True,
-            )
-        ]  # fmt: skip
+        sizes = zip(
+            input.shape[lead:], self.stride, self.padding, self.dilation, self.kernel_size,
+            strict=True,
+        )  # fmt: skip
+        least = [(n - 1) * s - 2 * int(p) + d * (k - 1) + 1 for n, s, p, d, k in sizes]
         most = [size + step - 1 for size, step in zip(least, self.stride, strict=True)]
         if any(not a <= n <= b for n, a, b in zip(wanted, least, most, strict=True)):
             raise ValueError(
@@ -250,30 +220,22 @@ class _ConvTranspose(_Convolution):
             )
         return tuple(n - size for n, size in zip(wanted, least, strict=True))
 
-    def _convolve(self, function: Any, input: Tensor, output_size: Any) -> Tensor:
-        return function(
-            input,
-            self.weight,
-            self.bias,
-            self.stride,
-            self.padding,
-            self._extra(input, output_size),
-            self.groups,
+    def forward(self, input: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
+        """The transposed convolution of the input, to the sizes `output_size` where given."""
+        extra = self._output_padding(input, output_size)
+        return self._of(
+            input, self.weight, self.bias, self.stride, self.padding, extra, self.groups,
             self.dilation,
-        )
+        )  # fmt: skip
 
 
-class ConvTranspose1d(_ConvTranspose):
+class ConvTranspose1d(_ConvTranspose, of=F.conv_transpose1d):
     """`conv_transpose1d` of (n, in_channels, length) with learned filters and biases."""
 
     _dimensions = 1
 
-    def forward(self, input: Tensor, output_size: Any = None) -> Tensor:
-        """`conv_transpose1d`, to the length `output_size` where it is given."""
-        return self._convolve(F.conv_transpose1d, input, output_size)
 
-
-class ConvTranspose2d(_ConvTranspose):
+class ConvTranspose2d(_ConvTranspose, of=F.conv_transpose2d):
     """`conv_transpose2d` of (n, in_channels, height, width) with learned filters and biases.
 
     >>> import tinygrad_mnist as torch
@@ -282,7 +244,3 @@ class ConvTranspose2d(_ConvTranspose):
     """
 
     _dimensions = 2
-
-    def forward(self, input: Tensor, output_size: Any = None) -> Tensor:
-        """`conv_transpose2d`, to the sizes `output_size` where they are given."""
-        return self._convolve(F.conv_transpose2d, input, output_size)

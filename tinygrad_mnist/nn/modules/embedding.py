@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Self
 
+from tinygrad_mnist import dtypes
 from tinygrad_mnist._tensor import empty
 from tinygrad_mnist.autograd import no_grad
 from tinygrad_mnist.engine.tensor import Tensor
@@ -11,10 +12,12 @@ from tinygrad_mnist.nn import functional as F
 from tinygrad_mnist.nn import init
 from tinygrad_mnist.nn.parameter import Parameter
 
-from .module import Module
+from .layer import Layer
+
+__all__ = ["Embedding"]
 
 
-class Embedding(Module):
+class Embedding(Layer):
     """Rows of `weight` (num_embeddings, embedding_dim) by their numbers; it starts normal.
 
     The row `padding_idx` starts at 0 and is not learned; the other settings are those of
@@ -39,7 +42,7 @@ class Embedding(Module):
         _weight: Tensor | None = None,
         _freeze: bool = False,
         device: Any = None,
-        dtype: Any = None,
+        dtype: dtypes.dtype | None = None,
     ) -> None:
         super().__init__()
         if padding_idx is not None:

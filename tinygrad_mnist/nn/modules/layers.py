@@ -1,91 +1,68 @@
-"""Activation layers: the functions of `nn.functional.activations` as modules."""
+"""Activations, dropout, distances, and layers that rearrange or resize their input."""
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
-from tinygrad_mnist._tensor import empty
+from tinygrad_mnist import dtypes
 from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.nn import functional as F
 from tinygrad_mnist.nn import init as initialisation
 from tinygrad_mnist.nn.parameter import Parameter
 
+from .layer import Layer
 from .module import Module
 
-
-class _InPlace(Module):
-    """An activation without settings, which may write its result into its input."""
-
-    def __init__(self, inplace: bool = False) -> None:
-        super().__init__()
-        self.inplace = inplace
-
-    def extra_repr(self) -> str:
-        """Whether the result is written into the input."""
-        return "inplace=True" if self.inplace else ""
-
-    def _with_inplace(self, settings: str) -> str:
-        return f"{settings}, inplace=True" if self.inplace else settings
+__all__ = [
+    "CELU", "ELU", "GELU", "GLU", "SELU", "AlphaDropout", "ChannelShuffle", "CosineSimilarity",
+    "Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "FeatureAlphaDropout", "Flatten", "Fold",
+    "Hardshrink", "Hardsigmoid", "Hardswish", "Hardtanh", "LeakyReLU", "LogSigmoid", "LogSoftmax",
+    "Mish", "PReLU", "PairwiseDistance", "PixelShuffle", "PixelUnshuffle", "RReLU", "ReLU", "ReLU6",
+    "SiLU", "Sigmoid", "Softmax", "Softmax2d", "Softmin", "Softplus", "Softshrink", "Softsign",
+    "Tanh", "Tanhshrink", "Threshold", "Unflatten", "Unfold", "Upsample", "UpsamplingBilinear2d",
+    "UpsamplingNearest2d",
+]  # fmt: skip
 
 
-class ReLU(_InPlace):
+# Activations
+
+
+class ReLU(Layer, of=F.relu):
     """max(x, 0)"""
 
-    def forward(self, input: Tensor) -> Tensor:
-        """max(x, 0)"""
-        return F.relu(input, self.inplace)
 
-
-class SiLU(_InPlace):
+class SiLU(Layer, of=F.silu):
     """x · sigmoid(x)"""
 
-    def forward(self, input: Tensor) -> Tensor:
-        """x · sigmoid(x)"""
-        return F.silu(input, self.inplace)
 
-
-class Mish(_InPlace):
+class Mish(Layer, of=F.mish):
     """x · tanh(ln(1 + eˣ))"""
 
-    def forward(self, input: Tensor) -> Tensor:
-        """x · tanh(ln(1 + eˣ))"""
-        return F.mish(input, self.inplace)
+
+class SELU(Layer, of=F.selu):
+    """1.0507… · elu(x, 1.6733…), the elu that keeps mean 0 and variance 1."""
 
 
-class SELU(_InPlace):
-    """The elu that keeps mean 0 and variance 1."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        """1.0507… · elu(x, 1.6733…)"""
-        return F.selu(input, self.inplace)
-
-
-class Hardswish(_InPlace):
+class Hardswish(Layer, of=F.hardswish):
     """x · hardsigmoid(x)"""
 
-    def forward(self, input: Tensor) -> Tensor:
-        """x · hardsigmoid(x)"""
-        return F.hardswish(input, self.inplace)
-
-    def extra_repr(self) -> str:
-        """Nothing, as in PyTorch."""
-        return ""
+    extra_repr = Module.extra_repr  # Not even `inplace`, as in PyTorch.
 
 
-class Hardsigmoid(_InPlace):
+class Hardsigmoid(Layer, of=F.hardsigmoid):
     """min(max(x + 3, 0), 6) / 6"""
 
-    def forward(self, input: Tensor) -> Tensor:
-        """min(max(x + 3, 0), 6) / 6"""
-        return F.hardsigmoid(input, self.inplace)
-
-    def extra_repr(self) -> str:
-        """Nothing, as in PyTorch."""
-        return ""
+    extra_repr = Module.extra_repr
 
 
-class Hardtanh(_InPlace):
+class Hardtanh(
+    Layer,
+    of=F.hardtanh,
+    settings="min_val, max_val, inplace",
+    shows="min_val={min_val}, max_val={max_val}",
+):
     """x held between `min_val` and `max_val`."""
 
     def __init__(
@@ -96,118 +73,69 @@ class Hardtanh(_InPlace):
         min_value: float | None = None,
         max_value: float | None = None,
     ) -> None:
-        super().__init__(inplace)
-        for old, new, value in (
-            ("min_value", "min_val", min_value),
-            ("max_value", "max_val", max_value),
-        ):
+        super().__init__()
+        for old, value in (("min_value", min_value), ("max_value", max_value)):
             if value is not None:
                 warnings.warn(
-                    f"keyword argument `{old}` is deprecated and renamed to `{new}`",
+                    f"keyword argument `{old}` is deprecated and renamed to `{old[:-2]}`",
                     FutureWarning,
                     stacklevel=2,
                 )
         self.min_val = min_val if min_value is None else min_value
         self.max_val = max_val if max_value is None else max_value
+        self.inplace = inplace
         if self.max_val <= self.min_val:
             raise AssertionError(
                 f"max_val ({self.max_val}) must be greater than min_val ({self.min_val})"
             )
 
-    def forward(self, input: Tensor) -> Tensor:
-        """min(max(x, min_val), max_val)"""
-        return F.hardtanh(input, self.min_val, self.max_val, self.inplace)
 
-    def extra_repr(self) -> str:
-        """The bounds."""
-        return self._with_inplace(f"min_val={self.min_val}, max_val={self.max_val}")
-
-
-class ReLU6(Hardtanh):
+class ReLU6(Hardtanh, shows=""):
     """min(max(x, 0), 6)"""
 
     def __init__(self, inplace: bool = False) -> None:
         super().__init__(0.0, 6.0, inplace)
 
-    def extra_repr(self) -> str:
-        """Whether the result is written into the input."""
-        return "inplace=True" if self.inplace else ""
 
-
-class Threshold(_InPlace):
+class Threshold(Layer, of=F.threshold, shows="threshold={threshold}, value={value}"):
     """x where it is above `threshold`, `value` elsewhere."""
 
-    def __init__(self, threshold: float, value: float, inplace: bool = False) -> None:
-        super().__init__(inplace)
-        self.threshold = threshold
-        self.value = value
 
-    def forward(self, input: Tensor) -> Tensor:
-        """x above the threshold, the value elsewhere."""
-        return F.threshold(input, self.threshold, self.value, self.inplace)
-
-    def extra_repr(self) -> str:
-        """The threshold and the value."""
-        return self._with_inplace(f"threshold={self.threshold}, value={self.value}")
-
-
-class ELU(_InPlace):
+class ELU(Layer, of=F.elu, shows="alpha={alpha}"):
     """x for x > 0, alpha · (eˣ − 1) below."""
 
-    def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
-        super().__init__(inplace)
-        self.alpha = alpha
 
-    def forward(self, input: Tensor) -> Tensor:
-        """x for x > 0, alpha · (eˣ − 1) below."""
-        return F.elu(input, self.alpha, self.inplace)
-
-    def extra_repr(self) -> str:
-        """The depth of the lower branch."""
-        return self._with_inplace(f"alpha={self.alpha}")
-
-
-class CELU(ELU):
+class CELU(Layer, of=F.celu, shows="alpha={alpha}"):
     """x for x > 0, alpha · (e^(x / alpha) − 1) below."""
 
-    def forward(self, input: Tensor) -> Tensor:
-        """x for x > 0, alpha · (e^(x / alpha) − 1) below."""
-        return F.celu(input, self.alpha, self.inplace)
 
-
-class LeakyReLU(_InPlace):
+class LeakyReLU(Layer, of=F.leaky_relu, shows="negative_slope={negative_slope}"):
     """x for x > 0, negative_slope · x below."""
 
-    def __init__(self, negative_slope: float = 1e-2, inplace: bool = False) -> None:
-        super().__init__(inplace)
-        self.negative_slope = negative_slope
 
-    def forward(self, input: Tensor) -> Tensor:
-        """x for x > 0, negative_slope · x below."""
-        return F.leaky_relu(input, self.negative_slope, self.inplace)
-
-    def extra_repr(self) -> str:
-        """The slope below zero."""
-        return self._with_inplace(f"negative_slope={self.negative_slope}")
+class RReLU(Layer, of=F.rrelu, shows="lower={lower}, upper={upper}"):
+    """x for x > 0, r · x below, r random in training and the mean of its bounds otherwise."""
 
 
-class PReLU(Module):
+class PReLU(Layer, shows="num_parameters={num_parameters}"):
     """x for x > 0, weight · x below, the weight learned: one, or one for each channel.
 
     He, Zhang, Ren and Sun, "Delving deep into rectifiers" (2015).
     """
+
+    weight: Parameter
 
     def __init__(
         self,
         num_parameters: int = 1,
         init: float = 0.25,
         device: Any = None,
-        dtype: Any = None,
+        dtype: dtypes.dtype | None = None,
     ) -> None:
         super().__init__()
         self.num_parameters = num_parameters
         self.init = init
-        self.weight = Parameter(empty(num_parameters, device=device, dtype=dtype))
+        self._new_parameters(device, dtype, weight=(num_parameters,))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -218,97 +146,65 @@ class PReLU(Module):
         """x for x > 0, weight · x below."""
         return F.prelu(input, self.weight)
 
-    def extra_repr(self) -> str:
-        """How many slopes there are."""
-        return f"num_parameters={self.num_parameters}"
 
-
-class Sigmoid(Module):
+class Sigmoid(Layer):
     """1 / (1 + e⁻ˣ)"""
 
     def forward(self, input: Tensor) -> Tensor:
-        """1 / (1 + e⁻ˣ)"""
+        """`torch.sigmoid`"""
         return input.sigmoid()
 
 
-class Tanh(Module):
+class Tanh(Layer):
     """(eˣ − e⁻ˣ) / (eˣ + e⁻ˣ)"""
 
     def forward(self, input: Tensor) -> Tensor:
-        """(eˣ − e⁻ˣ) / (eˣ + e⁻ˣ)"""
+        """`torch.tanh`"""
         return input.tanh()
 
 
-class LogSigmoid(Module):
+class LogSigmoid(Layer, of=F.logsigmoid):
     """ln sigmoid(x)"""
 
-    def forward(self, input: Tensor) -> Tensor:
-        """ln sigmoid(x)"""
-        return F.logsigmoid(input)
 
-
-class Softplus(Module):
+class Softplus(Layer, of=F.softplus, shows="beta={beta}, threshold={threshold}"):
     """ln(1 + e^(beta · x)) / beta, and x where beta · x > threshold."""
 
-    def __init__(self, beta: float = 1.0, threshold: float = 20.0) -> None:
-        super().__init__()
-        self.beta = beta
-        self.threshold = threshold
 
-    def forward(self, input: Tensor) -> Tensor:
-        """ln(1 + e^(beta · x)) / beta"""
-        return F.softplus(input, self.beta, self.threshold)
-
-    def extra_repr(self) -> str:
-        """The settings."""
-        return f"beta={self.beta}, threshold={self.threshold}"
-
-
-class Softsign(Module):
+class Softsign(Layer, of=F.softsign):
     """x / (1 + |x|)"""
 
-    def forward(self, input: Tensor) -> Tensor:
-        """x / (1 + |x|)"""
-        return F.softsign(input)
 
-
-class Tanhshrink(Module):
+class Tanhshrink(Layer, of=F.tanhshrink):
     """x − tanh(x)"""
 
-    def forward(self, input: Tensor) -> Tensor:
-        """x − tanh(x)"""
-        return F.tanhshrink(input)
 
-
-class GLU(Module):
+class GLU(Layer, of=F.glu, shows="dim={dim}"):
     """a · sigmoid(b), a and b the halves of the input along `dim`."""
 
-    def __init__(self, dim: int = -1) -> None:
-        super().__init__()
-        self.dim = dim
 
-    def forward(self, input: Tensor) -> Tensor:
-        """a · sigmoid(b)"""
-        return F.glu(input, self.dim)
+class GELU(Layer, of=F.gelu, shows="approximate={approximate!r}"):
+    """x · Φ(x), Φ the normal distribution's cumulative function, or its "tanh" approximation.
 
-    def extra_repr(self) -> str:
-        """The dimension that is halved."""
-        return f"dim={self.dim}"
+    >>> import tinygrad_mnist as torch
+    >>> torch.nn.GELU()(torch.tensor([0.0, 1.0]))
+    tensor([0.0000, 0.8413])
+    """
 
 
-class _AlongDim(Module):
+class Hardshrink(Layer, of=F.hardshrink, shows="{lambd}"):
+    """x where |x| > lambd, 0 elsewhere."""
+
+
+class Softshrink(Layer, of=F.softshrink, shows="{lambd}"):
+    """x brought nearer to 0 by lambd, and no further."""
+
+
+class _AlongDim(Layer, settings="dim", values={"_stacklevel": 5}, shows="dim={dim}"):
     """An activation along one dimension; None picks it as PyTorch once did, with a warning."""
 
-    def __init__(self, dim: int | None = None) -> None:
-        super().__init__()
-        self.dim = dim
 
-    def extra_repr(self) -> str:
-        """The dimension."""
-        return f"dim={self.dim}"
-
-
-class Softmax(_AlongDim):
+class Softmax(_AlongDim, of=F.softmax):
     """eˣ / Σ eˣ along `dim`.
 
     >>> import tinygrad_mnist as torch
@@ -316,28 +212,16 @@ class Softmax(_AlongDim):
     tensor([[0.5000, 0.5000]])
     """
 
-    def forward(self, input: Tensor) -> Tensor:
-        """eˣ / Σ eˣ"""
-        return F.softmax(input, self.dim, _stacklevel=5)
 
-
-class Softmin(_AlongDim):
+class Softmin(_AlongDim, of=F.softmin):
     """e⁻ˣ / Σ e⁻ˣ along `dim`."""
 
-    def forward(self, input: Tensor) -> Tensor:
-        """e⁻ˣ / Σ e⁻ˣ"""
-        return F.softmin(input, self.dim, _stacklevel=5)
 
-
-class LogSoftmax(_AlongDim):
+class LogSoftmax(_AlongDim, of=F.log_softmax):
     """x − ln Σ eˣ along `dim`."""
 
-    def forward(self, input: Tensor) -> Tensor:
-        """x − ln Σ eˣ"""
-        return F.log_softmax(input, self.dim, _stacklevel=5)
 
-
-class Softmax2d(Module):
+class Softmax2d(Layer):
     """`softmax` over the channels of (n, channels, height, width), with or without n."""
 
     def forward(self, input: Tensor) -> Tensor:
@@ -349,89 +233,17 @@ class Softmax2d(Module):
         return F.softmax(input, -3, _stacklevel=5)
 
 
-class GELU(Module):
-    """x · Φ(x), Φ the normal distribution's cumulative function, or its "tanh" approximation.
-
-    >>> import tinygrad_mnist as torch
-    >>> torch.nn.GELU()(torch.tensor([0.0, 1.0]))
-    tensor([0.0000, 0.8413])
-    """
-
-    def __init__(self, approximate: str = "none") -> None:
-        super().__init__()
-        self.approximate = approximate
-
-    def forward(self, input: Tensor) -> Tensor:
-        """x · Φ(x)"""
-        return F.gelu(input, approximate=self.approximate)
-
-    def extra_repr(self) -> str:
-        """The approximation."""
-        return f"approximate={self.approximate!r}"
+# Dropout: numbers left out in training, nothing done in evaluation
 
 
-class _Shrink(Module):
-    def __init__(self, lambd: float = 0.5) -> None:
-        super().__init__()
-        self.lambd = lambd
-
-    def extra_repr(self) -> str:
-        """How wide the gap around 0 is, to one side."""
-        return f"{self.lambd}"
-
-
-class Hardshrink(_Shrink):
-    """x where |x| > lambd, 0 elsewhere."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        """x where |x| > lambd, 0 elsewhere."""
-        return F.hardshrink(input, self.lambd)
-
-
-class Softshrink(_Shrink):
-    """x brought nearer to 0 by lambd, and no further."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        """x brought nearer to 0 by lambd, and no further."""
-        return F.softshrink(input, self.lambd)
-
-
-class RReLU(_InPlace):
-    """x for x > 0, r · x below, r random in training and the mean of its bounds otherwise."""
-
-    def __init__(
-        self, lower: float = 1.0 / 8, upper: float = 1.0 / 3, inplace: bool = False
-    ) -> None:
-        super().__init__(inplace)
-        self.lower = lower
-        self.upper = upper
-
-    def forward(self, input: Tensor) -> Tensor:
-        """x for x > 0, r · x below."""
-        return F.rrelu(input, self.lower, self.upper, self.training, self.inplace)
-
-    def extra_repr(self) -> str:
-        """The bounds."""
-        return self._with_inplace(f"lower={self.lower}, upper={self.upper}")
-
-
-# dropping: Dropout layers
-
-
-class _DropoutNd(Module):
-    def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
-        super().__init__()
+class _Dropout(Layer, settings="p, inplace", shows="p={p}, inplace={inplace}"):
+    def _set_up(self, p: float, **settings: Any) -> None:
         if p < 0 or p > 1:
             raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
-        self.p = p
-        self.inplace = inplace
-
-    def extra_repr(self) -> str:
-        """The probability."""
-        return f"p={self.p}, inplace={self.inplace}"
+        super()._set_up(p=p, **settings)
 
 
-class Dropout(_DropoutNd):
+class Dropout(_Dropout, of=F.dropout):
     """Each number 0 with probability `p`, else divided by 1 − p.
 
     >>> import tinygrad_mnist as torch
@@ -440,85 +252,57 @@ class Dropout(_DropoutNd):
     tensor([1., 1., 1.])
     """
 
-    def forward(self, input: Tensor) -> Tensor:
-        """The input with numbers left out."""
-        return F.dropout(input, self.p, self.training, self.inplace)
 
-
-class Dropout1d(_DropoutNd):
+class Dropout1d(_Dropout, of=F.dropout1d):
     """Whole channels of (n, channels, length) dropped with probability `p`."""
 
-    def forward(self, input: Tensor) -> Tensor:
-        """The input with channels left out."""
-        return F.dropout1d(input, self.p, self.training, self.inplace)
 
-
-class Dropout2d(_DropoutNd):
+class Dropout2d(_Dropout, of=F.dropout2d):
     """Whole channels of (n, channels, height, width) dropped with probability `p`."""
 
-    def forward(self, input: Tensor) -> Tensor:
-        """The input with channels left out."""
-        return F.dropout2d(input, self.p, self.training, self.inplace)
 
-
-class Dropout3d(_DropoutNd):
+class Dropout3d(_Dropout, of=F.dropout3d):
     """Whole channels of (n, channels, depth, height, width) dropped with probability `p`."""
 
-    def forward(self, input: Tensor) -> Tensor:
-        """The input with channels left out."""
-        return F.dropout3d(input, self.p, self.training, self.inplace)
 
-
-class AlphaDropout(_DropoutNd):
+class AlphaDropout(_Dropout, of=F.alpha_dropout):
     """Dropout for selu: what is dropped goes to selu's floor, and mean and variance stay."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """The input with numbers left out."""
+        """`torch.nn.functional.alpha_dropout`, never in place, as in PyTorch."""
         return F.alpha_dropout(input, self.p, self.training)
 
 
-class FeatureAlphaDropout(_DropoutNd):
+class FeatureAlphaDropout(_Dropout, of=F.feature_alpha_dropout):
     """AlphaDropout of whole channels."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """The input with channels left out."""
+        """`torch.nn.functional.feature_alpha_dropout`, never in place, as in PyTorch."""
         return F.feature_alpha_dropout(input, self.p, self.training)
 
 
-# distance: Distances between vectors
+# Distances between vectors
 
 
-class CosineSimilarity(Module):
+class CosineSimilarity(Layer, of=F.cosine_similarity, inputs=2):
     """x₁ · x₂ / (max(‖x₁‖, eps) · max(‖x₂‖, eps)) along `dim`."""
 
-    def __init__(self, dim: int = 1, eps: float = 1e-8) -> None:
-        super().__init__()
-        self.dim = dim
-        self.eps = eps
 
-    def forward(self, x1: Tensor, x2: Tensor) -> Tensor:
-        """`cosine_similarity`"""
-        return F.cosine_similarity(x1, x2, self.dim, self.eps)
-
-
-class PairwiseDistance(Module):
+class PairwiseDistance(Layer, of=F.pairwise_distance, inputs=2):
     """‖x₁ − x₂ + eps‖ₚ along the last dimension."""
 
-    def __init__(self, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> None:
-        super().__init__()
-        self.norm = p
-        self.eps = eps
-        self.keepdim = keepdim
+    def _set_up(self, p: float, **settings: Any) -> None:
+        super()._set_up(norm=p, **settings)
 
     def forward(self, x1: Tensor, x2: Tensor) -> Tensor:
-        """`pairwise_distance`"""
+        """`torch.nn.functional.pairwise_distance`"""
         return F.pairwise_distance(x1, x2, self.norm, self.eps, self.keepdim)
 
 
-# shaping: Layers that change the shape alone
+# Shapes
 
 
-class Flatten(Module):
+class Flatten(Layer, shows="start_dim={start_dim}, end_dim={end_dim}"):
     """The dimensions `start_dim` to `end_dim` made one.
 
     >>> import tinygrad_mnist as torch
@@ -531,16 +315,12 @@ class Flatten(Module):
         self.start_dim = start_dim
         self.end_dim = end_dim
 
-    def forward(self, input: Any) -> Any:
+    def forward(self, input: Tensor) -> Tensor:
         """The input in its new shape."""
         return input.flatten(self.start_dim, self.end_dim)
 
-    def extra_repr(self) -> str:
-        """The dimensions that are joined."""
-        return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
 
-
-class Unflatten(Module):
+class Unflatten(Layer, shows="dim={dim}, unflattened_size={unflattened_size}"):
     """The dimension `dim` made several, of the sizes `unflattened_size`.
 
     >>> import tinygrad_mnist as torch
@@ -548,7 +328,7 @@ class Unflatten(Module):
     torch.Size([5, 1, 28, 28])
     """
 
-    def __init__(self, dim: int, unflattened_size: Any) -> None:
+    def __init__(self, dim: int, unflattened_size: Sequence[int]) -> None:
         super().__init__()
         if not isinstance(unflattened_size, tuple | list):
             raise TypeError(
@@ -564,19 +344,15 @@ class Unflatten(Module):
         self.dim = dim
         self.unflattened_size = unflattened_size
 
-    def forward(self, input: Any) -> Any:
+    def forward(self, input: Tensor) -> Tensor:
         """The input in its new shape."""
         return input.unflatten(self.dim, self.unflattened_size)
 
-    def extra_repr(self) -> str:
-        """The dimension and what it becomes."""
-        return f"dim={self.dim}, unflattened_size={self.unflattened_size}"
+
+# Images, rearranged and resized
 
 
-# images: Rearranging and resizing images
-
-
-class PixelShuffle(Module):
+class PixelShuffle(Layer, of=F.pixel_shuffle, shows="upscale_factor={upscale_factor}"):
     """(n, c · r², h, w) as (n, c, h · r, w · r).
 
     >>> import tinygrad_mnist as torch
@@ -584,145 +360,44 @@ class PixelShuffle(Module):
     torch.Size([1, 1, 6, 6])
     """
 
-    def __init__(self, upscale_factor: int) -> None:
-        super().__init__()
-        self.upscale_factor = upscale_factor
 
-    def forward(self, input: Tensor) -> Tensor:
-        """`pixel_shuffle`"""
-        return F.pixel_shuffle(input, self.upscale_factor)
-
-    def extra_repr(self) -> str:
-        """The factor."""
-        return f"upscale_factor={self.upscale_factor}"
-
-
-class PixelUnshuffle(Module):
+class PixelUnshuffle(Layer, of=F.pixel_unshuffle, shows="downscale_factor={downscale_factor}"):
     """(n, c, h · r, w · r) as (n, c · r², h, w)."""
 
-    def __init__(self, downscale_factor: int) -> None:
-        super().__init__()
-        self.downscale_factor = downscale_factor
 
-    def forward(self, input: Tensor) -> Tensor:
-        """`pixel_unshuffle`"""
-        return F.pixel_unshuffle(input, self.downscale_factor)
-
-    def extra_repr(self) -> str:
-        """The factor."""
-        return f"downscale_factor={self.downscale_factor}"
-
-
-class ChannelShuffle(Module):
+class ChannelShuffle(Layer, of=F.channel_shuffle, shows="groups={groups}"):
     """The channels dealt out anew, one from each group in turn."""
 
-    def __init__(self, groups: int) -> None:
-        super().__init__()
-        self.groups = groups
 
-    def forward(self, input: Tensor) -> Tensor:
-        """`channel_shuffle`"""
-        return F.channel_shuffle(input, self.groups)
-
-    def extra_repr(self) -> str:
-        """The number of groups."""
-        return f"groups={self.groups}"
+_WINDOWS = "kernel_size={kernel_size}, dilation={dilation}, padding={padding}, stride={stride}"
 
 
-class Unfold(Module):
+class Unfold(Layer, of=F.unfold, shows=_WINDOWS):
     """The numbers under each window of (n, channels, height, width) as a column."""
 
-    def __init__(
-        self, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1
-    ) -> None:
-        super().__init__()
-        self.kernel_size = kernel_size
-        self.dilation = dilation
-        self.padding = padding
-        self.stride = stride
 
-    def forward(self, input: Tensor) -> Tensor:
-        """`unfold`"""
-        return F.unfold(input, self.kernel_size, self.dilation, self.padding, self.stride)
-
-    def extra_repr(self) -> str:
-        """The settings."""
-        return (
-            f"kernel_size={self.kernel_size}, dilation={self.dilation}, padding={self.padding}, "
-            f"stride={self.stride}"
-        )
-
-
-class Fold(Module):
+class Fold(Layer, of=F.fold, shows="output_size={output_size}, " + _WINDOWS):
     """The columns of Unfold put back where they came from, numbers that meet added up."""
 
-    def __init__(
-        self,
-        output_size: Any,
-        kernel_size: Any,
-        dilation: Any = 1,
-        padding: Any = 0,
-        stride: Any = 1,
-    ) -> None:
-        super().__init__()
-        self.output_size = output_size
-        self.kernel_size = kernel_size
-        self.dilation = dilation
-        self.padding = padding
-        self.stride = stride
 
-    def forward(self, input: Tensor) -> Tensor:
-        """`fold`"""
-        return F.fold(
-            input, self.output_size, self.kernel_size, self.dilation, self.padding, self.stride
-        )
-
-    def extra_repr(self) -> str:
-        """The settings."""
-        return (
-            f"output_size={self.output_size}, kernel_size={self.kernel_size}, "
-            f"dilation={self.dilation}, padding={self.padding}, stride={self.stride}"
-        )
-
-
-class Upsample(Module):
+class Upsample(
+    Layer,
+    of=F.interpolate,
+    settings="size, scale_factor, mode, align_corners, recompute_scale_factor",
+):
     """`interpolate` to a size or by a factor."""
 
-    def __init__(
-        self,
-        size: Any = None,
-        scale_factor: Any = None,
-        mode: str = "nearest",
-        align_corners: bool | None = None,
-        recompute_scale_factor: bool | None = None,
-    ) -> None:
-        super().__init__()
-        self.name = type(self).__name__
-        self.size = size
+    def _set_up(self, scale_factor: Any, **settings: Any) -> None:
         if isinstance(scale_factor, tuple):
-            self.scale_factor: Any = tuple(float(factor) for factor in scale_factor)
+            scale_factor = tuple(float(factor) for factor in scale_factor)
         else:
-            self.scale_factor = float(scale_factor) if scale_factor else None
-        self.mode = mode
-        self.align_corners = align_corners
-        self.recompute_scale_factor = recompute_scale_factor
-
-    def forward(self, input: Tensor) -> Tensor:
-        """`interpolate`"""
-        return F.interpolate(
-            input,
-            self.size,
-            self.scale_factor,
-            self.mode,
-            self.align_corners,
-            self.recompute_scale_factor,
-        )
+            scale_factor = float(scale_factor) if scale_factor else None
+        super()._set_up(name=type(self).__name__, scale_factor=scale_factor, **settings)
 
     def extra_repr(self) -> str:
         """The factor or the size, and the mode."""
-        if self.scale_factor is not None:
-            return f"scale_factor={self.scale_factor!r}, mode={self.mode!r}"
-        return f"size={self.size!r}, mode={self.mode!r}"
+        name = "size" if self.scale_factor is None else "scale_factor"
+        return f"{name}={getattr(self, name)!r}, mode={self.mode!r}"
 
 
 class UpsamplingNearest2d(Upsample):

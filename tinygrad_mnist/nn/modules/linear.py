@@ -5,11 +5,16 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from tinygrad_mnist._tensor import empty
-from tinygrad_mnist.nn import functional, init
+from tinygrad_mnist import dtypes
+from tinygrad_mnist.engine.tensor import Tensor
+from tinygrad_mnist.nn import functional as F
+from tinygrad_mnist.nn import init
 from tinygrad_mnist.nn.parameter import Parameter
 
+from .layer import Layer
 from .module import Module
+
+__all__ = ["Bilinear", "Identity", "Linear"]
 
 
 class Identity(Module):
@@ -23,7 +28,22 @@ class Identity(Module):
         return input
 
 
-class Linear(Module):
+class Weighted(Layer):
+    """A layer that multiplies by `weight`, and adds `bias` where there is one."""
+
+    weight: Parameter
+    bias: Parameter | None
+
+    def reset_parameters(self) -> None:
+        """Draw the parameters anew, uniform between ±1/√(numbers that each result is made of)."""
+        init.kaiming_uniform_(self.weight, a=math.sqrt(5))
+        if self.bias is not None:
+            fan_in, _ = init._calculate_fan_in_and_fan_out(self.weight)
+            bound = 1 / math.sqrt(fan_in) if fan_in > 0 else 0
+            init.uniform_(self.bias, -bound, bound)
+
+
+class Linear(Weighted, shows="in_features={in_features}, out_features={out_features}, bias={bias}"):
     """x Wᵀ + b, from (…, in_features) to (…, out_features).
 
     `weight` (out_features, in_features) and `bias` (out_features) start uniform between
@@ -37,55 +57,36 @@ class Linear(Module):
     Linear(in_features=3, out_features=2, bias=True)
     """
 
-    weight: Parameter
-    bias: Parameter | None
-
     def __init__(
         self,
         in_features: int,
         out_features: int,
         bias: bool = True,
         device: Any = None,
-        dtype: Any = None,
+        dtype: dtypes.dtype | None = None,
     ) -> None:
         super().__init__()
         self.in_features = in_features
         self.out_features = out_features
-        self.weight = Parameter(empty(out_features, in_features, device=device, dtype=dtype))
-        if bias:
-            self.bias = Parameter(empty(out_features, device=device, dtype=dtype))
-        else:
-            self.register_parameter("bias", None)
+        size = (out_features,) if bias else None
+        self._new_parameters(device, dtype, weight=(out_features, in_features), bias=size)
         self.reset_parameters()
 
-    def reset_parameters(self) -> None:
-        """Draw the parameters anew."""
-        init.kaiming_uniform_(self.weight, a=math.sqrt(5))
-        if self.bias is not None:
-            bound = 1 / math.sqrt(self.in_features) if self.in_features > 0 else 0
-            init.uniform_(self.bias, -bound, bound)
-
-    def forward(self, input: Any) -> Any:
+    def forward(self, input: Tensor) -> Tensor:
         """x Wᵀ + b"""
-        return functional.linear(input, self.weight, self.bias)
-
-    def extra_repr(self) -> str:
-        """The sizes, and whether there is a bias."""
-        return (
-            f"in_features={self.in_features}, out_features={self.out_features}, "
-            f"bias={self.bias is not None}"
-        )
+        return F.linear(input, self.weight, self.bias)
 
 
-class Bilinear(Module):
+class Bilinear(
+    Weighted,
+    shows="in1_features={in1_features}, in2_features={in2_features}, "
+    "out_features={out_features}, bias={bias}",
+):
     """x₁ᵀ W x₂ + b, from (…, in1_features) and (…, in2_features) to (…, out_features).
 
     `weight` (out_features, in1_features, in2_features) and `bias` start uniform between
     ±1/√in1_features.
     """
-
-    weight: Parameter
-    bias: Parameter | None
 
     def __init__(
         self,
@@ -94,18 +95,15 @@ class Bilinear(Module):
         out_features: int,
         bias: bool = True,
         device: Any = None,
-        dtype: Any = None,
+        dtype: dtypes.dtype | None = None,
     ) -> None:
         super().__init__()
         self.in1_features = in1_features
         self.in2_features = in2_features
         self.out_features = out_features
         shape = out_features, in1_features, in2_features
-        self.weight = Parameter(empty(shape, device=device, dtype=dtype))
-        if bias:
-            self.bias = Parameter(empty(out_features, device=device, dtype=dtype))
-        else:
-            self.register_parameter("bias", None)
+        size = (out_features,) if bias else None
+        self._new_parameters(device, dtype, weight=shape, bias=size)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -119,13 +117,6 @@ class Bilinear(Module):
         if self.bias is not None:
             init.uniform_(self.bias, -bound, bound)
 
-    def forward(self, input1: Any, input2: Any) -> Any:
+    def forward(self, input1: Tensor, input2: Tensor) -> Tensor:
         """x₁ᵀ W x₂ + b"""
-        return functional.bilinear(input1, input2, self.weight, self.bias)
-
-    def extra_repr(self) -> str:
-        """The sizes, and whether there is a bias."""
-        return (
-            f"in1_features={self.in1_features}, in2_features={self.in2_features}, "
-            f"out_features={self.out_features}, bias={self.bias is not None}"
-        )
+        return F.bilinear(input1, input2, self.weight, self.bias)

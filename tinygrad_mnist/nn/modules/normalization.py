@@ -1,4 +1,4 @@
-"""Batch normalisation layers: each channel brought to mean 0 and variance 1 over the batch."""
+"""Normalisation: numbers brought to mean 0 and variance 1, by channel, by sample, or by group."""
 
 from __future__ import annotations
 
@@ -7,17 +7,41 @@ from collections.abc import Sequence
 from typing import Any
 
 from tinygrad_mnist import dtypes
-from tinygrad_mnist._tensor import empty, ones, tensor, zeros
+from tinygrad_mnist._tensor import ones, tensor, zeros
 from tinygrad_mnist._tensor.conversion import counted
 from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.nn import functional as F
 from tinygrad_mnist.nn import init
 from tinygrad_mnist.nn.parameter import Parameter
 
-from .module import Module
+from .layer import Layer
+
+__all__ = [
+    "BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "GroupNorm", "InstanceNorm1d", "InstanceNorm2d",
+    "InstanceNorm3d", "LayerNorm", "LocalResponseNorm", "RMSNorm",
+]  # fmt: skip
 
 
-class _BatchNorm(Module):
+class _Norm(Layer):
+    """What is normalised is multiplied by `weight`, then `bias` is added, where there are any."""
+
+    weight: Parameter | None
+    bias: Parameter | None
+
+    def reset_parameters(self) -> None:
+        """Set the weights to 1 and the biases to 0."""
+        weight, bias = self._parameters.get("weight"), self._parameters.get("bias")
+        if weight is not None:
+            init.ones_(weight)
+        if bias is not None:
+            init.zeros_(bias)
+
+
+class _BatchNorm(
+    _Norm,
+    shows="{num_features}, eps={eps}, momentum={momentum}, affine={affine}, bias={bias}, "
+    "track_running_stats={track_running_stats}",
+):
     """`batch_norm` with learned `weight` and `bias`, and running statistics as buffers.
 
     In training the batch's own statistics serve, and the running ones follow by `momentum` (None:
@@ -26,8 +50,8 @@ class _BatchNorm(Module):
     """
 
     _version = 2
-    weight: Parameter | None
-    bias: Parameter | None
+    _ndims: tuple[int, ...]
+    """The numbers of dimensions that an input may have."""
     running_mean: Tensor | None
     running_var: Tensor | None
     num_batches_tracked: Tensor | None
@@ -40,7 +64,7 @@ class _BatchNorm(Module):
         affine: bool = True,
         track_running_stats: bool = True,
         device: Any = None,
-        dtype: Any = None,
+        dtype: dtypes.dtype | None = None,
         *,
         bias: bool = True,
     ) -> None:
@@ -50,9 +74,8 @@ class _BatchNorm(Module):
         self.momentum = momentum
         self.affine = affine
         self.track_running_stats = track_running_stats
-        for name, wanted in (("weight", affine), ("bias", affine and bias)):
-            made = Parameter(empty(num_features, device=device, dtype=dtype)) if wanted else None
-            self.register_parameter(name, made)
+        size = (num_features,) if affine else None
+        self._new_parameters(device, dtype, weight=size, bias=size if bias else None)
         mean = var = batches = None
         if track_running_stats:
             mean = zeros(num_features, device=device, dtype=dtype)
@@ -74,13 +97,12 @@ class _BatchNorm(Module):
     def reset_parameters(self) -> None:
         """Set everything to where it starts."""
         self.reset_running_stats()
-        if self.weight is not None:
-            init.ones_(self.weight)
-        if self.bias is not None:
-            init.zeros_(self.bias)
+        super().reset_parameters()
 
     def _check_input_dim(self, input: Tensor) -> None:
-        raise NotImplementedError
+        if input.dim() not in self._ndims:
+            expected = " or ".join(f"{ndim}D" for ndim in self._ndims)
+            raise ValueError(f"expected {expected} input (got {input.dim()}D input)")
 
     def forward(self, input: Tensor) -> Tensor:
         """`batch_norm`"""
@@ -94,14 +116,6 @@ class _BatchNorm(Module):
         mean, var = (self.running_mean, self.running_var) if tracked else (None, None)
         by_batch = self.training or (self.running_mean is None and self.running_var is None)
         return F.batch_norm(input, mean, var, self.weight, self.bias, by_batch, step, self.eps)
-
-    def extra_repr(self) -> str:
-        """The settings."""
-        return (
-            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, "
-            f"affine={self.affine}, bias={self.bias is not None}, "
-            f"track_running_stats={self.track_running_stats}"
-        )
 
     def _load_from_state_dict(
         self, state_dict: Any, prefix: str, local_metadata: dict[str, Any], *rest: Any
@@ -121,34 +135,23 @@ class BatchNorm1d(_BatchNorm):
             [ 1.0000]])
     """
 
-    def _check_input_dim(self, input: Tensor) -> None:
-        if input.dim() not in (2, 3):
-            raise ValueError(f"expected 2D or 3D input (got {input.dim()}D input)")
+    _ndims = (2, 3)
 
 
 class BatchNorm2d(_BatchNorm):
     """Batch normalisation of (n, channels, height, width)."""
 
-    def _check_input_dim(self, input: Tensor) -> None:
-        if input.dim() != 4:
-            raise ValueError(f"expected 4D input (got {input.dim()}D input)")
+    _ndims = (4,)
 
 
 class BatchNorm3d(_BatchNorm):
     """Batch normalisation of (n, channels, depth, height, width)."""
 
-    def _check_input_dim(self, input: Tensor) -> None:
-        if input.dim() != 5:
-            raise ValueError(f"expected 5D input (got {input.dim()}D input)")
-
-
-# instancenorm: Instance normalisation layers
+    _ndims = (5,)
 
 
 class _InstanceNorm(_BatchNorm):
     """`instance_norm`; parameters and running statistics only if asked for."""
-
-    _without_batch: int
 
     def __init__(
         self,
@@ -158,7 +161,7 @@ class _InstanceNorm(_BatchNorm):
         affine: bool = False,
         track_running_stats: bool = False,
         device: Any = None,
-        dtype: Any = None,
+        dtype: dtypes.dtype | None = None,
         *,
         bias: bool = True,
     ) -> None:
@@ -166,15 +169,10 @@ class _InstanceNorm(_BatchNorm):
             num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias
         )
 
-    def _check_input_dim(self, input: Tensor) -> None:
-        count = self._without_batch
-        if input.dim() not in (count, count + 1):
-            raise ValueError(f"expected {count}D or {count + 1}D input (got {input.dim()}D input)")
-
     def forward(self, input: Tensor) -> Tensor:
         """`instance_norm`"""
         self._check_input_dim(input)
-        dim = input.dim() - self._without_batch
+        dim = self._ndims.index(input.dim())
         if input.size(dim) != self.num_features:
             if self.affine:
                 raise ValueError(
@@ -186,9 +184,8 @@ class _InstanceNorm(_BatchNorm):
                 "warning by not passing in num_features, which is not used because affine=False",
                 stacklevel=2,
             )
-        x = input if dim else input.unsqueeze(0)
         out = F.instance_norm(
-            x,
+            input if dim else input.unsqueeze(0),
             self.running_mean,
             self.running_var,
             self.weight,
@@ -203,25 +200,29 @@ class _InstanceNorm(_BatchNorm):
 class InstanceNorm1d(_InstanceNorm):
     """Instance normalisation of (n, channels, length), with or without n."""
 
-    _without_batch = 2
+    _ndims = (2, 3)
 
 
 class InstanceNorm2d(_InstanceNorm):
     """Instance normalisation of (n, channels, height, width), with or without n."""
 
-    _without_batch = 3
+    _ndims = (3, 4)
 
 
 class InstanceNorm3d(_InstanceNorm):
     """Instance normalisation of (n, channels, depth, height, width), with or without n."""
 
-    _without_batch = 4
+    _ndims = (4, 5)
 
 
-# normalization: LayerNorm
+def _as_shape(given: int | Sequence[int]) -> tuple[int, ...]:
+    return (given,) if isinstance(given, int) else tuple(given)
 
 
-class LayerNorm(Module):
+class LayerNorm(
+    _Norm,
+    shows="{normalized_shape}, eps={eps}, elementwise_affine={elementwise_affine}, bias={bias}",
+):
     """`layer_norm` over the last dimensions, of the sizes `normalized_shape`.
 
     `weight`, from 1, and `bias`, from 0, of that shape, are learned if `elementwise_affine`.
@@ -231,9 +232,6 @@ class LayerNorm(Module):
     tensor([[-1.0000,  1.0000]], grad_fn=<NativeLayerNormBackward0>)
     """
 
-    weight: Parameter | None
-    bias: Parameter | None
-
     def __init__(
         self,
         normalized_shape: int | Sequence[int],
@@ -241,46 +239,28 @@ class LayerNorm(Module):
         elementwise_affine: bool = True,
         bias: bool = True,
         device: Any = None,
-        dtype: Any = None,
+        dtype: dtypes.dtype | None = None,
     ) -> None:
         super().__init__()
-        given = (normalized_shape,) if isinstance(normalized_shape, int) else normalized_shape
-        self.normalized_shape = tuple(given)
+        self.normalized_shape = _as_shape(normalized_shape)
         self.eps = eps
         self.elementwise_affine = elementwise_affine
-        for name, wanted in (("weight", True), ("bias", bias)):
-            parameter = None
-            if elementwise_affine and wanted:
-                parameter = Parameter(empty(self.normalized_shape, device=device, dtype=dtype))
-            self.register_parameter(name, parameter)
+        shape = self.normalized_shape if elementwise_affine else None
+        self._new_parameters(device, dtype, weight=shape, bias=shape if bias else None)
         self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        """Set the parameters to where they start."""
-        if self.weight is not None:
-            init.ones_(self.weight)
-        if self.bias is not None:
-            init.zeros_(self.bias)
 
     def forward(self, input: Tensor) -> Tensor:
         """`layer_norm`"""
         return F.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
 
-    def extra_repr(self) -> str:
-        """The settings."""
-        return (
-            f"{self.normalized_shape}, eps={self.eps}, "
-            f"elementwise_affine={self.elementwise_affine}, bias={self.bias is not None}"
-        )
 
-
-class RMSNorm(Module):
+class RMSNorm(
+    _Norm, shows="{normalized_shape}, eps={eps}, elementwise_affine={elementwise_affine}"
+):
     """`rms_norm` over the last dimensions, of the sizes `normalized_shape`.
 
     `weight`, from 1, of that shape, is learned if `elementwise_affine`.
     """
-
-    weight: Parameter | None
 
     def __init__(
         self,
@@ -288,36 +268,24 @@ class RMSNorm(Module):
         eps: float | None = None,
         elementwise_affine: bool = True,
         device: Any = None,
-        dtype: Any = None,
+        dtype: dtypes.dtype | None = None,
     ) -> None:
         super().__init__()
-        given = (normalized_shape,) if isinstance(normalized_shape, int) else normalized_shape
-        self.normalized_shape = tuple(given)
+        self.normalized_shape = _as_shape(normalized_shape)
         self.eps = eps
         self.elementwise_affine = elementwise_affine
-        weight = None
-        if elementwise_affine:
-            weight = Parameter(empty(self.normalized_shape, device=device, dtype=dtype))
-        self.register_parameter("weight", weight)
+        shape = self.normalized_shape if elementwise_affine else None
+        self._new_parameters(device, dtype, weight=shape)
         self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        """Set the weights to where they start."""
-        if self.weight is not None:
-            init.ones_(self.weight)
 
     def forward(self, x: Tensor) -> Tensor:
         """`rms_norm`"""
         return F.rms_norm(x, self.normalized_shape, self.weight, self.eps)
 
-    def extra_repr(self) -> str:
-        """The settings."""
-        return (
-            f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
-        )
 
-
-class GroupNorm(Module):
+class GroupNorm(
+    _Norm, shows="{num_groups}, {num_channels}, eps={eps}, affine={affine}, bias={bias}"
+):
     """`group_norm` of (n, num_channels, …), the channels in `num_groups` groups.
 
     `weight`, from 1, and `bias`, from 0, hold one number for each channel, if `affine`. Raises
@@ -328,9 +296,6 @@ class GroupNorm(Module):
     tensor([[-1.0000,  1.0000]])
     """
 
-    weight: Parameter | None
-    bias: Parameter | None
-
     def __init__(
         self,
         num_groups: int,
@@ -338,7 +303,7 @@ class GroupNorm(Module):
         eps: float = 1e-5,
         affine: bool = True,
         device: Any = None,
-        dtype: Any = None,
+        dtype: dtypes.dtype | None = None,
         *,
         bias: bool = True,
     ) -> None:
@@ -353,44 +318,16 @@ class GroupNorm(Module):
         self.num_channels = num_channels
         self.eps = eps
         self.affine = affine
-        for name, wanted in (("weight", affine), ("bias", affine and bias)):
-            made = Parameter(empty(num_channels, device=device, dtype=dtype)) if wanted else None
-            self.register_parameter(name, made)
+        size = (num_channels,) if affine else None
+        self._new_parameters(device, dtype, weight=size, bias=size if bias else None)
         self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        """Set the parameters to where they start."""
-        if self.weight is not None:
-            init.ones_(self.weight)
-        if self.bias is not None:
-            init.zeros_(self.bias)
 
     def forward(self, input: Tensor) -> Tensor:
         """`group_norm`"""
         return F.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
 
-    def extra_repr(self) -> str:
-        """The settings."""
-        return (
-            f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}, "
-            f"bias={self.bias is not None}"
-        )
 
-
-class LocalResponseNorm(Module):
+class LocalResponseNorm(
+    Layer, of=F.local_response_norm, shows="{size}, alpha={alpha}, beta={beta}, k={k}"
+):
     """x / (k + alpha · mean of x² over `size` neighbouring channels)^beta."""
-
-    def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> None:
-        super().__init__()
-        self.size = size
-        self.alpha = alpha
-        self.beta = beta
-        self.k = k
-
-    def forward(self, input: Tensor) -> Tensor:
-        """`local_response_norm`"""
-        return F.local_response_norm(input, self.size, self.alpha, self.beta, self.k)
-
-    def extra_repr(self) -> str:
-        """The settings."""
-        return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"

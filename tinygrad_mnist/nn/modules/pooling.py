@@ -1,60 +1,46 @@
-"""Pooling layers: the functions of pooling as modules."""
+"""Pooling and padding: what windows over sequences and images, and their borders, become."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.nn import functional as F
 
-from .module import Module
+from .layer import Layer
+
+__all__ = [
+    "AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveMaxPool1d", "AdaptiveMaxPool2d", "AvgPool1d",
+    "AvgPool2d", "CircularPad1d", "CircularPad2d", "CircularPad3d", "ConstantPad1d",
+    "ConstantPad2d", "ConstantPad3d", "LPPool1d", "LPPool2d", "MaxPool1d", "MaxPool2d",
+    "ReflectionPad1d", "ReflectionPad2d", "ReflectionPad3d", "ReplicationPad1d", "ReplicationPad2d",
+    "ReplicationPad3d", "ZeroPad1d", "ZeroPad2d", "ZeroPad3d",
+]  # fmt: skip
+
+_WINDOW = "kernel_size={kernel_size}, stride={stride}, padding={padding}"
 
 
-class _MaxPool(Module):
-    def __init__(
-        self,
-        kernel_size: Any,
-        stride: Any = None,
-        padding: Any = 0,
-        dilation: Any = 1,
-        return_indices: bool = False,
-        ceil_mode: bool = False,
-    ) -> None:
-        super().__init__()
-        self.kernel_size = kernel_size
-        self.stride = kernel_size if stride is None else stride
-        self.padding = padding
-        self.dilation = dilation
-        self.return_indices = return_indices
-        self.ceil_mode = ceil_mode
-
-    def _settings(self) -> tuple[Any, ...]:
-        return (
-            self.kernel_size,
-            self.stride,
-            self.padding,
-            self.dilation,
-            self.ceil_mode,
-            self.return_indices,
-        )
-
-    def extra_repr(self) -> str:
-        """The settings."""
-        return (
-            f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}, "
-            f"dilation={self.dilation}, ceil_mode={self.ceil_mode}"
-        )
+class _Pool(Layer):
+    def _set_up(self, *, kernel_size: Any, stride: Any, **settings: Any) -> None:
+        """Keep the settings; windows lie side by side unless told otherwise."""
+        stride = kernel_size if stride is None else stride
+        super()._set_up(kernel_size=kernel_size, stride=stride, **settings)
 
 
-class MaxPool1d(_MaxPool):
+class _MaxPool(
+    _Pool,
+    settings="kernel_size, stride, padding, dilation, return_indices, ceil_mode",
+    shows=_WINDOW + ", dilation={dilation}, ceil_mode={ceil_mode}",
+):
+    """The largest number under each window, and where it is if `return_indices`."""
+
+
+class MaxPool1d(_MaxPool, of=F.max_pool1d):
     """The largest number under each window of (n, channels, length)."""
 
-    def forward(self, input: Tensor) -> Any:
-        """`max_pool1d`"""
-        return F.max_pool1d(input, *self._settings())
 
-
-class MaxPool2d(_MaxPool):
+class MaxPool2d(_MaxPool, of=F.max_pool2d):
     """The largest number under each window of (n, channels, height, width).
 
     >>> import tinygrad_mnist as torch
@@ -63,58 +49,18 @@ class MaxPool2d(_MaxPool):
               [13., 15.]]]])
     """
 
-    def forward(self, input: Tensor) -> Any:
-        """`max_pool2d`"""
-        return F.max_pool2d(input, *self._settings())
 
-
-class _AvgPool(Module):
-    kernel_size: Any
-    stride: Any
-    padding: Any
-    ceil_mode: bool
-    count_include_pad: bool
-
-    def extra_repr(self) -> str:
-        """The settings."""
-        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
-
-
-def _alone(given: Any) -> Any:
-    return tuple(given) if isinstance(given, tuple | list) else (given,)
-
-
-class AvgPool1d(_AvgPool):
+class AvgPool1d(_Pool, of=F.avg_pool1d, shows=_WINDOW):
     """The mean of the numbers under each window of (n, channels, length)."""
 
-    def __init__(
-        self,
-        kernel_size: Any,
-        stride: Any = None,
-        padding: Any = 0,
-        ceil_mode: bool = False,
-        count_include_pad: bool = True,
-    ) -> None:
-        super().__init__()
-        self.kernel_size = _alone(kernel_size)
-        self.stride = _alone(kernel_size if stride is None else stride)
-        self.padding = _alone(padding)
-        self.ceil_mode = ceil_mode
-        self.count_include_pad = count_include_pad
-
-    def forward(self, input: Tensor) -> Tensor:
-        """`avg_pool1d`"""
-        return F.avg_pool1d(
-            input,
-            self.kernel_size,
-            self.stride,
-            self.padding,
-            self.ceil_mode,
-            self.count_include_pad,
-        )
+    def _set_up(self, **settings: Any) -> None:
+        super()._set_up(**settings)
+        for name in ("kernel_size", "stride", "padding"):
+            given = getattr(self, name)
+            setattr(self, name, tuple(given) if isinstance(given, tuple | list) else (given,))
 
 
-class AvgPool2d(_AvgPool):
+class AvgPool2d(_Pool, of=F.avg_pool2d, shows=_WINDOW):
     """The mean of the numbers under each window of (n, channels, height, width).
 
     >>> import tinygrad_mnist as torch
@@ -123,55 +69,16 @@ class AvgPool2d(_AvgPool):
               [10.5000, 12.5000]]]])
     """
 
-    def __init__(
-        self,
-        kernel_size: Any,
-        stride: Any = None,
-        padding: Any = 0,
-        ceil_mode: bool = False,
-        count_include_pad: bool = True,
-        divisor_override: int | None = None,
-    ) -> None:
-        super().__init__()
-        self.kernel_size = kernel_size
-        self.stride = kernel_size if stride is None else stride
-        self.padding = padding
-        self.ceil_mode = ceil_mode
-        self.count_include_pad = count_include_pad
-        self.divisor_override = divisor_override
 
-    def forward(self, input: Tensor) -> Tensor:
-        """`avg_pool2d`"""
-        return F.avg_pool2d(
-            input,
-            self.kernel_size,
-            self.stride,
-            self.padding,
-            self.ceil_mode,
-            self.count_include_pad,
-            self.divisor_override,
-        )
+class _AdaptivePool(Layer, shows="output_size={output_size}"):
+    """Windows that divide the input into `output_size` parts."""
 
 
-class _AdaptiveAvgPool(Module):
-    def __init__(self, output_size: Any) -> None:
-        super().__init__()
-        self.output_size = output_size
-
-    def extra_repr(self) -> str:
-        """The sizes of the result."""
-        return f"output_size={self.output_size}"
-
-
-class AdaptiveAvgPool1d(_AdaptiveAvgPool):
+class AdaptiveAvgPool1d(_AdaptivePool, of=F.adaptive_avg_pool1d):
     """Means over `output_size` parts of (n, channels, length)."""
 
-    def forward(self, input: Tensor) -> Tensor:
-        """`adaptive_avg_pool1d`"""
-        return F.adaptive_avg_pool1d(input, self.output_size)
 
-
-class AdaptiveAvgPool2d(_AdaptiveAvgPool):
+class AdaptiveAvgPool2d(_AdaptivePool, of=F.adaptive_avg_pool2d):
     """Means over `output_size` parts of (n, channels, height, width); None keeps a size.
 
     >>> import tinygrad_mnist as torch
@@ -179,112 +86,58 @@ class AdaptiveAvgPool2d(_AdaptiveAvgPool):
     tensor([[[[7.5000]]]])
     """
 
-    def forward(self, input: Tensor) -> Tensor:
-        """`adaptive_avg_pool2d`"""
-        return F.adaptive_avg_pool2d(input, self.output_size)
 
-
-class _AdaptiveMaxPool(Module):
-    def __init__(self, output_size: Any, return_indices: bool = False) -> None:
-        super().__init__()
-        self.output_size = output_size
-        self.return_indices = return_indices
-
-    def extra_repr(self) -> str:
-        """The sizes of the result."""
-        return f"output_size={self.output_size}"
-
-
-class AdaptiveMaxPool1d(_AdaptiveMaxPool):
+class AdaptiveMaxPool1d(_AdaptivePool, of=F.adaptive_max_pool1d):
     """The largest numbers of `output_size` parts of (n, channels, length)."""
 
-    def forward(self, input: Tensor) -> Any:
-        """`adaptive_max_pool1d`"""
-        return F.adaptive_max_pool1d(input, self.output_size, self.return_indices)
 
-
-class AdaptiveMaxPool2d(_AdaptiveMaxPool):
+class AdaptiveMaxPool2d(_AdaptivePool, of=F.adaptive_max_pool2d):
     """The largest numbers of `output_size` parts of (n, channels, height, width)."""
 
-    def forward(self, input: Tensor) -> Any:
-        """`adaptive_max_pool2d`"""
-        return F.adaptive_max_pool2d(input, self.output_size, self.return_indices)
+
+class _LPPool(
+    Layer,
+    shows="norm_type={norm_type}, kernel_size={kernel_size}, stride={stride}, "
+    "ceil_mode={ceil_mode}",
+):
+    def forward(self, input: Tensor) -> Tensor:
+        """The p-norm of the numbers under each window."""
+        norm = float(self.norm_type)
+        return self._of(input, norm, self.kernel_size, self.stride, self.ceil_mode)
 
 
-class _LPPool(Module):
-    def __init__(
-        self, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False
-    ) -> None:
-        super().__init__()
-        self.norm_type = norm_type
-        self.kernel_size = kernel_size
-        self.stride = stride
-        self.ceil_mode = ceil_mode
-
-    def extra_repr(self) -> str:
-        """The settings."""
-        return (
-            f"norm_type={self.norm_type}, kernel_size={self.kernel_size}, stride={self.stride}, "
-            f"ceil_mode={self.ceil_mode}"
-        )
-
-
-class LPPool1d(_LPPool):
+class LPPool1d(_LPPool, of=F.lp_pool1d):
     """The p-norm of the numbers under each window of (n, channels, length)."""
 
-    def forward(self, input: Tensor) -> Tensor:
-        """`lp_pool1d`"""
-        norm = float(self.norm_type)
-        return F.lp_pool1d(input, norm, self.kernel_size, self.stride, self.ceil_mode)
 
-
-class LPPool2d(_LPPool):
+class LPPool2d(_LPPool, of=F.lp_pool2d):
     """The p-norm of the numbers under each window of (n, channels, height, width)."""
 
-    def forward(self, input: Tensor) -> Tensor:
-        """`lp_pool2d`"""
-        norm = float(self.norm_type)
-        return F.lp_pool2d(input, norm, self.kernel_size, self.stride, self.ceil_mode)
+
+# Padding
 
 
-# padding: Padding layers
-
-
-class _Pad(Module):
+class _Pad(Layer, shows="{padding}"):
     """`padding` is a number for every side, or (left, right, top, bottom, …)."""
 
+    padding: tuple[int, ...]
     _dimensions: int
-    _mode: str
+    _mode = "constant"
 
-    def __init__(self, padding: Any) -> None:
+    def __init__(self, padding: int | Sequence[int]) -> None:
         super().__init__()
-        sides = 2 * self._dimensions
-        self.padding = padding if isinstance(padding, tuple | list) else (padding,) * sides
-        self.padding = tuple(self.padding)
+        given = padding if isinstance(padding, tuple | list) else (padding,) * 2 * self._dimensions
+        self.padding = tuple(given)
 
     def forward(self, input: Tensor) -> Tensor:
         """The input with borders."""
-        return F.pad(input, self.padding, self._mode)
-
-    def extra_repr(self) -> str:
-        """The sizes."""
-        return f"{self.padding}"
+        return F.pad(input, self.padding, self._mode, vars(self).get("value"))
 
 
-class _ConstantPad(_Pad):
-    _mode = "constant"
-
-    def __init__(self, padding: Any, value: float) -> None:
+class _ConstantPad(_Pad, shows="padding={padding}, value={value}"):
+    def __init__(self, padding: int | Sequence[int], value: float) -> None:
         super().__init__(padding)
         self.value = value
-
-    def forward(self, input: Tensor) -> Tensor:
-        """The input with borders of `value`."""
-        return F.pad(input, self.padding, self._mode, self.value)
-
-    def extra_repr(self) -> str:
-        """The sizes and the value."""
-        return f"padding={self.padding}, value={self.value}"
 
 
 class ConstantPad1d(_ConstantPad):
@@ -305,22 +158,16 @@ class ConstantPad3d(_ConstantPad):
     _dimensions = 3
 
 
-class _ZeroPad(_ConstantPad):
-    def __init__(self, padding: Any) -> None:
+class _ZeroPad(_ConstantPad, shows="{padding}"):
+    def __init__(self, padding: int | Sequence[int]) -> None:
         super().__init__(padding, 0.0)
 
-    def extra_repr(self) -> str:
-        """The sizes."""
-        return f"{self.padding}"
 
-
-class ZeroPad1d(_ZeroPad):
+class ZeroPad1d(_ZeroPad, ConstantPad1d):
     """Borders of zeros on the last dimension."""
 
-    _dimensions = 1
 
-
-class ZeroPad2d(_ZeroPad):
+class ZeroPad2d(_ZeroPad, ConstantPad2d):
     """Borders of zeros on the last two dimensions.
 
     >>> import tinygrad_mnist as torch
@@ -328,13 +175,9 @@ class ZeroPad2d(_ZeroPad):
     tensor([[[0., 1., 1.]]])
     """
 
-    _dimensions = 2
 
-
-class ZeroPad3d(_ZeroPad):
+class ZeroPad3d(_ZeroPad, ConstantPad3d):
     """Borders of zeros on the last three dimensions."""
-
-    _dimensions = 3
 
 
 class ReflectionPad1d(_Pad):
