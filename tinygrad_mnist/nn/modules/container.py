@@ -300,7 +300,7 @@ class _Dict(Module):
             key, *values = pair
             if len(values) != 1:
                 raise ValueError(f"{element} has length {1 + len(values)}; 2 is required")
-            self[key] = values[0]  # type: ignore[index]
+            self[key] = values[0]
 
 
 class ModuleDict(_Dict):

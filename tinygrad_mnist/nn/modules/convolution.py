@@ -31,7 +31,7 @@ class _Convolution(Weighted):
     output_padding: Sizes
     groups: int
 
-    def _set_up(
+    def _build(
         self, *, in_channels: int, out_channels: int, bias: bool, device: Any, dtype: Any,
         groups: int, padding_mode: str, **sizes: Any,
     ) -> None:  # fmt: skip
@@ -40,7 +40,7 @@ class _Convolution(Weighted):
             if not isinstance(given, str):
                 alike = (given,) * self._dimensions
                 sizes[name] = tuple(given) if isinstance(given, tuple | list) else alike
-        super()._set_up(
+        self._set_up(
             in_channels=in_channels, out_channels=out_channels, **sizes,
             transposed=self._transposed, groups=groups, padding_mode=padding_mode,
         )  # fmt: skip
@@ -111,7 +111,7 @@ class _Conv(_Convolution):
         dtype: dtypes.dtype | None = None,
     ) -> None:
         super().__init__()
-        self._set_up(
+        self._build(
             in_channels=in_channels, out_channels=out_channels, kernel_size=kernel_size,
             stride=stride, padding=padding, dilation=dilation, output_padding=0, groups=groups,
             bias=bias, padding_mode=padding_mode, device=device, dtype=dtype,
@@ -189,7 +189,7 @@ class _ConvTranspose(_Convolution):
         if padding_mode != "zeros":
             raise ValueError(f'Only "zeros" padding mode is supported for {type(self).__name__}')
         super().__init__()
-        self._set_up(
+        self._build(
             in_channels=in_channels, out_channels=out_channels, kernel_size=kernel_size,
             stride=stride, padding=padding, dilation=dilation, output_padding=output_padding,
             groups=groups, bias=bias, padding_mode=padding_mode, device=device, dtype=dtype,
@@ -207,11 +207,11 @@ class _ConvTranspose(_Convolution):
                 f"ConvTranspose{count}D: for {input.dim()}D input, output_size must have {count} "
                 f"or {lead + count} elements (got {len(wanted)})"
             )
-        sizes = zip(
-            input.shape[lead:], self.stride, self.padding, self.dilation, self.kernel_size,
-            strict=True,
-        )  # fmt: skip
-        least = [(n - 1) * s - 2 * int(p) + d * (k - 1) + 1 for n, s, p, d, k in sizes]
+        least = []
+        for i in range(count):
+            reach = self.dilation[i] * (self.kernel_size[i] - 1) + 1
+            steps = (input.shape[lead + i] - 1) * self.stride[i]
+            least.append(steps - 2 * int(self.padding[i]) + reach)
         most = [size + step - 1 for size, step in zip(least, self.stride, strict=True)]
         if any(not a <= n <= b for n, a, b in zip(wanted, least, most, strict=True)):
             raise ValueError(

@@ -166,7 +166,7 @@ def _written(cls: type[Layer], name: str, lines: list[str], called: Any, taken: 
     # In a file of the package, for those who tell its frames from the user's.
     file = os.path.join(os.path.dirname(__file__), f"<{cls.__qualname__}.{name}>")
     found: dict[str, Any] = {}
-    exec(compile(source, file, "exec"), cls._of.__globals__, found)  # type: ignore[attr-defined]
+    exec(compile(source, file, "exec"), cls._of.__globals__, found)
     method = found["write"](cls, functional)
     method.__module__, method.__qualname__ = cls.__module__, f"{cls.__qualname__}.{name}"
     return method

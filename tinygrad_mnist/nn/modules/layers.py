@@ -237,10 +237,11 @@ class Softmax2d(Layer):
 
 
 class _Dropout(Layer, settings="p, inplace", shows="p={p}, inplace={inplace}"):
-    def _set_up(self, p: float, **settings: Any) -> None:
+    def _set_up(self, **settings: Any) -> None:
+        p = settings["p"]
         if p < 0 or p > 1:
             raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
-        super()._set_up(p=p, **settings)
+        super()._set_up(**settings)
 
 
 class Dropout(_Dropout, of=F.dropout):
@@ -291,8 +292,8 @@ class CosineSimilarity(Layer, of=F.cosine_similarity, inputs=2):
 class PairwiseDistance(Layer, of=F.pairwise_distance, inputs=2):
     """‖x₁ − x₂ + eps‖ₚ along the last dimension."""
 
-    def _set_up(self, p: float, **settings: Any) -> None:
-        super()._set_up(norm=p, **settings)
+    def _set_up(self, **settings: Any) -> None:
+        super()._set_up(norm=settings.pop("p"), **settings)
 
     def forward(self, x1: Tensor, x2: Tensor) -> Tensor:
         """`torch.nn.functional.pairwise_distance`"""
@@ -387,12 +388,13 @@ class Upsample(
 ):
     """`interpolate` to a size or by a factor."""
 
-    def _set_up(self, scale_factor: Any, **settings: Any) -> None:
-        if isinstance(scale_factor, tuple):
-            scale_factor = tuple(float(factor) for factor in scale_factor)
+    def _set_up(self, **settings: Any) -> None:
+        given = settings.pop("scale_factor")
+        if isinstance(given, tuple):
+            factor: Any = tuple(float(each) for each in given)
         else:
-            scale_factor = float(scale_factor) if scale_factor else None
-        super()._set_up(name=type(self).__name__, scale_factor=scale_factor, **settings)
+            factor = float(given) if given else None
+        super()._set_up(name=type(self).__name__, scale_factor=factor, **settings)
 
     def extra_repr(self) -> str:
         """The factor or the size, and the mode."""

@@ -27,11 +27,9 @@ class _Loss(Layer, inputs=2):
     reduction: str
     weight: Tensor | None
 
-    def _set_up(
-        self, *, reduction: str, size_average: bool | None = None, reduce: bool | None = None,
-        **settings: Any,
-    ) -> None:  # fmt: skip
-        self.reduction = legacy_reduction(reduction, size_average, reduce)
+    def _set_up(self, **settings: Any) -> None:
+        older = settings.pop("size_average", None), settings.pop("reduce", None)
+        self.reduction = legacy_reduction(settings.pop("reduction"), *older)
         for name in ("weight", "pos_weight"):
             if name in settings:
                 self.register_buffer(name, settings.pop(name))
@@ -61,10 +59,10 @@ class SmoothL1Loss(_Loss, of=F.smooth_l1_loss):
 class HuberLoss(_Loss, of=F.huber_loss, settings="reduction, delta"):
     """d² / 2 for d = |x − target| up to `delta`, delta · (d − delta / 2) above."""
 
-    def _set_up(self, *, delta: float, **settings: Any) -> None:
-        if not isinstance(delta, float | int):
-            raise TypeError(f"delta must be a float or int, got: {type(delta)}")
-        super()._set_up(delta=delta, **settings)
+    def _set_up(self, **settings: Any) -> None:
+        if not isinstance(settings["delta"], float | int):
+            raise TypeError(f"delta must be a float or int, got: {type(settings['delta'])}")
+        super()._set_up(**settings)
 
 
 class KLDivLoss(_Loss, of=F.kl_div):
@@ -116,15 +114,16 @@ class SoftMarginLoss(_Loss, of=F.soft_margin_loss):
 class MultiMarginLoss(_Loss, of=F.multi_margin_loss):
     """Σ max(0, margin − x[t] + x[i])ᵖ / classes over the classes i other than t."""
 
-    def _set_up(self, *, p: int, weight: Tensor | None, **settings: Any) -> None:
-        if p not in (1, 2):
+    def _set_up(self, **settings: Any) -> None:
+        weight = settings["weight"]
+        if settings["p"] not in (1, 2):
             raise ValueError("only p == 1 and p == 2 supported")
         if weight is not None and weight.dim() != 1:
             raise ValueError(
                 "MultiMarginLoss: expected weight to be None or 1D tensor, got "
                 f"{weight.dim()}D instead"
             )
-        super()._set_up(p=p, weight=weight, **settings)
+        super()._set_up(**settings)
 
 
 class MultiLabelMarginLoss(_Loss, of=F.multilabel_margin_loss):
@@ -136,11 +135,13 @@ class MultiLabelSoftMarginLoss(_Loss, of=F.multilabel_soft_margin_loss):
 
 
 class _TripletLoss(_Loss, inputs=3):
-    def _set_up(self, *, margin: float, **settings: Any) -> None:
-        if margin <= 0:
-            name = type(self).__name__
-            raise ValueError(f"{name}: expected margin to be greater than 0, got {margin} instead")
-        super()._set_up(margin=margin, **settings)
+    def _set_up(self, **settings: Any) -> None:
+        if settings["margin"] <= 0:
+            raise ValueError(
+                f"{type(self).__name__}: expected margin to be greater than 0, "
+                f"got {settings['margin']} instead"
+            )
+        super()._set_up(**settings)
 
 
 class TripletMarginLoss(_TripletLoss, of=F.triplet_margin_loss, values={"p": 2.0}):
@@ -152,9 +153,10 @@ class TripletMarginWithDistanceLoss(_TripletLoss, of=F.triplet_margin_with_dista
 
     distance_function: Callable[[Tensor, Tensor], Tensor]
 
-    def _set_up(self, *, distance_function: Any, **settings: Any) -> None:
-        chosen = PairwiseDistance() if distance_function is None else distance_function
-        super()._set_up(distance_function=chosen, **settings)
+    def _set_up(self, **settings: Any) -> None:
+        if settings["distance_function"] is None:
+            settings["distance_function"] = PairwiseDistance()
+        super()._set_up(**settings)
 
 
 # Negative log likelihoods of a distribution

@@ -22,10 +22,11 @@ _WINDOW = "kernel_size={kernel_size}, stride={stride}, padding={padding}"
 
 
 class _Pool(Layer):
-    def _set_up(self, *, kernel_size: Any, stride: Any, **settings: Any) -> None:
+    def _set_up(self, **settings: Any) -> None:
         """Keep the settings; windows lie side by side unless told otherwise."""
-        stride = kernel_size if stride is None else stride
-        super()._set_up(kernel_size=kernel_size, stride=stride, **settings)
+        if settings["stride"] is None:
+            settings["stride"] = settings["kernel_size"]
+        super()._set_up(**settings)
 
 
 class _MaxPool(
@@ -126,8 +127,9 @@ class _Pad(Layer, shows="{padding}"):
 
     def __init__(self, padding: int | Sequence[int]) -> None:
         super().__init__()
-        given = padding if isinstance(padding, tuple | list) else (padding,) * 2 * self._dimensions
-        self.padding = tuple(given)
+        given: Any = padding
+        sides = given if isinstance(given, tuple | list) else (given,) * 2 * self._dimensions
+        self.padding = tuple(sides)
 
     def forward(self, input: Tensor) -> Tensor:
         """The input with borders."""
