@@ -1,4 +1,4 @@
-"""The examples in the package's docstrings print what stands under them."""
+"""The examples in the package's docstrings print what stands under them; `torch` is the package."""
 
 import doctest
 import importlib
@@ -18,7 +18,8 @@ MODULES = ["tinygrad_mnist"] + [
 @pytest.mark.filterwarnings("ignore:Anomaly Detection")
 @pytest.mark.parametrize("name", MODULES)
 def test_examples(name):
-    failures, _ = doctest.testmod(importlib.import_module(name), verbose=False)
+    given = {"torch": tinygrad_mnist}
+    failures, _ = doctest.testmod(importlib.import_module(name), verbose=False, extraglobs=given)
     assert failures == 0
 
 

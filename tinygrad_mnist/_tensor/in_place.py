@@ -30,7 +30,15 @@ from tinygrad_mnist.engine.types import DType, Number, Operand
 from tinygrad_mnist.engine.versions import check_inplace
 from tinygrad_mnist.engine.views import current_record
 from tinygrad_mnist.ops import arithmetic, casting, shapes
-from tinygrad_mnist.ops.indexing import ALL, WHOLE, Key, index_put, put, read_index
+from tinygrad_mnist.ops.indexing import (
+    ALL,
+    WHOLE,
+    Key,
+    index_put,
+    put,
+    put_dtypes_differ,
+    read_index,
+)
 from tinygrad_mnist.ops.views import rebase
 
 from .conversion import element, read_number, type_name
@@ -250,11 +258,7 @@ def _values_for(target: Tensor, value: Tensor, region: Key, arrays: Key | None) 
     if arrays is not None:
         is_mask = value._array.size == 1 and len(arrays) == 1 and arrays[0].dtype == bool
         if value._array.dtype != target._array.dtype and not is_mask:
-            raise RuntimeError(
-                "Index put requires the source and destination dtypes match, got "
-                f"{target.dtype.legacy_name} for the destination and "
-                f"{value.dtype.legacy_name} for the source."
-            )
+            raise put_dtypes_differ(target, value)
     elif shape == target._array[region].shape:
         return value
     lead = next((d for d, size in enumerate(shape) if size != 1), len(shape))

@@ -1,9 +1,10 @@
-"""Operations that join tensors, and that take them apart again."""
+"""Joining, splitting, turning and repeating tensors; diagonals, replaced parts and borders."""
 
 from __future__ import annotations
 
 import itertools
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from .arguments import (
     check_tensors,
     not_implemented,
     read_dim,
+    read_dims,
     read_sizes,
     tensor_first,
     torch_arguments,
@@ -28,7 +30,18 @@ from .arguments import (
 from .casting import _clone, cast_to, clone, note_constant, note_untraceable
 from .choosing import masked_fill, where
 from .dependence import read
-from .indexing import ALL, Key, _index, _index_backward, _slice, getitem, read_index
+from .indexing import (
+    ALL,
+    WHOLE,
+    Key,
+    _index,
+    _index_backward,
+    _slice,
+    check_selected,
+    getitem,
+    put_dtypes_differ,
+    read_index,
+)
 from .indexing import index_put as _put
 from .reductions import _sum
 from .selecting import index_select
@@ -45,6 +58,8 @@ __all__ = [
 
 Shape = tuple[int, ...]
 
+# Joining and splitting
+
 
 @primitive(grad_fn="CatBackward0")
 def _cat(*tensors: Array, dim: int, starts: Shape) -> Any:
@@ -52,15 +67,14 @@ def _cat(*tensors: Array, dim: int, starts: Shape) -> Any:
     return np.concatenate([x for x in tensors if x.shape != (0,)] or tensors, axis=dim)
 
 
-def _piece(g: Any, dim: int, starts: Shape, position: int) -> Any:
-    piece = slice(starts[position], starts[position + 1])
-    return g[(slice(None),) * dim + (piece,)]
+_cat.derivatives(
+    tensors=lambda g, dim, starts, position: g[
+        (ALL,) * dim + (slice(starts[position], starts[position + 1]),)
+    ]
+)
 
 
-_cat.derivatives(tensors=_piece)
-
-
-def _check_joinable(name: str, tensors: Any) -> None:
+def _check_sequence(name: str, tensors: Sequence[Tensor]) -> None:
     if isinstance(tensors, TensorBase) or not isinstance(tensors, tuple | list):
         raise TypeError(
             f"{name}(): argument 'tensors' (position 1) must be tuple of Tensors, "
@@ -70,12 +84,7 @@ def _check_joinable(name: str, tensors: Any) -> None:
         if name == "cat":
             raise ValueError("torch.cat(): expected a non-empty list of Tensors")
         raise RuntimeError(f"{name} expects a non-empty TensorList")
-    for position, tensor in enumerate(tensors):
-        if not isinstance(tensor, TensorBase):
-            raise TypeError(
-                f"expected Tensor as element {position} in argument 0, "
-                f"but got {type(tensor).__name__}"
-            )
+    check_elements(tensors)
 
 
 def _check_sizes(shapes: list[Shape], model: Shape, axis: int) -> None:
@@ -97,19 +106,17 @@ def _check_sizes(shapes: list[Shape], model: Shape, axis: int) -> None:
 
 
 @torch_arguments
-def cat(tensors: Any, dim: int = 0) -> Tensor:
+def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """The tensors one after the other along `dim`; their other sizes must be equal.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.cat([torch.tensor([1, 2]), torch.tensor([3])])
     tensor([1, 2, 3])
     """
-    _check_joinable("cat", tensors)
+    _check_sequence("cat", tensors)
     shapes = [tensor._array.shape for tensor in tensors]
-    if any(not shape for shape in shapes):
-        position = next(i for i, shape in enumerate(shapes) if not shape)
+    if () in shapes:
         raise RuntimeError(
-            f"zero-dimensional tensor (at position {position}) cannot be concatenated"
+            f"zero-dimensional tensor (at position {shapes.index(())}) cannot be concatenated"
         )
     model = next((shape for shape in shapes if shape != (0,)), (0,))
     axis = read_dim(dim, len(model))
@@ -121,22 +128,21 @@ def cat(tensors: Any, dim: int = 0) -> Tensor:
 
 
 @torch_arguments
-def stack(tensors: Any, dim: int = 0) -> Tensor:
+def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """Tensors of equal shape side by side along a new dimension `dim`."""
-    _check_joinable("stack", tensors)
+    _check_sequence("stack", tensors)
     model = tensors[0]._array.shape
-    place = read_dim(dim, len(model) + 1)
+    axis = read_dim(dim, len(model) + 1)
     for position, tensor in enumerate(tensors):
         if tensor._array.shape != model:
             raise RuntimeError(
                 f"stack expects each tensor to be equal size, but got {list(model)} at entry 0 "
                 f"and {list(tensor._array.shape)} at entry {position}"
             )
-    return named_as(cat([unsqueeze(tensor, place) for tensor in tensors], place), "StackBackward0")
+    return named_as(cat([unsqueeze(tensor, axis) for tensor in tensors], axis), "StackBackward0")
 
 
 def _at_least(ndim: int, tensors: tuple[Any, ...]) -> Any:
-    """The tensors with new dimensions of size 1 where they have fewer than `ndim`."""
     if len(tensors) == 1 and isinstance(tensors[0], TensorBase):
         return _raised(tensors[0], ndim)
     given = tensors[0] if len(tensors) == 1 else tensors
@@ -168,65 +174,60 @@ def atleast_3d(*tensors: Any) -> Any:
 
 
 @torch_arguments
-def hstack(tensors: Any) -> Tensor:
+def hstack(tensors: Sequence[Tensor]) -> Tensor:
     """The tensors side by side: along the second dimension, vectors along their only one.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.hstack([torch.tensor([1, 2]), torch.tensor([3])])
     tensor([1, 2, 3])
     """
-    _check_joinable("hstack", tensors)
-    raised = atleast_1d(*tensors) if len(tensors) > 1 else (atleast_1d(tensors[0]),)
+    _check_sequence("hstack", tensors)
+    raised = [_raised(tensor, 1) for tensor in tensors]
     return cat(raised, 0 if raised[0]._array.ndim == 1 else 1)
 
 
 @torch_arguments
-def vstack(tensors: Any) -> Tensor:
+def vstack(tensors: Sequence[Tensor]) -> Tensor:
     """The tensors one below the other: along the first dimension, vectors as rows.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.vstack([torch.tensor([1, 2]), torch.tensor([3, 4])])
     tensor([[1, 2],
             [3, 4]])
     """
-    _check_joinable("vstack", tensors)
+    _check_sequence("vstack", tensors)
     return cat([_raised(tensor, 2) for tensor in tensors], 0)
 
 
 @torch_arguments
-def dstack(tensors: Any) -> Tensor:
+def dstack(tensors: Sequence[Tensor]) -> Tensor:
     """The tensors one behind the other, along the third dimension."""
-    _check_joinable("dstack", tensors)
+    _check_sequence("dstack", tensors)
     return cat([_raised(tensor, 3) for tensor in tensors], 2)
 
 
 @torch_arguments
-def column_stack(tensors: Any) -> Tensor:
+def column_stack(tensors: Sequence[Tensor]) -> Tensor:
     """The tensors side by side, vectors and numbers as columns."""
-    _check_joinable("column_stack", tensors)
-    columns = [
-        reshape(tensor, tensor._array.size, 1) if tensor._array.ndim < 2 else tensor
-        for tensor in tensors
-    ]
-    return hstack(columns)
+    _check_sequence("column_stack", tensors)
+    return hstack([t if t._array.ndim > 1 else reshape(t, t._array.size, 1) for t in tensors])
 
 
-def _pieces(input: Tensor, dim: int, bounds: list[int], name: str) -> tuple[Tensor, ...]:
-    """The slices of `input` along `dim` between neighbours among `bounds`: views."""
-    lead = (slice(None),) * dim
-    parts = [getitem(input, (*lead, slice(*pair))) for pair in itertools.pairwise(bounds)]
+def _chunks(input: Tensor, dim: int, sizes: Sequence[int], name: str) -> tuple[Tensor, ...]:
+    """The slices of `input` along `dim` of the sizes given: views."""
+    bounds = itertools.pairwise(itertools.accumulate(sizes, initial=0))
+    parts = [getitem(input, (*(ALL,) * dim, slice(*pair))) for pair in bounds]
     if name != "SliceBackward0":
         parts = [forbid_change(part, ONE_OF_SEVERAL) for part in parts]
     return tuple([named_as(part, name) for part in parts])
 
 
 @tensor_first
-def split(input: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
-    """`input` cut along `dim` into pieces of one size (the last may be shorter), or of sizes given.
+def split(
+    input: Tensor, split_size_or_sections: int | Sequence[int], dim: int = 0
+) -> tuple[Tensor, ...]:
+    """`input` cut along `dim` into chunks of one size (the last may be shorter), or of sizes given.
 
-    The pieces are views. Raises RuntimeError when sizes do not add up.
+    The chunks are views. Raises RuntimeError when sizes do not add up.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.split(torch.arange(5), 2)
     (tensor([0, 1]), tensor([2, 3]), tensor([4]))
     """
@@ -244,13 +245,13 @@ def split(input: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Ten
         raise RuntimeError(
             f"split_size can only be 0 if dimension size is 0, but got dimension size of {length}"
         )
-    bounds = [*range(0, length, max(size, 1)), length] if length else [0, 0]
-    return _pieces(input, axis, bounds, "SplitBackward0")
+    sizes = [min(size, length - start) for start in range(0, length, max(size, 1))]
+    return _chunks(input, axis, sizes or [0], "SplitBackward0")
 
 
 @tensor_first
-def split_with_sizes(input: Tensor, split_sizes: Any, dim: int = 0) -> tuple[Tensor, ...]:
-    """`input` cut along `dim` into pieces of the sizes given: `split`."""
+def split_with_sizes(input: Tensor, split_sizes: Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
+    """`input` cut along `dim` into chunks of the sizes given: `split`."""
     sizes = [int(size) for size in split_sizes]
     shape = input._array.shape
     if not shape:
@@ -266,15 +267,13 @@ def split_with_sizes(input: Tensor, split_sizes: Any, dim: int = 0) -> tuple[Ten
             f"split_with_sizes expects split_sizes to sum exactly to {shape[axis]} (input tensor's "
             f"size at dimension {axis}), but got split_sizes={sizes}"
         )
-    bounds = list(itertools.accumulate(sizes, initial=0))
-    return _pieces(input, axis, bounds, "SplitWithSizesBackward0")
+    return _chunks(input, axis, sizes, "SplitWithSizesBackward0")
 
 
 @tensor_first
 def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
-    """`input` cut along `dim` into at most `chunks` pieces of one size, the last may be shorter.
+    """`input` cut along `dim` into at most `chunks` parts of one size, the last may be shorter.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.chunk(torch.arange(5), 2)
     (tensor([0, 1, 2]), tensor([3, 4]))
     """
@@ -285,15 +284,16 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     axis = read_dim(dim, input._array.ndim)
     length = input._array.shape[axis]
     if length == 0:
-        return _pieces(input, axis, [0] * (chunks + 1), "SplitWithSizesBackward0")
+        return _chunks(input, axis, [0] * chunks, "SplitWithSizesBackward0")
     return split(input, -(-length // chunks), axis)
 
 
 @tensor_first
-def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
-    """`input` cut along `dim` into nearly equal pieces, or at the indices given.
+def tensor_split(
+    input: Tensor, indices_or_sections: int | Sequence[int] | Tensor, dim: int = 0
+) -> tuple[Tensor, ...]:
+    """`input` cut along `dim` into nearly equal parts, or at the indices given.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.tensor_split(torch.arange(5), 2)
     (tensor([0, 1, 2]), tensor([3, 4]))
     """
@@ -303,7 +303,7 @@ def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple
         )
     axis = read_dim(dim, input._array.ndim)
     length = input._array.shape[axis]
-    given = indices_or_sections
+    given: Any = indices_or_sections
     if isinstance(given, TensorBase):
         note_untraceable()
         given = given._array.tolist()
@@ -312,15 +312,14 @@ def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple
             raise RuntimeError(f"number of sections must be larger than 0, got {given}")
         small, extra = divmod(length, given)
         sizes = [small + (part < extra) for part in range(given)]
-        bounds = list(itertools.accumulate(sizes, initial=0))
-        return _pieces(input, axis, bounds, "SliceBackward0")
-    starts, stops = [0, *given], [*given, length]
-    lead = (slice(None),) * axis
-    parts = [getitem(input, (*lead, slice(*pair))) for pair in zip(starts, stops, strict=True)]
+        return _chunks(input, axis, sizes, "SliceBackward0")
+    bounds = itertools.pairwise([0, *given, length])
+    parts = [getitem(input, (*(ALL,) * axis, slice(*pair))) for pair in bounds]
     return tuple([named_as(part, "SliceBackward0") for part in parts])
 
 
 def _split_along(name: str, least: int, dim: int, input: Tensor, given: Any) -> tuple[Tensor, ...]:
+    """`tensor_split` along `dim` of a tensor of so many dimensions at `least`."""
     ndim = input._array.ndim
     if ndim < least:
         raise RuntimeError(
@@ -335,17 +334,17 @@ def _split_along(name: str, least: int, dim: int, input: Tensor, given: Any) -> 
     return tensor_split(input, given, dim)
 
 
-def hsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
+def hsplit(input: Tensor, indices_or_sections: int | Sequence[int]) -> tuple[Tensor, ...]:
     """`tensor_split` along the second dimension, of a vector along its only one."""
     return _split_along("hsplit", 1, int(input._array.ndim > 1), input, indices_or_sections)
 
 
-def vsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
+def vsplit(input: Tensor, indices_or_sections: int | Sequence[int]) -> tuple[Tensor, ...]:
     """`tensor_split` along the first dimension."""
     return _split_along("vsplit", 2, 0, input, indices_or_sections)
 
 
-def dsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
+def dsplit(input: Tensor, indices_or_sections: int | Sequence[int]) -> tuple[Tensor, ...]:
     """`tensor_split` along the third dimension."""
     return _split_along("dsplit", 3, 2, input, indices_or_sections)
 
@@ -359,17 +358,13 @@ concat, concatenate, row_stack = cat, cat, vstack
 def flip(input: Tensor, *dims: Any, **named: Any) -> Tensor:
     """The numbers along `dims` in reverse order, a copy.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.flip(torch.tensor([1, 2, 3]), (0,))
     tensor([3, 2, 1])
     """
     check_tensors("flip", input=input)
     ndim = input._array.ndim
     given = read_sizes("flip", "dims", dims, named)
-    axes = [read_dim(d, ndim) for d in given]
-    if len(set(axes)) != len(axes):
-        twice = next(d for d in axes if axes.count(d) > 1)
-        raise RuntimeError(f"dim {twice} appears multiple times in the list of dims")
+    axes = read_dims(given, ndim) if given else ()
     if ndim == 0:
         return named_as(clone(input), "FlipBackward0")
     key = tuple([slice(None, None, -1) if d in axes else ALL for d in range(ndim)])
@@ -392,12 +387,13 @@ def flipud(input: Tensor) -> Tensor:
     return flip(input, 0)
 
 
-def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
-    """The numbers moved on by `shifts` places along `dims`; what leaves comes in at the other end.
+def roll(
+    input: Tensor, shifts: int | Sequence[int], dims: int | Sequence[int] | None = None
+) -> Tensor:
+    """The numbers moved on by `shifts` along `dims`; what leaves comes in at the other end.
 
     Without `dims` the flattened tensor is rolled.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.roll(torch.tensor([1, 2, 3]), 1)
     tensor([3, 1, 2])
     """
@@ -422,17 +418,16 @@ def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
 
 
 def _rolled(x: Tensor, step: int, axis: int) -> Tensor:
-    size = x._array.shape[axis] if x._array.ndim else 0
+    size = x._array.shape[axis]
     first = -step % size if size else 0
     if not first:
         return x
     lead = (ALL,) * axis
-    parts = [getitem(x, (*lead, slice(first, None))), getitem(x, (*lead, slice(first)))]
-    return cat(parts, axis)
+    return cat([getitem(x, (*lead, slice(first, None))), getitem(x, (*lead, slice(first)))], axis)
 
 
 @tensor_first
-def rot90(input: Tensor, k: int = 1, dims: Any = (0, 1)) -> Tensor:
+def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
     """The tensor turned by `k` quarters of a circle in the plane of `dims`."""
     if len(dims) != 2:
         raise RuntimeError(f"expected total rotation dims == 2, but got dims = {len(dims)}")
@@ -443,10 +438,8 @@ def rot90(input: Tensor, k: int = 1, dims: Any = (0, 1)) -> Tensor:
         raise RuntimeError(
             f"expected rotation dims to be different, but got dim0 = {dims[0]} and dim1 = {dims[1]}"
         )
-    turned = input
-    if k % 4:
-        axes = (first, second) if k % 4 == 2 else (second,) if k % 4 == 1 else (first,)
-        turned = flip(input, axes)
+    axes = ((), (second,), (first, second), (first,))[k % 4]
+    turned = flip(input, axes) if axes else input
     if k % 2:
         turned = transpose(turned, first, second)
     return named_as(_clone(turned, in_order=True), "Rot90Backward0")
@@ -457,7 +450,6 @@ def repeat(input: Tensor, *repeats: Any, **named: Any) -> Tensor:
 
     More numbers than dimensions make new leading dimensions.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.tensor([1, 2]).repeat(2, 2)
     tensor([[1, 2, 1, 2],
             [1, 2, 1, 2]])
@@ -483,7 +475,6 @@ def repeat(input: Tensor, *repeats: Any, **named: Any) -> Tensor:
 def tile(input: Tensor, *dims: Any, **named: Any) -> Tensor:
     """The tensor repeated so often along its last dimensions.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.tile(torch.tensor([[1, 2]]), (2,))
     tensor([[1, 2, 1, 2]])
     """
@@ -492,13 +483,13 @@ def tile(input: Tensor, *dims: Any, **named: Any) -> Tensor:
 
 
 def repeat_interleave(
-    input: Tensor, repeats: Any = None, dim: int | None = None, *, output_size: int | None = None
-) -> Tensor:
-    """Each number (or with `dim`, each slice along it) repeated in its place.
+    input: Tensor, repeats: int | Tensor | None = None, dim: int | None = None, *,
+    output_size: int | None = None,
+) -> Tensor:  # fmt: skip
+    """Each number (or with `dim`, each slice along it) repeated.
 
     `repeats` is one number, or a tensor of one for each. Given alone, it yields the indices.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.repeat_interleave(torch.tensor([7, 8]), 2)
     tensor([7, 7, 8, 8])
     """
@@ -515,8 +506,7 @@ def repeat_interleave(
         raise RuntimeError("repeats can not be negative")
     if counts.size not in (1, size):
         raise RuntimeError("repeats must have the same size as input along dim")
-    places = np.repeat(np.arange(size), counts)
-    return index_select(x, axis, wrap(places))
+    return index_select(x, axis, wrap(np.repeat(np.arange(size), counts)))
 
 
 def _each_repeated(x: Tensor, count: int, axis: int) -> Tensor:
@@ -532,18 +522,20 @@ def ravel(input: Tensor) -> Tensor:
     return reshape(input, -1)
 
 
-def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
+def meshgrid(
+    *tensors: Tensor | Sequence[Tensor], indexing: str | None = None
+) -> tuple[Tensor, ...]:
     """For vectors of coordinates, a tensor each of the coordinates at all points of their grid.
 
     `indexing` "ij" puts the first vector along the first dimension, "xy" along the second.
 
-    >>> import tinygrad_mnist as torch
     >>> x, y = torch.meshgrid(torch.tensor([1, 2]), torch.tensor([3, 4]), indexing="ij")
     >>> y
     tensor([[3, 4],
             [3, 4]])
     """
-    given = tensors[0] if len(tensors) == 1 and not isinstance(tensors[0], TensorBase) else tensors
+    one = len(tensors) == 1 and not isinstance(tensors[0], TensorBase)
+    given: Any = tensors[0] if one else tensors
     if not given:
         raise RuntimeError("meshgrid expects a non-empty TensorList")
     check_elements(given)
@@ -558,11 +550,11 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
         raise RuntimeError(
             f'torch.meshgrid: indexing must be one of "xy" or "ij", but received: {indexing}'
         )
-    if any(tensor._array.ndim > 1 for tensor in given):
-        wrong = next(tensor for tensor in given if tensor._array.ndim > 1)
-        raise RuntimeError(
-            f"torch.meshgrid: Expected 0D or 1D tensor in the tensor list but got: {wrong!r}"
-        )
+    for tensor in given:
+        if tensor._array.ndim > 1:
+            raise RuntimeError(
+                f"torch.meshgrid: Expected 0D or 1D tensor in the tensor list but got: {tensor!r}"
+            )
     if len({tensor._array.dtype for tensor in given}) > 1:
         raise RuntimeError("torch.meshgrid expects all tensors to have the same dtype")
     shape = tuple([tensor._array.size for tensor in given])
@@ -620,7 +612,6 @@ def _two_dims(ndim: int, dim1: int, dim2: int) -> tuple[int, int]:
 def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
     """The diagonal of each matrix that `dim1` and `dim2` span, as last dimension: a view.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.diagonal(torch.tensor([[1, 2], [3, 4]]))
     tensor([1, 4])
     """
@@ -632,7 +623,6 @@ def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Te
 def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
     """Matrices, in the dimensions `dim1` and `dim2`, with the last dimension as their diagonal.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.diag_embed(torch.tensor([1, 2]))
     tensor([[1, 0],
             [0, 2]])
@@ -651,7 +641,6 @@ def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -
 def diag(input: Tensor, diagonal: int = 0) -> Tensor:
     """The diagonal of a matrix, or for a vector the matrix whose diagonal it is.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.diag(torch.tensor([[1, 2], [3, 4]]))
     tensor([1, 4])
     """
@@ -673,7 +662,6 @@ def diagflat(input: Tensor, offset: int = 0) -> Tensor:
 def trace(input: Tensor) -> Tensor:
     """The sum of a matrix's diagonal.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.trace(torch.tensor([[1, 2], [3, 4]]))
     tensor(5)
     """
@@ -703,7 +691,6 @@ def _triangle(name: str, input: Tensor, diagonal: int) -> Tensor:
 def tril(input: Tensor, diagonal: int = 0) -> Tensor:
     """Each matrix with zeros above its diagonal number `diagonal` (those above count upwards).
 
-    >>> import tinygrad_mnist as torch
     >>> torch.tril(torch.tensor([[1, 2], [3, 4]]))
     tensor([[1, 0],
             [3, 4]])
@@ -715,7 +702,6 @@ def tril(input: Tensor, diagonal: int = 0) -> Tensor:
 def triu(input: Tensor, diagonal: int = 0) -> Tensor:
     """Each matrix with zeros below its diagonal number `diagonal` (those above count upwards).
 
-    >>> import tinygrad_mnist as torch
     >>> torch.triu(torch.tensor([[1, 2], [3, 4]]))
     tensor([[1, 2],
             [0, 4]])
@@ -738,51 +724,50 @@ def _triangle_indices(
 def tril_indices(
     row: int, col: int, offset: int = 0, *, dtype: dtypes.dtype | None = None, device: Any = None
 ) -> Tensor:
-    """The places (2, found) of a matrix's lower triangle, its rows one after the other."""
+    """The indices (2, found) of a matrix's lower triangle, its rows one after the other."""
     return _triangle_indices(np.tril_indices, row, col, offset, dtype, device)
 
 
 def triu_indices(
     row: int, col: int, offset: int = 0, *, dtype: dtypes.dtype | None = None, device: Any = None
 ) -> Tensor:
-    """The places (2, found) of a matrix's upper triangle, its rows one after the other."""
+    """The indices (2, found) of a matrix's upper triangle, its rows one after the other."""
     return _triangle_indices(np.triu_indices, row, col, offset, dtype, device)
 
 
 # Copies with a part replaced
 
 
-def _replaced(name: str, input: Tensor, key: Key, src: Tensor) -> Tensor:
-    """A copy of `input` with `src` at a key of slices and integers."""
-    check_tensors(name, input=input, src=src)
-    shape = input._array[key].shape
+def _replaced(
+    name: str, input: Tensor, src: Tensor, part: Array, region: Key, arrays: Key | None = None
+) -> Tensor:
+    """A copy of `input` with `src` at an index, where `part` is now."""
+    shape = part.shape
     if src._array.shape != shape:
         raise RuntimeError(
             f"expected src to have a size equal to the slice of self. src size = "
             f"{list(src._array.shape)}, slice size = {list(shape)}"
         )
     title = "".join(part.capitalize() for part in name.split("_"))
-    out = _put(input, cast_to(src, input.dtype), region=key, arrays=None)
+    if part.size or arrays is None:
+        out = _put(input, cast_to(src, input.dtype), region=region, arrays=arrays)
+    else:
+        out = clone(input)
     return named_as(out, f"{title}Backward0")
 
 
 def select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
     """A copy of `input` whose slice number `index` along `dim` is `src`.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.select_scatter(torch.zeros(2, 2), torch.ones(2), 0, 1)
     tensor([[0., 0.],
             [1., 1.]])
     """
     check_tensors("select_scatter", input=input, src=src)
-    shape = input._array.shape
-    axis = read_dim(dim, len(shape))
-    if not shape or not -shape[axis] <= index < shape[axis]:
-        raise IndexError(
-            f"select(): index {index} out of range for tensor of size {list(shape)} at dimension "
-            f"{axis}"
-        )
-    return _replaced("select_scatter", input, (*(ALL,) * axis, index, Ellipsis), src)
+    axis = read_dim(dim, input._array.ndim)
+    check_selected(input._array.shape, axis, index)
+    key = (*(ALL,) * axis, index, Ellipsis)
+    return _replaced("select_scatter", input, src, input._array[key], key)
 
 
 def slice_scatter(
@@ -791,7 +776,6 @@ def slice_scatter(
 ) -> Tensor:  # fmt: skip
     """A copy of `input` whose slices `start` to `end` along `dim` are `src`.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.slice_scatter(torch.zeros(4), torch.ones(2), 0, 1, 3)
     tensor([0., 1., 1., 0.])
     """
@@ -800,7 +784,7 @@ def slice_scatter(
     if step <= 0:
         raise RuntimeError("slice step must be positive")
     key = (*(ALL,) * axis, slice(start, end, step))
-    return _replaced("slice_scatter", input, key, src)
+    return _replaced("slice_scatter", input, src, input._array[key], key)
 
 
 def diagonal_scatter(
@@ -808,26 +792,16 @@ def diagonal_scatter(
 ) -> Tensor:
     """A copy of `input` whose diagonal (over `dim1` and `dim2`) is `src`.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.diagonal_scatter(torch.zeros(2, 2), torch.ones(2))
     tensor([[1., 0.],
             [0., 1.]])
     """
     check_tensors("diagonal_scatter", input=input, src=src)
     first, second = _two_dims(input._array.ndim, dim1, dim2)
-    shape = np.diagonal(input._array, offset, first, second).shape
-    if src._array.shape != shape:
-        raise RuntimeError(
-            "expected src to have a size equal to the slice of self. src size = "
-            f"{list(src._array.shape)}, slice size = {list(shape)}"
-        )
-    places = np.arange(input._array.size).reshape(input._array.shape)
-    taken = np.diagonal(places, offset, first, second)
-    key = np.unravel_index(taken, input._array.shape) if taken.size else None
-    if key is None:
-        return named_as(clone(input), "DiagonalScatterBackward0")
-    out = _put(input, cast_to(src, input.dtype), region=(Ellipsis,), arrays=tuple(key))
-    return named_as(out, "DiagonalScatterBackward0")
+    shape = input._array.shape
+    flat = np.diagonal(np.arange(input._array.size).reshape(shape), offset, first, second)
+    indices = tuple(np.unravel_index(flat, shape)) if flat.size else ()
+    return _replaced("diagonal_scatter", input, src, flat, WHOLE, indices)
 
 
 def narrow_copy(input: Tensor, dim: int, start: int, length: int) -> Tensor:
@@ -839,11 +813,11 @@ def narrow_copy(input: Tensor, dim: int, start: int, length: int) -> Tensor:
     return named_as(clone(input.narrow(dim, start, length)), "NarrowCopyBackward0")
 
 
-def fill(input: Tensor, value: Any) -> Tensor:
+def fill(input: Tensor, value: float | Tensor) -> Tensor:
     """A tensor like `input`, full of `value` (a number or a 0-d tensor)."""
     check_tensors("fill", input=input)
     with_tensor = isinstance(value, TensorBase)
-    if with_tensor and value._array.ndim:
+    if isinstance(value, TensorBase) and value._array.ndim:
         raise RuntimeError(
             "fill only supports 0-dimension value tensor but got tensor with "
             f"{value._array.ndim} dimensions."
@@ -854,23 +828,20 @@ def fill(input: Tensor, value: Any) -> Tensor:
     return named_as(where(everywhere, number, input), f"FillBackward{int(with_tensor)}")
 
 
-def index_put(input: Tensor, indices: Any, values: Tensor, accumulate: bool = False) -> Tensor:
+def index_put(
+    input: Tensor, indices: Sequence[Any], values: Tensor, accumulate: bool = False
+) -> Tensor:
     """A copy of `input` with `values` at `indices`, as `input[indices] = values` writes them.
 
-    With `accumulate` they are added, as often as a place is named.
+    With `accumulate` they are added, as often as an element is named.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.index_put(torch.zeros(3), (torch.tensor([0, 2]),), torch.tensor(1.0))
     tensor([1., 0., 1.])
     """
     check_tensors("index_put", input=input)
     region, arrays = read_index(tuple(indices), input._array.shape)
     if values._array.dtype != input._array.dtype:
-        raise RuntimeError(
-            "Index put requires the source and destination dtypes match, got "
-            f"{input.dtype.legacy_name} for the destination and {values.dtype.legacy_name} for "
-            "the source."
-        )
+        raise put_dtypes_differ(input, values)
     if not accumulate or arrays is None:
         out = _put(input, values, region=region, arrays=arrays)
         return named_as(out, "IndexPutBackward0")
@@ -888,14 +859,15 @@ _NUMPY_MODES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 _TITLES = {"reflect": "ReflectionPad", "replicate": "ReplicationPad"}
 
 
-def pad(input: Tensor, pad: Any, mode: str = "constant", value: float | None = None) -> Tensor:
+def pad(
+    input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None
+) -> Tensor:
     """`input` with borders: `pad` is (left, right, top, bottom, …), the last dimension first.
 
     "constant" fills them with `value` (0 unless given), "reflect" mirrors, "replicate" repeats
     the edge, "circular" goes on at the other end. Negative sizes cut off. Raises ValueError or
     RuntimeError for sizes that do not fit.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.nn.functional.pad(torch.tensor([1, 2]), (1, 2))
     tensor([0, 1, 2, 0, 0])
     """
@@ -934,19 +906,16 @@ def _padded_with(input: Tensor, borders: list[Pair], value: float) -> Tensor:
                 f"{borders[d][1]}, resulted in a negative output size, which is invalid. Check "
                 f"dimension {d} of your input."
             )
-    inner = tuple(
-        [slice(max(-a, 0), n - max(-b, 0)) for n, (a, b) in zip(shape, borders, strict=True)]
-    )
-    place = tuple(
-        [slice(max(a, 0), n - max(b, 0)) for n, (a, b) in zip(sizes, borders, strict=True)]
-    )
+    cut = zip(shape, borders, strict=True)
+    inner = tuple([slice(max(-a, 0), n - max(-b, 0)) for n, (a, b) in cut])
+    added = zip(sizes, borders, strict=True)
+    region = [slice(max(a, 0), n - max(b, 0)) for n, (a, b) in added]
     kept = getitem(input, inner) if inner else input
     if all(before <= 0 and after <= 0 for before, after in borders):
         return named_as(clone(kept), "ConstantPadNdBackward0")
     filled = note_constant(np.full(sizes, dtypes.cast(value, input.dtype)))
-    return named_as(
-        _put(filled, kept, region=(*place, Ellipsis), arrays=None), "ConstantPadNdBackward0"
-    )
+    out = _put(filled, kept, region=(*region, Ellipsis), arrays=None)
+    return named_as(out, "ConstantPadNdBackward0")
 
 
 def _padded_from_inside(input: Tensor, borders: list[Pair], count: int, mode: str) -> Tensor:
@@ -961,13 +930,13 @@ def _padded_from_inside(input: Tensor, borders: list[Pair], count: int, mode: st
             raise RuntimeError(
                 f"input (size: {size}) is too small for the padding {borders[d]} at dimension {d}"
             )
-        places = np.arange(size)
+        indices = np.arange(size)
         if mode == "circular":
-            places = places[max(-before, 0) : size - max(-after, 0)]
+            indices = indices[max(-before, 0) : size - max(-after, 0)]
             before, after = max(before, 0), max(after, 0)
-        places = np.pad(places, (max(before, 0), max(after, 0)), _NUMPY_MODES[mode])  # type: ignore[call-overload]
-        places = places[max(-before, 0) : len(places) - max(-after, 0)]
-        out = _index(out, key=(ALL,) * d + (note_constant(places),))
+        indices = np.pad(indices, (max(before, 0), max(after, 0)), _NUMPY_MODES[mode])  # type: ignore[call-overload]
+        indices = indices[max(-before, 0) : len(indices) - max(-after, 0)]
+        out = _index(out, key=(ALL,) * d + (note_constant(indices),))
     name = f"{_TITLES[mode]}{count}DBackward0" if mode in _TITLES else "CopySlices"
     return named_as(out, name)
 

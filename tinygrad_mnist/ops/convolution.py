@@ -253,7 +253,6 @@ def conv2d(
     groups, height, width), `bias` (filters). `padding` is a number for each side, "valid" or
     "same". Raises RuntimeError when sizes or types do not fit.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.conv2d(torch.ones(1, 1, 3, 3), torch.ones(1, 1, 2, 2))
     tensor([[[[4., 4.],
               [4., 4.]]]])
@@ -277,7 +276,6 @@ def conv1d(
 ) -> Tensor:
     """`conv2d` for sequences: `input` (batch, channels, length), `weight` (filters, …, length).
 
-    >>> import tinygrad_mnist as torch
     >>> torch.conv1d(torch.ones(1, 1, 3), torch.ones(1, 1, 2))
     tensor([[[2., 2.]]])
     """

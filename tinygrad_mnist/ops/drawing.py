@@ -532,7 +532,6 @@ def uniform_(
 
     Raises RuntimeError where from > to or a bound is out of the type's range.
 
-    >>> import tinygrad_mnist as torch
     >>> _ = torch.manual_seed(0)
     >>> torch.empty(2).uniform_(-1, 1)
     tensor([-0.0075,  0.5364])
@@ -570,7 +569,6 @@ def normal_(
 ) -> Tensor:
     """Fill with normal numbers. Raises RuntimeError where std < 0.
 
-    >>> import tinygrad_mnist as torch
     >>> _ = torch.manual_seed(0)
     >>> torch.empty(2).normal_(mean=10)
     tensor([11.5410,  9.7066])

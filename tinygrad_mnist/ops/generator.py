@@ -28,7 +28,6 @@ class Generator:
     Whoever draws holds the generator's lock, so threads may share it. Raises NotImplementedError
     for a device other than the CPU. It can be pickled and copied.
 
-    >>> import tinygrad_mnist as torch
     >>> generator = torch.Generator().manual_seed(0)
     >>> torch.rand(3, generator=generator)
     tensor([0.4963, 0.7682, 0.0885])
@@ -130,7 +129,6 @@ default_generator._stream.reseed(_unforeseen_seed())
 def manual_seed(seed: int) -> Generator:
     """Start the default generator again at `seed`, and return it.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.manual_seed(0).initial_seed()
     0
     >>> torch.randn(2)
@@ -171,7 +169,6 @@ def fork_rng(
 
     Raises NotImplementedError where `devices` names any: there is only the CPU.
 
-    >>> import tinygrad_mnist as torch
     >>> with torch.random.fork_rng():
     ...     _ = torch.manual_seed(1)
     """

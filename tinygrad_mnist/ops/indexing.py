@@ -367,6 +367,15 @@ def put(array: Array, arrays: Key | None, values: Any) -> None:
         ) from None
 
 
+def put_dtypes_differ(target: Tensor, values: Tensor) -> RuntimeError:
+    """PyTorch's error for values of another type than the tensor that they are put into."""
+    return RuntimeError(
+        "Index put requires the source and destination dtypes match, got "
+        f"{target.dtype.legacy_name} for the destination and {values.dtype.legacy_name} for the "
+        "source."
+    )
+
+
 def _taken(x: Any, region: Key, arrays: Key | None) -> Any:
     part = _slice(x, key=region)
     return part if arrays is None else _index(part, key=arrays)
@@ -430,7 +439,6 @@ def _name_of(region: Key) -> str:
 def select(input: Tensor, dim: int, index: int) -> Tensor:
     """The slice number `index` along `dim`, which disappears: a view.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.select(torch.tensor([[1, 2], [3, 4]]), 1, 0)
     tensor([1, 3])
     """
@@ -438,19 +446,23 @@ def select(input: Tensor, dim: int, index: int) -> Tensor:
     if not shape:
         raise IndexError("select() cannot be applied to a 0-dim tensor.")
     axis = read_dim(dim, len(shape))
-    if not -shape[axis] <= index < shape[axis]:
-        raise IndexError(
-            f"select(): index {index} out of range for tensor of size {list(shape)} "
-            f"at dimension {axis}"
-        )
+    check_selected(shape, axis, index)
     return getitem(input, (ALL,) * axis + (int(index),))
+
+
+def check_selected(shape: Shape, axis: int, index: int) -> None:
+    """PyTorch's IndexError for a slice along `axis` that a tensor of this shape has not."""
+    if not shape or not -shape[axis] <= index < shape[axis]:
+        raise IndexError(
+            f"select(): index {index} out of range for tensor of size {list(shape)} at dimension "
+            f"{axis}"
+        )
 
 
 @tensor_first
 def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
     """`length` slices along `dim` from `start` on: a view.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.narrow(torch.tensor([1, 2, 3]), 0, 1, 2)
     tensor([2, 3])
     """
@@ -478,7 +490,6 @@ def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
 def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """The slices along `dim`, each without it: views.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.unbind(torch.tensor([[1, 2], [3, 4]]))
     (tensor([1, 2]), tensor([3, 4]))
     """

@@ -56,7 +56,6 @@ def matmul(input: Tensor, other: Tensor, *, out: None = None) -> Tensor:
     The leading dimensions broadcast; a vector counts as a row on the left, as a column on the
     right. Raises RuntimeError when types differ or the inner sizes do not match.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.tensor([[1.0, 2.0]]) @ torch.tensor([[3.0], [4.0]])
     tensor([[11.]])
     """

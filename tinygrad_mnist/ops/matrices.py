@@ -36,7 +36,6 @@ Labels = list[str]
 def outer(input: Tensor, vec2: Tensor) -> Tensor:
     """The products of each number of a vector with each of another: (n), (m) to (n, m).
 
-    >>> import tinygrad_mnist as torch
     >>> torch.outer(torch.tensor([1, 2]), torch.tensor([3, 4]))
     tensor([[3, 4],
             [6, 8]])
@@ -91,7 +90,6 @@ def _added(name: str, input: Tensor, product: Tensor, beta: Any, alpha: Any) -> 
 def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """beta · input + alpha · (mat1 @ mat2) for matrices; `input` broadcasts.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.addmm(torch.ones(2), torch.eye(2), torch.eye(2), alpha=2)
     tensor([[3., 1.],
             [1., 3.]])
@@ -139,7 +137,6 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
 
     `dims` may be two lists of dimensions instead, one for each tensor.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.tensordot(torch.ones(2, 3), torch.ones(3, 4), 1).shape
     torch.Size([2, 4])
     """
@@ -181,7 +178,6 @@ def einsum(*args: Any) -> Tensor:
     for dimensions that broadcast. Without "->" the letters that occur once stay, in alphabetical
     order. Raises RuntimeError for an equation that does not fit.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.einsum("ij,jk->ik", torch.eye(2), torch.ones(2, 2))
     tensor([[1., 1.],
             [1., 1.]])
@@ -420,7 +416,6 @@ def linalg_cross(input: Tensor, other: Tensor, *, dim: int = -1) -> Tensor:
 def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
     """The cross products of vectors of three numbers along `dim` (or the first of size 3).
 
-    >>> import tinygrad_mnist as torch
     >>> torch.cross(torch.tensor([1, 0, 0]), torch.tensor([0, 1, 0]), dim=0)
     tensor([0, 0, 1])
     """
@@ -437,7 +432,6 @@ def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
 def kron(input: Tensor, other: Tensor) -> Tensor:
     """The Kronecker product: every number of x times the whole of y.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.kron(torch.tensor([1, 2]), torch.tensor([1, 10]))
     tensor([ 1, 10,  2, 20])
     """
@@ -455,7 +449,6 @@ def kron(input: Tensor, other: Tensor) -> Tensor:
 def block_diag(*tensors: Any) -> Tensor:
     """A matrix with the given matrices (vectors, numbers) down its diagonal.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.block_diag(torch.tensor([[1, 2]]), torch.tensor(3))
     tensor([[1, 2, 0],
             [0, 0, 3]])
@@ -482,7 +475,6 @@ def block_diag(*tensors: Any) -> Tensor:
 def cartesian_prod(*tensors: Any) -> Tensor:
     """All ways to take one number from each vector, one in each row.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.cartesian_prod(torch.tensor([1, 2]), torch.tensor([3]))
     tensor([[1, 3],
             [2, 3]])
@@ -500,7 +492,6 @@ def cartesian_prod(*tensors: Any) -> Tensor:
 def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> Tensor:
     """All ways to take `r` numbers from a vector, in order, one in each row.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.combinations(torch.tensor([1, 2, 3]))
     tensor([[1, 2],
             [1, 3],
@@ -536,7 +527,6 @@ def chain_matmul(*matrices: Any) -> Tensor:
 def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:
     """The powers of each number of a vector, N − 1 to 0 (or 0 to N − 1), one row each.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.vander(torch.tensor([2, 3]), 3)
     tensor([[4, 2, 1],
             [9, 3, 1]])
@@ -602,7 +592,6 @@ def vector_norm(
     ord ∞ is the largest |x|, −∞ the smallest, 0 how many x are not 0. Raises RuntimeError for
     integers, and for ∞ where there is no number.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.linalg.vector_norm(torch.tensor([3.0, 4.0]))
     tensor(5.)
     """
@@ -699,7 +688,6 @@ def norm(
 ) -> Tensor:  # fmt: skip
     """The p-norm over `dim` (all unless given): `linalg.vector_norm`.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.norm(torch.tensor([3.0, 4.0]))
     tensor(5.)
     """
@@ -715,7 +703,6 @@ def norm(
 def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
     """The p-norm of x − y, which broadcast.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.dist(torch.tensor([3.0, 0.0]), torch.tensor([0.0, 4.0]))
     tensor(5.)
     """
@@ -730,7 +717,6 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: Any = None) -> T
     (…, n, d) and (…, m, d) give (…, n, m); the leading sizes broadcast. `compute_mode` is read and
     makes no difference: the differences are always taken.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.cdist(torch.tensor([[0.0, 0.0]]), torch.tensor([[3.0, 4.0], [0.0, 1.0]]))
     tensor([[5., 1.]])
     """

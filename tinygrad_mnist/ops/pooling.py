@@ -148,7 +148,6 @@ def max_pool2d(
     `return_indices` adds where in the image each number is, counted row by row. Raises
     RuntimeError when no window fits.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.max_pool2d(torch.arange(16.0).reshape(1, 1, 4, 4), 2)
     tensor([[[[ 5.,  7.],
               [13., 15.]]]])
@@ -269,7 +268,6 @@ def avg_pool2d(
     Windows are `stride` apart (their own size unless given); the zeros of `padding` count as
     numbers unless `count_include_pad` is False. `divisor_override` is divided by instead.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.nn.functional.avg_pool2d(torch.arange(16.0).reshape(1, 1, 4, 4), 2)
     tensor([[[[ 2.5000,  4.5000],
               [10.5000, 12.5000]]]])
@@ -391,7 +389,6 @@ def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
 
     Part i of n goes from ⌊i · size / n⌋ to ⌈(i + 1) · size / n⌉. None keeps a size.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.nn.functional.adaptive_avg_pool2d(torch.arange(6.0).reshape(1, 2, 3), 1)
     tensor([[[2.5000]]])
     """
@@ -444,7 +441,6 @@ def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = 
 
     `return_indices` adds where in the image each number is, counted row by row.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.nn.functional.adaptive_max_pool2d(torch.arange(6.0).reshape(1, 2, 3), (1, 2))
     tensor([[[4., 5.]]])
     """

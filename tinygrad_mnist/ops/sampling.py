@@ -77,7 +77,6 @@ def rand(
     The shape is given as rand(2, 3), rand((2, 3)) or rand(size=(2, 3)).
     `dtype` is the default type unless given; NotImplementedError where it is not a float's.
 
-    >>> import tinygrad_mnist as torch
     >>> _ = torch.manual_seed(0)
     >>> torch.rand(2, 3)
     tensor([[0.4963, 0.7682, 0.0885],
@@ -94,7 +93,6 @@ def randn(
 ) -> Tensor:  # fmt: skip
     """Standard normal numbers, in a shape and type given as to `rand`.
 
-    >>> import tinygrad_mnist as torch
     >>> _ = torch.manual_seed(0)
     >>> torch.randn(3)
     tensor([ 1.5410, -0.2934, -2.1788])
@@ -113,7 +111,6 @@ def randint(*args: int | Sequence[int], generator: Generator | None = None, **na
     Called as randint(high, size), where low is 0, or randint(low, high, size). `dtype` is
     int64 unless given. Raises RuntimeError where low >= high or the type is too narrow.
 
-    >>> import tinygrad_mnist as torch
     >>> _ = torch.manual_seed(0)
     >>> torch.randint(3, 10, (4,))
     tensor([7, 6, 3, 5])
@@ -130,7 +127,6 @@ def randperm(n: int, *, generator: Generator | None = None, **options: Unpack[Op
 
     Raises RuntimeError where n is negative or too large for the type.
 
-    >>> import tinygrad_mnist as torch
     >>> _ = torch.manual_seed(0)
     >>> torch.randperm(5)
     tensor([4, 0, 1, 3, 2])
@@ -177,7 +173,6 @@ def normal(
     Called as normal(mean, std) with one or two tensors, or normal(mean, std, size) with none.
     Raises RuntimeError where a std is negative or shapes do not fit.
 
-    >>> import tinygrad_mnist as torch
     >>> _ = torch.manual_seed(0)
     >>> torch.normal(torch.tensor([0.0, 100.0]), 0.1)
     tensor([ 0.1541, 99.9707])
@@ -259,7 +254,6 @@ def bernoulli(
     With `p`, a number or a tensor, that is the probability, and `input` gives shape and type only.
     Raises RuntimeError for probabilities outside [0, 1].
 
-    >>> import tinygrad_mnist as torch
     >>> _ = torch.manual_seed(0)
     >>> torch.bernoulli(torch.tensor([0.1, 0.5, 0.9]))
     tensor([0., 0., 1.])
@@ -294,7 +288,6 @@ def multinomial(
     (categories,) -> (num_samples,), (rows, categories) -> (rows, num_samples), of int64. Raises
     RuntimeError for negative or infinite weights, and when more are to be drawn than there are.
 
-    >>> import tinygrad_mnist as torch
     >>> _ = torch.manual_seed(0)
     >>> torch.multinomial(torch.tensor([0.0, 3.0, 1.0]), 2)
     tensor([1, 2])

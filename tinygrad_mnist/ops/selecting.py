@@ -106,7 +106,6 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False)
 
     `index` is int64 with as many dimensions as `input`; raises RuntimeError out of bounds.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.gather(torch.tensor([[1, 2], [3, 4]]), 1, torch.tensor([[1], [0]]))
     tensor([[2],
             [3]])
@@ -174,7 +173,6 @@ def scatter(
     out[index[i][j]][j] = src[i][j] for dim 0; which number stays where a place is named twice is
     not defined. Raises RuntimeError out of bounds.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.scatter(torch.zeros(3), 0, torch.tensor([0, 2]), 5.0)
     tensor([5., 0., 5.])
     """
@@ -204,7 +202,6 @@ def scatter(
 def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     """`input` with `src` added at `index` along `dim`, as often as a place is named.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.scatter_add(torch.zeros(2), 0, torch.tensor([1, 1]), torch.tensor([2.0, 3.0]))
     tensor([0., 5.])
     """
@@ -276,7 +273,6 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
 def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     """The numbers where `mask` (bool) holds, as a vector; the two broadcast.
 
-    >>> import tinygrad_mnist as torch
     >>> x = torch.tensor([1.0, -2.0, 3.0])
     >>> torch.masked_select(x, x > 0)
     tensor([1., 3.])
@@ -311,7 +307,6 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
 def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
     """Where the numbers are not zero: (found, dimensions), int64; or one tensor a dimension.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.nonzero(torch.tensor([0, 3, 4]))
     tensor([[1],
             [2]])
@@ -372,7 +367,6 @@ def _check_bounds(
 def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
     """The slices number `index` (a vector) along `dim`.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.index_select(torch.tensor([[1, 2], [3, 4]]), 1, torch.tensor([1, 1]))
     tensor([[2, 2],
             [4, 4]])

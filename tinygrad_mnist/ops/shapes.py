@@ -73,7 +73,6 @@ def reshape(input: Tensor, *shape: Any, **named: Any) -> Tensor:
 
     Raises RuntimeError when the number of elements differs.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.arange(6).reshape(2, -1).shape
     torch.Size([2, 3])
     """
@@ -135,7 +134,6 @@ def unflatten(input: Tensor, dim: int, sizes: Any) -> Tensor:
 def permute(input: Tensor, *dims: Any, **named: Any) -> Tensor:
     """The dimensions in the order `dims`, as a view.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.zeros(2, 3, 4).permute(2, 0, 1).shape
     torch.Size([4, 2, 3])
     """
@@ -259,7 +257,6 @@ def broadcast_to(input: Tensor, size: Any) -> Tensor:
 def broadcast_shapes(*shapes: Any) -> Any:
     """The shape to which tensors of the given shapes broadcast together.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.broadcast_shapes((2, 1), (3,))
     torch.Size([2, 3])
     """
@@ -280,7 +277,6 @@ def broadcast_shapes(*shapes: Any) -> Any:
 def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
     """The tensors, each expanded to the shape to which they broadcast together.
 
-    >>> import tinygrad_mnist as torch
     >>> x, y = torch.broadcast_tensors(torch.zeros(2, 1), torch.zeros(3))
     >>> x.shape, y.shape
     (torch.Size([2, 3]), torch.Size([2, 3]))
