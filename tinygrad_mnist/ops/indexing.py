@@ -1,4 +1,4 @@
-"""Reading what stands between the brackets of x[...], as PyTorch reads it."""
+"""Indexing: x[...] read as PyTorch reads it; views and copies by index, and their gradients."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ from .casting import copied, note_constant, note_untraceable
 __all__ = ["narrow", "select", "unbind"]
 
 Key = tuple[Any, ...]
+Shape = tuple[int, ...]
 
 ALL = slice(None)
 WHOLE: Key = (Ellipsis,)
@@ -43,7 +44,7 @@ _AMBIGUOUS = (
 )
 
 
-def read_index(index: Any, shape: tuple[int, ...]) -> tuple[Key, Key | None]:
+def read_index(index: Any, shape: Shape) -> tuple[Key, Key | None]:
     """An index as two NumPy keys: integers, slices and None first, then arrays on what these leave.
 
     Taking them one after the other gives PyTorch's order of dimensions, which differs from
@@ -56,7 +57,7 @@ def read_index(index: Any, shape: tuple[int, ...]) -> tuple[Key, Key | None]:
         index = (index,)
     elif isinstance(index, str) and len(index) > len(shape):
         raise IndexError(f"too many indices for tensor of dimension {len(shape)}")
-    parts = [_entry(part) for part in index]
+    parts = [_read_part(part) for part in index]
     region: list[Any] = []
     arrays: list[Any] = []
     axis, ndim, used = 0, len(shape), None
@@ -93,7 +94,7 @@ def read_index(index: Any, shape: tuple[int, ...]) -> tuple[Key, Key | None]:
     return (WHOLE if whole else (*region, Ellipsis)), tuple(arrays) if with_arrays else None
 
 
-def _read_one(index: int | slice, shape: tuple[int, ...]) -> Key:
+def _read_one(index: int | slice, shape: Shape) -> Key:
     """`read_index` of one integer or slice: a hot path."""
     if not shape:
         _refuse_zero_dimensions(index)
@@ -132,7 +133,7 @@ def _is_tuple(index: Any) -> bool:
     return False
 
 
-def _entry(part: Any) -> Any:
+def _read_part(part: Any) -> Any:
     """One part of an index, as NumPy takes it: an int, a slice, None, … or an array of them."""
     if part is None or part is Ellipsis or part.__class__ is int:
         return part
@@ -213,7 +214,7 @@ def _read_sequence(part: Any) -> Array:
 
 
 def _dimensions(part: Any) -> int:
-    """How many dimensions of the tensor a part of an index takes up."""
+    """How many dimensions of the tensor a part of an index takes."""
     if part is None or part is Ellipsis:
         return 0
     return part.ndim if isinstance(part, np.ndarray) and part.dtype == bool else 1
@@ -228,7 +229,7 @@ def _refuse_zero_dimensions(index: int | slice) -> None:
     )
 
 
-def _refuse_integer(number: int, axis: int, parts: list[Any], shape: tuple[int, ...]) -> None:
+def _refuse_integer(number: int, axis: int, parts: list[Any], shape: Shape) -> None:
     if _used(parts) > len(shape):
         raise IndexError(f"too many indices for tensor of dimension {len(shape)}")
     if not -(2**63) <= number < 2**63:
@@ -237,7 +238,7 @@ def _refuse_integer(number: int, axis: int, parts: list[Any], shape: tuple[int, 
     raise IndexError(f"index {number} is out of bounds for dimension {axis} with size {size}")
 
 
-def _check_mask(mask: Array, axis: int, shape: tuple[int, ...]) -> int:
+def _check_mask(mask: Array, axis: int, shape: Shape) -> int:
     """How many dimensions a mask takes up; IndexError unless it has the tensor's sizes there."""
     if axis + mask.ndim > len(shape):
         raise IndexError(f"too many indices for tensor of dimension {len(shape)}")
@@ -250,9 +251,9 @@ def _check_mask(mask: Array, axis: int, shape: tuple[int, ...]) -> int:
     return mask.ndim
 
 
-def explain_arrays(arrays: Key, shape: tuple[int, ...]) -> None:
+def explain_arrays(arrays: Key, shape: Shape) -> None:
     """Raise PyTorch's error for index arrays that NumPy refused on an array of `shape`."""
-    sizes: list[tuple[int, ...]] = []
+    sizes: list[Shape] = []
     for part in arrays:
         if isinstance(part, np.ndarray) and part.dtype == bool:
             sizes += [(int(np.count_nonzero(part)),)] * part.ndim
@@ -286,8 +287,6 @@ def _check_bounds(array: Array, place: int, size: int) -> None:
 
 # Views and copies by index
 
-Shape = tuple[int, ...]
-
 
 @primitive(view=True, grad_fn="SliceBackward0")
 def _slice(input: Array, *, key: Key) -> Array:
@@ -316,7 +315,7 @@ def _index(input: Array, *, key: Key) -> Array:
 
 @primitive
 def _index_backward(input: Array, *, key: Key, shape: Shape) -> Array:
-    """zeros, with x added at key, as often as a place is named"""
+    """zeros, with x added at key, as often as an element is named"""
     out = np.zeros(shape, input.dtype)
     if len(key) == 1 and key[0].dtype != bool and len(shape) > 1:
         _add_rows(out, key[0].reshape(-1), input)
@@ -352,7 +351,7 @@ def index_put(input: Array, values: Any, *, region: Key, arrays: Key | None) -> 
 
 
 def put(array: Array, arrays: Key | None, values: Any) -> None:
-    """Write `values` into an array, at the places that arrays of indices name (None: at all)."""
+    """Write `values` into an array, where arrays of indices say (None: everywhere)."""
     try:
         if arrays is not None and isinstance(values, np.ndarray) and values.size == 0:
             np.broadcast_to(values, array[arrays].shape)  # which NumPy leaves out here
@@ -460,7 +459,7 @@ def check_selected(shape: Shape, axis: int, index: int) -> None:
 
 
 @tensor_first
-def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
+def narrow(input: Tensor, dim: int, start: int | Tensor, length: int) -> Tensor:
     """`length` slices along `dim` from `start` on: a view.
 
     >>> torch.narrow(torch.tensor([1, 2, 3]), 0, 1, 2)

@@ -1,10 +1,12 @@
-"""Products that sum over named dimensions, and products with something added."""
+"""Products of matrices and vectors, sums of products over named dimensions, norms and distances."""
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 import string
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,14 @@ from tinygrad_mnist import dtypes
 from tinygrad_mnist.engine.record import named_as, wrap
 from tinygrad_mnist.engine.tensor import Tensor
 
-from .arguments import check_elements, check_tensors, read_dim, read_dims, torch_arguments
+from .arguments import (
+    check_elements,
+    check_tensors,
+    not_implemented,
+    read_dim,
+    read_dims,
+    torch_arguments,
+)
 from .arranging import cat, diagonal, flip, meshgrid, pad, stack
 from .casting import cast_to, note_constant
 from .choosing import where
@@ -30,6 +39,8 @@ __all__ = [
 ]  # fmt: skip
 
 Labels = list[str]
+Operand = tuple[Tensor, Labels]
+"""A tensor, and the name of each of its dimensions."""
 
 
 @torch_arguments
@@ -63,7 +74,7 @@ def inner(input: Tensor, other: Tensor) -> Tensor:
     return tensordot(input, other, ([-1], [-1]))
 
 
-def _added(name: str, input: Tensor, product: Tensor, beta: Any, alpha: Any) -> Tensor:
+def _added(name: str, input: Tensor, product: Tensor, beta: float, alpha: float) -> Tensor:
     """beta · input + alpha · product; an input whose beta is 0 counts nothing, NaN or not."""
     if input._array.dtype != product._array.dtype:
         raise RuntimeError(
@@ -87,7 +98,9 @@ def _added(name: str, input: Tensor, product: Tensor, beta: Any, alpha: Any) -> 
 
 
 @torch_arguments
-def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+def addmm(
+    input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: float = 1, alpha: float = 1
+) -> Tensor:
     """beta · input + alpha · (mat1 @ mat2) for matrices; `input` broadcasts.
 
     >>> torch.addmm(torch.ones(2), torch.eye(2), torch.eye(2), alpha=2)
@@ -99,14 +112,14 @@ def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: An
 
 
 @torch_arguments
-def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
     """beta · input + alpha · (mat @ vec) for a matrix and a vector; `input` broadcasts."""
     check_tensors("addmv", input=input, mat=mat, vec=vec)
     return _added("Addmv", input, mv(mat, vec), beta, alpha)
 
 
 @torch_arguments
-def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
     """beta · input + alpha · `outer` of two vectors; `input` broadcasts."""
     check_tensors("addr", input=input, vec1=vec1, vec2=vec2)
     return _added("Addr", input, outer(vec1, vec2), beta, alpha)
@@ -114,7 +127,7 @@ def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any
 
 @torch_arguments
 def baddbmm(
-    input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1
+    input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, alpha: float = 1
 ) -> Tensor:
     """beta · input + alpha · (batch1 @ batch2) for batches of matrices; `input` broadcasts."""
     check_tensors("baddbmm", input=input, batch1=batch1, batch2=batch2)
@@ -123,7 +136,7 @@ def baddbmm(
 
 @torch_arguments
 def addbmm(
-    input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1
+    input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, alpha: float = 1
 ) -> Tensor:
     """beta · input + alpha · Σ (batch1 @ batch2), the products of the batch added up."""
     check_tensors("addbmm", input=input, batch1=batch1, batch2=batch2)
@@ -132,7 +145,7 @@ def addbmm(
 
 
 @torch_arguments
-def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
+def tensordot(a: Tensor, b: Tensor, dims: int | Sequence[int | Sequence[int]] = 2) -> Tensor:
     """The sums of products over the last `dims` dimensions of `a` and the first of `b`.
 
     `dims` may be two lists of dimensions instead, one for each tensor.
@@ -147,7 +160,7 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
         first: Any = range(a._array.ndim - dims, a._array.ndim)
         second: Any = range(dims)
     else:
-        first, second = (list(d) if hasattr(d, "__len__") else [d] for d in dims)
+        first, second = (list(d) if isinstance(d, Sequence) else [d] for d in dims)
     if len(first) != len(second):
         raise RuntimeError("both dimension lists should have same length")
     summed = [
@@ -161,16 +174,15 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
                 "contracted dimensions need to match, but first has size "
                 f"{sizes[0]} in dim {x} and second has size {sizes[1]} in dim {y}"
             )
-    names = iter(string.ascii_letters)
-    left = [next(names) for _ in a._array.shape]
-    right = [next(names) for _ in b._array.shape]
+    left = [f"a{d}" for d in range(a._array.ndim)]
+    right = [f"b{d}" for d in range(b._array.ndim)]
     for x, y in zip(*summed, strict=True):
         right[y] = left[x]
     kept = [n for n in left if n not in right] + [n for n in right if n not in left]
     return _contract([(a, left), (b, right)], kept)
 
 
-def einsum(*args: Any) -> Tensor:
+def einsum(*args: str | Tensor | Sequence[Tensor]) -> Tensor:
     """Sums of products, by Einstein's convention: an equation, then its operands.
 
     The equation names each dimension of each operand by a letter, "ij,jk->ik"; dimensions of one
@@ -192,7 +204,7 @@ def einsum(*args: Any) -> Tensor:
             'einsum() takes an equation and its operands here: einsum("ij,jk->ik", x, y)'
         )
     equation = args[0].replace(" ", "")
-    given = args[1] if len(args) == 2 and isinstance(args[1], tuple | list) else args[1:]
+    given: Any = args[1] if len(args) == 2 and isinstance(args[1], tuple | list) else args[1:]
     if not given:
         raise RuntimeError("einsum(): must provide at least one operand")
     inputs, arrow, right = equation.partition("->")
@@ -227,15 +239,16 @@ def _read_labels(part: str, ndim: int, wide: int, number: int) -> Labels:
                 f"einsum(): invalid subscript given at index {number} in the equation string, "
                 "subscripts must be in [a-zA-Z]"
             )
-    hidden = ndim - len(before) - len(after)
+    count = len(before) + len(after)
+    hidden = ndim - count
     if hidden < 0 or (hidden and not dots):
+        wrong, end = (
+            ("is more than", "") if dots else ("does not match", " and no ellipsis was given")
+        )
         raise RuntimeError(
-            f"einsum(): the number of subscripts in the equation ({len(before) + len(after)}) does "
-            f"not match the number of dimensions ({ndim}) for operand {number} and no ellipsis was "
-            "given" if hidden >= 0 or not dots else
-            f"einsum(): the number of subscripts in the equation ({len(before) + len(after)}) is "
-            f"more than the number of dimensions ({ndim}) for operand {number}"
-        )  # fmt: skip
+            f"einsum(): the number of subscripts in the equation ({count}) {wrong} the number of "
+            f"dimensions ({ndim}) for operand {number}{end}"
+        )
     return [*before, *_broadcast_labels(hidden, wide), *after]
 
 
@@ -251,7 +264,7 @@ def _implied(parts: list[str], wide: int) -> Labels:
     return _broadcast_labels(wide, wide) + once
 
 
-def _check_result(kept: Labels, operands: list[tuple[Tensor, Labels]]) -> None:
+def _check_result(kept: Labels, operands: list[Operand]) -> None:
     for name in kept:
         if kept.count(name) > 1:
             raise RuntimeError(
@@ -264,7 +277,7 @@ def _check_result(kept: Labels, operands: list[tuple[Tensor, Labels]]) -> None:
             )
 
 
-def _without_repeats(tensor: Tensor, labels: Labels) -> tuple[Tensor, Labels]:
+def _without_repeats(tensor: Tensor, labels: Labels) -> Operand:
     """The operand with one dimension for each name: its diagonal where a name is repeated."""
     for name in dict.fromkeys(labels):
         while labels.count(name) > 1:
@@ -281,23 +294,23 @@ def _without_repeats(tensor: Tensor, labels: Labels) -> tuple[Tensor, Labels]:
     return tensor, labels
 
 
-def _contract(operands: list[tuple[Tensor, Labels]], kept: Labels) -> Tensor:
+def _contract(operands: list[Operand], kept: Labels) -> Tensor:
     """Multiply the operands, from left to right, and sum over the names that are not kept."""
-    operands = _fitted(operands)
+    operands = _stretched(operands)
     tensor, labels = operands[0]
     for number, (other, names) in enumerate(operands[1:], 1):
-        later = {name for _, rest in operands[number + 1 :] for name in rest} | set(kept)
-        if later.issuperset([*labels, *names]):
+        needed = {name for _, rest in operands[number + 1 :] for name in rest} | set(kept)
+        if needed.issuperset([*labels, *names]):
             tensor, labels = _product(tensor, labels, other, names, kept)
         else:
-            first = _summed(tensor, labels, later | set(names))
-            tensor, labels = _pair(*first, *_summed(other, names, later | set(labels)), later)
+            first = _summed(tensor, labels, needed | set(names))
+            tensor, labels = _pair(*first, *_summed(other, names, needed | set(labels)), needed)
     tensor, labels = _summed(tensor, labels, set(kept))
     order = [labels.index(name) for name in kept]
     return permute(tensor, order) if order != sorted(order) else tensor
 
 
-def _fitted(operands: list[tuple[Tensor, Labels]]) -> list[tuple[Tensor, Labels]]:
+def _stretched(operands: list[Operand]) -> list[Operand]:
     """The operands with equal sizes for equal names: sizes of 1 are stretched."""
     sizes: dict[str, int] = {}
     for number, (tensor, labels) in enumerate(operands):
@@ -316,7 +329,7 @@ def _fitted(operands: list[tuple[Tensor, Labels]]) -> list[tuple[Tensor, Labels]
     ]
 
 
-def _summed(tensor: Tensor, labels: Labels, needed: set[str]) -> tuple[Tensor, Labels]:
+def _summed(tensor: Tensor, labels: Labels, needed: set[str]) -> Operand:
     """The operand summed over the names that nothing needs."""
     gone = tuple([d for d, name in enumerate(labels) if name not in needed])
     if not gone:
@@ -324,28 +337,20 @@ def _summed(tensor: Tensor, labels: Labels, needed: set[str]) -> tuple[Tensor, L
     return _sum(tensor, dim=gone, keepdim=False), [name for name in labels if name in needed]
 
 
-def _product(
-    x: Tensor, left: Labels, y: Tensor, right: Labels, kept: Labels
-) -> tuple[Tensor, Labels]:
+def _product(x: Tensor, left: Labels, y: Tensor, right: Labels, kept: Labels) -> Operand:
     """The product of two operands that sums over nothing, in the order of `kept`."""
     names = list(dict.fromkeys([*(n for n in kept if n in left or n in right), *left, *right]))
-    return _spread(x, left, names) * _spread(y, right, names), names
+    first, second = (
+        _grouped(tensor, own, [[name] if name in own else [] for name in names])
+        for tensor, own in ((x, left), (y, right))
+    )
+    return first * second, names
 
 
-def _spread(tensor: Tensor, labels: Labels, names: Labels) -> Tensor:
-    """The tensor with a dimension for each name, of size 1 for those that are not its own."""
-    sizes = dict(zip(labels, tensor._array.shape, strict=True))
-    order = [labels.index(name) for name in names if name in labels]
-    turned = permute(tensor, order) if order != sorted(order) else tensor
-    return reshape(turned, [sizes.get(name, 1) for name in names])
-
-
-def _pair(
-    x: Tensor, left: Labels, y: Tensor, right: Labels, later: set[str]
-) -> tuple[Tensor, Labels]:
-    """The product of two operands, summed over shared names that nothing later needs."""
-    batch = [name for name in left if name in right and name in later]
-    summed = [name for name in left if name in right and name not in later]
+def _pair(x: Tensor, left: Labels, y: Tensor, right: Labels, needed: set[str]) -> Operand:
+    """The product of two operands, summed over shared names that are not needed any more."""
+    batch = [name for name in left if name in right and name in needed]
+    summed = [name for name in left if name in right and name not in needed]
     only_x = [name for name in left if name not in right]
     only_y = [name for name in right if name not in left]
     first = _grouped(x, left, [batch, only_x, summed])
@@ -357,16 +362,11 @@ def _pair(
 
 
 def _grouped(tensor: Tensor, labels: Labels, groups: list[Labels]) -> Tensor:
-    """The tensor with one dimension for each group of names."""
+    """The tensor with one dimension for each group of names, of size 1 for no name."""
     sizes = dict(zip(labels, tensor._array.shape, strict=True))
     order = [labels.index(name) for group in groups for name in group]
-    shape = []
-    for group in groups:
-        size = 1
-        for name in group:
-            size *= sizes[name]
-        shape.append(size)
-    return reshape(permute(tensor, order) if order else tensor, shape)
+    shape = [math.prod([sizes[name] for name in group]) for group in groups]
+    return reshape(permute(tensor, order) if order != sorted(order) else tensor, shape)
 
 
 ger = outer
@@ -405,11 +405,11 @@ def linalg_cross(input: Tensor, other: Tensor, *, dim: int = -1) -> Tensor:
         )
     kind = dtypes.promote((input._array, other._array))
     if kind is dtypes.bool:
-        raise NotImplementedError("\"cross\" not implemented for 'Bool'")
+        raise not_implemented("cross", kind.numpy)
     pair = broadcast_tensors(cast_to(input, kind), cast_to(other, kind))
-    x, y = ([select(each, axis, place) for place in range(3)] for each in pair)
-    parts = [x[1] * y[2] - x[2] * y[1], x[2] * y[0] - x[0] * y[2], x[0] * y[1] - x[1] * y[0]]
-    return named_as(stack(parts, axis), "LinalgCrossBackward0")
+    x, y = ([select(each, axis, index) for index in range(3)] for each in pair)
+    out = [x[1] * y[2] - x[2] * y[1], x[2] * y[0] - x[0] * y[2], x[0] * y[1] - x[1] * y[0]]
+    return named_as(stack(out, axis), "LinalgCrossBackward0")
 
 
 @torch_arguments
@@ -421,10 +421,9 @@ def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
     """
     check_tensors("cross", input=input, other=other)
     if dim is None:
-        found = [d for d, size in enumerate(input._array.shape) if size == 3]
-        if not found:
+        if 3 not in input._array.shape:
             raise RuntimeError("no dimension of size 3 in input")
-        dim = found[0]
+        dim = input._array.shape.index(3)
     return linalg_cross(input, other, dim=dim)
 
 
@@ -446,7 +445,7 @@ def kron(input: Tensor, other: Tensor) -> Tensor:
     return named_as(out, "UnsafeViewBackward0")
 
 
-def block_diag(*tensors: Any) -> Tensor:
+def block_diag(*tensors: Tensor) -> Tensor:
     """A matrix with the given matrices (vectors, numbers) down its diagonal.
 
     >>> torch.block_diag(torch.tensor([[1, 2]]), torch.tensor(3))
@@ -464,15 +463,15 @@ def block_diag(*tensors: Any) -> Tensor:
         return wrap(np.zeros((1, 0), dtypes.get_default_dtype().numpy))
     blocks = [reshape(t, (1,) * (2 - t._array.ndim) + t._array.shape) for t in tensors]
     width = sum(block._array.shape[1] for block in blocks)
-    rows, left = [], 0
-    for block in blocks:
-        wide = block._array.shape[1]
-        rows.append(pad(block, (left, width - left - wide)))
-        left += wide
+    ends = itertools.accumulate(block._array.shape[1] for block in blocks)
+    rows = [
+        pad(block, (end - block._array.shape[1], width - end))
+        for block, end in zip(blocks, ends, strict=True)
+    ]
     return named_as(cat(rows), "BlockDiagBackward0")
 
 
-def cartesian_prod(*tensors: Any) -> Tensor:
+def cartesian_prod(*tensors: Tensor) -> Tensor:
     """All ways to take one number from each vector, one in each row.
 
     >>> torch.cartesian_prod(torch.tensor([1, 2]), torch.tensor([3]))
@@ -481,12 +480,16 @@ def cartesian_prod(*tensors: Any) -> Tensor:
     """
     check_elements(tensors)
     for tensor in tensors:
-        if tensor._array.ndim != 1:
-            raise RuntimeError(f"Expect a 1D vector, but got shape {list(tensor._array.shape)}")
+        _check_vector(tensor)
     if len(tensors) == 1:
         return tensors[0]
     grids = meshgrid(*tensors, indexing="ij")
     return stack([reshape(grid, -1) for grid in grids], 1)
+
+
+def _check_vector(tensor: Tensor) -> None:
+    if tensor._array.ndim != 1:
+        raise RuntimeError(f"Expect a 1D vector, but got shape {list(tensor._array.shape)}")
 
 
 def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> Tensor:
@@ -498,29 +501,24 @@ def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> T
             [2, 3]])
     """
     check_tensors("combinations", input=input)
-    if input._array.ndim != 1:
-        raise RuntimeError(f"Expect a 1D vector, but got shape {list(input._array.shape)}")
+    _check_vector(input)
     if r < 0:
         raise RuntimeError(f"Expect a non-negative number, but got {r}")
-    choose: Any = (
-        itertools.combinations_with_replacement if with_replacement else (itertools.combinations)
-    )
     if r == 0:
         return wrap(np.empty((0,), input._array.dtype))
-    rows = np.array(list(choose(range(input._array.size), r)), np.int64).reshape(-1, r)
+    kind = "combinations_with_replacement" if with_replacement else "combinations"
+    chosen = list(getattr(itertools, kind)(range(input._array.size), r))
+    rows = np.array(chosen, np.int64).reshape(-1, r)
     out = reshape(index_select(input, 0, wrap(rows.reshape(-1))), rows.shape)
     return named_as(out, "StackBackward0")
 
 
-def chain_matmul(*matrices: Any) -> Tensor:
+def chain_matmul(*matrices: Tensor) -> Tensor:
     """The product of matrices, from left to right."""
     check_elements(matrices)
     if not matrices:
         raise RuntimeError("chain_matmul(): Expected one or more matrices")
-    out = matrices[0]
-    for matrix in matrices[1:]:
-        out = matmul(out, matrix)
-    return out
+    return functools.reduce(matmul, matrices)
 
 
 @torch_arguments
@@ -584,7 +582,7 @@ def _checked(name: str, x: Tensor, dtype: dtypes.dtype | None) -> Tensor:
 
 @torch_arguments
 def vector_norm(
-    x: Tensor, ord: Any = 2, dim: Any = None, keepdim: bool = False, *,
+    x: Tensor, ord: float = 2, dim: int | Sequence[int] | None = None, keepdim: bool = False, *,
     dtype: dtypes.dtype | None = None,
 ) -> Tensor:  # fmt: skip
     """(Σ |x|^ord)^(1 / ord) over `dim` (all unless given).
@@ -619,18 +617,20 @@ def _vector_norm(x: Tensor, order: float, dims: tuple[int, ...], keepdim: bool) 
         return _sum(x.abs(), dim=dims, keepdim=keepdim)  # whose square could underflow
     if order == 2:
         return root(_sum(x * x, dim=dims, keepdim=keepdim))
+    total = _sum(_power(x.abs(), order), dim=dims, keepdim=keepdim)
+    return _power(total, 1 / order)
+
+
+def _power(x: Tensor, exponent: float) -> Tensor:
+    """x^exponent for x ≥ 0, whose derivative is 0 where x is."""
     zero = x.detach() == 0
-    nothing = 0.0 if order > 0 else math.inf
-    powers = where(zero, nothing, where(zero, 1.0, x.abs()) ** order)
-    total = _sum(powers, dim=dims, keepdim=keepdim)
-    zero = total.detach() == 0
-    nothing = 0.0 if order > 0 else math.inf
-    return where(zero, nothing, where(zero, 1.0, total) ** (1 / order))
+    nothing = 0.0 if exponent > 0 else math.inf
+    return where(zero, nothing, where(zero, 1.0, x) ** exponent)
 
 
 @torch_arguments
 def matrix_norm(
-    A: Tensor, ord: Any = "fro", dim: Any = (-2, -1), keepdim: bool = False, *,
+    A: Tensor, ord: float | str = "fro", dim: Sequence[int] = (-2, -1), keepdim: bool = False, *,
     dtype: dtypes.dtype | None = None,
 ) -> Tensor:  # fmt: skip
     """The norm of each matrix: "fro" (Frobenius), 1, −1, ∞ or −∞ (largest or smallest sum).
@@ -653,18 +653,18 @@ def matrix_norm(
             f"linalg.matrix_norm(ord={ord!r}) is not supported: it needs singular values; use "
             "numpy.linalg.norm on tensor.numpy()"
         )
-    added, kept = (rows, columns) if abs(ord) == 1 else (columns, rows)
+    added, kept = (rows, columns) if ord in (1, -1) else (columns, rows)
     sums = _sum(x.abs(), dim=(added,), keepdim=keepdim)
-    if x._array.shape[kept] == 0 and ord > 0:
-        return _sum(sums, dim=(kept if keepdim or kept < added else kept - 1,), keepdim=keepdim)
     along = kept if keepdim or kept < added else kept - 1
-    return (amax if ord > 0 else amin)(sums, along, keepdim)
+    if x._array.shape[kept] == 0 and ord in (1, math.inf):
+        return _sum(sums, dim=(along,), keepdim=keepdim)
+    return (amax if ord in (1, math.inf) else amin)(sums, along, keepdim)
 
 
 @torch_arguments
 def linalg_norm(
-    A: Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, *,
-    dtype: dtypes.dtype | None = None,
+    A: Tensor, ord: float | str | None = None, dim: int | Sequence[int] | None = None,
+    keepdim: bool = False, *, dtype: dtypes.dtype | None = None,
 ) -> Tensor:  # fmt: skip
     """`vector_norm`, or `matrix_norm` where `ord` is given and there are two dimensions."""
     check_tensors("linalg.norm", A=A)
@@ -675,16 +675,16 @@ def linalg_norm(
             "linalg.norm: If dim is not specified but ord is, the input must be 1D or 2D. "
             f"Got {A._array.ndim}D."
         )
-    two = A._array.ndim == 2 if dim is None else isinstance(dim, tuple | list) and len(dim) == 2
-    if two:
-        return matrix_norm(A, ord, (0, 1) if dim is None else dim, keepdim, dtype=dtype)
+    dims = (0, 1) if dim is None and A._array.ndim == 2 else dim
+    if isinstance(dims, tuple | list) and len(dims) == 2:
+        return matrix_norm(A, ord, dims, keepdim, dtype=dtype)
     return vector_norm(A, ord, dim, keepdim, dtype=dtype)
 
 
 @torch_arguments
 def norm(
-    input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False,
-    dtype: dtypes.dtype | None = None,
+    input: Tensor, p: float | str | None = "fro", dim: int | Sequence[int] | None = None,
+    keepdim: bool = False, dtype: dtypes.dtype | None = None,
 ) -> Tensor:  # fmt: skip
     """The p-norm over `dim` (all unless given): `linalg.vector_norm`.
 
@@ -711,7 +711,7 @@ def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
 
 
 @torch_arguments
-def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: Any = None) -> Tensor:
+def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str | None = None) -> Tensor:
     """The p-norms of the differences between each row of `x1` and each of `x2`.
 
     (…, n, d) and (…, m, d) give (…, n, m); the leading sizes broadcast. `compute_mode` is read and
@@ -737,10 +737,10 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: Any = None) -> T
         )
     if p < 0:
         raise RuntimeError("cdist only supports non-negative p values")
+    apart = unsqueeze(x1, -2) - unsqueeze(x2, -3)
     if sizes[0] == 0:
-        apart = unsqueeze(x1, -2) - unsqueeze(x2, -3)
         return apart.sum(-1)
-    out = vector_norm(unsqueeze(x1, -2) - unsqueeze(x2, -3), p, -1)
+    out = vector_norm(apart, p, -1)
     many = max(x1._array.shape[-2], x2._array.shape[-2]) > 25
     by_products = p == 2 and (
         compute_mode == "use_mm_for_euclid_dist"
