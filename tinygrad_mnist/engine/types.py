@@ -53,7 +53,6 @@ MemoryFormat: TypeAlias = memory_format | None
 class Options(TypedDict, total=False):
     """Keywords of the functions that make a tensor like one that is there."""
 
-    size: Sequence[int]
     device: Device
     layout: Layout
     pin_memory: bool

@@ -1,0 +1,1 @@
+"""What `make lint` checks of the package besides its style: imports, size, types."""
