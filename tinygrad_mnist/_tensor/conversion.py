@@ -12,24 +12,17 @@ from typing import Any, SupportsIndex, overload
 import numpy as np
 
 from tinygrad_mnist import dtypes
+from tinygrad_mnist.core.record import Array, state
 from tinygrad_mnist.dtypes import from_numpy_dtype
 from tinygrad_mnist.engine.device import check_device
-from tinygrad_mnist.engine.record import (
-    OBSERVERS,
-    AccumulateGrad,
-    Array,
-    TensorBase,
-    named_as,
-    report,
-    state,
-    wrap,
-)
-from tinygrad_mnist.engine.tensor import Tensor
+from tinygrad_mnist.engine.modes import backward_mode
+from tinygrad_mnist.engine.node import AccumulateGrad, named_as
+from tinygrad_mnist.engine.observing import OBSERVERS, item, note_untraceable, report
+from tinygrad_mnist.engine.tensor import Tensor, TensorBase, wrap
 from tinygrad_mnist.engine.types import Device, DType, MemoryFormat, Number
 from tinygrad_mnist.engine.views import current_record
 from tinygrad_mnist.ops import casting, indexing, shapes
 from tinygrad_mnist.ops.arguments import read_dtype, read_legacy_type
-from tinygrad_mnist.ops.casting import note_untraceable
 
 _CPP_NAMES = {
     dtypes.uint8: "uint8_t",
@@ -103,7 +96,7 @@ def limits(kind: dtypes.dtype) -> tuple[Number, Number]:
 
 def counted(count: Any) -> Any:
     """A tensor that counts as a Python number; as a float64 tensor where a program follows it."""
-    return count.double() if state.backward_on_tensors else count.item()
+    return count.double() if backward_mode.on_tensors else count.item()
 
 
 # From tensors to Python, to NumPy, and to other types
@@ -126,7 +119,7 @@ class Conversion(TensorBase):
     def _read(self) -> Any:
         """The array, for Python to look at: an observer is told, as no program can follow that."""
         if OBSERVERS:
-            report(casting.item, (self,), {}, None)
+            report(item, (self,), {}, None)
         return self._array
 
     def tolist(self) -> Any:

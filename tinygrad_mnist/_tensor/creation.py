@@ -10,10 +10,11 @@ from typing import Any, Unpack
 import numpy as np
 
 from tinygrad_mnist import dtypes
+from tinygrad_mnist.core.record import Array, state
 from tinygrad_mnist.engine.device import check_device
-from tinygrad_mnist.engine.record import OBSERVERS, Array, TensorBase, report, state, wrap
+from tinygrad_mnist.engine.observing import OBSERVERS, from_outside, note_constant, report
 from tinygrad_mnist.engine.size import Size
-from tinygrad_mnist.engine.tensor import Tensor
+from tinygrad_mnist.engine.tensor import Tensor, TensorBase, wrap
 from tinygrad_mnist.engine.types import (
     Device,
     Dims,
@@ -24,7 +25,6 @@ from tinygrad_mnist.engine.types import (
     Operand,
     Options,
 )
-from tinygrad_mnist.ops import casting
 from tinygrad_mnist.ops.arguments import check_tensors, not_implemented, read_dtype, read_size
 from tinygrad_mnist.ops.indexing import getitem
 
@@ -197,14 +197,14 @@ def _kind_of(value: Any) -> dtypes.dtype:
 
 def _made(array: Array) -> Tensor:
     """A tensor of numbers that no operation computed."""
-    return wrap(casting.note_constant(array))
+    return wrap(note_constant(array))
 
 
 def _shared(array: Array) -> Tensor:
     """A tensor of numbers that an array of NumPy's holds, of which an observer is told."""
     made = wrap(array)
     if OBSERVERS:
-        report(casting.outside, (), {}, made)
+        report(from_outside, (), {}, made)
     return made
 
 
@@ -481,7 +481,7 @@ def _like(
     made = _filled(input._array.shape, value, kind, device, requires_grad, name)
     if not input._array.flags.c_contiguous:
         alike = np.full_like(input._array, value, made._array.dtype, order="K")
-        made._array = casting.note_constant(alike)
+        made._array = note_constant(alike)
     return made
 
 

@@ -8,9 +8,8 @@ from typing import Any, overload
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.engine.device import CPU, check_device, device
-from tinygrad_mnist.engine.record import TensorBase
 from tinygrad_mnist.engine.size import Size
-from tinygrad_mnist.engine.tensor import Tensor
+from tinygrad_mnist.engine.tensor import Tensor, TensorBase
 from tinygrad_mnist.engine.types import Device, MemoryFormat, layout, memory_format
 from tinygrad_mnist.ops import casting
 from tinygrad_mnist.ops.arguments import check_tensors, read_dim

@@ -6,15 +6,9 @@ import warnings
 from collections.abc import Callable, Sequence
 
 from tinygrad_mnist import autograd, dtypes
-from tinygrad_mnist.engine.record import (
-    AccumulateGrad,
-    Record,
-    RemovableHandle,
-    TensorBase,
-    move_grad,
-    wrap,
-)
-from tinygrad_mnist.engine.tensor import Tensor
+from tinygrad_mnist.engine.hooks import RemovableHandle
+from tinygrad_mnist.engine.node import AccumulateGrad, Record, hooks_of, move_grad
+from tinygrad_mnist.engine.tensor import Tensor, TensorBase, wrap
 from tinygrad_mnist.engine.views import current_record
 
 _NOT_POPULATED = (
@@ -101,7 +95,7 @@ class Gradients(TensorBase):
     def retains_grad(self) -> bool:
         """Whether a non-leaf keeps its gradient, as `retain_grad` asks."""
         record = self._record or self.__dict__.get("_resting_leaf")
-        return record is not None and record.watch is not None and record.watch.retains_grad
+        return record is not None and record.hooks is not None and record.hooks.retains_grad
 
     @property
     def grad(self) -> Tensor | None:
@@ -174,14 +168,14 @@ class Gradients(TensorBase):
         if record is None:
             raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
         if record.primitive is not None:
-            record.watched().retains_grad = True
+            hooks_of(record).retains_grad = True
 
     def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
         """Call `hook` with each gradient of this tensor; what it returns takes the place of it."""
         record = current_record(self)
         if record is None:
             raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
-        return RemovableHandle.of(record.watched().hooks, hook)
+        return RemovableHandle.of(hooks_of(record).tensor_hooks, hook)
 
     def register_post_accumulate_grad_hook(self, hook: Callable[[Tensor], None]) -> RemovableHandle:
         """Call `hook` with this leaf each time after a gradient was added to its `.grad`."""
@@ -192,7 +186,7 @@ class Gradients(TensorBase):
             raise RuntimeError(
                 "post accumulate grad hooks cannot be registered on non-leaf tensors"
             )
-        return RemovableHandle.of(record.watched().post_hooks, hook)
+        return RemovableHandle.of(hooks_of(record).post_hooks, hook)
 
     def detach(self) -> Tensor:
         """The same memory without a record; in-place changes are seen (and counted) by both."""

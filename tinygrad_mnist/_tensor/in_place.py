@@ -12,20 +12,12 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist import dtypes, kernels, names
+from tinygrad_mnist.core.record import Array, state
 from tinygrad_mnist.engine.calls import explain_shapes, record_call
+from tinygrad_mnist.engine.node import Record, move_grad, named_as
+from tinygrad_mnist.engine.observing import OBSERVERS, report
 from tinygrad_mnist.engine.primitive import Primitive
-from tinygrad_mnist.engine.record import (
-    OBSERVERS,
-    Array,
-    Record,
-    TensorBase,
-    move_grad,
-    named_as,
-    report,
-    state,
-    wrap,
-)
-from tinygrad_mnist.engine.tensor import Tensor
+from tinygrad_mnist.engine.tensor import Tensor, TensorBase, wrap
 from tinygrad_mnist.engine.types import DType, Number, Operand
 from tinygrad_mnist.engine.versions import check_inplace
 from tinygrad_mnist.engine.views import current_record

@@ -9,8 +9,7 @@ import numpy as np
 
 from tinygrad_mnist.engine.calls import call_binary, call_unary
 from tinygrad_mnist.engine.primitive import Primitive
-from tinygrad_mnist.engine.record import TensorBase, wrap
-from tinygrad_mnist.engine.tensor import Tensor
+from tinygrad_mnist.engine.tensor import Tensor, TensorBase, wrap
 from tinygrad_mnist.engine.types import Array, Index, Operand
 from tinygrad_mnist.ops import arithmetic, elementwise, indexing, matmul
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tinygrad_mnist import names
-from tinygrad_mnist.engine.record import TENSOR_TYPE
+from tinygrad_mnist.engine.tensor import TENSOR_TYPE
 from tinygrad_mnist.ops import choosing
 
 from .conversion import Conversion, Copying, Views

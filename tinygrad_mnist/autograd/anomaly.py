@@ -11,9 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mnist.engine.backward_pass import Gradient, send
-from tinygrad_mnist.engine.hooks import Sent
-from tinygrad_mnist.engine.record import OBSERVERS, Record, TensorBase, observe, state
+from tinygrad_mnist.engine.backward_pass import vjp
+from tinygrad_mnist.engine.hooks import Gradient, Gradients
+from tinygrad_mnist.engine.modes import backward_mode
+from tinygrad_mnist.engine.node import Record
+from tinygrad_mnist.engine.observing import OBSERVERS, observe
+from tinygrad_mnist.engine.tensor import TensorBase
 
 _origins: weakref.WeakKeyDictionary[Record, str] = weakref.WeakKeyDictionary()
 _PACKAGE = __name__.partition(".")[0]
@@ -48,12 +51,12 @@ def _warn(record: Record) -> None:
     warnings.warn(text, UserWarning, stacklevel=2)
 
 
-def _watched(check_nan: bool) -> Callable[..., Sent]:
+def _watched(check_nan: bool) -> Callable[..., Gradients]:
     """`send` that names the record whose formula fails or gives NaN."""
 
-    def watched_send(record: Record, gradient: Gradient, wanted: set[Record] | None) -> Sent:
+    def watched_send(record: Record, gradient: Gradient, wanted: set[Record] | None) -> Gradients:
         try:
-            sent = send(record, gradient, wanted)
+            sent = vjp(record, gradient, wanted)
         except Exception:
             _warn(record)
             raise
@@ -78,8 +81,8 @@ class set_detect_anomaly:
     """
 
     def __init__(self, mode: bool, check_nan: bool = True) -> None:
-        self.previous = (state.sender, OBSERVERS.get(threading.get_ident()))
-        state.sender = _watched(check_nan) if mode else None
+        self.previous = (backward_mode.vjp, OBSERVERS.get(threading.get_ident()))
+        backward_mode.vjp = _watched(check_nan) if mode else None
         observe.set(_note_origin if mode else None)
 
     def __enter__(self) -> None:
@@ -91,7 +94,7 @@ class set_detect_anomaly:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        state.sender, observer = self.previous
+        backward_mode.vjp, observer = self.previous
         observe.set(observer)
 
 
@@ -118,4 +121,4 @@ class detect_anomaly(set_detect_anomaly):
 
 def is_anomaly_enabled() -> bool:
     """Whether anomaly detection is on in this thread."""
-    return state.sender is not None
+    return backward_mode.vjp is not None

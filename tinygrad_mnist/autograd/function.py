@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mnist.engine.modes import _GradMode
+from tinygrad_mnist.core.record import state
+from tinygrad_mnist.engine.modes import GradMode
+from tinygrad_mnist.engine.node import Record, freed_error, make_record
 from tinygrad_mnist.engine.primitive import Primitive
-from tinygrad_mnist.engine.record import Record, TensorBase, bare_record, freed_error, state, wrap
-from tinygrad_mnist.engine.tensor import Tensor
+from tinygrad_mnist.engine.tensor import Tensor, TensorBase, wrap
 from tinygrad_mnist.engine.unbroadcast import unbroadcast
 from tinygrad_mnist.engine.versions import version_error
 from tinygrad_mnist.engine.views import OF_A_FUNCTION, current_record, mark_view
@@ -91,7 +92,7 @@ def _output_record(node: Record, array: Any, position: int) -> Record:
     """The record of one output among several: it hands its gradient on to `node`, bundled."""
     if not node.attributes["several"]:
         return node
-    return bare_record(_OUTPUT, (node,), array, {"position": position}, type(node))
+    return make_record(_OUTPUT, (node,), array, (), {"position": position}, type(node))
 
 
 def _run_backward(record: Record, gradient: Any) -> list[Any]:
@@ -109,7 +110,7 @@ def _run_backward(record: Record, gradient: Any) -> list[Any]:
     assert several or len(arguments) == 1
     ctx._node = record
     try:
-        with _GradMode(as_tensors):
+        with GradMode(as_tensors):
             results = _backward_of(function)(ctx, *arguments)
     finally:
         ctx._node = None
@@ -131,17 +132,17 @@ def _backward_of(function: type[Function]) -> Callable[..., Any]:
 
 
 def _checked(record: Record, results: tuple[Any, ...], as_tensors: bool) -> list[Any]:
-    """A Function's gradients, one for each edge, in the edges' shapes; RuntimeError otherwise."""
-    name, edges = record.name(), record.edges
-    while len(results) > len(edges) and results[-1] is None:
+    """A Function's gradients, one for each input, in the inputs' shapes; RuntimeError otherwise."""
+    name, sources = record.name(), record.inputs
+    while len(results) > len(sources) and results[-1] is None:
         results = results[:-1]
-    if len(results) != len(edges):
+    if len(results) != len(sources):
         raise RuntimeError(
             f"function {name} returned an incorrect number of gradients "
-            f"(expected {len(edges)}, got {len(results)})"
+            f"(expected {len(sources)}, got {len(results)})"
         )
     fitted: list[Any] = []
-    for position, (edge, result) in enumerate(zip(edges, results, strict=True)):
+    for position, (source, result) in enumerate(zip(sources, results, strict=True)):
         if result is not None and not isinstance(result, TensorBase):
             raise RuntimeError(f"expected Variable or None (got {type(result).__name__})")
         if result is not None and not record.attributes["tensors"][position]:
@@ -149,16 +150,16 @@ def _checked(record: Record, results: tuple[Any, ...], as_tensors: bool) -> list
                 f"function {name} returned a gradient different than None at position "
                 f"{position + 1}, but the corresponding forward input was not a Variable"
             )
-        if edge is None or result is None:
+        if source is None or result is None:
             fitted.append(None)
             continue
-        if not _sums_to(result._array.shape, edge.shape):
+        if not _sums_to(result._array.shape, source.shape):
             raise RuntimeError(
                 f"Function {name} returned an invalid gradient at index {position} - got "
                 f"{list(result._array.shape)} but expected shape compatible with "
-                f"{list(edge.shape)}"
+                f"{list(source.shape)}"
             )
-        good = unbroadcast(result, edge)
+        good = unbroadcast(result, source)
         fitted.append(good if as_tensors else good._array)
     return fitted
 
@@ -256,10 +257,10 @@ class Function:
     def apply(cls, *args: Any) -> Any:
         """Run forward on `args` and record the call."""
         ctx = FunctionCtx()
-        edges = tuple([current_record(a) if isinstance(a, TensorBase) else None for a in args])
-        ctx.needs_input_grad = tuple([edge is not None for edge in edges])
+        sources = tuple([current_record(a) if isinstance(a, TensorBase) else None for a in args])
+        ctx.needs_input_grad = tuple([source is not None for source in sources])
         recording = state.grad_enabled and any(ctx.needs_input_grad)
-        with _GradMode(False):
+        with GradMode(False):
             if cls.setup_context is Function.setup_context:
                 outputs = cls.forward(ctx, *args)
             else:
@@ -274,7 +275,7 @@ class Function:
             ]
         )
         if recording:
-            _record_outputs(cls, ctx, args, edges, outputs if several else (outputs,), results)
+            _record_outputs(cls, ctx, args, sources, outputs if several else (outputs,), results)
         return results if several else results[0]
 
 
@@ -309,7 +310,7 @@ def _record_outputs(
     cls: type[Function],
     ctx: FunctionCtx,
     args: tuple[Any, ...],
-    edges: tuple[Record | None, ...],
+    sources: tuple[Record | None, ...],
     outputs: Sequence[Any],
     results: Sequence[Any],
 ) -> None:
@@ -317,9 +318,9 @@ def _record_outputs(
     tensors = [r for r in results if isinstance(r, TensorBase)]
     if not tensors:
         return
-    for given, edge in zip(args, edges, strict=True):
+    for given, source in zip(args, sources, strict=True):
         changed = any(given is dirty for dirty in ctx._dirty)
-        if changed and edge is not None and edge.primitive is None:
+        if changed and source is not None and source.primitive is None:
             raise RuntimeError(
                 "a leaf Variable that requires grad has been used in an in-place operation."
             )
@@ -330,8 +331,8 @@ def _record_outputs(
     attributes = {"function": cls, "ctx": ctx, "outputs": kinds, "several": len(results) > 1}
     attributes["tensors"] = [isinstance(given, TensorBase) for given in args]
     name = Record.named(f"{cls.__name__}Backward")
-    node = bare_record(_FUNCTION, edges, tensors[0]._array, attributes, name)
-    ctx._saved = tuple([_kept(tensor, args, edges, outputs) for tensor in ctx._to_save])
+    node = make_record(_FUNCTION, sources, tensors[0]._array, (), attributes, name)
+    ctx._saved = tuple([_kept(tensor, args, sources, outputs) for tensor in ctx._to_save])
     ctx._to_save = ctx._dirty = ctx._constant = ()
     for position, (output, result) in enumerate(zip(outputs, results, strict=True)):
         differentiable = isinstance(result, TensorBase) and result._array.dtype.kind == "f"
@@ -344,15 +345,15 @@ def _record_outputs(
 
 
 def _kept(
-    tensor: Any, args: tuple[Any, ...], edges: tuple[Record | None, ...], outputs: Sequence[Any]
+    tensor: Any, args: tuple[Any, ...], sources: tuple[Record | None, ...], outputs: Sequence[Any]
 ) -> Any:
     """What is kept of a saved tensor: array, version and source; no Tensor, hence no cycle."""
     if tensor is None:
         return None
     source: Any = tensor._record
-    for given, edge in zip(args, edges, strict=True):
+    for given, record in zip(args, sources, strict=True):
         if given is tensor:
-            source = edge
+            source = record
     for position, output in enumerate(outputs):
         if output is tensor and not any(output is given for given in args):
             source = position
@@ -364,7 +365,7 @@ def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(backward)
     def call(ctx: Any, *gradients: Any) -> Any:
-        with _GradMode(False):
+        with GradMode(False):
             results = backward(ctx, *gradients)
         twice = any(isinstance(g, TensorBase) and g._record is not None for g in gradients)
         if not twice:

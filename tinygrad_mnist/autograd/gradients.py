@@ -1,4 +1,4 @@
-"""Asking for gradients: `backward` gathers them in the leaves, `grad` returns them."""
+"""Asking for gradients: `backward` adds them up in the leaves, `grad` returns them."""
 
 from __future__ import annotations
 
@@ -8,18 +8,20 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from tinygrad_mnist.engine.backward_pass import Gradient, run_backward
-from tinygrad_mnist.engine.record import OBSERVERS, Record, TensorBase, report, state, wrap
-from tinygrad_mnist.engine.tensor import Tensor
-from tinygrad_mnist.engine.unbroadcast import copied, unbroadcast
+from tinygrad_mnist.engine.backward_pass import run_backward
+from tinygrad_mnist.engine.hooks import Gradient
+from tinygrad_mnist.engine.modes import backward_mode
+from tinygrad_mnist.engine.node import Record
+from tinygrad_mnist.engine.observing import OBSERVERS, constant, report
+from tinygrad_mnist.engine.tensor import Tensor, TensorBase, wrap
+from tinygrad_mnist.engine.unbroadcast import unbroadcast
 from tinygrad_mnist.engine.views import current_record
-from tinygrad_mnist.ops.casting import constant
 
 
 def _start_of(
     tensor: TensorBase, gradient: Any, position: int, create_graph: bool
 ) -> tuple[Record, Gradient]:
-    """Where a walk from `tensor` starts, and with what; `gradient` is checked against it."""
+    """Where the backward pass from `tensor` starts, and with what: `gradient`, checked."""
     if not isinstance(tensor, TensorBase):
         raise AssertionError(f"Expected output to be a Tensor, not {type(tensor).__name__}")
     record = current_record(tensor)
@@ -27,7 +29,7 @@ def _start_of(
         raise RuntimeError(
             f"element {position} of tensors does not require grad and does not have a grad_fn"
         )
-    array, as_tensor = tensor._array, create_graph or state.backward_on_tensors
+    array, as_tensor = tensor._array, create_graph or backward_mode.on_tensors
     if gradient is None:
         if array.size != 1:
             raise RuntimeError("grad can be implicitly created only for scalar outputs")
@@ -94,7 +96,7 @@ def backward(
 
     `grad_tensors` are the gradients to start from, of the tensors' shapes; not needed for
     scalars. `retain_graph` (default: `create_graph`) keeps saved values for another call;
-    `create_graph` records the walk, so that gradients can be differentiated again. Raises
+    `create_graph` records the backward pass, so that gradients can be differentiated again. Raises
     RuntimeError for a tensor without record, a non-scalar without gradient, saved values that
     are gone, or values changed in place since they were saved.
 
@@ -120,14 +122,14 @@ def backward(
             stacklevel=3,
         )
     if inputs is None:
-        run_backward(starts, keep=keep, create_graph=create_graph)
+        run_backward(starts, keep_graph=keep, create_graph=create_graph)
         return
     only = set()
     for tensor in targets:
         if isinstance(tensor, TensorBase):
             tensor.retain_grad()  # type: ignore[attr-defined]
         only.update(_records((tensor,)))
-    run_backward(starts, keep=keep, create_graph=create_graph, only=only)
+    run_backward(starts, keep_graph=keep, create_graph=create_graph, inputs=only)
 
 
 def grad(
@@ -167,13 +169,17 @@ def grad(
     records = _records(wanted)
     keep = create_graph if retain_graph is None else retain_graph
     arrived = run_backward(
-        starts, keep=keep, create_graph=create_graph, only=set(records), capture=True
+        starts,
+        keep_graph=keep,
+        create_graph=create_graph,
+        inputs=set(records),
+        accumulate=False,
     )
     results: list[Any] = []
     for position, (record, tensor) in enumerate(zip(records, wanted, strict=True)):
         if record in arrived:
             found = arrived[record]
-            results.append(found if create_graph else copied(found))
+            results.append(found if create_graph else _copied(found))
         elif materialize_grads:
             zeros = wrap(np.zeros(tensor._array.shape, tensor._array.dtype))
             results.append(zeros.requires_grad_(create_graph))
@@ -182,6 +188,11 @@ def grad(
         else:
             _refuse_unused(position)
     return tuple(results)
+
+
+def _copied(gradient: Gradient) -> Any:
+    """A gradient as a Tensor with memory of its own."""
+    return gradient.clone() if isinstance(gradient, TensorBase) else wrap(gradient.copy())
 
 
 def _refuse_unused(position: int) -> NoReturn:

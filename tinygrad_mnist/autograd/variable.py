@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mnist.engine.record import TensorBase, wrap
+from tinygrad_mnist.engine.tensor import TensorBase, wrap
 
 
 class _AnyTensor(type):

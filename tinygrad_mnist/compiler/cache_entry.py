@@ -12,7 +12,8 @@ import numpy as np
 
 from tinygrad_mnist.compiler.codegen.function import literal
 from tinygrad_mnist.compiler.codegen.writer import Unsupported
-from tinygrad_mnist.engine.record import AccumulateGrad, Record, TensorBase, wrap
+from tinygrad_mnist.engine.node import AccumulateGrad, Record
+from tinygrad_mnist.engine.tensor import TensorBase, wrap
 from tinygrad_mnist.random import default_generator
 
 from .build import Built, Stats, build

@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
 
 from tinygrad_mnist import dtypes
-from tinygrad_mnist.engine.record import OBSERVERS, TensorBase, state
-from tinygrad_mnist.engine.tensor import Tensor
+from tinygrad_mnist.core.record import state
+from tinygrad_mnist.engine.observing import OBSERVERS
+from tinygrad_mnist.engine.tensor import Tensor, TensorBase
 from tinygrad_mnist.nn import Module
 
 from .build import Stats

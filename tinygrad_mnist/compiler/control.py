@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from tinygrad_mnist.engine.record import OBSERVERS
+from tinygrad_mnist.engine.observing import OBSERVERS
 
 from .compiled import Compiled
 from .trace import Tracer, user_line

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist.autograd.function import Function, refusing
-from tinygrad_mnist.engine.record import state, wrap
-from tinygrad_mnist.engine.tensor import Tensor
+from tinygrad_mnist.core.record import state
+from tinygrad_mnist.engine.tensor import Tensor, wrap
 
 from .cache_entry import Arguments, Entry
 from .program import Array, Constant, Input, Number, Program, Value

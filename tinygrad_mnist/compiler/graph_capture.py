@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist.autograd import gradients as differentiate
-from tinygrad_mnist.engine.backward_pass import topological_order
-from tinygrad_mnist.engine.record import FREED, AccumulateGrad, TensorBase, wrap
-from tinygrad_mnist.engine.tensor import Tensor
+from tinygrad_mnist.core.backward_pass import topological_order
+from tinygrad_mnist.engine.node import FREED, AccumulateGrad, hooks_of
+from tinygrad_mnist.engine.tensor import Tensor, TensorBase, wrap
 from tinygrad_mnist.random import default_generator
 
 from .cache_entry import Arguments, Entry, Finder, Result, collected, leaf_record
@@ -216,7 +216,7 @@ class Call:
         outputs = [t for t in _unique(alive) if self.tracer.position_of(t._array) is None]
         if not outputs or self.obstacle or self.tracer.obstacle:
             return None
-        if any(source._record.watched().hooks for source in self.sources.values()):
+        if any(hooks_of(source._record).tensor_hooks for source in self.sources.values()):
             self.obstacle = (
                 "a tensor that requires gradients has a hook, so the function runs uncompiled"
             )

@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mnist.engine.record import AccumulateGrad, TensorBase
+from tinygrad_mnist.engine.node import AccumulateGrad, hooks_of
+from tinygrad_mnist.engine.tensor import TensorBase
 from tinygrad_mnist.engine.views import current_record
 from tinygrad_mnist.nn import Module
 from tinygrad_mnist.nn.modules.hooks import HOOKS
@@ -209,8 +210,9 @@ class Reached:
             if ours:
                 self.guards.watch_record(found)
             if isinstance(found._record, AccumulateGrad):
-                watch = found._record.watched()
-                self._look_at_hooks(name, (watch.hooks, watch.pre_hooks, watch.post_hooks))
+                hooks = hooks_of(found._record)
+                several = (hooks.tensor_hooks, hooks.pre_hooks, hooks.post_hooks)
+                self._look_at_hooks(name, several)
         elif isinstance(found, dict):
             self._look_into(name, found, owned)
         elif isinstance(found, list | tuple | set):

@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tinygrad_mnist.engine.primitive import PRIMITIVES
-from tinygrad_mnist.engine.record import state
+from tinygrad_mnist.core.record import state
+from tinygrad_mnist.engine.node import PRIMITIVES
 
 Array = np.ndarray[Any, Any]
 Shape = tuple[int, ...]

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist.engine.backward_pass import run_backward
+from tinygrad_mnist.engine.modes import backward_mode
+from tinygrad_mnist.engine.observing import constant, from_outside, item, observe, untraceable
 from tinygrad_mnist.engine.primitive import Primitive
-from tinygrad_mnist.engine.record import TensorBase, observe, state
-from tinygrad_mnist.ops.casting import constant, decisive, item, outside
+from tinygrad_mnist.engine.tensor import TensorBase
 from tinygrad_mnist.ops.indexing import _index as index
 from tinygrad_mnist.ops.indexing import index_put
 
@@ -77,11 +78,11 @@ class Tracer(observe):
 
     def __enter__(self) -> None:
         super().__enter__()
-        self._walked = state.backward_on_tensors
-        state.backward_on_tensors = True
+        self._walked = backward_mode.on_tensors
+        backward_mode.on_tensors = True
 
     def __exit__(self, *details: object) -> None:
-        state.backward_on_tensors = self._walked
+        backward_mode.on_tensors = self._walked
         super().__exit__(*details)
 
     def give(self, array: Array, name: str) -> Input:
@@ -211,7 +212,7 @@ class Tracer(observe):
     def _write_down(
         self, op: Primitive, inputs: tuple[Any, ...], attributes: dict[str, Any], output: Any
     ) -> None:
-        if op is decisive:
+        if op is untraceable:
             why = attributes["why"]
             raise _Unknown(f"{why}, so the function runs uncompiled. {user_line()}")
         if op.name in _DRAWN_BY_NUMBERS:
@@ -224,7 +225,7 @@ class Tracer(observe):
                 "how many numbers a mask takes decides of which shape a tensor is, so the "
                 f"function runs uncompiled: use torch.where. {user_line()}"
             )
-        if op is outside:
+        if op is from_outside:
             self.captured[id(output._array)] = "an array of NumPy's"
             self._alive.append(output._array)
         elif op is item:

@@ -1,103 +1,105 @@
-"""The walk backward: from a result's record to the leaves, newest record first.
+"""The backward pass with all that PyTorch adds to `core.backward_pass`: the fast way.
 
-Every record was made after the records of its inputs, so descending order of sequence visits each
-record after all that use it, when its gradient is complete. Gradients in flight live in a
-dictionary. With `create_graph` the gradients are Tensors and the same formulas leave records of
-their own; otherwise they are plain arrays.
+It stops at inputs that were asked for, calls hooks, checks and frees saved values, and adds up in
+memory of its own. Gradients in flight live in a dictionary. With `create_graph` they are Tensors
+and the formulas leave records of their own; otherwise they are plain arrays.
 """
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Iterable, Sequence
+import threading
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from .accumulate_grad import accumulate_grad, run_tensor_hooks
-from .hooks import Sent, send_with_hooks
-from .modes import _GradMode
-from .primitive import Formula
-from .record import FREED, AccumulateGrad, Record, freed_error, state
-from .unbroadcast import fit_array_shape, restored, unbroadcast
-from .versions import release, unpack
+from tinygrad_mnist.core.backward_pass import restored, topological_order
+from tinygrad_mnist.core.primitive import Formula
+from tinygrad_mnist.core.record import state
 
-Gradient = Any
+from .hooks import (
+    Gradient,
+    Gradients,
+    Hooks,
+    as_tensor,
+    run_hooks,
+    run_post_accumulate_hooks,
+    run_post_hooks,
+    run_pre_hooks,
+)
+from .modes import GradMode, backward_mode
+from .node import FREED, AccumulateGrad, Record, freed_error, hooks_of, named_as
+from .tensor import TensorBase, wrap
+from .unbroadcast import unbroadcast, unbroadcast_array
+from .versions import free, unpack
+
 _ndarray = np.ndarray
-_by_sequence = operator.attrgetter("sequence")
-
-
-def topological_order(roots: Iterable[Record]) -> list[Record]:
-    """All records that lead up to `roots`, newest first."""
-    seen = set(roots)
-    waiting = list(seen)
-    while waiting:
-        for edge in waiting.pop().edges:
-            if edge is not None and edge not in seen:
-                seen.add(edge)
-                waiting.append(edge)
-    return sorted(seen, key=_by_sequence, reverse=True)
-
-
-def _leading_to(targets: set[Record], order: list[Record]) -> set[Record]:
-    """The records of `order` that send gradients on towards a target."""
-    leading: set[Record] = set()
-    for record in reversed(order):
-        if not targets.isdisjoint(record.edges) or not leading.isdisjoint(record.edges):
-            leading.add(record)
-    return leading
+_accumulation = threading.Lock()
+_SHARED = (
+    "unsupported operation: more than one element of the written-to tensor refers to a single "
+    "memory location. Please clone() the tensor before performing the operation."
+)
 
 
 def run_backward(
     starts: Sequence[tuple[Record, Gradient]],
     *,
-    keep: bool,
+    keep_graph: bool,
     create_graph: bool,
-    only: set[Record] | None = None,
-    capture: bool = False,
+    inputs: set[Record] | None = None,
+    accumulate: bool = True,
 ) -> dict[Record, Gradient]:
-    """Send gradients from `starts` to the leaves, or `only` to some records.
+    """Send gradients from `starts` to the leaves, or only to some records, `inputs`.
 
-    Leaves add what arrives to their `.grad`; with `capture`, what arrives at the records asked for
-    is returned instead. `keep` leaves saved values for another walk. Raises RuntimeError where
+    Leaves add what arrives to their `.grad`; without `accumulate`, what arrives at the inputs is
+    returned instead. `keep_graph` leaves saved values for another pass. Raises RuntimeError where
     saved values are gone or were changed in place.
     """
     order = topological_order([record for record, _ in starts])
-    asked = only or set()
-    leading = None if only is None else _leading_to(only, order)
+    asked = inputs or set()
+    leading = None if inputs is None else _leading_to(inputs, order)
     wanted = None if leading is None else leading | asked
-    at_work = leading if capture else wanted
-    pending, owned = _begin(starts, wanted)
+    needed = wanted if accumulate else leading
     arrived: dict[Record, Gradient] = {}
-    sender = state.sender or send
-    with _GradMode(create_graph), np.errstate(all="ignore"):
+    pending, owned = _begin(starts, wanted)
+    compute = backward_mode.vjp or vjp
+    with GradMode(create_graph), np.errstate(all="ignore"):
         for record in order:
             gradient = pending.pop(record, None)
             if gradient is None:
                 continue
-            works = at_work is None or record in at_work
-            if works and capture and record in asked:
+            goes_on = needed is None or record in needed
+            if goes_on and not accumulate and record in asked:
                 arrived[record] = gradient
                 owned.discard(record)
-            watch = record.watch
-            if watch is not None and (watch.hooks or watch.retains_grad):
-                gradient = run_tensor_hooks(record, watch, gradient, owned)
-            if not works:
+            hooks = record.hooks
+            if hooks is not None and (hooks.tensor_hooks or hooks.retains_grad):
+                gradient = run_tensor_hooks(record, hooks, gradient, owned)
+            if not goes_on:
                 if record in asked:
                     arrived[record] = gradient
                 continue
             if isinstance(record, AccumulateGrad):
                 accumulate_grad(record, gradient, record in owned)
                 continue
-            if watch is None:
-                sent = sender(record, gradient, wanted)
+            if hooks is None:
+                found = compute(record, gradient, wanted)
             else:
-                sent = send_with_hooks(sender, record, gradient, wanted)
-            for position, result, fresh in sent:
-                add(pending, owned, record.edges[position], result, fresh)  # type: ignore[arg-type]
-            if not keep:
-                release(record)
+                found = vjp_with_hooks(compute, record, hooks, gradient, wanted)
+            for position, result, fresh in found:
+                add(pending, owned, record.inputs[position], result, fresh)  # type: ignore[arg-type]
+            if not keep_graph:
+                free(record)
     return arrived
+
+
+def _leading_to(targets: set[Record], order: list[Record]) -> set[Record]:
+    """The records of `order` that hand gradients on towards a target."""
+    leading: set[Record] = set()
+    for record in reversed(order):
+        if not targets.isdisjoint(record.inputs) or not leading.isdisjoint(record.inputs):
+            leading.add(record)
+    return leading
 
 
 def _begin(
@@ -112,65 +114,6 @@ def _begin(
     return pending, owned
 
 
-def send(record: Record, gradient: Gradient, wanted: set[Record] | None) -> Sent:
-    """The gradient for each input of `record` that needs one, by the input's formula."""
-    op = record.primitive
-    assert op is not None
-    if record.saved is FREED:
-        raise freed_error()
-    if wanted is not None:  # what the formulas that are left out have saved is checked, too
-        for which, saved in enumerate(record.saved):
-            if saved is not None:
-                unpack(record, which, False)
-    sent: Sent = []
-    if op.vjp is not None:
-        for position, result in enumerate(op.vjp(record, gradient)):
-            edge = record.edges[position]
-            if edge is not None and result is not None and (wanted is None or edge in wanted):
-                sent.append((position, result, False))
-        return sent
-    as_tensors = gradient.__class__ is not _ndarray
-    if op.reduces and not record.attributes["keepdim"]:
-        gradient = restored(gradient, record)
-    for position, edge in enumerate(record.edges):
-        if edge is None or (wanted is not None and edge not in wanted):
-            continue
-        formula = op.formula(position)
-        if formula is None:
-            continue
-        values = [unpack(record, which, as_tensors) for which in formula.saved]
-        if formula.plain:
-            result = formula.function(gradient, *values)
-        else:
-            keywords = _keywords(formula, record, position, edge)
-            result = formula.function(gradient, *values, **keywords)
-        if as_tensors:
-            sent.append((position, unbroadcast(result, edge), False))
-            continue
-        if result.__class__ is not _ndarray:
-            result = np.asarray(result)
-        fresh = result is not gradient and result.base is None
-        if result.shape != edge.shape:
-            result = fit_array_shape(result, edge.shape)
-            fresh = fresh or result.base is None
-        if result.dtype is not edge.dtype and result.dtype != edge.dtype:
-            result = result.astype(edge.dtype)
-        sent.append((position, result, fresh))
-    return sent
-
-
-def _keywords(formula: Formula, record: Record, position: int, edge: Record) -> dict[str, Any]:
-    """What a formula asks for besides saved values; attributes may rely on some being unchanged."""
-    for which in range(len(record.edges) + 1, len(record.saved)):
-        unpack(record, which, False)
-    keywords = {name: record.attributes[name] for name in formula.attributes}
-    if formula.wants_shape:
-        keywords["shape"] = edge.shape
-    if formula.wants_position:
-        keywords["position"] = position
-    return keywords
-
-
 def add(
     pending: dict[Record, Gradient],
     owned: set[Record],
@@ -178,7 +121,7 @@ def add(
     gradient: Gradient,
     fresh: bool,
 ) -> None:
-    """Add to what `record` has received: the first gift is borrowed unless fresh, a sum owned."""
+    """Add to what `record` has received: the first one is borrowed unless fresh, a sum owned."""
     known = pending.get(record)
     if known is None:
         pending[record] = gradient
@@ -191,3 +134,126 @@ def add(
     else:
         pending[record] = np.asarray(known + gradient)
         owned.add(record)
+
+
+def vjp(record: Record, gradient: Gradient, wanted: set[Record] | None) -> Gradients:
+    """The gradient for each input of `record` that needs one, by the input's formula."""
+    op = record.primitive
+    if record.saved is FREED:
+        raise freed_error()
+    if wanted is not None:  # what the formulas that are left out have saved is checked, too
+        for which, saved in enumerate(record.saved):
+            if saved is not None:
+                unpack(record, which, False)
+    if op.vjp is not None:
+        return [
+            (position, result, False)
+            for position, result in enumerate(op.vjp(record, gradient))
+            if (source := record.inputs[position]) is not None
+            and result is not None
+            and (wanted is None or source in wanted)
+        ]
+    found: Gradients = []
+    as_tensors = gradient.__class__ is not _ndarray
+    if op.reduces and not record.attributes["keepdim"]:
+        gradient = restored(gradient, record)
+    for position, source in enumerate(record.inputs):
+        if source is None or (wanted is not None and source not in wanted):
+            continue
+        formula = op.formula(position)
+        if formula is None:
+            continue
+        values = [unpack(record, which, as_tensors) for which in formula.saved]
+        if formula.keywords:
+            keywords = _keywords(formula, record, position, source)
+            result = formula.function(gradient, *values, **keywords)
+        else:
+            result = formula.function(gradient, *values)
+        if as_tensors:
+            found.append((position, unbroadcast(result, source), False))
+            continue
+        if result.__class__ is not _ndarray:
+            result = np.asarray(result)
+        fresh = result is not gradient and result.base is None
+        if result.shape != source.shape:
+            result = unbroadcast_array(result, source.shape)
+            fresh = fresh or result.base is None
+        if result.dtype is not source.dtype and result.dtype != source.dtype:
+            result = result.astype(source.dtype)
+        found.append((position, result, fresh))
+    return found
+
+
+def _keywords(formula: Formula, record: Record, position: int, source: Record) -> dict[str, Any]:
+    """What a formula asks for besides saved values; `must_not_change` is seen to first."""
+    for which in range(len(record.inputs) + 1, len(record.saved)):
+        unpack(record, which, False)
+    known = {**record.attributes, "shape": source.shape, "position": position}
+    return {name: known[name] for name in formula.keywords}
+
+
+def vjp_with_hooks(
+    compute: Callable[..., Gradients],
+    record: Record,
+    hooks: Hooks,
+    gradient: Gradient,
+    wanted: set[Record] | None,
+) -> Gradients:
+    """A record's gradients, with its own hooks called before and after."""
+    if hooks.pre_hooks:
+        gradient = run_pre_hooks(hooks.pre_hooks, gradient)
+        if gradient is None:
+            return []
+    found = compute(record, gradient, wanted)
+    if not hooks.node_hooks:
+        return found
+    return run_post_hooks(hooks.node_hooks, len(record.inputs), found, gradient)
+
+
+def run_tensor_hooks(
+    record: Record, hooks: Hooks, gradient: Gradient, owned: set[Record]
+) -> Gradient:
+    """Do with a tensor's gradient what was asked: call hooks, keep it in `.grad`."""
+    if hooks.tensor_hooks:
+        owned.discard(record)
+        gradient = run_hooks(hooks.tensor_hooks, gradient)
+    if hooks.retains_grad and record.primitive is not None:
+        kept = as_tensor(gradient)
+        hooks.grad = kept.clone() if hooks.grad is None else hooks.grad + kept
+    return gradient
+
+
+def accumulate_grad(leaf: AccumulateGrad, gradient: Gradient, owned: bool) -> None:
+    """Add `gradient` to a leaf's `.grad`, which never shares memory with another tensor.
+
+    A leaf that requires no gradient any more, or is gone, keeps none.
+    """
+    hooks, tensor = hooks_of(leaf), leaf.variable
+    if hooks.pre_hooks:
+        gradient = run_pre_hooks(hooks.pre_hooks, gradient)
+        if gradient is None:
+            return
+    if tensor is not None and tensor._record is leaf:
+        with _accumulation:
+            known = hooks.grad
+            if isinstance(gradient, TensorBase):
+                hooks.grad = _accumulated(known, gradient)
+            elif known is None:
+                hooks.grad = wrap(gradient if owned else gradient.copy())
+            elif not known._array.flags.writeable:
+                raise RuntimeError(_SHARED)
+            else:
+                np.add(known._array, gradient, known._array)
+                known._counter[0] += 1
+        if hooks.post_hooks:
+            run_post_accumulate_hooks(hooks.post_hooks, tensor)
+    if hooks.node_hooks:
+        run_post_hooks(hooks.node_hooks, 0, [], gradient)
+
+
+def _accumulated(known: Any, gradient: Any) -> Any:
+    """What a leaf's `.grad` is after a Tensor came: `known` itself unless records are kept."""
+    if known is None:
+        return named_as(gradient.clone(), "CopyBackwards")
+    total = known + gradient
+    return total if state.grad_enabled else known.copy_(total)

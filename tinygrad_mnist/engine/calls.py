@@ -3,28 +3,16 @@
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from .record import (
-    CONSTANT,
-    NO_ATTRIBUTES,
-    OBSERVERS,
-    TENSOR_TYPE,
-    Array,
-    Saved,
-    TensorBase,
-    make_record,
-    next_sequence,
-    report,
-    state,
-    wrap,
-)
-from .views import current_record, mark_view
+from tinygrad_mnist.core.record import Array, next_sequence, state
 
-if TYPE_CHECKING:
-    from .primitive import Primitive
+from .node import CONSTANT, NO_ATTRIBUTES, Saved, make_record
+from .observing import OBSERVERS, report
+from .tensor import TENSOR_TYPE, TensorBase, wrap
+from .views import current_record, mark_view
 
 _UNARY = (True,)
 _new = object.__new__
@@ -33,7 +21,7 @@ _FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 
 
 def read_arguments(
-    op: Primitive, inputs: tuple[Any, ...], attributes: dict[str, Any]
+    op: Any, inputs: tuple[Any, ...], attributes: dict[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Inputs and attributes told apart, where inputs were given by name."""
     if op.variadic:
@@ -72,7 +60,7 @@ def explain_shapes(values: tuple[Any, ...]) -> None:
                 ) from None
 
 
-def _arrays(op: Primitive, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+def _arrays(op: Any, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
     """What the body gets for `inputs`: the arrays of Tensors, Python numbers, one common type."""
     values: list[Any] = []
     for position, given in enumerate(inputs):
@@ -92,7 +80,7 @@ def _arrays(op: Primitive, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
     return op.promoted(tuple(values))
 
 
-def _output(op: Primitive, out: Array, first: Any, attributes: dict[str, Any]) -> Any:
+def _output(op: Any, out: Array, first: Any, attributes: dict[str, Any]) -> Any:
     """The Tensor for a result; a view shares the version of the tensor it was taken from."""
     tensor = wrap(out)
     if op.view:
@@ -103,15 +91,15 @@ def _output(op: Primitive, out: Array, first: Any, attributes: dict[str, Any]) -
 
 
 def record_call(
-    op: Primitive,
+    op: Any,
     inputs: tuple[Any, ...],
     values: tuple[Any, ...],
     output: TensorBase,
     attributes: dict[str, Any],
 ) -> None:
     """Leave a record of this call in `output` if an input requires a gradient."""
-    edges = tuple([current_record(i) if isinstance(i, TensorBase) else None for i in inputs])
-    needs = tuple([edge is not None for edge in edges])
+    records = tuple([current_record(i) if isinstance(i, TensorBase) else None for i in inputs])
+    needs = tuple([record is not None for record in records])
     if not any(needs) or not op.formulas or output._array.dtype.kind != "f":
         return
     *keeps, keep_output = op.saves[needs]
@@ -122,10 +110,10 @@ def record_call(
             value = given  # as call_binary keeps it
         saved.append((value, counter, counter[0]) if keep else None)
     saved.append((output._array, output._counter, output._counter[0]) if keep_output else None)
-    output._record = make_record(op, edges, output._array, tuple(saved), attributes)
+    output._record = make_record(op, records, output._array, tuple(saved), attributes)
 
 
-def call(op: Primitive, inputs: tuple[Any, ...], attributes: dict[str, Any]) -> Any:
+def call(op: Any, inputs: tuple[Any, ...], attributes: dict[str, Any]) -> Any:
     """Call `op` on any number of inputs: the general way, which the next two write out."""
     values = _arrays(op, inputs)
     tensor = _output(op, op.compute(values, attributes), inputs[0], attributes)
@@ -136,7 +124,7 @@ def call(op: Primitive, inputs: tuple[Any, ...], attributes: dict[str, Any]) -> 
     return tensor
 
 
-def call_unary(op: Primitive, x: Any, attributes: dict[str, Any] = NO_ATTRIBUTES) -> Any:
+def call_unary(op: Any, x: Any, attributes: dict[str, Any] = NO_ATTRIBUTES) -> Any:
     """`call` for one Tensor, written out: a hot path."""
     if not isinstance(x, TensorBase) or OBSERVERS:
         return call(op, (x,), attributes)
@@ -162,7 +150,7 @@ def call_unary(op: Primitive, x: Any, attributes: dict[str, Any] = NO_ATTRIBUTES
     return tensor
 
 
-def call_binary(op: Primitive, x: Any, y: Any, attributes: dict[str, Any] = NO_ATTRIBUTES) -> Any:
+def call_binary(op: Any, x: Any, y: Any, attributes: dict[str, Any] = NO_ATTRIBUTES) -> Any:
     """`call` for two Tensors of one floating type, or one and a Python number: a hot path."""
     if not isinstance(x, TensorBase) or OBSERVERS:
         return call(op, (x, y), attributes)
@@ -200,7 +188,7 @@ def call_binary(op: Primitive, x: Any, y: Any, attributes: dict[str, Any] = NO_A
     keep_x, keep_y, keep_out = keeps
     tensor._record = record = _new(op.record_type)
     record.primitive = op
-    record.edges = (x_record, y_record)
+    record.inputs = (x_record, y_record)
     record.shape = out.shape
     record.dtype = out.dtype
     record.saved = (
@@ -210,5 +198,5 @@ def call_binary(op: Primitive, x: Any, y: Any, attributes: dict[str, Any] = NO_A
     )
     record.attributes = attributes
     record.sequence = next_sequence()
-    record.watch = None
+    record.hooks = None
     return tensor

@@ -2,30 +2,81 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from tinygrad_mnist.dtypes import from_numpy_dtype
 
-from .record import Record, TensorBase, wrap
+from .tensor import TensorBase, wrap
 
 Gradient = Any
-Hooks = dict[int, Callable[..., Any]]
-Sent = list[tuple[int, Gradient, bool]]
-"""What a record sends: for an edge by its number, a gradient, and whether its memory is new."""
+Functions = dict[int, Callable[..., Any]]
+Gradients = list[tuple[int, Gradient, bool]]
+"""A record's gradients: for an input by its number, a gradient, and whether its memory is new."""
 
 
-def run_hooks(hooks: Hooks, gradient: Gradient) -> Gradient:
-    """What the hooks of a tensor make of its gradient; each sees a Tensor."""
-    tensor = _as_tensor(gradient)
+class RemovableHandle:
+    """What registering a hook returns; `remove()` takes the hook away."""
+
+    numbers: ClassVar = itertools.count()
+
+    def __init__(self, hooks: Functions, number: int) -> None:
+        self.hooks = hooks
+        self.id = number
+
+    @classmethod
+    def of(cls, hooks: Functions, hook: Callable[..., Any]) -> RemovableHandle:
+        """Add `hook` to `hooks`; the handle that takes it away again."""
+        number = next(cls.numbers)
+        hooks[number] = hook
+        return cls(hooks, number)
+
+    def remove(self) -> None:
+        """Take the hook away; a second call does nothing."""
+        self.hooks.pop(self.id, None)
+
+    def __enter__(self) -> RemovableHandle:
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        self.remove()
+
+
+class Hooks:
+    """What somebody asked of a record: functions to call with its gradient, or to keep it."""
+
+    __slots__ = ("grad", "metadata", "node_hooks", "post_hooks", "pre_hooks", "retains_grad",
+                 "tensor_hooks")  # fmt: skip
+
+    def __init__(self) -> None:
+        self.tensor_hooks: Functions = {}
+        self.pre_hooks: Functions = {}
+        """Called before the record's operation goes backward; the next ones after it."""
+        self.node_hooks: Functions = {}
+        self.post_hooks: Functions = {}
+        """Of a leaf: called when its `.grad` has grown."""
+        self.metadata: dict[Any, Any] = {}
+        self.retains_grad = False
+        self.grad: Any = None
+
+
+def as_tensor(gradient: Gradient) -> Any:
+    """A gradient as a Tensor, which hooks see."""
+    return gradient if isinstance(gradient, TensorBase) else wrap(gradient)
+
+
+def run_hooks(hooks: Functions, gradient: Gradient) -> Gradient:
+    """What the hooks of a tensor make of its gradient."""
+    tensor = as_tensor(gradient)
     for hook in list(hooks.values()):
         tensor = _replaced(tensor, hook(tensor), hook)
     return tensor if isinstance(gradient, TensorBase) else tensor._array
 
 
-def run_pre_hooks(hooks: Hooks, gradient: Gradient) -> Gradient:
+def run_pre_hooks(hooks: Functions, gradient: Gradient) -> Gradient:
     """What the hooks that run before a record's operation make of its gradient; or None."""
-    given: tuple[Any, ...] = (_as_tensor(gradient),)
+    given: tuple[Any, ...] = (as_tensor(gradient),)
     for hook in list(hooks.values()):
         given = _all_replaced(given, hook(given), hook)
     if given[0] is None or isinstance(gradient, TensorBase):
@@ -33,15 +84,14 @@ def run_pre_hooks(hooks: Hooks, gradient: Gradient) -> Gradient:
     return given[0]._array
 
 
-def run_post_hooks(record: Record, sent: Sent, received: Gradient) -> Sent:
-    """What the hooks that run after a record's operation make of the gradients it sends."""
-    gradients: list[Any] = [None] * len(record.edges)
-    for position, gradient, _ in sent:
-        gradients[position] = _as_tensor(gradient)
+def run_post_hooks(hooks: Functions, count: int, found: Gradients, received: Gradient) -> Gradients:
+    """What the hooks that run after a record's operation make of its `count` inputs' gradients."""
+    gradients: list[Any] = [None] * count
+    for position, gradient, _ in found:
+        gradients[position] = as_tensor(gradient)
     given: tuple[Any, ...] = tuple(gradients)
-    assert record.watch is not None
-    for hook in list(record.watch.node_hooks.values()):
-        given = _all_replaced(given, hook(given, (_as_tensor(received),)), hook)
+    for hook in list(hooks.values()):
+        given = _all_replaced(given, hook(given, (as_tensor(received),)), hook)
     arrays = not isinstance(received, TensorBase)
     return [
         (position, gradient._array if arrays else gradient, False)
@@ -50,30 +100,12 @@ def run_post_hooks(record: Record, sent: Sent, received: Gradient) -> Sent:
     ]
 
 
-def send_with_hooks(
-    sender: Callable[..., Sent], record: Record, gradient: Gradient, wanted: set[Record] | None
-) -> Sent:
-    """What `record` sends, with its own hooks called before and after."""
-    watch = record.watch
-    assert watch is not None
-    if watch.pre_hooks:
-        gradient = run_pre_hooks(watch.pre_hooks, gradient)
-        if gradient is None:
-            return []
-    sent = sender(record, gradient, wanted)
-    return run_post_hooks(record, sent, gradient) if watch.node_hooks else sent
-
-
-def call_after_accumulation(hooks: Hooks, leaf: Any) -> None:
+def run_post_accumulate_hooks(hooks: Functions, leaf: Any) -> None:
     """Call the hooks that wait for a leaf's gradient; what they return has no effect."""
     for hook in list(hooks.values()):
         result = hook(leaf)
         if result is not None and not isinstance(result, TensorBase):
             raise TypeError(f"expected Variable, but hook returned '{type(result).__name__}'")
-
-
-def _as_tensor(gradient: Gradient) -> Any:
-    return gradient if isinstance(gradient, TensorBase) else wrap(gradient)
 
 
 def _all_replaced(given: tuple[Any, ...], result: Any, hook: Any) -> tuple[Any, ...]:

@@ -1,17 +1,30 @@
-"""Switching recording on and off, for each thread on its own."""
+"""Switching recording on and off, and how the backward pass runs: for each thread on its own."""
 
 from __future__ import annotations
 
 import functools
+import threading
 import warnings
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from .record import state
+from tinygrad_mnist.core.record import state
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 _GENERATOR = 0x20
 """The flag of a generator function's code, `inspect.CO_GENERATOR`, without that large import."""
+
+
+class BackwardMode(threading.local):
+    """How the backward pass of each thread runs."""
+
+    on_tensors = False
+    """Whether on Tensors in any case, so that the observer sees each operation of it."""
+    vjp: Callable[..., Any] | None = None
+    """What computes a record's gradients, where it is not the usual `vjp`."""
+
+
+backward_mode = BackwardMode()
 
 
 def is_grad_enabled() -> bool:
@@ -19,7 +32,7 @@ def is_grad_enabled() -> bool:
     return state.grad_enabled
 
 
-class _GradMode:
+class GradMode:
     """A mode for a `with` block, or for the calls of a decorated function; restored in any case."""
 
     __slots__ = ("mode", "previous")
@@ -36,6 +49,7 @@ class _GradMode:
         state.grad_enabled = self.previous
 
     def __call__(self, function: Function) -> Function:
+        """The function, run in this mode whenever it is called."""
         mode = self.mode
         if isinstance(function, type):
             warnings.warn(
@@ -51,7 +65,7 @@ class _GradMode:
 
         @functools.wraps(function)
         def in_mode(*args: Any, **kwargs: Any) -> Any:
-            with _GradMode(mode):
+            with GradMode(mode):
                 return function(*args, **kwargs)
 
         return in_mode  # type: ignore[return-value]
@@ -62,19 +76,19 @@ def _generator_in_mode(function: Callable[..., Any], mode: bool) -> Callable[...
 
     @functools.wraps(function)
     def in_mode(*args: Any, **kwargs: Any) -> Any:
-        with _GradMode(mode):
+        with GradMode(mode):
             generator = function(*args, **kwargs)
             resume: Callable[[], Any] = functools.partial(next, generator)
         while True:
             try:
-                with _GradMode(mode):
+                with GradMode(mode):
                     produced = resume()
             except StopIteration as end:
                 return end.value
             try:
                 received = yield produced
             except GeneratorExit:
-                with _GradMode(mode):
+                with GradMode(mode):
                     generator.close()
                 raise
             except BaseException as error:
@@ -85,7 +99,7 @@ def _generator_in_mode(function: Callable[..., Any], mode: bool) -> Callable[...
     return in_mode
 
 
-class _FixedMode(_GradMode):
+class _FixedMode(GradMode):
     """A mode whose name is a decorator without parentheses, too."""
 
     __slots__ = ()
@@ -128,7 +142,7 @@ class enable_grad(_FixedMode):
     recording = True
 
 
-class set_grad_enabled(_GradMode):
+class set_grad_enabled(GradMode):
     """Set recording to `mode` at once, and restore it if used as a context manager.
 
     Raises TypeError when `mode` is not a bool.
@@ -160,7 +174,7 @@ class set_grad_enabled(_GradMode):
         return super().__call__(function)
 
 
-class inference_mode(_GradMode):
+class inference_mode(GradMode):
     """`no_grad` by another name (in PyTorch it is stricter); with mode=False, `enable_grad`.
 
     >>> import tinygrad_mnist as torch

@@ -1,36 +1,23 @@
-"""An operation, the record it leaves, and calling it.
+"""An operation as PyTorch's calls need it: types promoted, errors explained, hot paths taken.
 
-An operation is written once: a body that computes on NumPy arrays, and for each input a formula
-of its derivative.
-
-    @primitive
-    def mul(x, y):
-        "x · y"
-        return x * y
-
-    mul.derivatives(x=lambda g, y: g * y, y=lambda g, x: g * x)
-
-`g` is the gradient that arrives from above. The other parameters of a formula say what it needs:
-an input by its name, the result as `out`, an attribute by its name, or `shape`, the shape of the
-input whose gradient it computes. Only that is saved. Shapes and types are not a formula's
-business: whoever walks backward sums what was broadcast and stretches what was reduced.
-
-Calling a primitive with a Tensor among its inputs gives a Tensor and, where a gradient may be
-asked for later, leaves a `Record`. Calling it with arrays gives an array: so the same formula
-runs on arrays (fast) and on Tensors (and is then recorded itself).
+How an operation is written, `core.primitive` says; its formulas are read there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, overload
+from typing import Any, overload
 
 import numpy as np
 
 from tinygrad_mnist import dtypes
+from tinygrad_mnist.core.primitive import Formula
+from tinygrad_mnist.core.primitive import Primitive as CorePrimitive
+from tinygrad_mnist.core.record import Array, state
 
 from .calls import call, call_binary, call_unary, explain_shapes, read_arguments
-from .record import Array, Record, TensorBase, state
+from .node import PRIMITIVES, Record
+from .tensor import TensorBase
 
 Body = Callable[..., Any]
 Promotion = Callable[[tuple[Any, ...]], dtypes.dtype]
@@ -41,47 +28,20 @@ _VARIADIC = 0x04
 """The flag of code with *args. (The module inspect reads signatures, but is slow to import.)"""
 
 
-class Formula(NamedTuple):
-    """A derivative formula and what it asks for, in the order in which it asks."""
-
-    function: Callable[..., Any]
-    saved: tuple[int, ...]
-    """Positions in `Record.saved`: the inputs in order, then the result."""
-    attributes: tuple[str, ...]
-    wants_shape: bool
-    wants_position: bool
-    plain: bool
-    """Whether it asks for saved values only."""
-
-
 class SavePlan(dict[tuple[bool, ...], tuple[bool, ...]]):
-    """Which inputs, and at last the result, a primitive keeps, by whose gradients are needed."""
+    """What `Primitive.saved_for` found, kept."""
 
-    def __init__(self, primitive: Primitive) -> None:
+    def __init__(self, primitive: CorePrimitive) -> None:
         super().__init__()
         self.primitive = primitive
 
     def __missing__(self, needs: tuple[bool, ...]) -> tuple[bool, ...]:
-        wanted: set[int] = set()
-        for position, need in enumerate(needs):
-            formula = self.primitive.formula(position)
-            if need and formula is not None:
-                wanted.update(formula.saved)
-        self[needs] = tuple(i in wanted for i in range(len(needs) + 1))
+        self[needs] = self.primitive.saved_for(needs)
         return self[needs]
 
 
-def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:
-    code = function.__code__
-    return code.co_varnames[: code.co_argcount]
-
-
-PRIMITIVES: dict[str, Primitive] = {}
-"""Every primitive by its name."""
-
-
-class Primitive:
-    """An operation: its body, its inputs, its derivative formulas."""
+class Primitive(CorePrimitive):
+    """An operation: its body, its inputs, its derivative formulas; of any number of inputs, too."""
 
     def __init__(
         self,
@@ -99,27 +59,25 @@ class Primitive:
         `grad_fn` is PyTorch's name for the record. `reduces`: `dim` and `keepdim` describe a
         reduction; `view`: the result shares memory.
         """
-        self.name = self.__name__ = body.__name__.strip("_")
-        self.__doc__ = body.__doc__
-        self.body = body
+        super().__init__(body, reduces)
+        self.__name__ = self.name
         self.promotion = promotion
         self.ufunc = ufunc
         self.run = body if ufunc is None else ufunc
-        self.reduces = reduces
         self.view = view
         title = self.name.title().replace("_", "") + "Backward0" if grad_fn is None else grad_fn
         self.record_type = Record.named(title)
         code = body.__code__
         named = code.co_argcount + code.co_kwonlyargcount
         self.variadic = bool(code.co_flags & _VARIADIC)
-        self.inputs = code.co_varnames[named:][:1] if self.variadic else _parameters(body)
+        if self.variadic:
+            self.inputs = code.co_varnames[named:][:1]
         self.attributes = frozenset(code.co_varnames[code.co_argcount : named])
-        self.formulas: dict[str, Formula] = {}
         self._by_position: tuple[Formula | None, ...] = (None,) * len(self.inputs)
         self.saves = SavePlan(self)
         self.saves_for_both: tuple[bool, ...] = (False, False, False)
-        self.vjp: Callable[[Record, Any], list[Any]] | None = None
-        """Where formulas do not do: the gradients for all edges at once."""
+        self.vjp: Callable[[Any, Any], list[Any]] | None = None
+        """Where formulas do not do: the gradients of all inputs at once."""
         PRIMITIVES[self.name] = self
 
     def derivatives(self, **formulas: Callable[..., Any]) -> None:
@@ -127,18 +85,10 @@ class Primitive:
         unknown = formulas.keys() - set(self.inputs)
         if unknown:
             raise TypeError(f"{self.name} has no input named {', '.join(sorted(unknown))}")
-        self.formulas = {name: self._read(formula) for name, formula in formulas.items()}
+        super().derivatives(**formulas)
         self._by_position = tuple([self.formulas.get(name) for name in self.inputs])
         if len(self.inputs) == 2:
             self.saves_for_both = self.saves[True, True]
-
-    def _read(self, function: Callable[..., Any]) -> Formula:
-        wanted = _parameters(function)[1:]
-        values = () if self.variadic else (*self.inputs, "out")
-        saved = tuple(values.index(name) for name in wanted if name in values)
-        rest = wanted[len(saved) :]
-        attributes = tuple(name for name in rest if name not in ("shape", "position"))
-        return Formula(function, saved, attributes, "shape" in rest, "position" in rest, not rest)
 
     def formula(self, position: int) -> Formula | None:
         """The formula for the input at `position`, None when it is not differentiable."""

@@ -1,7 +1,7 @@
-"""Gradients in the shape and type of the input they are for.
+"""Gradients in the shape and type of what they are for: `core`'s way, with few passes over memory.
 
-What an operation broadcast is summed, what it reduced is stretched, what it reshaped is shaped
-back, what it cast is cast back: so that no derivative formula need mention any of it.
+Arrays are summed by the kernels and stretched into memory of their own; Tensors go through their
+methods, which record.
 """
 
 from __future__ import annotations
@@ -12,45 +12,30 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mnist.core.backward_pass import broadcasts, summed_over
+from tinygrad_mnist.core.record import Record
 from tinygrad_mnist.dtypes import from_numpy_dtype
-from tinygrad_mnist.ops.casting import cast_to, clone
-from tinygrad_mnist.ops.reductions import _sum
-from tinygrad_mnist.ops.shapes import expand
+from tinygrad_mnist.kernels.reductions import total
 
-from .record import Record, TensorBase, wrap
-
-Gradient = Any
+__all__ = ["unbroadcast", "unbroadcast_array"]
 
 
-def restored(gradient: Gradient, record: Record) -> Gradient:
-    """`gradient` with the dimensions that a reduction removed put back with size 1."""
-    edge = record.edges[0]
-    assert edge is not None
-    dims = record.attributes["dim"]
-    return gradient.reshape(tuple([1 if d in dims else n for d, n in enumerate(edge.shape)]))
-
-
-def unbroadcast(gradient: Gradient, edge: Record) -> Gradient:
+def unbroadcast(gradient: Any, source: Record) -> Any:
     """A gradient, given as a Tensor, in the shape and type of the record it goes to."""
-    have, shape = gradient._array.shape, edge.shape
+    have, shape = gradient._array.shape, source.shape
     if have != shape:
-        stretched = _broadcasts(have, shape)
-        over = None if stretched else _summed_over(have, shape)
-        if stretched:
-            gradient = expand(gradient, shape)
-        elif over:
-            gradient = _sum(gradient, dim=over, keepdim=True)
+        if broadcasts(have, shape):
+            gradient = gradient.expand(shape)
+        elif over := summed_over(have, shape):
+            gradient = gradient.sum(over, keepdim=True)
         gradient = gradient.reshape(shape)
-    return cast_to(gradient, from_numpy_dtype(edge.dtype))
+    if gradient._array.dtype != source.dtype:
+        gradient = gradient.to(from_numpy_dtype(source.dtype))
+    return gradient
 
 
-def copied(gradient: Gradient) -> Any:
-    """A gradient, given as an array or a Tensor, as a Tensor with memory of its own."""
-    return clone(gradient) if isinstance(gradient, TensorBase) else wrap(gradient.copy())
-
-
-def fit_array_shape(array: Any, shape: tuple[int, ...]) -> Any:
-    """The same for an array, without records: a hot path. What is stretched owns its memory."""
+def unbroadcast_array(array: Any, shape: tuple[int, ...]) -> Any:
+    """A gradient, given as an array, in this shape: a hot path. What is stretched owns memory."""
     over = _way(array.shape, shape)
     if over is None:
         stretched = np.empty(shape, array.dtype)
@@ -59,8 +44,8 @@ def fit_array_shape(array: Any, shape: tuple[int, ...]) -> Any:
     if not over:
         return array.reshape(shape)
     if len(over) == array.ndim - len(shape):
-        return _sum(array, dim=over, keepdim=False)
-    return _sum(array, dim=over, keepdim=True).reshape(shape)
+        return np.asarray(total(array, over, False))
+    return np.asarray(total(array, over, True)).reshape(shape)
 
 
 @functools.lru_cache(maxsize=4096)
@@ -68,21 +53,4 @@ def _way(have: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int, ...] | Non
     """The dimensions to sum over, none for a reshape; None where sizes of 1 stretch."""
     if math.prod(have) == math.prod(shape):
         return ()
-    return None if _broadcasts(have, shape) else _summed_over(have, shape)
-
-
-def _broadcasts(have: tuple[int, ...], shape: tuple[int, ...]) -> bool:
-    """Whether sizes of 1 in `have` stretch to give `shape`."""
-    lead = len(shape) - len(have)
-    return lead >= 0 and all(n in (1, want) for n, want in zip(have, shape[lead:], strict=True))
-
-
-def _summed_over(have: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The dimensions that broadcasting `shape` to `have` added or stretched; none for a reshape."""
-    lead = len(have) - len(shape)
-    if math.prod(have) == math.prod(shape) or lead < 0:
-        return ()
-    added = tuple(range(lead))
-    return added + tuple(
-        [lead + d for d, want in enumerate(shape) if want == 1 and have[lead + d] != 1]
-    )
+    return None if broadcasts(have, shape) else summed_over(have, shape)

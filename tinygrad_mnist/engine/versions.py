@@ -1,4 +1,7 @@
-"""The values that records keep for their formulas: checked when used, released after use."""
+"""What was changed in place: saved values are checked when used, tensors before they change.
+
+Saved values are freed after use.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mnist.core.backward_pass import restored
+from tinygrad_mnist.core.record import state
 from tinygrad_mnist.dtypes import from_numpy_dtype
 
-from .record import FREED, KEPT, Record, TensorBase, state, wrap
-from .unbroadcast import restored
+from .modes import backward_mode
+from .node import FREED, KEPT, Record
+from .tensor import TensorBase, wrap
 from .views import changed_view_error, current_record
 
 _ndarray = np.ndarray
@@ -17,13 +23,63 @@ _HINT = (
     "enable anomaly detection to find the operation that failed to compute its gradient, with "
     "torch.autograd.set_detect_anomaly(True, check_nan=False)."
 )
-_HINT_WHILE_WATCHED = (
+_HINT_OF_ANOMALY = (
     "the backtrace further above shows the operation that failed to compute its gradient. The "
     "variable in question was changed in there or anywhere later. Good luck!"
 )
-
-
 _OF_LEAF = " leaf Variable that requires grad is being used in an in-place operation."
+
+
+def unpack(record: Record, which: int, as_tensor: bool) -> Any:
+    """A saved value, checked to be as it was."""
+    saved = record.saved[which]
+    assert saved is not None
+    value, counter, version = saved
+    is_output = which == len(record.inputs)
+    if counter[0] != version:
+        source = (*record.inputs, record, None)[min(which, len(record.inputs) + 1)]
+        raise version_error(value, counter[0], version, source)
+    if as_tensor and value.__class__ is _ndarray:
+        value = wrap(value, counter)
+        value._record = record if is_output else record.inputs[which]
+    if is_output and record.primitive.reduces:
+        return value if record.attributes["keepdim"] else restored(value, record)
+    return value
+
+
+def free(record: Record) -> None:
+    """Let go of what a record has saved; one that saved nothing can be gone through again."""
+    for saved in record.saved:
+        if saved is not None and saved[1] is not KEPT:
+            record.saved = FREED
+            return
+    attributes = record.attributes
+    if not attributes:
+        return
+    context = attributes.get("ctx")
+    if context is not None and context._saved:
+        context._saved = None
+    for value in attributes.values():
+        if value.__class__ is _ndarray or (
+            value.__class__ is tuple and any(each.__class__ is _ndarray for each in value)
+        ):
+            record.saved = FREED
+            return
+
+
+def version_error(value: Any, version: int, expected: int, source: Record | None) -> RuntimeError:
+    """The error for a saved value that was changed in place before it could be used."""
+    kind = from_numpy_dtype(value.dtype).legacy_name
+    origin = ""
+    if source is not None and source.primitive is not None:
+        name = source.name().partition("Backward")[0]
+        origin = f", which is output 0 of {name},"
+    return RuntimeError(
+        "one of the variables needed for gradient computation has been modified by an inplace "
+        f"operation: [torch.{kind}Tensor {list(value.shape)}]{origin} is at version {version}; "
+        f"expected version {expected} instead. Hint: "
+        + (_HINT if backward_mode.vjp is None else _HINT_OF_ANOMALY)
+    )
 
 
 def check_inplace(target: TensorBase, *others: Any, through_view: bool = False) -> bool:
@@ -35,12 +91,12 @@ def check_inplace(target: TensorBase, *others: Any, through_view: bool = False) 
     if not state.grad_enabled:
         return False
     view = target._view
+    record: Any = target._record
     if view is None:
-        record = target._record
         required = record is not None
     else:
         base, _, _, reason = view
-        record = target._record if reason is not None else current_record(target)
+        record = record if reason is not None else current_record(target)
         required = record is not None or base._record is not None
     if not required and not _any_recorded(others):
         return False
@@ -59,62 +115,3 @@ def _any_recorded(others: tuple[Any, ...]) -> bool:
         if isinstance(other, TensorBase) and current_record(other) is not None:
             return True
     return False
-
-
-def unpack(record: Record, which: int, as_tensor: bool) -> Any:
-    """A saved value, checked to be as it was."""
-    saved = record.saved[which]
-    assert saved is not None
-    value, counter, version = saved
-    is_output = which == len(record.edges)
-    if counter[0] != version:
-        source = (*record.edges, record, None)[min(which, len(record.edges) + 1)]
-        raise version_error(value, counter[0], version, source)
-    if as_tensor and value.__class__ is _ndarray:
-        value = wrap(value, counter)
-        value._record = record if is_output else record.edges[which]
-    operation = record.primitive
-    if is_output and operation is not None and operation.reduces:
-        return value if record.attributes["keepdim"] else restored(value, record)
-    return value
-
-
-def release(record: Record) -> None:
-    """Let go of what a record has saved; a record that saved nothing can be walked again."""
-    for saved in record.saved:
-        if saved is not None and saved[1] is not KEPT:
-            record.saved = FREED
-            return
-    attributes = record.attributes
-    if not attributes:
-        return
-    context = attributes.get("ctx")
-    if context is not None and context._saved:
-        context._saved = None
-    for value in attributes.values():
-        if value.__class__ is _ndarray or (value.__class__ is tuple and _holds_array(value)):
-            record.saved = FREED
-            return
-
-
-def _holds_array(values: tuple[Any, ...]) -> bool:
-    return any(value.__class__ is _ndarray for value in values)
-
-
-def version_error(value: Any, version: int, expected: int, source: Record | None) -> RuntimeError:
-    """The error for a saved value that was changed in place before it could be used."""
-    kind = from_numpy_dtype(value.dtype).legacy_name
-    origin = ""
-    if source is not None and source.primitive is not None:
-        origin = f", which is output 0 of {_short_name(source)},"
-    return RuntimeError(
-        "one of the variables needed for gradient computation has been modified by an inplace "
-        f"operation: [torch.{kind}Tensor {list(value.shape)}]{origin} is at version {version}; "
-        f"expected version {expected} instead. Hint: "
-        + (_HINT if state.sender is None else _HINT_WHILE_WATCHED)
-    )
-
-
-def _short_name(record: Record) -> str:
-    """A record's name as PyTorch has it in this message: "Mul" for MulBackward0."""
-    return record.name().partition("Backward")[0]

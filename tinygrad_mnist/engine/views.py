@@ -6,13 +6,15 @@ numbers came from; it is made anew, from the base's record, when it is next aske
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from .record import Record, TensorBase, make_record, move_grad, state
+from tinygrad_mnist.core.primitive import Primitive
+from tinygrad_mnist.core.record import state
 
-if TYPE_CHECKING:
-    from .primitive import Primitive
+from .node import PRIMITIVES, Record, make_record, move_grad
+from .tensor import TensorBase
 
+_AS_STRIDED = Record.named("AsStridedBackward0")
 OUTDATED = -1
 """The version of a view whose record is to be made anew."""
 UNDER_NO_GRAD = (
@@ -31,9 +33,6 @@ OF_A_FUNCTION = (
     "the custom Function, leading to incorrect gradients. This behavior is forbidden. You can fix "
     "this by cloning the output of the custom Function."
 )
-
-VIEW_OF_BASE: list[Primitive] = []
-"""The primitive that takes several steps from a base to its view: set where it is defined."""
 
 
 def mark_view(
@@ -60,21 +59,24 @@ def forbid_change(view: Any, reason: str) -> Any:
 def current_record(tensor: TensorBase) -> Record | None:
     """The tensor's record; that of a view is made anew when the memory was changed in place."""
     view = tensor._view
+    old: Any = tensor._record
     if view is None or view[1] == tensor._counter[0]:
-        return tensor._record
+        return old
     base, _, steps, reason = view
-    old = tensor._record
+    newer: Record | None = old
     if base._record is not None or (old is not None and old.primitive is not None):
         if not state.grad_enabled:
             return old
         if reason is not None:
             raise changed_view_error(old, reason, "its base or another view of its base has been")
-        tensor._record = make_record(
-            VIEW_OF_BASE[0], (base._record,), tensor._array, (None, None), {"steps": steps}
-        )
-        move_grad(old, tensor._record)
+        newer = make_record(
+            PRIMITIVES["as_strided"], (base._record,), tensor._array, (None, None),
+            {"steps": steps}, _AS_STRIDED,
+        )  # fmt: skip
+        move_grad(old, newer)
+        tensor._record = newer
     tensor._view = (base, tensor._counter[0], steps, reason)
-    return tensor._record
+    return newer
 
 
 def changed_view_error(record: Record | None, reason: str, changed: str) -> RuntimeError:

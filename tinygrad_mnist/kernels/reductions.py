@@ -81,3 +81,30 @@ def sum_channels_numpy(x: Array) -> Array:
     with np.errstate(all="ignore"):
         total: Array = np.add.reduce(x, axis=(0, 2, 3), dtype=wide).astype(x.dtype)
     return total
+
+
+_add: Any = np.add.reduce
+_NARROW = 64
+_BLOCK = 256
+
+
+def total(x: Array, dim: tuple[int, ...], keepdim: bool) -> Any:
+    """Σ x. The loops add up narrow matrices and the channels of images, NumPy the rest.
+
+    NumPy adds rows one after the other: many rows are added up in blocks, so that rounding grows
+    with the logarithm of their number.
+    """
+    kind = np.int64 if x.dtype.kind == "b" else x.dtype
+    if len(dim) == x.ndim:
+        return _add(x, axis=None, keepdims=keepdim, dtype=kind)
+    if x.dtype.kind == "f":
+        if x.ndim == 4 and dim == (0, 2, 3):
+            sums = sum_channels(x)
+            return np.expand_dims(sums, dim) if keepdim else sums
+        for d in dim:
+            while x.shape[d] > 2 * _BLOCK and x.strides[d] != x.itemsize:
+                x = np.add.reduceat(x, np.arange(0, x.shape[d], _BLOCK), axis=d)
+        if x.ndim == 2 and len(dim) == 1 and x.shape[1] <= _NARROW:
+            sums = sum_columns(x) if dim[0] else sum_rows(x)
+            return np.expand_dims(sums, dim) if keepdim else sums
+    return _add(x, axis=dim, keepdims=keepdim, dtype=kind)

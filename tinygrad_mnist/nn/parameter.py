@@ -6,7 +6,8 @@ from typing import Any
 
 from tinygrad_mnist._tensor import Tensor, empty
 from tinygrad_mnist._tensor.printing import parameter_repr
-from tinygrad_mnist.engine.record import AccumulateGrad, TensorBase
+from tinygrad_mnist.engine.node import AccumulateGrad
+from tinygrad_mnist.engine.tensor import TensorBase
 
 
 class Parameter(Tensor):

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from tinygrad_mnist import dtypes
-from tinygrad_mnist.engine.record import TensorBase
+from tinygrad_mnist.engine.tensor import TensorBase
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 

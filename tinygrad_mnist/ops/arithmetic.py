@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist import dtypes
+from tinygrad_mnist.core.record import Array
+from tinygrad_mnist.engine.node import named_as, not_freed
 from tinygrad_mnist.engine.primitive import primitive
-from tinygrad_mnist.engine.record import Array, TensorBase, named_as, not_freed
-from tinygrad_mnist.engine.tensor import Tensor
+from tinygrad_mnist.engine.tensor import Tensor, TensorBase
 
 from .arguments import check_some_tensor, check_tensors, not_implemented, torch_arguments
 from .casting import cast_to, clone, zeros

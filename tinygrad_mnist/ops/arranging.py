@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist import dtypes
+from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.calls import call_unary
+from tinygrad_mnist.engine.node import named_as
+from tinygrad_mnist.engine.observing import note_constant, note_untraceable
 from tinygrad_mnist.engine.primitive import primitive
-from tinygrad_mnist.engine.record import Array, TensorBase, named_as, wrap
-from tinygrad_mnist.engine.tensor import Tensor
+from tinygrad_mnist.engine.tensor import Tensor, TensorBase, wrap
 from tinygrad_mnist.engine.views import ONE_OF_SEVERAL, forbid_change
 
 from .arguments import (
@@ -27,7 +29,7 @@ from .arguments import (
     tensor_first,
     torch_arguments,
 )
-from .casting import _clone, cast_to, clone, note_constant, note_untraceable
+from .casting import _clone, cast_to, clone
 from .choosing import masked_fill, where
 from .dependence import read
 from .indexing import (

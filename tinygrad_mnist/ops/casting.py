@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist import dtypes
+from tinygrad_mnist.core.record import Array
+from tinygrad_mnist.engine.observing import OBSERVERS, report
 from tinygrad_mnist.engine.primitive import primitive
-from tinygrad_mnist.engine.record import OBSERVERS, Array, report, wrap
-from tinygrad_mnist.engine.tensor import Tensor
+from tinygrad_mnist.engine.tensor import Tensor, wrap
 
 __all__ = [
     "clone",
@@ -35,30 +36,6 @@ def zeros(input: Array) -> Any:
     return np.zeros(input.shape, input.dtype)
 
 
-@primitive
-def constant() -> Any:
-    """numbers that no operation computed; made by `torch.tensor`, `torch.zeros` and their kin"""
-    raise NotImplementedError("constants are made by the functions that create tensors")
-
-
-@primitive
-def item(input: Array) -> Any:
-    """x, read by Python; reported when `.item()`, `.tolist()`, `.numpy()` or `bool()` is called"""
-    return input
-
-
-@primitive
-def outside() -> Any:
-    """numbers of a NumPy array, which may be others at the next call"""
-    raise NotImplementedError("such tensors are made by the functions that share memory with NumPy")
-
-
-@primitive
-def decisive() -> Any:
-    """what no program can repeat, because of numbers or of something else; reported with why"""
-    raise NotImplementedError("this stands for a step of Python's")
-
-
 _cast.derivatives(input=lambda g: g)
 _clone.derivatives(input=lambda g: g)
 
@@ -69,21 +46,6 @@ def copied(array: Array) -> Array:
     if OBSERVERS:
         report(_clone, (wrap(array),), {}, wrap(copy))
     return copy
-
-
-def note_constant(array: Array) -> Array:
-    """An array made of Python's numbers alone, of which an observer is told as a constant."""
-    if OBSERVERS:
-        report(constant, (), {}, wrap(array))
-    return array
-
-
-def note_untraceable(
-    why: str = "the numbers of a tensor decide what is computed, or of which shape a tensor is",
-) -> None:
-    """Tell an observer that no program can repeat what is done here, and why."""
-    if OBSERVERS:
-        report(decisive, (), {"why": why}, None)
 
 
 def cast_to(input: Tensor, kind: dtypes.dtype) -> Tensor:
@@ -107,5 +69,7 @@ def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
     return _clone(input)
 
 
-# Old names, for branches under way: to be taken out.
+# Where names were before they moved: for branches under way, to be taken out.
+from tinygrad_mnist.engine.observing import note_constant, note_untraceable  # noqa: E402
+
 made, decides = note_constant, note_untraceable

@@ -10,8 +10,9 @@ from __future__ import annotations
 from typing import Any
 
 from tinygrad_mnist import kernels
+from tinygrad_mnist.core.record import Array
+from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.primitive import primitive
-from tinygrad_mnist.engine.record import Array, named_as
 from tinygrad_mnist.engine.tensor import Tensor
 
 from .arguments import check_tensors, not_implemented

@@ -7,13 +7,15 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist import dtypes
+from tinygrad_mnist.core.record import Array
+from tinygrad_mnist.engine.node import named_as
+from tinygrad_mnist.engine.observing import OBSERVERS, note_constant
 from tinygrad_mnist.engine.primitive import primitive
-from tinygrad_mnist.engine.record import OBSERVERS, Array, TensorBase, named_as, wrap
-from tinygrad_mnist.engine.tensor import Tensor
+from tinygrad_mnist.engine.tensor import Tensor, TensorBase, wrap
 
 from .arguments import check_tensors, named_result, not_implemented, read_dim, torch_arguments
 from .arranging import _cat, cat
-from .casting import cast_to, clone, note_constant, zeros
+from .casting import cast_to, clone, zeros
 from .elementwise import ne
 from .indexing import ALL, _index, narrow
 from .reductions import sum as total

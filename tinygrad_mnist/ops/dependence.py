@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mnist.core.record import Array, state
+from tinygrad_mnist.engine.observing import note_constant
 from tinygrad_mnist.engine.primitive import primitive
-from tinygrad_mnist.engine.record import Array, TensorBase, state, wrap
-
-from .casting import note_constant
+from tinygrad_mnist.engine.tensor import TensorBase, wrap
 
 __all__: list[str] = []
 

@@ -18,11 +18,12 @@ from typing import Any, TypedDict
 import numpy as np
 
 from tinygrad_mnist import dtypes
+from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.calls import record_call
 from tinygrad_mnist.engine.device import check_device, device
+from tinygrad_mnist.engine.observing import OBSERVERS, report
 from tinygrad_mnist.engine.primitive import Primitive, primitive
-from tinygrad_mnist.engine.record import OBSERVERS, Array, TensorBase, report, wrap
-from tinygrad_mnist.engine.tensor import Tensor
+from tinygrad_mnist.engine.tensor import Tensor, TensorBase, wrap
 from tinygrad_mnist.engine.versions import check_inplace
 from tinygrad_mnist.engine.views import current_record
 from tinygrad_mnist.kernels import distributions, selection

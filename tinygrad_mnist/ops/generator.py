@@ -10,11 +10,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist.engine.device import check_device, device
-from tinygrad_mnist.engine.record import TensorBase, wrap
-from tinygrad_mnist.engine.tensor import Tensor
+from tinygrad_mnist.engine.observing import note_untraceable
+from tinygrad_mnist.engine.tensor import Tensor, TensorBase, wrap
 from tinygrad_mnist.kernels.mersenne import STATE_BYTES, Stream
-
-from .casting import note_untraceable
 
 __all__ = [
     "Generator", "default_generator", "fork_rng", "get_rng_state", "initial_seed", "manual_seed",

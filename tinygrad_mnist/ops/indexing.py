@@ -8,23 +8,16 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mnist.core.record import Array, state
 from tinygrad_mnist.engine.calls import call_unary
+from tinygrad_mnist.engine.node import make_record, must_not_change, named_as
+from tinygrad_mnist.engine.observing import OBSERVERS, note_constant, note_untraceable
 from tinygrad_mnist.engine.primitive import primitive
-from tinygrad_mnist.engine.record import (
-    OBSERVERS,
-    Array,
-    TensorBase,
-    make_record,
-    must_not_change,
-    named_as,
-    state,
-    wrap,
-)
-from tinygrad_mnist.engine.tensor import Tensor
+from tinygrad_mnist.engine.tensor import Tensor, TensorBase, wrap
 from tinygrad_mnist.engine.views import ONE_OF_SEVERAL, current_record, forbid_change, mark_view
 
 from .arguments import read_dim, tensor_first
-from .casting import copied, note_constant, note_untraceable
+from .casting import copied
 
 __all__ = ["narrow", "select", "unbind"]
 

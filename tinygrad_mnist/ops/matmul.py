@@ -7,9 +7,10 @@ from typing import Any, NoReturn
 import numpy as np
 
 from tinygrad_mnist import kernels
+from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.calls import call_binary
+from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.primitive import primitive
-from tinygrad_mnist.engine.record import Array, named_as
 from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.engine.views import detached_from_base
 

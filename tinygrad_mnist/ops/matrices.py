@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist import dtypes
-from tinygrad_mnist.engine.record import named_as, wrap
-from tinygrad_mnist.engine.tensor import Tensor
+from tinygrad_mnist.engine.node import named_as
+from tinygrad_mnist.engine.observing import note_constant
+from tinygrad_mnist.engine.tensor import Tensor, wrap
 
 from .arguments import (
     check_elements,
@@ -24,7 +25,7 @@ from .arguments import (
     torch_arguments,
 )
 from .arranging import cat, diagonal, flip, meshgrid, pad, stack
-from .casting import cast_to, note_constant
+from .casting import cast_to
 from .choosing import where
 from .indexing import select
 from .matmul import bmm, dot, matmul, mm, mv

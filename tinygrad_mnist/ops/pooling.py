@@ -7,14 +7,16 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist import kernels
+from tinygrad_mnist.core.record import Array
+from tinygrad_mnist.engine.node import named_as
+from tinygrad_mnist.engine.observing import note_constant
 from tinygrad_mnist.engine.primitive import primitive
-from tinygrad_mnist.engine.record import Array, named_as, wrap
-from tinygrad_mnist.engine.tensor import Tensor
+from tinygrad_mnist.engine.tensor import Tensor, wrap
 
 from .arguments import check_tensors, not_implemented
 from .arithmetic import div
 from .arranging import stack
-from .casting import clone, note_constant
+from .casting import clone
 from .convolution import Borders, Pair, read_pair
 from .dependence import constant_in, read
 from .reductions import mean

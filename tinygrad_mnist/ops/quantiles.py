@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist import dtypes
-from tinygrad_mnist.engine.record import Array, TensorBase, named_as, wrap
-from tinygrad_mnist.engine.tensor import Tensor
+from tinygrad_mnist.core.record import Array
+from tinygrad_mnist.engine.node import named_as
+from tinygrad_mnist.engine.tensor import Tensor, TensorBase, wrap
 
 from .arguments import (
     check_tensors,

@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mnist import dtypes, kernels
+from tinygrad_mnist import dtypes
+from tinygrad_mnist.core.record import Array
+from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.primitive import primitive
-from tinygrad_mnist.engine.record import Array, TensorBase, named_as, wrap
-from tinygrad_mnist.engine.tensor import Tensor
+from tinygrad_mnist.engine.tensor import Tensor, TensorBase, wrap
+from tinygrad_mnist.kernels.reductions import total
 
 from .arguments import (
     check_tensors,
@@ -50,43 +52,17 @@ __all__ = [
 
 Dims = tuple[int, ...]
 
-_add: Any = np.add.reduce
-_NARROW = 64
-_BLOCK = 256
-
-
-def _total(x: Array, dim: Dims, keepdim: bool) -> Any:
-    """Σ x. The kernels add up narrow matrices and the channels of images, NumPy the rest.
-
-    NumPy adds rows one after the other: many rows are added up in blocks, so that rounding grows
-    with the logarithm of their number.
-    """
-    kind = np.int64 if x.dtype.kind == "b" else x.dtype
-    if len(dim) == x.ndim:
-        return _add(x, axis=None, keepdims=keepdim, dtype=kind)
-    if x.dtype.kind == "f":
-        if x.ndim == 4 and dim == (0, 2, 3):
-            total = kernels.sum_channels(x)
-            return np.expand_dims(total, dim) if keepdim else total
-        for d in dim:
-            while x.shape[d] > 2 * _BLOCK and x.strides[d] != x.itemsize:
-                x = np.add.reduceat(x, np.arange(0, x.shape[d], _BLOCK), axis=d)
-        if x.ndim == 2 and len(dim) == 1 and x.shape[1] <= _NARROW:
-            total = kernels.sum_columns(x) if dim[0] else kernels.sum_rows(x)
-            return np.expand_dims(total, dim) if keepdim else total
-    return _add(x, axis=dim, keepdims=keepdim, dtype=kind)
-
 
 @primitive(reduces=True, grad_fn="SumBackward1")
 def _sum(input: Array, *, dim: Dims, keepdim: bool) -> Any:
     """Σ x"""
-    return _total(input, dim, keepdim)
+    return total(input, dim, keepdim)
 
 
 @primitive(reduces=True, grad_fn="MeanBackward1")
 def _mean(input: Array, *, dim: Dims, keepdim: bool) -> Any:
     """Σ x / n"""
-    return _total(input, dim, keepdim) / input.dtype.type(_count(input.shape, dim))
+    return total(input, dim, keepdim) / input.dtype.type(_count(input.shape, dim))
 
 
 @primitive(reduces=True)

@@ -9,9 +9,9 @@ from typing import Any, Unpack
 import numpy as np
 
 from tinygrad_mnist import dtypes
+from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.primitive import primitive
-from tinygrad_mnist.engine.record import Array, TensorBase
-from tinygrad_mnist.engine.tensor import Tensor
+from tinygrad_mnist.engine.tensor import Tensor, TensorBase
 from tinygrad_mnist.kernels import selection
 
 from . import drawing

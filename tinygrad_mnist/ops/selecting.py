@@ -7,14 +7,16 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist import dtypes
+from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.calls import explain_shapes
+from tinygrad_mnist.engine.node import must_not_change, named_as
+from tinygrad_mnist.engine.observing import note_constant, note_untraceable
 from tinygrad_mnist.engine.primitive import primitive
-from tinygrad_mnist.engine.record import Array, TensorBase, must_not_change, named_as, wrap
-from tinygrad_mnist.engine.tensor import Tensor
+from tinygrad_mnist.engine.tensor import Tensor, TensorBase, wrap
 
 from .arguments import check_number_fits, check_tensors, read_dim, torch_arguments
 from .arithmetic import mul, remainder
-from .casting import cast_to, copied, note_constant, note_untraceable
+from .casting import cast_to, copied
 from .indexing import ALL, WHOLE, Key, _index, _slice_backward, index_put
 from .shapes import broadcast_tensors, expand, reshape
 

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist import dtypes, kernels
+from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.calls import call_binary, call_unary
 from tinygrad_mnist.engine.primitive import primitive
-from tinygrad_mnist.engine.record import Array
 from tinygrad_mnist.engine.tensor import Tensor
 
 from .arguments import check_tensors, not_implemented, read_dim

@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mnist.core.record import Array
+from tinygrad_mnist.engine.node import Record, make_record, move_grad
 from tinygrad_mnist.engine.primitive import primitive
-from tinygrad_mnist.engine.record import Array, Record, Step, TensorBase, bare_record, move_grad
-from tinygrad_mnist.engine.views import OUTDATED, VIEW_OF_BASE, current_record
+from tinygrad_mnist.engine.tensor import Step, TensorBase
+from tinygrad_mnist.engine.views import OUTDATED, current_record
 
 Shape = tuple[int, ...]
 
@@ -59,7 +61,6 @@ _copy_slices.derivatives(
     input=lambda g, steps: _copy_slices(g, 0.0, steps=steps),
     values=lambda g, steps: _as_strided(g, steps=steps),
 )
-VIEW_OF_BASE[:] = [_as_strided]
 
 
 def rebase(target: TensorBase, record: Record) -> None:
@@ -72,8 +73,8 @@ def rebase(target: TensorBase, record: Record) -> None:
         return
     base, _, steps, reason = target._view
     target._view = (base, OUTDATED, steps, reason)
-    newer = bare_record(
-        _copy_slices, (current_record(base), record), base._array, {"steps": steps},
+    newer = make_record(
+        _copy_slices, (current_record(base), record), base._array, (), {"steps": steps},
         _copy_slices.record_type,
     )  # fmt: skip
     _take(base, newer)

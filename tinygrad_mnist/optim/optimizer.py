@@ -11,7 +11,7 @@ from typing import Any, TypeVar, overload
 from tinygrad_mnist import dtypes
 from tinygrad_mnist._tensor import Tensor, tensor, zeros_like
 from tinygrad_mnist.autograd import enable_grad, no_grad
-from tinygrad_mnist.ops.casting import note_untraceable
+from tinygrad_mnist.engine.observing import note_untraceable
 
 Group = dict[str, Any]
 StateDict = dict[str, Any]

@@ -12,7 +12,7 @@ from numpy.lib.array_utils import byte_bounds
 from numpy.lib.stride_tricks import as_strided
 
 from tinygrad_mnist import dtypes
-from tinygrad_mnist.engine.record import Array
+from tinygrad_mnist.core.record import Array
 
 STORAGE_NAMES = {
     "FloatStorage": dtypes.float32,

@@ -14,7 +14,8 @@ import numpy as np
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist._tensor import Size, Tensor, device, strided
-from tinygrad_mnist.engine.record import Array, wrap
+from tinygrad_mnist.core.record import Array
+from tinygrad_mnist.engine.tensor import wrap
 from tinygrad_mnist.nn.parameter import Parameter
 
 from .archive import LEGACY, STORAGE_NAMES, ZIP, Reader, in_memory

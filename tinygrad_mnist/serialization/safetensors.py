@@ -16,9 +16,9 @@ import numpy as np
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist._tensor import from_numpy
+from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.device import check_device
-from tinygrad_mnist.engine.record import Array, TensorBase
-from tinygrad_mnist.engine.tensor import Tensor
+from tinygrad_mnist.engine.tensor import Tensor, TensorBase
 
 from . import files
 from .archive import address, memory_of

@@ -14,7 +14,8 @@ from typing import IO, Any, cast
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist._tensor import Size, Tensor, device, layout
-from tinygrad_mnist.engine.record import Array, TensorBase
+from tinygrad_mnist.core.record import Array
+from tinygrad_mnist.engine.tensor import TensorBase
 from tinygrad_mnist.engine.views import current_record
 from tinygrad_mnist.nn.parameter import Parameter
 from tinygrad_mnist.serialization import files

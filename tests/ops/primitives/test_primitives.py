@@ -14,10 +14,9 @@ import pytest
 import torch
 
 import tinygrad_mnist
-from tests.ops.primitives.without_row import PRIMITIVES_WITHOUT_ROW
-from tinygrad_mnist.engine.backward_pass import topological_order
-from tinygrad_mnist.engine.primitive import PRIMITIVES
-from tinygrad_mnist.engine.record import observe
+from tinygrad_mnist.core.backward_pass import topological_order
+from tinygrad_mnist.engine.node import PRIMITIVES
+from tinygrad_mnist.engine.observing import observe
 from tinygrad_mnist.testing import gradgradcheck
 from tinygrad_mnist.tools.parity.primitives import registered
 from tinygrad_mnist.tools.parity.report import measure
@@ -25,7 +24,7 @@ from tinygrad_mnist.tools.parity.table import OPERATIONS, SITUATIONS
 from tinygrad_mnist.tools.parity.table.maker import Maker
 from tinygrad_mnist.tools.parity.twins import read, twin
 
-REGISTERED = [name for name in registered() if name not in PRIMITIVES_WITHOUT_ROW]
+REGISTERED = registered()
 DIFFERENTIABLE = [name for name in REGISTERED if PRIMITIVES[name].formulas]
 ROWS = {name: [row for row in OPERATIONS if name in row.proves] for name in REGISTERED}
 PROVING = [row for row in OPERATIONS if set(row.proves) & set(REGISTERED)]
@@ -154,11 +153,6 @@ def test_gradients_share_no_memory(row):
     for position, grad in enumerate(grads):
         for other in grads[position + 1 :] + others:
             assert not np.shares_memory(grad, other)
-
-
-def test_what_is_said_to_have_no_row_has_none():
-    assert {name for row in OPERATIONS for name in row.proves}.isdisjoint(PRIMITIVES_WITHOUT_ROW)
-    assert set(PRIMITIVES_WITHOUT_ROW) <= set(PRIMITIVES)
 
 
 def test_samples_are_fixed_by_their_seed():

@@ -14,8 +14,9 @@ import numpy as np
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist._tensor import empty_like, ones_like, zeros_like
+from tinygrad_mnist.core.record import Array
+from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.primitive import Primitive, primitive
-from tinygrad_mnist.engine.record import Array, named_as
 from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.ops import softmax as softmax_family
 from tinygrad_mnist.ops.arguments import (

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mnist.engine.record import named_as, wrap
-from tinygrad_mnist.engine.tensor import Tensor
+from tinygrad_mnist.engine.node import named_as
+from tinygrad_mnist.engine.observing import note_constant
+from tinygrad_mnist.engine.tensor import Tensor, wrap
 from tinygrad_mnist.ops import pooling as adaptive_pooling
 from tinygrad_mnist.ops.arguments import check_tensors, not_implemented, read_dim
 from tinygrad_mnist.ops.arranging import pad
-from tinygrad_mnist.ops.casting import note_constant
 from tinygrad_mnist.ops.convolution import read_pair
 from tinygrad_mnist.ops.pooling import (
     adaptive_avg_pool1d,

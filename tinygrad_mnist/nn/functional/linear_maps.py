@@ -10,11 +10,12 @@ import numpy as np
 from tinygrad_mnist import dtypes, kernels
 from tinygrad_mnist._tensor import from_numpy, zeros
 from tinygrad_mnist.autograd import no_grad
+from tinygrad_mnist.core.record import Array
+from tinygrad_mnist.engine.node import named_as
+from tinygrad_mnist.engine.observing import OBSERVERS, note_constant, note_untraceable
 from tinygrad_mnist.engine.primitive import primitive
-from tinygrad_mnist.engine.record import OBSERVERS, Array, TensorBase, named_as, wrap
-from tinygrad_mnist.engine.tensor import Tensor
+from tinygrad_mnist.engine.tensor import Tensor, TensorBase, wrap
 from tinygrad_mnist.ops.arguments import check_tensors
-from tinygrad_mnist.ops.casting import note_constant, note_untraceable
 from tinygrad_mnist.ops.choosing import where
 from tinygrad_mnist.ops.matmul import matmul
 from tinygrad_mnist.ops.shapes import unsqueeze

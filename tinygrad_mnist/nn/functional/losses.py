@@ -15,12 +15,14 @@ import numpy as np
 from tinygrad_mnist import dtypes
 from tinygrad_mnist._tensor import ones_like
 from tinygrad_mnist.autograd import no_grad
+from tinygrad_mnist.core.record import Array
+from tinygrad_mnist.engine.node import named_as
+from tinygrad_mnist.engine.observing import note_untraceable
 from tinygrad_mnist.engine.primitive import primitive
-from tinygrad_mnist.engine.record import Array, named_as
 from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.ops import softmax as softmax_family
 from tinygrad_mnist.ops.arguments import check_floating, check_tensors, not_implemented
-from tinygrad_mnist.ops.casting import cast_to, note_untraceable
+from tinygrad_mnist.ops.casting import cast_to
 from tinygrad_mnist.ops.choosing import where
 from tinygrad_mnist.ops.elementwise import log, log1p, xlogy
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.autograd import no_grad
-from tinygrad_mnist.engine.record import named_as
+from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.ops.arguments import check_tensors, not_implemented
 from tinygrad_mnist.ops.arranging import pad

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from tinygrad_mnist._tensor import Tensor
 from tinygrad_mnist.autograd import is_grad_enabled
 from tinygrad_mnist.autograd.function import Function
-from tinygrad_mnist.engine.record import RemovableHandle
+from tinygrad_mnist.engine.hooks import RemovableHandle
 
 from .registration import Registration
 

@@ -9,7 +9,7 @@ from typing import Any, Self
 from tinygrad_mnist import dtypes
 from tinygrad_mnist._tensor import Tensor
 from tinygrad_mnist.engine.device import check_device
-from tinygrad_mnist.engine.record import TensorBase
+from tinygrad_mnist.engine.tensor import TensorBase
 
 from .hooks import Calling
 from .registration import Traversal

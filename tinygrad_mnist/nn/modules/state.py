@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from tinygrad_mnist._tensor import Tensor
 from tinygrad_mnist.autograd import no_grad
-from tinygrad_mnist.engine.record import RemovableHandle
+from tinygrad_mnist.engine.hooks import RemovableHandle
 from tinygrad_mnist.nn.parameter import Parameter
 
 from .hooks import register

@@ -10,8 +10,10 @@ import numpy as np
 
 import tinygrad_mnist
 from tinygrad_mnist import autograd
-from tinygrad_mnist.engine.backward_pass import topological_order
-from tinygrad_mnist.engine.record import AccumulateGrad, Record, TensorBase, observe
+from tinygrad_mnist.core.backward_pass import topological_order
+from tinygrad_mnist.engine.node import AccumulateGrad, Record
+from tinygrad_mnist.engine.observing import observe
+from tinygrad_mnist.engine.tensor import TensorBase
 from tinygrad_mnist.engine.views import current_record
 from tinygrad_mnist.hardware import settings
 from tinygrad_mnist.tools.scripts.torch_names import answer_torch_imports

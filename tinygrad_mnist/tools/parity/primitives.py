@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 
-from tinygrad_mnist.engine.primitive import PRIMITIVES
+from tinygrad_mnist.engine.node import PRIMITIVES
 
 from .table import OPERATIONS
 

@@ -1,0 +1,224 @@
+"""The record of a call with PyTorch's face: a node of the graph, as `grad_fn` shows it."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import numpy as np
+
+from tinygrad_mnist.core.record import Array, next_sequence
+from tinygrad_mnist.core.record import Record as CoreRecord
+
+from .hooks import Hooks, RemovableHandle
+from .tensor import TensorBase, wrap
+
+NO_ATTRIBUTES: dict[str, Any] = {}
+PRIMITIVES: dict[str, Any] = {}
+"""Every primitive by its name."""
+
+Saved = tuple[Any, list[int], int]
+"""A value kept for a formula: itself, its version counter, and the version when it was kept."""
+CONSTANT = [0]
+"""The version counter of Python numbers, which never change."""
+KEPT = [0]
+"""The version counter of a number that belongs to the record, so that it is not freed."""
+FREED: tuple[Saved | None, ...] = (None,)
+"""In place of what a record saved, when a backward pass has freed it."""
+
+
+def freed_error() -> RuntimeError:
+    """The error for values that an earlier backward pass freed."""
+    return RuntimeError(
+        "Trying to backward through the graph a second time (or directly access saved tensors "
+        "after they have already been freed). Saved intermediate values of the graph are freed "
+        "when you call .backward() or autograd.grad(). Specify retain_graph=True if you need "
+        "to backward through the graph a second time or if you need to access saved tensors "
+        "after calling backward."
+    )
+
+
+class Record(CoreRecord):
+    """What one call of a primitive leaves behind: data, no closures.
+
+    Each primitive has a subclass, named as PyTorch names it (`MulBackward0`).
+    """
+
+    __slots__ = ("__weakref__", "hooks")
+
+    inputs: tuple[Record | None, ...]
+    saved: tuple[Saved | None, ...]
+    hooks: Hooks | None
+    subclasses: ClassVar[dict[str, type[Record]]] = {}
+
+    @classmethod
+    def named(cls, name: str) -> type[Record]:
+        """The subclass called `name`, made on first use."""
+        if name not in cls.subclasses:
+            cls.subclasses[name] = type(
+                name, (Record,), {"__slots__": (), "__module__": "builtins"}
+            )
+        return cls.subclasses[name]
+
+    def name(self) -> str:
+        """The operation's name as PyTorch spells it, for example "MulBackward0"."""
+        name = type(self).__name__
+        return f"torch::autograd::{name}" if name == "CopySlices" else name
+
+    @property
+    def grad(self) -> Any:
+        """The gradient that was kept, if any."""
+        return None if self.hooks is None else self.hooks.grad
+
+    @grad.setter
+    def grad(self, gradient: Any) -> None:
+        hooks_of(self).grad = gradient
+
+    @property
+    def requires_grad(self) -> bool:
+        """Always True: a record is left only where gradients may be asked for."""
+        return True
+
+    @property
+    def metadata(self) -> dict[Any, Any]:
+        """A dictionary for whatever a user wants to note about this record."""
+        return hooks_of(self).metadata
+
+    @property
+    def next_functions(self) -> tuple[tuple[Record | None, int], ...]:
+        """The records of the inputs, each with the number of the output it stands for (0)."""
+        return tuple((record, 0) for record in self.inputs)
+
+    def _sequence_nr(self) -> int:
+        """A number that grows with each record."""
+        return self.sequence
+
+    def register_hook(self, fn: Callable[[Any, Any], Any]) -> RemovableHandle:
+        """Call `fn(grad_inputs, grad_outputs)` after the operation's backward has run.
+
+        Both are tuples of Tensors (or None); a tuple that `fn` returns replaces `grad_inputs`.
+        """
+        return RemovableHandle.of(hooks_of(self).node_hooks, fn)
+
+    def register_prehook(self, fn: Callable[[Any], Any]) -> RemovableHandle:
+        """Call `fn(grad_outputs)` before the operation's backward; it may return others."""
+        return RemovableHandle.of(hooks_of(self).pre_hooks, fn)
+
+    def __getattr__(self, name: str) -> Any:
+        """`_saved_<name>`: what was saved for the formulas, by PyTorch's name for it.
+
+        The record of a Function has what its forward put on the context as well.
+        """
+        which = self._position(name.removeprefix("_saved_")) if name.startswith("_saved_") else None
+        if which is None:
+            context = self.attributes.get("ctx")
+            if context is not None and hasattr(context, name):
+                return getattr(context, name)
+            raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
+        if self.saved is FREED:
+            raise freed_error()
+        kept = self.saved[which]
+        if kept is None or not isinstance(kept[0], np.ndarray):
+            return None if kept is None else kept[0]
+        tensor = wrap(kept[0], kept[1])
+        tensor._record = self if which == len(self.inputs) else self.inputs[which]
+        return tensor
+
+    def _position(self, name: str) -> int | None:
+        """Where in `saved` the value is that PyTorch calls `name`."""
+        if self.primitive is None or self.primitive.variadic:
+            return None
+        inputs = tuple(["self" if each == "input" else each for each in self.primitive.inputs])
+        names = (*inputs, "result")
+        position = names.index(name) if name in names else len(self.saved)
+        known = self.saved is FREED or (position < len(self.saved) and self.saved[position])
+        return position if known and name in names else None
+
+
+class AccumulateGrad(Record):
+    """The record of a leaf: the end of a path, where `.grad` adds up."""
+
+    __slots__ = ("_variable",)
+    __module__ = "builtins"  # so that it prints as PyTorch's does
+
+    def __init__(self, tensor: TensorBase) -> None:
+        super().__init__(tensor._array, None, (), (), NO_ATTRIBUTES)
+        self.hooks = Hooks()
+        self._variable = weakref.ref(tensor)
+
+    def name(self) -> str:
+        """PyTorch's name, which is not that of the class here."""
+        return "torch::autograd::AccumulateGrad"
+
+    @property
+    def variable(self) -> Any:
+        """The leaf tensor, None when it is gone."""
+        return self._variable()
+
+
+def hooks_of(record: Record) -> Hooks:
+    """What was asked of a record, to be added to."""
+    if record.hooks is None:
+        record.hooks = Hooks()
+    return record.hooks
+
+
+def make_record(
+    op: Any,
+    inputs: tuple[Any, ...],
+    out: Array,
+    saved: tuple[Saved | None, ...],
+    attributes: dict[str, Any],
+    record_type: type[Record] | None = None,
+) -> Record:
+    """A record of one call, of the operation's own class unless another is given."""
+    record: Record = object.__new__(op.record_type if record_type is None else record_type)
+    record.primitive = op
+    record.inputs = inputs
+    record.shape = out.shape
+    record.dtype = out.dtype
+    record.saved = saved
+    record.attributes = attributes
+    record.sequence = next_sequence()
+    record.hooks = None
+    return record
+
+
+def named_as(tensor: Any, name: str) -> Any:
+    """Name the record that an operation just left in `tensor`, as PyTorch names it; the tensor."""
+    record = tensor._record
+    if record is not None:
+        record.__class__ = Record.named(name)
+    return tensor
+
+
+def must_not_change(tensor: Any, *others: TensorBase) -> Any:
+    """Have backward passes through the record of `tensor` refuse once `others` were changed.
+
+    They are indices: the record holds copies of them, PyTorch's holds them as they are. Returns
+    the tensor.
+    """
+    record = tensor._record
+    if record is not None:
+        record.saved += tuple([(each._array, each._counter, each._counter[0]) for each in others])
+    return tensor
+
+
+def not_freed(tensor: Any) -> Any:
+    """Have backward passes leave what was just saved, a number that PyTorch's node owns: alpha."""
+    record = tensor._record
+    if record is not None:
+        record.saved = tuple([saved and (saved[0], KEPT, 0) for saved in record.saved])
+    return tensor
+
+
+def move_grad(old: Any, new: Record) -> None:
+    """What a tensor keeps of its gradient goes on to its newer record; hooks stay behind."""
+    if old is None or old.hooks is None:
+        return
+    kept, retains_grad = old.hooks.grad, old.hooks.retains_grad
+    if kept is not None or retains_grad:
+        hooks = hooks_of(new)
+        hooks.grad, hooks.retains_grad = kept, retains_grad
+        old.hooks.grad, old.hooks.retains_grad = None, False
