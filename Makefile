@@ -28,16 +28,24 @@ test: $(READY_TO_DEVELOP) ## Install what the tests need and run them; ARGS="-k 
 	$(BIN)/python -m pytest --numprocesses 2 $(ARGS)
 
 .PHONY: lint
-lint: $(READY_TO_DEVELOP) ## Check format, style, types and who imports whom
+lint: $(READY_TO_DEVELOP) ## Check format, style, types, stubs, who imports whom, and size
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m checks.imports
+	$(BIN)/python -m checks.stubs --check
+	$(BIN)/python -m checks.size
 
 .PHONY: format
 format: $(READY_TO_DEVELOP) ## Rewrite the code in the project's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+.PHONY: stubs
+stubs: $(READY_TO_DEVELOP) ## Write the .pyi files and the picture of the rooms from the code
+	$(BIN)/python -m checks.stubs
+	$(BIN)/python -m checks.imports --picture docs/images/rooms.svg
 
 .PHONY: wheel
 wheel: $(READY_TO_DEVELOP) ## Build the wheel into dist/

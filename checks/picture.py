@@ -12,7 +12,7 @@ from html import escape
 from math import sqrt
 from pathlib import Path
 
-from .imports import FLOORS, ROOT, files, graph, room
+from .imports import ROOT, files, floors, graph, room
 from .size import by_room
 
 ROW, TOP, CELL, LEFT = 26, 112, 26, 640
@@ -50,7 +50,8 @@ def importers() -> dict[tuple[str, str], int]:
 def drawn(root: Path = ROOT) -> str:
     """The picture as the text of an SVG file."""
     sizes, counts, paths = by_room(root), importers(), files(root)
-    rooms = [name for floor in reversed(FLOORS) for name in floor if name in sizes]
+    levels = floors(root)
+    rooms = [name for level in levels for name in level if name in sizes and name != "__main__"]
     width, height = LEFT + CELL * len(rooms) + 20, TOP + ROW * len(rooms) + 16
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" '
@@ -67,7 +68,7 @@ def drawn(root: Path = ROOT) -> str:
             at, name, rooms, sizes[name][0], counts, _says(paths[f"tinygrad_mnist.{name}"])
         )
     for at in range(1, len(rooms)):
-        if not any({rooms[at - 1], rooms[at]} <= set(floor) for floor in FLOORS):
+        if not any({rooms[at - 1], rooms[at]} <= set(level) for level in levels):
             y = TOP + ROW * at
             parts.append(f'<line class="floor" x1="8" x2="{width - 12}" y1="{y}" y2="{y}"/>')
     return "\n".join([*parts, "</svg>", ""])
