@@ -212,14 +212,10 @@ def _carried(mode: str, input: Tensor) -> bool:
 
 
 def interpolate(
-    input: Tensor,
-    size: Any = None,
-    scale_factor: Any = None,
-    mode: str = "nearest",
-    align_corners: bool | None = None,
-    recompute_scale_factor: bool | None = None,
+    input: Tensor, size: Any = None, scale_factor: Any = None, mode: str = "nearest",
+    align_corners: bool | None = None, recompute_scale_factor: bool | None = None,
     antialias: bool = False,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """(n, channels, length) or (n, channels, height, width) resized, to `size` or by a factor.
 
     `mode` is "nearest", "nearest-exact", "area" (means), "linear", "bilinear", "bicubic" or
@@ -263,12 +259,9 @@ def interpolate(
 
 
 def upsample(
-    input: Tensor,
-    size: Any = None,
-    scale_factor: Any = None,
-    mode: str = "nearest",
+    input: Tensor, size: Any = None, scale_factor: Any = None, mode: str = "nearest",
     align_corners: bool | None = None,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """`interpolate`."""
     return interpolate(input, size, scale_factor, mode, align_corners)
 
@@ -375,13 +368,9 @@ def unfold(
 
 
 def fold(
-    input: Tensor,
-    output_size: Any,
-    kernel_size: Any,
-    dilation: Any = 1,
-    padding: Any = 0,
+    input: Tensor, output_size: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0,
     stride: Any = 1,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """The columns of `unfold` put back where they came from, numbers that meet added up.
 
     `input` is (n, channels · window, windows), the result (n, channels, *output_size). Raises

@@ -112,13 +112,9 @@ def _check_weight(weight: Tensor, input: Tensor) -> None:
 
 
 def mse_loss(
-    input: Tensor,
-    target: Tensor,
-    size_average: Flag = None,
-    reduce: Flag = None,
-    reduction: str = "mean",
-    weight: Tensor | None = None,
-) -> Tensor:
+    input: Tensor, target: Tensor, size_average: Flag = None, reduce: Flag = None,
+    reduction: str = "mean", weight: Tensor | None = None,
+) -> Tensor:  # fmt: skip
     """(x − target)², reduced; input and target broadcast, with a warning.
 
     >>> import tinygrad_mnist as torch
@@ -135,13 +131,9 @@ def mse_loss(
 
 
 def l1_loss(
-    input: Tensor,
-    target: Tensor,
-    size_average: Flag = None,
-    reduce: Flag = None,
-    reduction: str = "mean",
-    weight: Tensor | None = None,
-) -> Tensor:
+    input: Tensor, target: Tensor, size_average: Flag = None, reduce: Flag = None,
+    reduction: str = "mean", weight: Tensor | None = None,
+) -> Tensor:  # fmt: skip
     """|x − target|, reduced; input and target broadcast, with a warning."""
     _warn_of_broadcast(input, target)
     reduction = read_reduction(reduction, size_average, reduce)
@@ -153,13 +145,9 @@ def l1_loss(
 
 
 def smooth_l1_loss(
-    input: Tensor,
-    target: Tensor,
-    size_average: Flag = None,
-    reduce: Flag = None,
-    reduction: str = "mean",
-    beta: float = 1.0,
-) -> Tensor:
+    input: Tensor, target: Tensor, size_average: Flag = None, reduce: Flag = None,
+    reduction: str = "mean", beta: float = 1.0,
+) -> Tensor:  # fmt: skip
     """d² / (2 · beta) for d = |x − target| below `beta`, d − beta / 2 above.
 
     Girshick, "Fast R-CNN" (2015).
@@ -179,12 +167,9 @@ def smooth_l1_loss(
 
 
 def huber_loss(
-    input: Tensor,
-    target: Tensor,
-    reduction: str = "mean",
-    delta: float = 1.0,
+    input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0,
     weight: Tensor | None = None,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """d² / 2 for d = |x − target| below `delta`, delta · (d − delta / 2) above.
 
     Huber, "Robust estimation of a location parameter" (1964).
@@ -207,13 +192,9 @@ def huber_loss(
 
 
 def kl_div(
-    input: Tensor,
-    target: Tensor,
-    size_average: Flag = None,
-    reduce: Flag = None,
-    reduction: str = "mean",
-    log_target: bool = False,
-) -> Tensor:
+    input: Tensor, target: Tensor, size_average: Flag = None, reduce: Flag = None,
+    reduction: str = "mean", log_target: bool = False,
+) -> Tensor:  # fmt: skip
     """target · (ln target − x), for log-probabilities x; "batchmean" divides by the first size.
 
     With `log_target` the target holds logarithms too. "mean" divides by the number of elements,
@@ -283,13 +264,9 @@ _binary_cross_entropy.derivatives(
 
 
 def binary_cross_entropy(
-    input: Tensor,
-    target: Tensor,
-    weight: Tensor | None = None,
-    size_average: Flag = None,
-    reduce: Flag = None,
-    reduction: str = "mean",
-) -> Tensor:
+    input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: Flag = None,
+    reduce: Flag = None, reduction: str = "mean",
+) -> Tensor:  # fmt: skip
     """−(t · ln x + (1 − t) · ln(1 − x)) for probabilities x, times `weight`, reduced.
 
     No logarithm counts as less than −100. Raises ValueError when sizes differ, RuntimeError for
@@ -312,14 +289,9 @@ def binary_cross_entropy(
 
 
 def binary_cross_entropy_with_logits(
-    input: Tensor,
-    target: Tensor,
-    weight: Tensor | None = None,
-    size_average: Flag = None,
-    reduce: Flag = None,
-    reduction: str = "mean",
-    pos_weight: Tensor | None = None,
-) -> Tensor:
+    input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: Flag = None,
+    reduce: Flag = None, reduction: str = "mean", pos_weight: Tensor | None = None,
+) -> Tensor:  # fmt: skip
     """−(t · ln σ(x) + (1 − t) · ln(1 − σ(x))) for scores x, without overflow, reduced.
 
     `weight` multiplies the loss, `pos_weight` its part for positive targets. Raises ValueError
@@ -348,13 +320,9 @@ def binary_cross_entropy_with_logits(
 
 
 def gaussian_nll_loss(
-    input: Tensor,
-    target: Tensor,
-    var: Any,
-    full: bool = False,
-    eps: float = 1e-6,
+    input: Tensor, target: Tensor, var: Any, full: bool = False, eps: float = 1e-6,
     reduction: str = "mean",
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """(ln var + (x − t)² / var) / 2, var at least `eps`; `full` adds ln(2π) / 2.
 
     `var` is a number or a tensor of the input's shape, or without its last dimension, or with
@@ -392,15 +360,9 @@ def _one_size_of_1(wanted: Any, given: Any) -> bool:
 
 
 def poisson_nll_loss(
-    input: Tensor,
-    target: Tensor,
-    log_input: bool = True,
-    full: bool = False,
-    size_average: Flag = None,
-    eps: float = 1e-8,
-    reduce: Flag = None,
-    reduction: str = "mean",
-) -> Tensor:
+    input: Tensor, target: Tensor, log_input: bool = True, full: bool = False,
+    size_average: Flag = None, eps: float = 1e-8, reduce: Flag = None, reduction: str = "mean",
+) -> Tensor:  # fmt: skip
     """eˣ − t · x for the logarithm x of a rate, or x − t · ln(x + eps) for the rate itself.
 
     `full` adds Stirling's approximation of ln t! where t > 1.
@@ -420,14 +382,9 @@ def poisson_nll_loss(
 
 
 def nll_loss(
-    input: Tensor,
-    target: Tensor,
-    weight: Tensor | None = None,
-    size_average: Flag = None,
-    ignore_index: int = -100,
-    reduce: Flag = None,
-    reduction: str = "mean",
-) -> Tensor:
+    input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: Flag = None,
+    ignore_index: int = -100, reduce: Flag = None, reduction: str = "mean",
+) -> Tensor:  # fmt: skip
     """The negative log likelihood: −input[i, target[i]], weighted by class, over the batch.
 
     `input` holds log-probabilities, (n, classes) or (n, classes, d₁, …) or (classes); `target`
@@ -452,15 +409,10 @@ def _named(loss: Tensor, ndim: int, reduction: str) -> Tensor:
 
 
 def cross_entropy(
-    input: Tensor,
-    target: Tensor,
-    weight: Tensor | None = None,
-    size_average: Flag = None,
-    ignore_index: int = -100,
-    reduce: Flag = None,
-    reduction: str = "mean",
+    input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: Flag = None,
+    ignore_index: int = -100, reduce: Flag = None, reduction: str = "mean",
     label_smoothing: float = 0.0,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """`nll_loss` of `log_softmax`: the loss of a classifier that gives unnormalised scores.
 
     `input` is (n, classes), (n, classes, d₁, …) or (classes); `target` int64 class indices, or
@@ -517,13 +469,9 @@ def _check_probabilities(
 
 
 def _of_probabilities(
-    scores: Tensor,
-    target: Tensor,
-    weight: Tensor | None,
-    dim: int,
-    reduction: str,
+    scores: Tensor, target: Tensor, weight: Tensor | None, dim: int, reduction: str,
     smoothing: float,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """−Σ target · scores over the classes."""
     classes = scores.size(dim)
     if smoothing:
@@ -538,14 +486,9 @@ def _of_probabilities(
 
 
 def _smoothed(
-    scores: Tensor,
-    target: Tensor,
-    weight: Tensor | None,
-    dim: int,
-    ignore_index: int,
-    reduction: str,
-    smoothing: float,
-) -> Tensor:
+    scores: Tensor, target: Tensor, weight: Tensor | None, dim: int, ignore_index: int,
+    reduction: str, smoothing: float,
+) -> Tensor:  # fmt: skip
     """(1 − smoothing) · nll_loss + smoothing · the mean loss of all classes."""
     exact = softmax_family.nll_loss(scores, target, weight, ignore_index, reduction)
     ignored = target == ignore_index

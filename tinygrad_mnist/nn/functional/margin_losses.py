@@ -100,14 +100,9 @@ Flag = bool | None
 
 
 def margin_ranking_loss(
-    input1: Tensor,
-    input2: Tensor,
-    target: Tensor,
-    margin: float = 0,
-    size_average: Flag = None,
-    reduce: Flag = None,
-    reduction: str = "mean",
-) -> Tensor:
+    input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0, size_average: Flag = None,
+    reduce: Flag = None, reduction: str = "mean",
+) -> Tensor:  # fmt: skip
     """max(0, −t · (x₁ − x₂) + margin): x₁ is to be the larger where t is 1, x₂ where it is −1."""
     reduction = read_reduction(reduction, size_average, reduce)
     if input1.dim() != input2.dim() or input1.dim() != target.dim():
@@ -119,13 +114,9 @@ def margin_ranking_loss(
 
 
 def hinge_embedding_loss(
-    input: Tensor,
-    target: Tensor,
-    margin: float = 1.0,
-    size_average: Flag = None,
-    reduce: Flag = None,
-    reduction: str = "mean",
-) -> Tensor:
+    input: Tensor, target: Tensor, margin: float = 1.0, size_average: Flag = None,
+    reduce: Flag = None, reduction: str = "mean",
+) -> Tensor:  # fmt: skip
     """x where t is 1, max(0, margin − x) where it is −1: x is a distance."""
     reduction = read_reduction(reduction, size_average, reduce)
     apart = where(target != 1, (margin - input).clamp_min(0), 0.0)
@@ -133,12 +124,9 @@ def hinge_embedding_loss(
 
 
 def soft_margin_loss(
-    input: Tensor,
-    target: Tensor,
-    size_average: Flag = None,
-    reduce: Flag = None,
+    input: Tensor, target: Tensor, size_average: Flag = None, reduce: Flag = None,
     reduction: str = "mean",
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """ln(1 + e^(−t · x)) for targets of 1 and −1."""
     reduction = read_reduction(reduction, size_average, reduce)
     losses = reduced((-target * input).exp().log1p(), reduction)
@@ -146,14 +134,9 @@ def soft_margin_loss(
 
 
 def cosine_embedding_loss(
-    input1: Tensor,
-    input2: Tensor,
-    target: Tensor,
-    margin: float = 0,
-    size_average: Flag = None,
-    reduce: Flag = None,
-    reduction: str = "mean",
-) -> Tensor:
+    input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0, size_average: Flag = None,
+    reduce: Flag = None, reduction: str = "mean",
+) -> Tensor:  # fmt: skip
     """1 − cos(x₁, x₂) where t is 1, max(0, cos(x₁, x₂) − margin) where it is −1.
 
     Raises RuntimeError for targets that are not one number for each pair.
@@ -188,15 +171,9 @@ def _check_scores(input: Tensor) -> None:
 
 
 def multi_margin_loss(
-    input: Tensor,
-    target: Tensor,
-    p: int = 1,
-    margin: float = 1.0,
-    weight: Tensor | None = None,
-    size_average: Flag = None,
-    reduce: Flag = None,
-    reduction: str = "mean",
-) -> Tensor:
+    input: Tensor, target: Tensor, p: int = 1, margin: float = 1.0, weight: Tensor | None = None,
+    size_average: Flag = None, reduce: Flag = None, reduction: str = "mean",
+) -> Tensor:  # fmt: skip
     """Σ max(0, margin − x[t] + x[i])ᵖ / classes over the classes i other than t.
 
     `input` is (n, classes) or (classes), `target` the class of each; `weight` one number for each
@@ -239,12 +216,9 @@ def multi_margin_loss(
 
 
 def multilabel_margin_loss(
-    input: Tensor,
-    target: Tensor,
-    size_average: Flag = None,
-    reduce: Flag = None,
+    input: Tensor, target: Tensor, size_average: Flag = None, reduce: Flag = None,
     reduction: str = "mean",
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """Σ max(0, 1 − (x[j] − x[i])) / classes over target classes j and others i.
 
     `target`, of the shape of `input`, lists the classes of each sample, up to the first −1.
@@ -274,13 +248,9 @@ def multilabel_margin_loss(
 
 
 def multilabel_soft_margin_loss(
-    input: Tensor,
-    target: Tensor,
-    weight: Tensor | None = None,
-    size_average: Flag = None,
-    reduce: Flag = None,
-    reduction: str = "mean",
-) -> Tensor:
+    input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: Flag = None,
+    reduce: Flag = None, reduction: str = "mean",
+) -> Tensor:  # fmt: skip
     """The mean over classes of −(t · ln σ(x) + (1 − t) · ln σ(−x)), times `weight`."""
     reduction = read_reduction(reduction, size_average, reduce)
     losses = -(target * logsigmoid(input) + (1 - target) * logsigmoid(-input))
@@ -299,17 +269,10 @@ def _check_same_dimensions(anchor: Tensor, positive: Tensor, negative: Tensor) -
 
 
 def triplet_margin_loss(
-    anchor: Tensor,
-    positive: Tensor,
-    negative: Tensor,
-    margin: float = 1.0,
-    p: float = 2,
-    eps: float = 1e-6,
-    swap: bool = False,
-    size_average: Flag = None,
-    reduce: Flag = None,
+    anchor: Tensor, positive: Tensor, negative: Tensor, margin: float = 1.0, p: float = 2,
+    eps: float = 1e-6, swap: bool = False, size_average: Flag = None, reduce: Flag = None,
     reduction: str = "mean",
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """max(0, ‖a − positive‖ₚ − ‖a − negative‖ₚ + margin).
 
     With `swap` the distance of positive and negative counts where it is the smaller. Raises
@@ -329,15 +292,10 @@ def triplet_margin_loss(
 
 
 def triplet_margin_with_distance_loss(
-    anchor: Tensor,
-    positive: Tensor,
-    negative: Tensor,
-    *,
-    distance_function: Callable[[Tensor, Tensor], Tensor] | None = None,
-    margin: float = 1.0,
-    swap: bool = False,
-    reduction: str = "mean",
-) -> Tensor:
+    anchor: Tensor, positive: Tensor, negative: Tensor, *,
+    distance_function: Callable[[Tensor, Tensor], Tensor] | None = None, margin: float = 1.0,
+    swap: bool = False, reduction: str = "mean",
+) -> Tensor:  # fmt: skip
     """`triplet_margin_loss` with a distance of one's own, `pairwise_distance` unless given."""
     reduction = read_reduction(reduction)
     if margin <= 0:

@@ -46,12 +46,9 @@ def scaled(result: Tensor, weight: Tensor | None, bias: Tensor | None, shape: An
 
 
 def layer_norm(
-    input: Tensor,
-    normalized_shape: Sequence[int],
-    weight: Tensor | None = None,
-    bias: Tensor | None = None,
-    eps: float = 1e-5,
-) -> Tensor:
+    input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None,
+    bias: Tensor | None = None, eps: float = 1e-5,
+) -> Tensor:  # fmt: skip
     """(x − mean) / √(variance + eps) · weight + bias over the last dimensions, each on its own.
 
     `normalized_shape` names the sizes of these dimensions, and is the shape of `weight` and
@@ -124,12 +121,9 @@ def rms_norm(
 
 
 def group_norm(
-    input: Tensor,
-    num_groups: int,
-    weight: Tensor | None = None,
-    bias: Tensor | None = None,
+    input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None,
     eps: float = 1e-5,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """(x − mean) / √(variance + eps) over each group of channels (dim 1) of each sample.
 
     `weight` and `bias` hold one number for each channel. Raises RuntimeError for channels that
@@ -199,15 +193,9 @@ def local_response_norm(
 
 
 def batch_norm(
-    input: Tensor,
-    running_mean: Tensor,
-    running_var: Tensor,
-    weight: Tensor | None = None,
-    bias: Tensor | None = None,
-    training: bool = False,
-    momentum: float = 0.1,
-    eps: float = 1e-5,
-) -> Tensor:
+    input: Tensor, running_mean: Tensor, running_var: Tensor, weight: Tensor | None = None,
+    bias: Tensor | None = None, training: bool = False, momentum: float = 0.1, eps: float = 1e-5,
+) -> Tensor:  # fmt: skip
     """(x − mean) / √(variance + eps) · weight + bias for each channel (dim 1) of the batch.
 
     In training, mean and variance are the batch's, and the running ones, where given, take a step
@@ -252,12 +240,9 @@ def _check_batch(input: Tensor) -> None:
 
 
 def _by_batch(
-    input: Tensor,
-    running_mean: Tensor | None,
-    running_var: Tensor | None,
-    momentum: float,
+    input: Tensor, running_mean: Tensor | None, running_var: Tensor | None, momentum: float,
     eps: float,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """Normalise by the batch's mean and variance, and let the running ones follow."""
     dims = (0, *range(2, input.dim()))
     count = input.numel() // input.size(1)
@@ -274,15 +259,10 @@ def _by_batch(
 
 
 def instance_norm(
-    input: Tensor,
-    running_mean: Tensor | None = None,
-    running_var: Tensor | None = None,
-    weight: Tensor | None = None,
-    bias: Tensor | None = None,
-    use_input_stats: bool = True,
-    momentum: float = 0.1,
-    eps: float = 1e-5,
-) -> Tensor:
+    input: Tensor, running_mean: Tensor | None = None, running_var: Tensor | None = None,
+    weight: Tensor | None = None, bias: Tensor | None = None, use_input_stats: bool = True,
+    momentum: float = 0.1, eps: float = 1e-5,
+) -> Tensor:  # fmt: skip
     """`batch_norm` of each sample by itself: over the numbers of each of its channels.
 
     Running statistics follow the mean over the samples. Raises ValueError for one number a
