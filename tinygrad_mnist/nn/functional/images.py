@@ -10,7 +10,7 @@ import numpy as np
 from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.observing import note_constant
 from tinygrad_mnist.engine.tensor import Tensor, wrap
-from tinygrad_mnist.ops import pooling as adaptive_pooling
+from tinygrad_mnist.ops import pooling
 from tinygrad_mnist.ops.arguments import check_tensors, not_implemented, read_dim
 from tinygrad_mnist.ops.arranging import pad
 from tinygrad_mnist.ops.convolution import read_pair
@@ -105,14 +105,14 @@ def channel_shuffle(input: Tensor, groups: int) -> Tensor:
     return named_as(apart.transpose(1, 2).reshape(input.shape), "ChannelShuffleBackward0")
 
 
-def _nearest(size: int, count: int, scale: float | None, exact: bool) -> Any:
-    """Where each of `count` numbers comes from among `size`."""
+def _take_nearest(x: Tensor, dim: int, count: int, scale: float | None, exact: bool) -> Tensor:
+    size = x.size(dim)
     step = np.float32(size / count if scale is None else 1 / scale)
-    places = np.arange(count, dtype=np.float32) + np.float32(0.5 if exact else 0)
-    return np.minimum((places * step).astype(np.int64), size - 1)
+    positions = np.arange(count, dtype=np.float32) + np.float32(0.5 if exact else 0)
+    return _take(x, dim, np.minimum((positions * step).astype(np.int64), size - 1))
 
 
-def _places(size: int, count: int, scale: float | None, align: bool, kind: Any) -> Any:
+def _positions(size: int, count: int, scale: float | None, align: bool, kind: Any) -> Any:
     """Where each of `count` numbers lies among `size`, between them and beyond."""
     order = np.arange(count, dtype=kind)
     if align:
@@ -121,20 +121,22 @@ def _places(size: int, count: int, scale: float | None, align: bool, kind: Any) 
     return (order + kind.type(0.5)) * step - kind.type(0.5)
 
 
-def _take(x: Tensor, dim: int, places: Any) -> Tensor:
-    return x.index_select(dim, wrap(note_constant(places)))
+def _take(x: Tensor, dim: int, positions: Any, share: Any = None) -> Tensor:
+    """The numbers of `x` at these positions along a dimension, each times its share."""
+    taken = x.index_select(dim, wrap(note_constant(positions)))
+    if share is None:
+        return taken
+    return taken * wrap(note_constant(share)).reshape(-1, *[1] * (x.dim() - dim - 1))
 
 
 def _linear(x: Tensor, dim: int, count: int, scale: float | None, align: bool) -> Tensor:
     """`x` resized along one dimension, between its two nearest numbers."""
     size, kind = x.size(dim), x._array.dtype
-    places = np.maximum(_places(size, count, scale, align, kind), 0)
-    first = np.minimum(places.astype(np.int64), size - 1)
+    positions = np.maximum(_positions(size, count, scale, align, kind), 0)
+    first = np.minimum(positions.astype(np.int64), size - 1)
+    share = (positions - first).astype(kind)
     second = np.minimum(first + 1, size - 1)
-    share = wrap(note_constant((places - first).astype(kind))).reshape(
-        -1, *[1] * (x.dim() - dim - 1)
-    )
-    return _take(x, dim, first) * (1 - share) + _take(x, dim, second) * share
+    return _take(x, dim, first, 1 - share) + _take(x, dim, second, share)
 
 
 _CUBIC = -0.75
@@ -147,18 +149,15 @@ def _cubic(x: Tensor, dim: int, count: int, scale: float | None, align: bool) ->
     Keys, "Cubic convolution interpolation for digital image processing" (1981).
     """
     size, kind, a = x.size(dim), x._array.dtype, _CUBIC
-    places = _places(size, count, scale, align, kind)
-    start = np.floor(places).astype(np.int64)
-    far = places - start
-    out = None
+    positions = _positions(size, count, scale, align, kind)
+    start = np.floor(positions).astype(np.int64)
+    terms = []
     for tap in range(-1, 3):
-        d = np.abs(far - tap)
+        d = np.abs(positions - start - tap)
         near = ((a + 2) * d - (a + 3)) * d * d + 1
-        share = np.where(d <= 1, near, ((a * d - 5 * a) * d + 8 * a) * d - 4 * a)
-        weight = wrap(note_constant(share.astype(kind))).reshape(-1, *[1] * (x.dim() - dim - 1))
-        term = _take(x, dim, np.clip(start + tap, 0, size - 1)) * weight
-        out = term if out is None else out + term
-    return out
+        share = np.where(d <= 1, near, ((a * d - 5 * a) * d + 8 * a) * d - 4 * a).astype(kind)
+        terms.append(_take(x, dim, np.clip(start + tap, 0, size - 1), share))
+    return terms[0] + terms[1] + terms[2] + terms[3]
 
 
 def _read_size(
@@ -173,16 +172,15 @@ def _read_size(
     given = size if factor is None else factor
     values = list(given) if isinstance(given, tuple | list) else [given] * len(sizes)
     if len(values) != len(sizes):
-        raise ValueError(
-            "Input and output must have the same number of spatial dimensions, but got "
-            f"input with spatial dimensions of {sizes} and output size of {given}. "
-            "Please provide input tensor in (N, C, d1, d2, ...,dK) format and "
-            "output size in (o1, o2, ...,oK) format."
+        name, kind, form = (
+            ("output", "output size of", "output size in (o1, o2, ...,oK)")
             if factor is None
-            else "Input and scale_factor must have the same number of spatial dimensions, but "
-            f"got input with spatial dimensions of {sizes} and scale_factor of shape {given}. "
-            "Please provide input tensor in (N, C, d1, d2, ...,dK) format and "
-            "scale_factor in (s1, s2, ...,sK) format."
+            else ("scale_factor", "scale_factor of shape", "scale_factor in (s1, s2, ...,sK)")
+        )
+        raise ValueError(
+            f"Input and {name} must have the same number of spatial dimensions, but got input with "
+            f"spatial dimensions of {sizes} and {kind} {given}. Please provide input tensor in "
+            f"(N, C, d1, d2, ...,dK) format and {form} format."
         )
     if recompute and size is not None:
         raise ValueError("recompute_scale_factor is not meaningful with an explicit size.")
@@ -192,23 +190,13 @@ def _read_size(
     return wanted, [None] * len(sizes) if recompute else values
 
 
-_BETWEEN = {"linear": 3, "bilinear": 4, "bicubic": 4, "trilinear": 5}
-"""The modes that compute numbers between those given, and the dimensions that each is for."""
-_TITLES = {
-    "linear": "Linear",
-    "bilinear": "Bilinear",
-    "bicubic": "Bicubic",
-    "trilinear": "Trilinear",
-    "nearest": "Nearest",
-    "nearest-exact": "NearestExact",
-}
-
-
-def _carried(mode: str, input: Tensor) -> bool:
-    """Whether a mode is there for the input's dimensions and type."""
-    if mode in _BETWEEN:
-        return bool(_BETWEEN[mode] == input.dim() and input.is_floating_point())
-    return input.dim() in ((3, 4) if mode == "area" else (3, 4, 5) if mode in _TITLES else ())
+_DIMENSIONS = {
+    "nearest": (3, 4, 5), "nearest-exact": (3, 4, 5), "area": (3, 4),
+    "linear": (3,), "bilinear": (4,), "bicubic": (4,), "trilinear": (5,),
+}  # fmt: skip
+"""The modes of interpolation, and the dimensions that each is for."""
+_BETWEEN = {"linear": _linear, "bilinear": _linear, "bicubic": _cubic, "trilinear": _linear}
+"""The modes that compute numbers between those given."""
 
 
 def interpolate(
@@ -234,7 +222,8 @@ def interpolate(
     wanted, scales = _read_size(
         input, size, scale_factor, recompute_scale_factor or (mode == "area" and size is None)
     )
-    if antialias or not _carried(mode, input):
+    carried = input.dim() in _DIMENSIONS.get(mode, ())
+    if antialias or not carried or (mode in _BETWEEN and not input.is_floating_point()):
         raise NotImplementedError(
             f"interpolate(mode={mode!r}, antialias={antialias}) of {input.dim()} dimensions and "
             f'{input.dtype} is not supported: use "nearest", "area", or for floating-point '
@@ -251,11 +240,11 @@ def interpolate(
     out = input
     for d, (count, scale) in enumerate(zip(wanted, scales, strict=True), 2):
         if mode in _BETWEEN:
-            resized = _cubic if mode == "bicubic" else _linear
-            out = resized(out, d, count, scale, bool(align_corners))
+            out = _BETWEEN[mode](out, d, count, scale, bool(align_corners))
         else:
-            out = _take(out, d, _nearest(input.size(d), count, scale, mode != "nearest"))
-    return named_as(out, f"Upsample{_TITLES[mode]}{input.dim() - 2}DBackward0")
+            out = _take_nearest(out, d, count, scale, exact=mode == "nearest-exact")
+    title = mode.title().replace("-", "")
+    return named_as(out, f"Upsample{title}{input.dim() - 2}DBackward0")
 
 
 def upsample(
@@ -278,14 +267,11 @@ def upsample_bilinear(input: Tensor, size: Any = None, scale_factor: Any = None)
 
 # Sliding windows
 
-Pair = tuple[int, int]
-
 
 class _Windows:
     """Where the windows of a size lie on images of a size with borders."""
 
     def __init__(self, sizes: Any, kernel: Any, dilation: Any, padding: Any, stride: Any) -> None:
-        self.sizes: Any = sizes
         self.kernel: Any = read_pair("kernel_size", kernel)
         self.dilation: Any = read_pair("dilation", dilation)
         self.padding: Any = read_pair("padding", padding)
@@ -313,11 +299,10 @@ class _Windows:
                     f"{short}_width: {values[1]}"
                 )
 
-    def settings(self) -> str:
-        """The sizes, as PyTorch's errors name them."""
+    def __str__(self) -> str:
         return f"kernel_size={self.kernel}, dilation={self.dilation}, padding={self.padding}"
 
-    def places(self) -> Tensor:
+    def pixels(self) -> Tensor:
         """The pixels under each window, counted row by row: (window · counts), int64."""
         rows, columns = (
             (np.arange(k) * d)[:, None] + (np.arange(n) * s)[None, :]
@@ -353,17 +338,16 @@ def unfold(
     windows = _Windows(shape[-2:], kernel_size, dilation, padding, stride)
     if min(windows.counts) < 1:
         raise RuntimeError(
-            f"Given input with spatial size {tuple(shape[-2:])}, {windows.settings()}, calculated "
+            f"Given input with spatial size {tuple(shape[-2:])}, {windows}, calculated "
             f"shape of the array of sliding blocks as {windows.counts}, but its components must "
             "be at least one."
         )
     (down, across), (high, wide) = windows.padding, windows.kernel
     padded = pad(input, (across, across, down, down)) if down or across else input
-    pixels = padded.reshape(*shape[:-2], math.prod(windows.padded)).index_select(
-        -1, windows.places()
-    )
+    flat = padded.reshape(*shape[:-2], math.prod(windows.padded))
+    columns = flat.index_select(-1, windows.pixels())
     blocks = math.prod(windows.counts)
-    out = pixels.reshape(*shape[:-3], shape[-3] * high * wide, blocks)
+    out = columns.reshape(*shape[:-3], shape[-3] * high * wide, blocks)
     return named_as(out, "Im2ColBackward0")
 
 
@@ -394,34 +378,43 @@ def fold(
     down, across = windows.counts
     if shape[-1] != down * across:
         raise RuntimeError(
-            f"Given output_size={(height, width)}, {windows.settings()}, "
+            f"Given output_size={(height, width)}, {windows}, "
             f"stride={windows.stride}, expected size of input's dimension 2 to match the "
             f"calculated number of sliding blocks {down} * {across} = {down * across}, but got "
             f"input.size(2)={shape[-1]}."
         )
     lead = (*shape[:-2], shape[-2] // size)
-    padded = windows.padded[0] * windows.padded[1]
-    empty = input.new_zeros(*lead, padded)
-    out = empty.index_add(-1, windows.places(), input.reshape(*lead, size * shape[-1]))
-    out = out.reshape(*lead, *windows.padded)
+    empty = input.new_zeros(*lead, math.prod(windows.padded))
+    out = empty.index_add(-1, windows.pixels(), input.reshape(*lead, size * shape[-1]))
     (top, left) = windows.padding
-    out = out[..., top : top + height, left : left + width]
-    return named_as(out, "Col2ImBackward0")
+    image = out.reshape(*lead, *windows.padded)[..., top : top + height, left : left + width]
+    return named_as(image, "Col2ImBackward0")
 
 
 # Pooling
+
+
+_POOLS: dict[int, tuple[Any, Any]] = {1: (max_pool1d, avg_pool1d), 2: (max_pool2d, avg_pool2d)}
+
+
+def _lp_pool(
+    dims: int, input: Tensor, norm_type: float, kernel_size: Any, stride: Any, ceil_mode: bool
+) -> Tensor:
+    largest, mean = _POOLS[dims]
+    if abs(norm_type) == math.inf:
+        sign = 1 if norm_type > 0 else -1
+        return largest(input.abs() * sign, kernel_size, stride, 0, 1, ceil_mode) * sign
+    means = mean(input.pow(norm_type), kernel_size, stride, 0, ceil_mode)
+    sizes = read_pair("kernel_size", kernel_size) if dims == 2 else [kernel_size]
+    count = sizes[0][0] if isinstance(sizes[0], tuple | list) else math.prod(sizes)
+    return (means.sign() * means.abs().relu() * count).pow(1.0 / norm_type)
 
 
 def lp_pool1d(
     input: Tensor, norm_type: float, kernel_size: int, stride: Any = None, ceil_mode: bool = False
 ) -> Tensor:
     """(Σ xᵖ)^(1 / p) under each window of (n, channels, length); p = ∞ is the largest |x|."""
-    if abs(norm_type) == math.inf:
-        sign = 1 if norm_type > 0 else -1
-        largest = max_pool1d(input.abs() * sign, kernel_size, stride, 0, 1, ceil_mode)
-        return largest * sign
-    means = avg_pool1d(input.pow(norm_type), kernel_size, stride, 0, ceil_mode)
-    return _root(means, kernel_size, norm_type)
+    return _lp_pool(1, input, norm_type, kernel_size, stride, ceil_mode)
 
 
 def lp_pool2d(
@@ -435,20 +428,10 @@ def lp_pool2d(
     >>> torch.nn.functional.lp_pool2d(torch.tensor([[[3.0, 4.0]]]), 2, (1, 2))
     tensor([[[5.]]])
     """
-    if abs(norm_type) == math.inf:
-        sign = 1 if norm_type > 0 else -1
-        largest = max_pool2d(input.abs() * sign, kernel_size, stride, 0, 1, ceil_mode)
-        return largest * sign
-    means = avg_pool2d(input.pow(norm_type), kernel_size, stride, 0, ceil_mode)
-    return _root(means, math.prod(read_pair("kernel_size", kernel_size)), norm_type)
-
-
-def _root(means: Tensor, count: Any, order: float) -> Tensor:
-    size = count[0] if isinstance(count, tuple | list) else count
-    return (means.sign() * means.abs().relu() * size).pow(1.0 / order)
+    return _lp_pool(2, input, norm_type, kernel_size, stride, ceil_mode)
 
 
 def adaptive_max_pool1d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
     """`adaptive_max_pool2d` for sequences (batch, channels, length)."""
-    pair = adaptive_pooling.adaptive_max_pool1d(input, output_size)
+    pair = pooling.adaptive_max_pool1d(input, output_size)
     return pair if return_indices else pair[0]

@@ -35,7 +35,10 @@ __all__ = [
 ]  # fmt: skip
 
 
-def legacy_reduction(reduction: str, size_average: bool | None, reduce: bool | None) -> str:
+Flag = bool | None
+
+
+def legacy_reduction(reduction: str, size_average: Flag, reduce: Flag) -> str:
     """The reduction's name, from the older arguments (with a warning) where they are given."""
     if size_average is None and reduce is None:
         return reduction
@@ -49,9 +52,7 @@ def legacy_reduction(reduction: str, size_average: bool | None, reduce: bool | N
     return reduction
 
 
-def read_reduction(
-    reduction: str, size_average: bool | None = None, reduce: bool | None = None
-) -> str:
+def read_reduction(reduction: str, size_average: Flag = None, reduce: Flag = None) -> str:
     """The reduction's name as `legacy_reduction` has it; ValueError for an unknown one."""
     reduction = legacy_reduction(reduction, size_average, reduce)
     if reduction not in ("none", "mean", "sum"):
@@ -68,8 +69,6 @@ def reduced(loss: Tensor, reduction: str) -> Tensor:
 
 # Regression
 
-Flag = bool | None
-
 
 def _warn_of_broadcast(input: Tensor, target: Tensor) -> None:
     if target.shape != input.shape:
@@ -79,13 +78,6 @@ def _warn_of_broadcast(input: Tensor, target: Tensor) -> None:
             "Please ensure they have the same size.",
             stacklevel=3,
         )
-
-
-def _weighted(loss: Tensor, weight: Tensor, reduction: str) -> Tensor:
-    """The loss of regression with a weight for each number; its mean divides by the weights."""
-    if reduction == "mean":
-        return (loss * weight).sum() / weight.sum()
-    return reduced(loss * weight, reduction)
 
 
 def _promoted(name: str, input: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
@@ -106,9 +98,22 @@ def _check_cast(kind: dtypes.dtype, to: dtypes.dtype) -> None:
         )
 
 
-def _check_weight(weight: Tensor, input: Tensor) -> None:
-    if weight.shape != input.shape:
+def _check_weight(weight: Tensor | None, input: Tensor) -> None:
+    if weight is not None and weight.shape != input.shape:
         raise ValueError("Weights and input must have the same size.")
+
+
+def _difference(
+    input: Tensor, target: Tensor, weight: Tensor | None, reduction: str, power: int
+) -> Tensor:
+    """|x − target| to a power, weighted, reduced; the weighted mean divides by the weights."""
+    _check_weight(weight, input)
+    losses = (input - target).abs() if power == 1 else (input - target) ** power
+    if weight is None:
+        return reduced(losses, reduction)
+    if reduction == "mean":
+        return (losses * weight).sum() / weight.sum()
+    return reduced(losses * weight, reduction)
 
 
 def mse_loss(
@@ -124,10 +129,9 @@ def mse_loss(
     _warn_of_broadcast(input, target)
     reduction = read_reduction(reduction, size_average, reduce)
     if weight is not None:
-        _check_weight(weight, input)
-        return _weighted((input - target) ** 2, weight, reduction)
+        return _difference(input, target, weight, reduction, power=2)
     x, y = _promoted("mse_cpu", input, target)
-    return named_as(reduced((x - y) ** 2, reduction), "MseLossBackward0")
+    return named_as(_difference(x, y, None, reduction, power=2), "MseLossBackward0")
 
 
 def l1_loss(
@@ -137,11 +141,14 @@ def l1_loss(
     """|x − target|, reduced; input and target broadcast, with a warning."""
     _warn_of_broadcast(input, target)
     reduction = read_reduction(reduction, size_average, reduce)
-    distances = (input - target).abs()
-    if weight is not None:
-        _check_weight(weight, input)
-        return _weighted(distances, weight, reduction)
-    return reduced(distances, reduction)
+    return _difference(input, target, weight, reduction, power=1)
+
+
+def _near_and_far(x: Tensor, y: Tensor, limit: float) -> tuple[Tensor, Tensor, Tensor]:
+    """|x − y|, where it is not below the limit, and x − y where it is below (0 elsewhere)."""
+    difference = x - y
+    far = difference.detach().abs() >= limit
+    return difference.abs(), far, where(far, 0.0, difference)
 
 
 def smooth_l1_loss(
@@ -157,12 +164,9 @@ def smooth_l1_loss(
     if beta < 0:
         raise RuntimeError("smooth_l1_loss does not support negative values for beta.")
     if beta == 0:
-        return reduced((input - target).abs(), reduction)
-    x, y = _promoted("smooth_l1_cpu", input, target)
-    difference = x - y
-    far = difference.detach().abs() >= beta
-    near = where(far, 0.0, difference)
-    losses = where(far, difference.abs() - 0.5 * beta, 0.5 * near * near / beta)
+        return _difference(input, target, None, reduction, power=1)
+    distance, far, near = _near_and_far(*_promoted("smooth_l1_cpu", input, target), beta)
+    losses = where(far, distance - 0.5 * beta, 0.5 * near * near / beta)
     return named_as(reduced(losses, reduction), "SmoothL1LossBackward0")
 
 
@@ -179,11 +183,8 @@ def huber_loss(
     if delta <= 0:
         raise RuntimeError("huber_loss does not support non-positive values for delta.")
     _check_cast(dtypes.result_type(input, target), input.dtype)
-    x, y = _promoted("huber_cpu", input, target)
-    difference = x - y
-    far = difference.detach().abs() >= delta
-    near = where(far, 0.0, difference)
-    linear = delta * (difference.abs() - 0.5 * delta)
+    distance, far, near = _near_and_far(*_promoted("huber_cpu", input, target), delta)
+    linear = delta * (distance - 0.5 * delta)
     losses = cast_to(where(far, linear, 0.5 * near * near), input.dtype)
     if weight is not None:
         _check_weight(weight, input)
@@ -397,12 +398,15 @@ def nll_loss(
     tensor(1.)
     """
     reduction = read_reduction(reduction, size_average, reduce)
-    loss = softmax_family.nll_loss(input, target, weight, ignore_index, reduction)
-    return loss if input.dim() == 2 else _named(loss, input.dim(), reduction)
+    return _nll_loss(input, target, weight, ignore_index, reduction)
 
 
-def _named(loss: Tensor, ndim: int, reduction: str) -> Tensor:
-    """The loss, its record under the name that PyTorch has for this number of dimensions."""
+def _nll_loss(
+    input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int, reduction: str
+) -> Tensor:
+    """`nll_loss`, its record under the name that PyTorch has for this number of dimensions."""
+    loss: Tensor = softmax_family.nll_loss(input, target, weight, ignore_index, reduction)
+    ndim = input._array.ndim
     if ndim > 2 and (ndim == 4 or reduction != "none"):
         return named_as(loss, "NllLoss2DBackward0")
     return named_as(loss, "NllLossBackward0") if ndim == 1 else loss
@@ -432,7 +436,7 @@ def cross_entropy(
     alike = target._array.shape == input._array.shape
     if not label_smoothing and not alike:
         scores = softmax_family.log_softmax(input, classes_dim)
-        return nll_loss(scores, target, weight, None, ignore_index, None, reduction)
+        return _nll_loss(scores, target, weight, ignore_index, reduction)
     if not 0.0 <= label_smoothing <= 1.0:
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
     if alike:
