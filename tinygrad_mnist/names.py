@@ -125,8 +125,8 @@ FILES: dict[str, tuple[str, ...]] = {
     ),
     "convolution": ("conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d"),
     "cumulative": (
-        "cummax", "cummin", "cumprod", "cumsum", "cumulative_trapezoid", "diff", "prod",
-        "trapezoid", "trapz",
+        "cummax", "cummin", "cumprod", "cumsum", "cumulative_trapezoid", "diff",
+        "logcumsumexp", "prod", "trapezoid", "trapz",
     ),
     "matrices": (
         "addbmm", "addmm", "addmv", "addr", "baddbmm", "block_diag", "cartesian_prod", "cdist",

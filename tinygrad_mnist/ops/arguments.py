@@ -1,31 +1,111 @@
-"""Reading the arguments that operations share: dimensions, shapes, and NumPy's spellings."""
+"""Reading the arguments that operations share: tensors, dimensions, sizes, types; named results."""
 
 from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from tinygrad_mnist import dtypes
-from tinygrad_mnist.engine.tensor import TensorBase
+from tinygrad_mnist.engine.node import named_as
+from tinygrad_mnist.engine.tensor import Tensor, TensorBase
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+
+# Signatures, read once for each operation
+
+
+def operation(function: Function, grad_fn: str | None = None) -> Function:
+    """Let `function` take its arguments as PyTorch's operations do, and name its record `grad_fn`.
+
+    What its signature declares to be a `Tensor` must be one, else PyTorch's TypeError is raised.
+    NumPy's axis= and keepdims= stand for dim= and keepdim=; out= is refused with a sentence.
+    """
+    code = function.__code__
+    tensors = frozenset([n for n, kind in function.__annotations__.items() if kind == "Tensor"])
+    positional = code.co_varnames[: code.co_argcount]
+    count = max([i for i, name in enumerate(positional, 1) if name in tensors], default=0)
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if kwargs:
+            if "axis" in kwargs:
+                kwargs["dim"] = kwargs.pop("axis")
+            if "keepdims" in kwargs:
+                kwargs["keepdim"] = kwargs.pop("keepdims")
+            if kwargs.pop("out", None) is not None:
+                raise out_refused(function.__name__)
+        for given in args[:count]:
+            if not isinstance(given, TensorBase):
+                _check_call(function, tensors, args, kwargs)
+        if len(args) < count:
+            _check_call(function, tensors, args, kwargs)
+        out = function(*args, **kwargs)
+        return out if grad_fn is None else named_as(out, grad_fn)
+
+    return call  # type: ignore[return-value]
+
+
+def _check_call(
+    function: Callable[..., Any], tensors: frozenset[str], args: Any, kwargs: dict[str, Any]
+) -> None:
+    """Raise the TypeError for what must be a Tensor, unless Python has one for this call itself."""
+    code = function.__code__
+    positional = code.co_varnames[: code.co_argcount]
+    named = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
+    required = positional[: len(positional) - len(function.__defaults__ or ())]
+    given = dict(zip(positional, args, strict=False)) | kwargs
+    if len(args) > len(positional) or not set(required) <= given.keys() <= {*positional, *named}:
+        return
+    for position, name in enumerate(positional, 1):
+        if name in tensors and not isinstance(given[name], TensorBase):
+            raise not_a_tensor(function.__name__, name, position, given[name])
+
+
+def tensor_first(function: Function) -> Function:
+    """Let `function` raise PyTorch's TypeError when its first argument is not a Tensor."""
+
+    @functools.wraps(function)
+    def call(input: Any, *args: Any, **kwargs: Any) -> Any:
+        if not isinstance(input, TensorBase):
+            check_tensors(function.__name__, input=input)
+        return function(input, *args, **kwargs)
+
+    return call  # type: ignore[return-value]
+
+
+torch_arguments = operation
+
+
+def out_refused(name: str) -> NotImplementedError:
+    """The error for out=, which no operation takes."""
+    return NotImplementedError(
+        f"{name}(out=) is not supported: assign the result, or copy it with out.copy_({name}(...))"
+    )
+
+
+# Tensors and numbers
+
+
+def not_a_tensor(name: str, argument: str, position: int, given: Any) -> TypeError:
+    """PyTorch's error for an argument that must be a Tensor."""
+    return TypeError(
+        f"{name}(): argument '{argument}' (position {position}) must be Tensor, "
+        f"not {type(given).__name__}"
+    )
 
 
 def check_tensors(name: str, **arguments: Any) -> None:
     """Raise PyTorch's TypeError for the first of `arguments` that is not a Tensor."""
     for position, (argument, given) in enumerate(arguments.items(), 1):
         if not isinstance(given, TensorBase):
-            raise TypeError(
-                f"{name}(): argument '{argument}' (position {position}) must be Tensor, "
-                f"not {type(given).__name__}"
-            )
+            raise not_a_tensor(name, argument, position, given)
 
 
-def check_elements(tensors: Any) -> None:
+def check_elements(tensors: Sequence[Any]) -> None:
     """Raise PyTorch's TypeError for the first of a sequence that is not a Tensor."""
     for number, given in enumerate(tensors):
         if not isinstance(given, TensorBase):
@@ -66,6 +146,9 @@ def check_floating(name: str, array: np.ndarray[Any, Any]) -> None:
         raise not_implemented(name, array.dtype)
 
 
+# Dimensions
+
+
 def read_dim(dim: Any, ndim: int) -> int:
     """`dim` counted from the front; IndexError when `ndim` dimensions have no such one."""
     try:
@@ -95,6 +178,9 @@ def read_dims(dim: Any, ndim: int) -> tuple[int, ...]:
     return dims if ndim else ()
 
 
+# Sizes
+
+
 def read_shape(sizes: tuple[Any, ...]) -> tuple[int, ...]:
     """A shape given as f(2, 3), f((2, 3)) or f([2, 3])."""
     if len(sizes) == 1 and not isinstance(sizes[0], int) and not isinstance(sizes[0], TensorBase):
@@ -106,120 +192,87 @@ def read_shape(sizes: tuple[Any, ...]) -> tuple[int, ...]:
         raise TypeError(f"a shape takes integers, not {wrong}") from None
 
 
-def read_sizes(
+def _given_sizes(
     name: str, keyword: str, given: tuple[Any, ...], named: dict[str, Any]
-) -> tuple[int, ...]:
-    """Sizes given one by one, as a sequence, or by their `keyword`; TypeError for anything else."""
+) -> tuple[Any, ...]:
+    """What was given one by one, or by `keyword`; TypeError for other keywords, or for nothing."""
     if not given and keyword in named:
         given = (named.pop(keyword),)
     for unknown in named:
         raise TypeError(f"{name}() got an unexpected keyword argument '{unknown}'")
     if not given:
         raise TypeError(f'{name}() missing 1 required positional arguments: "{keyword}"')
-    return read_shape(given)
+    return given
 
 
-def out_refused(name: str) -> NotImplementedError:
-    """The error for out=, which no operation takes."""
-    return NotImplementedError(
-        f"{name}(out=) is not supported: assign the result, or copy it with out.copy_({name}(...))"
-    )
+def read_sizes(
+    name: str, keyword: str, given: tuple[Any, ...], named: dict[str, Any]
+) -> tuple[int, ...]:
+    """Sizes given one by one, as a sequence, or by their `keyword`; TypeError for anything else."""
+    return read_shape(_given_sizes(name, keyword, given, named))
 
 
-def tensor_first(function: Function) -> Function:
-    """Let `function` raise PyTorch's TypeError when its first argument is not a Tensor."""
-
-    @functools.wraps(function)
-    def call(input: Any, *args: Any, **kwargs: Any) -> Any:
-        if not isinstance(input, TensorBase):
-            check_tensors(function.__name__, input=input)
-        return function(input, *args, **kwargs)
-
-    return call  # type: ignore[return-value]
-
-
-def torch_arguments(function: Function) -> Function:
-    """Let `function` take NumPy's axis= and keepdims=, and refuse out= with a sentence."""
-
-    @functools.wraps(function)
-    def call(*args: Any, **kwargs: Any) -> Any:
-        if kwargs:
-            if "axis" in kwargs:
-                kwargs["dim"] = kwargs.pop("axis")
-            if "keepdims" in kwargs:
-                kwargs["keepdim"] = kwargs.pop("keepdims")
-            if kwargs.pop("out", None) is not None:
-                raise out_refused(function.__name__)
-        return function(*args, **kwargs)
-
-    return call  # type: ignore[return-value]
-
-
-# The size of a tensor to be made: f(2, 3), f((2, 3)), f(size=(2, 3))
-
-
-def read_size(function: str, given: tuple[Any, ...], named: dict[str, Any]) -> tuple[int, ...]:
-    """The size in `given`, or in `named` under "size".
+def read_size(name: str, given: tuple[Any, ...], named: dict[str, Any]) -> tuple[int, ...]:
+    """The size of a tensor to be made: f(2, 3), f((2, 3)), f(size=(2, 3)).
 
     Raises TypeError for what is not integers, RuntimeError for a negative length.
     """
-    if "size" in named and not given:
-        given = (named.pop("size"),)
-    if named:
-        name = next(iter(named))
-        raise TypeError(f"{function}() got an unexpected keyword argument '{name}'")
-    if not given:
-        raise TypeError(f'{function}() missing 1 required positional arguments: "size"')
+    given = _given_sizes(name, "size", given, named)
     size = given[0] if len(given) == 1 and isinstance(given[0], tuple | list) else given
     lengths = []
     for position, length in enumerate(size, 1):
+        kind = type(length).__name__
         if isinstance(length, tuple | list):
-            raise TypeError(f"{function}() takes 1 positional argument but {len(given)} were given")
-        if not _is_length(length):
-            raise TypeError(_complaint(function, length, position, size is given))
+            raise TypeError(f"{name}() takes 1 positional argument but {len(given)} were given")
+        if not is_integer(length) and size is given:
+            raise TypeError(
+                f"{name}(): argument 'size' (position 1) must be tuple of ints, not {kind}"
+            )
+        if not is_integer(length):
+            raise unpacking_failed(name, position, f"type must be tuple of ints,but got {kind}")
         lengths.append(operator.index(length))
+    if name == "zeros" and min(lengths, default=0) < 0:
+        raise RuntimeError("zeros: Dimension size must be non-negative.")
+    return not_negative(lengths)
+
+
+def not_negative(lengths: Sequence[int]) -> tuple[int, ...]:
+    """The lengths; PyTorch's RuntimeError for a negative one."""
     if min(lengths, default=0) < 0:
-        if function == "zeros":
-            raise RuntimeError("zeros: Dimension size must be non-negative.")
         raise RuntimeError(
-            f"Trying to create tensor with negative dimension {min(lengths)}: {lengths}"
+            f"Trying to create tensor with negative dimension {min(lengths)}: {list(lengths)}"
         )
     return tuple(lengths)
 
 
-def _is_length(length: Any) -> bool:
-    if isinstance(length, bool):
-        return False
-    if isinstance(length, TensorBase):
-        return length._array.size == 1 and length._array.dtype.kind in "iu"
-    return hasattr(length, "__index__")
-
-
-def _complaint(function: str, length: Any, position: int, direct: bool) -> str:
-    name = type(length).__name__
-    if direct:
-        return f"{function}(): argument 'size' (position 1) must be tuple of ints, not {name}"
-    return (
-        f"{function}(): argument 'size' failed to unpack the object at pos {position} with error "
-        f'"type must be tuple of ints,but got {name}"'
+def unpacking_failed(name: str, position: int, why: str) -> TypeError:
+    """PyTorch's error for a size with an element that is no length."""
+    return TypeError(
+        f"{name}(): argument 'size' failed to unpack the object at pos {position} with error "
+        f'"{why}"'
     )
 
 
-# The type that an argument names: torch.float32, float, "torch.LongTensor"
+def is_integer(value: Any) -> bool:
+    """Whether PyTorch takes `value` for an int: a tensor of one integer counts, a bool does not."""
+    if isinstance(value, TensorBase):
+        return value._array.size == 1 and value._array.dtype.kind in "iu"
+    return not isinstance(value, bool) and hasattr(value, "__index__")
 
-_OF_PYTHON = {float: dtypes.float64, int: dtypes.int64, bool: dtypes.bool}
+
+# Types
+
+PYTHON_TYPES = {float: dtypes.float64, int: dtypes.int64, bool: dtypes.bool}
 """What Python's own types stand for, where PyTorch takes them."""
 
 
-def read_dtype(function: str, given: Any) -> dtypes.dtype | None:
+def read_dtype(name: str, given: Any) -> dtypes.dtype | None:
     """The dtype that `given` names, None for None; TypeError when it is no type."""
     if given is None or isinstance(given, dtypes.dtype):
         return given
-    if isinstance(given, type) and given in _OF_PYTHON:
-        return _OF_PYTHON[given]
-    raise TypeError(
-        f"{function}(): argument 'dtype' must be torch.dtype, not {type(given).__name__}"
-    )
+    if isinstance(given, type) and given in PYTHON_TYPES:
+        return PYTHON_TYPES[given]
+    raise TypeError(f"{name}(): argument 'dtype' must be torch.dtype, not {type(given).__name__}")
 
 
 def read_legacy_type(given: Any) -> dtypes.dtype:
@@ -233,20 +286,25 @@ def read_legacy_type(given: Any) -> dtypes.dtype:
     return named[name]
 
 
-# return_types: The named pairs that operations return which find numbers and tell where they are.
+# Results with names, as those of torch.return_types
 
 
-class _ValuesAndIndices(NamedTuple):
-    values: Any
-    indices: Any
+class ValuesAndIndices(NamedTuple):
+    """What max, sort, topk and their kin return: numbers that they found, and where."""
+
+    values: Tensor
+    indices: Tensor
 
 
-class _MinAndMax(NamedTuple):
-    min: Any
-    max: Any
+class MinAndMax(NamedTuple):
+    """What aminmax returns."""
+
+    min: Tensor
+    max: Tensor
 
 
-def _named(name: str, fields: type[Any]) -> type[Any]:
+@functools.cache
+def _return_type(name: str, fields: type[Any]) -> type[Any]:
     def representation(pair: Any) -> str:
         lines = [f"{field}={value!r}" for field, value in pair._asdict().items()]
         return f"torch.return_types.{name}(\n" + ",\n".join(lines) + ")"
@@ -254,23 +312,13 @@ def _named(name: str, fields: type[Any]) -> type[Any]:
     return type(name, (fields,), {"__repr__": representation, "__slots__": ()})
 
 
-RETURN_TYPES = {
-    name: _named(name, _ValuesAndIndices)
-    for name in (
-        "cummax",
-        "cummin",
-        "kthvalue",
-        "max",
-        "median",
-        "min",
-        "mode",
-        "nanmedian",
-        "sort",
-        "topk",
-    )
-} | {"aminmax": _named("aminmax", _MinAndMax)}
-
-
-def named_result(name: str, *values: Any) -> Any:
+def named_result(name: str, values: Tensor, indices: Tensor) -> ValuesAndIndices:
     """The pair that the operation `name` returns; it prints and unpacks as PyTorch's does."""
-    return RETURN_TYPES[name](*values)
+    found: ValuesAndIndices = _return_type(name, ValuesAndIndices)(values, indices)
+    return found
+
+
+def min_and_max(low: Tensor, high: Tensor) -> MinAndMax:
+    """The pair that `aminmax` returns."""
+    pair: MinAndMax = _return_type("aminmax", MinAndMax)(low, high)
+    return pair

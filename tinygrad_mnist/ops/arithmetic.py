@@ -11,75 +11,31 @@ import numpy as np
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.node import named_as, not_freed
-from tinygrad_mnist.engine.primitive import primitive
+from tinygrad_mnist.engine.primitive import Primitive, primitive
 from tinygrad_mnist.engine.tensor import Tensor, TensorBase
 
-from .arguments import check_some_tensor, check_tensors, not_implemented, torch_arguments
+from .arguments import check_some_tensor, not_implemented, operation
 from .casting import cast_to, clone, zeros
 from .choosing import where
-from .elementwise import eq, isnan, log, signbit
+from .elementwise import composed, elementwise, eq, ge, isnan, le, log, of_tensors, signbit
 
 __all__ = [
-    "abs",
-    "absolute",
-    "add",
-    "addcdiv",
-    "addcmul",
-    "angle",
-    "bitwise_left_shift",
-    "bitwise_right_shift",
-    "conj",
-    "conj_physical",
-    "copysign",
-    "div",
-    "divide",
-    "float_power",
-    "floor_divide",
-    "fmax",
-    "fmin",
-    "fmod",
-    "gcd",
-    "heaviside",
-    "hypot",
-    "isreal",
-    "lcm",
-    "ldexp",
-    "lerp",
-    "mul",
-    "multiply",
-    "nan_to_num",
-    "neg",
-    "negative",
-    "nextafter",
-    "positive",
-    "pow",
-    "reciprocal",
-    "remainder",
-    "resolve_conj",
-    "resolve_neg",
-    "rsub",
-    "sgn",
-    "sign",
-    "square",
-    "sub",
-    "subtract",
-    "true_divide",
-]
+    "abs", "absolute", "add", "addcdiv", "addcmul", "angle", "bitwise_left_shift",
+    "bitwise_right_shift", "conj", "conj_physical", "copysign", "div", "divide", "float_power",
+    "floor_divide", "fmax", "fmin", "fmod", "gcd", "heaviside", "hypot", "isreal", "lcm",
+    "ldexp", "lerp", "mul", "multiply", "nan_to_num", "neg", "negative", "nextafter",
+    "positive", "pow", "reciprocal", "remainder", "resolve_conj", "resolve_neg", "rsub", "sgn",
+    "sign", "square", "sub", "subtract", "true_divide",
+]  # fmt: skip
 
 Values = tuple[Any, ...]
 
 
-@primitive(promotion=dtypes.promote, ufunc=np.add)
-def _add(input: Array, other: Array) -> Any:
-    """x + y"""
-    return input + other
+_add = elementwise("add", "x + y", np.add, dtypes.promote, input=lambda g: g, other=lambda g: g)
 
 
-_add.derivatives(input=lambda g: g, other=lambda g: g)
-
-
-@torch_arguments
-def add(input: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
+@operation
+def add(input: Tensor | float, other: Tensor | float, *, alpha: float = 1) -> Tensor:
     """x + alpha · y, broadcast.
 
     >>> import tinygrad_mnist as torch
@@ -104,17 +60,13 @@ def _refuse_bool_subtraction(values: Values) -> dtypes.dtype:
     return dtypes.promote(values)
 
 
-@primitive(promotion=_refuse_bool_subtraction, ufunc=np.subtract)
-def _sub(input: Array, other: Array) -> Any:
-    """x − y"""
-    return input - other
+_sub = elementwise(
+    "sub", "x − y", np.subtract, _refuse_bool_subtraction, input=lambda g: g, other=lambda g: -g
+)  # fmt: skip
 
 
-_sub.derivatives(input=lambda g: g, other=lambda g: -g)
-
-
-@torch_arguments
-def sub(input: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
+@operation
+def sub(input: Tensor | float, other: Tensor | float, *, alpha: float = 1) -> Tensor:
     """x − alpha · y, broadcast.
 
     >>> import tinygrad_mnist as torch
@@ -124,10 +76,9 @@ def sub(input: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
     return _sub(input, _scaled(_refuse_bool_subtraction, input, other, alpha))
 
 
-@torch_arguments
-def rsub(input: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
+@operation
+def rsub(input: Tensor, other: Tensor | float, *, alpha: float = 1) -> Tensor:
     """y − alpha · x, broadcast: `sub` with its operands exchanged."""
-    check_tensors("rsub", input=input)
     name = f"RsubBackward{int(not isinstance(other, TensorBase))}"
     return named_as(_sub(other, _scaled(_refuse_bool_subtraction, other, input, alpha)), name)
 
@@ -150,29 +101,17 @@ def _scaled(promotion: Callable[[Values], dtypes.dtype], input: Any, other: Any,
     return other * alpha
 
 
-@primitive(promotion=dtypes.promote, ufunc=np.multiply)
-def mul(input: Array, other: Array) -> Any:
-    """x · y"""
-    return input * other
+mul = elementwise("mul", "x · y", np.multiply, dtypes.promote,
+                  input=lambda g, other: g * other, other=lambda g, input: g * input)  # fmt: skip
+_div = elementwise("div", "x / y", np.divide,
+                   input=lambda g, other: g / other,
+                   other=lambda g, input, other: -g * ((input / other) / other))  # fmt: skip
 
 
-mul.derivatives(input=lambda g, other: g * other, other=lambda g, input: g * input)
-
-
-@primitive(promotion=dtypes.promote_to_floating, ufunc=np.divide)
-def _div(input: Array, other: Array) -> Any:
-    """x / y"""
-    return input / other
-
-
-_div.derivatives(
-    input=lambda g, other: g / other,
-    other=lambda g, input, other: -g * ((input / other) / other),
-)
-
-
-@torch_arguments
-def div(input: Tensor, other: Any, *, rounding_mode: str | None = None) -> Tensor:
+@operation
+def div(
+    input: Tensor | float, other: Tensor | float, *, rounding_mode: str | None = None
+) -> Tensor:
     """x / y, rounded towards zero for "trunc", downwards for "floor".
 
     Without a rounding mode integers divide to the default floating-point type.
@@ -231,28 +170,19 @@ def _refuse_zero_divisor(name: str, input: Array, other: Array) -> None:
         raise RuntimeError("ZeroDivisionError")
 
 
-@primitive(promotion=dtypes.promote)
-def _remainder(input: Array, other: Array) -> Any:
-    """x − y · ⌊x / y⌋"""
-    _refuse_zero_divisor("remainder", np.asarray(input), other)
-    return np.remainder(input, other)
+def _modulo(name: str, says: str, of: np.ufunc, mode: str) -> Primitive:
+    def body(input: Array, other: Array) -> Any:
+        _refuse_zero_divisor(name, np.asarray(input), other)
+        return of(input, other)
+
+    return elementwise(
+        name, says, body, dtypes.promote, input=lambda g: g,
+        other=lambda g, input, other: -g * _rounded_div(input, other, mode=mode),
+    )  # fmt: skip
 
 
-@primitive(promotion=dtypes.promote)
-def _fmod(input: Array, other: Array) -> Any:
-    """x − y · (x / y without its fraction)"""
-    _refuse_zero_divisor("fmod", np.asarray(input), other)
-    return np.fmod(input, other)
-
-
-_remainder.derivatives(
-    input=lambda g: g,
-    other=lambda g, input, other: -g * _rounded_div(input, other, mode="floor"),
-)
-_fmod.derivatives(
-    input=lambda g: g,
-    other=lambda g, input, other: -g * _rounded_div(input, other, mode="trunc"),
-)
+_remainder = _modulo("remainder", "x − y · ⌊x / y⌋", np.remainder, "floor")
+_fmod = _modulo("fmod", "x − y · (x / y without its fraction)", np.fmod, "trunc")
 
 
 @primitive(grad_fn="NotImplemented")
@@ -271,8 +201,8 @@ def _numbered(out: Tensor, name: str, *operands: Any) -> Tensor:
     return named_as(out, f"{name}Backward{int(both)}")
 
 
-@torch_arguments
-def remainder(input: Any, other: Any) -> Tensor:
+@operation
+def remainder(input: Tensor | float, other: Tensor | float) -> Tensor:
     """What ⌊x / y⌋ leaves over, with the sign of y, as Python's % does.
 
     >>> import tinygrad_mnist as torch
@@ -284,15 +214,14 @@ def remainder(input: Any, other: Any) -> Tensor:
     return _numbered(_remainder(input, other), "Remainder", input, other)
 
 
-@torch_arguments
-def fmod(input: Tensor, other: Any) -> Tensor:
+@operation
+def fmod(input: Tensor, other: Tensor | float) -> Tensor:
     """What x / y without its fraction leaves over, with the sign of x, as C's fmod does.
 
     >>> import tinygrad_mnist as torch
     >>> torch.fmod(torch.tensor([-3.0, 5.0]), 2)
     tensor([-1.,  1.])
     """
-    check_tensors("fmod", input=input)
     return _numbered(_fmod(input, other), "Fmod", input, other)
 
 
@@ -329,8 +258,8 @@ def _power_rule(g: Any, x: Any, exponent: Any) -> Any:
     return where(exponent == 0, 0.0, g * (exponent * x ** (exponent - 1)))
 
 
-@torch_arguments
-def pow(input: Any, exponent: Any) -> Tensor:
+@operation
+def pow(input: Tensor | float, exponent: Tensor | float) -> Tensor:
     """xʸ, broadcast; one of the two may be a number.
 
     Raises RuntimeError for integers to a negative power given as a number.
@@ -349,8 +278,8 @@ def pow(input: Any, exponent: Any) -> Tensor:
     return out if isinstance(input, TensorBase) else named_as(out, "PowBackward2")
 
 
-@torch_arguments
-def float_power(input: Any, exponent: Any) -> Tensor:
+@operation
+def float_power(input: Tensor | float, exponent: Tensor | float) -> Tensor:
     """xʸ computed in float64."""
     check_some_tensor("float_power", input, exponent)
     operands = [
@@ -360,11 +289,7 @@ def float_power(input: Any, exponent: Any) -> Tensor:
     return pow(*operands)
 
 
-@torch_arguments
-def square(input: Tensor) -> Tensor:
-    """x²"""
-    check_tensors("square", input=input)
-    return pow(input, 2)
+square = composed("square", "x²", lambda input: _pow(input, 2), "PowBackward0")
 
 
 @primitive
@@ -376,12 +301,6 @@ def neg(input: Array) -> Any:
             "invert a mask, use the `~` or `logical_not()` operator instead."
         )
     return -input
-
-
-@primitive(promotion=dtypes.promote_to_floating)
-def reciprocal(input: Array) -> Any:
-    """1 / x"""
-    return 1 / input
 
 
 @primitive
@@ -401,23 +320,23 @@ def sign(input: Array) -> Any:
 
 
 neg.derivatives(input=lambda g: -g)
-reciprocal.derivatives(input=lambda g, out: -g * out * out)
 abs.derivatives(input=lambda g, input: g * sign(input))
 sign.derivatives(input=lambda g: zeros(g))
+reciprocal = elementwise("reciprocal", "1 / x", lambda input: 1 / input,
+                         input=lambda g, out: -g * out * out)  # fmt: skip
 
 
+@operation
 def positive(input: Tensor) -> Tensor:
     """x itself; RuntimeError for a bool tensor."""
-    check_tensors("positive", input=input)
     if input._array.dtype == bool:
         raise RuntimeError("The `+` operator, on a bool tensor is not supported.")
     return input
 
 
-@torch_arguments
-def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
+@operation
+def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1) -> Tensor:
     """x + value · y · z, broadcast."""
-    check_tensors("addcmul", input=input, tensor1=tensor1, tensor2=tensor2)
     operands, value = _alike((input, tensor1, tensor2), value)
     if operands[0]._array.dtype == bool:
         raise not_implemented("addcmul_cpu_out", operands[0]._array.dtype)
@@ -431,10 +350,9 @@ def _alike(operands: tuple[Tensor, ...], value: Any) -> tuple[list[Tensor], Any]
     return [cast_to(operand, kind) for operand in operands], fitting
 
 
-@torch_arguments
-def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
+@operation
+def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1) -> Tensor:
     """x + value · y / z, broadcast; RuntimeError for integers."""
-    check_tensors("addcdiv", input=input, tensor1=tensor1, tensor2=tensor2)
     if tensor1._array.dtype.kind != "f" and tensor2._array.dtype.kind != "f":
         raise RuntimeError(
             "Integer division with addcdiv is no longer supported, and in a future release "
@@ -448,10 +366,9 @@ def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) 
     return named_as(add(operands[0], _div(*operands[1:]), alpha=value), "AddcdivBackward0")
 
 
-@torch_arguments
-def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
+@operation
+def lerp(input: Tensor, end: Tensor, weight: Tensor | float) -> Tensor:
     """x + weight · (y − x): the point that lies `weight` of the way from `input` to `end`."""
-    check_tensors("lerp", input=input, end=end)
     by_number = not isinstance(weight, TensorBase)
     _check_lerp(input, "end", end)
     if by_number:
@@ -483,25 +400,20 @@ absolute, divide, true_divide = abs, div, div
 multiply, negative, subtract = mul, neg, sub
 
 
-# signs_and_limits: Functions that look at a number's sign, or at infinities and NaN.
+# Signs, infinities, NaN
 
 
-@torch_arguments
-def sgn(input: Tensor) -> Tensor:
-    """`sign`: for real numbers the two are the same."""
-    check_tensors("sgn", input=input)
-    return named_as(sign(input), "SgnBackward0")
+sgn = composed("sgn", "`sign`: for real numbers the two are the same.", lambda input: sign(input))
 
 
-@torch_arguments
-def copysign(input: Tensor, other: Any) -> Tensor:
+@operation
+def copysign(input: Tensor, other: Tensor | float) -> Tensor:
     """|x| with the sign of y (a tensor or a number), broadcast.
 
     >>> import tinygrad_mnist as torch
     >>> torch.copysign(torch.tensor([1.0, -2.0]), -1)
     tensor([-1., -2.])
     """
-    check_tensors("copysign", input=input)
     with_tensor = isinstance(other, TensorBase)
     values = (input._array, other._array if with_tensor else other)
     kind = dtypes.to_floating(dtypes.promote(values))
@@ -514,27 +426,20 @@ def copysign(input: Tensor, other: Any) -> Tensor:
     return named_as(abs(x) * signs, f"CopysignBackward{0 if with_tensor else 1}")
 
 
-def _unless_nan(name: str, input: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
-    check_tensors(name, input=input, other=other)
-    kind = dtypes.promote((input._array, other._array))
-    return cast_to(input, kind), cast_to(other, kind)
+def _beside_nan(name: str, says: str, wins: Any) -> Any:
+    def of(input: Tensor, other: Tensor) -> Tensor:
+        kind = dtypes.promote((input._array, other._array))
+        x, y = cast_to(input, kind), cast_to(other, kind)
+        return where(wins(x, y) | isnan(y), x, y)
+
+    return composed(name, f"{says} at each place, broadcast; NaN only where both are NaN.", of)
 
 
-@torch_arguments
-def fmax(input: Tensor, other: Tensor) -> Tensor:
-    """The larger number at each place, broadcast; NaN only where both are NaN."""
-    x, y = _unless_nan("fmax", input, other)
-    return named_as(where((x >= y) | isnan(y), x, y), "FmaxBackward0")
+fmax = _beside_nan("fmax", "The larger number", ge)
+fmin = _beside_nan("fmin", "The smaller number", le)
 
 
-@torch_arguments
-def fmin(input: Tensor, other: Tensor) -> Tensor:
-    """The smaller number at each place, broadcast; NaN only where both are NaN."""
-    x, y = _unless_nan("fmin", input, other)
-    return named_as(where((x <= y) | isnan(y), x, y), "FminBackward0")
-
-
-@torch_arguments
+@operation
 def nan_to_num(
     input: Tensor, nan: float | None = 0.0, posinf: float | None = None, neginf: float | None = None
 ) -> Tensor:
@@ -546,7 +451,6 @@ def nan_to_num(
     >>> torch.nan_to_num(torch.tensor([float("nan"), 1.0]))
     tensor([0., 1.])
     """
-    check_tensors("nan_to_num", input=input)
     if input._array.dtype.kind != "f":
         return clone(input)
     limits = np.finfo(input._array.dtype)
@@ -558,97 +462,44 @@ def nan_to_num(
     return named_as(out, "NanToNumBackward0")
 
 
-@torch_arguments
+@operation
 def heaviside(input: Tensor, values: Tensor) -> Tensor:
     """0 for negative numbers, 1 for positive ones, and `values` where they are 0."""
-    check_tensors("heaviside", input=input, values=values)
     if input._array.dtype != values._array.dtype:
         raise RuntimeError("heaviside is not yet implemented for tensors with different dtypes.")
     x = input.detach()
     return cast_to(where(x == 0, values.detach(), cast_to(x > 0, input.dtype)), input.dtype)
 
 
-@primitive(promotion=dtypes.promote)
-def _hypot(input: Array, other: Array) -> Any:
-    """√(x² + y²)"""
-    if input.dtype.kind != "f":
-        raise not_implemented("hypot_cpu", input.dtype)
-    return np.hypot(input, other)
+def _of_floats(name: str, says: str, of: np.ufunc, **derivatives: Any) -> Primitive:
+    def body(input: Array, other: Array) -> Any:
+        if input.dtype.kind != "f":
+            raise not_implemented(f"{name}_cpu", input.dtype)
+        return of(input, other)
+
+    return elementwise(name, says, body, dtypes.promote, **derivatives)
 
 
-_hypot.derivatives(
-    input=lambda g, input, out: g * (input / out),
-    other=lambda g, other, out: g * (other / out),
-)
+_hypot = _of_floats("hypot", "√(x² + y²)", np.hypot,
+                    input=lambda g, input, out: g * (input / out),
+                    other=lambda g, other, out: g * (other / out))  # fmt: skip
+_nextafter = _of_floats("nextafter", "the next number from x towards y", np.nextafter,
+                        input=lambda g, input, other: where(input == other, 0.0, g),
+                        other=lambda g: zeros(g))  # fmt: skip
+hypot = of_tensors(_hypot, "√(x² + y²), broadcast, without overflow.")
+nextafter = of_tensors(_nextafter, "The next number of the type, from x towards y, broadcast.")
 
 
-@torch_arguments
-def hypot(input: Tensor, other: Tensor) -> Tensor:
-    """√(x² + y²), broadcast, without overflow.
-
-    >>> import tinygrad_mnist as torch
-    >>> torch.hypot(torch.tensor([3.0]), torch.tensor([4.0]))
-    tensor([5.])
-    """
-    check_tensors("hypot", input=input, other=other)
-    return _hypot(input, other)
+# Whole numbers
 
 
-@primitive(promotion=dtypes.promote)
-def _nextafter(input: Array, other: Array) -> Any:
-    """the next number from x towards y"""
-    if input.dtype.kind != "f":
-        raise not_implemented("nextafter_cpu", input.dtype)
-    return np.nextafter(input, other)
+def _of_integers(name: str, kernel: str, says: str, of: Any) -> Primitive:
+    def body(input: Array, other: Array) -> Any:
+        if input.dtype.kind in "bf":
+            raise not_implemented(kernel, input.dtype)
+        return of(input, other)
 
-
-_nextafter.derivatives(
-    input=lambda g, input, other: where(input == other, 0.0, g), other=lambda g: zeros(g)
-)
-
-
-@torch_arguments
-def nextafter(input: Tensor, other: Tensor) -> Tensor:
-    """The next number that the type holds, from x towards y, broadcast."""
-    check_tensors("nextafter", input=input, other=other)
-    return _nextafter(input, other)
-
-
-# whole_numbers: Operations on whole numbers: divisors, multiples, shifts of bits, powers of two.
-
-
-def _refuse(kernel: str, kinds: str, array: Array) -> None:
-    if array.dtype.kind in kinds:
-        raise not_implemented(kernel, array.dtype)
-
-
-@primitive(promotion=dtypes.promote)
-def _gcd(input: Array, other: Array) -> Any:
-    """the largest number that divides x and y"""
-    _refuse("gcd_cpu", "bf", input)
-    return np.gcd(input, other)
-
-
-@primitive(promotion=dtypes.promote)
-def _lcm(input: Array, other: Array) -> Any:
-    """the smallest number that x and y divide"""
-    _refuse("lcm_cpu", "bf", input)
-    return np.lcm(input, other)
-
-
-@primitive(promotion=dtypes.promote)
-def _left_shift(input: Array, other: Array) -> Any:
-    """x · 2ʸ, bits shifted out are lost"""
-    _refuse("lshift_cpu", "bf", input)
-    return np.where(_beyond(input, other), input.dtype.type(0), np.left_shift(input, other))
-
-
-@primitive(promotion=dtypes.promote)
-def _right_shift(input: Array, other: Array) -> Any:
-    """⌊x / 2ʸ⌋"""
-    _refuse("rshift_cpu", "bf", input)
-    last = input.dtype.itemsize * 8 - 1
-    return np.right_shift(input, np.where(_beyond(input, other), last, other).astype(input.dtype))
+    return elementwise(name, says, body, dtypes.promote)
 
 
 def _beyond(x: Array, step: Array) -> Any:
@@ -656,64 +507,57 @@ def _beyond(x: Array, step: Array) -> Any:
     return (step < 0) | (step >= x.dtype.itemsize * 8)
 
 
-@torch_arguments
-def gcd(input: Tensor, other: Tensor) -> Tensor:
-    """The greatest common divisor, broadcast.
-
-    >>> import tinygrad_mnist as torch
-    >>> torch.gcd(torch.tensor([12, 5]), torch.tensor([18, 0]))
-    tensor([6, 5])
-    """
-    check_tensors("gcd", input=input, other=other)
-    return _gcd(input, other)
+def _shifted_right(x: Array, step: Array) -> Any:
+    last = x.dtype.itemsize * 8 - 1
+    return np.right_shift(x, np.where(_beyond(x, step), last, step).astype(x.dtype))
 
 
-@torch_arguments
-def lcm(input: Tensor, other: Tensor) -> Tensor:
-    """The least common multiple, broadcast."""
-    check_tensors("lcm", input=input, other=other)
-    return _lcm(input, other)
+_gcd = _of_integers("gcd", "gcd_cpu", "the largest number that divides x and y", np.gcd)
+_lcm = _of_integers("lcm", "lcm_cpu", "the smallest number that x and y divide", np.lcm)
+_left_shift = _of_integers(
+    "left_shift", "lshift_cpu", "x · 2ʸ, bits shifted out are lost",
+    lambda x, step: np.where(_beyond(x, step), x.dtype.type(0), np.left_shift(x, step)),
+)  # fmt: skip
+_right_shift = _of_integers("right_shift", "rshift_cpu", "⌊x / 2ʸ⌋", _shifted_right)
+
+gcd = of_tensors(_gcd, "The greatest common divisor, broadcast.")
+lcm = of_tensors(_lcm, "The least common multiple, broadcast.")
+ldexp = composed("ldexp", "x · 2ʸ, broadcast, in floating point.",
+                 lambda input, other: mul(input, pow(2.0, other)))  # fmt: skip
 
 
-@torch_arguments
-def bitwise_left_shift(input: Any, other: Any) -> Tensor:
+@operation
+def bitwise_left_shift(input: Tensor | int, other: Tensor | int) -> Tensor:
     """x · 2ʸ for whole numbers, broadcast; one may be a number."""
     check_some_tensor("bitwise_left_shift", input, other)
     return _left_shift(input, other)
 
 
-@torch_arguments
-def bitwise_right_shift(input: Any, other: Any) -> Tensor:
+@operation
+def bitwise_right_shift(input: Tensor | int, other: Tensor | int) -> Tensor:
     """⌊x / 2ʸ⌋ for whole numbers, broadcast; one may be a number."""
     check_some_tensor("bitwise_right_shift", input, other)
     return _right_shift(input, other)
 
 
-@torch_arguments
-def ldexp(input: Tensor, other: Tensor) -> Tensor:
-    """x · 2ʸ, broadcast, in floating point."""
-    check_tensors("ldexp", input=input, other=other)
-    return named_as(mul(input, pow(2.0, other)), "LdexpBackward0")
+# What PyTorch asks of complex numbers, answered for real ones
 
 
-# real_parts: What PyTorch asks of complex numbers, answered for real ones.
-
-
+@operation
 def conj(input: Tensor) -> Tensor:
     """The tensor itself: its numbers are real."""
-    check_tensors("conj", input=input)
     return input
 
 
+@operation
 def isreal(input: Tensor) -> Tensor:
     """Whether each number is real: all are."""
-    check_tensors("isreal", input=input)
     return eq(input, input) | isnan(input)
 
 
+@operation
 def angle(input: Tensor) -> Tensor:
     """π for negative numbers, 0 for others."""
-    check_tensors("angle", input=input)
     x = cast_to(input, dtypes.to_floating(input.dtype))
     nothing = abs(sign(x)) * 0
     known = where(x.detach() < 0, math.pi, nothing)

@@ -12,19 +12,10 @@ from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.tensor import Tensor, TensorBase
 
-from .arguments import check_number_fits, check_tensors, not_implemented, torch_arguments
+from .arguments import check_number_fits, check_tensors, not_implemented, operation
 from .casting import cast_to
 
-__all__ = [
-    "clamp",
-    "clamp_max",
-    "clamp_min",
-    "clip",
-    "masked_fill",
-    "maximum",
-    "minimum",
-    "where",
-]
+__all__ = ["clamp", "clamp_max", "clamp_min", "clip", "masked_fill", "maximum", "minimum", "where"]
 
 
 @primitive(grad_fn="WhereBackward0")
@@ -39,8 +30,8 @@ _where.derivatives(
 )
 
 
-@torch_arguments
-def where(condition: Tensor, input: Any = None, other: Any = None) -> Tensor:
+@operation
+def where(condition: Tensor | Array, input: Any = None, other: Any = None) -> Tensor:
     """`input` where `condition` holds, `other` elsewhere; all three broadcast.
 
     With the condition alone: the indices where it holds, one int64 tensor a dimension. Raises
@@ -103,7 +94,7 @@ _minimum.derivatives(
 )
 
 
-@torch_arguments
+@operation
 def maximum(input: Tensor, other: Tensor) -> Tensor:
     """The larger number at each place, broadcast; NaN wins, ties share the gradient.
 
@@ -111,11 +102,10 @@ def maximum(input: Tensor, other: Tensor) -> Tensor:
     >>> torch.maximum(torch.tensor([1, 5]), torch.tensor([3, 2]))
     tensor([3, 5])
     """
-    check_tensors("maximum", input=input, other=other)
     return _maximum(input, other)
 
 
-@torch_arguments
+@operation
 def minimum(input: Tensor, other: Tensor) -> Tensor:
     """The smaller number at each place, broadcast; NaN wins, ties share the gradient.
 
@@ -123,7 +113,6 @@ def minimum(input: Tensor, other: Tensor) -> Tensor:
     >>> torch.minimum(torch.tensor([1, 5]), torch.tensor([3, 2]))
     tensor([1, 2])
     """
-    check_tensors("minimum", input=input, other=other)
     return _minimum(input, other)
 
 
@@ -152,7 +141,7 @@ _clamp.derivatives(
 )
 
 
-@torch_arguments
+@operation
 def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
     """Each number held between `min` and `max` (numbers or tensors); None leaves a side open.
 
@@ -165,20 +154,19 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
     return _clamped(input, min, max, "ClampBackward")
 
 
-@torch_arguments
+@operation
 def clamp_min(input: Tensor, min: Any) -> Tensor:
     """Each number, but not less than `min`: `clamp` with one bound."""
     return _clamped(input, min, None, "ClampMinBackward")
 
 
-@torch_arguments
+@operation
 def clamp_max(input: Tensor, max: Any) -> Tensor:
     """Each number, but not more than `max`: `clamp` with one bound."""
     return _clamped(input, None, max, "ClampMaxBackward")
 
 
 def _clamped(input: Tensor, low: Any, high: Any, name: str) -> Tensor:
-    check_tensors("clamp", input=input)
     given = [bound for bound in (low, high) if bound is not None]
     if not given:
         raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
@@ -199,6 +187,7 @@ def _clamped(input: Tensor, low: Any, high: Any, name: str) -> Tensor:
     return named_as(_clamp(cast_to(input, kind), *bounds), name + which)
 
 
+@operation
 def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     """`input` with `value` (a number or a 0-d tensor) where `mask` holds; both broadcast.
 
@@ -208,7 +197,6 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     >>> torch.masked_fill(torch.tensor([1, 2]), torch.tensor([True, False]), 0)
     tensor([0, 2])
     """
-    check_tensors("masked_fill", input=input, mask=mask)
     if mask._array.dtype != bool:
         raise RuntimeError(
             f"masked_fill_ only supports boolean masks, but got mask with dtype "

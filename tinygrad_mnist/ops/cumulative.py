@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -13,26 +14,20 @@ from tinygrad_mnist.engine.observing import OBSERVERS, note_constant
 from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.tensor import Tensor, TensorBase, wrap
 
-from .arguments import check_tensors, named_result, not_implemented, read_dim, torch_arguments
+from .arguments import named_result, not_implemented, operation, read_dim
 from .arranging import _cat, cat
 from .casting import cast_to, clone, zeros
-from .elementwise import ne
+from .choosing import where
+from .elementwise import exp, log, ne
 from .indexing import ALL, _index, narrow
 from .reductions import sum as total
 from .selecting import gather
 from .shapes import reshape
 
 __all__ = [
-    "cummax",
-    "cummin",
-    "cumprod",
-    "cumsum",
-    "cumulative_trapezoid",
-    "diff",
-    "prod",
-    "trapezoid",
-    "trapz",
-]
+    "cummax", "cummin", "cumprod", "cumsum", "cumulative_trapezoid", "diff", "logcumsumexp",
+    "prod", "trapezoid", "trapz",
+]  # fmt: skip
 
 _WIDE = np.float64
 """The type in which PyTorch adds up and multiplies floating-point numbers one after the other."""
@@ -134,14 +129,13 @@ _prod.derivatives(input=_product_rule)
 def _accumulated(
     name: str, op: Any, input: Tensor, dim: int, dtype: dtypes.dtype | None, **attributes: Any
 ) -> Tensor:
-    check_tensors(name, input=input)
     if dtype is None and input._array.dtype.kind != "f":
         dtype = dtypes.int64
     x = input if dtype is None else cast_to(input, dtype)
     return op(x, dim=read_dim(dim, x._array.ndim), **attributes)
 
 
-@torch_arguments
+@operation
 def cumsum(input: Tensor, dim: int, *, dtype: dtypes.dtype | None = None) -> Tensor:
     """The sums of the numbers up to each along `dim`; integers and bools sum to int64.
 
@@ -152,7 +146,7 @@ def cumsum(input: Tensor, dim: int, *, dtype: dtypes.dtype | None = None) -> Ten
     return _accumulated("cumsum", _cumsum, input, dim, dtype, reverse=False)
 
 
-@torch_arguments
+@operation
 def cumprod(input: Tensor, dim: int, *, dtype: dtypes.dtype | None = None) -> Tensor:
     """The products of the numbers up to each along `dim`; integers and bools give int64.
 
@@ -163,7 +157,7 @@ def cumprod(input: Tensor, dim: int, *, dtype: dtypes.dtype | None = None) -> Te
     return _accumulated("cumprod", _cumprod, input, dim, dtype)
 
 
-@torch_arguments
+@operation
 def prod(
     input: Tensor, dim: int | None = None, keepdim: bool = False, *,
     dtype: dtypes.dtype | None = None,
@@ -174,7 +168,6 @@ def prod(
     >>> torch.prod(torch.tensor([[1, 2], [3, 4]]), dim=1)
     tensor([ 2, 12])
     """
-    check_tensors("prod", input=input)
     if dtype is None and input._array.dtype.kind != "f":
         dtype = dtypes.int64
     x = input if dtype is None else cast_to(input, dtype)
@@ -187,7 +180,6 @@ def prod(
 
 
 def _running_extreme(name: str, function: Any, input: Tensor, dim: int) -> Any:
-    check_tensors(name, input=input)
     axis = read_dim(dim, input._array.ndim)
     title = f"{name.capitalize()}Backward0"
     x = input._array
@@ -201,19 +193,19 @@ def _running_extreme(name: str, function: Any, input: Tensor, dim: int) -> Any:
     return named_result(name, named_as(gather(input, axis, indices), title), indices)
 
 
-@torch_arguments
+@operation
 def cummax(input: Tensor, dim: int) -> Any:
     """The largest of the numbers up to each along `dim`, and where it is (the last such place)."""
     return _running_extreme("cummax", np.maximum, input, dim)
 
 
-@torch_arguments
+@operation
 def cummin(input: Tensor, dim: int) -> Any:
     """The smallest of the numbers up to each along `dim`, and where it is (the last such place)."""
     return _running_extreme("cummin", np.minimum, input, dim)
 
 
-@torch_arguments
+@operation
 def diff(
     input: Tensor, n: int = 1, dim: int = -1, prepend: Any = None, append: Any = None
 ) -> Tensor:
@@ -223,7 +215,6 @@ def diff(
     >>> torch.diff(torch.tensor([1, 4, 9]))
     tensor([3, 5])
     """
-    check_tensors("diff", input=input)
     if input._array.ndim == 0:
         raise RuntimeError("diff expects input to be at least one-dimensional")
     if n < 0:
@@ -239,12 +230,51 @@ def diff(
     return out
 
 
+# Logarithms of running sums
+
+
+@primitive(grad_fn="LogcumsumexpBackward0")
+def _logcumsumexp(input: Array, *, dim: int, reverse: bool) -> Any:
+    """ln Σ eˣ over the x up to each place (or from it on)"""
+    x = np.flip(input, dim) if reverse else input
+    total = np.logaddexp.accumulate(x.astype(np.float64), axis=dim)
+    return (np.flip(total, dim) if reverse else total).astype(input.dtype)
+
+
+def _logcumsumexp_rule(g: Any, input: Any, out: Any, dim: int, reverse: bool) -> Any:
+    """Σ g · e^(x − out) over the later places, in logarithms; g's signs apart."""
+
+    def part(size: Any) -> Any:
+        share = where(out == -math.inf, -math.inf, log(size) - out)
+        return exp(_logcumsumexp(share, dim=dim, reverse=not reverse) + input)
+
+    return part(where(g > 0, g, 0.0)) - part(where(g < 0, -g, 0.0))
+
+
+_logcumsumexp.derivatives(input=_logcumsumexp_rule)
+
+
+@operation
+def logcumsumexp(input: Tensor, dim: int) -> Tensor:
+    """ln Σ eˣ over the numbers up to each along `dim`.
+
+    >>> import tinygrad_mnist as torch
+    >>> torch.logcumsumexp(torch.tensor([1000.0, 1000.0]), dim=0)
+    tensor([1000.0000, 1000.6932])
+    """
+    axis = read_dim(dim, input._array.ndim)
+    if input._array.dtype.kind != "f":
+        raise not_implemented("logcumsumexp_out_cpu", input._array.dtype)
+    if input._array.ndim == 0:
+        return named_as(clone(input), "LogcumsumexpBackward0")
+    return _logcumsumexp(input, dim=axis, reverse=False)
+
+
 # integration: Areas below curves, by the trapezoidal rule.
 
 
 def _doubled_areas(name: str, y: Tensor, x: Any, dx: Any, dim: int) -> tuple[Tensor, int]:
     """Twice the area between each two neighbours along a dimension, and that dimension."""
-    check_tensors(name, y=y)
     axis = read_dim(dim, y._array.ndim)
     size = y._array.shape[axis]
     along = axis - y._array.ndim
@@ -260,6 +290,7 @@ def _doubled_areas(name: str, y: Tensor, x: Any, dx: Any, dim: int) -> tuple[Ten
     return heights * (diff(x, dim=along) if x._array.ndim >= -along else 1), along
 
 
+@operation
 def trapezoid(y: Tensor, x: Any = None, *, dx: Any = 1, dim: int = -1) -> Tensor:
     """Σ (yᵢ + yᵢ₊₁) / 2 · (xᵢ₊₁ − xᵢ) along `dim`; without `x`, the steps are `dx`.
 
@@ -272,6 +303,7 @@ def trapezoid(y: Tensor, x: Any = None, *, dx: Any = 1, dim: int = -1) -> Tensor
     return named_as(out, "DivBackward1" if x is not None else "MulBackward1")
 
 
+@operation
 def cumulative_trapezoid(y: Tensor, x: Any = None, *, dx: Any = 1, dim: int = -1) -> Tensor:
     """The areas of `trapezoid`, added up from the first on.
 

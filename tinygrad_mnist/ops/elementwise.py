@@ -1,270 +1,223 @@
-"""Exponentials, logarithms, roots and their kin, number by number."""
+"""Operations number by number: most are a line that says what is computed and how it is derived.
+
+`elementwise` makes a primitive of a function of NumPy's; `composed` makes an operation of others,
+whose record is called as PyTorch calls it. Comparisons give bool tensors, and no gradient.
+
+>>> import tinygrad_mnist as torch
+>>> torch.log2(torch.tensor([1.0, 8.0]))
+tensor([0., 3.])
+>>> torch.atan2(torch.tensor(1.0), torch.tensor(-1.0))
+tensor(2.3562)
+>>> torch.logaddexp(torch.tensor(1000.0), torch.tensor(1000.0))
+tensor(1000.6932)
+"""
 
 from __future__ import annotations
 
 import functools
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ParamSpec
 
 import numpy as np
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.core.record import Array
+from tinygrad_mnist.engine.calls import call_binary, call_unary
 from tinygrad_mnist.engine.node import named_as
-from tinygrad_mnist.engine.primitive import primitive
+from tinygrad_mnist.engine.primitive import Primitive, primitive
 from tinygrad_mnist.engine.tensor import Tensor, TensorBase
 
-from .arguments import check_some_tensor, check_tensors, not_implemented, read_dim, torch_arguments
-from .casting import cast_to, clone, zeros
+from .arguments import check_some_tensor, not_implemented, operation
+from .casting import cast_to, zeros
 from .choosing import clamp, where
 
 __all__ = [
-    "acos",
-    "acosh",
-    "allclose",
-    "arccos",
-    "arccosh",
-    "arcsin",
-    "arcsinh",
-    "arctan",
-    "arctan2",
-    "arctanh",
-    "asin",
-    "asinh",
-    "atan",
-    "atan2",
-    "atanh",
-    "bitwise_and",
-    "bitwise_not",
-    "bitwise_or",
-    "bitwise_xor",
-    "ceil",
-    "cos",
-    "cosh",
-    "deg2rad",
-    "eq",
-    "equal",
-    "erf",
-    "erfc",
-    "exp",
-    "exp2",
-    "expm1",
-    "fix",
-    "floor",
-    "frac",
-    "ge",
-    "greater",
-    "greater_equal",
-    "gt",
-    "isclose",
-    "isfinite",
-    "isinf",
-    "isnan",
-    "isneginf",
-    "isposinf",
-    "le",
-    "less",
-    "less_equal",
-    "log",
-    "log1p",
-    "log2",
-    "log10",
-    "logaddexp",
-    "logaddexp2",
-    "logcumsumexp",
-    "logical_and",
-    "logical_not",
-    "logical_or",
-    "logical_xor",
-    "logit",
-    "lt",
-    "ne",
-    "not_equal",
-    "rad2deg",
-    "round",
-    "rsqrt",
-    "sigmoid",
-    "signbit",
-    "sin",
-    "sinc",
-    "sinh",
-    "sqrt",
-    "tan",
-    "tanh",
-    "trunc",
-    "xlogy",
-]
+    "acos", "acosh", "allclose", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2",
+    "arctanh", "asin", "asinh", "atan", "atan2", "atanh", "bitwise_and", "bitwise_not",
+    "bitwise_or", "bitwise_xor", "ceil", "cos", "cosh", "deg2rad", "eq", "equal", "erf", "erfc",
+    "exp", "exp2", "expm1", "fix", "floor", "frac", "ge", "greater", "greater_equal", "gt",
+    "isclose", "isfinite", "isinf", "isnan", "isneginf", "isposinf", "le", "less", "less_equal",
+    "log", "log1p", "log2", "log10", "logaddexp", "logaddexp2", "logical_and", "logical_not",
+    "logical_or", "logical_xor", "logit", "lt", "ne", "not_equal", "rad2deg", "round", "rsqrt",
+    "sigmoid", "signbit", "sin", "sinc", "sinh", "sqrt", "tan", "tanh", "trunc", "xlogy",
+]  # fmt: skip
 
+Parameters = ParamSpec("Parameters")
+Values = tuple[Any, ...]
+Promotion = Callable[[Values], dtypes.dtype]
 _floating = dtypes.promote_to_floating
+_TENSORS = ({"input": "Tensor", "return": "Tensor"},
+            {"input": "Tensor", "other": "Tensor | float", "return": "Tensor"})  # fmt: skip
 
 
-@primitive(promotion=_floating, ufunc=np.exp)
-def exp(input: Array) -> Any:
-    """eˣ"""
-    return np.exp(input)
+def _one(of: np.ufunc) -> Callable[..., Any]:
+    def body(input: Array) -> Any:
+        return of(input)
+
+    return body
 
 
-@primitive(promotion=_floating, ufunc=np.expm1)
-def expm1(input: Array) -> Any:
-    """eˣ − 1"""
-    return np.expm1(input)
+def _two(of: np.ufunc) -> Callable[..., Any]:
+    def body(input: Array, other: Array) -> Any:
+        return of(input, other)
+
+    return body
 
 
-exp.derivatives(input=lambda g, out: g * out)
-expm1.derivatives(input=lambda g, out: g * (out + 1))
+def elementwise(
+    name: str,
+    says: str,
+    of: Callable[..., Any],
+    promotion: Promotion | None = _floating,
+    *,
+    ufunc: np.ufunc | None = None,
+    **derivatives: Callable[..., Any],
+) -> Primitive:
+    """The primitive `name` that computes `of` one array or two, with its derivatives by input.
+
+    `promotion` gives the type to compute in (None: the inputs' own). `ufunc` is what is run where
+    types need no care, if `of` is no ufunc itself.
+    """
+    if isinstance(of, np.ufunc):
+        ufunc, unary = of, of.nin == 1
+        body = _one(of) if unary else _two(of)
+    else:
+        body, unary = of, of.__code__.co_argcount == 1
+    body.__name__, body.__doc__ = name, says
+    body.__annotations__ = _TENSORS[not unary]
+    made = Primitive(body, promotion, ufunc)
+    made.derivatives(**derivatives)
+    return made
 
 
-@primitive(promotion=_floating, ufunc=np.log)
-def log(input: Array) -> Any:
-    """ln x"""
-    return np.log(input)
+def composed(
+    name: str, says: str, of: Callable[Parameters, Any], grad_fn: str | None = None
+) -> Callable[Parameters, Tensor]:
+    """The operation `name` that computes `of` Tensors; its record is called `grad_fn`."""
+    return operation(_named(of, name, says), grad_fn or name.title().replace("_", "") + "Backward0")
 
 
-@primitive(promotion=_floating)
-def _log_to_base(input: Array, *, base: int) -> Any:
-    """ln x / ln b"""
-    x = input.astype(np.float64)
-    return (np.log2(x) if base == 2 else np.log10(x)).astype(input.dtype)
+def of_tensors(primitive: Primitive, says: str | None = None) -> Callable[..., Tensor]:
+    """`primitive` for Tensors alone, where it would take arrays, and numbers beside a Tensor."""
+    one = lambda input: call_unary(primitive, input)  # noqa: E731
+    two = lambda input, other: call_binary(primitive, input, other)  # noqa: E731
+    of = one if len(primitive.inputs) == 1 else two
+    return operation(_named(of, primitive.name, says or primitive.__doc__))
 
 
-@primitive(promotion=_floating, ufunc=np.log1p)
-def log1p(input: Array) -> Any:
-    """ln(1 + x)"""
-    return np.log1p(input)
+def _named(of: Any, name: str, says: str | None) -> Any:
+    """A function of Tensors, given its name and what it says of itself."""
+    inputs = of.__code__.co_varnames[: of.__code__.co_argcount]
+    of.__name__ = of.__qualname__ = name
+    of.__doc__ = says
+    of.__annotations__ = dict.fromkeys((*inputs, "return"), "Tensor")
+    return of
 
 
-log.derivatives(input=lambda g, input: g / input)
-_log_to_base.derivatives(input=lambda g, input, base: g / (input * math.log(base)))
-log1p.derivatives(input=lambda g, input: g / (input + 1))
+# Exponentials, logarithms, roots
+
+exp = elementwise("exp", "eˣ", np.exp, input=lambda g, out: g * out)
+expm1 = elementwise("expm1", "eˣ − 1", np.expm1, input=lambda g, out: g * (out + 1))
+exp2 = composed("exp2", "2ˣ", lambda input: 2.0**input)
+log = elementwise("log", "ln x", np.log, input=lambda g, input: g / input)
+log1p = elementwise("log1p", "ln(1 + x)", np.log1p, input=lambda g, input: g / (input + 1))
+sqrt = elementwise("sqrt", "√x", np.sqrt, input=lambda g, out: g / (2 * out))
+rsqrt = composed("rsqrt", "1 / √x", lambda input: sqrt(input) ** -1)
+sigmoid = elementwise("sigmoid", "1 / (1 + e⁻ˣ)", lambda input: 1 / (1 + np.exp(-input)),
+                      input=lambda g, out: g * (1 - out) * out)  # fmt: skip
 
 
-@primitive(promotion=_floating, ufunc=np.sqrt)
-def sqrt(input: Array) -> Any:
-    """√x"""
-    return np.sqrt(input)
+def _logarithm(base: int, of: np.ufunc) -> Callable[..., Tensor]:
+    return of_tensors(elementwise(
+        f"log{base}", f"the logarithm of x to base {base}",
+        lambda input: of(input.astype(np.float64)).astype(input.dtype),
+        input=lambda g, input: g / (input * math.log(base)),
+    ))  # fmt: skip
 
 
-sqrt.derivatives(input=lambda g, out: g / (2 * out))
+log2, log10 = _logarithm(2, np.log2), _logarithm(10, np.log10)
 
 
-@primitive(promotion=_floating, ufunc=np.sin)
-def sin(input: Array) -> Any:
-    """sin x"""
-    return np.sin(input)
-
-
-@primitive(promotion=_floating, ufunc=np.cos)
-def cos(input: Array) -> Any:
-    """cos x"""
-    return np.cos(input)
-
-
-@primitive(promotion=_floating, ufunc=np.tanh)
-def tanh(input: Array) -> Any:
-    """(eˣ − e⁻ˣ) / (eˣ + e⁻ˣ)"""
-    return np.tanh(input)
-
-
-@primitive(promotion=_floating)
-def sigmoid(input: Array) -> Any:
-    """1 / (1 + e⁻ˣ)"""
-    return 1 / (1 + np.exp(-input))
-
-
-sin.derivatives(input=lambda g, input: g * cos(input))
-cos.derivatives(input=lambda g, input: -g * sin(input))
-tanh.derivatives(input=lambda g, out: g * (1 - out * out))
-sigmoid.derivatives(input=lambda g, out: g * (1 - out) * out)
-
-
-@torch_arguments
-def exp2(input: Tensor) -> Tensor:
-    """2ˣ"""
-    check_tensors("exp2", input=input)
-    return named_as(2.0**input, "Exp2Backward0")
-
-
-@torch_arguments
-def log2(input: Tensor) -> Tensor:
-    """log₂ x
+@operation
+def logit(input: Tensor, eps: float | None = None) -> Tensor:
+    """ln(x / (1 − x)), the inverse of `sigmoid`; `eps` holds x between eps and 1 − eps.
 
     >>> import tinygrad_mnist as torch
-    >>> torch.log2(torch.tensor([1.0, 8.0]))
-    tensor([0., 3.])
+    >>> torch.logit(torch.tensor([0.5, 0.75]))
+    tensor([0.0000, 1.0986])
     """
-    check_tensors("log2", input=input)
-    return named_as(_log_to_base(input, base=2), "Log2Backward0")
+    x = cast_to(input, dtypes.to_floating(input.dtype))
+    held = x if eps is None else clamp(x, eps, 1 - eps)
+    outside = (held.detach() < 0) | (held.detach() > 1)
+    odds = where(outside, math.nan, held / (1 - held))
+    return named_as(log(odds), "LogitBackward0")
 
 
-@torch_arguments
-def log10(input: Tensor) -> Tensor:
-    """log₁₀ x
-
-    >>> import tinygrad_mnist as torch
-    >>> torch.log10(torch.tensor([1.0, 1000.0]))
-    tensor([0., 3.])
-    """
-    check_tensors("log10", input=input)
-    return named_as(_log_to_base(input, base=10), "Log10Backward0")
+def _only_floats(values: Values) -> dtypes.dtype:
+    """The common type; PyTorch's error for whole numbers."""
+    kind = dtypes.promote(values)
+    if not kind.is_floating_point:
+        raise not_implemented("logaddexp_cpu", kind.numpy)
+    return kind
 
 
-@torch_arguments
-def rsqrt(input: Tensor) -> Tensor:
-    """1 / √x"""
-    check_tensors("rsqrt", input=input)
-    return named_as(sqrt(input) ** -1, "RsqrtBackward0")
+_logaddexp = elementwise("logaddexp", "ln(eˣ + eʸ)", np.logaddexp, _only_floats,
+                         input=lambda g, input, other: g / (1 + exp(other - input)),
+                         other=lambda g, input, other: g / (1 + exp(input - other)))  # fmt: skip
+logaddexp = of_tensors(_logaddexp, "ln(eˣ + eʸ), broadcast, without overflow.")
 
 
-@torch_arguments
-def tan(input: Tensor) -> Tensor:
-    """sin x / cos x"""
-    check_tensors("tan", input=input)
-    return named_as(sin(input) / cos(input), "TanBackward0")
+@operation
+def logaddexp2(input: Tensor, other: Tensor) -> Tensor:
+    """log₂(2ˣ + 2ʸ), broadcast, without overflow."""
+    _only_floats((input._array, other._array))
+    total = _logaddexp(input * math.log(2), other * math.log(2))
+    return named_as(total / math.log(2), "Logaddexp2Backward0")
 
 
-# trigonometry: Hyperbolic functions, the inverses of the circular and hyperbolic ones, and angles.
+_xlogy = elementwise(
+    "xlogy", "x · ln y, 0 where x is 0 and y no NaN",
+    lambda input, other: np.where((input == 0) & (other == other), 0, input * np.log(other)),
+    input=lambda g, input, other: g * where((input == 0) & (other <= 0), 0.0, log(other)),
+    other=lambda g, input, other: g * input / other,
+)  # fmt: skip
 
 
-@primitive(promotion=_floating)
-def _hyperbolic(input: Array, *, even: bool) -> Any:
-    """(eˣ − e⁻ˣ) / 2, or with + in place of − where even"""
-    return np.cosh(input) if even else np.sinh(input)
+@operation
+def xlogy(input: Tensor | float, other: Tensor | float) -> Tensor:
+    """x · ln y, broadcast, and 0 where x is 0 (unless y is NaN); one may be a number."""
+    check_some_tensor("xlogy", input, other)
+    which = 2 if not isinstance(other, TensorBase) else int(not isinstance(input, TensorBase))
+    return named_as(_xlogy(input, other), f"XlogyBackward{which}")
 
 
-_hyperbolic.derivatives(input=lambda g, input, even: g * _hyperbolic(input, even=not even))
+# Circular and hyperbolic functions. Source of the inverses' derivatives: DLMF §4.24 and §4.38
 
-
-@primitive(promotion=_floating)
-def _inverse(input: Array, *, of: str) -> Any:
-    """the number whose sin, cos, tan, sinh, cosh or tanh is x"""
-    inverse: Any = getattr(np, f"arc{of}")
-    return inverse(input)
-
-
-_SLOPES = {
-    "sin": lambda x: 1 / sqrt(1 - x * x),
-    "cos": lambda x: -1 / sqrt(1 - x * x),
-    "tan": lambda x: 1 / (x * x + 1),
-    "sinh": lambda x: 1 / sqrt(x * x + 1),
-    "cosh": lambda x: 1 / sqrt(x * x - 1),
-    "tanh": lambda x: 1 / (1 - x * x),
-}
-"""The derivatives of the inverses. Source: DLMF §4.24 and §4.38."""
-
-_inverse.derivatives(input=lambda g, input, of: g * _SLOPES[of](input))
-
-
-@primitive(promotion=_floating)
-def _atan2(input: Array, other: Array) -> Any:
-    """the angle of the point (y, x)"""
-    return np.arctan2(input, other)
-
-
-_atan2.derivatives(
-    input=lambda g, input, other: g * _over_square(other, input, other),
-    other=lambda g, input, other: g * _over_square(-input, input, other),
-)
+sin = elementwise("sin", "sin x", np.sin, input=lambda g, input: g * cos(input))
+cos = elementwise("cos", "cos x", np.cos, input=lambda g, input: -g * sin(input))
+tan = composed("tan", "sin x / cos x", lambda input: sin(input) / cos(input))
+asin = of_tensors(elementwise("asin", "the number whose sin is x", np.arcsin,
+    input=lambda g, input: g * (1 / sqrt(1 - input * input))))  # fmt: skip
+acos = of_tensors(elementwise("acos", "the number whose cos is x", np.arccos,
+    input=lambda g, input: g * (-1 / sqrt(1 - input * input))))  # fmt: skip
+atan = of_tensors(elementwise("atan", "the number whose tan is x", np.arctan,
+    input=lambda g, input: g * (1 / (input * input + 1))))  # fmt: skip
+_sinh = elementwise("sinh", "(eˣ − e⁻ˣ) / 2", np.sinh, input=lambda g, input: g * _cosh(input))
+_cosh = elementwise("cosh", "(eˣ + e⁻ˣ) / 2", np.cosh, input=lambda g, input: g * _sinh(input))
+sinh, cosh = of_tensors(_sinh), of_tensors(_cosh)
+tanh = elementwise("tanh", "(eˣ − e⁻ˣ) / (eˣ + e⁻ˣ)", np.tanh,
+                   input=lambda g, out: g * (1 - out * out))  # fmt: skip
+asinh = of_tensors(elementwise("asinh", "the number whose sinh is x", np.arcsinh,
+    input=lambda g, input: g * (1 / sqrt(input * input + 1))))  # fmt: skip
+acosh = of_tensors(elementwise("acosh", "the number whose cosh is x", np.arccosh,
+    input=lambda g, input: g * (1 / sqrt(input * input - 1))))  # fmt: skip
+atanh = of_tensors(elementwise("atanh", "the number whose tanh is x", np.arctanh,
+    input=lambda g, input: g * (1 / (1 - input * input))))  # fmt: skip
+deg2rad = composed("deg2rad", "Degrees as radians: x · π / 180.",
+                   lambda input: input * (math.pi / 180))  # fmt: skip
+rad2deg = composed("rad2deg", "Radians as degrees: x · 180 / π.",
+                   lambda input: input * (180 / math.pi))  # fmt: skip
 
 
 def _over_square(part: Any, y: Any, x: Any) -> Any:
@@ -273,66 +226,17 @@ def _over_square(part: Any, y: Any, x: Any) -> Any:
     return part * where(square == 0, 0.0, 1 / square)
 
 
-@torch_arguments
-def sinh(input: Tensor) -> Tensor:
-    """(eˣ − e⁻ˣ) / 2"""
-    check_tensors("sinh", input=input)
-    return named_as(_hyperbolic(input, even=False), "SinhBackward0")
+atan2 = of_tensors(
+    elementwise("atan2", "the angle of the point (y, x)", np.arctan2,
+                input=lambda g, input, other: g * _over_square(other, input, other),
+                other=lambda g, input, other: g * _over_square(-input, input, other)),
+    "The angle, between −π and π, from the x-axis to the point (x, y) = (other, input).",
+)  # fmt: skip
 
 
-@torch_arguments
-def cosh(input: Tensor) -> Tensor:
-    """(eˣ + e⁻ˣ) / 2"""
-    check_tensors("cosh", input=input)
-    return named_as(_hyperbolic(input, even=True), "CoshBackward0")
-
-
-def _inverted(name: str, of: str) -> Any:
-    @torch_arguments
-    def function(input: Tensor) -> Tensor:
-        check_tensors(name, input=input)
-        return named_as(_inverse(input, of=of), f"{name.capitalize()}Backward0")
-
-    function.__name__ = function.__qualname__ = name
-    function.__doc__ = f"The number whose {of} is x; NaN where there is none."
-    return function
-
-
-asin, acos, atan = _inverted("asin", "sin"), _inverted("acos", "cos"), _inverted("atan", "tan")
-asinh, acosh = _inverted("asinh", "sinh"), _inverted("acosh", "cosh")
-atanh = _inverted("atanh", "tanh")
-
-
-@torch_arguments
-def atan2(input: Tensor, other: Tensor) -> Tensor:
-    """The angle, between −π and π, from the x-axis to the point (x, y) = (`other`, `input`).
-
-    >>> import tinygrad_mnist as torch
-    >>> torch.atan2(torch.tensor(1.0), torch.tensor(-1.0))
-    tensor(2.3562)
-    """
-    check_tensors("atan2", input=input, other=other)
-    return _atan2(input, other)
-
-
-@torch_arguments
-def deg2rad(input: Tensor) -> Tensor:
-    """Degrees as radians: x · π / 180."""
-    check_tensors("deg2rad", input=input)
-    return named_as(input * (math.pi / 180), "Deg2RadBackward0")
-
-
-@torch_arguments
-def rad2deg(input: Tensor) -> Tensor:
-    """Radians as degrees: x · 180 / π."""
-    check_tensors("rad2deg", input=input)
-    return named_as(input * (180 / math.pi), "Rad2DegBackward0")
-
-
-@torch_arguments
+@operation
 def sinc(input: Tensor) -> Tensor:
     """sin πx / πx, and 1 at 0."""
-    check_tensors("sinc", input=input)
     zero = input.detach() == 0
     angle = where(zero, 1.0, input * math.pi)
     return named_as(where(zero, 1.0, sin(angle) / angle), "SincBackward0")
@@ -341,127 +245,7 @@ def sinc(input: Tensor) -> Tensor:
 arcsin, arccos, arctan, arctan2 = asin, acos, atan, atan2
 arcsinh, arccosh, arctanh = asinh, acosh, atanh
 
-
-# logarithms: Functions made of logarithms, without overflow where the numbers are large.
-
-
-@torch_arguments
-def logit(input: Tensor, eps: float | None = None) -> Tensor:
-    """ln(x / (1 − x)), the inverse of `sigmoid`; `eps` holds x between eps and 1 − eps.
-
-    >>> import tinygrad_mnist as torch
-    >>> torch.logit(torch.tensor([0.5, 0.75]))
-    tensor([0.0000, 1.0986])
-    """
-    check_tensors("logit", input=input)
-    x = cast_to(input, dtypes.to_floating(input.dtype))
-    held = x if eps is None else clamp(x, eps, 1 - eps)
-    outside = (held.detach() < 0) | (held.detach() > 1)
-    odds = where(outside, math.nan, held / (1 - held))
-    return named_as(log(odds), "LogitBackward0")
-
-
-def _only_floats(values: tuple[Any, ...]) -> dtypes.dtype:
-    """The common type; PyTorch's error for whole numbers."""
-    kind = dtypes.promote(values)
-    if not kind.is_floating_point:
-        raise not_implemented("logaddexp_cpu", kind.numpy)
-    return kind
-
-
-@primitive(promotion=_only_floats, ufunc=np.logaddexp)
-def _logaddexp(input: Array, other: Array) -> Any:
-    """ln(eˣ + eʸ)"""
-    return np.logaddexp(input, other)
-
-
-_logaddexp.derivatives(
-    input=lambda g, input, other: g / (1 + exp(other - input)),
-    other=lambda g, input, other: g / (1 + exp(input - other)),
-)
-
-
-@torch_arguments
-def logaddexp(input: Tensor, other: Tensor) -> Tensor:
-    """ln(eˣ + eʸ), broadcast.
-
-    >>> import tinygrad_mnist as torch
-    >>> torch.logaddexp(torch.tensor(1000.0), torch.tensor(1000.0))
-    tensor(1000.6932)
-    """
-    check_tensors("logaddexp", input=input, other=other)
-    return _logaddexp(input, other)
-
-
-@torch_arguments
-def logaddexp2(input: Tensor, other: Tensor) -> Tensor:
-    """log₂(2ˣ + 2ʸ), broadcast."""
-    check_tensors("logaddexp2", input=input, other=other)
-    _only_floats((input._array, other._array))
-    total = _logaddexp(input * math.log(2), other * math.log(2))
-    return named_as(total / math.log(2), "Logaddexp2Backward0")
-
-
-@primitive(grad_fn="LogcumsumexpBackward0")
-def _logcumsumexp(input: Array, *, dim: int, reverse: bool) -> Any:
-    """ln Σ eˣ over the x up to each place (or from it on)"""
-    x = np.flip(input, dim) if reverse else input
-    total = np.logaddexp.accumulate(x.astype(np.float64), axis=dim)
-    return (np.flip(total, dim) if reverse else total).astype(input.dtype)
-
-
-def _logcumsumexp_rule(g: Any, input: Any, out: Any, dim: int, reverse: bool) -> Any:
-    """Σ g · e^(x − out) over the later places, in logarithms; g's signs apart."""
-
-    def part(size: Any) -> Any:
-        share = where(out == -math.inf, -math.inf, log(size) - out)
-        return exp(_logcumsumexp(share, dim=dim, reverse=not reverse) + input)
-
-    return part(where(g > 0, g, 0.0)) - part(where(g < 0, -g, 0.0))
-
-
-_logcumsumexp.derivatives(input=_logcumsumexp_rule)
-
-
-@torch_arguments
-def logcumsumexp(input: Tensor, dim: int) -> Tensor:
-    """ln Σ eˣ over the numbers up to each along `dim`.
-
-    >>> import tinygrad_mnist as torch
-    >>> torch.logcumsumexp(torch.tensor([1000.0, 1000.0]), dim=0)
-    tensor([1000.0000, 1000.6932])
-    """
-    check_tensors("logcumsumexp", input=input)
-    axis = read_dim(dim, input._array.ndim)
-    if input._array.dtype.kind != "f":
-        raise not_implemented("logcumsumexp_out_cpu", input._array.dtype)
-    if input._array.ndim == 0:
-        return named_as(clone(input), "LogcumsumexpBackward0")
-    return _logcumsumexp(input, dim=axis, reverse=False)
-
-
-@primitive(promotion=dtypes.promote_to_floating)
-def _xlogy(input: Array, other: Array) -> Any:
-    """x · ln y, 0 where x is 0 and y no NaN"""
-    return np.where((input == 0) & (other == other), 0, input * np.log(other))
-
-
-_xlogy.derivatives(
-    input=lambda g, input, other: g * where((input == 0) & (other <= 0), 0.0, log(other)),
-    other=lambda g, input, other: g * input / other,
-)
-
-
-@torch_arguments
-def xlogy(input: Any, other: Any) -> Tensor:
-    """x · ln y, broadcast, and 0 where x is 0 (unless y is NaN); one may be a number."""
-    check_some_tensor("xlogy", input, other)
-    by_numbers = [isinstance(each, TensorBase) for each in (input, other)]
-    name = f"XlogyBackward{1 if not by_numbers[0] else 0 if by_numbers[1] else 2}"
-    return named_as(_xlogy(input, other), name)
-
-
-# error_function: The error function.
+# The error function
 
 _STEPS = 16
 """Points of expansion between two whole numbers: none is farther than 1/32 from one of them."""
@@ -486,9 +270,7 @@ def _expansions() -> Array:
     return np.stack([values, *[slope / (k + 1) for k, slope in enumerate(slopes)]], axis=1)
 
 
-@primitive(promotion=dtypes.promote_to_floating)
-def erf(input: Array) -> Any:
-    """2/√π · ∫₀ˣ e^(−t²) dt"""
+def _erf(input: Array) -> Any:
     x = np.minimum(np.abs(input), _LAST).astype(np.float64)
     nearest = np.rint(np.where(np.isnan(x), 0, x) * _STEPS).astype(np.intp)
     distance = x - nearest / _STEPS
@@ -499,62 +281,48 @@ def erf(input: Array) -> Any:
     return np.copysign(total, input).astype(input.dtype)
 
 
-erf.derivatives(input=lambda g, input: g * (2 / math.sqrt(math.pi)) * exp(-input * input))
+def _erf_slope(g: Any, input: Any) -> Any:
+    return g * (2 / math.sqrt(math.pi)) * exp(-input * input)
+
 
 _complement = np.frompyfunc(math.erfc, 1, 1)
+erf = elementwise("erf", "2/√π · ∫₀ˣ e^(−t²) dt", _erf, input=_erf_slope)
+erfc = elementwise("erfc", "1 − erf(x), exact where that is small",
+                   lambda input: np.asarray(_complement(input)).astype(input.dtype),
+                   input=lambda g, input: _erf_slope(-g, input))  # fmt: skip
+
+# Rounding
 
 
-@primitive(promotion=dtypes.promote_to_floating)
-def erfc(input: Array) -> Any:
-    """1 − erf(x), exact where that is small"""
-    return np.asarray(_complement(input)).astype(input.dtype)
+def _to_whole(name: str, of: np.ufunc) -> Callable[[Array], Any]:
+    def rounded(input: Array) -> Any:
+        if input.dtype == bool:
+            raise not_implemented(f"{name}_vml_cpu", input.dtype)
+        return of(input) if input.dtype.kind == "f" else input.copy()
+
+    return rounded
 
 
-erfc.derivatives(input=lambda g, input: -g * (2 / math.sqrt(math.pi)) * exp(-input * input))
+def _rounding(name: str, says: str, of: np.ufunc) -> Primitive:
+    return elementwise(name, says, _to_whole(name, of), None, input=lambda g: zeros(g))
 
 
-# rounding: Operations that round.
-
-
-def _integers_unchanged(name: str, function: Callable[[Array], Array], input: Array) -> Array:
-    if input.dtype == bool:
-        raise not_implemented(f"{name}_vml_cpu", input.dtype)
-    return function(input) if input.dtype.kind == "f" else input.copy()
-
-
-@primitive
-def floor(input: Array) -> Any:
-    """⌊x⌋"""
-    return _integers_unchanged("floor", np.floor, input)
-
-
-@primitive
-def ceil(input: Array) -> Any:
-    """⌈x⌉"""
-    return _integers_unchanged("ceil", np.ceil, input)
-
-
-@primitive
-def trunc(input: Array) -> Any:
-    """x without its fraction"""
-    return _integers_unchanged("trunc", np.trunc, input)
+floor = _rounding("floor", "⌊x⌋", np.floor)
+ceil = _rounding("ceil", "⌈x⌉", np.ceil)
+trunc = fix = _rounding("trunc", "x without its fraction", np.trunc)
+_rint = _to_whole("round", np.rint)
 
 
 @primitive(grad_fn="RoundBackward0")
 def _round(input: Array, *, decimals: int) -> Any:
     """x rounded to `decimals`, halves to even"""
-    if decimals == 0:
-        return _integers_unchanged("round", np.rint, input)
-    return np.round(input, decimals)
+    return np.round(input, decimals) if decimals else _rint(input)
 
 
-floor.derivatives(input=lambda g: zeros(g))
-ceil.derivatives(input=lambda g: zeros(g))
-trunc.derivatives(input=lambda g: zeros(g))
 _round.derivatives(input=lambda g: zeros(g))
 
 
-@torch_arguments
+@operation
 def round(input: Tensor, *, decimals: int | None = None) -> Tensor:
     """Each number rounded to `decimals` places, halves to the even neighbour.
 
@@ -562,7 +330,6 @@ def round(input: Tensor, *, decimals: int | None = None) -> Tensor:
     >>> torch.round(torch.tensor([0.5, 1.5, -2.7]))
     tensor([ 0.,  2., -3.])
     """
-    check_tensors("round", input=input)
     if decimals is None:
         return _round(input, decimals=0)
     if input._array.dtype.kind != "f":
@@ -570,22 +337,18 @@ def round(input: Tensor, *, decimals: int | None = None) -> Tensor:
     return named_as(_round(input, decimals=decimals), "RoundBackward1")
 
 
-@torch_arguments
+@operation
 def frac(input: Tensor) -> Tensor:
     """The fraction of each number, with its sign: x − trunc(x)."""
-    check_tensors("frac", input=input)
     if input._array.dtype.kind != "f":
         raise not_implemented("frac_cpu", input._array.dtype)
     return named_as(input - trunc(input), "FracBackward0")
 
 
-fix = trunc
+# Comparisons and tests, which no gradient passes
 
 
-# comparisons: Comparisons and tests: operations whose result is bool and that no gradient passes.
-
-
-def _after_a_tensor(values: tuple[Any, ...]) -> dtypes.dtype:
+def _after_a_tensor(values: Values) -> dtypes.dtype:
     """The common type, if the first operand is a Tensor: PyTorch compares in this order only."""
     if not isinstance(values[0], np.ndarray):
         raise TypeError(
@@ -595,124 +358,31 @@ def _after_a_tensor(values: tuple[Any, ...]) -> dtypes.dtype:
     return dtypes.promote(values)
 
 
-@primitive(promotion=_after_a_tensor, ufunc=np.equal)
-def eq(input: Array, other: Array) -> Any:
-    """x = y"""
-    return np.equal(input, other)
+eq = elementwise("eq", "x = y", np.equal, _after_a_tensor)
+ne = elementwise("ne", "x ≠ y", np.not_equal, _after_a_tensor)
+lt = elementwise("lt", "x < y", np.less, _after_a_tensor)
+le = elementwise("le", "x ≤ y", np.less_equal, _after_a_tensor)
+gt = elementwise("gt", "x > y", np.greater, _after_a_tensor)
+ge = elementwise("ge", "x ≥ y", np.greater_equal, _after_a_tensor)
+greater, greater_equal, less, less_equal, not_equal = gt, ge, lt, le, ne
+
+isnan = elementwise("isnan", "whether x is not a number", np.isnan, None)
+isinf = elementwise("isinf", "whether x is ∞ or −∞", np.isinf, None)
+isposinf = elementwise("isposinf", "whether x is ∞", lambda input: np.equal(input, np.inf), None)
+isneginf = elementwise("isneginf", "whether x is −∞", lambda input: np.equal(input, -np.inf), None)
+isfinite = elementwise("isfinite", "whether x is neither infinite nor NaN", np.isfinite, None)
+signbit = elementwise(
+    "signbit", "whether x bears a minus sign",
+    lambda input: np.signbit(input) if input.dtype.kind == "f" else np.less(input, 0), None,
+)  # fmt: skip
+
+logical_not = elementwise("logical_not", "not x", np.logical_not, None)
+logical_and = of_tensors(elementwise("logical_and", "x and y", np.logical_and, None))
+logical_or = of_tensors(elementwise("logical_or", "x or y", np.logical_or, None))
+logical_xor = of_tensors(elementwise("logical_xor", "x or y, not both", np.logical_xor, None))
 
 
-@primitive(promotion=_after_a_tensor, ufunc=np.not_equal)
-def ne(input: Array, other: Array) -> Any:
-    """x ≠ y"""
-    return np.not_equal(input, other)
-
-
-@primitive(promotion=_after_a_tensor, ufunc=np.less)
-def lt(input: Array, other: Array) -> Any:
-    """x < y"""
-    return np.less(input, other)
-
-
-@primitive(promotion=_after_a_tensor, ufunc=np.less_equal)
-def le(input: Array, other: Array) -> Any:
-    """x ≤ y"""
-    return np.less_equal(input, other)
-
-
-@primitive(promotion=_after_a_tensor, ufunc=np.greater)
-def gt(input: Array, other: Array) -> Any:
-    """x > y"""
-    return np.greater(input, other)
-
-
-@primitive(promotion=_after_a_tensor, ufunc=np.greater_equal)
-def ge(input: Array, other: Array) -> Any:
-    """x ≥ y"""
-    return np.greater_equal(input, other)
-
-
-@primitive
-def isnan(input: Array) -> Any:
-    """whether x is not a number"""
-    return np.isnan(input)
-
-
-@primitive
-def isinf(input: Array) -> Any:
-    """whether x is ∞ or −∞"""
-    return np.isinf(input)
-
-
-@primitive
-def isposinf(input: Array) -> Any:
-    """whether x is ∞"""
-    return np.equal(input, np.inf)
-
-
-@primitive
-def isneginf(input: Array) -> Any:
-    """whether x is −∞"""
-    return np.equal(input, -np.inf)
-
-
-@primitive
-def isfinite(input: Array) -> Any:
-    """whether x is neither infinite nor NaN"""
-    return np.isfinite(input)
-
-
-@primitive
-def signbit(input: Array) -> Any:
-    """whether x bears a minus sign"""
-    return np.signbit(input) if input.dtype.kind == "f" else np.less(input, 0)
-
-
-@primitive
-def logical_not(input: Array) -> Any:
-    """not x"""
-    return np.logical_not(input)
-
-
-@primitive
-def _logical_and(input: Array, other: Array) -> Any:
-    """x and y"""
-    return np.logical_and(input, other)
-
-
-@primitive
-def _logical_or(input: Array, other: Array) -> Any:
-    """x or y"""
-    return np.logical_or(input, other)
-
-
-@primitive
-def _logical_xor(input: Array, other: Array) -> Any:
-    """x or y, not both"""
-    return np.logical_xor(input, other)
-
-
-@torch_arguments
-def logical_and(input: Tensor, other: Tensor) -> Tensor:
-    """Where neither is zero, broadcast."""
-    check_tensors("logical_and", input=input, other=other)
-    return _logical_and(input, other)
-
-
-@torch_arguments
-def logical_or(input: Tensor, other: Tensor) -> Tensor:
-    """Where not both are zero, broadcast."""
-    check_tensors("logical_or", input=input, other=other)
-    return _logical_or(input, other)
-
-
-@torch_arguments
-def logical_xor(input: Tensor, other: Tensor) -> Tensor:
-    """Where just one is zero, broadcast."""
-    check_tensors("logical_xor", input=input, other=other)
-    return _logical_xor(input, other)
-
-
-def _of_a_tensor(values: tuple[Any, ...]) -> dtypes.dtype:
+def _of_a_tensor(values: Values) -> dtypes.dtype:
     """The common type; TypeError for numbers alone."""
     if not any(isinstance(value, np.ndarray) for value in values):
         given = ", ".join(type(value).__name__ for value in values)
@@ -720,39 +390,23 @@ def _of_a_tensor(values: tuple[Any, ...]) -> dtypes.dtype:
     return dtypes.promote(values)
 
 
-def _refuse_floats(name: str, *operands: Any) -> None:
-    for operand in operands:
-        kind = np.asarray(operand).dtype
-        if kind.kind == "f":
-            raise not_implemented(f"{name}_cpu", kind)
+def _bitwise(name: str, says: str, of: np.ufunc) -> Primitive:
+    def whole(*operands: Any) -> Any:
+        for operand in operands:
+            kind = np.asarray(operand).dtype
+            if kind.kind == "f":
+                raise not_implemented(f"{name}_cpu", kind)
+        return of(*operands)
+
+    if of.nin == 1:
+        return elementwise(name, says, lambda input: whole(input), None)
+    return elementwise(name, says, lambda input, other: whole(input, other), _of_a_tensor, ufunc=of)
 
 
-@primitive(promotion=_of_a_tensor, ufunc=np.bitwise_and)
-def bitwise_and(input: Array, other: Array) -> Any:
-    """x & y, bit by bit"""
-    _refuse_floats("bitwise_and", input, other)
-    return np.bitwise_and(input, other)
-
-
-@primitive(promotion=_of_a_tensor, ufunc=np.bitwise_or)
-def bitwise_or(input: Array, other: Array) -> Any:
-    """x | y, bit by bit"""
-    _refuse_floats("bitwise_or", input, other)
-    return np.bitwise_or(input, other)
-
-
-@primitive(promotion=_of_a_tensor, ufunc=np.bitwise_xor)
-def bitwise_xor(input: Array, other: Array) -> Any:
-    """x ^ y, bit by bit"""
-    _refuse_floats("bitwise_xor", input, other)
-    return np.bitwise_xor(input, other)
-
-
-@primitive
-def bitwise_not(input: Array) -> Any:
-    """~x, bit by bit"""
-    _refuse_floats("bitwise_not", input)
-    return np.bitwise_not(input)
+bitwise_and = _bitwise("bitwise_and", "x & y, bit by bit", np.bitwise_and)
+bitwise_or = _bitwise("bitwise_or", "x | y, bit by bit", np.bitwise_or)
+bitwise_xor = _bitwise("bitwise_xor", "x ^ y, bit by bit", np.bitwise_xor)
+bitwise_not = _bitwise("bitwise_not", "~x, bit by bit", np.bitwise_not)
 
 
 @primitive
@@ -766,6 +420,7 @@ def _isclose(input: Array, other: Array, *, rtol: float, atol: float, equal_nan:
     return close | (np.isnan(input) & np.isnan(other)) if equal_nan else close
 
 
+@operation
 def isclose(
     input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False
 ) -> Tensor:
@@ -773,7 +428,6 @@ def isclose(
 
     Raises RuntimeError when the two have different types.
     """
-    check_tensors("isclose", input=input, other=other)
     if input._array.dtype != other._array.dtype:
         raise RuntimeError(f"{input.dtype.legacy_name} did not match {other.dtype.legacy_name}")
     for name, value in (("rtol", rtol), ("atol", atol)):
@@ -794,6 +448,7 @@ def allclose(
     return bool(isclose(input, other, rtol, atol, equal_nan)._array.all())
 
 
+@operation
 def equal(input: Tensor, other: Tensor) -> bool:
     """Whether the two have the same shape and the same numbers.
 
@@ -801,10 +456,6 @@ def equal(input: Tensor, other: Tensor) -> bool:
     >>> torch.equal(torch.tensor([1, 2]), torch.tensor([1, 2]))
     True
     """
-    check_tensors("equal", input=input, other=other)
     if input._array.shape != other._array.shape:
         return False
     return bool(eq(input, other)._array.all())
-
-
-greater, greater_equal, less, less_equal, not_equal = gt, ge, lt, le, ne

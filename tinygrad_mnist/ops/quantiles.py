@@ -14,12 +14,11 @@ from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.tensor import Tensor, TensorBase, wrap
 
 from .arguments import (
-    check_tensors,
     named_result,
     not_implemented,
+    operation,
     read_dim,
     read_dims,
-    torch_arguments,
 )
 from .arithmetic import lerp
 from .arranging import diag
@@ -33,19 +32,12 @@ from .shapes import movedim, permute, reshape, squeeze, unsqueeze
 from .sorting import median, sort
 
 __all__ = [
-    "bucketize",
-    "corrcoef",
-    "cov",
-    "histc",
-    "nanmean",
-    "nanmedian",
-    "nanquantile",
-    "quantile",
+    "bucketize", "corrcoef", "cov", "histc", "nanmean", "nanmedian", "nanquantile", "quantile",
     "searchsorted",
-]
+]  # fmt: skip
 
 
-@torch_arguments
+@operation
 def nanmean(
     input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: dtypes.dtype | None = None
 ) -> Tensor:
@@ -55,7 +47,6 @@ def nanmean(
     >>> torch.nanmean(torch.tensor([1.0, float("nan"), 3.0]))
     tensor(2.)
     """
-    check_tensors("nanmean", input=input)
     if input._array.dtype.kind != "f":
         raise RuntimeError(
             "nanmean(): expected input to have floating point or complex dtype but got "
@@ -66,10 +57,9 @@ def nanmean(
     return nansum(input, dim, keepdim, dtype=dtype) / _sum(counted, dim=dims, keepdim=keepdim)
 
 
-@torch_arguments
+@operation
 def nanmedian(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
     """`median` of the numbers that are not NaN (NaN where there are none)."""
-    check_tensors("nanmedian", input=input)
     x = input._array
     if x.dtype.kind != "f":
         return _renamed(median(input) if dim is None else median(input, dim, keepdim))
@@ -107,7 +97,6 @@ _INTERPOLATIONS = ("linear", "lower", "higher", "midpoint", "nearest")
 def _quantile(
     name: str, input: Tensor, q: Any, dim: int | None, keepdim: bool, how: str, skips: bool
 ) -> Tensor:
-    check_tensors(name, input=input)
     if input._array.dtype.kind != "f":
         raise RuntimeError(f"{name}() input tensor must be either float or double dtype")
     share = q if isinstance(q, TensorBase) else wrap(np.asarray(q, input._array.dtype))
@@ -160,7 +149,7 @@ def _of_rows(x: Tensor, share: Tensor, how: str, skips: bool) -> Tensor:
     return out if share._array.ndim else squeeze(out, 0)
 
 
-@torch_arguments
+@operation
 def quantile(
     input: Tensor, q: Any, dim: int | None = None, keepdim: bool = False, *,
     interpolation: str = "linear",
@@ -177,7 +166,7 @@ def quantile(
     return _quantile("quantile", input, q, dim, keepdim, interpolation, skips=False)
 
 
-@torch_arguments
+@operation
 def nanquantile(
     input: Tensor, q: Any, dim: int | None = None, keepdim: bool = False, *,
     interpolation: str = "linear",
@@ -186,7 +175,7 @@ def nanquantile(
     return _quantile("nanquantile", input, q, dim, keepdim, interpolation, skips=True)
 
 
-@torch_arguments
+@operation
 def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Tensor:
     """How many numbers lie in each of `bins` equal parts of the range from `min` to `max`.
 
@@ -196,7 +185,6 @@ def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Ten
     >>> torch.histc(torch.tensor([1.0, 2.0, 1.0]), bins=4, min=0, max=3)
     tensor([0., 2., 1., 0.])
     """
-    check_tensors("histc", input=input)
     x = input._array
     if x.dtype.kind != "f":
         raise not_implemented("histogram_cpu", x.dtype)
@@ -217,7 +205,7 @@ def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Ten
     return wrap(counts.astype(x.dtype))
 
 
-@torch_arguments
+@operation
 def searchsorted(
     sorted_sequence: Tensor, input: Any, *, out_int32: bool = False, right: bool = False,
     side: str | None = None, sorter: Tensor | None = None,
@@ -230,7 +218,6 @@ def searchsorted(
     >>> torch.searchsorted(torch.tensor([1, 3, 5]), torch.tensor([3, 4]))
     tensor([1, 2])
     """
-    check_tensors("torch.searchsorted", sorted_sequence=sorted_sequence)
     if side not in (None, "left", "right"):
         raise RuntimeError(
             "torch.searchsorted(): side can only be 'left' or 'right' but got " + side
@@ -270,12 +257,11 @@ def _placed(rows: Array, wanted: Array, side: Any, out_int32: bool) -> Array:
     return out
 
 
-@torch_arguments
+@operation
 def bucketize(
     input: Any, boundaries: Tensor, *, out_int32: bool = False, right: bool = False
 ) -> Tensor:
     """`searchsorted` with its operands exchanged, for one vector of boundaries."""
-    check_tensors("bucketize", boundaries=boundaries)
     if boundaries._array.ndim != 1:
         raise RuntimeError(
             f"boundaries tensor must be 1 dimension, but got dim({boundaries._array.ndim})"
@@ -283,7 +269,7 @@ def bucketize(
     return searchsorted(boundaries, input, out_int32=out_int32, right=right)
 
 
-@torch_arguments
+@operation
 def cov(
     input: Tensor, *, correction: int = 1, fweights: Tensor | None = None,
     aweights: Tensor | None = None,
@@ -297,7 +283,6 @@ def cov(
     tensor([[ 1., -1.],
             [-1.,  1.]])
     """
-    check_tensors("cov", input=input)
     if input._array.ndim > 2:
         raise RuntimeError(
             "cov(): expected input to have two or fewer dimensions but got an input with "
@@ -358,6 +343,7 @@ def _weights(x: Tensor, fweights: Tensor | None, aweights: Tensor | None) -> Ten
     return fweights * aweights
 
 
+@operation
 def corrcoef(input: Tensor) -> Tensor:
     """The correlations of variables, one in each row: their `cov`, each divided by two deviations.
 
@@ -366,7 +352,6 @@ def corrcoef(input: Tensor) -> Tensor:
     tensor([[ 1., -1.],
             [-1.,  1.]])
     """
-    check_tensors("corrcoef", input=input)
     if input._array.ndim > 2:
         raise RuntimeError(
             "corrcoef(): expected input to have two or fewer dimensions but got an input with "

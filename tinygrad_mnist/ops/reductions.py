@@ -16,12 +16,11 @@ from tinygrad_mnist.engine.tensor import Tensor, TensorBase, wrap
 from tinygrad_mnist.kernels.reductions import total
 
 from .arguments import (
-    check_tensors,
     named_result,
     not_implemented,
+    operation,
     read_dim,
     read_dims,
-    torch_arguments,
 )
 from .casting import cast_to, clone, zeros
 from .choosing import maximum, minimum, where
@@ -29,26 +28,9 @@ from .elementwise import exp, sqrt
 from .shapes import squeeze
 
 __all__ = [
-    "all",
-    "amax",
-    "amin",
-    "aminmax",
-    "any",
-    "argmax",
-    "argmin",
-    "bincount",
-    "count_nonzero",
-    "logsumexp",
-    "max",
-    "mean",
-    "min",
-    "nansum",
-    "std",
-    "std_mean",
-    "sum",
-    "var",
-    "var_mean",
-]
+    "all", "amax", "amin", "aminmax", "any", "argmax", "argmin", "bincount", "count_nonzero",
+    "logsumexp", "max", "mean", "min", "nansum", "std", "std_mean", "sum", "var", "var_mean",
+]  # fmt: skip
 
 Dims = tuple[int, ...]
 
@@ -112,7 +94,7 @@ def _check_differentiable(input: Tensor, dtype: dtypes.dtype | None) -> None:
         raise RuntimeError(f"Autograd not support dtype: {dtype.legacy_name}")
 
 
-@torch_arguments
+@operation
 def sum(
     input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: dtypes.dtype | None = None
 ) -> Tensor:
@@ -124,7 +106,6 @@ def sum(
     >>> torch.sum(torch.tensor([[1, 2], [3, 4]]), dim=0)
     tensor([4, 6])
     """
-    check_tensors("sum", input=input)
     _check_differentiable(input, dtype)
     if dtype is None and input._array.dtype.kind != "f":
         dtype = dtypes.int64
@@ -134,17 +115,16 @@ def sum(
     return _sum(x, dim=read_dims(dim, x._array.ndim), keepdim=keepdim)
 
 
-@torch_arguments
+@operation
 def nansum(
     input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: dtypes.dtype | None = None
 ) -> Tensor:
     """`sum` that counts NaN as 0."""
-    check_tensors("nansum", input=input)
     x = input.masked_fill(input != input, 0)
     return named_as(sum(x, dim, keepdim, dtype=dtype), "NansumBackward0")
 
 
-@torch_arguments
+@operation
 def mean(
     input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: dtypes.dtype | None = None
 ) -> Tensor:
@@ -156,7 +136,6 @@ def mean(
     >>> torch.mean(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), dim=0)
     tensor([2., 3.])
     """
-    check_tensors("mean", input=input)
     _check_differentiable(input, dtype)
     x = input if dtype is None else cast_to(input, dtype)
     kind = x._array.dtype
@@ -171,7 +150,7 @@ def mean(
     return _mean(x, dim=read_dims(dim, x._array.ndim), keepdim=keepdim)
 
 
-@torch_arguments
+@operation
 def logsumexp(input: Tensor, dim: Any, keepdim: bool = False) -> Tensor:
     """ln Σ eˣ over the dimensions `dim`, without overflow.
 
@@ -179,7 +158,6 @@ def logsumexp(input: Tensor, dim: Any, keepdim: bool = False) -> Tensor:
     >>> torch.logsumexp(torch.tensor([1000.0, 1000.0]), dim=0)
     tensor(1000.6932)
     """
-    check_tensors("logsumexp", input=input)
     x = cast_to(input, dtypes.to_floating(input.dtype))
     return _logsumexp(x, dim=read_dims(dim, x._array.ndim), keepdim=keepdim)
 
@@ -190,21 +168,19 @@ def _truth(op: Any, input: Tensor, dim: Any, keepdim: bool) -> Tensor:
     return cast_to(out, dtypes.uint8) if input._array.dtype == np.uint8 else out
 
 
-@torch_arguments
+@operation
 def any(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
     """Whether some number is not zero, over the dimensions `dim` (all unless given)."""
-    check_tensors("any", input=input)
     return _truth(_any, input, dim, keepdim)
 
 
-@torch_arguments
+@operation
 def all(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
     """Whether every number is not zero, over the dimensions `dim` (all unless given)."""
-    check_tensors("all", input=input)
     return _truth(_all, input, dim, keepdim)
 
 
-@torch_arguments
+@operation
 def count_nonzero(input: Tensor, dim: Any = None) -> Tensor:
     """How many numbers are not zero, over the dimensions `dim` (all unless given), int64.
 
@@ -212,7 +188,6 @@ def count_nonzero(input: Tensor, dim: Any = None) -> Tensor:
     >>> torch.count_nonzero(torch.tensor([0, 3, 0, -1]))
     tensor(2)
     """
-    check_tensors("count_nonzero", input=input)
     return _count_nonzero(input, dim=read_dims(dim, input._array.ndim))
 
 
@@ -273,7 +248,6 @@ def check_not_empty(name: str, input: Tensor, dim: Dims) -> None:
 
 
 def _extreme_over(op: Any, name: str, input: Tensor, dim: Any, keepdim: bool) -> Tensor:
-    check_tensors(name, input=input)
     if input._array.size == 0 and not isinstance(dim, int) and not dim:
         raise RuntimeError(_no_dimension_named(name))
     dims = read_dims(dim, input._array.ndim)
@@ -281,7 +255,7 @@ def _extreme_over(op: Any, name: str, input: Tensor, dim: Any, keepdim: bool) ->
     return op(input, dim=dims, keepdim=keepdim, nan_is_place=False)
 
 
-@torch_arguments
+@operation
 def amax(input: Tensor, dim: Any = (), keepdim: bool = False) -> Tensor:
     """The largest number over the dimensions `dim` (all unless given); ties share the gradient.
 
@@ -290,7 +264,7 @@ def amax(input: Tensor, dim: Any = (), keepdim: bool = False) -> Tensor:
     return _extreme_over(_amax, "amax", input, dim, keepdim)
 
 
-@torch_arguments
+@operation
 def amin(input: Tensor, dim: Any = (), keepdim: bool = False) -> Tensor:
     """The smallest number over the dimensions `dim` (all unless given); ties share the gradient.
 
@@ -299,10 +273,9 @@ def amin(input: Tensor, dim: Any = (), keepdim: bool = False) -> Tensor:
     return _extreme_over(_amin, "amin", input, dim, keepdim)
 
 
-@torch_arguments
+@operation
 def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> Any:
     """The smallest and the largest number, over all or along `dim`, as a pair (min, max)."""
-    check_tensors("aminmax", input=input)
     dims = () if dim is None else dim
     pair = [amin(input, dims, keepdim), amax(input, dims, keepdim)]
     return named_result("aminmax", *[named_as(each, "AminmaxBackward0") for each in pair])
@@ -332,7 +305,7 @@ def _extreme(name: str, op: Any, input: Tensor) -> Tensor:
     return named_as(out, f"{name.capitalize()}Backward1")
 
 
-@torch_arguments
+@operation
 def max(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Any = None) -> Any:
     """The largest number; with `dim`, the largest along it and their indices.
 
@@ -342,7 +315,6 @@ def max(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Any = N
     >>> torch.max(torch.tensor([[1, 5], [7, 2]]), dim=1).indices
     tensor([1, 0])
     """
-    check_tensors("max", input=input)
     if isinstance(dim, TensorBase) or other is not None:
         return maximum(input, dim if other is None else other)
     if dim is None:
@@ -350,7 +322,7 @@ def max(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Any = N
     return _extreme_along("max", _argmax, input, dim, keepdim)
 
 
-@torch_arguments
+@operation
 def min(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Any = None) -> Any:
     """The smallest number; with `dim`, the smallest along it and their indices.
 
@@ -360,7 +332,6 @@ def min(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Any = N
     >>> torch.min(torch.tensor([[1, 5], [7, 2]]), dim=1).values
     tensor([1, 2])
     """
-    check_tensors("min", input=input)
     if isinstance(dim, TensorBase) or other is not None:
         return minimum(input, dim if other is None else other)
     if dim is None:
@@ -369,7 +340,6 @@ def min(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Any = N
 
 
 def _place(name: str, find: Any, input: Tensor, dim: Any, keepdim: bool) -> Tensor:
-    check_tensors(name, input=input)
     if input._array.dtype == bool:
         raise not_implemented(f"{name}_cpu", input._array.dtype)
     if dim is None:
@@ -383,7 +353,7 @@ def _place(name: str, find: Any, input: Tensor, dim: Any, keepdim: bool) -> Tens
     return find(input, dim=axis if input._array.ndim else None, keepdim=keepdim)
 
 
-@torch_arguments
+@operation
 def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """The index of the largest number (of the flattened tensor unless `dim` is given), int64.
 
@@ -394,7 +364,7 @@ def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tens
     return _place("argmax", _argmax, input, dim, keepdim)
 
 
-@torch_arguments
+@operation
 def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """The index of the smallest number (of the flattened tensor unless `dim` is given), int64."""
     return _place("argmin", _argmin, input, dim, keepdim)
@@ -413,7 +383,6 @@ def _moments(
     name: str, input: Tensor, dim: Any, unbiased: bool | None, keepdim: bool, correction: Any
 ) -> tuple[Tensor, Tensor]:
     """The variance and the mean over dimensions."""
-    check_tensors(name, input=input)
     if isinstance(dim, bool):
         dim, unbiased = None, dim
     if unbiased is not None:
@@ -444,7 +413,7 @@ def _moments(
     return total / free, mean
 
 
-@torch_arguments
+@operation
 def var(
     input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *,
     correction: Any = None,
@@ -462,7 +431,7 @@ def var(
     return named_as(variance, "VarBackward0")
 
 
-@torch_arguments
+@operation
 def std(
     input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *,
     correction: Any = None,
@@ -477,7 +446,7 @@ def std(
     return named_as(root(variance), "StdBackward0")
 
 
-@torch_arguments
+@operation
 def var_mean(
     input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *,
     correction: Any = None,
@@ -487,7 +456,7 @@ def var_mean(
     return named_as(variance, "VarMeanBackward0"), named_as(mean, "VarMeanBackward0")
 
 
-@torch_arguments
+@operation
 def std_mean(
     input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *,
     correction: Any = None,
@@ -497,7 +466,7 @@ def std_mean(
     return named_as(root(variance), "StdMeanBackward0"), named_as(mean, "StdMeanBackward0")
 
 
-@torch_arguments
+@operation
 def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -> Tensor:
     """How often each of 0, 1, 2, … occurs in a vector of integers; or the sums of their weights.
 
@@ -507,7 +476,6 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
     >>> torch.bincount(torch.tensor([1, 1, 3]))
     tensor([0, 2, 0, 1])
     """
-    check_tensors("bincount", input=input)
     x = input._array
     if minlength < 0:
         raise RuntimeError("minlength should be >= 0")

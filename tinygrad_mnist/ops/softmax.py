@@ -12,7 +12,7 @@ from tinygrad_mnist.engine.calls import call_binary, call_unary
 from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.tensor import Tensor
 
-from .arguments import check_tensors, not_implemented, read_dim
+from .arguments import check_tensors, not_implemented, operation, read_dim
 from .casting import cast_to, zeros
 from .dependence import constant_in
 from .elementwise import exp
@@ -115,7 +115,6 @@ _nll_loss_backward.derivatives(
 
 def _floating(name: str, input: Tensor, dim: Any, dtype: dtypes.dtype | None) -> tuple[Tensor, int]:
     """The input in a floating-point type, and the dimension; PyTorch's errors otherwise."""
-    check_tensors(name, input=input)
     x = input if dtype is None else cast_to(input, dtype)
     if not isinstance(dim, int):
         raise TypeError(
@@ -127,6 +126,7 @@ def _floating(name: str, input: Tensor, dim: Any, dtype: dtypes.dtype | None) ->
     return x, axis
 
 
+@operation
 def softmax(input: Tensor, dim: int, dtype: dtypes.dtype | None = None) -> Tensor:
     """eˣ / Σ eˣ along `dim`: positive numbers that sum to 1.
 
@@ -138,6 +138,7 @@ def softmax(input: Tensor, dim: int, dtype: dtypes.dtype | None = None) -> Tenso
     return call_unary(_softmax, x, {"dim": axis})
 
 
+@operation
 def log_softmax(input: Tensor, dim: int, dtype: dtypes.dtype | None = None) -> Tensor:
     """x − ln Σ eˣ along `dim`, the logarithm of `softmax` without overflow.
 

@@ -13,11 +13,10 @@ from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.tensor import Tensor, wrap
 
 from .arguments import (
-    check_tensors,
     named_result,
     not_implemented,
+    operation,
     read_dim,
-    torch_arguments,
 )
 from .choosing import masked_fill
 from .reductions import _amax, _mean, check_not_empty
@@ -25,16 +24,9 @@ from .selecting import gather
 from .shapes import reshape, squeeze
 
 __all__ = [
-    "argsort",
-    "kthvalue",
-    "median",
-    "mode",
-    "msort",
-    "sort",
-    "topk",
-    "unique",
+    "argsort", "kthvalue", "median", "mode", "msort", "sort", "topk", "unique",
     "unique_consecutive",
-]
+]  # fmt: skip
 
 
 @primitive
@@ -48,7 +40,7 @@ def _argsort(input: Array, *, dim: int, descending: bool) -> Any:
     return input.shape[dim] - 1 - np.flip(backward, dim)
 
 
-@torch_arguments
+@operation
 def argsort(
     input: Tensor, dim: int = -1, descending: bool = False, *, stable: bool = False
 ) -> Tensor:
@@ -58,12 +50,11 @@ def argsort(
     >>> torch.argsort(torch.tensor([3, 1, 2]))
     tensor([1, 2, 0])
     """
-    check_tensors("argsort", input=input)
     axis = read_dim(dim, input._array.ndim)
     return _argsort(input.detach(), dim=axis, descending=bool(descending))
 
 
-@torch_arguments
+@operation
 def sort(
     input: Tensor, dim: int = -1, descending: bool = False, *, stable: bool | None = None
 ) -> Any:
@@ -73,7 +64,6 @@ def sort(
     >>> torch.sort(torch.tensor([3, 1, 2]), descending=True).values
     tensor([3, 2, 1])
     """
-    check_tensors("sort", input=input)
     axis = read_dim(dim, input._array.ndim)
     indices = argsort(input, axis, descending)
     name = "SortBackward0" if stable is None else "SortBackward1"
@@ -85,7 +75,7 @@ def msort(input: Tensor) -> Tensor:
     return sort(input, 0).values
 
 
-@torch_arguments
+@operation
 def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Any:
     """The `k` largest (or smallest) numbers along `dim`, in order, and their indices.
 
@@ -95,7 +85,6 @@ def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: boo
     >>> torch.topk(torch.tensor([3, 1, 2]), 2).values
     tensor([3, 2])
     """
-    check_tensors("topk", input=input)
     axis = read_dim(dim, input._array.ndim)
     if input._array.dtype == bool:
         raise RuntimeError("topk does not support bool dtypes on CPU")
@@ -116,7 +105,7 @@ def _picked(name: str, input: Tensor, axis: int, indices: Array, keepdim: bool, 
     return named_result(name, named_as(values, record), places)
 
 
-@torch_arguments
+@operation
 def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Any:
     """The number that is number `k` in order along `dim`, counted from 1, and its index.
 
@@ -124,7 +113,6 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Any
     >>> torch.kthvalue(torch.tensor([3.0, 1.0, 2.0]), 2).values
     tensor(2.)
     """
-    check_tensors("kthvalue", input=input)
     axis = read_dim(dim, input._array.ndim)
     check_not_empty("kthvalue", input, (axis,))
     if input._array.dtype == bool:
@@ -136,7 +124,7 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Any
     return _picked("kthvalue", input, axis, index, keepdim, "KthvalueBackward0")
 
 
-@torch_arguments
+@operation
 def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
     """The lower median of all numbers; with `dim`, the medians along it and their indices.
 
@@ -146,7 +134,6 @@ def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
     >>> torch.median(torch.tensor([4, 1, 3, 2]))
     tensor(2)
     """
-    check_tensors("median", input=input)
     x = input._array
     if x.dtype == bool:
         raise not_implemented("median_cpu", x.dtype)
@@ -181,10 +168,9 @@ def _median_of_all(input: Tensor) -> Tensor:
     return named_as(out, "MedianBackward0")
 
 
-@torch_arguments
+@operation
 def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> Any:
     """The number that occurs most often along `dim` (the smallest such), and an index of it."""
-    check_tensors("mode", input=input)
     axis = read_dim(dim, input._array.ndim)
     check_not_empty("mode", input, (axis,))
     if input._array.ndim == 0:
@@ -222,7 +208,7 @@ def _results(name: str, input: Tensor, values: Array, others: list[Array]) -> An
     return (found, *[wrap(np.array(other)) for other in others]) if others else found
 
 
-@torch_arguments
+@operation
 def unique(
     input: Tensor,
     sorted: bool = True,
@@ -239,7 +225,6 @@ def unique(
     >>> torch.unique(torch.tensor([3, 1, 3]), return_counts=True)
     (tensor([1, 3]), tensor([1, 2]))
     """
-    check_tensors("unique", input=input)
     axis = None if dim is None else read_dim(dim, input._array.ndim)
     values, inverse, counts = np.unique(
         input._array, return_inverse=True, return_counts=True, axis=axis, equal_nan=False
@@ -249,7 +234,7 @@ def unique(
     return _results("_unique2" if dim is None else "unique_dim", input, values, others)
 
 
-@torch_arguments
+@operation
 def unique_consecutive(
     input: Tensor,
     return_inverse: bool = False,
@@ -262,7 +247,6 @@ def unique_consecutive(
     >>> torch.unique_consecutive(torch.tensor([1, 1, 2, 1]))
     tensor([1, 2, 1])
     """
-    check_tensors("unique_consecutive", input=input)
     x = input._array
     axis = 0 if dim is None else read_dim(dim, x.ndim)
     rows = x.reshape(-1) if dim is None else np.moveaxis(x, axis, 0)

@@ -264,18 +264,6 @@ def _named(name: str) -> Rule:
     return lambda now, *inputs: now.do(name, *inputs, shape=now.instruction.output.shape)
 
 
-def _hyperbolic(now: Lowering, x: Value) -> Value:
-    return now.do("cosh" if now.instruction.attributes["even"] else "sinh", x)
-
-
-def _inverse(now: Lowering, x: Value) -> Value:
-    return now.do(f"arc{now.instruction.attributes['of']}", x)
-
-
-def _log_to_base(now: Lowering, x: Value) -> Value:
-    return now.do(f"log{now.instruction.attributes['base']}", x)
-
-
 def _rounded_div(now: Lowering, x: Value, other: Value) -> Value:
     shape = now.instruction.output.shape
     if now.instruction.attributes["mode"] == "floor":
@@ -367,13 +355,19 @@ def _always(_: Instruction) -> bool:
 
 
 _RULES: dict[str, list[tuple[Callable[[Instruction], bool], Rule]]] = {
+    "acos": [(_always, _named("arccos"))],
+    "acosh": [(_always, _named("arccosh"))],
     "add_bias": [(_always, _add_bias)],
     "amax": [(_reduces_nothing, _of_one)],
     "amin": [(_reduces_nothing, _of_one)],
     "argmax": [(_searches_all, _place_in_all)],
     "argmin": [(_searches_all, _place_in_all)],
+    "asin": [(_always, _named("arcsin"))],
+    "asinh": [(_always, _named("arcsinh"))],
     "as_strided": [(_always, _through_view)],
     "as_strided_backward": [(_always, _through_view)],
+    "atan": [(_always, _named("arctan"))],
+    "atanh": [(_always, _named("arctanh"))],
     "bitwise_and": [(_is_of_bools, _named("logical_and"))],
     "bitwise_not": [(_is_of_bools, _named("logical_not"))],
     "bitwise_or": [(_is_of_bools, _named("logical_or"))],
@@ -382,7 +376,6 @@ _RULES: dict[str, list[tuple[Callable[[Instruction], bool], Rule]]] = {
     "clamp": [(_bounds_alike, _clamp)],
     "cumprod": [(_is_of_one, _of_one)],
     "cumsum": [(_is_of_one, _of_one)],
-    "hyperbolic": [(_always, _hyperbolic)],
     "index": [(_takes_one_of_each_row, _pick), (_has_places_from_behind, _counted_from_front)],
     "index_backward": [
         (_takes_one_of_each_row, _place),
@@ -392,11 +385,9 @@ _RULES: dict[str, list[tuple[Callable[[Instruction], bool], Rule]]] = {
         (_puts_where_mask, _put_where),
         (_has_places_from_behind, _counted_from_front),
     ],
-    "inverse": [(_always, _inverse)],
     "linear": [(_always, _linear)],
     "log_softmax": [(_has_dimensions, _log_softmax)],
     "log_softmax_backward": [(_has_dimensions, _log_softmax_backward)],
-    "log_to_base": [(_always, _log_to_base)],
     "logsumexp": [(_has_dimensions, _logsumexp)],
     "mean": [(_always, _mean)],
     "mm": [(_multiplies_batches, _mm)],
