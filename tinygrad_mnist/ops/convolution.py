@@ -7,7 +7,10 @@ inputs, and its derivatives are the two others.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
 
 from tinygrad_mnist import kernels
 from tinygrad_mnist.core.record import Array
@@ -23,6 +26,9 @@ __all__ = ["conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d"]
 
 Pair = tuple[int, int]
 Borders = tuple[Pair, Pair]
+Sizes = tuple[int, ...]
+Setting = int | Sequence[int]
+"""One number for all dimensions, or one for each."""
 
 
 @primitive(grad_fn="ConvolutionBackward0")
@@ -88,7 +94,7 @@ _conv2d_weight.derivatives(
 )
 
 
-def read_pair(name: str, given: Any, count: int = 2) -> tuple[int, ...]:
+def read_pair(name: str, given: Setting, count: int = 2) -> Sizes:
     """One number for each of `count` dimensions, from one for all or a sequence."""
     values = tuple([int(value) for value in given]) if isinstance(given, tuple | list) else (given,)
     if len(values) not in (1, count):
@@ -99,26 +105,28 @@ def read_pair(name: str, given: Any, count: int = 2) -> tuple[int, ...]:
     return values * count if len(values) == 1 else values
 
 
-def _borders(padding: Any, kernel: Any, stride: Any, dilation: Any) -> tuple[Pair, ...]:
+def _borders(padding: str | Setting, kernel: Sizes, stride: Sizes, dilation: Sizes) -> list[Pair]:
     """What is added before and after each dimension."""
     if not isinstance(padding, str):
-        sizes = read_pair("padding", padding, len(kernel))
-        return tuple([(size, size) for size in sizes])
+        return [(size, size) for size in read_pair("padding", padding, len(kernel))]
     if padding == "valid":
-        return ((0, 0),) * len(kernel)
+        return [(0, 0)] * len(kernel)
     if padding != "same":
         raise RuntimeError(f"Invalid padding string: '{padding}'")
     if any(step != 1 for step in stride):
         raise RuntimeError("padding='same' is not supported for strided convolutions")
     totals = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
-    return tuple([(total // 2, total - total // 2) for total in totals])
+    return [(total // 2, total - total // 2) for total in totals]
 
 
-def check(name: str, ndim: int, x: Tensor, weight: Tensor, bias: Tensor | None, groups: int,
-           channels: int, outputs: int) -> None:  # fmt: skip
-    """PyTorch's errors for what does not fit together."""
+def _check_channels(
+    transposed: bool, ndim: int, x: Tensor, weight: Tensor, bias: Tensor | None, groups: int
+) -> None:
+    """PyTorch's errors for numbers of channels that do not fit together."""
     shape, wanted = list(x._array.shape), list(weight._array.shape)
-    transposed = "transpose" in name
+    channels, outputs = wanted[1] * groups, wanted[0]
+    if transposed:
+        channels, outputs = outputs, channels
     given = f"Given transposed={int(transposed)}" if transposed else f"Given groups={groups}"
     if wanted[0] < groups:
         raise RuntimeError(
@@ -143,18 +151,15 @@ def check(name: str, ndim: int, x: Tensor, weight: Tensor, bias: Tensor | None, 
         )
 
 
-def _type_name(x: Tensor) -> str:
-    name: str = x.dtype.cpp_name
-    return "long int" if name == "int64_t" else name
-
-
-def check_types(x: Tensor, weight: Tensor, bias: Tensor | None) -> None:
+def _check_types(x: Tensor, weight: Tensor, bias: Tensor | None) -> None:
     """PyTorch's errors for several types at once, and for bools."""
     kind = x._array.dtype
     if bias is not None and bias._array.dtype != kind:
-        raise RuntimeError(
-            f"Input type ({_type_name(x)}) and bias type ({_type_name(bias)}) should be the same"
+        given, other = (
+            "long int" if each._array.dtype == np.int64 else each.dtype.cpp_name
+            for each in (x, bias)
         )
+        raise RuntimeError(f"Input type ({given}) and bias type ({other}) should be the same")
     if weight._array.dtype != kind:
         raise RuntimeError(
             f"expected scalar type {x.dtype.legacy_name} but found {weight.dtype.legacy_name}"
@@ -163,7 +168,7 @@ def check_types(x: Tensor, weight: Tensor, bias: Tensor | None) -> None:
         raise not_implemented("slow_conv2d_cpu", kind)
 
 
-def check_dimensions(name: str, ndim: int, x: Tensor, weight: Tensor) -> None:
+def _check_dimensions(name: str, ndim: int, x: Tensor, weight: Tensor) -> None:
     """PyTorch's errors for tensors of other dimensions than `ndim` spatial ones."""
     check_tensors(name, input=x, weight=weight)
     shape, wanted = list(x._array.shape), list(weight._array.shape)
@@ -181,7 +186,9 @@ def check_dimensions(name: str, ndim: int, x: Tensor, weight: Tensor) -> None:
         )
 
 
-def check_settings(kernel: Any, stride: Any, borders: Any, dilation: Any, groups: int) -> None:
+def _check_settings(
+    kernel: Sizes, stride: Sizes, borders: list[Pair], dilation: Sizes, groups: int
+) -> None:
     """PyTorch's errors for numbers out of range."""
     if any(min(border) < 0 for border in borders):
         raise RuntimeError("negative padding is not supported")
@@ -193,61 +200,63 @@ def check_settings(kernel: Any, stride: Any, borders: Any, dilation: Any, groups
     if groups <= 0:
         raise RuntimeError("non-positive groups is not supported")
     if min(kernel) <= 0:
-        raise RuntimeError(
-            "kernel size should be greater than zero, but got "
-            + " ".join(
-                f"kernel_{what}: {k}"
-                for what, k in zip(("height", "width")[-len(kernel) :], kernel, strict=True)
-            )
-        )
+        sides = zip(("height", "width")[-len(kernel) :], kernel, strict=True)
+        listed = " ".join([f"kernel_{side}: {size}" for side, size in sides])
+        raise RuntimeError(f"kernel size should be greater than zero, but got {listed}")
 
 
-def _check_window(x: Tensor, kernel: Any, borders: Any, dilation: Any) -> None:
+def _check_window(x: Tensor, kernel: Sizes, borders: list[Pair], dilation: Sizes) -> None:
     sizes = x._array.shape[-len(kernel) :]
     padded = [n + sum(border) for n, border in zip(sizes, borders, strict=True)]
     windows = [d * (k - 1) + 1 for d, k in zip(dilation, kernel, strict=True)]
     if any(n < window for n, window in zip(padded, windows, strict=True)):
+        have, need = (" x ".join(map(str, sizes)) for sizes in (padded, windows))
         raise RuntimeError(
-            f"Calculated padded input size per channel: ({' x '.join(map(str, padded))}). Kernel "
-            f"size: ({' x '.join(map(str, windows))}). Kernel size can't be greater than actual "
-            "input size"
+            f"Calculated padded input size per channel: ({have}). Kernel size: ({need}). Kernel "
+            "size can't be greater than actual input size"
         )
 
 
-def with_bias(out: Tensor, bias: Tensor | None, x: Tensor, weight: Tensor, batched: bool) -> Tensor:
-    """A convolution's result with the bias of each channel, and without the batch if need be."""
+def _as_images(x: Tensor, weight: Tensor, ndim: int) -> tuple[Tensor, Tensor]:
+    """Input and weight with a batch and two spatial dimensions: sequences are of height 1."""
+    x = x if x._array.ndim == ndim + 2 else unsqueeze(x, 0)
+    return (x, weight) if ndim == 2 else (unsqueeze(x, 2), unsqueeze(weight, 2))
+
+
+def _finished(
+    out: Tensor, bias: Tensor | None, x: Tensor, weight: Tensor, ndim: int, batched: bool
+) -> Tensor:
+    """A convolution's result with the bias of each channel, in the dimensions of its input."""
+    out = squeeze(out, 2) if ndim == 1 else out
     if bias is not None:
-        out = add_bias(out, reshape(bias, -1, *[1] * (out._array.ndim - 2)), x, weight)
+        out = add_bias(out, reshape(bias, -1, *[1] * ndim), x, weight)
     out = named_as(out, "ConvolutionBackward0")
     return out if batched else named_as(squeeze(out, 0), "SqueezeBackward1")
 
 
-def _read(
-    name: str, ndim: int, x: Tensor, weight: Tensor, bias: Tensor | None, stride: Any,
-    padding: Any, dilation: Any, groups: int,
-) -> tuple[Any, Any, Any]:  # fmt: skip
-    """Stride, borders and dilation of a convolution; PyTorch's errors."""
-    check_dimensions(name, ndim, x, weight)
+def _convolution(
+    name: str, ndim: int, input: Tensor, weight: Tensor, bias: Tensor | None, stride: Setting,
+    padding: str | Setting, dilation: Setting, groups: int,
+) -> Tensor:  # fmt: skip
+    _check_dimensions(name, ndim, input, weight)
     kernel = weight._array.shape[2:]
     steps, spread = read_pair("stride", stride, ndim), read_pair("dilation", dilation, ndim)
     borders = _borders(padding, kernel, steps, spread)
-    check_settings(kernel, steps, borders, spread, groups)
-    check(name, ndim, x, weight, bias, groups, weight._array.shape[1] * groups,
-           len(weight._array))  # fmt: skip
-    _check_window(x, kernel, borders, spread)
-    check_types(x, weight, bias)
-    return steps, borders, spread
+    _check_settings(kernel, steps, borders, spread, groups)
+    _check_channels(False, ndim, input, weight, bias, groups)
+    _check_window(input, kernel, borders, spread)
+    _check_types(input, weight, bias)
+    x, w = _as_images(input, weight, ndim)
+    if ndim == 1:
+        steps, borders, spread = (1, *steps), [(0, 0), *borders], (1, *spread)
+    out = _conv2d(x, w, stride=steps, padding=tuple(borders), dilation=spread, groups=groups)
+    return _finished(out, bias, x, w, ndim, input._array.ndim == ndim + 2)
 
 
 def conv2d(
-    input: Tensor,
-    weight: Tensor,
-    bias: Tensor | None = None,
-    stride: Any = 1,
-    padding: Any = 0,
-    dilation: Any = 1,
-    groups: int = 1,
-) -> Tensor:
+    input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Setting = 1,
+    padding: str | Setting = 0, dilation: Setting = 1, groups: int = 1,
+) -> Tensor:  # fmt: skip
     """The cross-correlation of images with filters, plus a bias for each filter.
 
     `input` is (batch, channels, height, width) or without a batch, `weight` (filters, channels /
@@ -258,90 +267,52 @@ def conv2d(
     tensor([[[[4., 4.],
               [4., 4.]]]])
     """
-    steps, borders, spread = _read("conv2d", 2, input, weight, bias, stride, padding, dilation,
-                                   groups)  # fmt: skip
-    batched = input._array.ndim == 4
-    x = input if batched else unsqueeze(input, 0)
-    out = _conv2d(x, weight, stride=steps, padding=borders, dilation=spread, groups=groups)
-    return with_bias(out, bias, x, weight, batched)
+    return _convolution("conv2d", 2, input, weight, bias, stride, padding, dilation, groups)
 
 
 def conv1d(
-    input: Tensor,
-    weight: Tensor,
-    bias: Tensor | None = None,
-    stride: Any = 1,
-    padding: Any = 0,
-    dilation: Any = 1,
-    groups: int = 1,
-) -> Tensor:
+    input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Setting = 1,
+    padding: str | Setting = 0, dilation: Setting = 1, groups: int = 1,
+) -> Tensor:  # fmt: skip
     """`conv2d` for sequences: `input` (batch, channels, length), `weight` (filters, …, length).
 
     >>> torch.conv1d(torch.ones(1, 1, 3), torch.ones(1, 1, 2))
     tensor([[[2., 2.]]])
     """
-    steps, borders, spread = _read("conv1d", 1, input, weight, bias, stride, padding, dilation,
-                                   groups)  # fmt: skip
-    batched = input._array.ndim == 3
-    x, w = unsqueeze(input if batched else unsqueeze(input, 0), 2), unsqueeze(weight, 2)
-    out = _conv2d(x, w, stride=(1, *steps), padding=((0, 0), *borders),
-                  dilation=(1, *spread), groups=groups)  # fmt: skip
-    return with_bias(squeeze(out, 2), bias, x, w, batched)
+    return _convolution("conv1d", 1, input, weight, bias, stride, padding, dilation, groups)
 
 
-# Transposed convolutions
-
-Sizes = tuple[int, ...]
-
-
-def _read_padding(name: str, padding: Any, count: int) -> Sizes:
-    if isinstance(padding, str):
-        raise TypeError(f"{name}(): argument 'padding' must be tuple of ints, not str")
-    return read_pair("padding", padding, count)
-
-
-def _check_extra(extra: Sizes, stride: Sizes, dilation: Sizes) -> None:
+def _check_output_padding(extra: Sizes, stride: Sizes, dilation: Sizes) -> None:
     if any(more >= max(s, d) for more, s, d in zip(extra, stride, dilation, strict=True)):
-        named = (("output_padding", extra), ("stride", stride), ("dilation", dilation))
         raise RuntimeError(
             "output padding must be smaller than either stride or dilation, but got "
-            + " ".join(f"{name}: {list(values)}" for name, values in named)
+            f"output_padding: {list(extra)} stride: {list(stride)} dilation: {list(dilation)}"
         )
 
 
-def _sizes(
-    sizes: Sizes, kernel: Sizes, stride: Sizes, padding: Sizes, extra: Sizes, dilation: Sizes
-) -> Sizes:
-    """The sizes that a convolution would have reduced to `sizes`."""
-    return tuple([
-        (n - 1) * s - 2 * p + d * (k - 1) + e + 1
-        for n, k, s, p, e, d in zip(sizes, kernel, stride, padding, extra, dilation, strict=True)
-    ])  # fmt: skip
-
-
 def _transposed(
-    name: str, ndim: int, input: Tensor, weight: Tensor, bias: Tensor | None, stride: Any,
-    padding: Any, output_padding: Any, groups: int, dilation: Any,
+    name: str, ndim: int, input: Tensor, weight: Tensor, bias: Tensor | None, stride: Setting,
+    padding: Setting, output_padding: Setting, groups: int, dilation: Setting,
 ) -> Tensor:  # fmt: skip
-    """The transposed convolution over `ndim` dimensions; one is taken for images of height 1."""
-    check_dimensions(name, ndim, input, weight)
+    _check_dimensions(name, ndim, input, weight)
     kernel = weight._array.shape[2:]
     steps, spread = read_pair("stride", stride, ndim), read_pair("dilation", dilation, ndim)
-    around = _read_padding(name, padding, ndim)
+    if isinstance(padding, str):
+        raise TypeError(f"{name}(): argument 'padding' must be tuple of ints, not str")
+    borders = _borders(padding, kernel, steps, spread)
     extra = read_pair("output_padding", output_padding, ndim)
-    check_settings(kernel, steps, [(p, p) for p in around], spread, groups)
-    rows: Array = weight._array
-    check(name, ndim, input, weight, bias, groups, len(rows), rows.shape[1] * groups)
-    check_types(input, weight, bias)
+    _check_settings(kernel, steps, borders, spread, groups)
+    _check_channels(True, ndim, input, weight, bias, groups)
+    _check_types(input, weight, bias)
     empty = input._array.size == 0  # PyTorch looks at fewer things then
     if not empty:
-        _check_extra(extra, steps, spread)
-    sizes = _sizes(input._array.shape[-ndim:], kernel, steps, around, extra, spread)
-    batched = input._array.ndim == ndim + 2
-    x, w = input if batched else unsqueeze(input, 0), weight
+        _check_output_padding(extra, steps, spread)
+    settings = zip(input._array.shape[-ndim:], kernel, steps, borders, extra, spread, strict=True)
+    # the sizes that a convolution would have reduced to those of the input
+    sizes = tuple([(n - 1) * s - sum(b) + d * (k - 1) + e + 1 for n, k, s, b, e, d in settings])
+    x, w = _as_images(input, weight, ndim)
     if ndim == 1:
-        x, w = unsqueeze(x, 2), unsqueeze(w, 2)
-        sizes, steps, around, spread = (1, *sizes), (1, *steps), (0, *around), (1, *spread)
+        sizes, steps, borders, spread = (1, *sizes), (1, *steps), [(0, 0), *borders], (1, *spread)
     if min(sizes) < (0 if empty else 1):
         have, left = (" x ".join(map(str, n)) for n in (x._array.shape[2:], sizes))
         raise RuntimeError(
@@ -349,20 +320,14 @@ def _transposed(
             f"({left}). Output size is too small"
         )
     out = _conv2d_input(x, w, sizes=sizes, stride=steps, dilation=spread, groups=groups,
-                        padding=tuple([(p, p) for p in around]))  # fmt: skip
-    return with_bias(squeeze(out, 2) if ndim == 1 else out, bias, x, w, batched)
+                        padding=tuple(borders))  # fmt: skip
+    return _finished(out, bias, x, w, ndim, input._array.ndim == ndim + 2)
 
 
 def conv_transpose2d(
-    input: Tensor,
-    weight: Tensor,
-    bias: Tensor | None = None,
-    stride: Any = 1,
-    padding: Any = 0,
-    output_padding: Any = 0,
-    groups: int = 1,
-    dilation: Any = 1,
-) -> Tensor:
+    input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Setting = 1,
+    padding: Setting = 0, output_padding: Setting = 0, groups: int = 1, dilation: Setting = 1,
+) -> Tensor:  # fmt: skip
     """The transpose of `conv2d`: what is its gradient with respect to images, with a bias.
 
     `weight` is (channels, filters / groups, height, width). Raises RuntimeError when sizes or
@@ -373,15 +338,9 @@ def conv_transpose2d(
 
 
 def conv_transpose1d(
-    input: Tensor,
-    weight: Tensor,
-    bias: Tensor | None = None,
-    stride: Any = 1,
-    padding: Any = 0,
-    output_padding: Any = 0,
-    groups: int = 1,
-    dilation: Any = 1,
-) -> Tensor:
+    input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Setting = 1,
+    padding: Setting = 0, output_padding: Setting = 0, groups: int = 1, dilation: Setting = 1,
+) -> Tensor:  # fmt: skip
     """`conv_transpose2d` for sequences."""
     return _transposed("conv_transpose1d", 1, input, weight, bias, stride, padding,
                        output_padding, groups, dilation)  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from .arguments import check_tensors, not_implemented
 from .arithmetic import div
 from .arranging import stack
 from .casting import clone
-from .convolution import Borders, Pair, read_pair
+from .convolution import Borders, Pair, Setting, read_pair
 from .dependence import constant_in, read
 from .reductions import mean
 from .shapes import squeeze, unsqueeze
@@ -35,13 +36,15 @@ def _count(size: int, window: int, stride: int, padding: int, ceil_mode: bool) -
 
 
 def _read_windows(
-    name: str, input: Tensor, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
-) -> tuple[Any, Any, Any, Any, Any]:
+    name: str, input: Tensor, kernel: Setting, stride: Setting | None, padding: Setting,
+    dilation: Setting, ceil_mode: bool,
+) -> tuple[Pair, Pair, Pair, Pair, Pair]:  # fmt: skip
     """Kernel, stride, padding, dilation and the result's sizes; PyTorch's errors."""
     check_tensors(name, input=input)
-    size = _read_sizes("kernel_size", name, kernel)
-    step = size if stride in (None, [], ()) else _read_sizes("stride", name, stride)
-    around, spread = _read_sizes("padding", name, padding), _read_sizes("dilation", name, dilation)
+    size = _read_setting("kernel_size", name, kernel)
+    step = _read_setting("stride", name, kernel if stride is None or stride in ([], ()) else stride)
+    around = _read_setting("padding", name, padding)
+    spread = _read_setting("dilation", name, dilation)
     shape = list(input._array.shape)
     if len(shape) not in (3, 4):
         raise RuntimeError("non-empty 3D or 4D (batch mode) tensor expected for input")
@@ -51,11 +54,11 @@ def _read_windows(
             "Expected 3D or 4D (batch mode) tensor with optional 0 dim batch size for input, but "
             f"got:{shape}"
         )
-    windows = [d * (k - 1) + 1 for k, d in zip(size, spread, strict=True)]
-    counts = tuple([
-        _count(n, w, s, p, ceil_mode)
-        for n, w, s, p in zip(shape[-2:], windows, step, around, strict=True)
-    ])  # fmt: skip
+    down, across = (
+        _count(n, d * (k - 1) + 1, s, p, ceil_mode)
+        for n, k, d, s, p in zip(shape[-2:], size, spread, step, around, strict=True)
+    )
+    counts = down, across
     if min(counts) < 1:
         raise RuntimeError(
             f"Given input size: ({'x'.join(map(str, shape[-3:]))}). Calculated output size: "
@@ -67,15 +70,12 @@ def _read_windows(
 def _check_windows(kernel: Pair, stride: Pair, padding: Pair, dilation: Pair) -> None:
     if 0 in stride:
         raise RuntimeError("stride should not be zero")
-    for what, mark, values in (
-        ("kernel size", "k", kernel),
-        ("stride", "d", stride),
-        ("dilation", "dilation", dilation),
-    ):
-        if min(values) <= 0:
+    for what, mark, (height, width) in (
+        ("kernel size", "k", kernel), ("stride", "d", stride), ("dilation", "dilation", dilation),
+    ):  # fmt: skip
+        if height <= 0 or width <= 0:
             raise RuntimeError(
-                f"{what} should be greater than zero, but got {mark}H: {values[0]} "
-                f"{mark}W: {values[1]}"
+                f"{what} should be greater than zero, but got {mark}H: {height} {mark}W: {width}"
             )
     for p, k, d in zip(padding, kernel, dilation, strict=True):
         if p < 0:
@@ -87,7 +87,7 @@ def _check_windows(kernel: Pair, stride: Pair, padding: Pair, dilation: Pair) ->
             )
 
 
-def _read_sizes(what: str, name: str, given: Any) -> Pair:
+def _read_setting(what: str, name: str, given: Setting) -> Pair:
     if isinstance(given, tuple | list) and len(given) not in (1, 2):
         omitted = "either be omitted, a" if what == "stride" else "either be a"
         raise RuntimeError(f"{name}: {what} must {omitted} single int, or a tuple of two ints")
@@ -95,16 +95,13 @@ def _read_sizes(what: str, name: str, given: Any) -> Pair:
     return first, second
 
 
-def _reach(sizes: Any, kernel: Any, stride: Any, padding: Any, counts: Any) -> Borders:
+def _reach(sizes: Any, kernel: Pair, stride: Pair, padding: Pair, counts: Pair) -> Borders:
     """The borders that windows, `counts` of them, reach into."""
-    (top, left), (down, across) = (
-        padding,
-        (
-            max((n - 1) * s + k - size - p, 0)
-            for size, p, n, s, k in zip(sizes, padding, counts, stride, kernel, strict=True)
-        ),
+    below, right = (
+        max((n - 1) * s + k - size - p, 0)
+        for size, p, n, s, k in zip(sizes, padding, counts, stride, kernel, strict=True)
     )
-    return (top, down), (left, across)
+    return (padding[0], below), (padding[1], right)
 
 
 @primitive
@@ -112,20 +109,20 @@ def _place_of_max(
     input: Array, *, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair, counts: Pair
 ) -> Any:
     """where in each image the largest x under the window is, counted row by row"""
-    extent = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
-    borders = _reach(input.shape[-2:], extent, stride, padding, counts)
+    height, width = (d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True))
+    borders = _reach(input.shape[-2:], (height, width), stride, padding, counts)
     return kernels.place_of_max(input, kernel, stride, borders, dilation, counts)
 
 
 @primitive(grad_fn="MaxPool2DWithIndicesBackward0")
 def pick(input: Array, indices: Array) -> Any:
-    """x at the places given, counted row by row in each image"""
+    """x at the indices given, counted row by row in each image"""
     return kernels.pick(input, indices)
 
 
 @primitive(grad_fn="MaxPool2DWithIndicesBackwardBackward0")
 def _put_back(grad: Array, indices: Array, *, shape: tuple[int, ...]) -> Any:
-    """0, with g added at the places it was picked from"""
+    """0, with g added at the indices it was picked from"""
     return kernels.put_back(grad, indices, shape)
 
 
@@ -135,15 +132,26 @@ pick.derivatives(
 _put_back.derivatives(grad=lambda g, indices: pick(g, indices))
 
 
+def _max_pool(
+    input: Tensor, kernel_size: Setting, stride: Setting | None, padding: Setting,
+    dilation: Setting, ceil_mode: bool,
+) -> tuple[Tensor, Tensor]:  # fmt: skip
+    """The largest numbers, and where in the image each is."""
+    kernel, step, around, spread, counts = _read_windows(
+        "max_pool2d", input, kernel_size, stride, padding, dilation, ceil_mode
+    )
+    if input._array.dtype == bool:
+        raise not_implemented("max_pool2d", input._array.dtype)
+    indices = _place_of_max(
+        input.detach(), kernel=kernel, stride=step, padding=around, dilation=spread, counts=counts
+    )
+    return pick(input, indices), indices
+
+
 def max_pool2d(
-    input: Tensor,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
-    dilation: Any = 1,
-    ceil_mode: bool = False,
-    return_indices: bool = False,
-) -> Any:
+    input: Tensor, kernel_size: Setting, stride: Setting | None = None, padding: Setting = 0,
+    dilation: Setting = 1, ceil_mode: bool = False, return_indices: bool = False,
+) -> Tensor | tuple[Tensor, Tensor]:  # fmt: skip
     """The largest number under each window of images (batch, channels, height, width).
 
     Windows are `stride` apart (their own size unless given); `padding` counts as −∞.
@@ -154,27 +162,14 @@ def max_pool2d(
     tensor([[[[ 5.,  7.],
               [13., 15.]]]])
     """
-    kernel, step, around, spread, counts = _read_windows(
-        "max_pool2d", input, kernel_size, stride, padding, dilation, ceil_mode
-    )
-    if input._array.dtype == bool:
-        raise not_implemented("max_pool2d", input._array.dtype)
-    indices = _place_of_max(
-        input.detach(), kernel=kernel, stride=step, padding=around, dilation=spread, counts=counts
-    )
-    out = pick(input, indices)
+    out, indices = _max_pool(input, kernel_size, stride, padding, dilation, ceil_mode)
     return (out, indices) if return_indices else out
 
 
 def max_pool1d(
-    input: Tensor,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
-    dilation: Any = 1,
-    ceil_mode: bool = False,
-    return_indices: bool = False,
-) -> Any:
+    input: Tensor, kernel_size: Setting, stride: Setting | None = None, padding: Setting = 0,
+    dilation: Setting = 1, ceil_mode: bool = False, return_indices: bool = False,
+) -> Tensor | tuple[Tensor, Tensor]:  # fmt: skip
     """`max_pool2d` for sequences (batch, channels, length)."""
     check_tensors("max_pool1d", input=input)
     kernel, step, around, spread = _read_steps(kernel_size, stride, padding, dilation)
@@ -189,22 +184,20 @@ def max_pool1d(
         count = _count(shape[-1], spread * (kernel - 1) + 1, step, around, ceil_mode)
         if count < 1:
             raise RuntimeError(f"max_pool1d() Invalid computed output size: {count}")
-    result = max_pool2d(
-        unsqueeze(input, -2), (1, kernel), (1, step), (0, around), (1, spread), ceil_mode,
-        return_indices,
-    )  # fmt: skip
-    if return_indices:
-        return squeeze(result[0], -2), squeeze(result[1], -2)
-    return squeeze(result, -2)
+    out, indices = _max_pool(
+        unsqueeze(input, -2), (1, kernel), (1, step), (0, around), (1, spread), ceil_mode
+    )
+    return (squeeze(out, -2), squeeze(indices, -2)) if return_indices else squeeze(out, -2)
 
 
-def _read_steps(kernel: Any, stride: Any, padding: Any, dilation: Any) -> list[int]:
+def _read_steps(
+    kernel: Setting, stride: Setting | None, padding: Setting, dilation: Setting
+) -> list[int]:
     """The one number of each setting, which may come alone or in a sequence of one."""
-    step = kernel if stride in (None, [], ()) else stride
-    sizes = []
-    for name, given in (
-        ("kernel_size", kernel), ("stride", step), ("padding", padding), ("dilation", dilation),
-    ):  # fmt: skip
+    step = kernel if stride is None or stride in ([], ()) else stride
+    settings = {"kernel_size": kernel, "stride": step, "padding": padding, "dilation": dilation}
+    sizes: list[int] = []
+    for name, given in settings.items():
         if isinstance(given, tuple | list) and len(given) != 1:
             kinds = "None, an int" if name == "stride" else "an int"
             comma = "" if name == "kernel_size" else ","
@@ -257,14 +250,9 @@ _window_spread.derivatives(
 
 
 def avg_pool2d(
-    input: Tensor,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
-    ceil_mode: bool = False,
-    count_include_pad: bool = True,
-    divisor_override: int | None = None,
-) -> Tensor:
+    input: Tensor, kernel_size: Setting, stride: Setting | None = None, padding: Setting = 0,
+    ceil_mode: bool = False, count_include_pad: bool = True, divisor_override: int | None = None,
+) -> Tensor:  # fmt: skip
     """The mean of the numbers under each window of images (batch, channels, height, width).
 
     Windows are `stride` apart (their own size unless given); the zeros of `padding` count as
@@ -294,8 +282,9 @@ def avg_pool2d(
 
 
 def _numbers_under(
-    sizes: Any, kernel: Any, stride: Any, padding: Any, counts: Any, with_padding: bool, kind: Any
-) -> Tensor:
+    sizes: Any, kernel: Pair, stride: Pair, padding: Pair, counts: Pair, with_padding: bool,
+    kind: np.dtype[Any],
+) -> Tensor:  # fmt: skip
     """How many numbers each window averages."""
     lengths = []
     for size, k, s, p, n in zip(sizes, kernel, stride, padding, counts, strict=True):
@@ -329,13 +318,9 @@ def only(name: str, argument: str, given: Any) -> Any:
 
 
 def avg_pool1d(
-    input: Tensor,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
-    ceil_mode: bool = False,
-    count_include_pad: bool = True,
-) -> Tensor:
+    input: Tensor, kernel_size: Setting, stride: Setting | None = None, padding: Setting = 0,
+    ceil_mode: bool = False, count_include_pad: bool = True,
+) -> Tensor:  # fmt: skip
     """`avg_pool2d` for sequences (batch, channels, length)."""
     check_sequences("avg_pool1d", input)
     given = {"kernel_size": kernel_size, "stride": stride, "padding": padding}
@@ -355,7 +340,7 @@ def _bounds(size: int, parts: int) -> list[tuple[int, int]]:
     return [(i * size // parts, -(-(i + 1) * size // parts)) for i in range(parts)]
 
 
-def _read_sizes_adaptive_pooling(name: str, input: Tensor, output_size: Any) -> list[int]:
+def _read_output_size(name: str, input: Tensor, output_size: Any) -> list[int]:
     """The sizes of the result; PyTorch's errors."""
     check_tensors(name, input=input)
     shape = list(input._array.shape)
@@ -386,7 +371,7 @@ def _read_sizes_adaptive_pooling(name: str, input: Tensor, output_size: Any) -> 
     return sizes
 
 
-def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
+def adaptive_avg_pool2d(input: Tensor, output_size: int | Sequence[int | None] | None) -> Tensor:
     """Means over windows that cut images into `output_size` parts, whatever their size.
 
     Part i of n goes from ⌊i · size / n⌋ to ⌈(i + 1) · size / n⌉. None keeps a size.
@@ -397,7 +382,7 @@ def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
     check_tensors("adaptive_avg_pool2d", input=input)
     if output_size == 1 or (output_size in ((1, 1), [1, 1]) and input._array.ndim > 2):
         return mean(input, (-1, -2), True)
-    sizes = _read_sizes_adaptive_pooling("adaptive_avg_pool2d", input, output_size)
+    sizes = _read_output_size("adaptive_avg_pool2d", input, output_size)
     if sizes == [1, 1]:
         return mean(input, (-1, -2), True)
     if input._array.dtype.kind != "f":
@@ -416,7 +401,7 @@ def _means_of_parts(x: Tensor, dim: int, parts: int) -> Tensor:
     return stack([mean(x.narrow(dim, a, b - a), dim) for a, b in _bounds(size, parts)], dim)
 
 
-def adaptive_avg_pool1d(input: Tensor, output_size: Any) -> Tensor:
+def adaptive_avg_pool1d(input: Tensor, output_size: Setting) -> Tensor:
     """`adaptive_avg_pool2d` for sequences (batch, channels, length)."""
     check_sequences("adaptive_avg_pool1d", input)
     size = only("adaptive_avg_pool1d", "output_size", output_size)
@@ -432,13 +417,14 @@ def _place_of_part_max(input: Array, *, sizes: tuple[int, int]) -> Any:
         for j, (left, right) in enumerate(_bounds(width, sizes[1])):
             part = input[..., top:bottom, left:right]
             part = part.reshape(*input.shape[:-2], (bottom - top) * (right - left))
-            best = part.argmax(-1)
-            rows, columns = np.divmod(best, right - left)
+            rows, columns = np.divmod(part.argmax(-1), right - left)
             out[..., i, j] = (top + rows) * width + left + columns
     return out
 
 
-def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
+def adaptive_max_pool2d(
+    input: Tensor, output_size: int | Sequence[int | None] | None, return_indices: bool = False
+) -> Tensor | tuple[Tensor, Tensor]:
     """The largest number of each of the parts that `adaptive_avg_pool2d` cuts images into.
 
     `return_indices` adds where in the image each number is, counted row by row.
@@ -446,7 +432,7 @@ def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = 
     >>> torch.nn.functional.adaptive_max_pool2d(torch.arange(6.0).reshape(1, 2, 3), (1, 2))
     tensor([[[4., 5.]]])
     """
-    down, across = _read_sizes_adaptive_pooling("adaptive_max_pool2d", input, output_size)
+    down, across = _read_output_size("adaptive_max_pool2d", input, output_size)
     if input._array.dtype.kind != "f":
         raise not_implemented("adaptive_max_pool2d", input._array.dtype)
     indices = _place_of_part_max(input.detach(), sizes=(down, across))
@@ -454,7 +440,7 @@ def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = 
     return (out, indices) if return_indices else out
 
 
-def adaptive_max_pool1d(input: Tensor, output_size: Any) -> tuple[Tensor, Tensor]:
+def adaptive_max_pool1d(input: Tensor, output_size: Setting) -> tuple[Tensor, Tensor]:
     """The largest number of each part of sequences (batch, channels, length), and where it is."""
     check_sequences("adaptive_max_pool1d", input)
     size = only("adaptive_max_pool1d", "output_size", output_size)

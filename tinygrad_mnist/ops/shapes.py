@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,8 @@ from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.calls import call_unary, explain_shapes
 from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.primitive import primitive
-from tinygrad_mnist.engine.tensor import Tensor, wrap
+from tinygrad_mnist.engine.size import Size
+from tinygrad_mnist.engine.tensor import Tensor
 
 from .arguments import check_elements, read_dim, read_shape, read_sizes, tensor_first
 
@@ -69,7 +71,7 @@ def _inferred(shape: Shape, numel: int) -> Shape:
 
 
 @tensor_first
-def reshape(input: Tensor, *shape: Any, **named: Any) -> Tensor:
+def reshape(input: Tensor, *shape: int | Sequence[int], **named: Any) -> Tensor:
     """The same numbers in another shape, a view where possible; −1 stands for what is left over.
 
     Raises RuntimeError when the number of elements differs.
@@ -85,7 +87,7 @@ def reshape(input: Tensor, *shape: Any, **named: Any) -> Tensor:
     return out if array.flags.c_contiguous else named_as(out, "ReshapeAliasBackward0")
 
 
-def view(input: Tensor, *shape: Any, **named: Any) -> Tensor:
+def view(input: Tensor, *shape: int | Sequence[int] | dtypes.dtype, **named: Any) -> Tensor:
     """`reshape` that never copies: RuntimeError where the memory does not allow a view."""
     if len(shape) == 1 and isinstance(shape[0], dtypes.dtype):
         raise NotImplementedError("view(dtype) is not supported: use .to(dtype), which converts")
@@ -115,7 +117,7 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
 
 
 @tensor_first
-def unflatten(input: Tensor, dim: int, sizes: Any) -> Tensor:
+def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
     """The dimension `dim` split into `sizes`, one of which may be −1."""
     shape = input._array.shape
     if not shape:
@@ -132,7 +134,7 @@ def unflatten(input: Tensor, dim: int, sizes: Any) -> Tensor:
 
 
 @tensor_first
-def permute(input: Tensor, *dims: Any, **named: Any) -> Tensor:
+def permute(input: Tensor, *dims: int | Sequence[int], **named: Any) -> Tensor:
     """The dimensions in the order `dims`, as a view.
 
     >>> torch.zeros(2, 3, 4).permute(2, 0, 1).shape
@@ -173,8 +175,8 @@ def t(input: Tensor) -> Tensor:
 
 
 @tensor_first
-def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
-    """The dimensions `source` moved to the places `destination`, the others in their order."""
+def movedim(input: Tensor, source: int | Sequence[int], destination: int | Sequence[int]) -> Tensor:
+    """The dimensions `source` moved to `destination`, the others in their order."""
     ndim = input._array.ndim
     given = [d if isinstance(d, tuple | list) else (d,) for d in (source, destination)]
     if len(given[0]) != len(given[1]):
@@ -189,13 +191,13 @@ def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
     if ndim == 0:
         return named_as(_permute(input, dims=()), "AliasBackward0")
     order = [d for d in range(ndim) if d not in sources]
-    for place, d in sorted(zip(targets, sources, strict=True)):
-        order.insert(place, d)
+    for position, d in sorted(zip(targets, sources, strict=True)):
+        order.insert(position, d)
     return _permute(input, dims=tuple(order))
 
 
 @tensor_first
-def squeeze(input: Tensor, dim: Any = None) -> Tensor:
+def squeeze(input: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
     """Without the dimensions of size 1 (those named by `dim`, or all)."""
     shape = input._array.shape
     if dim is None:
@@ -213,12 +215,12 @@ def squeeze(input: Tensor, dim: Any = None) -> Tensor:
 def unsqueeze(input: Tensor, dim: int) -> Tensor:
     """With a dimension of size 1 put in at `dim`."""
     shape = input._array.shape
-    place = read_dim(dim, len(shape) + 1)
-    out = call_unary(_reshape, input, {"shape": (*shape[:place], 1, *shape[place:])})
+    axis = read_dim(dim, len(shape) + 1)
+    out = call_unary(_reshape, input, {"shape": (*shape[:axis], 1, *shape[axis:])})
     return named_as(out, "UnsqueezeBackward0")
 
 
-def expand(input: Tensor, *size: Any, **named: Any) -> Tensor:
+def expand(input: Tensor, *size: int | Sequence[int], **named: Any) -> Tensor:
     """The tensor repeated along its dimensions of size 1 (and new leading ones) without a copy.
 
     −1 keeps a size. Raises RuntimeError for a size other than 1 that would change.
@@ -250,12 +252,12 @@ def expand(input: Tensor, *size: Any, **named: Any) -> Tensor:
 
 
 @tensor_first
-def broadcast_to(input: Tensor, size: Any) -> Tensor:
+def broadcast_to(input: Tensor, size: Sequence[int]) -> Tensor:
     """`expand` to the shape `size`."""
     return expand(input, size)
 
 
-def broadcast_shapes(*shapes: Any) -> Any:
+def broadcast_shapes(*shapes: int | Sequence[int]) -> Size:
     """The shape to which tensors of the given shapes broadcast together.
 
     >>> torch.broadcast_shapes((2, 1), (3,))
@@ -272,7 +274,7 @@ def broadcast_shapes(*shapes: Any) -> Any:
             "Shape mismatch: objects cannot be broadcast to a single shape: "
             + " and ".join(str(list(shape)) for shape in sizes)
         ) from None
-    return wrap(np.broadcast_to(np.zeros(()), common)).shape
+    return Size(common)
 
 
 def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
