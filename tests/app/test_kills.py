@@ -5,13 +5,13 @@ Few are killed here; `KILLS=50 python -m pytest -s tests/app/test_kills.py` kill
 
 import os
 import random
-import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
 
+from tests.processes import started
 from tinygrad_mnist.app import checkpoints
 from tinygrad_mnist.app.datasets import synthetic
 from tinygrad_mnist.app.datasets.digits import from_pixels, save_archive
@@ -33,17 +33,10 @@ def options(tmp_path_factory):
 
 
 def start(arguments):
-    return subprocess.Popen(
-        [*COMMAND, *map(str, arguments)],
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    return started([*COMMAND, *map(str, arguments)], cwd=ROOT)
 
 
-def finish(arguments):
-    process = start(arguments)
+def finish(process):
     _, errors = process.communicate()
     assert process.returncode == 0, errors
 
@@ -70,25 +63,25 @@ def seconds_until(done, process):
 def test_killed_runs_end_with_the_same_weights(options, tmp_path):
     whole, saved = tmp_path / "whole.safetensors", tmp_path / "saved.safetensors"
     checkpoint = tmp_path / "run.pt"
-    process = start([*begun_or_resumed(checkpoint, options), "--save", whole])
-    to_begin = seconds_until(checkpoint.exists, process)
-    to_train = seconds_until(whole.exists, process)
-    _, errors = process.communicate()
-    assert process.returncode == 0, errors
+    with start([*begun_or_resumed(checkpoint, options), "--save", whole]) as process:
+        to_begin = seconds_until(checkpoint.exists, process)
+        to_train = seconds_until(whole.exists, process)
+        finish(process)
     moments = random.Random(KILLS)
     for kill in range(1, KILLS + 1):
         checkpoint.unlink()
-        process = start(begun_or_resumed(checkpoint, options))
-        if moments.random() < 0.1:
-            time.sleep(moments.uniform(0, to_begin))
-        else:
-            seconds_until(checkpoint.exists, process)
-            time.sleep(moments.uniform(0, to_train))
-        process.kill()
-        process.communicate()
+        with start(begun_or_resumed(checkpoint, options)) as process:
+            if moments.random() < 0.1:
+                time.sleep(moments.uniform(0, to_begin))
+            else:
+                seconds_until(checkpoint.exists, process)
+                time.sleep(moments.uniform(0, to_train))
+            process.kill()
+            process.communicate()
         steps = steps_of(checkpoint) if checkpoint.exists() else None
         left = [path.name for path in tmp_path.iterdir() if path.suffix == ".tmp"]
-        finish([*begun_or_resumed(checkpoint, options), "--save", saved])
+        with start([*begun_or_resumed(checkpoint, options), "--save", saved]) as process:
+            finish(process)
         assert steps_of(checkpoint) == 96
         assert saved.read_bytes() == whole.read_bytes()
         assert not list(tmp_path.glob(".*.tmp"))

@@ -62,8 +62,7 @@ def computed_by() -> dict[str, str]:
 def write(path: Path, run: Run, source: Source, every: int | None = None) -> None:
     """Writes a checkpoint whole or not at all: until it is there, the last one is.
 
-    Raises:
-        WriteError: the file cannot be written.
+    Raises WriteError if the file cannot be written.
     """
     with files.writing(path) as file:
         torch.save({**_state(run), "digits": asdict(source), "every": every}, file)
@@ -110,8 +109,7 @@ class Checkpoint:
     def resume(self, epochs: int | None = None) -> Run:
         """The run where it was; it can be given another number of epochs.
 
-        Raises:
-            ReadError: the checkpoint does not fit together.
+        Raises ReadError if the checkpoint does not fit together.
         """
         settings = asdict(self.settings)
         settings["epochs"] = self.settings.epochs if epochs is None else epochs
@@ -148,8 +146,7 @@ def _restore(run: Run, state: Mapping[str, Any]) -> None:
 def read(path: Path) -> Checkpoint:
     """The checkpoint in a file, which is not trusted.
 
-    Raises:
-        ReadError: it cannot be read, or is no checkpoint.
+    Raises ReadError if it cannot be read, or is no checkpoint.
     """
     try:
         with path.open("rb") as file:

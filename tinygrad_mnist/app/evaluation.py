@@ -102,8 +102,7 @@ def load(path: Path) -> tuple[str, nn.Module]:
     Where a file names no model, as other programs may leave it, it is of the model that has
     parameters of those names and shapes.
 
-    Raises:
-        ReadError: the file cannot be read, or holds no model that there is.
+    Raises ReadError if the file cannot be read, or holds no model that there is.
     """
     try:
         content = path.read_bytes()

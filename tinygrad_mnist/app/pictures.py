@@ -34,8 +34,7 @@ def read(path: Path) -> Array:
 
     A picture of 28 × 28 pixels is taken as it is, except that dark ink on light ground is inverted.
 
-    Raises:
-        ReadError: the file is no picture, or shows nothing.
+    Raises ReadError if the file is no picture, or shows nothing.
     """
     light = _light_on_dark(_flattened(*_grey_and_alpha(path)))
     ink = (light - np.median(_frame(light))).clip(0)

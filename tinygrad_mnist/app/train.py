@@ -48,8 +48,8 @@ EVALUATED = 2_000
 class Settings:
     """What fixes a run, besides the data; the defaults are the tutorial's.
 
-    Raises:
-        ValueError: a name is unknown, a number out of range, or settings contradict one another.
+    Raises ValueError if a name is unknown, a number out of range, or settings contradict one
+    another.
     """
 
     model: str = "logistic"
@@ -148,8 +148,7 @@ def load(where: str = "auto") -> Digits[Tensor]:
         where: `auto`, `mnist` or `synthetic`, as `datasets.mnist.load` takes them; or a folder
             that holds MNIST; or an archive (`.npz`) that `datasets.digits.save_archive` wrote.
 
-    Raises:
-        DataError: nothing is there, or it is not what it should be.
+    Raises DataError if nothing is there, or it is not what it should be.
     """
     if where in ("auto", "mnist", "synthetic"):
         return datasets.mnist.load(where)  # type: ignore[arg-type]

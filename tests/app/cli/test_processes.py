@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.processes import started
+
 ROOT = Path(__file__).resolve().parents[3]
 COMMAND = [sys.executable, "-W", "error", "-m", "tinygrad_mnist"]
 COLOUR = re.compile(r"\x1b\[(?:\d+;)*(?:3[0-8]|9[0-7])[;\d]*m")
@@ -74,20 +76,11 @@ def test_files_are_written_even_if_nobody_reads_the_table(digits_file, tmp_path)
 def test_ctrl_c_stops_with_the_epochs_that_are_complete(digits_file, tmp_path):
     report = tmp_path / "report.json"
     options = ["--data", digits_file, "--epochs", "1000000", "--json", report]
-    process = subprocess.Popen(
-        [*COMMAND, "train", *map(str, options)],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
+    with started([*COMMAND, "train", *map(str, options)], cwd=ROOT) as process:
         lines = iter(process.stderr.readline, "")
         assert any(line.startswith("epoch 3 of 1000000: ") for line in lines)
         process.send_signal(signal.SIGINT)
         stdout, stderr = process.communicate(timeout=60)
-    finally:
-        process.kill()
     assert process.returncode == 130
     (complete,) = re.findall(r"stopped: (\d+) of 1000000 epochs are complete", stderr)
     assert "Traceback" not in stderr

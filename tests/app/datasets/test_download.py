@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from tests.app.datasets.http_server import (
     without_length,
     wrong_range,
 )
+from tests.processes import started
 from tinygrad_mnist.app.datasets import DataError, download
 from tinygrad_mnist.app.datasets.digits import TransferError
 from tinygrad_mnist.app.datasets.download import Cancelled, Effort, fetch
@@ -207,8 +209,9 @@ def test_processes_that_download_at_once_do_not_meet(server: Server, tmp_path: P
     )
     command = [sys.executable, "-c", program, server.url("/file.gz"), str(tmp_path / "file.gz")]
     root = Path(__file__).resolve().parents[3]
-    running = [subprocess.Popen(command, cwd=root) for _ in range(3)]
-    assert [process.wait(30) for process in running] == [0, 0, 0]
+    with ExitStack() as stack:
+        running = [stack.enter_context(started(command, cwd=root)) for _ in range(3)]
+        assert [process.wait(30) for process in running] == [0, 0, 0]
     assert_only_the_file(tmp_path)
     assert len(server.asked) == 3
 

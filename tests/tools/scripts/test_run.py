@@ -1,11 +1,13 @@
 """A script runs as Python would run it, with its imports of torch answered."""
 
+import os
 import signal
 import subprocess
 import sys
 
 import pytest
 
+from tests.processes import started
 from tinygrad_mnist.tools import scripts
 
 ABOUT_ITSELF = """
@@ -99,21 +101,10 @@ def test_worker_processes_know_the_scripts_classes(write, run):
 def test_ctrl_c_ends_it_with_130(write):
     script = write("waits.py", "import time, torch\nprint('ready', flush=True)\ntime.sleep(60)\n")
     command = [sys.executable, "-m", "tinygrad_mnist", "run", script]
-    process = subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    try:
+    with started(command) as process:
         assert process.stdout.readline() == "ready\n"
-        import os
-
         os.killpg(process.pid, signal.SIGINT)
         _, stderr = process.communicate(timeout=60)
-    finally:
-        process.kill()
     assert process.returncode == 130
     assert stderr == "stopped\n"
 

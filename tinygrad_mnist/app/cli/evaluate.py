@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json as json_format
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from . import options
-from .faults import FAILED, complain, told_in_a_sentence
+from .faults import FAILED, complain, need, told_in_a_sentence
 
 if TYPE_CHECKING:
     from tinygrad_mnist.app.evaluation import Evaluation
@@ -108,9 +107,7 @@ def predict(
     ] = False,
 ) -> None:
     """Answers for every picture that can be read; `PREDICT_HELP` is what a person reads of it."""
-    if importlib.util.find_spec("PIL") is None:
-        complain("predict needs Pillow: pip install 'tinygrad_mnist[images]'")
-        raise typer.Exit(FAILED)
+    need("PIL", "predict needs Pillow: pip install 'tinygrad_mnist[images]'")
     from tinygrad_mnist import from_numpy
     from tinygrad_mnist.app.evaluation import load, probabilities
     from tinygrad_mnist.app.pictures import read

@@ -1,5 +1,6 @@
 """What goes wrong is told in one sentence on stderr, never as a traceback."""
 
+import importlib.util
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,13 @@ def complain(fault: object) -> None:
     typer.echo(f"error: {fault}", err=True)
 
 
+def need(module: str, sentence: str) -> None:
+    """Ends the program with a sentence where an optional package is not installed."""
+    if importlib.util.find_spec(module) is None:
+        complain(sentence)
+        raise typer.Exit(FAILED)
+
+
 @contextmanager
 def told_in_a_sentence() -> Iterator[None]:
     """Ends the program with a sentence and an exit code when data or a file is at fault."""
@@ -24,12 +32,9 @@ def told_in_a_sentence() -> Iterator[None]:
     try:
         yield
         sys.stdout.flush()
-    except (DataError, ReadError, WriteError) as error:
-        complain(error)
-        raise typer.Exit(FAILED) from error
     except BrokenPipeError:  # whoever read the output has enough of it
         raise
-    except OSError as error:
+    except (DataError, ReadError, WriteError, OSError) as error:
         complain(error)
         raise typer.Exit(FAILED) from error
     except KeyboardInterrupt:

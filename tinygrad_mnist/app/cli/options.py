@@ -9,37 +9,10 @@ from typing import Annotated, Any
 
 from typer import Argument, BadParameter, Option
 
-
-class Model(StrEnum):
-    """What is trained."""
-
-    logistic = "logistic"
-    mlp = "mlp"
-    cnn = "cnn"
-
-
-class Stage(StrEnum):
-    """How much of the logistic model is written by hand."""
-
-    raw = "raw"
-    functional = "functional"
-    module = "module"
-
-
-class Optimizer(StrEnum):
-    """How gradients move parameters."""
-
-    sgd = "sgd"
-    adam = "adam"
-    adamw = "adamw"
-    rmsprop = "rmsprop"
-
-
-class Device(StrEnum):
-    """What PyTorch may compute on."""
-
-    cpu = "cpu"
-    cuda = "cuda"
+Model = StrEnum("Model", ["logistic", "mlp", "cnn"])
+Stage = StrEnum("Stage", ["raw", "functional", "module"])
+Optimizer = StrEnum("Optimizer", ["sgd", "adam", "adamw", "rmsprop"])
+Device = StrEnum("Device", ["cpu", "cuda"])
 
 
 def _not_negative(value: float | None) -> float | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import sys
 import time
@@ -17,8 +16,7 @@ from tinygrad_mnist.app import report
 from tinygrad_mnist.app.train import Watch
 from tinygrad_mnist.serialization import files
 
-from . import FAILED
-from .faults import complain
+from .faults import need
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -40,11 +38,7 @@ def distinct(paths: Iterable[Path | None], options: str) -> list[Path]:
 
 
 def write(path: Path, content: bytes) -> None:
-    """Writes a file whole or not at all, and says so.
-
-    Raises:
-        WriteError: it cannot be written.
-    """
+    """Writes a file whole or not at all, and says so; raises WriteError if it cannot be written."""
     with files.writing(path) as file:
         file.write(content)
     typer.echo(f"wrote {path}")
@@ -73,20 +67,14 @@ class Outputs:
     checkpoint: Path | None = None
 
     def check(self) -> None:
-        """Finds before the training what would fail after it.
-
-        Raises:
-            WriteError: a file cannot be written.
-            typer.BadParameter: two files are one, or no kind of picture has that name.
-        """
+        """Finds before the training what would fail after it, or raises."""
         named = (self.json, self.plot, self.save, self.checkpoint)
         paths = distinct(named, "--json, --plot, --save and --checkpoint")
         if self.plot is not None and self.plot.suffix.lower() not in report.PICTURES:
             kinds = ", ".join(report.PICTURES)
             raise typer.BadParameter(f"--plot {self.plot}: expected a name that ends in {kinds}")
-        if self.plot is not None and importlib.util.find_spec("matplotlib") is None:
-            complain("--plot needs matplotlib: pip install 'tinygrad_mnist[plots]'")
-            raise typer.Exit(FAILED)
+        if self.plot is not None:
+            need("matplotlib", "--plot needs matplotlib: pip install 'tinygrad_mnist[plots]'")
         for path in paths:
             files.check(path)
 
@@ -123,10 +111,7 @@ class Bar(Watch):
     """A bar on stderr with the loss of the latest batch and the samples per second."""
 
     def __init__(self, progress: Progress, epochs: int, rows: int, passed: int = 0) -> None:
-        self.progress = progress
-        self.epochs = epochs
-        self.rows = rows
-        self.passed = passed
+        self.progress, self.epochs, self.rows, self.passed = progress, epochs, rows, passed
         self.due = 0.0
         self.first: tuple[float, int] | None = None
         """When the epoch's first step was over, and how many rows it took."""
@@ -140,11 +125,8 @@ class Bar(Watch):
         now = time.perf_counter()
         if now >= self.due:
             self.due = now + _PAUSE
-            self.progress.update(
-                self.task,
-                completed=self.passed * self.rows + min(rows, self.rows),
-                loss=f"loss {loss.item():.4f}",
-            )
+            completed = self.passed * self.rows + min(rows, self.rows)
+            self.progress.update(self.task, completed=completed, loss=f"loss {loss.item():.4f}")
             if self.first is None:
                 self.first = now, rows
             else:
@@ -155,12 +137,9 @@ class Bar(Watch):
 
     def epoch(self, epoch: Epoch) -> None:
         """Begins the next epoch."""
-        self.passed = epoch.epoch
-        self.due = 0.0
-        self.first = None
-        self.progress.update(
-            self.task, completed=self.passed * self.rows, description=self._title()
-        )
+        self.passed, self.due, self.first = epoch.epoch, 0.0, None
+        completed = self.passed * self.rows
+        self.progress.update(self.task, completed=completed, description=self._title())
         self.progress.refresh()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import itertools
 import sys
 from collections.abc import Callable, Iterator
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .faults import FAILED, complain, told_in_a_sentence
+from .faults import FAILED, need, told_in_a_sentence
 from .options import file
 
 if TYPE_CHECKING:
@@ -48,9 +47,7 @@ def parity(
     from .outputs import distinct, write
 
     outputs = distinct((markdown, json), "--markdown and --json")
-    if importlib.util.find_spec("torch") is None:
-        complain("PyTorch is not installed: pip install 'tinygrad_mnist[reference]'")
-        raise typer.Exit(FAILED)
+    need("torch", "PyTorch is not installed: pip install 'tinygrad_mnist[reference]'")
     chosen = _chosen(operations)
     with told_in_a_sentence():
         for path in outputs:

@@ -43,9 +43,8 @@ def was_given(context: typer.Context, name: str) -> bool:
 def begun(told: Mapping[str, Any]) -> Beginning:
     """A new run, as the options say.
 
-    Raises:
-        ReadError: there is a checkpoint already.
-        typer.BadParameter: options contradict one another.
+    Raises ReadError if there is a checkpoint already; typer.BadParameter if options contradict one
+    another.
     """
     path, every = told["checkpoint"], told["checkpoint_every"]
     settings = _settings(told)
@@ -60,12 +59,11 @@ def begun(told: Mapping[str, Any]) -> Beginning:
 
 def _settings(told: Mapping[str, Any]) -> Settings:
     chosen = {field.name: told[field.name] for field in fields(Settings)}
-    for name in ("model", "stage", "optimizer"):
-        chosen[name] = None if chosen[name] is None else str(chosen[name])
-    if chosen["stage"] is None:
-        chosen["stage"] = "raw" if chosen["model"] == "logistic" else "module"
+    model, optimizer = (str(chosen[name]) for name in ("model", "optimizer"))
+    stage = chosen["stage"] or ("raw" if model == "logistic" else "module")
+    chosen |= {"model": model, "optimizer": optimizer, "stage": str(stage)}
     if chosen["lr"] is None:
-        chosen["lr"] = usual_lr(chosen["model"], chosen["optimizer"], chosen["momentum"])
+        chosen["lr"] = usual_lr(model, optimizer, chosen["momentum"])
     try:
         return Settings(**chosen)
     except ValueError as error:
@@ -75,13 +73,13 @@ def _settings(told: Mapping[str, Any]) -> Settings:
 def resumed(path: Path, told: Mapping[str, Any], given: Set[str]) -> Beginning:
     """The run of a checkpoint; options that were given must not contradict it.
 
-    Raises:
-        ReadError: the checkpoint cannot be read, or the digits are others.
-        typer.BadParameter: an option contradicts it.
+    Raises ReadError if the checkpoint cannot be read, or the digits are others; typer.BadParameter
+    if an option contradicts it.
     """
     checkpoint = checkpoints.read(path)
-    if told["checkpoint"] is not None and not _is_same(told["checkpoint"], path):
-        _check_new(told["checkpoint"])
+    kept_at = told["checkpoint"] or path
+    if os.path.realpath(kept_at) != os.path.realpath(path):
+        _check_new(kept_at)
     theirs = {field.name: getattr(checkpoint.settings, field.name) for field in fields(Settings)}
     theirs["threads"] = checkpoint.threads
     for name in sorted(given & theirs.keys() - {"epochs"}):
@@ -93,10 +91,8 @@ def resumed(path: Path, told: Mapping[str, Any], given: Set[str]) -> Beginning:
             )
     run = checkpoint.resume(told["epochs"] if "epochs" in given else None)
     passed = len(run.result.history) + (run.rows > 0)
-    if run.settings.epochs < passed:
-        raise typer.BadParameter(
-            f"--epochs {run.settings.epochs}: the run of {path} is in epoch {passed}"
-        )
+    if (epochs := run.settings.epochs) < passed:
+        raise typer.BadParameter(f"--epochs {epochs}: the run of {path} is in epoch {passed}")
     set_num_threads(checkpoint.threads)
     _tell_what_differs(checkpoint)
     where = told["data"] if "data" in given else checkpoint.source.where
@@ -105,9 +101,8 @@ def resumed(path: Path, told: Mapping[str, Any], given: Set[str]) -> Beginning:
     except DataError as error:
         if "data" in given:
             raise
-        raise DataError(
-            f"{error} {path} names them; if they have moved, name them by --data."
-        ) from error
+        hint = f"{path} names them; if they have moved, name them by --data."
+        raise DataError(f"{error} {hint}") from error
     source = checkpoints.source(where, digits)
     if source.sum != checkpoint.source.sum:
         raise ReadError(
@@ -115,8 +110,7 @@ def resumed(path: Path, told: Mapping[str, Any], given: Set[str]) -> Beginning:
             f"them {checkpoint.source.where!r}. Name them with --data."
         )
     every = told["checkpoint_every"] or checkpoint.every
-    keep = _keeping(told["checkpoint"] or path, source, every)
-    return Beginning(run, digits, keep, every)
+    return Beginning(run, digits, _keeping(kept_at, source, every), every)
 
 
 def _tell_what_differs(checkpoint: checkpoints.Checkpoint) -> None:
@@ -136,10 +130,6 @@ def _check_new(path: Path | None) -> None:
             f"{path}: is there already. Go on with its run by --resume {path}, or name another "
             "file with --checkpoint."
         )
-
-
-def _is_same(path: Path, other: Path) -> bool:
-    return os.path.realpath(path) == os.path.realpath(other)
 
 
 def _keeping(path: Path, source: checkpoints.Source, every: int | None) -> Callable[[Run], None]:

@@ -103,9 +103,8 @@ def load_archive(path: str | PathLike[str]) -> Digits[Array]:
     Returns:
         `Digits` whose `source` is "arrays".
 
-    Raises:
-        DataError: the file cannot be read, or holds something else than images float32 (n, 784)
-            and labels int64 (n,) from 0 to 9, at least one to train and to validate on.
+    Raises DataError if the file cannot be read, or holds something else than images float32 (n,
+    784) and labels int64 (n,) from 0 to 9, at least one to train and to validate on.
     """
     try:
         with Path(path).open("rb") as opened, np.load(opened, allow_pickle=False) as file:

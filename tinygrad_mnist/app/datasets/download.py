@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 import time
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from threading import Event, Thread
 from typing import TYPE_CHECKING, TypeVar
@@ -59,24 +59,17 @@ class Effort:
     report: Callable[[str, int, int | None], None] = lambda name, done, total: None
     cancelled: Event = field(default_factory=Event)
 
-    def pause(self, seconds: float) -> None:
-        """Waits before the next attempt, or raises Cancelled."""
-        if self.cancelled.wait(seconds):
-            raise Cancelled
-
 
 def fetch(url: str, target: Path, check: Callable[[bytes, str], object], effort: Effort) -> None:
     """Puts the file at `url` into `target`, once `check(content, url)` has raised no DataError.
 
-    Raises:
-        TransferError: the address does not deliver the file; says why.
-        DataError: the file cannot be written.
-        Cancelled: `effort.cancelled` was set meanwhile.
+    Raises TransferError if the address does not deliver the file; says why; DataError if the file
+    cannot be written; Cancelled if `effort.cancelled` was set meanwhile.
     """
     with _writing(target), _part_of(target) as part:
         for attempt in range(effort.attempts):
-            if attempt:
-                effort.pause(_FIRST_PAUSE * 2 ** (attempt - 1))
+            if attempt and effort.cancelled.wait(_FIRST_PAUSE * 2 ** (attempt - 1)):
+                raise Cancelled
             try:
                 _attempt(url, part, check, effort)
             except _Lost as error:
@@ -106,7 +99,10 @@ def _part_of(target: Path) -> Iterator[Path]:
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f"{target.name}.{secrets.token_hex(4)}.part")
     kept = target.with_name(f"{target.name}.part")
-    _adopt(part, kept, *_abandoned(target))
+    for left in (kept, *_abandoned(target)):
+        with suppress(OSError):  # where several processes try, one succeeds
+            left.rename(part)
+            break
     try:
         yield part
     except (Cancelled, KeyboardInterrupt):
@@ -115,14 +111,6 @@ def _part_of(target: Path) -> Iterator[Path]:
         raise
     finally:
         part.unlink(missing_ok=True)
-
-
-def _adopt(part: Path, *left: Path) -> None:
-    """Renames one partial file to `part`; where several processes try, one succeeds."""
-    for path in left:
-        with suppress(OSError):
-            path.rename(part)
-            return
 
 
 def _abandoned(target: Path) -> Iterator[Path]:
@@ -152,9 +140,7 @@ def _receive(url: str, part: Path, effort: Effort) -> bool:
     from urllib3.exceptions import HTTPError
 
     start = part.stat().st_size if part.exists() else 0
-    headers = {"Accept-Encoding": "identity"}
-    if start:
-        headers["Range"] = f"bytes={start}-"
+    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
     limits = (_CONNECT_SECONDS, _READ_SECONDS)
     try:
         with requests.get(url, headers=headers, stream=True, timeout=limits) as response:
@@ -238,22 +224,15 @@ MIRRORS = (
 def download(folder: Path, seconds: float | None = None) -> list[Path]:
     """Puts MNIST into `folder`, from the first mirror that has it; returns the files, verified.
 
-    Args:
-        folder: made if it does not exist.
-        seconds: give up after so long, with fewer attempts an address.
-
-    Raises:
-        DataError: no mirror delivers, the folder cannot be written, or the time is up.
+    The folder is made if it does not exist. With `seconds` it gives up after so long, with fewer
+    attempts an address. Raises DataError if no mirror delivers, the folder cannot be
+    written, or the time is up.
     """
     with download_bars() as report:
         if seconds is None:
             return _from_any(folder, Effort(report=report))
-        hurried = Effort(attempts=2, report=report)
         try:
-            return within(
-                seconds,
-                lambda cancelled: _from_any(folder, replace(hurried, cancelled=cancelled)),
-            )
+            return within(seconds, lambda given_up: _from_any(folder, Effort(2, report, given_up)))
         except TimeoutError as error:
             raise DataError(
                 f"MNIST could not be downloaded within {seconds:g} s; data='mnist' takes the "
@@ -315,9 +294,8 @@ def within(seconds: float, work: Callable[[Event], T]) -> T:
     Time-outs of sockets do not bound the look-up of a name, nor a server that sends a byte at a
     time. So the work runs in a thread that can be left behind.
 
-    Raises:
-        TimeoutError: it took longer. The event is set then, and on KeyboardInterrupt; the
-            thread, a daemon, ends when it looks at it.
+    Raises TimeoutError if it took longer. The event is set then, and on KeyboardInterrupt; the
+    thread, a daemon, ends when it looks at it.
 
     >>> within(5.0, lambda cancelled: "done")
     'done'

@@ -103,8 +103,7 @@ def _unreadable(path: Path, error: OSError) -> DataError:
 def read(paths: Sequence[Path]) -> Digits[Array]:
     """MNIST from its pickle, or from its four IDX files in the order of `IDX_FILES`.
 
-    Raises:
-        DataError: a file cannot be read, is broken, or is not MNIST.
+    Raises DataError if a file cannot be read, is broken, or is not MNIST.
     """
     if len(paths) == 1:
         return read_pickle(paths[0])
@@ -161,8 +160,7 @@ def decode_pickle(raw: bytes, name: str, verify: bool = True) -> list[tuple[Arra
 def unpack(raw: bytes, name: str, limit: int) -> bytes:
     """`raw`, or what it unpacks to if it starts as gzip does; `name` is for messages.
 
-    Raises:
-        DataError: it is cut off or damaged, or holds more than `limit` bytes.
+    Raises DataError if it is cut off or damaged, or holds more than `limit` bytes.
 
     >>> import gzip
     >>> unpack(gzip.compress(b"digits"), "a file", limit=100)
@@ -232,8 +230,7 @@ def _as_bytes(values: Array, name: str) -> Array:
 def from_idx(content: bytes, name: str) -> Array:
     """The uint8 array in an IDX file, read-only; `name` is for messages.
 
-    Raises:
-        DataError: this is no IDX file of unsigned bytes, or not as long as its header says.
+    Raises DataError if this is no IDX file of unsigned bytes, or not as long as its header says.
 
     >>> from_idx(bytes([0, 0, 8, 1, 0, 0, 0, 3, 5, 0, 4]), "three labels")
     array([5, 0, 4], dtype=uint8)
@@ -279,9 +276,8 @@ _MAX_OPCODES = 1_000
 def from_pickle(content: bytes, name: str) -> list[tuple[Array, Array]]:
     """The three pairs in a pickle; `name` is for messages.
 
-    Raises:
-        DataError: it names anything but NumPy's arrays, is broken, or holds something else than
-            ((x, y), (x, y), (x, y)), x float32 (n, 784) and y int64 (n,).
+    Raises DataError if it names anything but NumPy's arrays, is broken, or holds something else
+    than ((x, y), (x, y), (x, y)), x float32 (n, 784) and y int64 (n,).
     """
     try:
         pairs = pickles.read(content, _VOCABULARY)
