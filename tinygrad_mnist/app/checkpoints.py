@@ -50,7 +50,7 @@ def source(where: str, digits: Digits[Tensor]) -> Source:
         where = str(path.resolve())
     total = 0
     for tensor in (*digits.train, *digits.valid):
-        total = zlib.crc32(tensor.numpy(), total)
+        total = zlib.crc32(tensor.numpy().data, total)
     return Source(where, total)
 
 

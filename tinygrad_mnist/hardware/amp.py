@@ -6,6 +6,8 @@ import contextlib
 import warnings
 from typing import Any
 
+from tinygrad_mnist import dtypes
+
 
 class autocast(contextlib.ContextDecorator):
     """A `with` block, or a decorator, in which PyTorch would compute in half precision.
@@ -22,7 +24,7 @@ class autocast(contextlib.ContextDecorator):
     def __init__(
         self,
         device_type: str,
-        dtype: Any = None,
+        dtype: dtypes.dtype | None = None,
         enabled: bool = True,
         cache_enabled: bool | None = None,
     ) -> None:

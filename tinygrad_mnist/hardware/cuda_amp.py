@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+
+from tinygrad_mnist import dtypes
 
 from . import amp
 
@@ -20,7 +21,9 @@ def _warn(name: str) -> None:
 class autocast(amp.autocast):
     """`torch.amp.autocast("cuda")`."""
 
-    def __init__(self, enabled: bool = True, dtype: Any = None, cache_enabled: bool = True) -> None:
+    def __init__(
+        self, enabled: bool = True, dtype: dtypes.dtype | None = None, cache_enabled: bool = True
+    ) -> None:
         _warn("autocast")
         super().__init__("cuda", dtype, enabled, cache_enabled)
 

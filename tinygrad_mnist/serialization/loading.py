@@ -8,6 +8,7 @@ import warnings
 from collections import Counter, OrderedDict
 from collections.abc import Callable
 from pickle import UnpicklingError
+from types import ModuleType
 from typing import IO, Any, cast
 
 import numpy as np
@@ -40,8 +41,8 @@ Fetch = Callable[[dtypes.dtype, str, str, int], Array]
 
 def load(
     f: str | os.PathLike[str] | IO[bytes],
-    map_location: Any = None,
-    pickle_module: Any = None,
+    map_location: str | device | dict[str, str] | Callable[[Any, str], Any] | None = None,
+    pickle_module: ModuleType | None = None,
     *,
     weights_only: bool | None = None,
     mmap: bool | None = None,

@@ -17,7 +17,7 @@ import numpy as np
 from tinygrad_mnist import dtypes
 from tinygrad_mnist._tensor import from_numpy
 from tinygrad_mnist.core.record import Array
-from tinygrad_mnist.engine.device import check_device
+from tinygrad_mnist.engine.device import check_device, device
 from tinygrad_mnist.engine.tensor import Tensor, TensorBase
 
 from . import files
@@ -91,7 +91,9 @@ def load(data: bytes) -> dict[str, Tensor]:
     return tensors
 
 
-def load_file(filename: str | os.PathLike[str], device: Any = "cpu") -> dict[str, Tensor]:
+def load_file(
+    filename: str | os.PathLike[str], device: device | str | int = "cpu"
+) -> dict[str, Tensor]:
     """The tensors by name in a file, which may be another program's, PyTorch's for example.
 
     Raises what `load` does, and OSError when the file cannot be read.
@@ -132,7 +134,10 @@ def save_model(
 
 
 def load_model(
-    model: Module, filename: str | os.PathLike[str], strict: bool = True, device: Any = "cpu"
+    model: Module,
+    filename: str | os.PathLike[str],
+    strict: bool = True,
+    device: device | str | int = "cpu",
 ) -> tuple[list[str], list[str]]:
     """Loads what `save_model` wrote into a model, and returns the missing and unexpected names.
 

@@ -10,6 +10,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from pickle import PicklingError, encode_long
+from types import ModuleType
 from typing import IO, Any, cast
 
 from tinygrad_mnist import dtypes
@@ -27,7 +28,7 @@ from .archive import STORAGE_NAMES, memory_of
 def save(
     obj: object,
     f: str | os.PathLike[str] | IO[bytes],
-    pickle_module: Any = pickle,
+    pickle_module: ModuleType = pickle,
     pickle_protocol: int = 2,
     _use_new_zipfile_serialization: bool = True,
     _disable_byteorder_record: bool = False,

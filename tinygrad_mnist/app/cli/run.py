@@ -45,8 +45,10 @@ def run(
     """Runs the script and exits as it does; `RUN_HELP` is what a person reads of it."""
     from tinygrad_mnist.tools import scripts
 
-    told = {"notebook": notebook, "threads": threads, "full_traceback": full_traceback}
-    raise typer.Exit(scripts.run(script, arguments or (), **told))
+    code = scripts.run(
+        script, arguments or (), notebook=notebook, threads=threads, full_traceback=full_traceback
+    )
+    raise typer.Exit(code)
 
 
 COMPARE_HELP = (

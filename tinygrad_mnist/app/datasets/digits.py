@@ -91,7 +91,7 @@ def save_archive(file: BinaryIO, digits: Digits[Array]) -> None:
     >>> sorted(np.load(BytesIO(file.getvalue())))
     ['x_test', 'x_train', 'x_valid', 'y_test', 'y_train', 'y_valid']
     """
-    arrays = {}
+    arrays: dict[str, Array] = {}
     for split, (x, y) in zip(SPLITS, digits, strict=True):
         arrays |= {f"x_{split}": x, f"y_{split}": y}
     np.savez(file, **arrays)

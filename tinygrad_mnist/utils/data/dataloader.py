@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, overload
 
 from tinygrad_mnist import random
+from tinygrad_mnist._tensor import Tensor
 
 from .batches import Batches, Recipe, default_collate, default_convert
-from .dataset import IterableDataset
+from .dataset import Dataset, Indexed, IterableDataset
 from .sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler
 
 Sample = TypeVar("Sample", covariant=True)
@@ -56,7 +57,22 @@ class DataLoader(Generic[Sample]):
     [tensor([20, 50]), tensor([30, 40]), tensor([10])]
     """
 
+    @overload
     def __init__(
+        self, dataset: Dataset[Sample] | Indexed[Sample], batch_size: int | None = ...,
+        shuffle: bool | None = ..., sampler: Iterable[Any] | None = ...,
+        batch_sampler: Iterable[Any] | None = ..., num_workers: int = ..., collate_fn: None = ...,
+        pin_memory: bool = ..., drop_last: bool = ..., timeout: float = ...,
+        worker_init_fn: Callable[[int], Any] | None = ..., multiprocessing_context: Any = ...,
+        generator: random.Generator | None = ..., *, prefetch_factor: int | None = ...,
+        persistent_workers: bool = ..., pin_memory_device: str = ..., in_order: bool = ...,
+    ) -> None: ...  # fmt: skip
+    @overload
+    def __init__(
+        self: DataLoader[Any], dataset: Any, *ordered: Any,
+        collate_fn: Callable[[Any], Any] | None, **named: Any,
+    ) -> None: ...  # fmt: skip
+    def __init__(  # type: ignore[misc]
         self,
         dataset: Any,
         batch_size: int | None = 1,
@@ -118,6 +134,12 @@ class DataLoader(Generic[Sample]):
     def _index_sampler(self) -> Any:
         return self.sampler if self.batch_sampler is None else self.batch_sampler
 
+    @overload
+    def __iter__(self: DataLoader[Tensor]) -> Iterator[Tensor]: ...
+    @overload
+    def __iter__(self: DataLoader[tuple[Tensor, ...]]) -> Iterator[list[Tensor]]: ...
+    @overload
+    def __iter__(self) -> Iterator[Any]: ...
     def __iter__(self) -> Iterator[Any]:
         if not self.num_workers:
             return Batches(self)

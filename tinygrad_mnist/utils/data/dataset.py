@@ -7,12 +7,20 @@ import itertools
 import math
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 from tinygrad_mnist import random
-from tinygrad_mnist.engine.tensor import Tensor
+from tinygrad_mnist._tensor import Tensor
 
 Sample = TypeVar("Sample", covariant=True)
+Other = TypeVar("Other")
+
+
+class Indexed(Protocol[Sample]):
+    """Samples by index, with a length, such as a list of them."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int, /) -> Sample: ...
 
 
 class Dataset(Generic[Sample]):
@@ -24,18 +32,18 @@ class Dataset(Generic[Sample]):
     def __getitem__(self, index: Any) -> Sample:
         raise NotImplementedError("Subclasses of Dataset should implement __getitem__.")
 
-    def __add__(self, other: Dataset[Any]) -> Dataset[Any]:
+    def __add__(self, other: Dataset[Other]) -> ConcatDataset[Sample | Other]:
         return ConcatDataset([self, other])
 
 
 class IterableDataset(Dataset[Sample], Iterable[Sample]):
     """Samples one after another: a subclass gives `__iter__`."""
 
-    def __add__(self, other: Dataset[Any]) -> Dataset[Any]:
+    def __add__(self, other: Dataset[Any]) -> ChainDataset:  # type: ignore[override]
         return ChainDataset([self, other])
 
 
-class TensorDataset(Dataset[tuple[Any, ...]]):
+class TensorDataset(Dataset[tuple[Tensor, ...]]):
     """Samples that are rows of tensors: sample i is `(tensor[i] for each tensor)`.
 
     Raises AssertionError when the tensors' first sizes differ.
@@ -53,7 +61,7 @@ class TensorDataset(Dataset[tuple[Any, ...]]):
             raise AssertionError("Size mismatch between tensors")
         self.tensors = tensors
 
-    def __getitem__(self, index: Any) -> tuple[Any, ...]:
+    def __getitem__(self, index: Any) -> tuple[Tensor, ...]:
         return tuple([tensor[index] for tensor in self.tensors])
 
     def __len__(self) -> int:
@@ -67,7 +75,7 @@ class ConcatDataset(Dataset[Sample]):
     datasets: list[Any]
     cumulative_sizes: list[int]
 
-    def __init__(self, datasets: Iterable[Any]) -> None:
+    def __init__(self, datasets: Iterable[Dataset[Sample] | Indexed[Sample]]) -> None:
         self.datasets = list(datasets)
         if not self.datasets:
             raise AssertionError("datasets should not be an empty iterable")
@@ -91,7 +99,7 @@ class ConcatDataset(Dataset[Sample]):
 class ChainDataset(IterableDataset[Any]):
     """Iterable datasets one after another."""
 
-    def __init__(self, datasets: Iterable[Any]) -> None:
+    def __init__(self, datasets: Iterable[Dataset[Any]]) -> None:
         self.datasets = datasets
 
     def _checked(self) -> Iterator[Any]:
@@ -151,7 +159,7 @@ class Subset(Dataset[Sample]):
     dataset: Any
     indices: Sequence[int]
 
-    def __init__(self, dataset: Any, indices: Sequence[int]) -> None:
+    def __init__(self, dataset: Dataset[Sample] | Indexed[Sample], indices: Sequence[int]) -> None:
         self.dataset = dataset
         self.indices = indices
         kind = type(self)
@@ -184,10 +192,10 @@ class Subset(Dataset[Sample]):
 
 
 def random_split(
-    dataset: Any,
+    dataset: Dataset[Other] | Indexed[Other],
     lengths: Sequence[int | float],
     generator: random.Generator | None = None,
-) -> list[Subset[Any]]:
+) -> list[Subset[Other]]:
     """Subsets of these lengths (or shares that add up to 1) that share no sample, at random.
 
     Samples that shares leave over go to the first subsets, one each. Raises ValueError when the
@@ -199,13 +207,13 @@ def random_split(
     >>> list(valid)
     [6, 2]
     """
-    sizes = list(lengths)
+    sizes, total = list(lengths), len(cast("Indexed[Other]", dataset))
     if math.isclose(sum(sizes), 1) and sum(sizes) <= 1:
-        sizes = _from_shares(len(dataset), sizes)
-    if sum(sizes) != len(dataset):
+        sizes = _from_shares(total, sizes)
+    if sum(sizes) != total:
         raise ValueError("Sum of input lengths does not equal the length of the input dataset!")
     counts = [int(size) for size in sizes]
-    indices = random.randperm(len(dataset), generator=generator).tolist()
+    indices = random.randperm(total, generator=generator).tolist()
     ends = itertools.accumulate(counts)
     return [
         Subset(dataset, indices[end - count : end]) for end, count in zip(ends, counts, strict=True)
