@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,10 @@ __all__ = [
     "pixel_shuffle", "pixel_unshuffle", "unfold", "upsample", "upsample_bilinear",
     "upsample_nearest",
 ]  # fmt: skip
+
+Pair = int | Sequence[int]
+"""A size in each dimension, or one for all."""
+Scale = float | Sequence[float] | None
 
 
 def _check_images(name: str, input: Tensor, factor: int, what: str) -> None:
@@ -200,7 +205,7 @@ _BETWEEN = {"linear": _linear, "bilinear": _linear, "bicubic": _cubic, "trilinea
 
 
 def interpolate(
-    input: Tensor, size: Any = None, scale_factor: Any = None, mode: str = "nearest",
+    input: Tensor, size: Pair | None = None, scale_factor: Scale = None, mode: str = "nearest",
     align_corners: bool | None = None, recompute_scale_factor: bool | None = None,
     antialias: bool = False,
 ) -> Tensor:  # fmt: skip
@@ -248,19 +253,21 @@ def interpolate(
 
 
 def upsample(
-    input: Tensor, size: Any = None, scale_factor: Any = None, mode: str = "nearest",
+    input: Tensor, size: Pair | None = None, scale_factor: Scale = None, mode: str = "nearest",
     align_corners: bool | None = None,
 ) -> Tensor:  # fmt: skip
     """`interpolate`."""
     return interpolate(input, size, scale_factor, mode, align_corners)
 
 
-def upsample_nearest(input: Tensor, size: Any = None, scale_factor: Any = None) -> Tensor:
+def upsample_nearest(input: Tensor, size: Pair | None = None, scale_factor: Scale = None) -> Tensor:
     """`interpolate` with mode "nearest"."""
     return interpolate(input, size, scale_factor, mode="nearest")
 
 
-def upsample_bilinear(input: Tensor, size: Any = None, scale_factor: Any = None) -> Tensor:
+def upsample_bilinear(
+    input: Tensor, size: Pair | None = None, scale_factor: Scale = None
+) -> Tensor:
     """`interpolate` with mode "bilinear", the corners aligned."""
     return interpolate(input, size, scale_factor, mode="bilinear", align_corners=True)
 
@@ -313,7 +320,7 @@ class _Windows:
 
 
 def unfold(
-    input: Tensor, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1
+    input: Tensor, kernel_size: Pair, dilation: Pair = 1, padding: Pair = 0, stride: Pair = 1
 ) -> Tensor:
     """The numbers under each window of (n, channels, height, width) as a column.
 
@@ -352,8 +359,8 @@ def unfold(
 
 
 def fold(
-    input: Tensor, output_size: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0,
-    stride: Any = 1,
+    input: Tensor, output_size: Pair, kernel_size: Pair, dilation: Pair = 1, padding: Pair = 0,
+    stride: Pair = 1,
 ) -> Tensor:  # fmt: skip
     """The columns of `unfold` put back where they came from, numbers that meet added up.
 
@@ -411,15 +418,17 @@ def _lp_pool(
 
 
 def lp_pool1d(
-    input: Tensor, norm_type: float, kernel_size: int, stride: Any = None, ceil_mode: bool = False
-) -> Tensor:
+    input: Tensor, norm_type: float, kernel_size: int, stride: Pair | None = None,
+    ceil_mode: bool = False,
+) -> Tensor:  # fmt: skip
     """(Σ xᵖ)^(1 / p) under each window of (n, channels, length); p = ∞ is the largest |x|."""
     return _lp_pool(1, input, norm_type, kernel_size, stride, ceil_mode)
 
 
 def lp_pool2d(
-    input: Tensor, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False
-) -> Tensor:
+    input: Tensor, norm_type: float, kernel_size: Pair, stride: Pair | None = None,
+    ceil_mode: bool = False,
+) -> Tensor:  # fmt: skip
     """(Σ xᵖ)^(1 / p) under each window of (n, channels, height, width).
 
     p = ∞ is the largest |x|.
@@ -431,7 +440,9 @@ def lp_pool2d(
     return _lp_pool(2, input, norm_type, kernel_size, stride, ceil_mode)
 
 
-def adaptive_max_pool1d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
+def adaptive_max_pool1d(
+    input: Tensor, output_size: Pair, return_indices: bool = False
+) -> Tensor | tuple[Tensor, Tensor]:
     """`adaptive_max_pool2d` for sequences (batch, channels, length)."""
     pair = pooling.adaptive_max_pool1d(input, output_size)
     return pair if return_indices else pair[0]

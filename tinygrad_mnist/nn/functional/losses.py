@@ -284,8 +284,7 @@ def binary_cross_entropy(
             f"Found dtype {target.dtype.legacy_name} but expected {input.dtype.legacy_name}"
         )
     losses = _binary_cross_entropy(input, target)
-    if weight is not None:
-        losses = losses * weight
+    losses = losses if weight is None else losses * weight
     return named_as(reduced(losses, reduction), "BinaryCrossEntropyBackward0")
 
 
@@ -312,8 +311,7 @@ def binary_cross_entropy_with_logits(
     likelihood = logsigmoid(input)
     _check_cast(dtypes.result_type(input, target), target.dtype)
     losses = cast_to((1 - target) * input - positive * likelihood, target.dtype)
-    if weight is not None:
-        losses = losses * weight
+    losses = losses if weight is None else losses * weight
     return named_as(reduced(losses, reduction), "BinaryCrossEntropyWithLogitsBackward0")
 
 
@@ -321,7 +319,7 @@ def binary_cross_entropy_with_logits(
 
 
 def gaussian_nll_loss(
-    input: Tensor, target: Tensor, var: Any, full: bool = False, eps: float = 1e-6,
+    input: Tensor, target: Tensor, var: Tensor | float, full: bool = False, eps: float = 1e-6,
     reduction: str = "mean",
 ) -> Tensor:  # fmt: skip
     """(ln var + (x − t)² / var) / 2, var at least `eps`; `full` adds ln(2π) / 2.

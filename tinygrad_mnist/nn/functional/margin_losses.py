@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -19,7 +18,7 @@ from tinygrad_mnist.ops.matrices import vector_norm
 from tinygrad_mnist.ops.shapes import broadcast_tensors
 
 from .activations import logsigmoid
-from .losses import read_reduction, reduced
+from .losses import Flag, read_reduction, reduced
 
 __all__ = [
     "cosine_embedding_loss", "cosine_similarity", "hinge_embedding_loss", "margin_ranking_loss",
@@ -30,8 +29,9 @@ __all__ = [
 
 
 def normalize(
-    input: Tensor, p: float = 2.0, dim: Any = 1, eps: float = 1e-12, out: Tensor | None = None
-) -> Tensor:
+    input: Tensor, p: float = 2.0, dim: int | Sequence[int] = 1, eps: float = 1e-12,
+    out: Tensor | None = None,
+) -> Tensor:  # fmt: skip
     """x / max(‖x‖ₚ, eps) along `dim`: vectors of length 1.
 
     >>> import tinygrad_mnist as torch
@@ -96,8 +96,6 @@ def pdist(input: Tensor, p: float = 2) -> Tensor:
 
 # Losses
 
-Flag = bool | None
-
 
 def margin_ranking_loss(
     input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0, size_average: Flag = None,
@@ -144,15 +142,10 @@ def cosine_embedding_loss(
     reduction = read_reduction(reduction, size_average, reduce)
     if target.dim() not in (0, 1):
         raise RuntimeError("0D or 1D target tensor expected, multi-target not supported")
-    if target.dim() and (input1.dim() != 2 or input2.dim() != 2):
+    if not input1.dim() == input2.dim() == target.dim() + 1:
         raise RuntimeError(
-            "1D target tensor expects 2D input tensors, but found inputs with sizes "
-            f"{list(input1.shape)} and {list(input2.shape)}."
-        )
-    if not target.dim() and (input1.dim() != 1 or input2.dim() != 1):
-        raise RuntimeError(
-            "0D target tensor expects 1D input tensors, but found inputs with sizes "
-            f"{list(input1.shape)} and {list(input2.shape)}."
+            f"{target.dim()}D target tensor expects {target.dim() + 1}D input tensors, but found "
+            f"inputs with sizes {list(input1.shape)} and {list(input2.shape)}."
         )
     product = (input1 * input2).sum(target.dim())
     squares = [(x * x).sum(target.dim()) + 1e-12 for x in (input1, input2)]
@@ -162,12 +155,20 @@ def cosine_embedding_loss(
     return reduced(losses, reduction)
 
 
-def _check_scores(input: Tensor) -> None:
+def _rows(input: Tensor) -> Tensor:
+    """Scores as (n, classes), n = 1 for those of one sample; PyTorch's error for other shapes."""
     if input.dim() > 2 or 0 in input.shape[-1:]:
         raise RuntimeError(
             "Expected non-empty vector or matrix with optional 0-dim batch size, but got: "
             f"{list(input.shape)}"
         )
+    return input if input.dim() == 2 else input.reshape(1, -1)
+
+
+def _by_sample(losses: Tensor, reduction: str, alone: bool, grad_fn: str) -> Tensor:
+    """The losses of samples reduced; of a sample `alone`, without the dimension of the batch."""
+    out = reduced(losses, reduction)
+    return named_as(out[0] if alone and reduction == "none" else out, grad_fn)
 
 
 def multi_margin_loss(
@@ -184,8 +185,7 @@ def multi_margin_loss(
         raise ValueError("only p == 1 and p == 2 supported")
     if weight is not None and weight.dim() != 1:
         raise ValueError("weight must be one-dimensional")
-    _check_scores(input)
-    scores = input if input.dim() == 2 else input.reshape(1, -1)
+    scores = _rows(input)
     if target.numel() != scores.size(0):
         raise RuntimeError(
             "multi_margin_loss: target tensor should be 1-D with size equal to the number of "
@@ -209,10 +209,7 @@ def multi_margin_loss(
         excess = excess * weight[labels]
     others = arange(scores.size(1)) != labels
     losses = where(others, excess, 0.0).sum(1) / scores.size(1)
-    losses = reduced(losses, reduction)
-    if reduction == "none" and not target.dim():
-        losses = losses[0]
-    return named_as(losses, "MultiMarginLossBackward0")
+    return _by_sample(losses, reduction, target.dim() == 0, "MultiMarginLossBackward0")
 
 
 def multilabel_margin_loss(
@@ -225,12 +222,11 @@ def multilabel_margin_loss(
     Raises RuntimeError for targets of another shape.
     """
     reduction = read_reduction(reduction, size_average, reduce)
-    _check_scores(input)
+    scores = _rows(input)
     if target.shape != input.shape:
         raise RuntimeError(
             f"inconsistent target size: {list(target.shape)} for input of size: {list(input.shape)}"
         )
-    scores = input if input.dim() == 2 else input.reshape(1, -1)
     note_untraceable()
     labels = target._array.reshape(scores.shape)
     listed = np.logical_and.accumulate(labels >= 0, axis=1)
@@ -241,10 +237,7 @@ def multilabel_margin_loss(
     distances = 1 - (scores.gather(1, labels).unsqueeze(2) - scores.unsqueeze(1))
     counted = from_numpy(listed[:, :, None] & ~wanted[:, None, :])
     losses = where(counted, distances.clamp_min(0), 0.0).sum((1, 2)) / scores.size(1)
-    losses = reduced(losses, reduction)
-    if reduction == "none" and input.dim() < 2:
-        losses = losses[0]
-    return named_as(losses, "MultilabelMarginLossBackward0")
+    return _by_sample(losses, reduction, input.dim() < 2, "MultilabelMarginLossBackward0")
 
 
 def multilabel_soft_margin_loss(
@@ -259,15 +252,6 @@ def multilabel_soft_margin_loss(
     return reduced(losses.sum(input.dim() - 1) / input.size(-1), reduction)
 
 
-def _check_same_dimensions(anchor: Tensor, positive: Tensor, negative: Tensor) -> None:
-    if not anchor.dim() == positive.dim() == negative.dim():
-        raise RuntimeError(
-            "The anchor, positive, and negative tensors are expected to have the same number of "
-            f"dimensions, but got: anchor {anchor.dim()}D, positive {positive.dim()}D, and "
-            f"negative {negative.dim()}D inputs"
-        )
-
-
 def triplet_margin_loss(
     anchor: Tensor, positive: Tensor, negative: Tensor, margin: float = 1.0, p: float = 2,
     eps: float = 1e-6, swap: bool = False, size_average: Flag = None, reduce: Flag = None,
@@ -280,15 +264,11 @@ def triplet_margin_loss(
 
     Balntas et al., "Learning shallow convolutional feature descriptors with triplet losses" (2016).
     """
+    reduction = read_reduction(reduction, size_average, reduce)
     return triplet_margin_with_distance_loss(
-        anchor,
-        positive,
-        negative,
+        anchor, positive, negative, margin=margin, swap=swap, reduction=reduction,
         distance_function=lambda x, y: pairwise_distance(x, y, p, eps),
-        margin=margin,
-        swap=swap,
-        reduction=read_reduction(reduction, size_average, reduce),
-    )
+    )  # fmt: skip
 
 
 def triplet_margin_with_distance_loss(
@@ -300,7 +280,12 @@ def triplet_margin_with_distance_loss(
     reduction = read_reduction(reduction)
     if margin <= 0:
         raise ValueError(f"margin must be greater than 0, got {margin}")
-    _check_same_dimensions(anchor, positive, negative)
+    if not anchor.dim() == positive.dim() == negative.dim():
+        raise RuntimeError(
+            "The anchor, positive, and negative tensors are expected to have the same number of "
+            f"dimensions, but got: anchor {anchor.dim()}D, positive {positive.dim()}D, and "
+            f"negative {negative.dim()}D inputs"
+        )
     distance = pairwise_distance if distance_function is None else distance_function
     near, far = distance(anchor, positive), distance(anchor, negative)
     if swap:

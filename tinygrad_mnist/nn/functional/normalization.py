@@ -20,12 +20,15 @@ __all__ = [
 ]  # fmt: skip
 
 
-def standardised(centred: Tensor, variance: Tensor, eps: float) -> Tensor:
-    """x − mean over the root of the variance, held away from 0 by eps."""
-    return centred * (variance + eps).rsqrt()
+def _standardised(x: Tensor, dims: Any, eps: float) -> tuple[Tensor, Tensor, Tensor]:
+    """(x − mean) / √(variance + eps) over some dimensions; the mean; the biased variance."""
+    mean = x.mean(dims, keepdim=True)
+    centred = x - mean
+    variance = (centred * centred).mean(dims, keepdim=True)
+    return centred * (variance + eps).rsqrt(), mean, variance
 
 
-def check_types(name: str, input: Tensor, *others: Tensor | None) -> None:
+def _check_types(name: str, input: Tensor, *others: Tensor | None) -> None:
     """PyTorch's errors for integers and for several types at once."""
     if not input.is_floating_point():
         raise not_implemented(name, input._array.dtype)
@@ -33,7 +36,7 @@ def check_types(name: str, input: Tensor, *others: Tensor | None) -> None:
         raise RuntimeError("mixed dtype (CPU): all inputs must share same datatype.")
 
 
-def scaled(result: Tensor, weight: Tensor | None, bias: Tensor | None, shape: Any) -> Tensor:
+def _scaled(result: Tensor, weight: Tensor | None, bias: Tensor | None, shape: Any) -> Tensor:
     """result · weight + bias, both brought to `shape`, where they are given."""
     scale = None if weight is None else weight.reshape(shape)
     out = result if scale is None else result * scale
@@ -63,11 +66,9 @@ def layer_norm(
     """
     check_tensors("layer_norm", input=input)
     shape = _read_shape(input, normalized_shape, weight=weight, bias=bias)
-    check_types("LayerNormKernelImpl", input, weight, bias)
+    _check_types("LayerNormKernelImpl", input, weight, bias)
     dims = tuple(range(-len(shape), 0))
-    centred = input - input.mean(dims, keepdim=True)
-    variance = (centred * centred).mean(dims, keepdim=True)
-    result = scaled(standardised(centred, variance, eps), weight, bias, shape)
+    result = _scaled(_standardised(input, dims, eps)[0], weight, bias, shape)
     return named_as(result, "NativeLayerNormBackward0")
 
 
@@ -97,11 +98,9 @@ def _read_shape(
 
 
 def rms_norm(
-    input: Tensor,
-    normalized_shape: Sequence[int],
-    weight: Tensor | None = None,
+    input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None,
     eps: float | None = None,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """x / √(mean of x² + eps) · weight over the last dimensions, of sizes `normalized_shape`.
 
     `eps` is the type's own unless given.
@@ -153,12 +152,10 @@ def group_norm(
                 f"but got {name} of shape {list(given.shape)} and input of shape "
                 f"{list(input.shape)}"
             )
-    check_types("GroupNormKernelImpl", input, weight, bias)
+    _check_types("GroupNormKernelImpl", input, weight, bias)
     inner = math.prod(input.shape[2:]) * channels // num_groups
     grouped = input.reshape(batch, num_groups, inner)
-    centred = grouped - grouped.mean(-1, keepdim=True)
-    variance = (centred * centred).mean(-1, keepdim=True)
-    result = standardised(centred, variance, eps).reshape(input.shape)
+    result = _standardised(grouped, -1, eps)[0].reshape(input.shape)
     by_channel = (1, channels, *[1] * (input.dim() - 2))
     if weight is not None:
         result = result * weight.reshape(by_channel)
@@ -193,8 +190,9 @@ def local_response_norm(
 
 
 def batch_norm(
-    input: Tensor, running_mean: Tensor, running_var: Tensor, weight: Tensor | None = None,
-    bias: Tensor | None = None, training: bool = False, momentum: float = 0.1, eps: float = 1e-5,
+    input: Tensor, running_mean: Tensor | None, running_var: Tensor | None,
+    weight: Tensor | None = None, bias: Tensor | None = None, training: bool = False,
+    momentum: float = 0.1, eps: float = 1e-5,
 ) -> Tensor:  # fmt: skip
     """(x − mean) / √(variance + eps) · weight + bias for each channel (dim 1) of the batch.
 
@@ -205,8 +203,11 @@ def batch_norm(
     Ioffe and Szegedy, "Batch normalization" (2015).
     """
     check_tensors("batch_norm", input=input)
-    if training:
-        _check_batch(input)
+    size = input.size()
+    if training and input.size(0) * math.prod(size[2:]) == 1:
+        raise ValueError(
+            f"Expected more than 1 value per channel when training, got input size {size}"
+        )
     if eps < 0 or (training and eps == 0):
         kind = "positive during training" if training else "non-negative"
         raise ValueError(f"batch_norm eps must be {kind}, but got {eps}")
@@ -218,44 +219,31 @@ def batch_norm(
     for name, tensor in {**given, "weight": weight, "bias": bias}.items():
         if tensor is not None and tensor.numel() != channels:
             raise RuntimeError(f"{name} should contain {channels} elements not {tensor.numel()}")
-    check_types("batch_norm", input, running_mean, running_var, weight, bias)
+    _check_types("batch_norm", input, running_mean, running_var, weight, bias)
     if input.numel() == 0:
         scale, shift = (None if each is None else each[0] for each in (weight, bias))
-        return scaled(input.clone(), scale, shift, ())
+        return _scaled(input.clone(), scale, shift, ())
     by_channel = (1, -1, *[1] * (input.dim() - 2))
-    if training:
-        result = _by_batch(input, running_mean, running_var, momentum, eps)
+    if training or running_mean is None or running_var is None:
+        result, mean, var = _standardised(input, (0, *range(2, input.dim())), eps)
+        _follow(running_mean, running_var, mean, var, momentum, input.numel() // input.size(1))
     else:
         centred = input - running_mean.reshape(by_channel)
-        result = standardised(centred, running_var.reshape(by_channel), eps)
-    return named_as(scaled(result, weight, bias, by_channel), "NativeBatchNormBackward0")
+        result = centred * (running_var.reshape(by_channel) + eps).rsqrt()
+    return named_as(_scaled(result, weight, bias, by_channel), "NativeBatchNormBackward0")
 
 
-def _check_batch(input: Tensor) -> None:
-    size = input.size()
-    if input.size(0) * math.prod(size[2:]) == 1:
-        raise ValueError(
-            f"Expected more than 1 value per channel when training, got input size {size}"
-        )
-
-
-def _by_batch(
-    input: Tensor, running_mean: Tensor | None, running_var: Tensor | None, momentum: float,
-    eps: float,
-) -> Tensor:  # fmt: skip
-    """Normalise by the batch's mean and variance, and let the running ones follow."""
-    dims = (0, *range(2, input.dim()))
-    count = input.numel() // input.size(1)
-    mean = input.mean(dims, keepdim=True)
-    centred = input - mean
-    variance = (centred * centred).mean(dims, keepdim=True)
+def _follow(
+    running_mean: Tensor | None, running_var: Tensor | None, mean: Tensor, variance: Tensor,
+    momentum: float, count: int,
+) -> None:  # fmt: skip
+    """Let the running statistics take a step towards those of a batch of `count` numbers each."""
     with no_grad():
         if running_mean is not None:
             running_mean.mul_(1 - momentum).add_(mean.reshape(-1) * momentum)
         if running_var is not None:
             unbiased = variance.reshape(-1) * (count / (count - 1))
             running_var.mul_(1 - momentum).add_(unbiased * momentum)
-    return standardised(centred, variance, eps)
 
 
 def instance_norm(
