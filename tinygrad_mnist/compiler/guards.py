@@ -20,7 +20,7 @@ from tinygrad_mnist.engine.node import AccumulateGrad, hooks_of
 from tinygrad_mnist.engine.tensor import TensorBase
 from tinygrad_mnist.engine.views import current_record
 from tinygrad_mnist.nn import Module
-from tinygrad_mnist.nn.modules.hooks import HOOKS
+from tinygrad_mnist.nn.modules.registration import CALL_HOOKS
 from tinygrad_mnist.optim import Optimizer
 from tinygrad_mnist.optim.lr_scheduler import LRScheduler
 
@@ -273,7 +273,7 @@ class Reached:
         ]
         self.guards.watch_dict(vars(module), without=internal)
         self.guards.watch_dict(module._modules)
-        self._look_at_hooks(name, [getattr(module, kind) for kind in HOOKS])
+        self._look_at_hooks(name, [getattr(module, kind) for kind in CALL_HOOKS])
         for child_name, child in module._modules.items():
             self.look(f"{name}_{child_name}", child)
         for key, value in vars(module).items():

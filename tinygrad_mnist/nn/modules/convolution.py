@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tinygrad_mnist import dtypes
 from tinygrad_mnist.engine.tensor import Tensor
+from tinygrad_mnist.engine.types import Device, Dims, DType
 from tinygrad_mnist.nn import functional as F
 
 from .linear import Weighted
@@ -14,7 +14,6 @@ from .linear import Weighted
 __all__ = ["Conv1d", "Conv2d", "ConvTranspose1d", "ConvTranspose2d"]
 
 Sizes = tuple[int, ...]
-Given = int | Sequence[int]
 
 
 class _Convolution(Weighted):
@@ -32,7 +31,7 @@ class _Convolution(Weighted):
     groups: int
 
     def _build(
-        self, *, in_channels: int, out_channels: int, bias: bool, device: Any, dtype: Any,
+        self, *, in_channels: int, out_channels: int, bias: bool, device: Device, dtype: DType,
         groups: int, padding_mode: str, **sizes: Any,
     ) -> None:  # fmt: skip
         """Keep the settings, a size for each dimension, and make the parameters."""
@@ -97,19 +96,10 @@ class _Conv(_Convolution):
     """A convolution; `padding_mode` other than "zeros" borders the input first."""
 
     def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: Given,
-        stride: Given = 1,
-        padding: Given | str = 0,
-        dilation: Given = 1,
-        groups: int = 1,
-        bias: bool = True,
-        padding_mode: str = "zeros",
-        device: Any = None,
-        dtype: dtypes.dtype | None = None,
-    ) -> None:
+        self, in_channels: int, out_channels: int, kernel_size: Dims, stride: Dims = 1,
+        padding: Dims | str = 0, dilation: Dims = 1, groups: int = 1, bias: bool = True,
+        padding_mode: str = "zeros", device: Device = None, dtype: DType = None,
+    ) -> None:  # fmt: skip
         super().__init__()
         self._build(
             in_channels=in_channels, out_channels=out_channels, kernel_size=kernel_size,
@@ -172,20 +162,11 @@ class _ConvTranspose(_Convolution):
     _transposed = True
 
     def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: Given,
-        stride: Given = 1,
-        padding: Given = 0,
-        output_padding: Given = 0,
-        groups: int = 1,
-        bias: bool = True,
-        dilation: Given = 1,
-        padding_mode: str = "zeros",
-        device: Any = None,
-        dtype: dtypes.dtype | None = None,
-    ) -> None:
+        self, in_channels: int, out_channels: int, kernel_size: Dims, stride: Dims = 1,
+        padding: Dims = 0, output_padding: Dims = 0, groups: int = 1, bias: bool = True,
+        dilation: Dims = 1, padding_mode: str = "zeros", device: Device = None,
+        dtype: DType = None,
+    ) -> None:  # fmt: skip
         if padding_mode != "zeros":
             raise ValueError(f'Only "zeros" padding mode is supported for {type(self).__name__}')
         super().__init__()

@@ -6,7 +6,7 @@ import importlib
 import itertools
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from tinygrad_mnist._tensor import Tensor
@@ -16,7 +16,6 @@ from tinygrad_mnist.engine.hooks import RemovableHandle
 
 from .registration import Registration
 
-HOOKS = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")
 _next_number = itertools.count().__next__
 
 
@@ -46,11 +45,6 @@ class Calling(Registration):
     _backward_hooks: OrderedDict[int, Callable[..., Any]]
 
     _compiled_call_impl: Callable[..., Any] | None = None
-
-    def __init__(self) -> None:
-        super().__init__()
-        for kind in HOOKS:
-            self.__dict__[kind] = OrderedDict()
 
     def forward(self, *input: Any) -> Any:
         """What the module computes; each module gives its own.
@@ -94,17 +88,17 @@ class Calling(Registration):
         result = None
         try:
             args, kwargs = self._run_pre_hooks(args, kwargs)
-            watched = None
+            backward = None
             if self._backward_hooks or self._backward_pre_hooks:
-                watched = WatchedCall(self)
-                args = watched.watch_inputs(args)
+                backward = BackwardHook(self)
+                args = backward.setup_input_hook(args)
             result = self.forward(*args, **kwargs)
             for number, hook in list(self._forward_hooks.items()):
                 called.add(number)
                 changed = self._run_hook(hook, args, kwargs, result)
                 result = result if changed is None else changed
-            if watched is not None:
-                result = watched.watch_outputs(result)
+            if backward is not None:
+                result = backward.setup_output_hook(result)
         except Exception:
             self._run_remaining_hooks(called, args, kwargs, result)
             raise
@@ -158,13 +152,9 @@ class Calling(Registration):
         return register(self._forward_pre_hooks, Hook(hook, with_kwargs), prepend)
 
     def register_forward_hook(
-        self,
-        hook: Callable[..., Any],
-        *,
-        prepend: bool = False,
-        with_kwargs: bool = False,
+        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False,
         always_call: bool = False,
-    ) -> RemovableHandle:
+    ) -> RemovableHandle:  # fmt: skip
         """Call `hook(module, args, output)` after each forward; it may return another output.
 
         With `with_kwargs` it is `hook(module, args, kwargs, output)`. `prepend` puts it before
@@ -211,50 +201,50 @@ class Calling(Registration):
         )
 
 
-# backward_hooks: Backward hooks of modules
+# Backward hooks: the inputs and outputs of a call each pass an operation that changes nothing, and
+# where gradients come back to it the hooks are run.
 
 Gradients = tuple[Any, ...]
-React = Callable[[Gradients], Gradients]
 
 
 class BackwardHookFunction(Function):
-    """Hands tensors on as they are; their gradients pass a function on the way back."""
+    """The tensors unchanged; what `run` returns takes the place of their gradients."""
 
     @staticmethod
-    def forward(ctx: Any, react: React, zeros: bool, *tensors: Any) -> Any:
+    def forward(ctx: Any, run: Any, zeros: bool, *tensors: Any) -> Any:
         """The tensors; `zeros` says whether a gradient that does not come is 0, not None."""
-        ctx.react = react
+        ctx.run = run
         ctx.set_materialize_grads(zeros)
         ctx.mark_non_differentiable(*[each for each in tensors if not each.requires_grad])
         return tensors
 
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> Any:
-        """What `react` makes of the gradients."""
-        return (None, None, *ctx.react(gradients))
+        """What `run` makes of the gradients."""
+        return (None, None, *ctx.run(gradients))
 
 
-class WatchedCall:
+class BackwardHook:
     """One call of a module, as its backward hooks see it."""
 
     def __init__(self, module: Any) -> None:
         self.module = module
         self.hooks = list(module._backward_hooks.values())
         self.pre_hooks = list(module._backward_pre_hooks.values())
-        self.arrived: Gradients | None = None
+        self.grad_outputs: Gradients | None = None
         """The gradients of the outputs, until those of the inputs are known as well."""
-        self.inputs: list[int] | None = None
-        """Where among the arguments the tensors are; None when none requires a gradient."""
-        self.arguments = 0
+        self.has_inputs = False
+        """Whether an input requires a gradient."""
+        self.count = 0
 
-    def watch_inputs(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
-        """The arguments, their gradients watched."""
-        self.arguments = len(args)
-        passed, self.inputs = _watched(args, self._hand_on, zeros=True)
-        return passed
+    def setup_input_hook(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The arguments; the hooks run when their gradients are known."""
+        self.count = len(args)
+        args, self.has_inputs = _intercepted(args, self._at_inputs, zeros=True)
+        return args
 
-    def watch_outputs(self, result: Any) -> Any:
-        """The result, its gradients watched."""
+    def setup_output_hook(self, result: Any) -> Any:
+        """The result; the pre-hooks run when its gradients are known."""
         if not isinstance(result, Tensor | tuple):
             warnings.warn(
                 "For backward hooks to be called, module output should be a Tensor or a tuple of "
@@ -263,23 +253,15 @@ class WatchedCall:
             )
             return result
         outputs = result if isinstance(result, tuple) else (result,)
-        places = [i for i, each in enumerate(outputs) if isinstance(each, Tensor)]
+        outputs, _ = _intercepted(outputs, self._at_outputs, zeros=False)
+        return outputs if isinstance(result, tuple) else outputs[0]
 
-        def take_in(gradients: Gradients) -> Gradients:
-            arrived = self._take_in(_spread(gradients, places, len(outputs)))
-            return tuple([arrived[place] for place in places])
-
-        passed, _ = _watched(outputs, take_in, zeros=False)
-        return passed if isinstance(result, tuple) else passed[0]
-
-    def _take_in(self, gradients: Gradients) -> Gradients:
-        """The gradients of the outputs: run the pre-hooks, and keep them for the hooks."""
+    def _at_outputs(self, gradients: Gradients) -> Gradients:
         for hook in self.pre_hooks:
-            gradients = _replaced(
-                hook(self.module, gradients), gradients, "pre hook", "grad_output"
-            )
-        self.arrived = gradients
-        if self.inputs is None:
+            changed = hook(self.module, gradients)
+            gradients = _replaced(changed, gradients, "pre hook", "grad_output")
+        self.grad_outputs = gradients
+        if not self.has_inputs:
             self._run_hooks_without_inputs(gradients)
         return gradients
 
@@ -292,46 +274,43 @@ class WatchedCall:
             stacklevel=2,
         )
         for hook in self.hooks:
-            result = hook(self.module, (None,) * self.arguments, gradients)
+            result = hook(self.module, (None,) * self.count, gradients)
             if result is not None and any(each is not None for each in result):
                 raise RuntimeError(
                     "Backward hook for Modules where no input requires gradient should always "
                     "return None or None for all gradients."
                 )
-        self.arrived = None
+        self.grad_outputs = None
 
-    def _hand_on(self, gradients: Gradients) -> Gradients:
-        """The gradients of the inputs: run the hooks, and hand on what they return."""
-        if self.arrived is None or self.inputs is None:
-            return gradients
-        spread = _spread(gradients, self.inputs, self.arguments)
-        for hook in self.hooks:
-            changed = hook(self.module, spread, self.arrived)
-            spread = _replaced(changed, spread, "hook", "grad_input")
-        self.arrived = None
-        return tuple([spread[place] for place in self.inputs])
+    def _at_inputs(self, gradients: Gradients) -> Gradients:
+        if self.grad_outputs is not None and self.has_inputs:
+            for hook in self.hooks:
+                changed = hook(self.module, gradients, self.grad_outputs)
+                gradients = _replaced(changed, gradients, "hook", "grad_input")
+            self.grad_outputs = None
+        return gradients
 
 
-def _watched(
-    values: tuple[Any, ...], react: React, zeros: bool
-) -> tuple[tuple[Any, ...], list[int] | None]:
-    """The values, the gradients of the tensors among them watched, and where these are."""
-    places = [i for i, value in enumerate(values) if isinstance(value, Tensor)]
-    if not is_grad_enabled() or not any(values[place].requires_grad for place in places):
-        return values, None
+def _intercepted(
+    values: tuple[Any, ...], run: Callable[[Gradients], Gradients], zeros: bool
+) -> tuple[tuple[Any, ...], bool]:
+    """The values, `run` called with their gradients; whether one requires a gradient at all."""
+    indices = [i for i, value in enumerate(values) if isinstance(value, Tensor)]
+    if not is_grad_enabled() or not any(values[i].requires_grad for i in indices):
+        return values, False
+
+    def run_at_tensors(gradients: Gradients) -> list[Any]:
+        given = [None] * len(values)
+        for i, gradient in zip(indices, gradients, strict=True):
+            given[i] = gradient
+        changed = run(tuple(given))
+        return [changed[i] for i in indices]
+
     passed = list(values)
-    tensors = BackwardHookFunction.apply(react, zeros, *[values[place] for place in places])
-    for place, tensor in zip(places, tensors, strict=True):
-        passed[place] = tensor
-    return tuple(passed), places
-
-
-def _spread(gradients: Gradients, places: Sequence[int], count: int) -> Gradients:
-    """The gradients at their places among `count`, None elsewhere."""
-    spread: list[Any] = [None] * count
-    for place, gradient in zip(places, gradients, strict=True):
-        spread[place] = gradient
-    return tuple(spread)
+    tensors = BackwardHookFunction.apply(run_at_tensors, zeros, *[values[i] for i in indices])
+    for i, tensor in zip(indices, tensors, strict=True):
+        passed[i] = tensor
+    return tuple(passed), True
 
 
 def _replaced(returned: Any, gradients: Gradients, who: str, what: str) -> Gradients:

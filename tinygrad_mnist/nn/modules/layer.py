@@ -10,9 +10,9 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tinygrad_mnist import dtypes
 from tinygrad_mnist._tensor import empty
 from tinygrad_mnist.engine.tensor import Tensor
+from tinygrad_mnist.engine.types import Device, DType
 from tinygrad_mnist.nn import functional
 from tinygrad_mnist.nn.parameter import Parameter
 
@@ -74,9 +74,7 @@ class Layer(Module):
         for name, value in settings.items():
             setattr(self, name, value)
 
-    def _new_parameters(
-        self, device: Any, dtype: dtypes.dtype | None, **shapes: Sequence[int] | None
-    ) -> None:
+    def _new_parameters(self, device: Device, dtype: DType, **shapes: Sequence[int] | None) -> None:
         """Register a parameter of each shape, its numbers not set, or None for no shape."""
         for name, shape in shapes.items():
             made = None if shape is None else Parameter(empty(shape, device=device, dtype=dtype))
@@ -166,7 +164,7 @@ def _written(cls: type[Layer], name: str, lines: list[str], called: Any, taken: 
     # In a file of the package, for those who tell its frames from the user's.
     file = os.path.join(os.path.dirname(__file__), f"<{cls.__qualname__}.{name}>")
     found: dict[str, Any] = {}
-    exec(compile(source, file, "exec"), cls._of.__globals__, found)
+    exec(compile(source, file, "exec", dont_inherit=True), cls._of.__globals__, found)
     method = found["write"](cls, functional)
     method.__module__, method.__qualname__ = cls.__module__, f"{cls.__qualname__}.{name}"
     return method

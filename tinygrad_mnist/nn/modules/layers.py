@@ -6,8 +6,8 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-from tinygrad_mnist import dtypes
 from tinygrad_mnist.engine.tensor import Tensor
+from tinygrad_mnist.engine.types import Device, DType
 from tinygrad_mnist.nn import functional as F
 from tinygrad_mnist.nn import init as initialisation
 from tinygrad_mnist.nn.parameter import Parameter
@@ -66,13 +66,9 @@ class Hardtanh(
     """x held between `min_val` and `max_val`."""
 
     def __init__(
-        self,
-        min_val: float = -1.0,
-        max_val: float = 1.0,
-        inplace: bool = False,
-        min_value: float | None = None,
-        max_value: float | None = None,
-    ) -> None:
+        self, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False,
+        min_value: float | None = None, max_value: float | None = None,
+    ) -> None:  # fmt: skip
         super().__init__()
         for old, value in (("min_value", min_value), ("max_value", max_value)):
             if value is not None:
@@ -117,7 +113,7 @@ class RReLU(Layer, of=F.rrelu, shows="lower={lower}, upper={upper}"):
     """x for x > 0, r · x below, r random in training and the mean of its bounds otherwise."""
 
 
-class PReLU(Layer, shows="num_parameters={num_parameters}"):
+class PReLU(Layer, of=F.prelu, shows="num_parameters={num_parameters}"):
     """x for x > 0, weight · x below, the weight learned: one, or one for each channel.
 
     He, Zhang, Ren and Sun, "Delving deep into rectifiers" (2015).
@@ -129,8 +125,8 @@ class PReLU(Layer, shows="num_parameters={num_parameters}"):
         self,
         num_parameters: int = 1,
         init: float = 0.25,
-        device: Any = None,
-        dtype: dtypes.dtype | None = None,
+        device: Device = None,
+        dtype: DType = None,
     ) -> None:
         super().__init__()
         self.num_parameters = num_parameters
@@ -141,10 +137,6 @@ class PReLU(Layer, shows="num_parameters={num_parameters}"):
     def reset_parameters(self) -> None:
         """Set the slopes to where they start."""
         initialisation.constant_(self.weight, self.init)
-
-    def forward(self, input: Tensor) -> Tensor:
-        """x for x > 0, weight · x below."""
-        return F.prelu(input, self.weight)
 
 
 class Sigmoid(Layer):

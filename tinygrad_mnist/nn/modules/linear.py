@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from tinygrad_mnist import dtypes
 from tinygrad_mnist.engine.tensor import Tensor
+from tinygrad_mnist.engine.types import Device, DType
 from tinygrad_mnist.nn import functional as F
 from tinygrad_mnist.nn import init
 from tinygrad_mnist.nn.parameter import Parameter
@@ -58,13 +58,9 @@ class Linear(Weighted, shows="in_features={in_features}, out_features={out_featu
     """
 
     def __init__(
-        self,
-        in_features: int,
-        out_features: int,
-        bias: bool = True,
-        device: Any = None,
-        dtype: dtypes.dtype | None = None,
-    ) -> None:
+        self, in_features: int, out_features: int, bias: bool = True, device: Device = None,
+        dtype: DType = None,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.in_features = in_features
         self.out_features = out_features
@@ -79,6 +75,8 @@ class Linear(Weighted, shows="in_features={in_features}, out_features={out_featu
 
 class Bilinear(
     Weighted,
+    of=F.bilinear,
+    inputs=2,
     shows="in1_features={in1_features}, in2_features={in2_features}, "
     "out_features={out_features}, bias={bias}",
 ):
@@ -89,14 +87,9 @@ class Bilinear(
     """
 
     def __init__(
-        self,
-        in1_features: int,
-        in2_features: int,
-        out_features: int,
-        bias: bool = True,
-        device: Any = None,
-        dtype: dtypes.dtype | None = None,
-    ) -> None:
+        self, in1_features: int, in2_features: int, out_features: int, bias: bool = True,
+        device: Device = None, dtype: DType = None,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.in1_features = in1_features
         self.in2_features = in2_features
@@ -116,7 +109,3 @@ class Bilinear(
         init.uniform_(self.weight, -bound, bound)
         if self.bias is not None:
             init.uniform_(self.bias, -bound, bound)
-
-    def forward(self, input1: Tensor, input2: Tensor) -> Tensor:
-        """x₁ᵀ W x₂ + b"""
-        return F.bilinear(input1, input2, self.weight, self.bias)

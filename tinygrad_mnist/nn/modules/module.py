@@ -10,13 +10,13 @@ from tinygrad_mnist import dtypes
 from tinygrad_mnist._tensor import Tensor
 from tinygrad_mnist.engine.device import check_device
 from tinygrad_mnist.engine.tensor import TensorBase
+from tinygrad_mnist.engine.types import Device, DType, MemoryFormat
 
 from .hooks import Calling
-from .registration import Traversal
 from .state import State
 
 
-class Module(Traversal, Calling, State):
+class Module(Calling, State):
     """A function with parameters; the base class of all layers and networks.
 
     A subclass calls `super().__init__()` first, assigns its parameters and layers to attributes,
@@ -103,13 +103,9 @@ class Module(Traversal, Calling, State):
         return self
 
     def to(
-        self,
-        *args: Any,
-        dtype: dtypes.dtype | None = None,
-        device: Any = None,
-        non_blocking: bool = False,
-        memory_format: Any = None,
-    ) -> Self:
+        self, *args: Any, dtype: DType = None, device: Device = None, non_blocking: bool = False,
+        memory_format: MemoryFormat = None,
+    ) -> Self:  # fmt: skip
         """Convert all floating-point parameters and buffers; give back the module.
 
         Raises TypeError for a type that is not floating point, NotImplementedError for another
@@ -156,7 +152,7 @@ class Module(Traversal, Calling, State):
         """The module itself: it lives on the CPU."""
         return self
 
-    def cuda(self, device: Any = None) -> Self:
+    def cuda(self, device: Device = None) -> Self:
         """Refused: there is no GPU here."""
         return self.to("cuda")
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
 from typing import Any
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist._tensor import ones, tensor, zeros
 from tinygrad_mnist._tensor.conversion import counted
 from tinygrad_mnist.engine.tensor import Tensor
+from tinygrad_mnist.engine.types import Device, Dims, DType
 from tinygrad_mnist.nn import functional as F
 from tinygrad_mnist.nn import init
 from tinygrad_mnist.nn.parameter import Parameter
@@ -57,17 +57,10 @@ class _BatchNorm(
     num_batches_tracked: Tensor | None
 
     def __init__(
-        self,
-        num_features: int,
-        eps: float = 1e-5,
-        momentum: float | None = 0.1,
-        affine: bool = True,
-        track_running_stats: bool = True,
-        device: Any = None,
-        dtype: dtypes.dtype | None = None,
-        *,
-        bias: bool = True,
-    ) -> None:
+        self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1,
+        affine: bool = True, track_running_stats: bool = True, device: Device = None,
+        dtype: DType = None, *, bias: bool = True,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.num_features = num_features
         self.eps = eps
@@ -154,17 +147,10 @@ class _InstanceNorm(_BatchNorm):
     """`instance_norm`; parameters and running statistics only if asked for."""
 
     def __init__(
-        self,
-        num_features: int,
-        eps: float = 1e-5,
-        momentum: float = 0.1,
-        affine: bool = False,
-        track_running_stats: bool = False,
-        device: Any = None,
-        dtype: dtypes.dtype | None = None,
-        *,
+        self, num_features: int, eps: float = 1e-5, momentum: float = 0.1, affine: bool = False,
+        track_running_stats: bool = False, device: Device = None, dtype: DType = None, *,
         bias: bool = True,
-    ) -> None:
+    ) -> None:  # fmt: skip
         super().__init__(
             num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias
         )
@@ -215,12 +201,9 @@ class InstanceNorm3d(_InstanceNorm):
     _ndims = (4, 5)
 
 
-def _as_shape(given: int | Sequence[int]) -> tuple[int, ...]:
-    return (given,) if isinstance(given, int) else tuple(given)
-
-
 class LayerNorm(
     _Norm,
+    of=F.layer_norm,
     shows="{normalized_shape}, eps={eps}, elementwise_affine={elementwise_affine}, bias={bias}",
 ):
     """`layer_norm` over the last dimensions, of the sizes `normalized_shape`.
@@ -233,29 +216,24 @@ class LayerNorm(
     """
 
     def __init__(
-        self,
-        normalized_shape: int | Sequence[int],
-        eps: float = 1e-5,
-        elementwise_affine: bool = True,
-        bias: bool = True,
-        device: Any = None,
-        dtype: dtypes.dtype | None = None,
-    ) -> None:
+        self, normalized_shape: Dims, eps: float = 1e-5, elementwise_affine: bool = True,
+        bias: bool = True, device: Device = None, dtype: DType = None,
+    ) -> None:  # fmt: skip
         super().__init__()
-        self.normalized_shape = _as_shape(normalized_shape)
+        sizes = (normalized_shape,) if isinstance(normalized_shape, int) else normalized_shape
+        self.normalized_shape = tuple(sizes)
         self.eps = eps
         self.elementwise_affine = elementwise_affine
         shape = self.normalized_shape if elementwise_affine else None
         self._new_parameters(device, dtype, weight=shape, bias=shape if bias else None)
         self.reset_parameters()
 
-    def forward(self, input: Tensor) -> Tensor:
-        """`layer_norm`"""
-        return F.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
-
 
 class RMSNorm(
-    _Norm, shows="{normalized_shape}, eps={eps}, elementwise_affine={elementwise_affine}"
+    _Norm,
+    of=F.rms_norm,
+    inputs=["x"],
+    shows="{normalized_shape}, eps={eps}, elementwise_affine={elementwise_affine}",
 ):
     """`rms_norm` over the last dimensions, of the sizes `normalized_shape`.
 
@@ -263,28 +241,23 @@ class RMSNorm(
     """
 
     def __init__(
-        self,
-        normalized_shape: int | Sequence[int],
-        eps: float | None = None,
-        elementwise_affine: bool = True,
-        device: Any = None,
-        dtype: dtypes.dtype | None = None,
-    ) -> None:
+        self, normalized_shape: Dims, eps: float | None = None, elementwise_affine: bool = True,
+        device: Device = None, dtype: DType = None,
+    ) -> None:  # fmt: skip
         super().__init__()
-        self.normalized_shape = _as_shape(normalized_shape)
+        sizes = (normalized_shape,) if isinstance(normalized_shape, int) else normalized_shape
+        self.normalized_shape = tuple(sizes)
         self.eps = eps
         self.elementwise_affine = elementwise_affine
         shape = self.normalized_shape if elementwise_affine else None
         self._new_parameters(device, dtype, weight=shape)
         self.reset_parameters()
 
-    def forward(self, x: Tensor) -> Tensor:
-        """`rms_norm`"""
-        return F.rms_norm(x, self.normalized_shape, self.weight, self.eps)
-
 
 class GroupNorm(
-    _Norm, shows="{num_groups}, {num_channels}, eps={eps}, affine={affine}, bias={bias}"
+    _Norm,
+    of=F.group_norm,
+    shows="{num_groups}, {num_channels}, eps={eps}, affine={affine}, bias={bias}",
 ):
     """`group_norm` of (n, num_channels, …), the channels in `num_groups` groups.
 
@@ -297,16 +270,9 @@ class GroupNorm(
     """
 
     def __init__(
-        self,
-        num_groups: int,
-        num_channels: int,
-        eps: float = 1e-5,
-        affine: bool = True,
-        device: Any = None,
-        dtype: dtypes.dtype | None = None,
-        *,
-        bias: bool = True,
-    ) -> None:
+        self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True,
+        device: Device = None, dtype: DType = None, *, bias: bool = True,
+    ) -> None:  # fmt: skip
         super().__init__()
         if num_groups <= 0:
             raise ValueError(f"num_groups must be a positive integer, but got {num_groups}")
@@ -321,10 +287,6 @@ class GroupNorm(
         size = (num_channels,) if affine else None
         self._new_parameters(device, dtype, weight=size, bias=size if bias else None)
         self.reset_parameters()
-
-    def forward(self, input: Tensor) -> Tensor:
-        """`group_norm`"""
-        return F.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
 
 
 class LocalResponseNorm(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from tinygrad_mnist.engine.tensor import Tensor
+from tinygrad_mnist.engine.types import Dims
 from tinygrad_mnist.nn import functional as F
 
 from .layer import Layer
@@ -125,7 +125,7 @@ class _Pad(Layer, shows="{padding}"):
     _dimensions: int
     _mode = "constant"
 
-    def __init__(self, padding: int | Sequence[int]) -> None:
+    def __init__(self, padding: Dims) -> None:
         super().__init__()
         given: Any = padding
         sides = given if isinstance(given, tuple | list) else (given,) * 2 * self._dimensions
@@ -137,7 +137,7 @@ class _Pad(Layer, shows="{padding}"):
 
 
 class _ConstantPad(_Pad, shows="padding={padding}, value={value}"):
-    def __init__(self, padding: int | Sequence[int], value: float) -> None:
+    def __init__(self, padding: Dims, value: float) -> None:
         super().__init__(padding)
         self.value = value
 
@@ -161,7 +161,7 @@ class ConstantPad3d(_ConstantPad):
 
 
 class _ZeroPad(_ConstantPad, shows="{padding}"):
-    def __init__(self, padding: int | Sequence[int]) -> None:
+    def __init__(self, padding: Dims) -> None:
         super().__init__(padding, 0.0)
 
 

@@ -1,12 +1,20 @@
-"""How a module learns of its parameters, buffers and children: by assignment or by name."""
+"""A module's parameters, buffers and children: kept by assignment or by name, and found again."""
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from tinygrad_mnist._tensor import Tensor
 from tinygrad_mnist.nn.parameter import Buffer, Parameter
+
+Module = Any
+CALL_HOOKS = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")
+STATE_HOOKS = (
+    "_state_dict_pre_hooks", "_state_dict_hooks", "_load_state_dict_pre_hooks",
+    "_load_state_dict_post_hooks",
+)  # fmt: skip
 
 
 def typename(value: Any) -> str:
@@ -38,6 +46,8 @@ class Registration:
         members["_buffers"] = {}
         members["_non_persistent_buffers_set"] = set()
         members["_modules"] = {}
+        for kind in (*CALL_HOOKS, *STATE_HOOKS):
+            members[kind] = OrderedDict()
 
     def __getattr__(self, name: str) -> Any:
         members = self.__dict__
@@ -165,14 +175,7 @@ class Registration:
 
     register_module = add_module
 
-
-# traversal: Going through a module's tree
-
-Module = Any
-
-
-class Traversal(Registration):
-    """Iterators over a module's parameters, buffers, children and descendants."""
+    # Members of the module and its descendants by dotted name, tied ones counted once
 
     def named_modules(
         self, memo: set[Any] | None = None, prefix: str = "", remove_duplicate: bool = True

@@ -44,13 +44,6 @@ class State(Registration):
     _load_state_dict_pre_hooks: OrderedDict[int, Callable[..., None]]
     _load_state_dict_post_hooks: OrderedDict[int, Callable[..., None]]
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.__dict__["_state_dict_pre_hooks"] = OrderedDict()
-        self.__dict__["_state_dict_hooks"] = OrderedDict()
-        self.__dict__["_load_state_dict_pre_hooks"] = OrderedDict()
-        self.__dict__["_load_state_dict_post_hooks"] = OrderedDict()
-
     def get_extra_state(self) -> Any:
         """Something beside tensors that belongs to the state; overridden where there is any."""
         raise RuntimeError(
