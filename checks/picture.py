@@ -1,26 +1,23 @@
 """The plan of the house as a picture: its rooms floor by floor, and who imports whom.
 
-Each row is a room: its name, what it says of itself, its lines. A dot stands where it imports the
-room of that column, the larger the more files do. Rooms stand on their floors, so imports that run
-one way are dots on one side of the diagonal.
+Each row is a room: its name, and what it says of itself. A dot stands where it imports the room of
+that column. Rooms stand on their floors, so imports that run one way are dots on one side of the
+diagonal.
 """
 
 from __future__ import annotations
 
 import ast
 from html import escape
-from math import sqrt
 from pathlib import Path
 
 from .imports import ROOT, files, floors, graph, room
-from .size import by_room
 
-ROW, TOP, CELL, LEFT = 26, 112, 26, 640
+ROW, TOP, CELL, LEFT = 26, 112, 26, 590
 STYLE = """
   text { font: 13px system-ui, sans-serif; fill: #1f2328; }
   .name { font: 600 13px ui-monospace, monospace; }
   .faint { fill: #59636e; }
-  .number { text-anchor: end; font-variant-numeric: tabular-nums; }
   .floor { stroke: #d1d9e0; }
   .self { fill: #d1d9e0; }
   .dot { fill: #0969da; }
@@ -34,24 +31,21 @@ STYLE = """
 def _says(path: Path) -> str:
     """What a room says of itself: the first sentence of its docstring."""
     text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
-    first = text.partition("\n")[0].rstrip(".")
-    return first if len(first) <= 66 else first[:64].rpartition(" ")[0] + " …"
+    first = text.partition("\n")[0].rstrip(".").replace("`", "")
+    return first if len(first) <= 64 else first[:64].rpartition(", ")[0]
 
 
-def importers() -> dict[tuple[str, str], int]:
-    """For each pair of rooms how many files of the first import the second."""
-    counts: dict[tuple[str, str], int] = {}
-    for name, targets in graph().items():
-        for there in {room(each) for each in targets} - {room(name), ""}:
-            counts[room(name), there] = counts.get((room(name), there), 0) + 1
-    return counts
+def pairs(root: Path = ROOT) -> set[tuple[str, str]]:
+    """The pairs of rooms of which the first imports the second."""
+    found = graph(root)
+    return {(room(name), room(to)) for name, targets in found.items() for to in targets}
 
 
 def drawn(root: Path = ROOT) -> str:
     """The picture as the text of an SVG file."""
-    sizes, counts, paths = by_room(root), importers(), files(root)
+    known, imported, paths = {room(name) for name in files(root)}, pairs(root), files(root)
     levels = floors(root)
-    rooms = [name for level in levels for name in level if name in sizes and name != "__main__"]
+    rooms = [name for level in levels for name in level if name in known - {"__main__"}]
     width, height = LEFT + CELL * len(rooms) + 20, TOP + ROW * len(rooms) + 16
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" '
@@ -64,9 +58,8 @@ def drawn(root: Path = ROOT) -> str:
             f'<text class="name" transform="translate({x + 4} {y}) rotate(-60)">{name}</text>'
         )
     for at, name in enumerate(rooms):
-        parts += _row(
-            at, name, rooms, sizes[name][0], counts, _says(paths[f"tinygrad_mnist.{name}"])
-        )
+        parts += _row(at, name, rooms, imported, _says(paths[f"tinygrad_mnist.{name}"]))
+
     for at in range(1, len(rooms)):
         if not any({rooms[at - 1], rooms[at]} <= set(level) for level in levels):
             y = TOP + ROW * at
@@ -75,24 +68,20 @@ def drawn(root: Path = ROOT) -> str:
 
 
 def _row(
-    at: int, name: str, rooms: list[str], size: int, counts: dict[tuple[str, str], int], says: str
+    at: int, name: str, rooms: list[str], imported: set[tuple[str, str]], says: str
 ) -> list[str]:
     middle = TOP + ROW * at + ROW / 2
     parts = [
         f'<text class="name" x="12" y="{middle + 4}">{name}</text>',
         f'<text class="faint" x="120" y="{middle + 4}">{escape(says)}</text>',
-        f'<text class="number" x="{LEFT - 12}" y="{middle + 4}">{size:,}</text>',
     ]
     for column, other in enumerate(rooms):
         x = LEFT + CELL * column + CELL / 2
         if other == name:
             parts.append(f'<rect class="self" x="{x - 3}" y="{middle - 3}" width="6" height="6"/>')
-        count = counts.get((name, other), 0)
-        if count:
-            radius = min(2.5 + sqrt(count), 10)
-            title = f"{name} imports {other}: {count} file{'s' * (count > 1)}"
+        elif (name, other) in imported:
             parts.append(
-                f'<circle class="dot" cx="{x}" cy="{middle}" r="{radius:.1f}">'
-                f"<title>{title}</title></circle>"
+                f'<circle class="dot" cx="{x}" cy="{middle}" r="5">'
+                f"<title>{name} imports {other}</title></circle>"
             )
     return parts

@@ -45,11 +45,11 @@ def for_torch(code: str) -> str:
     return OUR_IMPORTS.sub(r"\1 torch", code)
 
 
-def printed(code: str, namespace: dict[str, object]) -> str:
-    """What the code prints."""
+def printed(code: str, namespace: dict[str, object], flags: int = 0) -> str:
+    """What the code prints; `flags` are those of `compile`."""
     output = io.StringIO()
     with contextlib.redirect_stdout(output):
-        exec(compile(code, "page", "exec"), namespace)
+        exec(compile(code, "page", "exec", flags, dont_inherit=True), namespace)
     return output.getvalue()
 
 

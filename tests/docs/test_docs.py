@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from checks.picture import drawn
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted((ROOT / "docs").glob("*.md"))
 
@@ -49,7 +51,10 @@ def test_index_lists_the_tutorial_in_order(index):
 
 @pytest.mark.parametrize("index", INDEXES, ids=lambda index: str(index.relative_to(ROOT)))
 def test_index_lists_every_page(index):
-    assert {*PAGES, *INDEXES} - {index} <= set(links(index))
+    there = set(links(index))
+    twins = {page: index.parent / page.name for page in PAGES}
+    assert [page for page in PAGES if not there & {page, twins[page]}] == []
+    assert {*INDEXES} - {index} <= there
 
 
 def test_architecture_lists_every_room():
@@ -61,3 +66,7 @@ def test_architecture_lists_every_room():
     there = {path.name for path in package.glob("[!_]*.py")}
     there |= {f"{path.parent.name}/" for path in package.glob("*/__init__.py")}
     assert sorted(rooms) == sorted(there)
+
+
+def test_the_picture_of_the_rooms_is_drawn_from_the_imports():
+    assert (ROOT / "docs" / "images" / "rooms.svg").read_text(encoding="utf-8") == drawn()
