@@ -35,7 +35,7 @@ def _gather(input: Array, *, dim: int, index: Array) -> Any:
 
 
 def _grid(index: Array, dim: int) -> tuple[Any, ...]:
-    """The key of the places (i, j, …) with `index` in place of dimension `dim`."""
+    """The key of the elements (i, j, …) with `index` in place of dimension `dim`."""
     grid: list[Any] = list(np.ogrid[tuple([slice(size) for size in index.shape])])
     grid[dim] = index
     return tuple(grid)
@@ -84,7 +84,7 @@ def with_dimension(tensor: Tensor) -> Tensor:
 
 
 def _read_index(name: str, dim: int, index: Tensor, input: Tensor) -> Array:
-    """The index's array, as long as its places exist; PyTorch's errors otherwise."""
+    """The index's array, if it is within bounds; PyTorch's errors otherwise."""
     array: Array = index._array
     if array.dtype not in (np.int64, np.int32):
         raise RuntimeError(f"{name}(): Expected dtype int32/int64 for index")
@@ -113,16 +113,13 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False)
             [3]])
     """
     check_tensors("gather", input=input)
-    if not isinstance(index, TensorBase):
-        raise TypeError(
-            f"gather(): argument 'index' (position 3) must be Tensor, not {type(index).__name__}"
-        )
+    _check_index("gather", index)
     axis = read_dim(dim, input._array.ndim)
     if index._array.size == 0:
         nothing = _index(reshape(input, -1), key=(index._array.astype(np.int64),))
         return named_as(nothing, "GatherBackward0")
-    x, places = with_dimension(input), with_dimension(index)
-    array = _read_index("gather", axis, places, x)
+    x = with_dimension(input)
+    array = _read_index("gather", axis, with_dimension(index), x)
     for d, size in enumerate(array.shape):
         if d != axis and size > x._array.shape[d]:
             raise RuntimeError(
@@ -136,44 +133,41 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False)
 def _read_scattered(name: str, input: Tensor, dim: int, index: Tensor, src: Any) -> Any:
     """Input, index and source with a dimension at least, checked against each other."""
     check_tensors(name, input=input)
-    check_index(name, index)
+    _check_index(name, index)
     axis = read_dim(dim, input._array.ndim)
-    x, places = with_dimension(input), with_dimension(index)
-    ndim = max(src._array.ndim, 1) if isinstance(src, TensorBase) else x._array.ndim
-    if index._array.size and ndim != places._array.ndim == x._array.ndim:
+    x, indices = with_dimension(input), with_dimension(index)
+    with_tensor = isinstance(src, TensorBase)
+    source = with_dimension(src) if with_tensor else src
+    ndim = source._array.ndim if with_tensor else x._array.ndim
+    if index._array.size and ndim != indices._array.ndim == x._array.ndim:
         raise RuntimeError("Index tensor must have the same number of dimensions as src tensor")
     if index._array.size == 0:
         array = np.zeros((0,) * x._array.ndim, np.int64)
     else:
-        array = _read_index("scatter", axis, places, x)
-    source = with_dimension(src) if isinstance(src, TensorBase) else src
-    limits = [x._array.shape]
-    if isinstance(source, TensorBase):
-        if source._array.dtype != x._array.dtype:
-            raise RuntimeError("scatter(): Expected self.dtype to be equal to src.dtype")
-        limits.append(source._array.shape)
-    for number, shape in enumerate(limits):
-        for d, size in enumerate(array.shape):
-            if size > shape[d] and (number or d != axis):
-                src_sizes = f" and to be no larger size than src {list(limits[-1])}"
-                raise RuntimeError(
-                    f"Expected index {list(array.shape)} to be no larger than self "
-                    f"{list(x._array.shape)} apart from dimension {axis}"
-                    + src_sizes
-                    * (len(limits) > 1)
-                )
+        array = _read_index("scatter", axis, indices, x)
+    if with_tensor and source._array.dtype != x._array.dtype:
+        raise RuntimeError("scatter(): Expected self.dtype to be equal to src.dtype")
+    shape, limit = x._array.shape, source._array.shape if with_tensor else array.shape
+    for d, size in enumerate(array.shape):
+        if size > limit[d] or (size > shape[d] and d != axis):
+            raise RuntimeError(
+                f"Expected index {list(array.shape)} to be no larger than self {list(shape)} "
+                f"apart from dimension {axis}"
+                + f" and to be no larger size than src {list(limit)}"
+                * with_tensor
+            )
     return x, axis, array, source
 
 
 @torch_arguments
 def scatter(
-    input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None,
-    reduce: str | None = None,
+    input: Tensor, dim: int, index: Tensor, src: Tensor | float | None = None, *,
+    value: float | None = None, reduce: str | None = None,
 ) -> Tensor:  # fmt: skip
     """`input` with `src` (a tensor or a number) written at `index` along `dim`.
 
-    out[index[i][j]][j] = src[i][j] for dim 0; which number stays where a place is named twice is
-    not defined. Raises RuntimeError out of bounds.
+    out[index[i][j]][j] = src[i][j] for dim 0; which number stays where an element is named twice
+    is not defined. Raises RuntimeError out of bounds.
 
     >>> torch.scatter(torch.zeros(3), 0, torch.tensor([0, 2]), 5.0)
     tensor([5., 0., 5.])
@@ -202,7 +196,7 @@ def scatter(
 
 
 def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
-    """`input` with `src` added at `index` along `dim`, as often as a place is named.
+    """`input` with `src` added at `index` along `dim`, as often as an element is named.
 
     >>> torch.scatter_add(torch.zeros(2), 0, torch.tensor([1, 1]), torch.tensor([2.0, 3.0]))
     tensor([0., 5.])
@@ -213,7 +207,7 @@ def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     return out if input._array.ndim else named_as(reshape(out, ()), "ScatterAddBackward0")
 
 
-def check_index(name: str, index: Any) -> None:
+def _check_index(name: str, index: Any) -> None:
     if not isinstance(index, TensorBase):
         raise TypeError(
             f"{name}(): argument 'index' (position 3) must be Tensor, not {type(index).__name__}"
@@ -264,11 +258,11 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
     explain_shapes(tuple([np.empty(shape) for shape in shapes]))
     common = np.broadcast_shapes(*map(tuple, shapes))
     sizes = [tensor._array.shape[axis] for tensor in (input, indices)]
-    whole, places = (
+    whole, wanted = (
         tensor.expand(*common[:axis], size, *common[axis + 1 :])
         for tensor, size in zip((input, indices), sizes, strict=True)
     )
-    return gather(whole, axis, remainder(places, max(sizes[0], 1)))
+    return gather(whole, axis, remainder(wanted, max(sizes[0], 1)))
 
 
 @torch_arguments
@@ -297,16 +291,16 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
         )
     x, chosen = broadcast_tensors(input, mask)
     note_untraceable()
-    places = np.nonzero(chosen._array.reshape(-1))[0]
-    if len(places) > source._array.size:
+    indices = np.flatnonzero(chosen._array)
+    if len(indices) > source._array.size:
         raise RuntimeError("Number of elements of source < number of ones in mask")
-    values = reshape(source, -1)[: len(places)]
-    out = index_put(reshape(x, -1), values, region=WHOLE, arrays=(places,))
+    values = reshape(source, -1)[: len(indices)]
+    out = index_put(reshape(x, -1), values, region=WHOLE, arrays=(indices,))
     return named_as(reshape(out, x._array.shape), "MaskedScatterBackward0")
 
 
 @torch_arguments
-def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
+def nonzero(input: Tensor, *, as_tuple: bool = False) -> Tensor | tuple[Tensor, ...]:
     """Where the numbers are not zero: (found, dimensions), int64; or one tensor a dimension.
 
     >>> torch.nonzero(torch.tensor([0, 3, 4]))
@@ -315,15 +309,16 @@ def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
     """
     check_tensors("nonzero", input=input)
     note_untraceable()
-    places = np.nonzero(np.atleast_1d(input._array))
     if as_tuple:
-        return tuple([wrap(axis) for axis in places])
-    return wrap(np.ascontiguousarray(np.transpose(places)[:, : input._array.ndim]))
+        return tuple([wrap(axis) for axis in np.nonzero(np.atleast_1d(input._array))])
+    return argwhere(input)
 
 
 def argwhere(input: Tensor) -> Tensor:
     """Where the numbers are not zero: `nonzero`."""
-    return nonzero(input)
+    note_untraceable()
+    indices = np.transpose(np.nonzero(np.atleast_1d(input._array)))
+    return wrap(np.ascontiguousarray(indices[:, : input._array.ndim]))
 
 
 # Whole slices, named by a vector of indices
@@ -332,7 +327,7 @@ def argwhere(input: Tensor) -> Tensor:
 def _read_vector(name: str, input: Tensor, dim: int, index: Tensor) -> tuple[int, Array]:
     """The dimension, and a vector of indices of what is along it."""
     check_tensors(name.rstrip("_"), input=input)
-    check_index(name.rstrip("_"), index)
+    _check_index(name.rstrip("_"), index)
     axis = read_dim(dim, input._array.ndim)
     array: Array = index._array
     if array.ndim > 1:
@@ -389,7 +384,9 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
 
 
 @torch_arguments
-def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1) -> Tensor:
+def index_add(
+    input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: float = 1
+) -> Tensor:
     """`input` with alpha · `source` added to the slices number `index` along `dim`."""
     axis, array = _read_vector("index_add_", input, dim, index)
     have, want = source._array.shape, input._array.shape
@@ -414,8 +411,8 @@ def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: 
     alpha = alpha if input._array.dtype.kind == "f" else int(alpha)
     added = with_dimension(source if alpha == 1 else mul(source, alpha))
     along = reshape(wrap(array), [-1 if d == axis else 1 for d in range(added._array.ndim)])
-    places = expand(along, added._array.shape)
-    out = _scatter_add(with_dimension(input), added, dim=axis, index=places._array)
+    indices = expand(along, added._array.shape)._array
+    out = _scatter_add(with_dimension(input), added, dim=axis, index=indices)
     return named_as(reshape(out, input._array.shape), "IndexAddBackward0")
 
 
@@ -461,7 +458,7 @@ def _check_copied(input: Tensor, source: Tensor, axis: int, count: int) -> None:
         )
 
 
-def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
+def index_fill(input: Tensor, dim: int, index: Tensor, value: float | Tensor) -> Tensor:
     """`input` with `value` (a number or a 0-d tensor) in the slices number `index` along `dim`."""
     axis, array = _read_vector("index_fill_", input, dim, index)
     with_tensor = isinstance(value, TensorBase)
