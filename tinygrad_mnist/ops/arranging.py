@@ -21,13 +21,11 @@ from tinygrad_mnist.engine.views import ONE_OF_SEVERAL, forbid_change
 from .arguments import (
     check_elements,
     check_number_fits,
-    check_tensors,
     not_implemented,
+    operation,
     read_dim,
     read_dims,
     read_sizes,
-    tensor_first,
-    torch_arguments,
 )
 from .casting import _clone, cast_to, clone
 from .choosing import masked_fill, where
@@ -107,7 +105,7 @@ def _check_sizes(shapes: list[Shape], model: Shape, axis: int) -> None:
             )
 
 
-@torch_arguments
+@operation
 def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """The tensors one after the other along `dim`; their other sizes must be equal.
 
@@ -129,7 +127,7 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     return _cat(*[cast_to(tensor, kind) for tensor in tensors], dim=axis, starts=starts)
 
 
-@torch_arguments
+@operation
 def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """Tensors of equal shape side by side along a new dimension `dim`."""
     _check_sequence("stack", tensors)
@@ -175,7 +173,7 @@ def atleast_3d(*tensors: Any) -> Any:
     return _at_least(3, tensors)
 
 
-@torch_arguments
+@operation
 def hstack(tensors: Sequence[Tensor]) -> Tensor:
     """The tensors side by side: along the second dimension, vectors along their only one.
 
@@ -187,7 +185,7 @@ def hstack(tensors: Sequence[Tensor]) -> Tensor:
     return cat(raised, 0 if raised[0]._array.ndim == 1 else 1)
 
 
-@torch_arguments
+@operation
 def vstack(tensors: Sequence[Tensor]) -> Tensor:
     """The tensors one below the other: along the first dimension, vectors as rows.
 
@@ -199,14 +197,14 @@ def vstack(tensors: Sequence[Tensor]) -> Tensor:
     return cat([_raised(tensor, 2) for tensor in tensors], 0)
 
 
-@torch_arguments
+@operation
 def dstack(tensors: Sequence[Tensor]) -> Tensor:
     """The tensors one behind the other, along the third dimension."""
     _check_sequence("dstack", tensors)
     return cat([_raised(tensor, 3) for tensor in tensors], 2)
 
 
-@torch_arguments
+@operation
 def column_stack(tensors: Sequence[Tensor]) -> Tensor:
     """The tensors side by side, vectors and numbers as columns."""
     _check_sequence("column_stack", tensors)
@@ -222,7 +220,7 @@ def _chunks(input: Tensor, dim: int, sizes: Sequence[int], name: str) -> tuple[T
     return tuple([named_as(part, name) for part in parts])
 
 
-@tensor_first
+@operation
 def split(
     input: Tensor, split_size_or_sections: int | Sequence[int], dim: int = 0
 ) -> tuple[Tensor, ...]:
@@ -251,7 +249,7 @@ def split(
     return _chunks(input, axis, sizes or [0], "SplitBackward0")
 
 
-@tensor_first
+@operation
 def split_with_sizes(input: Tensor, split_sizes: Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
     """`input` cut along `dim` into chunks of the sizes given: `split`."""
     sizes = [int(size) for size in split_sizes]
@@ -272,7 +270,7 @@ def split_with_sizes(input: Tensor, split_sizes: Sequence[int], dim: int = 0) ->
     return _chunks(input, axis, sizes, "SplitWithSizesBackward0")
 
 
-@tensor_first
+@operation
 def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """`input` cut along `dim` into at most `chunks` parts of one size, the last may be shorter.
 
@@ -290,7 +288,7 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     return split(input, -(-length // chunks), axis)
 
 
-@tensor_first
+@operation
 def tensor_split(
     input: Tensor, indices_or_sections: int | Sequence[int] | Tensor, dim: int = 0
 ) -> tuple[Tensor, ...]:
@@ -357,13 +355,13 @@ concat, concatenate, row_stack = cat, cat, vstack
 # Turning, shifting, repeating
 
 
+@operation
 def flip(input: Tensor, *dims: Any, **named: Any) -> Tensor:
     """The numbers along `dims` in reverse order, a copy.
 
     >>> torch.flip(torch.tensor([1, 2, 3]), (0,))
     tensor([3, 2, 1])
     """
-    check_tensors("flip", input=input)
     ndim = input._array.ndim
     given = read_sizes("flip", "dims", dims, named)
     axes = read_dims(given, ndim) if given else ()
@@ -373,7 +371,7 @@ def flip(input: Tensor, *dims: Any, **named: Any) -> Tensor:
     return named_as(clone(call_unary(_slice, input, {"key": key})), "FlipBackward0")
 
 
-@tensor_first
+@operation
 def fliplr(input: Tensor) -> Tensor:
     """The columns in reverse order."""
     if input._array.ndim < 2:
@@ -381,7 +379,7 @@ def fliplr(input: Tensor) -> Tensor:
     return flip(input, 1)
 
 
-@tensor_first
+@operation
 def flipud(input: Tensor) -> Tensor:
     """The rows in reverse order."""
     if input._array.ndim < 1:
@@ -389,6 +387,7 @@ def flipud(input: Tensor) -> Tensor:
     return flip(input, 0)
 
 
+@operation
 def roll(
     input: Tensor, shifts: int | Sequence[int], dims: int | Sequence[int] | None = None
 ) -> Tensor:
@@ -399,7 +398,6 @@ def roll(
     >>> torch.roll(torch.tensor([1, 2, 3]), 1)
     tensor([3, 1, 2])
     """
-    check_tensors("roll", input=input)
     steps = tuple(shifts) if isinstance(shifts, tuple | list) else (shifts,)
     axes = () if dims is None else tuple(dims) if isinstance(dims, tuple | list) else (dims,)
     if not steps:
@@ -428,7 +426,7 @@ def _rolled(x: Tensor, step: int, axis: int) -> Tensor:
     return cat([getitem(x, (*lead, slice(first, None))), getitem(x, (*lead, slice(first)))], axis)
 
 
-@tensor_first
+@operation
 def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
     """The tensor turned by `k` quarters of a circle in the plane of `dims`."""
     if len(dims) != 2:
@@ -473,7 +471,7 @@ def repeat(input: Tensor, *repeats: Any, **named: Any) -> Tensor:
     return named_as(out, "RepeatBackward0")
 
 
-@tensor_first
+@operation
 def tile(input: Tensor, *dims: Any, **named: Any) -> Tensor:
     """The tensor repeated so often along its last dimensions.
 
@@ -484,6 +482,7 @@ def tile(input: Tensor, *dims: Any, **named: Any) -> Tensor:
     return repeat(input, (1,) * (input._array.ndim - len(counts)) + counts)
 
 
+@operation
 def repeat_interleave(
     input: Tensor, repeats: int | Tensor | None = None, dim: int | None = None, *,
     output_size: int | None = None,
@@ -495,7 +494,6 @@ def repeat_interleave(
     >>> torch.repeat_interleave(torch.tensor([7, 8]), 2)
     tensor([7, 7, 8, 8])
     """
-    check_tensors("repeat_interleave", input=input)
     if repeats is None:
         return wrap(np.repeat(np.arange(input._array.size), input._array))
     x = reshape(input, -1) if dim is None or not input._array.ndim else input
@@ -518,7 +516,7 @@ def _each_repeated(x: Tensor, count: int, axis: int) -> Tensor:
     return reshape(clone(apart), [*before[:-1], before[-1] * count, *after])
 
 
-@tensor_first
+@operation
 def ravel(input: Tensor) -> Tensor:
     """The numbers as a vector."""
     return reshape(input, -1)
@@ -611,17 +609,18 @@ def _two_dims(ndim: int, dim1: int, dim2: int) -> tuple[int, int]:
     return first, second
 
 
+@operation
 def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
     """The diagonal of each matrix that `dim1` and `dim2` span, as last dimension: a view.
 
     >>> torch.diagonal(torch.tensor([[1, 2], [3, 4]]))
     tensor([1, 4])
     """
-    check_tensors("diagonal", input=input)
     first, second = _two_dims(input._array.ndim, dim1, dim2)
     return _diagonal(input, offset=offset, dim1=first, dim2=second)
 
 
+@operation
 def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
     """Matrices, in the dimensions `dim1` and `dim2`, with the last dimension as their diagonal.
 
@@ -629,7 +628,6 @@ def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -
     tensor([[1, 0],
             [0, 2]])
     """
-    check_tensors("diag_embed", input=input)
     shape = input._array.shape
     first, second = _two_dims(len(shape) + 1, dim1, dim2)
     side = shape[-1] + abs(offset)
@@ -639,14 +637,13 @@ def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -
     return named_as(out, "DiagEmbedBackward0")
 
 
-@torch_arguments
+@operation
 def diag(input: Tensor, diagonal: int = 0) -> Tensor:
     """The diagonal of a matrix, or for a vector the matrix whose diagonal it is.
 
     >>> torch.diag(torch.tensor([[1, 2], [3, 4]]))
     tensor([1, 4])
     """
-    check_tensors("diag", input=input)
     ndim = input._array.ndim
     if ndim not in (1, 2):
         raise RuntimeError(f"diag(): Supports 1D or 2D tensors. Got {ndim}D")
@@ -661,13 +658,13 @@ def diagflat(input: Tensor, offset: int = 0) -> Tensor:
     return diag_embed(reshape(input, -1), offset)
 
 
+@operation
 def trace(input: Tensor) -> Tensor:
     """The sum of a matrix's diagonal.
 
     >>> torch.trace(torch.tensor([[1, 2], [3, 4]]))
     tensor(5)
     """
-    check_tensors("trace", input=input)
     if input._array.ndim != 2:
         raise RuntimeError(f"trace: expected a matrix, but got tensor with dim {input._array.ndim}")
     if input._array.dtype == bool:
@@ -679,7 +676,6 @@ def trace(input: Tensor) -> Tensor:
 
 
 def _triangle(name: str, input: Tensor, diagonal: int) -> Tensor:
-    check_tensors(name, input=input)
     shape = input._array.shape
     if len(shape) < 2:
         raise RuntimeError(f"{name}: input tensor must have at least 2 dimensions")
@@ -689,7 +685,7 @@ def _triangle(name: str, input: Tensor, diagonal: int) -> Tensor:
     return named_as(out, f"{name.capitalize()}Backward0")
 
 
-@torch_arguments
+@operation
 def tril(input: Tensor, diagonal: int = 0) -> Tensor:
     """Each matrix with zeros above its diagonal number `diagonal` (those above count upwards).
 
@@ -700,7 +696,7 @@ def tril(input: Tensor, diagonal: int = 0) -> Tensor:
     return _triangle("tril", input, diagonal)
 
 
-@torch_arguments
+@operation
 def triu(input: Tensor, diagonal: int = 0) -> Tensor:
     """Each matrix with zeros below its diagonal number `diagonal` (those above count upwards).
 
@@ -758,6 +754,7 @@ def _replaced(
     return named_as(out, f"{title}Backward0")
 
 
+@operation
 def select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
     """A copy of `input` whose slice number `index` along `dim` is `src`.
 
@@ -765,13 +762,13 @@ def select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
     tensor([[0., 0.],
             [1., 1.]])
     """
-    check_tensors("select_scatter", input=input, src=src)
     axis = read_dim(dim, input._array.ndim)
     check_selected(input._array.shape, axis, index)
     key = (*(ALL,) * axis, index, Ellipsis)
     return _replaced("select_scatter", input, src, input._array[key], key)
 
 
+@operation
 def slice_scatter(
     input: Tensor, src: Tensor, dim: int = 0, start: int | None = None, end: int | None = None,
     step: int = 1,
@@ -781,7 +778,6 @@ def slice_scatter(
     >>> torch.slice_scatter(torch.zeros(4), torch.ones(2), 0, 1, 3)
     tensor([0., 1., 1., 0.])
     """
-    check_tensors("slice_scatter", input=input, src=src)
     axis = read_dim(dim, input._array.ndim)
     if step <= 0:
         raise RuntimeError("slice step must be positive")
@@ -789,6 +785,7 @@ def slice_scatter(
     return _replaced("slice_scatter", input, src, input._array[key], key)
 
 
+@operation
 def diagonal_scatter(
     input: Tensor, src: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1
 ) -> Tensor:
@@ -798,7 +795,6 @@ def diagonal_scatter(
     tensor([[1., 0.],
             [0., 1.]])
     """
-    check_tensors("diagonal_scatter", input=input, src=src)
     first, second = _two_dims(input._array.ndim, dim1, dim2)
     shape = input._array.shape
     flat = np.diagonal(np.arange(input._array.size).reshape(shape), offset, first, second)
@@ -806,18 +802,18 @@ def diagonal_scatter(
     return _replaced("diagonal_scatter", input, src, flat, WHOLE, indices)
 
 
+@operation
 def narrow_copy(input: Tensor, dim: int, start: int, length: int) -> Tensor:
     """`narrow` as a copy."""
-    check_tensors("narrow_copy", input=input)
     ndim = input._array.ndim
     if dim >= max(ndim, 1):
         raise RuntimeError(f"narrow_copy(): dimension {dim} is out of range for {ndim} dimensions")
     return named_as(clone(input.narrow(dim, start, length)), "NarrowCopyBackward0")
 
 
+@operation
 def fill(input: Tensor, value: float | Tensor) -> Tensor:
     """A tensor like `input`, full of `value` (a number or a 0-d tensor)."""
-    check_tensors("fill", input=input)
     with_tensor = isinstance(value, TensorBase)
     if isinstance(value, TensorBase) and value._array.ndim:
         raise RuntimeError(
@@ -830,6 +826,7 @@ def fill(input: Tensor, value: float | Tensor) -> Tensor:
     return named_as(where(everywhere, number, input), f"FillBackward{int(with_tensor)}")
 
 
+@operation
 def index_put(
     input: Tensor, indices: Sequence[Any], values: Tensor, accumulate: bool = False
 ) -> Tensor:
@@ -840,7 +837,6 @@ def index_put(
     >>> torch.index_put(torch.zeros(3), (torch.tensor([0, 2]),), torch.tensor(1.0))
     tensor([1., 0., 1.])
     """
-    check_tensors("index_put", input=input)
     region, arrays = read_index(tuple(indices), input._array.shape)
     if values._array.dtype != input._array.dtype:
         raise put_dtypes_differ(input, values)
@@ -861,6 +857,7 @@ _NUMPY_MODES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 _TITLES = {"reflect": "ReflectionPad", "replicate": "ReplicationPad"}
 
 
+@operation
 def pad(
     input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None
 ) -> Tensor:
@@ -873,7 +870,6 @@ def pad(
     >>> torch.nn.functional.pad(torch.tensor([1, 2]), (1, 2))
     tensor([0, 1, 2, 0, 0])
     """
-    check_tensors("pad", input=input)
     sizes = [int(size) for size in pad]
     ndim = input._array.ndim
     if len(sizes) % 2:

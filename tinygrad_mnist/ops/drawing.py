@@ -29,7 +29,15 @@ from tinygrad_mnist.engine.views import current_record
 from tinygrad_mnist.kernels import distributions, selection
 from tinygrad_mnist.kernels.mersenne import Stream
 
-from .arguments import check_floating, not_implemented, out_refused, read_dtype
+from .arguments import (
+    check_floating,
+    is_integer,
+    not_implemented,
+    not_negative,
+    out_refused,
+    read_dtype,
+    unpacking_failed,
+)
 from .generator import Generator, default_generator
 from .views import rebase
 
@@ -179,7 +187,7 @@ def read_sizes(name: str, sizes: tuple[Any, ...], size: Any) -> Shape:
         return read_size(name, size, None)
     if in_one:
         return read_size(name, sizes[0], 1)
-    if not _is_integer(sizes[0]):
+    if not is_integer(sizes[0]):
         raise _must_be("tuple of ints", name, "size", 1, sizes[0])
     return _lengths(name, sizes)
 
@@ -188,7 +196,7 @@ def read_size(name: str, size: Any, position: int | None) -> Shape:
     """A shape given as one argument, a tuple or list of integers; TypeError for anything else."""
     if not isinstance(size, tuple | list):
         raise _must_be("tuple of ints", name, "size", position, size)
-    if size and not _is_integer(size[0]):
+    if size and not is_integer(size[0]):
         place = "" if position is None else f" (position {position})"
         raise TypeError(
             f"{name}(): argument 'size'{place} must be tuple of ints, but found element of type "
@@ -198,27 +206,20 @@ def read_size(name: str, size: Any, position: int | None) -> Shape:
 
 
 def _lengths(name: str, size: Sequence[Any]) -> Shape:
-    shape = []
-    for place, length in enumerate(size, start=1):
-        if not _is_integer(length) and not isinstance(length, bool):
-            reason = f"type must be tuple of ints,but got {type(length).__name__}"
-        elif abs(_as_integer(length)) >= 2**63:
-            reason = "Overflow when unpacking long long"
-        else:
-            shape.append(_as_integer(length))
-            continue
-        raise TypeError(
-            f"{name}(): argument 'size' failed to unpack the object at pos {place} "
-            f'with error "{reason}"'
-        )
-    return tuple(shape)
+    for position, length in enumerate(size, 1):
+        if not is_integer(length) and not isinstance(length, bool):
+            why = f"type must be tuple of ints,but got {type(length).__name__}"
+            raise unpacking_failed(name, position, why)
+        if abs(operator.index(length)) >= 2**63:
+            raise unpacking_failed(name, position, "Overflow when unpacking long long")
+    return tuple([operator.index(length) for length in size])
 
 
 def read_int(name: str, argument: str, position: int, value: Any) -> int:
     """An argument that must be an int of 64 bits; TypeError or ValueError where it is not."""
-    if not _is_integer(value):
+    if not is_integer(value):
         raise _must_be("int", name, argument, position, value)
-    number = _as_integer(value)
+    number = operator.index(value)
     if not -(2**63) <= number < 2**63:
         raise ValueError("Overflow when unpacking long long")
     return number
@@ -238,23 +239,9 @@ def read_float(name: str, argument: str, position: int, value: Any) -> float:
     return float(value._array) if isinstance(value, TensorBase) else float(value)
 
 
-def _is_integer(value: Any) -> bool:
-    if isinstance(value, TensorBase):
-        return value._array.size == 1 and value._array.dtype.kind in "iu"
-    return isinstance(value, int | np.integer) and not isinstance(value, bool)
-
-
-def _as_integer(value: Any) -> int:
-    return operator.index(value._array.item() if isinstance(value, TensorBase) else value)
-
-
 def new_array(shape: Shape, kind: dtypes.dtype) -> Array:
     """An array to be filled; RuntimeError for a negative length or more bytes than there are."""
-    for length in shape:
-        if length < 0:
-            raise RuntimeError(
-                f"Trying to create tensor with negative dimension {length}: {list(shape)}"
-            )
+    not_negative(shape)
     size = math.prod(shape) * kind.itemsize
     if size >= 2**63:
         raise RuntimeError(f"Storage size calculation overflowed with sizes={list(shape)}")

@@ -14,7 +14,7 @@ from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.engine.views import detached_from_base
 
-from .arguments import check_tensors, not_implemented, out_refused, torch_arguments
+from .arguments import check_tensors, not_implemented, operation, out_refused
 from .shapes import reshape, unsqueeze
 
 __all__ = ["bmm", "dot", "matmul", "mm", "mv"]
@@ -113,10 +113,9 @@ def _refuse_shapes(x: tuple[int, ...], y: tuple[int, ...]) -> NoReturn:
     )
 
 
-@torch_arguments
+@operation
 def mm(input: Tensor, mat2: Tensor) -> Tensor:
     """The product of two matrices, (n, m) and (m, p)."""
-    check_tensors("mm", input=input, mat2=mat2)
     if input._array.ndim != 2:
         raise RuntimeError("self must be a matrix")
     if mat2._array.ndim != 2:
@@ -124,10 +123,9 @@ def mm(input: Tensor, mat2: Tensor) -> Tensor:
     return matmul(input, mat2)
 
 
-@torch_arguments
+@operation
 def mv(input: Tensor, vec: Tensor) -> Tensor:
     """The product of a matrix (n, m) and a vector (m)."""
-    check_tensors("mv", input=input, vec=vec)
     if input._array.ndim == 0:
         raise IndexError("Dimension specified as 0 but tensor has no dimensions")
     if input._array.ndim != 2 or vec._array.ndim != 1:
@@ -138,7 +136,7 @@ def mv(input: Tensor, vec: Tensor) -> Tensor:
     return matmul(input, vec)
 
 
-@torch_arguments
+@operation
 def dot(input: Tensor, tensor: Tensor) -> Tensor:
     """The inner product of two vectors of equal length."""
     _check_operands("dot", input, tensor)
@@ -156,10 +154,9 @@ def dot(input: Tensor, tensor: Tensor) -> Tensor:
     return named_as(detached_from_base(reshape(product, ())), "DotBackward0")
 
 
-@torch_arguments
+@operation
 def bmm(input: Tensor, mat2: Tensor) -> Tensor:
     """The products of two batches of matrices, (b, n, m) and (b, m, p)."""
-    check_tensors("bmm", input=input, mat2=mat2)
     x, y = input._array, mat2._array
     if x.ndim != 3 or y.ndim != 3:
         raise RuntimeError(f"batch1 must be a 3D tensor, got {x.ndim}D and {y.ndim}D")

@@ -18,11 +18,10 @@ from tinygrad_mnist.engine.tensor import Tensor, wrap
 
 from .arguments import (
     check_elements,
-    check_tensors,
     not_implemented,
+    operation,
     read_dim,
     read_dims,
-    torch_arguments,
 )
 from .arranging import cat, diagonal, flip, meshgrid, pad, stack
 from .casting import cast_to
@@ -44,7 +43,7 @@ Operand = tuple[Tensor, Labels]
 """A tensor, and the name of each of its dimensions."""
 
 
-@torch_arguments
+@operation
 def outer(input: Tensor, vec2: Tensor) -> Tensor:
     """The products of each number of a vector with each of another: (n), (m) to (n, m).
 
@@ -52,7 +51,6 @@ def outer(input: Tensor, vec2: Tensor) -> Tensor:
     tensor([[3, 4],
             [6, 8]])
     """
-    check_tensors("outer", input=input, vec2=vec2)
     for name, vector in (("self", input), ("vec2", vec2)):
         if vector._array.ndim != 1:
             raise RuntimeError(
@@ -61,10 +59,9 @@ def outer(input: Tensor, vec2: Tensor) -> Tensor:
     return reshape(input, -1, 1) * vec2
 
 
-@torch_arguments
+@operation
 def inner(input: Tensor, other: Tensor) -> Tensor:
     """The sums of products over the last dimensions; with a number, the product."""
-    check_tensors("inner", input=input, other=other)
     if input._array.ndim == 0 or other._array.ndim == 0:
         return input * other
     if input._array.shape[-1] != other._array.shape[-1]:
@@ -98,7 +95,7 @@ def _added(name: str, input: Tensor, product: Tensor, beta: float, alpha: float)
     return named_as(out, f"{name}Backward0")
 
 
-@torch_arguments
+@operation
 def addmm(
     input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: float = 1, alpha: float = 1
 ) -> Tensor:
@@ -108,44 +105,39 @@ def addmm(
     tensor([[3., 1.],
             [1., 3.]])
     """
-    check_tensors("addmm", input=input, mat1=mat1, mat2=mat2)
     return _added("Addmm", input, mm(mat1, mat2), beta, alpha)
 
 
-@torch_arguments
+@operation
 def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
     """beta · input + alpha · (mat @ vec) for a matrix and a vector; `input` broadcasts."""
-    check_tensors("addmv", input=input, mat=mat, vec=vec)
     return _added("Addmv", input, mv(mat, vec), beta, alpha)
 
 
-@torch_arguments
+@operation
 def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
     """beta · input + alpha · `outer` of two vectors; `input` broadcasts."""
-    check_tensors("addr", input=input, vec1=vec1, vec2=vec2)
     return _added("Addr", input, outer(vec1, vec2), beta, alpha)
 
 
-@torch_arguments
+@operation
 def baddbmm(
     input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, alpha: float = 1
 ) -> Tensor:
     """beta · input + alpha · (batch1 @ batch2) for batches of matrices; `input` broadcasts."""
-    check_tensors("baddbmm", input=input, batch1=batch1, batch2=batch2)
     return _added("Baddbmm", input, bmm(batch1, batch2), beta, alpha)
 
 
-@torch_arguments
+@operation
 def addbmm(
     input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, alpha: float = 1
 ) -> Tensor:
     """beta · input + alpha · Σ (batch1 @ batch2), the products of the batch added up."""
-    check_tensors("addbmm", input=input, batch1=batch1, batch2=batch2)
     total = _sum(bmm(batch1, batch2), dim=(0,), keepdim=False)
     return _added("Addbmm", input, total, beta, alpha)
 
 
-@torch_arguments
+@operation
 def tensordot(a: Tensor, b: Tensor, dims: int | Sequence[int | Sequence[int]] = 2) -> Tensor:
     """The sums of products over the last `dims` dimensions of `a` and the first of `b`.
 
@@ -154,7 +146,6 @@ def tensordot(a: Tensor, b: Tensor, dims: int | Sequence[int | Sequence[int]] = 
     >>> torch.tensordot(torch.ones(2, 3), torch.ones(3, 4), 1).shape
     torch.Size([2, 4])
     """
-    check_tensors("tensordot", a=a, b=b)
     if isinstance(dims, int):
         if dims < 0:
             raise RuntimeError(f"tensordot expects dims >= 0, but got dims={dims}")
@@ -376,24 +367,24 @@ ger = outer
 # Products and arrangements of vectors
 
 
+@operation
 def vecdot(x: Tensor, y: Tensor, *, dim: int = -1) -> Tensor:
     """The inner products of vectors along `dim`; the other sizes broadcast."""
-    check_tensors("linalg.vecdot", x=x, y=y)
     if x._array.ndim == y._array.ndim == 1:
         return vdot(x, y)
     product = x * y
     return _sum(product, dim=(read_dim(dim, product._array.ndim),), keepdim=False)
 
 
-@torch_arguments
+@operation
 def vdot(input: Tensor, other: Tensor) -> Tensor:
     """The inner product of two vectors: for real numbers `dot`."""
     return named_as(dot(input, other), "VdotBackward0")
 
 
+@operation
 def linalg_cross(input: Tensor, other: Tensor, *, dim: int = -1) -> Tensor:
     """The cross products of vectors of three numbers along `dim`; the other sizes broadcast."""
-    check_tensors("linalg.cross", input=input, other=other)
     ndims = input._array.ndim, other._array.ndim
     if ndims[0] != ndims[1]:
         raise RuntimeError("linalg.cross: inputs must have the same number of dimensions.")
@@ -413,14 +404,13 @@ def linalg_cross(input: Tensor, other: Tensor, *, dim: int = -1) -> Tensor:
     return named_as(stack(out, axis), "LinalgCrossBackward0")
 
 
-@torch_arguments
+@operation
 def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
     """The cross products of vectors of three numbers along `dim` (or the first of size 3).
 
     >>> torch.cross(torch.tensor([1, 0, 0]), torch.tensor([0, 1, 0]), dim=0)
     tensor([0, 0, 1])
     """
-    check_tensors("cross", input=input, other=other)
     if dim is None:
         if 3 not in input._array.shape:
             raise RuntimeError("no dimension of size 3 in input")
@@ -428,14 +418,13 @@ def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
     return linalg_cross(input, other, dim=dim)
 
 
-@torch_arguments
+@operation
 def kron(input: Tensor, other: Tensor) -> Tensor:
     """The Kronecker product: every number of x times the whole of y.
 
     >>> torch.kron(torch.tensor([1, 2]), torch.tensor([1, 10]))
     tensor([ 1, 10,  2, 20])
     """
-    check_tensors("kron", input=input, other=other)
     ndim = max(input._array.ndim, other._array.ndim)
     first, second = (
         (1,) * (ndim - each._array.ndim) + each._array.shape for each in (input, other)
@@ -493,6 +482,7 @@ def _check_vector(tensor: Tensor) -> None:
         raise RuntimeError(f"Expect a 1D vector, but got shape {list(tensor._array.shape)}")
 
 
+@operation
 def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> Tensor:
     """All ways to take `r` numbers from a vector, in order, one in each row.
 
@@ -501,7 +491,6 @@ def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> T
             [1, 3],
             [2, 3]])
     """
-    check_tensors("combinations", input=input)
     _check_vector(input)
     if r < 0:
         raise RuntimeError(f"Expect a non-negative number, but got {r}")
@@ -522,7 +511,7 @@ def chain_matmul(*matrices: Tensor) -> Tensor:
     return functools.reduce(matmul, matrices)
 
 
-@torch_arguments
+@operation
 def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:
     """The powers of each number of a vector, N − 1 to 0 (or 0 to N − 1), one row each.
 
@@ -530,7 +519,6 @@ def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:
     tensor([[4, 2, 1],
             [9, 3, 1]])
     """
-    check_tensors("vander", x=x)
     if x._array.ndim != 1:
         raise RuntimeError("x must be a one-dimensional tensor.")
     count = x._array.size if N is None else N
@@ -540,9 +528,9 @@ def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:
     return powers if increasing else flip(powers, 1)
 
 
+@operation
 def linalg_vander(x: Tensor, *, N: int | None = None) -> Tensor:
     """The powers 0 to N − 1 of each number, along a new last dimension."""
-    check_tensors("linalg.vander", x=x)
     x = x if x._array.ndim else reshape(x, 1)
     count = x._array.shape[-1] if N is None else N
     if count <= 1:
@@ -566,7 +554,6 @@ def _powers(x: Tensor, count: int) -> Tensor:
 
 def _checked(name: str, x: Tensor, dtype: dtypes.dtype | None) -> Tensor:
     """`x` in the type to compute in; PyTorch's errors for types that have no norm."""
-    check_tensors(name, input=x)
     if x._array.dtype.kind != "f":
         raise RuntimeError(
             f"{name}: Expected a floating point or complex tensor as input. "
@@ -581,7 +568,7 @@ def _checked(name: str, x: Tensor, dtype: dtypes.dtype | None) -> Tensor:
     return cast_to(x, dtype)
 
 
-@torch_arguments
+@operation
 def vector_norm(
     x: Tensor, ord: float = 2, dim: int | Sequence[int] | None = None, keepdim: bool = False, *,
     dtype: dtypes.dtype | None = None,
@@ -629,7 +616,7 @@ def _power(x: Tensor, exponent: float) -> Tensor:
     return where(zero, nothing, where(zero, 1.0, x) ** exponent)
 
 
-@torch_arguments
+@operation
 def matrix_norm(
     A: Tensor, ord: float | str = "fro", dim: Sequence[int] = (-2, -1), keepdim: bool = False, *,
     dtype: dtypes.dtype | None = None,
@@ -662,13 +649,12 @@ def matrix_norm(
     return (amax if ord in (1, math.inf) else amin)(sums, along, keepdim)
 
 
-@torch_arguments
+@operation
 def linalg_norm(
     A: Tensor, ord: float | str | None = None, dim: int | Sequence[int] | None = None,
     keepdim: bool = False, *, dtype: dtypes.dtype | None = None,
 ) -> Tensor:  # fmt: skip
     """`vector_norm`, or `matrix_norm` where `ord` is given and there are two dimensions."""
-    check_tensors("linalg.norm", A=A)
     if ord is None:
         return vector_norm(A, 2, dim, keepdim, dtype=dtype)
     if dim is None and A._array.ndim not in (1, 2):
@@ -682,7 +668,7 @@ def linalg_norm(
     return vector_norm(A, ord, dim, keepdim, dtype=dtype)
 
 
-@torch_arguments
+@operation
 def norm(
     input: Tensor, p: float | str | None = "fro", dim: int | Sequence[int] | None = None,
     keepdim: bool = False, dtype: dtypes.dtype | None = None,
@@ -700,18 +686,17 @@ def norm(
 # Distances
 
 
-@torch_arguments
+@operation
 def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
     """The p-norm of x − y, which broadcast.
 
     >>> torch.dist(torch.tensor([3.0, 0.0]), torch.tensor([0.0, 4.0]))
     tensor(5.)
     """
-    check_tensors("dist", input=input, other=other)
     return named_as(vector_norm(input - other, p), "DistBackward0")
 
 
-@torch_arguments
+@operation
 def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str | None = None) -> Tensor:
     """The p-norms of the differences between each row of `x1` and each of `x2`.
 
@@ -721,7 +706,6 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str | None = Non
     >>> torch.cdist(torch.tensor([[0.0, 0.0]]), torch.tensor([[3.0, 4.0], [0.0, 1.0]]))
     tensor([[5., 1.]])
     """
-    check_tensors("cdist", x1=x1, x2=x2)
     for name, x in (("X1", x1), ("X2", x2)):
         if x._array.dtype.kind != "f":
             raise RuntimeError(
@@ -750,13 +734,12 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str | None = Non
     return named_as(out, "ViewBackward0" if by_products else "CdistBackward0")
 
 
-@torch_arguments
+@operation
 def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
     """The slices along `dim`, those whose p-norm exceeds `maxnorm` scaled down to it.
 
     Source: PyTorch divides by the norm + 1e-7.
     """
-    check_tensors("renorm", input=input)
     if not p > 0:
         raise RuntimeError("renorm: non-positive-norm not supported")
     if maxnorm < 0:

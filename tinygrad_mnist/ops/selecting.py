@@ -14,7 +14,7 @@ from tinygrad_mnist.engine.observing import note_constant, note_untraceable
 from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.tensor import Tensor, TensorBase, wrap
 
-from .arguments import check_number_fits, check_tensors, read_dim, torch_arguments
+from .arguments import check_number_fits, operation, read_dim
 from .arithmetic import mul, remainder
 from .casting import cast_to, copied
 from .indexing import ALL, WHOLE, Key, _index, _slice_backward, index_put
@@ -102,7 +102,7 @@ def _read_index(name: str, dim: int, index: Tensor, input: Tensor) -> Array:
     return copied(array)
 
 
-@torch_arguments
+@operation
 def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False) -> Tensor:
     """The numbers at `index` along `dim`: out[i][j] = input[index[i][j]][j] for dim 0.
 
@@ -112,8 +112,6 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False)
     tensor([[2],
             [3]])
     """
-    check_tensors("gather", input=input)
-    _check_index("gather", index)
     axis = read_dim(dim, input._array.ndim)
     if index._array.size == 0:
         nothing = _index(reshape(input, -1), key=(index._array.astype(np.int64),))
@@ -130,10 +128,8 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False)
     return out if index._array.ndim else named_as(reshape(out, ()), "GatherBackward0")
 
 
-def _read_scattered(name: str, input: Tensor, dim: int, index: Tensor, src: Any) -> Any:
+def _read_scattered(input: Tensor, dim: int, index: Tensor, src: Any) -> Any:
     """Input, index and source with a dimension at least, checked against each other."""
-    check_tensors(name, input=input)
-    _check_index(name, index)
     axis = read_dim(dim, input._array.ndim)
     x, indices = with_dimension(input), with_dimension(index)
     with_tensor = isinstance(src, TensorBase)
@@ -159,7 +155,7 @@ def _read_scattered(name: str, input: Tensor, dim: int, index: Tensor, src: Any)
     return x, axis, array, source
 
 
-@torch_arguments
+@operation
 def scatter(
     input: Tensor, dim: int, index: Tensor, src: Tensor | float | None = None, *,
     value: float | None = None, reduce: str | None = None,
@@ -183,7 +179,7 @@ def scatter(
         raise NotImplementedError(
             f"scatter(reduce={reduce!r}) is not supported: use scatter_add, or index and assign"
         )
-    x, axis, array, numbers = _read_scattered("scatter", input, dim, index, source)
+    x, axis, array, numbers = _read_scattered(input, dim, index, source)
     with_tensor = isinstance(numbers, TensorBase)
     if with_tensor:
         part = tuple([slice(size) for size in array.shape])
@@ -195,29 +191,21 @@ def scatter(
     return named_as(reshape(out, input._array.shape), f"ScatterBackward{int(not with_tensor)}")
 
 
+@operation
 def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     """`input` with `src` added at `index` along `dim`, as often as an element is named.
 
     >>> torch.scatter_add(torch.zeros(2), 0, torch.tensor([1, 1]), torch.tensor([2.0, 3.0]))
     tensor([0., 5.])
     """
-    check_tensors("scatter_add", input=input)
-    x, axis, array, numbers = _read_scattered("scatter_add", input, dim, index, src)
+    x, axis, array, numbers = _read_scattered(input, dim, index, src)
     out = must_not_change(_scatter_add(x, numbers, dim=axis, index=array), index)
     return out if input._array.ndim else named_as(reshape(out, ()), "ScatterAddBackward0")
 
 
-def _check_index(name: str, index: Any) -> None:
-    if not isinstance(index, TensorBase):
-        raise TypeError(
-            f"{name}(): argument 'index' (position 3) must be Tensor, not {type(index).__name__}"
-        )
-
-
-@torch_arguments
+@operation
 def take(input: Tensor, index: Tensor) -> Tensor:
     """The numbers at `index` of the flattened tensor, in the shape of `index`."""
-    check_tensors("take", input=input, index=index)
     array, size = index._array, input._array.size
     if array.dtype != np.int64:
         raise RuntimeError(
@@ -232,10 +220,9 @@ def take(input: Tensor, index: Tensor) -> Tensor:
     return named_as(must_not_change(out, index), "TakeBackward0")
 
 
-@torch_arguments
+@operation
 def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Tensor:
     """`gather` whose two tensors broadcast; of the flattened ones unless `dim` is given."""
-    check_tensors("take_along_dim", input=input, indices=indices)
     if indices._array.dtype != np.int64:
         raise RuntimeError(
             "torch.take_along_dim(): dtype of indices should be Long but got "
@@ -265,7 +252,7 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
     return gather(whole, axis, remainder(wanted, max(sizes[0], 1)))
 
 
-@torch_arguments
+@operation
 def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     """The numbers where `mask` (bool) holds, as a vector; the two broadcast.
 
@@ -273,7 +260,6 @@ def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     >>> torch.masked_select(x, x > 0)
     tensor([1., 3.])
     """
-    check_tensors("masked_select", input=input, mask=mask)
     if mask._array.dtype != bool:
         raise RuntimeError("masked_select: expected BoolTensor for mask")
     x, chosen = broadcast_tensors(input, mask)
@@ -281,9 +267,9 @@ def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     return named_as(reshape(out, -1), "MaskedSelectBackward0")
 
 
+@operation
 def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     """`input` with the first numbers of `source` where `mask` (bool) holds."""
-    check_tensors("masked_scatter", input=input, mask=mask, source=source)
     if mask._array.dtype != bool:
         raise RuntimeError(
             "masked_scatter_ only supports boolean masks, but got mask with dtype "
@@ -299,7 +285,7 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     return named_as(reshape(out, x._array.shape), "MaskedScatterBackward0")
 
 
-@torch_arguments
+@operation
 def nonzero(input: Tensor, *, as_tuple: bool = False) -> Tensor | tuple[Tensor, ...]:
     """Where the numbers are not zero: (found, dimensions), int64; or one tensor a dimension.
 
@@ -307,7 +293,6 @@ def nonzero(input: Tensor, *, as_tuple: bool = False) -> Tensor | tuple[Tensor, 
     tensor([[1],
             [2]])
     """
-    check_tensors("nonzero", input=input)
     note_untraceable()
     if as_tuple:
         return tuple([wrap(axis) for axis in np.nonzero(np.atleast_1d(input._array))])
@@ -326,8 +311,6 @@ def argwhere(input: Tensor) -> Tensor:
 
 def _read_vector(name: str, input: Tensor, dim: int, index: Tensor) -> tuple[int, Array]:
     """The dimension, and a vector of indices of what is along it."""
-    check_tensors(name.rstrip("_"), input=input)
-    _check_index(name.rstrip("_"), index)
     axis = read_dim(dim, input._array.ndim)
     array: Array = index._array
     if array.ndim > 1:
@@ -360,7 +343,7 @@ def _check_bounds(
     return array % max(size, 1) if negative else copied(array)
 
 
-@torch_arguments
+@operation
 def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
     """The slices number `index` (a vector) along `dim`.
 
@@ -383,7 +366,7 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
     return named_as(out, "IndexSelectBackward0")
 
 
-@torch_arguments
+@operation
 def index_add(
     input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: float = 1
 ) -> Tensor:
@@ -416,6 +399,7 @@ def index_add(
     return named_as(reshape(out, input._array.shape), "IndexAddBackward0")
 
 
+@operation
 def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
     """`input` with the slices of `source` in place of those number `index` along `dim`."""
     axis, array = _read_vector("index_copy_", input, dim, index)
@@ -458,6 +442,7 @@ def _check_copied(input: Tensor, source: Tensor, axis: int, count: int) -> None:
         )
 
 
+@operation
 def index_fill(input: Tensor, dim: int, index: Tensor, value: float | Tensor) -> Tensor:
     """`input` with `value` (a number or a 0-d tensor) in the slices number `index` along `dim`."""
     axis, array = _read_vector("index_fill_", input, dim, index)
