@@ -39,6 +39,7 @@ if TYPE_CHECKING:  # these load when first used: see names.py
     from tinygrad_mnist.ops.arranging import *  # noqa: F403
     from tinygrad_mnist.ops.convolution import *  # noqa: F403
     from tinygrad_mnist.ops.cumulative import *  # noqa: F403
+    from tinygrad_mnist.ops.joining import *  # noqa: F403
     from tinygrad_mnist.ops.matrices import *  # noqa: F403
     from tinygrad_mnist.ops.pooling import *  # noqa: F403
     from tinygrad_mnist.ops.quantiles import *  # noqa: F403

@@ -116,17 +116,20 @@ _NETWORKS = (
 
 FILES: dict[str, tuple[str, ...]] = {
     "arranging": (
-        "atleast_1d", "atleast_2d", "atleast_3d", "cat", "chunk", "column_stack", "concat",
-        "concatenate", "diag", "diag_embed", "diagflat", "diagonal", "diagonal_scatter", "dsplit",
-        "dstack", "fill", "flip", "fliplr", "flipud", "hsplit", "hstack", "index_put", "meshgrid",
-        "narrow_copy", "ravel", "repeat_interleave", "roll", "rot90", "row_stack", "select_scatter",
-        "slice_scatter", "split", "split_with_sizes", "stack", "tensor_split", "tile", "trace",
-        "tril", "tril_indices", "triu", "triu_indices", "vsplit", "vstack",
+        "diag", "diag_embed", "diagflat", "diagonal", "diagonal_scatter", "fill", "flip", "fliplr",
+        "flipud", "index_put", "meshgrid", "narrow_copy", "ravel", "repeat_interleave", "roll",
+        "rot90", "select_scatter", "slice_scatter", "tile", "trace", "tril", "tril_indices", "triu",
+        "triu_indices",
     ),
     "convolution": ("conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d"),
     "cumulative": (
         "cummax", "cummin", "cumprod", "cumsum", "cumulative_trapezoid", "diff",
         "logcumsumexp", "prod", "trapezoid", "trapz",
+    ),
+    "joining": (
+        "atleast_1d", "atleast_2d", "atleast_3d", "cat", "chunk", "column_stack", "concat",
+        "concatenate", "dsplit", "dstack", "hsplit", "hstack", "row_stack", "split",
+        "split_with_sizes", "stack", "tensor_split", "vsplit", "vstack",
     ),
     "matrices": (
         "addbmm", "addmm", "addmv", "addr", "baddbmm", "block_diag", "cartesian_prod", "cdist",

@@ -51,7 +51,7 @@ def test_later_methods_are_pytorchs():
 def test_a_later_function_loads_once():
     program = (
         "import sys, tinygrad_mnist as t; "
-        "assert 'tinygrad_mnist.ops.arranging' not in sys.modules; "
+        "assert 'tinygrad_mnist.ops.joining' not in sys.modules; "
         "assert 'cat' in dir(t) and 'cat' not in vars(t); t.cat; assert 'cat' in vars(t); "
         "assert t.ones(2).cumsum(0).tolist() == [1, 2]; t.ones(2).cumprod_(0); t.linalg.norm"
     )

@@ -10,7 +10,7 @@ import numpy as np
 from tinygrad_mnist.engine.modes import enable_grad
 from tinygrad_mnist.engine.tensor import TensorBase, wrap
 from tinygrad_mnist.engine.views import current_record
-from tinygrad_mnist.ops.arranging import stack
+from tinygrad_mnist.ops.joining import stack
 from tinygrad_mnist.ops.shapes import reshape
 
 from .gradients import grad

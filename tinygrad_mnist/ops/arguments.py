@@ -238,10 +238,11 @@ def read_size(name: str, given: tuple[Any, ...], named: dict[str, Any]) -> tuple
 
 def not_negative(lengths: Sequence[int]) -> tuple[int, ...]:
     """The lengths; PyTorch's RuntimeError for a negative one."""
-    if min(lengths, default=0) < 0:
-        raise RuntimeError(
-            f"Trying to create tensor with negative dimension {min(lengths)}: {list(lengths)}"
-        )
+    for length in lengths:
+        if length < 0:
+            raise RuntimeError(
+                f"Trying to create tensor with negative dimension {length}: {list(lengths)}"
+            )
     return tuple(lengths)
 
 

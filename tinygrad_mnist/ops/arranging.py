@@ -1,8 +1,7 @@
-"""Joining, splitting, turning and repeating tensors; diagonals, replaced parts and borders."""
+"""Turning and repeating tensors; diagonals, copies with a part replaced, and borders."""
 
 from __future__ import annotations
 
-import itertools
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -13,10 +12,9 @@ from tinygrad_mnist import dtypes
 from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.calls import call_unary
 from tinygrad_mnist.engine.node import named_as
-from tinygrad_mnist.engine.observing import note_constant, note_untraceable
+from tinygrad_mnist.engine.observing import note_constant
 from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.tensor import Tensor, TensorBase, wrap
-from tinygrad_mnist.engine.views import ONE_OF_SEVERAL, forbid_change
 
 from .arguments import (
     check_elements,
@@ -43,314 +41,19 @@ from .indexing import (
     read_index,
 )
 from .indexing import index_put as _put
+from .joining import cat
 from .reductions import _sum
 from .selecting import index_select
-from .shapes import expand, permute, reshape, transpose, unsqueeze
+from .shapes import expand, permute, reshape, transpose
 
 __all__ = [
-    "atleast_1d", "atleast_2d", "atleast_3d", "cat", "chunk", "column_stack", "concat",
-    "concatenate", "diag", "diag_embed", "diagflat", "diagonal", "diagonal_scatter", "dsplit",
-    "dstack", "fill", "flip", "fliplr", "flipud", "hsplit", "hstack", "index_put", "meshgrid",
-    "narrow_copy", "ravel", "repeat_interleave", "roll", "rot90", "row_stack", "select_scatter",
-    "slice_scatter", "split", "split_with_sizes", "stack", "tensor_split", "tile", "trace", "tril",
-    "tril_indices", "triu", "triu_indices", "vsplit", "vstack",
+    "diag", "diag_embed", "diagflat", "diagonal", "diagonal_scatter", "fill", "flip", "fliplr",
+    "flipud", "index_put", "meshgrid", "narrow_copy", "ravel", "repeat_interleave", "roll", "rot90",
+    "select_scatter", "slice_scatter", "tile", "trace", "tril", "tril_indices", "triu",
+    "triu_indices",
 ]  # fmt: skip
 
 Shape = tuple[int, ...]
-
-# Joining and splitting
-
-
-@primitive(grad_fn="CatBackward0")
-def _cat(*tensors: Array, dim: int, starts: Shape) -> Any:
-    """x₁, x₂, … one after the other"""
-    return np.concatenate([x for x in tensors if x.shape != (0,)] or tensors, axis=dim)
-
-
-_cat.derivatives(
-    tensors=lambda g, dim, starts, position: g[
-        (ALL,) * dim + (slice(starts[position], starts[position + 1]),)
-    ]
-)
-
-
-def _check_sequence(name: str, tensors: Sequence[Tensor]) -> None:
-    if isinstance(tensors, TensorBase) or not isinstance(tensors, tuple | list):
-        raise TypeError(
-            f"{name}(): argument 'tensors' (position 1) must be tuple of Tensors, "
-            f"not {type(tensors).__name__}"
-        )
-    if not tensors:
-        if name == "cat":
-            raise ValueError("torch.cat(): expected a non-empty list of Tensors")
-        raise RuntimeError(f"{name} expects a non-empty TensorList")
-    check_elements(tensors)
-
-
-def _check_sizes(shapes: list[Shape], model: Shape, axis: int) -> None:
-    """Raise PyTorch's error unless all shapes agree outside `axis`; shape (0,) goes with any."""
-    for position, shape in enumerate(shapes):
-        if shape == (0,):
-            continue
-        if len(shape) != len(model):
-            raise RuntimeError(
-                f"Tensors must have same number of dimensions: got {len(model)} and {len(shape)}"
-            )
-        if shape[:axis] + shape[axis + 1 :] != model[:axis] + model[axis + 1 :]:
-            wrong = next(d for d in range(len(model)) if d != axis and shape[d] != model[d])
-            raise RuntimeError(
-                f"Sizes of tensors must match except in dimension {axis}. Expected size "
-                f"{model[wrong]} but got size {shape[wrong]} for tensor number {position} in the "
-                "list."
-            )
-
-
-@operation
-def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
-    """The tensors one after the other along `dim`; their other sizes must be equal.
-
-    >>> torch.cat([torch.tensor([1, 2]), torch.tensor([3])])
-    tensor([1, 2, 3])
-    """
-    _check_sequence("cat", tensors)
-    shapes = [tensor._array.shape for tensor in tensors]
-    if () in shapes:
-        raise RuntimeError(
-            f"zero-dimensional tensor (at position {shapes.index(())}) cannot be concatenated"
-        )
-    model = next((shape for shape in shapes if shape != (0,)), (0,))
-    axis = read_dim(dim, len(model))
-    _check_sizes(shapes, model, axis)
-    kind = dtypes.promote(tuple([tensor._array for tensor in tensors]))
-    lengths = [0 if shape == (0,) else shape[axis] for shape in shapes]
-    starts = tuple(itertools.accumulate(lengths, initial=0))
-    return _cat(*[cast_to(tensor, kind) for tensor in tensors], dim=axis, starts=starts)
-
-
-@operation
-def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
-    """Tensors of equal shape side by side along a new dimension `dim`."""
-    _check_sequence("stack", tensors)
-    model = tensors[0]._array.shape
-    axis = read_dim(dim, len(model) + 1)
-    for position, tensor in enumerate(tensors):
-        if tensor._array.shape != model:
-            raise RuntimeError(
-                f"stack expects each tensor to be equal size, but got {list(model)} at entry 0 "
-                f"and {list(tensor._array.shape)} at entry {position}"
-            )
-    return named_as(cat([unsqueeze(tensor, axis) for tensor in tensors], axis), "StackBackward0")
-
-
-def _at_least(ndim: int, tensors: tuple[Any, ...]) -> Any:
-    if len(tensors) == 1 and isinstance(tensors[0], TensorBase):
-        return _raised(tensors[0], ndim)
-    given = tensors[0] if len(tensors) == 1 else tensors
-    check_elements(given)
-    return tuple([_raised(tensor, ndim) for tensor in given])
-
-
-def _raised(tensor: Tensor, ndim: int) -> Tensor:
-    if tensor._array.ndim == 0:
-        return reshape(tensor, (1,) * ndim)
-    while tensor._array.ndim < ndim:
-        tensor = unsqueeze(tensor, -1 if tensor._array.ndim == 2 else 0)
-    return tensor
-
-
-def atleast_1d(*tensors: Any) -> Any:
-    """The tensor (or each of them) with one dimension at least."""
-    return _at_least(1, tensors)
-
-
-def atleast_2d(*tensors: Any) -> Any:
-    """The tensor (or each of them) with two dimensions at least: a vector becomes a row."""
-    return _at_least(2, tensors)
-
-
-def atleast_3d(*tensors: Any) -> Any:
-    """The tensor (or each of them) with three dimensions at least."""
-    return _at_least(3, tensors)
-
-
-@operation
-def hstack(tensors: Sequence[Tensor]) -> Tensor:
-    """The tensors side by side: along the second dimension, vectors along their only one.
-
-    >>> torch.hstack([torch.tensor([1, 2]), torch.tensor([3])])
-    tensor([1, 2, 3])
-    """
-    _check_sequence("hstack", tensors)
-    raised = [_raised(tensor, 1) for tensor in tensors]
-    return cat(raised, 0 if raised[0]._array.ndim == 1 else 1)
-
-
-@operation
-def vstack(tensors: Sequence[Tensor]) -> Tensor:
-    """The tensors one below the other: along the first dimension, vectors as rows.
-
-    >>> torch.vstack([torch.tensor([1, 2]), torch.tensor([3, 4])])
-    tensor([[1, 2],
-            [3, 4]])
-    """
-    _check_sequence("vstack", tensors)
-    return cat([_raised(tensor, 2) for tensor in tensors], 0)
-
-
-@operation
-def dstack(tensors: Sequence[Tensor]) -> Tensor:
-    """The tensors one behind the other, along the third dimension."""
-    _check_sequence("dstack", tensors)
-    return cat([_raised(tensor, 3) for tensor in tensors], 2)
-
-
-@operation
-def column_stack(tensors: Sequence[Tensor]) -> Tensor:
-    """The tensors side by side, vectors and numbers as columns."""
-    _check_sequence("column_stack", tensors)
-    return hstack([t if t._array.ndim > 1 else reshape(t, t._array.size, 1) for t in tensors])
-
-
-def _chunks(input: Tensor, dim: int, sizes: Sequence[int], name: str) -> tuple[Tensor, ...]:
-    """The slices of `input` along `dim` of the sizes given: views."""
-    bounds = itertools.pairwise(itertools.accumulate(sizes, initial=0))
-    parts = [getitem(input, (*(ALL,) * dim, slice(*pair))) for pair in bounds]
-    if name != "SliceBackward0":
-        parts = [forbid_change(part, ONE_OF_SEVERAL) for part in parts]
-    return tuple([named_as(part, name) for part in parts])
-
-
-@operation
-def split(
-    input: Tensor, split_size_or_sections: int | Sequence[int], dim: int = 0
-) -> tuple[Tensor, ...]:
-    """`input` cut along `dim` into chunks of one size (the last may be shorter), or of sizes given.
-
-    The chunks are views. Raises RuntimeError when sizes do not add up.
-
-    >>> torch.split(torch.arange(5), 2)
-    (tensor([0, 1]), tensor([2, 3]), tensor([4]))
-    """
-    if not isinstance(split_size_or_sections, int):
-        return split_with_sizes(input, split_size_or_sections, dim)
-    size = split_size_or_sections
-    shape = input._array.shape
-    if not shape:
-        raise RuntimeError("split expects at least a 1-dimensional tensor")
-    if size < 0:
-        raise RuntimeError(f"split expects split_size be non-negative, but got split_size={size}")
-    axis = read_dim(dim, len(shape))
-    length = shape[axis]
-    if size == 0 and length:
-        raise RuntimeError(
-            f"split_size can only be 0 if dimension size is 0, but got dimension size of {length}"
-        )
-    sizes = [min(size, length - start) for start in range(0, length, max(size, 1))]
-    return _chunks(input, axis, sizes or [0], "SplitBackward0")
-
-
-@operation
-def split_with_sizes(input: Tensor, split_sizes: Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
-    """`input` cut along `dim` into chunks of the sizes given: `split`."""
-    sizes = [int(size) for size in split_sizes]
-    shape = input._array.shape
-    if not shape:
-        raise RuntimeError("split expects at least a 1-dimensional tensor")
-    axis = read_dim(dim, len(shape))
-    if any(size < 0 for size in sizes):
-        raise RuntimeError(
-            "split_with_sizes expects split_sizes have only non-negative entries, but got "
-            f"split_sizes={sizes}"
-        )
-    if sum(sizes) != shape[axis]:
-        raise RuntimeError(
-            f"split_with_sizes expects split_sizes to sum exactly to {shape[axis]} (input tensor's "
-            f"size at dimension {axis}), but got split_sizes={sizes}"
-        )
-    return _chunks(input, axis, sizes, "SplitWithSizesBackward0")
-
-
-@operation
-def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
-    """`input` cut along `dim` into at most `chunks` parts of one size, the last may be shorter.
-
-    >>> torch.chunk(torch.arange(5), 2)
-    (tensor([0, 1, 2]), tensor([3, 4]))
-    """
-    if input._array.ndim == 0:
-        raise RuntimeError("chunk expects at least a 1-dimensional tensor")
-    if chunks <= 0:
-        raise RuntimeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
-    axis = read_dim(dim, input._array.ndim)
-    length = input._array.shape[axis]
-    if length == 0:
-        return _chunks(input, axis, [0] * chunks, "SplitWithSizesBackward0")
-    return split(input, -(-length // chunks), axis)
-
-
-@operation
-def tensor_split(
-    input: Tensor, indices_or_sections: int | Sequence[int] | Tensor, dim: int = 0
-) -> tuple[Tensor, ...]:
-    """`input` cut along `dim` into nearly equal parts, or at the indices given.
-
-    >>> torch.tensor_split(torch.arange(5), 2)
-    (tensor([0, 1, 2]), tensor([3, 4]))
-    """
-    if input._array.ndim == 0:
-        raise RuntimeError(
-            "tensor_split expected at least a 1-dimensional tensor, but got a tensor with 0 dims"
-        )
-    axis = read_dim(dim, input._array.ndim)
-    length = input._array.shape[axis]
-    given: Any = indices_or_sections
-    if isinstance(given, TensorBase):
-        note_untraceable()
-        given = given._array.tolist()
-    if isinstance(given, int):
-        if given <= 0:
-            raise RuntimeError(f"number of sections must be larger than 0, got {given}")
-        small, extra = divmod(length, given)
-        sizes = [small + (part < extra) for part in range(given)]
-        return _chunks(input, axis, sizes, "SliceBackward0")
-    bounds = itertools.pairwise([0, *given, length])
-    parts = [getitem(input, (*(ALL,) * axis, slice(*pair))) for pair in bounds]
-    return tuple([named_as(part, "SliceBackward0") for part in parts])
-
-
-def _split_along(name: str, least: int, dim: int, input: Tensor, given: Any) -> tuple[Tensor, ...]:
-    """`tensor_split` along `dim` of a tensor of so many dimensions at `least`."""
-    ndim = input._array.ndim
-    if ndim < least:
-        raise RuntimeError(
-            f"torch.{name} requires a tensor with at least {least} "
-            f"dimension{'s' * (least > 1)}, but got a tensor with {ndim} dimensions!"
-        )
-    if isinstance(given, int) and (given == 0 or input._array.shape[dim] % given):
-        raise RuntimeError(
-            f"torch.{name} attempted to split along dimension {dim}, but the size of the dimension "
-            f"{input._array.shape[dim]} is not divisible by the split_size {given}!"
-        )
-    return tensor_split(input, given, dim)
-
-
-def hsplit(input: Tensor, indices_or_sections: int | Sequence[int]) -> tuple[Tensor, ...]:
-    """`tensor_split` along the second dimension, of a vector along its only one."""
-    return _split_along("hsplit", 1, int(input._array.ndim > 1), input, indices_or_sections)
-
-
-def vsplit(input: Tensor, indices_or_sections: int | Sequence[int]) -> tuple[Tensor, ...]:
-    """`tensor_split` along the first dimension."""
-    return _split_along("vsplit", 2, 0, input, indices_or_sections)
-
-
-def dsplit(input: Tensor, indices_or_sections: int | Sequence[int]) -> tuple[Tensor, ...]:
-    """`tensor_split` along the third dimension."""
-    return _split_along("dsplit", 3, 2, input, indices_or_sections)
-
-
-concat, concatenate, row_stack = cat, cat, vstack
-
 
 # Turning, shifting, repeating
 

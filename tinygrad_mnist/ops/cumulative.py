@@ -15,11 +15,11 @@ from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.tensor import Tensor, TensorBase, wrap
 
 from .arguments import named_result, not_implemented, operation, read_dim
-from .arranging import _cat, cat
 from .casting import cast_to, clone, zeros
 from .choosing import where
 from .elementwise import exp, log, ne
 from .indexing import ALL, _index, narrow
+from .joining import _cat, cat
 from .reductions import sum as total
 from .selecting import gather
 from .shapes import reshape

@@ -23,10 +23,11 @@ from .arguments import (
     read_dim,
     read_dims,
 )
-from .arranging import cat, diagonal, flip, meshgrid, pad, stack
+from .arranging import diagonal, flip, meshgrid, pad
 from .casting import cast_to
 from .choosing import where
 from .indexing import select
+from .joining import cat, stack
 from .matmul import bmm, dot, matmul, mm, mv
 from .reductions import _sum, amax, amin, root
 from .selecting import index_select

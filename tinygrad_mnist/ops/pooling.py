@@ -16,10 +16,10 @@ from tinygrad_mnist.engine.tensor import Tensor, wrap
 
 from .arguments import check_tensors, not_implemented
 from .arithmetic import div
-from .arranging import stack
 from .casting import clone
 from .convolution import Borders, Pair, Setting, read_pair
 from .dependence import constant_in, read
+from .joining import stack
 from .reductions import mean
 from .shapes import squeeze, unsqueeze
 

@@ -14,7 +14,7 @@ from tinygrad_mnist._tensor import Tensor as TensorClass
 from tinygrad_mnist._tensor import tensor
 from tinygrad_mnist.autograd import no_grad
 from tinygrad_mnist.engine.tensor import Tensor
-from tinygrad_mnist.ops.arranging import stack
+from tinygrad_mnist.ops.joining import stack
 
 Tensors = Iterable[Any]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from tinygrad_mnist._tensor import Tensor as TensorClass
 from tinygrad_mnist.engine.tensor import Tensor
-from tinygrad_mnist.ops.arranging import cat
+from tinygrad_mnist.ops.joining import cat
 
 
 def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:

@@ -11,7 +11,7 @@ import numpy as np
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist._tensor import Tensor, as_tensor, tensor
-from tinygrad_mnist.ops.arranging import stack
+from tinygrad_mnist.ops.joining import stack
 
 from .dataset import IterableDataset, Subset, TensorDataset
 from .sampler import draw_seed
