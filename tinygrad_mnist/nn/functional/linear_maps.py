@@ -14,7 +14,7 @@ from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.observing import OBSERVERS, note_constant, note_untraceable
 from tinygrad_mnist.engine.primitive import primitive
-from tinygrad_mnist.engine.tensor import Tensor, TensorBase, wrap
+from tinygrad_mnist.engine.tensor import Tensor, wrap
 from tinygrad_mnist.ops.arguments import check_tensors
 from tinygrad_mnist.ops.choosing import where
 from tinygrad_mnist.ops.matmul import matmul
@@ -56,14 +56,14 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     x, w, b = input._array, weight._array, bias._array
     if w.ndim == 1 and b.ndim == 0 and x.ndim != 2:
         return matmul(input, weight) + bias
-    _check(x, w, b)
+    _check_linear(x, w, b)
     if x.ndim == 2:
         return _linear(input, weight, bias)
     rows = _linear(input.reshape(math.prod(x.shape[:-1]), w.shape[1]), weight, bias)
     return named_as(rows.reshape(*x.shape[:-1], w.shape[0]), "ViewBackward0")
 
 
-def _check(x: Array, weight: Array, bias: Array) -> None:
+def _check_linear(x: Array, weight: Array, bias: Array) -> None:
     """RuntimeError, as PyTorch words it, unless the three fit together."""
     if x.ndim == 0 or weight.ndim == 0:
         raise RuntimeError(
@@ -75,7 +75,11 @@ def _check(x: Array, weight: Array, bias: Array) -> None:
     if weight.ndim == 1:
         raise RuntimeError("mat2 must be a matrix, got 1-D tensor")
     if not x.dtype == weight.dtype == bias.dtype:
-        _refuse_types(x, weight, bias)
+        names = [dtypes.from_numpy_dtype(each.dtype).legacy_name for each in (bias, weight, x)]
+        name, got = ("self", names[0]) if names[0] != names[1] else ("mat1", names[2])
+        raise RuntimeError(
+            f"{name} and mat2 must have the same dtype, but got {got} and {names[1]}"
+        )
     rows, (outputs, inputs) = math.prod(x.shape[:-1]), weight.shape
     if x.shape[-1] != inputs:
         raise RuntimeError(
@@ -84,15 +88,6 @@ def _check(x: Array, weight: Array, bias: Array) -> None:
         )
     if bias.shape != (outputs,):
         _check_bias(list(bias.shape), [rows, outputs])
-
-
-def _refuse_types(x: Array, weight: Array, bias: Array) -> None:
-    names = [dtypes.from_numpy_dtype(array.dtype).legacy_name for array in (x, weight, bias)]
-    if names[2] != names[1]:
-        pair = f"self and mat2 must have the same dtype, but got {names[2]} and {names[1]}"
-    else:
-        pair = f"mat1 and mat2 must have the same dtype, but got {names[0]} and {names[1]}"
-    raise RuntimeError(pair)
 
 
 def _check_bias(have: list[int], want: list[int]) -> None:
@@ -122,9 +117,7 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
     second = input2.reshape(rows, 1, input2.size(-1))
     half = matmul(first, weight).squeeze(2)
     out = matmul(half, second.transpose(1, 2)).reshape(*lead, weight.size(0))
-    if bias is not None:
-        out = out + bias
-    return named_as(out, "AddBackward0" if bias is not None else "ViewBackward0")
+    return named_as(out, "ViewBackward0") if bias is None else out + bias
 
 
 def _check_bilinear(first: Array, second: Array, weight: Array, bias: Tensor | None) -> None:
@@ -137,20 +130,17 @@ def _check_bilinear(first: Array, second: Array, weight: Array, bias: Tensor | N
             raise RuntimeError(
                 f"bilinear(): input batch dimensions do not match at dim {d}: got {n} and {m}"
             )
-    for number, given, wanted in (
-        (1, first.shape[-1], weight.shape[1]),
-        (2, second.shape[-1], weight.shape[2]),
+    sizes = {"input1": first.shape[-1], "input2": second.shape[-1]}
+    if bias is not None:
+        sizes["bias"] = bias.size(0)
+    for (name, given), wanted in zip(
+        sizes.items(), (*weight.shape[1:], weight.shape[0]), strict=False
     ):
         if given != wanted:
             raise RuntimeError(
-                f"bilinear(): input{number} size does not match weight size: got {given} but "
-                f"expected {wanted}"
+                f"bilinear(): {name} size does not match weight size: got {given} but expected "
+                f"{wanted}"
             )
-    if bias is not None and bias.size(0) != weight.shape[0]:
-        raise RuntimeError(
-            f"bilinear(): bias size does not match weight size: got {bias.size(0)} but expected "
-            f"{weight.shape[0]}"
-        )
 
 
 # Embedding
@@ -173,7 +163,7 @@ def embedding(
     tensor([[1.0000, 1.5000],
             [1.0000, 1.5000]])
     """
-    _check_lookup(input, weight, sparse)
+    _check_embedding(input, weight, sparse)
     count = weight.size(0)
     if padding_idx is not None:
         if not -count <= padding_idx < count:
@@ -196,13 +186,8 @@ def embedding(
     return named_as(rows, "EmbeddingBackward0")
 
 
-def _check_lookup(input: Any, weight: Any, sparse: bool) -> None:
-    for name, position, given in (("weight", 1, weight), ("indices", 2, input)):
-        if not isinstance(given, TensorBase):
-            raise TypeError(
-                f"embedding(): argument '{name}' (position {position}) must be Tensor, "
-                f"not {type(given).__name__}"
-            )
+def _check_embedding(input: Any, weight: Any, sparse: bool) -> None:
+    check_tensors("embedding", weight=weight, indices=input)
     if weight._array.ndim != 2:
         raise RuntimeError("'weight' must be 2-D")
     if input._array.dtype not in (np.int64, np.int32):
@@ -237,10 +222,7 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     tensor([[1, 0, 0],
             [0, 0, 1]])
     """
-    if not isinstance(tensor, TensorBase):
-        raise TypeError(
-            f"one_hot(): argument 'input' (position 1) must be Tensor, not {type(tensor).__name__}"
-        )
+    check_tensors("one_hot", input=tensor)
     numbers = tensor._array
     if numbers.dtype != np.int64:
         raise RuntimeError("one_hot is only applicable to index tensor of type LongTensor.")
