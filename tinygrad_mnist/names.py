@@ -92,6 +92,7 @@ MOVED = {
     "datasets": "app.datasets",
     "safetensors": "serialization.safetensors",
     "scripts": "tools.scripts",
+    "testing.parity": "tools.parity.parity",
     "testing.strategies": "tools.parity.strategies",
     "version": "hardware.version",
 }

@@ -11,7 +11,7 @@ import pytest
 from tests.cuda.conftest import ROWS
 from tests.reference.climbing import LADDER, ROOT
 from tinygrad_mnist.tools.compare import compare_script
-from tinygrad_mnist.tools.compare.table import verdict
+from tinygrad_mnist.tools.compare.report import verdict
 
 pytestmark = pytest.mark.cuda
 

@@ -90,7 +90,7 @@ NAMES = sorted(set(public_names()) - _OF_EVERY_CLASS)
 def test_every_public_name_has_a_row_or_a_reason():
     assert len(NAMES) > 500
     missing = [name for name in NAMES if name not in COVERED | EXCUSED]
-    assert not missing, f"give these a row in tinygrad_mnist/testing/operations: {missing}"
+    assert not missing, f"give these a row in tinygrad_mnist/tools/parity/table: {missing}"
 
 
 def test_no_reason_is_given_for_what_has_a_row_or_is_not_there():

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from tinygrad_mnist.tools.parity.primitives import counted
+from tinygrad_mnist.tools.parity.report import counted
 from tinygrad_mnist.tools.parity.table import OPERATIONS
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "parity.md").read_text(encoding="utf-8")

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 import tinygrad_mnist
 from tinygrad_mnist.testing import assert_parity
 from tinygrad_mnist.tools.parity import strategies
-from tinygrad_mnist.tools.parity.layouts import LAYOUTS, NUMBERS, filled, laid_out
+from tinygrad_mnist.tools.parity.samples import LAYOUTS, NUMBERS, filled, laid_out
 
 SEARCH = settings(max_examples=2000, database=None, derandomize=True)
 

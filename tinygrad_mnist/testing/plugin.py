@@ -134,7 +134,7 @@ def _compared(terminalreporter: Any) -> dict[str, list[dict[str, Any]]]:
 
 
 def _summary(tests: dict[str, list[dict[str, Any]]]) -> str:
-    from tinygrad_mnist.tools.parity.text_table import text_table
+    from tinygrad_mnist.tools.parity.parity import text_table
 
     heads = ("test", "comparisons", "value ulp", "gradient ulp", "second order ulp", "differs")
     lines = []

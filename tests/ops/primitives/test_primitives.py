@@ -18,10 +18,9 @@ from tinygrad_mnist.core.backward_pass import topological_order
 from tinygrad_mnist.engine.node import PRIMITIVES
 from tinygrad_mnist.engine.observing import observe
 from tinygrad_mnist.testing import gradgradcheck
-from tinygrad_mnist.tools.parity.primitives import registered
-from tinygrad_mnist.tools.parity.report import measure
+from tinygrad_mnist.tools.parity.report import measure, registered
+from tinygrad_mnist.tools.parity.samples import Maker
 from tinygrad_mnist.tools.parity.table import OPERATIONS, SITUATIONS
-from tinygrad_mnist.tools.parity.table.maker import Maker
 from tinygrad_mnist.tools.parity.twins import read, twin
 
 REGISTERED = registered()
@@ -66,7 +65,7 @@ def called_by(row):
 
 @pytest.mark.parametrize("name", REGISTERED)
 def test_a_row_runs_it(name):
-    assert ROWS[name], f"no row of tinygrad_mnist/testing/operations names {name} as its own"
+    assert ROWS[name], f"no row of tinygrad_mnist/tools/parity/table names {name} as its own"
     assert any(name in called_by(row) for row in ROWS[name])
 
 

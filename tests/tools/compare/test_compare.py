@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from tinygrad_mnist.app.cli.app import app
 from tinygrad_mnist.tools.compare import compare_script
-from tinygrad_mnist.tools.compare.table import verdict
+from tinygrad_mnist.tools.compare.report import verdict
 from tinygrad_mnist.tools.scripts import ScriptError
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "scripts" / "examples"

@@ -9,11 +9,16 @@ import numpy as np
 import pytest
 
 import tinygrad_mnist as torch
-from tinygrad_mnist.tools.compare import wire
-from tinygrad_mnist.tools.compare.differences import Bounds, Difference, Series, difference
-from tinygrad_mnist.tools.compare.leaf_names import LeafNames
-from tinygrad_mnist.tools.compare.operations import Operation, OperationsCompared
-from tinygrad_mnist.tools.compare.text import compare_texts
+from tinygrad_mnist.tools.compare.differences import (
+    Bounds,
+    Difference,
+    Operation,
+    OperationsCompared,
+    Series,
+    compare_texts,
+    difference,
+)
+from tinygrad_mnist.tools.compare.recorder import LeafNames, Message, receive, send
 
 ONE = np.float32(1)
 NEXT = np.nextafter(ONE, np.float32(2))
@@ -158,24 +163,22 @@ def test_the_first_of_several_that_differ():
 def test_messages_carry_words_and_numbers():
     stream = io.BytesIO()
     arrays = [array(1, 2).reshape(1, 2), np.array(True), array(dtype=np.int64), array(1.5)[()]]
-    wire.send(
-        stream, wire.Message({"kind": "end", "text": "a\nb"}, [np.asarray(a) for a in arrays])
-    )
+    send(stream, Message({"kind": "end", "text": "a\nb"}, [np.asarray(a) for a in arrays]))
     stream.seek(0)
-    message = wire.receive(stream)
+    message = receive(stream)
     assert message.words == {"kind": "end", "text": "a\nb"}
     for sent, received in zip(arrays, message.arrays, strict=True):
         np.testing.assert_array_equal(sent, received, strict=True)
-    assert wire.receive(stream) is None
+    assert receive(stream) is None
 
 
 def test_messages_that_are_cut_short_or_hold_objects():
     stream = io.BytesIO()
-    wire.send(stream, wire.Message({}, [array(1, 2)]))
-    assert wire.receive(io.BytesIO(stream.getvalue()[:-1])) is None
-    assert wire.receive(io.BytesIO(stream.getvalue()[:5])) is None
+    send(stream, Message({}, [array(1, 2)]))
+    assert receive(io.BytesIO(stream.getvalue()[:-1])) is None
+    assert receive(io.BytesIO(stream.getvalue()[:5])) is None
     with pytest.raises(ValueError, match="no array of numbers"):
-        wire.receive(io.BytesIO(json.dumps([{}, [["|O", [1]]]]).encode() + b"\n" + bytes(8)))
+        receive(io.BytesIO(json.dumps([{}, [["|O", [1]]]]).encode() + b"\n" + bytes(8)))
 
 
 def test_leaves_are_called_as_the_script_calls_them():

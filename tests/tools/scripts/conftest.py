@@ -38,7 +38,7 @@ def run(tmp_path):
     def run(script, *arguments, stdin="", environment=None, **options):
         call = {"notebook": False, "threads": None, "full_traceback": False, **options}
         command = fresh_python(
-            "tinygrad_mnist.tools.scripts.child", "main", [str(script), arguments, call]
+            "tinygrad_mnist.tools.scripts.running", "main", [str(script), arguments, call]
         )
         return subprocess.run(
             command,

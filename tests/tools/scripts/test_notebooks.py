@@ -4,9 +4,7 @@ import re
 
 import pytest
 
-from tinygrad_mnist.tools.scripts.magics import without_magics
-from tinygrad_mnist.tools.scripts.markdown import python_cells
-from tinygrad_mnist.tools.scripts.reading import read
+from tinygrad_mnist.tools.scripts.program import python_cells, read, without_magics
 
 CELLS = [
     "import torch\n\nx = torch.ones(2)\nx * 2",

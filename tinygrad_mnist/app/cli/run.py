@@ -127,7 +127,7 @@ def compare(
 def _show(report: Report) -> None:
     from rich.console import Console
 
-    from tinygrad_mnist.tools.compare.table import tables, verdict
+    from tinygrad_mnist.tools.compare.report import tables, verdict
 
     if isinstance(sys.stdout, io.TextIOWrapper):  # what the script printed may be anything
         sys.stdout.reconfigure(errors="replace")

@@ -14,12 +14,9 @@ from typing import IO, Any
 from tinygrad_mnist.tools.scripts import ScriptError, read
 from tinygrad_mnist.tools.scripts.running import fresh_python
 
-from . import wire
-from .differences import Bounds, difference
-from .operations import Operation
+from .differences import Bounds, Operation, compare_texts, difference
+from .recorder import Array, Message, receive, send
 from .report import ENGINES, Report, Side, Step
-from .text import compare_texts
-from .wire import Array, Message
 
 __all__ = ["compare_script"]
 
@@ -99,7 +96,7 @@ def _process(
     if options["device"] == "cpu":
         environment["CUDA_VISIBLE_DEVICES"] = ""
     process = subprocess.Popen(
-        fresh_python("tinygrad_mnist.tools.compare.child", "main", call),
+        fresh_python("tinygrad_mnist.tools.compare.recorder", "main", call),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env=environment,
@@ -119,7 +116,7 @@ def _text(path: Path) -> str:
 
 
 def _events(stream: IO[bytes]) -> Iterator[Message]:
-    while (message := wire.receive(stream)) is not None:
+    while (message := receive(stream)) is not None:
         yield message
 
 
@@ -161,7 +158,7 @@ def _order(stream: IO[bytes], theirs: Message | None, ours: Message) -> None:
     if theirs is not None and theirs.words["kind"] == "backward":
         names, roots = theirs.words["leaves"], theirs.words["roots"]
         order = Message({"leaves": names}, theirs.arrays[roots : roots + 2 * len(names)])
-    wire.send(stream, order)
+    send(stream, order)
 
 
 def _note(side: Side, event: Message) -> None:

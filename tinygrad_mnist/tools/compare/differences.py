@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["NONE", "Bounds", "Difference", "Series", "difference"]
+__all__ = [
+    "NONE",
+    "Bounds",
+    "Difference",
+    "FirstDifference",
+    "Operation",
+    "OperationsCompared",
+    "Series",
+    "Texts",
+    "compare_texts",
+    "difference",
+]
 
 Array = np.ndarray[Any, Any]
 
@@ -105,3 +117,169 @@ class Series:
         """Whether what began as a difference beyond the bounds grew to twice that and more."""
         first = self.first_beyond
         return first is not None and self.worst[1].ulp >= 2 * first[1].ulp
+
+
+# Operations: the first whose result differs
+
+_SAME = {"linear": "addmm", "matmul": "mm", "transpose": "t", "nll": "nllloss"}
+
+
+class Operation(NamedTuple):
+    """A call of an operation: its name, its result's shape, where, and some of its numbers."""
+
+    name: str
+    shape: tuple[int, ...]
+    place: str
+    sample: Array
+    number: int = 0
+    """Its place among the calls of its step."""
+
+    @property
+    def key(self) -> tuple[str, tuple[int, ...]]:
+        """What a call of the other engine must share to be the same."""
+        name = re.sub(r"Backward\d*$|_forward$|_", "", self.name).lower()
+        return _SAME.get(name, name), self.shape
+
+
+@dataclass(frozen=True)
+class FirstDifference:
+    """The first operation that differs beyond the bounds."""
+
+    name: str
+    shape: tuple[int, ...]
+    place: str
+    step: int
+    difference: Difference
+
+
+class OperationsCompared:
+    """The operations of one step after another, compared."""
+
+    def __init__(self, bounds: Bounds) -> None:
+        self.bounds = bounds
+        self.first: FirstDifference | None = None
+        self._first_number = 0
+        self.compared = 0
+        self.steps = 0
+        self.worst = Difference(0.0, 0.0)
+
+    def add(self, step: int, theirs: list[Operation], ours: list[Operation]) -> None:
+        """Compare what both did on the way to a step."""
+        self.steps = step
+        grouped = _by_key(ours)
+        for key, calls in _by_key(theirs).items():
+            alike = grouped.get(key, [])
+            for number, one in enumerate(calls if alike else ()):
+                apart = self._nearest(one, alike, number)
+                if len(alike) == len(calls) or self.bounds.hold(apart):
+                    self._note(step, one, apart)
+
+    def _nearest(self, one: Operation, alike: list[Operation], number: int) -> Difference:
+        """How far a call is from the other engine's of that number.
+
+        If that is too far: from the nearest that computes the same, if there is one.
+        """
+        apart = difference(one.sample, alike[min(number, len(alike) - 1)].sample)
+        if self.bounds.hold(apart):
+            return apart
+        for each in sorted(range(len(alike)), key=lambda each: abs(each - number)):
+            other = difference(one.sample, alike[each].sample)
+            if self.bounds.hold(other):
+                return other
+        return apart
+
+    def _note(self, step: int, one: Operation, apart: Difference) -> None:
+        self.compared += 1
+        self.worst = max(self.worst, apart, key=lambda each: each.ulp)
+        if not self.bounds.hold(apart) and (self.first is None or one.number < self._first_number):
+            self.first = FirstDifference(one.name, one.shape, one.place, step, apart)
+            self._first_number = one.number
+
+
+def _by_key(operations: list[Operation]) -> dict[Any, list[Operation]]:
+    grouped: dict[Any, list[Operation]] = {}
+    for each in operations:
+        grouped.setdefault(each.key, []).append(each)
+    return grouped
+
+
+# Printed text, line by line
+
+_NUMBER = re.compile(r"(?<![\w.])[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?![\w])")
+_ADDRESS = re.compile(r"0x[0-9a-f]+")
+_DEVICE = re.compile(r",\s+device='cuda:\d+'")
+_SUFFIX = re.compile(r",\n +(?=(?:dtype|grad_fn|layout|requires_grad|size)=)")
+_GPU = re.compile(r"\bcuda(?::\d+\b|(')(?:, index=\d+)|\b)")
+_CLASS = re.compile(r"<class '(?:torch|tinygrad_mnist)(?:\.\w+)*\.(\w+)'>")
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Two texts compared."""
+
+    lines: tuple[int, int]
+    """How many lines PyTorch printed, and how many tinygrad_mnist."""
+    rounded: tuple[int, ...]
+    """Numbers of the lines that differ in the last digit that numbers show, and in nothing else."""
+    different: tuple[int, ...]
+    """Numbers of the lines that differ in more than that."""
+    first: tuple[int, str, str] | None
+    """The first line that differs in any way, on both engines."""
+
+    @property
+    def equal(self) -> bool:
+        """Whether the texts are the same, but for the last digits of numbers."""
+        return not self.different
+
+
+def compare_texts(theirs: str, ours: str, gpu: bool = False) -> Texts:
+    r"""Compare what was printed. Addresses of objects, and the files of classes, do not count.
+
+    Where PyTorch had a `gpu`, neither does its name, nor where it moved the end of a tensor to.
+
+    >>> compare_texts("loss 0.3120\n", "loss 0.3121\n").rounded
+    (1,)
+    >>> compare_texts("tensor([1.], device='cuda:0')", "tensor([1.])", gpu=True).equal
+    True
+    """
+    if gpu:
+        theirs, ours = _on_the_cpu(theirs), _on_the_cpu(ours)
+    a, b = theirs.splitlines(), ours.splitlines()
+    rounded: list[int] = []
+    different: list[int] = []
+    first: tuple[int, str, str] | None = None
+    for number in range(1, max(len(a), len(b)) + 1):
+        pair = [lines[number - 1] if number <= len(lines) else "(nothing)" for lines in (a, b)]
+        one, other = (_CLASS.sub(r"<class \1>", _ADDRESS.sub("0x", line)) for line in pair)
+        if one == other and number <= min(len(a), len(b)):
+            continue
+        (rounded if _same_but_last_digits(one, other) else different).append(number)
+        if first is None:
+            first = (number, pair[0], pair[1])
+    return Texts((len(a), len(b)), tuple(rounded), tuple(different), first)
+
+
+def _on_the_cpu(text: str) -> str:
+    """The text with tensors on one line where only what follows their numbers made it two."""
+    return _GPU.sub(r"cpu\1", _SUFFIX.sub(", ", _DEVICE.sub("", text)))
+
+
+def _same_but_last_digits(one: str, other: str) -> bool:
+    if _NUMBER.sub("#", one).split() != _NUMBER.sub("#", other).split():
+        return False
+    pairs = zip(_NUMBER.findall(one), _NUMBER.findall(other), strict=True)
+    return all(a == b or _close(a, b) for a, b in pairs)
+
+
+def _close(a: str, b: str) -> bool:
+    """Whether two numbers with decimals differ by no more than one in the last place shown."""
+    if not any(mark in a + b for mark in ".eE"):
+        return False
+    unit = max(_last_place(a), _last_place(b))
+    return abs(float(a) - float(b)) <= 1.001 * unit
+
+
+def _last_place(number: str) -> float:
+    mantissa, _, exponent = number.lower().partition("e")
+    decimals = len(mantissa.partition(".")[2])
+    return float(10.0 ** (int(exponent or 0) - decimals))

@@ -1,22 +1,144 @@
-"""Recording what an engine does while a script runs: each call of backward, each operation."""
+"""Messages between processes: JSON and arrays of numbers, nothing that could be run."""
 
 from __future__ import annotations
 
+import json
 import os
+import random
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
-from typing import Any, BinaryIO
+import traceback
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from types import FrameType
+from typing import IO, Any, BinaryIO, NamedTuple
 
-from tinygrad_mnist.tools.scripts.frames import is_persons, persons_frames
+import numpy as np
 
-from . import wire
-from .engine import Array, Engine, sample
-from .leaf_names import LeafNames
-from .wire import Message
+from tinygrad_mnist.tools.scripts import read
+from tinygrad_mnist.tools.scripts.cells import execute
+from tinygrad_mnist.tools.scripts.faults import is_persons, persons_frames
+from tinygrad_mnist.tools.scripts.running import be_main, prepare_plots
 
-__all__ = ["Recorder"]
+from .engines import Array, Engine, PyTorch, TinygradMnist, sample
+
+__all__ = ["LeafNames", "Message", "Recorder", "main", "receive", "send"]
+
+
+class Message(NamedTuple):
+    """What one process tells another: words as JSON knows them, and arrays."""
+
+    words: dict[str, Any]
+    arrays: list[Array]
+
+
+def send(stream: IO[bytes], message: Message) -> None:
+    """Write a message: a line of JSON that describes the arrays, then their bytes."""
+    arrays = [np.ascontiguousarray(array) for array in message.arrays]
+    head = [message.words, [[array.dtype.str, list(array.shape)] for array in message.arrays]]
+    stream.write(json.dumps(head).encode() + b"\n")
+    for array in arrays:
+        stream.write(array.tobytes())
+    stream.flush()
+
+
+def receive(stream: IO[bytes]) -> Message | None:
+    """Read the next message; None where the stream ends, be it in the midst of one."""
+    line = stream.readline()
+    if not line.endswith(b"\n"):
+        return None
+    words, described = json.loads(line)
+    arrays = []
+    for kind, shape in described:
+        dtype = np.dtype(kind)
+        if dtype.hasobject:
+            raise ValueError(f"an array of {dtype} is no array of numbers")
+        count = int(np.prod(shape, dtype=np.int64))
+        content = stream.read(count * dtype.itemsize)
+        if len(content) < count * dtype.itemsize:
+            return None
+        arrays.append(np.frombuffer(content, dtype).reshape(shape))
+    return Message(words, arrays)
+
+
+# Names of leaves, from the script's variables: "model.0.weight"
+
+_DEPTH = 3
+_ITEMS = 1000
+
+
+class LeafNames:
+    """Names for tensors, found once and kept while the tensor lives."""
+
+    def __init__(self, is_tensor: Callable[[Any], bool]) -> None:
+        self._is_tensor = is_tensor
+        self._known: dict[int, tuple[weakref.ref[Any], str]] = {}
+
+    def __call__(self, leaves: Iterable[Any], frames: Iterable[FrameType]) -> dict[str, Any]:
+        """The leaves by name; `frames` are searched, outermost first, for those not known yet.
+
+        A leaf that no variable leads to is called by its shape.
+        """
+        leaves = list(leaves)
+        unknown = {id(leaf): leaf for leaf in leaves if self._name(leaf) is None}
+        if unknown:
+            self._search(unknown, list(frames)[::-1])
+        named: dict[str, Any] = {}
+        for leaf in leaves:
+            name = stem = self._name(leaf) or f"a leaf {tuple(leaf.shape)}"
+            number = 1
+            while name in named:
+                number += 1
+                name = f"{stem} ({number})"
+            named[name] = leaf
+        return named
+
+    def _name(self, leaf: Any) -> str | None:
+        found, name = self._known.get(id(leaf), (None, None))
+        return name if found is not None and found() is leaf else None
+
+    def _search(self, unknown: dict[int, Any], frames: list[FrameType]) -> None:
+        variables = [item for frame in frames for item in list(frame.f_locals.items())]
+        modules = [item for item in variables if hasattr(item[1], "named_parameters")]
+        for source in (modules, variables):
+            for name, tensor in self._tensors(source, _DEPTH):
+                if unknown.pop(id(tensor), None) is not None:
+                    self._known[id(tensor)] = (weakref.ref(tensor), name)
+                if not unknown:
+                    return
+        for leaf in unknown.values():
+            self._known[id(leaf)] = (weakref.ref(leaf), f"a leaf {tuple(leaf.shape)}")
+
+    def _tensors(self, items: Iterable[tuple[str, Any]], depth: int) -> Iterator[tuple[str, Any]]:
+        """The tensors among values and inside of them, with the way to each."""
+        for name, value in items:
+            if self._is_tensor(value):
+                yield name, value
+            elif isinstance(value, type):
+                continue
+            elif hasattr(value, "named_parameters"):
+                yield from ((f"{name}.{inner}", p) for inner, p in value.named_parameters())
+            elif depth > 0:
+                yield from self._tensors(_parts(name, value), depth - 1)
+
+
+def _parts(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """What a container, or an object of the person's own classes, holds."""
+    if isinstance(value, list | tuple):
+        for number, item in enumerate(value[:_ITEMS]):
+            yield f"{name}[{number}]", item
+    elif isinstance(value, dict):
+        for key, item in islice(list(value.items()), _ITEMS):
+            yield f"{name}[{key!r}]", item
+    elif type(value).__module__ == "__main__":
+        for key, item in list(getattr(value, "__dict__", {}).items()):
+            yield f"{name}.{key}", item
+
+
+# Recording each call of backward and each operation
 
 _MOST_OPERATIONS = 5000
 """So many operations at most are kept between two calls of backward."""
@@ -143,7 +265,7 @@ class Recorder:
     def _obey(self, leaves: dict[str, Any]) -> None:
         """Give the leaves the gradients and values that come from outside."""
         assert self.orders is not None
-        message = wire.receive(self.orders)
+        message = receive(self.orders)
         if message is None or not message.words.get("leaves"):
             return
         names = message.words["leaves"]
@@ -199,4 +321,66 @@ class Recorder:
             "operations": operations,
             "watched": self.steps <= self.watched_steps,
         }
-        wire.send(self.events, Message(words, [*arrays, *samples]))
+        send(self.events, Message(words, [*arrays, *samples]))
+
+
+# In the process in which one engine runs the script
+
+
+def main(engine: str, path: str, arguments: list[str], options: dict[str, Any]) -> None:
+    """Run the script on the engine called "torch" or "tinygrad_mnist", recording it.
+
+    What is recorded leaves through standard output; what the script prints goes to the files
+    named in `options`, which also holds "notebook", "threads", "seed", "watched_steps",
+    "lockstep" and "device".
+    """
+    events = os.fdopen(os.dup(1), "wb")
+    orders = os.fdopen(os.dup(0), "rb")
+    _redirect(options["stdout"], options["stderr"])
+    program = read(Path(path), options["notebook"])
+    prepare_plots(hidden=True)
+    chosen: Engine = PyTorch() if engine == "torch" else TinygradMnist()
+    chosen.prepare(options["threads"], options["seed"])
+    random.seed(options["seed"])
+    np.random.seed(options["seed"] % 2**32)
+    namespace = be_main(program, arguments, answered=engine != "torch")
+    follows = options["lockstep"] and engine != "torch"
+    recorder = Recorder(chosen, events, options["watched_steps"], orders if follows else None)
+    if options["device"] == "cuda" and engine == "torch" and not chosen.has_gpu():
+        recorder.end({"fault": "PyTorch finds no CUDA device here: --device cuda needs one"})
+        return
+    recorder.begin()
+    words: dict[str, Any] = {}
+    try:
+        execute(program, namespace)
+    except SystemExit as end:
+        words["exit"] = end.code if isinstance(end.code, int | str | None) else str(end.code)
+    except BaseException as error:
+        words.update(_described(error, program))
+        traceback.print_exc()
+    sys.stdout.flush()
+    recorder.end(words)
+
+
+def _redirect(stdout: str, stderr: str) -> None:
+    """What the script prints goes to files, and it has nothing to read."""
+    sys.stdout.flush()
+    for number, name, flags in (
+        (0, os.devnull, os.O_RDONLY),
+        (1, stdout, os.O_WRONLY | os.O_CREAT | os.O_TRUNC),
+        (2, stderr, os.O_WRONLY | os.O_CREAT | os.O_TRUNC),
+    ):
+        opened = os.open(name, flags, 0o600)
+        os.dup2(opened, number)
+        os.close(opened)
+
+
+def _described(error: BaseException, program: Any) -> dict[str, str]:
+    """The error that ended the script, and where."""
+    place = ""
+    trace = error.__traceback__
+    while trace is not None:
+        if is_persons(trace.tb_frame.f_code.co_filename):
+            place = program.place(trace.tb_frame.f_code.co_filename, trace.tb_lineno)
+        trace = trace.tb_next
+    return {"error": f"{type(error).__name__}: {error}", "place": place}

@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import math
 import statistics
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from .differences import Bounds, Difference, Series
-from .operations import OperationsCompared
-from .text import Texts
+from .differences import NONE, Bounds, Difference, OperationsCompared, Series, Texts
 
-__all__ = ["ENGINES", "Report", "Side", "Step"]
+if TYPE_CHECKING:
+    from rich.table import Table
+
+__all__ = ["ENGINES", "Report", "Side", "Step", "tables", "verdict"]
 
 ENGINES = ("torch", "tinygrad_mnist")
 
@@ -174,3 +177,159 @@ def _finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_finite(each) for each in value]
     return value
+
+
+# The comparison as tables in the terminal
+
+_MOST_ROWS = 20
+"""Of leaves: the worst of more are shown."""
+_NAMES = ("PyTorch", "tinygrad_mnist")
+
+
+def tables(report: Report) -> list[Table]:
+    """What was compared: the run as a whole, and each leaf with its gradients and its end."""
+    made = [_filled(("", *_NAMES, "absolute", "ulp", "step", ""), _whole(report))]
+    leaves = list(_leaves(report))
+    if leaves:
+        titles = ("leaf", "gradient", "ulp", "step", "at the end", "ulp", "")
+        made.append(_filled(titles, leaves))
+    return made
+
+
+def _filled(titles: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Table:
+    from rich.table import Table
+
+    made = Table()
+    first, *others, last = titles
+    made.add_column(first, overflow="fold")
+    for title in others:
+        made.add_column(title, justify="right", no_wrap=True)
+    made.add_column(last)
+    for row in rows:
+        made.add_row(*row)
+    return made
+
+
+def verdict(report: Report) -> list[str]:
+    """What there is to say beside the table, in sentences."""
+    said = []
+    first = report.texts.first
+    if first is not None:
+        number, theirs, ours = first
+        said += [
+            f"line {number} is the first that differs:",
+            f"  PyTorch         {theirs}",
+            f"  tinygrad_mnist  {ours}",
+        ]
+    for name, side in zip(_NAMES, report.sides, strict=True):
+        if side.error is not None:
+            said.append(f"{name} ended with an error{_at(side.place)}: {side.error}")
+    said += report.odd
+    asked_for, found = report.settings["device"], report.sides[0].devices
+    if asked_for != "cpu" and found and not any(asked_for in name for name in found):
+        said.append(f"PyTorch computed on the CPU: the script does not ask for {asked_for}")
+    operation = report.operations.first
+    if operation is not None:
+        place = operation.place.replace("\0", ", line ")
+        said.append(
+            f"the first operation that differs: {operation.name} of shape {operation.shape}, on "
+            f"the way to step {operation.step}{_at(place)}, by "
+            f"{_number(operation.difference.absolute)}"
+        )
+    fork = report.fork
+    if fork is not None:
+        step, what, apart = fork
+        forked = report.series[what].forked
+        said.append(
+            f"{'forked' if forked else 'beyond the bounds'} at step {step} by "
+            f"{_number(apart.absolute)} ({what})"
+        )
+        if forked and not report.settings["lockstep"]:
+            said.append("--lockstep tells whether each step by itself is equal")
+    bounds = f"{report.bounds.ulp:g} ulp or {report.bounds.absolute:g}"
+    said.append(f"{'equal' if report.equal else 'NOT EQUAL'} within {bounds}")
+    return said
+
+
+def _at(place: str) -> str:
+    return f" ({place.replace(str(Path.cwd()) + '/', '')})" if place else ""
+
+
+def _whole(report: Report) -> Iterator[tuple[str, ...]]:
+    """Rows for the run as a whole."""
+    texts = report.texts
+    told = "equal"
+    if texts.different:
+        told = f"{len(texts.different)} differ"
+    elif texts.rounded:
+        told = f"{len(texts.rounded)} rounded"
+    yield ("lines", *map(str, texts.lines), "", "", "", told)
+    if not report.errors_equal or report.sides[0].error is not None:
+        yield ("ended by", *map(_end, report.sides), "", "", "", _equal(report.errors_equal))
+    counts = [str(side.steps) for side in report.sides]
+    if counts != ["0", "0"]:
+        yield ("backward", *counts, "", "", "", _equal(counts[0] == counts[1]))
+    if report.steps:
+        losses = (f"{loss:.6g}" for loss in report.steps[-1].losses)
+        yield ("last loss", *losses, *_worst(report.loss), _told(report.loss))
+    if report.asked_for.differences:
+        count = str(len(report.asked_for.differences))
+        yield ("autograd.grad", count, count, *_worst(report.asked_for), _told(report.asked_for))
+    operations = report.operations
+    if operations.compared:
+        count = str(operations.compared)
+        told = _equal(operations.first is None)
+        yield ("operations", count, count, *_cells(operations.worst), "", told)
+    theirs, ours = (side.step_seconds for side in report.sides)
+    if theirs and ours:
+        times = (f"{1e3 * seconds:.3g} ms" for seconds in (theirs, ours))
+        yield ("step time", *times, "", "", "", f"× {ours / theirs:.2f}")
+
+
+def _leaves(report: Report) -> Iterator[tuple[str, ...]]:
+    """A row for each leaf, those that differ most first."""
+    nothing = Series(report.bounds)
+    found = []
+    for name in [*report.gradients, *(report.parameters.keys() - report.gradients.keys())]:
+        series, end = report.gradients.get(name, nothing), report.parameters.get(name, NONE)
+        ends = _cells(end) if name in report.parameters else ("", "")
+        told = _told(series)
+        if told == "equal":
+            told = _equal(report.bounds.hold(end))
+        row = (name, *_worst(series), *ends, told)
+        found.append((max(series.worst[1].ulp, end.ulp), row))
+    found.sort(key=lambda each: -each[0])
+    yield from (row for _, row in found[:_MOST_ROWS])
+    if len(found) > _MOST_ROWS:
+        yield (f"… and {len(found) - _MOST_ROWS} that are closer", "", "", "", "", "", "")
+
+
+def _end(side: Side) -> str:
+    if side.error is not None:
+        return side.error.partition(":")[0]
+    return "exit " + str(side.exit or 0)
+
+
+def _equal(holds: bool) -> str:
+    return "equal" if holds else "DIFFERS"
+
+
+def _told(series: Series) -> str:
+    if series.first_beyond is None:
+        return "equal"
+    return "forked" if series.forked else "DIFFERS"
+
+
+def _worst(series: Series) -> tuple[str, str, str]:
+    step, apart = series.worst
+    return (*_cells(apart), str(step) if apart.absolute else "")
+
+
+def _cells(apart: Difference) -> tuple[str, str]:
+    return _number(apart.absolute), f"{apart.ulp:.2g}" if math.isfinite(apart.ulp) else "∞"
+
+
+def _number(value: float) -> str:
+    if not math.isfinite(value):
+        return "∞"
+    return f"{value:.1e}" if value else "0"

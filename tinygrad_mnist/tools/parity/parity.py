@@ -17,7 +17,7 @@ from __future__ import annotations
 import contextlib
 import secrets
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,11 +26,10 @@ import numpy as np
 import tinygrad_mnist
 
 from .outcomes import Outcome, observe
-from .text_table import text_table
 from .twins import Array, Given, arrays_of, pytorch, read
 from .ulp import ulp_difference
 
-__all__ = ["Comparison", "Difference", "ParityError", "assert_parity", "compare"]
+__all__ = ["Comparison", "Difference", "ParityError", "assert_parity", "compare", "text_table"]
 
 Scale = str | Callable[..., Any] | None
 """What ulp are counted of: None, "terms", "largest", "sight", or a function, as said above."""
@@ -97,6 +96,23 @@ class Comparison:
             f"tinygrad_mnist and PyTorch differ; seed={self.seed} replays it\n\n"
             f"{text_table(heads, rows)}"
         )
+
+
+def text_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """The rows under their heads, in columns as wide as they need to be.
+
+    >>> print(text_table(("what", "ulp"), [("value", "12"), ("gradient of input 0", "3")]))
+    what                 ulp
+    value                12
+    gradient of input 0  3
+    """
+    lines = [tuple(heads), *(tuple(row) for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(heads))]
+    padded = [
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        for line in lines
+    ]
+    return "\n".join(line.rstrip() for line in padded)
 
 
 def assert_parity(

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import math
+import pkgutil
 import platform
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from .parity import Comparison
-from .primitives import counted
+from tinygrad_mnist.engine.node import PRIMITIVES
+
+from .parity import Comparison, text_table
 from .table import OPERATIONS, Operation, Sample
-from .text_table import markdown_table, text_table
 from .twins import pytorch
 
-__all__ = ["Report", "Row", "measure", "parity_report"]
+__all__ = ["Report", "Row", "counted", "measure", "parity_report", "registered"]
 
 _HEADS = ("operation", "samples", "value", "gradient", "second order", "errors", "differs")
 
@@ -137,6 +139,19 @@ class Report:
                           indent=2, allow_nan=False) + "\n"  # fmt: skip
 
 
+def markdown_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """The same as a markdown table.
+
+    >>> print(markdown_table(("operation", "ulp"), [("exp", "1")]))
+    | operation | ulp |
+    |---|---|
+    | exp | 1 |
+    """
+    lines = [tuple(heads), *(tuple(row) for row in rows)]
+    drawn = ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines]
+    return "\n".join([drawn[0], "|" + "---|" * len(heads), *drawn[1:]])
+
+
 def _primitives() -> str:
     """What the operations are made of, counted."""
     found = counted()
@@ -237,3 +252,45 @@ def _versions() -> dict[str, str]:
         return {"tinygrad_mnist": importlib.metadata.version("tinygrad_mnist"), **found}
     except importlib.metadata.PackageNotFoundError:
         return found
+
+
+# Primitives: how many there are, by what they are for, and how much is composed of them
+
+_COPIES = ("as_strided", "cast", "clone", "constant_in", "copy_slices", "fill", "read", "zeros")
+"""Those that change no number: casts, copies, fills, and what stands for a tensor in records."""
+
+
+def registered() -> list[str]:
+    """The names of all primitives of the package, whose modules load when they are needed."""
+    for package in ("ops", "random", "nn.functional"):
+        home = importlib.import_module(f"tinygrad_mnist.{package}")
+        for module in pkgutil.iter_modules(home.__path__, f"{home.__name__}."):
+            importlib.import_module(module.name)
+    return sorted(
+        name
+        for name, each in PRIMITIVES.items()
+        if each.body.__module__.startswith("tinygrad_mnist.")
+    )
+
+
+def counted() -> dict[str, int]:
+    """Counts of primitives, and of public operations that are composed of them.
+
+    >>> counted()["all"] >= counted()["differentiable"]
+    True
+    """
+    names = registered()
+    with_formulas = [name for name in names if PRIMITIVES[name].formulas]
+    backward = [name for name in with_formulas if name.endswith("_backward")]
+    copies = [name for name in with_formulas if name in _COPIES]
+    composed = [
+        row for row in OPERATIONS if row.public and row.name.split(".")[-1] not in PRIMITIVES
+    ]
+    return {
+        "all": len(names),
+        "differentiable": len(with_formulas) - len(backward) - len(copies),
+        "backward": len(backward),
+        "copies": len(copies),
+        "without derivative": len(names) - len(with_formulas),
+        "composed": len(composed),
+    }

@@ -19,8 +19,7 @@ from hypothesis import strategies as st
 import tinygrad_mnist
 from tinygrad_mnist.dtypes import dtype as Dtype
 
-from .index_expressions import Pick, index_expression
-from .layouts import LAYOUTS, filled, laid_out
+from .samples import LAYOUTS, Pick, filled, index_expression, laid_out
 
 __all__ = [
     "View",

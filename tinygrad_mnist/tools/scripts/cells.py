@@ -11,8 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO
 
-from .magics import without_magics
-from .program import Cell, Program
+from .program import Cell, Program, without_magics
 from .torch_names import UnsupportedModule
 
 __all__ = ["execute"]

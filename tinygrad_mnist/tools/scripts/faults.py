@@ -1,24 +1,55 @@
-"""What a person is told when a script fails: its own lines, in a sentence where one says it all."""
+"""Whose code a frame runs: the person's, or an engine's, a package's, Python's."""
 
 from __future__ import annotations
 
 import ast
 import linecache
+import os
 import re
 import sys
 import traceback
 from collections.abc import Iterator
+from functools import cache
 from types import FrameType, TracebackType
 from typing import TextIO
 
 import tinygrad_mnist
 from tinygrad_mnist.names import Unsupported, unsupported
 
-from .frames import is_ours, is_persons
 from .program import Program
 from .torch_names import UnsupportedModule
 
-__all__ = ["tell"]
+__all__ = ["is_ours", "is_persons", "persons_frames", "tell"]
+
+_OURS = os.path.dirname(os.path.abspath(tinygrad_mnist.__file__)) + os.sep
+_PYTHONS = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
+_MACHINERY = ("<frozen ", "<string>")
+
+
+@cache
+def is_ours(filename: str) -> bool:
+    """Whether code of this file is this package's, or what Python runs it with."""
+    return filename.startswith((_OURS, *_MACHINERY))
+
+
+@cache
+def is_persons(filename: str) -> bool:
+    """Whether code of this file was written by the person whose script runs."""
+    return not (
+        is_ours(filename) or filename.startswith((_PYTHONS, "<")) or "site-packages" in filename
+    )
+
+
+def persons_frames(depth: int = 1) -> Iterator[FrameType]:
+    """The frames of the person's code that are running, innermost first."""
+    frame: FrameType | None = sys._getframe(depth)
+    while frame is not None:
+        if is_persons(frame.f_code.co_filename):
+            yield frame
+        frame = frame.f_back
+
+
+# The message: the script's own lines, in a sentence where one says it all
 
 _CANNOT_IMPORT = re.compile(r"cannot import name '(\w+)' from '(torch[\w.]*)'")
 

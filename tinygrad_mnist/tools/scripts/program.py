@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import ast
+import io
+import json
 import linecache
+import re
+import tokenize
+import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-__all__ = ["Cell", "Program", "ScriptError"]
+__all__ = ["Cell", "Program", "ScriptError", "code_cells", "python_cells", "read", "without_magics"]
 
 SCRIPT = "TINYGRAD_MNIST_SCRIPT"
 """The environment variable by which worker processes learn of the script."""
@@ -60,3 +68,204 @@ def notebook(path: Path, sources: list[str]) -> Program:
         for number, source in enumerate(sources, start=1)
     )
     return Program(path, cells, is_notebook=True)
+
+
+# Jupyter notebooks (.ipynb): JSON, of which nothing is run to read it
+
+
+def code_cells(text: str, name: str) -> list[str]:
+    """The source of every cell of code, in order; `name` is what messages call the notebook.
+
+    Raises:
+        ScriptError: the text is no notebook, or one of another language.
+    """
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ScriptError(f"{name} is not a Jupyter notebook: it is not JSON ({error})") from None
+    cells = _cells(content)
+    if cells is None:
+        raise ScriptError(f"{name} is not a Jupyter notebook: it has no list of cells")
+    language = _language(content)
+    if language not in ("", "python"):
+        raise ScriptError(f"{name} is a notebook of {language}, not of Python")
+    return [_source(cell) for cell in cells if isinstance(cell, dict) and _is_code(cell)]
+
+
+def _cells(content: Any) -> list[Any] | None:
+    """The cells, which the third version of the format kept in worksheets."""
+    if not isinstance(content, dict):
+        return None
+    sheets = content.get("worksheets")
+    if isinstance(sheets, list) and sheets and isinstance(sheets[0], dict):
+        content = sheets[0]
+    cells = content.get("cells")
+    return cells if isinstance(cells, list) else None
+
+
+def _language(content: dict[str, Any]) -> str:
+    metadata = content.get("metadata")
+    if not isinstance(metadata, dict):
+        return ""
+    for section, entry in (("language_info", "name"), ("kernelspec", "language")):
+        described = metadata.get(section)
+        if isinstance(described, dict) and isinstance(described.get(entry), str):
+            return str(described[entry]).lower()
+    return ""
+
+
+def _is_code(cell: dict[str, Any]) -> bool:
+    return cell.get("cell_type") == "code"
+
+
+def _source(cell: dict[str, Any]) -> str:
+    source = cell.get("source", cell.get("input", ""))
+    return "".join(map(str, source)) if isinstance(source, list) else str(source)
+
+
+# Markdown: the cells of Python between fences
+
+_FENCE = re.compile(r"(?P<indent>[ \t]*)(?P<fence>`{3,}|~{3,})[ \t]*(?P<info>[^\n]*)\n?")
+_PYTHON = frozenset(("python", "python3", "py", "py3", "ipython", "ipython3"))
+
+
+def python_cells(text: str) -> list[str]:
+    r"""The code of every cell whose fence names Python, in order.
+
+    Fences are of backticks or tildes and may be indented; the language may be written `python`,
+    `py`, `{.python}`, `{python}` or `{code-cell} python`, with more words behind it.
+
+    >>> python_cells("~~~py\nx = 1\n~~~\n")
+    ['x = 1\n']
+    """
+    return [code for info, code in _fenced(text) if _names_python(info)]
+
+
+def _fenced(text: str) -> Iterator[tuple[str, str]]:
+    """Each fenced block: the words behind its opening fence, and its text."""
+    lines = iter(text.splitlines(keepends=True))
+    for line in lines:
+        opening = _FENCE.fullmatch(line)
+        if opening is None or ("`" in opening["fence"] and "`" in opening["info"]):
+            continue
+        block = []
+        for inner in lines:
+            closing = _FENCE.fullmatch(inner)
+            if closing and closing["fence"].startswith(opening["fence"]) and not closing["info"]:
+                break
+            block.append(inner.removeprefix(opening["indent"]))
+        yield opening["info"], "".join(block)
+
+
+def _names_python(info: str) -> bool:
+    words = re.findall(r"[\w-]+", info.lower())
+    if words[:1] == ["code-cell"]:
+        words = words[1:] or ["python"]
+    return bool(words) and words[0] in _PYTHON
+
+
+# Lines that are IPython's: `%matplotlib inline`, `!pip install …`, `help?`
+
+_MAGIC = re.compile(r"\s*(?:[%!]|\?|[\w.]+\?{1,2}\s*$)")
+_BODY_IS_PYTHON = frozenset(("%%time", "%%timeit", "%%capture", "%%prun", "%%python", "%%python3"))
+_TIMED = re.compile(r"(?P<indent>\s*)%time\s+(?P<code>\S.*)")
+
+
+def without_magics(source: str) -> tuple[str, list[tuple[int, str]]]:
+    r"""The cell's Python, and what was left out of it: the numbers of lines and what they say.
+
+    Lines keep their numbers. A cell that is somebody else's as a whole (`%%bash`) is empty. What
+    `%time` measures is run.
+
+    >>> without_magics("%matplotlib inline\nx = 1\n")
+    ('pass\nx = 1\n', [(1, '%matplotlib inline')])
+    """
+    lines = source.splitlines(keepends=True)
+    skipped: list[tuple[int, str]] = []
+    first = next((number for number, line in enumerate(lines) if line.strip()), 0)
+    if lines and lines[first].startswith("%%"):
+        name = lines[first].split()[0]
+        skipped.append((first + 1, name))
+        if name not in _BODY_IS_PYTHON:
+            return "", skipped
+        lines[first] = "\n"
+    while (number := _first_magic(lines)) is not None:
+        line = lines[number]
+        timed = _TIMED.match(line)
+        if timed is not None:
+            lines[number] = f"{timed['indent']}{timed['code']}\n"
+            continue
+        lines[number] = f"{line[: len(line) - len(line.lstrip())]}pass\n"
+        skipped.append((number + 1, line.strip()))
+    return "".join(lines), skipped
+
+
+def _first_magic(lines: list[str]) -> int | None:
+    """The index of the line at which the text stops being Python, if that line is IPython's."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            ast.parse("".join(lines))
+    except SyntaxError as error:
+        index = (error.lineno or 1) - 1
+        return index if index < len(lines) and _MAGIC.match(lines[index]) else None
+    return None
+
+
+# Reading a script or a notebook, whichever a file holds
+
+_MARKDOWN = (".md", ".markdown", ".mdown", ".qmd", ".rmd")
+
+
+def read(path: Path, as_notebook: bool = False) -> Program:
+    """The program in the file at `path`.
+
+    A name that ends in .py is a script, in .ipynb a Jupyter notebook, in .md and its kin a
+    Markdown text. Of other files the content tells: a text that is not Python and has cells of
+    Python between fences is a notebook. With `as_notebook` a text is one whatever its name.
+
+    Raises:
+        ScriptError: there is no such file, or nothing in it that can be run.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ScriptError(f"{path}: cannot be read ({error.strerror})") from None
+    suffix = path.suffix.lower()
+    if suffix == ".py" and not as_notebook:
+        return _script(path, content)
+    text = _decoded(path, content)
+    if suffix == ".ipynb" or (as_notebook and text.lstrip().startswith("{")):
+        return notebook(path, code_cells(text, path.name))
+    if suffix in _MARKDOWN or as_notebook or _is_markdown(text):
+        cells = python_cells(text)
+        if not cells:
+            raise ScriptError(f"{path}: has no cell of Python (```python … ```) to run")
+        return notebook(path, cells)
+    return _script(path, content)
+
+
+def _script(path: Path, content: bytes) -> Program:
+    return Program(path, (Cell(1, _decoded(path, content), str(path)),), is_notebook=False)
+
+
+def _decoded(path: Path, content: bytes) -> str:
+    """The text, by the encoding that Python would read it with."""
+    try:
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(content).readline)
+        text = content.decode(encoding)
+    except (UnicodeDecodeError, SyntaxError, LookupError) as error:
+        raise ScriptError(f"{path}: is not a text ({error})") from None
+    if "\0" in text:
+        raise ScriptError(f"{path}: is not a text (it holds null bytes)")
+    return text.replace("\r\n", "\n")
+
+
+def _is_markdown(text: str) -> bool:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            ast.parse(text)
+    except SyntaxError:
+        return bool(python_cells(text))
+    return False

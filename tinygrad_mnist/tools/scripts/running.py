@@ -8,14 +8,22 @@ import signal
 import subprocess
 import sys
 import threading
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import ModuleType, TracebackType
 from typing import Any
 
 import tinygrad_mnist
 
-__all__ = ["fresh_python", "run"]
+from . import faults
+from .cells import execute
+from .program import SCRIPT, Program, ScriptError, read
+from .torch_names import answer_torch_imports
+
+__all__ = ["be_main", "fresh_python", "main", "prepare_plots", "run"]
 
 _ROOT = str(Path(tinygrad_mnist.__file__).resolve().parent.parent)
 _BEGIN = """\
@@ -47,7 +55,7 @@ def run(
     """
     options = {"notebook": notebook, "threads": threads, "full_traceback": full_traceback}
     call = [os.fspath(script), list(arguments), options]
-    command = fresh_python("tinygrad_mnist.tools.scripts.child", "main", call)
+    command = fresh_python("tinygrad_mnist.tools.scripts.running", "main", call)
     with subprocess.Popen(command) as process, _left_to(process):
         code = process.wait()
     return code if code >= 0 else 128 - code
@@ -78,3 +86,69 @@ def _left_to(process: subprocess.Popen[bytes]) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+# In the process that the script runs in
+
+FAILED = 1
+INTERRUPTED = 130
+
+
+def main(path: str, arguments: list[str], options: dict[str, Any]) -> None:
+    """Run the script at `path` as Python would, its imports of torch answered by this package.
+
+    Options: "notebook" (read it as one), "full_traceback", "threads" (None: as they are).
+    """
+    try:
+        program = read(Path(path), options["notebook"])
+    except ScriptError as error:
+        sys.stderr.write(f"error: {error}\n")
+        raise SystemExit(FAILED) from None
+    answer_torch_imports()
+    prepare_plots()
+    if options["threads"] is not None:
+        from tinygrad_mnist.hardware.settings import set_num_threads
+
+        set_num_threads(options["threads"])
+    namespace = be_main(program, arguments)
+    sys.excepthook = _hook(program, options["full_traceback"])
+    execute(program, namespace)
+
+
+def be_main(program: Program, arguments: list[str], answered: bool = True) -> dict[str, Any]:
+    """Make the program this process's `__main__`, with its arguments; its global names.
+
+    `answered`: whether its imports of torch are answered by this package.
+    """
+    sys.argv = [str(program.path), *arguments]
+    sys.path.insert(0, str(program.path.resolve().parent))
+    module = ModuleType("__main__")
+    if not program.is_notebook:
+        module.__file__ = str(program.path)
+    if answered and not program.is_notebook:
+        # A worker process that starts anew runs the script again, and needs its imports answered.
+        os.environ[SCRIPT] = str(program.path.resolve())
+        module.__spec__ = ModuleSpec("tinygrad_mnist.tools.scripts.worker_main", None)
+    sys.modules["__main__"] = module
+    return module.__dict__
+
+
+def prepare_plots(hidden: bool = False) -> None:
+    """Let matplotlib draw without a window where there is no display, or if `hidden`."""
+    displays = ("DISPLAY", "WAYLAND_DISPLAY")
+    if hidden or (sys.platform == "linux" and not any(os.environ.get(each) for each in displays)):
+        os.environ["MPLBACKEND"] = "Agg"
+    warnings.filterwarnings("ignore", message="FigureCanvasAgg is non-interactive")
+
+
+def _hook(program: Program, full: bool) -> Any:
+    """What Python calls with the error that ends the script."""
+
+    def tell(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        sys.stdout.flush()
+        if isinstance(error, KeyboardInterrupt):
+            sys.stderr.write("stopped\n")
+        else:
+            faults.tell(error, program, full=full)
+
+    return tell

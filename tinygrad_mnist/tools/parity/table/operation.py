@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 import tinygrad_mnist
-from tinygrad_mnist.tools.parity.parity import Comparison, compare
-from tinygrad_mnist.tools.parity.twins import Engine, Given, pytorch
-
-from .maker import SITUATIONS, Maker, Sample
+from tinygrad_mnist.tools.parity.parity import Comparison, Scale, compare
+from tinygrad_mnist.tools.parity.samples import (
+    SITUATIONS,
+    Inputs,
+    Maker,
+    Sample,
+    parametrized,
+    sample,
+)  # fmt: skip
+from tinygrad_mnist.tools.parity.twins import Array, Engine, Given, pytorch
 
 if TYPE_CHECKING:
     from hypothesis import strategies as st
-
-__all__ = ["Operation", "find", "gradient_of"]
-
 
 Choice = bool | Callable[[Sample], bool]
 """Whether to compare something, perhaps decided sample by sample."""
@@ -35,19 +38,19 @@ class Operation:
     names for it. `inputs` makes a sample for each of `situations`. `scale` is as in
     `assert_parity`; a function takes the engine first. `differentiable` says where gradients are
     compared, `second_order` where those of gradients are. `primitives` names those that this row
-    proves, the one of its own name unless given.
+    proves, separated by spaces: the one of its own name unless given.
     """
 
     name: str
-    inputs: Callable[[Maker], Sample]
+    inputs: Inputs
     function: Callable[..., Any] | None = None
     ulp: float = 0
     gradient_ulp: float | None = None
-    scale: Any = None
+    scale: Scale = None
     differentiable: Choice = True
     second_order: Choice = True
     errors: tuple[Sample, ...] = ()
-    primitives: tuple[str, ...] | None = None
+    primitives: str | None = None
     situations: tuple[str, ...] = SITUATIONS
     public: bool = True
     also: tuple[str, ...] = ()
@@ -74,6 +77,12 @@ class Operation:
         """All that it is called."""
         return (self.name, *self.also)
 
+    @property
+    def proves(self) -> tuple[str, ...]:
+        """The primitives that this row proves."""
+        own = self.name.split(".")[-1]
+        return (own,) if self.primitives is None else tuple(self.primitives.split())
+
     def call(self, engine: Engine, name: str, *arguments: Any, **options: Any) -> Any:
         """The operation, by one of its `names`, on tensors of `engine`."""
         if self.function is not None and name == self.name:
@@ -93,6 +102,7 @@ class Operation:
             return self.call(engine, called, *arguments, **options)
 
         def scale(options: dict[str, Any], *arguments: Any) -> Any:
+            assert callable(self.scale)
             return self.scale(pytorch(), *arguments, **options)
 
         return compare(
@@ -108,11 +118,6 @@ class Operation:
             seed=sample.seed,
         )
 
-    @property
-    def proves(self) -> tuple[str, ...]:
-        """The primitives that this row proves."""
-        return (self.name.split(".")[-1],) if self.primitives is None else self.primitives
-
 
 def _chosen(choice: Choice, sample: Sample) -> bool:
     return choice(sample) if callable(choice) else choice
@@ -126,37 +131,37 @@ def _fits(name: str, sample: Sample) -> bool:
     return first and not (name.startswith("Tensor.__r") and any(rest))
 
 
-def find(engine: Engine, name: str) -> Any:
+def rows(names: str, inputs: Inputs, **options: Any) -> list[Operation]:
+    """A row for each of several operations of one kind, their names separated by spaces."""
+    return [Operation(name, inputs, **options) for name in names.split()]
+
+
+def find(engine: Engine, name: str) -> Callable[..., Any]:
     """What `name` stands for on `engine`; a method as a function of its tensor.
 
     "Tensor.__add__" is x + y, "Tensor.__radd__" y + x. What works in place is called on
     a copy, since a leaf that requires a gradient may not be changed; the result is what became of
     the copy, and whether it was returned.
     """
-    if not name.startswith("Tensor."):
-        function = functools.reduce(getattr, name.split("."), engine)
-        return functools.partial(_changed, function) if name.endswith("_") else function
     method = name.removeprefix("Tensor.")
-    if method.endswith("__") and hasattr(operator, method):
-        return functools.partial(_operated, method)
-    if method.endswith("__") and hasattr(operator, method.replace("__r", "__", 1)):
-        return lambda x, y: getattr(operator, method.replace("__r", "__", 1))(y, x)
-    if method.endswith("_") and not method.endswith("__"):
-        return functools.partial(_changed, _method(method))
-    return _method(method)
+    if method.endswith("__"):
+        plain = method.replace("__r", "__", 1)
+        if hasattr(operator, method):
+            in_place = method.startswith("__i") and method not in ("__invert__", "__index__")
+            function = getattr(operator, method)
+            return functools.partial(_changed, function) if in_place else function
+        if hasattr(operator, plain):
+            return lambda x, y: getattr(operator, plain)(y, x)
+    if name.startswith("Tensor."):
+        function = functools.partial(_method, method)
+    else:
+        function = functools.reduce(getattr, name.split("."), engine)
+    in_place = name.endswith("_") and not name.endswith("__")
+    return functools.partial(_changed, function) if in_place else function
 
 
-def _operated(method: str, tensor: Any, *arguments: Any) -> Any:
-    """An operator, those that work in place on a copy as well."""
-    if not method.startswith("__i") or method in ("__invert__", "__index__"):
-        return getattr(operator, method)(tensor, *arguments)
-    copy = tensor.clone()
-    result = getattr(operator, method)(copy, *arguments)
-    return copy, result is copy
-
-
-def _method(name: str) -> Callable[..., Any]:
-    return lambda tensor, *arguments, **options: getattr(tensor, name)(*arguments, **options)
+def _method(name: str, tensor: Any, *arguments: Any, **options: Any) -> Any:
+    return getattr(tensor, name)(*arguments, **options)
 
 
 def _changed(call: Callable[..., Any], tensor: Any, *arguments: Any, **options: Any) -> Any:
@@ -179,3 +184,180 @@ def gradient_of(call: Callable[..., Any]) -> Callable[..., Any]:
         return found
 
     return gradient
+
+
+# Samples that many operations share
+
+
+def ones(*shape: int) -> Array:
+    """An array of ones, float32."""
+    return np.ones(shape, np.float32)
+
+
+def all_ones(*shapes: tuple[int, ...]) -> Sample:
+    """A sample of arrays of ones."""
+    return sample(*[ones(*shape) for shape in shapes])
+
+
+SCALAR, TWO, THREE, MATRIX = ones(), ones(2), ones(3), ones(2, 3)
+
+NOT_A_TENSOR = (sample("text"), sample([1.0, 2.0]))
+BROADCAST_ERRORS = (
+    sample(TWO, THREE),
+    sample(MATRIX, TWO),
+    sample(TWO, "text"),
+    sample(TWO, None),
+)
+DIM_ERRORS = (
+    sample(MATRIX, dim=2),
+    sample(MATRIX, dim=-3),
+    sample(MATRIX, dim="text"),
+    sample("text", dim=0),
+)
+
+
+@parametrized
+def unary(make: Maker, numbers: str = "ordinary", **options: tuple[Any, ...]) -> Sample:
+    """One tensor, and each option one of the values given."""
+    chosen = make.choices(options)
+    return make.sample(make.array(numbers=numbers), **chosen)
+
+
+@parametrized
+def binary(
+    make: Maker, numbers: str = "ordinary", first_number: bool = False, **options: tuple[Any, ...]
+) -> Sample:
+    """Two tensors that broadcast, or a tensor and a Python number, and options as in `unary`.
+
+    With `first_number` the number may come first as well.
+    """
+    operands: list[Any] = make.arrays(2, numbers)
+    if make.situation == "numbers":
+        operands[0 if first_number and make.flag() else 1] = make.number()
+    return make.sample(*operands, **make.choices(options))
+
+
+@parametrized
+def shaped(make: Maker, least: int = 0, most: int = 3, *others: Any) -> Sample:
+    """A tensor of so many dimensions, and other arguments."""
+    return make.sample(make.array(make.shape(least, most)), *others)
+
+
+@parametrized
+def reduction(
+    make: Maker,
+    numbers: str = "ordinary",
+    *,
+    whole: bool = True,
+    several: bool = True,
+    keepdim: bool = True,
+) -> Sample:
+    """A tensor and `dim`: one, several of them if `several`, none if `whole`; perhaps `keepdim`."""
+    x = make.array(numbers=numbers)
+    chosen: dict[str, Any] = {}
+    way = make.choice(*["one"] + ["several"] * several + ["whole"] * whole)
+    if way != "whole":
+        chosen["dim"] = make.dim(x.ndim) if way == "one" else make.dims(x.ndim)
+        if keepdim:
+            chosen["keepdim"] = make.flag()
+    return make.sample(x, **chosen)
+
+
+def along(make: Maker) -> Sample:
+    """A tensor and one of its dimensions."""
+    x = make.array()
+    return make.sample(x, make.dim(x.ndim))
+
+
+# Rows that follow from others: operations in place, and other names
+
+
+def in_place(operations: Iterable[Operation], *, gradients: bool = True) -> list[Operation]:
+    """A row for each method that writes what an operation with the same name gives.
+
+    Without `gradients` for comparisons: what PyTorch says of them in place depends on which one.
+    """
+    return [
+        replace(
+            row, name=f"Tensor.{row.name}_", function=None, primitives="", errors=row.errors[:1],
+            inputs=functools.partial(_tensor_first, row.inputs, row.name == "addbmm"),
+            scale=functools.partial(_first_result, row.scale) if callable(row.scale) else row.scale,
+            differentiable=gradients and row.differentiable,
+        )
+        for row in operations
+        if row.public and row.name.isidentifier() and _exists(f"Tensor.{row.name}_")
+    ]  # fmt: skip
+
+
+def _first_result(scale: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+    return scale(*arguments, **options), True
+
+
+def _tensor_first(inputs: Inputs, whole: bool, make: Maker) -> Sample:
+    """The same samples, save that a Python number that comes first becomes a tensor.
+
+    With `whole` it has the shape of the product: PyTorch's addbmm_ gives a smaller one that shape.
+    """
+    given = inputs(make)
+    first, *rest = given.arguments
+    if not isinstance(first, np.ndarray):
+        first = make.array()
+    if whole:
+        first = make.array((rest[0].shape[1], rest[1].shape[2]), dtype=first.dtype)
+    return Sample((first, *rest), given.options, given.seed)
+
+
+_AT_THE_TOP_TOO = (
+    "conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d", "avg_pool1d", "adaptive_avg_pool1d",
+    "bilinear", "celu", "celu_", "channel_shuffle", "cosine_similarity", "hardshrink",
+    "pairwise_distance", "pdist", "pixel_shuffle", "pixel_unshuffle", "prelu", "relu_", "rms_norm",
+    "rrelu", "rrelu_", "selu", "selu_", "threshold", "threshold_",
+)  # fmt: skip
+"""Functions of `nn.functional` that PyTorch has at its top level too."""
+_ALIASES = {
+    "abs": "absolute", "asin": "arcsin", "acos": "arccos", "atan": "arctan", "atan2": "arctan2",
+    "asinh": "arcsinh", "acosh": "arccosh", "atanh": "arctanh", "mul": "multiply",
+    "div": "divide true_divide", "sub": "subtract", "neg": "negative", "clamp": "clip",
+    "trunc": "fix", "gt": "greater", "ge": "greater_equal", "lt": "less", "le": "less_equal",
+    "ne": "not_equal", "cat": "concat concatenate", "vstack": "row_stack", "outer": "ger",
+    "transpose": "swapaxes swapdims", "matmul": "linalg.matmul",
+    **{n: f"nn.functional.{n}" for n in ("relu", "sigmoid", "tanh", "softmax", "log_softmax")},
+    **{f"nn.functional.{name}": name for name in _AT_THE_TOP_TOO},
+}  # fmt: skip
+_OPERATORS = {
+    "abs": "abs", "add": "add radd", "bitwise_and": "and rand", "bitwise_left_shift": "lshift",
+    "bitwise_not": "invert", "bitwise_or": "or ror", "bitwise_right_shift": "rshift",
+    "bitwise_xor": "xor rxor", "div": "truediv rtruediv", "eq": "eq",
+    "floor_divide": "floordiv rfloordiv", "ge": "ge", "gt": "gt", "le": "le", "lt": "lt",
+    "matmul": "matmul", "mul": "mul rmul", "ne": "ne", "neg": "neg", "positive": "pos",
+    "pow": "pow rpow", "remainder": "mod rmod", "sub": "sub rsub",
+    "Tensor.add_": "iadd", "Tensor.bitwise_and_": "iand", "Tensor.bitwise_or_": "ior",
+    "Tensor.bitwise_xor_": "ixor", "Tensor.div_": "itruediv", "Tensor.floor_divide_": "ifloordiv",
+    "Tensor.mul_": "imul", "Tensor.pow_": "ipow", "Tensor.remainder_": "imod",
+    "Tensor.sub_": "isub",
+}  # fmt: skip
+_NOT_THE_FUNCTION = ("bernoulli", "multinomial", "where")
+"""Their methods have rows of their own: they take other arguments."""
+
+
+def with_aliases(row: Operation) -> Operation:
+    """The row with the other names that the package has for it: it is tried by all in turn."""
+    name = row.name
+    if name.startswith("Tensor.") and name.endswith("_"):
+        plain = name.removeprefix("Tensor.").removesuffix("_")
+        aliases = _ALIASES.get(plain, "").split()
+        names = [f"Tensor.{alias}_" for alias in aliases if alias.isidentifier()]
+    else:
+        names = _ALIASES.get(name, "").split()
+        if name not in _NOT_THE_FUNCTION:
+            names += [f"Tensor.{each}" for each in (name, *names) if each.isidentifier()]
+    names += [f"Tensor.__{each}__" for each in _OPERATORS.get(name, "").split()]
+    return replace(row, also=tuple(each for each in names if _exists(each)))
+
+
+def _exists(name: str) -> bool:
+    try:
+        functools.reduce(getattr, name.split("."), tinygrad_mnist)
+    except AttributeError:
+        return False
+    return True

@@ -8,8 +8,7 @@ import os
 from pathlib import Path
 
 from .cells import execute
-from .program import SCRIPT
-from .reading import read
+from .program import SCRIPT, read
 from .torch_names import answer_torch_imports
 
 if __name__ == "__mp_main__":
