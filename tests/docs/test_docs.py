@@ -53,7 +53,8 @@ def test_index_lists_the_tutorial_in_order(index):
 def test_index_lists_every_page(index):
     there = set(links(index))
     twins = {page: index.parent / page.name for page in PAGES}
-    assert [page for page in PAGES if not there & {page, twins[page]}] == []
+    left = [page for page in PAGES if not there & {page, twins[page]} and page not in INDEXES]
+    assert left == []
     assert {*INDEXES} - {index} <= there
 
 
