@@ -18,16 +18,7 @@ import numpy as np
 import torch
 
 from tinygrad_mnist import kernels
-from tinygrad_mnist.kernels import (
-    activations,
-    convolution,
-    losses,
-    pooling,
-    products,
-    reductions,
-    softmax,
-    updates,
-)
+from tinygrad_mnist.kernels import switch
 
 aten = torch.ops.aten
 
@@ -37,7 +28,6 @@ class Contest(NamedTuple):
 
     name: str
     kernel: Callable[[], object]
-    numpy: Callable[[], object]
     torch: Callable[[], object]
 
 
@@ -60,7 +50,6 @@ def products_of(batch: int, dtype: type) -> Iterator[Contest]:
         yield Contest(
             name,
             lambda a=a, b=b: kernels.matmul(a, b),
-            lambda a=a, b=b: products.matmul_numpy(a, b),
             lambda a=ta, b=tb: torch.mm(a, b),
         )
 
@@ -77,37 +66,31 @@ def rows_of(batch: int, dtype: type) -> Iterator[Contest]:
     yield Contest(
         "log_softmax",
         lambda: kernels.log_softmax(x),
-        lambda: softmax.log_softmax_numpy(x),
         lambda: torch.log_softmax(tx, 1),
     )
     yield Contest(
         "log_softmax_backward",
         lambda: kernels.log_softmax_backward(x, out),
-        lambda: softmax.log_softmax_backward_numpy(x, out),
         lambda: aten._log_softmax_backward_data(tx, tout, 1, tx.dtype),
     )
     yield Contest(
         "nll_loss",
         lambda: kernels.nll_loss(out, target),
-        lambda: losses.nll_loss_numpy(out, target, None, -100, "mean"),
         lambda: aten.nll_loss_forward(tout, ttarget, None, 1, -100),
     )
     yield Contest(
         "nll_loss_backward",
         lambda: kernels.nll_loss_backward(one, target, 10),
-        lambda: losses.nll_loss_backward_numpy(one, target, 10, None, -100, "mean"),
         lambda: aten.nll_loss_backward(tone, tout, ttarget, None, 1, -100, total),
     )
     yield Contest(
         "sum_rows",
         lambda: kernels.sum_rows(x),
-        lambda: reductions.sum_rows_numpy(x),
         lambda: tx.sum(0),
     )
     yield Contest(
         "sum_columns",
         lambda: kernels.sum_columns(x),
-        lambda: reductions.sum_columns_numpy(x),
         lambda: tx.sum(1),
     )
 
@@ -120,7 +103,6 @@ def updates_of(dtype: type) -> Iterator[Contest]:
         yield Contest(
             f"sgd_update {'x'.join(map(str, shape))}",
             lambda p=param, g=grad: kernels.sgd_update(p, g, 0.1),
-            lambda p=param, g=grad: updates.sgd_update_numpy(p, g, 0.1),
             lambda p=tparam, g=tgrad: p.add_(g, alpha=-0.1),
         )
 
@@ -140,31 +122,26 @@ def images_of(batch: int) -> Iterator[Contest]:
     yield Contest(
         "relu",
         lambda: kernels.relu(x),
-        lambda: activations.relu_numpy(x),
         lambda: torch.relu(tx),
     )
     yield Contest(
         "relu_backward",
         lambda: kernels.relu_backward(grad, x),
-        lambda: activations.relu_backward_numpy(grad, x),
         lambda: aten.threshold_backward(tgrad, tx, 0),
     )
     yield Contest(
         "sum_channels",
         lambda: kernels.sum_channels(x),
-        lambda: reductions.sum_channels_numpy(x),
         lambda: tx.sum((0, 2, 3)),
     )
     yield Contest(
         "window_sum 4x4",
         lambda: kernels.window_sum(small, *window),
-        lambda: pooling.window_sum_numpy(small, *window),
         lambda: torch.nn.functional.avg_pool2d(tsmall, 4),
     )
     yield Contest(
         "place_of_max 2x2",
         lambda: kernels.place_of_max(x, *halves),
-        lambda: pooling.place_of_max_numpy(x, *halves),
         lambda: torch.nn.functional.max_pool2d(tx, 2, return_indices=True),
     )
 
@@ -188,33 +165,33 @@ def convolutions_of(batch: int, channels: int, filters: int, size: int) -> Itera
     yield Contest(
         f"conv2d {what}",
         lambda: kernels.conv2d(x, weight, **named),
-        lambda: convolution.conv2d_numpy(x, weight, (3, 3), (half, half), *geometry),
         lambda: torch.conv2d(tensors[1], tensors[2], None, 2, 1),
     )
     yield Contest(
         f"conv2d_weight {what}",
         lambda: kernels.conv2d_weight(grad, x, kernel=(3, 3), **named),
-        lambda: convolution.conv2d_weight_numpy(grad, x, (3, 3), *geometry),
         lambda: backward(False, True, False),
     )
     yield Contest(
         f"conv2d_input {what}",
         lambda: kernels.conv2d_input(grad, weight, sizes=(size, size), **named),
-        lambda: convolution.conv2d_input_numpy(grad, weight, (size, size), *geometry),
         lambda: backward(True, False, False),
     )
 
 
 def medians(contest: Contest, seconds: float) -> list[float]:
     """The median of each way, in microseconds, over rounds of all three."""
-    ways = contest[1:]
+    ways = (contest.kernel, True), (contest.kernel, False), (contest.torch, False)
     times: list[list[int]] = [[] for _ in ways]
+    in_use = switch.core.on, switch.images.switch()
     end = time.perf_counter() + seconds
     while time.perf_counter() < end:
-        for way, spent in zip(ways, times, strict=True):
+        for (way, loops), spent in zip(ways, times, strict=True):
+            switch.core.on, switch.images.on = in_use if loops else (False, False)
             start = time.perf_counter_ns()
             way()
             spent.append(time.perf_counter_ns() - start)
+    switch.core.on, switch.images.on = in_use
     return [median(spent) / 1000 for spent in times]
 
 

@@ -30,9 +30,9 @@ def plain(monkeypatch):
         names = {"math": math, "np": np}
         names |= {each.__name__.rpartition(".")[2]: _as_python(each)
                   for each in (images, products)}  # fmt: skip
-        if "image_loops." in text:
-            switch.images.switch()
-            names["image_loops"] = importlib.import_module("tinygrad_mnist.kernels.image_loops")
+        if "batch_last." in text:
+            switch.images.load()
+            names["batch_last"] = importlib.import_module("tinygrad_mnist.kernels.batch_last")
         exec(text, names)
 
         def step(*arrays):

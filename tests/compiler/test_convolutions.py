@@ -5,7 +5,8 @@ import pytest
 import torch as pytorch
 
 import tinygrad_mnist as torch
-from tinygrad_mnist.kernels import image_loops as loops
+from tinygrad_mnist.kernels import batch_last as loops
+from tinygrad_mnist.kernels import switch
 
 CASES = [
     # batch, channels, filters, (height, width), kernel, stride, padding
@@ -52,6 +53,7 @@ def batch_last(images):
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_sums_of_pieces(case):
+    switch.images.load()
     images, weight = drawn(case, np.float32)
     expected = exact(images, weight, case)
     batch, channels, filters, size, kernel, stride, start = case
@@ -93,6 +95,6 @@ def test_a_compiled_convolution_and_its_gradients(batch, dtype, in_pieces):
     x, w = (torch.from_numpy(a).requires_grad_() for a in (images, weight))
     for _ in range(2):
         found = step(x, w)
-    assert ("image_loops.convolve_input(" in step.source) == in_pieces
+    assert ("batch_last.convolve_input(" in step.source) == in_pieces
     assert ("images.scatter_columns(" in step.source) != in_pieces
     assert_close([each.numpy() for each in found], exact(images, weight, case))

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.kernels.twins import TWINS, Calls, computed_by, laid_out
+from tests.kernels.twins import TWINS, computed_by, laid_out, noting
 from tinygrad_mnist import kernels
 from tinygrad_mnist.kernels import products, switch
 
@@ -16,8 +16,7 @@ LOOPS = ("few_columns", "few_columns_of_transposed", "times_transposed", "of_tra
 def loops_used(a, b):
     """Compute a @ b, check it, and name the loops that did it."""
     with computed_by("numba"), pytest.MonkeyPatch.context() as patch:
-        calls = Calls(switch.core.loops, LOOPS)
-        patch.setattr(switch.core, "loops", calls)
+        called = noting(patch, products, LOOPS)
         product = kernels.matmul(a, b)
     exact = a.astype(np.float64) @ b.astype(np.float64)
     blas = np.abs(np.matmul(a, b) - exact).max(initial=0)
@@ -26,7 +25,7 @@ def loops_used(a, b):
     assert product.dtype == a.dtype
     assert product.flags.c_contiguous
     assert error.max(initial=0) <= max(2 * blas, np.finfo(a.dtype).eps * largest.max(initial=0))
-    return calls.names
+    return called
 
 
 def normal(*shape, dtype=np.float32):

@@ -19,19 +19,19 @@ SMALL = np.ones((4, 3), np.float32)
 @pytest.fixture
 def fresh(monkeypatch):
     """The switch of a process that has just started, on a machine that never compiled."""
-    state = SimpleNamespace(loads=0, module=SimpleNamespace(name="the loops"))
+    state = SimpleNamespace(loads=0)
 
     def load(*_):
         state.loads += 1
-        return state.module
 
     for loops in (switch.core, switch.images):
-        monkeypatch.setattr(loops, "loops", None)
+        monkeypatch.setattr(loops, "on", False)
+        monkeypatch.setattr(loops, "loaded", False)
         monkeypatch.setattr(loops, "undecided", True)
         monkeypatch.setattr(loops, "wanted", False)
         monkeypatch.setattr(loops, "calls", 0)
-    monkeypatch.setattr(switch, "_load", load)
-    monkeypatch.setattr(switch, "_compiled_before", lambda package: False)
+    monkeypatch.setattr(switch.Loops, "_load", load)
+    monkeypatch.setattr(switch, "_compiled_before", lambda group: False)
     return state
 
 
@@ -50,10 +50,10 @@ def run(code, **environment):
 
 def test_the_thousandth_call_switches(fresh):
     for _ in range(switch.PATIENCE - 1):
-        assert switch.core.consider(10**9) is None
+        assert not switch.core.consider(10**9)
     assert fresh.loads == 0
-    assert switch.core.consider(1) is fresh.module
-    assert switch.core.loops is fresh.module
+    assert switch.core.consider(1)
+    assert switch.core.on
     assert fresh.loads == 1
 
 
@@ -71,9 +71,9 @@ def test_calls_of_all_kernels_count(fresh):
 
 
 def test_a_large_call_switches_where_the_loops_lie_compiled(fresh, monkeypatch):
-    monkeypatch.setattr(switch, "_compiled_before", lambda package: True)
-    assert switch.core.consider(switch.LARGE - 1) is None
-    assert switch.core.consider(switch.LARGE) is fresh.module
+    monkeypatch.setattr(switch, "_compiled_before", lambda group: True)
+    assert not switch.core.consider(switch.LARGE - 1)
+    assert switch.core.consider(switch.LARGE)
 
 
 def test_warm_up_switches_once(fresh):
@@ -85,8 +85,8 @@ def test_warm_up_switches_once(fresh):
 def test_the_loops_for_images_follow_at_their_first_call(fresh):
     assert kernels.warm_up()
     assert fresh.loads == 1
-    assert switch.images.loops is None
-    assert switch.images.consider(1) is fresh.module
+    assert not switch.images.on
+    assert switch.images.consider(1)
     assert fresh.loads == 2
 
 
@@ -94,11 +94,11 @@ def test_a_failure_is_one_line_and_numpy_goes_on(fresh, monkeypatch, capsys):
     def fail(*_):
         raise ImportError("no module named numba")
 
-    monkeypatch.setattr(switch, "_load", fail)
+    monkeypatch.setattr(switch.Loops, "_load", fail)
     assert not kernels.warm_up()
     assert not kernels.warm_up()
-    assert switch.core.consider(1) is None
-    assert switch.images.consider(1) is None
+    assert not switch.core.consider(1)
+    assert not switch.images.consider(1)
     assert capsys.readouterr().err == (
         "tinygrad_mnist: goes on with NumPy alone, as Numba fails here: no module named numba\n"
     )
@@ -111,17 +111,16 @@ def test_other_threads_go_on_while_one_compiles(fresh, monkeypatch):
     def load(*_):
         compiling.set()
         assert finish.wait(60)
-        return fresh.module
 
-    monkeypatch.setattr(switch, "_load", load)
+    monkeypatch.setattr(switch.Loops, "_load", load)
     thread = threading.Thread(target=kernels.warm_up)
     thread.start()
     assert compiling.wait(60)
     monkeypatch.setattr(switch.core, "calls", switch.PATIENCE)
-    assert switch.core.consider(1) is None
+    assert not switch.core.consider(1)
     finish.set()
     thread.join()
-    assert switch.core.loops is fresh.module
+    assert switch.core.on
 
 
 def test_loops_run_in_several_threads_at_once():

@@ -24,7 +24,7 @@ def computed_by(twin: str) -> Iterator[None]:
             if twin == "numba":
                 loops.switch()
             patch.setattr(loops, "undecided", False)
-            patch.setattr(loops, "loops", loops.loops if twin == "numba" else None)
+            patch.setattr(loops, "on", twin == "numba")
         yield
 
 
@@ -41,21 +41,21 @@ def ulps(ours: np.ndarray, theirs: np.ndarray) -> float:
     return float((np.abs(ours - theirs) / np.spacing(np.abs(theirs))).max())
 
 
-class Calls:
-    """Loops, noting which of those named is called."""
+def noting(patch: pytest.MonkeyPatch, module: ModuleType, names: tuple[str, ...]) -> list[str]:
+    """A list to which each call of one of these loops of a module adds its name."""
+    called: list[str] = []
 
-    def __init__(self, loops: ModuleType, names: tuple[str, ...]) -> None:
-        self.names: list[str] = []
-        for name in names:
-            setattr(self, name, self.noting(name, getattr(loops, name)))
-
-    def noting(self, name: str, function: Callable[..., object]) -> Callable[..., object]:
+    def noted(name: str, loop: Callable[..., object]) -> Callable[..., object]:
         def call(*arguments: object) -> object:
-            result = function(*arguments)
-            self.names.append(name)
+            result = loop(*arguments)
+            called.append(name)
             return result
 
         return call
+
+    for name in names:
+        patch.setattr(module, name, noted(name, getattr(module, name)))
+    return called
 
 
 def laid_out(array: np.ndarray, layout: str) -> np.ndarray:

@@ -129,7 +129,7 @@ import numpy as np
 
 from tinygrad_mnist.compiler.loops import images, products
 '''
-_IMAGE_LOOPS = "from tinygrad_mnist.kernels import image_loops\n"
+_BATCH_LAST = "from tinygrad_mnist.kernels import batch_last\n"
 """Compiled, or loaded, only for programs that call them."""
 _DECORATOR = """
 
@@ -141,9 +141,9 @@ _DECORATOR = """
 def load(text: str) -> Callable[..., int]:
     """The compiled function of a source; the same text is compiled once, on this disk."""
     head = _HEAD
-    if "image_loops." in text:
-        switch.images.switch()
-        head += _IMAGE_LOOPS
+    if "batch_last." in text:
+        switch.images.load()
+        head += _BATCH_LAST
     path = _written(f"{head}{_DECORATOR}{text}\n")
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None
@@ -177,11 +177,10 @@ def _written(text: str) -> Path:
 def _surroundings() -> bytes:
     """What compiled code depends on besides its source: versions, and the loops it calls."""
     package = Path(__file__).parents[1]
-    loops = sorted((package / "kernels").glob("*loops/*.py"))
     digest = hashlib.sha256(sys.version.encode())
     for name in ("numba", "numpy", "llvmlite"):
         digest.update(importlib.metadata.version(name).encode())
-    parts = sorted((package / "compiler" / "loops").glob("*.py"))
-    for file in (*loops, *parts):
+    folders = package / "kernels", package / "compiler" / "loops"
+    for file in [file for folder in folders for file in sorted(folder.glob("*.py"))]:
         digest.update(file.read_bytes())
     return digest.digest()

@@ -197,7 +197,7 @@ def _call(i: Instruction) -> str:
 
 
 _RESERVED = {
-    "abs", "found", "i", "image_loops", "images", "index", "j", "k", "math", "max", "min", "n",
+    "abs", "batch_last", "found", "i", "images", "index", "j", "k", "math", "max", "min", "n",
     "np", "numba", "numbers", "part", "products", "range", "sofar", "step",
 }  # fmt: skip
 """What the source calls by these names."""

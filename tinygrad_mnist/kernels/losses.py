@@ -8,8 +8,6 @@ import numpy as np
 
 from . import switch
 
-__all__ = ["nll_loss", "nll_loss_backward"]
-
 Array = np.ndarray[Any, Any]
 
 NO_WEIGHT: Final = {dtype: np.empty(0, dtype) for dtype in switch.FLOATS}
@@ -45,24 +43,65 @@ def nll_loss(
     (2.5, 2.0)
     """
     _check_sizes(len(logp), logp.shape[1], target, weight)
-    loops = switch.core.loops or switch.core.consider(logp.size)
-    if loops is None or reduction == "none" or logp.dtype not in switch.FLOATS:
-        return nll_loss_numpy(logp, target, weight, ignore_index, reduction)
-    loss = np.empty((), logp.dtype)
-    total_weight = np.empty((), logp.dtype)
-    weights = _as_loops_take_it(weight, logp.dtype)
-    bad = loops.nll_loss(
-        np.ascontiguousarray(logp),
-        np.ascontiguousarray(target, np.int64),
-        weights,
-        ignore_index,
-        reduction == "mean",
-        loss,
-        total_weight,
-    )
+    if reduction == "none" or not switch.core.ready(logp.size, logp.dtype):
+        return _nll_loss_numpy(logp, target, weight, ignore_index, reduction)
+    loss, total_weight = np.empty((), logp.dtype), np.empty((), logp.dtype)
+    rest = ignore_index, reduction == "mean", loss, total_weight
+    bad = _nll_loss_loop(np.ascontiguousarray(logp), *_for_loop(target, weight, logp.dtype), *rest)
     if bad >= 0:
         raise IndexError(f"Target {target[bad]} is out of bounds.")
     return loss, total_weight
+
+
+def _nll_loss_numpy(
+    logp: Array, target: Array, weight: Array | None, ignore_index: int, reduction: str
+) -> tuple[Array, Array]:
+    """Sums are taken in double precision."""
+    rows, labels, weights = _counted(target, logp.shape[1], weight, ignore_index)
+    with np.errstate(all="ignore"):
+        losses = -(logp[rows, labels] * weights)
+        if reduction == "none":
+            out = np.zeros(len(target), logp.dtype)
+            out[rows] = losses
+            return out, np.zeros((), logp.dtype)
+        total = 0.0 + np.add.reduce(losses)
+        total_weight = np.add.reduce(weights)
+        if reduction == "mean":
+            total /= total_weight
+        return np.asarray(total, logp.dtype), np.asarray(total_weight, logp.dtype)
+
+
+@switch.core.loop(
+    "int64(const T[:, ::1], const int64[::1], const T[::1], int64, boolean,"
+    " Array(T, 0, 'C'), Array(T, 0, 'C'))"
+)
+def _nll_loss_loop(
+    logp: Array,
+    target: Array,
+    weight: Array,
+    ignore_index: int,
+    mean: bool,
+    loss: Array,
+    total_weight: Array,
+) -> int:
+    """Fill in loss and total weight, and return the first row whose target is no class, or -1.
+
+    A weight of no elements means that every class weighs 1.
+    """
+    classes = logp.shape[1]
+    total = 0.0
+    weights = 0.0
+    for i in range(target.size):
+        label = target[i]
+        if label != ignore_index:
+            if label < 0 or label >= classes:
+                return i
+            share = np.float64(weight[label]) if weight.size else 1.0
+            total -= logp[i, label] * share
+            weights += share
+    loss[()] = total / weights if mean else total
+    total_weight[()] = weights
+    return -1
 
 
 def nll_loss_backward(
@@ -84,63 +123,20 @@ def nll_loss_backward(
            [ 0. , -0.5]])
     """
     _check_sizes(len(target), classes, target, weight)
-    loops = switch.core.loops or switch.core.consider(len(target) * classes)
-    if loops is None or reduction == "none" or grad.dtype not in switch.FLOATS:
-        return nll_loss_backward_numpy(grad, target, classes, weight, ignore_index, reduction)
+    if reduction == "none" or not switch.core.ready(len(target) * classes, grad.dtype):
+        return _nll_loss_backward_numpy(grad, target, classes, weight, ignore_index, reduction)
     out = np.empty((len(target), classes), grad.dtype)
-    weights = _as_loops_take_it(weight, grad.dtype)
-    bad = loops.nll_loss_backward(
-        float(grad),
-        np.ascontiguousarray(target, np.int64),
-        weights,
-        ignore_index,
-        reduction == "mean",
-        out,
-    )
+    rest = ignore_index, reduction == "mean", out
+    bad = _nll_loss_backward_loop(float(grad), *_for_loop(target, weight, grad.dtype), *rest)
     if bad >= 0:
         raise IndexError(f"Target {target[bad]} is out of bounds.")
     return out
 
 
-def _as_loops_take_it(weight: Array | None, dtype: np.dtype[Any]) -> Array:
-    """For the loops, no weight is a weight of no elements."""
-    return NO_WEIGHT[dtype] if weight is None else np.ascontiguousarray(weight, dtype)
-
-
-def _check_sizes(rows: int, classes: int, target: Array, weight: Array | None) -> None:
-    if len(target) != rows:
-        raise ValueError(f"target has {len(target)} elements, expected one for each of {rows} rows")
-    if weight is not None and len(weight) != classes:
-        raise ValueError(f"weight has {len(weight)} elements, expected one for each of {classes}")
-
-
-def nll_loss_numpy(
-    logp: Array, target: Array, weight: Array | None, ignore_index: int, reduction: str
-) -> tuple[Array, Array]:
-    """The NumPy twin of `nll_loss`. Sums are taken in double precision."""
-    rows, labels, weights = _counted(target, logp.shape[1], weight, ignore_index)
-    with np.errstate(all="ignore"):
-        losses = -(logp[rows, labels] * weights)
-        if reduction == "none":
-            out = np.zeros(len(target), logp.dtype)
-            out[rows] = losses
-            return out, np.zeros((), logp.dtype)
-        total = 0.0 + np.add.reduce(losses)
-        total_weight = np.add.reduce(weights)
-        if reduction == "mean":
-            total /= total_weight
-        return np.asarray(total, logp.dtype), np.asarray(total_weight, logp.dtype)
-
-
-def nll_loss_backward_numpy(
-    grad: Array,
-    target: Array,
-    classes: int,
-    weight: Array | None,
-    ignore_index: int,
+def _nll_loss_backward_numpy(
+    grad: Array, target: Array, classes: int, weight: Array | None, ignore_index: int,
     reduction: str,
-) -> Array:
-    """The NumPy twin of `nll_loss_backward`."""
+) -> Array:  # fmt: skip
     rows, labels, weights = _counted(target, classes, weight, ignore_index)
     out = np.zeros((len(target), classes), grad.dtype)
     with np.errstate(all="ignore"):
@@ -152,6 +148,42 @@ def nll_loss_backward_numpy(
             scale = -grad
         out[rows, labels] = scale * weights
     return out
+
+
+@switch.core.loop("int64(float64, const int64[::1], const T[::1], int64, boolean, T[:, ::1])")
+def _nll_loss_backward_loop(
+    grad: float, target: Array, weight: Array, ignore_index: int, mean: bool, grad_logp: Array
+) -> int:
+    """Put -grad, times the share of its row, at each row's target; return as the loop above."""
+    classes = grad_logp.shape[1]
+    dtype = grad_logp.dtype.type
+    total = 0.0
+    for i in range(target.size):
+        label = target[i]
+        if label != ignore_index:
+            if label < 0 or label >= classes:
+                return i
+            total += weight[label] if weight.size else 1.0
+    scale = dtype(-grad / dtype(total)) if mean else dtype(-grad)
+    grad_logp[:] = 0
+    for i in range(target.size):
+        label = target[i]
+        if label != ignore_index:
+            grad_logp[i, label] = scale * weight[label] if weight.size else scale
+    return -1
+
+
+def _check_sizes(rows: int, classes: int, target: Array, weight: Array | None) -> None:
+    if len(target) != rows:
+        raise ValueError(f"target has {len(target)} elements, expected one for each of {rows} rows")
+    if weight is not None and len(weight) != classes:
+        raise ValueError(f"weight has {len(weight)} elements, expected one for each of {classes}")
+
+
+def _for_loop(target: Array, weight: Array | None, dtype: np.dtype[Any]) -> tuple[Array, Array]:
+    """Target and weight as the loops take them: no weight is a weight of no elements."""
+    weights = NO_WEIGHT[dtype] if weight is None else np.ascontiguousarray(weight, dtype)
+    return np.ascontiguousarray(target, np.int64), weights
 
 
 def _counted(

@@ -15,12 +15,28 @@ import numpy as np
 from . import switch
 from .convolution import Borders, Pair, bordered, shifts
 
-__all__ = ["pick", "place_of_max", "put_back", "window_spread", "window_sum"]
-
 Array = np.ndarray[Any, Any]
 
 LARGE_WINDOW = 16
 """Numbers under a window from which on a loop adds them up faster than NumPy, place by place."""
+
+_IMAGES = "Array(T, 3, 'A', readonly=True, aligned=False)"
+_ROWS = "Array(T, 2, 'A', readonly=True, aligned=False)"
+_PLACES = "Array(int64, 2, 'A', readonly=True, aligned=False)"
+_PAIR = "UniTuple(int64, 2)"
+
+
+@switch.images.part()
+def inside(start: int, step: int, size: int, count: int) -> Pair:
+    """The range of n from 0 to `count` with 0 <= start + n · step < size."""
+    first, last = max(0, -(start // step)), -((start - size) // step)
+    return first, min(last, count)
+
+
+@switch.images.part()
+def cut(start: int, length: int, size: int) -> Pair:
+    """The part of start, …, start + length that lies within 0, …, size."""
+    return max(0, start), min(start + length, size)
 
 
 def window_sum(input: Array, kernel: Pair, stride: Pair, borders: Borders, counts: Pair) -> Array:
@@ -31,26 +47,67 @@ def window_sum(input: Array, kernel: Pair, stride: Pair, borders: Borders, count
     array([[[4., 4.],
             [4., 4.]]])
     """
-    loops = switch.images.loops or switch.images.consider(input.size)
-    if loops is None or input.dtype not in switch.FLOATS or math.prod(kernel) < LARGE_WINDOW:
-        return window_sum_numpy(input, kernel, stride, borders, counts)
-    images = _one_by_one(input)
-    out = np.empty((len(images), *counts), input.dtype)
-    loops.window_sum(images, kernel, stride, _start(borders), out)
-    return out.reshape(*input.shape[:-2], *counts)
+    if switch.images.ready(input.size, input.dtype) and math.prod(kernel) >= LARGE_WINDOW:
+        images = _one_by_one(input)
+        out = np.empty((len(images), *counts), input.dtype)
+        _window_sum_loop(images, kernel, stride, _start(borders), out)
+        return out.reshape(*input.shape[:-2], *counts)
+    padded = bordered(input, borders)
+    out = np.zeros((*input.shape[:-2], *counts), input.dtype)
+    for _, _, rows, across in shifts(kernel, stride, (1, 1), counts):
+        out += padded[..., rows, across]
+    return out
+
+
+@switch.images.loop(f"void({_IMAGES}, {_PAIR}, {_PAIR}, {_PAIR}, T[:, :, ::1])")
+def _window_sum_loop(images: Array, kernel: Pair, stride: Pair, start: Pair, out: Array) -> None:
+    """out = Σ of the numbers under each window, place by place."""
+    count, height, width = images.shape
+    for n in range(count):
+        image = images[n]
+        for y in range(out.shape[1]):
+            top, bottom = cut(y * stride[0] - start[0], kernel[0], height)
+            for z in range(out.shape[2]):
+                left, right = cut(z * stride[1] - start[1], kernel[1], width)
+                total = images.dtype.type(0)
+                for i in range(top, bottom):
+                    for j in range(left, right):
+                        total += image[i, j]
+                out[n, y, z] = total
 
 
 def window_spread(
     grad: Array, sizes: Pair, kernel: Pair, stride: Pair, borders: Borders, counts: Pair
 ) -> Array:
     """The gradient of `window_sum`'s input, images of these sizes."""
-    loops = switch.images.loops or switch.images.consider(grad.size)
-    if loops is None or grad.dtype not in switch.FLOATS or math.prod(kernel) < LARGE_WINDOW:
-        return window_spread_numpy(grad, sizes, kernel, stride, borders, counts)
-    images = _one_by_one(grad)
-    out = np.empty((len(images), *sizes), grad.dtype)
-    loops.window_spread(images, kernel, stride, _start(borders), out)
-    return out.reshape(*grad.shape[:-2], *sizes)
+    if switch.images.ready(grad.size, grad.dtype) and math.prod(kernel) >= LARGE_WINDOW:
+        images = _one_by_one(grad)
+        out = np.empty((len(images), *sizes), grad.dtype)
+        _window_spread_loop(images, kernel, stride, _start(borders), out)
+        return out.reshape(*grad.shape[:-2], *sizes)
+    (top, bottom), (left, right) = borders
+    height, width = sizes
+    out = np.zeros((*grad.shape[:-2], height + top + bottom, width + left + right), grad.dtype)
+    for _, _, rows, across in shifts(kernel, stride, (1, 1), counts):
+        out[..., rows, across] += grad
+    return out[..., top : top + height, left : left + width]
+
+
+@switch.images.loop(f"void({_IMAGES}, {_PAIR}, {_PAIR}, {_PAIR}, T[:, :, ::1])")
+def _window_spread_loop(grad: Array, kernel: Pair, stride: Pair, start: Pair, out: Array) -> None:
+    """out = Σ of the numbers of the windows that each place is under, the last window first."""
+    count, height, width = out.shape
+    out[:] = 0
+    for n in range(count):
+        image = out[n]
+        for y in range(grad.shape[1] - 1, -1, -1):
+            top, bottom = cut(y * stride[0] - start[0], kernel[0], height)
+            for z in range(grad.shape[2] - 1, -1, -1):
+                left, right = cut(z * stride[1] - start[1], kernel[1], width)
+                given = grad[n, y, z]
+                for i in range(top, bottom):
+                    for j in range(left, right):
+                        image[i, j] += given
 
 
 def place_of_max(
@@ -61,78 +118,18 @@ def place_of_max(
     As in PyTorch that is the first of several, but the last NaN if there is one. A dilated window
     may have no number of the image under it; then it is -1.
     """
-    loops = switch.images.loops or switch.images.consider(input.size)
-    if loops is None or input.dtype not in switch.FLOATS:
-        return place_of_max_numpy(input, kernel, stride, borders, dilation, counts)
+    if not switch.images.ready(input.size, input.dtype):
+        return _place_of_max_numpy(input, kernel, stride, borders, dilation, counts)
     images = _one_by_one(input)
     out = np.empty((len(images), *counts), np.int64)
-    loops.place_of_max(images, kernel, stride, _start(borders), dilation, out)
+    _place_of_max_loop(images, kernel, stride, _start(borders), dilation, out)
     return out.reshape(*input.shape[:-2], *counts)
 
 
-def pick(input: Array, places: Array) -> Array:
-    """The numbers at the places given, counted row by row in each image; −∞ at place -1."""
-    loops = switch.images.loops or switch.images.consider(places.size)
-    if loops is None or input.dtype not in switch.FLOATS:
-        return pick_numpy(input, places)
-    rows = _in_rows(places)
-    out = np.empty(rows.shape, input.dtype)
-    loops.pick(_in_rows(input), rows, out)
-    return out.reshape(places.shape)
-
-
-def put_back(grad: Array, places: Array, shape: tuple[int, ...]) -> Array:
-    """The gradient of `pick`'s input, of this shape: each number added up at its place."""
-    loops = switch.images.loops or switch.images.consider(places.size)
-    if loops is None or grad.dtype not in switch.FLOATS:
-        return put_back_numpy(grad, places, shape)
-    rows = _in_rows(grad)
-    out = np.empty((len(rows), shape[-2] * shape[-1]), grad.dtype)
-    loops.put_back(rows, _in_rows(places), out)
-    return out.reshape(shape)
-
-
-def _one_by_one(images: Array) -> Array:
-    """(…, height, width) as (number, height, width)."""
-    return images.reshape(math.prod(images.shape[:-2]), *images.shape[-2:])
-
-
-def _in_rows(images: Array) -> Array:
-    """(…, height, width) as (number, height · width)."""
-    return images.reshape(math.prod(images.shape[:-2]), images.shape[-2] * images.shape[-1])
-
-
-def _start(borders: Borders) -> Pair:
-    return borders[0][0], borders[1][0]
-
-
-def window_sum_numpy(
-    input: Array, kernel: Pair, stride: Pair, borders: Borders, counts: Pair
-) -> Array:
-    """The NumPy twin of `window_sum`."""
-    padded = bordered(input, borders)
-    out = np.zeros((*input.shape[:-2], *counts), input.dtype)
-    for _, _, rows, across in shifts(kernel, stride, (1, 1), counts):
-        out += padded[..., rows, across]
-    return out
-
-
-def window_spread_numpy(
-    grad: Array, sizes: Pair, kernel: Pair, stride: Pair, borders: Borders, counts: Pair
-) -> Array:
-    """The NumPy twin of `window_spread`."""
-    (top, bottom), (left, right) = borders
-    height, width = sizes
-    out = np.zeros((*grad.shape[:-2], height + top + bottom, width + left + right), grad.dtype)
-    for _, _, rows, across in shifts(kernel, stride, (1, 1), counts):
-        out[..., rows, across] += grad
-    return out[..., top : top + height, left : left + width]
-
-
-def place_of_max_numpy(
+def _place_of_max_numpy(
     input: Array, kernel: Pair, stride: Pair, borders: Borders, dilation: Pair, counts: Pair
 ) -> Array:
-    """The NumPy twin of `place_of_max`, for whole numbers too."""
+    """For whole numbers too."""
     height, width = input.shape[-2:]
     lowest = _lowest(input.dtype)
     lead = [(0, 0)] * (input.ndim - 2)
@@ -159,6 +156,95 @@ def place_of_max_numpy(
     return place
 
 
+@switch.images.loop(f"void({_IMAGES}, {_PAIR}, {_PAIR}, {_PAIR}, {_PAIR}, int64[:, :, ::1])")
+def _place_of_max_loop(
+    images: Array, kernel: Pair, stride: Pair, start: Pair, dilation: Pair, out: Array
+) -> None:
+    """out = where in its image the largest number under each window is; the last NaN, if any.
+
+    A window that no number is under has place -1.
+    """
+    count, height, width = images.shape
+    for n in range(count):
+        image = images[n]
+        for y in range(out.shape[1]):
+            top = y * stride[0] - start[0]
+            first, last = inside(top, dilation[0], height, kernel[0])
+            for z in range(out.shape[2]):
+                left = z * stride[1] - start[1]
+                begin, end = inside(left, dilation[1], width, kernel[1])
+                largest, place = -np.inf, -1
+                if first < last and begin < end:
+                    place = (top + first * dilation[0]) * width + left + begin * dilation[1]
+                for i in range(first, last):
+                    down = top + i * dilation[0]
+                    for j in range(begin, end):
+                        value = image[down, left + j * dilation[1]]
+                        if value > largest or value != value:
+                            largest, place = value, down * width + left + j * dilation[1]
+                out[n, y, z] = place
+
+
+def pick(input: Array, places: Array) -> Array:
+    """The numbers at the places given, counted row by row in each image; −∞ at place -1."""
+    if switch.images.ready(places.size, input.dtype):
+        rows = _in_rows(places)
+        picked = np.empty(rows.shape, input.dtype)
+        _pick_loop(_in_rows(input), rows, picked)
+        return picked.reshape(places.shape)
+    flat = _in_all(places, input.shape[-2] * input.shape[-1])
+    out = input.reshape(-1)[flat].reshape(places.shape)
+    out[places < 0] = _lowest(input.dtype)
+    return out
+
+
+@switch.images.loop(f"void({_ROWS}, {_PLACES}, T[:, ::1])")
+def _pick_loop(images: Array, places: Array, out: Array) -> None:
+    """out = the numbers at the places given, a row for each image; −∞ at place -1."""
+    for n in range(len(images)):
+        for k in range(out.shape[1]):
+            place = places[n, k]
+            out[n, k] = images[n, place] if place >= 0 else -np.inf
+
+
+def put_back(grad: Array, places: Array, shape: tuple[int, ...]) -> Array:
+    """The gradient of `pick`'s input, of this shape: each number added up at its place."""
+    if switch.images.ready(places.size, grad.dtype):
+        rows = _in_rows(grad)
+        summed = np.empty((len(rows), shape[-2] * shape[-1]), grad.dtype)
+        _put_back_loop(rows, _in_rows(places), summed)
+        return summed.reshape(shape)
+    out = np.zeros(shape, grad.dtype)
+    flat = _in_all(places, shape[-2] * shape[-1])
+    inside = places.reshape(-1) >= 0
+    np.add.at(out.reshape(-1), flat.reshape(-1)[inside], grad.reshape(-1)[inside])
+    return out
+
+
+@switch.images.loop(f"void({_ROWS}, {_PLACES}, T[:, ::1])")
+def _put_back_loop(grad: Array, places: Array, out: Array) -> None:
+    """Add each number to the one at its place, a row for each image."""
+    out[:] = 0
+    for n in range(len(grad)):
+        for k in range(grad.shape[1]):
+            if places[n, k] >= 0:
+                out[n, places[n, k]] += grad[n, k]
+
+
+def _one_by_one(images: Array) -> Array:
+    """(…, height, width) as (number, height, width)."""
+    return images.reshape(math.prod(images.shape[:-2]), *images.shape[-2:])
+
+
+def _in_rows(images: Array) -> Array:
+    """(…, height, width) as (number, height · width)."""
+    return images.reshape(math.prod(images.shape[:-2]), images.shape[-2] * images.shape[-1])
+
+
+def _start(borders: Borders) -> Pair:
+    return borders[0][0], borders[1][0]
+
+
 def _lowest(dtype: np.dtype[Any]) -> Any:
     return -np.inf if dtype.kind == "f" else np.iinfo(dtype).min
 
@@ -167,20 +253,3 @@ def _in_all(places: Array, size: int) -> Array:
     """Places within images of `size` numbers as places within all of them together."""
     images = _in_rows(places)
     return images + np.arange(len(images))[:, None] * size
-
-
-def pick_numpy(input: Array, places: Array) -> Array:
-    """The NumPy twin of `pick`."""
-    flat = _in_all(places, input.shape[-2] * input.shape[-1])
-    out = input.reshape(-1)[flat].reshape(places.shape)
-    out[places < 0] = _lowest(input.dtype)
-    return out
-
-
-def put_back_numpy(grad: Array, places: Array, shape: tuple[int, ...]) -> Array:
-    """The NumPy twin of `put_back`."""
-    out = np.zeros(shape, grad.dtype)
-    flat = _in_all(places, shape[-2] * shape[-1])
-    inside = places.reshape(-1) >= 0
-    np.add.at(out.reshape(-1), flat.reshape(-1)[inside], grad.reshape(-1)[inside])
-    return out

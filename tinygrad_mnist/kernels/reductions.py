@@ -8,8 +8,6 @@ import numpy as np
 
 from . import switch
 
-__all__ = ["sum_channels", "sum_columns", "sum_rows"]
-
 Array = np.ndarray[Any, Any]
 
 
@@ -20,20 +18,21 @@ def sum_rows(x: Array) -> Array:
     >>> sum_rows(np.array([[1.0, 2.0], [3.0, 4.0]]))
     array([4., 6.])
     """
-    loops = switch.core.loops or switch.core.consider(x.size)
-    if loops is not None and x.dtype in switch.FLOATS and x.flags.c_contiguous:
+    if switch.core.ready(x.size, x.dtype) and x.flags.c_contiguous and x.shape[1] > 1:
         out = np.empty(x.shape[1], x.dtype)
-        if len(out) > 1:
-            loops.sum_rows(x, out)
-            return out
-    return sum_rows_numpy(x)
-
-
-def sum_rows_numpy(x: Array) -> Array:
-    """The NumPy twin of `sum_rows`."""
+        _sum_rows_loop(x, out)
+        return out
     with np.errstate(all="ignore"):
         total: Array = np.add.reduce(x, axis=0)
     return total
+
+
+@switch.core.loop("void(const T[:, ::1], T[::1])")
+def _sum_rows_loop(x: Array, out: Array) -> None:
+    out[:] = 0
+    for i in range(x.shape[0]):
+        for j in range(x.shape[1]):
+            out[j] += x[i, j]
 
 
 def sum_columns(x: Array) -> Array:
@@ -43,20 +42,20 @@ def sum_columns(x: Array) -> Array:
     >>> sum_columns(np.array([[1.0, 2.0], [3.0, 4.0]]))
     array([3., 7.])
     """
-    loops = switch.core.loops or switch.core.consider(x.size)
-    if loops is not None and x.dtype in switch.FLOATS and x.flags.c_contiguous:
-        out = np.empty(len(x), x.dtype)
-        loops.sum_columns(x, out)
+    if switch.core.ready(x.size, x.dtype) and x.flags.c_contiguous:
+        out = np.empty(x.shape[0], x.dtype)
+        _sum_columns_loop(x, out)
         return out
-    return sum_columns_numpy(x)
+    return _summed(x, 1)
 
 
-def sum_columns_numpy(x: Array) -> Array:
-    """The NumPy twin of `sum_columns`; whole numbers it adds as such."""
-    wide = np.float64 if x.dtype in switch.FLOATS else x.dtype
-    with np.errstate(all="ignore"):
-        total: Array = np.add.reduce(x, axis=1, dtype=wide).astype(x.dtype)
-    return total
+@switch.core.loop("void(const T[:, ::1], T[::1])")
+def _sum_columns_loop(x: Array, out: Array) -> None:
+    for i in range(x.shape[0]):
+        total = 0.0
+        for j in range(x.shape[1]):
+            total += x[i, j]
+        out[i] = total
 
 
 def sum_channels(x: Array) -> Array:
@@ -66,20 +65,32 @@ def sum_channels(x: Array) -> Array:
     >>> sum_channels(np.ones((2, 3, 2, 2)))
     array([8., 8., 8.])
     """
-    loops = switch.core.loops or switch.core.consider(x.size)
-    if loops is not None and x.dtype in switch.FLOATS and x.flags.c_contiguous:
+    if switch.core.ready(x.size, x.dtype) and x.flags.c_contiguous:
         count, channels, height, width = x.shape
         out = np.empty(channels, x.dtype)
-        loops.sum_channels(x.reshape(count, channels, height * width), out)
+        _sum_channels_loop(x.reshape(count, channels, height * width), out)
         return out
-    return sum_channels_numpy(x)
+    return _summed(x, (0, 2, 3))
 
 
-def sum_channels_numpy(x: Array) -> Array:
-    """The NumPy twin of `sum_channels`; whole numbers it adds as such."""
+@switch.core.loop(
+    "void(Array(T, 3, 'C', readonly=True, aligned=False), T[::1])", fastmath={"reassoc"}
+)
+def _sum_channels_loop(x: Array, out: Array) -> None:
+    for i in range(x.shape[1]):
+        total = 0.0
+        for n in range(x.shape[0]):
+            row = x[n, i]
+            for j in range(row.size):
+                total += row[j]
+        out[i] = total
+
+
+def _summed(x: Array, axis: int | tuple[int, ...]) -> Array:
+    """The sum in double precision; whole numbers are added as such."""
     wide = np.float64 if x.dtype in switch.FLOATS else x.dtype
     with np.errstate(all="ignore"):
-        total: Array = np.add.reduce(x, axis=(0, 2, 3), dtype=wide).astype(x.dtype)
+        total: Array = np.add.reduce(x, axis=axis, dtype=wide).astype(x.dtype)
     return total
 
 

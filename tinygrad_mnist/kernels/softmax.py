@@ -7,15 +7,54 @@ float64 results may differ by an ulp.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from . import switch
 
-__all__ = ["log_softmax", "log_softmax_backward"]
-
 Array = np.ndarray[Any, Any]
+
+LOG2_E = 1.4426950408889634
+LN_2_HIGH = 6.93147180369123816490e-01  # its last 32 bits are 0, so n · LN_2_HIGH is exact
+LN_2_LOW = 1.90821492927058770002e-10
+ROUNDER = 1.5 * 2.0**52  # adding it rounds to an integer and leaves that in the low bits
+
+BLOCK = 4096  # elements worked on at a time, so that both work spaces stay in the cache
+
+
+@switch.core.part(fastmath={"contract"})
+def exp(x: float) -> float:
+    """eˣ within 1 ulp, free of branches, so that LLVM computes eight at a time.
+
+    x = n ln 2 + r with |r| <= ln 2 / 2, and eˣ = 2ⁿ eʳ (Cody and Waite), eʳ by its Taylor series.
+    2ⁿ is multiplied in two steps, so that neither overflows before the result does.
+    """
+    x = 710.0 if x > 710.0 else x
+    x = -750.0 if x < -750.0 else x
+    rounded = x * LOG2_E + ROUNDER
+    n = rounded - ROUNDER
+    r = (x - n * LN_2_HIGH) - n * LN_2_LOW
+    series = 1 / 6227020800
+    series = series * r + 1 / 479001600
+    series = series * r + 1 / 39916800
+    series = series * r + 1 / 3628800
+    series = series * r + 1 / 362880
+    series = series * r + 1 / 40320
+    series = series * r + 1 / 5040
+    series = series * r + 1 / 720
+    series = series * r + 1 / 120
+    series = series * r + 1 / 24
+    series = series * r + 1 / 6
+    series = series * r + 1 / 2
+    series = series * r + 1.0
+    series = series * r + 1.0
+    bits = np.float64(rounded).view(np.int64) << 32
+    half = bits >> 33
+    rest = (bits >> 32) - half
+    series *= np.int64((half + 1023) << 52).view(np.float64)
+    return series * np.int64((rest + 1023) << 52).view(np.float64)
 
 
 def log_softmax(x: Array) -> Array:
@@ -29,31 +68,10 @@ def log_softmax(x: Array) -> Array:
     array([[-0.69314718, -0.69314718],
            [       -inf,  0.        ]])
     """
-    loops = switch.core.loops or switch.core.consider(x.size)
-    if loops is not None and x.dtype in switch.FLOATS and x.ndim == 2:
+    if switch.core.ready(x.size, x.dtype) and x.ndim == 2:
         out = np.empty(x.shape, x.dtype)
-        loops.log_softmax(np.ascontiguousarray(x), out)
+        _log_softmax_loop(np.ascontiguousarray(x), out)
         return out
-    return log_softmax_numpy(x)
-
-
-def log_softmax_backward(grad: Array, out: Array) -> Array:
-    """The gradient of `log_softmax`'s input: gᵢ - exp(outᵢ) Σⱼ gⱼ along each row.
-
-    `grad` is the gradient of the result `out`; both are (rows, classes), of one dtype.
-    """
-    loops = switch.core.loops or switch.core.consider(out.size)
-    matrix = out.ndim == 2 and grad.shape == out.shape
-    if loops is not None and out.dtype in switch.FLOATS and matrix:
-        grad_x = np.empty(out.shape, out.dtype)
-        grad = np.ascontiguousarray(grad, out.dtype)
-        loops.log_softmax_backward(grad, np.ascontiguousarray(out), grad_x)
-        return grad_x
-    return log_softmax_backward_numpy(grad, out)
-
-
-def log_softmax_numpy(x: Array) -> Array:
-    """The NumPy twin of `log_softmax`, for any number of dimensions."""
     if x.size == 0:
         return np.empty(x.shape, x.dtype)
     wide: Array = x.astype(np.float64)
@@ -63,9 +81,64 @@ def log_softmax_numpy(x: Array) -> Array:
         return wide.astype(x.dtype, copy=False)
 
 
-def log_softmax_backward_numpy(grad: Array, out: Array) -> Array:
-    """The NumPy twin of `log_softmax_backward`, for any number of dimensions."""
+@switch.core.loop("void(const T[:, ::1], T[:, ::1])")
+def _log_softmax_loop(x: Array, out: Array) -> None:
+    rows, classes = x.shape
+    if classes == 0:
+        return
+    step = max(1, BLOCK // classes)
+    shifted = np.empty((step, classes))
+    powers = np.empty((step, classes))
+    for start in range(0, rows, step):
+        height = min(step, rows - start)
+        for i in range(height):
+            largest = x[start + i, 0]
+            for j in range(1, classes):
+                largest = max(largest, x[start + i, j])
+            for j in range(classes):
+                shifted[i, j] = np.float64(x[start + i, j]) - largest
+        for k in range(height * classes):
+            powers.flat[k] = exp(shifted.flat[k])
+        for i in range(height):
+            total = 0.0
+            for j in range(classes):
+                total += powers[i, j]
+            log_total = math.log(total)
+            for j in range(classes):
+                out[start + i, j] = shifted[i, j] - log_total
+
+
+def log_softmax_backward(grad: Array, out: Array) -> Array:
+    """The gradient of `log_softmax`'s input: gᵢ - exp(outᵢ) Σⱼ gⱼ along each row.
+
+    `grad` is the gradient of the result `out`; both are (rows, classes), of one dtype.
+    """
+    if switch.core.ready(out.size, out.dtype) and out.ndim == 2 and grad.shape == out.shape:
+        grad_x = np.empty(out.shape, out.dtype)
+        grad = np.ascontiguousarray(grad, out.dtype)
+        _log_softmax_backward_loop(grad, np.ascontiguousarray(out), grad_x)
+        return grad_x
     with np.errstate(all="ignore"):
         total = np.add.reduce(grad, axis=-1, keepdims=True, dtype=np.float64)
         wide: Array = grad - np.exp(out, dtype=np.float64) * total
         return wide.astype(out.dtype, copy=False)
+
+
+@switch.core.loop("void(const T[:, ::1], const T[:, ::1], T[:, ::1])")
+def _log_softmax_backward_loop(grad: Array, out: Array, grad_x: Array) -> None:
+    rows, classes = out.shape
+    if classes == 0:
+        return
+    step = max(1, BLOCK // classes)
+    powers = np.empty((step, classes))
+    for start in range(0, rows, step):
+        height = min(step, rows - start)
+        block = out[start : start + height]
+        for k in range(height * classes):
+            powers.flat[k] = exp(np.float64(block.flat[k]))
+        for i in range(height):
+            total = 0.0
+            for j in range(classes):
+                total += grad[start + i, j]
+            for j in range(classes):
+                grad_x[start + i, j] = grad[start + i, j] - powers[i, j] * total

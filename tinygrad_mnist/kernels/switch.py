@@ -31,8 +31,8 @@ import os
 import sys
 import threading
 import warnings
-from types import ModuleType
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["FLOATS", "LARGE", "PATIENCE", "core", "images", "warm_up"]
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 VARIABLE: Final = "TINYGRAD_MNIST_KERNELS"
 CACHE_VARIABLE: Final = "NUMBA_CACHE_DIR"
@@ -56,56 +56,140 @@ if choice not in ("numpy", "numba"):
 
 
 class Loops:
-    """Compiled loops that are used together, from some moment on."""
+    """Compiled loops that are used together, from some moment on.
 
-    def __init__(self, package: str, what: str, seconds: int, others: Loops | None = None) -> None:
-        self.loops: ModuleType | None = None
-        """None as long as NumPy does the work."""
+    A module declares its loops by `loop`, and the parts they are made of by `part`, and asks
+    `ready` before it calls one: until then they are plain functions, and Numba is not imported.
+    """
+
+    def __init__(
+        self, name: str, what: str, seconds: int, files: tuple[str, ...], first: Loops | None = None
+    ) -> None:
+        self.on = False
+        """Whether loops compute; NumPy does the work until then."""
         self.wanted = False
         """Whether the next call is to switch."""
         self.undecided = choice == "numba"
         self.calls = 0
-        self._package, self._what, self._seconds = package, what, seconds
-        self._others = others
-        self._lock = threading.Lock()
+        self.declared: list[tuple[Callable[..., Any], str | None, dict[str, Any]]] = []
+        self.loaded = False
+        self._name, self._what, self._seconds = name, what, seconds
+        self._files, self._first = files, first
+        self._with_vectors: list[dict[str, Any]] = []
+        self._lock = threading.RLock()
 
-    def consider(self, elements: int) -> ModuleType | None:
+    def loop(self, signature: str, **options: Any) -> Callable[[Function], Function]:
+        """Declare a loop of a signature; where it names `T`, for float32 and for float64.
+
+        `const` before an array lets it be read-only and anywhere in memory. A loop lets other
+        threads run, follows IEEE arithmetic save for what `fastmath` names, and is not compiled
+        again for other types: it raises TypeError for them.
+        """
+        return self._declare(signature, options)
+
+    def part(self, **options: Any) -> Callable[[Function], Function]:
+        """Declare a part of the loops that call it, with its own `fastmath`."""
+        return self._declare(None, options)
+
+    def _declare(
+        self, signature: str | None, options: dict[str, Any]
+    ) -> Callable[[Function], Function]:
+        def declare(function: Function) -> Function:
+            _MODULES.setdefault(function.__module__, function.__globals__)
+            self.declared.append((function, signature, options))
+            return function
+
+        return declare
+
+    def uses_vectors(self, names: dict[str, Any]) -> None:
+        """See that a module has the names of `vectors` when its loops are compiled."""
+        self._with_vectors.append(names)
+
+    def ready(self, elements: int, dtype: np.dtype[Any]) -> bool:
+        """Whether loops compute now, for an array of so many elements and this dtype."""
+        return (self.on or self.consider(elements)) and dtype in FLOATS
+
+    def consider(self, elements: int) -> bool:
         """Count a call that found no loops, on an array of so many elements; switch if it is time.
 
         While one thread compiles, the others go on with NumPy.
         """
         if not self.undecided:
-            return None
+            return False
         self.calls += 1
-        large = elements >= LARGE and _compiled_before(self._package)
+        large = elements >= LARGE and _compiled_before(self._name)
         time_to_switch = self.wanted or self.calls >= PATIENCE or large
         if time_to_switch and self._lock.acquire(blocking=False):
             try:
                 self._decide()
             finally:
                 self._lock.release()
-        return self.loops
+        return self.on
 
     def switch(self) -> bool:
         """Switch now, and return whether the loops are in use."""
         with self._lock:
             self._decide()
-        return self.loops is not None
+        return self.on
 
     def _decide(self) -> None:
         if not self.undecided:
             return
         self.undecided = False
-        if self._others is not None and not self._others.switch():
+        if self._first is not None and not self._first.switch():
             return
         try:
-            self.loops = _load(self._package, self._what, self._seconds)
+            self.load()
+            self.on = True
         except Exception as error:
             _say(f"goes on with NumPy alone, as Numba fails here: {error}")
 
+    def load(self) -> None:
+        """Load the loops from the cache, in about a second, or compile them; once."""
+        with self._lock:
+            if self.loaded:
+                return
+            if self._first is not None:
+                self._first.load()
+            self._load()
+            self.loaded = True
 
-core: Final = Loops("loops", "kernels", 10)
-images: Final = Loops("image_loops", "kernels for images", 15, core)
+    def _load(self) -> None:
+        directory = cache_directory()
+        if not _compiled_before(self._name):
+            kept = (
+                f"kept in {directory}" if _writable(directory) else f"{directory} is not writable"
+            )
+            _say(f"compiling its {self._what} once (about {self._seconds} s); {kept}")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import numba
+
+            marker = _marker(self._name)
+            with _cache_in(numba.config, str(marker.parent)):
+                for file in self._files:
+                    importlib.import_module(f"{__package__}.{file}")
+                compiling = importlib.import_module(f"{__package__}.compiling")
+                for names in self._with_vectors:
+                    compiling.give_vectors(names)
+                on_disk = compiling.compile_loops(self.declared, _MODULES.values())
+        if on_disk:
+            with contextlib.suppress(OSError):
+                marker.touch()
+
+
+_MODULES: Final[dict[str, dict[str, Any]]] = {}
+"""The names of every module that declares loops."""
+
+core: Final = Loops(
+    "loops",
+    "kernels",
+    10,
+    ("activations", "losses", "products", "reductions", "softmax", "updates", "blocks"),
+)
+images: Final = Loops(
+    "image_loops", "kernels for images", 15, ("convolution", "batch_last", "pooling"), core
+)
 
 
 def warm_up() -> bool:
@@ -119,24 +203,6 @@ def warm_up() -> bool:
     """
     images.wanted = core.switch()
     return images.wanted
-
-
-def _load(package: str, what: str, seconds: int) -> ModuleType:
-    """Import loops: from the cache in about a second, else compiled."""
-    directory = cache_directory()
-    if not _compiled_before(package):
-        kept = f"kept in {directory}" if _writable(directory) else f"{directory} is not writable"
-        _say(f"compiling its {what} once (about {seconds} s); {kept}")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import numba
-
-        with _cache_in(numba.config, str(_marker(package).parent)):
-            module = importlib.import_module(f"{__package__}.{package}")
-    if module.cached():
-        with contextlib.suppress(OSError):
-            _marker(package).touch()
-    return module
 
 
 @contextlib.contextmanager
@@ -177,13 +243,13 @@ def cache_directory() -> Path:
 
 
 @functools.cache
-def _compiled_before(package: str) -> bool:
+def _compiled_before(group: str) -> bool:
     with contextlib.suppress(Exception):  # no home directory, no Numba
-        return _marker(package).exists()
+        return _marker(group).exists()
     return False
 
 
-def _marker(package: str) -> Path:
+def _marker(group: str) -> Path:
     """The empty file that stands for: these very loops lie compiled in the cache.
 
     They lie beside it, in a folder of their own: Numba takes a loop for unchanged when its file is,
@@ -196,7 +262,6 @@ def _marker(package: str) -> Path:
     digest = hashlib.sha256()
     for part in (sys.version, importlib.metadata.version("numba"), __file__):
         digest.update(part.encode())
-    for folder in dict.fromkeys(("loops", package)):
-        for source in sorted((Path(__file__).parent / folder).glob("*.py")):
-            digest.update(source.read_bytes())
-    return cache_directory() / f"{package}-{digest.hexdigest()[:16]}" / "compiled"
+    for source in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(source.read_bytes())
+    return cache_directory() / f"{group}-{digest.hexdigest()[:16]}" / "compiled"

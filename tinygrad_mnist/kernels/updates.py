@@ -8,8 +8,6 @@ import numpy as np
 
 from . import switch
 
-__all__ = ["sgd_update"]
-
 Array = np.ndarray[Any, Any]
 
 
@@ -24,23 +22,28 @@ def sgd_update(param: Array, grad: Array, lr: float) -> None:
     >>> param
     array([-0.25, -0.5 ])
     """
-    loops = switch.core.loops or switch.core.consider(param.size)
-    if loops is None or param.shape != grad.shape:
-        sgd_update_numpy(param, grad, lr)
-        return
-    contiguous = param.flags.c_contiguous
-    whole = param if contiguous else param.copy()
-    try:
-        loops.add_scaled(whole.reshape(-1), np.ascontiguousarray(grad).reshape(-1), -lr)
-    except TypeError:  # other dtypes, a parameter that is read-only
-        sgd_update_numpy(param, grad, lr)
-        return
-    if not contiguous:
-        param[...] = whole
-
-
-def sgd_update_numpy(param: Array, grad: Array, lr: float) -> None:
-    """The NumPy twin of `sgd_update`: it computes in double precision."""
+    if switch.core.ready(param.size, param.dtype) and param.shape == grad.shape:
+        contiguous = param.flags.c_contiguous
+        whole = param if contiguous else param.copy()
+        try:
+            _add_scaled_loop(whole.reshape(-1), np.ascontiguousarray(grad).reshape(-1), -lr)
+        except TypeError:  # another dtype of the gradient, a parameter that is read-only
+            pass
+        else:
+            if not contiguous:
+                param[...] = whole
+            return
     with np.errstate(all="ignore"):
         alpha = np.float64(param.dtype.type(-lr))
         np.add(param, np.multiply(grad, alpha), out=param, casting="same_kind")
+
+
+@switch.core.loop("void(T[::1], const T[::1], float64)", fastmath={"contract"})
+def _add_scaled_loop(x: Array, y: Array, alpha: float) -> None:
+    """x += alpha · y, alpha rounded to x's dtype first.
+
+    `contract` lets LLVM fuse multiplication and addition, which then round once, as PyTorch's do.
+    """
+    scale = x.dtype.type(alpha)
+    for i in range(x.size):
+        x[i] += scale * y[i]

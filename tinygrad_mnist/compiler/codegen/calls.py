@@ -28,7 +28,7 @@ from .writer import (
 _WINDOW_LOOPS = ("gather_columns", "scatter_columns", "window_sum", "window_spread")
 
 CONVOLUTIONS = ("lay_out", "lay_out_given", "convolve", "convolve_input", "convolve_weight")
-"""Loops of `kernels.image_loops`."""
+"""Loops of `kernels.batch_last`."""
 
 UPDATES = ("add_product", "sub_product")
 
@@ -54,7 +54,7 @@ def write_call(writer: Writer, i: Instruction) -> None:
     elif i.op in _WINDOW_LOOPS or i.op in CONVOLUTIONS:
         windows = ", ".join(str(i.attributes[name]) for name in _WINDOWS)
         given = ", ".join([_in_rows(writer, value) for value in i.inputs])
-        module = "image_loops" if i.op in CONVOLUTIONS else "images"
+        module = "batch_last" if i.op in CONVOLUTIONS else "images"
         writer.line(f"{module}.{i.op}({given}, {array_for(writer, i.output)}, {windows})")
     elif i.op == "mm" and i.output.dtype.kind == "f":
         _write_product(writer, i)

@@ -11,7 +11,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from tinygrad_mnist.kernels.loops.pieces import piece
+from tinygrad_mnist.kernels.blocks import piece
 
 Array = np.ndarray[Any, Any]
 Pair = tuple[int, int]

@@ -12,7 +12,7 @@ import numpy as np
 import scipy.linalg.cython_blas  # noqa: F401  (what np.dot calls in compiled code)
 
 from tinygrad_mnist.hardware import settings
-from tinygrad_mnist.kernels.loops import products as blocks
+from tinygrad_mnist.kernels import products
 
 Array = np.ndarray[Any, Any]
 
@@ -30,37 +30,37 @@ def blas(a: Array, b: Array, out: Array) -> None:
 @_part
 def few_columns(a: Array, b: Array, out: Array) -> None:
     """out = a @ b, a and b in rows, b of few columns."""
-    blocks.few_columns(a, b, out)
+    products.few_columns(a, b, out)
 
 
 @_part
 def few_columns_turned(a: Array, b: Array, out: Array) -> None:
     """out = a @ b, a in columns, b of few columns."""
-    blocks.few_columns_of_transposed(np.ascontiguousarray(a.T), b, out)
+    products.few_columns_of_transposed(np.ascontiguousarray(a.T), b, out)
 
 
 @_part
 def dots(a: Array, b: Array, out: Array) -> None:
     """out = a @ b, b in columns: rows of `a` times columns of `b`, each in one piece."""
-    blocks.times_transposed(a, np.ascontiguousarray(b.T), out)
+    products.times_transposed(a, np.ascontiguousarray(b.T), out)
 
 
 @_part
 def outer(a: Array, b: Array, out: Array) -> None:
     """out = a @ b, b in rows: numbers of `a` times rows of `b`."""
-    blocks.of_transposed(np.ascontiguousarray(a.T), b, out)
+    products.of_transposed(np.ascontiguousarray(a.T), b, out)
 
 
 @_part
 def add_few_columns_turned(a: Array, b: Array, out: Array, scale: Any) -> None:
     """out += scale · a @ b, a in columns, b of few columns."""
-    blocks.add_few_columns_of_transposed(np.ascontiguousarray(a.T), b, out, scale)
+    products.add_few_columns_of_transposed(np.ascontiguousarray(a.T), b, out, scale)
 
 
 @_part
 def add_outer(a: Array, b: Array, out: Array, scale: Any) -> None:
     """out += scale · a @ b, b in rows, a whole number of registers long."""
-    blocks.add_of_transposed(np.ascontiguousarray(a.T), b, out, scale)
+    products.add_of_transposed(np.ascontiguousarray(a.T), b, out, scale)
 
 
 @_part

@@ -1,16 +1,27 @@
 """Convolutions of images that lie batch last, (channels, height · width · batch), as in programs.
 
-Images are laid out as `windows` tells, which the derivative with respect to the filters reads, too.
+Images are laid out as `blocks` tells, which the derivative with respect to the filters reads, too.
 `sizes` are channels, height, width and batch of the images, `counts` how many windows there are.
 """
+
+from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
 
-from ..loops.compile import loop, part_of_loops
-from ..loops.pieces import as_weights, piece, sums_of_products, weighted_sums, whole_blocks
-from ..loops.windows import filters_of_phase, places_in_window, reach, rows_and_columns
+from . import switch
+from .blocks import (
+    as_weights,
+    filters_of_phase,
+    piece,
+    places_in_window,
+    reach,
+    rows_and_columns,
+    sums_of_products,
+    weighted_sums,
+    whole_blocks,
+)
 from .convolution import lay_out_rows
 
 Array = np.ndarray[Any, Any]
@@ -21,11 +32,11 @@ _GEOMETRY = ", ".join(["UniTuple(int64, 4)", *["UniTuple(int64, 2)"] * 4])
 _LAID = f"const float32[:, ::1], const float32[:, ::1], float32[:, ::1], {_GEOMETRY}"
 
 
-@part_of_loops()
+@switch.images.part()
 def lay_out_twin(
     x: Array, laid: Array, sizes: Sizes, start: Pair, rows: int, columns: int, phases: int
 ) -> None:
-    """x with zeros around, its columns dealt into phases, as `kernels.loops.windows` tells."""
+    """x with zeros around, its columns dealt into phases, as `blocks` tells."""
     channels, height, width, batch = sizes
     for c in range(channels):
         for row in range(rows):
@@ -44,7 +55,7 @@ def lay_out_twin(
                             target[n] = 0
 
 
-@loop(f"void(const float32[:, ::1], float32[:, ::1], {_GEOMETRY})")
+@switch.images.loop(f"void(const float32[:, ::1], float32[:, ::1], {_GEOMETRY})")
 def lay_out(
     x: Array, laid: Array, sizes: Sizes, kernel: Pair, stride: Pair, start: Pair, counts: Pair
 ) -> None:
@@ -53,7 +64,9 @@ def lay_out(
     lay_out_twin(x, laid, sizes, start, rows, columns, stride[1])
 
 
-@loop(f"void(Array(float32, 4, 'C', readonly=True, aligned=False), float32[:, ::1], {_GEOMETRY})")
+@switch.images.loop(
+    f"void(Array(float32, 4, 'C', readonly=True, aligned=False), float32[:, ::1], {_GEOMETRY})"
+)
 def lay_out_given(
     images: Array, laid: Array, sizes: Sizes, kernel: Pair, stride: Pair, start: Pair, counts: Pair
 ) -> None:
@@ -64,7 +77,7 @@ def lay_out_given(
     lay_out_rows(images, start[0], start[1], parts)
 
 
-@loop(f"void({_LAID})")
+@switch.images.loop(f"void({_LAID})")
 def convolve(
     laid: Array, filters: Array, out: Array, sizes: Sizes, kernel: Pair, stride: Pair, start: Pair,
     counts: Pair,
@@ -79,7 +92,7 @@ def convolve(
         begins += stride[0] * stride[1] * seen[1] * batch
 
 
-@loop(f"void({_LAID})")
+@switch.images.loop(f"void({_LAID})")
 def convolve_weight(
     grad: Array, laid: Array, out: Array, sizes: Sizes, kernel: Pair, stride: Pair, start: Pair,
     counts: Pair,
@@ -98,7 +111,7 @@ def convolve_weight(
             out[i, k] = sums[i, k]
 
 
-@loop(f"void({_LAID})")
+@switch.images.loop(f"void({_LAID})")
 def convolve_input(
     grad: Array, filters: Array, out: Array, sizes: Sizes, kernel: Pair, stride: Pair, start: Pair,
     counts: Pair,

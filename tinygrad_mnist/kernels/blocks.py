@@ -1,24 +1,34 @@
-"""Sums of products of pieces of memory: matrix products whose rows begin anywhere in an array.
+"""Blocks of sums, kept in registers: weighted sums of the numbers under windows, row by row.
 
-Numbers are float32 and lie in one row, (1, numbers). A block of sums is kept in registers.
+Numbers are float32 and lie in one row, (1, numbers): images that are laid out with a batch side by
+side, (channels, rows, phases, columns, images), with the zeros of the padding around them. Windows
+are `stride` columns apart; the columns are dealt into as many phases, so that the numbers which all
+windows of a row, in all the images, have at one offset lie in one block. A row of results of a
+convolution is then a weighted sum of such blocks, with neither gaps nor copies.
 """
 
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .compile import part_of_loops
-from .lanes import LANES, add_product, load, spread, store, sums_of
-from .products import ROWS
+from . import switch
+
+if TYPE_CHECKING:
+    from .vectors import LANES, ROWS, add_product, load, spread, store, sums_of
+
+switch.core.uses_vectors(globals())
 
 Array = np.ndarray[Any, Any]
+Pair = tuple[int, int]
 Four = tuple[Any, Any, Any, Any]
 """Four registers."""
 
-_part = part_of_loops(fastmath={"contract"})
+_part = switch.core.part(fastmath={"contract"})
 
 
-@part_of_loops()
+@switch.core.part()
 def piece(row: Array, place: int, batch: int) -> Array:
     """The numbers at one place, of all images of a batch that lies last.
 
@@ -150,7 +160,7 @@ def sums_of_products(
             add_sums(sums, i + 3, k, v)
 
 
-@part_of_loops()
+@switch.core.part()
 def sums_of_rest(
     rows: Array, at: int, count: int, numbers: Array, begins: Array, beyond: int, sums: Array
 ) -> None:
@@ -160,3 +170,68 @@ def sums_of_rest(
             begin = begins[k] + beyond
             for j in range(count):
                 sums[i, k] += rows[i, at + j] * numbers[0, begin + j]
+
+
+# Where windows have their numbers.
+
+
+@switch.core.part()
+def rows_and_columns(counts: Pair, kernel: Pair, stride: Pair, dilation: Pair) -> Pair:
+    """The rows, and the columns of a phase, that so many windows see."""
+    rows = (counts[0] - 1) * stride[0] + (kernel[0] - 1) * dilation[0] + 1
+    return rows, counts[1] + (kernel[1] - 1) * dilation[1] // stride[1]
+
+
+@switch.core.part()
+def reach(kernel: Pair, stride: Pair, dilation: Pair) -> Pair:
+    """How many windows before its own a number may be under, down and across."""
+    up = (kernel[0] - 1) * dilation[0] // stride[0]
+    return up, (kernel[1] - 1) * dilation[1] // stride[1]
+
+
+@switch.core.part()
+def places_in_window(
+    channels: int, sizes: Pair, lanes: int, kernel: Pair, stride: Pair, dilation: Pair
+) -> Array:
+    """Where the first window has each of its places: one after the other, channel by channel.
+
+    `sizes` are the rows and columns of the images as they are laid out.
+    """
+    begins = np.empty(channels * kernel[0] * kernel[1], np.int64)
+    k = 0
+    for c in range(channels):
+        for i in range(kernel[0]):
+            for j in range(kernel[1]):
+                column, phase = divmod(j * dilation[1], stride[1])
+                row = c * sizes[0] + i * dilation[0]
+                begins[k] = ((row * stride[1] + phase) * sizes[1] + column) * lanes
+                k += 1
+    return begins
+
+
+@switch.core.part()
+def filters_of_phase(
+    filters: Array, sizes: Pair, lanes: int, kernel: Pair, stride: Pair, dilation: Pair,
+    phase: Pair, weights: Array, begins: Array,
+) -> int:  # fmt: skip
+    """The places of windows that fall on one phase of images, and where their gradients lie.
+
+    The gradients are laid out with zeros for `reach` windows before them; `sizes` are their rows
+    and columns. Fills in a row of weights, one for each channel, and a begin for each place in each
+    filter, and returns how many there are.
+    """
+    channels = filters.shape[1] // (kernel[0] * kernel[1])
+    most = reach(kernel, stride, dilation)
+    depth = 0
+    for f in range(len(filters)):
+        for i in range(kernel[0]):
+            up, down = divmod(i * dilation[0], stride[0])
+            for j in range(kernel[1]):
+                back, across = divmod(j * dilation[1], stride[1])
+                if down == phase[0] and across == phase[1]:
+                    row = f * sizes[0] + most[0] - up
+                    begins[depth] = (row * sizes[1] + most[1] - back) * lanes
+                    for c in range(channels):
+                        weights[depth, c] = filters[f, (c * kernel[0] + i) * kernel[1] + j]
+                    depth += 1
+    return depth

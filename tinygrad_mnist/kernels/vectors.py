@@ -1,4 +1,4 @@
-"""Lanes: as many float32 as one vector register holds, as a type of Numba's.
+"""Vector registers: as many float32 as one holds, the lanes, as a type of Numba's.
 
 LLVM turns a plain loop into vector instructions where it can see how. A block of a matrix product
 it does not see: many sums, each a register of its own, all kept there while a long loop runs. With
@@ -17,7 +17,12 @@ from numba.extending import intrinsic, models, register_model
 
 cgutils: Any = untyped
 
+__all__ = ["LANES", "ROWS", "add_product", "load", "prefetch", "spread", "store", "sums_of"]
+
 LANES: int = 16 if binding.get_host_cpu_features().get("avx512f") else 8
+ROWS: int = 4 if LANES == 16 else 2
+"""How many rows of a block of sums fit into the registers, of which there are 32 or 16."""
+
 
 _NUMBER = ir.FloatType()
 _VECTOR = ir.VectorType(_NUMBER, LANES)
