@@ -9,9 +9,8 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tinygrad_mnist.kernels import box_muller, distributions, selection
-from tinygrad_mnist.kernels.mersenne import DEFAULT_SEED, STATE_BYTES, Stream
-from tinygrad_mnist.kernels.rounding import multiply_add
+from tinygrad_mnist.kernels import distributions
+from tinygrad_mnist.kernels.distributions import DEFAULT_SEED, STATE_BYTES, Stream, multiply_add
 
 SEEDS = st.one_of(st.integers(0, 2**64 - 1), st.sampled_from([0, 1, 2**32 - 1, 2**32, 2**63]))
 SIZES = st.one_of(st.integers(0, 70), st.sampled_from([623, 624, 625, 4096, 32768, 32769, 70000]))
@@ -245,7 +244,7 @@ def test_views_are_filled_in_the_order_of_memory(name, data, shape, dtype):
 @example(1, 300000)
 def test_permutation(seed, length):
     stream, generator = both(seed)
-    result = selection.permutation(stream, length)
+    result = distributions.permutation(stream, length)
     assert_same(stream, result, generator, torch.randperm(length, generator=generator))
 
 
@@ -259,10 +258,10 @@ def test_multinomial(seed, weights, samples):
     w = np.asfortranarray(drawn) if fortran else drawn
     stream, generator = both(seed)
     fewer = min(samples, categories)
-    result = selection.categories_without_replacement(stream, w, fewer)
+    result = distributions.categories_without_replacement(stream, w, fewer)
     expected = torch.multinomial(torch.from_numpy(w), fewer, generator=generator)
     assert_same(stream, result, generator, expected)
-    result = selection.categories_with_replacement(stream, w, samples + 1)
+    result = distributions.categories_with_replacement(stream, w, samples + 1)
     expected = torch.multinomial(torch.from_numpy(w), samples + 1, True, generator=generator)
     assert_same(stream, result, generator, expected)
 
@@ -281,7 +280,7 @@ def test_states_are_exchanged_both_ways(seed, draws, count):
         elif name == "normal":
             distributions.normal(stream, np.empty(count % 15))
         elif name == "permutation":
-            selection.permutation(stream, count)
+            distributions.permutation(stream, count)
         else:
             stream.reseed(seed)
     state = stream.state()
@@ -348,7 +347,7 @@ def test_normal_blocks_cover_the_corners_of_the_square():
     corners = np.array([0, 1, 2**23, 2**24 - 1], np.float64) * 2.0**-24
     u1, u2 = np.meshgrid(corners, corners)
     blocks = np.stack([u1.reshape(-1, 8), u2.reshape(-1, 8)], axis=1)
-    result = box_muller.normal_blocks(blocks.astype(np.float32).reshape(-1), 0, 1)
+    result = distributions.normal_blocks(blocks.astype(np.float32).reshape(-1), 0, 1)
     radius = np.sqrt(-2 * np.log1p(-blocks[:, 0]))
     theta = 2 * math.pi * blocks[:, 1]
     exact = np.stack([radius * np.cos(theta), radius * np.sin(theta)], axis=1)

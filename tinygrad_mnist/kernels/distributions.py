@@ -1,33 +1,325 @@
-"""Filling arrays with random numbers: PyTorch's CPU numbers for the same words of the stream.
+"""Random numbers, PyTorch's CPU numbers to the last bit: the stream, and what is drawn from it.
 
-Each function fills `out` in place, in the order in which it lies in memory, as PyTorch does; `out`
-may be any view whose elements do not overlap. Parameters are taken to be in range. In the formulas
-u is a uniform number from [0, 1): 24 bits of one word in float32, 53 bits of two in float64.
+The stream of 32-bit words is the Mersenne twister's, with PyTorch's seeds and state. Source:
+Matsumoto and Nishimura, "Mersenne Twister", ACM TOMACS 8 (1998), seeded as in their `init_genrand`
+of 2002.
+
+Each distribution fills `out` in place, in the order in which it lies in memory, as PyTorch does;
+`out` may be any view whose elements do not overlap. Parameters are taken to be in range. In the
+formulas u is a uniform number from [0, 1): 24 bits of one word in float32, 53 bits of two in float64.
 """
 
+from __future__ import annotations
+
 import math
+import threading
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .box_muller import BLOCK, elementwise, normal_blocks, normal_pairs
-from .mersenne import Stream
-from .rounding import multiply_add
-
-__all__ = [
-    "bernoulli",
-    "cauchy",
-    "exponential",
-    "geometric",
-    "integers",
-    "log_normal",
-    "normal",
-    "uniform",
-    "whole_range",
-]
+if TYPE_CHECKING:
+    from numpy.random import MT19937
 
 Array = np.ndarray[Any, Any]
+
+DEFAULT_SEED = 67280421310721
+"""What PyTorch seeds a new generator with."""
+
+_WORDS = 624
+_STATE = np.dtype([
+    ("seed", "<u8"), ("left", "<i4"), ("seeded", "<i4"), ("next", "<u8"), ("words", "<u8", _WORDS),
+    ("normal_x", "<f8"), ("normal_y", "<f8"), ("normal_rho", "<f8"), ("normal_is_valid", "<i4"),
+    ("padding", "<i4"), ("float_normal", "<f4"), ("float_normal_is_valid", "u1"),
+    ("more_padding", "u1", 3),
+])  # fmt: skip
+STATE_BYTES = _STATE.itemsize
+"""The length of PyTorch's state, 5056 bytes: a struct that C++ lays out as `_STATE` says."""
+
+
+class Stream:
+    """A stream of random words that starts at `seed`, 0 <= seed < 2**64 (its low 32 bits count).
+
+    Whoever draws holds `lock`, so that one call's numbers are neighbours in the stream.
+    """
+
+    __slots__ = ("_fresh", "_spare_float", "_twister", "lock", "seed", "spare_normal")
+
+    seed: int
+    lock: threading.RLock
+    spare_normal: float | None
+    """The second half of the last pair of normal numbers that were drawn one by one."""
+
+    def __init__(self, seed: int = DEFAULT_SEED) -> None:
+        self.lock = threading.RLock()
+        self._twister: MT19937 | None = None
+        self.reseed(seed)
+
+    def reseed(self, seed: int) -> None:
+        """Start again at `seed`."""
+        self.seed = seed
+        self.spare_normal = None
+        self._spare_float: float | None = None
+        self._fresh = True
+        if self._twister is not None:
+            self._start(self._twister)
+
+    def _start(self, twister: MT19937) -> None:
+        np.random.RandomState(twister).seed(self.seed & 0xFFFFFFFF)
+
+    def _turning(self) -> MT19937:
+        """NumPy's twister, made on first use: importing numpy.random takes its time."""
+        if self._twister is None:
+            self._twister = np.random.MT19937()
+            self._start(self._twister)
+        return self._twister
+
+    def words(self, count: int) -> Array:
+        """The next `count` words, each below 2**32, as uint64."""
+        twister = self._turning()
+        self._fresh = self._fresh and count == 0
+        return twister.random_raw(count)
+
+    def double_words(self, count: int) -> Array:
+        """`count` numbers of 64 bits, each of two words, the high one first."""
+        words = self.words(2 * count)
+        high = words[::2] << np.uint64(32)
+        high |= words[1::2]
+        return high
+
+    def state(self) -> Array:
+        """PyTorch's state: 5056 bytes, uint8."""
+        twister = self._turning().state["state"]
+        position = int(twister["pos"])
+        state = np.zeros((), _STATE)
+        state["seed"] = self.seed
+        state["left"] = _WORDS + 1 - position
+        state["seeded"] = 1
+        state["next"] = 0 if self._fresh else position
+        state["words"] = twister["key"]
+        if self.spare_normal is not None:
+            state["normal_is_valid"] = 1
+            state["normal_y"] = self.spare_normal
+        if self._spare_float is not None:
+            state["float_normal_is_valid"] = 1
+            state["float_normal"] = self._spare_float
+        return np.frombuffer(state.tobytes(), np.uint8).copy()
+
+    def restore(self, state: Array) -> None:
+        """Continue where the stream was that gave `state`; RuntimeError where none can have."""
+        fields = np.frombuffer(state.tobytes(), _STATE)[0]
+        left, following = int(fields["left"]), int(fields["next"])
+        spent = left == 1
+        if not fields["seeded"] or not (spent or 1 < left == _WORDS + 1 - following):
+            raise RuntimeError("Invalid mt19937 state")
+        key = fields["words"].astype(np.uint32)
+        position = _WORDS if spent else following
+        twister = self._turning()
+        twister.state = {"bit_generator": "MT19937", "state": {"key": key, "pos": position}}
+        self.seed = int(fields["seed"])
+        self._fresh = spent and following == 0
+        self.spare_normal = float(fields["normal_y"]) if fields["normal_is_valid"] else None
+        valid = fields["float_normal_is_valid"]
+        self._spare_float = float(fields["float_normal"]) if valid else None
+
+
+# x·y + z with one rounding: PyTorch's compiled loops fuse a product and the sum that follows, as
+# processors compute it and NumPy cannot.
+
+_SPLITTER = 2.0**27 + 1
+
+
+def multiply_add(x: Array, y: float, z: float) -> Array:
+    """x·y + z rounded once, in x's dtype (float32 or float64); y and z are of that dtype too.
+
+    For float32 the product is exact in float64; the sum is rounded there before it is rounded to
+    float32, which differs from one rounding in one of about 2**29 sums.
+    """
+    if y == 1:
+        return x + z
+    if x.dtype == np.float32:
+        return (x.astype(np.float64) * y + z).astype(np.float32)
+    if not (math.isfinite(y) and math.isfinite(z)):
+        return x * y + z
+    _, exponent = math.frexp(max(abs(y), abs(z)))
+    exact = _multiply_add_exact(x, math.ldexp(y, -exponent), math.ldexp(z, -exponent))
+    return np.ldexp(exact, exponent)
+
+
+def _multiply_add_exact(x: Array, y: float, z: float) -> Array:
+    """x·y + z in float64, for |y|, |z| <= 1.
+
+    Source: Boldo and Melquiond, "Emulation of FMA and correctly rounded sums", IEEE Transactions on
+    Computers 57 (2008): add the parts of the exact product so that only the last sum rounds.
+    """
+    product, below = _exact_product(x, y)
+    tail, tail_below = _exact_sum(below, z)
+    head, head_below = _exact_sum(product, tail)
+    low, lost = _exact_sum(tail_below, head_below)
+    return head + _rounded_to_odd(low, lost)
+
+
+def _exact_product(x: Array, y: float) -> tuple[Array, Array]:
+    """x·y as a rounded product and what the rounding lost (Dekker, 1971)."""
+    product = x * y
+    x_high = _high_half(x)
+    y_high = _high_half(np.float64(y))
+    x_low, y_low = x - x_high, y - y_high
+    lost = x_low * y_low - (((product - x_high * y_high) - x_low * y_high) - x_high * y_low)
+    return product, lost
+
+
+def _high_half(x: Any) -> Any:
+    """The upper 26 bits of x (Veltkamp)."""
+    scaled = x * _SPLITTER
+    return scaled - (scaled - x)
+
+
+def _exact_sum(x: Any, y: Any) -> tuple[Array, Array]:
+    """x + y as a rounded sum and what the rounding lost (Knuth)."""
+    total = x + y
+    part = total - x
+    return total, (x - (total - part)) + (y - part)
+
+
+def _rounded_to_odd(x: Array, lost: Array) -> Array:
+    """The odd one of the two numbers around x + lost, or x when `lost` is 0.
+
+    `lost` is less than a unit in x's last place.
+    """
+    even = (x.view(np.int64) & 1) == 0
+    towards = np.where(lost > 0, np.inf, -np.inf)
+    return np.where(even & (lost != 0), np.nextafter(x, towards), x)
+
+
+# Normal numbers from uniform ones. Two independent uniform numbers u₁ and u₂ give two independent
+# normal ones, √(−2 ln u₁) · cos 2πu₂ and √(−2 ln u₁) · sin 2πu₂. Source: Box and Muller, "A Note on
+# the Generation of Random Normal Deviates" (1958).
+
+BLOCK = 16
+"""PyTorch turns 16 uniform numbers at a time: 8 times u₁, 8 times u₂, into 8 cosines, 8 sines."""
+
+
+def normal_blocks(uniform: Array, mean: float, std: float) -> Array:
+    """(16 n,) uniform numbers from [0, 1) -> (16 n,) normal numbers of the same dtype."""
+    blocks = uniform.reshape(-1, 2, BLOCK // 2)
+    u1 = 1 - blocks[:, 0].reshape(-1)
+    u2 = blocks[:, 1].reshape(-1)
+    if uniform.dtype == np.float32:
+        cosine, sine = _polar_float32(u1, u2)
+    else:
+        cosine, sine = _polar(np.sqrt(-2 * elementwise(math.log, u1)), u2)
+    normal = np.empty_like(blocks)
+    normal[:, 0] = cosine.reshape(-1, BLOCK // 2)
+    normal[:, 1] = sine.reshape(-1, BLOCK // 2)
+    return multiply_add(normal.reshape(-1), uniform.dtype.type(std), uniform.dtype.type(mean))
+
+
+def normal_pairs(uniform: Array) -> Array:
+    """(2 n,) uniform float64 from [0, 1) -> (2 n,) standard normal ones; a pair is u₂, 1 - u₁."""
+    u2, u1 = uniform.reshape(-1, 2).T
+    radius = np.sqrt(-2 * elementwise(math.log1p, -u1))
+    return np.stack(_polar(radius, u2), axis=1).reshape(-1)
+
+
+def elementwise(function: Callable[[float], float], x: Array) -> Array:
+    """A function of the C library on each number of x: NumPy's own differ in the last bit."""
+    return np.fromiter(map(function, x.tolist()), np.float64, x.size)
+
+
+def _polar(radius: Array, turn: Array) -> tuple[Array, Array]:
+    theta = 2 * math.pi * turn
+    return radius * elementwise(math.cos, theta), radius * elementwise(math.sin, theta)
+
+
+def _polar_float32(u1: Array, u2: Array) -> tuple[Array, Array]:
+    radius = np.sqrt(np.float32(-2) * _log(u1))
+    cosine, sine = _cosine_and_sine(np.float32(2 * math.pi) * u2)
+    return radius * cosine, radius * sine
+
+
+# PyTorch's AVX2 loop takes logarithm, cosine and sine from the Cephes library (S. Moshier,
+# netlib.org/cephes: logf.c, sinf.c), whose polynomials follow, with products and sums fused.
+
+_SQRT_HALF_BITS = np.float32(math.sqrt(0.5)).view(np.int32)
+_SIGN_SHIFT = 29  # from bit 2, which counts half turns, to the sign of a float32
+_LOG2_HIGH = np.float32(0.693359375)
+_LOG2_LOW = np.float32(-2.12194440e-4)
+_LOG = (
+    *(7.0376836292e-2, -1.1514610310e-1, 1.1676998740e-1, -1.2420140846e-1, 1.4249322787e-1),
+    *(-1.6668057665e-1, 2.0000714765e-1, -2.4999993993e-1, 3.3333331174e-1),
+)
+_QUARTER_TURN = (-0.78515625, -2.4187564849853515625e-4, -3.77489497744594108e-8)
+"""-π/4 in three parts, so that its multiples can be taken off without loss."""
+_COSINE = (2.443315711809948e-5, -1.388731625493765e-3, 4.166664568298827e-2)
+_SINE = (-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1)
+
+
+def _polynomial(coefficients: tuple[float, ...], x: Array) -> Array:
+    """c₀xⁿ + … + cₙ by Horner's rule in float32, product and sum of each step rounded once.
+
+    A product of two float32 is exact in float64.
+    """
+    first, *rest = np.array(coefficients, np.float32).tolist()
+    wide = x.astype(np.float64)
+    total = wide * first
+    rounded = np.empty_like(x)
+    for step, coefficient in enumerate(rest):
+        if step:
+            np.multiply(rounded, wide, out=total)
+        total += coefficient
+        rounded[...] = total
+    return rounded
+
+
+def _product_plus(x: Array, y: Array | np.float32, z: Array) -> Array:
+    """x·y + z in float32, rounded once."""
+    total = np.multiply(x, y, dtype=np.float64)
+    total += z
+    return total.astype(np.float32)
+
+
+def _log(x: Array) -> Array:
+    """ln x for float32 in (0, 1]: with x = m · 2ᵉ and √½ <= m < √2, ln m + e ln 2."""
+    bits = x.view(np.int32)
+    e = (bits - _SQRT_HALF_BITS) >> 23
+    beyond_one = (bits - (e << 23)).view(np.float32)
+    beyond_one -= 1
+    exponent = e.astype(np.float32)
+    square = beyond_one * beyond_one
+    value = _polynomial(_LOG, beyond_one)
+    value *= beyond_one
+    value = _product_plus(value, square, exponent * _LOG2_LOW)
+    value -= square * np.float32(0.5)
+    value += beyond_one
+    return _product_plus(exponent, _LOG2_HIGH, value)
+
+
+def _cosine_and_sine(x: Array) -> tuple[Array, Array]:
+    """cos x and sin x for float32 in [0, 2π): less its multiples of π/2, two polynomials in x."""
+    octant = (x * np.float32(4 / math.pi)).astype(np.int32)
+    octant += octant & 1
+    multiple = octant.astype(np.float32)
+    for part in _QUARTER_TURN:
+        x = _product_plus(multiple, np.float32(part), x)
+    square = x * x
+    near_one = _polynomial(_COSINE, square)
+    near_one *= square
+    near_one = _product_plus(near_one, square, square * np.float32(-0.5))
+    near_one += 1
+    near_zero = _polynomial(_SINE, square)
+    near_zero *= square
+    near_zero = _product_plus(near_zero, x, x)
+    swapped = (octant & 2) != 0
+    cosine = np.where(swapped, near_zero, near_one)
+    sine = np.where(swapped, near_one, near_zero)
+    cosine.view(np.int32)[...] ^= ((octant + 2) & 4) << _SIGN_SHIFT
+    sine.view(np.int32)[...] ^= (octant & 4) << _SIGN_SHIFT
+    return cosine, sine
+
+
+# Distributions.
+
 Draw = Callable[[int], Array]
 """Gives so many numbers, the next ones of a stream."""
 
@@ -205,3 +497,80 @@ def _exp(x: float) -> float:
         return math.exp(x)
     except OverflowError:
         return math.inf
+
+
+# Selections: a permutation, and categories drawn by their probabilities.
+
+
+LONGEST_PERMUTATION = (2**32 - 1) // 20 - 1
+"""Longer ones PyTorch draws in another way, which is not followed here."""
+
+
+def permutation(stream: Stream, length: int) -> Array:
+    """0, 1, …, length - 1 in random order, int64, by Fisher and Yates' exchanges."""
+    places = np.arange(length)
+    choices = (length - places).astype(np.uint64)
+    partners = places.copy()
+    partners[:-1] += (stream.words(max(length - 1, 0)) % choices[:-1]).view(np.int64)
+    return _exchanged(places, partners)
+
+
+def _exchanged(places: Array, partners: Array) -> Array:
+    """The list 0, 1, … after exchanging the places i and partners[i] >= i, for each i in order.
+
+    Without a loop. Place i is final after step i: it got what lay at its partner's place t, which
+    is what the last step with the same partner put there, or t itself if there was none. A step j
+    puts there what lay at place j: `found[j]`, which in turn the last step with partner j < t put
+    at j, and so on back to a place that no step had touched.
+    """
+    moved = partners > places
+    found = places.copy()
+    # Of several steps with one partner, the last assignment stays.
+    found[partners[moved]] = places[moved]
+    while True:
+        earlier = found[found]
+        if np.array_equal(earlier, found):
+            break
+        found = earlier
+    by_partner = _stable_order(partners)
+    again = partners[by_partner[1:]] == partners[by_partner[:-1]]
+    result = partners.copy()
+    result[by_partner[1:][again]] = found[by_partner[:-1][again]]
+    return np.where(moved, result, found)
+
+
+def _stable_order(keys: Array) -> Array:
+    """np.argsort(keys, kind="stable") for 0 <= keys < 2**32, 16 bits at a time: a radix sort."""
+    order = np.argsort(keys.astype(np.uint16), kind="stable")
+    if keys.size > 1 << 16:
+        order = order[np.argsort((keys >> 16).astype(np.uint16)[order], kind="stable")]
+    return order
+
+
+@np.errstate(all="ignore")
+def categories_without_replacement(stream: Stream, weights: Array, samples: int) -> Array:
+    """(…, categories) -> (…, samples) of int64: the largest of wᵢ / eᵢ for exponential eᵢ.
+
+    Source: Efraimidis and Spirakis, "Weighted random sampling with a reservoir" (2006).
+    """
+    rates = np.empty_like(weights)
+    exponential(stream, rates, 1.0)
+    scores = weights / rates
+    if samples == 1:
+        best: Array = np.argmax(scores, axis=-1, keepdims=True)
+        return best
+    best_first: Array = np.argsort(-scores, axis=-1, kind="stable")
+    return best_first[..., :samples].copy()
+
+
+def categories_with_replacement(stream: Stream, weights: Array, samples: int) -> Array:
+    """(…, categories) -> (…, samples), int64: for each u the first i with w₀ + … + wᵢ >= u Σ w."""
+    rows = weights.reshape(-1, weights.shape[-1])
+    drawn = np.empty((len(rows), samples))
+    uniform(stream, drawn)
+    cumulative = np.cumsum(rows, axis=-1, dtype=weights.dtype)
+    cumulative /= cumulative[:, -1:].copy()
+    cumulative[:, -1] = 1
+    bounds = cumulative.astype(np.float64)
+    chosen = [np.searchsorted(row, u) for row, u in zip(bounds, drawn, strict=True)]
+    return np.array(chosen, np.int64).reshape(*weights.shape[:-1], samples)

@@ -46,8 +46,9 @@ def nll_loss(
     if reduction == "none" or not switch.core.ready(logp.size, logp.dtype):
         return _nll_loss_numpy(logp, target, weight, ignore_index, reduction)
     loss, total_weight = np.empty((), logp.dtype), np.empty((), logp.dtype)
-    rest = ignore_index, reduction == "mean", loss, total_weight
-    bad = _nll_loss_loop(np.ascontiguousarray(logp), *_for_loop(target, weight, logp.dtype), *rest)
+    logp, labels = np.ascontiguousarray(logp), np.ascontiguousarray(target, np.int64)
+    weights, mean = _as_loops_take_it(weight, logp.dtype), reduction == "mean"
+    bad = _nll_loss_loop(logp, labels, weights, ignore_index, mean, loss, total_weight)
     if bad >= 0:
         raise IndexError(f"Target {target[bad]} is out of bounds.")
     return loss, total_weight
@@ -126,8 +127,9 @@ def nll_loss_backward(
     if reduction == "none" or not switch.core.ready(len(target) * classes, grad.dtype):
         return _nll_loss_backward_numpy(grad, target, classes, weight, ignore_index, reduction)
     out = np.empty((len(target), classes), grad.dtype)
-    rest = ignore_index, reduction == "mean", out
-    bad = _nll_loss_backward_loop(float(grad), *_for_loop(target, weight, grad.dtype), *rest)
+    labels, weights = np.ascontiguousarray(target, np.int64), _as_loops_take_it(weight, grad.dtype)
+    mean = reduction == "mean"
+    bad = _nll_loss_backward_loop(float(grad), labels, weights, ignore_index, mean, out)
     if bad >= 0:
         raise IndexError(f"Target {target[bad]} is out of bounds.")
     return out
@@ -180,10 +182,9 @@ def _check_sizes(rows: int, classes: int, target: Array, weight: Array | None) -
         raise ValueError(f"weight has {len(weight)} elements, expected one for each of {classes}")
 
 
-def _for_loop(target: Array, weight: Array | None, dtype: np.dtype[Any]) -> tuple[Array, Array]:
-    """Target and weight as the loops take them: no weight is a weight of no elements."""
-    weights = NO_WEIGHT[dtype] if weight is None else np.ascontiguousarray(weight, dtype)
-    return np.ascontiguousarray(target, np.int64), weights
+def _as_loops_take_it(weight: Array | None, dtype: np.dtype[Any]) -> Array:
+    """For the loops, no weight is a weight of no elements."""
+    return NO_WEIGHT[dtype] if weight is None else np.ascontiguousarray(weight, dtype)
 
 
 def _counted(

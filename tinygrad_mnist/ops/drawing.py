@@ -26,8 +26,8 @@ from tinygrad_mnist.engine.primitive import Primitive, primitive
 from tinygrad_mnist.engine.tensor import Tensor, TensorBase, wrap
 from tinygrad_mnist.engine.versions import check_inplace
 from tinygrad_mnist.engine.views import current_record
-from tinygrad_mnist.kernels import distributions, selection
-from tinygrad_mnist.kernels.mersenne import Stream
+from tinygrad_mnist.kernels import distributions
+from tinygrad_mnist.kernels.distributions import Stream
 
 from .arguments import (
     check_floating,
@@ -402,7 +402,7 @@ def integers(array: Array, low: int, high: int | None, generator: Generator | No
 def permutation(array: Array, generator: Generator | None) -> None:
     """0, 1, …, n - 1 in random order, for an array of shape (n,)."""
     with stream_of(generator) as stream:
-        array[...] = selection.permutation(stream, array.size)
+        array[...] = distributions.permutation(stream, array.size)
 
 
 def _closed_range(dtype: np.dtype[Any], low: int, high: int | None) -> tuple[int, int]:

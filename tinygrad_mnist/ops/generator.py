@@ -12,7 +12,7 @@ import numpy as np
 from tinygrad_mnist.engine.device import check_device, device
 from tinygrad_mnist.engine.observing import note_untraceable
 from tinygrad_mnist.engine.tensor import Tensor, TensorBase, wrap
-from tinygrad_mnist.kernels.mersenne import STATE_BYTES, Stream
+from tinygrad_mnist.kernels.distributions import STATE_BYTES, Stream
 
 __all__ = [
     "Generator", "default_generator", "fork_rng", "get_rng_state", "initial_seed", "manual_seed",

@@ -12,7 +12,7 @@ from tinygrad_mnist import dtypes
 from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.tensor import Tensor, TensorBase
-from tinygrad_mnist.kernels import selection
+from tinygrad_mnist.kernels import distributions
 
 from . import drawing
 from .arguments import check_tensors, out_refused
@@ -149,10 +149,10 @@ def _check_permutation(length: int, kind: dtypes.dtype) -> None:
             )
     elif length - 1 > np.iinfo(kind.numpy).max:
         raise RuntimeError(f"value cannot be converted to type {kind.name}_t without overflow")
-    if length > selection.LONGEST_PERMUTATION:
+    if length > distributions.LONGEST_PERMUTATION:
         raise NotImplementedError(
             f"randperm({length}) is not supported, as PyTorch draws permutations of more than "
-            f"{selection.LONGEST_PERMUTATION} numbers in another way: permute blocks instead"
+            f"{distributions.LONGEST_PERMUTATION} numbers in another way: permute blocks instead"
         )
 
 
@@ -316,8 +316,8 @@ def _multinomial(
     _check_weights(weights, with_replacement)
     with drawing.stream_of(generator) as stream:
         if with_replacement:
-            return selection.categories_with_replacement(stream, weights, samples)
-        return selection.categories_without_replacement(stream, weights, samples)
+            return distributions.categories_with_replacement(stream, weights, samples)
+        return distributions.categories_without_replacement(stream, weights, samples)
 
 
 def _check_multinomial(weights: Array, samples: int, replacement: bool) -> None:
