@@ -6,7 +6,7 @@ of 2002.
 
 Each distribution fills `out` in place, in the order in which it lies in memory, as PyTorch does;
 `out` may be any view whose elements do not overlap. Parameters are taken to be in range. In the
-formulas u is a uniform number from [0, 1): 24 bits of one word in float32, 53 bits of two in float64.
+formulas u is a uniform number from [0, 1): 24 bits of one word in float32, 53 of two in float64.
 """
 
 from __future__ import annotations
