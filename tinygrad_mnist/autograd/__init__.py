@@ -1,7 +1,7 @@
 """Gradients: asking for them, and switching their recording on and off."""
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tinygrad_mnist.engine.modes import (
     enable_grad,
@@ -11,7 +11,13 @@ from tinygrad_mnist.engine.modes import (
     set_grad_enabled,
 )
 
-from .gradients import backward, grad
+from .gradients import Variable, backward, grad
+
+if TYPE_CHECKING:
+    from . import functional
+    from .anomaly import detect_anomaly, is_anomaly_enabled, set_detect_anomaly
+    from .finite_differences import gradcheck, gradgradcheck
+    from .function import Function
 
 __all__ = [
     "Function", "Variable", "backward", "detect_anomaly", "enable_grad", "functional", "grad",
@@ -21,20 +27,14 @@ __all__ = [
 
 _LOADED_LATER = {
     "Function": "function",
-    "Variable": "variable",
-    "detect_anomaly": "anomaly",
-    "is_anomaly_enabled": "anomaly",
-    "set_detect_anomaly": "anomaly",
+    **dict.fromkeys(("detect_anomaly", "is_anomaly_enabled", "set_detect_anomaly"), "anomaly"),
+    **dict.fromkeys(("gradcheck", "gradgradcheck"), "finite_differences"),
 }
 
 
 def __getattr__(name: str) -> Any:
     if name == "functional":
         return importlib.import_module(".functional", __name__)
-    if name in ("gradcheck", "gradgradcheck"):
-        return getattr(importlib.import_module("tinygrad_mnist.testing"), name)
     if name in _LOADED_LATER:
         return getattr(importlib.import_module(f".{_LOADED_LATER[name]}", __name__), name)
-    if name in ("gradcheck", "gradgradcheck"):
-        return getattr(importlib.import_module("tinygrad_mnist.testing"), name)
     raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
