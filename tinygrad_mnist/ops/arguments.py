@@ -134,6 +134,20 @@ def check_number_fits(value: Any, kind: dtypes.dtype) -> None:
         raise RuntimeError(f"value cannot be converted to type {kind.cpp_name} without overflow")
 
 
+def check_fill_value(name: str, position: int, value: Any) -> None:
+    """Raise PyTorch's error for a value to fill with that is neither a number nor a 0-d tensor."""
+    if isinstance(value, TensorBase) and value._array.ndim:
+        raise RuntimeError(
+            f"{name}_ only supports a 0-dimensional value tensor, but got tensor with "
+            f"{value._array.ndim} dimension(s)."
+        )
+    if not isinstance(value, TensorBase | bool | int | float | np.generic):
+        raise TypeError(
+            f"{name}(): argument 'value' (position {position}) must be Tensor or Number, not "
+            f"{type(value).__name__}"
+        )
+
+
 def not_implemented(name: str, kind: np.dtype[Any]) -> NotImplementedError:
     """PyTorch's error for an operation that has no loop for a type."""
     legacy_name = dtypes.from_numpy_dtype(kind).legacy_name

@@ -12,7 +12,13 @@ from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.tensor import Tensor, TensorBase
 
-from .arguments import check_number_fits, check_tensors, not_implemented, operation
+from .arguments import (
+    check_fill_value,
+    check_number_fits,
+    check_tensors,
+    not_implemented,
+    operation,
+)
 from .casting import cast_to
 
 __all__ = ["clamp", "clamp_max", "clamp_min", "clip", "masked_fill", "maximum", "minimum", "where"]
@@ -203,16 +209,7 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
             f"{mask.dtype!r}".replace("torch.", "")
         )
     kind = dtypes.from_numpy_dtype(input._array.dtype)
-    if isinstance(value, TensorBase) and value._array.ndim:
-        raise RuntimeError(
-            "masked_fill_ only supports a 0-dimensional value tensor, but got tensor with "
-            f"{value._array.ndim} dimension(s)."
-        )
-    if not isinstance(value, TensorBase | bool | int | float | np.generic):
-        raise TypeError(
-            f"masked_fill(): argument 'value' (position 3) must be Tensor or Number, not "
-            f"{type(value).__name__}"
-        )
+    check_fill_value("masked_fill", 3, value)
     if not isinstance(value, TensorBase):
         check_number_fits(value, kind)
     name = f"MaskedFillBackward{int(isinstance(value, TensorBase))}"

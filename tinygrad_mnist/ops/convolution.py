@@ -96,7 +96,8 @@ _conv2d_weight.derivatives(
 
 def read_pair(name: str, given: Setting, count: int = 2) -> Sizes:
     """One number for each of `count` dimensions, from one for all or a sequence."""
-    values = tuple([int(value) for value in given]) if isinstance(given, tuple | list) else (given,)
+    sizes: Any = given
+    values: Sizes = tuple(map(int, sizes)) if isinstance(given, tuple | list) else (sizes,)
     if len(values) not in (1, count):
         raise RuntimeError(
             f"expected {name} to be a single integer value or a list of {count} values to match "
@@ -292,7 +293,7 @@ def _check_output_padding(extra: Sizes, stride: Sizes, dilation: Sizes) -> None:
 
 def _transposed(
     name: str, ndim: int, input: Tensor, weight: Tensor, bias: Tensor | None, stride: Setting,
-    padding: Setting, output_padding: Setting, groups: int, dilation: Setting,
+    padding: str | Setting, output_padding: Setting, groups: int, dilation: Setting,
 ) -> Tensor:  # fmt: skip
     _check_dimensions(name, ndim, input, weight)
     kernel = weight._array.shape[2:]

@@ -666,7 +666,8 @@ def linalg_norm(
     dims = (0, 1) if dim is None and A._array.ndim == 2 else dim
     if isinstance(dims, tuple | list) and len(dims) == 2:
         return matrix_norm(A, ord, dims, keepdim, dtype=dtype)
-    return vector_norm(A, ord, dim, keepdim, dtype=dtype)
+    order: Any = ord
+    return vector_norm(A, order, dim, keepdim, dtype=dtype)
 
 
 @operation
@@ -680,8 +681,10 @@ def norm(
     tensor(5.)
     """
     if p == "nuc" or (p == "fro" and isinstance(dim, tuple | list) and len(dim) > 2):
-        return matrix_norm(input, p, (-2, -1) if dim is None else dim, keepdim, dtype=dtype)
-    return vector_norm(input, 2 if p in ("fro", None) else p, dim, keepdim, dtype=dtype)
+        dims: Any = (-2, -1) if dim is None else dim
+        return matrix_norm(input, p, dims, keepdim, dtype=dtype)
+    order: Any = 2 if p in ("fro", None) else p
+    return vector_norm(input, order, dim, keepdim, dtype=dtype)
 
 
 # Distances

@@ -195,7 +195,9 @@ def _read_steps(
 ) -> list[int]:
     """The one number of each setting, which may come alone or in a sequence of one."""
     step = kernel if stride is None or stride in ([], ()) else stride
-    settings = {"kernel_size": kernel, "stride": step, "padding": padding, "dilation": dilation}
+    settings: dict[str, Any] = {
+        "kernel_size": kernel, "stride": step, "padding": padding, "dilation": dilation
+    }  # fmt: skip
     sizes: list[int] = []
     for name, given in settings.items():
         if isinstance(given, tuple | list) and len(given) != 1:

@@ -14,7 +14,7 @@ from tinygrad_mnist.engine.observing import note_constant, note_untraceable
 from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.tensor import Tensor, TensorBase, wrap
 
-from .arguments import check_number_fits, operation, read_dim
+from .arguments import check_fill_value, check_number_fits, operation, read_dim
 from .arithmetic import mul, remainder
 from .casting import cast_to, copied
 from .indexing import ALL, WHOLE, Key, _index, _slice_backward, index_put
@@ -446,22 +446,14 @@ def _check_copied(input: Tensor, source: Tensor, axis: int, count: int) -> None:
 def index_fill(input: Tensor, dim: int, index: Tensor, value: float | Tensor) -> Tensor:
     """`input` with `value` (a number or a 0-d tensor) in the slices number `index` along `dim`."""
     axis, array = _read_vector("index_fill_", input, dim, index)
+    check_fill_value("index_fill", 4, value)
+    filling: Any = value
     with_tensor = isinstance(value, TensorBase)
-    if not with_tensor and not isinstance(value, bool | int | float | np.generic):
-        raise TypeError(
-            f"index_fill(): argument 'value' (position 4) must be Tensor or Number, not "
-            f"{type(value).__name__}"
-        )
-    if with_tensor and value._array.ndim:
-        raise RuntimeError(
-            "index_fill_ only supports a 0-dimensional value tensor, but got tensor with "
-            f"{value._array.ndim} dimension(s)."
-        )
-    if with_tensor and value.requires_grad and input._array.dtype.kind != "f":
+    if with_tensor and filling.requires_grad and input._array.dtype.kind != "f":
         raise RuntimeError(f"Autograd not support dtype: {input.dtype.name}")
     check_number_fits(value, input.dtype)
     array = _check_bounds("index_fill_", input, axis, array, negative=True)
     key = (ALL,) * axis + (np.unique(array),)
-    filling = cast_to(value, input.dtype) if with_tensor else dtypes.cast(value, input.dtype)
+    filling = (cast_to if with_tensor else dtypes.cast)(filling, input.dtype)
     out = index_put(with_dimension(input), filling, region=WHOLE, arrays=key)
     return named_as(reshape(out, input._array.shape), f"IndexFillBackward{int(with_tensor)}")
