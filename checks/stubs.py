@@ -306,34 +306,24 @@ def _public(module: types.ModuleType, name: str, value: Any, out: Renderer) -> l
 def _class(module: types.ModuleType, name: str, value: type, out: Renderer) -> list[str]:
     if issubclass(value, TensorBase) and value in _TENSORS:
         return ["from tinygrad_mnist.engine.tensor import Tensor as Tensor"]
-    if "__signature__" not in vars(value):
-        home = _DEFINED.get(value, value.__module__)
-        if (
-            home == module.__name__
-            or getattr(importlib.import_module(home), value.__name__, None) is not value
-        ):
-            raise Untyped(f"{module.__name__}.{name}: {home} has no {value.__name__}")
+    home = _DEFINED.get(value, value.__module__)
+    if (
+        home == module.__name__
+        or getattr(importlib.import_module(home), value.__name__, None) is not value
+    ):
+        raise Untyped(f"{module.__name__}.{name}: {home} has no {value.__name__}")
+    if not _init_is_made(value):
         return [f"from {home} import {value.__name__} as {name}"]
-    base = out.type(value.__bases__[0])
-    lines = [f"class {name}({base}):"]
+    out.imports.add(f"from {home} import {value.__name__} as _{name}")
     summary = (value.__doc__ or "").strip().partition("\n")[0].replace("\\", "\\\\")
-    lines += [f'    """{summary}"""'] if summary else []
-    own = value.__signature__  # type: ignore[attr-defined]
-    init = own.replace(
-        parameters=[Parameter("self", Parameter.POSITIONAL_OR_KEYWORD), *own.parameters.values()],
-        return_annotation=None,
-    )
-    lines += _definition("__init__", _evaluate_all(init, value), out, "    ", False, None)
-    return lines
+    lines = [f"class {name}(_{name}):", f'    """{summary}"""']
+    return lines + _definition("__init__", signature_of(value.__init__), out, "    ", True, None)
 
 
-def _evaluate_all(signature: Signature, owner: type) -> Signature:
-    scope = {**vars(sys.modules[owner.__module__]), "Tensor": tinygrad_mnist.Tensor}
-    parameters = [
-        parameter.replace(annotation=_evaluated(parameter.annotation, scope, owner, parameter.name))
-        for parameter in signature.parameters.values()
-    ]
-    return signature.replace(parameters=parameters)
+def _init_is_made(value: type) -> bool:
+    """Whether no file has the source of the class's `__init__`: a table has made it."""
+    code = getattr(value.__init__, "__code__", None)  # type: ignore[misc]
+    return "__init__" in vars(value) and code is not None and not Path(code.co_filename).exists()
 
 
 def root() -> str:
