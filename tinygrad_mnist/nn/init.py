@@ -45,13 +45,9 @@ def _normal_cdf(x: float) -> float:
 
 @no_grad()
 def trunc_normal_(
-    tensor: Tensor,
-    mean: float = 0.0,
-    std: float = 1.0,
-    a: float = -2.0,
-    b: float = 2.0,
+    tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0,
     generator: Generator = None,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """Normal numbers, those outside [a, b] drawn again until none is.
 
     Where few numbers would fall into [a, b], uniform ones are drawn instead and kept as often as
@@ -208,12 +204,9 @@ def _kaiming_std(tensor: Tensor, a: float, mode: str, nonlinearity: str) -> floa
 
 
 def kaiming_uniform_(
-    tensor: Tensor,
-    a: float = 0,
-    mode: str = "fan_in",
-    nonlinearity: str = "leaky_relu",
+    tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu",
     generator: Generator = None,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """Numbers uniform between ±gain · √(3 / fan), `a` the slope of leaky_relu.
 
     He, Zhang, Ren and Sun, "Delving deep into rectifiers" (2015).
@@ -226,12 +219,9 @@ def kaiming_uniform_(
 
 
 def kaiming_normal_(
-    tensor: Tensor,
-    a: float = 0,
-    mode: str = "fan_in",
-    nonlinearity: str = "leaky_relu",
+    tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu",
     generator: Generator = None,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """Normal numbers of standard deviation gain / √fan, `a` the slope of leaky_relu."""
     std = _kaiming_std(tensor, a, mode, nonlinearity)
     return tensor if std is None else normal_(tensor, 0, std, generator)

@@ -71,7 +71,7 @@ class State(Registration):
 
     def state_dict(
         self, *, destination: Any = None, prefix: str = "", keep_vars: bool = False
-    ) -> Any:
+    ) -> dict[str, Any]:
         """All parameters and persistent buffers by their dotted names, sharing memory.
 
         They are detached unless `keep_vars`.
@@ -97,7 +97,7 @@ class State(Registration):
         for after in self._state_dict_hooks.values():
             if after(self, destination, prefix, metadata) is not None:
                 raise RuntimeError("state_dict post-hook must return None")
-        return destination
+        return destination  # type: ignore[no-any-return]
 
     def load_state_dict(
         self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
@@ -122,13 +122,12 @@ class State(Registration):
             copied._metadata = metadata
         _load(self, copied, "", metadata or {}, assign, keys, errors)
         if strict:
-            for text, names in (("Missing", keys.missing_keys), ("Unexpected", keys[1])):
-                if names:
-                    listed = ", ".join(f'"{name}"' for name in names)
-                    errors.insert(
-                        0 if text == "Missing" else min(1, len(keys[0])),
-                        f"{text} key(s) in state_dict: {listed}. ",
-                    )
+            wrong = ("Missing", keys.missing_keys), ("Unexpected", keys.unexpected_keys)
+            errors[:0] = [
+                f"{what} key(s) in state_dict: " + ", ".join(f'"{name}"' for name in names) + ". "
+                for what, names in wrong
+                if names
+            ]
         if errors:
             listed = "\n\t".join(errors)
             raise RuntimeError(
@@ -137,15 +136,9 @@ class State(Registration):
         return keys
 
     def _load_from_state_dict(
-        self,
-        state_dict: Any,
-        prefix: str,
-        local_metadata: dict[str, Any],
-        strict: bool,
-        missing_keys: list[str],
-        unexpected_keys: list[str],
-        error_msgs: list[str],
-    ) -> None:
+        self, state_dict: Any, prefix: str, local_metadata: dict[str, Any], strict: bool,
+        missing_keys: list[str], unexpected_keys: list[str], error_msgs: list[str],
+    ) -> None:  # fmt: skip
         for hook in self._load_state_dict_pre_hooks.values():
             hook(
                 self, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys,
@@ -223,14 +216,9 @@ class State(Registration):
 
 
 def _load(
-    module: Any,
-    state_dict: OrderedDict[str, Any],
-    prefix: str,
-    metadata: Mapping[str, Any],
-    assign: bool,
-    keys: _IncompatibleKeys,
-    errors: list[str],
-) -> None:
+    module: Any, state_dict: OrderedDict[str, Any], prefix: str, metadata: Mapping[str, Any],
+    assign: bool, keys: _IncompatibleKeys, errors: list[str],
+) -> None:  # fmt: skip
     """Load the part of `state_dict` under `prefix` into `module` and its descendants."""
     local_metadata = dict(metadata.get(prefix[:-1], {}))
     if assign:

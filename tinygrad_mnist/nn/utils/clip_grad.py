@@ -8,15 +8,17 @@ from __future__ import annotations
 import types
 import warnings
 from collections.abc import Iterable
-from typing import Any
 
-from tinygrad_mnist._tensor import Tensor as TensorClass
 from tinygrad_mnist._tensor import tensor
 from tinygrad_mnist.autograd import no_grad
-from tinygrad_mnist.engine.tensor import Tensor
+from tinygrad_mnist.engine.tensor import Tensor, TensorBase
 from tinygrad_mnist.ops.joining import stack
 
-Tensors = Iterable[Any]
+Tensors = Tensor | Iterable[Tensor]
+
+
+def _as_list(tensors: Tensors) -> list[Tensor]:
+    return [tensors] if isinstance(tensors, TensorBase) else list(tensors)
 
 
 def _norm(x: Tensor, order: float) -> Tensor:
@@ -35,11 +37,9 @@ def _norm(x: Tensor, order: float) -> Tensor:
 
 @no_grad()
 def get_total_norm(
-    tensors: Tensors,
-    norm_type: float = 2.0,
-    error_if_nonfinite: bool = False,
+    tensors: Tensors, norm_type: float = 2.0, error_if_nonfinite: bool = False,
     foreach: bool | None = None,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """The norm of all tensors as one vector.
 
     Raises RuntimeError when it is not finite and `error_if_nonfinite`.
@@ -48,7 +48,7 @@ def get_total_norm(
     >>> torch.nn.utils.get_total_norm([torch.tensor([3.0]), torch.tensor([4.0])])
     tensor(5.)
     """
-    given = [tensors] if isinstance(tensors, TensorClass) else list(tensors)
+    given = _as_list(tensors)
     order = float(norm_type)
     if not given:
         return tensor(0.0)
@@ -62,28 +62,21 @@ def get_total_norm(
     return total
 
 
-def _parameters(parameters: Tensors) -> list[Any]:
-    return [parameters] if isinstance(parameters, TensorClass) else list(parameters)
-
-
 @no_grad()
 def clip_grads_with_norm_(
     parameters: Tensors, max_norm: float, total_norm: Tensor, foreach: bool | None = None
 ) -> None:
     """Scale all gradients by max_norm / total_norm, in place, if that makes them smaller."""
     scale = (float(max_norm) / (total_norm + 1e-6)).clamp(max=1.0)
-    for parameter in _parameters(parameters):
+    for parameter in _as_list(parameters):
         if parameter.grad is not None:
             parameter.grad.mul_(scale)
 
 
 def clip_grad_norm_(
-    parameters: Tensors,
-    max_norm: float,
-    norm_type: float = 2.0,
-    error_if_nonfinite: bool = False,
-    foreach: bool | None = None,
-) -> Tensor:
+    parameters: Tensors, max_norm: float, norm_type: float = 2.0,
+    error_if_nonfinite: bool = False, foreach: bool | None = None,
+) -> Tensor:  # fmt: skip
     """Scale all gradients, in place, so that their norm as one vector is at most `max_norm`.
 
     Returns the norm before. Raises RuntimeError when it is not finite and `error_if_nonfinite`.
@@ -98,7 +91,7 @@ def clip_grad_norm_(
     >>> x.grad
     tensor([0.6000, 0.8000])
     """
-    given = _parameters(parameters)
+    given = _as_list(parameters)
     if not given and isinstance(parameters, types.GeneratorType):
         warnings.warn(
             "`parameters` is an empty generator, no gradient clipping will occur.", stacklevel=2
@@ -113,6 +106,6 @@ def clip_grad_norm_(
 def clip_grad_value_(parameters: Tensors, clip_value: float, foreach: bool | None = None) -> None:
     """Hold every number of every gradient between ±clip_value, in place."""
     limit = float(clip_value)
-    for parameter in _parameters(parameters):
+    for parameter in _as_list(parameters):
         if parameter.grad is not None:
             parameter.grad.clamp_(-limit, limit)
