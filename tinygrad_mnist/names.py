@@ -259,4 +259,4 @@ class MovedModules:
         module.__spec__ = spec.loader_state
 
 
-sys.meta_path.insert(0, MovedModules())  # type: ignore[arg-type]
+sys.meta_path.insert(0, MovedModules())
