@@ -217,28 +217,23 @@ def _no_gpu() -> RuntimeError:
 
 
 def unpickle(content: bytes, fetch: Fetch) -> Any:
-    """What a file's `data.pkl` holds, the memory of its tensors got by `fetch`.
-
-    Raises:
-        UnpicklingError: it is damaged, or holds more than tensors and plain containers.
-    """
+    """What a file's `data.pkl` holds, the memory of its tensors got by `fetch`."""
 
     def persistent_load(identifier: Any) -> Array:
-        if not isinstance(identifier, tuple) or len(identifier) != 5:
-            raise UnpicklingError("it refers to something else than a tensor's memory")
-        mark, kind, key, location, count = identifier
-        texts = isinstance(key, str) and isinstance(location, str)
-        if mark != "storage" or not isinstance(kind, _StorageKind) or not texts:
-            raise UnpicklingError("it refers to something else than a tensor's memory")
+        match identifier if isinstance(identifier, tuple) else None:
+            case "storage", _StorageKind() as kind, str() as key, str() as location, count:
+                pass
+            case _:
+                raise UnpicklingError("it refers to something else than a tensor's memory")
         if type(count) is not int or count < 0:
             raise UnpicklingError(f"it refers to the memory of {count} numbers")
         return fetch(kind.dtype, key, location, count)
 
-    vocabulary = Vocabulary(
-        _NAMES, _OPCODES, build=_build, text=_python2_text, persistent_load=persistent_load
-    )
+    def text(characters: str) -> str:
+        return characters.encode("latin-1").decode("utf-8")
+
     try:
-        return read(content, vocabulary)
+        return read(content, Vocabulary(_NAMES, _OPCODES, _build, text, None, persistent_load))
     except UnpicklingError as error:
         raise UnpicklingError(f"Weights only load failed: {error}. {_DOCUMENTED}") from None
     except (NotImplementedError, RuntimeError):
@@ -354,10 +349,6 @@ def _encode(text: Any, encoding: Any) -> bytes:
     return raw
 
 
-def _bytes() -> bytes:
-    return b""
-
-
 def _bytearray(content: Any = b"", encoding: Any = None) -> bytearray:
     if encoding is not None:
         content = _encode(content, "latin1" if encoding == "latin-1" else encoding)
@@ -378,26 +369,14 @@ def _layout(name: Any) -> Any:
     return strided
 
 
-def _device(kind: Any, index: Any = None) -> device:
-    return device(kind) if index is None else device(kind, index)
-
-
-def _size(lengths: Any = ()) -> Size:
-    return Size(lengths)
-
-
-def _python2_text(characters: str) -> str:
-    return characters.encode("latin-1").decode("utf-8")
-
-
 _NAMES: dict[tuple[str, str], Any] = {
     ("torch._utils", "_rebuild_tensor_v2"): _tensor,
     ("torch._utils", "_rebuild_parameter"): _parameter,
     ("torch._utils", "_rebuild_parameter_with_state"): _parameter,
     ("torch._tensor", "_rebuild_from_type_v2"): _tensor_with_attributes,
     ("torch", "Tensor"): _Kind(Tensor),
-    ("torch", "Size"): _size,
-    ("torch", "device"): _device,
+    ("torch", "Size"): lambda lengths=(): Size(lengths),
+    ("torch", "device"): lambda *place: device(*place),
     ("torch.serialization", "_get_layout"): _layout,
     ("collections", "OrderedDict"): _ordered_dict,
     ("collections", "Counter"): _counter,
@@ -407,6 +386,6 @@ _NAMES: dict[tuple[str, str], Any] = {
 }
 for _module in ("builtins", "__builtin__"):
     _NAMES[_module, "set"] = _set
-    _NAMES[_module, "bytes"] = _bytes
+    _NAMES[_module, "bytes"] = lambda: b""
     _NAMES[_module, "bytearray"] = _bytearray
     _NAMES[_module, "complex"] = _complex

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import pickle
-import struct
 import sys
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from functools import cache
+from io import BytesIO
 from pathlib import Path
-from pickle import PicklingError, encode_long
+from pickle import PicklingError
 from types import ModuleType
-from typing import IO, Any, cast
+from typing import IO, Any, ClassVar, NamedTuple, cast
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist._tensor import Size, Tensor, device, layout
@@ -70,7 +71,7 @@ def save(
             "expected 'f' to be string, path, or a file-like object with a 'write' attribute"
         )
     pickler = Pickler()
-    content = pickler.dump(obj)
+    content = pickler.pickled(obj)
     if path is None:
         file = cast("IO[bytes]", f)
         _write(file, "archive", content, pickler.storages, order)
@@ -99,201 +100,120 @@ def _write(
             records.write(f"data/{key}", memory)
 
 
-_STORAGES = {kind: name for name, kind in STORAGE_NAMES.items()}
-_BATCH = 1_000
-"""Items between two marks."""
+class _Name(str):
+    """The name of a class or function, by which a pickle refers to it."""
+
+    __slots__ = ()
+
+    def __call__(self) -> None:
+        """Nothing: whoever reads the pickle calls what has that name."""
 
 
-class Pickler:
-    """Spells values; `pickle` is then the bytes, and `storages` the memory of the tensors."""
+_name = cache(_Name)
+"""One object a name, so that a pickle spells each name once."""
+
+
+class _Storage(NamedTuple):
+    """The memory of tensors, which a pickle refers to and does not hold."""
+
+    kind: dtypes.dtype
+    key: int
+    length: int
+
+
+class Pickler(pickle._Pickler):
+    """Python's pickler, which names what PyTorch would, and refuses what would not be loaded."""
+
+    dispatch: ClassVar[dict[type, Any]] = dict(pickle._Pickler.dispatch)
+    write: Callable[[bytes], object]
+    memoize: Callable[[object], None]
+    save_tuple: Callable[[tuple[Any, ...]], None]
 
     def __init__(self) -> None:
         self.storages: list[Array] = []
-        self._pickle = bytearray(b"\x80\x02")
-        self._memo: dict[Any, tuple[int, Any]] = {}
+        """The memory of the tensors, by key."""
         self._keys: dict[int, tuple[int, dtypes.dtype]] = {}
+        self._open: set[int] = set()
+        self._file = BytesIO()
+        super().__init__(self._file, protocol=2)
 
-    def dump(self, value: Any) -> bytes:
+    def pickled(self, value: object) -> bytes:
         """The pickle of a value.
 
         Raises:
             PicklingError: it holds something that `torch.load` would not admit.
             RuntimeError: tensors of two types share memory.
         """
-        self._save(value)
-        return bytes(self._pickle + b".")
+        self.dump(value)
+        return self._file.getvalue()
 
-    def _save(self, value: Any) -> None:
-        spell = _SPELLINGS.get(type(value))
-        if spell is None:
+    def persistent_id(self, value: Any) -> Any:
+        """What refers to memory; None for anything else."""
+        if type(value) is not _Storage:
+            return None
+        kind = _name(f"torch.{_STORAGES[value.kind]}")
+        return "storage", kind, str(value.key), "cpu", value.length
+
+    def reducer_override(self, value: Any) -> Any:
+        """The call that makes the value again, or its name, where Python's own way will not do."""
+        kind = type(value)
+        if kind is int and value.bit_length() > 2000 and len(pickle.encode_long(value)) > 255:
+            raise PicklingError("an integer of more than 255 bytes cannot be saved")
+        if kind in _PLAIN:
+            return NotImplemented
+        if kind not in _REDUCED:
             raise PicklingError(_refusal(value))
-        if not self._recall(value):
-            spell(self, value)
+        return _REDUCED[kind](self, value)
 
-    def _recall(self, value: Any) -> bool:
-        """Refers to what was spelled before; whether it was."""
-        known = self._memo.get(_identity(value))
-        if known is None:
-            return False
-        index = known[0]
-        self._emit("h", "<B", index) if index < 256 else self._emit("j", "<I", index)
-        return True
-
-    def _remember(self, value: Any) -> None:
-        index = len(self._memo)
-        self._memo[_identity(value)] = index, value
-        self._emit("q", "<B", index) if index < 256 else self._emit("r", "<I", index)
-
-    def _emit(self, opcode: str, layout: str = "", *numbers: Any) -> None:
-        self._pickle += opcode.encode("latin-1") + struct.pack(layout, *numbers)
-
-    def _global(self, name: str) -> None:
+    def save_global(self, value: Any, name: str) -> None:
+        """Spells a name, without asking whether Python knows it."""
         module, _, last = name.rpartition(".")
-        key = _Name(name)
-        if not self._recall(key):
-            self._pickle += f"c{module}\n{last}\n".encode()
-            self._remember(key)
+        self.write(f"c{module}\n{last}\n".encode())
+        self.memoize(value)
 
-    def _call(self, name: str, *arguments: Any) -> None:
-        self._global(name)
-        self._save(arguments)
-        self._emit("R")
-
-    def _of_call(self, value: Any) -> None:
-        name, arguments = _CALLS[type(value)]
-        self._call(name, *arguments(value))
-        if not isinstance(value, complex | device | layout):
-            self._remember(value)
-
-    def _none(self, value: None) -> None:
-        self._emit("N")
-
-    def _bool(self, value: bool) -> None:
-        self._emit("\x88" if value else "\x89", "")
-
-    def _int(self, value: int) -> None:
-        if 0 <= value < 2**8:
-            self._emit("K", "<B", value)
-        elif 0 <= value < 2**16:
-            self._emit("M", "<H", value)
-        elif -(2**31) <= value < 2**31:
-            self._emit("J", "<i", value)
-        else:
-            digits = encode_long(value)
-            if len(digits) > 255:
-                raise PicklingError("an integer of more than 255 bytes cannot be saved")
-            self._pickle += b"\x8a" + bytes([len(digits)]) + digits
-
-    def _float(self, value: float) -> None:
-        self._emit("G", ">d", value)
-
-    def _str(self, value: str) -> None:
-        raw = value.encode("utf-8", "surrogatepass")
-        self._emit("X", "<I", len(raw))
-        self._pickle += raw
-        self._remember(value)
-
-    def _tuple(self, value: tuple[Any, ...]) -> None:
-        if not value:
-            self._emit(")")
-            return
-        if len(value) > 3:
-            self._emit("(")
-        for item in value:
-            self._save(item)
-        if _identity(value) in self._memo:
+    def _save_tuple(self, value: tuple[Any, ...]) -> None:
+        if id(value) in self._open:
             raise PicklingError("a tuple that holds itself cannot be saved")
-        self._pickle += (b"\x85", b"\x86", b"\x87", b"t")[min(len(value), 4) - 1]
-        self._remember(value)
+        self._open.add(id(value))
+        self.save_tuple(value)
+        self._open.discard(id(value))
 
-    def _list(self, value: list[Any]) -> None:
-        self._emit("]")
-        self._remember(value)
-        self._items(value, self._save, "e")
+    dispatch[tuple] = _save_tuple
 
-    def _dict(self, value: dict[Any, Any]) -> None:
-        self._emit("}")
-        self._remember(value)
-        self._dict_items(value)
+    def tensor(self, tensor: Any) -> tuple[Any, ...]:
+        """The call that makes a tensor again, with its attributes."""
+        rebuild = _name("torch._utils._rebuild_tensor_v2")
+        arguments = self._arguments(tensor)
+        attributes = tensor._attributes()
+        if not attributes:
+            return rebuild, arguments
+        with_attributes = rebuild, _name("torch.Tensor"), arguments, attributes
+        return _name("torch._tensor._rebuild_from_type_v2"), with_attributes
 
-    def _ordered_dict(self, value: OrderedDict[Any, Any]) -> None:
-        self._call("collections.OrderedDict")
-        self._remember(value)
-        self._dict_items(value)
-        if vars(value):
-            self._save(vars(value))
-            self._emit("b")
+    def parameter(self, parameter: Any) -> tuple[Any, ...]:
+        """The call that makes a parameter again, with its attributes."""
+        hooks: OrderedDict[Any, Any] = OrderedDict()
+        arguments = parameter.detach(), parameter.requires_grad, hooks
+        attributes = parameter._attributes()
+        if not attributes:
+            return _name("torch._utils._rebuild_parameter"), arguments
+        return _name("torch._utils._rebuild_parameter_with_state"), (*arguments, attributes)
 
-    def _dict_items(self, value: dict[Any, Any]) -> None:
-        def save(item: tuple[Any, Any]) -> None:
-            self._save(item[0])
-            self._save(item[1])
-
-        self._items(value.items(), save, "u")
-
-    def _items(self, items: Iterable[Any], save: Callable[[Any], None], opcode: str) -> None:
-        """Items in batches, each after a mark and before the opcode that takes them."""
-        number = 0
-        for number, item in enumerate(items):
-            if number % _BATCH == 0:
-                self._emit(opcode + "(" if number else "(")
-            save(item)
-        if items:
-            self._emit(opcode)
-
-    def _dtype(self, value: dtypes.dtype) -> None:
-        self._global(f"torch.{value.name}")
-
-    def _tensor(self, value: Any) -> None:
-        attributes = value._attributes()
-        if attributes:
-            self._global("torch._tensor._rebuild_from_type_v2")
-            self._emit("(")
-            self._global("torch._utils._rebuild_tensor_v2")
-            self._global("torch.Tensor")
-            self._tensor_arguments(value, requires_grad=current_record(value) is not None)
-            self._save(attributes)
-            self._emit("tR")
-        else:
-            self._rebuilt(value, requires_grad=current_record(value) is not None)
-        self._remember(value)
-
-    def _parameter(self, value: Any) -> None:
-        attributes = value._attributes()
-        ending = "_with_state" if attributes else ""
-        self._global(f"torch._utils._rebuild_parameter{ending}")
-        self._emit("(")
-        self._rebuilt(value, requires_grad=False)
-        self._save(value.requires_grad)
-        self._call("collections.OrderedDict")
-        if attributes:
-            self._save(attributes)
-        self._emit("tR")
-        self._remember(value)
-
-    def _rebuilt(self, tensor: Any, requires_grad: bool) -> None:
-        self._global("torch._utils._rebuild_tensor_v2")
-        self._tensor_arguments(tensor, requires_grad)
-        self._emit("R")
-
-    def _tensor_arguments(self, tensor: Any, requires_grad: bool) -> None:
+    def _arguments(self, tensor: Any) -> tuple[Any, ...]:
         """Where the tensor lies in which memory, and whether it requires a gradient; no hooks."""
         array = tensor._array
         memory, offset = memory_of(array)
         kind = dtypes.from_numpy_dtype(array.dtype)
-        self._emit("((")
-        self._save("storage")
-        self._global(f"torch.{_STORAGES[kind]}")
-        self._save(str(self._storage_key(memory, kind)))
-        self._save("cpu")
-        self._save(len(memory))
-        self._emit("tQ")
-        self._save(offset)
-        self._save(tuple(array.shape))
-        self._save(tuple(tensor.stride()))
-        self._save(requires_grad)
-        self._call("collections.OrderedDict")
-        self._emit("t")
+        storage = _Storage(kind, self._storage_key(memory, kind), len(memory))
+        requires_grad = current_record(tensor) is not None
+        return (
+            storage,
+            offset,
+            tuple(array.shape),
+            tuple(tensor.stride()),
+            requires_grad,
+            OrderedDict(),
+        )
 
     def _storage_key(self, memory: Array, kind: dtypes.dtype) -> int:
         """The number of the memory among those to be saved."""
@@ -310,44 +230,33 @@ class Pickler:
         return key
 
 
-class _Name(str):
-    """A global's name, which is no text of the same letters."""
+def _call(name: str, arguments: Callable[[Any], tuple[Any, ...]]) -> Callable[..., Any]:
+    return lambda pickler, value: (_name(name), arguments(value))
 
 
-def _identity(value: Any) -> Any:
-    """What stands for a value in the memo: texts that are equal are one."""
-    return (type(value), str(value)) if isinstance(value, str) else id(value)
-
-
-_CALLS: dict[type, tuple[str, Callable[[Any], tuple[Any, ...]]]] = {
-    complex: ("__builtin__.complex", lambda value: (value.real, value.imag)),
-    bytes: ("_codecs.encode", lambda value: (value.decode("latin-1"), "latin1")),
-    bytearray: ("__builtin__.bytearray", lambda value: (bytes(value),)),
-    set: ("__builtin__.set", lambda value: (list(value),)),
-    Counter: ("collections.Counter", lambda value: (dict(value),)),
-    Size: ("torch.Size", lambda value: (tuple(value),)),
-    device: (
+_STORAGES = {kind: name for name, kind in STORAGE_NAMES.items()}
+_PLAIN = frozenset((type(None), bool, int, float, str, tuple, list, dict))
+_REDUCED: dict[type, Callable[[Pickler, Any], Any]] = {
+    _Name: lambda pickler, value: str(value),
+    complex: _call("__builtin__.complex", lambda value: (value.real, value.imag)),
+    bytes: _call("_codecs.encode", lambda value: (value.decode("latin-1"), "latin1")),
+    bytearray: _call("__builtin__.bytearray", lambda value: (bytes(value),)),
+    set: _call("__builtin__.set", lambda value: (list(value),)),
+    Counter: _call("collections.Counter", lambda value: (dict(value),)),
+    OrderedDict: lambda pickler, value: (
+        _name("collections.OrderedDict"), (), vars(value) or None, None, iter(value.items())
+    ),
+    Size: _call("torch.Size", lambda value: (tuple(value),)),
+    dtypes.dtype: lambda pickler, value: f"torch.{value.name}",
+    device: _call(
         "torch.device",
         lambda value: (value.type,) if value.index is None else (value.type, value.index),
     ),
-    layout: ("torch.serialization._get_layout", lambda value: (str(value),)),
-}
-"""What is spelled as a call: the function's name, and its arguments for a value."""
-_SPELLINGS: dict[type, Callable[[Pickler, Any], None]] = {
-    **dict.fromkeys(_CALLS, Pickler._of_call),
-    type(None): Pickler._none,
-    bool: Pickler._bool,
-    int: Pickler._int,
-    float: Pickler._float,
-    str: Pickler._str,
-    tuple: Pickler._tuple,
-    list: Pickler._list,
-    dict: Pickler._dict,
-    OrderedDict: Pickler._ordered_dict,
-    dtypes.dtype: Pickler._dtype,
-    Tensor: Pickler._tensor,
-    Parameter: Pickler._parameter,
-}
+    layout: _call("torch.serialization._get_layout", lambda value: (str(value),)),
+    Tensor: Pickler.tensor,
+    Parameter: Pickler.parameter,
+}  # fmt: skip
+"""How a value of each type, besides the plain ones, is made again."""
 
 
 def _refusal(value: Any) -> str:

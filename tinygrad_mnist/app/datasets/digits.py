@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, Generic, TypeVar
 
 import numpy as np
 
@@ -91,7 +91,7 @@ def save_archive(file: BinaryIO, digits: Digits[Array]) -> None:
     >>> sorted(np.load(BytesIO(file.getvalue())))
     ['x_test', 'x_train', 'x_valid', 'y_test', 'y_train', 'y_valid']
     """
-    arrays: dict[str, Array] = {}
+    arrays: dict[str, Any] = {}
     for split, (x, y) in zip(SPLITS, digits, strict=True):
         arrays |= {f"x_{split}": x, f"y_{split}": y}
     np.savez(file, **arrays)
