@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import builtins
-import functools
-import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, SupportsIndex, overload
 
 import numpy as np
@@ -15,91 +13,29 @@ from tinygrad_mnist import dtypes
 from tinygrad_mnist.core.record import Array, state
 from tinygrad_mnist.dtypes import from_numpy_dtype
 from tinygrad_mnist.engine.device import check_device
-from tinygrad_mnist.engine.modes import backward_mode
 from tinygrad_mnist.engine.node import AccumulateGrad, named_as
-from tinygrad_mnist.engine.observing import OBSERVERS, item, note_untraceable, report
+from tinygrad_mnist.engine.observing import OBSERVERS, item, report
 from tinygrad_mnist.engine.tensor import Tensor, TensorBase, wrap
 from tinygrad_mnist.engine.types import Device, DType, MemoryFormat, Number
 from tinygrad_mnist.engine.views import current_record
 from tinygrad_mnist.ops import casting, indexing, shapes
 from tinygrad_mnist.ops.arguments import read_dtype, read_legacy_type
 
-_CPP_NAMES = {
-    dtypes.uint8: "uint8_t",
-    dtypes.int32: "int",
-    dtypes.int64: "int64_t",
-    dtypes.float32: "float",
-    dtypes.float64: "double",
-}
-
-
-def read_number(function: str, argument: str, position: int, given: Any) -> Number:
-    """`given` as a Python number; TypeError, in PyTorch's words, for anything else."""
-    if isinstance(given, np.generic):
-        given = given.item()
-    if isinstance(given, TensorBase) and not given._array.ndim and given._record is None:
-        note_untraceable()
-        given = given._array.item()
-    if isinstance(given, complex):
-        raise NotImplementedError(COMPLEX)
-    if not isinstance(given, bool | int | float):
-        raise TypeError(
-            f"{function}(): argument '{argument}' (position {position}) must be Number, "
-            f"not {type_name(given)}"
-        )
-    return given
-
-
-def type_name(given: Any) -> str:
-    """The name of the type of `given`, as PyTorch's messages have it."""
-    name = type(given).__name__
-    return f"numpy.{name}" if isinstance(given, np.ndarray | np.generic) else name
-
-
-COMPLEX = "complex tensors are not supported: keep real and imaginary parts as two real tensors"
-
-
-def element(number: Number, kind: dtypes.dtype) -> Number:
-    """`number` as an element of type `kind`; RuntimeError when it does not fit."""
-    check_fits(number, kind)
-    if kind.is_floating_point:
-        return number
-    if kind is dtypes.bool:
-        return bool(number)
-    return int(number) if kind.is_signed else int(number) % 256
-
-
-def check_fits(number: Number, kind: dtypes.dtype, name: str | None = None) -> None:
-    """RuntimeError unless `number` lies within the limits of `kind`, called `name` if it fails.
-
-    A fraction may be lost; a negative integer may wrap around in an unsigned type.
-    """
-    if isinstance(number, int) and not -(2**63) <= number < 2**63:
-        raise ValueError("Overflow when unpacking long long")
-    if kind is dtypes.bool or (kind.is_floating_point and not math.isfinite(number)):
-        return
-    low, high = limits(kind)
-    if isinstance(number, int) and not kind.is_signed:
-        low = -high
-    if not low <= number <= high:
-        raise RuntimeError(
-            f"value cannot be converted to type {name or _CPP_NAMES[kind]} without overflow"
-        )
-
-
-@functools.cache
-def limits(kind: dtypes.dtype) -> tuple[Number, Number]:
-    """The smallest and the largest number of a type."""
-    info = dtypes.finfo(kind) if kind.is_floating_point else dtypes.iinfo(kind)
-    return info.min, info.max
-
-
-def counted(count: Any) -> Any:
-    """A tensor that counts as a Python number; as a float64 tensor where a program follows it."""
-    return count.double() if backward_mode.on_tensors else count.item()
-
-
 # From tensors to Python, to NumPy, and to other types
+
+
+def _in_type(name: str, kind: dtypes.dtype | None, says: str) -> Callable[..., Tensor]:
+    """The method that converts to the type `kind`; None: to one that is not carried."""
+
+    def convert(self: Tensor, memory_format: MemoryFormat = None) -> Tensor:
+        if kind is None:
+            refused = "float16" if name == "half" else name
+            raise NotImplementedError(f"{refused} is not supported: use .float() (float32)")
+        return casting.cast_to(self, kind)
+
+    convert.__name__ = convert.__qualname__ = name
+    convert.__doc__ = says
+    return convert
 
 
 class Conversion(TensorBase):
@@ -219,37 +155,14 @@ class Conversion(TensorBase):
         """In the type of `other`."""
         return casting.cast_to(self, dtypes.from_numpy_dtype(other._array.dtype))
 
-    def float(self, memory_format: MemoryFormat = None) -> Tensor:
-        """In float32."""
-        return casting.cast_to(self, dtypes.float32)
-
-    def double(self, memory_format: MemoryFormat = None) -> Tensor:
-        """In float64."""
-        return casting.cast_to(self, dtypes.float64)
-
-    def long(self, memory_format: MemoryFormat = None) -> Tensor:
-        """In int64, fractions cut off."""
-        return casting.cast_to(self, dtypes.int64)
-
-    def int(self, memory_format: MemoryFormat = None) -> Tensor:
-        """In int32, fractions cut off."""
-        return casting.cast_to(self, dtypes.int32)
-
-    def byte(self, memory_format: MemoryFormat = None) -> Tensor:
-        """In uint8."""
-        return casting.cast_to(self, dtypes.uint8)
-
-    def bool(self, memory_format: MemoryFormat = None) -> Tensor:
-        """In bool: whether each number is not zero."""
-        return casting.cast_to(self, dtypes.bool)
-
-    def half(self, memory_format: MemoryFormat = None) -> Tensor:
-        """Refused: float16 is not carried."""
-        raise NotImplementedError("float16 is not supported: use .float() (float32)")
-
-    def bfloat16(self, memory_format: MemoryFormat = None) -> Tensor:
-        """Refused: bfloat16 is not carried."""
-        raise NotImplementedError("bfloat16 is not supported: use .float() (float32)")
+    float = _in_type("float", dtypes.float32, "In float32.")
+    double = _in_type("double", dtypes.float64, "In float64.")
+    long = _in_type("long", dtypes.int64, "In int64, fractions cut off.")
+    int = _in_type("int", dtypes.int32, "In int32, fractions cut off.")
+    byte = _in_type("byte", dtypes.uint8, "In uint8.")
+    bool = _in_type("bool", dtypes.bool, "In bool: whether each number is not zero.")
+    half = _in_type("half", None, "Refused: float16 is not carried.")
+    bfloat16 = _in_type("bfloat16", None, "Refused: bfloat16 is not carried.")
 
     def is_nonzero(self) -> builtins.bool:
         """Whether the one number of the tensor is not zero; RuntimeError when there are more."""

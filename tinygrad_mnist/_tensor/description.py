@@ -12,7 +12,7 @@ from tinygrad_mnist.engine.size import Size
 from tinygrad_mnist.engine.tensor import Tensor, TensorBase
 from tinygrad_mnist.engine.types import Device, MemoryFormat, layout, memory_format
 from tinygrad_mnist.ops import casting
-from tinygrad_mnist.ops.arguments import check_tensors, read_dim
+from tinygrad_mnist.ops.arguments import operation, read_dim
 
 from .printing import tensor_format, tensor_repr
 
@@ -190,6 +190,7 @@ def is_tensor(obj: object) -> bool:
     return isinstance(obj, TensorBase)
 
 
+@operation
 def numel(input: Tensor) -> int:
     """The number of elements.
 
@@ -197,25 +198,24 @@ def numel(input: Tensor) -> int:
     >>> torch.numel(torch.zeros(2, 3))
     6
     """
-    check_tensors("numel", input=input)
     return int(input._array.size)
 
 
+@operation
 def is_floating_point(input: Tensor) -> bool:
     """Whether the numbers are floating point."""
-    check_tensors("is_floating_point", input=input)
     return bool(input._array.dtype.kind == "f")
 
 
+@operation
 def is_complex(input: Tensor) -> bool:
     """Whether the numbers are complex: never."""
-    check_tensors("is_complex", input=input)
     return False
 
 
+@operation
 def is_nonzero(input: Tensor) -> bool:
     """Whether the one number of a tensor is not zero; RuntimeError when there are more."""
-    check_tensors("is_nonzero", input=input)
     return bool(input)
 
 

@@ -33,7 +33,7 @@ from tinygrad_mnist.ops.indexing import (
 )
 from tinygrad_mnist.ops.views import rebase
 
-from .conversion import element, read_number, type_name
+from .data import element, read_number, type_name
 from .methods import OPERATIONS, find, parameter_names
 
 _EXPANDED = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tinygrad_mnist._tensor import Tensor, ones, zeros_like
-from tinygrad_mnist._tensor.conversion import counted
+from tinygrad_mnist._tensor.data import counted
 from tinygrad_mnist.ops.choosing import where
 
 from .optimizer import (

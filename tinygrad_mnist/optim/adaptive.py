@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tinygrad_mnist._tensor import Tensor, full_like, zeros_like
-from tinygrad_mnist._tensor.conversion import counted
+from tinygrad_mnist._tensor.data import counted
 
 from .optimizer import (
     Group,
