@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from tinygrad_mnist import autograd, dtypes
 from tinygrad_mnist.engine.hooks import RemovableHandle
@@ -94,7 +95,7 @@ class Gradients(TensorBase):
     @property
     def retains_grad(self) -> bool:
         """Whether a non-leaf keeps its gradient, as `retain_grad` asks."""
-        record = self._record or self.__dict__.get("_resting_leaf")
+        record: Any = self._record or self.__dict__.get("_resting_leaf")
         return record is not None and record.hooks is not None and record.hooks.retains_grad
 
     @property
@@ -113,7 +114,7 @@ class Gradients(TensorBase):
         if value is not None:
             self._check_gradient(value)
         forbidden = self._view is not None and self._view[3] is not None
-        record = self._record if forbidden else current_record(self)
+        record: Any = self._record if forbidden else current_record(self)
         if record is None:
             if value is None and "_resting_leaf" not in self.__dict__:
                 return

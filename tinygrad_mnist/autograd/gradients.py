@@ -192,7 +192,7 @@ def grad(
 
 def _copied(gradient: Gradient) -> Any:
     """A gradient as a Tensor with memory of its own."""
-    return gradient.clone() if isinstance(gradient, TensorBase) else wrap(gradient.copy())
+    return wrap(gradient.copy()) if isinstance(gradient, np.ndarray) else gradient.clone()
 
 
 def _refuse_unused(position: int) -> NoReturn:

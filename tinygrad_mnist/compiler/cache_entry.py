@@ -118,7 +118,7 @@ class Entry:
         if not self.reached.guards.hold():
             return None
         for leaf, present in self.has_grad:
-            record = leaf._record
+            record: Any = leaf._record
             if record is None or (record.grad is not None) is not present:
                 return None
         found = [tensor._array for tensor in tensors]

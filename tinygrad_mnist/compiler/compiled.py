@@ -240,7 +240,8 @@ def _describe(parts: list[Any], seen: dict[int, int], args: Iterable[Any], neste
     """Add to `parts` what is to be alike of each of `args`; tensors that were seen are the same."""
     for given in args:
         if isinstance(given, TensorBase):
-            array, record = given._array, given._record
+            array: Any = given._array
+            record: Any = given._record
             first = seen.setdefault(id(array), len(seen))
             leaf = record and (record.primitive is None, record.grad is None)
             parts += array.shape, array.dtype.char, leaf, first, array.flags.c_contiguous

@@ -427,7 +427,8 @@ def _template(returned: Any, call: Call, results: list[Value]) -> Any:
             same = any(returned is each for each in own)
             return Result(value, find if same else _detached(find))
         results.append(value)
-        return Result(value, None, returned._record)
+        record: Any = returned._record
+        return Result(value, None, record)
     if isinstance(returned, tuple | list):
         return collected(returned, [_template(part, call, results) for part in returned])
     if isinstance(returned, dict):

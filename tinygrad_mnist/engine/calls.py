@@ -77,7 +77,8 @@ def _arrays(op: Any, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
                 f"{op.name}(): argument '{op.inputs[position]}' (position {position + 1}) "
                 f"must be Tensor, not {type(given).__name__}"
             )
-    return op.promoted(tuple(values))
+    promoted: tuple[Any, ...] = op.promoted(tuple(values))
+    return promoted
 
 
 def _output(op: Any, out: Array, first: Any, attributes: dict[str, Any]) -> Any:

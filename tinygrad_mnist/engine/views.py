@@ -59,11 +59,11 @@ def forbid_change(view: Any, reason: str) -> Any:
 def current_record(tensor: TensorBase) -> Record | None:
     """The tensor's record; that of a view is made anew when the memory was changed in place."""
     view = tensor._view
-    old: Any = tensor._record
+    old: Record | None = tensor._record  # type: ignore[assignment]
     if view is None or view[1] == tensor._counter[0]:
         return old
     base, _, steps, reason = view
-    newer: Record | None = old
+    newer = old
     if base._record is not None or (old is not None and old.primitive is not None):
         if not state.grad_enabled:
             return old
