@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from tinygrad_mnist.optim.optimizer import Optimizer
 
-from .scheduler import LRScheduler, check_optimizer, current, one_each
+from .scheduler import LRScheduler, Rate, check_optimizer, current, one_each
 
 
 class CosineAnnealingLR(LRScheduler):
@@ -34,7 +34,7 @@ class CosineAnnealingLR(LRScheduler):
         self.eta_min = eta_min
         super().__init__(optimizer, last_epoch)
 
-    def get_lr(self) -> list[Any]:
+    def get_lr(self) -> list[Rate]:
         """The learning rates at `last_epoch`; for `step` to call."""
         self._expect_step()
         rates = current(self.optimizer)
@@ -51,7 +51,7 @@ class CosineAnnealingLR(LRScheduler):
         height_before = 1 + math.cos(math.pi * (epoch - 1) / half_wave)
         return [height / height_before * (rate - low) + low for rate in rates]
 
-    def _get_closed_form_lr(self) -> list[Any]:
+    def _get_closed_form_lr(self) -> list[Rate]:
         height = 1 + math.cos(math.pi * self.last_epoch / self.T_max)
         return [self.eta_min + (base_lr - self.eta_min) * height / 2 for base_lr in self.base_lrs]
 
@@ -83,7 +83,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         self.T_cur: float = last_epoch
         super().__init__(optimizer, last_epoch)
 
-    def get_lr(self) -> list[Any]:
+    def get_lr(self) -> list[Rate]:
         """The learning rates at `T_cur` epochs after the last restart; for `step` to call."""
         self._expect_step()
         height = 1 + math.cos(math.pi * self.T_cur / self.T_i)
@@ -193,7 +193,7 @@ class OneCycleLR(LRScheduler):
         else:
             group["momentum"] = momentum
 
-    def get_lr(self) -> list[Any]:
+    def get_lr(self) -> list[Rate]:
         """The learning rates at step `last_epoch`; for `step` to call, it sets momentum too."""
         self._expect_step()
         number = self.last_epoch

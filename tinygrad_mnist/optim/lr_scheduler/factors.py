@@ -10,7 +10,7 @@ from typing import Any
 
 from tinygrad_mnist.optim.optimizer import Optimizer
 
-from .scheduler import LRScheduler, ReduceLROnPlateau, current, set_lr
+from .scheduler import LRScheduler, Rate, ReduceLROnPlateau, current, set_lr
 
 Factor = Callable[[int], float]
 
@@ -28,14 +28,14 @@ class _ByFactor(LRScheduler):
     def _factor_from_start(self) -> float:
         raise NotImplementedError
 
-    def get_lr(self) -> list[Any]:
+    def get_lr(self) -> list[Rate]:
         """The learning rates at `last_epoch`; for `step` to call."""
         self._expect_step()
         rates = current(self.optimizer)
         factor = self._factor()
         return rates if factor is None else [rate * factor for rate in rates]
 
-    def _get_closed_form_lr(self) -> list[Any]:
+    def _get_closed_form_lr(self) -> list[Rate]:
         factor = self._factor_from_start()
         return [base_lr * factor for base_lr in self.base_lrs]
 
@@ -89,7 +89,7 @@ class LambdaLR(_ByFunction):
     [0.5]
     """
 
-    def get_lr(self) -> list[Any]:
+    def get_lr(self) -> list[Rate]:
         """The learning rates at `last_epoch`; for `step` to call."""
         self._expect_step()
         pairs = zip(self.lr_lambdas, self.base_lrs, strict=True)
@@ -107,7 +107,7 @@ class MultiplicativeLR(_ByFunction):
                 raise TypeError(f"lr_lambda should be a function, but got {type(factor).__name__}")
         super().__init__(optimizer, lr_lambda, last_epoch)
 
-    def get_lr(self) -> list[Any]:
+    def get_lr(self) -> list[Rate]:
         """The learning rates at `last_epoch`; for `step` to call."""
         self._expect_step()
         rates = current(self.optimizer)

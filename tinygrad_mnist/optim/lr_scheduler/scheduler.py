@@ -6,11 +6,13 @@ import functools
 import math
 import warnings
 import weakref
-from typing import Any, Literal
+from typing import Any, Literal, SupportsFloat
 
 from tinygrad_mnist._tensor import Tensor
 from tinygrad_mnist.optim.optimizer import Optimizer, to_scalar
 
+Rate = float | Tensor
+"""A learning rate."""
 EPOCH_DEPRECATION_WARNING = (
     "The epoch parameter in `scheduler.step()` was not necessary and is being deprecated where "
     "possible. Please use `scheduler.step()` to step the scheduler. During the deprecation, if "
@@ -52,7 +54,7 @@ def one_each(name: str, optimizer: Optimizer, given: Any) -> list[Any]:
     return [copied(value) for value in given]
 
 
-def set_lr(group: dict[str, Any], lr: Any) -> None:
+def set_lr(group: dict[str, Any], lr: Rate) -> None:
     """Write a group's learning rate: into its tensor, where it is one."""
     if isinstance(group["lr"], Tensor):
         group["lr"].fill_(to_scalar(lr))
@@ -72,7 +74,7 @@ class LRScheduler:
     base_lrs: list[Any]
     last_epoch: int
     _step_count: int
-    _last_lr: list[Any]
+    _last_lr: list[Rate]
     _is_initial: bool = False
     _get_lr_called_within_step: bool = False
 
@@ -104,11 +106,11 @@ class LRScheduler:
         finally:
             self._is_initial = False
 
-    def get_lr(self) -> list[Any]:
+    def get_lr(self) -> list[Rate]:
         """The learning rates at `last_epoch`, one for each group; for `step` to call."""
         raise NotImplementedError
 
-    def get_last_lr(self) -> list[Any]:
+    def get_last_lr(self) -> list[Rate]:
         """The learning rates set last, one for each group."""
         return self._last_lr
 
@@ -251,7 +253,7 @@ class ReduceLROnPlateau(LRScheduler):
         self.cooldown_counter = 0
         self.num_bad_epochs = 0
 
-    def step(self, metrics: Any, epoch: int | None = None) -> None:  # type: ignore[override]
+    def step(self, metrics: SupportsFloat, epoch: int | None = None) -> None:  # type: ignore[override]
         """Take the measure of an epoch, a number or a tensor of one, and cut if it is time."""
         measure = float(metrics)
         if epoch is not None:
