@@ -1,4 +1,4 @@
-"""softmax, log_softmax, and the negative log likelihood."""
+"""softmax and log_softmax, the primitives of the negative log likelihood, and relu."""
 
 from __future__ import annotations
 
@@ -8,16 +8,15 @@ import numpy as np
 
 from tinygrad_mnist import dtypes, kernels
 from tinygrad_mnist.core.record import Array
-from tinygrad_mnist.engine.calls import call_binary, call_unary
+from tinygrad_mnist.engine.calls import call_unary
 from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.tensor import Tensor
 
-from .arguments import check_tensors, not_implemented, operation, read_dim
+from .arguments import not_implemented, operation, read_dim
 from .casting import cast_to, zeros
 from .dependence import constant_in
 from .elementwise import exp
 from .reductions import _sum
-from .shapes import permute, reshape
 
 __all__ = ["log_softmax", "relu", "softmax"]
 
@@ -150,84 +149,7 @@ def log_softmax(input: Tensor, dim: int, dtype: dtypes.dtype | None = None) -> T
     return call_unary(_log_softmax, x, {"dim": axis})
 
 
-def _check_target(x: Array, target: Tensor) -> None:
-    labels = target._array
-    batch = labels.shape[0] if labels.ndim else 0
-    if x.shape[0] != batch:
-        raise ValueError(
-            f"Expected input batch_size ({x.shape[0]}) to match target batch_size ({batch})."
-        )
-    if x.shape[:1] + x.shape[2:] != labels.shape:
-        if x.ndim == 2:
-            raise RuntimeError("0D or 1D target tensor expected, multi-target not supported")
-        raise RuntimeError(
-            f"Expected target size {list(x.shape[:1] + x.shape[2:])}, got {list(labels.shape)}"
-        )
-    if labels.dtype not in (np.int64, np.uint8):
-        raise RuntimeError(
-            f"expected target dtype to be Long or Byte, but got {target.dtype.legacy_name}"
-        )
-    if x.ndim > 2 and labels.dtype != np.int64:
-        raise RuntimeError(f"expected scalar type Long but found {target.dtype.legacy_name}")
-
-
-def _check_weight(x: Array, weight: Tensor | None) -> None:
-    if weight is None:
-        return
-    if weight._array.shape != x.shape[1:2]:
-        raise RuntimeError(
-            f"weight tensor should be defined either for all {x.shape[1]} classes or no classes "
-            f"but got weight tensor of shape: {list(weight._array.shape)}"
-        )
-    if weight._array.dtype != x.dtype:
-        names = [
-            dtypes.from_numpy_dtype(kind).legacy_name for kind in (x.dtype, weight._array.dtype)
-        ]
-        raise RuntimeError(f"expected scalar type {names[0]} but found {names[1]}")
-
-
-def nll_loss(
-    input: Tensor,
-    target: Tensor,
-    weight: Tensor | None = None,
-    ignore_index: int = -100,
-    reduction: str = "mean",
-) -> Tensor:
-    """The negative log likelihood of classes: `nn.functional.nll_loss`."""
-    check_tensors("nll_loss_nd", input=input, target=target)
-    x, labels = input._array, target._array
-    if x.ndim == 0:
-        raise ValueError("Expected 1 or more dimensions (got 0)")
-    if x.ndim == 1:
-        if labels.size != 1:
-            raise ValueError(
-                f"For 1D input, 1D target must have size 1, but got target size: {labels.size}"
-            )
-        alone = reshape(input, 1, -1), reshape(target, 1)
-        return reshape(nll_loss(*alone, weight, ignore_index, reduction), ())
-    if x.dtype.kind != "f":
-        raise not_implemented("nll_loss_out_frame", x.dtype)
-    if x.ndim not in (2, 4) and not x.size and labels.size:
-        raise RuntimeError(
-            f"size mismatch (got input: {list(x.shape)}, target: {list(labels.shape)})"
-        )
-    _check_target(x, target)
-    _check_weight(x, weight)
-    if x.ndim > 2:
-        order = (0, *range(2, x.ndim), 1)
-        input = reshape(permute(input, order), labels.size, x.shape[1])
-    attributes = {
-        "weight": None if weight is None else weight._array,
-        "ignore_index": ignore_index,
-        "reduction": reduction,
-    }
-    classes = cast_to(target, dtypes.int64)
-    classes = reshape(classes, -1) if labels.ndim > 1 else classes
-    loss = call_binary(_nll_loss, input, classes, attributes)
-    return reshape(loss, labels.shape) if reduction == "none" and x.ndim > 2 else loss
-
-
-# activations: Activation functions.
+# relu
 
 
 @primitive

@@ -16,15 +16,17 @@ from tinygrad_mnist import dtypes
 from tinygrad_mnist._tensor import ones_like
 from tinygrad_mnist.autograd import no_grad
 from tinygrad_mnist.core.record import Array
+from tinygrad_mnist.engine.calls import call_binary
 from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.observing import note_untraceable
 from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.tensor import Tensor
-from tinygrad_mnist.ops import softmax as softmax_family
 from tinygrad_mnist.ops.arguments import check_floating, check_tensors, not_implemented
 from tinygrad_mnist.ops.casting import cast_to
 from tinygrad_mnist.ops.choosing import where
 from tinygrad_mnist.ops.elementwise import log, log1p, xlogy
+from tinygrad_mnist.ops.shapes import permute, reshape
+from tinygrad_mnist.ops.softmax import _nll_loss, log_softmax
 
 from .activations import logsigmoid
 
@@ -396,18 +398,83 @@ def nll_loss(
     tensor(1.)
     """
     reduction = read_reduction(reduction, size_average, reduce)
-    return _nll_loss(input, target, weight, ignore_index, reduction)
+    check_tensors("nll_loss_nd", input=input, target=target)
+    return _negative_log_likelihood(input, target, weight, ignore_index, reduction)
 
 
-def _nll_loss(
+def _check_target(x: Array, target: Tensor) -> None:
+    labels = target._array
+    batch = labels.shape[0] if labels.ndim else 0
+    if x.shape[0] != batch:
+        raise ValueError(
+            f"Expected input batch_size ({x.shape[0]}) to match target batch_size ({batch})."
+        )
+    if x.shape[:1] + x.shape[2:] != labels.shape:
+        if x.ndim == 2:
+            raise RuntimeError("0D or 1D target tensor expected, multi-target not supported")
+        raise RuntimeError(
+            f"Expected target size {list(x.shape[:1] + x.shape[2:])}, got {list(labels.shape)}"
+        )
+    if labels.dtype not in (np.int64, np.uint8):
+        raise RuntimeError(
+            f"expected target dtype to be Long or Byte, but got {target.dtype.legacy_name}"
+        )
+    if x.ndim > 2 and labels.dtype != np.int64:
+        raise RuntimeError(f"expected scalar type Long but found {target.dtype.legacy_name}")
+
+
+def _check_class_weight(x: Array, weight: Tensor | None) -> None:
+    if weight is None:
+        return
+    if weight._array.shape != x.shape[1:2]:
+        raise RuntimeError(
+            f"weight tensor should be defined either for all {x.shape[1]} classes or no classes "
+            f"but got weight tensor of shape: {list(weight._array.shape)}"
+        )
+    if weight._array.dtype != x.dtype:
+        names = [
+            dtypes.from_numpy_dtype(kind).legacy_name for kind in (x.dtype, weight._array.dtype)
+        ]
+        raise RuntimeError(f"expected scalar type {names[0]} but found {names[1]}")
+
+
+def _negative_log_likelihood(
     input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int, reduction: str
 ) -> Tensor:
-    """`nll_loss`, its record under the name that PyTorch has for this number of dimensions."""
-    loss: Tensor = softmax_family.nll_loss(input, target, weight, ignore_index, reduction)
-    ndim = input._array.ndim
-    if ndim > 2 and (ndim == 4 or reduction != "none"):
-        return named_as(loss, "NllLoss2DBackward0")
-    return named_as(loss, "NllLossBackward0") if ndim == 1 else loss
+    """`nll_loss` of tensors, its record under PyTorch's name for this number of dimensions."""
+    x, labels = input._array, target._array
+    if x.ndim == 0:
+        raise ValueError("Expected 1 or more dimensions (got 0)")
+    if x.ndim == 1:
+        if labels.size != 1:
+            raise ValueError(
+                f"For 1D input, 1D target must have size 1, but got target size: {labels.size}"
+            )
+        alone = reshape(input, 1, -1), reshape(target, 1)
+        loss = reshape(_negative_log_likelihood(*alone, weight, ignore_index, reduction), ())
+        return named_as(loss, "NllLossBackward0")
+    if x.dtype.kind != "f":
+        raise not_implemented("nll_loss_out_frame", x.dtype)
+    if x.ndim not in (2, 4) and not x.size and labels.size:
+        raise RuntimeError(
+            f"size mismatch (got input: {list(x.shape)}, target: {list(labels.shape)})"
+        )
+    _check_target(x, target)
+    _check_class_weight(x, weight)
+    classes = cast_to(target, dtypes.int64)
+    attributes = {
+        "weight": None if weight is None else weight._array,
+        "ignore_index": ignore_index,
+        "reduction": reduction,
+    }
+    if x.ndim == 2:
+        return call_binary(_nll_loss, input, classes, attributes)
+    rows = reshape(permute(input, (0, *range(2, x.ndim), 1)), labels.size, x.shape[1])
+    loss = call_binary(_nll_loss, rows, reshape(classes, -1), attributes)
+    if reduction == "none":
+        loss = reshape(loss, labels.shape)
+    named = x.ndim == 4 or reduction != "none"
+    return named_as(loss, "NllLoss2DBackward0") if named else loss
 
 
 def cross_entropy(
@@ -433,13 +500,13 @@ def cross_entropy(
     classes_dim = 0 if input._array.ndim == 1 else 1
     alike = target._array.shape == input._array.shape
     if not label_smoothing and not alike:
-        scores = softmax_family.log_softmax(input, classes_dim)
-        return _nll_loss(scores, target, weight, ignore_index, reduction)
+        scores = log_softmax(input, classes_dim)
+        return _negative_log_likelihood(scores, target, weight, ignore_index, reduction)
     if not 0.0 <= label_smoothing <= 1.0:
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
     if alike:
         _check_probabilities(input, target, weight, classes_dim, ignore_index)
-    scores = softmax_family.log_softmax(input, classes_dim)
+    scores = log_softmax(input, classes_dim)
     if alike:
         return _of_probabilities(scores, target, weight, classes_dim, reduction, label_smoothing)
     return _smoothed(scores, target, weight, classes_dim, ignore_index, reduction, label_smoothing)
@@ -492,7 +559,7 @@ def _smoothed(
     reduction: str, smoothing: float,
 ) -> Tensor:  # fmt: skip
     """(1 − smoothing) · nll_loss + smoothing · the mean loss of all classes."""
-    exact = softmax_family.nll_loss(scores, target, weight, ignore_index, reduction)
+    exact = _negative_log_likelihood(scores, target, weight, ignore_index, reduction)
     ignored = target == ignore_index
     even = -_by_class(scores, weight, dim).sum(dim).masked_fill(ignored, 0.0)
     if reduction == "mean":
