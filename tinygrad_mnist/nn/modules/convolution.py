@@ -19,7 +19,7 @@ Sizes = tuple[int, ...]
 class _Convolution(Weighted):
     """What convolutions and their transposes share: settings, parameters, text."""
 
-    _dimensions: int
+    _dimensions = 0
     _transposed = False
     in_channels: int
     out_channels: int
@@ -127,7 +127,7 @@ class _Conv(_Convolution):
         )
 
 
-class Conv1d(_Conv, of=F.conv1d):
+class Conv1d(_Conv, of=F.conv1d, dimensions=1):
     """`conv1d` of (n, in_channels, length) with learned filters and a bias for each.
 
     `weight` is (out_channels, in_channels / groups, kernel_size). Raises ValueError for channels
@@ -138,10 +138,8 @@ class Conv1d(_Conv, of=F.conv1d):
     torch.Size([1, 2, 3])
     """
 
-    _dimensions = 1
 
-
-class Conv2d(_Conv, of=F.conv2d):
+class Conv2d(_Conv, of=F.conv2d, dimensions=2):
     """`conv2d` of (n, in_channels, height, width) with learned filters and a bias for each.
 
     `weight` is (out_channels, in_channels / groups, height, width of the kernel). Raises
@@ -153,13 +151,9 @@ class Conv2d(_Conv, of=F.conv2d):
     torch.Size([5, 16, 14, 14])
     """
 
-    _dimensions = 2
 
-
-class _ConvTranspose(_Convolution):
+class _ConvTranspose(_Convolution, transposed=True):
     """The transpose of a convolution."""
-
-    _transposed = True
 
     def __init__(
         self, in_channels: int, out_channels: int, kernel_size: Dims, stride: Dims = 1,
@@ -210,18 +204,14 @@ class _ConvTranspose(_Convolution):
         )  # fmt: skip
 
 
-class ConvTranspose1d(_ConvTranspose, of=F.conv_transpose1d):
+class ConvTranspose1d(_ConvTranspose, of=F.conv_transpose1d, dimensions=1):
     """`conv_transpose1d` of (n, in_channels, length) with learned filters and biases."""
 
-    _dimensions = 1
 
-
-class ConvTranspose2d(_ConvTranspose, of=F.conv_transpose2d):
+class ConvTranspose2d(_ConvTranspose, of=F.conv_transpose2d, dimensions=2):
     """`conv_transpose2d` of (n, in_channels, height, width) with learned filters and biases.
 
     >>> import tinygrad_mnist as torch
     >>> torch.nn.ConvTranspose2d(16, 1, 2, stride=2)(torch.ones(5, 16, 14, 14)).shape
     torch.Size([5, 1, 28, 28])
     """
-
-    _dimensions = 2

@@ -31,7 +31,8 @@ class Layer(Module):
     values: other defaults of settings, and constants for other parameters of the function.
     shows: the text of `extra_repr`; `inplace=True` is added where it is set.
 
-    A subclass inherits all but `of`, and keeps the methods it writes itself. A parameter called
+    A subclass inherits all but `of`, and keeps the methods it writes itself; another keyword sets
+    the class's attribute of that name with a `_` before it. A parameter of the function called
     `training` is the module's own. `_set_up` receives the settings, and may check or change them.
     """
 
@@ -49,20 +50,10 @@ class Layer(Module):
         def forward(self, *input: Any, **kwargs: Any) -> Tensor:
             """The function of the input and the settings."""
 
-    def __init_subclass__(
-        cls,
-        of: Callable[..., Tensor] | None = None,
-        inputs: int | list[str] | None = None,
-        settings: str | None = None,
-        values: Mapping[str, Any] | None = None,
-        shows: str | None = None,
-        **more: Any,
-    ) -> None:
-        super().__init_subclass__(**more)
-        given = {"inputs": inputs, "settings": settings, "values": values, "shows": shows}
-        for name, value in given.items():
-            if value is not None:
-                setattr(cls, f"_{name}", value)
+    def __init_subclass__(cls, of: Callable[..., Tensor] | None = None, **given: Any) -> None:
+        for name in [name for name in given if hasattr(cls, f"_{name}")]:
+            setattr(cls, f"_{name}", given.pop(name))
+        super().__init_subclass__(**given)
         if of is not None:
             cls._of = staticmethod(of)
             for name, write in (("__init__", _write_init), ("forward", _write_forward)):

@@ -50,7 +50,7 @@ class _BatchNorm(
     """
 
     _version = 2
-    _ndims: tuple[int, ...]
+    _ndims: tuple[int, ...] = ()
     """The numbers of dimensions that an input may have."""
     running_mean: Tensor | None
     running_var: Tensor | None
@@ -119,7 +119,7 @@ class _BatchNorm(
         super()._load_from_state_dict(state_dict, prefix, local_metadata, *rest)
 
 
-class BatchNorm1d(_BatchNorm):
+class BatchNorm1d(_BatchNorm, ndims=(2, 3)):
     """Batch normalisation of (n, channels) or (n, channels, length).
 
     >>> import tinygrad_mnist as torch
@@ -128,19 +128,13 @@ class BatchNorm1d(_BatchNorm):
             [ 1.0000]])
     """
 
-    _ndims = (2, 3)
 
-
-class BatchNorm2d(_BatchNorm):
+class BatchNorm2d(_BatchNorm, ndims=(4,)):
     """Batch normalisation of (n, channels, height, width)."""
 
-    _ndims = (4,)
 
-
-class BatchNorm3d(_BatchNorm):
+class BatchNorm3d(_BatchNorm, ndims=(5,)):
     """Batch normalisation of (n, channels, depth, height, width)."""
-
-    _ndims = (5,)
 
 
 class _InstanceNorm(_BatchNorm):
@@ -183,22 +177,16 @@ class _InstanceNorm(_BatchNorm):
         return out if dim else out.squeeze(0)
 
 
-class InstanceNorm1d(_InstanceNorm):
+class InstanceNorm1d(_InstanceNorm, ndims=(2, 3)):
     """Instance normalisation of (n, channels, length), with or without n."""
 
-    _ndims = (2, 3)
 
-
-class InstanceNorm2d(_InstanceNorm):
+class InstanceNorm2d(_InstanceNorm, ndims=(3, 4)):
     """Instance normalisation of (n, channels, height, width), with or without n."""
 
-    _ndims = (3, 4)
 
-
-class InstanceNorm3d(_InstanceNorm):
+class InstanceNorm3d(_InstanceNorm, ndims=(4, 5)):
     """Instance normalisation of (n, channels, depth, height, width), with or without n."""
-
-    _ndims = (4, 5)
 
 
 class LayerNorm(

@@ -122,7 +122,7 @@ class _Pad(Layer, shows="{padding}"):
     """`padding` is a number for every side, or (left, right, top, bottom, …)."""
 
     padding: tuple[int, ...]
-    _dimensions: int
+    _dimensions = 0
     _mode = "constant"
 
     def __init__(self, padding: Dims) -> None:
@@ -142,22 +142,16 @@ class _ConstantPad(_Pad, shows="padding={padding}, value={value}"):
         self.value = value
 
 
-class ConstantPad1d(_ConstantPad):
+class ConstantPad1d(_ConstantPad, dimensions=1):
     """Borders of `value` on the last dimension."""
 
-    _dimensions = 1
 
-
-class ConstantPad2d(_ConstantPad):
+class ConstantPad2d(_ConstantPad, dimensions=2):
     """Borders of `value` on the last two dimensions."""
 
-    _dimensions = 2
 
-
-class ConstantPad3d(_ConstantPad):
+class ConstantPad3d(_ConstantPad, dimensions=3):
     """Borders of `value` on the last three dimensions."""
-
-    _dimensions = 3
 
 
 class _ZeroPad(_ConstantPad, shows="{padding}"):
@@ -182,45 +176,31 @@ class ZeroPad3d(_ZeroPad, ConstantPad3d):
     """Borders of zeros on the last three dimensions."""
 
 
-class ReflectionPad1d(_Pad):
+class ReflectionPad1d(_Pad, dimensions=1, mode="reflect"):
     """Borders that mirror (n, channels, length)."""
 
-    _dimensions, _mode = 1, "reflect"
 
-
-class ReflectionPad2d(_Pad):
+class ReflectionPad2d(_Pad, dimensions=2, mode="reflect"):
     """Borders that mirror (n, channels, height, width)."""
 
-    _dimensions, _mode = 2, "reflect"
 
-
-class ReflectionPad3d(_Pad):
+class ReflectionPad3d(_Pad, dimensions=3, mode="reflect"):
     """Borders that mirror (n, channels, depth, height, width)."""
 
-    _dimensions, _mode = 3, "reflect"
 
-
-class ReplicationPad1d(_Pad):
+class ReplicationPad1d(_Pad, dimensions=1, mode="replicate"):
     """Borders that repeat the edge of (n, channels, length)."""
 
-    _dimensions, _mode = 1, "replicate"
 
-
-class ReplicationPad2d(_Pad):
+class ReplicationPad2d(_Pad, dimensions=2, mode="replicate"):
     """Borders that repeat the edge of (n, channels, height, width)."""
 
-    _dimensions, _mode = 2, "replicate"
 
-
-class ReplicationPad3d(_Pad):
+class ReplicationPad3d(_Pad, dimensions=3, mode="replicate"):
     """Borders that repeat the edge of (n, channels, depth, height, width)."""
 
-    _dimensions, _mode = 3, "replicate"
 
-
-class _CircularPad(_Pad):
-    _mode = "circular"
-
+class _CircularPad(_Pad, mode="circular"):
     def forward(self, input: Tensor) -> Tensor:
         """The input with borders; ValueError for another number of dimensions."""
         count = self._dimensions
@@ -231,19 +211,13 @@ class _CircularPad(_Pad):
         return super().forward(input)
 
 
-class CircularPad1d(_CircularPad):
+class CircularPad1d(_CircularPad, dimensions=1):
     """Borders that go on at the other end of (n, channels, length)."""
 
-    _dimensions = 1
 
-
-class CircularPad2d(_CircularPad):
+class CircularPad2d(_CircularPad, dimensions=2):
     """Borders that go on at the other end of (n, channels, height, width)."""
 
-    _dimensions = 2
 
-
-class CircularPad3d(_CircularPad):
+class CircularPad3d(_CircularPad, dimensions=3):
     """Borders that go on at the other end of (n, channels, depth, height, width)."""
-
-    _dimensions = 3
