@@ -52,18 +52,13 @@ def compare_script(
     if importlib.util.find_spec("torch") is None:
         raise ScriptError("PyTorch is not installed: pip install 'tinygrad_mnist[reference]'")
     read(Path(script), notebook)
-    settings = {
-        "seed": seed, "threads": threads, "device": device, "lockstep": lockstep,
-        "arguments": list(arguments),
-    }  # fmt: skip
+    settings = {"seed": seed, "threads": threads, "device": device, "lockstep": lockstep,
+                "arguments": list(arguments)}  # fmt: skip
+    options = {**settings, "notebook": notebook, "watched_steps": watched_steps}
     report = Report(os.fspath(script), settings, bounds or Bounds())
-    options = {
-        "notebook": notebook, "threads": threads, "seed": seed, "watched_steps": watched_steps,
-        "lockstep": lockstep, "device": device,
-    }  # fmt: skip
     with tempfile.TemporaryDirectory(prefix="tinygrad_mnist-") as folder, ExitStack() as stack:
         theirs, ours = (
-            stack.enter_context(_process(engine, script, arguments, options, Path(folder)))
+            stack.enter_context(_process(engine, script, options, Path(folder)))
             for engine in ENGINES
         )
         _follow(report, theirs, ours, watch)
@@ -83,24 +78,18 @@ def _note_ends(report: Report, *processes: subprocess.Popen[bytes]) -> None:
 
 @contextmanager
 def _process(
-    engine: str,
-    script: str | os.PathLike[str],
-    arguments: Sequence[str],
-    options: dict[str, Any],
-    folder: Path,
+    engine: str, script: str | os.PathLike[str], options: dict[str, Any], folder: Path
 ) -> Iterator[subprocess.Popen[bytes]]:
     """One engine's process, ended at the latest with the `with` block."""
     files = {"stdout": str(folder / f"{engine}.out"), "stderr": str(folder / f"{engine}.err")}
-    call = [engine, os.fspath(script), list(arguments), {**options, **files}]
+    call = [engine, os.fspath(script), {**options, **files}]
     environment = {**os.environ, **dict.fromkeys(_THREAD_VARIABLES, str(options["threads"]))}
     if options["device"] == "cpu":
         environment["CUDA_VISIBLE_DEVICES"] = ""
     process = subprocess.Popen(
         fresh_python("tinygrad_mnist.tools.compare.recorder", "main", call),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        env=environment,
-    )
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment,
+    )  # fmt: skip
     try:
         yield process
     finally:
@@ -115,11 +104,6 @@ def _text(path: Path) -> str:
     return path.read_text("utf-8", errors="replace") if path.exists() else ""
 
 
-def _events(stream: IO[bytes]) -> Iterator[Message]:
-    while (message := receive(stream)) is not None:
-        yield message
-
-
 def _follow(
     report: Report,
     theirs: subprocess.Popen[bytes],
@@ -130,9 +114,9 @@ def _follow(
     assert theirs.stdout is not None
     assert ours.stdout is not None
     assert ours.stdin is not None
-    streams = _events(theirs.stdout), _events(ours.stdout)
+    streams = (theirs.stdout, ours.stdout)
     while True:
-        pair = [next(stream, None) for stream in streams]
+        pair = [receive(stream) for stream in streams]
         for side, event in zip(report.sides, pair, strict=True):
             if event is not None:
                 _note(side, event)

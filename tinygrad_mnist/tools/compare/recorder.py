@@ -1,4 +1,7 @@
-"""Messages between processes: JSON and arrays of numbers, nothing that could be run."""
+"""Recording what an engine does while a script runs, in a process that tells another of it.
+
+Messages between the two are JSON and arrays of numbers, nothing that could be run.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +21,12 @@ from typing import IO, Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from tinygrad_mnist.tools.scripts import read
+from tinygrad_mnist.tools.scripts import Program, read
 from tinygrad_mnist.tools.scripts.cells import execute
-from tinygrad_mnist.tools.scripts.faults import is_persons, persons_frames
-from tinygrad_mnist.tools.scripts.running import be_main, prepare_plots
+from tinygrad_mnist.tools.scripts.faults import is_user_code, user_frames
+from tinygrad_mnist.tools.scripts.running import become_main, prepare_plots
 
-from .engines import Array, Engine, PyTorch, TinygradMnist, sample
+from .engines import Array, Engine, engine_called
 
 __all__ = ["LeafNames", "Message", "Recorder", "main", "receive", "send"]
 
@@ -144,22 +147,26 @@ _MOST_OPERATIONS = 5000
 """So many operations at most are kept between two calls of backward."""
 
 
+_MOST_NUMBERS = 1024
+"""So many numbers of an operation's result are kept, evenly spread."""
+
+
 class _Clock:
     """A clock that can be stopped."""
 
     def __init__(self) -> None:
-        self._gathered = 0.0
+        self._seconds = 0.0
         self._begin = time.perf_counter()
 
     def stop(self) -> None:
-        self._gathered += time.perf_counter() - self._begin
+        self._seconds += time.perf_counter() - self._begin
 
     def go_on(self) -> None:
         self._begin = time.perf_counter()
 
     def take(self) -> float:
-        """The seconds gathered so far, from which it begins anew; it must be stopped."""
-        seconds, self._gathered = self._gathered, 0.0
+        """The seconds so far, from which it begins anew; it must be stopped."""
+        seconds, self._seconds = self._seconds, 0.0
         return seconds
 
 
@@ -167,64 +174,70 @@ class Recorder:
     """Sends what happens, as messages, in the order in which it happens.
 
     `watched_steps`: the operations of so many first calls of backward, and of what leads to them,
-    are told too. With `orders`, every call of backward waits for the values and gradients that
-    its leaves are to have.
+    are told too. With `lockstep`, every call of backward waits for the values and gradients that
+    its leaves are to have, which come from there.
     """
 
     def __init__(
-        self,
-        engine: Engine,
-        events: BinaryIO,
-        watched_steps: int,
-        orders: BinaryIO | None = None,
+        self, engine: Engine, events: BinaryIO, watched_steps: int, lockstep: BinaryIO | None = None
     ) -> None:
         self.engine = engine
         self.events = events
-        self.orders = orders
+        self.lockstep = lockstep
         self.names = LeafNames(engine.is_tensor)
         self.watched_steps = watched_steps
         self.steps = 0
         self._clock = _Clock()
         self._thread = threading.get_ident()
-        self._resting = False
+        self._paused = False
         """Whether what happens is to be overlooked."""
-        self._kept: dict[str, Any] = {}
+        self._leaves: dict[str, Any] = {}
         """The last leaf of each name, kept to tell of it at the end."""
         self._operations: list[tuple[Any, tuple[int, ...], str, Array]] = []
         if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self._fall_silent)
+            os.register_at_fork(after_in_child=self._silence)
 
     def begin(self) -> None:
         """From now on."""
         self.engine.replace_calls(self._backward, self._grad)
         if self.watched_steps:
-            self.engine.watch_operations(self._note)
+            self.engine.observe_operations(self._note)
         self._clock.go_on()
 
     def end(self, words: dict[str, Any]) -> None:
         """Tell of what is left, the leaves as they are at the end, and `words`."""
         self._clock.stop()
-        self._resting = True
-        self.engine.watch_operations(None)
-        arrays = [self.engine.array(leaf) for leaf in self._kept.values()]
-        devices = sorted({str(leaf.device) for leaf in self._kept.values()})
-        told = {"kind": "end", "leaves": list(self._kept), "devices": devices, **words}
+        self._paused = True
+        self.engine.observe_operations(None)
+        arrays = [self.engine.array(leaf) for leaf in self._leaves.values()]
+        devices = sorted({str(leaf.device) for leaf in self._leaves.values()})
+        told = {"kind": "end", "leaves": list(self._leaves), "devices": devices, **words}
         self._send(told, arrays)
 
-    def _fall_silent(self) -> None:
+    def _silence(self) -> None:
         """In a process that was forked off: what happens there is not told."""
-        self._resting = True
+        self._paused = True
         self.events = open(os.devnull, "wb")  # noqa: SIM115
 
     def _overlooked(self, caller: Any) -> bool:
         """Whether a call is not the script's own: made inside of the engine, or elsewhere."""
-        if caller.f_code.co_name == "backward" and not is_persons(caller.f_code.co_filename):
+        if caller.f_code.co_name == "backward" and not is_user_code(caller.f_code.co_filename):
             caller = caller.f_back
         return (
-            self._resting
+            self._paused
             or threading.get_ident() != self._thread
-            or not is_persons(caller.f_code.co_filename)
+            or not is_user_code(caller.f_code.co_filename)
         )
+
+    def _call(self, original: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+        """Call a function of the engine's, and stop the clock when it has computed."""
+        self._paused = True
+        try:
+            return original(*arguments, **named)
+        finally:
+            self.engine.wait()
+            self._clock.stop()
+            self._paused = False
 
     def _backward(
         self, original: Callable[..., Any], tensors: Any, *arguments: Any, **named: Any
@@ -235,37 +248,28 @@ class Recorder:
         self.engine.wait()
         self._clock.stop()
         roots = list(tensors) if isinstance(tensors, Sequence) else [tensors]
-        tensor_roots = [root for root in roots if self.engine.is_tensor(root)]
-        leaves = self.names(self.engine.leaves(tensor_roots), persons_frames())
-        self._resting = True
+        roots = [root for root in roots if self.engine.is_tensor(root)]
+        leaves = self.names(self.engine.leaves(roots), user_frames())
         self._clock.go_on()
-        try:
-            original(tensors, *arguments, **named)
-        finally:
-            self.engine.wait()
-            self._clock.stop()
-            self._resting = False
-        self._tell_backward(tensor_roots, leaves)
+        self._call(original, tensors, *arguments, **named)
+        self._tell_backward(roots, leaves)
         self._clock.go_on()
 
     def _tell_backward(self, roots: list[Any], leaves: dict[str, Any]) -> None:
         self.steps += 1
         with_grad = {name: leaf for name, leaf in leaves.items() if leaf.grad is not None}
-        self._kept.update(with_grad)
-        arrays = [self.engine.array(root) for root in roots]
-        arrays += [self.engine.array(leaf.grad) for leaf in with_grad.values()]
-        arrays += [self.engine.array(leaf) for leaf in with_grad.values()]
+        self._leaves.update(with_grad)
+        gradients = [leaf.grad for leaf in with_grad.values()]
         words = {"kind": "backward", "roots": len(roots), "leaves": list(with_grad)}
-        self._send(words, arrays)
+        self._send(words, map(self.engine.array, [*roots, *gradients, *with_grad.values()]))
         if self.steps >= self.watched_steps:
-            self.engine.watch_operations(None)
-        if self.orders is not None:
-            self._obey(with_grad)
+            self.engine.observe_operations(None)
+        if self.lockstep is not None:
+            self._take_over(with_grad, self.lockstep)
 
-    def _obey(self, leaves: dict[str, Any]) -> None:
+    def _take_over(self, leaves: dict[str, Any], lockstep: BinaryIO) -> None:
         """Give the leaves the gradients and values that come from outside."""
-        assert self.orders is not None
-        message = receive(self.orders)
+        message = receive(lockstep)
         if message is None or not message.words.get("leaves"):
             return
         names = message.words["leaves"]
@@ -279,74 +283,61 @@ class Recorder:
     def _grad(self, original: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
         if self._overlooked(sys._getframe(1)):
             return original(*arguments, **named)
-        self._resting = True
-        try:
-            found = original(*arguments, **named)
-        finally:
-            self.engine.wait()
-            self._clock.stop()
-            self._resting = False
-        results = [gradient for gradient in found if self.engine.is_tensor(gradient)]
-        self._send(
-            {"kind": "grad", "results": len(results)},
-            [self.engine.array(result) for result in results],
-        )
+        found = self._call(original, *arguments, **named)
+        arrays = [self.engine.array(each) for each in found if self.engine.is_tensor(each)]
+        self._send({"kind": "grad", "results": len(arrays)}, arrays)
         self._clock.go_on()
         return found
 
     def _note(self, name: Any, tensor: Any) -> None:
         """Keep what there is to know of an operation's result."""
-        if self._resting or threading.get_ident() != self._thread:
+        full = len(self._operations) >= _MOST_OPERATIONS
+        if full or self._paused or threading.get_ident() != self._thread:
             return
-        if len(self._operations) >= _MOST_OPERATIONS:
-            return
-        self._resting = True
+        self._paused = True
         try:
-            frame = next(persons_frames(2), None)
+            frame = next(user_frames(2), None)
             place = "" if frame is None else f"{frame.f_code.co_filename}\0{frame.f_lineno}"
-            numbers = sample(self.engine.array(tensor))
-            self._operations.append((name, tuple(tensor.shape), place, numbers))
+            numbers = self.engine.array(tensor).reshape(-1)
+            some = np.array(numbers[:: max(1, -(-numbers.size // _MOST_NUMBERS))])
+            self._operations.append((name, tuple(tensor.shape), place, some))
         except (NotImplementedError, RuntimeError, TypeError):
             pass  # a result that has no numbers to look at, such as those of functorch
         finally:
-            self._resting = False
+            self._paused = False
 
-    def _send(self, words: dict[str, Any], arrays: list[Array]) -> None:
+    def _send(self, words: dict[str, Any], arrays: Iterable[Array]) -> None:
         operations = [(str(name), shape, place) for name, shape, place, _ in self._operations]
         samples = [numbers for *_, numbers in self._operations]
         self._operations.clear()
-        words = {
-            **words,
-            "seconds": self._clock.take(),
-            "operations": operations,
-            "watched": self.steps <= self.watched_steps,
-        }
+        watched = self.steps <= self.watched_steps
+        words |= {"seconds": self._clock.take(), "operations": operations, "watched": watched}
         send(self.events, Message(words, [*arrays, *samples]))
 
 
 # In the process in which one engine runs the script
 
 
-def main(engine: str, path: str, arguments: list[str], options: dict[str, Any]) -> None:
+def main(engine: str, path: str, options: dict[str, Any]) -> None:
     """Run the script on the engine called "torch" or "tinygrad_mnist", recording it.
 
     What is recorded leaves through standard output; what the script prints goes to the files
-    named in `options`, which also holds "notebook", "threads", "seed", "watched_steps",
-    "lockstep" and "device".
+    named in `options`, which also holds "arguments", "notebook", "threads", "seed",
+    "watched_steps", "lockstep" and "device".
     """
     events = os.fdopen(os.dup(1), "wb")
-    orders = os.fdopen(os.dup(0), "rb")
+    lockstep = os.fdopen(os.dup(0), "rb")
     _redirect(options["stdout"], options["stderr"])
     program = read(Path(path), options["notebook"])
     prepare_plots(hidden=True)
-    chosen: Engine = PyTorch() if engine == "torch" else TinygradMnist()
+    chosen = engine_called(engine)
     chosen.prepare(options["threads"], options["seed"])
     random.seed(options["seed"])
     np.random.seed(options["seed"] % 2**32)
-    namespace = be_main(program, arguments, answered=engine != "torch")
+    namespace = become_main(program, options["arguments"], answered=engine != "torch")
     follows = options["lockstep"] and engine != "torch"
-    recorder = Recorder(chosen, events, options["watched_steps"], orders if follows else None)
-    if options["device"] == "cuda" and engine == "torch" and not chosen.has_gpu():
+    recorder = Recorder(chosen, events, options["watched_steps"], lockstep if follows else None)
+    if options["device"] == "cuda" and engine == "torch" and not chosen.has_gpu:
         recorder.end({"fault": "PyTorch finds no CUDA device here: --device cuda needs one"})
         return
     recorder.begin()
@@ -375,12 +366,10 @@ def _redirect(stdout: str, stderr: str) -> None:
         os.close(opened)
 
 
-def _described(error: BaseException, program: Any) -> dict[str, str]:
+def _described(error: BaseException, program: Program) -> dict[str, str]:
     """The error that ended the script, and where."""
-    place = ""
-    trace = error.__traceback__
-    while trace is not None:
-        if is_persons(trace.tb_frame.f_code.co_filename):
-            place = program.place(trace.tb_frame.f_code.co_filename, trace.tb_lineno)
-        trace = trace.tb_next
-    return {"error": f"{type(error).__name__}: {error}", "place": place}
+    frames = traceback.walk_tb(error.__traceback__)
+    places = [(frame.f_code.co_filename, line) for frame, line in frames]
+    own = [place for place in places if is_user_code(place[0])]
+    told = f"{type(error).__name__}: {error}"
+    return {"error": told, "place": program.place(*own[-1]) if own else ""}

@@ -19,7 +19,7 @@ from tinygrad_mnist.names import Unsupported, unsupported
 from .program import Program
 from .torch_names import UnsupportedModule
 
-__all__ = ["is_ours", "is_persons", "persons_frames", "tell"]
+__all__ = ["is_engine_code", "is_user_code", "tell", "user_frames"]
 
 _OURS = os.path.dirname(os.path.abspath(tinygrad_mnist.__file__)) + os.sep
 _PYTHONS = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
@@ -27,24 +27,26 @@ _MACHINERY = ("<frozen ", "<string>")
 
 
 @cache
-def is_ours(filename: str) -> bool:
+def is_engine_code(filename: str) -> bool:
     """Whether code of this file is this package's, or what Python runs it with."""
     return filename.startswith((_OURS, *_MACHINERY))
 
 
 @cache
-def is_persons(filename: str) -> bool:
+def is_user_code(filename: str) -> bool:
     """Whether code of this file was written by the person whose script runs."""
     return not (
-        is_ours(filename) or filename.startswith((_PYTHONS, "<")) or "site-packages" in filename
+        is_engine_code(filename)
+        or filename.startswith((_PYTHONS, "<"))
+        or "site-packages" in filename
     )
 
 
-def persons_frames(depth: int = 1) -> Iterator[FrameType]:
+def user_frames(depth: int = 1) -> Iterator[FrameType]:
     """The frames of the person's code that are running, innermost first."""
     frame: FrameType | None = sys._getframe(depth)
     while frame is not None:
-        if is_persons(frame.f_code.co_filename):
+        if is_user_code(frame.f_code.co_filename):
             yield frame
         frame = frame.f_back
 
@@ -66,7 +68,7 @@ def tell(
     if sentence is None:
         output.write(_traceback(error, full))
         frames = list(_frames(error.__traceback__))
-        if frames and is_ours(frames[-1][0].f_code.co_filename):
+        if frames and is_engine_code(frames[-1][0].f_code.co_filename):
             output.write("(tinygrad_mnist computed this, in PyTorch's place)\n")
         if program.is_notebook and (place := _place(error, program)):
             output.write(f"error: {place}\n")
@@ -86,7 +88,7 @@ def _last_of_script(error: BaseException) -> TracebackType | None:
     """The innermost step of the traceback that is in the person's code."""
     found = None
     for frame, trace in _frames(error.__traceback__):
-        if is_persons(frame.f_code.co_filename):
+        if is_user_code(frame.f_code.co_filename):
             found = trace
     return found
 
@@ -175,7 +177,7 @@ def _strip(shown: traceback.TracebackException, seen: set[int]) -> None:
     if id(shown) in seen:
         return
     seen.add(id(shown))
-    kept = [frame for frame in shown.stack if not is_ours(frame.filename)]
+    kept = [frame for frame in shown.stack if not is_engine_code(frame.filename)]
     shown.stack[:] = kept
     for other in (shown.__cause__, shown.__context__):
         if other is not None:

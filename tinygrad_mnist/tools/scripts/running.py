@@ -23,7 +23,7 @@ from .cells import execute
 from .program import SCRIPT, Program, ScriptError, read
 from .torch_names import answer_torch_imports
 
-__all__ = ["be_main", "fresh_python", "main", "prepare_plots", "run"]
+__all__ = ["become_main", "fresh_python", "main", "prepare_plots", "run"]
 
 _ROOT = str(Path(tinygrad_mnist.__file__).resolve().parent.parent)
 _BEGIN = """\
@@ -110,12 +110,12 @@ def main(path: str, arguments: list[str], options: dict[str, Any]) -> None:
         from tinygrad_mnist.hardware.settings import set_num_threads
 
         set_num_threads(options["threads"])
-    namespace = be_main(program, arguments)
+    namespace = become_main(program, arguments)
     sys.excepthook = _hook(program, options["full_traceback"])
     execute(program, namespace)
 
 
-def be_main(program: Program, arguments: list[str], answered: bool = True) -> dict[str, Any]:
+def become_main(program: Program, arguments: list[str], answered: bool = True) -> dict[str, Any]:
     """Make the program this process's `__main__`, with its arguments; its global names.
 
     `answered`: whether its imports of torch are answered by this package.

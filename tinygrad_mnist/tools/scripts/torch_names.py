@@ -91,8 +91,9 @@ def _is_answered(dotted: str) -> bool:
     _, *rest = dotted.split(".")
     if rest and (rest[0] not in _ROOMS or any(part.startswith("_") for part in rest)):
         return False
+    name = _our_name(dotted)
     try:
-        return importlib.util.find_spec(_our_name(dotted)) is not None
+        return name in sys.modules or importlib.util.find_spec(name) is not None
     except ModuleNotFoundError:
         return False
 
@@ -123,8 +124,9 @@ class TorchFinder(MetaPathFinder, Loader):
             if not _is_answered(fullname):
                 raise UnsupportedModule(str(_unsupported(fullname)), name=fullname)
         ours = importlib.import_module(_our_name(fullname))
-        spec = ModuleSpec(fullname, self, origin=ours.__file__, is_package=True)
-        spec.has_location = True
+        origin = getattr(ours, "__file__", None)
+        spec = ModuleSpec(fullname, self, origin=origin, is_package=True)
+        spec.has_location = origin is not None
         return spec
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
