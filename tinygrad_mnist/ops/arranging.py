@@ -44,7 +44,7 @@ from .indexing import index_put as _put
 from .joining import cat
 from .reductions import _sum
 from .selecting import index_select
-from .shapes import expand, permute, reshape, transpose
+from .shapes import expand, reshape, transpose
 
 __all__ = [
     "diag", "diag_embed", "diagflat", "diagonal", "diagonal_scatter", "fill", "flip", "fliplr",
@@ -59,7 +59,7 @@ Shape = tuple[int, ...]
 
 
 @operation
-def flip(input: Tensor, *dims: Any, **named: Any) -> Tensor:
+def flip(input: Tensor, *dims: int | Sequence[int], **named: Any) -> Tensor:
     """The numbers along `dims` in reverse order, a copy.
 
     >>> torch.flip(torch.tensor([1, 2, 3]), (0,))
@@ -148,7 +148,7 @@ def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
     return named_as(_clone(turned, in_order=True), "Rot90Backward0")
 
 
-def repeat(input: Tensor, *repeats: Any, **named: Any) -> Tensor:
+def repeat(input: Tensor, *repeats: int | Sequence[int], **named: Any) -> Tensor:
     """The tensor repeated so often along each dimension, a copy (a method of Tensor only).
 
     More numbers than dimensions make new leading dimensions.
@@ -170,12 +170,16 @@ def repeat(input: Tensor, *repeats: Any, **named: Any) -> Tensor:
     apart = [size for n in shape for size in (1, n)]
     stretched = [size for pair in zip(counts, shape, strict=True) for size in pair]
     final = [count * n for count, n in zip(counts, shape, strict=True)]
-    out = reshape(clone(expand(reshape(input, apart), stretched)), final)
-    return named_as(out, "RepeatBackward0")
+    return named_as(_stretched(input, apart, stretched, final), "RepeatBackward0")
+
+
+def _stretched(x: Tensor, apart: list[int], stretched: list[int], final: list[int]) -> Tensor:
+    """A copy of `x` in the shape `final`, its sizes of 1 in the shape `apart` repeated."""
+    return reshape(clone(expand(reshape(x, apart), stretched)), final)
 
 
 @operation
-def tile(input: Tensor, *dims: Any, **named: Any) -> Tensor:
+def tile(input: Tensor, *dims: int | Sequence[int], **named: Any) -> Tensor:
     """The tensor repeated so often along its last dimensions.
 
     >>> torch.tile(torch.tensor([[1, 2]]), (2,))
@@ -201,22 +205,18 @@ def repeat_interleave(
         return wrap(np.repeat(np.arange(input._array.size), input._array))
     x = reshape(input, -1) if dim is None or not input._array.ndim else input
     axis = 0 if dim is None else read_dim(dim, input._array.ndim)
+    *before, size = x._array.shape[: axis + 1]
+    after = x._array.shape[axis + 1 :]
     if isinstance(repeats, int) and repeats >= 0:
-        return _each_repeated(x, repeats, axis)
+        stretched = [*before, size, repeats, *after]
+        final = [*before, size * repeats, *after]
+        return _stretched(x, [*before, size, 1, *after], stretched, final)
     counts = repeats._array if isinstance(repeats, TensorBase) else np.asarray(repeats)
-    size = x._array.shape[axis]
     if np.any(counts < 0):
         raise RuntimeError("repeats can not be negative")
     if counts.size not in (1, size):
         raise RuntimeError("repeats must have the same size as input along dim")
     return index_select(x, axis, wrap(np.repeat(np.arange(size), counts)))
-
-
-def _each_repeated(x: Tensor, count: int, axis: int) -> Tensor:
-    shape = list(x._array.shape)
-    before, after = shape[: axis + 1], shape[axis + 1 :]
-    apart = expand(reshape(x, [*before, 1, *after]), [*before, count, *after])
-    return reshape(clone(apart), [*before[:-1], before[-1] * count, *after])
 
 
 @operation
@@ -260,17 +260,12 @@ def meshgrid(
             )
     if len({tensor._array.dtype for tensor in given}) > 1:
         raise RuntimeError("torch.meshgrid expects all tensors to have the same dtype")
-    shape = tuple([tensor._array.size for tensor in given])
-    order = list(range(len(shape)))
-    if indexing == "xy" and len(shape) > 1:
-        order[:2] = [1, 0]
-    grids = [
-        expand(reshape(tensor, [-1 if d == axis else 1 for d in range(len(shape))]), shape)
-        for axis, tensor in enumerate(given)
-    ]
-    if order == sorted(order):
-        return tuple(grids)
-    return tuple([named_as(permute(grid, order), "ExpandBackward0") for grid in grids])
+    axes = list(range(len(given)))
+    if indexing == "xy":
+        axes[:2] = axes[1::-1]
+    shape = tuple([given[axis]._array.size for axis in axes])
+    alone = [[-1 if d == axis else 1 for d in range(len(shape))] for axis in axes]
+    return tuple([expand(reshape(x, size), shape) for x, size in zip(given, alone, strict=True)])
 
 
 # Diagonals and triangles

@@ -169,9 +169,9 @@ def read_options(name: str, options: Any, default: dtypes.dtype) -> tuple[dtypes
 
 
 def _must_be(kind: str, name: str, argument: str, position: int | None, value: Any) -> TypeError:
-    place = "" if position is None else f" (position {position})"
+    where = "" if position is None else f" (position {position})"
     given = type(value).__name__
-    return TypeError(f"{name}(): argument '{argument}'{place} must be {kind}, not {given}")
+    return TypeError(f"{name}(): argument '{argument}'{where} must be {kind}, not {given}")
 
 
 def read_sizes(name: str, sizes: tuple[Any, ...], size: Any) -> Shape:
@@ -197,9 +197,9 @@ def read_size(name: str, size: Any, position: int | None) -> Shape:
     if not isinstance(size, tuple | list):
         raise _must_be("tuple of ints", name, "size", position, size)
     if size and not is_integer(size[0]):
-        place = "" if position is None else f" (position {position})"
+        where = "" if position is None else f" (position {position})"
         raise TypeError(
-            f"{name}(): argument 'size'{place} must be tuple of ints, but found element of type "
+            f"{name}(): argument 'size'{where} must be tuple of ints, but found element of type "
             f"{type(size[0]).__name__} at pos 0"
         )
     return _lengths(name, size)

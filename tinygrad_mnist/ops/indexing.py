@@ -259,22 +259,22 @@ def explain_arrays(arrays: Key, shape: Shape) -> None:
         raise IndexError(
             f"shape mismatch: indexing tensors could not be broadcast together with shapes {listed}"
         ) from None
-    axis = place = 0
+    axis = position = 0
     for part in arrays:
         if isinstance(part, np.ndarray) and part.dtype != bool:
-            _check_bounds(part, place, shape[axis])
+            _check_bounds(part, position, shape[axis])
         axis += _dimensions(part)
-        place += 0 if part is ALL else _dimensions(part)
+        position += 0 if part is ALL else _dimensions(part)
 
 
-def _check_bounds(array: Array, place: int, size: int) -> None:
-    """`place` counts indexed dimensions only: PyTorch moves them to the front."""
+def _check_bounds(array: Array, position: int, size: int) -> None:
+    """`position` counts indexed dimensions only: PyTorch moves them to the front."""
     bad = array[(array < -size) | (array >= size)]
     if bad.size and size == 0:
         raise IndexError("index is out of bounds for dimension with size 0")
     if bad.size:
         raise IndexError(
-            f"index {bad.flat[0]} is out of bounds for dimension {place} with size {size}"
+            f"index {bad.flat[0]} is out of bounds for dimension {position} with size {size}"
         )
 
 
