@@ -299,6 +299,7 @@ def nonzero(input: Tensor, *, as_tuple: bool = False) -> Tensor | tuple[Tensor, 
     return argwhere(input)
 
 
+@operation
 def argwhere(input: Tensor) -> Tensor:
     """Where the numbers are not zero: `nonzero`."""
     note_untraceable()
