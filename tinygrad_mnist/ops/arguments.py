@@ -24,10 +24,9 @@ def operation(function: Function, grad_fn: str | None = None) -> Function:
     What its signature declares to be a `Tensor` must be one, else PyTorch's TypeError is raised.
     NumPy's axis= and keepdims= stand for dim= and keepdim=; out= is refused with a sentence.
     """
-    code = function.__code__
-    tensors = frozenset([n for n, kind in function.__annotations__.items() if kind == "Tensor"])
-    positional = code.co_varnames[: code.co_argcount]
-    count = max([i for i, name in enumerate(positional, 1) if name in tensors], default=0)
+    kinds, code = function.__annotations__, function.__code__
+    parameters = enumerate(code.co_varnames[: code.co_argcount])
+    tensors = tuple([each for each in parameters if kinds.get(each[1]) == "Tensor"])
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
@@ -38,19 +37,18 @@ def operation(function: Function, grad_fn: str | None = None) -> Function:
                 kwargs["keepdim"] = kwargs.pop("keepdims")
             if kwargs.pop("out", None) is not None:
                 raise out_refused(function.__name__)
-        for given in args[:count]:
+        for position, name in tensors:
+            given = args[position] if position < len(args) else kwargs.get(name)
             if not isinstance(given, TensorBase):
-                _check_call(function, tensors, args, kwargs)
-        if len(args) < count:
-            _check_call(function, tensors, args, kwargs)
+                _refuse(function, tensors, args, kwargs)
         out = function(*args, **kwargs)
         return out if grad_fn is None else named_as(out, grad_fn)
 
     return call  # type: ignore[return-value]
 
 
-def _check_call(
-    function: Callable[..., Any], tensors: frozenset[str], args: Any, kwargs: dict[str, Any]
+def _refuse(
+    function: Callable[..., Any], tensors: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> None:
     """Raise the TypeError for what must be a Tensor, unless Python has one for this call itself."""
     code = function.__code__
@@ -60,9 +58,9 @@ def _check_call(
     given = dict(zip(positional, args, strict=False)) | kwargs
     if len(args) > len(positional) or not set(required) <= given.keys() <= {*positional, *named}:
         return
-    for position, name in enumerate(positional, 1):
-        if name in tensors and not isinstance(given[name], TensorBase):
-            raise not_a_tensor(function.__name__, name, position, given[name])
+    for position, name in tensors:
+        if not isinstance(given[name], TensorBase):
+            raise not_a_tensor(function.__name__, name, position + 1, given[name])
 
 
 def tensor_first(function: Function) -> Function:
