@@ -13,6 +13,7 @@ from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.node import named_as, not_freed
 from tinygrad_mnist.engine.primitive import Primitive, primitive
 from tinygrad_mnist.engine.tensor import Tensor, TensorBase
+from tinygrad_mnist.engine.types import Operand
 
 from .arguments import check_some_tensor, not_implemented, operation
 from .casting import cast_to, clone, zeros
@@ -35,7 +36,7 @@ _add = elementwise("add", "x + y", np.add, dtypes.promote, input=lambda g: g, ot
 
 
 @operation
-def add(input: Tensor | float, other: Tensor | float, *, alpha: float = 1) -> Tensor:
+def add(input: Operand, other: Operand, *, alpha: float = 1) -> Tensor:
     """x + alpha · y, broadcast.
 
     >>> import tinygrad_mnist as torch
@@ -66,7 +67,7 @@ _sub = elementwise(
 
 
 @operation
-def sub(input: Tensor | float, other: Tensor | float, *, alpha: float = 1) -> Tensor:
+def sub(input: Operand, other: Operand, *, alpha: float = 1) -> Tensor:
     """x − alpha · y, broadcast.
 
     >>> import tinygrad_mnist as torch
@@ -77,10 +78,10 @@ def sub(input: Tensor | float, other: Tensor | float, *, alpha: float = 1) -> Te
 
 
 @operation
-def rsub(input: Tensor, other: Tensor | float, *, alpha: float = 1) -> Tensor:
+def rsub(input: Tensor, other: Operand, *, alpha: float = 1) -> Tensor:
     """y − alpha · x, broadcast: `sub` with its operands exchanged."""
-    name = f"RsubBackward{int(not isinstance(other, TensorBase))}"
-    return named_as(_sub(other, _scaled(_refuse_bool_subtraction, other, input, alpha)), name)
+    out = _sub(other, _scaled(_refuse_bool_subtraction, other, input, alpha))
+    return named_as(out, f"RsubBackward{not isinstance(other, TensorBase):d}")
 
 
 def _scaled(promotion: Callable[[Values], dtypes.dtype], input: Any, other: Any, alpha: Any) -> Any:
@@ -96,8 +97,7 @@ def _scaled(promotion: Callable[[Values], dtypes.dtype], input: Any, other: Any,
             "For integral input tensors, argument alpha must not be a floating point number."
         )
     if isinstance(other, TensorBase):
-        scaled = mul(cast_to(other, kind), bool(alpha) if kind is dtypes.bool else alpha)
-        return not_freed(scaled)
+        return not_freed(mul(cast_to(other, kind), bool(alpha) if kind is dtypes.bool else alpha))
     return other * alpha
 
 
@@ -109,9 +109,7 @@ _div = elementwise("div", "x / y", np.divide,
 
 
 @operation
-def div(
-    input: Tensor | float, other: Tensor | float, *, rounding_mode: str | None = None
-) -> Tensor:
+def div(input: Operand, other: Operand, *, rounding_mode: str | None = None) -> Tensor:
     """x / y, rounded towards zero for "trunc", downwards for "floor".
 
     Without a rounding mode integers divide to the default floating-point type.
@@ -195,14 +193,8 @@ def _number_remainder(other: Array, *, number: Any) -> Any:
 _number_remainder.derivatives(other=no_derivative("remainder"))
 
 
-def _numbered(out: Tensor, name: str, *operands: Any) -> Tensor:
-    """Name the record as PyTorch does for (Tensor, number): 0, (Tensor, Tensor): 1."""
-    both = all(isinstance(operand, TensorBase) for operand in operands)
-    return named_as(out, f"{name}Backward{int(both)}")
-
-
 @operation
-def remainder(input: Tensor | float, other: Tensor | float) -> Tensor:
+def remainder(input: Operand, other: Operand) -> Tensor:
     """What ⌊x / y⌋ leaves over, with the sign of y, as Python's % does.
 
     >>> import tinygrad_mnist as torch
@@ -211,18 +203,18 @@ def remainder(input: Tensor | float, other: Tensor | float) -> Tensor:
     """
     if not isinstance(input, TensorBase):
         return _number_remainder(other, number=input)
-    return _numbered(_remainder(input, other), "Remainder", input, other)
+    return named_as(_remainder(input, other), f"RemainderBackward{isinstance(other, TensorBase):d}")
 
 
 @operation
-def fmod(input: Tensor, other: Tensor | float) -> Tensor:
+def fmod(input: Tensor, other: Operand) -> Tensor:
     """What x / y without its fraction leaves over, with the sign of x, as C's fmod does.
 
     >>> import tinygrad_mnist as torch
     >>> torch.fmod(torch.tensor([-3.0, 5.0]), 2)
     tensor([-1.,  1.])
     """
-    return _numbered(_fmod(input, other), "Fmod", input, other)
+    return named_as(_fmod(input, other), f"FmodBackward{isinstance(other, TensorBase):d}")
 
 
 @primitive(promotion=dtypes.promote, grad_fn="PowBackward1")
@@ -259,7 +251,7 @@ def _power_rule(g: Any, x: Any, exponent: Any) -> Any:
 
 
 @operation
-def pow(input: Tensor | float, exponent: Tensor | float) -> Tensor:
+def pow(input: Operand, exponent: Operand) -> Tensor:
     """xʸ, broadcast; one of the two may be a number.
 
     Raises RuntimeError for integers to a negative power given as a number.
@@ -279,7 +271,7 @@ def pow(input: Tensor | float, exponent: Tensor | float) -> Tensor:
 
 
 @operation
-def float_power(input: Tensor | float, exponent: Tensor | float) -> Tensor:
+def float_power(input: Operand, exponent: Operand) -> Tensor:
     """xʸ computed in float64."""
     check_some_tensor("float_power", input, exponent)
     operands = [
@@ -367,14 +359,15 @@ def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1
 
 
 @operation
-def lerp(input: Tensor, end: Tensor, weight: Tensor | float) -> Tensor:
+def lerp(input: Tensor, end: Tensor, weight: Operand) -> Tensor:
     """x + weight · (y − x): the point that lies `weight` of the way from `input` to `end`."""
-    by_number = not isinstance(weight, TensorBase)
     _check_lerp(input, "end", end)
-    if by_number:
+    if not isinstance(weight, TensorBase):
+        kernel = "scalar"
         near = weight < 0.5 and weight > -0.5
         start, share = (input, weight) if near else (end, weight - 1)
     else:
+        kernel = "tensor"
         if weight._array.ndim:
             _check_lerp(input, "weight", weight)
         (input, end, weight), _ = _alike((input, end, weight), 1)
@@ -383,9 +376,8 @@ def lerp(input: Tensor, end: Tensor, weight: Tensor | float) -> Tensor:
         near = weight.abs() < 0.5
         start, share = where(near, input, end), where(near, weight, weight - 1)
     if input._array.dtype.kind != "f":
-        kernel = "scalar" if by_number else "tensor"
         raise not_implemented(f"lerp_kernel_{kernel}", input._array.dtype)
-    return named_as(start + share * (end - input), f"LerpBackward{int(not by_number)}")
+    return named_as(start + share * (end - input), f"LerpBackward{kernel == 'tensor':d}")
 
 
 def _check_lerp(input: Tensor, name: str, other: Tensor) -> None:
@@ -407,23 +399,20 @@ sgn = composed("sgn", "`sign`: for real numbers the two are the same.", lambda i
 
 
 @operation
-def copysign(input: Tensor, other: Tensor | float) -> Tensor:
+def copysign(input: Tensor, other: Operand) -> Tensor:
     """|x| with the sign of y (a tensor or a number), broadcast.
 
     >>> import tinygrad_mnist as torch
     >>> torch.copysign(torch.tensor([1.0, -2.0]), -1)
     tensor([-1., -2.])
     """
-    with_tensor = isinstance(other, TensorBase)
-    values = (input._array, other._array if with_tensor else other)
-    kind = dtypes.to_floating(dtypes.promote(values))
-    x = cast_to(input, kind)
-    if not with_tensor:
-        signs: Any = math.copysign(1.0, other)
-    else:
-        y = cast_to(other, kind)
-        signs = sign(sign(y) + where(signbit(y), -0.5, 0.5))
-    return named_as(abs(x) * signs, f"CopysignBackward{0 if with_tensor else 1}")
+    if not isinstance(other, TensorBase):
+        kind = dtypes.to_floating(dtypes.promote((input._array, other)))
+        return named_as(abs(cast_to(input, kind)) * math.copysign(1.0, other), "CopysignBackward1")
+    kind = dtypes.to_floating(dtypes.promote((input._array, other._array)))
+    y = cast_to(other, kind)
+    signs = sign(sign(y) + where(signbit(y), -0.5, 0.5))
+    return named_as(abs(cast_to(input, kind)) * signs, "CopysignBackward0")
 
 
 def _beside_nan(name: str, says: str, wins: Any) -> Any:

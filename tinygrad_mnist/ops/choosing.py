@@ -11,6 +11,7 @@ from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.tensor import Tensor, TensorBase
+from tinygrad_mnist.engine.types import Operand
 
 from .arguments import (
     check_fill_value,
@@ -30,14 +31,10 @@ def _where(condition: Array, input: Array, other: Array) -> Any:
     return np.where(condition, input, other)
 
 
-_where.derivatives(
-    input=lambda g, condition: where(condition, g, 0.0),
-    other=lambda g, condition: where(condition, 0.0, g),
-)
-
-
 @operation
-def where(condition: Tensor | Array, input: Any = None, other: Any = None) -> Tensor:
+def where(
+    condition: Tensor | Array, input: Operand | None = None, other: Operand | None = None
+) -> Tensor:
     """`input` where `condition` holds, `other` elsewhere; all three broadcast.
 
     With the condition alone: the indices where it holds, one int64 tensor a dimension. Raises
@@ -48,23 +45,31 @@ def where(condition: Tensor | Array, input: Any = None, other: Any = None) -> Te
     >>> torch.where(x > 0, x, 0.0)
     tensor([0., 2.])
     """
-    if not isinstance(condition, TensorBase):
-        if isinstance(condition, np.ndarray | np.generic):
-            return np.where(condition, input, other)
-        check_tensors("where", condition=condition)
+    mask: Any = condition
+    chosen: tuple[Any, Any] = (input, other)
+    if not isinstance(mask, TensorBase):
+        if isinstance(mask, np.ndarray | np.generic):
+            return np.where(mask, *chosen)
+        check_tensors("where", condition=mask)
     if input is None and other is None:
-        return condition.nonzero(as_tuple=True)
-    if condition._array.dtype not in (np.bool_, np.uint8):
+        return mask.nonzero(as_tuple=True)
+    if mask._array.dtype not in (np.bool_, np.uint8):
         raise RuntimeError(
             f"where expected condition to be a boolean tensor, but got a tensor with dtype "
-            f"{condition.dtype.legacy_name}"
+            f"{mask.dtype.legacy_name}"
         )
-    for name, given in (("input", input), ("other", other)):
+    for name, given in zip(("input", "other"), chosen, strict=True):
         if not isinstance(given, TensorBase | bool | int | float | np.generic):
             check_tensors("where", **{name: given})
-    values = [v._array if isinstance(v, TensorBase) else v for v in (input, other)]
+    values = [v._array if isinstance(v, TensorBase) else v for v in chosen]
     kind = dtypes.promote(tuple(values))
     return _where(condition, _as_type(input, kind), _as_type(other, kind))
+
+
+_where.derivatives(
+    input=lambda g, condition: where(condition, g, 0.0),
+    other=lambda g, condition: where(condition, 0.0, g),
+)
 
 
 def _as_type(value: Any, kind: dtypes.dtype) -> Any:
@@ -148,7 +153,7 @@ _clamp.derivatives(
 
 
 @operation
-def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
+def clamp(input: Tensor, min: Operand | None = None, max: Operand | None = None) -> Tensor:
     """Each number held between `min` and `max` (numbers or tensors); None leaves a side open.
 
     Where `min` exceeds `max`, the result is `max`. Raises RuntimeError when both are None.
@@ -161,13 +166,13 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
 
 
 @operation
-def clamp_min(input: Tensor, min: Any) -> Tensor:
+def clamp_min(input: Tensor, min: Operand) -> Tensor:
     """Each number, but not less than `min`: `clamp` with one bound."""
     return _clamped(input, min, None, "ClampMinBackward")
 
 
 @operation
-def clamp_max(input: Tensor, max: Any) -> Tensor:
+def clamp_max(input: Tensor, max: Operand) -> Tensor:
     """Each number, but not more than `max`: `clamp` with one bound."""
     return _clamped(input, None, max, "ClampMaxBackward")
 
@@ -194,7 +199,7 @@ def _clamped(input: Tensor, low: Any, high: Any, name: str) -> Tensor:
 
 
 @operation
-def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
+def masked_fill(input: Tensor, mask: Tensor, value: Operand) -> Tensor:
     """`input` with `value` (a number or a 0-d tensor) where `mask` holds; both broadcast.
 
     Raises RuntimeError unless `mask` is bool, or when `value` does not fit the type.

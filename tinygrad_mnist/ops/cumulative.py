@@ -13,8 +13,9 @@ from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.observing import OBSERVERS, note_constant
 from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.tensor import Tensor, TensorBase, wrap
+from tinygrad_mnist.engine.types import DType
 
-from .arguments import named_result, not_implemented, operation, read_dim
+from .arguments import ValuesAndIndices, named_result, not_implemented, operation, read_dim
 from .casting import cast_to, clone, zeros
 from .choosing import where
 from .elementwise import exp, log, ne
@@ -127,7 +128,7 @@ _prod.derivatives(input=_product_rule)
 
 
 def _accumulated(
-    name: str, op: Any, input: Tensor, dim: int, dtype: dtypes.dtype | None, **attributes: Any
+    name: str, op: Any, input: Tensor, dim: int, dtype: DType, **attributes: Any
 ) -> Tensor:
     if dtype is None and input._array.dtype.kind != "f":
         dtype = dtypes.int64
@@ -136,7 +137,7 @@ def _accumulated(
 
 
 @operation
-def cumsum(input: Tensor, dim: int, *, dtype: dtypes.dtype | None = None) -> Tensor:
+def cumsum(input: Tensor, dim: int, *, dtype: DType = None) -> Tensor:
     """The sums of the numbers up to each along `dim`; integers and bools sum to int64.
 
     >>> import tinygrad_mnist as torch
@@ -147,7 +148,7 @@ def cumsum(input: Tensor, dim: int, *, dtype: dtypes.dtype | None = None) -> Ten
 
 
 @operation
-def cumprod(input: Tensor, dim: int, *, dtype: dtypes.dtype | None = None) -> Tensor:
+def cumprod(input: Tensor, dim: int, *, dtype: DType = None) -> Tensor:
     """The products of the numbers up to each along `dim`; integers and bools give int64.
 
     >>> import tinygrad_mnist as torch
@@ -160,7 +161,7 @@ def cumprod(input: Tensor, dim: int, *, dtype: dtypes.dtype | None = None) -> Te
 @operation
 def prod(
     input: Tensor, dim: int | None = None, keepdim: bool = False, *,
-    dtype: dtypes.dtype | None = None,
+    dtype: DType = None,
 ) -> Tensor:  # fmt: skip
     """The product of all numbers, or along `dim`; integers and bools give int64.
 
@@ -179,7 +180,7 @@ def prod(
     return _prod(x, dim=(axis,) if x._array.ndim else (), keepdim=keepdim)
 
 
-def _running_extreme(name: str, function: Any, input: Tensor, dim: int) -> Any:
+def _running_extreme(name: str, function: Any, input: Tensor, dim: int) -> ValuesAndIndices:
     axis = read_dim(dim, input._array.ndim)
     title = f"{name.capitalize()}Backward0"
     x = input._array
@@ -194,20 +195,24 @@ def _running_extreme(name: str, function: Any, input: Tensor, dim: int) -> Any:
 
 
 @operation
-def cummax(input: Tensor, dim: int) -> Any:
+def cummax(input: Tensor, dim: int) -> ValuesAndIndices:
     """The largest of the numbers up to each along `dim`, and where it is (the last such place)."""
     return _running_extreme("cummax", np.maximum, input, dim)
 
 
 @operation
-def cummin(input: Tensor, dim: int) -> Any:
+def cummin(input: Tensor, dim: int) -> ValuesAndIndices:
     """The smallest of the numbers up to each along `dim`, and where it is (the last such place)."""
     return _running_extreme("cummin", np.minimum, input, dim)
 
 
 @operation
 def diff(
-    input: Tensor, n: int = 1, dim: int = -1, prepend: Any = None, append: Any = None
+    input: Tensor,
+    n: int = 1,
+    dim: int = -1,
+    prepend: Tensor | None = None,
+    append: Tensor | None = None,
 ) -> Tensor:
     """The differences of neighbours along `dim`, taken `n` times.
 
@@ -273,7 +278,9 @@ def logcumsumexp(input: Tensor, dim: int) -> Tensor:
 # integration: Areas below curves, by the trapezoidal rule.
 
 
-def _doubled_areas(name: str, y: Tensor, x: Any, dx: Any, dim: int) -> tuple[Tensor, int]:
+def _doubled_areas(
+    name: str, y: Tensor, x: Tensor | None, dx: float, dim: int
+) -> tuple[Tensor, int]:
     """Twice the area between each two neighbours along a dimension, and that dimension."""
     axis = read_dim(dim, y._array.ndim)
     size = y._array.shape[axis]
@@ -291,7 +298,7 @@ def _doubled_areas(name: str, y: Tensor, x: Any, dx: Any, dim: int) -> tuple[Ten
 
 
 @operation
-def trapezoid(y: Tensor, x: Any = None, *, dx: Any = 1, dim: int = -1) -> Tensor:
+def trapezoid(y: Tensor, x: Tensor | None = None, *, dx: float = 1, dim: int = -1) -> Tensor:
     """Σ (yᵢ + yᵢ₊₁) / 2 · (xᵢ₊₁ − xᵢ) along `dim`; without `x`, the steps are `dx`.
 
     >>> import tinygrad_mnist as torch
@@ -304,7 +311,9 @@ def trapezoid(y: Tensor, x: Any = None, *, dx: Any = 1, dim: int = -1) -> Tensor
 
 
 @operation
-def cumulative_trapezoid(y: Tensor, x: Any = None, *, dx: Any = 1, dim: int = -1) -> Tensor:
+def cumulative_trapezoid(
+    y: Tensor, x: Tensor | None = None, *, dx: float = 1, dim: int = -1
+) -> Tensor:
     """The areas of `trapezoid`, added up from the first on.
 
     >>> import tinygrad_mnist as torch

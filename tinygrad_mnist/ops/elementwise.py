@@ -28,7 +28,7 @@ from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.primitive import Primitive, primitive
 from tinygrad_mnist.engine.tensor import Tensor, TensorBase
 
-from .arguments import check_some_tensor, not_implemented, operation
+from .arguments import Function, check_some_tensor, not_implemented, operation
 from .casting import cast_to, zeros
 from .choosing import clamp, where
 
@@ -95,7 +95,8 @@ def composed(
     name: str, says: str, of: Callable[Parameters, Any], grad_fn: str | None = None
 ) -> Callable[Parameters, Tensor]:
     """The operation `name` that computes `of` Tensors; its record is called `grad_fn`."""
-    return operation(_named(of, name, says), grad_fn or name.title().replace("_", "") + "Backward0")
+    title = grad_fn or name.title().replace("_", "") + "Backward0"
+    return operation(_named(of, name, says), title)
 
 
 def of_tensors(primitive: Primitive, says: str | None = None) -> Callable[..., Tensor]:
@@ -106,7 +107,7 @@ def of_tensors(primitive: Primitive, says: str | None = None) -> Callable[..., T
     return operation(_named(of, primitive.name, says or primitive.__doc__))
 
 
-def _named(of: Any, name: str, says: str | None) -> Any:
+def _named(of: Function, name: str, says: str | None) -> Function:
     """A function of Tensors, given its name and what it says of itself."""
     inputs = of.__code__.co_varnames[: of.__code__.co_argcount]
     of.__name__ = of.__qualname__ = name
@@ -195,7 +196,7 @@ def xlogy(input: Tensor | float, other: Tensor | float) -> Tensor:
 # Circular and hyperbolic functions. Source of the inverses' derivatives: DLMF §4.24 and §4.38
 
 sin = elementwise("sin", "sin x", np.sin, input=lambda g, input: g * cos(input))
-cos = elementwise("cos", "cos x", np.cos, input=lambda g, input: -g * sin(input))
+cos: Primitive = elementwise("cos", "cos x", np.cos, input=lambda g, input: -g * sin(input))
 tan = composed("tan", "sin x / cos x", lambda input: sin(input) / cos(input))
 asin = of_tensors(elementwise("asin", "the number whose sin is x", np.arcsin,
     input=lambda g, input: g * (1 / sqrt(1 - input * input))))  # fmt: skip
@@ -204,7 +205,9 @@ acos = of_tensors(elementwise("acos", "the number whose cos is x", np.arccos,
 atan = of_tensors(elementwise("atan", "the number whose tan is x", np.arctan,
     input=lambda g, input: g * (1 / (input * input + 1))))  # fmt: skip
 _sinh = elementwise("sinh", "(eˣ − e⁻ˣ) / 2", np.sinh, input=lambda g, input: g * _cosh(input))
-_cosh = elementwise("cosh", "(eˣ + e⁻ˣ) / 2", np.cosh, input=lambda g, input: g * _sinh(input))
+_cosh: Primitive = elementwise(
+    "cosh", "(eˣ + e⁻ˣ) / 2", np.cosh, input=lambda g, input: g * _sinh(input)
+)
 sinh, cosh = of_tensors(_sinh), of_tensors(_cosh)
 tanh = elementwise("tanh", "(eˣ − e⁻ˣ) / (eˣ + e⁻ˣ)", np.tanh,
                    input=lambda g, out: g * (1 - out * out))  # fmt: skip

@@ -12,8 +12,10 @@ from tinygrad_mnist import dtypes
 from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.tensor import Tensor, TensorBase, wrap
+from tinygrad_mnist.engine.types import Dims, DType
 
 from .arguments import (
+    ValuesAndIndices,
     named_result,
     not_implemented,
     operation,
@@ -39,7 +41,7 @@ __all__ = [
 
 @operation
 def nanmean(
-    input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: dtypes.dtype | None = None
+    input: Tensor, dim: Dims | None = None, keepdim: bool = False, *, dtype: DType = None
 ) -> Tensor:
     """`mean` of the numbers that are not NaN.
 
@@ -58,7 +60,9 @@ def nanmean(
 
 
 @operation
-def nanmedian(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
+def nanmedian(
+    input: Tensor, dim: int | None = None, keepdim: bool = False
+) -> Tensor | ValuesAndIndices:
     """`median` of the numbers that are not NaN (NaN where there are none)."""
     x = input._array
     if x.dtype.kind != "f":
@@ -80,7 +84,7 @@ def _renamed(found: Any) -> Any:
     return named_result("nanmedian", named_as(values, "NanmedianBackward1"), indices)
 
 
-def _nanmedian_along(input: Tensor, axis: int, keepdim: bool) -> Any:
+def _nanmedian_along(input: Tensor, axis: int, keepdim: bool) -> ValuesAndIndices:
     x = input._array
     order = np.argsort(x, axis=axis, kind="stable")
     count = np.sum(~np.isnan(x), axis=axis, keepdims=True)
@@ -95,7 +99,13 @@ _INTERPOLATIONS = ("linear", "lower", "higher", "midpoint", "nearest")
 
 
 def _quantile(
-    name: str, input: Tensor, q: Any, dim: int | None, keepdim: bool, how: str, skips: bool
+    name: str,
+    input: Tensor,
+    q: Tensor | float,
+    dim: int | None,
+    keepdim: bool,
+    how: str,
+    skips: bool,
 ) -> Tensor:
     if input._array.dtype.kind != "f":
         raise RuntimeError(f"{name}() input tensor must be either float or double dtype")
@@ -151,7 +161,7 @@ def _of_rows(x: Tensor, share: Tensor, how: str, skips: bool) -> Tensor:
 
 @operation
 def quantile(
-    input: Tensor, q: Any, dim: int | None = None, keepdim: bool = False, *,
+    input: Tensor, q: Tensor | float, dim: int | None = None, keepdim: bool = False, *,
     interpolation: str = "linear",
 ) -> Tensor:  # fmt: skip
     """The number that a share `q` of the numbers (along `dim`) lies below; NaN where one is NaN.
@@ -168,7 +178,7 @@ def quantile(
 
 @operation
 def nanquantile(
-    input: Tensor, q: Any, dim: int | None = None, keepdim: bool = False, *,
+    input: Tensor, q: Tensor | float, dim: int | None = None, keepdim: bool = False, *,
     interpolation: str = "linear",
 ) -> Tensor:  # fmt: skip
     """`quantile` of the numbers that are not NaN."""
@@ -207,7 +217,7 @@ def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Ten
 
 @operation
 def searchsorted(
-    sorted_sequence: Tensor, input: Any, *, out_int32: bool = False, right: bool = False,
+    sorted_sequence: Tensor, input: Tensor | float, *, out_int32: bool = False, right: bool = False,
     side: str | None = None, sorter: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
     """Where to put each number so that the last dimension of `sorted_sequence` stays in order.
@@ -259,7 +269,7 @@ def _placed(rows: Array, wanted: Array, side: Any, out_int32: bool) -> Array:
 
 @operation
 def bucketize(
-    input: Any, boundaries: Tensor, *, out_int32: bool = False, right: bool = False
+    input: Tensor | float, boundaries: Tensor, *, out_int32: bool = False, right: bool = False
 ) -> Tensor:
     """`searchsorted` with its operands exchanged, for one vector of boundaries."""
     if boundaries._array.ndim != 1:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,11 +13,15 @@ import numpy as np
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.node import named_as
-from tinygrad_mnist.engine.primitive import primitive
+from tinygrad_mnist.engine.primitive import Primitive, primitive
 from tinygrad_mnist.engine.tensor import Tensor, TensorBase, wrap
+from tinygrad_mnist.engine.types import Dims, DType
 from tinygrad_mnist.kernels.reductions import total
 
 from .arguments import (
+    MinAndMax,
+    ValuesAndIndices,
+    min_and_max,
     named_result,
     not_implemented,
     operation,
@@ -32,23 +38,23 @@ __all__ = [
     "logsumexp", "max", "mean", "min", "nansum", "std", "std_mean", "sum", "var", "var_mean",
 ]  # fmt: skip
 
-Dims = tuple[int, ...]
+Axes = tuple[int, ...]
 
 
 @primitive(reduces=True, grad_fn="SumBackward1")
-def _sum(input: Array, *, dim: Dims, keepdim: bool) -> Any:
+def _sum(input: Array, *, dim: Axes, keepdim: bool) -> Any:
     """Σ x"""
     return total(input, dim, keepdim)
 
 
 @primitive(reduces=True, grad_fn="MeanBackward1")
-def _mean(input: Array, *, dim: Dims, keepdim: bool) -> Any:
+def _mean(input: Array, *, dim: Axes, keepdim: bool) -> Any:
     """Σ x / n"""
     return total(input, dim, keepdim) / input.dtype.type(_count(input.shape, dim))
 
 
 @primitive(reduces=True)
-def _logsumexp(input: Array, *, dim: Dims, keepdim: bool) -> Any:
+def _logsumexp(input: Array, *, dim: Axes, keepdim: bool) -> Any:
     """ln Σ eˣ"""
     peak = np.maximum.reduce(input, axis=dim, keepdims=True, initial=-np.inf)
     safe = np.where(np.isfinite(peak), peak, input.dtype.type(0))
@@ -56,12 +62,12 @@ def _logsumexp(input: Array, *, dim: Dims, keepdim: bool) -> Any:
     return total if keepdim else total.reshape(_kept(input.shape, dim))
 
 
-def _count(shape: tuple[int, ...], dim: Dims) -> int:
+def _count(shape: tuple[int, ...], dim: Axes) -> int:
     """How many numbers each result is made of."""
     return math.prod([shape[d] for d in dim])
 
 
-def _kept(shape: tuple[int, ...], dim: Dims) -> tuple[int, ...]:
+def _kept(shape: tuple[int, ...], dim: Axes) -> tuple[int, ...]:
     """The sizes that a reduction over `dim` leaves."""
     return tuple([size for d, size in enumerate(shape) if d not in dim])
 
@@ -71,32 +77,34 @@ _mean.derivatives(input=lambda g, dim, shape: g / (_count(shape, dim) or 1))
 _logsumexp.derivatives(input=lambda g, input, out: g * exp(input - out))
 
 
-@primitive(reduces=True)
-def _any(input: Array, *, dim: Dims, keepdim: bool) -> Any:
-    """whether some x holds"""
-    return np.any(input, axis=dim, keepdims=keepdim)
+def _reduction(name: str, says: str, of: Callable[..., Any], reduces: bool = True) -> Primitive:
+    """A primitive of a reduction of NumPy's that needs no care."""
+
+    def body(input: Array, *, dim: Axes | int | None, keepdim: bool) -> Any:
+        return of(input, axis=dim, keepdims=keepdim)
+
+    body.__name__, body.__doc__ = name, says
+    return Primitive(body, reduces=reduces)
 
 
-@primitive(reduces=True)
-def _all(input: Array, *, dim: Dims, keepdim: bool) -> Any:
-    """whether every x holds"""
-    return np.all(input, axis=dim, keepdims=keepdim)
+_any = _reduction("any", "whether some x holds", np.any)
+_all = _reduction("all", "whether every x holds", np.all)
 
 
 @primitive
-def _count_nonzero(input: Array, *, dim: Dims) -> Any:
+def _count_nonzero(input: Array, *, dim: Axes) -> Any:
     """how many x are not 0"""
     return np.asarray(np.count_nonzero(input, axis=dim), np.int64)
 
 
-def _check_differentiable(input: Tensor, dtype: dtypes.dtype | None) -> None:
+def _check_differentiable(input: Tensor, dtype: DType) -> None:
     if dtype is not None and not dtype.is_floating_point and input.requires_grad:
         raise RuntimeError(f"Autograd not support dtype: {dtype.legacy_name}")
 
 
 @operation
 def sum(
-    input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: dtypes.dtype | None = None
+    input: Tensor, dim: Dims | None = None, keepdim: bool = False, *, dtype: DType = None
 ) -> Tensor:
     """The sum over all numbers, or over the dimensions `dim`; integers and bools sum to int64.
 
@@ -117,7 +125,7 @@ def sum(
 
 @operation
 def nansum(
-    input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: dtypes.dtype | None = None
+    input: Tensor, dim: Dims | None = None, keepdim: bool = False, *, dtype: DType = None
 ) -> Tensor:
     """`sum` that counts NaN as 0."""
     x = input.masked_fill(input != input, 0)
@@ -126,7 +134,7 @@ def nansum(
 
 @operation
 def mean(
-    input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: dtypes.dtype | None = None
+    input: Tensor, dim: Dims | None = None, keepdim: bool = False, *, dtype: DType = None
 ) -> Tensor:
     """The mean over all numbers, or over the dimensions `dim`.
 
@@ -151,7 +159,7 @@ def mean(
 
 
 @operation
-def logsumexp(input: Tensor, dim: Any, keepdim: bool = False) -> Tensor:
+def logsumexp(input: Tensor, dim: Dims, keepdim: bool = False) -> Tensor:
     """ln Σ eˣ over the dimensions `dim`, without overflow.
 
     >>> import tinygrad_mnist as torch
@@ -162,26 +170,26 @@ def logsumexp(input: Tensor, dim: Any, keepdim: bool = False) -> Tensor:
     return _logsumexp(x, dim=read_dims(dim, x._array.ndim), keepdim=keepdim)
 
 
-def _truth(op: Any, input: Tensor, dim: Any, keepdim: bool) -> Tensor:
+def _truth(op: Any, input: Tensor, dim: Dims | None, keepdim: bool) -> Tensor:
     """A test over dimensions; its result is bool, uint8 for uint8."""
     out = op(input, dim=read_dims(dim, input._array.ndim), keepdim=keepdim)
     return cast_to(out, dtypes.uint8) if input._array.dtype == np.uint8 else out
 
 
 @operation
-def any(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
+def any(input: Tensor, dim: Dims | None = None, keepdim: bool = False) -> Tensor:
     """Whether some number is not zero, over the dimensions `dim` (all unless given)."""
     return _truth(_any, input, dim, keepdim)
 
 
 @operation
-def all(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
+def all(input: Tensor, dim: Dims | None = None, keepdim: bool = False) -> Tensor:
     """Whether every number is not zero, over the dimensions `dim` (all unless given)."""
     return _truth(_all, input, dim, keepdim)
 
 
 @operation
-def count_nonzero(input: Tensor, dim: Any = None) -> Tensor:
+def count_nonzero(input: Tensor, dim: Dims | None = None) -> Tensor:
     """How many numbers are not zero, over the dimensions `dim` (all unless given), int64.
 
     >>> import tinygrad_mnist as torch
@@ -191,22 +199,22 @@ def count_nonzero(input: Tensor, dim: Any = None) -> Tensor:
     return _count_nonzero(input, dim=read_dims(dim, input._array.ndim))
 
 
-# extremes: The largest and the smallest numbers along dimensions, and where they are.
+# The largest and the smallest numbers, and where they are
 
 
 @primitive(reduces=True)
-def _amax(input: Array, *, dim: Dims, keepdim: bool, nan_is_place: bool) -> Any:
+def _amax(input: Array, *, dim: Axes, keepdim: bool, nan_is_place: bool) -> Any:
     """max x"""
     return np.max(input, axis=dim, keepdims=keepdim)
 
 
 @primitive(reduces=True)
-def _amin(input: Array, *, dim: Dims, keepdim: bool, nan_is_place: bool) -> Any:
+def _amin(input: Array, *, dim: Axes, keepdim: bool, nan_is_place: bool) -> Any:
     """min x"""
     return np.min(input, axis=dim, keepdims=keepdim)
 
 
-def _shared_among_ties(g: Any, input: Any, out: Any, dim: Dims, nan_is_place: bool) -> Any:
+def _shared_among_ties(g: Any, input: Any, out: Any, dim: Axes, nan_is_place: bool) -> Any:
     """g, divided among all the places that hold the extreme.
 
     An extreme that is NaN is found where NaN is for PyTorch's `max`, nowhere for its `amax`.
@@ -221,92 +229,94 @@ _amax.derivatives(input=_shared_among_ties)
 _amin.derivatives(input=_shared_among_ties)
 
 
-@primitive
-def _argmax(input: Array, *, dim: int | None, keepdim: bool) -> Any:
-    """the index of max x"""
-    return np.argmax(input, axis=dim, keepdims=keepdim)
+_argmax = _reduction("argmax", "the index of max x", np.argmax, reduces=False)
+_argmin = _reduction("argmin", "the index of min x", np.argmin, reduces=False)
+_EXTREMES = {"max": (maximum, _amax, _argmax), "min": (minimum, _amin, _argmin)}
+"""Between two tensors, over dimensions, and where."""
 
 
-@primitive
-def _argmin(input: Array, *, dim: int | None, keepdim: bool) -> Any:
-    """the index of min x"""
-    return np.argmin(input, axis=dim, keepdims=keepdim)
-
-
-def _no_dimension_named(name: str) -> str:
-    return (
-        f"{name}(): Expected reduction dim to be specified for input.numel() == 0. "
-        "Specify the reduction dim with the 'dim' argument."
-    )
-
-
-def check_not_empty(name: str, input: Tensor, dim: Dims) -> None:
+def check_not_empty(name: str, input: Tensor, dim: tuple[int, ...] | None) -> None:
+    """Raise PyTorch's error where there is nothing to choose from; `dim` is None for all."""
     shape = input._array.shape
-    for d in dim:
+    if dim is None and 0 in shape:
+        raise RuntimeError(
+            f"{name}(): Expected reduction dim to be specified for input.numel() == 0. "
+            "Specify the reduction dim with the 'dim' argument."
+        )
+    for d in dim or ():
         if shape and shape[d] == 0:
             raise IndexError(f"{name}(): Expected reduction dim {d} to have non-zero size.")
 
 
-def _extreme_over(op: Any, name: str, input: Tensor, dim: Any, keepdim: bool) -> Tensor:
-    if input._array.size == 0 and not isinstance(dim, int) and not dim:
-        raise RuntimeError(_no_dimension_named(name))
+def _extreme_over(name: str, op: Primitive, input: Tensor, dim: Dims, keepdim: bool) -> Tensor:
     dims = read_dims(dim, input._array.ndim)
-    check_not_empty(name, input, dims)
+    check_not_empty(name, input, dims if isinstance(dim, int) or dim else None)
     return op(input, dim=dims, keepdim=keepdim, nan_is_place=False)
 
 
 @operation
-def amax(input: Tensor, dim: Any = (), keepdim: bool = False) -> Tensor:
+def amax(input: Tensor, dim: Dims = (), keepdim: bool = False) -> Tensor:
     """The largest number over the dimensions `dim` (all unless given); ties share the gradient.
 
     Raises IndexError where there is nothing to choose from.
     """
-    return _extreme_over(_amax, "amax", input, dim, keepdim)
+    return _extreme_over("amax", _amax, input, dim, keepdim)
 
 
 @operation
-def amin(input: Tensor, dim: Any = (), keepdim: bool = False) -> Tensor:
+def amin(input: Tensor, dim: Dims = (), keepdim: bool = False) -> Tensor:
     """The smallest number over the dimensions `dim` (all unless given); ties share the gradient.
 
     Raises IndexError where there is nothing to choose from.
     """
-    return _extreme_over(_amin, "amin", input, dim, keepdim)
+    return _extreme_over("amin", _amin, input, dim, keepdim)
 
 
 @operation
-def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> Any:
+def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> MinAndMax:
     """The smallest and the largest number, over all or along `dim`, as a pair (min, max)."""
     dims = () if dim is None else dim
-    pair = [amin(input, dims, keepdim), amax(input, dims, keepdim)]
-    return named_result("aminmax", *[named_as(each, "AminmaxBackward0") for each in pair])
+    low, high = amin(input, dims, keepdim), amax(input, dims, keepdim)
+    return min_and_max(named_as(low, "AminmaxBackward0"), named_as(high, "AminmaxBackward0"))
 
 
-def _extreme_along(name: str, find: Any, input: Tensor, dim: Any, keepdim: bool) -> Any:
-    axis = read_dim(dim, input._array.ndim)
+@functools.cache
+def _gather() -> Any:
+    """`gather`, whose file loads when first needed."""
+    from .selecting import gather
+
+    return gather
+
+
+def _extreme(
+    name: str, input: Tensor, dim: int | Tensor | None, keepdim: bool, other: Tensor | None
+) -> Any:
+    between, over, place = _EXTREMES[name]
+    if isinstance(dim, TensorBase) or other is not None:
+        return between(input, dim if other is None else other)
+    title = f"{name.capitalize()}Backward"
+    ndim = input._array.ndim
+    if dim is None:
+        check_not_empty(name, input, None)
+        out = over(input, dim=tuple(range(ndim)), keepdim=False, nan_is_place=True)
+        return named_as(out, title + "1")
+    axis = read_dim(dim, ndim)
     check_not_empty(name, input, (axis,))
-    title = f"{name.capitalize()}Backward0"
-    if input._array.ndim == 0:
-        indices = zeros(cast_to(input.detach(), dtypes.int64))
-        return named_result(name, named_as(clone(input), title), indices)
-    from .selecting import gather  # loads when first needed
-
-    indices = find(input.detach(), dim=axis, keepdim=True)
-    values = gather(input, axis, indices)
-    if not keepdim:
-        values, indices = squeeze(values, axis), squeeze(indices, axis)
-    return named_result(name, named_as(values, title), indices)
-
-
-def _extreme(name: str, op: Any, input: Tensor) -> Tensor:
-    if input._array.size == 0:
-        raise RuntimeError(_no_dimension_named(name))
-    everything = tuple(range(input._array.ndim))
-    out = op(input, dim=everything, keepdim=False, nan_is_place=True)
-    return named_as(out, f"{name.capitalize()}Backward1")
+    if ndim == 0:
+        values, indices = clone(input), zeros(cast_to(input.detach(), dtypes.int64))
+    else:
+        indices = place(input.detach(), dim=axis, keepdim=True)
+        values = _gather()(input, axis, indices)
+        if not keepdim:
+            values, indices = squeeze(values, axis), squeeze(indices, axis)
+    return named_result(name, named_as(values, title + "0"), indices)
 
 
 @operation
-def max(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Any = None) -> Any:
+def max(
+    input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False, *,
+    other: Tensor | None = None,
+) -> Tensor | ValuesAndIndices:  # fmt: skip
     """The largest number; with `dim`, the largest along it and their indices.
 
     Given a tensor as second argument, it is `maximum`.
@@ -315,15 +325,14 @@ def max(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Any = N
     >>> torch.max(torch.tensor([[1, 5], [7, 2]]), dim=1).indices
     tensor([1, 0])
     """
-    if isinstance(dim, TensorBase) or other is not None:
-        return maximum(input, dim if other is None else other)
-    if dim is None:
-        return _extreme("max", _amax, input)
-    return _extreme_along("max", _argmax, input, dim, keepdim)
+    return _extreme("max", input, dim, keepdim, other)
 
 
 @operation
-def min(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Any = None) -> Any:
+def min(
+    input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False, *,
+    other: Tensor | None = None,
+) -> Tensor | ValuesAndIndices:  # fmt: skip
     """The smallest number; with `dim`, the smallest along it and their indices.
 
     Given a tensor as second argument, it is `minimum`.
@@ -332,14 +341,11 @@ def min(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Any = N
     >>> torch.min(torch.tensor([[1, 5], [7, 2]]), dim=1).values
     tensor([1, 2])
     """
-    if isinstance(dim, TensorBase) or other is not None:
-        return minimum(input, dim if other is None else other)
-    if dim is None:
-        return _extreme("min", _amin, input)
-    return _extreme_along("min", _argmin, input, dim, keepdim)
+    return _extreme("min", input, dim, keepdim, other)
 
 
-def _place(name: str, find: Any, input: Tensor, dim: Any, keepdim: bool) -> Tensor:
+def _place(name: str, input: Tensor, dim: int | None, keepdim: bool) -> Tensor:
+    find = _argmax if name == "argmax" else _argmin
     if input._array.dtype == bool:
         raise not_implemented(f"{name}_cpu", input._array.dtype)
     if dim is None:
@@ -361,16 +367,16 @@ def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tens
     >>> torch.argmax(torch.tensor([[1.0, 5.0], [7.0, 2.0]]), dim=1)
     tensor([1, 0])
     """
-    return _place("argmax", _argmax, input, dim, keepdim)
+    return _place("argmax", input, dim, keepdim)
 
 
 @operation
 def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """The index of the smallest number (of the flattened tensor unless `dim` is given), int64."""
-    return _place("argmin", _argmin, input, dim, keepdim)
+    return _place("argmin", input, dim, keepdim)
 
 
-# statistics: Variances and counts.
+# Variances and counts
 
 
 def root(x: Tensor) -> Tensor:
@@ -380,7 +386,12 @@ def root(x: Tensor) -> Tensor:
 
 
 def _moments(
-    name: str, input: Tensor, dim: Any, unbiased: bool | None, keepdim: bool, correction: Any
+    name: str,
+    input: Tensor,
+    dim: Dims | None,
+    unbiased: bool | None,
+    keepdim: bool,
+    correction: float | None,
 ) -> tuple[Tensor, Tensor]:
     """The variance and the mean over dimensions."""
     if isinstance(dim, bool):
@@ -415,8 +426,8 @@ def _moments(
 
 @operation
 def var(
-    input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *,
-    correction: Any = None,
+    input: Tensor, dim: Dims | None = None, unbiased: bool | None = None, keepdim: bool = False, *,
+    correction: float | None = None,
 ) -> Tensor:  # fmt: skip
     """The variance over `dim` (all unless given): Σ (x − mean)² / (n − correction).
 
@@ -433,8 +444,8 @@ def var(
 
 @operation
 def std(
-    input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *,
-    correction: Any = None,
+    input: Tensor, dim: Dims | None = None, unbiased: bool | None = None, keepdim: bool = False, *,
+    correction: float | None = None,
 ) -> Tensor:  # fmt: skip
     """The standard deviation over `dim` (all unless given): the root of `var`.
 
@@ -448,8 +459,8 @@ def std(
 
 @operation
 def var_mean(
-    input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *,
-    correction: Any = None,
+    input: Tensor, dim: Dims | None = None, unbiased: bool | None = None, keepdim: bool = False, *,
+    correction: float | None = None,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
     """`var` and `mean` over the same dimensions."""
     variance, mean = _moments("var_mean", input, dim, unbiased, keepdim, correction)
@@ -458,8 +469,8 @@ def var_mean(
 
 @operation
 def std_mean(
-    input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *,
-    correction: Any = None,
+    input: Tensor, dim: Dims | None = None, unbiased: bool | None = None, keepdim: bool = False, *,
+    correction: float | None = None,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
     """`std` and `mean` over the same dimensions."""
     variance, mean = _moments("std_mean", input, dim, unbiased, keepdim, correction)

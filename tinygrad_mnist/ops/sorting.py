@@ -13,6 +13,7 @@ from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.tensor import Tensor, wrap
 
 from .arguments import (
+    ValuesAndIndices,
     named_result,
     not_implemented,
     operation,
@@ -57,7 +58,7 @@ def argsort(
 @operation
 def sort(
     input: Tensor, dim: int = -1, descending: bool = False, *, stable: bool | None = None
-) -> Any:
+) -> ValuesAndIndices:
     """The numbers in order along `dim`, and their indices; NaN counts as the largest.
 
     >>> import tinygrad_mnist as torch
@@ -76,7 +77,9 @@ def msort(input: Tensor) -> Tensor:
 
 
 @operation
-def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Any:
+def topk(
+    input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True
+) -> ValuesAndIndices:
     """The `k` largest (or smallest) numbers along `dim`, in order, and their indices.
 
     Raises RuntimeError when there are fewer than `k`.
@@ -96,7 +99,9 @@ def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: boo
     return named_result("topk", named_as(gather(input, axis, indices), "TopkBackward0"), indices)
 
 
-def _picked(name: str, input: Tensor, axis: int, indices: Array, keepdim: bool, record: str) -> Any:
+def _picked(
+    name: str, input: Tensor, axis: int, indices: Array, keepdim: bool, record: str
+) -> ValuesAndIndices:
     """The numbers at `indices`, one along `axis`, as the pair that `name` returns."""
     places = wrap(indices)
     values = gather(input, axis, places)
@@ -106,7 +111,7 @@ def _picked(name: str, input: Tensor, axis: int, indices: Array, keepdim: bool, 
 
 
 @operation
-def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Any:
+def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> ValuesAndIndices:
     """The number that is number `k` in order along `dim`, counted from 1, and its index.
 
     >>> import tinygrad_mnist as torch
@@ -125,7 +130,9 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Any
 
 
 @operation
-def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
+def median(
+    input: Tensor, dim: int | None = None, keepdim: bool = False
+) -> Tensor | ValuesAndIndices:
     """The lower median of all numbers; with `dim`, the medians along it and their indices.
 
     A NaN among the numbers is their median.
@@ -169,7 +176,7 @@ def _median_of_all(input: Tensor) -> Tensor:
 
 
 @operation
-def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> Any:
+def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> ValuesAndIndices:
     """The number that occurs most often along `dim` (the smallest such), and an index of it."""
     axis = read_dim(dim, input._array.ndim)
     check_not_empty("mode", input, (axis,))
@@ -215,7 +222,7 @@ def unique(
     return_inverse: bool = False,
     return_counts: bool = False,
     dim: int | None = None,
-) -> Any:
+) -> Tensor | tuple[Tensor, ...]:
     """The numbers that occur, each once and in order (or with `dim`, the slices along it).
 
     `return_inverse` adds for each number its place in the result, `return_counts` how often each
@@ -240,7 +247,7 @@ def unique_consecutive(
     return_inverse: bool = False,
     return_counts: bool = False,
     dim: int | None = None,
-) -> Any:
+) -> Tensor | tuple[Tensor, ...]:
     """The numbers (or with `dim`, the slices along it), each run of equal ones made one.
 
     >>> import tinygrad_mnist as torch
