@@ -13,7 +13,7 @@ from tinygrad_mnist.app import checkpoints
 from tinygrad_mnist.app.checkpoints import Source
 from tinygrad_mnist.app.datasets import synthetic
 from tinygrad_mnist.app.datasets.digits import from_pixels
-from tinygrad_mnist.app.train import Run, Settings, Watch, build
+from tinygrad_mnist.app.train import Callback, Run, Settings, build
 from tinygrad_mnist.serialization.files import ReadError
 
 SOURCE = Source("synthetic", 0)
@@ -94,7 +94,7 @@ def test_ctrl_c_leaves_the_epochs_that_were_complete_before_it_was_resumed(digit
     assert len(between.result.history) == 1
     assert between.rows > 0
 
-    class Stop(Watch):
+    class Stop(Callback):
         def step(self, rows, loss):
             raise KeyboardInterrupt
 

@@ -58,14 +58,14 @@ def test_a_seed_repeats(digits):
 def test_a_watch_sees_every_step_and_epoch(digits):
     seen = []
 
-    class Watch(train.Watch):
+    class Callback(train.Callback):
         def step(self, rows, loss):
             seen.append((rows, loss.shape))
 
         def epoch(self, epoch):
             seen.append(epoch)
 
-    result = train.train(train.Settings(lr=0.1, batch_size=80), digits, Watch())
+    result = train.train(train.Settings(lr=0.1, batch_size=80), digits, Callback())
     steps = [(80, ()), (160, ()), (240, ())]
     assert seen == [*steps, result.history[0], *steps, result.history[1]]
 
@@ -73,12 +73,12 @@ def test_a_watch_sees_every_step_and_epoch(digits):
 def test_the_loss_of_every_step_is_noted(digits):
     seen = []
 
-    class Watch(train.Watch):
+    class Callback(train.Callback):
         def step(self, rows, loss):
             seen.append(loss.item())
 
     run = train.Run(train.Settings(lr=0.1, batch_size=80))
-    run.train(digits, Watch())
+    run.train(digits, Callback())
     passed, losses = zip(*run.loss_curve(200), strict=True)
     assert passed == (0.4, 0.8, 1.0, 1.4, 1.8, 2.0)
     assert list(losses) == seen
@@ -87,13 +87,13 @@ def test_the_loss_of_every_step_is_noted(digits):
 def test_parameters_are_a_copy_of_the_last_epochs(digits):
     states = []
 
-    class Watch(train.Watch):
+    class Callback(train.Callback):
         def epoch(self, epoch):
             states.append(epoch)
             if len(states) == 2:
                 raise KeyboardInterrupt
 
-    result = train.train(train.Settings(epochs=5, lr=0.1), digits, Watch())
+    result = train.train(train.Settings(epochs=5, lr=0.1), digits, Callback())
     assert result.interrupted
     assert result.history == states
     whole = train.train(train.Settings(epochs=2, lr=0.1), digits)

@@ -12,6 +12,7 @@ import platform
 import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -148,13 +149,16 @@ def read(path: Path) -> Checkpoint:
 
     Raises ReadError if it cannot be read, or is no checkpoint.
     """
+    content = files.read(path)
     try:
-        with path.open("rb") as file:
-            state = torch.load(file)
-    except OSError as error:
-        raise ReadError(f"{path}: cannot be read ({error.strerror or error}).") from error
+        state = torch.load(BytesIO(content))
     except Exception as error:  # what is in a file may be anything
         raise ReadError(f"{path}: is no checkpoint ({error})") from error
+    return checked(path, state)
+
+
+def checked(path: Path, state: Any) -> Checkpoint:
+    """The checkpoint that was loaded from a file, or ReadError."""
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         raise ReadError(f"{path}: is no checkpoint of `tinygrad-mnist train --checkpoint`.")
     if state.get("version") != VERSION:
@@ -165,7 +169,6 @@ def read(path: Path) -> Checkpoint:
     try:
         source, every = Source(**state["digits"]), state["every"]
         _check_types(source, every, state)
-        _check_place(state)
         settings = Settings(**state["settings"])
         return Checkpoint(
             path, settings, source, state["threads"], every, state["computed_by"], state
@@ -190,14 +193,9 @@ def _check_types(source: Source, every: object, state: Mapping[str, Any]) -> Non
         raise TypeError("it does not say what the losses were")
     if not all(isinstance(each, torch.Tensor) for each in state["model"].values()):
         raise TypeError("the parameters are no tensors")
-    for epoch in state["history"]:
-        if not all(type(value) in (int, float) for value in epoch.values()):
-            raise TypeError("its results are no numbers")
-
-
-def _check_place(state: Mapping[str, Any]) -> None:
-    ranges = {"threads": (1, _MOST_THREADS), "rows": (0, 2**63)}
-    for name, (least, most) in ranges.items():
+    if any(type(value) not in (int, float) for each in state["history"] for value in each.values()):
+        raise TypeError("its results are no numbers")
+    for name, least, most in (("threads", 1, _MOST_THREADS), ("rows", 0, 2**63)):
         if type(state[name]) is not int or not least <= state[name] <= most:
             raise ValueError(f"it says {name} {state[name]!r}")
     if type(state["seconds"]) is not float:

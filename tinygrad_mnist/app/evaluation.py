@@ -13,10 +13,10 @@ import numpy as np
 
 import tinygrad_mnist as torch
 from tinygrad_mnist.nn import functional as F
-from tinygrad_mnist.serialization import safetensors
+from tinygrad_mnist.serialization import files, safetensors
 from tinygrad_mnist.serialization.files import ReadError
 
-from . import checkpoints
+from . import checkpoints, report
 from .logistic import CLASSES
 from .models import MODELS
 from .train import EVALUATED
@@ -91,9 +91,7 @@ def as_picture(evaluation: Evaluation, suffix: str) -> bytes:
             axes.text(column, row, str(count), ha="center", va="center", color=colour)
     axes.set(xticks=range(CLASSES), yticks=range(CLASSES), xlabel="taken for", ylabel="digit")
     axes.set_title(f"loss {evaluation.loss:.4f}, accuracy {evaluation.accuracy:.4f}")
-    buffer = BytesIO()
-    figure.savefig(buffer, format=suffix.removeprefix("."))
-    return buffer.getvalue()
+    return report.bytes_of(figure, suffix)
 
 
 def load(path: Path) -> tuple[str, nn.Module]:
@@ -104,10 +102,7 @@ def load(path: Path) -> tuple[str, nn.Module]:
 
     Raises ReadError if the file cannot be read, or holds no model that there is.
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ReadError(f"{path}: cannot be read ({error.strerror or error}).") from error
+    content = files.read(path)
     is_zip = content.startswith(b"PK")  # as torch.save writes
     name, weights = _from_archive(path, content) if is_zip else _from_safetensors(path, content)
     if name not in MODELS:
@@ -130,7 +125,7 @@ def _from_archive(path: Path, content: bytes) -> tuple[str | None, dict[str, Ten
         raise ReadError(f"{path}: cannot be loaded ({error})") from error
     if isinstance(weights, dict) and all(isinstance(w, torch.Tensor) for w in weights.values()):
         return _named_by_shapes(weights), weights
-    checkpoint = checkpoints.read(path)
+    checkpoint = checkpoints.checked(path, weights)
     return checkpoint.settings.model, checkpoint.parameters()
 
 

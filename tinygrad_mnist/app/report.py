@@ -108,6 +108,11 @@ def as_picture(
         axes.set_title(title)
         axes.set_axis_off()
     _draw_losses(curve.subplots(), losses, history)
+    return bytes_of(figure, suffix)
+
+
+def bytes_of(figure: Any, suffix: str) -> bytes:
+    """The file of a figure, of the kind that its name's suffix says."""
     buffer = BytesIO()
     figure.savefig(buffer, format=suffix.removeprefix("."))
     return buffer.getvalue()

@@ -37,7 +37,9 @@ if TYPE_CHECKING:
     Step = Callable[[Tensor, Tensor, float], Tensor]
     """A step of gradient descent: of a batch and the learning rate, its loss."""
 
-OPTIMIZERS = ("sgd", "adam", "adamw", "rmsprop")
+OPTIMIZERS = {
+    "sgd": optim.SGD, "adam": optim.Adam, "adamw": optim.AdamW, "rmsprop": optim.RMSprop,
+}  # fmt: skip
 MOMENTUM_FOR = ("sgd", "rmsprop")
 """The optimisers that can have momentum."""
 EVALUATED = 2_000
@@ -102,24 +104,15 @@ def build(settings: Settings) -> tuple[Job, Any]:
     else:
         model = MODELS[settings.model]()
         job = Job(model, F.cross_entropy, dict(model.named_parameters()), lambda lr: None)
-    optimizer = _optimizer(settings, list(job.parameters.values()))
+    momentum = {"momentum": settings.momentum} if settings.optimizer in MOMENTUM_FOR else {}
+    make: Any = OPTIMIZERS[settings.optimizer]
+    optimizer = make(list(job.parameters.values()), lr=settings.lr, **momentum)
 
     def update(lr: float) -> None:
         optimizer.step()
         optimizer.zero_grad()
 
     return replace(job, update=update), optimizer
-
-
-def _optimizer(settings: Settings, parameters: list[Any]) -> optim.Optimizer:
-    lr, momentum = settings.lr, settings.momentum
-    if settings.optimizer == "adam":
-        return optim.Adam(parameters, lr=lr)
-    if settings.optimizer == "adamw":
-        return optim.AdamW(parameters, lr=lr)
-    if settings.optimizer == "rmsprop":
-        return optim.RMSprop(parameters, lr=lr, momentum=momentum)
-    return optim.SGD(parameters, lr=lr, momentum=momentum)
 
 
 @dataclass
@@ -131,7 +124,7 @@ class Result:
     interrupted: bool = False
 
 
-class Watch:
+class Callback:
     """What is told of a run as it goes; this one ignores it. `step` must be quick."""
 
     def step(self, rows: int, loss: Tensor) -> None:
@@ -163,12 +156,12 @@ def load(where: str = "auto") -> Digits[Tensor]:
     )
 
 
-def train(settings: Settings, digits: Digits[Tensor], watch: Watch | None = None) -> Result:
+def train(settings: Settings, digits: Digits[Tensor], callback: Callback | None = None) -> Result:
     """Trains a model; Ctrl-C ends it with the epochs that were completed."""
-    return Run(settings).train(digits, watch)
+    return Run(settings).train(digits, callback)
 
 
-class Run(Watch):
+class Run(Callback):
     """A run as it goes on: what a checkpoint keeps, and all that comes next depends on."""
 
     def __init__(self, settings: Settings) -> None:
@@ -190,7 +183,7 @@ class Run(Watch):
     def train(
         self,
         digits: Digits[Tensor],
-        watch: Watch | None = None,
+        callback: Callback | None = None,
         keep: Callable[[Run], None] | None = None,
         every: int | None = None,
     ) -> Result:
@@ -198,11 +191,11 @@ class Run(Watch):
 
         Args:
             digits: what to train on.
-            watch: is told of every step and epoch.
+            callback: is told of every step and epoch.
             keep: is called with the run after every epoch, and after every so many steps.
             every: how many.
         """
-        self._watch = Watch() if watch is None else watch
+        self._callback = Callback() if callback is None else callback
         self._keep = keep
         self._every = every
         try:
@@ -231,7 +224,7 @@ class Run(Watch):
         self.rows, self.seconds = 0, 0.0
         if self._keep is not None:
             self._keep(self)
-        self._watch.epoch(epoch)
+        self._callback.epoch(epoch)
 
     def _order(self, rows: int) -> Tensor | None:
         """The epoch's order, drawn again where the epoch is resumed; None is that of the data."""
@@ -258,7 +251,7 @@ class Run(Watch):
         """Notes where the run is, and keeps it if it is time."""
         self.rows = rows
         self.losses.append(loss.item())
-        self._watch.step(rows, loss)
+        self._callback.step(rows, loss)
         if self._keep is not None and self._every and len(self.losses) % self._every == 0:
             self.seconds = time.perf_counter() - self._begin
             self._keep(self)
@@ -282,7 +275,7 @@ def train_epoch(
     y: Tensor,
     batch_size: int,
     lr: float,
-    watch: Watch | None = None,
+    callback: Callback | None = None,
     order: Tensor | None = None,
     start: int = 0,
 ) -> None:
@@ -290,7 +283,7 @@ def train_epoch(
 
     The rows are taken in `order`, or as they come.
     """
-    tell = None if watch is None else watch.step
+    tell = None if callback is None else callback.step
     for start_i in range(start, len(x), batch_size):
         end_i = start_i + batch_size
         rows = slice(start_i, end_i) if order is None else order[start_i:end_i]

@@ -53,6 +53,18 @@ def writing(path: Path) -> Iterator[BinaryIO]:
         raise _fault(path, error) from error
 
 
+def read(path: Path) -> bytes:
+    """The bytes of a file.
+
+    Raises:
+        ReadError: it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ReadError(f"{path}: cannot be read ({error.strerror or error}).") from error
+
+
 def check(path: Path) -> None:
     """Finds out, by a file that is removed again, whether `path` can be written.
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from tinygrad_mnist.app import report
-from tinygrad_mnist.app.train import Watch
+from tinygrad_mnist.app.train import Callback
 from tinygrad_mnist.serialization import files
 
 from .faults import need
@@ -92,7 +92,7 @@ class Outputs:
             yield self.plot, report.as_picture(images, losses, result.history, suffix)
 
 
-class Log(Watch):
+class Log(Callback):
     """A line on stderr for each epoch."""
 
     def __init__(self, epochs: int) -> None:
@@ -107,7 +107,7 @@ class Log(Watch):
         )
 
 
-class Bar(Watch):
+class Bar(Callback):
     """A bar on stderr with the loss of the latest batch and the samples per second."""
 
     def __init__(self, progress: Progress, epochs: int, rows: int, passed: int = 0) -> None:

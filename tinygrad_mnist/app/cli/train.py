@@ -102,11 +102,11 @@ def _train(begin: Beginning, checkpoint: Path | None) -> int:
     epochs, passed = run.settings.epochs, len(run.result.history)
     stopped = None
     with outputs.bar() as progress:
-        watch = (
+        callback = (
             outputs.Log(epochs) if progress.disable else outputs.Bar(progress, epochs, rows, passed)
         )
         try:
-            run.train(begin.digits, watch, begin.keep, begin.every)
+            run.train(begin.digits, callback, begin.keep, begin.every)
         except WriteError as error:  # a run that cannot be kept should not go on unnoticed
             stopped = error
     complete = f"stopped: {len(run.result.history)} of {epochs} epochs are complete"

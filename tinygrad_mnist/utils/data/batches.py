@@ -153,7 +153,7 @@ class Batches(LoaderIterator):
         return self._fetch(next(self._sampler_iter))
 
 
-# A batch put together: tensors stacked, numbers gathered, containers gone through.
+# A batch put together: tensors stacked, numbers made tensors, containers gone through.
 
 
 def _is_text(array: Any) -> bool:
@@ -211,9 +211,9 @@ def default_collate(batch: Any) -> Any:
     {'a': tensor([0, 2]), 'b': tensor([1.5000, 3.5000], dtype=torch.float64)}
     """
     first = batch[0]
-    for kind, gather in _GATHER:
+    for kind, collate in _COLLATE_FNS:
         if isinstance(first, kind):
-            return gather(batch)
+            return collate(batch)
     if isinstance(first, Mapping):
         columns = [(key, default_collate([sample[key] for sample in batch])) for key in first]
         return _rebuilt(first, columns)
@@ -234,7 +234,7 @@ def _stack_arrays(batch: Sequence[Any]) -> Any:
     return stack([as_tensor(array) for array in batch])
 
 
-_GATHER: list[tuple[Any, Callable[[Any], Any]]] = [
+_COLLATE_FNS: list[tuple[Any, Callable[[Any], Any]]] = [
     (Tensor, lambda batch: stack(list(batch))),
     (np.ndarray, _stack_arrays),
     (str | bytes, lambda batch: batch),

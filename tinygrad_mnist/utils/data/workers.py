@@ -175,12 +175,11 @@ class WorkerBatches(LoaderIterator):
 
     def _begin(self) -> None:
         self._active = [True] * len(self._processes)
-        self._sent = 0
-        self._received = 0
+        self._requested = 0
         self._turn = 0
-        self._owners: dict[int, int] = {}
+        self._worker_of: dict[int, int] = {}
         """For each batch that was asked for and not handed over: the worker that makes it."""
-        self._early: dict[int, Any] = {}
+        self._out_of_turn: dict[int, Any] = {}
         """Batches that came before it was their turn."""
         for _ in range((self._loader.prefetch_factor or 1) * len(self._processes)):
             self._ask()
@@ -206,9 +205,9 @@ class WorkerBatches(LoaderIterator):
             return
         while not self._active[self._turn]:
             self._turn = (self._turn + 1) % len(self._tasks)
-        self._tasks[self._turn].put((self._sent, index))
-        self._owners[self._sent] = self._turn
-        self._sent += 1
+        self._tasks[self._turn].put((self._requested, index))
+        self._worker_of[self._requested] = self._turn
+        self._requested += 1
         self._turn = (self._turn + 1) % len(self._tasks)
 
     def _next_batch(self) -> Any:
@@ -229,18 +228,18 @@ class WorkerBatches(LoaderIterator):
 
     def _take(self) -> tuple[int | None, Any]:
         """The answer whose turn it is, with its batch's number; None when there are no more."""
-        while self._owners:
-            first = min(self._owners)
-            if first in self._early:
-                del self._owners[first]
-                return first, self._early.pop(first)
+        while self._worker_of:
+            first = min(self._worker_of)
+            if first in self._out_of_turn:
+                del self._worker_of[first]
+                return first, self._out_of_turn.pop(first)
             number, answer = self._receive()
-            if number not in self._owners:
+            if number not in self._worker_of:
                 continue
             if not self._loader.in_order:
-                del self._owners[number]
+                del self._worker_of[number]
                 return number, answer
-            self._early[number] = answer
+            self._out_of_turn[number] = answer
         return None, None
 
     def _receive(self) -> tuple[int, Any]:
