@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+import tinygrad_mnist
 from tests.ops import samples as s
 from tests.ops.harness import Operation, check
 
@@ -124,3 +126,16 @@ TABLE = [
 @given(data=st.data())
 def test_agrees_with_pytorch(operation, data):
     check(operation, data.draw(operation.samples))
+
+
+@pytest.mark.parametrize(
+    ("shape", "sizes"),
+    [((2, 3), (4, 5)), ((1, 1, 4), (3, 4)), ((2,), (-1, 2)), ((4, 1, 2), (5, 4, 3))],
+)
+def test_expand_refuses_what_does_not_fit_in_pytorch_s_words(shape, sizes):
+    texts = []
+    for engine in (tinygrad_mnist, torch):
+        with pytest.raises(RuntimeError) as caught:
+            engine.ones(shape).expand(sizes)
+        texts.append(str(caught.value))
+    assert texts[0] == texts[1]

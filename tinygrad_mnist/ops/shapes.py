@@ -231,15 +231,15 @@ def expand(input: Tensor, *size: int | Sequence[int], **named: Any) -> Tensor:
     lead = len(wanted) - len(shape)
     if lead < 0:
         raise RuntimeError(
-            f"expand({input.type()}{list(shape)}, size={list(wanted)}): the number of sizes "
+            f"expand({input.type()}{{{list(shape)}}}, size={list(wanted)}): the number of sizes "
             f"provided ({len(wanted)}) must be greater or equal to the number of dimensions in "
             f"the tensor ({len(shape)})"
         )
-    for d, length in enumerate(wanted):
+    for d, length in reversed([*enumerate(wanted)]):
         if length == -1 and d < lead:
             raise RuntimeError(
-                f"expand({input.type()}{list(shape)}, size={list(wanted)}): the expanded size of "
-                f"the tensor (-1) isn't allowed in a leading, non-existing dimension {d}"
+                "The expanded size of the tensor (-1) isn't allowed in a leading, non-existing "
+                f"dimension {d}"
             )
         if length < -1 or (d >= lead and shape[d - lead] not in (1, length) and length != -1):
             raise RuntimeError(

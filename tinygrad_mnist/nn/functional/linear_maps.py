@@ -18,7 +18,7 @@ from tinygrad_mnist.engine.tensor import Tensor, wrap
 from tinygrad_mnist.ops.arguments import check_tensors
 from tinygrad_mnist.ops.choosing import where
 from tinygrad_mnist.ops.matmul import matmul
-from tinygrad_mnist.ops.shapes import unsqueeze
+from tinygrad_mnist.ops.shapes import expand, unsqueeze
 from tinygrad_mnist.ops.softmax import softmax
 
 from .activations import dropout
@@ -56,52 +56,38 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     x, w, b = input._array, weight._array, bias._array
     if w.ndim == 1 and b.ndim == 0 and x.ndim != 2:
         return matmul(input, weight) + bias
-    _check_linear(x, w, b)
+    _check_linear(input, weight, bias)
     if x.ndim == 2:
         return _linear(input, weight, bias)
     rows = _linear(input.reshape(math.prod(x.shape[:-1]), w.shape[1]), weight, bias)
     return named_as(rows.reshape(*x.shape[:-1], w.shape[0]), "ViewBackward0")
 
 
-def _check_linear(x: Array, weight: Array, bias: Array) -> None:
+def _check_linear(input: Tensor, weight: Tensor, bias: Tensor) -> None:
     """RuntimeError, as PyTorch words it, unless the three fit together."""
-    if x.ndim == 0 or weight.ndim == 0:
+    x, w = input._array, weight._array
+    if x.ndim == 0 or w.ndim == 0:
         raise RuntimeError(
-            "both arguments to linear need to be at least 1D, but they are "
-            f"{x.ndim}D and {weight.ndim}D"
+            f"both arguments to linear need to be at least 1D, but they are {x.ndim}D and {w.ndim}D"
         )
-    if weight.ndim > 2:
-        raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {weight.ndim}D")
-    if weight.ndim == 1:
+    if w.ndim > 2:
+        raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {w.ndim}D")
+    if w.ndim == 1:
         raise RuntimeError("mat2 must be a matrix, got 1-D tensor")
-    if not x.dtype == weight.dtype == bias.dtype:
-        names = [dtypes.from_numpy_dtype(each.dtype).legacy_name for each in (bias, weight, x)]
-        name, got = ("self", names[0]) if names[0] != names[1] else ("mat1", names[2])
+    if not x.dtype == w.dtype == bias._array.dtype:
+        name, other = ("self", bias) if bias.dtype != weight.dtype else ("mat1", input)
         raise RuntimeError(
-            f"{name} and mat2 must have the same dtype, but got {got} and {names[1]}"
+            f"{name} and mat2 must have the same dtype, but got {other.dtype.legacy_name} and "
+            f"{weight.dtype.legacy_name}"
         )
-    rows, (outputs, inputs) = math.prod(x.shape[:-1]), weight.shape
+    rows, (outputs, inputs) = math.prod(x.shape[:-1]), w.shape
     if x.shape[-1] != inputs:
         raise RuntimeError(
             f"mat1 and mat2 shapes cannot be multiplied ({rows}x{x.shape[-1]} and "
             f"{inputs}x{outputs})"
         )
-    if bias.shape != (outputs,):
-        _check_bias(list(bias.shape), [rows, outputs])
-
-
-def _check_bias(have: list[int], want: list[int]) -> None:
-    if len(have) > 2:
-        raise RuntimeError(
-            f"expand: the bias has {len(have)} dimensions, {have}; the product has two, {want}"
-        )
-    for back in range(1, len(have) + 1):
-        if have[-back] not in (1, want[-back]):
-            raise RuntimeError(
-                f"The expanded size of the tensor ({want[-back]}) must match the existing size "
-                f"({have[-back]}) at non-singleton dimension {len(want) - back}.  "
-                f"Target sizes: {want}.  Tensor sizes: {have}"
-            )
+    if bias._array.shape != (outputs,):
+        expand(bias, rows, outputs)
 
 
 def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
