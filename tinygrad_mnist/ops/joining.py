@@ -189,8 +189,9 @@ def column_stack(tensors: Sequence[Tensor]) -> Tensor:
 
 def _chunks(input: Tensor, dim: int, sizes: Sequence[int], name: str) -> tuple[Tensor, ...]:
     """The slices of `input` along `dim` of the sizes given: views."""
+    lead = (ALL,) * dim
     bounds = itertools.pairwise(itertools.accumulate(sizes, initial=0))
-    parts = [getitem(input, (*(ALL,) * dim, slice(*pair))) for pair in bounds]
+    parts = [getitem(input, (*lead, slice(a, b))) for a, b in bounds]
     if name != "SliceBackward0":
         parts = [forbid_change(part, ONE_OF_SEVERAL) for part in parts]
     return tuple([named_as(part, name) for part in parts])
@@ -221,8 +222,9 @@ def split(
         raise RuntimeError(
             f"split_size can only be 0 if dimension size is 0, but got dimension size of {length}"
         )
-    sizes = [min(size, length - start) for start in range(0, length, max(size, 1))]
-    return _chunks(input, axis, sizes or [0], "SplitBackward0")
+    whole, rest = divmod(length, max(size, 1))
+    sizes = [size] * whole + ([rest] if rest or not whole else [])
+    return _chunks(input, axis, sizes, "SplitBackward0")
 
 
 @operation
