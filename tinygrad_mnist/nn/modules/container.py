@@ -9,7 +9,8 @@ from collections import OrderedDict
 from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
 from typing import TYPE_CHECKING, Any, Self
 
-from tinygrad_mnist._tensor import Tensor
+from tinygrad_mnist._tensor import Tensor as TensorClass
+from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.nn.parameter import Parameter
 
 from .module import Module
@@ -204,7 +205,7 @@ class ParameterList(_List):
     ParameterList(  (0): Parameter containing: [torch.float32 of size 2])
     """
 
-    _no_members = Tensor
+    _no_members = TensorClass
 
     def __init__(self, values: Iterable[Any] | None = None) -> None:
         super().__init__()
@@ -418,7 +419,7 @@ class ParameterDict(_Dict):
 
     def extra_repr(self) -> str:
         """A line for each parameter."""
-        kinds = [str(v.type()) if isinstance(v, Tensor) else "" for v in self.values()]
+        kinds = [str(v.type()) if isinstance(v, TensorClass) else "" for v in self.values()]
         return _lines(self.items(), kinds)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -442,7 +443,7 @@ class ParameterDict(_Dict):
 
 def _as_parameter(value: Any) -> Any:
     """A tensor made a Parameter; anything else as it is."""
-    if isinstance(value, Tensor) and not isinstance(value, Parameter):
+    if isinstance(value, TensorClass) and not isinstance(value, Parameter):
         return Parameter(value)
     return value
 
@@ -451,7 +452,7 @@ def _lines(members: Iterable[tuple[Any, Any]], kinds: list[str]) -> str:
     """A line for each member: what it is, its type in `kinds`, and its size."""
     lines = []
     for (key, value), kind in zip(members, kinds, strict=True):
-        if isinstance(value, Tensor):
+        if isinstance(value, TensorClass):
             size = "x".join(map(str, value.shape))
             what = "Parameter" if isinstance(value, Parameter) else "Tensor"
             lines.append(f"  ({key}): {what} containing: [{kind} of size {size}]")

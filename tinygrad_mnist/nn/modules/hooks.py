@@ -9,10 +9,10 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from tinygrad_mnist._tensor import Tensor
 from tinygrad_mnist.autograd import is_grad_enabled
 from tinygrad_mnist.autograd.function import Function
 from tinygrad_mnist.engine.hooks import RemovableHandle
+from tinygrad_mnist.engine.tensor import TensorBase
 
 from .registration import Registration
 
@@ -245,7 +245,7 @@ class BackwardHook:
 
     def setup_output_hook(self, result: Any) -> Any:
         """The result; the pre-hooks run when its gradients are known."""
-        if not isinstance(result, Tensor | tuple):
+        if not isinstance(result, TensorBase | tuple):
             warnings.warn(
                 "For backward hooks to be called, module output should be a Tensor or a tuple of "
                 f"Tensors but received {type(result)}",
@@ -295,7 +295,7 @@ def _intercepted(
     values: tuple[Any, ...], run: Callable[[Gradients], Gradients], zeros: bool
 ) -> tuple[tuple[Any, ...], bool]:
     """The values, `run` called with their gradients; whether one requires a gradient at all."""
-    indices = [i for i, value in enumerate(values) if isinstance(value, Tensor)]
+    indices = [i for i, value in enumerate(values) if isinstance(value, TensorBase)]
     if not is_grad_enabled() or not any(values[i].requires_grad for i in indices):
         return values, False
 

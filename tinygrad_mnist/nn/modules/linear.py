@@ -12,18 +12,17 @@ from tinygrad_mnist.nn import init
 from tinygrad_mnist.nn.parameter import Parameter
 
 from .layer import Layer
-from .module import Module
 
 __all__ = ["Bilinear", "Identity", "Linear"]
 
 
-class Identity(Module):
+class Identity(Layer):
     """The input, unchanged; arguments are taken and not looked at."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__()
 
-    def forward(self, input: Any) -> Any:
+    def forward(self, input: Tensor) -> Tensor:
         """The input."""
         return input
 

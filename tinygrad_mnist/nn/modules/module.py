@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Self
 
 from tinygrad_mnist import dtypes
-from tinygrad_mnist._tensor import Tensor
 from tinygrad_mnist.engine.device import check_device
-from tinygrad_mnist.engine.tensor import TensorBase
+from tinygrad_mnist.engine.tensor import Tensor, TensorBase
 from tinygrad_mnist.engine.types import Device, DType, MemoryFormat
 from tinygrad_mnist.nn.parameter import Parameter
 
@@ -299,7 +298,7 @@ class Module(Calling, State):
         module, member, name = self._get_member(target)
         if name not in module._buffers:
             raise AttributeError(f"`{name}` is not a buffer")
-        return member  # type: ignore[no-any-return]
+        return member
 
     def _get_name(self) -> str:
         return type(self).__name__

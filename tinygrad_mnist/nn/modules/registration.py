@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Any
 
-from tinygrad_mnist._tensor import Tensor
+from tinygrad_mnist._tensor import Tensor as TensorClass
+from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.nn.parameter import Buffer, Parameter
 
 CALL_HOOKS = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")
@@ -17,7 +18,7 @@ STATE_HOOKS = (
 
 def typename(value: Any) -> str:
     """What PyTorch calls the type of `value` in its messages: "torch.FloatTensor", "int", …"""
-    if isinstance(value, Tensor):
+    if isinstance(value, TensorClass):
         return str(value.type())
     kind = value if isinstance(value, type) else type(value)
     prefix = "" if kind.__module__ in ("builtins", "__main__") else f"{kind.__module__}."
@@ -73,7 +74,7 @@ class Registration:
             self._expect_none(name, value, "child module", "torch.nn.Module or None")
             self._modules[name] = None
         elif isinstance(value, Buffer) or name in members.get("_buffers", ()):
-            if value is not None and not isinstance(value, Tensor):
+            if value is not None and not isinstance(value, TensorClass):
                 self._expect_none(name, value, "buffer", "torch.nn.Buffer, torch.Tensor or None")
             kept = name not in members.get("_non_persistent_buffers_set", ())
             persistent = value.persistent if isinstance(value, Buffer) else kept
@@ -129,7 +130,7 @@ class Registration:
         empty or has a dot in it, TypeError for what is neither a Tensor nor None.
         """
         self._check_name(name, "buffer", "_buffers")
-        if tensor is not None and not isinstance(tensor, Tensor):
+        if tensor is not None and not isinstance(tensor, TensorClass):
             raise TypeError(
                 f"cannot assign '{typename(tensor)}' object to buffer '{name}' "
                 "(torch Tensor or None required)"

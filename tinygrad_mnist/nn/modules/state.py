@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from tinygrad_mnist._tensor import Tensor
+from tinygrad_mnist._tensor import Tensor as TensorClass
 from tinygrad_mnist.autograd import no_grad
 from tinygrad_mnist.engine.hooks import RemovableHandle
 from tinygrad_mnist.nn.parameter import Parameter
@@ -171,7 +171,7 @@ class State(Registration):
         self, name: str, member: Any, given: Any, key: str, assign: bool
     ) -> str | None:
         """Copy or assign one tensor; what is wrong with it, if something is."""
-        if not isinstance(given, Tensor):
+        if not isinstance(given, TensorClass):
             return (
                 f'While copying the parameter named "{key}", expected torch.Tensor or '
                 f"Tensor-like object from checkpoint but received {type(given)}"
