@@ -129,6 +129,12 @@ def test_subclasses_of_users():
         type("Wrong", (ours.nn.ELU,), {}, unknown=1)
 
 
+def test_an_attribute_of_the_users_is_not_shown():
+    layer = ours.nn.Linear(2, 3)
+    layer.inplace = True
+    assert repr(layer) == "Linear(in_features=2, out_features=3, bias=True)"
+
+
 def test_a_layer_of_ones_own_function():
     class Scaled(Layer, of=F.leaky_relu, values={"negative_slope": 0.5}, shows="{negative_slope}"):
         """x for x > 0, x / 2 below."""

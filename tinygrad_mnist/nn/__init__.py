@@ -8,16 +8,8 @@ from . import functional, init, modules, parameter, utils
 from .modules import *  # noqa: F403
 from .parameter import Buffer, Parameter
 
-__all__ = [
-    "Buffer",
-    "Parameter",
-    "functional",
-    "init",
-    "modules",
-    "parameter",
-    "utils",
-    *modules.__all__,
-]
+__all__ = ["Buffer", "Parameter", "functional", "init", "modules", "parameter", "utils"]
+__all__ += modules.__all__
 
 
 def __getattr__(name: str) -> Any:

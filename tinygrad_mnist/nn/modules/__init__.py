@@ -1,15 +1,6 @@
 """The layers by kind, and Module, which all of them are."""
 
-from . import (
-    container,
-    convolution,
-    embedding,
-    layers,
-    linear,
-    loss,
-    normalization,
-    pooling,
-)
+from . import container, convolution, embedding, layers, linear, loss, normalization, pooling
 from .container import *  # noqa: F403
 from .convolution import *  # noqa: F403
 from .embedding import *  # noqa: F403

@@ -29,7 +29,7 @@ class Layer(Module):
     inputs: how many of the function's parameters are inputs, or what `forward` calls them.
     settings: the parameters of `__init__` in their order; by default all that follow the inputs.
     values: other defaults of settings, and constants for other parameters of the function.
-    shows: the text of `extra_repr`; `inplace=True` is added where it is set.
+    shows: the text of `extra_repr`, attributes in braces; `{bias}` is whether there is one.
 
     A subclass inherits all but `of`, and keeps the methods it writes itself; another keyword sets
     the class's attribute of that name with a `_` before it. A parameter of the function called
@@ -73,11 +73,8 @@ class Layer(Module):
 
     def extra_repr(self) -> str:
         """The settings that are shown."""
-        shown = {**vars(self), "bias": self._parameters.get("bias") is not None}
-        parts = [self._shows.format_map(shown)] if self._shows else []
-        if shown.get("inplace") and "{inplace}" not in self._shows:
-            parts.append("inplace=True")
-        return ", ".join(parts)
+        has_bias = self._parameters.get("bias") is not None
+        return self._shows.format_map({**vars(self), "bias": has_bias})
 
 
 class _Later:

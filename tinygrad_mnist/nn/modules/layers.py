@@ -29,36 +29,47 @@ __all__ = [
 # Activations
 
 
-class ReLU(Layer, of=F.relu):
+class _InPlace(Layer):
+    """An activation that may write its result into its input."""
+
+    inplace: bool
+
+    def extra_repr(self) -> str:
+        """The settings that are shown, and `inplace` where it is set."""
+        parts = super().extra_repr(), "inplace=True" if self.inplace else ""
+        return ", ".join(filter(None, parts))
+
+
+class ReLU(_InPlace, of=F.relu):
     """max(x, 0)"""
 
 
-class SiLU(Layer, of=F.silu):
+class SiLU(_InPlace, of=F.silu):
     """x · sigmoid(x)"""
 
 
-class Mish(Layer, of=F.mish):
+class Mish(_InPlace, of=F.mish):
     """x · tanh(ln(1 + eˣ))"""
 
 
-class SELU(Layer, of=F.selu):
+class SELU(_InPlace, of=F.selu):
     """1.0507… · elu(x, 1.6733…), the elu that keeps mean 0 and variance 1."""
 
 
-class Hardswish(Layer, of=F.hardswish):
+class Hardswish(_InPlace, of=F.hardswish):
     """x · hardsigmoid(x)"""
 
     extra_repr = Module.extra_repr  # Not even `inplace`, as in PyTorch.
 
 
-class Hardsigmoid(Layer, of=F.hardsigmoid):
+class Hardsigmoid(_InPlace, of=F.hardsigmoid):
     """min(max(x + 3, 0), 6) / 6"""
 
     extra_repr = Module.extra_repr
 
 
 class Hardtanh(
-    Layer,
+    _InPlace,
     of=F.hardtanh,
     settings="min_val, max_val, inplace",
     shows="min_val={min_val}, max_val={max_val}",
@@ -93,23 +104,23 @@ class ReLU6(Hardtanh, shows=""):
         super().__init__(0.0, 6.0, inplace)
 
 
-class Threshold(Layer, of=F.threshold, shows="threshold={threshold}, value={value}"):
+class Threshold(_InPlace, of=F.threshold, shows="threshold={threshold}, value={value}"):
     """x where it is above `threshold`, `value` elsewhere."""
 
 
-class ELU(Layer, of=F.elu, shows="alpha={alpha}"):
+class ELU(_InPlace, of=F.elu, shows="alpha={alpha}"):
     """x for x > 0, alpha · (eˣ − 1) below."""
 
 
-class CELU(Layer, of=F.celu, shows="alpha={alpha}"):
+class CELU(_InPlace, of=F.celu, shows="alpha={alpha}"):
     """x for x > 0, alpha · (e^(x / alpha) − 1) below."""
 
 
-class LeakyReLU(Layer, of=F.leaky_relu, shows="negative_slope={negative_slope}"):
+class LeakyReLU(_InPlace, of=F.leaky_relu, shows="negative_slope={negative_slope}"):
     """x for x > 0, negative_slope · x below."""
 
 
-class RReLU(Layer, of=F.rrelu, shows="lower={lower}, upper={upper}"):
+class RReLU(_InPlace, of=F.rrelu, shows="lower={lower}, upper={upper}"):
     """x for x > 0, r · x below, r random in training and the mean of its bounds otherwise."""
 
 
