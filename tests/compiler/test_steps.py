@@ -138,17 +138,17 @@ PRODUCTS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("a_turned", [False, True])
-@pytest.mark.parametrize("b_turned", [False, True])
+@pytest.mark.parametrize("a_transposed", [False, True])
+@pytest.mark.parametrize("b_transposed", [False, True])
 @pytest.mark.parametrize("sizes", PRODUCTS)
 @pytest.mark.parametrize("added", [False, True])
-def test_every_way_to_multiply_gives_the_product(a_turned, b_turned, sizes, added):
+def test_every_way_to_multiply_gives_the_product(a_transposed, b_transposed, sizes, added):
     m, k, n = sizes
     rng = np.random.default_rng(0)
-    a = rng.standard_normal((k, m) if a_turned else (m, k)).astype(np.float32)
-    b = rng.standard_normal((n, k) if b_turned else (k, n)).astype(np.float32)
-    operands = (a.T if a_turned else a, b.T if b_turned else b)
-    product = Product(a_turned, b_turned, m, k, n, np.dtype(np.float32), added=added)
+    a = rng.standard_normal((k, m) if a_transposed else (m, k)).astype(np.float32)
+    b = rng.standard_normal((n, k) if b_transposed else (k, n)).astype(np.float32)
+    operands = (a.T if a_transposed else a, b.T if b_transposed else b)
+    product = Product(a_transposed, b_transposed, m, k, n, np.dtype(np.float32), added=added)
     for name in product.candidates():
         before = rng.standard_normal((m, n)).astype(np.float32)
         out = before.copy()

@@ -38,8 +38,8 @@ _COLD_BYTES = 16 << 20
 class Product:
     """A product of two matrices, (m, k) @ (k, n), each of which may be the transpose of one."""
 
-    a_turned: bool
-    b_turned: bool
+    a_transposed: bool
+    b_transposed: bool
     m: int
     k: int
     n: int
@@ -50,7 +50,7 @@ class Product:
     """A multiple of the product is added to what is there."""
 
     def __str__(self) -> str:
-        a, b = ("turned " if turned else "" for turned in (self.a_turned, self.b_turned))
+        a, b = ("turned " if turned else "" for turned in (self.a_transposed, self.b_transposed))
         shapes = f"{a}{self.m}×{self.k} @ {b}{self.k}×{self.n}, {np.dtype(self.dtype)}"
         return f"{shapes}{', new' * self.new}{', added' * self.added}"
 
@@ -61,18 +61,18 @@ class Product:
             return names
         few = 5 <= self.n <= _FEW
         if self.added:
-            if self.a_turned and not self.b_turned and few and self.m >= _LONG:
+            if self.a_transposed and not self.b_transposed and few and self.m >= _LONG:
                 names.append("add_few_columns_turned")
-            if not self.b_turned and self.m >= 5 and self.n >= _LONG and self.n % _FEW == 0:
+            if not self.b_transposed and self.m >= 5 and self.n >= _LONG and self.n % _FEW == 0:
                 names.append("add_outer")
-        elif self.b_turned:
-            if not self.a_turned and self.m >= 4 and self.n >= 5:
+        elif self.b_transposed:
+            if not self.a_transposed and self.m >= 4 and self.n >= 5:
                 names.append("dots")
         else:
-            if not self.a_turned and few and self.m >= 4:
+            if not self.a_transposed and few and self.m >= 4:
                 names.append("few_columns")
-            if self.a_turned and few and self.m >= _LONG:
-                names.append("few_columns_turned")
+            if self.a_transposed and few and self.m >= _LONG:
+                names.append("few_columns_transposed")
             if self.m >= 5 and self.n >= _LONG:
                 names.append("outer")
         return names
@@ -93,13 +93,13 @@ class Product:
         from .loops import products
 
         rng = np.random.default_rng(0)
-        shapes = (self.m, self.k)[:: -1 if self.a_turned else 1], (self.k, self.n)
+        shapes = (self.m, self.k)[:: -1 if self.a_transposed else 1], (self.k, self.n)
         a = rng.standard_normal(shapes[0]).astype(self.dtype)
-        b = rng.standard_normal(shapes[1][:: -1 if self.b_turned else 1]).astype(self.dtype)
-        second, out = b.T if self.b_turned else b, np.zeros((self.m, self.n), self.dtype)
+        b = rng.standard_normal(shapes[1][:: -1 if self.b_transposed else 1]).astype(self.dtype)
+        second, out = b.T if self.b_transposed else b, np.zeros((self.m, self.n), self.dtype)
         copies = min(1 + _COLD_BYTES // max(a.nbytes, 1), _CALLS * _ROUNDS) if self.new else 1
         every = np.tile(a, (copies, 1, 1))
-        firsts = itertools.cycle([each.T if self.a_turned else each for each in every])
+        firsts = itertools.cycle([each.T if self.a_transposed else each for each in every])
         rest = (second, out, out.dtype.type(1e-3)) if self.added else (second, out)
         seconds: dict[str, list[float]] = {name: [] for name in names}
         for _ in range(_ROUNDS + 1):

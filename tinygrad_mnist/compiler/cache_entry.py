@@ -19,7 +19,7 @@ from tinygrad_mnist.random import default_generator
 from .build import Built, Stats, build
 from .guards import Reached
 from .program import Array, Constant, Draw, Number, Program, Value, replay
-from .symbolic import Leaf, Live, evaluate
+from .symbolic import Symbol, SymFloat, evaluate
 
 Arguments = tuple[Any, ...]
 Finder = Callable[[Arguments], Any]
@@ -38,7 +38,7 @@ class Result:
 
 
 @dataclass
-class Entry:
+class CacheEntry:
     """A traced program, and how a call hands it arrays and takes its results."""
 
     traced: Program
@@ -52,7 +52,7 @@ class Entry:
     grads: list[tuple[Finder, Value | None]]
     """Leaves that have another `.grad` after the call: a new tensor, or None."""
     returned: Any
-    leaves: list[Leaf]
+    leaves: list[Symbol]
     """The numbers from outside that the program follows."""
     arguments: int
     """How many of the inputs are arguments; they come first."""
@@ -60,7 +60,7 @@ class Entry:
     """Which inputs do not lie in memory one after the other: they are copied."""
     shared: list[tuple[int, TensorBase]]
     """Arguments that are tensors which the function reaches in another way too."""
-    back: Entry | None = None
+    back: CacheEntry | None = None
     """Goes backward from the results, where gradients may be asked for after the call."""
     built: Built | None = None
 
@@ -75,7 +75,7 @@ class Entry:
             self.expressions = [
                 (n, v.number.expression)
                 for n, v in enumerate(source.numbers)
-                if isinstance(v, Number) and isinstance(v.number, Live)
+                if isinstance(v, Number) and isinstance(v.number, SymFloat)
             ]
         self.values = [leaf.value for leaf in self.leaves]
         self.conditions = [condition for leaf in self.leaves for condition in leaf.conditions]
@@ -160,25 +160,25 @@ class Entry:
         for function, left, right, outcome in self.conditions:
             if function(evaluate(left, values), evaluate(right, values)) is not outcome:
                 return None
-        return self.foretold(values)
+        return self.predicted(values)
 
-    def foretold(self, values: list[float]) -> Array:
+    def predicted(self, values: list[float]) -> Array:
         """The program's numbers where those from outside have these values."""
         numbers = self.numbers.copy()
         for n, expression in self.expressions:
             numbers[n] = evaluate(expression, values)
         return numbers
 
-    def learn(self, earlier: Entry) -> None:
-        """Trust the numbers that changed since an earlier trace, if it foretold this one."""
+    def learn(self, earlier: CacheEntry) -> None:
+        """Trust the numbers that changed since an earlier trace, if it predicted this one."""
         if not self.same_source(earlier) or len(self.leaves) != len(earlier.leaves):
             return
-        if not np.array_equal(earlier.foretold(self.values), self.numbers):
+        if not np.array_equal(earlier.predicted(self.values), self.numbers):
             return
         for leaf, known in zip(self.leaves, earlier.leaves, strict=True):
             leaf.trusted = leaf.value != known.value or known.trusted
 
-    def same_source(self, other: Entry) -> bool:
+    def same_source(self, other: CacheEntry) -> bool:
         """Whether two entries run the same code."""
         mine, others = self.built, other.built
         return mine is not None and others is not None and mine.source.text == others.source.text
@@ -236,7 +236,7 @@ class Entry:
                 result = wrap(result)
                 result._record = returned.record
             return result
-        if isinstance(returned, Live):
+        if isinstance(returned, SymFloat):
             values = [leaf.read(arguments) for leaf in self.leaves]
             return float(evaluate(returned.expression, values))
         if isinstance(returned, tuple | list):

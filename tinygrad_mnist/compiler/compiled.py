@@ -17,11 +17,11 @@ from tinygrad_mnist.engine.tensor import Tensor, TensorBase
 from tinygrad_mnist.nn import Module
 
 from .build import Stats
-from .cache_entry import Arguments, Entry
+from .cache_entry import Arguments, CacheEntry
 from .graph_capture import Keywords, called, trace_call
 from .program import Constant, Program
 
-_NEW: list[Entry] = []
+_NEW: list[CacheEntry] = []
 _MOST_ENTRIES = 8
 """How many programs are kept for calls of one kind, the newest first."""
 
@@ -45,9 +45,9 @@ class Compiled:
         self.constants = list(constants)
         self.check = check
         self._signature = inspect.signature(function)
-        self._entries: dict[Any, list[Entry] | None] = {}
+        self._entries: dict[Any, list[CacheEntry] | None] = {}
         """The programs for calls of a kind, the newest first; None where they run uncompiled."""
-        self._newest: Entry | None = None
+        self._newest: CacheEntry | None = None
         self._lock = threading.RLock()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -73,7 +73,7 @@ class Compiled:
         with self._lock:
             return self._trace(key, entries, args)
 
-    def _trace(self, key: Any, entries: Sequence[Entry], args: Arguments) -> Any:
+    def _trace(self, key: Any, entries: Sequence[CacheEntry], args: Arguments) -> Any:
         """Call the function for real, and keep what it did for calls like this one."""
         result, traced = trace_call(self.function, self.constants, args)
         if traced is None:
@@ -117,14 +117,14 @@ class Compiled:
         return self._current().stats
 
     @property
-    def back(self) -> Entry | None:
+    def back(self) -> CacheEntry | None:
         """What goes backward from the results: it has `program`, `source` and `stats` too.
 
         None where no gradients can be asked for after the call.
         """
         return self._current().back
 
-    def _current(self) -> Entry:
+    def _current(self) -> CacheEntry:
         if self._newest is None:
             raise RuntimeError("nothing is compiled yet: call the function once")
         return self._newest
@@ -257,7 +257,7 @@ def _describe(parts: list[Any], seen: dict[int, int], args: Iterable[Any], neste
             parts.append((type(given), given))
 
 
-def _compare(entry: Entry, traced: Entry) -> None:
+def _compare(entry: CacheEntry, traced: CacheEntry) -> None:
     """RuntimeError unless two traces gave the same program with the same constants."""
     if str(entry.traced) != str(traced.traced):
         raise RuntimeError(

@@ -17,7 +17,7 @@ from tinygrad_mnist.autograd.function import Function, refusing
 from tinygrad_mnist.core.record import state
 from tinygrad_mnist.engine.tensor import Tensor, wrap
 
-from .cache_entry import Arguments, Entry
+from .cache_entry import Arguments, CacheEntry
 from .program import Array, Constant, Input, Number, Program, Value
 
 _TWICE = "torch.compile with aot_autograd does not currently support double backward"
@@ -61,7 +61,7 @@ def cut(
 
 
 @dataclass
-class Differentiable(Entry):
+class Differentiable(CacheEntry):
     """An entry whose results have records."""
 
     outputs: Sequence[Value] = ()
@@ -79,15 +79,15 @@ class Differentiable(Entry):
         several = outputs if isinstance(outputs, tuple) else (outputs,)
         return found | dict(zip(self.outputs, several, strict=True))
 
-    def learn(self, earlier: Entry) -> None:
-        """As any entry does, if the program backward was foretold, too."""
+    def learn(self, earlier: CacheEntry) -> None:
+        """As any entry does, if the program backward was predicted, too."""
         if isinstance(earlier, Differentiable) and self.same_source(earlier):
             assert earlier.back is not None
             assert self.back is not None
-            if np.array_equal(earlier.back.foretold(self.values), self.back.numbers):
+            if np.array_equal(earlier.back.predicted(self.values), self.back.numbers):
                 super().learn(earlier)
 
-    def same_source(self, other: Entry) -> bool:
+    def same_source(self, other: CacheEntry) -> bool:
         """Whether two entries run the same code, forward and backward."""
         if not isinstance(other, Differentiable) or self.back is None or other.back is None:
             return False

@@ -19,11 +19,11 @@ from tinygrad_mnist.engine.node import FREED, AccumulateGrad, hooks_of
 from tinygrad_mnist.engine.tensor import Tensor, TensorBase, wrap
 from tinygrad_mnist.random import default_generator
 
-from .cache_entry import Arguments, Entry, Finder, Result, collected, leaf_record
+from .cache_entry import Arguments, CacheEntry, Finder, Result, collected, leaf_record
 from .differentiable import Differentiable, Halves, cut
 from .guards import Reached, reach
 from .program import Array, Input, Program, Value
-from .symbolic import Leaf, Live
+from .symbolic import Symbol, SymFloat
 from .trace import TraceError, Tracer
 
 Path = tuple[Any, ...]
@@ -120,7 +120,7 @@ class Call:
         self.reached: Reached = reach(function)
         self.function = function
         self.args = args
-        self.live: list[Leaf] = []
+        self.live: list[Symbol] = []
         self._copies: list[Array] = []
         self._epochs = self._schedules()
         self.moves_settings = False
@@ -151,14 +151,14 @@ class Call:
                 self._give(f"{name}_grad", grad, grad_of(find))
 
     @contextlib.contextmanager
-    def live_numbers(self) -> Iterator[Arguments]:
+    def symbolic_numbers(self) -> Iterator[Arguments]:
         """The arguments, their floats live; those of parameter groups are live meanwhile."""
         replaced = []
         for settings, key in self.reached.settings:
             live_one = self._follow(setting(settings, key), settings[key])
             replaced.append((settings, key, settings[key], live_one))
             settings[key] = live_one
-        live = tuple([self._with_live(given, (n,)) for n, given in enumerate(self.args)])
+        live = tuple([self._with_symbols(given, (n,)) for n, given in enumerate(self.args)])
         try:
             yield live
         finally:
@@ -167,17 +167,17 @@ class Call:
                 now = settings.get(key)
                 if now is live_one:
                     settings[key] = value
-                elif isinstance(now, Live):
+                elif isinstance(now, SymFloat):
                     settings[key] = float(now)
                     self.moves_settings |= live_one.leaves[0] in now.leaves
 
-    def _with_live(self, given: Any, path: Path) -> Any:
+    def _with_symbols(self, given: Any, path: Path) -> Any:
         if type(given) is float:
             return self._follow(at(path), given)
         if isinstance(given, TensorBase):
             return self.stand_ins.get(id(given), given)
         if isinstance(given, Keywords):
-            return Keywords({k: self._with_live(part, (*path, k)) for k, part in given.items()})
+            return Keywords({k: self._with_symbols(part, (*path, k)) for k, part in given.items()})
         return given
 
     def _schedules(self) -> list[int]:
@@ -193,10 +193,10 @@ class Call:
             leaf_record(leaf).grad = grad
         default_generator.set_state(self._generator)
 
-    def _follow(self, read: Callable[[Arguments], Any], value: float) -> Live:
-        leaf = Leaf(read, value)
+    def _follow(self, read: Callable[[Arguments], Any], value: float) -> SymFloat:
+        leaf = Symbol(read, value)
         self.live.append(leaf)
-        return Live.of(value, len(self.live) - 1, (leaf,))
+        return SymFloat.of(value, len(self.live) - 1, (leaf,))
 
     def _stand_in(self, tensor: Any, nested: bool) -> None:
         """A leaf with the same array: the walk back from the results ends there."""
@@ -257,14 +257,14 @@ def _graph_is_alive(tensor: Any) -> bool:
 
 def trace_call(
     function: Callable[..., Any], constants: Sequence[Tensor], args: Arguments
-) -> tuple[Any, Entry | None]:
+) -> tuple[Any, CacheEntry | None]:
     """Call the function for real, listening; what it returned, and the entry for calls like it.
 
     There is none for what no program can do; a warning says why.
     """
     call = Call(function, constants, args)
     try:
-        with call.tracer, call.live_numbers() as live:
+        with call.tracer, call.symbolic_numbers() as live:
             returned = called(function, live)
             graph = call.walk_back(returned)
     except TraceError:
@@ -286,7 +286,7 @@ def trace_call(
     return returned, None
 
 
-def _entry(call: Call, returned: Any, graph: Graph | None) -> tuple[Entry | None, str]:
+def _entry(call: Call, returned: Any, graph: Graph | None) -> tuple[CacheEntry | None, str]:
     """The entry for calls like this one; or why there is none."""
     results: list[Value] = []
     grads: list[tuple[Finder, Value | None]] = []
@@ -326,7 +326,7 @@ def _entry(call: Call, returned: Any, graph: Graph | None) -> tuple[Entry | None
         call.shared,
     )
     if halves is None or graph is None:
-        return Entry(*parts), ""
+        return CacheEntry(*parts), ""
     outputs = [_value(call, each) for each in graph.outputs]
     back = _back(call, halves, graph)
     sources = [position for position, found in graph.found.items() if found is not None]
@@ -344,17 +344,17 @@ def _halves(call: Call, program: Program, graph: Graph) -> Halves:
     return cut(program, program.results, graph.given, wanted)
 
 
-def _back(call: Call, halves: Halves, graph: Graph) -> Entry:
+def _back(call: Call, halves: Halves, graph: Graph) -> CacheEntry:
     """The program backward, called with what was saved, gradients, and numbers from outside."""
     count = len(halves.backward.inputs)
     finders = [at((n,)) for n in range(count)]
     leaves = [leaf.read_at(at((count + n,))) for n, leaf in enumerate(call.live)]
     returned = [Result(value, None) for value in halves.backward.results]
     program, nothing = halves.backward, Reached()
-    return Entry(program, [], nothing, finders, [], [], returned, leaves, count, [], [])
+    return CacheEntry(program, [], nothing, finders, [], [], returned, leaves, count, [], [])
 
 
-def _computed_by(entry: Entry, call: Call, returned: Any) -> Any:
+def _computed_by(entry: CacheEntry, call: Call, returned: Any) -> Any:
     """What the program gives in place of what the function gave, so that all calls give alike.
 
     Where the function changed what is watched, as an optimiser that makes its first buffers does,

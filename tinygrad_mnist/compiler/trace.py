@@ -35,7 +35,7 @@ class TraceError(RuntimeError):
     """What a function did that no program can repeat; the message names the user's line."""
 
 
-class _Unknown(Exception):
+class _Untraceable(Exception):
     """What was met has no place in a program, yet may be computed without one."""
 
 
@@ -60,7 +60,7 @@ class Tracer(observe):
     """
 
     def __init__(self) -> None:
-        super().__init__(self._hear)
+        super().__init__(self._observe)
         self.inputs: list[Input] = []
         self.instructions: list[Instruction] = []
         self.draws: list[Draw] = []
@@ -193,35 +193,35 @@ class Tracer(observe):
                 f"declared with constants=[...]: pass it as an argument. {user_line()}"
             )
         if value is None:
-            raise _Unknown(
+            raise _Untraceable(
                 f"a tensor of shape {tuple(array.shape)} comes from where no operation was seen, "
                 f"so the function runs uncompiled: pass it as an argument. {user_line()}"
             )
         return value
 
-    def _hear(
+    def _observe(
         self, op: Primitive, inputs: tuple[Any, ...], attributes: dict[str, Any], output: Any
     ) -> None:
         if self.obstacle:
             return
         try:
-            self._write_down(op, inputs, attributes, output)
-        except _Unknown as found:
+            self._record(op, inputs, attributes, output)
+        except _Untraceable as found:
             self.obstacle = str(found)
 
-    def _write_down(
+    def _record(
         self, op: Primitive, inputs: tuple[Any, ...], attributes: dict[str, Any], output: Any
     ) -> None:
         if op is untraceable:
             why = attributes["why"]
-            raise _Unknown(f"{why}, so the function runs uncompiled. {user_line()}")
+            raise _Untraceable(f"{why}, so the function runs uncompiled. {user_line()}")
         if op.name in _DRAWN_BY_NUMBERS:
-            raise _Unknown(
+            raise _Untraceable(
                 "numbers of a tensor decide how random ones are drawn, so the function runs "
                 f"uncompiled. {user_line()}"
             )
         if op is index and _has_mask(attributes["key"]):
-            raise _Unknown(
+            raise _Untraceable(
                 "how many numbers a mask takes decides of which shape a tensor is, so the "
                 f"function runs uncompiled: use torch.where. {user_line()}"
             )
@@ -239,7 +239,7 @@ class Tracer(observe):
             self._bind(array, Constant(array.shape, array.dtype, array=array.copy()))
         elif "fill" in attributes:
             if attributes["fill"].keywords.get("generator") is not None:
-                raise _Unknown(
+                raise _Untraceable(
                     "random numbers come from a generator of their own, so the function runs "
                     f"uncompiled. {user_line()}"
                 )
@@ -308,7 +308,7 @@ class Tracer(observe):
             return self._emit("permute", (value,), dims, base.shape, base.dtype)
         if value.shape == base.shape:
             return value
-        raise _Unknown(
+        raise _Untraceable(
             f"a view made by {op} is changed in place, so the function runs uncompiled: change "
             f"the tensor it was taken from. {user_line()}"
         )

@@ -13,8 +13,8 @@ import numpy as np
 from . import switch
 from .blocks import (
     as_weights,
+    batch_at,
     filters_of_phase,
-    piece,
     places_in_window,
     reach,
     rows_and_columns,
@@ -45,9 +45,9 @@ def lay_out_twin(
                 for column in range(columns):
                     z = column * phases + phase - start[1]
                     place = (row * phases + phase) * columns + column
-                    target = piece(laid[c], place, batch)
+                    target = batch_at(laid[c], place, batch)
                     if 0 <= y < height and 0 <= z < width:
-                        given = piece(x[c], y * width + z, batch)
+                        given = batch_at(x[c], y * width + z, batch)
                         for n in range(batch):
                             target[n] = given[n]
                     else:
@@ -141,7 +141,7 @@ def convolve_input(
             begins += columns * batch
             for c in range(channels):
                 for i in range(count):
-                    given = piece(sums[c], i, batch)
-                    target = piece(out[c], down * width + i * stride[1] + x, batch)
+                    given = batch_at(sums[c], i, batch)
+                    target = batch_at(out[c], down * width + i * stride[1] + x, batch)
                     for m in range(batch):
                         target[m] = given[m]

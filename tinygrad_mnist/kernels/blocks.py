@@ -29,7 +29,7 @@ _part = switch.core.part(fastmath={"contract"})
 
 
 @switch.core.part()
-def piece(row: Array, place: int, batch: int) -> Array:
+def batch_at(row: Array, place: int, batch: int) -> Array:
     """The numbers at one place, of all images of a batch that lies last.
 
     An index into it counts from 0, which LLVM must see to handle several numbers at once.

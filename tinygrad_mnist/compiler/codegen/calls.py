@@ -35,8 +35,7 @@ UPDATES = ("add_product", "sub_product")
 _WINDOWS = ("sizes", "kernel", "stride", "start", "counts")
 
 _POOLING = {
-    "place_of_max": "place_of_max",
-    "place_of_part_max": "place_of_part_max",
+    **{name: name for name in ("place_of_max", "place_of_part_max")},
     "pick_places": "pick",
     "put_places": "put_back",
 }
@@ -68,7 +67,7 @@ def write_call(writer: Writer, i: Instruction) -> None:
 
 def _write_view(writer: Writer, i: Instruction) -> None:
     given, out = i.inputs[0], i.output
-    if given not in writer.places and out.size == 1:
+    if given not in writer.buffers and out.size == 1:
         writer.line(f"{out.name} = {given.name}")
         return
     place = as_array(writer, given)
@@ -77,13 +76,11 @@ def _write_view(writer: Writer, i: Instruction) -> None:
         text = f"{place}.T" if dims == (1, 0) else f"np.transpose({place}, {dims})"
     elif i.op == "slice":
         text = f"{place}[{region_of(i.attributes['key'])}]"
-    elif layout(writer, given) == "C":
-        text = f"{place}.reshape({out.shape})"
     else:
-        text = f"np.ascontiguousarray({place}).reshape({out.shape})"
+        text = f"{_in_rows(writer, given)}.reshape({out.shape})"
     writer.line(f"{out.name} = {text}")
     if i.op != "slice" or out.shape:
-        writer.places[out] = out.name
+        writer.buffers[out] = out.name
 
 
 def _write_product(writer: Writer, i: Instruction) -> None:
@@ -96,8 +93,8 @@ def _write_update(writer: Writer, i: Instruction) -> None:
     """A multiple of a product, added to a parameter where it lies."""
     target, first, second, number = i.inputs
     place = array_for(writer, i.output)
-    if place != writer.places[target]:
-        write_copy(writer, place, writer.places[target], target.shape)
+    if place != writer.buffers[target]:
+        write_copy(writer, place, writer.buffers[target], target.shape)
     a, b = _operand(writer, first), _operand(writer, second)
     sign = "-" if i.op == "sub_product" else ""
     function = _product(writer, first, second, added=True)
@@ -109,9 +106,7 @@ def _write_products(writer: Writer, i: Instruction) -> None:
     if i.output.dtype.kind != "f":
         raise Unsupported(i.op)
     for value in i.inputs:
-        place = as_array(writer, value)
-        text = place if layout(writer, value) == "C" else f"np.ascontiguousarray({place})"
-        writer.line(f"{value.name}_b = {text}")
+        writer.line(f"{value.name}_b = {_in_rows(writer, value)}")
     a, b = (f"{value.name}_b[i]" for value in i.inputs)
     place = array_for(writer, i.output)
     writer.line(f"for i in range({i.output.shape[0]}):")
@@ -130,25 +125,16 @@ def _operand(writer: Writer, value: Value) -> str:
 
 
 def _product(writer: Writer, a: Value, b: Value, added: bool = False) -> str:
-    a_turned, b_turned = (layout(writer, value) == "F" for value in (a, b))
+    a_transposed, b_transposed = (layout(writer, value) == "F" for value in (a, b))
     new = isinstance(a, Input) and not added
     m, k, n = *a.shape, b.shape[1]
-    return Product(a_turned, b_turned, m, k, n, a.dtype, new, added).best()
+    return Product(a_transposed, b_transposed, m, k, n, a.dtype, new, added).best()
 
 
-# nests: The source of an instruction computed alone, by loops over each of its dimensions.
+# Loop nests: an instruction computed alone, by loops over each of its dimensions.
 
 Index = Sequence[str]
 """How the place of a number is spelled, dimension by dimension."""
-
-
-def _loops(writer: Writer, shape: Shape, skipped: int | None = None) -> list[str]:
-    """Begin a loop over each dimension but the one skipped; the indices."""
-    for d, size in enumerate(shape):
-        if d != skipped:
-            writer.line(f"for i{d} in range({size}):")
-            writer.depth += 1
-    return [f"i{d}" for d in range(len(shape))]
 
 
 def _at(index: Index) -> str:
@@ -157,17 +143,17 @@ def _at(index: Index) -> str:
 
 def _read(writer: Writer, value: Value, index: Index) -> str:
     """A number of `value`, which is stretched to where `index` is a place."""
-    if value not in writer.places:
+    if value not in writer.buffers:
         return value.name
     own = index[len(index) - len(value.shape) :]
     own = ["0" if size == 1 else i for i, size in zip(own, value.shape, strict=True)]
-    return f"{writer.places[value]}[{_at(own)}]"
+    return f"{writer.buffers[value]}[{_at(own)}]"
 
 
 def pointwise(writer: Writer, i: Instruction) -> None:
     """An operation number by number whose operands are stretched, each in its own way."""
     place = array_for(writer, i.output)
-    index = _loops(writer, i.output.shape)
+    index = writer.loops(i.output.shape)
     text = expression(i, [_read(writer, value, index) for value in i.inputs])
     writer.line(f"{place}[{_at(index)}] = {text}")
 
@@ -190,7 +176,7 @@ def reduction(writer: Writer, i: Instruction) -> None:
     kept = [d for d in range(len(given.shape)) if d not in dims]
     place = array_for(writer, out)
     writer.line(f"{place}[...] = {type_of(out)}({beginning(i)})")
-    index = _loops(writer, given.shape)
+    index = writer.loops(given.shape)
     reached = [index[d] for d in kept]
     if len(out.shape) == len(given.shape):
         reached = [index[d] if d in kept else "0" for d in range(len(given.shape))]
@@ -203,7 +189,7 @@ def place_of_extreme(writer: Writer, i: Instruction) -> None:
     """The first place of the largest or smallest number along a dimension; a NaN is both."""
     given, d = i.inputs[0], i.attributes["dim"]
     place = array_for(writer, i.output)
-    index = _loops(writer, given.shape, skipped=d)
+    index = writer.loops(given.shape, skipped=d)
     best = _read(writer, given, [*index[:d], "found", *index[d + 1 :]])
     x = _read(writer, given, index)
     sign = ">" if i.op == "argmax" else "<"
@@ -220,7 +206,7 @@ def running(writer: Writer, i: Instruction) -> None:
     given, d = i.inputs[0], i.attributes["dim"]
     place = array_for(writer, i.output)
     wide = "np.float64" if given.dtype.kind == "f" else type_of(given)
-    index = _loops(writer, given.shape, skipped=d)
+    index = writer.loops(given.shape, skipped=d)
     backward = i.attributes.get("reverse", False)
     order = f"range({given.shape[d] - 1}, -1, -1)" if backward else f"range({given.shape[d]})"
     sign, start = ("+", 0) if i.op == "cumsum" else ("*", 1)
@@ -243,17 +229,15 @@ def join(writer: Writer, i: Instruction) -> None:
 def write_nest(writer: Writer, i: Instruction) -> None:
     """Write an instruction as loops over its dimensions; Unsupported if there is no way to."""
     write = NESTS.get(i.op, pointwise)
-    depth = writer.depth
-    write(writer, i)
-    writer.depth = depth
+    with writer.block():
+        write(writer, i)
 
 
 def _fill(writer: Writer, target: str, shape: Shape, value: Value) -> None:
     """Write a value, stretched to this shape, into an array."""
-    depth = writer.depth
-    index = _loops(writer, shape)
-    writer.line(f"{target}[{_at(index)}] = {_read(writer, value, index)}")
-    writer.depth = depth
+    with writer.block():
+        index = writer.loops(shape)
+        writer.line(f"{target}[{_at(index)}] = {_read(writer, value, index)}")
 
 
 def region_filled(writer: Writer, i: Instruction) -> None:
@@ -282,7 +266,7 @@ def product(writer: Writer, i: Instruction) -> None:
     """A product of two matrices of whole numbers, which BLAS does not know."""
     (rows, depth), columns = i.inputs[0].shape, i.output.shape[1]
     place = array_for(writer, i.output)
-    _loops(writer, (rows, columns))
+    writer.loops((rows, columns))
     a, b = (
         _read(writer, v, at) for v, at in zip(i.inputs, (("i0", "k"), ("k", "i1")), strict=True)
     )
@@ -302,7 +286,7 @@ def diagonal(writer: Writer, i: Instruction) -> None:
     place = array_for(writer, i.output)
     if i.op != "diagonal":
         writer.line(f"{place}[...] = 0")
-    (index,) = _loops(writer, vector)
+    (index,) = writer.loops(vector)
     at = [f"{index} + {down}", f"{index} + {across}"]
     if i.op == "diagonal":
         writer.line(f"{place}[{index}] = {_read(writer, i.inputs[0], at)}")
@@ -335,7 +319,7 @@ def taken(writer: Writer, i: Instruction) -> None:
     given = i.inputs[0]
     place = array_for(writer, i.output)
     shape, source = _places(writer, i.attributes["key"], given.shape)
-    index = _loops(writer, shape)
+    index = writer.loops(shape)
     writer.line(f"{place}[{_at(index)}] = {_read(writer, given, source)}")
 
 
@@ -345,7 +329,7 @@ def given_back(writer: Writer, i: Instruction) -> None:
     place = array_for(writer, out)
     writer.line(f"{place}[...] = 0")
     shape, target = _places(writer, i.attributes["key"], out.shape)
-    index = _loops(writer, shape)
+    index = writer.loops(shape)
     writer.line(f"{place}[{_at(target)}] += {_read(writer, grad, index)}")
 
 
@@ -354,7 +338,7 @@ def _put_at_places(writer: Writer, i: Instruction, region: str) -> None:
     inside = shape_of_region(i.inputs[0].shape, i.attributes["region"])
     shape, target = _places(writer, i.attributes["arrays"], inside)
     writer.line(f"part = {region}")
-    index = _loops(writer, shape)
+    index = writer.loops(shape)
     writer.line(f"part[{_at(target)}] = {_read(writer, i.inputs[1], index)}")
 
 
@@ -366,7 +350,7 @@ def gathered(writer: Writer, i: Instruction) -> None:
     """out[…, j, …] = x[…, index[…, j, …], …] along a dimension."""
     given, index, dim = i.inputs[0], i.attributes["index"], i.attributes["dim"]
     place = array_for(writer, i.output)
-    names = _loops(writer, i.output.shape)
+    names = writer.loops(i.output.shape)
     source = _along(writer, index, dim, names)
     writer.line(f"{place}[{_at(names)}] = {_read(writer, given, source)}")
 
@@ -379,7 +363,7 @@ def scattered(writer: Writer, i: Instruction) -> None:
         writer.line(f"{place}[...] = 0")
     else:
         _fill(writer, place, i.output.shape, i.inputs[0])
-    names = _loops(writer, index.shape)
+    names = writer.loops(index.shape)
     target = _along(writer, index, dim, names)
     writer.line(f"{place}[{_at(target)}] += {_read(writer, added, names)}")
 

@@ -40,7 +40,7 @@ class Source:
 def generate(program: Program, steps: list[Step]) -> Source:
     """The source of a program whose instructions are gathered in `steps`."""
     program.named()
-    writer = Writer(program, steps, heirs=reuse_buffers(program, steps))
+    writer = Writer(program, steps, reuses=reuse_buffers(program, steps))
     others: list[Constant | Draw] = []
     for value in (*program.read(Constant), *program.read(Draw)):
         if is_uniform(value) or (value.size == 1 and isinstance(value, Constant)):
@@ -50,7 +50,7 @@ def generate(program: Program, steps: list[Step]) -> Source:
     writer.numbers += program.read(Number)
     arrays = [*program.inputs, *others]
     for value in arrays:
-        writer.places[value] = value.name
+        writer.buffers[value] = value.name
     late = checks_late(writer)
     _place_outputs(writer, late)
     outs = [f"out{n}" for n in range(len(program.results))]
@@ -79,22 +79,20 @@ def _place_outputs(writer: Writer, late: bool) -> None:
     With `late`, nothing from outside is written before the end.
     """
     for n, value in enumerate(writer.program.results):
-        if value.size != 1 and value not in writer.places and _computed(writer, value):
-            writer.places[value] = f"out{n}"
+        if value.size != 1 and value not in writer.buffers and _computed(writer, value):
+            writer.buffers[value] = f"out{n}"
     for target, value in [] if late else writer.program.writes:
-        if value.size == 1 or value in writer.places or not _computed(writer, value):
+        if value.size == 1 or value in writer.buffers or not _computed(writer, value):
             continue
         if _may_overwrite(writer, target, value):
-            writer.places[value] = target.name
+            writer.buffers[value] = target.name
 
 
 def _computed(writer: Writer, value: Value) -> bool:
     """Whether a step computes it into an array of its own, rather than as a view of another."""
     for step in writer.steps:
-        if isinstance(step, Loop) and any(i.output is value for i in step.instructions):
-            return True
-        if isinstance(step, Call) and step.instruction.output is value:
-            return step.instruction.op not in VIEWS
+        if any(i.output is value for i in step.instructions):
+            return isinstance(step, Loop) or step.instruction.op not in VIEWS
     return False
 
 
@@ -102,21 +100,23 @@ def _may_overwrite(writer: Writer, target: Input, value: Value) -> bool:
     """Whether `value` may be computed straight into `target`: nobody reads what was there later."""
     reached = False
     for step in writer.steps:
-        inside = step.instructions if isinstance(step, Loop) else [step.instruction]
-        reads = [i for i in inside if any(_reaches(writer, v, target) for v in i.operands)]
+        reads = [
+            i for i in step.instructions if any(_reaches(writer, v, target) for v in i.operands)
+        ]
         if reached and reads:
             return False
-        if any(i.output is value for i in inside):
+        if any(i.output is value for i in step.instructions):
             reached = True
-            if reads and isinstance(step, Call) and not _adds_in_place(writer, step, target):
-                return False
-            if isinstance(step, Loop) and reads and step.roles.get(target) != "full":
-                return False
-            if isinstance(step, Loop) and step.roles[value] != "full" and reads:
-                return False
-            if isinstance(step, Loop) and reads and stages_of(step)[1] > 1:
+            if reads and not _reads_before_writing(writer, step, target, value):
                 return False
     return not any(_reaches(writer, v, target) for v in writer.program.leaving())
+
+
+def _reads_before_writing(writer: Writer, step: Step, target: Input, value: Value) -> bool:
+    """Whether a step reads each number of `target` before it writes that of `value`."""
+    if isinstance(step, Call):
+        return _adds_in_place(writer, step, target)
+    return step.roles.get(target) == step.roles[value] == "full" and stages_of(step)[1] == 1
 
 
 def _adds_in_place(writer: Writer, step: Call, target: Input) -> bool:
@@ -137,7 +137,7 @@ def _reaches(writer: Writer, value: Value, target: Input) -> bool:
 def _write_leaving(writer: Writer) -> None:
     """Copy out what leaves and does not lie there yet."""
     for n, value in enumerate(writer.program.results):
-        place = writer.places.get(value)
+        place = writer.buffers.get(value)
         if place is None:
             writer.line(f"out{n}[...] = {value.name}")
         elif place != f"out{n}":
@@ -145,7 +145,7 @@ def _write_leaving(writer: Writer) -> None:
     targets = [target for target, _ in writer.program.writes]
     late: list[tuple[str, str, Shape]] = []
     for target, value in writer.program.writes:
-        place = writer.places.get(value)
+        place = writer.buffers.get(value)
         if place is None:
             writer.line(f"{target.name}[...] = {value.name}")
             continue
@@ -200,14 +200,9 @@ def _arrays_in(key: tuple[Any, ...], shape: Shape) -> list[tuple[Value, int]]:
     return [(part, n) for part, n in pairs if isinstance(part, Value) and part.dtype.kind == "i"]
 
 
-def instructions_of(step: Step) -> list[Instruction]:
-    """What a step computes."""
-    return step.instructions if isinstance(step, Loop) else [step.instruction]
-
-
 def _checked_by(writer: Writer, step: Step) -> list[tuple[Value, int]]:
     """The indices of a step that may be out of range; constants were seen not to be."""
-    found = [pair for i in instructions_of(step) for pair in ranges_of(i)]
+    found = [pair for i in step.instructions for pair in ranges_of(i)]
     return [pair for pair in found if not _is_in_range(writer, pair[0])]
 
 
@@ -232,18 +227,15 @@ def write_checks(writer: Writer, step: Step, known: bool) -> None:
 
 
 def _write_check(writer: Writer, value: Value, size: int) -> None:
-    place = writer.places.get(value)
+    place = writer.buffers.get(value)
     if place is None:
-        writer.line(f"if {_is_out(value, value.name, size)}:")
-        writer.line("    return 0")
+        loop, number, found = [], value.name, "0"
     elif len(value.shape) == 1:
-        writer.line(f"for i in range({value.size}):")
-        writer.line(f"    if {_is_out(value, f'{place}[i]', size)}:")
-        writer.line("        return i")
+        loop, number, found = [f"for i in range({value.size}):"], f"{place}[i]", "i"
     else:
-        writer.line(f"for index in {place}.flat:")
-        writer.line(f"    if {_is_out(value, 'index', size)}:")
-        writer.line("        return 0")
+        loop, number, found = [f"for index in {place}.flat:"], "index", "0"
+    with writer.block(*loop, f"if {_is_out(value, number, size)}:"):
+        writer.line(f"return {found}")
 
 
 def _is_out(value: Value, number: str, size: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tinygrad_mnist.compiler.passes.fusion import Loop, stages_of
+from tinygrad_mnist.compiler.passes.fusion import REDUCTIONS, Loop, stages_of
 from tinygrad_mnist.compiler.program import Instruction, Shape, Value
 
 from .writer import Writer, array_for, beginning, expression, layout, read_one, type_of
@@ -21,13 +21,9 @@ def _extreme(i: Instruction, known: str, given: str) -> str:
 def write_loop(writer: Writer, loop: Loop, position: int) -> None:
     """One loop over the rows; within a row, one pass for each stage."""
     writer.line(f"# {', '.join(dict.fromkeys(i.op for i in loop.instructions))}")
-    if loop.rows * loop.columns == 1 and not loop.totals:
-        _write_scalars(writer, loop)
+    if loop.rows * loop.columns > 1 or loop.totals:
+        LoopWriter(writer, loop, position).write()
         return
-    LoopWriter(writer, loop, position).write()
-
-
-def _write_scalars(writer: Writer, loop: Loop) -> None:
     for i in loop.instructions:
         operands = [read_one(writer, v) for v in i.inputs]
         writer.line(f"{i.output.name} = {expression(i, operands)}")
@@ -45,7 +41,7 @@ class LoopWriter:
         later = {
             v
             for step in writer.steps[position + 1 :]
-            for i in (step.instructions if isinstance(step, Loop) else [step.instruction])
+            for i in step.instructions
             for v in i.operands
         }
         self.escaping = {
@@ -55,7 +51,7 @@ class LoopWriter:
         }
         self.last_use: dict[Value, int] = {}
         for i in loop.instructions:
-            reduces = loop.roles[i.output] == "row" and i.op in ("sum", "amax", "amin")
+            reduces = loop.roles[i.output] == "row" and i.op in REDUCTIONS
             at = self.stage[i.output] - int(reduces)
             for v in i.operands:
                 self.last_use[v] = max(self.last_use.get(v, 0), at)
@@ -65,16 +61,15 @@ class LoopWriter:
         writer, loop = self.writer, self.loop
         self._prepare()
         if self.flat and loop.rows > 1:
-            self._write_flat()
+            with writer.block(f"for i in range({loop.rows * loop.columns}):"):
+                for i in loop.instructions:
+                    self._write_element(i, "i")
         else:
-            if self.by_rows:
-                writer.line(f"for i in range({loop.rows}):")
-                writer.depth += 1
-            for stage in range(self.stages):
-                self.now = stage
-                self._write_stage(stage)
-            if self.by_rows:
-                writer.depth -= 1
+            rows = [f"for i in range({loop.rows}):"] if self.by_rows else []
+            with writer.block(*rows):
+                for stage in range(self.stages):
+                    self.now = stage
+                    self._write_stage(stage)
         for total in loop.totals:
             if loop.roles[total] == "one":
                 writer.line(f"{total.name} = {type_of(total)}({total.name}_sum)")
@@ -108,33 +103,24 @@ class LoopWriter:
             shape = (loop.columns,)
         self.views: dict[Value, str] = {}
         for value, role in loop.roles.items():
-            if value not in writer.places or value in loop.totals or role == "one":
+            if value not in writer.buffers or value in loop.totals or role == "one":
                 continue
+            place = writer.buffers[value]
             if layout(writer, value) != "C":
-                writer.line(f"{value.name}_c = np.ascontiguousarray({writer.places[value]})")
+                writer.line(f"{value.name}_c = np.ascontiguousarray({place})")
                 place = f"{value.name}_c"
-            else:
-                place = writer.places[value]
             want = {"full": shape, "row": (loop.rows,), "column": (loop.columns,)}[role]
             if value.shape != want:
                 writer.line(f"{value.name}_l = {place}.reshape({want})")
                 place = f"{value.name}_l"
             self.views[value] = place
 
-    def _write_flat(self) -> None:
-        writer, loop = self.writer, self.loop
-        writer.line(f"for i in range({loop.rows * loop.columns}):")
-        writer.depth += 1
-        for i in loop.instructions:
-            self._write_element(i, "i")
-        writer.depth -= 1
-
     def _write_stage(self, stage: int) -> None:
         writer, loop = self.writer, self.loop
         inside: list[Instruction] = []
         for i in loop.instructions:
             role = loop.roles[i.output]
-            over_row = i.op in ("sum", "amax", "amin") and loop.roles[i.inputs[0]] == "full"
+            over_row = i.op in REDUCTIONS and loop.roles[i.inputs[0]] == "full"
             if role == "full" or over_row:
                 if self.stage[i.output] - int(role == "row") == stage:
                     inside.append(i)
@@ -145,12 +131,9 @@ class LoopWriter:
                 start = beginning(i)
                 writer.line(f"{i.output.name} = {type_of(i.output)}({start})")
         if inside:
-            writer.line(f"for j in range({loop.columns}):")
-            writer.depth += 1
-            index = "i, j" if self.by_rows else "j"
-            for i in inside:
-                self._write_element(i, index)
-            writer.depth -= 1
+            with writer.block(f"for j in range({loop.columns}):"):
+                for i in inside:
+                    self._write_element(i, "i, j" if self.by_rows else "j")
         for i in inside:
             if loop.roles[i.output] == "row":
                 self._store(i.output, "i")
@@ -172,7 +155,7 @@ class LoopWriter:
     def _write_element(self, i: Instruction, index: str) -> None:
         writer, loop, value = self.writer, self.loop, i.output
         role = loop.roles[value]
-        if i.op in ("sum", "amax", "amin"):
+        if i.op in REDUCTIONS:
             given = self._read(i.inputs[0], index)
             if value in loop.totals:
                 target = f"{value.name}_sum" + ("[j]" if role == "column" else "")
@@ -195,10 +178,9 @@ class LoopWriter:
     def _read(self, value: Value, index: str) -> str:
         """How an operand is read in the pass at hand."""
         role = self.loop.roles[value]
-        here = {i.output for i in self.loop.instructions}
         if role == "one":
             return read_one(self.writer, value)
-        if value in here:
+        if value in self.stage:
             if role == "row" or self.stage[value] == self.now:
                 return value.name
             return self._read_at(value, "j")
@@ -210,11 +192,7 @@ class LoopWriter:
     def _read_at(self, value: Value, column: str) -> str:
         """A row's number in a column, from the buffer or the array that holds the row."""
         if value in self.views:
-            return (
-                f"{self.views[value]}[i, {column}]"
-                if self.by_rows
-                else (f"{self.views[value]}[{column}]")
-            )
+            return f"{self.views[value]}[{'i, ' * self.by_rows}{column}]"
         if value in self.stage:
             return f"{value.name}_row[{column}]"
         return value.name

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,12 +28,12 @@ class Writer:
     steps: list[Step]
     lines: list[str] = field(default_factory=list)
     depth: int = 1
-    places: dict[Value, str] = field(default_factory=dict)
+    buffers: dict[Value, str] = field(default_factory=dict)
     """The name of the array that holds a value."""
     numbers: list[Value] = field(default_factory=list)
     checked: set[tuple[Value, int]] = field(default_factory=set)
     temporaries: list[Value] = field(default_factory=list)
-    heirs: dict[Value, Value] = field(default_factory=dict)
+    reuses: dict[Value, Value] = field(default_factory=dict)
     """Values that take over the array of an earlier one."""
 
     def __post_init__(self) -> None:
@@ -43,7 +45,25 @@ class Writer:
 
     def line(self, text: str) -> None:
         """Write one line."""
-        self.lines.append("    " * self.depth + text if text else "")
+        self.lines.append("    " * self.depth + text)
+
+    @contextlib.contextmanager
+    def block(self, *heads: str) -> Iterator[None]:
+        """Write lines that end in a colon; what is written meanwhile stands under the last."""
+        depth = self.depth
+        for head in heads:
+            self.line(head)
+            self.depth += 1
+        yield
+        self.depth = depth
+
+    def loops(self, shape: Shape, skipped: int | None = None) -> list[str]:
+        """Begin a loop over each dimension but the one skipped; the indices."""
+        for d, size in enumerate(shape):
+            if d != skipped:
+                self.line(f"for i{d} in range({size}):")
+                self.depth += 1
+        return [f"i{d}" for d in range(len(shape))]
 
 
 def type_of(value: Value) -> str:
@@ -53,20 +73,17 @@ def type_of(value: Value) -> str:
 
 def array_for(writer: Writer, value: Value) -> str:
     """The name of the array that holds a value, which is allocated here if there is none yet."""
-    if value not in writer.places:
-        writer.places[value] = f"{value.name}_all"
-        earlier = writer.places.get(writer.heirs[value]) if value in writer.heirs else None
-        if earlier is not None:
-            again = (
-                earlier
-                if value.shape == writer.heirs[value].shape
-                else f"{earlier}.reshape({value.shape})"
-            )
-            writer.line(f"{value.name}_all = {again}")
-            return writer.places[value]
-        writer.temporaries.append(value)
-        writer.line(f"{value.name}_all = np.empty({value.shape}, {type_of(value)})")
-    return writer.places[value]
+    if value not in writer.buffers:
+        name = writer.buffers[value] = f"{value.name}_all"
+        reused = writer.reuses.get(value)
+        earlier = None if reused is None else writer.buffers.get(reused)
+        if reused is None or earlier is None:
+            writer.temporaries.append(value)
+            writer.line(f"{name} = np.empty({value.shape}, {type_of(value)})")
+        else:
+            again = "" if value.shape == reused.shape else f".reshape({value.shape})"
+            writer.line(f"{name} = {earlier}{again}")
+    return writer.buffers[value]
 
 
 def layout(writer: Writer, value: Value) -> str:
@@ -80,9 +97,9 @@ def layout(writer: Writer, value: Value) -> str:
 
 def as_array(writer: Writer, value: Value) -> str:
     """The name of an array with a value's numbers, also where it is but one number."""
-    if value not in writer.places:
+    if value not in writer.buffers:
         writer.line(f"{array_for(writer, value)}[...] = {value.name}")
-    return writer.places[value]
+    return writer.buffers[value]
 
 
 def beginning(i: Instruction) -> str:
@@ -104,13 +121,9 @@ def write_copy(writer: Writer, target: str, source: str, shape: Shape) -> None:
 
     By loops: Numba takes seconds to compile an assignment, for the text of an error it may raise.
     """
-    depth = writer.depth
-    for d, size in enumerate(shape):
-        writer.line(f"for i{d} in range({size}):")
-        writer.depth += 1
-    index = ", ".join(f"i{d}" for d in range(len(shape))) or "()"
-    writer.line(f"{target}[{index}] = {source}[{index}]")
-    writer.depth = depth
+    with writer.block():
+        index = ", ".join(writer.loops(shape)) or "()"
+        writer.line(f"{target}[{index}] = {source}[{index}]")
 
 
 def region_of(key: tuple[Any, ...]) -> str:
@@ -128,7 +141,7 @@ def _part(part: Any) -> str:
 
 def read_one(writer: Writer, value: Value) -> str:
     """How a value of one element is read."""
-    place = writer.places.get(value)
+    place = writer.buffers.get(value)
     if place is None:
         return value.name
     return f"{place}[{', '.join('0' * len(value.shape)) or '()'}]"

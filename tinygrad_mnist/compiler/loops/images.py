@@ -11,7 +11,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from tinygrad_mnist.kernels.blocks import piece
+from tinygrad_mnist.kernels.blocks import batch_at
 
 Array = np.ndarray[Any, Any]
 Pair = tuple[int, int]
@@ -35,9 +35,9 @@ def gather_columns(
                     down = y * stride[0] + i - start[0]
                     for z in range(counts[1]):
                         across = z * stride[1] + j - start[1]
-                        target = piece(row, y * counts[1] + z, batch)
+                        target = batch_at(row, y * counts[1] + z, batch)
                         if 0 <= down < height and 0 <= across < width:
-                            given = piece(x[c], down * width + across, batch)
+                            given = batch_at(x[c], down * width + across, batch)
                             for n in range(batch):
                                 target[n] = given[n]
                         else:
@@ -64,8 +64,8 @@ def scatter_columns(
                         across = z * stride[1] + j - start[1]
                         if across < 0 or across >= width:
                             continue
-                        given = piece(row, y * counts[1] + z, batch)
-                        target = piece(out[c], down * width + across, batch)
+                        given = batch_at(row, y * counts[1] + z, batch)
+                        target = batch_at(out[c], down * width + across, batch)
                         for n in range(batch):
                             target[n] += given[n]
 
@@ -86,13 +86,13 @@ def _add_under_windows(
     for c in range(channels):
         for y in range(counts[0]):
             for z in range(counts[1]):
-                window = piece(windows[c], y * counts[1] + z, batch)
+                window = batch_at(windows[c], y * counts[1] + z, batch)
                 for i in range(max(0, start[0] - y * stride[0]), kernel[0]):
                     down = y * stride[0] + i - start[0]
                     for j in range(max(0, start[1] - z * stride[1]), kernel[1]):
                         across = z * stride[1] + j - start[1]
                         if down < height and across < width:
-                            place = piece(images[c], down * width + across, batch)
+                            place = batch_at(images[c], down * width + across, batch)
                             if spread:
                                 _add(window, place)
                             else:
@@ -158,16 +158,16 @@ def place_of_max(
             first = _first_inside(top, dilation[0], height) * width
             for z in range(counts[1]):
                 left = z * stride[1] - start[1]
-                places = piece(out[c], y * counts[1] + z, batch)
+                places = batch_at(out[c], y * counts[1] + z, batch)
                 place = first + _first_inside(left, dilation[1], width)
-                _first_places(best, places, piece(x[c], place, batch), place)
+                _first_places(best, places, batch_at(x[c], place, batch), place)
                 for i in range(kernel[0]):
                     down = top + i * dilation[0]
                     for j in range(kernel[1]):
                         across = left + j * dilation[1]
                         if 0 <= down < height and 0 <= across < width:
                             place = down * width + across
-                            _compare(best, places, piece(x[c], place, batch), place)
+                            _compare(best, places, batch_at(x[c], place, batch), place)
 
 
 @_part
@@ -180,13 +180,13 @@ def place_of_part_max(x: Array, out: Array, sizes: Sizes, counts: Pair) -> None:
             top, bottom = y * height // counts[0], -(-(y + 1) * height // counts[0])
             for z in range(counts[1]):
                 left, right = z * width // counts[1], -(-(z + 1) * width // counts[1])
-                places = piece(out[c], y * counts[1] + z, batch)
+                places = batch_at(out[c], y * counts[1] + z, batch)
                 place = top * width + left
-                _first_places(best, places, piece(x[c], place, batch), place)
+                _first_places(best, places, batch_at(x[c], place, batch), place)
                 for down in range(top, bottom):
                     for across in range(left, right):
                         place = down * width + across
-                        _compare(best, places, piece(x[c], place, batch), place)
+                        _compare(best, places, batch_at(x[c], place, batch), place)
 
 
 @_part
@@ -194,7 +194,7 @@ def pick(x: Array, places: Array, out: Array, batch: int) -> None:
     """out = the numbers of x at the places."""
     for c in range(out.shape[0]):
         for k in range(out.shape[1] // batch):
-            target, found = piece(out[c], k, batch), piece(places[c], k, batch)
+            target, found = batch_at(out[c], k, batch), batch_at(places[c], k, batch)
             for n in range(batch):
                 target[n] = x[c, found[n] * batch + n]
 
@@ -205,6 +205,6 @@ def put_back(grad: Array, places: Array, out: Array, batch: int) -> None:
     out[:] = 0
     for c in range(grad.shape[0]):
         for k in range(grad.shape[1] // batch):
-            given, found = piece(grad[c], k, batch), piece(places[c], k, batch)
+            given, found = batch_at(grad[c], k, batch), batch_at(places[c], k, batch)
             for n in range(batch):
                 out[c, found[n] * batch + n] += given[n]

@@ -34,7 +34,7 @@ def few_columns(a: Array, b: Array, out: Array) -> None:
 
 
 @_part
-def few_columns_turned(a: Array, b: Array, out: Array) -> None:
+def few_columns_transposed(a: Array, b: Array, out: Array) -> None:
     """out = a @ b, a in columns, b of few columns."""
     products.few_columns_of_transposed(np.ascontiguousarray(a.T), b, out)
 

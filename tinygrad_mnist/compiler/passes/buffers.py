@@ -15,10 +15,10 @@ def reuse_buffers(program: Program, steps: list[Step]) -> dict[Value, Value]:
     owners = _owners(steps)
     last_read = _last_reads(steps, owners)
     kept = {owners.get(value, value) for value in program.leaving()}
-    heirs: dict[Value, Value] = {}
+    reuses: dict[Value, Value] = {}
     free: list[tuple[int, Value]] = []
     for position, step in enumerate(steps):
-        for value in _computed(step):
+        for value in [i.output for i in step.instructions]:
             if owners.get(value, value) is not value or value.size == 1 or value in kept:
                 continue
             if isinstance(step, Loop) and last_read.get(value, position) == position:
@@ -35,9 +35,9 @@ def reuse_buffers(program: Program, steps: list[Step]) -> dict[Value, Value]:
             )
             if fitting is not None:
                 free.remove(fitting)
-                heirs[value] = fitting[1]
+                reuses[value] = fitting[1]
             free.append((last_read.get(value, position), value))
-    return heirs
+    return reuses
 
 
 def _alike(a: Value, b: Value) -> bool:
@@ -62,11 +62,6 @@ def _in_place(step: Step, old: Value, new: Value, owners: dict[Value, Value]) ->
     return True
 
 
-def _computed(step: Step) -> list[Value]:
-    inside = step.instructions if isinstance(step, Loop) else [step.instruction]
-    return [i.output for i in inside]
-
-
 def _owners(steps: list[Step]) -> dict[Value, Value]:
     """For each view, the value whose array it shows."""
     owners: dict[Value, Value] = {}
@@ -81,8 +76,7 @@ def _last_reads(steps: list[Step], owners: dict[Value, Value]) -> dict[Value, in
     """The last step in which each value is read, itself or through a view."""
     last: dict[Value, int] = {}
     for position, step in enumerate(steps):
-        inside = step.instructions if isinstance(step, Loop) else [step.instruction]
-        for i in inside:
+        for i in step.instructions:
             for value in i.operands:
                 last[owners.get(value, value)] = position
     return last

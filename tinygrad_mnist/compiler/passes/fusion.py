@@ -23,6 +23,8 @@ from tinygrad_mnist.compiler.program import (
 Role = Literal["full", "row", "column", "one"]
 """What a value is to a loop over rows and columns: one number a place, a row, a column, or one."""
 
+REDUCTIONS = ("sum", "amax", "amin")
+"""What loops reduce rows by."""
 
 CHECKED = {"binary_cross_entropy": 0, "pick": 1, "place": 1}
 """Which input of an operation must be looked at first: numbers out of range end the program."""
@@ -92,7 +94,7 @@ class Loop:
             operands[value] = found
         if (
             role == "row"
-            and not _reads_rows(instruction)
+            and instruction.op not in (*REDUCTIONS, "pick")
             and not _ROWS.issuperset(operands.values())
         ):
             return False  # as many rows as columns, or one column: a row's number is not a column's
@@ -107,7 +109,7 @@ class Loop:
         output, op = instruction.output, instruction.op
         if op in CHECKED and self._computes(instruction.inputs[CHECKED[op]]):
             return None  # it is checked before a loop that reads it
-        if op in ("sum", "amax", "amin"):
+        if op in REDUCTIONS:
             return self._role_of_reduction(instruction)
         if op == "pick":
             return "row" if instruction.inputs[0].shape == self.shape else None
@@ -144,23 +146,21 @@ class Call:
 
     instruction: Instruction
 
+    @property
+    def instructions(self) -> list[Instruction]:
+        """It alone."""
+        return [self.instruction]
+
 
 Step = Loop | Call
-_REDUCTIONS = ("sum", "amax", "amin", "pick", "place")
-
-
 _ROWS: frozenset[Role] = frozenset(("row", "one"))
-
-
-def _reads_rows(instruction: Instruction) -> bool:
-    return instruction.op in ("sum", "amax", "amin", "pick")
 
 
 def _can_loop(instruction: Instruction) -> bool:
     if instruction.op == "reshape":
         given, made = instruction.inputs[0].shape, instruction.output.shape
         return [n for n in given if n != 1] == [n for n in made if n != 1] and len(given) < 3
-    return instruction.op in EXPRESSIONS or instruction.op in _REDUCTIONS
+    return instruction.op in EXPRESSIONS or instruction.op in (*REDUCTIONS, "pick", "place")
 
 
 def fuse(program: Program) -> list[Step]:
@@ -193,7 +193,7 @@ def fuse(program: Program) -> list[Step]:
 def _grow(waiting: list[Instruction], ready: Callable[[Instruction, set[Value]], bool]) -> Loop:
     """A loop over the shape of the first instruction that is ready, with all that fits into it."""
     first = next(i for i in waiting if _can_loop(i) and ready(i, set()))
-    reduces = first.op in ("sum", "amax", "amin", "pick")
+    reduces = first.op in (*REDUCTIONS, "pick")
     loop = Loop(first.inputs[0].shape if reduces else first.output.shape)
     inside: set[Value] = set()
     refused: set[Value] = set()
@@ -221,7 +221,7 @@ def stages_of(loop: Loop) -> tuple[dict[Value, int], int]:
     stage: dict[Value, int] = {}
     for i in loop.instructions:
         here = max([stage.get(v, 0) for v in i.operands], default=0)
-        reduces = i.op in ("sum", "amax", "amin") and loop.roles[i.output] == "row"
+        reduces = i.op in REDUCTIONS and loop.roles[i.output] == "row"
         stage[i.output] = here + 1 if reduces else here
         if i.op == "pick":
             stage[i.output] = here + 1
