@@ -1,11 +1,10 @@
-"""An entry: a program for one kind of call, where its arrays come from, where its results go."""
+"""A cache entry: a program for one kind of call, its guards, where its results go."""
 
 from __future__ import annotations
 
-import operator
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -18,12 +17,9 @@ from tinygrad_mnist.random import default_generator
 
 from .build import Built, Stats, build
 from .guards import Reached
-from .program import Array, Constant, Draw, Number, Program, Value, replay
-from .symbolic import Symbol, SymFloat, evaluate
-
-Arguments = tuple[Any, ...]
-Finder = Callable[[Arguments], Any]
-"""Finds a tensor, given the arguments of a call."""
+from .inputs import Arguments, Finder, Inputs
+from .program import Array, Constant, Draw, Program, Value, interpret
+from .symbolic import Numbers, Symbol, SymFloat, evaluate
 
 
 @dataclass(frozen=True)
@@ -42,50 +38,29 @@ class CacheEntry:
     """A traced program, and how a call hands it arrays and takes its results."""
 
     traced: Program
-    draws: list[Draw]
-    """All that was drawn at random, in order, used or not."""
-    reached: Reached
-    finders: list[Finder]
-    """For each input of the program, the tensor it comes from."""
-    has_grad: list[tuple[TensorBase, bool]]
-    """Leaves, and whether they have a `.grad` before the call."""
-    grads: list[tuple[Finder, Value | None]]
-    """Leaves that have another `.grad` after the call: a new tensor, or None."""
+    inputs: Inputs
     returned: Any
-    leaves: list[Symbol]
+    symbols: Sequence[Symbol]
     """The numbers from outside that the program follows."""
-    arguments: int
-    """How many of the inputs are arguments; they come first."""
-    scattered: list[int]
-    """Which inputs do not lie in memory one after the other: they are copied."""
-    shared: list[tuple[int, TensorBase]]
-    """Arguments that are tensors which the function reaches in another way too."""
+    reached: Reached = field(default_factory=Reached)
+    draws: list[Draw] = field(default_factory=list)
+    """All that was drawn at random, in order, used or not."""
+    grads: list[tuple[Finder, Value | None]] = field(default_factory=list)
+    """Leaves that have another `.grad` after the call: a new tensor, or None."""
     back: CacheEntry | None = None
     """Goes backward from the results, where gradients may be asked for after the call."""
     built: Built | None = None
 
     def __post_init__(self) -> None:
+        self.numbers = Numbers(self.symbols)
+        self.others: list[Constant | Draw] = []
         try:
             self.built = build(self.traced)
         except Unsupported as missing:
-            self.replay_because(f"the operation {missing} cannot be compiled")
+            self.interpret_because(f"the operation {missing} cannot be compiled")
         if self.built is not None:
-            source = self.built.source
-            self.numbers = np.array([literal(v) for v in source.numbers], np.float64)
-            self.expressions = [
-                (n, v.number.expression)
-                for n, v in enumerate(source.numbers)
-                if isinstance(v, Number) and isinstance(v.number, SymFloat)
-            ]
-        self.values = [leaf.value for leaf in self.leaves]
-        self.conditions = [condition for leaf in self.leaves for condition in leaf.conditions]
-        self.checked: list[Array] = []
-        """The arrays besides arguments that were found to fit; kept, so that none takes the
-        place of another in memory unseen."""
-        self.written = sorted({target.position for target, _ in self.traced.writes})
-        self.owners: set[int] = set()
-        """Whose memory is written, by identity, where no argument is."""
-        self.others = [] if self.built is None else self.built.source.others
+            self.numbers.set_program([literal(value) for value in self.built.source.numbers])
+            self.others = self.built.source.others
         self.results = tuple(self.traced.results)
         self.shapes = [(value.shape, value.dtype) for value in self.results]
 
@@ -104,7 +79,7 @@ class CacheEntry:
         """Instructions before and after, temporaries and their bytes, seconds."""
         return Stats() if self.built is None else self.built.stats
 
-    def replay_because(self, reason: str) -> None:
+    def interpret_because(self, reason: str) -> None:
         """Compute instruction by instruction from now on, and say why."""
         self.built = None
         warnings.warn(
@@ -113,70 +88,10 @@ class CacheEntry:
             stacklevel=5,
         )
 
-    def arrays(self, tensors: list[Any]) -> list[Array] | None:
-        """The arrays of a call like the traced one; None for a call that is not."""
-        if not self.reached.guards.hold():
-            return None
-        for leaf, present in self.has_grad:
-            record: Any = leaf._record
-            if record is None or (record.grad is not None) is not present:
-                return None
-        found = [tensor._array for tensor in tensors]
-        for position, tensor in self.shared:
-            if found[position] is not tensor._array:
-                return None
-        for position in self.scattered:
-            found[position] = np.ascontiguousarray(found[position])
-        kept = found[self.arguments :]
-        if len(kept) != len(self.checked) or any(map(operator.is_not, kept, self.checked)):
-            if not all(map(_fits, self.traced.inputs, found)):
-                return None
-            self.checked = kept
-            self.owners = {_owner(found[position]) for position in self.written}
-        if not self.written:
-            return found
-        if self.written[0] < self.arguments:
-            return None if self._overlap(found) else found
-        for array in found[: self.arguments]:
-            base = array.base
-            if id(array if base is None else base) in self.owners:
-                return None
-        return found
-
-    def _overlap(self, arrays: list[Array]) -> bool:
-        """Whether an argument shares memory with another array, and one of them is written."""
-        owners = [_owner(array) for array in arrays]
-        pairs = [(n, written) for n in range(self.arguments) for written in self.written]
-        return any(n != written and owners[n] == owners[written] for n, written in pairs)
-
-    def numbers_now(self, arguments: Arguments) -> Array | None:
-        """The program's numbers for this call; None where it cannot follow those from outside."""
-        values = [leaf.read(arguments) for leaf in self.leaves]
-        if values == self.values:
-            return self.numbers
-        for leaf, now, before in zip(self.leaves, values, self.values, strict=True):
-            if now != before and not leaf.trusted:
-                return None
-        for function, left, right, outcome in self.conditions:
-            if function(evaluate(left, values), evaluate(right, values)) is not outcome:
-                return None
-        return self.predicted(values)
-
-    def predicted(self, values: list[float]) -> Array:
-        """The program's numbers where those from outside have these values."""
-        numbers = self.numbers.copy()
-        for n, expression in self.expressions:
-            numbers[n] = evaluate(expression, values)
-        return numbers
-
     def learn(self, earlier: CacheEntry) -> None:
         """Trust the numbers that changed since an earlier trace, if it predicted this one."""
-        if not self.same_source(earlier) or len(self.leaves) != len(earlier.leaves):
-            return
-        if not np.array_equal(earlier.predicted(self.values), self.numbers):
-            return
-        for leaf, known in zip(self.leaves, earlier.leaves, strict=True):
-            leaf.trusted = leaf.value != known.value or known.trusted
+        if self.same_source(earlier) and self.numbers.predicted_by(earlier.numbers):
+            self.numbers.trust_what_changed_since(earlier.numbers)
 
     def same_source(self, other: CacheEntry) -> bool:
         """Whether two entries run the same code."""
@@ -186,17 +101,17 @@ class CacheEntry:
     def run(self, arguments: Arguments) -> tuple[bool, Any]:
         """Run the program: whether it could, and what the function returns."""
         try:
-            tensors = [find(arguments) for find in self.finders]
-            inputs = self.arrays(tensors)
+            tensors = [find(arguments) for find in self.inputs.finders]
+            arrays = self.inputs.arrays(tensors) if self.reached.guards.hold() else None
         except AttributeError:  # a gradient that was there is gone
             return False, None
-        if inputs is None:
+        if arrays is None:
             return False, None
-        compute = self._replayed if self.built is None else self._computed
-        found = compute(inputs, arguments)
+        compute = self._interpreted if self.built is None else self._computed
+        found = compute(arrays, arguments)
         if found is None:
             return False, None
-        for position in self.written:
+        for position in self.inputs.written:
             tensors[position]._counter[0] += 1
         for find, value in self.grads:
             leaf_record(find(arguments)).grad = None if value is None else wrap(found[value])
@@ -212,7 +127,7 @@ class CacheEntry:
     def _computed(self, inputs: list[Array], arguments: Arguments) -> dict[Value, Any] | None:
         """The results of the compiled function; None where it is not for these arguments."""
         assert self.built is not None
-        numbers = self.numbers_now(arguments)
+        numbers = self.numbers.now(arguments)
         if numbers is None:
             return None
         generator = default_generator.get_state() if self.draws else None
@@ -237,8 +152,7 @@ class CacheEntry:
                 result._record = returned.record
             return result
         if isinstance(returned, SymFloat):
-            values = [leaf.read(arguments) for leaf in self.leaves]
-            return float(evaluate(returned.expression, values))
+            return float(evaluate(returned.expression, self.numbers.read(arguments)))
         if isinstance(returned, tuple | list):
             parts = [self._filled(part, found, arguments) for part in returned]
             return collected(returned, parts)
@@ -246,20 +160,20 @@ class CacheEntry:
             return {key: self._filled(part, found, arguments) for key, part in returned.items()}
         return returned
 
-    def _replayed(self, inputs: list[Array], arguments: Arguments) -> dict[Value, Any] | None:
+    def _interpreted(self, inputs: list[Array], arguments: Arguments) -> dict[Value, Any] | None:
         """The results, computed instruction by instruction.
 
         None where the numbers are not the same, or where an operation raises: the function then
         runs as usual, and raises what it always raises.
         """
-        if [leaf.read(arguments) for leaf in self.leaves] != self.values:
+        if self.numbers.read(arguments) != self.numbers.values:
             return None
         generator = default_generator.get_state()
         known: dict[Value, Any] = dict(zip(self.traced.inputs, inputs, strict=True))
         known |= {constant: constant.array for constant in self.traced.read(Constant)}
         known |= {value: draw(value) for value in self.draws}
         try:
-            replay(self.traced, known)
+            interpret(self.traced, known)
         except (IndexError, RuntimeError, ValueError):
             default_generator.set_state(generator)
             return None
@@ -268,18 +182,6 @@ class CacheEntry:
         for array, numbers in written:
             array[...] = numbers
         return results
-
-
-def _fits(given: Value, array: Array) -> bool:
-    """Whether an array can be what the program takes."""
-    alike = array.shape == given.shape and array.dtype == given.dtype
-    return bool(alike and array.flags.c_contiguous)
-
-
-def _owner(array: Array) -> int:
-    """The identity of what owns an array's memory."""
-    base = array.base
-    return id(array if base is None else base)
 
 
 def draw(value: Draw) -> Array:

@@ -17,8 +17,9 @@ from tinygrad_mnist.engine.tensor import Tensor, TensorBase
 from tinygrad_mnist.nn import Module
 
 from .build import Stats
-from .cache_entry import Arguments, CacheEntry
-from .graph_capture import Keywords, called, trace_call
+from .cache_entry import CacheEntry
+from .graph_capture import trace_call
+from .inputs import Arguments, Keywords, called
 from .program import Constant, Program
 
 _NEW: list[CacheEntry] = []

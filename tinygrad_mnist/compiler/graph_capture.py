@@ -1,11 +1,9 @@
-"""Arguments as a program sees them: nested, given by position or by name, each with a path."""
+"""Graph capture: the first call of a kind is made for real, and traced."""
 
 from __future__ import annotations
 
 import contextlib
-import functools
 import inspect
-import operator
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,74 +17,24 @@ from tinygrad_mnist.engine.node import FREED, AccumulateGrad, hooks_of
 from tinygrad_mnist.engine.tensor import Tensor, TensorBase, wrap
 from tinygrad_mnist.random import default_generator
 
-from .cache_entry import Arguments, CacheEntry, Finder, Result, collected, leaf_record
+from .cache_entry import CacheEntry, Result, collected, leaf_record
 from .differentiable import Differentiable, Halves, cut
 from .guards import Reached, reach
+from .inputs import (
+    Arguments,
+    Finder,
+    Inputs,
+    Keywords,
+    Path,
+    at,
+    called,
+    grad_of,
+    parts_of,
+    tensors_in,
+)
 from .program import Array, Input, Program, Value
 from .symbolic import Symbol, SymFloat
 from .trace import TraceError, Tracer
-
-Path = tuple[Any, ...]
-"""Positions and keys that lead to something in nested arguments."""
-
-
-class Keywords(dict[str, Any]):
-    """The last of the arguments, where some can only be given by name."""
-
-
-def called(function: Callable[..., Any], args: Arguments) -> Any:
-    """What the function gives, called with these arguments."""
-    if args and isinstance(args[-1], Keywords):
-        return function(*args[:-1], **args[-1])
-    return function(*args)
-
-
-def at(path: Path) -> Finder:
-    """Finds what lies at `path` in nested arguments."""
-    first, *rest = path
-    if not rest:
-        return operator.itemgetter(first)
-    return lambda arguments: functools.reduce(lambda part, n: part[n], path, arguments)
-
-
-def setting(settings: dict[str, Any], key: str) -> Callable[[Arguments], Any]:
-    """Reads a setting, whatever the arguments are."""
-    return lambda arguments: settings[key]
-
-
-def always(tensor: TensorBase) -> Finder:
-    """Finds the same tensor each time."""
-    return lambda arguments: tensor
-
-
-def grad_of(find: Finder) -> Finder:
-    """Finds the `.grad` of a leaf that is found."""
-    return lambda arguments: find(arguments)._record.grad
-
-
-def parts_of(given: Any, name: str = "", path: Path = ()) -> Iterator[tuple[str, Any, Path]]:
-    """What nested tuples, lists and dictionaries hold: each with a name and the path to it."""
-    if isinstance(given, tuple | list):
-        for n, part in enumerate(given):
-            yield from parts_of(part, f"{name}_{n}", (*path, n))
-    elif isinstance(given, dict):
-        for key, part in given.items():
-            own = str(key) if isinstance(given, Keywords) else f"{name}_{key}"
-            yield from parts_of(part, own, (*path, key))
-    else:
-        yield name, given, path
-
-
-def tensors_in(given: Any) -> list[Any]:
-    """The tensors in nested containers."""
-    return [part for _, part, _ in parts_of(given) if isinstance(part, TensorBase)]
-
-
-# traced_call: A call while it is traced: what was given to the tracer, and what became of it.
-
-
-def _unique(tensors: Sequence[Tensor]) -> list[Tensor]:
-    return list({id(tensor): tensor for tensor in tensors}.values())
 
 
 @dataclass(frozen=True)
@@ -120,56 +68,59 @@ class Call:
         self.reached: Reached = reach(function)
         self.function = function
         self.args = args
-        self.live: list[Symbol] = []
+        self.symbols: list[Symbol] = []
         self._copies: list[Array] = []
         self._epochs = self._schedules()
         self.moves_settings = False
         """Whether the function itself moves a number that a program would only read."""
         self._generator = default_generator.get_state()
-        names = list(inspect.signature(function).parameters)
-        for n, argument in enumerate(args):
-            own = names[n] if n < len(names) else f"argument{n}"
-            for name, part, path in parts_of(argument, own, (n,)):
-                if isinstance(part, TensorBase):
-                    if part._record is not None and part._record.primitive is not None:
-                        self._stand_in(part, nested=len(path) > 1 + isinstance(argument, Keywords))
-                    self._give(name, part, at(path))
-                else:
-                    self.reached.look(name, part)
+        self._give_arguments()
         self.arguments, self.argument_leaves = len(self.finders), len(self.leaves)
         self.tracer.captured = {id(t._array): n for n, t in self.reached.captured.items()}
         self.shared: list[tuple[int, TensorBase]] = []
         for name, tensor in self.reached.tensors.items():
-            position = self._give(name, tensor, always(tensor))
+            position = self._give(name, tensor, _always(tensor))
             if position < self.arguments:
                 self.shared.append((position, tensor))
         for position, tensor in enumerate(constants):
-            self._give(f"constant{position}", tensor, always(tensor))
+            self._give(f"constant{position}", tensor, _always(tensor))
         self.before = [leaf_record(leaf).grad for leaf in self.leaves]
         for name, find, grad in zip(self.names, self.leaf_finders, self.before, strict=True):
             if grad is not None:
                 self._give(f"{name}_grad", grad, grad_of(find))
 
+    def _give_arguments(self) -> None:
+        names = list(inspect.signature(self.function).parameters)
+        for n, argument in enumerate(self.args):
+            own = names[n] if n < len(names) else f"argument{n}"
+            for name, part, path in parts_of(argument, own, (n,)):
+                if not isinstance(part, TensorBase):
+                    self.reached.look(name, part)
+                    continue
+                if part._record is not None and part._record.primitive is not None:
+                    self._stand_in(part, nested=len(path) > 1 + isinstance(argument, Keywords))
+                self._give(name, part, at(path))
+
     @contextlib.contextmanager
     def symbolic_numbers(self) -> Iterator[Arguments]:
-        """The arguments, their floats live; those of parameter groups are live meanwhile."""
+        """The arguments, their floats symbolic; so are those of parameter groups meanwhile."""
         replaced = []
         for settings, key in self.reached.settings:
-            live_one = self._follow(setting(settings, key), settings[key])
-            replaced.append((settings, key, settings[key], live_one))
-            settings[key] = live_one
-        live = tuple([self._with_symbols(given, (n,)) for n, given in enumerate(self.args)])
+            symbolic = self._follow(_setting(settings, key), settings[key])
+            replaced.append((settings, key, settings[key], symbolic))
+            settings[key] = symbolic
+        replacing = tuple([self._with_symbols(given, (n,)) for n, given in enumerate(self.args)])
         try:
-            yield live
+            yield replacing
         finally:
             self.moves_settings = self._schedules() != self._epochs
-            for settings, key, value, live_one in replaced:
+            for settings, key, value, symbolic in replaced:
                 now = settings.get(key)
-                if now is live_one:
+                if now is symbolic:
                     settings[key] = value
                 elif isinstance(now, SymFloat):
                     settings[key] = float(now)
-                    self.moves_settings |= live_one.leaves[0] in now.leaves
+                    self.moves_settings |= symbolic.symbols[0] in now.symbols
 
     def _with_symbols(self, given: Any, path: Path) -> Any:
         if type(given) is float:
@@ -194,9 +145,9 @@ class Call:
         default_generator.set_state(self._generator)
 
     def _follow(self, read: Callable[[Arguments], Any], value: float) -> SymFloat:
-        leaf = Symbol(read, value)
-        self.live.append(leaf)
-        return SymFloat.of(value, len(self.live) - 1, (leaf,))
+        symbol = Symbol(read, value)
+        self.symbols.append(symbol)
+        return SymFloat.of(value, len(self.symbols) - 1, (symbol,))
 
     def _stand_in(self, tensor: Any, nested: bool) -> None:
         """A leaf with the same array: the walk back from the results ends there."""
@@ -213,7 +164,8 @@ class Call:
     def walk_back(self, returned: Any) -> Graph | None:
         """Walk back from the results that may be differentiated later, while the tracer listens."""
         alive = [t for t in tensors_in(returned) if _graph_is_alive(t)]
-        outputs = [t for t in _unique(alive) if self.tracer.position_of(t._array) is None]
+        once = {id(t): t for t in alive}.values()
+        outputs = [t for t in once if self.tracer.position_of(t._array) is None]
         if not outputs or self.obstacle or self.tracer.obstacle:
             return None
         if any(hooks_of(source._record).tensor_hooks for source in self.sources.values()):
@@ -252,9 +204,6 @@ def _graph_is_alive(tensor: Any) -> bool:
     return all(each.saved is not FREED for each in topological_order([record]))
 
 
-# first_call: The first call of a kind: made for real, and traced.
-
-
 def trace_call(
     function: Callable[..., Any], constants: Sequence[Tensor], args: Arguments
 ) -> tuple[Any, CacheEntry | None]:
@@ -264,8 +213,8 @@ def trace_call(
     """
     call = Call(function, constants, args)
     try:
-        with call.tracer, call.symbolic_numbers() as live:
-            returned = called(function, live)
+        with call.tracer, call.symbolic_numbers() as symbolic:
+            returned = called(function, symbolic)
             graph = call.walk_back(returned)
     except TraceError:
         raise
@@ -312,24 +261,22 @@ def _entry(call: Call, returned: Any, graph: Graph | None) -> tuple[CacheEntry |
             "the function changes a tensor that its gradients are computed from, so it runs "
             "uncompiled"
         )
-    parts = (
-        program if halves is None else halves.forward,
-        call.tracer.draws,
-        call.reached,
+    forward = program if halves is None else halves.forward
+    inputs = Inputs(
+        forward.inputs,
         call.finders,
-        list(zip(call.leaves[call.argument_leaves :], before, strict=True)),
-        grads,
-        template,
-        call.live,
         call.arguments,
+        sorted({target.position for target, _ in forward.writes}),
+        list(zip(call.leaves[call.argument_leaves :], before, strict=True)),
         scattered,
         call.shared,
     )
+    parts = forward, inputs, template, call.symbols, call.reached, call.tracer.draws, grads
     if halves is None or graph is None:
         return CacheEntry(*parts), ""
     outputs = [_value(call, each) for each in graph.outputs]
-    back = _back(call, halves, graph)
     sources = [position for position, found in graph.found.items() if found is not None]
+    back = _back(call, halves)
     return Differentiable(*parts, back, None, outputs, halves.saved, sources), ""
 
 
@@ -344,14 +291,13 @@ def _halves(call: Call, program: Program, graph: Graph) -> Halves:
     return cut(program, program.results, graph.given, wanted)
 
 
-def _back(call: Call, halves: Halves, graph: Graph) -> CacheEntry:
+def _back(call: Call, halves: Halves) -> CacheEntry:
     """The program backward, called with what was saved, gradients, and numbers from outside."""
-    count = len(halves.backward.inputs)
+    program, count = halves.backward, len(halves.backward.inputs)
     finders = [at((n,)) for n in range(count)]
-    leaves = [leaf.read_at(at((count + n,))) for n, leaf in enumerate(call.live)]
-    returned = [Result(value, None) for value in halves.backward.results]
-    program, nothing = halves.backward, Reached()
-    return CacheEntry(program, [], nothing, finders, [], [], returned, leaves, count, [], [])
+    symbols = [symbol.read_at(at((count + n,))) for n, symbol in enumerate(call.symbols)]
+    returned = [Result(value, None) for value in program.results]
+    return CacheEntry(program, Inputs(program.inputs, finders, count, []), returned, symbols)
 
 
 def _computed_by(entry: CacheEntry, call: Call, returned: Any) -> Any:
@@ -366,7 +312,7 @@ def _computed_by(entry: CacheEntry, call: Call, returned: Any) -> Any:
     try:
         done, computed = entry.run(call.args)
     except Exception as error:  # whatever Numba raises that cannot compile the source
-        entry.replay_because(f"Numba cannot compile the program ({_first_line(error)})")
+        entry.interpret_because(f"Numba cannot compile the program ({_first_line(error)})")
         done = False
     if done:
         return computed
@@ -403,6 +349,16 @@ def _obstacle(call: Call, returned: Any) -> str:
 
 def _warn(text: str) -> None:
     warnings.warn(f"compile: {text}", UserWarning, stacklevel=5)
+
+
+def _setting(settings: dict[str, Any], key: str) -> Finder:
+    """Reads a setting, whatever the arguments are."""
+    return lambda arguments: settings[key]
+
+
+def _always(tensor: TensorBase) -> Finder:
+    """Finds the same tensor each time."""
+    return lambda arguments: tensor
 
 
 def _detached(find: Finder) -> Finder:

@@ -180,6 +180,25 @@ class Program:
         return [f"{v.name:<{width}}{_kind(v):<20}{text}".rstrip() for v, text in rows]
 
 
+Makers = dict[Value, Instruction]
+"""What computes each value."""
+
+
+def is_uniform(value: Value) -> bool:
+    """Whether a constant is one number, however often."""
+    if not isinstance(value, Constant) or not value.size:
+        return False
+    return bool((value.array == value.array.flat[0]).all())
+
+
+def transposed(value: Value, makers: Makers) -> Value | None:
+    """The matrix that `value` is the transpose of, if it is one."""
+    maker = makers.get(value)
+    if maker is None or maker.op != "permute" or maker.attributes["dims"] != (1, 0):
+        return None
+    return maker.inputs[0]
+
+
 def shape_of_region(shape: Shape, region: tuple[Any, ...]) -> Shape:
     """The shape of x[region], where the region holds integers and slices."""
     kept: Shape = np.broadcast_to(False, shape)[region].shape
@@ -224,35 +243,22 @@ def _told(attribute: Any) -> str:
     return ":" if attribute == slice(None) else str(attribute)
 
 
-# replay: Replay: running a program instruction by instruction in NumPy, where Numba cannot.
+# Interpreting: a program computed instruction by instruction in NumPy, where Numba cannot.
 
 
-def replay(program: Program, known: dict[Value, Array]) -> dict[Value, Any]:
-    """Compute every value of `program` from the arrays in `known`, which is filled and returned."""
-    for instruction in program.instructions:
-        inputs = [_get(known, value) for value in instruction.inputs]
-        attributes = {name: _put(known, a) for name, a in instruction.attributes.items()}
-        known[instruction.output] = _compute(instruction.op, inputs, attributes, instruction.output)
-    return known
+def interpret(program: Program, known: dict[Value, Array]) -> None:
+    """Compute every value of a program from the arrays in `known`, which is filled."""
 
+    def put(part: Any) -> Any:
+        if isinstance(part, Value):
+            return part.number if isinstance(part, Number) else known[part]
+        return tuple([put(each) for each in part]) if isinstance(part, tuple) else part
 
-def _get(known: dict[Value, Array], value: Value) -> Any:
-    return value.number if isinstance(value, Number) else known[value]
-
-
-def _put(known: dict[Value, Array], attribute: Any) -> Any:
-    if isinstance(attribute, Value):
-        return known[attribute]
-    if isinstance(attribute, tuple):
-        return tuple([_put(known, part) for part in attribute])
-    return attribute
-
-
-def _compute(op: str, inputs: list[Any], attributes: dict[str, Any], output: Value) -> Array:
-    if op == "full":
-        out = np.empty(output.shape, output.dtype)
-        out[...] = inputs[0]
-        return out
-    primitive = PRIMITIVES[op]
-    result = state.quietly(primitive.body, *inputs, **attributes)
-    return np.asarray(result, output.dtype)
+    for i in program.instructions:
+        inputs = [put(value) for value in i.inputs]
+        if i.op == "full":
+            known[i.output] = np.full(i.output.shape, inputs[0], i.output.dtype)
+            continue
+        attributes = {name: put(attribute) for name, attribute in i.attributes.items()}
+        result = state.quietly(PRIMITIVES[i.op].body, *inputs, **attributes)
+        known[i.output] = np.asarray(result, i.output.dtype)

@@ -21,7 +21,6 @@ from tinygrad_mnist.ops.indexing import index_put
 from .program import Array, Constant, Draw, Input, Instruction, Number, Phase, Program, Value
 
 _PACKAGE = __name__.partition(".")[0]
-_FILL = "full"
 _BETWEEN = (contextlib.__file__, functools.__file__)
 """Where frames lie between those of the package and the user's."""
 
@@ -37,6 +36,9 @@ class TraceError(RuntimeError):
 
 class _Untraceable(Exception):
     """What was met has no place in a program, yet may be computed without one."""
+
+    def __init__(self, why: str, instead: str = "") -> None:
+        super().__init__(f"{why}, so the function runs uncompiled{instead}. {user_line()}")
 
 
 def _has_mask(key: tuple[Any, ...]) -> bool:
@@ -101,9 +103,7 @@ class Tracer(observe):
         if id(array) in self._stale:
             base, op, attributes = self._views[id(array)]
             self._stale.discard(id(array))
-            self._known[id(array)] = self._emit(
-                op.name, (self._read(base),), attributes, array.shape, array.dtype
-            )
+            self._known[id(array)] = self._emit(op.name, (self._read(base),), attributes, array)
         return self._known.get(id(array))
 
     def scattered(self) -> list[int]:
@@ -126,14 +126,10 @@ class Tracer(observe):
         self._known[id(array)] = value
 
     def _emit(
-        self,
-        op: str,
-        inputs: tuple[Value, ...],
-        attributes: dict[str, Any],
-        shape: tuple[int, ...],
-        dtype: np.dtype[Any],
+        self, op: str, inputs: tuple[Value, ...], attributes: dict[str, Any], like: Array | Value
     ) -> Value:
-        output = Value(shape, dtype)
+        """Write an instruction whose result has the shape and type of an array."""
+        output = Value(like.shape, like.dtype)
         self._note_phase()
         self.instructions.append(Instruction(op, inputs, attributes, output, self._phase))
         return output
@@ -182,7 +178,7 @@ class Tracer(observe):
             return Number((), kind, number=value.number)
         if value.dtype == kind:
             return value
-        return self._emit("cast", (value,), {"dtype": kind}, value.shape, kind)
+        return self._emit("cast", (value,), {"dtype": kind}, Value(value.shape, kind))
 
     def _read_array(self, array: Array) -> Value:
         value = self.value_of(array)
@@ -194,8 +190,8 @@ class Tracer(observe):
             )
         if value is None:
             raise _Untraceable(
-                f"a tensor of shape {tuple(array.shape)} comes from where no operation was seen, "
-                f"so the function runs uncompiled: pass it as an argument. {user_line()}"
+                f"a tensor of shape {tuple(array.shape)} comes from where no operation was seen",
+                ": pass it as an argument",
             )
         return value
 
@@ -213,18 +209,12 @@ class Tracer(observe):
         self, op: Primitive, inputs: tuple[Any, ...], attributes: dict[str, Any], output: Any
     ) -> None:
         if op is untraceable:
-            why = attributes["why"]
-            raise _Untraceable(f"{why}, so the function runs uncompiled. {user_line()}")
+            raise _Untraceable(attributes["why"])
         if op.name in _DRAWN_BY_NUMBERS:
-            raise _Untraceable(
-                "numbers of a tensor decide how random ones are drawn, so the function runs "
-                f"uncompiled. {user_line()}"
-            )
+            raise _Untraceable("numbers of a tensor decide how random ones are drawn")
         if op is index and _has_mask(attributes["key"]):
-            raise _Untraceable(
-                "how many numbers a mask takes decides of which shape a tensor is, so the "
-                f"function runs uncompiled: use torch.where. {user_line()}"
-            )
+            why = "how many numbers a mask takes decides of which shape a tensor is"
+            raise _Untraceable(why, ": use torch.where")
         if op is from_outside:
             self.captured[id(output._array)] = "an array of NumPy's"
             self._alive.append(output._array)
@@ -239,10 +229,7 @@ class Tracer(observe):
             self._bind(array, Constant(array.shape, array.dtype, array=array.copy()))
         elif "fill" in attributes:
             if attributes["fill"].keywords.get("generator") is not None:
-                raise _Untraceable(
-                    "random numbers come from a generator of their own, so the function runs "
-                    f"uncompiled. {user_line()}"
-                )
+                raise _Untraceable("random numbers come from a generator of their own")
             array = output._array
             drawn = Draw(array.shape, array.dtype, attributes=attributes)
             self.draws.append(drawn)
@@ -254,7 +241,7 @@ class Tracer(observe):
             self._know_saved(output, values)
             plain = {name: self._attribute(given) for name, given in attributes.items()}
             array = output._array
-            self._bind(array, self._emit(op.name, values, plain, array.shape, array.dtype))
+            self._bind(array, self._emit(op.name, values, plain, array))
             if output._view is not None:
                 self._views[id(array)] = (inputs[0], op, plain)
 
@@ -272,14 +259,12 @@ class Tracer(observe):
             new = self._cast(new, array.dtype)
         if region == (Ellipsis,) and arrays is None:
             if new.shape != array.shape or isinstance(new, Number):
-                new = self._emit(_FILL, (new,), {}, array.shape, array.dtype)
+                new = self._emit("full", (new,), {}, array)
             elif new.dtype != array.dtype:
-                new = self._emit("cast", (new,), {"dtype": array.dtype}, array.shape, array.dtype)
+                new = self._emit("cast", (new,), {"dtype": array.dtype}, array)
         else:
             plain = {"region": region, "arrays": self._attribute(arrays)}
-            new = self._emit(
-                "index_put", (self._read(target), new), plain, array.shape, array.dtype
-            )
+            new = self._emit("index_put", (self._read(target), new), plain, array)
         self._assign(target, new)
 
     def _assign(self, target: Any, value: Value) -> None:
@@ -299,16 +284,13 @@ class Tracer(observe):
         if op == "slice":
             operands = (self._read_array(base), value)
             region = {"region": attributes["key"], "arrays": None}
-            return self._emit("index_put", operands, region, base.shape, base.dtype)
+            return self._emit("index_put", operands, region, base)
         if op == "reshape":
-            shape = {"shape": base.shape}
-            return self._emit("reshape", (value,), shape, base.shape, base.dtype)
+            return self._emit("reshape", (value,), {"shape": base.shape}, base)
         if op == "permute":
             dims = {"dims": tuple(np.argsort(attributes["dims"]).tolist())}
-            return self._emit("permute", (value,), dims, base.shape, base.dtype)
+            return self._emit("permute", (value,), dims, base)
         if value.shape == base.shape:
             return value
-        raise _Untraceable(
-            f"a view made by {op} is changed in place, so the function runs uncompiled: change "
-            f"the tensor it was taken from. {user_line()}"
-        )
+        why = f"a view made by {op} is changed in place"
+        raise _Untraceable(why, ": change the tensor it was taken from")

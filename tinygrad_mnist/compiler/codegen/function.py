@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tinygrad_mnist.compiler.passes.buffers import VIEWS, reuse_buffers
-from tinygrad_mnist.compiler.passes.fusion import CHECKED, Call, Loop, Step, is_uniform, stages_of
+from tinygrad_mnist.compiler.passes.fusion import CHECKED, Call, Loop, Step, stages_of
 from tinygrad_mnist.compiler.program import (
     Constant,
     Draw,
@@ -16,6 +16,7 @@ from tinygrad_mnist.compiler.program import (
     Program,
     Shape,
     Value,
+    is_uniform,
     shape_of_region,
 )
 

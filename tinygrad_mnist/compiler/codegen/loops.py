@@ -70,7 +70,7 @@ class LoopWriter:
                 for stage in range(self.stages):
                     self.now = stage
                     self._write_stage(stage)
-        for total in loop.totals:
+        for total in [i.output for i in loop.instructions if i.output in loop.totals]:
             if loop.roles[total] == "one":
                 writer.line(f"{total.name} = {type_of(total)}({total.name}_sum)")
 

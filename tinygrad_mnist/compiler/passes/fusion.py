@@ -14,10 +14,12 @@ from tinygrad_mnist.compiler.program import (
     Constant,
     Input,
     Instruction,
+    Makers,
     Number,
     Program,
     Shape,
     Value,
+    transposed,
 )
 
 Role = Literal["full", "row", "column", "one"]
@@ -206,13 +208,6 @@ def _grow(waiting: list[Instruction], ready: Callable[[Instruction, set[Value]],
     return loop
 
 
-def is_uniform(value: Value) -> bool:
-    """Whether a constant is one number, however often."""
-    if not isinstance(value, Constant) or not value.size:
-        return False
-    return bool((value.array == value.array.flat[0]).all())
-
-
 def stages_of(loop: Loop) -> tuple[dict[Value, int], int]:
     """In which pass over a row each value is computed, and how many passes there are.
 
@@ -231,7 +226,6 @@ def stages_of(loop: Loop) -> tuple[dict[Value, int], int]:
 # Updates: a multiple of a product is added to a parameter while the product is made.
 
 _FUSED = {"add": "add_product", "sub": "sub_product"}
-Makers = dict[Value, Instruction]
 
 
 def fuse_updates(program: Program) -> Program:
@@ -280,7 +274,6 @@ def _is_number(value: Value) -> bool:
 
 def _is_faster(product: Instruction, makers: Makers) -> bool:
     a, b = product.inputs
-    turned = [v in makers and makers[v].op == "permute" for v in (a, b)]
-    m, k, n = *a.shape, b.shape[1]
-    best = Product(turned[0], turned[1], m, k, n, product.output.dtype, added=True).best()
+    layouts = [transposed(v, makers) is not None for v in (a, b)]
+    best = Product(*layouts, *a.shape, b.shape[1], product.output.dtype, added=True).best()
     return best != "add_blas"

@@ -28,6 +28,7 @@ class Lowering:
     def __init__(self, instruction: Instruction) -> None:
         self.instruction = instruction
         self.instructions: list[Instruction] = []
+        self.attributes, self.shape = instruction.attributes, instruction.output.shape
 
     def do(
         self, op: str, *inputs: Any, shape: Any = None, dtype: Any = None, **attributes: Any
@@ -52,37 +53,37 @@ class Lowering:
 
 
 def _log_softmax(now: Lowering, x: Value) -> Value:
-    dims = (now.instruction.attributes["dim"],)
+    dims = (now.attributes["dim"],)
     shifted = now.do("sub", x, now.along("amax", x, dims))
     total = now.along("sum", now.do("exp", shifted), dims)
     return now.do("sub", shifted, now.do("log", total))
 
 
 def _log_softmax_backward(now: Lowering, grad: Value, out: Value) -> Value:
-    total = now.along("sum", grad, (now.instruction.attributes["dim"],))
+    total = now.along("sum", grad, (now.attributes["dim"],))
     return now.do("sub", grad, now.do("mul", now.do("exp", out), total))
 
 
 def _softmax(now: Lowering, x: Value) -> Value:
-    dims = (now.instruction.attributes["dim"],)
+    dims = (now.attributes["dim"],)
     weights = now.do("exp", now.do("sub", x, now.along("amax", x, dims)))
     return now.do("div", weights, now.along("sum", weights, dims))
 
 
 def _logsumexp(now: Lowering, x: Value) -> Value:
     """The largest number is taken out, unless it is infinite."""
-    dims = now.instruction.attributes["dim"]
+    dims = now.attributes["dim"]
     peak = now.along("amax", x, dims)
     finite = now.do("isfinite", peak, dtype=np.dtype(np.bool_))
     safe = now.do("where", finite, peak, Number((), x.dtype, number=0), shape=peak.shape,
                   dtype=x.dtype)  # fmt: skip
     total = now.along("sum", now.do("exp", now.do("sub", x, safe)), dims)
-    return now.reshape(now.do("add", now.do("log", total), safe), now.instruction.output.shape)
+    return now.reshape(now.do("add", now.do("log", total), safe), now.shape)
 
 
 def _nll_loss(now: Lowering, x: Value, target: Value) -> Value:
     rows = x.shape[0]
-    reduction = now.instruction.attributes["reduction"]
+    reduction = now.attributes["reduction"]
     picked = now.do("pick", x, target, shape=(rows,))
     counted = _counted(now, target, x)
     losses = picked if counted is None else now.do("mul", picked, counted)
@@ -95,8 +96,8 @@ def _nll_loss(now: Lowering, x: Value, target: Value) -> Value:
 
 
 def _nll_loss_backward(now: Lowering, grad: Value, target: Value) -> Value:
-    shape = now.instruction.output.shape
-    reduction = now.instruction.attributes["reduction"]
+    shape = now.shape
+    reduction = now.attributes["reduction"]
     counted = _counted(now, target, grad)
     if counted is None:
         scale = -1.0 / shape[0] if reduction == "mean" else -1.0
@@ -112,7 +113,7 @@ def _counted(now: Lowering, target: Value, like: Value) -> Value | None:
 
     A label out of range, such as −100, ends the program.
     """
-    a = now.instruction.attributes
+    a = now.attributes
     classes = a["shape"][1] if "shape" in a else like.shape[1]
     weight, ignored = a["weight"], a["ignore_index"]
     ignores = 0 <= ignored < classes
@@ -134,19 +135,14 @@ def _summed(now: Lowering, x: Value) -> Value:
 
 
 def _mean(now: Lowering, x: Value) -> Value:
-    attributes, output = now.instruction.attributes, now.instruction.output
+    attributes, output = now.attributes, now.instruction.output
     total = now.do("sum", x, shape=output.shape, **attributes)
     return now.do("mul", total, output.size / max(x.size, 1))
 
 
-def _pick(now: Lowering, x: Value) -> Value:
-    labels = now.instruction.attributes["key"][1]
-    return now.do("pick", x, labels, shape=now.instruction.output.shape)
-
-
-def _place(now: Lowering, grad: Value) -> Value:
-    labels = now.instruction.attributes["key"][1]
-    return now.do("place", grad, labels, shape=now.instruction.output.shape)
+def _by_labels(name: str) -> Rule:
+    """An operation on a row's number at its label."""
+    return lambda now, x: now.do(name, x, now.attributes["key"][1], shape=now.shape)
 
 
 def _counted_from_front(now: Lowering, x: Value, *rest: Value) -> Value:
@@ -170,7 +166,7 @@ def _counted_from_front(now: Lowering, x: Value, *rest: Value) -> Value:
 
 
 def _put_where(now: Lowering, x: Value, values: Value) -> Value:
-    (mask,) = now.instruction.attributes["arrays"]
+    (mask,) = now.attributes["arrays"]
     return now.do("where", mask, values, x, shape=x.shape, dtype=x.dtype)
 
 
@@ -190,29 +186,22 @@ def _through_view(now: Lowering, x: Value, values: Value | None = None) -> Value
     return now.reshape(put, whole)
 
 
-def _in_no_new_dimensions(now: Lowering, grad: Value) -> Value:
-    key = tuple([part for part in now.instruction.attributes["key"] if part is not None])
-    shape = now.instruction.output.shape
-    part = now.reshape(grad, shape_of_region(shape, key))
-    return now.do("slice_backward", part, shape=shape, key=key)
-
-
 def _without_new_dimensions(now: Lowering, x: Value) -> Value:
-    key = tuple([part for part in now.instruction.attributes["key"] if part is not None])
+    """A slice, or its derivative, whose key adds no dimensions: a reshape does."""
+    key = tuple([part for part in now.attributes["key"] if part is not None])
+    if now.instruction.op == "slice_backward":
+        part = now.reshape(x, shape_of_region(now.shape, key))
+        return now.do("slice_backward", part, shape=now.shape, key=key)
     taken = now.do("slice", x, shape=shape_of_region(x.shape, key), key=key)
-    return now.reshape(taken, now.instruction.output.shape)
+    return now.reshape(taken, now.shape)
 
 
 def _add_bias(now: Lowering, x: Value, bias: Value, *_: Value) -> Value:
-    return now.do("add", x, bias, shape=now.instruction.output.shape)
-
-
-def _of_one(now: Lowering, x: Value) -> Value:
-    return now.do("reshape", x, shape=now.instruction.output.shape)
+    return now.do("add", x, bias, shape=now.shape)
 
 
 def _clamp(now: Lowering, x: Value, low: Value, high: Value) -> Value:
-    shape = now.instruction.output.shape
+    shape = now.shape
     for op, bound in (("maximum", low), ("minimum", high)):
         if not isinstance(bound, Number):
             x = now.do(op, x, bound, shape=shape)
@@ -225,7 +214,7 @@ def _place_in_all(now: Lowering, x: Value) -> Value:
     flat = now.reshape(x, (x.size,))
     found = now.do(now.instruction.op, flat, shape=(), dtype=np.dtype(np.int64), dim=0,
                    keepdim=False)  # fmt: skip
-    return now.reshape(found, now.instruction.output.shape)
+    return now.reshape(found, now.shape)
 
 
 def _linear(now: Lowering, x: Value, weight: Value, bias: Value | None = None) -> Value:
@@ -233,12 +222,12 @@ def _linear(now: Lowering, x: Value, weight: Value, bias: Value | None = None) -
     turned = now.do("permute", weight, shape=weight.shape[::-1], dims=(1, 0))
     product = now.do("mm", rows, turned, shape=(rows.shape[0], weight.shape[0]))
     out = product if bias is None else now.do("add", product, bias)
-    return now.reshape(out, now.instruction.output.shape)
+    return now.reshape(out, now.shape)
 
 
 def _mm(now: Lowering, a: Value, b: Value) -> Value:
     """Products of vectors and of batches of matrices, as products of matrices."""
-    shape = now.instruction.output.shape
+    shape = now.shape
     if len(a.shape) == 1:
         a = now.reshape(a, (1, *a.shape))
     if len(b.shape) == 1:
@@ -261,18 +250,14 @@ def _batch_of(now: Lowering, x: Value, batch: Shape) -> Value:
 
 def _named(name: str) -> Rule:
     """The same operation by another name."""
-    return lambda now, *inputs: now.do(name, *inputs, shape=now.instruction.output.shape)
+    return lambda now, *inputs: now.do(name, *inputs, shape=now.shape)
 
 
 def _rounded_div(now: Lowering, x: Value, other: Value) -> Value:
-    shape = now.instruction.output.shape
-    if now.instruction.attributes["mode"] == "floor":
+    shape = now.shape
+    if now.attributes["mode"] == "floor":
         return now.do("floor_divide", x, other, shape=shape)
     return now.do("trunc", now.do("div", x, other, shape=shape))
-
-
-def _is_of_one(instruction: Instruction) -> bool:
-    return not instruction.output.shape
 
 
 def _reduces_nothing(instruction: Instruction) -> bool:
@@ -283,14 +268,6 @@ def _reduces_nothing(instruction: Instruction) -> bool:
 
 def _has_dimensions(instruction: Instruction) -> bool:
     return bool(instruction.output.shape or instruction.inputs[0].shape)
-
-
-def _searches_all(instruction: Instruction) -> bool:
-    return instruction.attributes["dim"] is None
-
-
-def _is_of_bools(instruction: Instruction) -> bool:
-    return instruction.output.dtype.kind == "b"
 
 
 def _has_places_from_behind(instruction: Instruction) -> bool:
@@ -307,32 +284,14 @@ def _puts_where_mask(instruction: Instruction) -> bool:
     arrays: tuple[Any, ...] = a["arrays"] or ()
     if len(arrays) != 1 or not isinstance(arrays[0], Value) or values.size != 1:
         return False
-    return a["region"] == (Ellipsis,) and arrays[0].shape == x.shape and _is_mask(arrays[0])
-
-
-def _is_mask(value: Value) -> bool:
-    return value.dtype.kind == "b"
-
-
-def _adds_dimensions(instruction: Instruction) -> bool:
-    return None in instruction.attributes["key"]
+    mask = arrays[0]
+    return a["region"] == (Ellipsis,) and mask.shape == x.shape and mask.dtype.kind == "b"
 
 
 def _bounds_alike(instruction: Instruction) -> bool:
     """Whether both bounds are numbers, or of the type of what they bound."""
     x, *bounds = instruction.inputs
     return all(isinstance(b, Number) or b.dtype == x.dtype for b in bounds)
-
-
-def _multiplies_batches(instruction: Instruction) -> bool:
-    return any(len(value.shape) != 2 for value in instruction.inputs)
-
-
-def _divides_safely(instruction: Instruction) -> bool:
-    """Whether no integer is divided by what may be zero, which raises."""
-    other = instruction.inputs[1]
-    is_number = isinstance(other, Number) and bool(other.number)
-    return instruction.output.dtype.kind == "f" or is_number
 
 
 def _takes_one_of_each_row(instruction: Instruction) -> bool:
@@ -354,51 +313,53 @@ def _always(_: Instruction) -> bool:
     return True
 
 
-_RULES: dict[str, list[tuple[Callable[[Instruction], bool], Rule]]] = {
-    "acos": [(_always, _named("arccos"))],
-    "acosh": [(_always, _named("arccosh"))],
-    "add_bias": [(_always, _add_bias)],
-    "amax": [(_reduces_nothing, _of_one)],
-    "amin": [(_reduces_nothing, _of_one)],
-    "argmax": [(_searches_all, _place_in_all)],
-    "argmin": [(_searches_all, _place_in_all)],
-    "asin": [(_always, _named("arcsin"))],
-    "asinh": [(_always, _named("arcsinh"))],
-    "as_strided": [(_always, _through_view)],
-    "as_strided_backward": [(_always, _through_view)],
-    "atan": [(_always, _named("arctan"))],
-    "atanh": [(_always, _named("arctanh"))],
-    "bitwise_and": [(_is_of_bools, _named("logical_and"))],
-    "bitwise_not": [(_is_of_bools, _named("logical_not"))],
-    "bitwise_or": [(_is_of_bools, _named("logical_or"))],
-    "bitwise_xor": [(_is_of_bools, _named("logical_xor"))],
-    "copy_slices": [(_always, _through_view)],
-    "clamp": [(_bounds_alike, _clamp)],
-    "cumprod": [(_is_of_one, _of_one)],
-    "cumsum": [(_is_of_one, _of_one)],
-    "index": [(_takes_one_of_each_row, _pick), (_has_places_from_behind, _counted_from_front)],
-    "index_backward": [
-        (_takes_one_of_each_row, _place),
+_Applies = Callable[[Instruction], bool]
+_RULES: dict[str, tuple[tuple[_Applies, Rule], ...]] = {
+    **{
+        f"a{name}": ((_always, _named(f"arc{name}")),)
+        for name in ("cos", "cosh", "sin", "sinh", "tan", "tanh")
+    },
+    **{
+        f"bitwise_{name}": ((lambda i: i.output.dtype.kind == "b", _named(f"logical_{name}")),)
+        for name in ("and", "not", "or", "xor")
+    },
+    **dict.fromkeys(("amax", "amin", "sum"), ((_reduces_nothing, _named("reshape")),)),
+    **dict.fromkeys(
+        ("argmax", "argmin"), ((lambda i: i.attributes["dim"] is None, _place_in_all),)
+    ),
+    **dict.fromkeys(
+        ("as_strided", "as_strided_backward", "copy_slices"), ((_always, _through_view),)
+    ),
+    **dict.fromkeys(("cumprod", "cumsum"), ((lambda i: not i.output.shape, _named("reshape")),)),
+    **dict.fromkeys(
+        ("slice", "slice_backward"),
+        ((lambda i: None in i.attributes["key"], _without_new_dimensions),),
+    ),
+    "add_bias": ((_always, _add_bias),),
+    "clamp": ((_bounds_alike, _clamp),),
+    "index": (
+        (_takes_one_of_each_row, _by_labels("pick")),
         (_has_places_from_behind, _counted_from_front),
-    ],
-    "index_put": [
+    ),
+    "index_backward": (
+        (_takes_one_of_each_row, _by_labels("place")),
+        (_has_places_from_behind, _counted_from_front),
+    ),
+    "index_put": (
         (_puts_where_mask, _put_where),
         (_has_places_from_behind, _counted_from_front),
-    ],
-    "linear": [(_always, _linear)],
-    "log_softmax": [(_has_dimensions, _log_softmax)],
-    "log_softmax_backward": [(_has_dimensions, _log_softmax_backward)],
-    "logsumexp": [(_has_dimensions, _logsumexp)],
-    "mean": [(_always, _mean)],
-    "mm": [(_multiplies_batches, _mm)],
-    "nll_loss": [(_always, _nll_loss)],
-    "nll_loss_backward": [(_always, _nll_loss_backward)],
-    "round": [(lambda i: i.attributes["decimals"] == 0, _named("rint"))],
-    "rounded_div": [(lambda i: i.output.dtype.kind == "f", _rounded_div)],
-    "slice": [(_adds_dimensions, _without_new_dimensions)],
-    "slice_backward": [(_adds_dimensions, _in_no_new_dimensions)],
-    "softmax": [(_has_dimensions, _softmax)],
-    "sum": [(_reduces_nothing, _of_one)],
+    ),
+    "linear": ((_always, _linear),),
+    "log_softmax": ((_has_dimensions, _log_softmax),),
+    "log_softmax_backward": ((_has_dimensions, _log_softmax_backward),),
+    "logsumexp": ((_has_dimensions, _logsumexp),),
+    "mean": ((_always, _mean),),
+    "mm": ((lambda i: any(len(value.shape) != 2 for value in i.inputs), _mm),),
+    "nll_loss": ((_always, _nll_loss),),
+    "nll_loss_backward": ((_always, _nll_loss_backward),),
+    "round": ((lambda i: i.attributes["decimals"] == 0, _named("rint")),),
+    "rounded_div": ((lambda i: i.output.dtype.kind == "f", _rounded_div),),
+    "softmax": ((_has_dimensions, _softmax),),
 }
 """For each operation: when a rule applies, and the rule; the first that applies is used."""
 
@@ -408,7 +369,7 @@ def lower(program: Program) -> Program:
     instructions: list[Instruction] = []
     substitutes: dict[Value, Value] = {}
     for instruction in program.instructions:
-        rules = _RULES.get(instruction.op, [])
+        rules = _RULES.get(instruction.op, ())
         rule = next((rule for applies, rule in rules if applies(instruction)), None)
         if rule is None:
             instructions.append(instruction)

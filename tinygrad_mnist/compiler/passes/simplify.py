@@ -1,4 +1,4 @@
-"""Constant folding: what depends on no input is computed while compiling, or not at all."""
+"""Simplification: constant folding, common subexpressions, algebra, and dead code."""
 
 from __future__ import annotations
 
@@ -6,64 +6,69 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mnist.compiler.program import Constant, Instruction, Number, Program, Value
+from tinygrad_mnist.compiler.program import (
+    Constant,
+    Instruction,
+    Makers,
+    Number,
+    Program,
+    Value,
+    is_uniform,
+    transposed,
+)
 
-_ARRANGING = ("reshape", "expand", "permute", "slice")
+# Constant folding: what depends on no input is computed while compiling, or not at all.
 
 
-def _uniform(value: Value) -> float | None:
+def _changes_nothing(i: Instruction) -> bool:
+    """Whether an instruction gives its first input; values never change, so a copy is the same."""
+    given, output, a = i.inputs[0], i.output, i.attributes
+    match i.op:
+        case "clone" | "constant_in" | "read":
+            return True
+        case "reshape":
+            return given.shape == output.shape
+        case "cast":
+            return given.dtype == output.dtype
+        case "permute":
+            return bool(a["dims"] == tuple(range(len(output.shape))))
+        case "slice":
+            return all(part is Ellipsis or part == slice(None) for part in a["key"])
+        case "mul":
+            return given.shape == output.shape and _number(i.inputs[1]) == 1.0
+    return False
+
+
+def _number(value: Value) -> float | None:
     """The one number that a constant consists of, if it does."""
-    if isinstance(value, Constant) and value.size:
-        first = value.array.flat[0]
-        if np.all(value.array == first):
-            number: float = first.item()
-            return number
-    return None
+    number: float | None = None
+    if isinstance(value, Constant) and is_uniform(value):
+        number = value.array.flat[0].item()
+    return number
 
 
-def _folded(instruction: Instruction) -> Value | None:
+def _folded(i: Instruction) -> Value | None:
     """What the instruction gives, where that is known now."""
-    output, inputs = instruction.output, instruction.inputs
-    if instruction.op == "reshape" and inputs[0].shape == output.shape:
-        return inputs[0]
-    if instruction.op == "permute" and instruction.attributes["dims"] == tuple(
-        range(len(output.shape))
-    ):
-        return inputs[0]
-    if instruction.op in ("clone", "constant_in", "read"):
-        return inputs[0]  # values never change: a copy is the same value
-    if instruction.op == "slice" and _takes_all(instruction.attributes["key"]):
-        return inputs[0]
-    if instruction.op == "cast" and inputs[0].dtype == output.dtype:
-        return inputs[0]
-    if instruction.op in _ARRANGING or instruction.op == "neg":
-        number = _uniform(inputs[0])
-        if number is not None and output.size:
-            number = -number if instruction.op == "neg" else number
-            return Constant(
-                output.shape, output.dtype, array=np.full(output.shape, number, output.dtype)
-            )
-    if instruction.op == "div" and isinstance(inputs[1], Number):
-        number = _uniform(inputs[0])
-        if number is not None and inputs[1].number:
-            quotient = output.dtype.type(number) / output.dtype.type(inputs[1].number)
-            return Constant(output.shape, output.dtype, array=np.full(output.shape, quotient))
-    if instruction.op == "mul" and inputs[0].shape == output.shape and _is_one(inputs[1]):
-        return inputs[0]
-    if instruction.op == "mul" and isinstance(inputs[1], Number):
-        number = _uniform(inputs[0])
-        if number is not None:
-            product = output.dtype.type(number) * output.dtype.type(inputs[1].number)
-            return Constant(output.shape, output.dtype, array=np.full(output.shape, product))
-    return None
-
-
-def _takes_all(key: tuple[Any, ...]) -> bool:
-    return all(part is Ellipsis or part == slice(None) for part in key)
-
-
-def _is_one(value: Value) -> bool:
-    return _uniform(value) == 1.0
+    if not i.inputs:
+        return None
+    if _changes_nothing(i):
+        return i.inputs[0]
+    output, number = i.output, _number(i.inputs[0])
+    if number is None or not output.size:
+        return None
+    kind = output.dtype.type
+    other = i.inputs[1].number if len(i.inputs) == 2 and isinstance(i.inputs[1], Number) else None
+    if i.op in ("reshape", "expand", "permute", "slice"):
+        result = number
+    elif i.op == "neg":
+        result = -number
+    elif i.op == "div" and other:
+        result = kind(number) / kind(other)
+    elif i.op == "mul" and other is not None:
+        result = kind(number) * kind(other)
+    else:
+        return None
+    return Constant(output.shape, output.dtype, array=np.full(output.shape, result, output.dtype))
 
 
 def fold_constants(program: Program) -> Program:
@@ -80,7 +85,7 @@ def fold_constants(program: Program) -> Program:
     return program.with_instructions(kept).replaced(substitutes)
 
 
-# common_subexpressions: Common subexpressions: what was computed once is not computed again.
+# Common subexpressions: what was computed once is not computed again.
 
 
 def _key(part: Any) -> Any:
@@ -102,7 +107,7 @@ def share_common_subexpressions(program: Program) -> Program:
     seen: dict[Any, Value] = {}
     substitutes: dict[Value, Value] = {}
     kept: list[Instruction] = []
-    for instruction in program.replaced(substitutes).instructions:
+    for instruction in program.instructions:
         inputs = tuple([substitutes.get(v, v) for v in instruction.inputs])
         attributes = {
             name: substitutes.get(a, a) if isinstance(a, Value) else a
@@ -119,9 +124,7 @@ def share_common_subexpressions(program: Program) -> Program:
     return program.with_instructions(kept).replaced(substitutes)
 
 
-# algebra: Algebra: operations written as cheaper ones that give the same number.
-
-Makers = dict[Value, Instruction]
+# Algebra: operations written as cheaper ones that give the same number.
 
 
 def _sum_of_one_place(i: Instruction, makers: Makers) -> Value | None:
@@ -146,30 +149,23 @@ def _exp_of_difference(i: Instruction, makers: Makers) -> tuple[Value, Value] | 
     return power.output, total.output
 
 
-def _turned_product(i: Instruction, makers: Makers) -> list[Instruction]:
-    """(a b)ᵀ = bᵀ aᵀ, where a or b is turned itself: so that no result need be turned."""
-    product = makers.get(i.inputs[0]) if i.op == "permute" else None
-    if product is None or product.op != "mm" or i.attributes["dims"] != (1, 0):
+def _transposed_product(i: Instruction, makers: Makers) -> list[Instruction]:
+    """(a b)ᵀ = bᵀ aᵀ, where a or b is a transpose itself: so that no result need be transposed."""
+    given = transposed(i.output, {i.output: i})
+    product = None if given is None else makers.get(given)
+    if product is None or product.op != "mm":
         return []
-    turned = [_turned(value, makers) for value in product.inputs]
-    if turned == [None, None]:
+    sources = [transposed(value, makers) for value in product.inputs]
+    if sources == [None, None]:
         return []
     written = []
     operands = []
-    for value, source in zip(product.inputs, turned, strict=True):
+    for value, source in zip(product.inputs, sources, strict=True):
         if source is None:
             source = Value(value.shape[::-1], value.dtype)
             written.append(i.instead("permute", (value,), {"dims": (1, 0)}, source))
         operands.append(source)
     return [*written, i.instead("mm", (operands[1], operands[0]), {}, i.output)]
-
-
-def _turned(value: Value, makers: Makers) -> Value | None:
-    """What `value` is the transpose of."""
-    maker = makers.get(value)
-    if maker is None or maker.op != "permute" or maker.attributes["dims"] != (1, 0):
-        return None
-    return maker.inputs[0]
 
 
 def simplify(program: Program) -> Program:
@@ -184,13 +180,13 @@ def simplify(program: Program) -> Program:
             substitutes[i.output] = same
             continue
         written = [i] if quotient is None else [i.instead("div", quotient, {}, i.output)]
-        for instruction in _turned_product(i, makers) or written:
+        for instruction in _transposed_product(i, makers) or written:
             makers[instruction.output] = instruction
             kept.append(instruction)
     return program.with_instructions(kept).replaced(substitutes)
 
 
-# dead_code: Dead code: what nobody reads is not computed.
+# Dead code: what nobody reads is not computed.
 
 
 def remove_dead_code(program: Program) -> Program:

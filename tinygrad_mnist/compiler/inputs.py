@@ -1,0 +1,135 @@
+"""The arrays that a program takes: arguments by their path, tensors that the function reaches."""
+
+from __future__ import annotations
+
+import functools
+import operator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mnist.engine.tensor import TensorBase
+
+from .program import Array, Input, Value
+
+Arguments = tuple[Any, ...]
+Finder = Callable[[Arguments], Any]
+"""Finds a tensor, or a number, given the arguments of a call."""
+Path = tuple[Any, ...]
+"""Positions and keys that lead to something in nested arguments."""
+
+
+class Keywords(dict[str, Any]):
+    """The last of the arguments, where some can only be given by name."""
+
+
+def called(function: Callable[..., Any], args: Arguments) -> Any:
+    """What the function gives, called with these arguments."""
+    if args and isinstance(args[-1], Keywords):
+        return function(*args[:-1], **args[-1])
+    return function(*args)
+
+
+def at(path: Path) -> Finder:
+    """Finds what lies at `path` in nested arguments."""
+    first, *rest = path
+    if not rest:
+        return operator.itemgetter(first)
+    return lambda arguments: functools.reduce(lambda part, n: part[n], path, arguments)
+
+
+def grad_of(find: Finder) -> Finder:
+    """Finds the `.grad` of a leaf that is found."""
+    return lambda arguments: find(arguments)._record.grad
+
+
+def parts_of(given: Any, name: str = "", path: Path = ()) -> Iterator[tuple[str, Any, Path]]:
+    """What nested tuples, lists and dictionaries hold: each with a name and the path to it."""
+    if isinstance(given, tuple | list):
+        for n, part in enumerate(given):
+            yield from parts_of(part, f"{name}_{n}", (*path, n))
+    elif isinstance(given, dict):
+        for key, part in given.items():
+            own = str(key) if isinstance(given, Keywords) else f"{name}_{key}"
+            yield from parts_of(part, own, (*path, key))
+    else:
+        yield name, given, path
+
+
+def tensors_in(given: Any) -> list[Any]:
+    """The tensors in nested containers."""
+    return [part for _, part, _ in parts_of(given) if isinstance(part, TensorBase)]
+
+
+@dataclass
+class Inputs:
+    """Where the inputs of a program are found, and what must hold of them."""
+
+    values: list[Input]
+    finders: list[Finder]
+    """For each input, the tensor it comes from."""
+    arguments: int
+    """How many of the inputs are arguments; they come first."""
+    written: list[int]
+    """Which inputs the program writes to."""
+    has_grad: list[tuple[TensorBase, bool]] = field(default_factory=list)
+    """Leaves, and whether they have a `.grad` before the call."""
+    scattered: list[int] = field(default_factory=list)
+    """Which inputs do not lie in memory one after the other: they are copied."""
+    shared: list[tuple[int, TensorBase]] = field(default_factory=list)
+    """Arguments that are tensors which the function reaches in another way too."""
+
+    def __post_init__(self) -> None:
+        self._checked: list[Array] = []
+        """The arrays besides arguments that were found to fit; kept, so that none takes the
+        place of another in memory unseen."""
+        self._owners: set[int] = set()
+        """Whose memory is written, by identity, where no argument is."""
+
+    def arrays(self, tensors: list[Any]) -> list[Array] | None:
+        """The arrays of a call like the traced one; None for a call that is not."""
+        for leaf, present in self.has_grad:
+            record: Any = leaf._record
+            if record is None or (record.grad is not None) is not present:
+                return None
+        found = [tensor._array for tensor in tensors]
+        for position, tensor in self.shared:
+            if found[position] is not tensor._array:
+                return None
+        for position in self.scattered:
+            found[position] = np.ascontiguousarray(found[position])
+        kept = found[self.arguments :]
+        if len(kept) != len(self._checked) or any(map(operator.is_not, kept, self._checked)):
+            if not all(map(_fits, self.values, found)):
+                return None
+            self._checked = kept
+            self._owners = {_owner(found[position]) for position in self.written}
+        if not self.written:
+            return found
+        if self.written[0] < self.arguments:
+            return None if self._overlap(found) else found
+        for array in found[: self.arguments]:
+            base = array.base
+            if id(array if base is None else base) in self._owners:
+                return None
+        return found
+
+    def _overlap(self, arrays: list[Array]) -> bool:
+        """Whether an argument shares memory with another array, and one of them is written."""
+        owners = [_owner(array) for array in arrays]
+        pairs = [(n, written) for n in range(self.arguments) for written in self.written]
+        return any(n != written and owners[n] == owners[written] for n, written in pairs)
+
+
+def _fits(given: Value, array: Array) -> bool:
+    """Whether an array can be what the program takes."""
+    alike = array.shape == given.shape and array.dtype == given.dtype
+    return bool(alike and array.flags.c_contiguous)
+
+
+def _owner(array: Array) -> int:
+    """The identity of what owns an array's memory."""
+    base = array.base
+    return id(array if base is None else base)
