@@ -11,10 +11,12 @@ import numpy as np
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.calls import call_unary
+from tinygrad_mnist.engine.device import check_device
 from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.observing import note_constant
 from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.tensor import Tensor, TensorBase, wrap
+from tinygrad_mnist.engine.types import Device, Dims, DType
 
 from .arguments import (
     check_elements,
@@ -59,7 +61,7 @@ Shape = tuple[int, ...]
 
 
 @operation
-def flip(input: Tensor, *dims: int | Sequence[int], **named: Any) -> Tensor:
+def flip(input: Tensor, *dims: Dims, **named: Any) -> Tensor:
     """The numbers along `dims` in reverse order, a copy.
 
     >>> torch.flip(torch.tensor([1, 2, 3]), (0,))
@@ -91,9 +93,7 @@ def flipud(input: Tensor) -> Tensor:
 
 
 @operation
-def roll(
-    input: Tensor, shifts: int | Sequence[int], dims: int | Sequence[int] | None = None
-) -> Tensor:
+def roll(input: Tensor, shifts: Dims, dims: Dims | None = None) -> Tensor:
     """The numbers moved on by `shifts` along `dims`; what leaves comes in at the other end.
 
     Without `dims` the flattened tensor is rolled.
@@ -148,7 +148,7 @@ def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
     return named_as(_clone(turned, in_order=True), "Rot90Backward0")
 
 
-def repeat(input: Tensor, *repeats: int | Sequence[int], **named: Any) -> Tensor:
+def repeat(input: Tensor, *repeats: Dims, **named: Any) -> Tensor:
     """The tensor repeated so often along each dimension, a copy (a method of Tensor only).
 
     More numbers than dimensions make new leading dimensions.
@@ -179,7 +179,7 @@ def _stretched(x: Tensor, apart: list[int], stretched: list[int], final: list[in
 
 
 @operation
-def tile(input: Tensor, *dims: int | Sequence[int], **named: Any) -> Tensor:
+def tile(input: Tensor, *dims: Dims, **named: Any) -> Tensor:
     """The tensor repeated so often along its last dimensions.
 
     >>> torch.tile(torch.tensor([[1, 2]]), (2,))
@@ -406,10 +406,9 @@ def triu(input: Tensor, diagonal: int = 0) -> Tensor:
 
 
 def _triangle_indices(
-    find: Any, row: int, col: int, offset: int, dtype: dtypes.dtype | None, device: Any
+    find: Any, row: int, col: int, offset: int, dtype: DType, place: Device
 ) -> Tensor:
-    if device is not None and str(device) != "cpu":
-        raise NotImplementedError(f"tensors live on the CPU here, not on {device}")
+    check_device(place)
     for name, value in (("row", row), ("col", col)):
         if value < 0:
             raise RuntimeError(f"{name} must be non-negative, got {value}")
@@ -418,14 +417,14 @@ def _triangle_indices(
 
 
 def tril_indices(
-    row: int, col: int, offset: int = 0, *, dtype: dtypes.dtype | None = None, device: Any = None
+    row: int, col: int, offset: int = 0, *, dtype: DType = None, device: Device = None
 ) -> Tensor:
     """The indices (2, found) of a matrix's lower triangle, its rows one after the other."""
     return _triangle_indices(np.tril_indices, row, col, offset, dtype, device)
 
 
 def triu_indices(
-    row: int, col: int, offset: int = 0, *, dtype: dtypes.dtype | None = None, device: Any = None
+    row: int, col: int, offset: int = 0, *, dtype: DType = None, device: Device = None
 ) -> Tensor:
     """The indices (2, found) of a matrix's upper triangle, its rows one after the other."""
     return _triangle_indices(np.triu_indices, row, col, offset, dtype, device)

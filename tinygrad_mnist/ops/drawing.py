@@ -13,17 +13,19 @@ import operator
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any, TypedDict
+from typing import Any
 
 import numpy as np
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.core.record import Array
+from tinygrad_mnist.engine import types
 from tinygrad_mnist.engine.calls import record_call
-from tinygrad_mnist.engine.device import check_device, device
+from tinygrad_mnist.engine.device import check_device
 from tinygrad_mnist.engine.observing import OBSERVERS, report
 from tinygrad_mnist.engine.primitive import Primitive, primitive
 from tinygrad_mnist.engine.tensor import Tensor, TensorBase, wrap
+from tinygrad_mnist.engine.types import DType
 from tinygrad_mnist.engine.versions import check_inplace
 from tinygrad_mnist.engine.views import current_record
 from tinygrad_mnist.kernels import distributions
@@ -40,11 +42,6 @@ from .arguments import (
 )
 from .generator import Generator, default_generator
 from .views import rebase
-
-__all__ = [
-    "bernoulli_", "cauchy_", "exponential_", "geometric_", "log_normal_", "normal_", "random_",
-    "uniform_",
-]  # fmt: skip
 
 Fill = Callable[[Array], None]
 Shape = tuple[int, ...]
@@ -110,15 +107,11 @@ def _refill(name: str, target: Tensor, fill: Fill, recorded: bool) -> None:
 # Reading arguments
 
 
-class Options(TypedDict, total=False):
+class Options(types.Options, total=False):
     """The keywords that say what kind of tensor to make."""
 
     out: None
-    dtype: dtypes.dtype | None
-    layout: Any
-    device: str | device | None
-    pin_memory: bool
-    requires_grad: bool
+    dtype: DType
 
 
 def mismatch(

@@ -14,6 +14,7 @@ from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.observing import note_untraceable
 from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.tensor import Tensor, TensorBase
+from tinygrad_mnist.engine.types import Dims
 from tinygrad_mnist.engine.views import ONE_OF_SEVERAL, forbid_change
 
 from .arguments import (
@@ -134,17 +135,17 @@ def _raised(tensor: Tensor, ndim: int) -> Tensor:
     return tensor
 
 
-def atleast_1d(*tensors: Any) -> Any:
+def atleast_1d(*tensors: Tensor | Sequence[Tensor]) -> Tensor | tuple[Tensor, ...]:
     """The tensor (or each of them) with one dimension at least."""
     return _at_least(1, tensors)
 
 
-def atleast_2d(*tensors: Any) -> Any:
+def atleast_2d(*tensors: Tensor | Sequence[Tensor]) -> Tensor | tuple[Tensor, ...]:
     """The tensor (or each of them) with two dimensions at least: a vector becomes a row."""
     return _at_least(2, tensors)
 
 
-def atleast_3d(*tensors: Any) -> Any:
+def atleast_3d(*tensors: Tensor | Sequence[Tensor]) -> Tensor | tuple[Tensor, ...]:
     """The tensor (or each of them) with three dimensions at least."""
     return _at_least(3, tensors)
 
@@ -198,9 +199,7 @@ def _chunks(input: Tensor, dim: int, sizes: Sequence[int], name: str) -> tuple[T
 
 
 @operation
-def split(
-    input: Tensor, split_size_or_sections: int | Sequence[int], dim: int = 0
-) -> tuple[Tensor, ...]:
+def split(input: Tensor, split_size_or_sections: Dims, dim: int = 0) -> tuple[Tensor, ...]:
     """`input` cut along `dim` into chunks of one size (the last may be shorter), or of sizes given.
 
     The chunks are views. Raises RuntimeError when sizes do not add up.
@@ -268,7 +267,7 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
 
 @operation
 def tensor_split(
-    input: Tensor, indices_or_sections: int | Sequence[int] | Tensor, dim: int = 0
+    input: Tensor, indices_or_sections: Dims | Tensor, dim: int = 0
 ) -> tuple[Tensor, ...]:
     """`input` cut along `dim` into nearly equal parts, or at the indices given.
 
@@ -312,17 +311,17 @@ def _split_along(name: str, least: int, dim: int, input: Tensor, given: Any) -> 
     return tensor_split(input, given, dim)
 
 
-def hsplit(input: Tensor, indices_or_sections: int | Sequence[int]) -> tuple[Tensor, ...]:
+def hsplit(input: Tensor, indices_or_sections: Dims) -> tuple[Tensor, ...]:
     """`tensor_split` along the second dimension, of a vector along its only one."""
     return _split_along("hsplit", 1, int(input._array.ndim > 1), input, indices_or_sections)
 
 
-def vsplit(input: Tensor, indices_or_sections: int | Sequence[int]) -> tuple[Tensor, ...]:
+def vsplit(input: Tensor, indices_or_sections: Dims) -> tuple[Tensor, ...]:
     """`tensor_split` along the first dimension."""
     return _split_along("vsplit", 2, 0, input, indices_or_sections)
 
 
-def dsplit(input: Tensor, indices_or_sections: int | Sequence[int]) -> tuple[Tensor, ...]:
+def dsplit(input: Tensor, indices_or_sections: Dims) -> tuple[Tensor, ...]:
     """`tensor_split` along the third dimension."""
     return _split_along("dsplit", 3, 2, input, indices_or_sections)
 

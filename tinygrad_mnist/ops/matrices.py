@@ -15,6 +15,7 @@ from tinygrad_mnist import dtypes
 from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.observing import note_constant
 from tinygrad_mnist.engine.tensor import Tensor, wrap
+from tinygrad_mnist.engine.types import Dims, DType
 
 from .arguments import (
     check_elements,
@@ -139,7 +140,7 @@ def addbmm(
 
 
 @operation
-def tensordot(a: Tensor, b: Tensor, dims: int | Sequence[int | Sequence[int]] = 2) -> Tensor:
+def tensordot(a: Tensor, b: Tensor, dims: int | Sequence[Dims] = 2) -> Tensor:
     """The sums of products over the last `dims` dimensions of `a` and the first of `b`.
 
     `dims` may be two lists of dimensions instead, one for each tensor.
@@ -553,7 +554,7 @@ def _powers(x: Tensor, count: int) -> Tensor:
 # Norms
 
 
-def _checked(name: str, x: Tensor, dtype: dtypes.dtype | None) -> Tensor:
+def _checked(name: str, x: Tensor, dtype: DType) -> Tensor:
     """`x` in the type to compute in; PyTorch's errors for types that have no norm."""
     if x._array.dtype.kind != "f":
         raise RuntimeError(
@@ -571,8 +572,8 @@ def _checked(name: str, x: Tensor, dtype: dtypes.dtype | None) -> Tensor:
 
 @operation
 def vector_norm(
-    x: Tensor, ord: float = 2, dim: int | Sequence[int] | None = None, keepdim: bool = False, *,
-    dtype: dtypes.dtype | None = None,
+    x: Tensor, ord: float = 2, dim: Dims | None = None, keepdim: bool = False, *,
+    dtype: DType = None,
 ) -> Tensor:  # fmt: skip
     """(Σ |x|^ord)^(1 / ord) over `dim` (all unless given).
 
@@ -620,7 +621,7 @@ def _power(x: Tensor, exponent: float) -> Tensor:
 @operation
 def matrix_norm(
     A: Tensor, ord: float | str = "fro", dim: Sequence[int] = (-2, -1), keepdim: bool = False, *,
-    dtype: dtypes.dtype | None = None,
+    dtype: DType = None,
 ) -> Tensor:  # fmt: skip
     """The norm of each matrix: "fro" (Frobenius), 1, −1, ∞ or −∞ (largest or smallest sum).
 
@@ -652,8 +653,8 @@ def matrix_norm(
 
 @operation
 def linalg_norm(
-    A: Tensor, ord: float | str | None = None, dim: int | Sequence[int] | None = None,
-    keepdim: bool = False, *, dtype: dtypes.dtype | None = None,
+    A: Tensor, ord: float | str | None = None, dim: Dims | None = None,
+    keepdim: bool = False, *, dtype: DType = None,
 ) -> Tensor:  # fmt: skip
     """`vector_norm`, or `matrix_norm` where `ord` is given and there are two dimensions."""
     if ord is None:
@@ -672,8 +673,8 @@ def linalg_norm(
 
 @operation
 def norm(
-    input: Tensor, p: float | str | None = "fro", dim: int | Sequence[int] | None = None,
-    keepdim: bool = False, dtype: dtypes.dtype | None = None,
+    input: Tensor, p: float | str | None = "fro", dim: Dims | None = None,
+    keepdim: bool = False, dtype: DType = None,
 ) -> Tensor:  # fmt: skip
     """The p-norm over `dim` (all unless given): `linalg.vector_norm`.
 

@@ -12,6 +12,7 @@ from tinygrad_mnist import dtypes
 from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.tensor import Tensor, TensorBase
+from tinygrad_mnist.engine.types import Dims
 from tinygrad_mnist.kernels import distributions
 
 from . import drawing
@@ -69,7 +70,7 @@ def _integers(name: str, given: dict[str, Any], position: int, generator: Genera
 
 
 def rand(
-    *sizes: int | Sequence[int], size: Sequence[int] | None = None,
+    *sizes: Dims, size: Sequence[int] | None = None,
     generator: Generator | None = None, **options: Unpack[Options],
 ) -> Tensor:  # fmt: skip
     """Uniform numbers from [0, 1).
@@ -88,7 +89,7 @@ def rand(
 
 
 def randn(
-    *sizes: int | Sequence[int], size: Sequence[int] | None = None,
+    *sizes: Dims, size: Sequence[int] | None = None,
     generator: Generator | None = None, **options: Unpack[Options],
 ) -> Tensor:  # fmt: skip
     """Standard normal numbers, in a shape and type given as to `rand`.
@@ -105,7 +106,7 @@ def randn(
 _RANDINT = ("int high, tuple of ints size", "int low, int high, tuple of ints size")
 
 
-def randint(*args: int | Sequence[int], generator: Generator | None = None, **named: Any) -> Tensor:
+def randint(*args: Dims, generator: Generator | None = None, **named: Any) -> Tensor:
     """Whole numbers from [low, high).
 
     Called as randint(high, size), where low is 0, or randint(low, high, size). `dtype` is

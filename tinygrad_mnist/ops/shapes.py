@@ -15,6 +15,7 @@ from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.size import Size
 from tinygrad_mnist.engine.tensor import Tensor
+from tinygrad_mnist.engine.types import Dims
 
 from .arguments import check_elements, read_dim, read_shape, read_sizes, tensor_first
 
@@ -71,7 +72,7 @@ def _inferred(shape: Shape, numel: int) -> Shape:
 
 
 @tensor_first
-def reshape(input: Tensor, *shape: int | Sequence[int], **named: Any) -> Tensor:
+def reshape(input: Tensor, *shape: Dims, **named: Any) -> Tensor:
     """The same numbers in another shape, a view where possible; −1 stands for what is left over.
 
     Raises RuntimeError when the number of elements differs.
@@ -87,7 +88,7 @@ def reshape(input: Tensor, *shape: int | Sequence[int], **named: Any) -> Tensor:
     return out if array.flags.c_contiguous else named_as(out, "ReshapeAliasBackward0")
 
 
-def view(input: Tensor, *shape: int | Sequence[int] | dtypes.dtype, **named: Any) -> Tensor:
+def view(input: Tensor, *shape: Dims | dtypes.dtype, **named: Any) -> Tensor:
     """`reshape` that never copies: RuntimeError where the memory does not allow a view."""
     if len(shape) == 1 and isinstance(shape[0], dtypes.dtype):
         raise NotImplementedError("view(dtype) is not supported: use .to(dtype), which converts")
@@ -134,7 +135,7 @@ def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
 
 
 @tensor_first
-def permute(input: Tensor, *dims: int | Sequence[int], **named: Any) -> Tensor:
+def permute(input: Tensor, *dims: Dims, **named: Any) -> Tensor:
     """The dimensions in the order `dims`, as a view.
 
     >>> torch.zeros(2, 3, 4).permute(2, 0, 1).shape
@@ -175,7 +176,7 @@ def t(input: Tensor) -> Tensor:
 
 
 @tensor_first
-def movedim(input: Tensor, source: int | Sequence[int], destination: int | Sequence[int]) -> Tensor:
+def movedim(input: Tensor, source: Dims, destination: Dims) -> Tensor:
     """The dimensions `source` moved to `destination`, the others in their order."""
     ndim = input._array.ndim
     given = [d if isinstance(d, tuple | list) else (d,) for d in (source, destination)]
@@ -197,7 +198,7 @@ def movedim(input: Tensor, source: int | Sequence[int], destination: int | Seque
 
 
 @tensor_first
-def squeeze(input: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
+def squeeze(input: Tensor, dim: Dims | None = None) -> Tensor:
     """Without the dimensions of size 1 (those named by `dim`, or all)."""
     shape = input._array.shape
     if dim is None:
@@ -220,7 +221,7 @@ def unsqueeze(input: Tensor, dim: int) -> Tensor:
     return named_as(out, "UnsqueezeBackward0")
 
 
-def expand(input: Tensor, *size: int | Sequence[int], **named: Any) -> Tensor:
+def expand(input: Tensor, *size: Dims, **named: Any) -> Tensor:
     """The tensor repeated along its dimensions of size 1 (and new leading ones) without a copy.
 
     −1 keeps a size. Raises RuntimeError for a size other than 1 that would change.
@@ -257,7 +258,7 @@ def broadcast_to(input: Tensor, size: Sequence[int]) -> Tensor:
     return expand(input, size)
 
 
-def broadcast_shapes(*shapes: int | Sequence[int]) -> Size:
+def broadcast_shapes(*shapes: Dims) -> Size:
     """The shape to which tensors of the given shapes broadcast together.
 
     >>> torch.broadcast_shapes((2, 1), (3,))
