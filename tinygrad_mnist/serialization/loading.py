@@ -7,9 +7,10 @@ import os
 import warnings
 from collections import Counter, OrderedDict
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pickle import UnpicklingError
 from types import ModuleType
-from typing import IO, Any, cast
+from typing import IO, Any
 
 import numpy as np
 
@@ -86,11 +87,8 @@ def load(
         return load_file(f, "cpu" if map_location is None else map_location)  # type: ignore[arg-type]
     if mmap and not is_path:
         raise ValueError("f must be a file path in order to use the mmap argument")
-    if is_path:
-        with open(f, "rb") as file:  # type: ignore[arg-type]
-            return _read(file, _placing(map_location))
-    _check_readable(f)
-    return _read(cast("IO[bytes]", f), _placing(map_location))
+    with _opened(f) as file:
+        return _read(file, _placing(map_location))
 
 
 def _check_trust(
@@ -109,10 +107,13 @@ def _check_trust(
         warnings.warn("pickle_load_args only works if `weights_only=False`.", stacklevel=3)
 
 
-def _check_readable(file: Any) -> None:
+def _opened(file: str | os.PathLike[str] | IO[bytes]) -> AbstractContextManager[IO[bytes]]:
+    if isinstance(file, str | os.PathLike):
+        return open(file, "rb")
     try:
         file.seek(file.tell())
         _ = file.read
+        return nullcontext(file)
     except (io.UnsupportedOperation, AttributeError) as error:
         raise type(error)(
             f"{error}. You can only torch.load from a file that is seekable. Please pre-load the "

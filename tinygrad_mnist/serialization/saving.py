@@ -6,13 +6,14 @@ import os
 import pickle
 import sys
 from collections import Counter, OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from io import BytesIO
 from pathlib import Path
 from pickle import PicklingError
 from types import ModuleType
-from typing import IO, Any, ClassVar, NamedTuple, cast
+from typing import IO, Any, ClassVar, NamedTuple
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist._tensor import Size, Tensor, device, layout
@@ -40,8 +41,7 @@ def save(
         obj: a tensor, a parameter, a number, text, bytes, dtype, Size or device; or a dict,
             OrderedDict, list, tuple or set of such, as deep as need be. Tensors that share memory
             share it again when they are loaded.
-        f: a path, at which the file appears when it is complete; or a file opened for writing
-            bytes.
+        f: a path, where the file appears when it is complete, or a file opened for writing bytes.
         pickle_module: `pickle`, and no other.
         pickle_protocol: 2, and no other.
 
@@ -64,40 +64,36 @@ def save(
             "PyTorch reads too: leave out pickle_module, pickle_protocol and "
             "_use_new_zipfile_serialization"
         )
-    order = not _disable_byteorder_record
-    path = Path(f) if isinstance(f, str | os.PathLike) else None
-    if path is None and not callable(getattr(f, "write", None)):
+    if not isinstance(f, str | os.PathLike) and not callable(getattr(f, "write", None)):
         raise AttributeError(
             "expected 'f' to be string, path, or a file-like object with a 'write' attribute"
         )
-    pickler = Pickler()
-    content = pickler.pickled(obj)
-    if path is None:
-        file = cast("IO[bytes]", f)
-        _write(file, "archive", content, pickler.storages, order)
-        file.flush()
+    content = (pickler := Pickler()).pickled(obj)
+    with _opened(f) as (file, folder), archive.writing(file, folder) as records:
+        records.write("data.pkl", content)
+        records.write(".format_version", b"1")
+        records.write(".storage_alignment", b"64")
+        if not _disable_byteorder_record:
+            records.write("byteorder", sys.byteorder.encode())
+        for key, memory in enumerate(pickler.storages):
+            records.write(f"data/{key}", memory)
+
+
+@contextmanager
+def _opened(f: str | os.PathLike[str] | IO[bytes]) -> Iterator[tuple[IO[bytes], str]]:
+    """The file to write to, whole or not at all, and the name of the folder in its archive."""
+    if not isinstance(f, str | os.PathLike):
+        yield f, "archive"
+        f.flush()
         return
-    folder = path.stem if path.stem.isascii() else ""
+    path = Path(f)
     try:
         with files.writing(path) as file:
-            _write(file, folder or "archive", content, pickler.storages, order)
+            yield file, (path.stem if path.stem.isascii() else "") or "archive"
     except files.WriteError as error:
         if not path.parent.is_dir():
             raise RuntimeError(f"Parent directory {path.parent} does not exist.") from error
         raise RuntimeError(str(error)) from error
-
-
-def _write(
-    file: IO[bytes], folder: str, content: bytes, storages: list[Array], byteorder: bool
-) -> None:
-    with archive.writing(file, folder) as records:
-        records.write("data.pkl", content)
-        records.write(".format_version", b"1")
-        records.write(".storage_alignment", b"64")
-        if byteorder:
-            records.write("byteorder", sys.byteorder.encode())
-        for key, memory in enumerate(storages):
-            records.write(f"data/{key}", memory)
 
 
 class _Name(str):

@@ -5,10 +5,6 @@ import sys
 
 __all__ = ["main"]
 
-FAILED = 1
-INTERRUPTED = 130
-"""What a shell reports of a program that Ctrl-C ended."""
-
 
 def main() -> None:
     """Runs the command with the program's arguments, and exits.
@@ -27,7 +23,7 @@ def main() -> None:
             sys.stderr.write(f"error: {error}\n")
         # What is left in the buffer goes nowhere, or Python would fail on it once more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = code or FAILED
+        code = code or 1
     raise SystemExit(code)
 
 
@@ -41,8 +37,8 @@ def _run() -> int | str | None:
         return end.code
     except OSError as error:
         sys.stderr.write(f"error: {error}\n")
-        return FAILED
+        return 1
     except KeyboardInterrupt:
         sys.stderr.write("stopped\n")
-        return INTERRUPTED
+        return 130
     return 0

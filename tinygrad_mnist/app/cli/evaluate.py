@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from . import options
-from .faults import FAILED, complain, need, told_in_a_sentence
+from .faults import FAILED, complain, need, print_table, told_in_a_sentence
 
 if TYPE_CHECKING:
     from tinygrad_mnist.app.evaluation import Evaluation
@@ -70,20 +70,16 @@ def as_json(model: str, data: str, results: Evaluation) -> bytes:
 
 def show(results: Evaluation) -> None:
     """Prints the confusion matrix as a table; what was told right stands out."""
-    from rich.console import Console
-    from rich.table import Table
 
-    table = Table()
-    for column in ("digit", *range(len(results.confusion)), "right"):
-        table.add_column(str(column), justify="right", no_wrap=True)
-    for digit, counts in enumerate(results.confusion):
+    def row(digit: int, counts: Array) -> list[str]:
         cells = [
             f"[bold]{count}[/bold]" if column == digit else str(count) if count else "·"
             for column, count in enumerate(counts)
         ]
-        share = f"{results.recall[digit]:.3f}" if counts.sum() else ""
-        table.add_row(str(digit), *cells, share)
-    Console().print(table)
+        return [str(digit), *cells, f"{results.recall[digit]:.3f}" if counts.sum() else ""]
+
+    columns = ("digit", *range(len(results.confusion)), "right")
+    print_table(columns, (row(*each) for each in enumerate(results.confusion)))
 
 
 PREDICT_HELP = (

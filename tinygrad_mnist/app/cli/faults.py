@@ -1,14 +1,15 @@
-"""What goes wrong is told in one sentence on stderr, never as a traceback."""
+"""How commands tell: results in a table, what goes wrong in one sentence and no traceback."""
 
 import importlib.util
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import typer
 
-from . import FAILED as FAILED
-from . import INTERRUPTED
+FAILED = 1
+INTERRUPTED = 130
+"""What a shell reports of a program that Ctrl-C ended."""
 
 
 def complain(fault: object) -> None:
@@ -21,6 +22,19 @@ def need(module: str, sentence: str) -> None:
     if importlib.util.find_spec(module) is None:
         complain(sentence)
         raise typer.Exit(FAILED)
+
+
+def print_table(columns: Iterable[object], rows: Iterable[Iterable[str]]) -> None:
+    """Prints a table of numbers."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table()
+    for column in columns:
+        table.add_column(str(column), justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)
 
 
 @contextmanager

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from . import FAILED, INTERRUPTED, options
-from .faults import complain, told_in_a_sentence
+from . import options
+from .faults import FAILED, INTERRUPTED, complain, print_table, told_in_a_sentence
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -123,18 +123,13 @@ def _train(begin: Beginning, checkpoint: Path | None) -> int:
 
 def show(result: Result, digits: Digits[Tensor]) -> None:
     """Prints the results as a table, and with it the time and the data used."""
-    from rich.console import Console
-    from rich.table import Table
-
     from tinygrad_mnist.app.logistic import Epoch
 
-    table = Table()
-    for field in fields(Epoch):
-        table.add_column(field.name.replace("_", " "), justify="right", no_wrap=True)
-    for epoch in result.history:
-        number, *measured, seconds = astuple(epoch)
-        table.add_row(str(number), *(f"{each:.4f}" for each in measured), f"{seconds:.2f}")
-    Console().print(table)
+    def row(number: int, *measured: float) -> list[str]:
+        return [str(number), *(f"{each:.4f}" for each in measured[:-1]), f"{measured[-1]:.2f}"]
+
+    columns = [field.name.replace("_", " ") for field in fields(Epoch)]
+    print_table(columns, (row(*astuple(epoch)) for epoch in result.history))
     seconds = sum(epoch.seconds for epoch in result.history)
     samples = len(digits.train[0]) * len(result.history)
     typer.echo(f"data: {digits.description}")
