@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mnist.core.backward_pass import broadcasts
 from tinygrad_mnist.core.record import state
 from tinygrad_mnist.engine.modes import GradMode
 from tinygrad_mnist.engine.node import Record, freed_error, make_record
@@ -20,17 +21,14 @@ from tinygrad_mnist.engine.views import OF_A_FUNCTION, current_record, mark_view
 from tinygrad_mnist.ops.views import rebase
 
 
-class Bundle:
+class Bundle(dict[int, Any]):
     """The gradients of several outputs, on their way to the one record that takes them all."""
 
-    def __init__(self, gradients: dict[int, Any]) -> None:
-        self.gradients = gradients
-
     def __add__(self, other: Bundle) -> Bundle:
-        total = dict(self.gradients)
-        for position, gradient in other.gradients.items():
+        total = Bundle(self)
+        for position, gradient in other.items():
             total[position] = total[position] + gradient if position in total else gradient
-        return Bundle(total)
+        return total
 
 
 class FunctionCtx:
@@ -98,8 +96,7 @@ def _output_record(node: Record, array: Any, position: int) -> Record:
 def _run_backward(record: Record, gradient: Any) -> list[Any]:
     """The gradients of a Function's inputs: its backward, called with Tensors."""
     function, ctx = record.attributes["function"], record.attributes["ctx"]
-    several = isinstance(gradient, Bundle)
-    given = gradient.gradients if isinstance(gradient, Bundle) else {0: gradient}
+    given = gradient if isinstance(gradient, Bundle) else {0: gradient}
     as_tensors = any(isinstance(each, TensorBase) for each in given.values())
     arguments = []
     for position, (shape, dtype) in enumerate(record.attributes["outputs"]):
@@ -107,16 +104,13 @@ def _run_backward(record: Record, gradient: Any) -> list[Any]:
         if each is None and ctx.materialize_grads:
             each = np.zeros(shape, dtype)
         arguments.append(wrap(each) if isinstance(each, np.ndarray) else each)
-    assert several or len(arguments) == 1
     ctx._node = record
     try:
         with GradMode(as_tensors):
             results = _backward_of(function)(ctx, *arguments)
     finally:
         ctx._node = None
-    if not isinstance(results, tuple):
-        results = (results,)
-    return _checked(record, results, as_tensors)
+    return _checked(record, _as_tuple(results), as_tensors)
 
 
 def _backward_of(function: type[Function]) -> Callable[..., Any]:
@@ -153,7 +147,7 @@ def _checked(record: Record, results: tuple[Any, ...], as_tensors: bool) -> list
         if source is None or result is None:
             fitted.append(None)
             continue
-        if not _sums_to(result._array.shape, source.shape):
+        if not broadcasts(source.shape, result._array.shape):
             raise RuntimeError(
                 f"Function {name} returned an invalid gradient at index {position} - got "
                 f"{list(result._array.shape)} but expected shape compatible with "
@@ -164,24 +158,14 @@ def _checked(record: Record, results: tuple[Any, ...], as_tensors: bool) -> list
     return fitted
 
 
-def _sums_to(have: tuple[int, ...], shape: tuple[int, ...]) -> bool:
-    """Whether a gradient of shape `have` can be summed to `shape`."""
-    lead = len(have) - len(shape)
-    return lead >= 0 and all(n in (1, size) for n, size in zip(shape, have[lead:], strict=True))
+def _never_computed() -> None:
+    """The body of the two primitives below, of which only records are left."""
 
 
-def _bundled(record: Record, gradient: Any) -> list[Any]:
-    return [Bundle({record.attributes["position"]: gradient})]
-
-
-def _nothing() -> None:
-    """The body of the two primitives below, which are recorded but never computed by the engine."""
-
-
-_FUNCTION = Primitive(_nothing, None, None, "FunctionBackward", False, False)
+_FUNCTION = Primitive(_never_computed, grad_fn="FunctionBackward")
 _FUNCTION.vjp = _run_backward
-_OUTPUT = Primitive(_nothing, None, None, "FunctionOutputBackward", False, False)
-_OUTPUT.vjp = _bundled
+_OUTPUT = Primitive(_never_computed, grad_fn="FunctionOutputBackward")
+_OUTPUT.vjp = lambda record, gradient: [Bundle({record.attributes["position"]: gradient})]
 
 
 class Function:
@@ -266,17 +250,21 @@ class Function:
             else:
                 outputs = cls.forward(*args)
                 cls.setup_context(ctx, args, outputs)
-        several = isinstance(outputs, tuple)
-        _count_changes(ctx, outputs if isinstance(outputs, tuple) else (outputs,))
-        results = tuple(
-            [
-                _own(out, args, ctx)
-                for out in (outputs if isinstance(outputs, tuple) else (outputs,))
-            ]
-        )
+        given = _as_tuple(outputs)
+        _count_changes(ctx, given)
+        results = tuple([_own(output, args, ctx) for output in given])
         if recording:
-            _record_outputs(cls, ctx, args, sources, outputs if several else (outputs,), results)
-        return results if several else results[0]
+            _record_outputs(cls, ctx, args, sources, given, results)
+        return results if isinstance(outputs, tuple) else results[0]
+
+
+def _as_tuple(given: Any) -> tuple[Any, ...]:
+    return given if isinstance(given, tuple) else (given,)
+
+
+def _among(tensor: Any, others: Sequence[Any]) -> bool:
+    """Whether `tensor` itself is one of `others`."""
+    return any(tensor is each for each in others)
 
 
 def _own(output: Any, args: tuple[Any, ...], ctx: FunctionCtx) -> Any:
@@ -284,9 +272,9 @@ def _own(output: Any, args: tuple[Any, ...], ctx: FunctionCtx) -> Any:
 
     Changes of an output that shares memory with an input would go past backward: they are refused.
     """
-    if not isinstance(output, TensorBase) or any(output is dirty for dirty in ctx._dirty):
+    if not isinstance(output, TensorBase) or _among(output, ctx._dirty):
         return output
-    if any(output is given for given in args):
+    if _among(output, args):
         given, output = output, wrap(output._array)
         mark_view(output, given, _FUNCTION, {})
     if output._view is not None:
@@ -298,7 +286,7 @@ def _own(output: Any, args: tuple[Any, ...], ctx: FunctionCtx) -> Any:
 def _count_changes(ctx: FunctionCtx, outputs: Sequence[Any]) -> None:
     """Raise the versions of the inputs that forward changed; RuntimeError where it must not."""
     for dirty in ctx._dirty:
-        if not any(output is dirty for output in outputs):
+        if not _among(dirty, outputs):
             raise RuntimeError(
                 "Some elements marked as dirty during the forward method were not returned as "
                 "output. The inputs that are modified inplace must all be outputs of the Function."
@@ -319,8 +307,7 @@ def _record_outputs(
     if not tensors:
         return
     for given, source in zip(args, sources, strict=True):
-        changed = any(given is dirty for dirty in ctx._dirty)
-        if changed and source is not None and source.primitive is None:
+        if _among(given, ctx._dirty) and source is not None and source.primitive is None:
             raise RuntimeError(
                 "a leaf Variable that requires grad has been used in an in-place operation."
             )
@@ -328,8 +315,10 @@ def _record_outputs(
         (t._array.shape, t._array.dtype) if isinstance(t, TensorBase) else ((), np.float32)
         for t in results
     ]
-    attributes = {"function": cls, "ctx": ctx, "outputs": kinds, "several": len(results) > 1}
-    attributes["tensors"] = [isinstance(given, TensorBase) for given in args]
+    attributes = {
+        "function": cls, "ctx": ctx, "outputs": kinds, "several": len(results) > 1,
+        "tensors": [isinstance(given, TensorBase) for given in args],
+    }  # fmt: skip
     name = Record.named(f"{cls.__name__}Backward")
     node = make_record(_FUNCTION, sources, tensors[0]._array, (), attributes, name)
     ctx._saved = tuple([_kept(tensor, args, sources, outputs) for tensor in ctx._to_save])
@@ -338,7 +327,7 @@ def _record_outputs(
         differentiable = isinstance(result, TensorBase) and result._array.dtype.kind == "f"
         if differentiable and id(output) not in constant:
             newer = _output_record(node, result._array, position)
-            if any(result is given for given in args):
+            if _among(result, args):
                 rebase(result, newer)
             else:
                 result._record = newer
@@ -355,7 +344,7 @@ def _kept(
         if given is tensor:
             source = record
     for position, output in enumerate(outputs):
-        if output is tensor and not any(output is given for given in args):
+        if output is tensor and not _among(output, args):
             source = position
     return tensor._array, tensor._counter, tensor._counter[0], source
 
@@ -370,11 +359,10 @@ def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
         twice = any(isinstance(g, TensorBase) and g._record is not None for g in gradients)
         if not twice:
             return results
-        listed = results if isinstance(results, tuple) else (results,)
         message = (
             "trying to differentiate twice a function that was marked with @once_differentiable"
         )
-        return refusing(listed, gradients, message)
+        return refusing(_as_tuple(results), gradients, message)
 
     return call
 

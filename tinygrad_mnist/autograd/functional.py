@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from tinygrad_mnist.engine.modes import enable_grad
-from tinygrad_mnist.engine.tensor import TensorBase, wrap
+from tinygrad_mnist.engine.tensor import Tensor, TensorBase, wrap
 from tinygrad_mnist.engine.views import current_record
 from tinygrad_mnist.ops.joining import stack
 from tinygrad_mnist.ops.shapes import reshape
 
 from .gradients import grad
 
-TensorFunction = Callable[..., Any]
+Tensors: TypeAlias = Tensor | tuple[Tensor, ...]
+TensorFunction: TypeAlias = Callable[..., Tensors]
+_OUTPUTS = "outputs of the user-provided function"
 
 
 def _tuple(given: Any, what: str, function: str) -> tuple[bool, tuple[Any, ...]]:
@@ -29,6 +31,17 @@ def _tuple(given: Any, what: str, function: str) -> tuple[bool, tuple[Any, ...]]
                 f"{where} has type {type(tensor)}."
             )
     return several, tensors
+
+
+def _called(
+    func: TensorFunction, inputs: Tensors, name: str, create_graph: bool, strict: bool
+) -> tuple[bool, tuple[Any, ...], bool, tuple[Any, ...]]:
+    """What to differentiate by, and the outputs of `func` on it; whether each was a tuple."""
+    several, xs = _tuple(inputs, "inputs", name)
+    leaves = _fresh(xs, create_graph)
+    many, ys = _tuple(func(*leaves), _OUTPUTS, name)
+    _check_differentiable(ys, strict)
+    return several, leaves, many, ys
 
 
 def _fresh(inputs: tuple[Any, ...], create_graph: bool) -> tuple[Any, ...]:
@@ -100,9 +113,9 @@ def _gradients(
 
 @enable_grad()
 def vjp(
-    func: TensorFunction, inputs: Any, v: Any = None, create_graph: bool = False,
+    func: TensorFunction, inputs: Tensors, v: Tensors | None = None, create_graph: bool = False,
     strict: bool = False,
-) -> tuple[Any, Any]:  # fmt: skip
+) -> tuple[Tensors, Tensors]:  # fmt: skip
     """The outputs of `func` and the product of `v` with its Jacobian (vector on the left).
 
     `v` has the shape of the outputs; not needed for a single number.
@@ -111,11 +124,7 @@ def vjp(
     >>> torch.autograd.functional.vjp(torch.exp, torch.zeros(2), torch.ones(2))
     (tensor([1., 1.]), tensor([1., 1.]))
     """
-    several, xs = _tuple(inputs, "inputs", "vjp")
-    leaves = _fresh(xs, create_graph)
-    outputs = func(*leaves)
-    many, ys = _tuple(outputs, "outputs of the user-provided function", "vjp")
-    _check_differentiable(ys, strict)
+    several, leaves, many, ys = _called(func, inputs, "vjp", create_graph, strict)
     vectors = _vectors(v, ys, "vjp")
     products = _given(_gradients(ys, leaves, vectors, strict, create_graph), create_graph)
     shown = _given(ys, create_graph)
@@ -143,9 +152,9 @@ def _vectors(v: Any, like: tuple[Any, ...], name: str) -> tuple[Any, ...]:
 
 @enable_grad()
 def jvp(
-    func: TensorFunction, inputs: Any, v: Any = None, create_graph: bool = False,
+    func: TensorFunction, inputs: Tensors, v: Tensors | None = None, create_graph: bool = False,
     strict: bool = False,
-) -> tuple[Any, Any]:  # fmt: skip
+) -> tuple[Tensors, Tensors]:  # fmt: skip
     """The outputs of `func` and the product of its Jacobian with `v` (vector on the right).
 
     Computed by differentiating the vector-Jacobian product by its vector.
@@ -155,18 +164,16 @@ def jvp(
     tensor([1., 1.])
     """
     _, xs = _tuple(inputs, "inputs", "jvp")
-    vectors = (
-        _vectors(v, xs, "jvp") if v is not None else tuple([wrap(0 * x._array + 1) for x in xs])
-    )
-    if v is None and (len(xs) != 1 or xs[0]._array.size != 1):
+    if v is not None:
+        vectors = _vectors(v, xs, "jvp")
+    elif len(xs) == 1 and xs[0]._array.size == 1:
+        vectors = (wrap(0 * xs[0]._array + 1),)
+    else:
         raise RuntimeError(
             "The vector v can only be None if the input to the user-provided function is a single "
             "Tensor with a single element."
         )
-    leaves = _fresh(xs, create_graph)
-    outputs = func(*leaves)
-    many, ys = _tuple(outputs, "outputs of the user-provided function", "jvp")
-    _check_differentiable(ys, strict)
+    _, leaves, many, ys = _called(func, inputs, "jvp", create_graph, strict)
     products: list[Any] = []
     for y in ys:
         probe = _leaf(_zeros(y))
@@ -182,9 +189,9 @@ def jvp(
 
 @enable_grad()
 def jacobian(
-    func: TensorFunction, inputs: Any, create_graph: bool = False, strict: bool = False,
+    func: TensorFunction, inputs: Tensors, create_graph: bool = False, strict: bool = False,
     vectorize: bool = False, strategy: str = "reverse-mode",
-) -> Any:  # fmt: skip
+) -> Tensor | tuple[Any, ...]:  # fmt: skip
     """The derivatives of every output of `func` by every input, shape output.shape + input.shape.
 
     A tuple of inputs or outputs gives a tuple of Jacobians, outputs first. `vectorize` and
@@ -196,10 +203,7 @@ def jacobian(
             [0., 1.]])
     """
     _check_strategy(strategy, vectorize, strict, create_graph)
-    several, xs = _tuple(inputs, "inputs", "jacobian")
-    leaves = _fresh(xs, create_graph)
-    many, ys = _tuple(func(*leaves), "outputs of the user-provided function", "jacobian")
-    _check_differentiable(ys, strict)
+    several, leaves, many, ys = _called(func, inputs, "jacobian", create_graph, strict)
     table = []
     for number, y in enumerate(ys):
         source = f"Output {number}"
@@ -207,19 +211,16 @@ def jacobian(
             _gradients((one,), leaves, (None,), strict, create_graph, source)
             for one in reshape(y, -1)
         ]
-        blocks = tuple(
-            [
-                reshape(stack([row[i] for row in rows]), y._array.shape + x._array.shape)
-                if rows
-                else reshape(
-                    _zeros(x)[:0] if x.dim() else _zeros(x), y._array.shape + x._array.shape
-                )
-                for i, x in enumerate(leaves)
-            ]
-        )
+        blocks = tuple([_stacked([row[i] for row in rows], y, x) for i, x in enumerate(leaves)])
         blocks = _given(blocks, create_graph)
         table.append(blocks if several else blocks[0])
     return tuple(table) if many else table[0]
+
+
+def _stacked(rows: list[Any], y: Any, x: Any) -> Any:
+    """The gradients of each number of `y`, as a Jacobian by `x`."""
+    stacked = stack(rows) if rows else stack([_zeros(x)])[:0]
+    return reshape(stacked, y._array.shape + x._array.shape)
 
 
 def _check_strategy(strategy: str, vectorize: bool, strict: bool, create_graph: bool) -> None:
@@ -253,9 +254,9 @@ def _check_strategy(strategy: str, vectorize: bool, strict: bool, create_graph: 
 
 
 def hessian(
-    func: TensorFunction, inputs: Any, create_graph: bool = False, strict: bool = False,
+    func: TensorFunction, inputs: Tensors, create_graph: bool = False, strict: bool = False,
     vectorize: bool = False, outer_jacobian_strategy: str = "reverse-mode",
-) -> Any:  # fmt: skip
+) -> Tensor | tuple[Any, ...]:  # fmt: skip
     """The second derivatives of `func`, which returns one number, by every pair of inputs.
 
     >>> import tinygrad_mnist as torch
@@ -265,7 +266,7 @@ def hessian(
     """
     several, xs = _tuple(inputs, "inputs", "hessian")
 
-    def slopes(*tensors: Any) -> Any:
+    def slopes(*tensors: Tensor) -> tuple[Tensor, ...]:
         value = _one_number(func(*tensors), "hessian", strict)
         return _gradients((value,), tensors, (None,), strict, True, None, _FLAT_SLOPES)
 
@@ -285,9 +286,9 @@ def _one_number(output: Any, name: str, strict: bool) -> Any:
 
 
 def hvp(
-    func: TensorFunction, inputs: Any, v: Any = None, create_graph: bool = False,
+    func: TensorFunction, inputs: Tensors, v: Tensors | None = None, create_graph: bool = False,
     strict: bool = False,
-) -> tuple[Any, Any]:  # fmt: skip
+) -> tuple[Tensors, Tensors]:  # fmt: skip
     """The value of `func` and the product of its Hessian with `v`, without the Hessian itself.
 
     >>> import tinygrad_mnist as torch
@@ -309,8 +310,8 @@ def hvp(
 
 
 def vhp(
-    func: TensorFunction, inputs: Any, v: Any = None, create_graph: bool = False,
+    func: TensorFunction, inputs: Tensors, v: Tensors | None = None, create_graph: bool = False,
     strict: bool = False,
-) -> tuple[Any, Any]:  # fmt: skip
+) -> tuple[Tensors, Tensors]:  # fmt: skip
     """`hvp` with the vector on the left: the same numbers, since a Hessian is symmetric."""
     return hvp(func, inputs, v, create_graph, strict)

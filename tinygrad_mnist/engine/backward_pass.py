@@ -188,8 +188,13 @@ def _keywords(formula: Formula, record: Record, position: int, source: Record) -
     """What a formula asks for besides saved values; `must_not_change` is seen to first."""
     for which in range(len(record.inputs) + 1, len(record.saved)):
         unpack(record, which, False)
-    known = {**record.attributes, "shape": source.shape, "position": position}
-    return {name: known[name] for name in formula.keywords}
+    keywords: dict[str, Any] = {}
+    for name in formula.keywords:
+        if name == "shape":
+            keywords[name] = source.shape
+        else:
+            keywords[name] = position if name == "position" else record.attributes[name]
+    return keywords
 
 
 def vjp_with_hooks(
