@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 
 import tinygrad_mnist
+from tinygrad_mnist.engine import tensor as tensor_module
 from tinygrad_mnist.engine.primitive import Primitive
 from tinygrad_mnist.engine.tensor import TensorBase
 
@@ -353,7 +354,8 @@ def tensor_stub() -> str:
         + ("  # type: ignore[override]" if "def __eq__" in line or "def __ne__" in line else "")
         for line in lines
     ]
-    out.imports.add("from tinygrad_mnist.engine.record import TensorBase")
+    base = ", ".join([f"{name} as {name}" for name in tensor_module.__all__ if name != "Tensor"])
+    out.imports.add(f"from tinygrad_mnist.engine.tensor_base import {base}")
     return _file(out, lines)
 
 

@@ -38,38 +38,34 @@ def _note_origin(op: Any, inputs: Any, attributes: Any, output: Any) -> None:
 
 def _warn(record: Record) -> None:
     origin = _origins.get(record)
-    if origin is None:
-        text = (
-            f"Error detected in {record.name()}. No forward pass information available. Enable "
-            "detect anomaly during forward pass for more information."
-        )
-    else:
-        text = (
-            f"Error detected in {record.name()}. "
-            f"Traceback of forward call that caused the error:\n{origin}"
-        )
-    warnings.warn(text, UserWarning, stacklevel=2)
+    known = (
+        "No forward pass information available. Enable detect anomaly during forward pass for "
+        "more information."
+        if origin is None
+        else f"Traceback of forward call that caused the error:\n{origin}"
+    )
+    warnings.warn(f"Error detected in {record.name()}. {known}", UserWarning, stacklevel=2)
 
 
-def _watched(check_nan: bool) -> Callable[..., Gradients]:
-    """`send` that names the record whose formula fails or gives NaN."""
+def _vjp_that_tells(check_nan: bool) -> Callable[..., Gradients]:
+    """`vjp` that names the record whose formula fails or gives NaN."""
 
-    def watched_send(record: Record, gradient: Gradient, wanted: set[Record] | None) -> Gradients:
+    def told_vjp(record: Record, gradient: Gradient, wanted: set[Record] | None) -> Gradients:
         try:
-            sent = vjp(record, gradient, wanted)
+            found = vjp(record, gradient, wanted)
         except Exception:
             _warn(record)
             raise
-        for position, result, _ in sent:
+        for position, result, _ in found:
             array = result._array if isinstance(result, TensorBase) else result
             if check_nan and isinstance(array, np.ndarray) and np.isnan(array).any():
                 _warn(record)
                 raise RuntimeError(
                     f"Function '{record.name()}' returned nan values in its {position}th output."
                 )
-        return sent
+        return found
 
-    return watched_send
+    return told_vjp
 
 
 class set_detect_anomaly:
@@ -82,7 +78,7 @@ class set_detect_anomaly:
 
     def __init__(self, mode: bool, check_nan: bool = True) -> None:
         self.previous = (backward_mode.vjp, OBSERVERS.get(threading.get_ident()))
-        backward_mode.vjp = _watched(check_nan) if mode else None
+        backward_mode.vjp = _vjp_that_tells(check_nan) if mode else None
         observe.set(_note_origin if mode else None)
 
     def __enter__(self) -> None:

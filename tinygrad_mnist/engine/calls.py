@@ -11,7 +11,7 @@ from tinygrad_mnist.core.record import Array, next_sequence, state
 
 from .node import CONSTANT, NO_ATTRIBUTES, Saved, make_record
 from .observing import OBSERVERS, report
-from .tensor import TENSOR_TYPE, TensorBase, wrap
+from .tensor_base import TENSOR_TYPE, TensorBase, wrap
 from .views import current_record, mark_view
 
 _UNARY = (True,)

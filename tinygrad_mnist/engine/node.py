@@ -12,7 +12,7 @@ from tinygrad_mnist.core.record import Array, next_sequence
 from tinygrad_mnist.core.record import Record as CoreRecord
 
 from .hooks import Hooks, RemovableHandle
-from .tensor import TensorBase, wrap
+from .tensor_base import TensorBase, wrap
 
 NO_ATTRIBUTES: dict[str, Any] = {}
 PRIMITIVES: dict[str, Any] = {}

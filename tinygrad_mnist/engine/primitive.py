@@ -17,7 +17,7 @@ from tinygrad_mnist.core.record import Array, state
 
 from .calls import call, call_binary, call_unary, explain_shapes, read_arguments
 from .node import PRIMITIVES, Record
-from .tensor import TensorBase
+from .tensor_base import TensorBase
 
 Body = Callable[..., Any]
 Promotion = Callable[[tuple[Any, ...]], dtypes.dtype]

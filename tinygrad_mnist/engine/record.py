@@ -20,6 +20,6 @@ from .node import (
     not_freed,
 )
 from .observing import OBSERVERS, Observer, observe, report
-from .tensor import TENSOR_TYPE, Step, TensorBase, View, wrap
+from .tensor_base import TENSOR_TYPE, Step, TensorBase, View, wrap
 
 label, hand_over, relies_on, keep_for_more_walks = named_as, move_grad, must_not_change, not_freed

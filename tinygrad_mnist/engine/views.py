@@ -12,7 +12,7 @@ from tinygrad_mnist.core.primitive import Primitive
 from tinygrad_mnist.core.record import state
 
 from .node import PRIMITIVES, Record, make_record, move_grad
-from .tensor import TensorBase
+from .tensor_base import TensorBase
 
 _AS_STRIDED = Record.named("AsStridedBackward0")
 OUTDATED = -1

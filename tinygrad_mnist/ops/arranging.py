@@ -29,7 +29,7 @@ from .arguments import (
 )
 from .casting import _clone, cast_to, clone
 from .choosing import masked_fill, where
-from .dependence import read
+from .dependence import through
 from .indexing import (
     ALL,
     WHOLE,
@@ -615,7 +615,7 @@ def _padded_with(input: Tensor, borders: list[Pair], value: float) -> Tensor:
 
 def _padded_from_inside(input: Tensor, borders: list[Pair], count: int, mode: str) -> Tensor:
     """Borders of the last `count` dimensions, made of the tensor's own numbers."""
-    out = read(input) if mode in _TITLES else input
+    out = through(input) if mode in _TITLES else input
     for d in range(len(borders) - count, len(borders)):
         (before, after), size = borders[d], input._array.shape[d]
         limit = size - 1 if mode == "reflect" else size

@@ -18,7 +18,7 @@ from .arguments import check_tensors, not_implemented
 from .arithmetic import div
 from .casting import clone
 from .convolution import Borders, Pair, Setting, read_pair
-from .dependence import constant_in, read
+from .dependence import constant_in, through
 from .joining import stack
 from .reductions import mean
 from .shapes import squeeze, unsqueeze
@@ -389,7 +389,7 @@ def adaptive_avg_pool2d(input: Tensor, output_size: int | Sequence[int | None] |
         return mean(input, (-1, -2), True)
     if input._array.dtype.kind != "f":
         raise not_implemented("adaptive_avg_pool2d", input._array.dtype)
-    x = read(input)
+    x = through(input)
     out = _means_of_parts(_means_of_parts(x, -2, sizes[0]), -1, sizes[1])
     return named_as(clone(out) if out is x else out, "AdaptiveAvgPool2DBackward0")
 

@@ -26,7 +26,7 @@ def _follow(array: Array, step: Step | None) -> Array:
     return array
 
 
-def places_of_view(shape: Shape, steps: Step) -> Array:
+def positions_of_view(shape: Shape, steps: Step) -> Array:
     """Where, in an array of this shape laid flat, the elements of the view lie."""
     return _follow(np.arange(np.prod(shape, dtype=np.int64)).reshape(shape), steps)
 
@@ -41,7 +41,7 @@ def _as_strided(input: Array, *, steps: Step) -> Array:
 def _as_strided_backward(input: Array, *, steps: Step, shape: Shape) -> Array:
     """zeros, with x added where the view lies"""
     out = np.zeros(shape, input.dtype)
-    np.add.at(out.reshape(-1), places_of_view(shape, steps), input)
+    np.add.at(out.reshape(-1), positions_of_view(shape, steps), input)
     return out
 
 
@@ -49,7 +49,7 @@ def _as_strided_backward(input: Array, *, steps: Step, shape: Shape) -> Array:
 def _copy_slices(input: Array, values: Any, *, steps: Step) -> Array:
     """x, with values where the view lies"""
     out = input.copy()
-    out.reshape(-1)[places_of_view(input.shape, steps)] = values
+    out.reshape(-1)[positions_of_view(input.shape, steps)] = values
     return out
 
 

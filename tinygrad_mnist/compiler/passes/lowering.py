@@ -17,7 +17,7 @@ from tinygrad_mnist.compiler.program import (
     Value,
     shape_of_region,
 )
-from tinygrad_mnist.ops.views import places_of_view
+from tinygrad_mnist.ops.views import positions_of_view
 
 Rule = Callable[..., Value]
 
@@ -174,7 +174,7 @@ def _through_view(now: Lowering, x: Value, values: Value | None = None) -> Value
     """Numbers taken from where a view lies in its base, or put there."""
     i = now.instruction
     whole = i.output.shape if i.op == "as_strided_backward" else x.shape
-    array = places_of_view(whole, i.attributes["steps"])
+    array = positions_of_view(whole, i.attributes["steps"])
     places, size = Constant(array.shape, array.dtype, array=array), (math.prod(whole),)
     if i.op == "as_strided_backward":
         given = now.do("index_backward", x, shape=size, key=(places,))

@@ -24,7 +24,7 @@ def _changes_nothing(i: Instruction) -> bool:
     """Whether an instruction gives its first input; values never change, so a copy is the same."""
     given, output, a = i.inputs[0], i.output, i.attributes
     match i.op:
-        case "clone" | "constant_in" | "read":
+        case "clone" | "constant_in" | "through":
             return True
         case "reshape":
             return given.shape == output.shape

@@ -149,7 +149,8 @@ class _TinygradMnist(Engine):
     def observe_operations(self, report: ReportOperation | None) -> None:
         def observer(op: Any, inputs: Any, attributes: Any, output: Any) -> None:
             if report is not None and isinstance(output, TensorBase):
-                report(_Name(op.name, output._record), output)
+                record: Any = output._record
+                report(_Name(op.name, record), output)
 
         observe.set(None if report is None else observer)
 

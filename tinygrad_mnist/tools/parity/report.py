@@ -256,7 +256,7 @@ def _versions() -> dict[str, str]:
 
 # Primitives: how many there are, by what they are for, and how much is composed of them
 
-_COPIES = ("as_strided", "cast", "clone", "constant_in", "copy_slices", "fill", "read", "zeros")
+_COPIES = ("as_strided", "cast", "clone", "constant_in", "copy_slices", "fill", "through", "zeros")
 """Those that change no number: casts, copies, fills, and what stands for a tensor in records."""
 
 

@@ -130,7 +130,7 @@ _IMAGES = [
          sample(_IMAGE, 2, 1, 2), sample(_IMAGE, 0), primitives="window_sum window_spread"),
     _row("adaptive_avg_pool1d", _averaged(1), sample(MATRIX[0], 1), sample(_SIGNAL, -1)),
     _row("adaptive_avg_pool2d", _averaged(2), sample(MATRIX, 1), sample(_IMAGE, (1, -1)),
-         primitives="read"),
+         primitives="through"),
     *[_max_pool(f"nn.functional.max_pool{count}d",
                 _pooled(count, True, **_MAXIMA, return_indices=(False, True)),
                 errors=(sample(given, 5), sample(given, 2, 1, 2), sample(given, 0)))
