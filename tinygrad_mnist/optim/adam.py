@@ -25,9 +25,7 @@ class Adam(Optimizer):
 
     m ← β₁ m + (1 − β₁) g and v ← β₂ v + (1 − β₂) g², from zero; m̂ = m / (1 − β₁ᵗ) and
     v̂ = v / (1 − β₂ᵗ) at step t undo the pull of that zero. `amsgrad` divides by the largest v so
-    far. `weight_decay` λ adds λ · p to the gradient, or, if `decoupled_weight_decay`, takes
-    lr · λ · p from the parameter; `maximize` climbs. `foreach` and `fused` choose how PyTorch
-    computes the same numbers and change nothing here. Raises ValueError for settings out of range.
+    far. The other settings: see `Optimizer`.
 
     Kingma and Ba, "Adam: A Method for Stochastic Optimization" (2015); amsgrad: Reddi, Kale and
     Kumar, "On the Convergence of Adam and Beyond" (2018).
@@ -122,8 +120,7 @@ def _follow(
 class Adamax(Optimizer):
     """p ← p − lr · m / ((1 − β₁ᵗ) · u), m Adam's average, u ← max(β₂ · u, |g| + eps).
 
-    `weight_decay` λ adds λ · p to the gradient; `maximize` climbs. `foreach` changes nothing here.
-    Raises ValueError for settings out of range.
+    The other settings: see `Optimizer`.
 
     Kingma and Ba, "Adam: A Method for Stochastic Optimization" (2015), section 7.
     """
@@ -153,9 +150,7 @@ class Adamax(Optimizer):
 class NAdam(Optimizer):
     """Adam with Nesterov's momentum: the step looks ahead by the next momentum.
 
-    Momentum grows as β₁ · (1 − 0.96^(t · momentum_decay) / 2). `weight_decay` λ adds λ · p to the
-    gradient, or, if `decoupled_weight_decay`, takes lr · λ · p from the parameter; `maximize`
-    climbs. `foreach` changes nothing here. Raises ValueError for settings out of range.
+    Momentum grows as β₁ · (1 − 0.96^(t · momentum_decay) / 2). The other settings: see `Optimizer`.
 
     Dozat, "Incorporating Nesterov Momentum into Adam" (2016).
     """
@@ -195,9 +190,7 @@ class NAdam(Optimizer):
 class RAdam(Optimizer):
     """Adam that divides by √v̂ only once its variance is known well enough.
 
-    `weight_decay` λ adds λ · p to the gradient, or, if `decoupled_weight_decay`, takes lr · λ · p
-    from the parameter; `maximize` climbs. `foreach` changes nothing here. Raises ValueError for
-    settings out of range.
+    The other settings: see `Optimizer`.
 
     Liu et al., "On the variance of the adaptive learning rate and beyond" (2020).
     """

@@ -20,9 +20,7 @@ from .optimizer import (
 class Adagrad(Optimizer):
     """p ← p − lr / (1 + (t − 1) · lr_decay) · g / (√s + eps), s the sum of g² so far.
 
-    The sums start at `initial_accumulator_value`; `weight_decay` λ adds λ · p to the gradient;
-    `maximize` climbs. `foreach` and `fused` change nothing here. Raises ValueError for settings
-    out of range.
+    The sums start at `initial_accumulator_value`. The other settings: see `Optimizer`.
 
     Duchi, Hazan and Singer, "Adaptive Subgradient Methods for Online Learning and Stochastic
     Optimization" (2011).
@@ -67,8 +65,7 @@ class Adagrad(Optimizer):
 class Adadelta(Optimizer):
     """p ← p − lr · d, d ← g · √(u + eps) / √(v + eps), v and u running averages of g² and d².
 
-    `rho` is how much of the averages stays at a step; `weight_decay` λ adds λ · p to the gradient;
-    `maximize` climbs. `foreach` changes nothing here. Raises ValueError for settings out of range.
+    `rho` is how much of the averages stays at a step. The other settings: see `Optimizer`.
 
     Zeiler, "ADADELTA: An Adaptive Learning Rate Method" (2012).
     """
@@ -102,9 +99,8 @@ class RMSprop(Optimizer):
     """p ← p − lr · g / (√v + eps) where v ← α · v + (1 − α) · g², from zero.
 
     `centered` takes the square of the gradient's running average from v; with momentum μ the
-    quotient q gathers in b ← μ · b + q, and p ← p − lr · b. `weight_decay` λ adds λ · p to the
-    gradient; `maximize` climbs. `foreach` chooses how PyTorch computes the same numbers and
-    changes nothing here. Raises ValueError for settings out of range.
+    quotient q accumulates in b ← μ · b + q, and p ← p − lr · b. The other settings: see
+    `Optimizer`.
 
     Tieleman and Hinton, "Lecture 6.5: rmsprop", Coursera (2012); centered: Graves, "Generating
     Sequences With Recurrent Neural Networks" (2013).

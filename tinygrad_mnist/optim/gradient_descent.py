@@ -10,9 +10,7 @@ from .optimizer import Group, Optimizer, Params, check_lr, read_settings, start_
 class SGD(Optimizer):
     """p ← p − lr · g; with momentum μ, p ← p − lr · v where v ← μ · v + (1 − dampening) · g.
 
-    `nesterov` steps along g + μ · v instead of v. `weight_decay` λ adds λ · p to the gradient;
-    `maximize` climbs. `foreach` and `fused` choose how PyTorch computes the same numbers and
-    change nothing here. Raises ValueError for settings out of range.
+    `nesterov` steps along g + μ · v instead of v. The other settings: see `Optimizer`.
 
     Momentum's form is that of Sutskever et al., "On the importance of initialization and momentum
     in deep learning" (2013), as PyTorch writes it.
@@ -62,8 +60,8 @@ class Rprop(Optimizer):
     """p ← p − s · sign(g), s multiplied by the second of `etas` while g keeps its sign.
 
     Where g has turned, s is multiplied by the first of `etas` and p stays. s starts at `lr` and
-    keeps between `step_sizes`. `maximize` climbs. `foreach` changes nothing here. Raises
-    ValueError for settings out of range. It is meant for gradients of all data, not of batches.
+    keeps between `step_sizes`. It is meant for gradients of all data, not of batches. The other
+    settings: see `Optimizer`.
 
     Riedmiller and Braun, "A direct adaptive method for faster backpropagation learning: The RPROP
     algorithm" (1993).

@@ -114,7 +114,13 @@ class Optimizer:
     A subclass gives `_update`, which changes one parameter by its gradient, or `step` itself.
     `params` is an iterable of tensors, of (name, tensor) pairs, or of dicts: each dict is a
     group with "params" and the settings in which it differs from `defaults`. Raises TypeError
-    and ValueError for parameters that cannot be optimised.
+    and ValueError for parameters that cannot be optimised, and ValueError for settings out of
+    range.
+
+    Settings that optimisers share: `weight_decay` λ adds λ · p to the gradient, or, where
+    `decoupled_weight_decay`, takes lr · λ · p from the parameter; `maximize` goes up along the
+    gradient instead of down; `foreach` and `fused` choose how PyTorch computes the same numbers
+    and change nothing here; `capturable` and `differentiable` are refused.
     """
 
     defaults: dict[str, Any]
