@@ -298,7 +298,7 @@ def _numbers_under(
     return wrap(note_constant(np.outer(*lengths).astype(kind)))
 
 
-def check_sequences(name: str, input: Tensor) -> None:
+def _check_sequences(name: str, input: Tensor) -> None:
     """PyTorch's error for what is not (batch, channels, length), with or without a batch."""
     check_tensors(name, input=input)
     if input._array.ndim not in (2, 3):
@@ -308,7 +308,7 @@ def check_sequences(name: str, input: Tensor) -> None:
         )
 
 
-def only(name: str, argument: str, given: Any) -> Any:
+def _single_int(name: str, argument: str, given: Any) -> Any:
     """The one number of a sequence of one, or the number itself; no stride is None."""
     if not isinstance(given, tuple | list):
         return given
@@ -324,9 +324,9 @@ def avg_pool1d(
     ceil_mode: bool = False, count_include_pad: bool = True,
 ) -> Tensor:  # fmt: skip
     """`avg_pool2d` for sequences (batch, channels, length)."""
-    check_sequences("avg_pool1d", input)
+    _check_sequences("avg_pool1d", input)
     given = {"kernel_size": kernel_size, "stride": stride, "padding": padding}
-    kernel, step, around = (only("avg_pool1d", name, value) for name, value in given.items())
+    kernel, step, around = (_single_int("avg_pool1d", name, value) for name, value in given.items())
     out = avg_pool2d(
         unsqueeze(input, -2), (1, kernel), None if step is None else (1, step), (0, around),
         ceil_mode, count_include_pad,
@@ -405,8 +405,8 @@ def _means_of_parts(x: Tensor, dim: int, parts: int) -> Tensor:
 
 def adaptive_avg_pool1d(input: Tensor, output_size: Setting) -> Tensor:
     """`adaptive_avg_pool2d` for sequences (batch, channels, length)."""
-    check_sequences("adaptive_avg_pool1d", input)
-    size = only("adaptive_avg_pool1d", "output_size", output_size)
+    _check_sequences("adaptive_avg_pool1d", input)
+    size = _single_int("adaptive_avg_pool1d", "output_size", output_size)
     return squeeze(adaptive_avg_pool2d(unsqueeze(input, -2), (1, size)), -2)
 
 
@@ -444,7 +444,7 @@ def adaptive_max_pool2d(
 
 def adaptive_max_pool1d(input: Tensor, output_size: Setting) -> tuple[Tensor, Tensor]:
     """The largest number of each part of sequences (batch, channels, length), and where it is."""
-    check_sequences("adaptive_max_pool1d", input)
-    size = only("adaptive_max_pool1d", "output_size", output_size)
+    _check_sequences("adaptive_max_pool1d", input)
+    size = _single_int("adaptive_max_pool1d", "output_size", output_size)
     values, indices = adaptive_max_pool2d(unsqueeze(input, -2), (1, size), True)
     return squeeze(values, -2), squeeze(indices, -2)
