@@ -14,6 +14,8 @@ from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.tensor import Tensor, TensorBase
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+_OPEN_ENDED = 0x04 | 0x08
+"""The flags of code with *args or **kwargs. (The module inspect is slow to import.)"""
 
 # Signatures, read once for each operation
 
@@ -56,26 +58,13 @@ def _refuse(
     named = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
     required = positional[: len(positional) - len(function.__defaults__ or ())]
     given = dict(zip(positional, args, strict=False)) | kwargs
-    if len(args) > len(positional) or not set(required) <= given.keys() <= {*positional, *named}:
-        return
-    for position, name in tensors:
-        if not isinstance(given[name], TensorBase):
-            raise not_a_tensor(function.__name__, name, position + 1, given[name])
-
-
-def tensor_first(function: Function) -> Function:
-    """Let `function` raise PyTorch's TypeError when its first argument is not a Tensor."""
-
-    @functools.wraps(function)
-    def call(input: Any, *args: Any, **kwargs: Any) -> Any:
-        if not isinstance(input, TensorBase):
-            check_tensors(function.__name__, input=input)
-        return function(input, *args, **kwargs)
-
-    return call  # type: ignore[return-value]
-
-
-torch_arguments = operation
+    known = code.co_flags & _OPEN_ENDED or (
+        len(args) <= len(positional) and given.keys() <= {*positional, *named}
+    )
+    if known and given.keys() >= set(required):
+        for position, name in tensors:
+            if not isinstance(given[name], TensorBase):
+                raise not_a_tensor(function.__name__, name, position + 1, given[name])
 
 
 def out_refused(name: str) -> NotImplementedError:

@@ -16,7 +16,7 @@ from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.tensor import Tensor, TensorBase, wrap
 from tinygrad_mnist.engine.views import ONE_OF_SEVERAL, current_record, forbid_change, mark_view
 
-from .arguments import read_dim, tensor_first
+from .arguments import operation, read_dim
 from .casting import copied
 
 __all__ = ["narrow", "select", "unbind"]
@@ -427,7 +427,7 @@ def _name_of(region: Key) -> str:
     return "AliasBackward0" if region is WHOLE else "SliceBackward0"
 
 
-@tensor_first
+@operation
 def select(input: Tensor, dim: int, index: int) -> Tensor:
     """The slice number `index` along `dim`, which disappears: a view.
 
@@ -451,7 +451,7 @@ def check_selected(shape: Shape, axis: int, index: int) -> None:
         )
 
 
-@tensor_first
+@operation
 def narrow(input: Tensor, dim: int, start: int | Tensor, length: int) -> Tensor:
     """`length` slices along `dim` from `start` on: a view.
 
@@ -478,7 +478,7 @@ def narrow(input: Tensor, dim: int, start: int | Tensor, length: int) -> Tensor:
     return named_as(out, "SliceBackward0")
 
 
-@tensor_first
+@operation
 def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """The slices along `dim`, each without it: views.
 

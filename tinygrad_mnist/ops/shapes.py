@@ -17,7 +17,7 @@ from tinygrad_mnist.engine.size import Size
 from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.engine.types import Dims
 
-from .arguments import check_elements, read_dim, read_shape, read_sizes, tensor_first
+from .arguments import check_elements, operation, read_dim, read_shape, read_sizes
 
 __all__ = [
     "broadcast_shapes", "broadcast_tensors", "broadcast_to", "flatten", "movedim", "permute",
@@ -71,7 +71,7 @@ def _inferred(shape: Shape, numel: int) -> Shape:
     raise RuntimeError(f"shape '{list(shape)}' is invalid for input of size {numel}")
 
 
-@tensor_first
+@operation
 def reshape(input: Tensor, *shape: Dims, **named: Any) -> Tensor:
     """The same numbers in another shape, a view where possible; −1 stands for what is left over.
 
@@ -102,7 +102,7 @@ def view(input: Tensor, *shape: Dims | dtypes.dtype, **named: Any) -> Tensor:
     return out
 
 
-@tensor_first
+@operation
 def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     """The dimensions from `start_dim` to `end_dim` made one."""
     shape = input._array.shape
@@ -117,7 +117,7 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     return reshape(input, (*shape[:first], middle, *shape[last + 1 :]))
 
 
-@tensor_first
+@operation
 def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
     """The dimension `dim` split into `sizes`, one of which may be −1."""
     shape = input._array.shape
@@ -134,7 +134,7 @@ def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
     return view(input, shape[:axis] + inner + shape[axis + 1 :])
 
 
-@tensor_first
+@operation
 def permute(input: Tensor, *dims: Dims, **named: Any) -> Tensor:
     """The dimensions in the order `dims`, as a view.
 
@@ -155,7 +155,7 @@ def permute(input: Tensor, *dims: Dims, **named: Any) -> Tensor:
     return _permute(input, dims=order)
 
 
-@tensor_first
+@operation
 def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     """`dim0` and `dim1` exchanged, as a view."""
     ndim = input._array.ndim
@@ -166,7 +166,7 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     return named_as(_permute(input, dims=tuple(order)), "TransposeBackward0")
 
 
-@tensor_first
+@operation
 def t(input: Tensor) -> Tensor:
     """The transpose of a matrix; a vector as it is."""
     ndim = input._array.ndim
@@ -175,7 +175,7 @@ def t(input: Tensor) -> Tensor:
     return named_as(_permute(input, dims=tuple(range(ndim))[::-1]), "TBackward0")
 
 
-@tensor_first
+@operation
 def movedim(input: Tensor, source: Dims, destination: Dims) -> Tensor:
     """The dimensions `source` moved to `destination`, the others in their order."""
     ndim = input._array.ndim
@@ -197,7 +197,7 @@ def movedim(input: Tensor, source: Dims, destination: Dims) -> Tensor:
     return _permute(input, dims=tuple(order))
 
 
-@tensor_first
+@operation
 def squeeze(input: Tensor, dim: Dims | None = None) -> Tensor:
     """Without the dimensions of size 1 (those named by `dim`, or all)."""
     shape = input._array.shape
@@ -212,7 +212,7 @@ def squeeze(input: Tensor, dim: Dims | None = None) -> Tensor:
     return named_as(_reshape(input, shape=left), name)
 
 
-@tensor_first
+@operation
 def unsqueeze(input: Tensor, dim: int) -> Tensor:
     """With a dimension of size 1 put in at `dim`."""
     shape = input._array.shape
@@ -252,7 +252,7 @@ def expand(input: Tensor, *size: Dims, **named: Any) -> Tensor:
     return _expand(input, shape=tuple(final))
 
 
-@tensor_first
+@operation
 def broadcast_to(input: Tensor, size: Sequence[int]) -> Tensor:
     """`expand` to the shape `size`."""
     return expand(input, size)
