@@ -130,8 +130,6 @@ def signature_of(function: Any) -> Signature:
 
     Raises Untyped where a parameter or the result has none.
     """
-    if isinstance(function, Primitive) and not hasattr(function, "__signature__"):
-        return _of_primitive(function)
     real = inspect.unwrap(function)
     found = inspect.signature(real)
     scope = {**getattr(real, "__globals__", {}), "Tensor": tinygrad_mnist.Tensor}
@@ -160,20 +158,6 @@ def _place(function: Any) -> str:
     real = inspect.unwrap(function)
     name = getattr(real, "__qualname__", None) or getattr(real, "__name__", real)
     return f"{getattr(real, '__module__', '?')}.{name}"
-
-
-def _of_primitive(primitive: Primitive) -> Signature:
-    """A primitive's inputs, tensors or numbers after the first, and its attributes."""
-    names = primitive.inputs
-    parameters = [
-        Parameter(
-            name,
-            Parameter.POSITIONAL_OR_KEYWORD,
-            annotation=tinygrad_mnist.Tensor if not at else tinygrad_mnist.Tensor | float,
-        )
-        for at, name in enumerate(names)
-    ]
-    return Signature(parameters, return_annotation=tinygrad_mnist.Tensor)
 
 
 def declaration(

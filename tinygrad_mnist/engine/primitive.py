@@ -97,6 +97,19 @@ class Primitive(CorePrimitive):
     def __repr__(self) -> str:
         return f"<primitive {self.name}>"
 
+    @property
+    def __signature__(self) -> Any:
+        """What `inspect.signature` tells: a tensor, then tensors or numbers; keyword attributes."""
+        from inspect import Parameter, Signature
+
+        kinds = ["Tensor", *["Tensor | float"] * (len(self.inputs) - 1)]
+        inputs = [
+            Parameter(name, Parameter.POSITIONAL_OR_KEYWORD, annotation=kind)
+            for name, kind in zip(self.inputs, kinds, strict=True)
+        ]
+        named = [Parameter(name, Parameter.KEYWORD_ONLY) for name in sorted(self.attributes)]
+        return Signature(inputs + named, return_annotation="Tensor")
+
     def __call__(self, *inputs: Any, **attributes: Any) -> Any:
         """The result on `inputs`: a Tensor if one of them is, else an array.
 

@@ -28,7 +28,7 @@ def operation(function: Function, grad_fn: str | None = None) -> Function:
     """
     kinds, code = function.__annotations__, function.__code__
     parameters = enumerate(code.co_varnames[: code.co_argcount])
-    tensors = tuple([each for each in parameters if kinds.get(each[1]) == "Tensor"])
+    tensors = tuple([each for each in parameters if kinds.get(each[1]) in ("Tensor", Tensor)])
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:

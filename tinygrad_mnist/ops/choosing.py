@@ -1,4 +1,4 @@
-"""Operations that choose among numbers: where, maximum, minimum, clamp, masked_fill."""
+"""Operations that choose among numbers: where, clamp, masked_fill."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .arguments import (
 )
 from .casting import cast_to
 
-__all__ = ["clamp", "clamp_max", "clamp_min", "clip", "masked_fill", "maximum", "minimum", "where"]
+__all__ = ["clamp", "clamp_max", "clamp_min", "clip", "masked_fill", "where"]
 
 
 @primitive(grad_fn="WhereBackward0")
@@ -76,55 +76,6 @@ def _as_type(value: Any, kind: dtypes.dtype) -> Any:
     if isinstance(value, TensorBase):
         return cast_to(value, kind)
     return dtypes.cast(value, kind)
-
-
-@primitive(promotion=dtypes.promote)
-def _maximum(input: Array, other: Array) -> Any:
-    """max(x, y)"""
-    return np.maximum(input, other)
-
-
-@primitive(promotion=dtypes.promote)
-def _minimum(input: Array, other: Array) -> Any:
-    """min(x, y)"""
-    return np.minimum(input, other)
-
-
-def _unless(lost: Any, tied: Any, g: Any) -> Any:
-    """g, half of it where both are equal, and nothing where the other won."""
-    return where(lost, 0.0, where(tied, g / 2, g))
-
-
-_maximum.derivatives(
-    input=lambda g, input, other: _unless(input < other, input == other, g),
-    other=lambda g, input, other: _unless(input > other, input == other, g),
-)
-_minimum.derivatives(
-    input=lambda g, input, other: _unless(input > other, input == other, g),
-    other=lambda g, input, other: _unless(input < other, input == other, g),
-)
-
-
-@operation
-def maximum(input: Tensor, other: Tensor) -> Tensor:
-    """The larger number at each place, broadcast; NaN wins, ties share the gradient.
-
-    >>> import tinygrad_mnist as torch
-    >>> torch.maximum(torch.tensor([1, 5]), torch.tensor([3, 2]))
-    tensor([3, 5])
-    """
-    return _maximum(input, other)
-
-
-@operation
-def minimum(input: Tensor, other: Tensor) -> Tensor:
-    """The smaller number at each place, broadcast; NaN wins, ties share the gradient.
-
-    >>> import tinygrad_mnist as torch
-    >>> torch.minimum(torch.tensor([1, 5]), torch.tensor([3, 2]))
-    tensor([1, 2])
-    """
-    return _minimum(input, other)
 
 
 @primitive(grad_fn="ClampBackward1")

@@ -119,8 +119,8 @@ def _product_rule(g: Any, input: Any, out: Any, dim: tuple[int, ...]) -> Any:
 
 def _reversed(x: Any, dim: int) -> Any:
     if isinstance(x, TensorBase):
-        places = note_constant(np.arange(x._array.shape[dim])[::-1].copy())
-        return _index(x, key=(ALL,) * dim + (places,))
+        backwards = note_constant(np.arange(x._array.shape[dim])[::-1].copy())
+        return _index(x, key=(ALL,) * dim + (backwards,))
     return np.flip(x, dim)
 
 
@@ -188,8 +188,8 @@ def _running_extreme(name: str, function: Any, input: Tensor, dim: int) -> Value
         return named_result(name, named_as(clone(input), title), zeros(cast_to(input.detach(),
                             dtypes.int64)))  # fmt: skip
     reached = function.accumulate(x, axis=axis)
-    places = np.arange(x.shape[axis]).reshape([-1 if d == axis else 1 for d in range(x.ndim)])
-    found = np.where((x == reached) | (x != x), places, 0)
+    counted = np.arange(x.shape[axis]).reshape([-1 if d == axis else 1 for d in range(x.ndim)])
+    found = np.where((x == reached) | (x != x), counted, 0)
     indices = wrap(np.maximum.accumulate(found, axis=axis))
     return named_result(name, named_as(gather(input, axis, indices), title), indices)
 

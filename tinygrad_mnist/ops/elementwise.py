@@ -39,16 +39,15 @@ __all__ = [
     "exp", "exp2", "expm1", "fix", "floor", "frac", "ge", "greater", "greater_equal", "gt",
     "isclose", "isfinite", "isinf", "isnan", "isneginf", "isposinf", "le", "less", "less_equal",
     "log", "log1p", "log2", "log10", "logaddexp", "logaddexp2", "logical_and", "logical_not",
-    "logical_or", "logical_xor", "logit", "lt", "ne", "not_equal", "rad2deg", "round", "rsqrt",
-    "sigmoid", "signbit", "sin", "sinc", "sinh", "sqrt", "tan", "tanh", "trunc", "xlogy",
+    "logical_or", "logical_xor", "logit", "lt", "maximum", "minimum", "ne", "not_equal",
+    "rad2deg", "round", "rsqrt", "sigmoid", "signbit", "sin", "sinc", "sinh", "sqrt", "tan",
+    "tanh", "trunc", "xlogy",
 ]  # fmt: skip
 
 Parameters = ParamSpec("Parameters")
 Values = tuple[Any, ...]
 Promotion = Callable[[Values], dtypes.dtype]
 _floating = dtypes.promote_to_floating
-_TENSORS = ({"input": "Tensor", "return": "Tensor"},
-            {"input": "Tensor", "other": "Tensor | float", "return": "Tensor"})  # fmt: skip
 
 
 def _one(of: np.ufunc) -> Callable[..., Any]:
@@ -79,13 +78,10 @@ def elementwise(
     `promotion` gives the type to compute in (None: the inputs' own). `ufunc` is what is run where
     types need no care, if `of` is no ufunc itself.
     """
+    body = of
     if isinstance(of, np.ufunc):
-        ufunc, unary = of, of.nin == 1
-        body = _one(of) if unary else _two(of)
-    else:
-        body, unary = of, of.__code__.co_argcount == 1
+        ufunc, body = of, _one(of) if of.nin == 1 else _two(of)
     body.__name__, body.__doc__ = name, says
-    body.__annotations__ = _TENSORS[not unary]
     made = Primitive(body, promotion, ufunc)
     made.derivatives(**derivatives)
     return made
@@ -247,6 +243,27 @@ def sinc(input: Tensor) -> Tensor:
 
 arcsin, arccos, arctan, arctan2 = asin, acos, atan, atan2
 arcsinh, arccosh, arctanh = asinh, acosh, atanh
+
+# The larger and the smaller of two
+
+
+def _unless(lost: Any, tied: Any, g: Any) -> Any:
+    """g, half of it where both are equal, and nothing where the other won."""
+    return where(lost, 0.0, where(tied, g / 2, g))
+
+
+maximum = of_tensors(
+    elementwise("maximum", "max(x, y)", np.maximum, dtypes.promote,
+                input=lambda g, input, other: _unless(input < other, input == other, g),
+                other=lambda g, input, other: _unless(input > other, input == other, g)),
+    "The larger number at each place, broadcast; NaN wins, ties share the gradient.",
+)  # fmt: skip
+minimum = of_tensors(
+    elementwise("minimum", "min(x, y)", np.minimum, dtypes.promote,
+                input=lambda g, input, other: _unless(input > other, input == other, g),
+                other=lambda g, input, other: _unless(input < other, input == other, g)),
+    "The smaller number at each place, broadcast; NaN wins, ties share the gradient.",
+)  # fmt: skip
 
 # The error function
 

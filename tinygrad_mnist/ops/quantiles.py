@@ -1,4 +1,4 @@
-"""Statistics in spite of NaN, quantiles, histograms, places in sorted numbers, covariances."""
+"""Statistics in spite of NaN, quantiles, histograms, searches in sorted numbers, covariances."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from .casting import cast_to
 from .choosing import clamp_min, where
 from .elementwise import isnan
 from .matmul import mm
-from .reductions import _sum, nansum
+from .reductions import _sum, nansum, values_at
 from .selecting import gather
 from .shapes import movedim, permute, reshape, squeeze, unsqueeze
 from .sorting import median, sort
@@ -88,11 +88,8 @@ def _nanmedian_along(input: Tensor, axis: int, keepdim: bool) -> ValuesAndIndice
     x = input._array
     order = np.argsort(x, axis=axis, kind="stable")
     count = np.sum(~np.isnan(x), axis=axis, keepdims=True)
-    places = wrap(np.take_along_axis(order, np.maximum(count - 1, 0) // 2, axis))
-    values = gather(input, axis, places)
-    if not keepdim:
-        values, places = squeeze(values, axis), squeeze(places, axis)
-    return named_result("nanmedian", named_as(values, "NanmedianBackward1"), places)
+    indices = wrap(np.take_along_axis(order, np.maximum(count - 1, 0) // 2, axis))
+    return values_at("nanmedian", input, axis, indices, keepdim, "NanmedianBackward1")
 
 
 _INTERPOLATIONS = ("linear", "lower", "higher", "midpoint", "nearest")
@@ -146,14 +143,14 @@ def _of_rows(x: Tensor, share: Tensor, how: str, skips: bool) -> Tensor:
     ranks = q * wrap(last.astype(x._array.dtype))
     if not skips:
         ranks = where(wrap(holes.any(-1, keepdims=True)), float(rows._array.shape[-1] - 1), ranks)
-    place = ranks._array
+    rank = ranks._array
     if how == "nearest":
-        place = np.rint(place)
-    below = np.floor(place) if how != "higher" else np.ceil(place)
+        rank = np.rint(rank)
+    below = np.floor(rank) if how != "higher" else np.ceil(rank)
     out = gather(rows, -1, wrap(below.astype(np.int64)))
     if how in ("linear", "midpoint"):
-        above = gather(rows, -1, wrap(np.ceil(place).astype(np.int64)))
-        weight = wrap(np.full_like(place, 0.5)) if how == "midpoint" else ranks - wrap(below)
+        above = gather(rows, -1, wrap(np.ceil(rank).astype(np.int64)))
+        weight = wrap(np.full_like(rank, 0.5)) if how == "midpoint" else ranks - wrap(below)
         out = lerp(out, above, weight)
     out = permute(out, (out._array.ndim - 1, *range(out._array.ndim - 1)))
     return out if share._array.ndim else squeeze(out, 0)
@@ -210,8 +207,8 @@ def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Ten
     if low > high:
         raise RuntimeError("max must be larger than min")
     inside = x[(x >= low) & (x <= high)]
-    places = ((inside - x.dtype.type(low)) * x.dtype.type(bins / (high - low))).astype(np.int64)
-    counts = np.bincount(np.minimum(places, bins - 1), minlength=bins)
+    numbers = ((inside - x.dtype.type(low)) * x.dtype.type(bins / (high - low))).astype(np.int64)
+    counts = np.bincount(np.minimum(numbers, bins - 1), minlength=bins)
     return wrap(counts.astype(x.dtype))
 
 
@@ -254,16 +251,16 @@ def searchsorted(
         )
     if sorter is not None:
         rows = np.take_along_axis(rows, sorter._array, -1)
-    return wrap(_placed(rows, wanted, "right" if right or side == "right" else "left", out_int32))
+    return wrap(_searched(rows, wanted, "right" if right or side == "right" else "left", out_int32))
 
 
-def _placed(rows: Array, wanted: Array, side: Any, out_int32: bool) -> Array:
+def _searched(rows: Array, wanted: Array, side: Any, out_int32: bool) -> Array:
     kind = np.int32 if out_int32 else np.int64
     if rows.ndim == 1:
         return np.asarray(np.searchsorted(rows, wanted, side), kind)
     out = np.empty(wanted.shape, kind)
-    for place in np.ndindex(wanted.shape[:-1]):
-        out[place] = np.searchsorted(rows[place], wanted[place], side)
+    for row in np.ndindex(wanted.shape[:-1]):
+        out[row] = np.searchsorted(rows[row], wanted[row], side)
     return out
 
 

@@ -29,8 +29,8 @@ from .arguments import (
     read_dims,
 )
 from .casting import cast_to, clone, zeros
-from .choosing import maximum, minimum, where
-from .elementwise import exp, sqrt
+from .choosing import where
+from .elementwise import exp, maximum, minimum, sqrt
 from .shapes import squeeze
 
 __all__ = [
@@ -288,10 +288,20 @@ def _gather() -> Any:
     return gather
 
 
+def values_at(
+    name: str, input: Tensor, axis: int, indices: Tensor, keepdim: bool, grad_fn: str
+) -> ValuesAndIndices:
+    """The numbers at `indices`, one along `axis`, as the pair that the operation `name` returns."""
+    values = _gather()(input, axis, indices)
+    if not keepdim and input._array.ndim:
+        values, indices = squeeze(values, axis), squeeze(indices, axis)
+    return named_result(name, named_as(values, grad_fn), indices)
+
+
 def _extreme(
     name: str, input: Tensor, dim: int | Tensor | None, keepdim: bool, other: Tensor | None
 ) -> Any:
-    between, over, place = _EXTREMES[name]
+    between, over, index = _EXTREMES[name]
     if isinstance(dim, TensorBase) or other is not None:
         return between(input, dim if other is None else other)
     title = f"{name.capitalize()}Backward"
@@ -303,13 +313,10 @@ def _extreme(
     axis = read_dim(dim, ndim)
     check_not_empty(name, input, (axis,))
     if ndim == 0:
-        values, indices = clone(input), zeros(cast_to(input.detach(), dtypes.int64))
-    else:
-        indices = place(input.detach(), dim=axis, keepdim=True)
-        values = _gather()(input, axis, indices)
-        if not keepdim:
-            values, indices = squeeze(values, axis), squeeze(indices, axis)
-    return named_result(name, named_as(values, title + "0"), indices)
+        indices = zeros(cast_to(input.detach(), dtypes.int64))
+        return named_result(name, named_as(clone(input), title + "0"), indices)
+    indices = index(input.detach(), dim=axis, keepdim=True)
+    return values_at(name, input, axis, indices, keepdim, title + "0")
 
 
 @operation
@@ -344,7 +351,7 @@ def min(
     return _extreme("min", input, dim, keepdim, other)
 
 
-def _place(name: str, input: Tensor, dim: int | None, keepdim: bool) -> Tensor:
+def _index_of(name: str, input: Tensor, dim: int | None, keepdim: bool) -> Tensor:
     find = _argmax if name == "argmax" else _argmin
     if input._array.dtype == bool:
         raise not_implemented(f"{name}_cpu", input._array.dtype)
@@ -367,13 +374,13 @@ def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tens
     >>> torch.argmax(torch.tensor([[1.0, 5.0], [7.0, 2.0]]), dim=1)
     tensor([1, 0])
     """
-    return _place("argmax", input, dim, keepdim)
+    return _index_of("argmax", input, dim, keepdim)
 
 
 @operation
 def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """The index of the smallest number (of the flattened tensor unless `dim` is given), int64."""
-    return _place("argmin", input, dim, keepdim)
+    return _index_of("argmin", input, dim, keepdim)
 
 
 # Variances and counts

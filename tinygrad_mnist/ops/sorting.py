@@ -20,9 +20,9 @@ from .arguments import (
     read_dim,
 )
 from .choosing import masked_fill
-from .reductions import _amax, _mean, check_not_empty
+from .reductions import _amax, _mean, check_not_empty, values_at
 from .selecting import gather
-from .shapes import reshape, squeeze
+from .shapes import reshape
 
 __all__ = [
     "argsort", "kthvalue", "median", "mode", "msort", "sort", "topk", "unique",
@@ -99,17 +99,6 @@ def topk(
     return named_result("topk", named_as(gather(input, axis, indices), "TopkBackward0"), indices)
 
 
-def _picked(
-    name: str, input: Tensor, axis: int, indices: Array, keepdim: bool, record: str
-) -> ValuesAndIndices:
-    """The numbers at `indices`, one along `axis`, as the pair that `name` returns."""
-    places = wrap(indices)
-    values = gather(input, axis, places)
-    if not keepdim and input._array.ndim:
-        values, places = squeeze(values, axis), squeeze(places, axis)
-    return named_result(name, named_as(values, record), places)
-
-
 @operation
 def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> ValuesAndIndices:
     """The number that is number `k` in order along `dim`, counted from 1, and its index.
@@ -126,7 +115,7 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Val
         raise RuntimeError(f"kthvalue(): selected number k out of range for dimension {axis}")
     order = argsort(input, axis)._array
     index = np.take(order, [k - 1], axis=axis) if order.ndim else order
-    return _picked("kthvalue", input, axis, index, keepdim, "KthvalueBackward0")
+    return values_at("kthvalue", input, axis, wrap(index), keepdim, "KthvalueBackward0")
 
 
 @operation
@@ -149,14 +138,16 @@ def median(
     axis = read_dim(dim, x.ndim)
     check_not_empty("median", input, (axis,))
     if x.ndim == 0:
-        return _picked("median", input, 0, np.zeros((), np.int64), keepdim, "MedianBackward1")
+        return values_at(
+            "median", input, 0, wrap(np.zeros((), np.int64)), keepdim, "MedianBackward1"
+        )
     order = np.argsort(x, axis=axis, kind="stable")
     index = np.take(order, [(x.shape[axis] - 1) // 2], axis=axis)
     if x.dtype.kind == "f":
         gone = np.isnan(x)
         first = np.argmax(gone, axis=axis, keepdims=True)
         index = np.where(gone.any(axis=axis, keepdims=True), first, index)
-    return _picked("median", input, axis, index, keepdim, "MedianBackward1")
+    return values_at("median", input, axis, wrap(index), keepdim, "MedianBackward1")
 
 
 def _median_of_all(input: Tensor) -> Tensor:
@@ -181,16 +172,16 @@ def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> ValuesAndIndice
     axis = read_dim(dim, input._array.ndim)
     check_not_empty("mode", input, (axis,))
     if input._array.ndim == 0:
-        return _picked("mode", input, 0, np.zeros((), np.int64), keepdim, "ModeBackward0")
+        return values_at("mode", input, 0, wrap(np.zeros((), np.int64)), keepdim, "ModeBackward0")
     shape = input._array.shape
     index = np.zeros(shape[:axis] + shape[axis + 1 :], np.int64)
     if index.size:
-        index = np.apply_along_axis(_place_of_mode, axis, input._array)
-    places = np.expand_dims(index, axis)
-    return _picked("mode", input, axis, places, keepdim, "ModeBackward0")
+        index = np.apply_along_axis(_index_of_mode, axis, input._array)
+    indices = wrap(np.expand_dims(index, axis))
+    return values_at("mode", input, axis, indices, keepdim, "ModeBackward0")
 
 
-def _place_of_mode(row: Array) -> int:
+def _index_of_mode(row: Array) -> int:
     values, counts = np.unique(row, return_counts=True)
     return int(np.flatnonzero(row == values[counts.argmax()])[-1])
 
