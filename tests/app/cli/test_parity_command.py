@@ -11,7 +11,7 @@ import pytest
 
 from tinygrad_mnist.tools.parity import report
 from tinygrad_mnist.tools.parity import table as operations
-from tinygrad_mnist.tools.parity.table.operation import unary
+from tinygrad_mnist.tools.parity.table.families import unary
 
 ROOT = Path(__file__).resolve().parents[3]
 QUICK = ("--examples", "1")

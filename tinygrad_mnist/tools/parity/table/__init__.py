@@ -5,7 +5,8 @@ from dataclasses import replace
 from tinygrad_mnist.tools.parity.samples import SITUATIONS, Maker, Sample, sample
 
 from . import elementwise, indexing, losses, matrices, networks, reductions, shapes, tensors
-from .operation import NOT_A_TENSOR, Operation, find, gradient_of, in_place, with_aliases
+from .families import NOT_A_TENSOR
+from .operation import Operation, find, gradient_of, in_place, with_aliases
 
 __all__ = ["OPERATIONS", "SITUATIONS", "Maker", "Operation", "Sample", "find", "gradient_of",
            "sample"]  # fmt: skip

@@ -10,18 +10,8 @@ import numpy as np
 
 from tinygrad_mnist.tools.parity.samples import Inputs, Maker, Sample, sample
 
-from .operation import (
-    BROADCAST_ERRORS,
-    MATRIX,
-    NOT_A_TENSOR,
-    THREE,
-    TWO,
-    Operation,
-    binary,
-    gradient_of,
-    rows,
-    unary,
-)  # fmt: skip
+from .families import BROADCAST_ERRORS, MATRIX, NOT_A_TENSOR, THREE, TWO, binary, unary
+from .operation import Operation, gradient_of, rows
 
 _WHOLE = np.array([1, 2])
 

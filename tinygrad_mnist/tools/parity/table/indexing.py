@@ -10,7 +10,8 @@ import numpy as np
 from tinygrad_mnist.tools.parity.samples import Maker, Sample, Shape, parametrized, sample
 from tinygrad_mnist.tools.parity.twins import Array, Given
 
-from .operation import MATRIX, TWO, Operation, gradient_of
+from .families import MATRIX, TWO
+from .operation import Operation, gradient_of
 
 
 @parametrized

@@ -10,7 +10,8 @@ import numpy as np
 from tinygrad_mnist.tools.parity.samples import Inputs, Maker, Sample, Shape, parametrized, sample
 from tinygrad_mnist.tools.parity.twins import Array, Given
 
-from .operation import MATRIX, THREE, TWO, Operation, along, gradient_of, ones, rows
+from .families import MATRIX, THREE, TWO, along, ones
+from .operation import Operation, gradient_of, rows
 
 _REDUCTIONS = ("mean", "sum", "none")
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from tinygrad_mnist.tools.parity.samples import Maker, Sample, parametrized, sample
 
-from .operation import Operation, all_ones, ones
+from .families import all_ones, ones
+from .operation import Operation
 
 _MISFITS = (
     all_ones((2, 3), (2, 3)),

@@ -10,7 +10,8 @@ import numpy as np
 from tinygrad_mnist.tools.parity.samples import Inputs, Maker, Sample, Shape, parametrized, sample
 from tinygrad_mnist.tools.parity.twins import Array, Given
 
-from .operation import MATRIX, Operation, all_ones, ones
+from .families import MATRIX, all_ones, ones
+from .operation import Operation
 
 _IMAGE, _SIGNAL = ones(1, 2, 4, 4), ones(1, 2, 4)
 

@@ -11,18 +11,8 @@ import numpy as np
 from tinygrad_mnist.tools.parity.samples import Maker, Sample, Shape, parametrized, sample
 from tinygrad_mnist.tools.parity.twins import Array, Given
 
-from .operation import (
-    DIM_ERRORS,
-    MATRIX,
-    SCALAR,
-    THREE,
-    Operation,
-    along,
-    ones,
-    reduction,
-    rows,
-    shaped,
-)  # fmt: skip
+from .families import DIM_ERRORS, MATRIX, SCALAR, THREE, along, ones, reduction, shaped
+from .operation import Operation, rows
 
 _EMPTY = ones(2, 0)
 _WRONG_DIM = (sample(MATRIX, dim=2), sample(MATRIX, dim="text"), sample("text"))

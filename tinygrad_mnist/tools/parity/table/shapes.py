@@ -10,19 +10,8 @@ import numpy as np
 
 from tinygrad_mnist.tools.parity.samples import Maker, Sample, parametrized, sample
 
-from .operation import (
-    DIM_ERRORS,
-    MATRIX,
-    SCALAR,
-    THREE,
-    TWO,
-    Operation,
-    gradient_of,
-    ones,
-    rows,
-    shaped,
-    unary,
-)  # fmt: skip
+from .families import DIM_ERRORS, MATRIX, SCALAR, THREE, TWO, ones, shaped, unary
+from .operation import Operation, gradient_of, rows
 
 
 def _other_shape(make: Maker) -> Sample:

@@ -12,7 +12,8 @@ import numpy as np
 from tinygrad_mnist.tools.parity.samples import Inputs, Maker, Sample, Shape, parametrized, sample
 from tinygrad_mnist.tools.parity.twins import Given
 
-from .operation import MATRIX, THREE, TWO, Operation, binary, find, rows, shaped, unary
+from .families import MATRIX, THREE, TWO, binary, shaped, unary
+from .operation import Operation, find, rows
 
 # Operations that a program defines itself
 
