@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,6 +13,9 @@ import numpy as np
 from .twins import Array, Engine, twin
 
 __all__ = ["Outcome", "observe"]
+
+Draw = Callable[[Any, int, int], Any]
+"""Draws numbers in a tensor's shape, for a purpose; their number among those of that purpose."""
 
 ABOVE, ASIDE = range(2)
 """What random numbers are for: the gradients that arrive from above, the directions in which
@@ -34,15 +38,9 @@ class Outcome:
 
 
 def observe(
-    engine: Engine,
-    function: Callable[..., Any],
-    inputs: tuple[Any, ...],
-    *,
-    seed: int,
-    gradients: bool = True,
-    second_order: bool = False,
-    absolute: bool = False,
-) -> Outcome:
+    engine: Engine, function: Callable[..., Any], inputs: tuple[Any, ...], *, seed: int,
+    gradients: bool = True, second_order: bool = False, absolute: bool = False,
+) -> Outcome:  # fmt: skip
     """Call `function` on `engine` with `inputs` (as `twins.read` gives them) and go backward.
 
     The gradients from above are random numbers that `seed` fixes. With `absolute`, inputs and
@@ -52,25 +50,17 @@ def observe(
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            given = twin(engine, inputs, _magnitude if absolute else _same)
+            given = twin(engine, inputs, absolute)
             before = {place: _numbers(tensor) for place, tensor in given.tensors.items()}
             results = _results(function(*given.arguments))
             _note_values(seen, results, given.tensors, before)
             if gradients:
-                draw = _Directions(engine, seed, absolute)
+                draw = functools.partial(_direction, engine, seed, absolute)
                 _differentiate(engine, seen, results, given.tensors, draw, second_order)
         except Exception as error:
             seen.error = error
     seen.warned = {warning.category.__name__ for warning in caught}
     return seen
-
-
-def _same(array: Array) -> Array:
-    return array
-
-
-def _magnitude(array: Array) -> Array:
-    return np.abs(array) if array.dtype.kind == "f" else array
 
 
 def _is_tensor(value: Any) -> bool:
@@ -119,29 +109,19 @@ def _note_values(
             seen.values[f"input {place} afterwards"] = after
 
 
-class _Directions:
+def _direction(
+    engine: Engine, seed: int, absolute: bool, tensor: Any, purpose: int, position: int
+) -> Any:
     """Random numbers in the shape of a tensor, the same for both engines."""
-
-    def __init__(self, engine: Engine, seed: int, absolute: bool) -> None:
-        self.engine = engine
-        self.seed = seed
-        self.absolute = absolute
-
-    def __call__(self, tensor: Any, purpose: int, position: int) -> Any:
-        random = np.random.default_rng([self.seed, purpose, position])
-        drawn = random.standard_normal(tuple(tensor.shape)).astype(_numbers(tensor).dtype)
-        drawn = np.asarray(np.abs(drawn) if self.absolute else drawn)
-        return self.engine.from_numpy(drawn).to(tensor.device)
+    random = np.random.default_rng([seed, purpose, position])
+    drawn = random.standard_normal(tuple(tensor.shape)).astype(_numbers(tensor).dtype)
+    return engine.from_numpy(np.asarray(np.abs(drawn) if absolute else drawn)).to(tensor.device)
 
 
 def _differentiate(
-    engine: Engine,
-    seen: Outcome,
-    results: dict[str, Any],
-    tensors: dict[str, Any],
-    draw: _Directions,
+    engine: Engine, seen: Outcome, results: dict[str, Any], tensors: dict[str, Any], draw: Draw,
     second_order: bool,
-) -> None:
+) -> None:  # fmt: skip
     roots = [each for each in results.values() if _is_tensor(each) and each.requires_grad]
     wanted = {place: tensor for place, tensor in tensors.items() if tensor.requires_grad}
     if not roots or not wanted:
@@ -165,7 +145,7 @@ def _differentiate(
 
 
 def _differentiate_again(
-    engine: Engine, seen: Outcome, firsts: Any, wanted: dict[str, Any], draw: _Directions
+    engine: Engine, seen: Outcome, firsts: Any, wanted: dict[str, Any], draw: Draw
 ) -> None:
     """One product with the derivative of the gradients; what they do not depend on counts as 0."""
     roots, aside = [], []

@@ -230,23 +230,21 @@ def _seed() -> int:
 
 
 def _compare_errors(found: Comparison, ours: Exception | None, theirs: Exception | None) -> None:
-    if isinstance(ours, _class(theirs)) and theirs is not None:
-        if isinstance(theirs, NameError | AttributeError) and _is_of_an_engine(theirs):
-            raise theirs
-        found.raised = type(theirs).__name__
+    # The error's class, or Python's own class that it derives from: what `except` can name.
+    kind = next(each for each in type(theirs).__mro__ if each.__module__ == "builtins")
+    if theirs is None or not isinstance(ours, kind):
+        texts = map(_error_text, (ours, theirs))
+        found.facts.append(Difference("error", "", *texts, np.inf, 0.0))
         return
-    found.facts.append(Difference("error", "", _error_text(ours), _error_text(theirs), np.inf, 0.0))
+    if isinstance(theirs, NameError | AttributeError) and _is_of_an_engine(theirs):
+        raise theirs
+    found.raised = type(theirs).__name__
 
 
 def _is_of_an_engine(error: NameError | AttributeError) -> bool:
     """Whether the name was looked for in the function or in a tensor, not in a wrong argument."""
     looked_in = type(getattr(error, "obj", None))
     return isinstance(error, NameError) or looked_in.__module__.partition(".")[0] == "torch"
-
-
-def _class(error: Exception | None) -> type[Any]:
-    """The error's class, or Python's own class that it derives from: what `except` can name."""
-    return next(each for each in type(error).__mro__ if each.__module__ == "builtins")
 
 
 def _error_text(error: Exception | None) -> str:
@@ -276,17 +274,14 @@ def _compare_each(
                 texts = ["none" if each is None else "an array" for each in (mine, other)]
                 yield Difference(name, "", texts[0], texts[1], np.inf, allowed)
         elif mine.shape == other.shape and mine.dtype == other.dtype and mine.size:
-            apart = ulp_difference(mine, other, _fitting(scales.get(name), other))
+            scale = scales.get(name)
+            fits = scale is not None and np.shape(scale) in ((), other.shape)
+            apart = ulp_difference(mine, other, scale if fits else None)
             worst = np.unravel_index(int(apart.argmax()), apart.shape)
             place = str(tuple(int(i) for i in worst)) if worst else ""
             yield Difference(
                 name, place, str(mine[worst]), str(other[worst]), float(apart[worst]), allowed
             )
-
-
-def _fitting(scale: Any, array: Array) -> Any:
-    """`scale` where it is a number or of the array's shape."""
-    return scale if scale is not None and np.shape(scale) in ((), array.shape) else None
 
 
 def _largest(arrays: list[Any]) -> float:
@@ -336,7 +331,11 @@ def _broadcast_scales(
         return {}
     if theirs.facts.get("shape of value") != full:
         return {}
-    stretched = tuple(_stretched(each, full) for each in given)
+    stretched = tuple(
+        each._replace(array=np.array(np.broadcast_to(each.array, full)))
+        if isinstance(each, Given) else each
+        for each in given
+    )  # fmt: skip
     found = observe(pytorch(), torch_fn, stretched, **orders)
     return {
         name: None if terms is None or own is None else _summed(np.abs(terms), own.shape)
@@ -344,12 +343,6 @@ def _broadcast_scales(
             theirs.gradients.items(), found.gradients.values(), strict=False
         )
     }
-
-
-def _stretched(value: Any, shape: tuple[int, ...]) -> Any:
-    if isinstance(value, Given):
-        return value._replace(array=np.array(np.broadcast_to(value.array, shape)))
-    return value
 
 
 def _summed(array: Array, shape: tuple[int, ...]) -> Any:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import importlib.metadata
 import json
 import math
 import pkgutil
@@ -12,6 +14,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import numpy as np
+
 from tinygrad_mnist.engine.node import PRIMITIVES
 
 from .parity import Comparison, text_table
@@ -20,6 +24,7 @@ from .twins import pytorch
 
 __all__ = ["Report", "Row", "counted", "measure", "parity_report", "registered"]
 
+_COUNTS = ("samples", "raised", "errors", "errors_tried")
 _HEADS = ("operation", "samples", "value", "gradient", "second order", "errors", "differs")
 
 
@@ -72,6 +77,12 @@ class Row:
                 self.differs.append(words)
             self.example = self.example or f"{sample}\n{comparison}"
 
+    @property
+    def spelled(self) -> str:
+        """The operation's names as code."""
+        first, *others = [f"`{name}`" for name in (self.operation, *self.also)]
+        return f"{first}, also {', '.join(others)}" if others else first
+
     def cells(self) -> tuple[str, ...]:
         """The row as the tables show it."""
         return (
@@ -101,18 +112,17 @@ class Report:
     @property
     def totals(self) -> Row:
         """All rows as one."""
-        numbers = [(row.gradient_ulp, row.second_order_ulp) for row in self.rows]
-        return Row(
-            operation=f"{len(self.rows)} operations",
-            samples=sum(row.samples for row in self.rows),
-            raised=sum(row.raised for row in self.rows),
-            value_ulp=max([row.value_ulp for row in self.rows], default=0.0),
-            gradient_ulp=max([g for g, _ in numbers if g is not None], default=None),
-            second_order_ulp=max([s for _, s in numbers if s is not None], default=None),
-            errors=sum(row.errors for row in self.rows),
-            errors_tried=sum(row.errors_tried for row in self.rows),
-            differs=[f"{n} operations" for n in [sum(bool(r.differs) for r in self.rows)] if n],
-        )
+        sums = {name: sum(getattr(row, name) for row in self.rows) for name in _COUNTS}
+        worst = {
+            name: max(
+                (u for row in self.rows if (u := getattr(row, name)) is not None), default=None
+            )
+            for name in ("value_ulp", "gradient_ulp", "second_order_ulp")
+        }
+        wrong = sum(bool(row.differs) for row in self.rows)
+        total = Row(f"{len(self.rows)} operations", **sums, **worst)
+        total.differs = [f"{wrong} operations"] if wrong else []
+        return total
 
     def text(self) -> str:
         """A table for a terminal."""
@@ -120,14 +130,10 @@ class Report:
 
     def markdown(self) -> str:
         """A page of documentation."""
-        totals = self.totals
         made_with = ", ".join(f"{name} {version}" for name, version in self.versions.items())
-        rows = [
-            (f"**{head}**", *cells) if row is totals else (_spelled(row), *cells)
-            for row in (*self.rows, totals)
-            for head, *cells in [row.cells()]
-        ]
-        table = markdown_table(_HEADS, rows)
+        total, *cells = self.totals.cells()
+        rows = [(row.spelled, *row.cells()[1:]) for row in self.rows]
+        table = markdown_table(_HEADS, [*rows, (f"**{total}**", *cells)])
         return (
             f"{_INTRODUCTION.strip()}\n\n{_primitives()}\n\nMeasured with {made_with}.\n\n{table}\n"
         )
@@ -161,12 +167,6 @@ def _primitives() -> str:
         f"{found['copies']} that cast, copy or fill; {found['without derivative']} have no "
         f"derivative.\nOf the operations below, {found['composed']} are composed."
     )
-
-
-def _spelled(row: Row) -> str:
-    """The operation's names as code."""
-    first = f"`{row.operation}`"
-    return f"{first}, also {', '.join(f'`{name}`' for name in row.also)}" if row.also else first
 
 
 def _finite(row: dict[str, Any]) -> dict[str, Any]:
@@ -224,10 +224,8 @@ def parity_report(
 
     Needs PyTorch: the extra `reference`.
     """
-    chosen: Sequence[Operation] = tuple(OPERATIONS if operations is None else operations)
-    versions = _versions()
-    rows = []
-    for operation in chosen:
+    rows, versions = [], _versions()
+    for operation in OPERATIONS if operations is None else operations:
         if not operation.public:
             continue
         if progress is not None:
@@ -239,19 +237,14 @@ def parity_report(
 
 
 def _versions() -> dict[str, str]:
-    import importlib.metadata
-
-    import numpy
-
     found = {
         "Python": platform.python_version(),
-        "NumPy": numpy.__version__,
+        "NumPy": np.__version__,
         "PyTorch": str(pytorch().__version__),
     }
-    try:
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
         return {"tinygrad_mnist": importlib.metadata.version("tinygrad_mnist"), **found}
-    except importlib.metadata.PackageNotFoundError:
-        return found
+    return found
 
 
 # Primitives: how many there are, by what they are for, and how much is composed of them
@@ -283,14 +276,12 @@ def counted() -> dict[str, int]:
     with_formulas = [name for name in names if PRIMITIVES[name].formulas]
     backward = [name for name in with_formulas if name.endswith("_backward")]
     copies = [name for name in with_formulas if name in _COPIES]
-    composed = [
-        row for row in OPERATIONS if row.public and row.name.split(".")[-1] not in PRIMITIVES
-    ]
+    public = [row.name.split(".")[-1] for row in OPERATIONS if row.public]
     return {
         "all": len(names),
         "differentiable": len(with_formulas) - len(backward) - len(copies),
         "backward": len(backward),
         "copies": len(copies),
         "without derivative": len(names) - len(with_formulas),
-        "composed": len(composed),
+        "composed": sum(name not in PRIMITIVES for name in public),
     }

@@ -8,7 +8,6 @@ lie on a GPU where those given do. What is passed twice is one tensor in each en
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -86,17 +85,15 @@ def arrays_of(value: Any) -> list[Array]:
     return []
 
 
-def twin(
-    engine: Engine, inputs: Any, change: Callable[[Array], Array] = lambda array: array
-) -> Twin:
-    """What `read` gave, as arguments for `engine`; `change` is applied to each array's copy."""
+def twin(engine: Engine, inputs: Any, absolute: bool = False) -> Twin:
+    """What `read` gave, as arguments for `engine`; with `absolute`, of absolute values."""
     tensors: dict[str, Any] = {}
     made: dict[int, Any] = {}
 
     def build(value: Any, place: str) -> Any:
         if isinstance(value, Given):
             if id(value) not in made:
-                made[id(value)] = tensors[place] = _tensor(engine, value, change)
+                made[id(value)] = tensors[place] = _tensor(engine, value, absolute)
             return made[id(value)]
         if _plain(value):
             return type(value)(build(each, f"{place}[{i}]") for i, each in enumerate(value))
@@ -111,8 +108,8 @@ def twin(
     return Twin(arguments, tensors)
 
 
-def _tensor(engine: Engine, given: Given, change: Callable[[Array], Array]) -> Any:
-    array, overlapping = _copied(given.array, change)
+def _tensor(engine: Engine, given: Given, absolute: bool) -> Any:
+    array, overlapping = _copied(given.array, absolute)
     if engine is tinygrad_mnist and overlapping:
         array.flags.writeable = False
     tensor = engine.from_numpy(array)
@@ -121,14 +118,15 @@ def _tensor(engine: Engine, given: Given, change: Callable[[Array], Array]) -> A
     return tensor.requires_grad_() if given.requires_grad else tensor
 
 
-def _copied(array: Array, change: Callable[[Array], Array]) -> tuple[Array, bool]:
+def _copied(array: Array, absolute: bool) -> tuple[Array, bool]:
     """A copy with the same strides, and whether different indices share a number in it."""
+    change = np.abs if absolute and array.dtype.kind == "f" else np.array
     steps, sizes = array.strides, array.shape
     if 0 in sizes or any(step < 0 or step % array.itemsize for step in steps):
         return np.array(change(array), order="C"), False
     extent = sum((n - 1) * step for n, step in zip(sizes, steps, strict=True)) // array.itemsize
     memory = np.lib.stride_tricks.as_strided(array, (extent + 1,), (array.itemsize,))
-    copied = np.lib.stride_tricks.as_strided(change(memory.copy()), sizes, steps)
+    copied = np.lib.stride_tricks.as_strided(change(memory), sizes, steps)
     return copied, any(n > 1 and step == 0 for n, step in zip(sizes, steps, strict=True))
 
 

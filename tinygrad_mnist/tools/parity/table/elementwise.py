@@ -10,7 +10,7 @@ import numpy as np
 
 from tinygrad_mnist.tools.parity.samples import Inputs, Maker, Sample, sample
 
-from .families import BROADCAST_ERRORS, MATRIX, NOT_A_TENSOR, THREE, TWO, binary, unary
+from .families import BROADCAST_ERRORS, MATRIX, NOT_A_TENSOR, THREE, TWO, binary, two_tensors, unary
 from .operation import Operation, gradient_of, rows
 
 _WHOLE = np.array([1, 2])
@@ -78,17 +78,9 @@ def _power(make: Maker) -> Sample:
     return make.sample(base, exponent)
 
 
-def _with_value(make: Maker) -> Sample:
-    return make.sample(*make.arrays(3), value=make.choice(1, 2, -0.5))
-
-
 def _between(make: Maker) -> Sample:
     x, y, weight = make.arrays(3)
     return make.sample(x, y, make.choice(0.25, 0.75, 2) if make.flag() else weight)
-
-
-def _pair(make: Maker) -> Sample:
-    return make.sample(*make.arrays(2))
 
 
 def _with_positive(make: Maker) -> Sample:
@@ -117,7 +109,8 @@ def _without_bools(given: Sample) -> bool:
 
 _arithmetic = partial(Operation, inputs=binary(first_number=True), errors=BROADCAST_ERRORS)
 _scaled = partial(Operation, inputs=binary(alpha=(1, 2, -3, True, 0.5)), ulp=1, scale=_sum_of_terms)
-_ternary = partial(Operation, inputs=_with_value, ulp=2, primitives="",
+_ternary = partial(Operation, ulp=2, primitives="", inputs=lambda make: make.sample(
+    *make.arrays(3), value=make.choice(1, 2, -0.5)),
                    errors=(sample(TWO, TWO, THREE), sample(TWO, 1.0, 2.0)))  # fmt: skip
 _BY_ZERO = (sample(_WHOLE, 0), *BROADCAST_ERRORS[:2])
 
@@ -146,13 +139,13 @@ _BINARY = [
     _ternary("addcdiv", scale=lambda t, x, y, z, value: x + abs(value) * y / z),
     Operation("lerp", _between, ulp=4, scale=lambda t, x, y, w: x + (x + y) * w, primitives="",
               errors=(sample(TWO, THREE, 0.5), sample(TWO, 1.0, 0.5))),
-    Operation("atan2", _pair, ulp=8, scale="largest", errors=BROADCAST_ERRORS),
-    *rows("fmax fmin", _pair, primitives="", errors=BROADCAST_ERRORS),
-    Operation("hypot", _pair, ulp=4, errors=BROADCAST_ERRORS),
-    Operation("nextafter", _pair, differentiable=False, errors=BROADCAST_ERRORS),
-    Operation("logaddexp", _pair, ulp=8, scale="largest", differentiable=_without_bools,
+    Operation("atan2", two_tensors, ulp=8, scale="largest", errors=BROADCAST_ERRORS),
+    *rows("fmax fmin", two_tensors, primitives="", errors=BROADCAST_ERRORS),
+    Operation("hypot", two_tensors, ulp=4, errors=BROADCAST_ERRORS),
+    Operation("nextafter", two_tensors, differentiable=False, errors=BROADCAST_ERRORS),
+    Operation("logaddexp", two_tensors, ulp=8, scale="largest", differentiable=_without_bools,
               errors=BROADCAST_ERRORS),
-    Operation("logaddexp2", _pair, ulp=16, scale="largest", differentiable=_without_bools,
+    Operation("logaddexp2", two_tensors, ulp=16, scale="largest", differentiable=_without_bools,
               primitives="logaddexp"),
     Operation("xlogy", _with_positive, ulp=4, scale="largest", errors=BROADCAST_ERRORS),
     *rows("gcd lcm", _whole_pair, errors=BROADCAST_ERRORS),

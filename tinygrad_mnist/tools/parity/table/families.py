@@ -58,6 +58,11 @@ def binary(
     return make.sample(*operands, **make.choices(options))
 
 
+def two_tensors(make: Maker) -> Sample:
+    """Two tensors that broadcast."""
+    return make.sample(*make.arrays(2))
+
+
 @parametrized
 def shaped(make: Maker, least: int = 0, most: int = 3, *others: Any) -> Sample:
     """A tensor of so many dimensions, and other arguments."""

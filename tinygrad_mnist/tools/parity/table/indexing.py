@@ -10,8 +10,8 @@ import numpy as np
 from tinygrad_mnist.tools.parity.samples import Maker, Sample, Shape, parametrized, sample
 from tinygrad_mnist.tools.parity.twins import Array, Given
 
-from .families import MATRIX, TWO
-from .operation import Operation, gradient_of
+from .families import MATRIX, TWO, unary
+from .operation import Operation, gradient_of, rows
 
 
 @parametrized
@@ -158,10 +158,6 @@ def _scattered_once(make: Maker) -> Sample:
     return make.sample(x, axis, index, source)
 
 
-def _one_number(make: Maker) -> Sample:
-    return make.sample(*_located(make), make.choice(2, 0.5, True))
-
-
 def _taken_along(make: Maker) -> Sample:
     x, axis, index = _located(make)
     return make.sample(x, index, axis)
@@ -210,10 +206,6 @@ def _taken(make: Maker) -> Sample:
     return make.sample(x, index - x.size if make.flag() and x.size else index)
 
 
-def _halves(make: Maker) -> Sample:
-    return make.sample(make.array(numbers="halves"))
-
-
 _INDEX = np.array([[0, 1, 0], [1, 0, 1]])
 _SCATTER_ERRORS = (
     sample(MATRIX, 0, np.array([[5]]), MATRIX),
@@ -230,8 +222,9 @@ def _vector_errors(*more: Any) -> tuple[Sample, ...]:
 
 _SCATTERING = [
     Operation("scatter", _scattered_once, primitives="", errors=_SCATTER_ERRORS),
-    Operation("scatter of a number", _one_number, lambda t, *arguments: t.scatter(*arguments),
-              primitives=""),
+    Operation("scatter of a number",
+              lambda make: make.sample(*_located(make), make.choice(2, 0.5, True)),
+              lambda t, *arguments: t.scatter(*arguments), primitives=""),
     _sums("scatter_add", _scattered, errors=_SCATTER_ERRORS),
     _sums("scatter_add from a larger source", _scattered_from_larger,
           lambda t, *arguments: t.scatter_add(*arguments), primitives="scatter_add"),
@@ -248,8 +241,7 @@ _SCATTERING = [
           errors=(sample(MATRIX, np.array([9])), sample(MATRIX, MATRIX))),
     _sums("take_along_dim", _taken_along, primitives="gather",
           errors=(sample(MATRIX, np.array([0]), 0), sample(MATRIX, MATRIX, 0))),
-    Operation("nonzero", _halves, primitives="", errors=(sample("text"),)),
-    Operation("argwhere", _halves, primitives=""),
+    *rows("nonzero argwhere", unary("halves"), primitives=""),
 ]  # fmt: skip
 
 OPERATIONS = [*_INDEXING, *_SCATTERING]

@@ -203,7 +203,6 @@ def _loss(name: str, inputs: Inputs, *errors: Sample, second_order: bool = True)
                      primitives="", errors=errors, second_order=second_order)  # fmt: skip
 
 
-_text = sample("text")
 _misfit = sample(MATRIX, MATRIX, THREE)
 _once = partial(_loss, second_order=False)
 """PyTorch has no second derivative of these; here there is one."""
@@ -215,15 +214,15 @@ _DISTANCES = [
           sample(MATRIX, "text")),
     _once("pdist", _several, sample(TWO), sample(MATRIX, -1.0)),
     _loss("margin_ranking_loss", _signed(2, False, margin=(0.0, 1.0)), sample(MATRIX, MATRIX, TWO)),
-    _loss("hinge_embedding_loss", _signed(1, False, margin=(1.0, 2.0)), _text),
-    _loss("soft_margin_loss", _signed(1, False), _text),
+    _loss("hinge_embedding_loss", _signed(1, False, margin=(1.0, 2.0))),
+    _loss("soft_margin_loss", _signed(1, False)),
     _loss("cosine_embedding_loss", _signed(2, True, margin=(0.0, 0.5)),
           sample(MATRIX, MATRIX, MATRIX)),
     _once("multi_margin_loss", _classed(False, p=(1, 2), margin=(1.0, 0.5)),
           sample(MATRIX, np.array([0, 3])), sample(MATRIX, _LABELS, 3)),
     _once("multilabel_margin_loss", _classed(True), sample(MATRIX, np.array([0]))),
-    _loss("multilabel_soft_margin_loss", _likely(), _text),
-    _loss("poisson_nll_loss", _likely(log_input=(True, False), full=(False, True)), _text),
+    _loss("multilabel_soft_margin_loss", _likely()),
+    _loss("poisson_nll_loss", _likely(log_input=(True, False), full=(False, True))),
     _loss("gaussian_nll_loss", _with_variance,
           sample(MATRIX, MATRIX, -MATRIX), sample(MATRIX, MATRIX, ones(4))),
     _loss("triplet_margin_loss", _between, _misfit),

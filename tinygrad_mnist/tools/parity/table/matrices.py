@@ -72,10 +72,6 @@ def _added(make: Maker, kind: str) -> Sample:
     return make.sample(*arrays, **make.choices(dict.fromkeys(("beta", "alpha"), (1, 2, 0))))
 
 
-def _vectors(make: Maker) -> Sample:
-    return make.sample(*[make.array(make.shape(1, 1) or (1,)) for _ in "xy"])
-
-
 def _two_sided(make: Maker) -> Sample:
     """Operands of one or two dimensions for tensordot: the last of one, the first of the other."""
     x, y = _product(-1, -1)(make).arguments
@@ -105,7 +101,9 @@ OPERATIONS = [
     *[_sum_of_products(f"add{kind}" if kind == "bmm" else kind, _added(kind),
                        errors=(all_ones((2,), (2, 2, 3), (3, 3, 2)),))
       for kind in ("bmm", "baddbmm")],
-    _sum_of_products("outer", _vectors, errors=(all_ones((2, 2), (2,)),)),
+    _sum_of_products("outer", lambda make: make.sample(*[make.array(make.shape(1, 1) or (1,))
+                                                         for _ in "xy"]),
+                     errors=(all_ones((2, 2), (2,)),)),
     _sum_of_products("inner", _product(1, 1), errors=(all_ones((2, 3), (2, 2)),
                                                       all_ones((2,), (3,)))),
     _sum_of_products("tensordot", _two_sided, errors=(sample(_FLOAT64, _FLOAT64, 1),)),

@@ -49,17 +49,9 @@ _FUNCTION = Operation(
 # Operations that write their result into their first tensor
 
 
-def _filled(make: Maker) -> Sample:
-    return make.sample(make.array(), make.choice(0.5, 2, -1, True))
-
-
 def _copied(make: Maker) -> Sample:
     shape, other = make.shapes(2)
     return make.sample(make.array(shape), make.array(other))
-
-
-def _multiplied(make: Maker) -> Sample:
-    return make.sample(make.array(dtype=make.floating()), make.choice(3.0, -0.5))
 
 
 def _through_a_view(engine: Any, x: Any, number: float) -> Any:
@@ -75,9 +67,11 @@ _simple_rows = partial(rows, primitives="")
 
 _IN_PLACE = [
     *_simple_rows("Tensor.zero_ Tensor.detach_", unary()),
-    _simple("Tensor.fill_", _filled, errors=(sample(TWO, TWO), sample(TWO, "text"))),
+    _simple("Tensor.fill_", lambda make: make.sample(make.array(), make.choice(0.5, 2, -1, True)),
+            errors=(sample(TWO, TWO), sample(TWO, "text"))),
     _simple("Tensor.copy_", _copied, errors=(sample(TWO, THREE), sample(TWO, "text"))),
-    Operation("Tensor.mul_ through a view", _multiplied, _through_a_view, public=False,
+    Operation("Tensor.mul_ through a view", lambda make: make.sample(
+        make.array(dtype=make.floating()), make.choice(3.0, -0.5)), _through_a_view, public=False,
               primitives="copy_slices as_strided as_strided_backward",
               errors=(sample(MATRIX, "text"),)),
     _simple("Tensor.squeeze_", lambda make: make.sample(make.array((1, 2)))),
@@ -94,10 +88,6 @@ _IN_PLACE = [
 def _sized(make: Maker) -> Sample:
     shape = make.shape()
     return make.sample(*shape) if make.flag() and shape else make.sample(shape)
-
-
-def _of_dtype(make: Maker) -> Sample:
-    return make.sample(make.shape(), dtype=make.dtype())
 
 
 def _typed(name: str, engine: Any, *arguments: Any, dtype: str, **options: Any) -> Any:
@@ -125,24 +115,23 @@ def _from_buffer(engine: Any, count: int) -> Any:
 
 
 _NOT_A_SHAPE = (sample(-1), sample("text"), sample((2, -3)))
-_TEXT = (sample("text"),)
 
 _CREATION = [
     *_simple_rows("zeros ones", _sized, errors=_NOT_A_SHAPE),
-    *[_simple(f"{name} of a dtype", _of_dtype, partial(_typed, name))
-      for name in ("zeros", "ones")],
-    *_simple_rows("zeros_like ones_like asarray as_tensor", unary(), errors=_TEXT),
+    *[_simple(f"{name} of a dtype", lambda make: make.sample(make.shape(), dtype=make.dtype()),
+              partial(_typed, name)) for name in ("zeros", "ones")],
+    *_simple_rows("zeros_like ones_like asarray as_tensor", unary()),
     _simple("full", lambda make: make.sample(make.shape(), make.number()),
             errors=(sample((2,), "text"), sample((-1,), 1.0))),
     _simple("full_like", lambda make: make.sample(make.array(), make.choice(2, True, 3.0))),
     _simple("arange", _steps, ulp=1, scale="largest",
-            errors=(sample(0, 5, 0), sample(0, 5, -1), *_TEXT)),
+            errors=(sample(0, 5, 0), sample(0, 5, -1), sample("text"))),
     _simple("linspace", _spaced, ulp=2, scale="largest", errors=(sample(0, 1, -1),)),
     _simple("logspace", _spaced, ulp=4, errors=(sample(0, 1, -1),)),
     _simple("eye", lambda make: make.sample(make.integer(0, 4), make.integer(0, 4)),
             errors=_NOT_A_SHAPE[:2]),
     _simple("tensor", lambda make: make.sample(make.array().tolist()),
-            errors=(sample([1, [2]]), sample([[1], [2, 3]]), *_TEXT, sample([None]))),
+            errors=(sample([1, [2]]), sample([[1], [2, 3]]), sample("text"), sample([None]))),
     _simple("frombuffer", lambda make: make.sample(make.integer(1, 4)), _from_buffer,
             errors=(sample(0),)),
     _simple("scalar_tensor", lambda make: make.sample(make.choice(1, 2.5))),
@@ -328,10 +317,6 @@ def _element(make: Maker) -> Sample:
     return make.sample(make.array(make.shape() if make.flag() else (1,)))
 
 
-def _with_number(make: Maker) -> Sample:
-    return make.sample(make.array(numbers="halves"), make.choice(0.5, 1, True, 7))
-
-
 def _from_array(engine: Any, x: Any) -> Any:
     """The tensor of a tensor's array, which shares its memory."""
     array = x.detach().numpy()
@@ -350,8 +335,9 @@ _QUERIES = [
     _simple("Tensor.numpy", unary(), lambda t, x: x.detach().numpy().tolist()),
     Operation("Tensor.__iter__", unary(), lambda t, x: list(x), primitives="slice"),
     Operation("Tensor.__reversed__", unary(), lambda t, x: reversed(x), primitives="slice"),
-    _simple("Tensor.__contains__", _with_number, lambda t, x, number: number in x,
-            errors=(sample(MATRIX, "text"),)),
+    _simple("Tensor.__contains__", lambda make: make.sample(
+        make.array(numbers="halves"), make.choice(0.5, 1, True, 7)),
+        lambda t, x, number: number in x, errors=(sample(MATRIX, "text"),)),
     *rows("Tensor.reshape_as Tensor.view_as", _reshaped, primitives="reshape",
           errors=(sample(MATRIX, TWO),)),
     Operation("Tensor.expand_as", _expandable, ulp=4, scale="terms", primitives="expand",
