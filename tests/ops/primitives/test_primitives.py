@@ -18,6 +18,7 @@ from tinygrad_mnist.core.backward_pass import topological_order
 from tinygrad_mnist.engine.node import PRIMITIVES
 from tinygrad_mnist.engine.observing import observe
 from tinygrad_mnist.testing import gradgradcheck
+from tinygrad_mnist.tools.parity import outcomes
 from tinygrad_mnist.tools.parity.report import measure, registered
 from tinygrad_mnist.tools.parity.samples import Maker
 from tinygrad_mnist.tools.parity.table import OPERATIONS, SITUATIONS
@@ -47,20 +48,21 @@ def run(row, sample):
 
 def called_by(row):
     """The primitives that run, or leave records, as a row's samples go forward and backward."""
-    seen = set()
+
+    def call(options, *arguments):
+        return row.call(tinygrad_mnist, row.name, *arguments, **options)
+
     for situation, seed in itertools.product(("ordinary", "integers", "numbers"), range(4)):
-        sample = row.sample(situation, seed)
-        with (
-            contextlib.suppress(RuntimeError, TypeError, ValueError, OverflowError),
-            observe(lambda each, *_: seen.add(each.name)),
-        ):
-            *_, results = run(row, sample)
-            records = topological_order(
-                [each._record for each in results if each._record is not None]
-            )
-            seen.update(each.primitive.name for each in records if each.primitive is not None)
-            row.compare(sample)
-    return seen
+        sample, seen = row.sample(situation, seed), set()
+        given = (read(sample.options), *map(read, sample.arguments))
+        with observe(lambda each, *_, seen=seen: seen.add(each.name)):
+            with contextlib.suppress(RuntimeError, TypeError, ValueError, OverflowError):
+                *_, results = run(row, sample)
+                records = [each._record for each in results if each._record is not None]
+                walked = topological_order(records)
+                seen |= {each.primitive.name for each in walked if each.primitive is not None}
+            outcomes.observe(tinygrad_mnist, call, given, seed=sample.seed, second_order=True)
+        yield from seen
 
 
 @pytest.mark.parametrize("name", REGISTERED)

@@ -15,7 +15,8 @@ from tinygrad_mnist.tools.scripts import ScriptError, read
 from tinygrad_mnist.tools.scripts.running import fresh_python
 
 from .differences import Bounds, Operation, compare_texts, difference
-from .recorder import Array, Message, receive, send
+from .engines import Array
+from .recorder import Message, receive, send
 from .report import ENGINES, Report, Side, Step
 
 __all__ = ["compare_script"]

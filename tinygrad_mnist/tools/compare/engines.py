@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 import tinygrad_mnist
-from tinygrad_mnist.engine.node import Record
 from tinygrad_mnist.engine.observing import observe
 from tinygrad_mnist.engine.tensor import TensorBase
 from tinygrad_mnist.tools.scripts.torch_names import answer_torch_imports
@@ -149,8 +148,7 @@ class _TinygradMnist(Engine):
     def observe_operations(self, report: ReportOperation | None) -> None:
         def observer(op: Any, inputs: Any, attributes: Any, output: Any) -> None:
             if report is not None and isinstance(output, TensorBase):
-                record: Any = output._record
-                report(_Name(op.name, record), output)
+                report(_Name(op.name, output), output)
 
         observe.set(None if report is None else observer)
 
@@ -161,9 +159,9 @@ class _Name:
     A composed operation names its last record as PyTorch does, after the record was made.
     """
 
-    def __init__(self, name: str, record: Record | None) -> None:
+    def __init__(self, name: str, tensor: TensorBase) -> None:
         self.name = name
-        self.record = record
+        self.record: Any = tensor._record
 
     def __str__(self) -> str:
-        return self.name if self.record is None else self.record.name()
+        return self.name if self.record is None else str(self.record.name())

@@ -233,8 +233,8 @@ def _compare_errors(found: Comparison, ours: Exception | None, theirs: Exception
     # The error's class, or Python's own class that it derives from: what `except` can name.
     kind = next(each for each in type(theirs).__mro__ if each.__module__ == "builtins")
     if theirs is None or not isinstance(ours, kind):
-        texts = map(_error_text, (ours, theirs))
-        found.facts.append(Difference("error", "", *texts, np.inf, 0.0))
+        mine, other = _error_text(ours), _error_text(theirs)
+        found.facts.append(Difference("error", "", mine, other, np.inf, 0.0))
         return
     if isinstance(theirs, NameError | AttributeError) and _is_of_an_engine(theirs):
         raise theirs

@@ -112,8 +112,10 @@ class Report:
     @property
     def totals(self) -> Row:
         """All rows as one."""
-        sums = {name: sum(getattr(row, name) for row in self.rows) for name in _COUNTS}
-        worst = {
+        sums: dict[str, Any] = {
+            name: sum(getattr(row, name) for row in self.rows) for name in _COUNTS
+        }
+        worst: dict[str, Any] = {
             name: max(
                 (u for row in self.rows if (u := getattr(row, name)) is not None), default=None
             )

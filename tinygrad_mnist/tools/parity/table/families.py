@@ -38,7 +38,7 @@ DIM_ERRORS = (
 
 
 @parametrized
-def unary(make: Maker, numbers: str = "ordinary", **options: tuple[Any, ...]) -> Sample:
+def unary(make: Maker, /, numbers: str = "ordinary", **options: tuple[Any, ...]) -> Sample:
     """One tensor, and each option one of the values given."""
     chosen = make.choices(options)
     return make.sample(make.array(numbers=numbers), **chosen)
@@ -46,7 +46,11 @@ def unary(make: Maker, numbers: str = "ordinary", **options: tuple[Any, ...]) ->
 
 @parametrized
 def binary(
-    make: Maker, numbers: str = "ordinary", first_number: bool = False, **options: tuple[Any, ...]
+    make: Maker,
+    /,
+    numbers: str = "ordinary",
+    first_number: bool = False,
+    **options: tuple[Any, ...],
 ) -> Sample:
     """Two tensors that broadcast, or a tensor and a Python number, and options as in `unary`.
 

@@ -72,7 +72,7 @@ _CLASSIFICATION = [
 
 
 @parametrized
-def _distance(make: Maker, **options: tuple[Any, ...]) -> Sample:
+def _distance(make: Maker, /, **options: tuple[Any, ...]) -> Sample:
     """Two tensors of one shape and dtype, and how to reduce."""
     shape, kind = make.shape(), make.dtype()
     chosen = make.choices(options)
@@ -139,7 +139,7 @@ def _numbers(make: Maker, shape: Shape) -> Array:
 
 
 @parametrized
-def _vectors(make: Maker, count: int, **options: tuple[Any, ...]) -> Sample:
+def _vectors(make: Maker, /, count: int, **options: tuple[Any, ...]) -> Sample:
     shape = _rows(make)
     chosen = make.choices(options)
     return make.sample(*[_numbers(make, shape) for _ in range(count)], **chosen)
@@ -152,7 +152,7 @@ def _several(make: Maker) -> Sample:
 
 
 @parametrized
-def _signed(make: Maker, count: int, flat: bool, **options: tuple[Any, ...]) -> Sample:
+def _signed(make: Maker, /, count: int, flat: bool, **options: tuple[Any, ...]) -> Sample:
     """Tensors, and for each number, or each row, a target of 1 or −1."""
     shape = _rows(make)
     sign = make.random().choice([-1.0, 1.0], shape[:1] if flat else shape)
@@ -162,7 +162,7 @@ def _signed(make: Maker, count: int, flat: bool, **options: tuple[Any, ...]) -> 
 
 
 @parametrized
-def _classed(make: Maker, several: bool, **options: tuple[Any, ...]) -> Sample:
+def _classed(make: Maker, /, several: bool, **options: tuple[Any, ...]) -> Sample:
     """Scores, and the class of each row, or several classes ended by −1."""
     count, classes = make.integer(1, 4), 3  # the mean over no row is any number in PyTorch
     random = make.random()
@@ -175,7 +175,7 @@ def _classed(make: Maker, several: bool, **options: tuple[Any, ...]) -> Sample:
 
 
 @parametrized
-def _likely(make: Maker, **options: tuple[Any, ...]) -> Sample:
+def _likely(make: Maker, /, **options: tuple[Any, ...]) -> Sample:
     """Predictions, and targets that require no gradient."""
     shape = _rows(make)
     chosen = make.choices({**options, "reduction": _REDUCTIONS})

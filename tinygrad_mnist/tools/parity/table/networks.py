@@ -71,7 +71,7 @@ def _shuffled(make: Maker, x: Array) -> Array:
 
 
 @parametrized
-def _pooled(make: Maker, count: int, distinct: bool = False, **flags: tuple[Any, ...]) -> Sample:
+def _pooled(make: Maker, /, count: int, distinct: bool = False, **flags: tuple[Any, ...]) -> Sample:
     """Images, and windows that slide over them."""
     x = _images(make, 2, count, 4)
     if distinct:
@@ -168,7 +168,7 @@ def _squared(make: Maker, channels: int, height: int, *arguments: Any) -> Sample
 
 
 @parametrized
-def _resized(make: Maker, **options: tuple[Any, ...]) -> Sample:
+def _resized(make: Maker, /, **options: tuple[Any, ...]) -> Sample:
     x = _sized(_present(make), 2, make.integer(1, 4), make.integer(1, 4))
     chosen = make.choices(options)
     if make.flag():

@@ -260,8 +260,10 @@ _QUESTIONS = (
     "is_signed", "item", "ndimension", "nelement", "size", "storage_offset", "stride", "tolist",
     "type", "__len__",
 )  # fmt: skip
-_CONVERSIONS = {"__bool__": bool, "__int__": int, "__float__": float, "__complex__": complex,
-                "__index__": lambda x: list(range(9))[x]}  # fmt: skip
+_CONVERSIONS: dict[str, Callable[[Any], Any]] = {
+    "__bool__": bool, "__int__": int, "__float__": float, "__complex__": complex,
+    "__index__": lambda x: list(range(9))[x],
+}  # fmt: skip
 _VIEWS = ("T", "H", "mH", "data", "real")
 
 
