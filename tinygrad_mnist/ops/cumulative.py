@@ -1,4 +1,4 @@
-"""Running sums, products and extremes, and the product of all."""
+"""Running sums, products and extremes, the product of all, differences, areas below curves."""
 
 from __future__ import annotations
 
@@ -275,7 +275,7 @@ def logcumsumexp(input: Tensor, dim: int) -> Tensor:
     return _logcumsumexp(input, dim=axis, reverse=False)
 
 
-# integration: Areas below curves, by the trapezoidal rule.
+# Areas below curves, by the trapezoidal rule
 
 
 def _doubled_areas(

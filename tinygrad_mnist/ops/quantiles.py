@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -59,6 +59,10 @@ def nanmean(
     return nansum(input, dim, keepdim, dtype=dtype) / _sum(counted, dim=dims, keepdim=keepdim)
 
 
+@overload
+def nanmedian(input: Tensor) -> Tensor: ...
+@overload
+def nanmedian(input: Tensor, dim: int, keepdim: bool = False) -> ValuesAndIndices: ...
 @operation
 def nanmedian(
     input: Tensor, dim: int | None = None, keepdim: bool = False

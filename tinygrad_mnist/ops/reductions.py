@@ -1,4 +1,4 @@
-"""Operations that bring many numbers down to few, along the dimensions named by `dim`."""
+"""Sums, means, tests, extremes and variances: many numbers become few, along dimensions `dim`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import functools
 import math
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -319,6 +319,14 @@ def _extreme(
     return values_at(name, input, axis, indices, keepdim, title + "0")
 
 
+@overload
+def max(input: Tensor) -> Tensor: ...
+@overload
+def max(input: Tensor, dim: int, keepdim: bool = False) -> ValuesAndIndices: ...
+@overload
+def max(input: Tensor, dim: Tensor, /) -> Tensor: ...
+@overload
+def max(input: Tensor, *, other: Tensor) -> Tensor: ...
 @operation
 def max(
     input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False, *,
@@ -335,6 +343,14 @@ def max(
     return _extreme("max", input, dim, keepdim, other)
 
 
+@overload
+def min(input: Tensor) -> Tensor: ...
+@overload
+def min(input: Tensor, dim: int, keepdim: bool = False) -> ValuesAndIndices: ...
+@overload
+def min(input: Tensor, dim: Tensor, /) -> Tensor: ...
+@overload
+def min(input: Tensor, *, other: Tensor) -> Tensor: ...
 @operation
 def min(
     input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False, *,

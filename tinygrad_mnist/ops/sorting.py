@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -118,6 +118,10 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Val
     return values_at("kthvalue", input, axis, wrap(index), keepdim, "KthvalueBackward0")
 
 
+@overload
+def median(input: Tensor) -> Tensor: ...
+@overload
+def median(input: Tensor, dim: int, keepdim: bool = False) -> ValuesAndIndices: ...
 @operation
 def median(
     input: Tensor, dim: int | None = None, keepdim: bool = False
