@@ -190,22 +190,12 @@ class _Check:
     """One function at one point, and how near is near enough."""
 
     def __init__(
-        self,
-        function: Function,
-        inputs: tuple[Any, ...],
-        eps: float,
-        atol: float,
-        rtol: float,
-        nondet_tol: float,
-        check_dtypes: bool,
-    ) -> None:
-        self.function = function
-        self.inputs = inputs
-        self.eps = eps
-        self.atol = atol
-        self.rtol = rtol
-        self.nondet_tol = nondet_tol
-        self.check_dtypes = check_dtypes
+        self, function: Function, inputs: tuple[Any, ...], eps: float, atol: float, rtol: float,
+        nondet_tol: float, check_dtypes: bool,
+    ) -> None:  # fmt: skip
+        self.function, self.inputs = function, inputs
+        self.eps, self.atol, self.rtol = eps, atol, rtol
+        self.nondet_tol, self.check_dtypes = nondet_tol, check_dtypes
         self.wanted = [i for i, each in enumerate(inputs) if _requires_grad(each)]
         self._check_inputs()
         self.results = self._call()
@@ -398,30 +388,32 @@ class _Check:
         results = [each for _, each in self._call()]
         if not results:
             return
-        zeros = [wrap(np.zeros_like(each._array)) for each in results]
-        found = grad(results, self.leaves, zeros, allow_unused=True)
-        for gradient, leaf in zip(found, self.leaves, strict=True):
+        for gradient, leaf in zip(self._from_zeros(results), self.leaves, strict=True):
             if gradient is None:
                 continue
-            if gradient.detach().numpy().any():
+            if gradient._array.any():
                 raise GradcheckError("backward not multiplied by grad_output")
             if gradient.dtype is not leaf.dtype:
                 raise GradcheckError("grad is incorrect type")
             if gradient.shape != leaf.shape:
                 raise GradcheckError("grad is incorrect size")
 
+    def _from_zeros(self, results: list[Tensor]) -> tuple[Tensor | None, ...]:
+        """The gradients of the leaves when zeros arrive at `results`."""
+        zeros = [wrap(np.zeros_like(each._array)) for each in results]
+        return grad(results, self.leaves, zeros, allow_unused=True)
+
     def results_left_out(self) -> None:
         """Check that each result may be left out of the backward pass."""
         for missing in range(len(self.results) if len(self.results) > 1 else 0):
             others = [each for i, (_, each) in enumerate(self._call()) if i != missing]
-            zeros = [wrap(np.zeros_like(each._array)) for each in others]
             try:
-                found = grad(others, self.leaves, zeros, allow_unused=True)
+                found = self._from_zeros(others)
             except RuntimeError as error:
                 raise GradcheckError(
                     "Expected backward function to handle undefined output grads."
                 ) from error
-            if any(each is not None and each.detach().numpy().any() for each in found):
+            if any(each is not None and each._array.any() for each in found):
                 raise GradcheckError(
                     "Expected all input grads to be undefined or zero when all output grads are "
                     "undefined or zero."
