@@ -92,7 +92,3 @@ def detached_from_base(tensor: Any) -> Any:
     """Have a view of a passing result count as a result of its own; the tensor."""
     tensor._view = None
     return tensor
-
-
-# An old name, for branches under way: to be taken out.
-own = detached_from_base

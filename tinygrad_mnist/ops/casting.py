@@ -67,9 +67,3 @@ def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
     if str(memory_format) == "torch.contiguous_format":
         return _clone(input, in_order=True)
     return _clone(input)
-
-
-# Where names were before they moved: for branches under way, to be taken out.
-from tinygrad_mnist.engine.observing import note_constant, note_untraceable  # noqa: E402
-
-made, decides = note_constant, note_untraceable
