@@ -27,7 +27,6 @@ from typing import Any
 import numpy as np
 
 import tinygrad_mnist
-from tinygrad_mnist.engine import tensor as tensor_module
 from tinygrad_mnist.engine.primitive import Primitive
 from tinygrad_mnist.engine.tensor import TensorBase
 
@@ -94,7 +93,7 @@ class Renderer:
             self.imports.add("from typing import Any")
             return "Any"
         if isinstance(kind, type) and issubclass(kind, TensorBase) and kind in _TENSORS:
-            if self.module != "tinygrad_mnist.engine.tensor":
+            if self.module != "tinygrad_mnist.engine.tensor_class":
                 self.imports.add("from tinygrad_mnist.engine.tensor import Tensor as Tensor")
             return "Tensor"
         name = getattr(kind, "__name__", None) or str(kind).rpartition(".")[2]
@@ -103,10 +102,9 @@ class Renderer:
             self.imports.add("import builtins")
             return f"builtins.{name}"
         home = _DEFINED.get(kind, home) if isinstance(kind, collections.abc.Hashable) else home
-        alias = (
-            f"_{name.lstrip('_')}" if home.startswith("tinygrad_mnist") and name.islower() else name
-        )
-        self.imports.add(f"from {home} import {name}" + (f" as {alias}" if alias != name else ""))
+        ours = home.startswith("tinygrad_mnist")
+        alias = f"_{name}" if ours and name.islower() else name
+        self.imports.add(f"from {home} import {name}" + (f" as {alias}" if ours else ""))
         return alias
 
     def default(self, value: Any) -> str:
@@ -281,6 +279,11 @@ def face(module: types.ModuleType, out: Renderer, rooms: Iterable[str] = ()) -> 
 
 
 def _public(module: types.ModuleType, name: str, value: Any, out: Renderer) -> list[str]:
+    base = getattr(sys.modules.get(getattr(value, "__module__", "")), name.removesuffix("_"), None)
+    if name.endswith("_") and inspect.isfunction(value) and inspect.isfunction(base):
+        whole = signature_of(base)
+        left = [each for each in whole.parameters.values() if each.name != "inplace"]
+        return _definition(name, whole.replace(parameters=left), out, "", False, value.__doc__)
     if isinstance(value, Primitive) or inspect.isfunction(value):
         return declaration(name, value, out)
     if isinstance(value, type):
@@ -329,23 +332,23 @@ def module_stub(name: str) -> str:
 
 
 def tensor_stub() -> str:
-    """`tinygrad_mnist/engine/tensor.pyi`: the class, and the engine's own view of it."""
-    out = Renderer("tinygrad_mnist.engine.tensor")
-    members = tensor_members(out)
-    lines = ["class Tensor(TensorBase):", *members]
-    lines = [
-        line
-        + ("  # type: ignore[override]" if "def __eq__" in line or "def __ne__" in line else "")
-        for line in lines
-    ]
-    base = ", ".join([f"{name} as {name}" for name in tensor_module.__all__ if name != "Tensor"])
-    out.imports.add(f"from tinygrad_mnist.engine.tensor_base import {base}")
-    return _file(out, lines)
+    """`tinygrad_mnist/engine/tensor_class.pyi`: the class Tensor, which rooms above fill."""
+    out = Renderer("tinygrad_mnist.engine.tensor_class")
+    lines = ["class Tensor(TensorBase):", *_SLOTS, *tensor_members(out)]
+    out.imports.add("from tinygrad_mnist.engine.tensor import TensorBase")
+    out.imports.add("from tinygrad_mnist.engine.node import Record as Record")
+    return _file(out, [line + _IGNORED.get(line[8:14], "") for line in lines])
+
+
+_SLOTS = ["    _record: Record | None", "    _view: Any"]
+_IGNORED = dict.fromkeys(("__eq__", "__ne__"), "  # type: ignore[override]")
 
 
 def _file(out: Renderer, lines: list[str]) -> str:
     """The stub as ruff would have it written."""
-    text = "\n".join([HEADER, *sorted(out.imports), "", *lines, ""])
+    reexports = [line for line in lines if line.startswith("from ")]
+    rest = [line for line in lines if not line.startswith("from ")]
+    text = "\n".join([HEADER, *sorted({*out.imports, *reexports}), "", *rest, ""])
     for step in (["check", "--fix", "--quiet", "--select", "I"], ["format", "--quiet"]):
         command = [sys.executable, "-m", "ruff", *step, "--stdin-filename", "stub.pyi", "-"]
         done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
@@ -356,7 +359,7 @@ def _file(out: Renderer, lines: list[str]) -> str:
 
 
 STUBS: dict[str, Callable[[], str]] = {
-    "engine/tensor.pyi": tensor_stub,
+    "engine/tensor_class.pyi": tensor_stub,
     "__init__.pyi": root,
     "nn/functional/__init__.pyi": lambda: module_stub("tinygrad_mnist.nn.functional"),
     "nn/__init__.pyi": lambda: module_stub("tinygrad_mnist.nn"),

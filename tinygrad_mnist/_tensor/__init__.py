@@ -1,11 +1,14 @@
 """The Tensor class: operators, methods, printing, creation, each in a file of its own."""
 
+from typing import TYPE_CHECKING
+
 from tinygrad_mnist.dtypes import float32 as float
 from tinygrad_mnist.dtypes import float64 as double
 from tinygrad_mnist.dtypes import int32 as int
 from tinygrad_mnist.dtypes import int64 as long
 from tinygrad_mnist.engine.device import device
 from tinygrad_mnist.engine.size import Size
+from tinygrad_mnist.engine.types import layout, memory_format
 
 from .creation import (
     BoolTensor,
@@ -42,8 +45,6 @@ from .description import (
     is_floating_point,
     is_nonzero,
     is_tensor,
-    layout,
-    memory_format,
     nan,
     newaxis,
     numel,
@@ -54,7 +55,11 @@ from .description import (
     typename,
 )
 from .printing import set_printoptions
-from .tensor_class import Tensor
+
+if TYPE_CHECKING:
+    from tinygrad_mnist.engine.tensor import Tensor
+else:
+    from .tensor_class import Tensor
 
 __all__ = [
     "BoolTensor", "ByteTensor", "DoubleTensor", "FloatTensor", "IntTensor", "LongTensor", "Size",

@@ -15,7 +15,7 @@ from tinygrad_mnist.dtypes import from_numpy_dtype
 from tinygrad_mnist.engine.device import check_device
 from tinygrad_mnist.engine.node import AccumulateGrad, named_as
 from tinygrad_mnist.engine.observing import OBSERVERS, item, report
-from tinygrad_mnist.engine.tensor import Tensor, TensorBase, wrap
+from tinygrad_mnist.engine.tensor import Tensor, wrap
 from tinygrad_mnist.engine.types import Device, DType, MemoryFormat, Number
 from tinygrad_mnist.engine.views import current_record
 from tinygrad_mnist.ops import casting, indexing, shapes
@@ -38,7 +38,7 @@ def _in_type(name: str, kind: dtypes.dtype | None, says: str) -> Callable[..., T
     return convert
 
 
-class Conversion(TensorBase):
+class Conversion(Tensor):
     """The ways out of the engine, and from one type to another."""
 
     __slots__ = ()
@@ -50,9 +50,10 @@ class Conversion(TensorBase):
             raise RuntimeError(
                 f"a Tensor with {self._array.size} elements cannot be converted to Scalar"
             )
-        return self._read().item()
+        number: Number = self._read().item()
+        return number
 
-    def _read(self) -> Any:
+    def _read(self) -> Array:
         """The array, for Python to look at: an observer is told, as no program can follow that."""
         if OBSERVERS:
             report(item, (self,), {}, None)
@@ -128,7 +129,7 @@ class Conversion(TensorBase):
         for argument in args:
             if isinstance(argument, dtypes.dtype | type):
                 dtype = argument
-            elif isinstance(argument, TensorBase):
+            elif isinstance(argument, Tensor):
                 dtype = dtypes.from_numpy_dtype(argument._array.dtype)
             elif not isinstance(argument, builtins.bool):
                 device = argument
@@ -216,7 +217,7 @@ def rebuild(array: Any, requires_grad: bool, attributes: dict[str, Any]) -> Tens
     return tensor
 
 
-class Copying(TensorBase):
+class Copying(Tensor):
     """Deep copies and pickles."""
 
     __slots__ = ()
@@ -229,7 +230,8 @@ class Copying(TensorBase):
         from copy import deepcopy
 
         if id(self) in memo:
-            return memo[id(self)]
+            known: Tensor = memo[id(self)]
+            return known
         record = current_record(self)
         if record is not None and record.primitive is not None:
             raise RuntimeError(
@@ -269,7 +271,7 @@ def _copied(array: Array, memo: dict[Any, Any]) -> Array:
 # The memory of a tensor seen in another shape
 
 
-class Views(TensorBase):
+class Views(Tensor):
     """What PyTorch has as methods and properties only; the functions are in `ops.shapes`."""
 
     __slots__ = ()

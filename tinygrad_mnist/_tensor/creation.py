@@ -14,7 +14,7 @@ from tinygrad_mnist.core.record import Array, state
 from tinygrad_mnist.engine.device import check_device
 from tinygrad_mnist.engine.observing import OBSERVERS, from_outside, note_constant, report
 from tinygrad_mnist.engine.size import Size
-from tinygrad_mnist.engine.tensor import Tensor, TensorBase, wrap
+from tinygrad_mnist.engine.tensor import Tensor, wrap
 from tinygrad_mnist.engine.types import (
     Device,
     Dims,
@@ -79,7 +79,7 @@ def tensor(
             [3., 4.]])
     """
     check_device(device)
-    if isinstance(data, TensorBase):
+    if isinstance(data, Tensor):
         warnings.warn(
             "To copy construct from a tensor, it is recommended to use "
             "sourceTensor.detach().clone() or sourceTensor.detach().clone().requires_grad_(True), "
@@ -88,7 +88,7 @@ def tensor(
             stacklevel=2,
         )
     array = read_data(data, read_dtype("tensor", dtype))
-    given = data._array if isinstance(data, TensorBase) else data
+    given = data._array if isinstance(data, Tensor) else data
     shared = isinstance(given, np.ndarray) and np.may_share_memory(array, given)
     own = array.copy(order="K") if shared else array
     return finish(own, requires_grad, constant=not isinstance(given, np.ndarray))
@@ -103,8 +103,8 @@ def as_tensor(data: Any, dtype: DType = None, device: Device = None) -> Tensor:
     """
     check_device(device)
     kind = read_dtype("as_tensor", dtype)
-    if isinstance(data, TensorBase):
-        return data if kind is None else data.to(kind)  # type: ignore[attr-defined]
+    if isinstance(data, Tensor):
+        return data if kind is None else data.to(kind)
     made = read_data(data, kind)
     return _shared(made) if isinstance(data, np.ndarray) else _made(made)
 
@@ -180,7 +180,7 @@ def frombuffer(
     if kind is None:
         raise TypeError("frombuffer(): argument 'dtype' must be torch.dtype, not None")
     try:
-        memory = memoryview(buffer)
+        memory = memoryview(buffer)  # type: ignore[arg-type]
     except TypeError:
         raise ValueError("object does not implement Python buffer protocol.") from None
     if not memory.c_contiguous:
@@ -543,7 +543,7 @@ def logspace(start: Operand, end: Operand, steps: int, base: float = 10.0, *, ou
 
 def _read_ends(name: str, start: Any, end: Any) -> tuple[Any, Any]:
     """The two ends as numbers; RuntimeError for a tensor that has dimensions."""
-    if any(isinstance(bound, TensorBase) and bound._array.ndim for bound in (start, end)):
+    if any(isinstance(bound, Tensor) and bound._array.ndim for bound in (start, end)):
         raise RuntimeError(
             f"{name} only supports 0-dimensional start and end tensors, but got one with dimensions"
         )
@@ -580,7 +580,7 @@ def _spaced(first: float, last: float, count: int, kind: dtypes.dtype) -> Any:
 # In the type of a tensor that is there
 
 
-class NewTensors(TensorBase):
+class NewTensors(Tensor):
     """`x.new_zeros(...)` and its kin."""
 
     __slots__ = ()
@@ -630,7 +630,7 @@ def new_tensor(*data: Any, kind: dtypes.dtype | None = None, device: Device = No
     if not data:
         return wrap(np.zeros(0, wanted.numpy))
     first = data[0]
-    if len(data) == 1 and isinstance(first, TensorBase):
+    if len(data) == 1 and isinstance(first, Tensor):
         given = dtypes.from_numpy_dtype(first._array.dtype)
         if kind is not None and given is not kind:
             raise TypeError(
@@ -655,7 +655,7 @@ class _TensorKind(type):
     dtype: dtypes.dtype
 
     def __instancecheck__(cls, instance: object) -> bool:
-        return isinstance(instance, TensorBase) and instance._array.dtype == cls.dtype.numpy
+        return isinstance(instance, Tensor) and instance._array.dtype == cls.dtype.numpy
 
     def __call__(cls, *data: Any, device: Device = None) -> Tensor:
         return new_tensor(*data, kind=cls.dtype, device=device)

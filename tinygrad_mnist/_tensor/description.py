@@ -9,7 +9,7 @@ from typing import Any, overload
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.engine.device import CPU, check_device, device
 from tinygrad_mnist.engine.size import Size
-from tinygrad_mnist.engine.tensor import Tensor, TensorBase
+from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.engine.types import Device, MemoryFormat, layout, memory_format
 from tinygrad_mnist.ops import casting
 from tinygrad_mnist.ops.arguments import operation, read_dim
@@ -28,7 +28,7 @@ contiguous_format = memory_format("contiguous_format")
 preserve_format = memory_format("preserve_format")
 
 
-class Description(TensorBase):
+class Description(Tensor):
     """Questions about a tensor that need no arithmetic."""
 
     __slots__ = ()
@@ -53,7 +53,7 @@ class Description(TensorBase):
         """The shape, or the length of dimension `dim`."""
         if dim is None:
             return tuple.__new__(Size, self._array.shape)
-        return self._array.shape[self._axis("size", dim)]
+        return int(self._array.shape[self._axis("size", dim)])
 
     def _axis(self, function: str, dim: Any) -> int:
         if not hasattr(dim, "__index__"):
@@ -187,7 +187,7 @@ def _strides(array: Any) -> tuple[int, ...]:
 
 def is_tensor(obj: object) -> bool:
     """Whether `obj` is a Tensor."""
-    return isinstance(obj, TensorBase)
+    return isinstance(obj, Tensor)
 
 
 @operation
@@ -221,8 +221,8 @@ def is_nonzero(input: Tensor) -> bool:
 
 def typename(obj: object) -> str:
     """The old name of a tensor's type ("torch.FloatTensor"); of anything else, its class."""
-    if isinstance(obj, TensorBase):
-        return str(obj.type())  # type: ignore[attr-defined]
+    if isinstance(obj, Tensor):
+        return obj.type()
     kind = obj if isinstance(obj, type) else type(obj)
     return (
         kind.__qualname__

@@ -9,7 +9,7 @@ from typing import Any
 from tinygrad_mnist import autograd, dtypes
 from tinygrad_mnist.engine.hooks import RemovableHandle
 from tinygrad_mnist.engine.node import AccumulateGrad, Record, hooks_of, move_grad
-from tinygrad_mnist.engine.tensor import Tensor, TensorBase, wrap
+from tinygrad_mnist.engine.tensor import Tensor, wrap
 from tinygrad_mnist.engine.views import current_record
 
 _NOT_POPULATED = (
@@ -29,7 +29,7 @@ _CPP_NAMES = {
 }
 
 
-class Gradients(TensorBase):
+class Gradients(Tensor):
     """The attributes and methods by which a tensor takes part in autograd."""
 
     __slots__ = ()
@@ -126,7 +126,7 @@ class Gradients(TensorBase):
         self.grad = None
 
     def _check_gradient(self, value: object) -> None:
-        if not isinstance(value, TensorBase):
+        if not isinstance(value, Tensor):
             raise TypeError(
                 "assigned grad expected to be a Tensor or None but got grad of type "
                 f"{type(value).__name__}"
@@ -219,7 +219,7 @@ class Gradients(TensorBase):
 
     @data.setter
     def data(self, value: Tensor) -> None:
-        if not isinstance(value, TensorBase):
+        if not isinstance(value, Tensor):
             raise TypeError(f"Variable data has to be a tensor, but got {type(value).__name__}")
         record = self._record
         if record is not None and value._array.dtype.kind != "f":

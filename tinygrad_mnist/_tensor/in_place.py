@@ -17,7 +17,7 @@ from tinygrad_mnist.engine.calls import explain_shapes, record_call
 from tinygrad_mnist.engine.node import Record, move_grad, named_as
 from tinygrad_mnist.engine.observing import OBSERVERS, report
 from tinygrad_mnist.engine.primitive import Primitive
-from tinygrad_mnist.engine.tensor import Tensor, TensorBase, wrap
+from tinygrad_mnist.engine.tensor import Tensor, wrap
 from tinygrad_mnist.engine.types import DType, Number, Operand
 from tinygrad_mnist.engine.versions import check_inplace
 from tinygrad_mnist.engine.views import current_record
@@ -49,7 +49,7 @@ def in_place(op: Any, target: Tensor, *others: Any, **attributes: Any) -> Tensor
     if not recorded and not attributes and not OBSERVERS and _at_once(op, target, others):
         return target
     for other in others:
-        if isinstance(other, TensorBase):
+        if isinstance(other, Tensor):
             check_no_partial_overlap(target._array, other._array)
     source = target
     if recorded and not isinstance(op, Primitive):
@@ -72,7 +72,7 @@ def _at_once(op: Any, target: Tensor, others: tuple[Any, ...]) -> bool:
         return False
     values: list[Any] = []
     for other in others:
-        if isinstance(other, TensorBase):
+        if isinstance(other, Tensor):
             value = other._array
             if value.dtype is not array.dtype:
                 return False
@@ -149,15 +149,15 @@ def write(
     whole = region is WHOLE
     recorded = check_inplace(target, value, through_view=not whole)
     array = target._array
-    found = value._array if isinstance(value, TensorBase) else value
+    found = value._array if isinstance(value, Tensor) else value
     part = array if whole else array[region]
     if arrays is not None and elements_shared(part):
         warnings.warn(_EXPANDED, stacklevel=3)
         overlapping = True
     part = writeable(part, overlapping=overlapping)
-    if isinstance(value, TensorBase) and found.ndim:
+    if isinstance(value, Tensor) and found.ndim:
         (check_no_partial_overlap if arrays is None else check_no_overlap)(part, found)
-    if isinstance(value, TensorBase) and found.dtype is not array.dtype:
+    if isinstance(value, Tensor) and found.dtype is not array.dtype:
         state.quietly(put, part, arrays, found)
     else:
         put(part, arrays, found)
@@ -176,7 +176,7 @@ def write(
 def fill(target: Tensor, value: Operand) -> Tensor:
     """Write one number everywhere: a Python number or a 0-d tensor."""
     name = "FillBackward3"
-    if isinstance(value, TensorBase):
+    if isinstance(value, Tensor):
         if value._array.ndim:
             raise RuntimeError(
                 "fill_ only supports 0-dimension value tensor but got tensor with "
@@ -199,7 +199,7 @@ def copy(target: Tensor, other: Operand, non_blocking: bool = False) -> Tensor:
     """Write `other`, broadcast and converted to the type of `target`."""
     if isinstance(other, bool | int | float | np.generic):
         other = wrap(np.asarray(other))
-    if not isinstance(other, TensorBase):
+    if not isinstance(other, Tensor):
         raise TypeError(
             f"copy_(): argument 'other' (position 1) must be Tensor, not {type(other).__name__}"
         )
@@ -222,8 +222,8 @@ def copy(target: Tensor, other: Operand, non_blocking: bool = False) -> Tensor:
 def setitem(target: Tensor, index: Any, value: Any) -> None:
     """`target[index] = value` for a tensor or a number."""
     region, arrays = read_index(index, target._array.shape)
-    one = not isinstance(value, TensorBase) or value._array.ndim == 0
-    if isinstance(value, TensorBase):
+    one = not isinstance(value, Tensor) or value._array.ndim == 0
+    if isinstance(value, Tensor):
         value = _values_for(target, value, region, arrays)
     elif isinstance(value, bool | int | float | np.generic):
         value = element(read_number("__setitem__", "value", 2, value), target.dtype)
@@ -262,7 +262,7 @@ def scaled_update(target: Tensor, other: Any, alpha: Any, sign: int) -> Tensor:
     """target += sign · alpha · other: what an optimiser does to a parameter, in one pass."""
     if alpha.__class__ is int and alpha == 1:
         return in_place(arithmetic._add if sign > 0 else arithmetic._sub, target, other)
-    if alpha.__class__ is float and isinstance(other, TensorBase) and not OBSERVERS:
+    if alpha.__class__ is float and isinstance(other, Tensor) and not OBSERVERS:
         array, change = target._array, other._array
         alike = array.dtype is change.dtype and array.shape == change.shape
         if alike and array.dtype.kind == "f" and not check_inplace(target, other):
@@ -422,7 +422,7 @@ def _reshaped(name: str) -> Any:
     return change
 
 
-_OPERANDS = (TensorBase, int, float, np.generic, type(None))
+_OPERANDS = (Tensor, int, float, np.generic, type(None))
 
 
 def check_operands(name: str, operation: Any, others: tuple[Any, ...]) -> None:
@@ -436,7 +436,7 @@ def check_operands(name: str, operation: Any, others: tuple[Any, ...]) -> None:
         )
 
 
-class InPlace(TensorBase):
+class InPlace(Tensor):
     """Methods that change a tensor: each returns the tensor itself.
 
     Under records, a leaf that requires a gradient refuses with PyTorch's RuntimeError, and a
@@ -469,11 +469,11 @@ class InPlace(TensorBase):
 
     def cumsum_(self, dim: int, *, dtype: DType = None) -> Tensor:
         """`cumsum` in the tensor's own type, written into the tensor."""
-        return in_place(find("cumsum"), self, dim, dtype=dtype or self.dtype)  # type: ignore[attr-defined]
+        return in_place(find("cumsum"), self, dim, dtype=dtype or self.dtype)
 
     def cumprod_(self, dim: int, *, dtype: DType = None) -> Tensor:
         """`cumprod` in the tensor's own type, written into the tensor."""
-        return in_place(find("cumprod"), self, dim, dtype=dtype or self.dtype)  # type: ignore[attr-defined]
+        return in_place(find("cumprod"), self, dim, dtype=dtype or self.dtype)
 
     def float_power_(self, exponent: Operand) -> Tensor:
         """xʸ, written into the tensor; RuntimeError unless it is float64, as the result is."""

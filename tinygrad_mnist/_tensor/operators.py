@@ -9,19 +9,19 @@ import numpy as np
 
 from tinygrad_mnist.engine.calls import call_binary, call_unary
 from tinygrad_mnist.engine.primitive import Primitive
-from tinygrad_mnist.engine.tensor import Tensor, TensorBase, wrap
+from tinygrad_mnist.engine.tensor import Tensor, wrap
 from tinygrad_mnist.engine.types import Array, Index, Operand
 from tinygrad_mnist.ops import arithmetic, elementwise, indexing, matmul
 
 from .in_place import in_place, setitem
 
 _NUMBERS = (bool, int, float, np.generic)
-_OPERANDS = (TensorBase, *_NUMBERS)
+_OPERANDS = (Tensor, *_NUMBERS)
 
 
 def _forward(op: Primitive, name: str) -> Any:
     def operator(self: Tensor, other: Operand) -> Tensor:
-        if isinstance(other, TensorBase) or isinstance(other, _NUMBERS):  # noqa: SIM101 (faster)
+        if isinstance(other, Tensor) or isinstance(other, _NUMBERS):  # noqa: SIM101 (faster)
             return call_binary(op, self, other)
         return NotImplemented
 
@@ -65,7 +65,7 @@ def _assigned(op: Callable[..., Tensor], name: str) -> Any:
     return operator
 
 
-class Operators:
+class Operators(Tensor):
     """What `x + y` and its kin mean for a tensor."""
 
     __slots__ = ()
@@ -120,23 +120,25 @@ class Operators:
         """y / x"""
         if not isinstance(other, (*_OPERANDS, np.ndarray)):
             return NotImplemented
-        return arithmetic.reciprocal(self) * other
+        inverse: Any = arithmetic.reciprocal(self)
+        quotient: Tensor = inverse * other
+        return quotient
 
     __rdiv__ = __rtruediv__
 
     def __matmul__(self, other: Tensor) -> Tensor:
         """The matrix product."""
-        return matmul.matmul(self, other) if isinstance(other, TensorBase) else NotImplemented
+        return matmul.matmul(self, other) if isinstance(other, Tensor) else NotImplemented
 
     def __rmatmul__(self, other: Tensor) -> Tensor:
         """The matrix product, this tensor on the right."""
-        return matmul.matmul(other, self) if isinstance(other, TensorBase) else NotImplemented
+        return matmul.matmul(other, self) if isinstance(other, Tensor) else NotImplemented
 
-    def __lshift__(self, other: Operand) -> Tensor:
+    def __lshift__(self, other: Tensor | int) -> Tensor:
         """x · 2ʸ for whole numbers."""
         return arithmetic.bitwise_left_shift(self, other)
 
-    def __rshift__(self, other: Operand) -> Tensor:
+    def __rshift__(self, other: Tensor | int) -> Tensor:
         """⌊x / 2ʸ⌋ for whole numbers."""
         return arithmetic.bitwise_right_shift(self, other)
 
@@ -154,7 +156,7 @@ class Operators:
 
     def __invert__(self) -> Tensor:
         """~x, bit by bit"""
-        if self._array.dtype.kind == "f":  # type: ignore[attr-defined]
+        if self._array.dtype.kind == "f":
             raise TypeError(
                 "~ (operator.invert) is only implemented on integer and Boolean-type tensors"
             )

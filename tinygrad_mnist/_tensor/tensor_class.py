@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from tinygrad_mnist import names
 from tinygrad_mnist.engine.tensor import TENSOR_TYPE
+from tinygrad_mnist.engine.tensor import Tensor as AnyTensor
+from tinygrad_mnist.engine.types import Device, Operand
 from tinygrad_mnist.ops import choosing
 
 from .conversion import Conversion, Copying, Views
@@ -50,13 +52,13 @@ class Tensor(
     __slots__ = ("__dict__",)
     __module__ = "tinygrad_mnist"
 
-    def __new__(cls, *data: Any, device: Any = None) -> Any:
+    def __new__(cls, *data: Any, device: Device = None) -> Any:
         made = new_tensor(*data, device=device)
         if cls is not Tensor:
             made.__class__ = cls
         return made
 
-    def where(self, condition: Any, other: Any) -> Any:
+    def where(self, condition: AnyTensor, other: Operand) -> AnyTensor:
         """The tensor where `condition` holds, `other` elsewhere."""
         return choosing.where(condition, self, other)
 

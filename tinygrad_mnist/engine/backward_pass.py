@@ -29,7 +29,7 @@ from .hooks import (
 )
 from .modes import GradMode, backward_mode
 from .node import FREED, AccumulateGrad, Record, freed_error, hooks_of, named_as
-from .tensor_base import TensorBase, wrap
+from .tensor import TensorBase, wrap
 from .unbroadcast import unbroadcast, unbroadcast_array
 from .versions import free, unpack
 

@@ -11,7 +11,7 @@ from tinygrad_mnist.core.record import Array, next_sequence, state
 
 from .node import CONSTANT, NO_ATTRIBUTES, Saved, make_record
 from .observing import OBSERVERS, report
-from .tensor_base import TENSOR_TYPE, TensorBase, wrap
+from .tensor import TENSOR_TYPE, Tensor, TensorBase, wrap
 from .views import current_record, mark_view
 
 _UNARY = (True,)
@@ -81,7 +81,7 @@ def _arrays(op: Any, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
     return promoted
 
 
-def _output(op: Any, out: Array, first: Any, attributes: dict[str, Any]) -> Any:
+def _output(op: Any, out: Array, first: Any, attributes: dict[str, Any]) -> Tensor:
     """The Tensor for a result; a view shares the version of the tensor it was taken from."""
     tensor = wrap(out)
     if op.view:
@@ -114,7 +114,7 @@ def record_call(
     output._record = make_record(op, records, output._array, tuple(saved), attributes)
 
 
-def call(op: Any, inputs: tuple[Any, ...], attributes: dict[str, Any]) -> Any:
+def call(op: Any, inputs: tuple[Any, ...], attributes: dict[str, Any]) -> Tensor:
     """Call `op` on any number of inputs: the general way, which the next two write out."""
     values = _arrays(op, inputs)
     tensor = _output(op, op.compute(values, attributes), inputs[0], attributes)
@@ -125,7 +125,7 @@ def call(op: Any, inputs: tuple[Any, ...], attributes: dict[str, Any]) -> Any:
     return tensor
 
 
-def call_unary(op: Any, x: Any, attributes: dict[str, Any] = NO_ATTRIBUTES) -> Any:
+def call_unary(op: Any, x: Any, attributes: dict[str, Any] = NO_ATTRIBUTES) -> Tensor:
     """`call` for one Tensor, written out: a hot path."""
     if not isinstance(x, TensorBase) or OBSERVERS:
         return call(op, (x,), attributes)
@@ -151,7 +151,7 @@ def call_unary(op: Any, x: Any, attributes: dict[str, Any] = NO_ATTRIBUTES) -> A
     return tensor
 
 
-def call_binary(op: Any, x: Any, y: Any, attributes: dict[str, Any] = NO_ATTRIBUTES) -> Any:
+def call_binary(op: Any, x: Any, y: Any, attributes: dict[str, Any] = NO_ATTRIBUTES) -> Tensor:
     """`call` for two Tensors of one floating type, or one and a Python number: a hot path."""
     if not isinstance(x, TensorBase) or OBSERVERS:
         return call(op, (x, y), attributes)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from tinygrad_mnist.dtypes import from_numpy_dtype
 
-from .tensor_base import TensorBase, wrap
+from .tensor import TensorBase, wrap
 
 Gradient = Any
 Functions = dict[int, Callable[..., Any]]

@@ -12,7 +12,7 @@ from tinygrad_mnist.core.record import Array, next_sequence
 from tinygrad_mnist.core.record import Record as CoreRecord
 
 from .hooks import Hooks, RemovableHandle
-from .tensor_base import TensorBase, wrap
+from .tensor import Tensor, TensorBase, wrap
 
 NO_ATTRIBUTES: dict[str, Any] = {}
 PRIMITIVES: dict[str, Any] = {}
@@ -185,7 +185,7 @@ def make_record(
     return record
 
 
-def named_as(tensor: Any, name: str) -> Any:
+def named_as(tensor: Tensor, name: str) -> Tensor:
     """Name the record that an operation just left in `tensor`, as PyTorch names it; the tensor."""
     record = tensor._record
     if record is not None:
@@ -193,7 +193,7 @@ def named_as(tensor: Any, name: str) -> Any:
     return tensor
 
 
-def must_not_change(tensor: Any, *others: TensorBase) -> Any:
+def must_not_change(tensor: Tensor, *others: TensorBase) -> Tensor:
     """Have backward passes through the record of `tensor` refuse once `others` were changed.
 
     They are indices: the record holds copies of them, PyTorch's holds them as they are. Returns
@@ -205,7 +205,7 @@ def must_not_change(tensor: Any, *others: TensorBase) -> Any:
     return tensor
 
 
-def not_freed(tensor: Any) -> Any:
+def not_freed(tensor: Tensor) -> Tensor:
     """Have backward passes leave what was just saved, a number that PyTorch's node owns: alpha."""
     record = tensor._record
     if record is not None:

@@ -12,7 +12,7 @@ from typing import Any
 from tinygrad_mnist.core.primitive import Primitive
 from tinygrad_mnist.core.record import Array
 
-from .tensor_base import TensorBase, wrap
+from .tensor import TensorBase, wrap
 
 Observer = Callable[[Any, tuple[Any, ...], dict[str, Any], Any], None]
 

@@ -17,7 +17,7 @@ from tinygrad_mnist.core.record import Array, state
 
 from .calls import call, call_binary, call_unary, explain_shapes, read_arguments
 from .node import PRIMITIVES, Record
-from .tensor_base import TensorBase
+from .tensor import Tensor, TensorBase
 
 Body = Callable[..., Any]
 Promotion = Callable[[tuple[Any, ...]], dtypes.dtype]
@@ -110,6 +110,10 @@ class Primitive(CorePrimitive):
         named = [Parameter(name, Parameter.KEYWORD_ONLY) for name in sorted(self.attributes)]
         return Signature(inputs + named, return_annotation="Tensor")
 
+    @overload
+    def __call__(self, first: Tensor, *inputs: Any, **attributes: Any) -> Tensor: ...
+    @overload
+    def __call__(self, *inputs: Any, **attributes: Any) -> Any: ...
     def __call__(self, *inputs: Any, **attributes: Any) -> Any:
         """The result on `inputs`: a Tensor if one of them is, else an array.
 

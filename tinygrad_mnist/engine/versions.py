@@ -15,7 +15,7 @@ from tinygrad_mnist.dtypes import from_numpy_dtype
 
 from .modes import backward_mode
 from .node import FREED, KEPT, Record
-from .tensor_base import TensorBase, wrap
+from .tensor import TensorBase, wrap
 from .views import changed_view_error, current_record
 
 _ndarray = np.ndarray

@@ -12,7 +12,7 @@ from tinygrad_mnist.core.primitive import Primitive
 from tinygrad_mnist.core.record import state
 
 from .node import PRIMITIVES, Record, make_record, move_grad
-from .tensor_base import TensorBase
+from .tensor import Tensor, TensorBase
 
 _AS_STRIDED = Record.named("AsStridedBackward0")
 OUTDATED = -1
@@ -88,7 +88,7 @@ def changed_view_error(record: Record | None, reason: str, changed: str) -> Runt
     return RuntimeError(f"{view} {changed} modified inplace{mode}. {reason}")
 
 
-def detached_from_base(tensor: Any) -> Any:
+def detached_from_base(tensor: Tensor) -> Tensor:
     """Have a view of a passing result count as a result of its own; the tensor."""
     tensor._view = None
     return tensor

@@ -135,24 +135,46 @@ def _write_forward(cls: type[Layer]) -> Any:
         else:
             gap = True
     name = cls._of.__name__
-    line = f"return functional.{name}({', '.join(arguments)})"
-    forward = _written(cls, "forward", [line], called, inputs)
-    forward.__doc__ = f"`torch.nn.functional.{name}` of the input, with the layer's settings."
+    public = getattr(functional, name, None) is cls._of
+    called_as = f"functional.{name}" if public else "owner._of"
+    forward = _written(
+        cls, "forward", [f"return {called_as}({', '.join(arguments)})"], called, inputs
+    )
+    told = f"torch.nn.functional.{name}" if public else name
+    forward.__doc__ = f"`{told}` of the input, with the layer's settings."
     return forward
+
+
+class _Named:
+    """Stands in a signature for a default, and is written as the place where it is kept."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"defaults[{self.name!r}]"
 
 
 def _written(cls: type[Layer], name: str, lines: list[str], called: Any, taken: list[Any]) -> Any:
     """The method of these lines and parameters, as if it stood in the class."""
     from inspect import Parameter
 
-    myself = Parameter("self", Parameter.POSITIONAL_OR_KEYWORD)
-    head = called.replace(parameters=[myself, *taken])
+    empty = Parameter.empty
+    defaults = {each.name: each.default for each in taken if each.default is not empty}
+    head = [Parameter("self", Parameter.POSITIONAL_OR_KEYWORD)]
+    for each in taken:
+        default = _Named(each.name) if each.name in defaults else empty
+        head.append(each.replace(annotation=empty, default=default))
+    signature = called.replace(parameters=head, return_annotation=empty)
     body = "\n".join(f"        {line}" for line in lines)
-    source = f"def write(owner, functional):\n    def {name}{head}:\n{body}\n    return {name}"
+    parameters = "owner, functional, defaults"
+    source = f"def write({parameters}):\n    def {name}{signature}:\n{body}\n    return {name}"
     # In a file of the package, for those who tell its frames from the user's.
     file = os.path.join(os.path.dirname(__file__), f"<{cls.__qualname__}.{name}>")
     found: dict[str, Any] = {}
     exec(compile(source, file, "exec", dont_inherit=True), cls._of.__globals__, found)
-    method = found["write"](cls, functional)
+    method = found["write"](cls, functional, defaults)
     method.__module__, method.__qualname__ = cls.__module__, f"{cls.__qualname__}.{name}"
+    typed = {each.name: each.annotation for each in taken if each.annotation is not empty}
+    method.__annotations__ = {**typed, "return": called.return_annotation}
     return method
