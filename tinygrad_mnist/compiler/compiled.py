@@ -8,7 +8,7 @@ import threading
 import types
 import weakref
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic, ParamSpec, TypedDict, TypeVar, Unpack, overload
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.core.record import state
@@ -22,23 +22,29 @@ from .graph_capture import trace_call
 from .inputs import Arguments, Keywords, called
 from .program import Constant, Program
 
+Inputs = ParamSpec("Inputs")
+Returned = TypeVar("Returned")
+
 _NEW: list[CacheEntry] = []
 _MOST_ENTRIES = 8
 """How many programs are kept for calls of one kind, the newest first."""
 
 
-class Compiled:
+class Compiled(Generic[Inputs, Returned]):
     """A function that runs as one compiled program; made by `compile`.
 
     `program` is the list of instructions, `source` the Numba source made of it, `stats` what
     compiling did, each of the newest program.
     """
 
-    all: ClassVar[weakref.WeakSet[Compiled]] = weakref.WeakSet()
+    all: ClassVar[weakref.WeakSet[Compiled[..., Any]]] = weakref.WeakSet()
     """Every compiled function that there is."""
 
     def __init__(
-        self, function: Callable[..., Any], constants: Sequence[Tensor] = (), check: bool = False
+        self,
+        function: Callable[Inputs, Returned],
+        constants: Sequence[Tensor] = (),
+        check: bool = False,
     ) -> None:
         functools.update_wrapper(self, function)
         Compiled.all.add(self)
@@ -51,10 +57,12 @@ class Compiled:
         self._newest: CacheEntry | None = None
         self._lock = threading.RLock()
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *given: Inputs.args, **kwargs: Inputs.kwargs) -> Returned:
         """What the function returns; the first call of a kind is traced, later ones compiled."""
+        args: Arguments = given
+        result: Returned
         if kwargs:
-            bound = self._signature.bind(*args, **kwargs)
+            bound = self._signature.bind(*given, **kwargs)
             bound.apply_defaults()
             args = (*bound.args, Keywords(bound.kwargs)) if bound.kwargs else bound.args
         if OBSERVERS and threading.get_ident() in OBSERVERS:  # part of what is traced itself
@@ -74,8 +82,9 @@ class Compiled:
         with self._lock:
             return self._trace(key, entries, args)
 
-    def _trace(self, key: Any, entries: Sequence[CacheEntry], args: Arguments) -> Any:
+    def _trace(self, key: Any, entries: Sequence[CacheEntry], args: Arguments) -> Returned:
         """Call the function for real, and keep what it did for calls like this one."""
+        result: Returned
         result, traced = trace_call(self.function, self.constants, args)
         if traced is None:
             self._entries[key] = None
@@ -157,14 +166,37 @@ class OptimizedModule(Module):
             return getattr(self._orig_mod, name)
 
 
+class _Settings(TypedDict, total=False):
+    fullgraph: bool
+    dynamic: bool | None
+    backend: str | Callable[..., Any]
+    mode: str | None
+    options: dict[str, str | int | bool | Callable[..., Any]] | None
+    disable: bool
+    constants: Sequence[Tensor]
+    check: bool
+
+
+@overload
+def compile(  # type: ignore[overload-overlap]
+    model: Module, **settings: Unpack[_Settings]
+) -> OptimizedModule: ...
+@overload
+def compile(
+    model: Callable[Inputs, Returned], **settings: Unpack[_Settings]
+) -> Compiled[Inputs, Returned]: ...
+@overload
+def compile(
+    model: None = None, **settings: Unpack[_Settings]
+) -> Callable[[Callable[Inputs, Returned]], Compiled[Inputs, Returned]]: ...
 def compile(
     model: Callable[..., Any] | None = None,
     *,
     fullgraph: bool = False,
     dynamic: bool | None = None,
-    backend: Any = "inductor",
+    backend: str | Callable[..., Any] = "inductor",
     mode: str | None = None,
-    options: dict[str, Any] | None = None,
+    options: dict[str, str | int | bool | Callable[..., Any]] | None = None,
     disable: bool = False,
     constants: Sequence[Tensor] = (),
     check: bool = False,

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from tinygrad_mnist.engine.observing import OBSERVERS
 
 from .compiled import Compiled
 from .trace import Tracer, user_line
+
+Function = TypeVar("Function")
 
 
 def _tracer() -> Tracer | None:
@@ -33,7 +35,9 @@ def is_compiling() -> bool:
 is_dynamo_compiling = is_compiling
 
 
-def disable(fn: Any = None, recursive: bool = True, *, reason: str | None = None) -> Any:
+def disable(
+    fn: Callable[..., Any] | None = None, recursive: bool = True, *, reason: str | None = None
+) -> Callable[..., Any]:
     """A function that is never compiled: what calls it while traced runs uncompiled, too.
 
     There are no graph breaks. A decorator too; `recursive` changes nothing.
@@ -63,7 +67,7 @@ def disable(fn: Any = None, recursive: bool = True, *, reason: str | None = None
     return uncompiled
 
 
-def allow_in_graph(fn: Any) -> Any:
+def allow_in_graph(fn: Function) -> Function:
     """The function as it is: whatever is called is traced."""
     return fn
 
@@ -74,7 +78,9 @@ def reset() -> None:
         compiled.forget()
 
 
-def list_backends(exclude_tags: Any = ("debug", "experimental")) -> list[str]:
+def list_backends(
+    exclude_tags: Sequence[str] | None = ("debug", "experimental"),
+) -> list[str]:
     """The names that `backend` may have."""
     return ["inductor"]
 

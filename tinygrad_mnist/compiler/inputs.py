@@ -6,7 +6,7 @@ import functools
 import operator
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from .program import Array, Input, Value
 Arguments = tuple[Any, ...]
 Finder = Callable[[Arguments], Any]
 """Finds a tensor, or a number, given the arguments of a call."""
+Returned = TypeVar("Returned")
 Path = tuple[Any, ...]
 """Positions and keys that lead to something in nested arguments."""
 
@@ -25,7 +26,7 @@ class Keywords(dict[str, Any]):
     """The last of the arguments, where some can only be given by name."""
 
 
-def called(function: Callable[..., Any], args: Arguments) -> Any:
+def called(function: Callable[..., Returned], args: Arguments) -> Returned:
     """What the function gives, called with these arguments."""
     if args and isinstance(args[-1], Keywords):
         return function(*args[:-1], **args[-1])

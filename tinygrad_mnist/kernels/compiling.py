@@ -31,7 +31,7 @@ def compile_loops(declared: Iterable[Declared], modules: Iterable[dict[str, Any]
     for function, signature, options in declared:
         options = {"error_model": "numpy", **options}
         if signature is None:
-            compiled = numba.njit(**options)(function)
+            compiled: Function = numba.njit(**options)(function)
         else:
             compiled, kept = _compiled(function, _signatures(signature), nogil=True, **options)
             on_disk = on_disk and kept

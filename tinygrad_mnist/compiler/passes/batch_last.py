@@ -53,28 +53,31 @@ class _Writer:
         self.only_twins: set[Value] = set()
         self.laid: dict[tuple[Any, ...], Value] = {}
         self._writers: dict[str, Callable[[Instruction], bool]] = {
+            "add_bias": self._add_bias,
             "conv2d": self._conv2d,
             "conv2d_input": self._conv2d_input,
             "conv2d_weight": self._conv2d_weight,
-            "add_bias": self._add_bias,
-            "pick": self._pick,
-            "place_of_max": self._place_of_max,
-            "place_of_part_max": self._place_of_max,
-            "put_back": self._pick,
-            "window_sum": self._window,
-            "window_spread": self._window,
-            "sum": self._reduction,
-            "mean": self._reduction,
-            "amax": self._reduction,
             "reshape": self._reshape,
+            **dict.fromkeys(("pick", "put_back"), self._pick),
+            **dict.fromkeys(("place_of_max", "place_of_part_max"), self._place_of_max),
+            **dict.fromkeys(("window_sum", "window_spread"), self._window),
+            **dict.fromkeys(("sum", "mean", "amax"), self._reduction),
         }
 
     def do(self, op: str, inputs: tuple[Value, ...], shape: Shape, **attributes: Any) -> Value:
         """Write one instruction; what it gives has the type of its first input that has one."""
         kind = next(v.dtype for v in inputs if not isinstance(v, Number))
-        return self._written(op, inputs, Value(shape, kind), attributes)
+        return self._emit(op, inputs, Value(shape, kind), attributes)
 
-    def _written(
+    def _transpose(self, matrix: Value) -> Value:
+        return self.do("permute", (matrix,), matrix.shape[::-1], dims=(1, 0))
+
+    def _as_matrix(self, filters: Value) -> Value:
+        """Filters as rows."""
+        rows = (filters.shape[0], filters.size // filters.shape[0])
+        return self.do("reshape", (filters,), rows)
+
+    def _emit(
         self, op: str, inputs: tuple[Value, ...], output: Value, attributes: dict[str, Any]
     ) -> Value:
         self.instructions.append(self.current.instead(op, inputs, attributes, output))
@@ -86,8 +89,7 @@ class _Writer:
             self.turn_back(value)
             given, batch = self.substitutes.get(value, value), _sizes(value.shape)[3]
             rows = self.do("reshape", (given,), (batch, value.size // batch))
-            turned = self.do("permute", (rows,), rows.shape[::-1], dims=(1, 0))
-            self.twins[value] = self.do("reshape", (turned,), _flat(value.shape))
+            self.twins[value] = self.do("reshape", (self._transpose(rows),), _flat(value.shape))
         return self.twins[value]
 
     def turn_back(self, value: Value) -> None:
@@ -96,8 +98,7 @@ class _Writer:
             return
         batch = _sizes(value.shape)[3]
         rows = self.do("reshape", (self.twins[value],), (value.size // batch, batch))
-        turned = self.do("permute", (rows,), rows.shape[::-1], dims=(1, 0))
-        self.substitutes[value] = self.do("reshape", (turned,), value.shape)
+        self.substitutes[value] = self.do("reshape", (self._transpose(rows),), value.shape)
 
     def write(self, i: Instruction) -> bool:
         """Write an instruction batch last, if it can be; whether it was."""
@@ -109,11 +110,9 @@ class _Writer:
         return True
 
     def _columns(self, x: Value, i: Instruction, kernel: Shape, counts: Shape) -> Value:
-        batch, channels = x.shape[:2]
-        shape = (channels * math.prod(kernel), math.prod(counts) * batch)
-        return self.do(
-            "gather_columns", (self.twin(x),), shape, **_windows(i, x.shape, kernel, counts)
-        )
+        shape = (x.shape[1] * math.prod(kernel), math.prod(counts) * x.shape[0])
+        windows = _windows(i, x.shape, kernel, counts)
+        return self.do("gather_columns", (self.twin(x),), shape, **windows)
 
     def _laid(self, x: Value, i: Instruction, windows: dict[str, Any]) -> Value:
         """The images laid out: their rows, with as many columns in each phase as windows see."""
@@ -124,8 +123,8 @@ class _Writer:
             rows = (below - 1) * stride[0] + down
             columns = stride[1] * (beside + (across - 1) // stride[1])
             shape = (x.shape[1], rows * columns * x.shape[0])
-            turned = x in self.twins
-            operation, given = ("lay_out", self.twins[x]) if turned else ("lay_out_given", x)
+            known = x in self.twins
+            operation, given = ("lay_out", self.twins[x]) if known else ("lay_out_given", x)
             self.laid[key] = self.do(operation, (given,), shape, **windows)
         return self.laid[key]
 
@@ -134,7 +133,7 @@ class _Writer:
         if not _is_plain(i):
             return False
         kernel, counts, shape = weight.shape[2:], i.output.shape[2:], _flat(i.output.shape)
-        filters = self.do("reshape", (weight,), (weight.shape[0], weight.size // weight.shape[0]))
+        filters = self._as_matrix(weight)
         if _fills_registers(x, counts[1]):
             windows = _windows(i, x.shape, kernel, counts)
             laid = self._laid(x, i, windows)
@@ -153,9 +152,8 @@ class _Writer:
             operands = self.twin(grad), self._laid(x, i, windows)
             product = self.do("convolve_weight", operands, shape, **windows)
         else:
-            columns = self._columns(x, i, kernel, counts)
-            turned = self.do("permute", (columns,), columns.shape[::-1], dims=(1, 0))
-            product = self.do("mm", (self.twin(grad), turned), shape)
+            columns = self._transpose(self._columns(x, i, kernel, counts))
+            product = self.do("mm", (self.twin(grad), columns), shape)
         self.substitutes[i.output] = self.do("reshape", (product,), i.output.shape)
         return True
 
@@ -164,13 +162,13 @@ class _Writer:
         if not _is_plain(i):
             return False
         twin = self.twin(grad)
-        filters = self.do("reshape", (weight,), (weight.shape[0], weight.size // weight.shape[0]))
+        filters = self._as_matrix(weight)
         windows = _windows(i, i.output.shape, weight.shape[2:], grad.shape[2:])
         if _fills_registers(grad, i.output.shape[3] // i.attributes["stride"][1]):
             out = self.do("convolve_input", (twin, filters), _flat(i.output.shape), **windows)
         else:
-            turned = self.do("permute", (filters,), filters.shape[::-1], dims=(1, 0))
-            columns = self.do("mm", (turned, twin), (turned.shape[0], twin.shape[1]))
+            rows = self._transpose(filters)
+            columns = self.do("mm", (rows, twin), (rows.shape[0], twin.shape[1]))
             out = self.do("scatter_columns", (columns,), _flat(i.output.shape), **windows)
         return self._made(i.output, out)
 
@@ -201,7 +199,7 @@ class _Writer:
             sizes |= {"start": a["padding"], "counts": a["counts"], "dilation": a["dilation"]}
         else:
             sizes["counts"] = a["sizes"]
-        return self._made(out, self._written(i.op, (self.twin(x),), places, sizes))
+        return self._made(out, self._emit(i.op, (self.twin(x),), places, sizes))
 
     def _pick(self, i: Instruction) -> bool:
         """Numbers at places, and back there."""
@@ -225,10 +223,10 @@ class _Writer:
         """Between (batch, channels, 1, 1) and (batch, channels): the twin is the transpose."""
         x, out = i.inputs[0], i.output
         if out.shape == (*x.shape, 1, 1) and len(x.shape) == 2:
-            return self._made(out, self.do("permute", (x,), x.shape[::-1], dims=(1, 0)))
+            return self._made(out, self._transpose(x))
         if x not in self.only_twins or x.shape != (*out.shape, 1, 1):
             return False
-        self.substitutes[out] = self.do("permute", (self.twins[x],), out.shape, dims=(1, 0))
+        self.substitutes[out] = self._transpose(self.twins[x])
         return True
 
     def _operand(self, value: Value, shape: Shape) -> Value:

@@ -274,6 +274,6 @@ def _is_number(value: Value) -> bool:
 
 def _is_faster(product: Instruction, makers: Makers) -> bool:
     a, b = product.inputs
-    layouts = [transposed(v, makers) is not None for v in (a, b)]
-    best = Product(*layouts, *a.shape, b.shape[1], product.output.dtype, added=True).best()
-    return best != "add_blas"
+    first, second = (transposed(v, makers) is not None for v in (a, b))
+    m, k, n = *a.shape, b.shape[1]
+    return Product(first, second, m, k, n, product.output.dtype, added=True).best() != "add_blas"
