@@ -10,7 +10,7 @@ import functools
 import itertools
 import operator
 import types
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,77 +29,21 @@ PLAIN = (bool, int, float, str, bytes, type(None), np.generic)
 
 
 @dataclass(frozen=True)
-class _Place:
-    """A container that is looked into at some keys."""
+class _Guard:
+    """A container that is looked into."""
 
     container: Any
-    keys: Sequence[Any]
-
-    def objects(self) -> list[Any]:
-        """What lies at the keys now; LookupError where something is gone or was added."""
-        return [self.container[key] for key in self.keys]
-
-    def terms(self, name: str, objects: list[str]) -> list[str]:
-        """Python's spelling of: the container, called `name`, holds these objects."""
-        return [f"{name}[{key!r}] is {o}" for key, o in zip(self.keys, objects, strict=True)]
-
-
-@dataclass(frozen=True)
-class _Whole(_Place):
-    """A container that must not grow or shrink."""
-
-    size: int
-
-    def objects(self) -> list[Any]:
-        if len(self.container) != self.size:
-            raise LookupError
-        return super().objects()
-
-    def terms(self, name: str, objects: list[str]) -> list[str]:
-        return [f"len({name}) == {self.size}", *super().terms(name, objects)]
-
-
-class _Values(_Whole):
-    """A dictionary whose keys cannot be spelled: its values in order."""
-
-    def objects(self) -> list[Any]:
-        if len(self.container) != self.size:
-            raise LookupError
-        return list(self.container.values())
-
-    def terms(self, name: str, objects: list[str]) -> list[str]:
-        if not objects:
-            return [f"not {name}"]
-        together = f"({''.join(f'{o}, ' for o in objects)})"
-        same = f"all(map(is_, {name}.values(), {together}))"
-        return [f"len({name}) == {self.size}", same]
-
-
-class _Cells(_Place):
-    """The cells of a closure."""
-
-    def objects(self) -> list[Any]:
-        return [content(cell) for cell in self.container]
-
-    def terms(self, name: str, objects: list[str]) -> list[str]:
-        return [f"{name}[{n}].cell_contents is {o}" for n, o in enumerate(objects)]
-
-
-class _Record(_Place):
-    """The record of a tensor: another one, or none, when it begins or ceases to need a gradient."""
-
-    def objects(self) -> list[Any]:
-        return [self.container._record]
-
-    def terms(self, name: str, objects: list[str]) -> list[str]:
-        return [f"{name}._record is {objects[0]}"]
+    objects: Callable[[], list[Any]]
+    """What lies there now; LookupError where something is gone or was added."""
+    terms: Callable[[str, list[str]], list[str]]
+    """Python's spelling of: the container, called by a name, holds these objects."""
 
 
 class Guards:
     """Objects that must be the same ones, or equal numbers, for a program to hold."""
 
     def __init__(self) -> None:
-        self._places: list[tuple[_Place, int]] = []
+        self._guards: list[tuple[_Guard, int]] = []
         """Where to look, and how many objects lay there."""
         self._objects: list[Any] = []
         self._check: types.FunctionType | None = None
@@ -107,24 +51,63 @@ class Guards:
     def watch_dict(self, found: dict[Any, Any], without: Sequence[Any] = ()) -> None:
         """Watch a dictionary: its size, and what lies at its keys, save those in `without`."""
         keys = [key for key in found if key not in without]
-        kind = _Whole if all(type(key) is str for key in keys) else _Values
-        self._watch(kind(found, keys, len(found)))
+        if all(type(key) is str for key in keys):
+            self._watch_keys(found, keys, len(found))
+        else:
+            self._watch_values(found, len(found))
 
     def watch_names(self, names: dict[str, Any], read: Sequence[str]) -> None:
         """Watch what some names in a namespace stand for."""
-        self._watch(_Place(names, read))
+        self._watch_keys(names, read)
 
     def watch_list(self, found: list[Any]) -> None:
         """Watch a list: its length and its elements."""
-        self._watch(_Whole(found, range(len(found)), len(found)))
+        self._watch_keys(found, range(len(found)), len(found))
 
     def watch_cells(self, cells: tuple[types.CellType, ...]) -> None:
         """Watch what the cells of a closure hold."""
-        self._watch(_Cells(cells, ()))
+
+        def terms(name: str, objects: list[str]) -> list[str]:
+            return [f"{name}[{n}].cell_contents is {o}" for n, o in enumerate(objects)]
+
+        self._watch(_Guard(cells, lambda: [content(cell) for cell in cells], terms))
 
     def watch_record(self, tensor: TensorBase) -> None:
-        """Watch whether a tensor needs gradients."""
-        self._watch(_Record(tensor, ()))
+        """Watch whether a tensor needs gradients: it then has another record, or none."""
+
+        def terms(name: str, objects: list[str]) -> list[str]:
+            return [f"{name}._record is {objects[0]}"]
+
+        self._watch(_Guard(tensor, lambda: [tensor._record], terms))
+
+    def _watch_keys(self, found: Any, keys: Sequence[Any], size: int | None = None) -> None:
+        """Watch what lies at some keys; with a size, that nothing was added or removed."""
+
+        def objects() -> list[Any]:
+            if size is not None and len(found) != size:
+                raise LookupError
+            return [found[key] for key in keys]
+
+        def terms(name: str, objects: list[str]) -> list[str]:
+            whole = [] if size is None else [f"len({name}) == {size}"]
+            return [*whole, *(f"{name}[{k!r}] is {o}" for k, o in zip(keys, objects, strict=True))]
+
+        self._watch(_Guard(found, objects, terms))
+
+    def _watch_values(self, found: dict[Any, Any], size: int) -> None:
+        """Watch a dictionary whose keys cannot be spelled: its values in order."""
+
+        def objects() -> list[Any]:
+            if len(found) != size:
+                raise LookupError
+            return list(found.values())
+
+        def terms(name: str, objects: list[str]) -> list[str]:
+            together = f"({''.join(f'{o}, ' for o in objects)})"
+            same = f"all(map(is_, {name}.values(), {together}))"
+            return [f"len({name}) == {size}", same] if objects else [f"not {name}"]
+
+        self._watch(_Guard(found, objects, terms))
 
     def hold(self) -> bool:
         """Whether nothing changed."""
@@ -136,15 +119,15 @@ class Guards:
         except (LookupError, ValueError):  # a name, an element or a cell's content is gone
             return False
 
-    def _watch(self, place: _Place) -> None:
-        objects = place.objects()
-        self._places.append((place, len(objects)))
+    def _watch(self, guard: _Guard) -> None:
+        objects = guard.objects()
+        self._guards.append((guard, len(objects)))
         self._objects += objects
         self._check = None
 
     def _equal(self) -> bool:
         """Whether numbers and texts that are other objects now are equal to those before."""
-        now = [found for place, _ in self._places for found in place.objects()]
+        now = [found for guard, _ in self._guards for found in guard.objects()]
         for a, b in zip(now, self._objects, strict=True):
             if a is not b and not (type(a) is type(b) and isinstance(a, PLAIN) and a == b):
                 return False
@@ -154,15 +137,15 @@ class Guards:
     def _keep(self, objects: list[Any]) -> None:
         self._objects = objects
         assert self._check is not None
-        self._check.__defaults__ = (*objects, *(place.container for place, _ in self._places))
+        self._check.__defaults__ = (*objects, *(guard.container for guard, _ in self._guards))
 
     def _written_out(self) -> types.FunctionType:
         """The function that compares, its parameters' defaults what it needs: found fast there."""
         names = [f"o{n}" for n in range(len(self._objects))]
         rest, terms = iter(names), []
-        for n, (place, count) in enumerate(self._places):
-            terms += place.terms(f"c{n}", [*itertools.islice(rest, count)])
-        parameters = [*names, *(f"c{n}" for n in range(len(self._places)))]
+        for n, (guard, count) in enumerate(self._guards):
+            terms += guard.terms(f"c{n}", [*itertools.islice(rest, count)])
+        parameters = [*names, *(f"c{n}" for n in range(len(self._guards)))]
         text = f"def hold({', '.join(parameters)}):\n    return {' and '.join(terms) or True}"
         space: dict[str, Any] = {"is_": operator.is_}
         exec(text, space)
@@ -178,7 +161,7 @@ def content(cell: types.CellType) -> Any:
         return None
 
 
-# capture: What a function reaches besides its arguments: parameters, buffers, optimisers, numbers.
+# What a function reaches besides its arguments: parameters, buffers, optimisers, numbers.
 
 _PACKAGE = __name__.partition(".")[0]
 _OPAQUE = (type, types.ModuleType, types.BuiltinFunctionType, np.ndarray, np.dtype)

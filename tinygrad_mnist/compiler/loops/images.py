@@ -22,6 +22,18 @@ _part = numba.njit(error_model="numpy", fastmath={"contract", "reassoc"})
 
 
 @_part
+def _copy(given: Array, target: Array) -> None:
+    for n in range(len(given)):
+        target[n] = given[n]
+
+
+@_part
+def _add(given: Array, target: Array) -> None:
+    for n in range(len(given)):
+        target[n] += given[n]
+
+
+@_part
 def gather_columns(
     x: Array, out: Array, sizes: Sizes, kernel: Pair, stride: Pair, start: Pair, counts: Pair
 ) -> None:
@@ -37,9 +49,7 @@ def gather_columns(
                         across = z * stride[1] + j - start[1]
                         target = batch_at(row, y * counts[1] + z, batch)
                         if 0 <= down < height and 0 <= across < width:
-                            given = batch_at(x[c], down * width + across, batch)
-                            for n in range(batch):
-                                target[n] = given[n]
+                            _copy(batch_at(x[c], down * width + across, batch), target)
                         else:
                             for n in range(batch):
                                 target[n] = 0
@@ -58,22 +68,11 @@ def scatter_columns(
                 row = columns[(c * kernel[0] + i) * kernel[1] + j]
                 for y in range(counts[0]):
                     down = y * stride[0] + i - start[0]
-                    if down < 0 or down >= height:
-                        continue
                     for z in range(counts[1]):
                         across = z * stride[1] + j - start[1]
-                        if across < 0 or across >= width:
-                            continue
-                        given = batch_at(row, y * counts[1] + z, batch)
-                        target = batch_at(out[c], down * width + across, batch)
-                        for n in range(batch):
-                            target[n] += given[n]
-
-
-@_part
-def _add(given: Array, target: Array) -> None:
-    for n in range(len(given)):
-        target[n] += given[n]
+                        if 0 <= down < height and 0 <= across < width:
+                            given = batch_at(row, y * counts[1] + z, batch)
+                            _add(given, batch_at(out[c], down * width + across, batch))
 
 
 @_part
@@ -117,7 +116,7 @@ def window_spread(
     _add_under_windows(grad, out, True, sizes, kernel, stride, start, counts)
 
 
-# pooling: Loops for the largest numbers under windows, over images that lie with the batch last.
+# The largest numbers under windows. A place is counted row by row in its image.
 
 
 @_part
