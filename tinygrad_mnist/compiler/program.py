@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import keyword
 import math
 import re
@@ -107,18 +108,14 @@ class Program:
     results: list[Value]
     writes: list[tuple[Input, Value]]
 
-    def leaving(self) -> set[Value]:
-        """The values that must be there when the program ends."""
-        return {*self.results, *(value for _, value in self.writes)}
+    def leaving(self) -> dict[Value, None]:
+        """The values that must be there when the program ends, in order."""
+        return dict.fromkeys([*self.results, *(value for _, value in self.writes)])
 
     def read(self, kind: type[Value]) -> list[Any]:
         """The values of one kind that something reads, in order of first use."""
-        found: dict[Value, None] = {}
-        for instruction in self.instructions:
-            found.update((v, None) for v in instruction.operands if isinstance(v, kind))
-        found.update((v, None) for v in self.results if isinstance(v, kind))
-        found.update((v, None) for _, v in self.writes if isinstance(v, kind))
-        return list(found)
+        read = itertools.chain(*[i.operands for i in self.instructions], self.leaving())
+        return list(dict.fromkeys(value for value in read if isinstance(value, kind)))
 
     def with_instructions(self, instructions: list[Instruction]) -> Program:
         """The same program with other instructions between what comes and what goes."""
@@ -136,15 +133,10 @@ class Program:
                 return type(part)([put(each) for each in part])
             return part
 
-        instructions = [
-            i.instead(
-                i.op,
-                put(i.inputs),
-                {name: put(attribute) for name, attribute in i.attributes.items()},
-                i.output,
-            )
-            for i in self.instructions
-        ]
+        instructions = []
+        for i in self.instructions:
+            attributes = {name: put(attribute) for name, attribute in i.attributes.items()}
+            instructions.append(i.instead(i.op, put(i.inputs), attributes, i.output))
         writes = [(target, put(value)) for target, value in self.writes]
         return Program(self.inputs, instructions, [put(v) for v in self.results], writes)
 

@@ -150,9 +150,8 @@ def _read(writer: Writer, value: Value, index: Index) -> str:
     return f"{writer.buffers[value]}[{_at(own)}]"
 
 
-def pointwise(writer: Writer, i: Instruction) -> None:
+def pointwise(writer: Writer, i: Instruction, place: str) -> None:
     """An operation number by number whose operands are stretched, each in its own way."""
-    place = array_for(writer, i.output)
     index = writer.loops(i.output.shape)
     text = expression(i, [_read(writer, value, index) for value in i.inputs])
     writer.line(f"{place}[{_at(index)}] = {text}")
@@ -169,12 +168,11 @@ _STEPS = {
 }
 
 
-def reduction(writer: Writer, i: Instruction) -> None:
+def reduction(writer: Writer, i: Instruction, place: str) -> None:
     """Many numbers brought to one, over any dimensions; a NaN is the largest and the smallest."""
     given, out = i.inputs[0], i.output
     dims = i.attributes["dim"]
     kept = [d for d in range(len(given.shape)) if d not in dims]
-    place = array_for(writer, out)
     writer.line(f"{place}[...] = {type_of(out)}({beginning(i)})")
     index = writer.loops(given.shape)
     reached = [index[d] for d in kept]
@@ -185,10 +183,9 @@ def reduction(writer: Writer, i: Instruction) -> None:
     writer.line(f"{target} = {step}")
 
 
-def place_of_extreme(writer: Writer, i: Instruction) -> None:
+def place_of_extreme(writer: Writer, i: Instruction, place: str) -> None:
     """The first place of the largest or smallest number along a dimension; a NaN is both."""
     given, d = i.inputs[0], i.attributes["dim"]
-    place = array_for(writer, i.output)
     index = writer.loops(given.shape, skipped=d)
     best = _read(writer, given, [*index[:d], "found", *index[d + 1 :]])
     x = _read(writer, given, index)
@@ -201,10 +198,9 @@ def place_of_extreme(writer: Writer, i: Instruction) -> None:
     writer.line(f"{place}[{_at(reached)}] = found")
 
 
-def running(writer: Writer, i: Instruction) -> None:
+def running(writer: Writer, i: Instruction, place: str) -> None:
     """Sums or products of the numbers up to each place, in the wider type as eager mode has it."""
     given, d = i.inputs[0], i.attributes["dim"]
-    place = array_for(writer, i.output)
     wide = "np.float64" if given.dtype.kind == "f" else type_of(given)
     index = writer.loops(given.shape, skipped=d)
     backward = i.attributes.get("reverse", False)
@@ -216,9 +212,9 @@ def running(writer: Writer, i: Instruction) -> None:
     writer.line(f"    {place}[{_at(index)}] = sofar")
 
 
-def join(writer: Writer, i: Instruction) -> None:
+def join(writer: Writer, i: Instruction, place: str) -> None:
     """Arrays one after the other along a dimension."""
-    place, d = array_for(writer, i.output), i.attributes["dim"]
+    d = i.attributes["dim"]
     pieces = itertools.pairwise(i.attributes["starts"])
     for value, (start, stop) in zip(i.inputs, pieces, strict=True):
         if value.shape != (0,):
@@ -230,7 +226,7 @@ def write_nest(writer: Writer, i: Instruction) -> None:
     """Write an instruction as loops over its dimensions; Unsupported if there is no way to."""
     write = NESTS.get(i.op, pointwise)
     with writer.block():
-        write(writer, i)
+        write(writer, i, array_for(writer, i.output))
 
 
 def _fill(writer: Writer, target: str, shape: Shape, value: Value) -> None:
@@ -240,9 +236,8 @@ def _fill(writer: Writer, target: str, shape: Shape, value: Value) -> None:
         writer.line(f"{target}[{_at(index)}] = {_read(writer, value, index)}")
 
 
-def region_filled(writer: Writer, i: Instruction) -> None:
+def region_filled(writer: Writer, i: Instruction, place: str) -> None:
     """Zeros with a region of other numbers, or an array with a region replaced."""
-    place = array_for(writer, i.output)
     value, shape = i.inputs[-1], i.output.shape
     key = i.attributes["key" if i.op == "slice_backward" else "region"]
     if any(part is None for part in key):
@@ -262,10 +257,9 @@ def region_filled(writer: Writer, i: Instruction) -> None:
         _fill(writer, "part", inside, value)
 
 
-def product(writer: Writer, i: Instruction) -> None:
+def product(writer: Writer, i: Instruction, place: str) -> None:
     """A product of two matrices of whole numbers, which BLAS does not know."""
     (rows, depth), columns = i.inputs[0].shape, i.output.shape[1]
-    place = array_for(writer, i.output)
     writer.loops((rows, columns))
     a, b = (
         _read(writer, v, at) for v, at in zip(i.inputs, (("i0", "k"), ("k", "i1")), strict=True)
@@ -276,14 +270,13 @@ def product(writer: Writer, i: Instruction) -> None:
     writer.line(f"{place}[i0, i1] = sofar")
 
 
-def diagonal(writer: Writer, i: Instruction) -> None:
+def diagonal(writer: Writer, i: Instruction, place: str) -> None:
     """The numbers along a diagonal of a matrix, or zeros with numbers along it."""
     a, given, out = i.attributes, i.inputs[0].shape, i.output.shape
     vector, matrix = (out, given) if i.op == "diagonal" else (given, out)
     if len(matrix) != 2 or (a["dim1"], a["dim2"]) != (0, 1):
         raise Unsupported(i.op)
     down, across = max(-a["offset"], 0), max(a["offset"], 0)
-    place = array_for(writer, i.output)
     if i.op != "diagonal":
         writer.line(f"{place}[...] = 0")
     (index,) = writer.loops(vector)
@@ -314,19 +307,17 @@ def _places(writer: Writer, key: tuple[object, ...], shape: Shape) -> tuple[Shap
     return (*rest[:first], *common, *rest[first:]), place
 
 
-def taken(writer: Writer, i: Instruction) -> None:
+def taken(writer: Writer, i: Instruction, place: str) -> None:
     """x[key], where the key holds arrays of places."""
     given = i.inputs[0]
-    place = array_for(writer, i.output)
     shape, source = _places(writer, i.attributes["key"], given.shape)
     index = writer.loops(shape)
     writer.line(f"{place}[{_at(index)}] = {_read(writer, given, source)}")
 
 
-def given_back(writer: Writer, i: Instruction) -> None:
+def given_back(writer: Writer, i: Instruction, place: str) -> None:
     """Zeros with numbers added where `taken` took them."""
     grad, out = i.inputs[0], i.output
-    place = array_for(writer, out)
     writer.line(f"{place}[...] = 0")
     shape, target = _places(writer, i.attributes["key"], out.shape)
     index = writer.loops(shape)
@@ -346,19 +337,17 @@ def _along(writer: Writer, index: Value, dim: int, names: Index) -> Index:
     return [_read(writer, index, names) if d == dim else name for d, name in enumerate(names)]
 
 
-def gathered(writer: Writer, i: Instruction) -> None:
+def gathered(writer: Writer, i: Instruction, place: str) -> None:
     """out[…, j, …] = x[…, index[…, j, …], …] along a dimension."""
     given, index, dim = i.inputs[0], i.attributes["index"], i.attributes["dim"]
-    place = array_for(writer, i.output)
     names = writer.loops(i.output.shape)
     source = _along(writer, index, dim, names)
     writer.line(f"{place}[{_at(names)}] = {_read(writer, given, source)}")
 
 
-def scattered(writer: Writer, i: Instruction) -> None:
+def scattered(writer: Writer, i: Instruction, place: str) -> None:
     """Numbers added to an array, or to zeros, where `gathered` takes them."""
     index, dim, added = i.attributes["index"], i.attributes["dim"], i.inputs[-1]
-    place = array_for(writer, i.output)
     if i.op == "gather_backward":
         writer.line(f"{place}[...] = 0")
     else:
@@ -368,7 +357,7 @@ def scattered(writer: Writer, i: Instruction) -> None:
     writer.line(f"{place}[{_at(target)}] += {_read(writer, added, names)}")
 
 
-NESTS: dict[str, Callable[[Writer, Instruction], None]] = {
+NESTS: dict[str, Callable[[Writer, Instruction, str], None]] = {
     **dict.fromkeys(_STEPS, reduction),
     "argmax": place_of_extreme,
     "argmin": place_of_extreme,

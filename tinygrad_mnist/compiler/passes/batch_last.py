@@ -37,7 +37,7 @@ def put_batch_last(program: Program) -> Program:
             for value in instruction.operands:
                 writer.turn_back(value)
             writer.instructions.append(instruction)
-    for value in dict.fromkeys([*program.results, *(value for _, value in program.writes)]):
+    for value in program.leaving():
         writer.turn_back(value)
     return program.with_instructions(writer.instructions).replaced(writer.substitutes)
 

@@ -232,7 +232,7 @@ def fuse_updates(program: Program) -> Program:
     """The program with w ± n · (a @ b), written to w, as one instruction where that is faster."""
     makers = {i.output: i for i in program.instructions}
     reads = Counter(v for i in program.instructions for v in i.operands)
-    reads.update(program.leaving())
+    reads.update(list(program.leaving()))
     fused: dict[Instruction, Instruction] = {}
     gone: set[Instruction] = set()
     for target, value in program.writes:

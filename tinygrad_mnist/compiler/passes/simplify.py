@@ -191,7 +191,7 @@ def simplify(program: Program) -> Program:
 
 def remove_dead_code(program: Program) -> Program:
     """The program without the instructions that nothing which leaves depends on."""
-    wanted = program.leaving()
+    wanted = set(program.leaving())
     kept: list[Instruction] = []
     for instruction in reversed(program.instructions):
         if instruction.output in wanted:
