@@ -43,8 +43,9 @@ def operation(function: Function, grad_fn: str | None = None) -> Function:
             given = args[position] if position < len(args) else kwargs.get(name)
             if not isinstance(given, TensorBase):
                 _refuse(function, tensors, args, kwargs)
-        out = function(*args, **kwargs)
-        return out if grad_fn is None else named_as(out, grad_fn)
+        if grad_fn is None:
+            return function(*args, **kwargs)
+        return named_as(function(*args, **kwargs), grad_fn)
 
     return call  # type: ignore[return-value]
 

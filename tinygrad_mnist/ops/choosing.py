@@ -58,7 +58,7 @@ def where(
             f"where expected condition to be a boolean tensor, but got a tensor with dtype "
             f"{mask.dtype.legacy_name}"
         )
-    for name, given in zip(("input", "other"), chosen, strict=True):
+    for name, given in (("input", input), ("other", other)):
         if not isinstance(given, TensorBase | bool | int | float | np.generic):
             check_tensors("where", **{name: given})
     values = [v._array if isinstance(v, TensorBase) else v for v in chosen]
