@@ -5,12 +5,6 @@ from tinygrad_mnist.tools.parity.parity import Comparison, ParityError, assert_p
 from tinygrad_mnist.tools.parity.ulp import ulp_difference
 
 __all__ = [
-    "Comparison",
-    "GradcheckError",
-    "ParityError",
-    "assert_parity",
-    "compare",
-    "gradcheck",
-    "gradgradcheck",
-    "ulp_difference",
-]
+    "Comparison", "GradcheckError", "ParityError", "assert_parity", "compare", "gradcheck",
+    "gradgradcheck", "ulp_difference",
+]  # fmt: skip

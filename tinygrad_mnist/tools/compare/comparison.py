@@ -182,15 +182,15 @@ def _compare(report: Report, theirs: Message | None, ours: Message | None) -> No
         _compare_step(report, theirs, ours)
     elif kind == "grad":
         results = (each.arrays[: each.words["results"]] for each in (theirs, ours))
-        for one, other in zip(*results, strict=False):
-            report.asked_for.add(report.sides[0].steps + 1, one, other)
+        for pair in zip(*results, strict=False):
+            report.asked_for.add(report.sides[0].steps + 1, *pair)
     else:
-        named = [
+        one, other = (
             dict(zip(each.words["leaves"], each.arrays, strict=False)) for each in (theirs, ours)
-        ]
-        _only_one(report, "at the end", *named)
-        for name in named[0].keys() & named[1].keys():
-            report.parameters[name] = difference(named[0][name], named[1][name])
+        )
+        _only_one(report, "at the end", one, other)
+        for name in one.keys() & other.keys():
+            report.parameters[name] = difference(one[name], other[name])
 
 
 def _only_one(report: Report, when: str, theirs: dict[str, Array], ours: dict[str, Array]) -> None:

@@ -116,6 +116,7 @@ class Report:
     def as_json(self) -> bytes:
         """All of it as JSON; numbers that JSON does not have are null."""
         fork = self.fork
+        forked = fork and {"step": fork[0], "what": fork[1], **fork[2]._asdict()}
         content = {
             "script": self.script,
             **self.settings,
@@ -123,38 +124,28 @@ class Report:
             "equal": self.equal,
             "sides": {
                 name: {
-                    "steps": side.steps,
-                    "step_seconds": side.step_seconds,
-                    "error": side.error,
-                    "place": side.place,
-                    "exit": side.exit,
-                    "devices": list(side.devices),
+                    "steps": side.steps, "step_seconds": side.step_seconds, "error": side.error,
+                    "place": side.place, "exit": side.exit, "devices": list(side.devices),
                 }
                 for name, side in zip(ENGINES, self.sides, strict=True)
             },
             "text": {"equal": self.texts.equal, **asdict(self.texts)},
-            "forked": None
-            if fork is None
-            else {"step": fork[0], "what": fork[1], **fork[2]._asdict()},
+            "forked": forked,
             "worst": {
                 name: {
-                    "step": series.worst[0],
-                    **series.worst[1]._asdict(),
-                    "first_beyond": series.first_beyond,
-                    "forked": series.forked,
+                    "step": series.worst[0], **series.worst[1]._asdict(),
+                    "first_beyond": series.first_beyond, "forked": series.forked,
                 }
-                for name, series in self.series.items()
-                if series.differences
+                for name, series in self.series.items() if series.differences
             },
             "parameters": {name: each._asdict() for name, each in self.parameters.items()},
             "operations": {
-                "compared": self.operations.compared,
-                "steps": self.operations.steps,
+                "compared": self.operations.compared, "steps": self.operations.steps,
                 "first": None if self.operations.first is None else asdict(self.operations.first),
             },
             "differs": self.odd,
             "history": [_step(step) for step in self.steps],
-        }
+        }  # fmt: skip
         return json.dumps(_finite(content), indent=1).encode() + b"\n"
 
 

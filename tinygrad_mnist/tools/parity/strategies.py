@@ -22,19 +22,9 @@ from tinygrad_mnist.dtypes import dtype as Dtype
 from .samples import LAYOUTS, Pick, filled, index_expression, laid_out
 
 __all__ = [
-    "View",
-    "arrays",
-    "broadcastable_shapes",
-    "dims",
-    "dtypes",
-    "indices",
-    "layouts",
-    "picker",
-    "seeds",
-    "shapes",
-    "tensors",
-    "views",
-]
+    "View", "arrays", "broadcastable_shapes", "dims", "dtypes", "indices", "layouts", "picker",
+    "seeds", "shapes", "tensors", "views",
+]  # fmt: skip
 
 Array = np.ndarray[Any, Any]
 Shape = tuple[int, ...]

@@ -39,23 +39,16 @@ class _Notebook:
         self.future = 0
         """The flags of what the cells imported from __future__ so far."""
         namespace["display"] = _display
-        self.sources = []
-        self.notices: list[tuple[Cell, int, str]] = []
-        for cell in program.cells:
-            source, skipped = without_magics(cell.source)
-            self.sources.append(source)
-            self.notices += [
-                (cell, line, f"{text} is IPython's; skipped") for line, text in skipped
-            ]
-        self.used = frozenset().union(*map(_names_read, self.sources))
+        self.sources = [without_magics(cell.source) for cell in program.cells]
+        """The Python of each cell, and which lines were left out."""
+        self.used = frozenset().union(*[_names_read(source) for source, _ in self.sources])
         """Names that some cell reads."""
 
     def run(self) -> None:
         """Run the cells, each under a heading if it has something to show."""
-        for cell, source in zip(self.program.cells, self.sources, strict=True):
-            for owner, line, text in self.notices:
-                if owner is cell:
-                    self._notice(cell, line, text)
+        for cell, (source, skipped) in zip(self.program.cells, self.sources, strict=True):
+            for line, text in skipped:
+                self._notice(cell, line, f"{text} is IPython's; skipped")
             with _headed(f"cell {cell.number}:"):
                 self._run_cell(cell, source)
             self._close_figures(cell)
@@ -97,19 +90,15 @@ class _Notebook:
             self._exec(ast.Module([statement], []), cell, "exec")
         except ImportError as error:
             names = [alias.asname or alias.name.partition(".")[0] for alias in statement.names]
-            of_torch = isinstance(error, UnsupportedModule) or (error.name or "").startswith(
-                "torch"
-            )
+            missing = error.name or ""
+            of_torch = isinstance(error, UnsupportedModule) or missing.startswith("torch")
             if of_torch or "*" in names or not self.used.isdisjoint(names):
                 raise
             reason = str(error)
-            if isinstance(error, ModuleNotFoundError) and error.name:
-                reason = f"{error.name.partition('.')[0]} is not installed"
-            self._notice(
-                cell,
-                statement.lineno,
-                f"{reason}; no cell uses {', '.join(names)}, so the import is passed over",
-            )
+            if isinstance(error, ModuleNotFoundError) and missing:
+                reason = f"{missing.partition('.')[0]} is not installed"
+            told = f"{reason}; no cell uses {', '.join(names)}, so the import is passed over"
+            self._notice(cell, statement.lineno, told)
 
 
 def _display(*values: Any) -> None:

@@ -67,8 +67,8 @@ def tell(
     sentence = None if full else _sentence(error, program)
     if sentence is None:
         output.write(_traceback(error, full))
-        frames = list(_frames(error.__traceback__))
-        if frames and is_engine_code(frames[-1][0].f_code.co_filename):
+        frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+        if frames and is_engine_code(frames[-1].f_code.co_filename):
             output.write("(tinygrad_mnist computed this, in PyTorch's place)\n")
         if program.is_notebook and (place := _place(error, program)):
             output.write(f"error: {place}\n")
@@ -78,18 +78,13 @@ def tell(
         output.write(f"    {line}\n")
 
 
-def _frames(trace: TracebackType | None) -> Iterator[tuple[FrameType, TracebackType]]:
-    while trace is not None:
-        yield trace.tb_frame, trace
-        trace = trace.tb_next
-
-
 def _last_of_script(error: BaseException) -> TracebackType | None:
     """The innermost step of the traceback that is in the person's code."""
-    found = None
-    for frame, trace in _frames(error.__traceback__):
-        if is_user_code(frame.f_code.co_filename):
+    found, trace = None, error.__traceback__
+    while trace is not None:
+        if is_user_code(trace.tb_frame.f_code.co_filename):
             found = trace
+        trace = trace.tb_next
     return found
 
 

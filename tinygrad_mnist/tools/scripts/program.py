@@ -89,7 +89,8 @@ def code_cells(text: str, name: str) -> list[str]:
     language = _language(content)
     if language not in ("", "python"):
         raise ScriptError(f"{name} is a notebook of {language}, not of Python")
-    return [_source(cell) for cell in cells if isinstance(cell, dict) and _is_code(cell)]
+    code = [c for c in cells if isinstance(c, dict) and c.get("cell_type") == "code"]
+    return list(map(_source, code))
 
 
 def _cells(content: Any) -> list[Any] | None:
@@ -112,10 +113,6 @@ def _language(content: dict[str, Any]) -> str:
         if isinstance(described, dict) and isinstance(described.get(entry), str):
             return str(described[entry]).lower()
     return ""
-
-
-def _is_code(cell: dict[str, Any]) -> bool:
-    return cell.get("cell_type") == "code"
 
 
 def _source(cell: dict[str, Any]) -> str:

@@ -91,7 +91,6 @@ def _left_to(process: subprocess.Popen[bytes]) -> Iterator[None]:
 # In the process that the script runs in
 
 FAILED = 1
-INTERRUPTED = 130
 
 
 def main(path: str, arguments: list[str], options: dict[str, Any]) -> None:
