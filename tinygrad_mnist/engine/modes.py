@@ -18,10 +18,11 @@ _GENERATOR = 0x20
 class BackwardMode(threading.local):
     """How the backward pass of each thread runs."""
 
-    on_tensors = False
-    """Whether on Tensors in any case, so that the observer sees each operation of it."""
-    vjp: Callable[..., Any] | None = None
-    """What computes a record's gradients, where it is not the usual `vjp`."""
+    def __init__(self) -> None:
+        self.on_tensors = False
+        """Whether on Tensors in any case, so that the observer sees each operation of it."""
+        self.vjp: Callable[..., Any] | None = None
+        """What computes a record's gradients, where it is not the usual `vjp`."""
 
 
 backward_mode = BackwardMode()
