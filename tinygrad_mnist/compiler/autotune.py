@@ -62,7 +62,7 @@ class Product:
         few = 5 <= self.n <= _FEW
         if self.added:
             if self.a_transposed and not self.b_transposed and few and self.m >= _LONG:
-                names.append("add_few_columns_turned")
+                names.append("add_few_columns_transposed")
             if not self.b_transposed and self.m >= 5 and self.n >= _LONG and self.n % _FEW == 0:
                 names.append("add_outer")
         elif self.b_transposed:

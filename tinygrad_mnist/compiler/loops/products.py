@@ -52,7 +52,7 @@ def outer(a: Array, b: Array, out: Array) -> None:
 
 
 @_part
-def add_few_columns_turned(a: Array, b: Array, out: Array, scale: Any) -> None:
+def add_few_columns_transposed(a: Array, b: Array, out: Array, scale: Any) -> None:
     """out += scale · a @ b, a in columns, b of few columns."""
     products.add_few_columns_of_transposed(np.ascontiguousarray(a.T), b, out, scale)
 
