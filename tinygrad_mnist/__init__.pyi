@@ -28,6 +28,10 @@ from tinygrad_mnist._tensor.creation import FloatTensor as FloatTensor
 from tinygrad_mnist._tensor.creation import IntTensor as IntTensor
 from tinygrad_mnist._tensor.creation import LongTensor as LongTensor
 from tinygrad_mnist.app import datasets as datasets
+from tinygrad_mnist.compiler.compiled import Compiled as Compiled
+from tinygrad_mnist.compiler.compiled import Inputs as Inputs
+from tinygrad_mnist.compiler.compiled import Returned
+from tinygrad_mnist.compiler.compiled import _Settings as _Settings
 from tinygrad_mnist.dtypes import dtype as _dtype
 from tinygrad_mnist.dtypes import dtype as dtype
 from tinygrad_mnist.dtypes import finfo as finfo
@@ -51,6 +55,7 @@ from tinygrad_mnist.hardware import backends as backends
 from tinygrad_mnist.hardware import cuda as cuda
 from tinygrad_mnist.hardware import version as version
 from tinygrad_mnist.hardware.amp import autocast as autocast
+from tinygrad_mnist.nn.modules.module import Module as Module
 from tinygrad_mnist.ops.arguments import MinAndMax as MinAndMax
 from tinygrad_mnist.ops.arguments import ValuesAndIndices as ValuesAndIndices
 from tinygrad_mnist.ops.drawing import Options as Options
@@ -462,18 +467,22 @@ def combinations(
 ) -> Tensor:
     """All ways to take `r` numbers from a vector, in order, one in each row."""
 
+@overload
+def compile(model: Module, **settings: Unpack[_Settings]) -> Any:
+    """Make a function run as one compiled program; a decorator too."""
+
+@overload
 def compile(
-    model: Callable[..., Any] | None = None,
-    *,
-    fullgraph: builtins.bool = False,
-    dynamic: builtins.bool | None = None,
-    backend: Any = "inductor",
-    mode: builtins.str | None = None,
-    options: builtins.dict[builtins.str, Any] | None = None,
-    disable: builtins.bool = False,
-    constants: Sequence[Tensor] = (),
-    check: builtins.bool = False,
-) -> Any:
+    model: Callable[Inputs, Returned],
+    **settings: Unpack[_Settings],
+) -> Compiled[Inputs, Returned]:
+    """Make a function run as one compiled program; a decorator too."""
+
+@overload
+def compile(
+    model: None = None,
+    **settings: Unpack[_Settings],
+) -> Callable[[Callable[Inputs, Returned]], Compiled[Inputs, Returned]]:
     """Make a function run as one compiled program; a decorator too."""
 
 def concat(tensors: Sequence[Tensor], dim: builtins.int = 0) -> Tensor:

@@ -178,9 +178,7 @@ class _Settings(TypedDict, total=False):
 
 
 @overload
-def compile(  # type: ignore[overload-overlap]
-    model: Module, **settings: Unpack[_Settings]
-) -> OptimizedModule: ...
+def compile(model: Module, **settings: Unpack[_Settings]) -> Any: ...
 @overload
 def compile(
     model: Callable[Inputs, Returned], **settings: Unpack[_Settings]
