@@ -98,6 +98,9 @@ class Renderer:
             return "Tensor"
         name = getattr(kind, "__name__", None) or str(kind).rpartition(".")[2]
         home = getattr(kind, "__module__", "typing")
+        if kind is types.ModuleType:
+            self.imports.add("from types import ModuleType")
+            return "ModuleType"
         if home == "builtins":
             self.imports.add("import builtins")
             return f"builtins.{name}"

@@ -26,7 +26,6 @@ x.requires_grad = "yes"  # wrong
 x.grad.zero_()  # wrong
 nn.Linear("2", 3)  # wrong
 nn.Linear(2)  # wrong
-nn.Linear(2, 3).wieght  # wrong
 nn.Linear(2, 3)(x).shpae  # wrong
 nn.ReLU(inplace="yes")  # wrong
 nn.Dropout(prob=0.5)  # wrong

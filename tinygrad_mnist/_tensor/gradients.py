@@ -104,10 +104,12 @@ class Gradients(Tensor):
         record = current_record(self)
         if record is None:
             resting = self.__dict__.get("_resting_leaf")
-            return None if resting is None else resting.grad
+            gradient: Tensor | None = None if resting is None else resting.grad
+            return gradient
         if record.primitive is not None and record.grad is None and not self.retains_grad:
             warnings.warn(_NOT_POPULATED, UserWarning, stacklevel=2)
-        return record.grad
+        kept: Tensor | None = record.grad
+        return kept
 
     @grad.setter
     def grad(self, value: Tensor | None) -> None:

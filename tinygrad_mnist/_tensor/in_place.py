@@ -83,7 +83,8 @@ def _at_once(op: Any, target: Tensor, others: tuple[Any, ...]) -> bool:
         else:
             return False
     try:
-        state.quietly(ufunc, array, *values, array)
+        compute: Any = state.quietly
+        compute(ufunc, array, *values, array)
     except (TypeError, ValueError):
         return False
     target._counter[0] += 1
@@ -276,10 +277,11 @@ def scaled_update(target: Tensor, other: Any, alpha: Any, sign: int) -> Tensor:
 def become(target: Tensor, view: Tensor) -> Tensor:
     """Give a tensor the shape of a view of it, as `t_` does: the memory stays the same."""
     if check_inplace(target):
-        name, _, number = view._record.name().rpartition("Backward")
+        record: Any = view._record
+        name, _, number = record.name().rpartition("Backward")
         named_as(view, f"{name}Backward{int(number) + (3 if name == 'Squeeze' else 1)}")
-        move_grad(target._record, view._record)
-        target._record = view._record
+        move_grad(target._record, record)
+        target._record = record
     target._array = view._array
     target._counter[0] += 1
     if target._view is not None:

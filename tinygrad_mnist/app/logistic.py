@@ -122,7 +122,7 @@ def _module_job(model: Logistic) -> Job:
     def update(lr: float) -> None:
         with torch.no_grad():
             for p in model.parameters():
-                p -= p.grad * lr  # type: ignore[operator]
+                p -= p.grad * lr  # type: ignore[operator, misc]
             model.zero_grad()
 
     return Job(model, F.cross_entropy, dict(model.named_parameters()), update)

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist.core.record import Array
-from tinygrad_mnist.engine.tensor import Tensor, TensorBase, wrap
+from tinygrad_mnist.engine.tensor import Tensor, wrap
 
 from .gradients import grad
 
@@ -172,7 +172,7 @@ def _as_tuple(given: Any) -> tuple[Any, ...]:
 
 
 def _requires_grad(value: Any) -> bool:
-    return isinstance(value, TensorBase) and bool(value.requires_grad)  # type: ignore[attr-defined]
+    return isinstance(value, Tensor) and value.requires_grad
 
 
 def _differentiable(results: Any) -> tuple[Tensor, ...]:
@@ -212,7 +212,7 @@ class _Check:
 
     def _check_inputs(self) -> None:
         for i, each in enumerate(self.inputs):
-            is_ours = isinstance(each, TensorBase)
+            is_ours = isinstance(each, Tensor)
             if not is_ours and type(each).__module__.partition(".")[0] == "torch":
                 raise TypeError(
                     f"gradcheck expects tensors of tinygrad_mnist, but input #{i} is PyTorch's: "

@@ -14,7 +14,7 @@ from tinygrad_mnist.core.record import state
 from tinygrad_mnist.engine.modes import GradMode
 from tinygrad_mnist.engine.node import Record, freed_error, make_record
 from tinygrad_mnist.engine.primitive import Primitive
-from tinygrad_mnist.engine.tensor import Tensor, TensorBase, wrap
+from tinygrad_mnist.engine.tensor import Tensor, wrap
 from tinygrad_mnist.engine.unbroadcast import unbroadcast
 from tinygrad_mnist.engine.versions import version_error
 from tinygrad_mnist.engine.views import OF_A_FUNCTION, current_record, mark_view
@@ -45,7 +45,7 @@ class FunctionCtx:
     def save_for_backward(self, *tensors: Tensor | None) -> None:
         """Keep inputs or outputs for backward, which finds them in `saved_tensors`."""
         for tensor in tensors:
-            if tensor is not None and not isinstance(tensor, TensorBase):
+            if tensor is not None and not isinstance(tensor, Tensor):
                 raise TypeError(
                     "save_for_backward can only save variables, but argument "
                     f"{tensors.index(tensor)} is of type {type(tensor).__name__}"
@@ -97,7 +97,7 @@ def _run_backward(record: Record, gradient: Any) -> list[Any]:
     """The gradients of a Function's inputs: its backward, called with Tensors."""
     function, ctx = record.attributes["function"], record.attributes["ctx"]
     given = gradient if isinstance(gradient, Bundle) else {0: gradient}
-    as_tensors = any(isinstance(each, TensorBase) for each in given.values())
+    as_tensors = any(isinstance(each, Tensor) for each in given.values())
     arguments = []
     for position, (shape, dtype) in enumerate(record.attributes["outputs"]):
         each = given.get(position)
@@ -137,7 +137,7 @@ def _checked(record: Record, results: tuple[Any, ...], as_tensors: bool) -> list
         )
     fitted: list[Any] = []
     for position, (source, result) in enumerate(zip(sources, results, strict=True)):
-        if result is not None and not isinstance(result, TensorBase):
+        if result is not None and not isinstance(result, Tensor):
             raise RuntimeError(f"expected Variable or None (got {type(result).__name__})")
         if result is not None and not record.attributes["tensors"][position]:
             raise RuntimeError(
@@ -241,7 +241,7 @@ class Function:
     def apply(cls, *args: Any) -> Any:
         """Run forward on `args` and record the call."""
         ctx = FunctionCtx()
-        sources = tuple([current_record(a) if isinstance(a, TensorBase) else None for a in args])
+        sources = tuple([current_record(a) if isinstance(a, Tensor) else None for a in args])
         ctx.needs_input_grad = tuple([source is not None for source in sources])
         recording = state.grad_enabled and any(ctx.needs_input_grad)
         with GradMode(False):
@@ -272,7 +272,7 @@ def _own(output: Any, args: tuple[Any, ...], ctx: FunctionCtx) -> Any:
 
     Changes of an output that shares memory with an input would go past backward: they are refused.
     """
-    if not isinstance(output, TensorBase) or _among(output, ctx._dirty):
+    if not isinstance(output, Tensor) or _among(output, ctx._dirty):
         return output
     if _among(output, args):
         given, output = output, wrap(output._array)
@@ -303,7 +303,7 @@ def _record_outputs(
     results: Sequence[Any],
 ) -> None:
     constant = {id(tensor) for tensor in ctx._constant}
-    tensors = [r for r in results if isinstance(r, TensorBase)]
+    tensors = [r for r in results if isinstance(r, Tensor)]
     if not tensors:
         return
     for given, source in zip(args, sources, strict=True):
@@ -312,19 +312,19 @@ def _record_outputs(
                 "a leaf Variable that requires grad has been used in an in-place operation."
             )
     kinds = [
-        (t._array.shape, t._array.dtype) if isinstance(t, TensorBase) else ((), np.float32)
+        (t._array.shape, t._array.dtype) if isinstance(t, Tensor) else ((), np.float32)
         for t in results
     ]
     attributes = {
         "function": cls, "ctx": ctx, "outputs": kinds, "several": len(results) > 1,
-        "tensors": [isinstance(given, TensorBase) for given in args],
+        "tensors": [isinstance(given, Tensor) for given in args],
     }  # fmt: skip
     name = Record.named(f"{cls.__name__}Backward")
     node = make_record(_FUNCTION, sources, tensors[0]._array, (), attributes, name)
     ctx._saved = tuple([_kept(tensor, args, sources, outputs) for tensor in ctx._to_save])
     ctx._to_save = ctx._dirty = ctx._constant = ()
     for position, (output, result) in enumerate(zip(outputs, results, strict=True)):
-        differentiable = isinstance(result, TensorBase) and result._array.dtype.kind == "f"
+        differentiable = isinstance(result, Tensor) and result._array.dtype.kind == "f"
         if differentiable and id(output) not in constant:
             newer = _output_record(node, result._array, position)
             if _among(result, args):
@@ -356,7 +356,7 @@ def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
     def call(ctx: Any, *gradients: Any) -> Any:
         with GradMode(False):
             results = backward(ctx, *gradients)
-        twice = any(isinstance(g, TensorBase) and g._record is not None for g in gradients)
+        twice = any(isinstance(g, Tensor) and g._record is not None for g in gradients)
         if not twice:
             return results
         message = (

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from tinygrad_mnist.engine.modes import enable_grad
-from tinygrad_mnist.engine.tensor import Tensor, TensorBase, wrap
+from tinygrad_mnist.engine.tensor import Tensor, wrap
 from tinygrad_mnist.engine.views import current_record
 from tinygrad_mnist.ops.joining import stack
 from tinygrad_mnist.ops.shapes import reshape
@@ -24,7 +24,7 @@ def _tuple(given: Any, what: str, function: str) -> tuple[bool, tuple[Any, ...]]
     several = isinstance(given, tuple)
     tensors = given if isinstance(given, tuple) else (given,)
     for position, tensor in enumerate(tensors):
-        if not isinstance(tensor, TensorBase):
+        if not isinstance(tensor, Tensor):
             where = f"the value at index {position}" if several else f"the given {what}"
             raise TypeError(
                 f"The {what} given to {function} must be either a Tensor or a tuple of Tensors but "
@@ -98,7 +98,7 @@ def _gradients(
     if not recorded:
         return tuple([_zeros(x) for x in inputs])
     ends, above = zip(*recorded, strict=True)
-    found = grad(ends, inputs, above, retain_graph=True, create_graph=create_graph,
+    found: tuple[Any, ...] = grad(ends, inputs, above, retain_graph=True, create_graph=create_graph,
                  allow_unused=True)  # fmt: skip
     for number, gradient in enumerate(found if strict else ()):
         if gradient is None and source is not None:
@@ -275,7 +275,7 @@ def hessian(
 
 
 def _one_number(output: Any, name: str, strict: bool) -> Any:
-    if not isinstance(output, TensorBase):
+    if not isinstance(output, Tensor):
         raise RuntimeError(f"The function given to {name} should return a single Tensor")
     _check_differentiable((output,), strict)
     if output._array.size != 1:

@@ -22,7 +22,7 @@ def _start_of(
     tensor: TensorBase, gradient: Any, position: int, create_graph: bool
 ) -> tuple[Record, Gradient]:
     """Where the backward pass from `tensor` starts, and with what: `gradient`, checked."""
-    if not isinstance(tensor, TensorBase):
+    if not isinstance(tensor, Tensor):
         raise AssertionError(f"Expected output to be a Tensor, not {type(tensor).__name__}")
     record = current_record(tensor)
     if record is None:
@@ -51,13 +51,13 @@ def _start_of(
 
 
 def _sequence(given: Any) -> tuple[Any, ...]:
-    return (given,) if isinstance(given, TensorBase) else tuple(given)
+    return (given,) if isinstance(given, Tensor) else tuple(given)
 
 
 def _starts(tensors: tuple[Any, ...], gradients: Any, create_graph: bool) -> list[Any]:
     given = (None,) * len(tensors) if gradients is None else _sequence(gradients)
     for gradient in given:
-        if gradient is not None and not isinstance(gradient, TensorBase):
+        if gradient is not None and not isinstance(gradient, Tensor):
             raise TypeError(
                 f"gradients can be either Tensors or None, but got {type(gradient).__name__}"
             )
@@ -73,7 +73,7 @@ def _records(inputs: tuple[Any, ...]) -> list[Record]:
     """The records of what is to be differentiated by; RuntimeError where there is none."""
     records = []
     for tensor in inputs:
-        if not isinstance(tensor, TensorBase):
+        if not isinstance(tensor, Tensor):
             raise RuntimeError(
                 f"all inputs have to be Tensors or GradientEdges, but got {type(tensor).__name__}"
             )
@@ -126,8 +126,8 @@ def backward(
         return
     only = set()
     for tensor in targets:
-        if isinstance(tensor, TensorBase):
-            tensor.retain_grad()  # type: ignore[attr-defined]
+        if isinstance(tensor, Tensor):
+            tensor.retain_grad()
         only.update(_records((tensor,)))
     run_backward(starts, keep_graph=keep, create_graph=create_graph, inputs=only)
 
@@ -204,7 +204,7 @@ def _refuse_unused(position: int) -> NoReturn:
 
 class _AnyTensor(type):
     def __instancecheck__(cls, instance: object) -> bool:
-        return isinstance(instance, TensorBase)
+        return isinstance(instance, Tensor)
 
 
 class Variable(metaclass=_AnyTensor):
@@ -223,6 +223,6 @@ class Variable(metaclass=_AnyTensor):
         """The tensor; the class itself has no instances of its own."""
         if data is None:
             return wrap(np.empty(0, np.float32)).requires_grad_(requires_grad)
-        if not isinstance(data, TensorBase):
+        if not isinstance(data, Tensor):
             raise TypeError(f"Variable data has to be a tensor, but got {type(data).__name__}")
         return wrap(data._array, data._counter).requires_grad_(requires_grad)

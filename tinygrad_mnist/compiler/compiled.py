@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Generic, ParamSpec, TypedDict, TypeVar, Unpack
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.core.record import state
 from tinygrad_mnist.engine.observing import OBSERVERS
-from tinygrad_mnist.engine.tensor import Tensor, TensorBase
+from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.nn import Module
 
 from .build import Stats
@@ -270,7 +270,7 @@ def _key(args: Arguments) -> Any:
 def _describe(parts: list[Any], seen: dict[int, int], args: Iterable[Any], nested: bool) -> None:
     """Add to `parts` what is to be alike of each of `args`; tensors that were seen are the same."""
     for given in args:
-        if isinstance(given, TensorBase):
+        if isinstance(given, Tensor):
             array: Any = given._array
             record: Any = given._record
             first = seen.setdefault(id(array), len(seen))

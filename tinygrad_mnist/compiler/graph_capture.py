@@ -94,7 +94,7 @@ class Call:
         for n, argument in enumerate(self.args):
             own = names[n] if n < len(names) else f"argument{n}"
             for name, part, path in parts_of(argument, own, (n,)):
-                if not isinstance(part, TensorBase):
+                if not isinstance(part, Tensor):
                     self.reached.look(name, part)
                     continue
                 if part._record is not None and part._record.primitive is not None:
@@ -125,7 +125,7 @@ class Call:
     def _with_symbols(self, given: Any, path: Path) -> Any:
         if type(given) is float:
             return self._follow(at(path), given)
-        if isinstance(given, TensorBase):
+        if isinstance(given, Tensor):
             return self.stand_ins.get(id(given), given)
         if isinstance(given, Keywords):
             return Keywords({k: self._with_symbols(part, (*path, k)) for k, part in given.items()})
@@ -373,7 +373,7 @@ def _detached(find: Finder) -> Finder:
 
 def _template(returned: Any, call: Call, results: list[Value]) -> Any:
     """What was returned, with a `Result` in place of each tensor."""
-    if isinstance(returned, TensorBase):
+    if isinstance(returned, Tensor):
         value = call.tracer.value_of(returned._array)
         assert value is not None
         position = call.tracer.position_of(returned._array)

@@ -696,7 +696,11 @@ class Tensor(TensorBase):
         """2ˣ"""
     def exp_(self) -> Tensor:
         """eˣ"""
-    def expand(self, *size: builtins.int | Sequence[builtins.int], **named: Any) -> Tensor:
+    def expand(
+        self,
+        *size: builtins.int | Sequence[builtins.int],
+        **named: Sequence[builtins.int],
+    ) -> Tensor:
         """The tensor repeated along its dimensions of size 1 (and new leading ones) without a copy."""
     def expand_as(self, other: Tensor) -> Tensor:
         """Expanded to the shape of `other`."""

@@ -7,7 +7,6 @@ from typing import Any
 from tinygrad_mnist._tensor import Tensor, empty
 from tinygrad_mnist._tensor.printing import parameter_repr
 from tinygrad_mnist.engine.node import AccumulateGrad
-from tinygrad_mnist.engine.tensor import TensorBase
 
 
 class Parameter(Tensor):
@@ -28,7 +27,7 @@ class Parameter(Tensor):
     def __new__(cls, data: Any = None, requires_grad: bool = True) -> Any:
         """A parameter on the memory of `data`."""
         source = empty(0) if data is None else data
-        if not isinstance(source, TensorBase):
+        if not isinstance(source, Tensor):
             raise TypeError(
                 f"Parameter(): argument 'data' (position 1) must be Tensor, "
                 f"not {type(data).__name__}"
@@ -49,7 +48,7 @@ class Parameter(Tensor):
     def __init__(self, data: Any = None, requires_grad: bool = True) -> None:
         """Everything is done where the object is made."""
 
-    def __repr__(self) -> str:  # type: ignore[override]
+    def __repr__(self) -> str:
         return parameter_repr(self)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
@@ -65,7 +64,7 @@ class _BufferType(type):
     """Knows a buffer by its mark: it is an ordinary Tensor otherwise, and prints as one."""
 
     def __instancecheck__(cls, instance: Any) -> bool:
-        return isinstance(instance, TensorBase) and getattr(instance, "_is_buffer", False)
+        return isinstance(instance, Tensor) and getattr(instance, "_is_buffer", False)
 
 
 class Buffer(Tensor, metaclass=_BufferType):
@@ -86,8 +85,8 @@ class Buffer(Tensor, metaclass=_BufferType):
 
     def __new__(cls, data: Any = None, *, persistent: bool = True) -> Any:
         """A tensor on the memory of `data`, marked as a buffer."""
-        source = empty(0) if data is None else data
-        buffer = source.detach().requires_grad_(source.requires_grad)
+        source: Any = empty(0) if data is None else data
+        buffer: Any = source.detach().requires_grad_(source.requires_grad)
         buffer.persistent = persistent
         buffer._is_buffer = True
         return buffer

@@ -11,7 +11,7 @@ import numpy as np
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.engine.node import named_as
-from tinygrad_mnist.engine.tensor import Tensor, TensorBase
+from tinygrad_mnist.engine.tensor import Tensor
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 _OPEN_ENDED = 0x04 | 0x08
@@ -41,7 +41,7 @@ def operation(function: Function, grad_fn: str | None = None) -> Function:
                 raise out_refused(function.__name__)
         for position, name in tensors:
             given = args[position] if position < len(args) else kwargs.get(name)
-            if not isinstance(given, TensorBase):
+            if not isinstance(given, Tensor):
                 _refuse(function, tensors, args, kwargs)
         if grad_fn is None:
             return function(*args, **kwargs)
@@ -64,7 +64,7 @@ def _refuse(
     )
     if known and given.keys() >= set(required):
         for position, name in tensors:
-            if not isinstance(given[name], TensorBase):
+            if not isinstance(given[name], Tensor):
                 raise not_a_tensor(function.__name__, name, position + 1, given[name])
 
 
@@ -89,14 +89,14 @@ def not_a_tensor(name: str, argument: str, position: int, given: Any) -> TypeErr
 def check_tensors(name: str, **arguments: Any) -> None:
     """Raise PyTorch's TypeError for the first of `arguments` that is not a Tensor."""
     for position, (argument, given) in enumerate(arguments.items(), 1):
-        if not isinstance(given, TensorBase):
+        if not isinstance(given, Tensor):
             raise not_a_tensor(name, argument, position, given)
 
 
 def check_elements(tensors: Sequence[Any]) -> None:
     """Raise PyTorch's TypeError for the first of a sequence that is not a Tensor."""
     for number, given in enumerate(tensors):
-        if not isinstance(given, TensorBase):
+        if not isinstance(given, Tensor):
             raise TypeError(
                 f"expected Tensor as element {number} in argument 0, but got {type(given).__name__}"
             )
@@ -104,7 +104,7 @@ def check_elements(tensors: Sequence[Any]) -> None:
 
 def check_some_tensor(name: str, *operands: Any) -> None:
     """Raise TypeError where none of the operands is a Tensor."""
-    if not any(isinstance(operand, TensorBase) for operand in operands):
+    if not any(isinstance(operand, Tensor) for operand in operands):
         given = ", ".join(type(operand).__name__ for operand in operands)
         raise TypeError(
             f"{name}() received an invalid combination of arguments - got ({given}), but expected "
@@ -114,7 +114,7 @@ def check_some_tensor(name: str, *operands: Any) -> None:
 
 def check_number_fits(value: Any, kind: dtypes.dtype) -> None:
     """Raise PyTorch's RuntimeError for a number that a type cannot hold."""
-    number = value._array.item() if isinstance(value, TensorBase) else value
+    number = value._array.item() if isinstance(value, Tensor) else value
     if kind.is_floating_point or kind is dtypes.bool or isinstance(number, bool):
         return
     limits = np.iinfo(kind.numpy)
@@ -124,12 +124,12 @@ def check_number_fits(value: Any, kind: dtypes.dtype) -> None:
 
 def check_fill_value(name: str, position: int, value: Any) -> None:
     """Raise PyTorch's error for a value to fill with that is neither a number nor a 0-d tensor."""
-    if isinstance(value, TensorBase) and value._array.ndim:
+    if isinstance(value, Tensor) and value._array.ndim:
         raise RuntimeError(
             f"{name}_ only supports a 0-dimensional value tensor, but got tensor with "
             f"{value._array.ndim} dimension(s)."
         )
-    if not isinstance(value, TensorBase | bool | int | float | np.generic):
+    if not isinstance(value, Tensor | bool | int | float | np.generic):
         raise TypeError(
             f"{name}(): argument 'value' (position {position}) must be Tensor or Number, not "
             f"{type(value).__name__}"
@@ -185,7 +185,7 @@ def read_dims(dim: Any, ndim: int) -> tuple[int, ...]:
 
 def read_shape(sizes: tuple[Any, ...]) -> tuple[int, ...]:
     """A shape given as f(2, 3), f((2, 3)) or f([2, 3])."""
-    if len(sizes) == 1 and not isinstance(sizes[0], int) and not isinstance(sizes[0], TensorBase):
+    if len(sizes) == 1 and not isinstance(sizes[0], int) and not isinstance(sizes[0], Tensor):
         sizes = tuple(sizes[0])
     try:
         return tuple([operator.index(size) for size in sizes])
@@ -258,7 +258,7 @@ def unpacking_failed(name: str, position: int, why: str) -> TypeError:
 
 def is_integer(value: Any) -> bool:
     """Whether PyTorch takes `value` for an int: a tensor of one integer counts, a bool does not."""
-    if isinstance(value, TensorBase):
+    if isinstance(value, Tensor):
         return value._array.size == 1 and value._array.dtype.kind in "iu"
     return not isinstance(value, bool) and hasattr(value, "__index__")
 

@@ -12,7 +12,7 @@ from tinygrad_mnist import dtypes
 from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.node import named_as, not_freed
 from tinygrad_mnist.engine.primitive import Primitive, primitive
-from tinygrad_mnist.engine.tensor import Tensor, TensorBase
+from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.engine.types import Operand
 
 from .arguments import check_some_tensor, not_implemented, operation
@@ -81,14 +81,14 @@ def sub(input: Operand, other: Operand, *, alpha: float = 1) -> Tensor:
 def rsub(input: Tensor, other: Operand, *, alpha: float = 1) -> Tensor:
     """y − alpha · x, broadcast: `sub` with its operands exchanged."""
     out = _sub(other, _scaled(_refuse_bool_subtraction, other, input, alpha))
-    return named_as(out, f"RsubBackward{not isinstance(other, TensorBase):d}")
+    return named_as(out, f"RsubBackward{not isinstance(other, Tensor):d}")
 
 
 def _scaled(promotion: Callable[[Values], dtypes.dtype], input: Any, other: Any, alpha: Any) -> Any:
     """alpha · other, if PyTorch allows this alpha for the types at hand."""
     if alpha.__class__ is int and alpha == 1:
         return other
-    values = tuple([v._array if isinstance(v, TensorBase) else v for v in (input, other)])
+    values = tuple([v._array if isinstance(v, Tensor) else v for v in (input, other)])
     kind = promotion(values)
     if isinstance(alpha, bool) and kind is not dtypes.bool:
         raise RuntimeError("Boolean alpha only supported for Boolean results.")
@@ -96,7 +96,7 @@ def _scaled(promotion: Callable[[Values], dtypes.dtype], input: Any, other: Any,
         raise RuntimeError(
             "For integral input tensors, argument alpha must not be a floating point number."
         )
-    if isinstance(other, TensorBase):
+    if isinstance(other, Tensor):
         return not_freed(mul(cast_to(other, kind), bool(alpha) if kind is dtypes.bool else alpha))
     return other * alpha
 
@@ -201,9 +201,9 @@ def remainder(input: Operand, other: Operand) -> Tensor:
     >>> torch.remainder(torch.tensor([-3.0, 5.0]), 2)
     tensor([1., 1.])
     """
-    if not isinstance(input, TensorBase):
+    if not isinstance(input, Tensor):
         return _number_remainder(other, number=input)
-    return named_as(_remainder(input, other), f"RemainderBackward{isinstance(other, TensorBase):d}")
+    return named_as(_remainder(input, other), f"RemainderBackward{isinstance(other, Tensor):d}")
 
 
 @operation
@@ -214,7 +214,7 @@ def fmod(input: Tensor, other: Operand) -> Tensor:
     >>> torch.fmod(torch.tensor([-3.0, 5.0]), 2)
     tensor([-1.,  1.])
     """
-    return named_as(_fmod(input, other), f"FmodBackward{isinstance(other, TensorBase):d}")
+    return named_as(_fmod(input, other), f"FmodBackward{isinstance(other, Tensor):d}")
 
 
 @primitive(promotion=dtypes.promote, grad_fn="PowBackward1")
@@ -261,13 +261,13 @@ def pow(input: Operand, exponent: Operand) -> Tensor:
     tensor([1., 4., 9.])
     """
     check_some_tensor("pow", input, exponent)
-    if not isinstance(exponent, TensorBase):
-        integers = isinstance(input, TensorBase) and input._array.dtype.kind != "f"
+    if not isinstance(exponent, Tensor):
+        integers = isinstance(input, Tensor) and input._array.dtype.kind != "f"
         if integers and isinstance(exponent, int) and exponent < 0:
             raise RuntimeError("Integers to negative integer powers are not allowed.")
         return named_as(_pow(input, exponent), "PowBackward0")
     out = _pow(input, exponent)
-    return out if isinstance(input, TensorBase) else named_as(out, "PowBackward2")
+    return out if isinstance(input, Tensor) else named_as(out, "PowBackward2")
 
 
 @operation
@@ -275,8 +275,7 @@ def float_power(input: Operand, exponent: Operand) -> Tensor:
     """xʸ computed in float64."""
     check_some_tensor("float_power", input, exponent)
     operands = [
-        cast_to(v, dtypes.float64) if isinstance(v, TensorBase) else float(v)
-        for v in (input, exponent)
+        cast_to(v, dtypes.float64) if isinstance(v, Tensor) else float(v) for v in (input, exponent)
     ]
     return pow(*operands)
 
@@ -362,7 +361,8 @@ def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1
 def lerp(input: Tensor, end: Tensor, weight: Operand) -> Tensor:
     """x + weight · (y − x): the point that lies `weight` of the way from `input` to `end`."""
     _check_lerp(input, "end", end)
-    if not isinstance(weight, TensorBase):
+    share: Operand
+    if not isinstance(weight, Tensor):
         kernel = "scalar"
         near = weight < 0.5 and weight > -0.5
         start, share = (input, weight) if near else (end, weight - 1)
@@ -373,8 +373,8 @@ def lerp(input: Tensor, end: Tensor, weight: Operand) -> Tensor:
         (input, end, weight), _ = _alike((input, end, weight), 1)
         if input._array.dtype.kind == "b":
             raise not_implemented("lerp_kernel_tensor", input._array.dtype)
-        near = weight.abs() < 0.5
-        start, share = where(near, input, end), where(near, weight, weight - 1)
+        nearer = weight.abs() < 0.5
+        start, share = where(nearer, input, end), where(nearer, weight, weight - 1)
     if input._array.dtype.kind != "f":
         raise not_implemented(f"lerp_kernel_{kernel}", input._array.dtype)
     return named_as(start + share * (end - input), f"LerpBackward{kernel == 'tensor':d}")
@@ -406,7 +406,7 @@ def copysign(input: Tensor, other: Operand) -> Tensor:
     >>> torch.copysign(torch.tensor([1.0, -2.0]), -1)
     tensor([-1., -2.])
     """
-    if not isinstance(other, TensorBase):
+    if not isinstance(other, Tensor):
         kind = dtypes.to_floating(dtypes.promote((input._array, other)))
         return named_as(abs(cast_to(input, kind)) * math.copysign(1.0, other), "CopysignBackward1")
     kind = dtypes.to_floating(dtypes.promote((input._array, other._array)))

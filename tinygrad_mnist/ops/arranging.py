@@ -15,7 +15,7 @@ from tinygrad_mnist.engine.device import check_device
 from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.observing import note_constant
 from tinygrad_mnist.engine.primitive import primitive
-from tinygrad_mnist.engine.tensor import Tensor, TensorBase, wrap
+from tinygrad_mnist.engine.tensor import Tensor, wrap
 from tinygrad_mnist.engine.types import Device, Dims, DType
 
 from .arguments import (
@@ -211,7 +211,7 @@ def repeat_interleave(
         stretched = [*before, size, repeats, *after]
         final = [*before, size * repeats, *after]
         return _stretched(x, [*before, size, 1, *after], stretched, final)
-    counts = repeats._array if isinstance(repeats, TensorBase) else np.asarray(repeats)
+    counts = repeats._array if isinstance(repeats, Tensor) else np.asarray(repeats)
     if np.any(counts < 0):
         raise RuntimeError("repeats can not be negative")
     if counts.size not in (1, size):
@@ -237,7 +237,7 @@ def meshgrid(
     tensor([[3, 4],
             [3, 4]])
     """
-    one = len(tensors) == 1 and not isinstance(tensors[0], TensorBase)
+    one = len(tensors) == 1 and not isinstance(tensors[0], Tensor)
     given: Any = tensors[0] if one else tensors
     if not given:
         raise RuntimeError("meshgrid expects a non-empty TensorList")
@@ -461,7 +461,7 @@ def select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
     """
     axis = read_dim(dim, input._array.ndim)
     check_selected(input._array.shape, axis, index)
-    key = (*(ALL,) * axis, index, Ellipsis)
+    key: tuple[Any, ...] = (*(ALL,) * axis, index, Ellipsis)
     return _replaced("select_scatter", input, src, input._array[key], key)
 
 
@@ -511,14 +511,15 @@ def narrow_copy(input: Tensor, dim: int, start: int, length: int) -> Tensor:
 @operation
 def fill(input: Tensor, value: float | Tensor) -> Tensor:
     """A tensor like `input`, full of `value` (a number or a 0-d tensor)."""
-    with_tensor = isinstance(value, TensorBase)
-    if isinstance(value, TensorBase) and value._array.ndim:
+    with_tensor = isinstance(value, Tensor)
+    if isinstance(value, Tensor) and value._array.ndim:
         raise RuntimeError(
             "fill only supports 0-dimension value tensor but got tensor with "
             f"{value._array.ndim} dimensions."
         )
     check_number_fits(value, input.dtype)
-    number = cast_to(value if with_tensor else wrap(note_constant(np.asarray(value))), input.dtype)
+    given = value if isinstance(value, Tensor) else wrap(note_constant(np.asarray(value)))
+    number = cast_to(given, input.dtype)
     everywhere = wrap(note_constant(np.ones(input._array.shape, bool)))
     return named_as(where(everywhere, number, input), f"FillBackward{int(with_tensor)}")
 

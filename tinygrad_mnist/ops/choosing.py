@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from tinygrad_mnist import dtypes
 from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.primitive import primitive
-from tinygrad_mnist.engine.tensor import Tensor, TensorBase
+from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.engine.types import Operand
 
 from .arguments import (
@@ -31,10 +31,14 @@ def _where(condition: Array, input: Array, other: Array) -> Any:
     return np.where(condition, input, other)
 
 
+@overload
+def where(condition: Tensor) -> tuple[Tensor, ...]: ...
+@overload
+def where(condition: Tensor | Array, input: Operand, other: Operand) -> Tensor: ...
 @operation
 def where(
     condition: Tensor | Array, input: Operand | None = None, other: Operand | None = None
-) -> Tensor:
+) -> Tensor | tuple[Tensor, ...]:
     """`input` where `condition` holds, `other` elsewhere; all three broadcast.
 
     With the condition alone: the indices where it holds, one int64 tensor a dimension. Raises
@@ -47,21 +51,23 @@ def where(
     """
     mask: Any = condition
     chosen: tuple[Any, Any] = (input, other)
-    if not isinstance(mask, TensorBase):
+    if not isinstance(mask, Tensor):
         if isinstance(mask, np.ndarray | np.generic):
-            return np.where(mask, *chosen)
+            picked: Any = np.where(mask, *chosen)
+            return picked
         check_tensors("where", condition=mask)
     if input is None and other is None:
-        return mask.nonzero(as_tuple=True)
+        indices: tuple[Tensor, ...] = mask.nonzero(as_tuple=True)
+        return indices
     if mask._array.dtype not in (np.bool_, np.uint8):
         raise RuntimeError(
             f"where expected condition to be a boolean tensor, but got a tensor with dtype "
             f"{mask.dtype.legacy_name}"
         )
     for name, given in (("input", input), ("other", other)):
-        if not isinstance(given, TensorBase | bool | int | float | np.generic):
+        if not isinstance(given, Tensor | bool | int | float | np.generic):
             check_tensors("where", **{name: given})
-    values = [v._array if isinstance(v, TensorBase) else v for v in chosen]
+    values = [v._array if isinstance(v, Tensor) else v for v in chosen]
     kind = dtypes.promote(tuple(values))
     return _where(condition, _as_type(input, kind), _as_type(other, kind))
 
@@ -73,7 +79,7 @@ _where.derivatives(
 
 
 def _as_type(value: Any, kind: dtypes.dtype) -> Any:
-    if isinstance(value, TensorBase):
+    if isinstance(value, Tensor):
         return cast_to(value, kind)
     return dtypes.cast(value, kind)
 
@@ -133,15 +139,15 @@ def _clamped(input: Tensor, low: Any, high: Any, name: str) -> Tensor:
     if not given:
         raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
     for bound in given:
-        if not isinstance(bound, TensorBase | bool | int | float | np.generic):
+        if not isinstance(bound, Tensor | bool | int | float | np.generic):
             raise TypeError(
                 f"clamp(): 'min' and 'max' must be numbers or Tensors, not {type(bound).__name__}"
             )
-    if len({isinstance(bound, TensorBase) for bound in given}) > 1:
+    if len({isinstance(bound, Tensor) for bound in given}) > 1:
         raise TypeError("clamp(): 'min' and 'max' must be both numbers or both Tensors")
-    values = [bound._array if isinstance(bound, TensorBase) else bound for bound in given]
+    values = [bound._array if isinstance(bound, Tensor) else bound for bound in given]
     kind = dtypes.promote((input._array, *values))
-    with_tensors = isinstance(given[0], TensorBase)
+    with_tensors = isinstance(given[0], Tensor)
     if kind is dtypes.bool and not (with_tensors and len(given) == 1):
         raise not_implemented("clamp_cpu", kind.numpy)
     bounds = [bound if bound is None else _as_type(bound, kind) for bound in (low, high)]
@@ -166,9 +172,9 @@ def masked_fill(input: Tensor, mask: Tensor, value: Operand) -> Tensor:
         )
     kind = dtypes.from_numpy_dtype(input._array.dtype)
     check_fill_value("masked_fill", 3, value)
-    if not isinstance(value, TensorBase):
+    if not isinstance(value, Tensor):
         check_number_fits(value, kind)
-    name = f"MaskedFillBackward{int(isinstance(value, TensorBase))}"
+    name = f"MaskedFillBackward{int(isinstance(value, Tensor))}"
     return named_as(_where(mask, _as_type(value, kind), input), name)
 
 

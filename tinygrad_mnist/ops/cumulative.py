@@ -12,7 +12,7 @@ from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.observing import OBSERVERS, note_constant
 from tinygrad_mnist.engine.primitive import primitive
-from tinygrad_mnist.engine.tensor import Tensor, TensorBase, wrap
+from tinygrad_mnist.engine.tensor import Tensor, wrap
 from tinygrad_mnist.engine.types import DType
 
 from .arguments import ValuesAndIndices, named_result, not_implemented, operation, read_dim
@@ -75,7 +75,7 @@ def _joined(parts: list[Any], dim: int) -> Any:
 
 def _products_before(x: Any, dim: int) -> Any:
     """Π of the x before each place."""
-    array = x._array if isinstance(x, TensorBase) else x
+    array = x._array if isinstance(x, Tensor) else x
     one = note_constant(np.ones_like(_part(array, dim, 0, 1)))
     return _joined([one, _part(_cumprod(x, dim=dim), dim, 0, array.shape[dim] - 1)], dim)
 
@@ -85,7 +85,7 @@ def _cumprod_rule(g: Any, x: Any, dim: int) -> Any:
 
     The sum s obeys sₖ = gₖ + xₖ₊₁ · sₖ₊₁.
     """
-    array = g._array if isinstance(g, TensorBase) else g
+    array = g._array if isinstance(g, Tensor) else g
     if array.size <= 1:
         return g
     size = array.shape[dim]
@@ -106,7 +106,7 @@ def _prod(input: Array, *, dim: tuple[int, ...], keepdim: bool) -> Any:
 
 def _product_rule(g: Any, input: Any, out: Any, dim: tuple[int, ...]) -> Any:
     """g · the product of the others: out / x, or without division where some x is 0."""
-    array = input._array if isinstance(input, TensorBase) else input
+    array = input._array if isinstance(input, Tensor) else input
     if array.ndim == 0:
         return g
     if not OBSERVERS and array.all():  # an observed formula must hold for other numbers too
@@ -118,7 +118,7 @@ def _product_rule(g: Any, input: Any, out: Any, dim: tuple[int, ...]) -> Any:
 
 
 def _reversed(x: Any, dim: int) -> Any:
-    if isinstance(x, TensorBase):
+    if isinstance(x, Tensor):
         backwards = note_constant(np.arange(x._array.shape[dim])[::-1].copy())
         return _index(x, key=(ALL,) * dim + (backwards,))
     return np.flip(x, dim)
@@ -133,7 +133,8 @@ def _accumulated(
     if dtype is None and input._array.dtype.kind != "f":
         dtype = dtypes.int64
     x = input if dtype is None else cast_to(input, dtype)
-    return op(x, dim=read_dim(dim, x._array.ndim), **attributes)
+    result: Tensor = op(x, dim=read_dim(dim, x._array.ndim), **attributes)
+    return result
 
 
 @operation
@@ -285,14 +286,14 @@ def _doubled_areas(
     axis = read_dim(dim, y._array.ndim)
     size = y._array.shape[axis]
     along = axis - y._array.ndim
-    if isinstance(x, TensorBase) and x._array.ndim == 1:
+    if isinstance(x, Tensor) and x._array.ndim == 1:
         if x._array.size != size:
             raise RuntimeError(f"{name}(): There must be one `x` value for each sample point")
         x = reshape(x, [-1 if d == axis else 1 for d in range(y._array.ndim)])
     if size < 2:
         return narrow(y, axis, 0, 0), along
     heights = narrow(y, axis, 1, size - 1) + narrow(y, axis, 0, size - 1)
-    if not isinstance(x, TensorBase):
+    if not isinstance(x, Tensor):
         return heights * dx, along
     return heights * (diff(x, dim=along) if x._array.ndim >= -along else 1), along
 

@@ -24,7 +24,7 @@ from tinygrad_mnist.engine.calls import record_call
 from tinygrad_mnist.engine.device import check_device
 from tinygrad_mnist.engine.observing import OBSERVERS, report
 from tinygrad_mnist.engine.primitive import Primitive, primitive
-from tinygrad_mnist.engine.tensor import Tensor, TensorBase, wrap
+from tinygrad_mnist.engine.tensor import Tensor, wrap
 from tinygrad_mnist.engine.types import DType
 from tinygrad_mnist.engine.versions import check_inplace
 from tinygrad_mnist.engine.views import current_record
@@ -220,7 +220,7 @@ def read_int(name: str, argument: str, position: int, value: Any) -> int:
 
 def is_float(value: Any) -> bool:
     """Whether PyTorch takes `value` for a float: a number, or a tensor of no dimensions."""
-    if isinstance(value, TensorBase):
+    if isinstance(value, Tensor):
         return value._array.ndim == 0
     return isinstance(value, int | float | np.integer | np.floating)
 
@@ -229,7 +229,7 @@ def read_float(name: str, argument: str, position: int, value: Any) -> float:
     """An argument that must be a number; TypeError where it is none."""
     if not is_float(value):
         raise _must_be("float", name, argument, position, value)
-    return float(value._array) if isinstance(value, TensorBase) else float(value)
+    return float(value._array) if isinstance(value, Tensor) else float(value)
 
 
 def new_array(shape: Shape, kind: dtypes.dtype) -> Array:
@@ -599,6 +599,6 @@ def bernoulli_(
 
 def chances(p: float | Tensor, shape: Shape) -> tuple[str, float | Array]:
     """The name of the operation that draws 1 with probability p, and p as it takes it."""
-    if isinstance(p, TensorBase):
+    if isinstance(p, Tensor):
         return "bernoulli_each", wrap(p._array).expand(shape)._array
     return "bernoulli", read_float("bernoulli_", "p", 1, p)

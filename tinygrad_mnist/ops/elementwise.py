@@ -26,7 +26,7 @@ from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.calls import call_binary, call_unary
 from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.primitive import Primitive, primitive
-from tinygrad_mnist.engine.tensor import Tensor, TensorBase
+from tinygrad_mnist.engine.tensor import Tensor
 
 from .arguments import Function, check_some_tensor, not_implemented, operation
 from .casting import cast_to, zeros
@@ -185,7 +185,7 @@ _xlogy = elementwise(
 def xlogy(input: Tensor | float, other: Tensor | float) -> Tensor:
     """x · ln y, broadcast, and 0 where x is 0 (unless y is NaN); one may be a number."""
     check_some_tensor("xlogy", input, other)
-    which = 2 if not isinstance(other, TensorBase) else int(not isinstance(input, TensorBase))
+    which = 2 if not isinstance(other, Tensor) else int(not isinstance(input, Tensor))
     return named_as(_xlogy(input, other), f"XlogyBackward{which}")
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from tinygrad_mnist.engine.device import check_device, device
 from tinygrad_mnist.engine.observing import note_untraceable
-from tinygrad_mnist.engine.tensor import Tensor, TensorBase, wrap
+from tinygrad_mnist.engine.tensor import Tensor, wrap
 from tinygrad_mnist.kernels.distributions import STATE_BYTES, Stream
 
 __all__ = [
@@ -79,7 +79,7 @@ class Generator:
 
         Raises TypeError for what is not a uint8 tensor, RuntimeError for one that is no state.
         """
-        if not isinstance(new_state, TensorBase):
+        if not isinstance(new_state, Tensor):
             raise TypeError(f"expected a torch.ByteTensor, but got {type(new_state).__name__}")
         array = new_state._array
         if array.dtype != np.uint8:

@@ -132,7 +132,7 @@ def _read_part(part: Any) -> Any:
         return part
     if isinstance(part, slice):
         return _read_slice(part)
-    if isinstance(part, TensorBase):
+    if isinstance(part, Tensor):
         if part._array.ndim == 0:
             note_untraceable()
         return _read_array(part._array)
@@ -197,7 +197,7 @@ def _read_sequence(part: Any) -> Array:
     if isinstance(part, str):
         raise TypeError("new(): invalid data type 'str'")
     if not isinstance(part, np.ndarray):
-        part = np.array([each._array if isinstance(each, TensorBase) else each for each in part])
+        part = np.array([each._array if isinstance(each, Tensor) else each for each in part])
     if part.dtype.kind not in "biuf":
         raise TypeError(f"an index cannot hold {part.dtype.type.__name__}: use integers or bools")
     if part.dtype in (bool, np.uint8):
@@ -397,7 +397,7 @@ def getitem(input: Tensor, index: Any) -> Tensor:
 
 def _tensors_in(index: Any) -> list[Tensor]:
     parts = index if isinstance(index, tuple) else (index,)
-    return [part for part in parts if isinstance(part, TensorBase)]
+    return [part for part in parts if isinstance(part, Tensor)]
 
 
 def _view(input: Tensor, region: Key) -> Tensor:
@@ -459,7 +459,7 @@ def narrow(input: Tensor, dim: int, start: int | Tensor, length: int) -> Tensor:
     tensor([2, 3])
     """
     shape = input._array.shape
-    if isinstance(start, TensorBase) and (start._array.ndim or start._array.dtype.kind not in "iu"):
+    if isinstance(start, Tensor) and (start._array.ndim or start._array.dtype.kind not in "iu"):
         raise RuntimeError("start must be an 0-dim integral Tensor.")
     if not shape:
         raise RuntimeError("narrow() cannot be applied to a 0-dim tensor.")

@@ -13,7 +13,7 @@ from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.observing import note_untraceable
 from tinygrad_mnist.engine.primitive import primitive
-from tinygrad_mnist.engine.tensor import Tensor, TensorBase
+from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.engine.types import Dims
 from tinygrad_mnist.engine.views import ONE_OF_SEVERAL, forbid_change
 
@@ -51,8 +51,8 @@ _cat.derivatives(
 )
 
 
-def _check_sequence(name: str, tensors: Sequence[Tensor]) -> None:
-    if isinstance(tensors, TensorBase) or not isinstance(tensors, tuple | list):
+def _check_sequence(name: str, tensors: object) -> None:
+    if isinstance(tensors, Tensor) or not isinstance(tensors, tuple | list):
         raise TypeError(
             f"{name}(): argument 'tensors' (position 1) must be tuple of Tensors, "
             f"not {type(tensors).__name__}"
@@ -119,8 +119,8 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     return named_as(cat([unsqueeze(tensor, axis) for tensor in tensors], axis), "StackBackward0")
 
 
-def _at_least(ndim: int, tensors: tuple[Any, ...]) -> Any:
-    if len(tensors) == 1 and isinstance(tensors[0], TensorBase):
+def _at_least(ndim: int, tensors: tuple[Any, ...]) -> Tensor | tuple[Tensor, ...]:
+    if len(tensors) == 1 and isinstance(tensors[0], Tensor):
         return _raised(tensors[0], ndim)
     given = tensors[0] if len(tensors) == 1 else tensors
     check_elements(given)
@@ -281,7 +281,7 @@ def tensor_split(
     axis = read_dim(dim, input._array.ndim)
     length = input._array.shape[axis]
     given: Any = indices_or_sections
-    if isinstance(given, TensorBase):
+    if isinstance(given, Tensor):
         note_untraceable()
         given = given._array.tolist()
     if isinstance(given, int):

@@ -11,7 +11,7 @@ import numpy as np
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.node import named_as
-from tinygrad_mnist.engine.tensor import Tensor, TensorBase, wrap
+from tinygrad_mnist.engine.tensor import Tensor, wrap
 from tinygrad_mnist.engine.types import Dims, DType
 
 from .arguments import (
@@ -80,7 +80,7 @@ def nanmedian(
     return _nanmedian_along(input, axis, keepdim)
 
 
-def _renamed(found: Any) -> Any:
+def _renamed(found: Tensor | ValuesAndIndices) -> Tensor | ValuesAndIndices:
     """What `median` found, as `nanmedian` names it."""
     if not isinstance(found, tuple):
         return named_as(found, "NanmedianBackward0")
@@ -110,7 +110,7 @@ def _quantile(
 ) -> Tensor:
     if input._array.dtype.kind != "f":
         raise RuntimeError(f"{name}() input tensor must be either float or double dtype")
-    share = q if isinstance(q, TensorBase) else wrap(np.asarray(q, input._array.dtype))
+    share = q if isinstance(q, Tensor) else wrap(np.asarray(q, input._array.dtype))
     if share._array.ndim > 1:
         raise RuntimeError(
             f"{name}() q must be a scalar or 1D tensor, but got dimension: {share._array.ndim}"
@@ -146,7 +146,9 @@ def _of_rows(x: Tensor, share: Tensor, how: str, skips: bool) -> Tensor:
     q = reshape(share, -1)
     ranks = q * wrap(last.astype(x._array.dtype))
     if not skips:
-        ranks = where(wrap(holes.any(-1, keepdims=True)), float(rows._array.shape[-1] - 1), ranks)
+        ranks = where(
+            wrap(np.asarray(holes.any(-1, keepdims=True))), float(rows._array.shape[-1] - 1), ranks
+        )
     rank = ranks._array
     if how == "nearest":
         rank = np.rint(rank)
@@ -240,8 +242,8 @@ def searchsorted(
         )
     rows = sorted_sequence._array
     given: Any = input
-    wanted = given._array if isinstance(given, TensorBase) else np.asarray(given)
-    if isinstance(given, TensorBase) and wanted.dtype != rows.dtype:
+    wanted = given._array if isinstance(given, Tensor) else np.asarray(given)
+    if isinstance(given, Tensor) and wanted.dtype != rows.dtype:
         raise RuntimeError(
             "torch.searchsorted(): boundary tensor and input value tensor should have same dtype, "
             f"but got boundary tensor dtype {sorted_sequence.dtype.cpp_name} and input value "

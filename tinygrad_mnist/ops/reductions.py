@@ -14,7 +14,7 @@ from tinygrad_mnist import dtypes
 from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.primitive import Primitive, primitive
-from tinygrad_mnist.engine.tensor import Tensor, TensorBase, wrap
+from tinygrad_mnist.engine.tensor import Tensor, wrap
 from tinygrad_mnist.engine.types import Dims, DType
 from tinygrad_mnist.kernels.reductions import total
 
@@ -300,10 +300,11 @@ def values_at(
 
 def _extreme(
     name: str, input: Tensor, dim: int | Tensor | None, keepdim: bool, other: Tensor | None
-) -> Any:
+) -> Tensor | ValuesAndIndices:
     between, over, index = _EXTREMES[name]
-    if isinstance(dim, TensorBase) or other is not None:
-        return between(input, dim if other is None else other)
+    if isinstance(dim, Tensor) or other is not None:
+        chosen: Tensor = between(input, dim if other is None else other)
+        return chosen
     title = f"{name.capitalize()}Backward"
     ndim = input._array.ndim
     if dim is None:
@@ -519,7 +520,7 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
         raise RuntimeError("bincount only supports 1-d non-negative integral inputs.")
     if weights is None or not x.size:
         return wrap(np.bincount(x, minlength=minlength))
-    if not isinstance(weights, TensorBase) or weights._array.shape != x.shape:
+    if not isinstance(weights, Tensor) or weights._array.shape != x.shape:
         raise RuntimeError("weights should be 1-d and have the same length as input")
     sums = np.bincount(x, weights._array, minlength)
     return wrap(sums.astype(np.float32) if weights._array.dtype == np.float32 else sums)

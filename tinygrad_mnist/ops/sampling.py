@@ -11,7 +11,7 @@ import numpy as np
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.primitive import primitive
-from tinygrad_mnist.engine.tensor import Tensor, TensorBase
+from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.engine.types import Dims
 from tinygrad_mnist.kernels import distributions
 
@@ -185,22 +185,23 @@ def normal(
         named = {} if size is None else {"size": size}
         raise mismatch("normal", (mean, std, *args), named, _NORMAL)
     if size is None:
-        if not isinstance(mean, TensorBase) and not isinstance(std, TensorBase):
+        if not isinstance(mean, Tensor) and not isinstance(std, Tensor):
             raise mismatch("normal", (mean, std), {}, _NORMAL)
         if options.get("out") is not None:
             raise out_refused("normal")
-        return _normal_each(mean, std, generator)
+        each: Tensor = _normal_each(mean, std, generator)
+        return each
     mean, std = read_float("normal", "mean", 1, mean), read_float("normal", "std", 2, std)
     shape = read_size("normal", size, 3)
     fill = partial(drawing.normal, mean=mean, std=std, generator=generator)
     return _made("normal", "normal", shape, fill, options, dtypes.get_default_dtype())
 
 
-def _normal_each(mean: Any, std: Any, generator: Generator | None) -> Tensor:
-    if not isinstance(std, TensorBase):
+def _normal_each(mean: Any, std: Any, generator: Generator | None) -> Any:
+    if not isinstance(std, Tensor):
         std = read_float("normal", "std", 2, std)
         return _normal_of_means(mean, std=std, generator=generator)
-    if not isinstance(mean, TensorBase):
+    if not isinstance(mean, Tensor):
         mean = read_float("normal", "mean", 1, mean)
         return _normal_of_stds(std, mean=mean, generator=generator)
     return _normal_of_both(mean, std, generator=generator)

@@ -12,7 +12,7 @@ from tinygrad_mnist.engine.calls import explain_shapes
 from tinygrad_mnist.engine.node import must_not_change, named_as
 from tinygrad_mnist.engine.observing import note_constant, note_untraceable
 from tinygrad_mnist.engine.primitive import primitive
-from tinygrad_mnist.engine.tensor import Tensor, TensorBase, wrap
+from tinygrad_mnist.engine.tensor import Tensor, wrap
 
 from .arguments import check_fill_value, check_number_fits, operation, read_dim
 from .arithmetic import mul, remainder
@@ -132,7 +132,7 @@ def _read_scattered(input: Tensor, dim: int, index: Tensor, src: Any) -> Any:
     """Input, index and source with a dimension at least, checked against each other."""
     axis = read_dim(dim, input._array.ndim)
     x, indices = with_dimension(input), with_dimension(index)
-    with_tensor = isinstance(src, TensorBase)
+    with_tensor = isinstance(src, Tensor)
     source = with_dimension(src) if with_tensor else src
     ndim = source._array.ndim if with_tensor else x._array.ndim
     if index._array.size and ndim != indices._array.ndim == x._array.ndim:
@@ -170,7 +170,7 @@ def scatter(
     """
     source = value if src is None else src
     if reduce == "add":
-        if not isinstance(source, TensorBase):
+        if not isinstance(source, Tensor):
             source = wrap(np.full(index._array.shape, source).astype(input._array.dtype))
         return scatter_add(input, dim, index, source)
     if reduce not in (None, "multiply"):
@@ -180,7 +180,7 @@ def scatter(
             f"scatter(reduce={reduce!r}) is not supported: use scatter_add, or index and assign"
         )
     x, axis, array, numbers = _read_scattered(input, dim, index, source)
-    with_tensor = isinstance(numbers, TensorBase)
+    with_tensor = isinstance(numbers, Tensor)
     if with_tensor:
         part = tuple([slice(size) for size in array.shape])
         numbers = numbers if part == (ALL,) else numbers[part]
@@ -449,7 +449,7 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: float | Tensor) ->
     axis, array = _read_vector("index_fill_", input, dim, index)
     check_fill_value("index_fill", 4, value)
     filling: Any = value
-    with_tensor = isinstance(value, TensorBase)
+    with_tensor = isinstance(value, Tensor)
     if with_tensor and filling.requires_grad and input._array.dtype.kind != "f":
         raise RuntimeError(f"Autograd not support dtype: {input.dtype.name}")
     check_number_fits(value, input.dtype)

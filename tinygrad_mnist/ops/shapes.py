@@ -221,13 +221,14 @@ def unsqueeze(input: Tensor, dim: int) -> Tensor:
     return named_as(out, "UnsqueezeBackward0")
 
 
-def expand(input: Tensor, *size: Dims, **named: Any) -> Tensor:
+def expand(input: Tensor | Array, *size: Dims, **named: Sequence[int]) -> Tensor:
     """The tensor repeated along its dimensions of size 1 (and new leading ones) without a copy.
 
     −1 keeps a size. Raises RuntimeError for a size other than 1 that would change.
     """
     if isinstance(input, np.ndarray):
-        return _expand(input, shape=read_shape(size))
+        stretched: Any = _expand(input, shape=read_shape(size))
+        return stretched
     shape, wanted = input._array.shape, read_sizes("expand", "size", size, named)
     lead = len(wanted) - len(shape)
     if lead < 0:
@@ -278,23 +279,23 @@ def broadcast_shapes(*shapes: Dims) -> Size:
     return Size(common)
 
 
-def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
+def broadcast_tensors(*tensors: Tensor | Sequence[Tensor]) -> tuple[Tensor, ...]:
     """The tensors, each expanded to the shape to which they broadcast together.
 
     >>> x, y = torch.broadcast_tensors(torch.zeros(2, 1), torch.zeros(3))
     >>> x.shape, y.shape
     (torch.Size([2, 3]), torch.Size([2, 3]))
     """
-    if len(tensors) == 1 and isinstance(tensors[0], tuple | list):
-        tensors = tuple(tensors[0])
-    check_elements(tensors)
-    arrays = tuple([tensor._array for tensor in tensors])
+    nested = len(tensors) == 1 and isinstance(tensors[0], tuple | list)
+    given: Any = tensors[0] if nested else tensors
+    check_elements(given)
+    arrays = tuple([tensor._array for tensor in given])
     try:
         shape = np.broadcast_shapes(*[array.shape for array in arrays])
     except ValueError:
         explain_shapes(arrays)
         raise
-    return tuple([expand(tensor, shape) for tensor in tensors])
+    return tuple([expand(tensor, shape) for tensor in given])
 
 
 swapaxes, swapdims = transpose, transpose

@@ -203,7 +203,9 @@ def _no_derivative(g: Any, name: str) -> Any:
 _found.derivatives(input=_no_derivative)
 
 
-def _results(name: str, input: Tensor, values: Array, others: list[Array]) -> Any:
+def _results(
+    name: str, input: Tensor, values: Array, others: list[Array]
+) -> Tensor | tuple[Tensor, ...]:
     """The numbers found, and what was asked for beside them."""
     title = name.strip("_").title().replace("_", "")
     found = named_as(_found(input, values=np.array(values), name=name), f"{title}Backward0")

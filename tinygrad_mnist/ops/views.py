@@ -63,7 +63,7 @@ _copy_slices.derivatives(
 )
 
 
-def rebase(target: TensorBase, record: Record) -> None:
+def rebase(target: TensorBase, record: Any) -> None:
     """Make `record` a tensor's newer one; of a view the base gets one too, which leads to it.
 
     Other views of the base get theirs when they are next asked for it.

@@ -18,7 +18,7 @@ from tinygrad_mnist import dtypes
 from tinygrad_mnist._tensor import from_numpy
 from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.device import check_device, device
-from tinygrad_mnist.engine.tensor import Tensor, TensorBase
+from tinygrad_mnist.engine.tensor import Tensor
 
 from . import files
 from .archive import address, memory_of
@@ -178,7 +178,7 @@ def read_metadata(data: bytes) -> dict[str, str]:
 
 
 def _array(name: str, tensor: Any) -> Array:
-    if not isinstance(tensor, TensorBase):
+    if not isinstance(tensor, Tensor):
         raise ValueError(
             f"Key `{name}` is invalid, expected torch.Tensor but received {type(tensor)}"
         )

@@ -18,7 +18,6 @@ from typing import IO, Any, ClassVar, NamedTuple
 from tinygrad_mnist import dtypes
 from tinygrad_mnist._tensor import Size, Tensor, device, layout
 from tinygrad_mnist.core.record import Array
-from tinygrad_mnist.engine.tensor import TensorBase
 from tinygrad_mnist.engine.views import current_record
 from tinygrad_mnist.nn.parameter import Parameter
 from tinygrad_mnist.serialization import files
@@ -263,7 +262,7 @@ def _refusal(value: Any) -> str:
             f"{told}a file that rebuilds objects would have to run code when it is loaded. Save "
             "its state_dict(), and load it with load_state_dict() into a new one"
         )
-    if isinstance(value, TensorBase):
+    if isinstance(value, Tensor):
         return f"{told}save .detach(), a plain tensor"
     if isinstance(value, dict):
         return f"{told}save dict(...) of it"

@@ -410,8 +410,9 @@ def _lp_pool(
     largest, mean = _POOLS[dims]
     if abs(norm_type) == math.inf:
         sign = 1 if norm_type > 0 else -1
-        return largest(input.abs() * sign, kernel_size, stride, 0, 1, ceil_mode) * sign
-    means = mean(input.pow(norm_type), kernel_size, stride, 0, ceil_mode)
+        found: Tensor = largest(input.abs() * sign, kernel_size, stride, 0, 1, ceil_mode)
+        return found * sign
+    means: Tensor = mean(input.pow(norm_type), kernel_size, stride, 0, ceil_mode)
     sizes = read_pair("kernel_size", kernel_size) if dims == 2 else [kernel_size]
     count = sizes[0][0] if isinstance(sizes[0], tuple | list) else math.prod(sizes)
     return (means.sign() * means.abs().relu() * count).pow(1.0 / norm_type)

@@ -234,8 +234,8 @@ def multilabel_margin_loss(
     wanted = np.zeros(labels.shape, bool)
     rows, columns = np.nonzero(listed)
     wanted[rows, labels[rows, columns]] = True
-    labels = from_numpy(np.where(listed, labels, 0))
-    distances = 1 - (scores.gather(1, labels).unsqueeze(2) - scores.unsqueeze(1))
+    classes = from_numpy(np.where(listed, labels, 0))
+    distances = 1 - (scores.gather(1, classes).unsqueeze(2) - scores.unsqueeze(1))
     counted = from_numpy(listed[:, :, None] & ~wanted[:, None, :])
     losses = where(counted, distances.clamp_min(0), 0.0).sum((1, 2)) / scores.size(1)
     return _by_sample(losses, reduction, input.dim() < 2, "MultilabelMarginLossBackward0")

@@ -46,7 +46,10 @@ class Calling(Registration):
 
     _compiled_call_impl: Callable[..., Any] | None = None
 
-    def forward(self, *input: Any) -> Any:
+    if TYPE_CHECKING:
+        forward: Callable[..., Any]
+
+    def forward(self, *input: Any) -> Any:  # type: ignore[no-redef]
         """What the module computes; each module gives its own.
 
         Raises NotImplementedError where a module has not.

@@ -50,7 +50,7 @@ class Layer(Module):
         def forward(self, *input: Any, **kwargs: Any) -> Tensor:
             """The function of the input and the settings."""
 
-    def __init_subclass__(cls, of: Callable[..., Tensor] | None = None, **given: Any) -> None:
+    def __init_subclass__(cls, of: Callable[..., Any] | None = None, **given: Any) -> None:
         for name in [name for name in given if hasattr(cls, f"_{name}")]:
             setattr(cls, f"_{name}", given.pop(name))
         super().__init_subclass__(**given)

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.engine.device import check_device
-from tinygrad_mnist.engine.tensor import Tensor, TensorBase
+from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.engine.types import Device, DType, MemoryFormat
 from tinygrad_mnist.nn.parameter import Parameter
 
@@ -114,7 +114,7 @@ class Module(Calling, State):
         for argument in args:
             if isinstance(argument, dtypes.dtype):
                 dtype = argument
-            elif isinstance(argument, TensorBase):
+            elif isinstance(argument, Tensor):
                 dtype = dtypes.from_numpy_dtype(argument._array.dtype)
             elif not isinstance(argument, bool):
                 device = argument
@@ -298,7 +298,8 @@ class Module(Calling, State):
         module, member, name = self._get_member(target)
         if name not in module._buffers:
             raise AttributeError(f"`{name}` is not a buffer")
-        return member
+        buffer: Tensor = member
+        return buffer
 
     def _get_name(self) -> str:
         return type(self).__name__

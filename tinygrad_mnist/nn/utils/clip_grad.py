@@ -11,14 +11,14 @@ from collections.abc import Iterable
 
 from tinygrad_mnist._tensor import tensor
 from tinygrad_mnist.autograd import no_grad
-from tinygrad_mnist.engine.tensor import Tensor, TensorBase
+from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.ops.joining import stack
 
 Tensors = Tensor | Iterable[Tensor]
 
 
 def _as_list(tensors: Tensors) -> list[Tensor]:
-    return [tensors] if isinstance(tensors, TensorBase) else list(tensors)
+    return [tensors] if isinstance(tensors, Tensor) else list(tensors)
 
 
 def _norm(x: Tensor, order: float) -> Tensor:

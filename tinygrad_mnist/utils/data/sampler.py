@@ -19,8 +19,7 @@ Generator = random.Generator | None
 
 def draw_seed(generator: Generator = None) -> int:
     """A seed for a generator (or a worker), drawn as PyTorch draws it: from 0 to 2⁶³ − 1."""
-    seed: int = empty((), dtype=dtypes.int64).random_(generator=generator).item()
-    return seed
+    return int(empty((), dtype=dtypes.int64).random_(generator=generator).item())
 
 
 def _check_count(name: str, value: object, not_bool: bool = False) -> None:
