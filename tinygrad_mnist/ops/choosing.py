@@ -53,7 +53,7 @@ def where(
     chosen: tuple[Any, Any] = (input, other)
     if not isinstance(mask, Tensor):
         if isinstance(mask, np.ndarray | np.generic):
-            picked: Any = np.where(mask, *chosen)
+            picked: Tensor = np.where(mask, *chosen)
             return picked
         check_tensors("where", condition=mask)
     if input is None and other is None:

@@ -227,7 +227,7 @@ def expand(input: Tensor | Array, *size: Dims, **named: Sequence[int]) -> Tensor
     −1 keeps a size. Raises RuntimeError for a size other than 1 that would change.
     """
     if isinstance(input, np.ndarray):
-        stretched: Any = _expand(input, shape=read_shape(size))
+        stretched: Tensor = _expand(input, shape=read_shape(size))
         return stretched
     shape, wanted = input._array.shape, read_sizes("expand", "size", size, named)
     lead = len(wanted) - len(shape)

@@ -7,7 +7,7 @@ import itertools
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tinygrad_mnist.autograd import is_grad_enabled
 from tinygrad_mnist.autograd.function import Function
@@ -48,15 +48,16 @@ class Calling(Registration):
 
     if TYPE_CHECKING:
         forward: Callable[..., Any]
+    else:
 
-    def forward(self, *input: Any) -> Any:  # type: ignore[no-redef]
-        """What the module computes; each module gives its own.
+        def forward(self, *input: Any) -> Any:
+            """What the module computes; each module gives its own.
 
-        Raises NotImplementedError where a module has not.
-        """
-        raise NotImplementedError(
-            f'Module [{type(self).__name__}] is missing the required "forward" function'
-        )
+            Raises NotImplementedError where a module has not.
+            """
+            raise NotImplementedError(
+                f'Module [{type(self).__name__}] is missing the required "forward" function'
+            )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The result of `forward`, the hooks run before and after it."""
