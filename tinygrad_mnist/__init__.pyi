@@ -3,6 +3,7 @@
 import builtins
 from collections.abc import Callable, Sequence
 from os import PathLike
+from types import ModuleType
 from typing import IO, Any, Unpack, overload
 
 from tinygrad_mnist import autograd as autograd
@@ -380,7 +381,7 @@ bool: _dtype
 def broadcast_shapes(*shapes: builtins.int | Sequence[builtins.int]) -> Size:
     """The shape to which tensors of the given shapes broadcast together."""
 
-def broadcast_tensors(*tensors: Tensor) -> builtins.tuple[Tensor, ...]:
+def broadcast_tensors(*tensors: Tensor | Sequence[Tensor]) -> builtins.tuple[Tensor, ...]:
     """The tensors, each expanded to the shape to which they broadcast together."""
 
 def broadcast_to(input: Tensor, size: Sequence[builtins.int]) -> Tensor:
@@ -1031,7 +1032,7 @@ def load(
     | builtins.dict[builtins.str, builtins.str]
     | Callable[[Any, builtins.str], Any]
     | None = None,
-    pickle_module: builtins.module | None = None,
+    pickle_module: ModuleType | None = None,
     *,
     weights_only: builtins.bool | None = None,
     mmap: builtins.bool | None = None,
@@ -1601,7 +1602,7 @@ def rsub(input: Tensor, other: Tensor | builtins.float, *, alpha: builtins.float
 def save(
     obj: builtins.object,
     f: builtins.str | PathLike[builtins.str] | IO[builtins.bytes],
-    pickle_module: builtins.module = ...,
+    pickle_module: ModuleType = ...,
     pickle_protocol: builtins.int = 2,
     _use_new_zipfile_serialization: builtins.bool = True,
     _disable_byteorder_record: builtins.bool = False,
@@ -2013,10 +2014,15 @@ def vsplit(
 def vstack(tensors: Sequence[Tensor]) -> Tensor:
     """The tensors one below the other: along the first dimension, vectors as rows."""
 
+@overload
+def where(condition: Tensor) -> builtins.tuple[Tensor, ...]:
+    """`input` where `condition` holds, `other` elsewhere; all three broadcast."""
+
+@overload
 def where(
     condition: Tensor | Array,
-    input: Tensor | builtins.float | None = None,
-    other: Tensor | builtins.float | None = None,
+    input: Tensor | builtins.float,
+    other: Tensor | builtins.float,
 ) -> Tensor:
     """`input` where `condition` holds, `other` elsewhere; all three broadcast."""
 
