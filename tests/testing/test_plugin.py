@@ -1,5 +1,6 @@
 """The pytest plugin, used as another project would use it: in a folder and process of its own."""
 
+import functools
 import json
 import os
 import subprocess
@@ -39,26 +40,33 @@ def test_without_any():
 """
 
 
+def run_tests(folder, *options, factor=1):
+    """Runs pytest in a folder that holds the tests above, their formula off by a factor."""
+    (folder / "test_mine.py").write_text(TESTS.replace("{factor}", str(factor)))
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-W", "error"]
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        "COLUMNS": "140",
+    }
+    return subprocess.run(
+        [*command, "-p", "tinygrad_mnist.testing.plugin", *options], cwd=folder, env=environment,
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
 @pytest.fixture
 def project(tmp_path):
-    """Runs pytest in a folder that holds the tests above, their formula off by a factor."""
+    return functools.partial(run_tests, tmp_path)
 
-    def run(*options, factor=1, plugin=True):
-        (tmp_path / "test_mine.py").write_text(TESTS.replace("{factor}", str(factor)))
-        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-W", "error"]
-        command += ["-p", "tinygrad_mnist.testing.plugin"] if plugin else []
-        environment = {
-            **os.environ,
-            "PYTHONPATH": str(ROOT),
-            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
-            "COLUMNS": "140",
-        }
-        return subprocess.run(
-            [*command, *options], cwd=tmp_path, env=environment, capture_output=True, text=True,
-            check=False,
-        )  # fmt: skip
 
-    return run
+@pytest.fixture(scope="module")
+def passed(tmp_path_factory):
+    """A run of the right formula."""
+    done = run_tests(tmp_path_factory.mktemp("passed"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done
 
 
 def section(output):
@@ -69,10 +77,8 @@ def section(output):
     return [line for line in lines[start + 1 : end] if line]
 
 
-def test_a_right_formula_passes_and_is_reported(project):
-    done = project()
-    assert done.returncode == 0, done.stdout + done.stderr
-    heads, *rows = section(done.stdout)
+def test_a_right_formula_passes_and_is_reported(passed):
+    heads, *rows = section(passed.stdout)
     assert heads.startswith("test")
     assert [row.split()[0] for row in rows] == [
         "test_mine.py::test_with_the_fixture",
@@ -91,14 +97,12 @@ def test_a_wrong_formula_fails_with_a_table_and_a_seed_that_replays_it(project):
     assert f"seed={seed} replays it" in again.stdout
 
 
-def test_runs_repeat_themselves(project):
-    def seeds():
-        report = project("--parity-report", "report.json")
-        assert report.returncode == 0
-        return report
-
-    first = seeds().stdout
-    assert section(first) == section(seeds().stdout)
+def test_runs_repeat_themselves_in_any_folder_and_process(project, passed):
+    pytest.importorskip("xdist")
+    done = project("-p", "xdist", "--numprocesses", "2")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(section(done.stdout)) == 3
+    assert sorted(section(done.stdout)) == sorted(section(passed.stdout))
 
 
 def test_the_report_is_written_as_json(project, tmp_path):
@@ -109,13 +113,6 @@ def test_the_report_is_written_as_json(project, tmp_path):
     assert [row["seed"] for row in rows] == [3, 3]
     assert rows[0]["differs"] == []
     assert report["test_mine.py::test_with_the_marker"][0]["second_order_ulp"] < 64
-
-
-def test_the_report_gathers_from_several_processes(project):
-    pytest.importorskip("xdist")
-    done = project("-p", "xdist", "--numprocesses", "2")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert len(section(done.stdout)) == 3
 
 
 def test_nothing_is_reported_where_nothing_was_compared(project):
