@@ -39,8 +39,8 @@ def _product(engine: Any) -> Any:
 
 
 _FUNCTION = Operation(
-    "autograd.Function", binary(), lambda t, x, y: _product(t).apply(x, y), primitives="nothing",
-    errors=(sample(TWO, THREE),),
+    "autograd.Function", binary(), lambda t, x, y: _product(t).apply(x, y),
+    primitives="never_computed", errors=(sample(TWO, THREE),),
     situations=("ordinary", "float64", "scalar", "empty", "single", "transposed", "gaps", "offset",
                 "expanded", "halves", "special"),
 )  # fmt: skip
