@@ -54,7 +54,7 @@ class FunctionCtx:
 
     @property
     def saved_tensors(self) -> tuple[Tensor | None, ...]:
-        """The tensors that `save_for_backward` kept; RuntimeError once they have been released."""
+        """The tensors that `save_for_backward` kept; RuntimeError once they have been freed."""
         if self._saved is None:
             raise freed_error()
         return tuple([None if kept is None else self._unpack(*kept) for kept in self._saved])

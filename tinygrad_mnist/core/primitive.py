@@ -19,19 +19,18 @@ So the same formula runs on arrays, fast, and on tensors, recorded again: gradie
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from .record import Array, Record, TensorBase, state, wrap
 
 
-class Formula(NamedTuple):
+class Formula:
     """A formula, and what it asks for: values by their positions in `Record.saved`, and names."""
 
-    function: Callable[..., Any]
-    saved: tuple[int, ...]
-    keywords: tuple[str, ...]
+    def __init__(self, function: Any, saved: tuple[int, ...], keywords: tuple[str, ...]) -> None:
+        self.function, self.saved, self.keywords = function, saved, keywords
 
 
 def parameters(function: Callable[..., Any]) -> tuple[str, ...]:
