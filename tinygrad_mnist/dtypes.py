@@ -35,7 +35,6 @@ Array = np.ndarray[Any, Any]
 class dtype:
     """A data type; there is one object for each of the six, printed as PyTorch prints it.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.float32
     torch.float32
     >>> torch.float64.itemsize, torch.int64.is_floating_point
@@ -139,7 +138,6 @@ def of_number(number: Number) -> dtype:
 def promote_types(type1: dtype, type2: dtype) -> dtype:
     """The smallest type that holds both, the higher category first (bool < integer < float).
 
-    >>> import tinygrad_mnist as torch
     >>> torch.promote_types(torch.int64, torch.float32)
     torch.float32
     """
@@ -199,7 +197,6 @@ def _array_or_number(operand: Any) -> Array | Number:
 def result_type(tensor1: Any, tensor2: Any) -> dtype:
     """The type that arithmetic on two tensors or numbers gives.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.result_type(torch.tensor([1, 2]), 1.0)
     torch.float32
     """
@@ -209,7 +206,6 @@ def result_type(tensor1: Any, tensor2: Any) -> dtype:
 def can_cast(from_: dtype, to: dtype) -> builtins.bool:
     """Whether PyTorch writes a result of type `from_` into a tensor of type `to`.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.can_cast(torch.float32, torch.int64)
     False
     """

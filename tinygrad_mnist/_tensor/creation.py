@@ -73,7 +73,6 @@ def tensor(
     otherwise. Raises ValueError for ragged sequences, TypeError or RuntimeError for what is not
     numbers.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.tensor([[1.0, 2.0], [3.0, 4.0]])
     tensor([[1., 2.],
             [3., 4.]])
@@ -97,7 +96,6 @@ def tensor(
 def as_tensor(data: Any, dtype: DType = None, device: Device = None) -> Tensor:
     """`data` as a tensor, without a copy where it is a tensor or an array of the type already.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.as_tensor([1, 2])
     tensor([1, 2])
     """
@@ -149,7 +147,6 @@ def from_numpy(ndarray: Array) -> Tensor:
     negative strides.
 
     >>> import numpy as np
-    >>> import tinygrad_mnist as torch
     >>> torch.from_numpy(np.arange(3.0))
     tensor([0., 1., 2.], dtype=torch.float64)
     """
@@ -172,7 +169,6 @@ def frombuffer(
     ValueError for what has no buffer, or where these bytes are not in it, and RuntimeError for
     memory with gaps.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.frombuffer(bytearray([1, 2, 3]), dtype=torch.uint8, offset=1)
     tensor([2, 3], dtype=torch.uint8)
     """
@@ -245,7 +241,6 @@ def zeros(*size: Dims, out: None = None, dtype: DType = None, layout: Layout = N
           **named: Sequence[int]) -> Tensor:  # fmt: skip
     """Zeros in the shape `size`, given as numbers or as one tuple.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.zeros(2, 3)
     tensor([[0., 0., 0.],
             [0., 0., 0.]])
@@ -259,7 +254,6 @@ def ones(*size: Dims, out: None = None, dtype: DType = None, layout: Layout = No
          **named: Sequence[int]) -> Tensor:  # fmt: skip
     """Ones in the shape `size`.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.ones(2)
     tensor([1., 1.])
     """
@@ -296,7 +290,6 @@ def full(
 ) -> Tensor:
     """`fill_value` in the shape `size`; the type is that of the number unless given.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.full((2,), 7)
     tensor([7, 7])
     """
@@ -382,7 +375,6 @@ def eye(
 ) -> Tensor:
     """Ones on the diagonal of an n × m matrix (m = n unless given), zeros elsewhere.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.eye(2)
     tensor([[1., 0.],
             [0., 1.]])
@@ -444,7 +436,6 @@ def arange(
     else of the default type, unless `dtype` is given. Raises RuntimeError when `step` is 0 or leads
     away from `end`.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.arange(1, 7, 2)
     tensor([1, 3, 5])
     """
@@ -508,7 +499,6 @@ def linspace(start: Operand, end: Operand, steps: int, *, out: None = None, dtyp
 
     Raises RuntimeError when `steps` is negative.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.linspace(0, 1, 3)
     tensor([0.0000, 0.5000, 1.0000])
     """
@@ -527,7 +517,6 @@ def logspace(start: Operand, end: Operand, steps: int, base: float = 10.0, *, ou
              requires_grad: bool = False) -> Tensor:  # fmt: skip
     """`base` to the powers that `linspace` gives.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.logspace(0, 2, 3)
     tensor([  1.,  10., 100.])
     """

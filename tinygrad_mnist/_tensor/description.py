@@ -194,7 +194,6 @@ def is_tensor(obj: object) -> bool:
 def numel(input: Tensor) -> int:
     """The number of elements.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.numel(torch.zeros(2, 3))
     6
     """

@@ -60,7 +60,6 @@ def set_printoptions(
         sci_mode: True or False to force or forbid scientific notation; None, also when it is
             not named, lets the numbers decide.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.set_printoptions(precision=2)
     >>> torch.tensor([1.12345])
     tensor([1.12])

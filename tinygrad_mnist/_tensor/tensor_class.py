@@ -42,7 +42,6 @@ class Tensor(
 
     Made by `torch.tensor(...)` and its kin; `torch.Tensor(...)` is the old constructor.
 
-    >>> import tinygrad_mnist as torch
     >>> x = torch.tensor([1.0, 2.0], requires_grad=True)
     >>> (x * x).sum().backward()
     >>> x.grad

@@ -82,7 +82,6 @@ def build(stage: str) -> Job:
     Raises:
         ValueError: there is no such stage.
 
-    >>> import tinygrad_mnist as torch
     >>> _ = torch.manual_seed(0)
     >>> job = build("raw")
     >>> job.model(torch.zeros(1, 784)).exp()

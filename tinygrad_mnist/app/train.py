@@ -2,7 +2,6 @@
 
 >>> from tinygrad_mnist.app.datasets.digits import from_pixels
 >>> from tinygrad_mnist.app.datasets import synthetic
->>> import tinygrad_mnist as torch
 >>> parts = [synthetic.draw(640), synthetic.draw(100, seed=1), synthetic.draw(100, seed=2)]
 >>> digits = from_pixels(parts, "synthetic", "a few digits").map(torch.from_numpy)
 >>> result = train(Settings(epochs=3, lr=0.1), digits)

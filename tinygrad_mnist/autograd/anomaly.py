@@ -97,7 +97,6 @@ class set_detect_anomaly:
 class detect_anomaly(set_detect_anomaly):
     """`set_detect_anomaly(True)` for a `with` block.
 
-    >>> import tinygrad_mnist as torch
     >>> x = torch.tensor(0.0, requires_grad=True)
     >>> with torch.autograd.detect_anomaly():
     ...     y = torch.sqrt(x) * 0

@@ -77,7 +77,6 @@ def gradcheck(
     memory, NotImplementedError for batched and forward-mode checks, which this engine has no use
     for.
 
-    >>> import tinygrad_mnist as torch
     >>> x = torch.tensor([0.5, -1.0], dtype=torch.float64, requires_grad=True)
     >>> torch.autograd.gradcheck(lambda x: x.tanh() * x, x)
     True
@@ -117,7 +116,6 @@ def gradgradcheck(
     result that requires a gradient; unless given, random numbers between −1 and 1 (in memory
     with gaps under `gen_non_contig_grad_outputs`). The rest is as in `gradcheck`.
 
-    >>> import tinygrad_mnist as torch
     >>> x = torch.tensor([0.5, -1.0], dtype=torch.float64, requires_grad=True)
     >>> torch.autograd.gradgradcheck(lambda x: x.exp() / (1 + x * x), x)
     True

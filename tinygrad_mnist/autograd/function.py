@@ -175,7 +175,6 @@ class Function:
     returns one gradient for each input of forward, None for those without. With `setup_context(ctx,
     inputs, output)` defined, forward goes without ctx.
 
-    >>> import tinygrad_mnist as torch
     >>> class Cube(torch.autograd.Function):
     ...     @staticmethod
     ...     def forward(ctx, x):

@@ -120,7 +120,6 @@ def vjp(
 
     `v` has the shape of the outputs; not needed for a single number.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.autograd.functional.vjp(torch.exp, torch.zeros(2), torch.ones(2))
     (tensor([1., 1.]), tensor([1., 1.]))
     """
@@ -159,7 +158,6 @@ def jvp(
 
     Computed by differentiating the vector-Jacobian product by its vector.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.autograd.functional.jvp(torch.exp, torch.zeros(2), torch.ones(2))[1]
     tensor([1., 1.])
     """
@@ -197,7 +195,6 @@ def jacobian(
     A tuple of inputs or outputs gives a tuple of Jacobians, outputs first. `vectorize` and
     `strategy` are PyTorch's ways to be faster: here rows are computed one by one in any case.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.autograd.functional.jacobian(torch.exp, torch.zeros(2))
     tensor([[1., 0.],
             [0., 1.]])
@@ -259,7 +256,6 @@ def hessian(
 ) -> Tensor | tuple[Any, ...]:  # fmt: skip
     """The second derivatives of `func`, which returns one number, by every pair of inputs.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.autograd.functional.hessian(lambda x: (x**3).sum(), torch.ones(2))
     tensor([[6., 0.],
             [0., 6.]])
@@ -291,7 +287,6 @@ def hvp(
 ) -> tuple[Tensors, Tensors]:  # fmt: skip
     """The value of `func` and the product of its Hessian with `v`, without the Hessian itself.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.autograd.functional.hvp(lambda x: (x**3).sum(), torch.ones(2), torch.ones(2))[1]
     tensor([6., 6.])
     """

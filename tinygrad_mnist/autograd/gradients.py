@@ -100,7 +100,6 @@ def backward(
     RuntimeError for a tensor without record, a non-scalar without gradient, saved values that
     are gone, or values changed in place since they were saved.
 
-    >>> import tinygrad_mnist as torch
     >>> x = torch.tensor(3.0, requires_grad=True)
     >>> torch.autograd.backward(x * x)
     >>> x.grad
@@ -147,7 +146,6 @@ def grad(
     `.grad` is left alone. An input that the outputs do not depend on raises RuntimeError, gives
     None with `allow_unused`, zeros with `materialize_grads`. The rest is as in `backward`.
 
-    >>> import tinygrad_mnist as torch
     >>> x = torch.tensor(2.0, requires_grad=True)
     >>> (slope,) = torch.autograd.grad(x**3, x, create_graph=True)
     >>> torch.autograd.grad(slope, x)
@@ -212,7 +210,6 @@ class Variable(metaclass=_AnyTensor):
 
     Raises TypeError for data that is no tensor.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.autograd.Variable(torch.ones(2), requires_grad=True)
     tensor([1., 1.], requires_grad=True)
     >>> isinstance(torch.ones(2), torch.autograd.Variable)

@@ -217,7 +217,6 @@ def compile(
     Raises:
         TraceError: a tensor's value is read by Python, or a tensor comes from outside undeclared.
 
-    >>> import tinygrad_mnist as torch
     >>> @torch.compile
     ... def area(x):
     ...     return (x * x).sum()

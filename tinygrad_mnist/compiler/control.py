@@ -25,7 +25,6 @@ def _tracer() -> Tracer | None:
 def is_compiling() -> bool:
     """Whether a function is being traced in this thread.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.compiler.is_compiling()
     False
     """
@@ -42,7 +41,6 @@ def disable(
 
     There are no graph breaks. A decorator too; `recursive` changes nothing.
 
-    >>> import tinygrad_mnist as torch
     >>> @torch.compiler.disable
     ... def double(x):
     ...     return 2 * x

@@ -16,7 +16,6 @@ class device:
     In a `with` block, where tensors are made. Raises RuntimeError for a name that PyTorch does not
     know, NotImplementedError for a `with` block on another device than the CPU.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.device("cpu")
     device(type='cpu')
     """

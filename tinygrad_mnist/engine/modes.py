@@ -118,7 +118,6 @@ class _FixedMode(GradMode):
 class no_grad(_FixedMode):
     """Operations leave no records: for updates and evaluation. A context manager and a decorator.
 
-    >>> import tinygrad_mnist as torch
     >>> x = torch.ones(2, requires_grad=True)
     >>> with torch.no_grad():
     ...     (x * 2).requires_grad
@@ -132,7 +131,6 @@ class no_grad(_FixedMode):
 class enable_grad(_FixedMode):
     """Operations leave records again, inside a `no_grad` block.
 
-    >>> import tinygrad_mnist as torch
     >>> x = torch.ones(2, requires_grad=True)
     >>> with torch.no_grad(), torch.enable_grad():
     ...     (x * 2).requires_grad
@@ -148,7 +146,6 @@ class set_grad_enabled(GradMode):
 
     Raises TypeError when `mode` is not a bool.
 
-    >>> import tinygrad_mnist as torch
     >>> with torch.set_grad_enabled(False):
     ...     torch.is_grad_enabled()
     False
@@ -178,7 +175,6 @@ class set_grad_enabled(GradMode):
 class inference_mode(GradMode):
     """`no_grad` by another name (in PyTorch it is stricter); with mode=False, `enable_grad`.
 
-    >>> import tinygrad_mnist as torch
     >>> with torch.inference_mode():
     ...     torch.is_grad_enabled()
     False

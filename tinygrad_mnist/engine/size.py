@@ -16,7 +16,6 @@ class Size(tuple[int, ...]):
 
     Raises TypeError when an item is not an integer.
 
-    >>> import tinygrad_mnist as torch
     >>> size = torch.Size([64, 10])
     >>> size.numel()
     640

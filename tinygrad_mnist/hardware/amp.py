@@ -15,7 +15,6 @@ class autocast(contextlib.ContextDecorator):
     As in PyTorch, one for GPUs that are not there warns and does nothing, and so does one with
     `enabled=False`. Raises NotImplementedError for the CPU, where PyTorch would use bfloat16.
 
-    >>> import tinygrad_mnist as torch
     >>> with torch.autocast("cpu", enabled=False):
     ...     torch.ones(1)
     tensor([1.])

@@ -23,7 +23,6 @@ Generator = random.Generator | None
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator = None) -> Tensor:
     """Numbers uniform in [a, b).
 
-    >>> import tinygrad_mnist as torch
     >>> _ = torch.manual_seed(0)
     >>> torch.nn.init.uniform_(torch.empty(3))
     tensor([0.4963, 0.7682, 0.0885])
@@ -139,7 +138,6 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
 
     `param` is leaky_relu's slope. Raises ValueError for an unknown nonlinearity.
 
-    >>> import tinygrad_mnist as torch
     >>> round(torch.nn.init.calculate_gain("relu"), 4)
     1.4142
     """

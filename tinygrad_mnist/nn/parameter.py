@@ -15,7 +15,6 @@ class Parameter(Tensor):
     It shares memory with `data`, and requires a gradient unless told otherwise. Raises
     RuntimeError when `data` is not floating point and a gradient is required.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.nn.Parameter(torch.ones(2))
     Parameter containing:
     tensor([1., 1.], requires_grad=True)
@@ -72,7 +71,6 @@ class Buffer(Tensor, metaclass=_BufferType):
 
     `persistent` says whether it is part of the module's `state_dict()`.
 
-    >>> import tinygrad_mnist as torch
     >>> module = torch.nn.Module()
     >>> module.steps = torch.nn.Buffer(torch.zeros(1))
     >>> list(module.state_dict())

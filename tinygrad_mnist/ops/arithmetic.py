@@ -39,7 +39,6 @@ _add = elementwise("add", "x + y", np.add, dtypes.promote, input=lambda g: g, ot
 def add(input: Operand, other: Operand, *, alpha: float = 1) -> Tensor:
     """x + alpha · y, broadcast.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.add(torch.tensor([1, 2]), 10)
     tensor([11, 12])
     """
@@ -70,7 +69,6 @@ _sub = elementwise(
 def sub(input: Operand, other: Operand, *, alpha: float = 1) -> Tensor:
     """x − alpha · y, broadcast.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.sub(torch.tensor([1.0, 2.0]), torch.tensor(1.0), alpha=2)
     tensor([-1.,  0.])
     """
@@ -114,7 +112,6 @@ def div(input: Operand, other: Operand, *, rounding_mode: str | None = None) -> 
 
     Without a rounding mode integers divide to the default floating-point type.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.div(torch.tensor([-7.0]), 2, rounding_mode="trunc")
     tensor([-3.])
     """
@@ -197,7 +194,6 @@ _number_remainder.derivatives(other=no_derivative("remainder"))
 def remainder(input: Operand, other: Operand) -> Tensor:
     """What ⌊x / y⌋ leaves over, with the sign of y, as Python's % does.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.remainder(torch.tensor([-3.0, 5.0]), 2)
     tensor([1., 1.])
     """
@@ -210,7 +206,6 @@ def remainder(input: Operand, other: Operand) -> Tensor:
 def fmod(input: Tensor, other: Operand) -> Tensor:
     """What x / y without its fraction leaves over, with the sign of x, as C's fmod does.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.fmod(torch.tensor([-3.0, 5.0]), 2)
     tensor([-1.,  1.])
     """
@@ -256,7 +251,6 @@ def pow(input: Operand, exponent: Operand) -> Tensor:
 
     Raises RuntimeError for integers to a negative power given as a number.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.pow(torch.tensor([1.0, 2.0, 3.0]), 2)
     tensor([1., 4., 9.])
     """
@@ -402,7 +396,6 @@ sgn = composed("sgn", "`sign`: for real numbers the two are the same.", lambda i
 def copysign(input: Tensor, other: Operand) -> Tensor:
     """|x| with the sign of y (a tensor or a number), broadcast.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.copysign(torch.tensor([1.0, -2.0]), -1)
     tensor([-1., -2.])
     """
@@ -436,7 +429,6 @@ def nan_to_num(
 
     The largest and the lowest number of the type unless given. Whole numbers stay as they are.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.nan_to_num(torch.tensor([float("nan"), 1.0]))
     tensor([0., 1.])
     """

@@ -60,7 +60,6 @@ def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
 
     Its dimensions lie in memory as those of `input`, unless `memory_format` is contiguous_format.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.clone(torch.tensor([1, 2]))
     tensor([1, 2])
     """

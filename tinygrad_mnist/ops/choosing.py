@@ -44,7 +44,6 @@ def where(
     With the condition alone: the indices where it holds, one int64 tensor a dimension. Raises
     RuntimeError unless the condition is bool (or uint8).
 
-    >>> import tinygrad_mnist as torch
     >>> x = torch.tensor([-1.0, 2.0])
     >>> torch.where(x > 0, x, 0.0)
     tensor([0., 2.])
@@ -115,7 +114,6 @@ def clamp(input: Tensor, min: Operand | None = None, max: Operand | None = None)
 
     Where `min` exceeds `max`, the result is `max`. Raises RuntimeError when both are None.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.clamp(torch.tensor([-2.0, 0.5, 9.0]), 0, 1)
     tensor([0.0000, 0.5000, 1.0000])
     """
@@ -161,7 +159,6 @@ def masked_fill(input: Tensor, mask: Tensor, value: Operand) -> Tensor:
 
     Raises RuntimeError unless `mask` is bool, or when `value` does not fit the type.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.masked_fill(torch.tensor([1, 2]), torch.tensor([True, False]), 0)
     tensor([0, 2])
     """

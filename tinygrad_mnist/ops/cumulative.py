@@ -141,7 +141,6 @@ def _accumulated(
 def cumsum(input: Tensor, dim: int, *, dtype: DType = None) -> Tensor:
     """The sums of the numbers up to each along `dim`; integers and bools sum to int64.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.cumsum(torch.tensor([1, 2, 3]), dim=0)
     tensor([1, 3, 6])
     """
@@ -152,7 +151,6 @@ def cumsum(input: Tensor, dim: int, *, dtype: DType = None) -> Tensor:
 def cumprod(input: Tensor, dim: int, *, dtype: DType = None) -> Tensor:
     """The products of the numbers up to each along `dim`; integers and bools give int64.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.cumprod(torch.tensor([1, 2, 3]), dim=0)
     tensor([1, 2, 6])
     """
@@ -166,7 +164,6 @@ def prod(
 ) -> Tensor:  # fmt: skip
     """The product of all numbers, or along `dim`; integers and bools give int64.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.prod(torch.tensor([[1, 2], [3, 4]]), dim=1)
     tensor([ 2, 12])
     """
@@ -217,7 +214,6 @@ def diff(
 ) -> Tensor:
     """The differences of neighbours along `dim`, taken `n` times.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.diff(torch.tensor([1, 4, 9]))
     tensor([3, 5])
     """
@@ -264,7 +260,6 @@ _logcumsumexp.derivatives(input=_logcumsumexp_rule)
 def logcumsumexp(input: Tensor, dim: int) -> Tensor:
     """ln Σ eˣ over the numbers up to each along `dim`.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.logcumsumexp(torch.tensor([1000.0, 1000.0]), dim=0)
     tensor([1000.0000, 1000.6932])
     """
@@ -302,7 +297,6 @@ def _doubled_areas(
 def trapezoid(y: Tensor, x: Tensor | None = None, *, dx: float = 1, dim: int = -1) -> Tensor:
     """Σ (yᵢ + yᵢ₊₁) / 2 · (xᵢ₊₁ − xᵢ) along `dim`; without `x`, the steps are `dx`.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.trapezoid(torch.tensor([1.0, 2.0, 3.0]))
     tensor(4.)
     """
@@ -317,7 +311,6 @@ def cumulative_trapezoid(
 ) -> Tensor:
     """The areas of `trapezoid`, added up from the first on.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.cumulative_trapezoid(torch.tensor([1.0, 2.0, 3.0]))
     tensor([1.5000, 4.0000])
     """

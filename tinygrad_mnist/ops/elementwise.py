@@ -3,7 +3,6 @@
 `elementwise` makes a primitive of a function of NumPy's; `composed` makes an operation of others,
 whose record is called as PyTorch calls it. Comparisons give bool tensors, and no gradient.
 
->>> import tinygrad_mnist as torch
 >>> torch.log2(torch.tensor([1.0, 8.0]))
 tensor([0., 3.])
 >>> torch.atan2(torch.tensor(1.0), torch.tensor(-1.0))
@@ -140,7 +139,6 @@ log2, log10 = _logarithm(2, np.log2), _logarithm(10, np.log10)
 def logit(input: Tensor, eps: float | None = None) -> Tensor:
     """ln(x / (1 − x)), the inverse of `sigmoid`; `eps` holds x between eps and 1 − eps.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.logit(torch.tensor([0.5, 0.75]))
     tensor([0.0000, 1.0986])
     """
@@ -346,7 +344,6 @@ _round.derivatives(input=lambda g: zeros(g))
 def round(input: Tensor, *, decimals: int | None = None) -> Tensor:
     """Each number rounded to `decimals` places, halves to the even neighbour.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.round(torch.tensor([0.5, 1.5, -2.7]))
     tensor([ 0.,  2., -3.])
     """
@@ -461,7 +458,6 @@ def allclose(
 ) -> bool:
     """Whether `isclose` holds everywhere.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.allclose(torch.tensor([1.0]), torch.tensor([1.0 + 1e-7]))
     True
     """
@@ -472,7 +468,6 @@ def allclose(
 def equal(input: Tensor, other: Tensor) -> bool:
     """Whether the two have the same shape and the same numbers.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.equal(torch.tensor([1, 2]), torch.tensor([1, 2]))
     True
     """

@@ -45,7 +45,6 @@ def nanmean(
 ) -> Tensor:
     """`mean` of the numbers that are not NaN.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.nanmean(torch.tensor([1.0, float("nan"), 3.0]))
     tensor(2.)
     """
@@ -172,7 +171,6 @@ def quantile(
     `q` is a number or a vector from 0 to 1, whose size comes first in the result.
     `interpolation` says what to give between two numbers.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.quantile(torch.tensor([1.0, 2.0, 4.0]), 0.75)
     tensor(3.)
     """
@@ -194,7 +192,6 @@ def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Ten
 
     Both 0 stand for the smallest and largest number; numbers outside are not counted.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.histc(torch.tensor([1.0, 2.0, 1.0]), bins=4, min=0, max=3)
     tensor([0., 2., 1., 0.])
     """
@@ -227,7 +224,6 @@ def searchsorted(
 
     The first such place, or with `right=True` (`side="right"`) the last.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.searchsorted(torch.tensor([1, 3, 5]), torch.tensor([3, 4]))
     tensor([1, 2])
     """
@@ -291,7 +287,6 @@ def cov(
 
     `fweights` says how often each observation was made, `aweights` how much it counts.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.cov(torch.tensor([[0.0, 1.0, 2.0], [2.0, 1.0, 0.0]]))
     tensor([[ 1., -1.],
             [-1.,  1.]])
@@ -360,7 +355,6 @@ def _weights(x: Tensor, fweights: Tensor | None, aweights: Tensor | None) -> Ten
 def corrcoef(input: Tensor) -> Tensor:
     """The correlations of variables, one in each row: their `cov`, each divided by two deviations.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.corrcoef(torch.tensor([[0.0, 1.0, 2.0], [2.0, 1.0, 0.0]]))
     tensor([[ 1., -1.],
             [-1.,  1.]])

@@ -110,7 +110,6 @@ def sum(
 
     Raises IndexError for a dimension that is not there.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.sum(torch.tensor([[1, 2], [3, 4]]), dim=0)
     tensor([4, 6])
     """
@@ -140,7 +139,6 @@ def mean(
 
     Raises RuntimeError when the type is not floating point and no `dtype` is given.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.mean(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), dim=0)
     tensor([2., 3.])
     """
@@ -162,7 +160,6 @@ def mean(
 def logsumexp(input: Tensor, dim: Dims, keepdim: bool = False) -> Tensor:
     """ln Σ eˣ over the dimensions `dim`, without overflow.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.logsumexp(torch.tensor([1000.0, 1000.0]), dim=0)
     tensor(1000.6932)
     """
@@ -192,7 +189,6 @@ def all(input: Tensor, dim: Dims | None = None, keepdim: bool = False) -> Tensor
 def count_nonzero(input: Tensor, dim: Dims | None = None) -> Tensor:
     """How many numbers are not zero, over the dimensions `dim` (all unless given), int64.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.count_nonzero(torch.tensor([0, 3, 0, -1]))
     tensor(2)
     """
@@ -337,7 +333,6 @@ def max(
 
     Given a tensor as second argument, it is `maximum`.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.max(torch.tensor([[1, 5], [7, 2]]), dim=1).indices
     tensor([1, 0])
     """
@@ -361,7 +356,6 @@ def min(
 
     Given a tensor as second argument, it is `minimum`.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.min(torch.tensor([[1, 5], [7, 2]]), dim=1).values
     tensor([1, 2])
     """
@@ -387,7 +381,6 @@ def _index_of(name: str, input: Tensor, dim: int | None, keepdim: bool) -> Tenso
 def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """The index of the largest number (of the flattened tensor unless `dim` is given), int64.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.argmax(torch.tensor([[1.0, 5.0], [7.0, 2.0]]), dim=1)
     tensor([1, 0])
     """
@@ -458,7 +451,6 @@ def var(
     `correction` is 1 unless given; `unbiased=False` is the older way to ask for 0. Raises
     RuntimeError for integers.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.var(torch.tensor([1.0, 2.0, 3.0]))
     tensor(1.)
     """
@@ -473,7 +465,6 @@ def std(
 ) -> Tensor:  # fmt: skip
     """The standard deviation over `dim` (all unless given): the root of `var`.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.std(torch.tensor([1.0, 2.0, 3.0]))
     tensor(1.)
     """
@@ -507,7 +498,6 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
 
     Raises RuntimeError for negative numbers.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.bincount(torch.tensor([1, 1, 3]))
     tensor([0, 2, 0, 1])
     """

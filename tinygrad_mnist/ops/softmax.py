@@ -129,7 +129,6 @@ def _floating(name: str, input: Tensor, dim: Any, dtype: dtypes.dtype | None) ->
 def softmax(input: Tensor, dim: int, dtype: dtypes.dtype | None = None) -> Tensor:
     """eˣ / Σ eˣ along `dim`: positive numbers that sum to 1.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.softmax(torch.tensor([0.0, 0.0]), dim=0)
     tensor([0.5000, 0.5000])
     """
@@ -141,7 +140,6 @@ def softmax(input: Tensor, dim: int, dtype: dtypes.dtype | None = None) -> Tenso
 def log_softmax(input: Tensor, dim: int, dtype: dtypes.dtype | None = None) -> Tensor:
     """x − ln Σ eˣ along `dim`, the logarithm of `softmax` without overflow.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.log_softmax(torch.tensor([0.0, 1e4]), dim=0)
     tensor([-10000.,      0.])
     """

@@ -47,7 +47,6 @@ def argsort(
 ) -> Tensor:
     """The indices that sort the numbers along `dim`, int64; equal numbers keep their order.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.argsort(torch.tensor([3, 1, 2]))
     tensor([1, 2, 0])
     """
@@ -61,7 +60,6 @@ def sort(
 ) -> ValuesAndIndices:
     """The numbers in order along `dim`, and their indices; NaN counts as the largest.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.sort(torch.tensor([3, 1, 2]), descending=True).values
     tensor([3, 2, 1])
     """
@@ -84,7 +82,6 @@ def topk(
 
     Raises RuntimeError when there are fewer than `k`.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.topk(torch.tensor([3, 1, 2]), 2).values
     tensor([3, 2])
     """
@@ -103,7 +100,6 @@ def topk(
 def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> ValuesAndIndices:
     """The number that is number `k` in order along `dim`, counted from 1, and its index.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.kthvalue(torch.tensor([3.0, 1.0, 2.0]), 2).values
     tensor(2.)
     """
@@ -130,7 +126,6 @@ def median(
 
     A NaN among the numbers is their median.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.median(torch.tensor([4, 1, 3, 2]))
     tensor(2)
     """
@@ -225,7 +220,6 @@ def unique(
     `return_inverse` adds for each number its place in the result, `return_counts` how often each
     occurs.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.unique(torch.tensor([3, 1, 3]), return_counts=True)
     (tensor([1, 3]), tensor([1, 2]))
     """
@@ -247,7 +241,6 @@ def unique_consecutive(
 ) -> Tensor | tuple[Tensor, ...]:
     """The numbers (or with `dim`, the slices along it), each run of equal ones made one.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.unique_consecutive(torch.tensor([1, 1, 2, 1]))
     tensor([1, 2, 1])
     """

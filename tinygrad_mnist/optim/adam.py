@@ -30,7 +30,6 @@ class Adam(Optimizer):
     Kingma and Ba, "Adam: A Method for Stochastic Optimization" (2015); amsgrad: Reddi, Kale and
     Kumar, "On the Convergence of Adam and Beyond" (2018).
 
-    >>> import tinygrad_mnist as torch
     >>> weight = torch.ones(2, requires_grad=True)
     >>> optimizer = torch.optim.Adam([weight], lr=0.25)
     >>> weight.sum().backward()
@@ -80,7 +79,6 @@ class AdamW(Adam):
 
     Loshchilov and Hutter, "Decoupled Weight Decay Regularization" (2019).
 
-    >>> import tinygrad_mnist as torch
     >>> weight = torch.ones(2, requires_grad=True)
     >>> optimizer = torch.optim.AdamW([weight], lr=0.5, weight_decay=0.5)
     >>> (0 * weight).sum().backward()

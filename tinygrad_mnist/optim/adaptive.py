@@ -25,7 +25,6 @@ class Adagrad(Optimizer):
     Duchi, Hazan and Singer, "Adaptive Subgradient Methods for Online Learning and Stochastic
     Optimization" (2011).
 
-    >>> import tinygrad_mnist as torch
     >>> weight = torch.ones(2, requires_grad=True)
     >>> optimizer = torch.optim.Adagrad([weight], lr=0.25)
     >>> weight.sum().backward()
@@ -105,7 +104,6 @@ class RMSprop(Optimizer):
     Tieleman and Hinton, "Lecture 6.5: rmsprop", Coursera (2012); centered: Graves, "Generating
     Sequences With Recurrent Neural Networks" (2013).
 
-    >>> import tinygrad_mnist as torch
     >>> weight = torch.ones(2, requires_grad=True)
     >>> optimizer = torch.optim.RMSprop([weight], lr=0.01, alpha=0.99)
     >>> weight.sum().backward()

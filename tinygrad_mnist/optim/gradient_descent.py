@@ -15,7 +15,6 @@ class SGD(Optimizer):
     Momentum's form is that of Sutskever et al., "On the importance of initialization and momentum
     in deep learning" (2013), as PyTorch writes it.
 
-    >>> import tinygrad_mnist as torch
     >>> weight = torch.ones(2, requires_grad=True)
     >>> optimizer = torch.optim.SGD([weight], lr=0.5)
     >>> weight.sum().backward()

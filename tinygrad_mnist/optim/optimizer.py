@@ -224,7 +224,6 @@ class Optimizer:
     def state_dict(self) -> StateDict:
         """The state and the settings, the parameters replaced by their numbers.
 
-        >>> import tinygrad_mnist as torch
         >>> weight = torch.ones(2, requires_grad=True)
         >>> torch.optim.SGD([weight], lr=0.1).state_dict()["param_groups"][0]["params"]
         [0]

@@ -71,7 +71,6 @@ def load(
         NotImplementedError: a tensor's type is not carried, or `weights_only` is False.
 
     >>> import io
-    >>> import tinygrad_mnist as torch
     >>> file = io.BytesIO()
     >>> torch.save(torch.nn.Linear(2, 1).state_dict(), file)
     >>> _ = file.seek(0)

@@ -43,7 +43,6 @@ def save(tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = Non
         ValueError: a tensor is not contiguous, or something is no tensor.
         RuntimeError: two tensors share memory, which the format cannot say.
 
-    >>> import tinygrad_mnist as torch
     >>> content = save({"weight": torch.ones(2)}, metadata={"model": "none"})
     >>> load(content)
     {'weight': tensor([1., 1.])}
@@ -99,7 +98,6 @@ def load_file(
     Raises what `load` does, and OSError when the file cannot be read.
 
     >>> import os, tempfile
-    >>> import tinygrad_mnist as torch
     >>> model = torch.nn.Linear(2, 1)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = os.path.join(folder, "model.safetensors")

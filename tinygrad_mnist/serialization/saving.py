@@ -50,7 +50,6 @@ def save(
         ValueError: another pickle module or protocol, or the format before PyTorch 1.6.
 
     >>> import io
-    >>> import tinygrad_mnist as torch
     >>> file = io.BytesIO()
     >>> torch.save({"weight": torch.ones(2), "step": 3}, file)
     >>> _ = file.seek(0)

@@ -274,7 +274,6 @@ _silu = _activation(
 def silu(input: Tensor, inplace: bool = False) -> Tensor:
     """x · sigmoid(x), also called swish.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.nn.functional.silu(torch.tensor([0.0, 1.0]))
     tensor([0.0000, 0.7311])
     """
@@ -329,7 +328,6 @@ def gelu(input: Tensor, approximate: str = "none") -> Tensor:
 
     Hendrycks and Gimpel, "Gaussian error linear units" (2016).
 
-    >>> import tinygrad_mnist as torch
     >>> torch.nn.functional.gelu(torch.tensor([0.0, 1.0]))
     tensor([0.0000, 0.8413])
     """
@@ -554,7 +552,6 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
 
     Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting" (2014).
 
-    >>> import tinygrad_mnist as torch
     >>> torch.nn.functional.dropout(torch.ones(3), p=0.5, training=False)
     tensor([1., 1., 1.])
     """

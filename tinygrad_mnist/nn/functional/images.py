@@ -52,7 +52,6 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
     Shi et al., "Real-time single image and video super-resolution using an efficient sub-pixel
     convolutional neural network" (2016).
 
-    >>> import tinygrad_mnist as torch
     >>> torch.nn.functional.pixel_shuffle(torch.arange(4.0).reshape(4, 1, 1), 2)
     tensor([[[0., 1.],
              [2., 3.]]])
@@ -215,7 +214,6 @@ def interpolate(
     "trilinear"; with `align_corners` the outermost pixels keep their places. Raises ValueError
     for arguments that do not fit together, NotImplementedError for other modes and dimensions.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.nn.functional.interpolate(torch.tensor([[[1.0, 2.0]]]), scale_factor=2)
     tensor([[[1., 1., 2., 2.]]])
     """
@@ -326,7 +324,6 @@ def unfold(
 
     The result is (n, channels · window, windows). Raises RuntimeError when no window fits.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.nn.functional.unfold(torch.arange(4.0).reshape(1, 1, 2, 2), (1, 2))
     tensor([[[0., 2.],
              [1., 3.]]])
@@ -434,7 +431,6 @@ def lp_pool2d(
 
     p = ∞ is the largest |x|.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.nn.functional.lp_pool2d(torch.tensor([[[3.0, 4.0]]]), 2, (1, 2))
     tensor([[[5.]]])
     """

@@ -44,7 +44,6 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
     Raises RuntimeError when sizes or types do not fit.
 
-    >>> import tinygrad_mnist as torch
     >>> F = torch.nn.functional
     >>> F.linear(torch.tensor([[1.0, 2.0]]), torch.tensor([[3.0, 4.0]]), torch.tensor([0.5]))
     tensor([[11.5000]])
@@ -143,7 +142,6 @@ def embedding(
     `scale_grad_by_freq` a row's gradient is divided by how often it is looked up. Raises
     IndexError for a number out of range, RuntimeError for numbers that are not int64 or int32.
 
-    >>> import tinygrad_mnist as torch
     >>> table = torch.tensor([[0.0, 0.5], [1.0, 1.5]])
     >>> torch.nn.functional.embedding(torch.tensor([1, 1]), table)
     tensor([[1.0000, 1.5000],
@@ -203,7 +201,6 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     With -1 the classes go up to the largest number. Raises RuntimeError for numbers that are not
     int64 or out of range.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.nn.functional.one_hot(torch.tensor([0, 2]))
     tensor([[1, 0, 0],
             [0, 0, 1]])

@@ -124,7 +124,6 @@ def mse_loss(
 ) -> Tensor:  # fmt: skip
     """(x − target)², reduced; input and target broadcast, with a warning.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.nn.functional.mse_loss(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 4.0]))
     tensor(2.)
     """
@@ -299,7 +298,6 @@ def binary_cross_entropy_with_logits(
     `weight` multiplies the loss, `pos_weight` its part for positive targets. Raises ValueError
     when sizes differ.
 
-    >>> import tinygrad_mnist as torch
     >>> F = torch.nn.functional
     >>> F.binary_cross_entropy_with_logits(torch.tensor([0.0]), torch.tensor([1.0]))
     tensor(0.6931)
@@ -393,7 +391,6 @@ def nll_loss(
     count nothing. The mean divides by the sum of the weights. Raises IndexError for a target
     out of bounds and ValueError for batches of different size.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.nn.functional.nll_loss(torch.tensor([[-0.5, -1.0]]), torch.tensor([1]))
     tensor(1.)
     """
@@ -491,7 +488,6 @@ def cross_entropy(
 
     Label smoothing: Szegedy et al., "Rethinking the Inception architecture" (2016).
 
-    >>> import tinygrad_mnist as torch
     >>> torch.nn.functional.cross_entropy(torch.tensor([[0.0, 0.0]]), torch.tensor([1]))
     tensor(0.6931)
     """

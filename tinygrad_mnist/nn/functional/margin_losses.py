@@ -35,7 +35,6 @@ def normalize(
 ) -> Tensor:  # fmt: skip
     """x / max(‖x‖ₚ, eps) along `dim`: vectors of length 1.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.nn.functional.normalize(torch.tensor([[3.0, 4.0]]))
     tensor([[0.6000, 0.8000]])
     """
@@ -47,7 +46,6 @@ def normalize(
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
     """x₁ · x₂ / (max(‖x₁‖, eps) · max(‖x₂‖, eps)) along `dim`; both broadcast.
 
-    >>> import tinygrad_mnist as torch
     >>> x, y = torch.tensor([[1.0, 0.0]]), torch.tensor([[1.0, 1.0]])
     >>> torch.nn.functional.cosine_similarity(x, y)
     tensor([0.7071])
@@ -68,7 +66,6 @@ def pairwise_distance(
 ) -> Tensor:
     """‖x₁ − x₂ + eps‖ₚ along the last dimension; both broadcast.
 
-    >>> import tinygrad_mnist as torch
     >>> x, y = torch.tensor([[0.0, 0.0]]), torch.tensor([[3.0, 4.0]])
     >>> torch.nn.functional.pairwise_distance(x, y)
     tensor([5.0000])

@@ -60,7 +60,6 @@ def layer_norm(
 
     Ba, Kiros and Hinton, "Layer normalization" (2016).
 
-    >>> import tinygrad_mnist as torch
     >>> torch.nn.functional.layer_norm(torch.tensor([[1.0, 3.0]]), [2])
     tensor([[-1.0000,  1.0000]])
     """
@@ -107,7 +106,6 @@ def rms_norm(
 
     Zhang and Sennrich, "Root mean square layer normalization" (2019).
 
-    >>> import tinygrad_mnist as torch
     >>> torch.nn.functional.rms_norm(torch.tensor([[3.0, -3.0]]), [2])
     tensor([[ 1., -1.]])
     """

@@ -87,7 +87,6 @@ class Sequential(_ModuleRow):
 
     They are numbered, or named by an OrderedDict's keys; indices and slices work.
 
-    >>> import tinygrad_mnist as torch
     >>> from tinygrad_mnist import nn
     >>> nn.Sequential(nn.Linear(3, 2), nn.ReLU())
     Sequential(
@@ -200,7 +199,6 @@ class ModuleList(_ModuleRow):
 class ParameterList(_List):
     """A list of parameters that count as the module's own; tensors become parameters.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.nn.ParameterList([torch.ones(2)])
     ParameterList(  (0): Parameter containing: [torch.float32 of size 2])
     """
@@ -343,7 +341,6 @@ class ModuleDict(_Dict):
 class ParameterDict(_Dict):
     """A dictionary of parameters that count as the module's own; tensors become parameters.
 
-    >>> import tinygrad_mnist as torch
     >>> list(torch.nn.ParameterDict({"scale": torch.ones(2)}))
     ['scale']
     """

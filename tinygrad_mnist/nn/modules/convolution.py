@@ -133,7 +133,6 @@ class Conv1d(_Conv, of=F.conv1d, dimensions=1):
     `weight` is (out_channels, in_channels / groups, kernel_size). Raises ValueError for channels
     that `groups` does not divide, RuntimeError for an input that does not fit.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.nn.Conv1d(1, 2, 3)(torch.ones(1, 1, 5)).shape
     torch.Size([1, 2, 3])
     """
@@ -146,7 +145,6 @@ class Conv2d(_Conv, of=F.conv2d, dimensions=2):
     ValueError for channels that `groups` does not divide, RuntimeError for an input that does
     not fit.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.nn.Conv2d(1, 16, kernel_size=3, stride=2, padding=1)(torch.ones(5, 1, 28, 28)).shape
     torch.Size([5, 16, 14, 14])
     """
@@ -211,7 +209,6 @@ class ConvTranspose1d(_ConvTranspose, of=F.conv_transpose1d, dimensions=1):
 class ConvTranspose2d(_ConvTranspose, of=F.conv_transpose2d, dimensions=2):
     """`conv_transpose2d` of (n, in_channels, height, width) with learned filters and biases.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.nn.ConvTranspose2d(16, 1, 2, stride=2)(torch.ones(5, 16, 14, 14)).shape
     torch.Size([5, 1, 28, 28])
     """

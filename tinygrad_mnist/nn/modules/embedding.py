@@ -23,7 +23,6 @@ class Embedding(Layer, of=F.embedding):
     The row `padding_idx` starts at 0 and is not learned; the other settings are those of
     `nn.functional.embedding`. Raises AssertionError for a padding_idx out of range.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.nn.Embedding(10, 3)(torch.tensor([[1, 2], [3, 4]])).shape
     torch.Size([2, 2, 3])
     """

@@ -78,7 +78,6 @@ class Calling(Registration):
     def compile(self, *args: Any, **kwargs: Any) -> None:
         """Have calls of this module run compiled: `torch.compile` of what it does, in place.
 
-        >>> import tinygrad_mnist as torch
         >>> layer = torch.nn.Linear(2, 1)
         >>> layer.compile()
         >>> layer(torch.ones(3, 2)).shape
@@ -164,7 +163,6 @@ class Calling(Registration):
         With `with_kwargs` it is `hook(module, args, kwargs, output)`. `prepend` puts it before
         the hooks that are there; `always_call` calls it even when forward raises.
 
-        >>> import tinygrad_mnist as torch
         >>> layer = torch.nn.Linear(3, 2)
         >>> handle = layer.register_forward_hook(lambda m, args, out: print(list(out.shape)))
         >>> _ = layer(torch.ones(5, 3))
@@ -190,7 +188,6 @@ class Calling(Registration):
         Both are tuples, with None for what requires none. A tuple that it returns takes the place
         of `grad_input`.
 
-        >>> import tinygrad_mnist as torch
         >>> layer = torch.nn.ReLU()
         >>> handle = layer.register_full_backward_hook(lambda m, gi, go: print(gi, go))
         >>> layer(torch.tensor([1.0, -1.0], requires_grad=True)).sum().backward()

@@ -189,7 +189,6 @@ class GLU(Layer, of=F.glu, shows="dim={dim}"):
 class GELU(Layer, of=F.gelu, shows="approximate={approximate!r}"):
     """x · Φ(x), Φ the normal distribution's cumulative function, or its "tanh" approximation.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.nn.GELU()(torch.tensor([0.0, 1.0]))
     tensor([0.0000, 0.8413])
     """
@@ -210,7 +209,6 @@ class _AlongDim(Layer, settings="dim", values={"_stacklevel": 5}, shows="dim={di
 class Softmax(_AlongDim, of=F.softmax):
     """eˣ / Σ eˣ along `dim`.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.nn.Softmax(dim=1)(torch.zeros(1, 2))
     tensor([[0.5000, 0.5000]])
     """
@@ -250,7 +248,6 @@ class _Dropout(Layer, settings="p, inplace", shows="p={p}, inplace={inplace}"):
 class Dropout(_Dropout, of=F.dropout):
     """Each number 0 with probability `p`, else divided by 1 − p.
 
-    >>> import tinygrad_mnist as torch
     >>> layer = torch.nn.Dropout(p=0.2).eval()
     >>> layer(torch.ones(3))
     tensor([1., 1., 1.])
@@ -309,7 +306,6 @@ class PairwiseDistance(Layer, of=F.pairwise_distance, inputs=2):
 class Flatten(Layer, shows="start_dim={start_dim}, end_dim={end_dim}"):
     """The dimensions `start_dim` to `end_dim` made one.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.nn.Flatten()(torch.ones(5, 1, 28, 28)).shape
     torch.Size([5, 784])
     """
@@ -327,7 +323,6 @@ class Flatten(Layer, shows="start_dim={start_dim}, end_dim={end_dim}"):
 class Unflatten(Layer, shows="dim={dim}, unflattened_size={unflattened_size}"):
     """The dimension `dim` made several, of the sizes `unflattened_size`.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.nn.Unflatten(1, (1, 28, 28))(torch.ones(5, 784)).shape
     torch.Size([5, 1, 28, 28])
     """
@@ -359,7 +354,6 @@ class Unflatten(Layer, shows="dim={dim}, unflattened_size={unflattened_size}"):
 class PixelShuffle(Layer, of=F.pixel_shuffle, shows="upscale_factor={upscale_factor}"):
     """(n, c · r², h, w) as (n, c, h · r, w · r).
 
-    >>> import tinygrad_mnist as torch
     >>> torch.nn.PixelShuffle(2)(torch.ones(1, 4, 3, 3)).shape
     torch.Size([1, 1, 6, 6])
     """

@@ -48,7 +48,6 @@ class Linear(Weighted, shows="in_features={in_features}, out_features={out_featu
     `weight` (out_features, in_features) and `bias` (out_features) start uniform between
     ±1/√in_features. Raises RuntimeError for an input of another size.
 
-    >>> import tinygrad_mnist as torch
     >>> layer = torch.nn.Linear(3, 2)
     >>> layer(torch.ones(5, 3)).shape
     torch.Size([5, 2])

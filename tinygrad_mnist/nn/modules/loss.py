@@ -46,7 +46,6 @@ class L1Loss(_Loss, of=F.l1_loss, settings=_REDUCTION):
 class MSELoss(_Loss, of=F.mse_loss, settings=_REDUCTION):
     """(x − target)²
 
-    >>> import tinygrad_mnist as torch
     >>> torch.nn.MSELoss()(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 4.0]))
     tensor(2.)
     """
@@ -86,7 +85,6 @@ class NLLLoss(_Loss, of=F.nll_loss):
 class CrossEntropyLoss(_Loss, of=F.cross_entropy):
     """The negative log likelihood of the softmax of scores, weighted by class.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.nn.CrossEntropyLoss()(torch.tensor([[0.0, 0.0]]), torch.tensor([1]))
     tensor(0.6931)
     """

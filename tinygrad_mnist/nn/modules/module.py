@@ -22,7 +22,6 @@ class Module(Calling, State):
     A subclass calls `super().__init__()` first, assigns its parameters and layers to attributes,
     and computes in `forward`. Calling the module calls `forward`.
 
-    >>> import tinygrad_mnist as torch
     >>> from tinygrad_mnist import nn
     >>> class Scale(nn.Module):
     ...     def __init__(self):
@@ -163,7 +162,6 @@ class Module(Calling, State):
     ) -> Iterator[tuple[str, Module]]:
         """The module itself and all its descendants, with their dotted names.
 
-        >>> import tinygrad_mnist as torch
         >>> net = torch.nn.Sequential(torch.nn.Linear(1, 1), torch.nn.ReLU())
         >>> [name for name, module in net.named_modules()]
         ['', '0', '1']
@@ -221,7 +219,6 @@ class Module(Calling, State):
     ) -> Iterator[tuple[str, Parameter]]:
         """All parameters with their dotted names; those of the module alone unless `recurse`.
 
-        >>> import tinygrad_mnist as torch
         >>> [(name, list(p.shape)) for name, p in torch.nn.Linear(3, 2).named_parameters()]
         [('weight', [2, 3]), ('bias', [2])]
         """

@@ -122,7 +122,6 @@ class _BatchNorm(
 class BatchNorm1d(_BatchNorm, ndims=(2, 3)):
     """Batch normalisation of (n, channels) or (n, channels, length).
 
-    >>> import tinygrad_mnist as torch
     >>> torch.nn.BatchNorm1d(1, affine=False)(torch.tensor([[1.0], [3.0]]))
     tensor([[-1.0000],
             [ 1.0000]])
@@ -198,7 +197,6 @@ class LayerNorm(
 
     `weight`, from 1, and `bias`, from 0, of that shape, are learned if `elementwise_affine`.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.nn.LayerNorm(2)(torch.tensor([[1.0, 3.0]]))
     tensor([[-1.0000,  1.0000]], grad_fn=<NativeLayerNormBackward0>)
     """
@@ -252,7 +250,6 @@ class GroupNorm(
     `weight`, from 1, and `bias`, from 0, hold one number for each channel, if `affine`. Raises
     ValueError for channels that cannot be divided.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.nn.GroupNorm(1, 2, affine=False)(torch.tensor([[1.0, 3.0]]))
     tensor([[-1.0000,  1.0000]])
     """

@@ -44,7 +44,6 @@ class MaxPool1d(_MaxPool, of=F.max_pool1d):
 class MaxPool2d(_MaxPool, of=F.max_pool2d):
     """The largest number under each window of (n, channels, height, width).
 
-    >>> import tinygrad_mnist as torch
     >>> torch.nn.MaxPool2d(2)(torch.arange(16.0).reshape(1, 1, 4, 4))
     tensor([[[[ 5.,  7.],
               [13., 15.]]]])
@@ -64,7 +63,6 @@ class AvgPool1d(_Pool, of=F.avg_pool1d, shows=_WINDOW):
 class AvgPool2d(_Pool, of=F.avg_pool2d, shows=_WINDOW):
     """The mean of the numbers under each window of (n, channels, height, width).
 
-    >>> import tinygrad_mnist as torch
     >>> torch.nn.AvgPool2d(2)(torch.arange(16.0).reshape(1, 1, 4, 4))
     tensor([[[[ 2.5000,  4.5000],
               [10.5000, 12.5000]]]])
@@ -82,7 +80,6 @@ class AdaptiveAvgPool1d(_AdaptivePool, of=F.adaptive_avg_pool1d):
 class AdaptiveAvgPool2d(_AdaptivePool, of=F.adaptive_avg_pool2d):
     """Means over `output_size` parts of (n, channels, height, width); None keeps a size.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.nn.AdaptiveAvgPool2d(1)(torch.arange(16.0).reshape(1, 1, 4, 4))
     tensor([[[[7.5000]]]])
     """
@@ -166,7 +163,6 @@ class ZeroPad1d(_ZeroPad, ConstantPad1d):
 class ZeroPad2d(_ZeroPad, ConstantPad2d):
     """Borders of zeros on the last two dimensions.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.nn.ZeroPad2d((1, 0, 0, 0))(torch.ones(1, 1, 2))
     tensor([[[0., 1., 1.]]])
     """

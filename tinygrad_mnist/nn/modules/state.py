@@ -76,7 +76,6 @@ class State(Registration):
 
         They are detached unless `keep_vars`.
 
-        >>> import tinygrad_mnist as torch
         >>> list(torch.nn.Linear(3, 2).state_dict())
         ['weight', 'bias']
         """
@@ -108,7 +107,6 @@ class State(Registration):
         themselves take the place of the module's. Raises RuntimeError that lists every missing or
         unexpected name and every shape that does not fit, TypeError for what is no mapping.
 
-        >>> import tinygrad_mnist as torch
         >>> torch.nn.Linear(3, 2).load_state_dict(torch.nn.Linear(3, 2).state_dict())
         <All keys matched successfully>
         """

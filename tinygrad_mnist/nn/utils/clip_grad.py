@@ -44,7 +44,6 @@ def get_total_norm(
 
     Raises RuntimeError when it is not finite and `error_if_nonfinite`.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.nn.utils.get_total_norm([torch.tensor([3.0]), torch.tensor([4.0])])
     tensor(5.)
     """
@@ -83,7 +82,6 @@ def clip_grad_norm_(
 
     Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent neural networks" (2013).
 
-    >>> import tinygrad_mnist as torch
     >>> x = torch.tensor([3.0, 4.0], requires_grad=True)
     >>> (x * x / 2).sum().backward()
     >>> torch.nn.utils.clip_grad_norm_(x, max_norm=1.0)

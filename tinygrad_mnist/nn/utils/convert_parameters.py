@@ -12,7 +12,6 @@ from tinygrad_mnist.ops.joining import cat
 def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
     """All numbers of the parameters in one vector.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.nn.utils.parameters_to_vector(torch.nn.Linear(3, 2).parameters()).shape
     torch.Size([8])
     """

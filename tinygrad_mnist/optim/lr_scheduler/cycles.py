@@ -18,7 +18,6 @@ class CosineAnnealingLR(LRScheduler):
 
     Loshchilov and Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts" (2017).
 
-    >>> import tinygrad_mnist as torch
     >>> optimizer = torch.optim.SGD([torch.ones(1)], lr=1.0)
     >>> schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=2)
     >>> optimizer.step()
@@ -135,7 +134,6 @@ class OneCycleLR(LRScheduler):
 
     Smith and Topin, "Super-Convergence" (2018).
 
-    >>> import tinygrad_mnist as torch
     >>> optimizer = torch.optim.SGD([torch.ones(1)], lr=0.1, momentum=0.9)
     >>> schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=1.0, total_steps=10)
     >>> round(schedule.get_last_lr()[0], 4), optimizer.param_groups[0]["momentum"]

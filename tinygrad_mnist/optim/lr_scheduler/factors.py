@@ -80,7 +80,6 @@ class _ByFunction(LRScheduler):
 class LambdaLR(_ByFunction):
     """The initial learning rate times `lr_lambda(epoch)`.
 
-    >>> import tinygrad_mnist as torch
     >>> optimizer = torch.optim.SGD([torch.ones(1)], lr=1.0)
     >>> schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda epoch: 1 / (1 + epoch))
     >>> optimizer.step()
@@ -120,7 +119,6 @@ class MultiplicativeLR(_ByFunction):
 class StepLR(_ByFactor):
     """The learning rate times `gamma` every `step_size` epochs.
 
-    >>> import tinygrad_mnist as torch
     >>> optimizer = torch.optim.SGD([torch.ones(1)], lr=1.0)
     >>> schedule = torch.optim.lr_scheduler.StepLR(optimizer, step_size=2, gamma=0.5)
     >>> for epoch in range(4):
@@ -307,7 +305,6 @@ class SequentialLR(_Combined):
 
     Raises ValueError unless there is one schedule more than there are milestones.
 
-    >>> import tinygrad_mnist as torch
     >>> optimizer = torch.optim.SGD([torch.ones(1)], lr=1.0)
     >>> warm_up = torch.optim.lr_scheduler.ConstantLR(optimizer, factor=0.1, total_iters=2)
     >>> decay = torch.optim.lr_scheduler.ExponentialLR(optimizer, gamma=0.5)

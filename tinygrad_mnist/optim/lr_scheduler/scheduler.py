@@ -203,7 +203,6 @@ class ReduceLROnPlateau(LRScheduler):
     count nothing. No cut goes below `min_lr`, and none is made that is smaller than `eps`. Raises
     ValueError for settings out of range.
 
-    >>> import tinygrad_mnist as torch
     >>> optimizer = torch.optim.SGD([torch.ones(1)], lr=1.0)
     >>> schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, patience=1)
     >>> for loss in (0.9, 0.8, 0.8, 0.8):

@@ -182,7 +182,6 @@ def default_convert(data: Any) -> Any:
     """A sample with its NumPy arrays and scalars made tensors, in the containers they are in.
 
     >>> import numpy as np
-    >>> import tinygrad_mnist as torch
     >>> torch.utils.data.default_convert({"x": np.array([1, 2])})
     {'x': tensor([1, 2])}
     """
@@ -206,7 +205,6 @@ def default_collate(batch: Any) -> Any:
     strings stay a list; dicts, tuples and lists are gone through. Raises TypeError for other
     kinds, RuntimeError when the samples do not fit together.
 
-    >>> import tinygrad_mnist as torch
     >>> torch.utils.data.default_collate([{"a": 0, "b": 1.5}, {"a": 2, "b": 3.5}])
     {'a': tensor([0, 2]), 'b': tensor([1.5000, 3.5000], dtype=torch.float64)}
     """

@@ -50,7 +50,6 @@ class DataLoader(Generic[Sample]):
     The order is PyTorch's for the same seed. Raises ValueError for settings that contradict one
     another.
 
-    >>> import tinygrad_mnist as torch
     >>> _ = torch.manual_seed(0)
     >>> loader = torch.utils.data.DataLoader([10, 20, 30, 40, 50], batch_size=2, shuffle=True)
     >>> list(loader)

@@ -48,7 +48,6 @@ class TensorDataset(Dataset[tuple[Tensor, ...]]):
 
     Raises AssertionError when the tensors' first sizes differ.
 
-    >>> import tinygrad_mnist as torch
     >>> data = torch.utils.data.TensorDataset(torch.tensor([[1.0], [2.0]]), torch.tensor([0, 1]))
     >>> len(data), data[1]
     (2, (tensor([2.]), tensor(1)))
@@ -151,7 +150,6 @@ class Subset(Dataset[Sample]):
 
     A subclass that overrides `__getitem__` must override `__getitems__` too, which loaders call.
 
-    >>> import tinygrad_mnist as torch
     >>> list(torch.utils.data.Subset([10, 20, 30], [2, 0]))
     [30, 10]
     """
@@ -201,7 +199,6 @@ def random_split(
     Samples that shares leave over go to the first subsets, one each. Raises ValueError when the
     lengths do not add up to the dataset's.
 
-    >>> import tinygrad_mnist as torch
     >>> _ = torch.manual_seed(0)
     >>> train, valid = torch.utils.data.random_split(range(10), [0.8, 0.2])
     >>> list(valid)

@@ -57,7 +57,6 @@ class RandomSampler(Sampler[int]):
 
     Raises TypeError and ValueError for settings that make no sense.
 
-    >>> import tinygrad_mnist as torch
     >>> _ = torch.manual_seed(0)
     >>> list(torch.utils.data.RandomSampler(range(5)))
     [1, 3, 4, 2, 0]
@@ -156,7 +155,6 @@ class BatchSampler(Sampler[list[int]]):
 
     Raises ValueError for settings that make no sense.
 
-    >>> import tinygrad_mnist as torch
     >>> list(torch.utils.data.BatchSampler(range(5), batch_size=2, drop_last=False))
     [[0, 1], [2, 3], [4]]
     """
