@@ -167,15 +167,49 @@ def declaration(
     """The lines that declare a function, one for each of its overloads."""
     real = inspect.unwrap(function)
     overloads = typing.get_overloads(real) if inspect.isfunction(real) else []
-    variants = overloads or [function]
+    signatures = [signature_of(each) for each in overloads] or _variants(signature_of(function))
     lines = []
-    for variant in variants:
-        if len(variants) > 1:
+    for signature in signatures:
+        if len(signatures) > 1:
             out.imports.add("from typing import overload")
             lines.append(f"{indent}@overload")
-        signature = signature_of(variant)
         lines += _definition(name, signature, out, indent, method, function.__doc__)
     return lines
+
+
+def _variants(whole: Signature) -> list[Signature]:
+    """What a signature says that has two results, told apart by what is given.
+
+    `return_indices` adds a second result. One of `*tensors` gives a tensor, several a tuple.
+    """
+    kinds = typing.get_args(whole.return_annotation)
+    parameters = whole.parameters
+    if len(kinds) != 2 or typing.get_origin(kinds[1]) is not tuple:
+        return [whole]
+    if "return_indices" in parameters:
+        flag = parameters["return_indices"]
+        given = flag.replace(kind=Parameter.KEYWORD_ONLY, default=Parameter.empty)
+        return [
+            _changed(whole, kinds[0], flag.replace(annotation=typing.Literal[False])),
+            _changed(whole, kinds[1], given.replace(annotation=typing.Literal[True])),
+            _changed(whole, whole.return_annotation, given),
+        ]
+    if [*parameters] == ["tensors"]:
+        one, rest = kinds[0], parameters["tensors"].replace(annotation=kinds[0])
+        first = Parameter("tensor", Parameter.POSITIONAL_ONLY, annotation=one)
+        second = first.replace(name="second")
+        several = first.replace(name="tensors", annotation=collections.abc.Sequence[one])
+        return [
+            whole.replace(parameters=[first], return_annotation=one),
+            whole.replace(parameters=[several], return_annotation=kinds[1]),
+            whole.replace(parameters=[first, second, rest], return_annotation=kinds[1]),
+        ]
+    return [whole]
+
+
+def _changed(whole: Signature, result: Any, parameter: Parameter) -> Signature:
+    new = [parameter if each.name == parameter.name else each for each in whole.parameters.values()]
+    return whole.replace(parameters=new, return_annotation=result)
 
 
 def _definition(
@@ -187,12 +221,17 @@ def _definition(
         parameters[0] = parameters[0].replace(kind=Parameter.POSITIONAL_OR_KEYWORD)
     texts: list[str] = []
     starred = False
-    for parameter in parameters:
+    only = [each.kind is Parameter.POSITIONAL_ONLY for each in parameters]
+    for position, parameter in enumerate(parameters):
+        if position and only[position - 1] and not only[position]:
+            texts.append("/")
         if parameter.kind is Parameter.KEYWORD_ONLY and not starred:
             texts.append("*")
             starred = True
         starred = starred or parameter.kind is Parameter.VAR_POSITIONAL
         texts.append(_parameter(parameter, out))
+    if only and only[-1]:
+        texts.append("/")
     result = out.type(signature.return_annotation)
     head = f"{indent}def {name}("
     whole = f"{head}{', '.join(texts)}) -> {result}:"

@@ -7,7 +7,7 @@ derivative formulas then see arrays of one type.
 from __future__ import annotations
 
 import builtins
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 
@@ -187,14 +187,20 @@ def cast(value: Array | Number, kind: dtype) -> Array:
     return np.asarray(value).astype(kind.numpy)
 
 
-def _array_or_number(operand: Any) -> Array | Number:
+class HasArray(Protocol):
+    """A tensor, as far as this file knows it."""
+
+    _array: Array
+
+
+def _array_or_number(operand: HasArray | Number) -> Array | Number:
     array = getattr(operand, "_array", operand)
     if isinstance(array, np.ndarray | builtins.bool | int | float):
         return array
     raise TypeError(f"expected a tensor or a number, got {type(operand).__name__}")
 
 
-def result_type(tensor1: Any, tensor2: Any) -> dtype:
+def result_type(tensor1: HasArray | Number, tensor2: HasArray | Number) -> dtype:
     """The type that arithmetic on two tensors or numbers gives.
 
     >>> torch.result_type(torch.tensor([1, 2]), 1.0)

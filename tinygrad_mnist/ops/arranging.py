@@ -61,7 +61,7 @@ Shape = tuple[int, ...]
 
 
 @operation
-def flip(input: Tensor, *dims: Dims, **named: Any) -> Tensor:
+def flip(input: Tensor, *dims: Dims, **named: Dims) -> Tensor:
     """The numbers along `dims` in reverse order, a copy.
 
     >>> torch.flip(torch.tensor([1, 2, 3]), (0,))
@@ -148,7 +148,7 @@ def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
     return named_as(_clone(turned, in_order=True), "Rot90Backward0")
 
 
-def repeat(input: Tensor, *repeats: Dims, **named: Any) -> Tensor:
+def repeat(input: Tensor, *repeats: Dims, **named: Dims) -> Tensor:
     """The tensor repeated so often along each dimension, a copy (a method of Tensor only).
 
     More numbers than dimensions make new leading dimensions.
@@ -179,7 +179,7 @@ def _stretched(x: Tensor, apart: list[int], stretched: list[int], final: list[in
 
 
 @operation
-def tile(input: Tensor, *dims: Dims, **named: Any) -> Tensor:
+def tile(input: Tensor, *dims: Dims, **named: Dims) -> Tensor:
     """The tensor repeated so often along its last dimensions.
 
     >>> torch.tile(torch.tensor([[1, 2]]), (2,))
@@ -526,7 +526,7 @@ def fill(input: Tensor, value: float | Tensor) -> Tensor:
 
 @operation
 def index_put(
-    input: Tensor, indices: Sequence[Any], values: Tensor, accumulate: bool = False
+    input: Tensor, indices: Sequence[Tensor], values: Tensor, accumulate: bool = False
 ) -> Tensor:
     """A copy of `input` with `values` at `indices`, as `input[indices] = values` writes them.
 

@@ -11,6 +11,7 @@ from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.observing import OBSERVERS, report
 from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.tensor import Tensor, wrap
+from tinygrad_mnist.engine.types import MemoryFormat
 
 __all__ = [
     "clone",
@@ -55,7 +56,7 @@ def cast_to(input: Tensor, kind: dtypes.dtype) -> Tensor:
     return _cast(input, dtype=kind.numpy)
 
 
-def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
+def clone(input: Tensor, *, memory_format: MemoryFormat = None) -> Tensor:
     """A copy with memory of its own; gradients flow through it.
 
     Its dimensions lie in memory as those of `input`, unless `memory_format` is contiguous_format.

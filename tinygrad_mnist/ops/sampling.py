@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, Unpack
+from typing import Any, Unpack, overload
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from tinygrad_mnist import dtypes
 from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.tensor import Tensor
-from tinygrad_mnist.engine.types import Dims
+from tinygrad_mnist.engine.types import Dims, MemoryFormat
 from tinygrad_mnist.kernels import distributions
 
 from . import drawing
@@ -106,7 +106,16 @@ def randn(
 _RANDINT = ("int high, tuple of ints size", "int low, int high, tuple of ints size")
 
 
-def randint(*args: Dims, generator: Generator | None = None, **named: Any) -> Tensor:
+@overload
+def randint(
+    high: int, size: Sequence[int], *, generator: Generator | None = None, **named: Unpack[Options]
+) -> Tensor: ...
+@overload
+def randint(
+    low: int, high: int, size: Sequence[int], *, generator: Generator | None = None,
+    **named: Unpack[Options],
+) -> Tensor: ...  # fmt: skip
+def randint(*args: Any, generator: Generator | None = None, **named: Any) -> Tensor:
     """Whole numbers from [low, high).
 
     Called as randint(high, size), where low is 0, or randint(low, high, size). `dtype` is
@@ -165,9 +174,18 @@ _NORMAL = (
 )
 
 
+@overload
 def normal(
-    mean: float | Tensor, std: float | Tensor = 1, *args: Any, size: Sequence[int] | None = None,
-    generator: Generator | None = None, **options: Unpack[Options],
+    mean: float | Tensor, std: float | Tensor = 1, *, generator: Generator | None = None
+) -> Tensor: ...
+@overload
+def normal(
+    mean: float, std: float, size: Sequence[int], *, generator: Generator | None = None,
+    **options: Unpack[Options],
+) -> Tensor: ...  # fmt: skip
+def normal(
+    mean: Any, std: Any = 1, *args: Any, size: Sequence[int] | None = None,
+    generator: Generator | None = None, **options: Any,
 ) -> Tensor:  # fmt: skip
     """Normal numbers, each with a mean and a standard deviation of its own, or all with the same.
 
@@ -362,7 +380,7 @@ def _check_weights(weights: Array, with_replacement: bool) -> None:
 
 
 def rand_like(
-    input: Tensor, *, generator: Generator | None = None, memory_format: Any = None,
+    input: Tensor, *, generator: Generator | None = None, memory_format: MemoryFormat = None,
     **options: Unpack[Options],
 ) -> Tensor:  # fmt: skip
     """Uniform numbers from [0, 1) in the shape, type and layout of `input`."""
@@ -372,7 +390,7 @@ def rand_like(
 
 
 def randn_like(
-    input: Tensor, *, generator: Generator | None = None, memory_format: Any = None,
+    input: Tensor, *, generator: Generator | None = None, memory_format: MemoryFormat = None,
     **options: Unpack[Options],
 ) -> Tensor:  # fmt: skip
     """Standard normal numbers in the shape, type and layout of `input`."""
@@ -384,8 +402,18 @@ def randn_like(
 _RANDINT_LIKE = ("Tensor input, int high", "Tensor input, int low, int high")
 
 
+@overload
 def randint_like(
-    input: Tensor, *bounds: int | Tensor, generator: Generator | None = None, **named: Any
+    input: Tensor, high: int | Tensor, *, generator: Generator | None = None,
+    memory_format: MemoryFormat = None, **named: Unpack[Options],
+) -> Tensor: ...  # fmt: skip
+@overload
+def randint_like(
+    input: Tensor, low: int | Tensor, high: int | Tensor, *, generator: Generator | None = None,
+    memory_format: MemoryFormat = None, **named: Unpack[Options],
+) -> Tensor: ...  # fmt: skip
+def randint_like(
+    input: Tensor, *bounds: Any, generator: Generator | None = None, **named: Any
 ) -> Tensor:
     """Whole numbers from [low, high) in the shape, type and layout of `input`.
 

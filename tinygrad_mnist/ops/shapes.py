@@ -72,7 +72,7 @@ def _inferred(shape: Shape, numel: int) -> Shape:
 
 
 @operation
-def reshape(input: Tensor, *shape: Dims, **named: Any) -> Tensor:
+def reshape(input: Tensor, *shape: Dims, **named: Dims) -> Tensor:
     """The same numbers in another shape, a view where possible; −1 stands for what is left over.
 
     Raises RuntimeError when the number of elements differs.
@@ -88,7 +88,7 @@ def reshape(input: Tensor, *shape: Dims, **named: Any) -> Tensor:
     return out if array.flags.c_contiguous else named_as(out, "ReshapeAliasBackward0")
 
 
-def view(input: Tensor, *shape: Dims | dtypes.dtype, **named: Any) -> Tensor:
+def view(input: Tensor, *shape: Dims | dtypes.dtype, **named: Dims) -> Tensor:
     """`reshape` that never copies: RuntimeError where the memory does not allow a view."""
     if len(shape) == 1 and isinstance(shape[0], dtypes.dtype):
         raise NotImplementedError("view(dtype) is not supported: use .to(dtype), which converts")
@@ -135,7 +135,7 @@ def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
 
 
 @operation
-def permute(input: Tensor, *dims: Dims, **named: Any) -> Tensor:
+def permute(input: Tensor, *dims: Dims, **named: Dims) -> Tensor:
     """The dimensions in the order `dims`, as a view.
 
     >>> torch.zeros(2, 3, 4).permute(2, 0, 1).shape
@@ -221,7 +221,7 @@ def unsqueeze(input: Tensor, dim: int) -> Tensor:
     return named_as(out, "UnsqueezeBackward0")
 
 
-def expand(input: Tensor | Array, *size: Dims, **named: Sequence[int]) -> Tensor:
+def expand(input: Tensor | Array, *size: Dims, **named: Dims) -> Tensor:
     """The tensor repeated along its dimensions of size 1 (and new leading ones) without a copy.
 
     −1 keeps a size. Raises RuntimeError for a size other than 1 that would change.

@@ -2,6 +2,7 @@
 
 import builtins
 from collections.abc import Callable, Sequence
+from typing import Literal, overload
 
 from tinygrad_mnist.dtypes import dtype as _dtype
 from tinygrad_mnist.engine.tensor import Tensor as Tensor
@@ -25,17 +26,55 @@ def adaptive_avg_pool2d(
 ) -> Tensor:
     """Means over windows that cut images into `output_size` parts, whatever their size."""
 
+@overload
 def adaptive_max_pool1d(
     input: Tensor,
     output_size: builtins.int | Sequence[builtins.int],
-    return_indices: builtins.bool = False,
+    return_indices: Literal[False] = False,
+) -> Tensor:
+    """`adaptive_max_pool2d` for sequences (batch, channels, length)."""
+
+@overload
+def adaptive_max_pool1d(
+    input: Tensor,
+    output_size: builtins.int | Sequence[builtins.int],
+    *,
+    return_indices: Literal[True],
+) -> builtins.tuple[Tensor, Tensor]:
+    """`adaptive_max_pool2d` for sequences (batch, channels, length)."""
+
+@overload
+def adaptive_max_pool1d(
+    input: Tensor,
+    output_size: builtins.int | Sequence[builtins.int],
+    *,
+    return_indices: builtins.bool,
 ) -> Tensor | builtins.tuple[Tensor, Tensor]:
     """`adaptive_max_pool2d` for sequences (batch, channels, length)."""
 
+@overload
 def adaptive_max_pool2d(
     input: Tensor,
     output_size: builtins.int | Sequence[builtins.int | None] | None,
-    return_indices: builtins.bool = False,
+    return_indices: Literal[False] = False,
+) -> Tensor:
+    """The largest number of each of the parts that `adaptive_avg_pool2d` cuts images into."""
+
+@overload
+def adaptive_max_pool2d(
+    input: Tensor,
+    output_size: builtins.int | Sequence[builtins.int | None] | None,
+    *,
+    return_indices: Literal[True],
+) -> builtins.tuple[Tensor, Tensor]:
+    """The largest number of each of the parts that `adaptive_avg_pool2d` cuts images into."""
+
+@overload
+def adaptive_max_pool2d(
+    input: Tensor,
+    output_size: builtins.int | Sequence[builtins.int | None] | None,
+    *,
+    return_indices: builtins.bool,
 ) -> Tensor | builtins.tuple[Tensor, Tensor]:
     """The largest number of each of the parts that `adaptive_avg_pool2d` cuts images into."""
 
@@ -453,6 +492,7 @@ def margin_ranking_loss(
 ) -> Tensor:
     """max(0, −t · (x₁ − x₂) + margin): x₁ is to be the larger where t is 1, x₂ where it is −1."""
 
+@overload
 def max_pool1d(
     input: Tensor,
     kernel_size: builtins.int | Sequence[builtins.int],
@@ -460,10 +500,37 @@ def max_pool1d(
     padding: builtins.int | Sequence[builtins.int] = 0,
     dilation: builtins.int | Sequence[builtins.int] = 1,
     ceil_mode: builtins.bool = False,
-    return_indices: builtins.bool = False,
+    return_indices: Literal[False] = False,
+) -> Tensor:
+    """`max_pool2d` for sequences (batch, channels, length)."""
+
+@overload
+def max_pool1d(
+    input: Tensor,
+    kernel_size: builtins.int | Sequence[builtins.int],
+    stride: builtins.int | Sequence[builtins.int] | None = None,
+    padding: builtins.int | Sequence[builtins.int] = 0,
+    dilation: builtins.int | Sequence[builtins.int] = 1,
+    ceil_mode: builtins.bool = False,
+    *,
+    return_indices: Literal[True],
+) -> builtins.tuple[Tensor, Tensor]:
+    """`max_pool2d` for sequences (batch, channels, length)."""
+
+@overload
+def max_pool1d(
+    input: Tensor,
+    kernel_size: builtins.int | Sequence[builtins.int],
+    stride: builtins.int | Sequence[builtins.int] | None = None,
+    padding: builtins.int | Sequence[builtins.int] = 0,
+    dilation: builtins.int | Sequence[builtins.int] = 1,
+    ceil_mode: builtins.bool = False,
+    *,
+    return_indices: builtins.bool,
 ) -> Tensor | builtins.tuple[Tensor, Tensor]:
     """`max_pool2d` for sequences (batch, channels, length)."""
 
+@overload
 def max_pool2d(
     input: Tensor,
     kernel_size: builtins.int | Sequence[builtins.int],
@@ -471,7 +538,33 @@ def max_pool2d(
     padding: builtins.int | Sequence[builtins.int] = 0,
     dilation: builtins.int | Sequence[builtins.int] = 1,
     ceil_mode: builtins.bool = False,
-    return_indices: builtins.bool = False,
+    return_indices: Literal[False] = False,
+) -> Tensor:
+    """The largest number under each window of images (batch, channels, height, width)."""
+
+@overload
+def max_pool2d(
+    input: Tensor,
+    kernel_size: builtins.int | Sequence[builtins.int],
+    stride: builtins.int | Sequence[builtins.int] | None = None,
+    padding: builtins.int | Sequence[builtins.int] = 0,
+    dilation: builtins.int | Sequence[builtins.int] = 1,
+    ceil_mode: builtins.bool = False,
+    *,
+    return_indices: Literal[True],
+) -> builtins.tuple[Tensor, Tensor]:
+    """The largest number under each window of images (batch, channels, height, width)."""
+
+@overload
+def max_pool2d(
+    input: Tensor,
+    kernel_size: builtins.int | Sequence[builtins.int],
+    stride: builtins.int | Sequence[builtins.int] | None = None,
+    padding: builtins.int | Sequence[builtins.int] = 0,
+    dilation: builtins.int | Sequence[builtins.int] = 1,
+    ceil_mode: builtins.bool = False,
+    *,
+    return_indices: builtins.bool,
 ) -> Tensor | builtins.tuple[Tensor, Tensor]:
     """The largest number under each window of images (batch, channels, height, width)."""
 
