@@ -35,6 +35,7 @@ lint: $(READY_TO_DEVELOP) ## Check format, style, types, stubs, who imports whom
 	$(BIN)/lint-imports
 	$(BIN)/python -m checks.imports
 	$(BIN)/python -m checks.stubs --check
+	$(BIN)/python -m checks.typed
 	$(BIN)/python -m checks.size
 
 .PHONY: format

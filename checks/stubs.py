@@ -282,11 +282,11 @@ def _member(name: str, member: Any, out: Renderer, indent: str = "    ") -> list
             lines += _definition(name, setter, out, indent, True, None)
         return lines
     if inspect.isfunction(member):
-        return declaration(name, _operation_behind(name, member), out, indent, method=True)
+        return declaration(name, operation_behind(name, member), out, indent, method=True)
     return [f"{indent}{name}: {out.type(type(member))}"]
 
 
-def _operation_behind(name: str, method: Any) -> Any:
+def operation_behind(name: str, method: Any) -> Any:
     """The function whose signature a made method has: an operation's, or its own."""
     from tinygrad_mnist import names
     from tinygrad_mnist._tensor.methods import OPERATIONS, find

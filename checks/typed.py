@@ -18,15 +18,17 @@ import typing
 from collections.abc import Iterator
 from typing import Any
 
+from tinygrad_mnist import Tensor
 from tinygrad_mnist.engine.primitive import Primitive
 
 from .imports import ROOT
-from .stubs import Untyped, public_names, signature_of
+from .stubs import Untyped, operation_behind, public_names, signature_of
 
 PAGE = ROOT / "docs" / "typing.md"
 MODULES = (
-    "", "amp", "autograd", "autograd.functional", "cuda", "linalg", "nn", "nn.functional", "nn.init",
-    "nn.utils", "optim", "optim.lr_scheduler", "random", "serialization", "testing", "utils.data",
+    "", "amp", "autograd", "autograd.functional", "cuda", "linalg", "nn", "nn.functional",
+    "nn.init", "nn.utils", "optim", "optim.lr_scheduler", "random", "serialization", "testing",
+    "utils.data",
 )  # fmt: skip
 """The public modules, without the package's name in front."""
 
@@ -37,15 +39,16 @@ def results() -> dict[str, Any]:
     An overloaded one has the list of its results; one that says nothing has `Untyped`.
     """
     found: dict[str, Any] = {}
-    seen: set[int] = set()
+    seen: set[Any] = set()
     for short in MODULES:
         module = importlib.import_module(f"tinygrad_mnist.{short}".rstrip("."))
-        for name in public_names(module):
-            value = getattr(module, name)
+        values = {name: getattr(module, name) for name in public_names(module)}
+        for name in sorted(values, key=lambda name: len(getattr(values[name], "__mro__", ()))):
+            value = values[name]
             members = _members(value) if isinstance(value, type) else [("", value)]
             for member, function in members:
-                if id(function) not in seen and _is_ours(function):
-                    seen.add(id(function))
+                if _is_ours(function) and function not in seen:
+                    seen.add(function)
                     found[".".join(filter(None, (short, name, member)))] = _result(function)
     return found
 
@@ -56,8 +59,13 @@ def _members(kind: type) -> Iterator[tuple[str, Any]]:
         if name.startswith("_") and (not name.endswith("__") or hasattr(object, name)):
             continue
         member = inspect.getattr_static(kind, name)
+        if kind is not Tensor and member is inspect.getattr_static(Tensor, name, None):
+            continue
         member = member.fget if isinstance(member, property) else member
-        yield name, getattr(member, "__func__", member)
+        member = getattr(member, "__func__", member)
+        if kind is Tensor and isinstance(member, types.FunctionType):
+            member = operation_behind(name, member)
+        yield name, member
 
 
 def _is_ours(function: Any) -> bool:

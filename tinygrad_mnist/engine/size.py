@@ -49,7 +49,7 @@ class Size(tuple[int, ...]):
         item = tuple.__getitem__(self, index)
         return Size(item) if isinstance(item, tuple) else item
 
-    def __add__(self, other: Any, /) -> Any:
+    def __add__(self, other: tuple[int, ...], /) -> Size:  # type: ignore[override]
         try:
             total = tuple(self) + other
         except TypeError:
@@ -62,7 +62,7 @@ class Size(tuple[int, ...]):
     def __radd__(self, other: Any, /) -> Size:
         return Size(other + tuple(self)) if isinstance(other, tuple) else NotImplemented
 
-    def __mul__(self, count: Any, /) -> Any:
+    def __mul__(self, count: SupportsIndex, /) -> Size:
         product = tuple(self) * count
         return Size(product) if isinstance(product, tuple) else product
 

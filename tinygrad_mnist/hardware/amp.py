@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from typing import Any
+from typing import Any, TypeVar
 
 from tinygrad_mnist import dtypes
+
+Outputs = TypeVar("Outputs")
 
 
 class autocast(contextlib.ContextDecorator):
@@ -69,7 +71,7 @@ class GradScaler:
                 stacklevel=2,
             )
 
-    def scale(self, outputs: Any) -> Any:
+    def scale(self, outputs: Outputs) -> Outputs:
         """The outputs as they are."""
         return outputs
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 from tinygrad_mnist._tensor import Tensor, empty
 from tinygrad_mnist._tensor.printing import parameter_repr
@@ -50,10 +50,11 @@ class Parameter(Tensor):
     def __repr__(self) -> str:
         return parameter_repr(self)
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         if id(self) not in memo:
             memo[id(self)] = type(self)(self.detach().clone(), self.requires_grad)
-        return memo[id(self)]
+        copied: Self = memo[id(self)]
+        return copied
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         return type(self), (self.detach(), self.requires_grad)

@@ -7,7 +7,7 @@ import operator
 import textwrap
 from collections import OrderedDict
 from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, overload
 
 from tinygrad_mnist._tensor import Tensor as TensorClass
 from tinygrad_mnist.engine.tensor import Tensor
@@ -70,7 +70,7 @@ class _ModuleRow(_List):
         self._modules.clear()
         self._modules.update((str(number), module) for number, module in enumerate(modules))
 
-    def pop(self, key: int | slice) -> Any:
+    def pop(self, key: int | slice) -> Module:
         """Take the module at `key` out, and return it."""
         taken = self[key]  # type: ignore[index]
         del self[key]
@@ -113,7 +113,11 @@ class Sequential(_ModuleRow):
             input = module(input)
         return input
 
-    def __getitem__(self, index: Any) -> Any:
+    @overload
+    def __getitem__(self, index: int) -> Module: ...
+    @overload
+    def __getitem__(self, index: slice) -> Self: ...
+    def __getitem__(self, index: int | slice) -> Module | Self:
         if isinstance(index, slice):
             return type(self)(OrderedDict(list(self._modules.items())[index]))
         return self._modules[self._name_at(index)]
@@ -167,7 +171,11 @@ class ModuleList(_ModuleRow):
         if modules is not None:
             self.extend(modules)
 
-    def __getitem__(self, index: Any) -> Any:
+    @overload
+    def __getitem__(self, index: int) -> Module: ...
+    @overload
+    def __getitem__(self, index: slice) -> Self: ...
+    def __getitem__(self, index: int | slice) -> Module | Self:
         if isinstance(index, slice):
             return type(self)(list(self._modules.values())[index])
         return self._modules[self._name_at(index)]
@@ -319,7 +327,7 @@ class ModuleDict(_Dict):
     def _names(self) -> dict[str, Any]:
         return self._modules
 
-    def __getitem__(self, key: str) -> Any:
+    def __getitem__(self, key: str) -> Module:
         return self._modules[key]
 
     def __setitem__(self, key: str, module: Module) -> None:

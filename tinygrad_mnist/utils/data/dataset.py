@@ -136,7 +136,7 @@ class StackDataset(Dataset[Any]):
         self.datasets = args or kwargs
         self._length = len(members[0])
 
-    def __getitem__(self, index: Any) -> Any:
+    def __getitem__(self, index: Any) -> tuple[Any, ...] | dict[str, Any]:
         if isinstance(self.datasets, dict):
             return {name: dataset[index] for name, dataset in self.datasets.items()}
         return tuple([dataset[index] for dataset in self.datasets])
