@@ -4,7 +4,7 @@ import builtins
 from collections.abc import Callable, Sequence
 from os import PathLike
 from types import ModuleType
-from typing import IO, Any, Unpack, overload
+from typing import IO, Any, Literal, Unpack, overload
 
 from tinygrad_mnist import autograd as autograd
 from tinygrad_mnist import compiler as compiler
@@ -33,6 +33,7 @@ from tinygrad_mnist.compiler.compiled import Compiled as Compiled
 from tinygrad_mnist.compiler.compiled import Inputs as Inputs
 from tinygrad_mnist.compiler.compiled import Returned
 from tinygrad_mnist.compiler.compiled import _Settings as _Settings
+from tinygrad_mnist.dtypes import HasArray as HasArray
 from tinygrad_mnist.dtypes import dtype as _dtype
 from tinygrad_mnist.dtypes import dtype as dtype
 from tinygrad_mnist.dtypes import finfo as finfo
@@ -299,13 +300,55 @@ def atan2(input: Tensor, other: Tensor) -> Tensor:
 def atanh(input: Tensor) -> Tensor:
     """the number whose tanh is x"""
 
-def atleast_1d(*tensors: Tensor | Sequence[Tensor]) -> Tensor | builtins.tuple[Tensor, ...]:
+@overload
+def atleast_1d(tensor: Tensor, /) -> Tensor:
     """The tensor (or each of them) with one dimension at least."""
 
-def atleast_2d(*tensors: Tensor | Sequence[Tensor]) -> Tensor | builtins.tuple[Tensor, ...]:
+@overload
+def atleast_1d(tensors: Sequence[Tensor], /) -> builtins.tuple[Tensor, ...]:
+    """The tensor (or each of them) with one dimension at least."""
+
+@overload
+def atleast_1d(
+    tensor: Tensor,
+    second: Tensor,
+    /,
+    *tensors: Tensor,
+) -> builtins.tuple[Tensor, ...]:
+    """The tensor (or each of them) with one dimension at least."""
+
+@overload
+def atleast_2d(tensor: Tensor, /) -> Tensor:
     """The tensor (or each of them) with two dimensions at least: a vector becomes a row."""
 
-def atleast_3d(*tensors: Tensor | Sequence[Tensor]) -> Tensor | builtins.tuple[Tensor, ...]:
+@overload
+def atleast_2d(tensors: Sequence[Tensor], /) -> builtins.tuple[Tensor, ...]:
+    """The tensor (or each of them) with two dimensions at least: a vector becomes a row."""
+
+@overload
+def atleast_2d(
+    tensor: Tensor,
+    second: Tensor,
+    /,
+    *tensors: Tensor,
+) -> builtins.tuple[Tensor, ...]:
+    """The tensor (or each of them) with two dimensions at least: a vector becomes a row."""
+
+@overload
+def atleast_3d(tensor: Tensor, /) -> Tensor:
+    """The tensor (or each of them) with three dimensions at least."""
+
+@overload
+def atleast_3d(tensors: Sequence[Tensor], /) -> builtins.tuple[Tensor, ...]:
+    """The tensor (or each of them) with three dimensions at least."""
+
+@overload
+def atleast_3d(
+    tensor: Tensor,
+    second: Tensor,
+    /,
+    *tensors: Tensor,
+) -> builtins.tuple[Tensor, ...]:
     """The tensor (or each of them) with three dimensions at least."""
 
 def avg_pool1d(
@@ -455,7 +498,7 @@ def clip(
 ) -> Tensor:
     """Each number held between `min` and `max` (numbers or tensors); None leaves a side open."""
 
-def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
+def clone(input: Tensor, *, memory_format: _memory_format | None = None) -> Tensor:
     """A copy with memory of its own; gradients flow through it."""
 
 def column_stack(tensors: Sequence[Tensor]) -> Tensor:
@@ -754,7 +797,11 @@ def fix(input: Tensor) -> Tensor:
 def flatten(input: Tensor, start_dim: builtins.int = 0, end_dim: builtins.int = -1) -> Tensor:
     """The dimensions from `start_dim` to `end_dim` made one."""
 
-def flip(input: Tensor, *dims: builtins.int | Sequence[builtins.int], **named: Any) -> Tensor:
+def flip(
+    input: Tensor,
+    *dims: builtins.int | Sequence[builtins.int],
+    **named: builtins.int | Sequence[builtins.int],
+) -> Tensor:
     """The numbers along `dims` in reverse order, a copy."""
 
 def fliplr(input: Tensor) -> Tensor:
@@ -920,7 +967,7 @@ def index_fill(
 
 def index_put(
     input: Tensor,
-    indices: Sequence[Any],
+    indices: Sequence[Tensor],
     values: Tensor,
     accumulate: builtins.bool = False,
 ) -> Tensor:
@@ -1129,13 +1176,14 @@ def max(input: Tensor, dim: builtins.int, keepdim: builtins.bool = False) -> Val
     """The largest number; with `dim`, the largest along it and their indices."""
 
 @overload
-def max(input: Tensor, dim: Tensor) -> Tensor:
+def max(input: Tensor, dim: Tensor, /) -> Tensor:
     """The largest number; with `dim`, the largest along it and their indices."""
 
 @overload
 def max(input: Tensor, *, other: Tensor) -> Tensor:
     """The largest number; with `dim`, the largest along it and their indices."""
 
+@overload
 def max_pool1d(
     input: Tensor,
     kernel_size: builtins.int | Sequence[builtins.int],
@@ -1143,10 +1191,37 @@ def max_pool1d(
     padding: builtins.int | Sequence[builtins.int] = 0,
     dilation: builtins.int | Sequence[builtins.int] = 1,
     ceil_mode: builtins.bool = False,
-    return_indices: builtins.bool = False,
+    return_indices: Literal[False] = False,
+) -> Tensor:
+    """`max_pool2d` for sequences (batch, channels, length)."""
+
+@overload
+def max_pool1d(
+    input: Tensor,
+    kernel_size: builtins.int | Sequence[builtins.int],
+    stride: builtins.int | Sequence[builtins.int] | None = None,
+    padding: builtins.int | Sequence[builtins.int] = 0,
+    dilation: builtins.int | Sequence[builtins.int] = 1,
+    ceil_mode: builtins.bool = False,
+    *,
+    return_indices: Literal[True],
+) -> builtins.tuple[Tensor, Tensor]:
+    """`max_pool2d` for sequences (batch, channels, length)."""
+
+@overload
+def max_pool1d(
+    input: Tensor,
+    kernel_size: builtins.int | Sequence[builtins.int],
+    stride: builtins.int | Sequence[builtins.int] | None = None,
+    padding: builtins.int | Sequence[builtins.int] = 0,
+    dilation: builtins.int | Sequence[builtins.int] = 1,
+    ceil_mode: builtins.bool = False,
+    *,
+    return_indices: builtins.bool,
 ) -> Tensor | builtins.tuple[Tensor, Tensor]:
     """`max_pool2d` for sequences (batch, channels, length)."""
 
+@overload
 def max_pool2d(
     input: Tensor,
     kernel_size: builtins.int | Sequence[builtins.int],
@@ -1154,7 +1229,33 @@ def max_pool2d(
     padding: builtins.int | Sequence[builtins.int] = 0,
     dilation: builtins.int | Sequence[builtins.int] = 1,
     ceil_mode: builtins.bool = False,
-    return_indices: builtins.bool = False,
+    return_indices: Literal[False] = False,
+) -> Tensor:
+    """The largest number under each window of images (batch, channels, height, width)."""
+
+@overload
+def max_pool2d(
+    input: Tensor,
+    kernel_size: builtins.int | Sequence[builtins.int],
+    stride: builtins.int | Sequence[builtins.int] | None = None,
+    padding: builtins.int | Sequence[builtins.int] = 0,
+    dilation: builtins.int | Sequence[builtins.int] = 1,
+    ceil_mode: builtins.bool = False,
+    *,
+    return_indices: Literal[True],
+) -> builtins.tuple[Tensor, Tensor]:
+    """The largest number under each window of images (batch, channels, height, width)."""
+
+@overload
+def max_pool2d(
+    input: Tensor,
+    kernel_size: builtins.int | Sequence[builtins.int],
+    stride: builtins.int | Sequence[builtins.int] | None = None,
+    padding: builtins.int | Sequence[builtins.int] = 0,
+    dilation: builtins.int | Sequence[builtins.int] = 1,
+    ceil_mode: builtins.bool = False,
+    *,
+    return_indices: builtins.bool,
 ) -> Tensor | builtins.tuple[Tensor, Tensor]:
     """The largest number under each window of images (batch, channels, height, width)."""
 
@@ -1197,7 +1298,7 @@ def min(input: Tensor, dim: builtins.int, keepdim: builtins.bool = False) -> Val
     """The smallest number; with `dim`, the smallest along it and their indices."""
 
 @overload
-def min(input: Tensor, dim: Tensor) -> Tensor:
+def min(input: Tensor, dim: Tensor, /) -> Tensor:
     """The smallest number; with `dim`, the smallest along it and their indices."""
 
 @overload
@@ -1342,11 +1443,21 @@ def norm(
 ) -> Tensor:
     """The p-norm over `dim` (all unless given): `linalg.vector_norm`."""
 
+@overload
 def normal(
     mean: builtins.float | Tensor,
     std: builtins.float | Tensor = 1,
-    *args: Any,
-    size: Sequence[builtins.int] | None = None,
+    *,
+    generator: Generator | None = None,
+) -> Tensor:
+    """Normal numbers, each with a mean and a standard deviation of its own, or all with the same."""
+
+@overload
+def normal(
+    mean: builtins.float,
+    std: builtins.float,
+    size: Sequence[builtins.int],
+    *,
     generator: Generator | None = None,
     **options: Unpack[Options],
 ) -> Tensor:
@@ -1399,7 +1510,7 @@ def pdist(input: Tensor, p: builtins.float = 2) -> Tensor:
 def permute(
     input: Tensor,
     *dims: builtins.int | Sequence[builtins.int],
-    **named: Any,
+    **named: builtins.int | Sequence[builtins.int],
 ) -> Tensor:
     """The dimensions in the order `dims`, as a view."""
 
@@ -1459,23 +1570,52 @@ def rand_like(
     input: Tensor,
     *,
     generator: Generator | None = None,
-    memory_format: Any = None,
+    memory_format: _memory_format | None = None,
     **options: Unpack[Options],
 ) -> Tensor:
     """Uniform numbers from [0, 1) in the shape, type and layout of `input`."""
 
+@overload
 def randint(
-    *args: builtins.int | Sequence[builtins.int],
+    high: builtins.int,
+    size: Sequence[builtins.int],
+    *,
     generator: Generator | None = None,
-    **named: Any,
+    **named: Unpack[Options],
 ) -> Tensor:
     """Whole numbers from [low, high)."""
 
+@overload
+def randint(
+    low: builtins.int,
+    high: builtins.int,
+    size: Sequence[builtins.int],
+    *,
+    generator: Generator | None = None,
+    **named: Unpack[Options],
+) -> Tensor:
+    """Whole numbers from [low, high)."""
+
+@overload
 def randint_like(
     input: Tensor,
-    *bounds: builtins.int | Tensor,
+    high: builtins.int | Tensor,
+    *,
     generator: Generator | None = None,
-    **named: Any,
+    memory_format: _memory_format | None = None,
+    **named: Unpack[Options],
+) -> Tensor:
+    """Whole numbers from [low, high) in the shape, type and layout of `input`."""
+
+@overload
+def randint_like(
+    input: Tensor,
+    low: builtins.int | Tensor,
+    high: builtins.int | Tensor,
+    *,
+    generator: Generator | None = None,
+    memory_format: _memory_format | None = None,
+    **named: Unpack[Options],
 ) -> Tensor:
     """Whole numbers from [low, high) in the shape, type and layout of `input`."""
 
@@ -1491,7 +1631,7 @@ def randn_like(
     input: Tensor,
     *,
     generator: Generator | None = None,
-    memory_format: Any = None,
+    memory_format: _memory_format | None = None,
     **options: Unpack[Options],
 ) -> Tensor:
     """Standard normal numbers in the shape, type and layout of `input`."""
@@ -1539,7 +1679,7 @@ def repeat_interleave(
 def reshape(
     input: Tensor,
     *shape: builtins.int | Sequence[builtins.int],
-    **named: Any,
+    **named: builtins.int | Sequence[builtins.int],
 ) -> Tensor:
     """The same numbers in another shape, a view where possible; −1 stands for what is left over."""
 
@@ -1549,7 +1689,10 @@ def resolve_conj(input: Tensor) -> Tensor:
 def resolve_neg(input: Tensor) -> Tensor:
     """The tensor itself: its numbers are real."""
 
-def result_type(tensor1: Any, tensor2: Any) -> _dtype:
+def result_type(
+    tensor1: HasArray | builtins.bool | builtins.int | builtins.float,
+    tensor2: HasArray | builtins.bool | builtins.int | builtins.float,
+) -> _dtype:
     """The type that arithmetic on two tensors or numbers gives."""
 
 def rms_norm(
@@ -1864,7 +2007,11 @@ def threshold(
 def threshold_(input: Tensor, threshold: builtins.float, value: builtins.float) -> Tensor:
     """`threshold`, written into the input."""
 
-def tile(input: Tensor, *dims: builtins.int | Sequence[builtins.int], **named: Any) -> Tensor:
+def tile(
+    input: Tensor,
+    *dims: builtins.int | Sequence[builtins.int],
+    **named: builtins.int | Sequence[builtins.int],
+) -> Tensor:
     """The tensor repeated so often along its last dimensions."""
 
 def topk(

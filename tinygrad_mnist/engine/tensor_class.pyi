@@ -513,7 +513,7 @@ class Tensor(TensorBase):
         max: Tensor | builtins.float | None = None,
     ) -> Tensor:
         """Each number held between `min` and `max` (numbers or tensors); None leaves a side open."""
-    def clone(self, *, memory_format: Any = None) -> Tensor:
+    def clone(self, *, memory_format: _memory_format | None = None) -> Tensor:
         """A copy with memory of its own; gradients flow through it."""
     def conj(self) -> Tensor:
         """The tensor itself: its numbers are real."""
@@ -699,7 +699,7 @@ class Tensor(TensorBase):
     def expand(
         self,
         *size: builtins.int | Sequence[builtins.int],
-        **named: Sequence[builtins.int],
+        **named: builtins.int | Sequence[builtins.int],
     ) -> Tensor:
         """The tensor repeated along its dimensions of size 1 (and new leading ones) without a copy."""
     def expand_as(self, other: Tensor) -> Tensor:
@@ -723,7 +723,11 @@ class Tensor(TensorBase):
         """x without its fraction"""
     def flatten(self, start_dim: builtins.int = 0, end_dim: builtins.int = -1) -> Tensor:
         """The dimensions from `start_dim` to `end_dim` made one."""
-    def flip(self, *dims: builtins.int | Sequence[builtins.int], **named: Any) -> Tensor:
+    def flip(
+        self,
+        *dims: builtins.int | Sequence[builtins.int],
+        **named: builtins.int | Sequence[builtins.int],
+    ) -> Tensor:
         """The numbers along `dims` in reverse order, a copy."""
     def fliplr(self) -> Tensor:
         """The columns in reverse order."""
@@ -860,7 +864,7 @@ class Tensor(TensorBase):
         """`input` with `value` (a number or a 0-d tensor) in the slices number `index` along `dim`."""
     def index_put(
         self,
-        indices: Sequence[Any],
+        indices: Sequence[Tensor],
         values: Tensor,
         accumulate: builtins.bool = False,
     ) -> Tensor:
@@ -1049,7 +1053,7 @@ class Tensor(TensorBase):
     def max(self, dim: builtins.int, keepdim: builtins.bool = False) -> ValuesAndIndices:
         """The largest number; with `dim`, the largest along it and their indices."""
     @overload
-    def max(self, dim: Tensor) -> Tensor:
+    def max(self, dim: Tensor, /) -> Tensor:
         """The largest number; with `dim`, the largest along it and their indices."""
     @overload
     def max(self, *, other: Tensor) -> Tensor:
@@ -1077,7 +1081,7 @@ class Tensor(TensorBase):
     def min(self, dim: builtins.int, keepdim: builtins.bool = False) -> ValuesAndIndices:
         """The smallest number; with `dim`, the smallest along it and their indices."""
     @overload
-    def min(self, dim: Tensor) -> Tensor:
+    def min(self, dim: Tensor, /) -> Tensor:
         """The smallest number; with `dim`, the smallest along it and their indices."""
     @overload
     def min(self, *, other: Tensor) -> Tensor:
@@ -1271,7 +1275,11 @@ class Tensor(TensorBase):
     @property
     def output_nr(self) -> builtins.int:
         """Which output of its operation the tensor is: operations here have one."""
-    def permute(self, *dims: builtins.int | Sequence[builtins.int], **named: Any) -> Tensor:
+    def permute(
+        self,
+        *dims: builtins.int | Sequence[builtins.int],
+        **named: builtins.int | Sequence[builtins.int],
+    ) -> Tensor:
         """The dimensions in the order `dims`, as a view."""
     def pin_memory(self, device: _device | builtins.str | builtins.int | None = None) -> Tensor:
         """The tensor itself: pinning serves GPUs alone."""
@@ -1337,7 +1345,11 @@ class Tensor(TensorBase):
         """The slices along `dim`, those whose p-norm exceeds `maxnorm` scaled down to it."""
     def renorm_(self, p: builtins.float, dim: builtins.int, maxnorm: builtins.float) -> Tensor:
         """The slices along `dim`, those whose p-norm exceeds `maxnorm` scaled down to it."""
-    def repeat(self, *repeats: builtins.int | Sequence[builtins.int], **named: Any) -> Tensor:
+    def repeat(
+        self,
+        *repeats: builtins.int | Sequence[builtins.int],
+        **named: builtins.int | Sequence[builtins.int],
+    ) -> Tensor:
         """The tensor repeated so often along each dimension, a copy (a method of Tensor only)."""
     def repeat_interleave(
         self,
@@ -1354,7 +1366,11 @@ class Tensor(TensorBase):
     def requires_grad(self, mode: builtins.bool) -> None: ...
     def requires_grad_(self, requires_grad: builtins.bool = True) -> Tensor:
         """Ask for gradients with respect to this leaf, or stop asking; the tensor itself."""
-    def reshape(self, *shape: builtins.int | Sequence[builtins.int], **named: Any) -> Tensor:
+    def reshape(
+        self,
+        *shape: builtins.int | Sequence[builtins.int],
+        **named: builtins.int | Sequence[builtins.int],
+    ) -> Tensor:
         """The same numbers in another shape, a view where possible; −1 stands for what is left over."""
     def reshape_as(self, other: Tensor) -> Tensor:
         """In the shape of `other`."""
@@ -1562,7 +1578,11 @@ class Tensor(TensorBase):
         dim: builtins.int = 0,
     ) -> builtins.tuple[Tensor, ...]:
         """`input` cut along `dim` into nearly equal parts, or at the indices given."""
-    def tile(self, *dims: builtins.int | Sequence[builtins.int], **named: Any) -> Tensor:
+    def tile(
+        self,
+        *dims: builtins.int | Sequence[builtins.int],
+        **named: builtins.int | Sequence[builtins.int],
+    ) -> Tensor:
         """The tensor repeated so often along its last dimensions."""
     def to(
         self,
@@ -1668,7 +1688,7 @@ class Tensor(TensorBase):
     def view(
         self,
         *shape: builtins.int | Sequence[builtins.int] | _dtype,
-        **named: Any,
+        **named: builtins.int | Sequence[builtins.int],
     ) -> Tensor:
         """`reshape` that never copies: RuntimeError where the memory does not allow a view."""
     def view_as(self, other: Tensor) -> Tensor:
