@@ -39,7 +39,7 @@ def tensors() -> None:
     assert_type(x.dtype, torch.dtype)
     assert_type(x.device, torch.device)
     assert_type(x.grad, Tensor | None)
-    assert_type(x.item(), bool | int | float)
+    assert_type(x.sum().item(), bool | int | float)
     assert_type(torch.cat([x, y], dim=0), Tensor)
     assert_type(torch.stack((x, x)), Tensor)
     assert_type(x.reshape(3, 2).permute(1, 0).contiguous(), Tensor)
