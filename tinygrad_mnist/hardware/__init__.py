@@ -44,7 +44,7 @@ def _version() -> int | None:
 
 def _module(name: str, doc: str, **contents: object) -> ModuleType:
     module = ModuleType(f"{__name__}.{name}", doc)
-    vars(module).update(contents)
+    vars(module).update(contents, __file__=__file__)
     sys.modules[module.__name__] = module
     return module
 
