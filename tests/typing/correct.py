@@ -53,8 +53,9 @@ def tensors() -> None:
     assert_type(x.max(dim=1).indices, Tensor)
     assert_type(torch.sort(x).values, Tensor)
     assert_type(torch.topk(x, 2)[0], Tensor)
-    x.clamp_(min=0.0).add_(1, alpha=2)
-    x[x < 0] = 0
+    z = x.detach().clone()
+    z.clamp_(min=0.0).add_(1, alpha=2)
+    z[z < 0] = 0
     with torch.no_grad():
         x -= 0.1 * x
 

@@ -13,60 +13,58 @@ FOLDER = Path(__file__).resolve().parent
 ROOT = FOLDER.parents[1]
 
 
-def mypy(path):
-    """The lines of a file in which mypy finds errors, with what it says."""
-    command = [
-        sys.executable,
-        "-m",
-        "mypy",
-        "--strict",
-        "--no-incremental",
-        "--config-file",
-        os.devnull,
-    ]
-    command += [
-        "--follow-imports",
-        "silent",
-        "--ignore-missing-imports",
-        "--no-error-summary",
-        str(path),
-    ]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode in (0, 1), done.stdout + done.stderr
-    found = re.findall(rf"^\S*{path.name}:(\d+): error: (.*)$", done.stdout, re.MULTILINE)
-    return {int(line): text for line, text in found}
+FILES = ("correct.py", "mistakes.py")
 
 
-def pyright(path):
-    """The lines of a file in which pyright finds errors, with what it says."""
-    command = [sys.executable, "-m", "pyright", "--outputjson", "--pythonpath", sys.executable]
-    done = subprocess.run(
-        [*command, str(path)], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert done.returncode in (0, 1), done.stdout + done.stderr
+def errors(lines):
+    """The lines of each file in which a checker finds errors, with what it says."""
+    found = {name: {} for name in FILES}
+    for name, line, text in lines:
+        found[name].setdefault(int(line), text)
+    return found
+
+
+def mypy():
+    """What mypy --strict finds in the files."""
+    command = [sys.executable, "-m", "mypy", "--strict", "--config-file", os.devnull]
+    command += ["--follow-imports", "silent", "--ignore-missing-imports", "--no-error-summary"]
+    done = run([*command, "--cache-dir", os.devnull])
+    return errors(re.findall(r"^\S*?(\w+\.py):(\d+): error: (.*)$", done.stdout, re.MULTILINE))
+
+
+def pyright():
+    """What pyright finds in the files."""
+    done = run([sys.executable, "-m", "pyright", "--outputjson", "--pythonpath", sys.executable])
     found = json.loads(done.stdout)["generalDiagnostics"]
-    return {
-        each["range"]["start"]["line"] + 1: each["message"]
+    return errors(
+        (Path(each["file"]).name, each["range"]["start"]["line"] + 1, each["message"])
         for each in found
         if each["severity"] == "error"
-    }
+    )
 
 
-CHECKERS = {"mypy": mypy, "pyright": pyright}
+def run(command):
+    paths = [str(FOLDER / name) for name in FILES]
+    done = subprocess.run([*command, *paths], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode in (0, 1), done.stdout + done.stderr
+    return done
 
 
-@pytest.mark.parametrize("checker", CHECKERS)
-def test_correct_code_passes(checker):
-    assert CHECKERS[checker](FOLDER / "correct.py") == {}
+@pytest.fixture(scope="module", params=[mypy, pyright], ids=lambda checker: checker.__name__)
+def found(request):
+    return request.param()
 
 
-@pytest.mark.parametrize("checker", CHECKERS)
-def test_each_mistake_is_found(checker):
-    path = FOLDER / "mistakes.py"
-    wrong = {n for n, line in enumerate(path.read_text().splitlines(), 1) if "# wrong" in line}
-    found = CHECKERS[checker](path)
-    assert {n: path.read_text().splitlines()[n - 1] for n in wrong - found.keys()} == {}
-    assert {n: text for n, text in found.items() if n not in wrong} == {}
+def test_correct_code_passes(found):
+    assert found["correct.py"] == {}
+
+
+def test_each_mistake_is_found_and_nothing_else(found):
+    lines = (FOLDER / "mistakes.py").read_text(encoding="utf-8").splitlines()
+    wrong = {number for number, line in enumerate(lines, 1) if "# wrong" in line}
+    mistakes = found["mistakes.py"]
+    assert {number: lines[number - 1] for number in wrong - mistakes.keys()} == {}
+    assert {number: text for number, text in mistakes.items() if number not in wrong} == {}
 
 
 def test_correct_code_runs(tmp_path):
