@@ -123,6 +123,7 @@ _DEFINED: dict[Any, str] = {
     tinygrad_mnist.dtype: "tinygrad_mnist.dtypes",
     tinygrad_mnist.device: "tinygrad_mnist.engine.device",
     tinygrad_mnist.Size: "tinygrad_mnist.engine.size",
+    tinygrad_mnist.Generator: "tinygrad_mnist.ops.generator",
 }
 
 
@@ -258,6 +259,7 @@ def tensor_members(out: Renderer) -> list[str]:
     for name in sorted(
         {*dir(tinygrad_mnist.Tensor)} - ({*dir(object)} - _COMPARISONS) - _NOT_SHOWN
     ):
+        getattr(tinygrad_mnist.Tensor, name)  # a method that is made when first looked up
         member = inspect.getattr_static(tinygrad_mnist.Tensor, name)
         if name.startswith("_") and not name.startswith("__"):
             continue
@@ -289,13 +291,12 @@ def _member(name: str, member: Any, out: Renderer, indent: str = "    ") -> list
 def operation_behind(name: str, method: Any) -> Any:
     """The function whose signature a made method has: an operation's, or its own."""
     from tinygrad_mnist import names
-    from tinygrad_mnist._tensor.methods import OPERATIONS, find
 
     if method.__qualname__ != name:
         return method
     for known in (name, name.removesuffix("_")):
-        if known in names.METHODS or known in OPERATIONS:
-            return find(known)
+        if known in names.METHODS:
+            return names.operation(known)
     return method
 
 
@@ -404,6 +405,7 @@ STUBS: dict[str, Callable[[], str]] = {
     "engine/tensor_class.pyi": tensor_stub,
     "__init__.pyi": root,
     "nn/functional/__init__.pyi": lambda: module_stub("tinygrad_mnist.nn.functional"),
+    "random/__init__.pyi": lambda: module_stub("tinygrad_mnist.random"),
     "nn/__init__.pyi": lambda: module_stub("tinygrad_mnist.nn"),
     "optim/__init__.pyi": lambda: module_stub("tinygrad_mnist.optim"),
 }

@@ -11,23 +11,6 @@ from typing import Any, Final, Protocol
 
 import numpy as np
 
-__all__ = [
-    "bool",
-    "can_cast",
-    "dtype",
-    "finfo",
-    "float32",
-    "float64",
-    "get_default_dtype",
-    "iinfo",
-    "int32",
-    "int64",
-    "promote_types",
-    "result_type",
-    "set_default_dtype",
-    "uint8",
-]
-
 Number = builtins.bool | int | float
 Array = np.ndarray[Any, Any]
 

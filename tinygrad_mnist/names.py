@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
@@ -75,17 +75,117 @@ def unsupported(name: str) -> Unsupported:
     return Unsupported(f"torch.{name} is not supported by tinygrad_mnist: {way}")
 
 
-# Loaded when first used, so that the package imports fast: operations, packages
+# The table of public names: where each is. All are loaded when first asked for
 
-_PACKAGES = (
-    "_dynamo", "accelerator", "amp", "backends", "compiler", "datasets", "linalg", "nn", "optim",
-    "random", "safetensors", "serialization", "testing", "utils", "version",
+_OPERATIONS = {
+    "arithmetic": """
+        abs_ absolute_ add_ addcdiv_ addcmul_ angle bitwise_left_shift_ bitwise_right_shift_ conj
+        conj_physical_ copysign_ div_ divide_ float_power_ floor_divide_ fmax fmin fmod_ gcd_
+        heaviside_ hypot_ isreal lcm_ ldexp_ lerp_ mul_ multiply_ nan_to_num_ neg_ negative_
+        nextafter_ positive pow_ reciprocal_ remainder_ resolve_conj resolve_neg rsub() sgn_ sign_
+        square_ sub_ subtract_ true_divide_""",
+    "arranging": """
+        diag diag_embed diagflat diagonal diagonal_scatter fill() flip fliplr flipud index_put_
+        meshgrid() narrow_copy ravel .repeat repeat_interleave roll rot90 select_scatter
+        slice_scatter tile trace tril_ tril_indices() triu_ triu_indices()""",
+    "casting": "clone",
+    "choosing": "clamp_ clamp_max_ clamp_min_ clip_ masked_fill_ where()",
+    "convolution": "conv1d() conv2d() conv_transpose1d() conv_transpose2d()",
+    "cumulative": """
+        cummax cummin cumprod_ cumsum_ cumulative_trapezoid() diff logcumsumexp prod trapezoid()
+        trapz()""",
+    "drawing": """
+        .bernoulli_ .cauchy_ .exponential_ .geometric_ .log_normal_ .normal_ .random_ .uniform_""",
+    "elementwise": """
+        acos_ acosh_ allclose arccos_ arccosh_ arcsin_ arcsinh_ arctan_ arctan2_ arctanh_ asin_
+        asinh_ atan_ atan2_ atanh_ bitwise_and_ bitwise_not_ bitwise_or_ bitwise_xor_ ceil_ cos_
+        cosh_ deg2rad_ eq_ equal erf_ erfc_ exp_ exp2_ expm1_ fix_ floor_ frac_ ge_ greater_
+        greater_equal_ gt_ isclose isfinite isinf isnan isneginf isposinf le_ less_ less_equal_ log_
+        log10_ log1p_ log2_ logaddexp logaddexp2 logical_and_ logical_not_ logical_or_ logical_xor_
+        logit_ lt_ maximum minimum ne_ not_equal_ rad2deg_ round_ rsqrt_ sigmoid_ signbit sin_ sinc_
+        sinh_ sqrt_ tan_ tanh_ trunc_ xlogy_""",
+    "indexing": "narrow select unbind",
+    "joining": """
+        atleast_1d() atleast_2d() atleast_3d() cat() chunk column_stack() concat() concatenate()
+        dsplit dstack() hsplit hstack() row_stack() split split_with_sizes stack() tensor_split
+        vsplit vstack()""",
+    "matmul": "bmm dot matmul mm mv",
+    "matrices": """
+        addbmm_ addmm_ addmv_ addr_ baddbmm_ block_diag() cartesian_prod() cdist() chain_matmul()
+        combinations() cross dist einsum() ger inner kron norm outer renorm_ tensordot() vander()
+        vdot""",
+    "pooling": """
+        adaptive_avg_pool1d() adaptive_max_pool1d() avg_pool1d() max_pool1d() max_pool2d()""",
+    "quantiles": """
+        bucketize() corrcoef cov histc nanmean nanmedian nanquantile quantile searchsorted()""",
+    "reductions": """
+        all amax amin aminmax any argmax argmin bincount count_nonzero logsumexp max mean min nansum
+        std std_mean() sum var var_mean()""",
+    "selecting": """
+        argwhere gather index_add_ index_copy_ index_fill_ index_select masked_scatter_
+        masked_select nonzero scatter_ scatter_add_ take take_along_dim""",
+    "shapes": """
+        broadcast_shapes() broadcast_tensors() broadcast_to flatten movedim permute reshape squeeze_
+        swapaxes_ swapdims_ t_ transpose_ unflatten unsqueeze_""",
+    "softmax": "log_softmax relu_ softmax",
+    "sorting": "argsort kthvalue median mode msort sort topk unique unique_consecutive",
+}
+"""The operations in each file of `ops`: functions of the package and methods of a tensor.
+
+`abs_` has a method that writes into the tensor, too; `cat()` is a function alone, `.repeat` a
+method alone.
+"""
+
+_OTHERS = {
+    "_tensor": "Tensor",
+    "_tensor.creation": """
+        BoolTensor ByteTensor DoubleTensor FloatTensor IntTensor LongTensor arange as_tensor asarray
+        empty empty_like eye from_numpy frombuffer full full_like linspace logspace ones ones_like
+        scalar_tensor tensor zeros zeros_like""",
+    "_tensor.description": """
+        contiguous_format e get_default_device inf is_complex is_floating_point is_nonzero is_tensor
+        nan newaxis numel pi preserve_format set_default_device strided typename""",
+    "_tensor.printing": "set_printoptions",
+    "autograd": "enable_grad inference_mode is_grad_enabled no_grad set_grad_enabled",
+    "compiler": "compile",
+    "dtypes": """
+        bool can_cast double=float64 dtype finfo float=float32 float32 float64 get_default_dtype
+        iinfo int=int32 int32 int64 long=int64 promote_types result_type set_default_dtype uint8""",
+    "engine.device": "device",
+    "engine.size": "Size",
+    "engine.types": "layout memory_format",
+    "hardware.amp": "autocast",
+    "hardware.settings": """
+        are_deterministic_algorithms_enabled get_float32_matmul_precision get_num_interop_threads
+        get_num_threads set_float32_matmul_precision set_num_interop_threads set_num_threads
+        use_deterministic_algorithms""",
+    "nn.functional": """
+        bilinear celu celu_ channel_shuffle cosine_similarity hardshrink pairwise_distance pdist
+        pixel_shuffle pixel_unshuffle prelu relu_ rms_norm rrelu rrelu_ selu selu_ threshold
+        threshold_""",
+    "ops.generator": """
+        Generator default_generator get_rng_state initial_seed manual_seed seed set_rng_state""",
+    "ops.sampling": """
+        bernoulli multinomial normal rand rand_like randint randint_like randn randn_like
+        randperm""",
+    "serialization": "load save",
+}
+"""What else is at the package's top level, by module: `double=float64` is `float64` there."""
+
+MODULES = (
+    "_dynamo", "accelerator", "amp", "autograd", "backends", "compiler", "cuda", "datasets",
+    "linalg", "nn", "optim", "random", "safetensors", "serialization", "testing", "utils",
+    "version",
 )  # fmt: skip
+"""The public modules that load when first asked for."""
+
 MOVED = {
     "_dynamo": "compiler",
+    "absent": "names",
     "accelerator": "hardware.accelerator",
     "amp": "hardware.amp",
     "backends": "hardware.backends",
+    "cli": "app.cli",
     "comparing": "tools.compare",
     "cuda.amp": "hardware.cuda_amp",
     "cuda": "hardware.cuda",
@@ -98,129 +198,67 @@ MOVED = {
 }
 """Public modules that live in another room than their name says, below the package's name."""
 
-_RANDOM = (
-    "Generator", "bernoulli", "default_generator", "get_rng_state", "initial_seed", "manual_seed",
-    "multinomial", "normal", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like",
-    "randperm", "seed", "set_rng_state",
-)  # fmt: skip
-_FILLING = (
-    "bernoulli_", "cauchy_", "exponential_", "geometric_", "log_normal_", "normal_", "random_",
-    "uniform_",
-)  # fmt: skip
+METHODS: dict[str, str] = {}
+"""The file in `ops` of each operation that is a method of a tensor."""
+IN_PLACE: list[str] = []
+"""The operations that have a method which writes into the tensor: `abs` for `abs_`."""
 
-_NETWORKS = (
-    "bilinear", "celu", "celu_", "channel_shuffle", "cosine_similarity", "hardshrink",
-    "pairwise_distance", "pdist", "pixel_shuffle", "pixel_unshuffle", "prelu", "relu_", "rms_norm",
-    "rrelu", "rrelu_", "selu", "selu_", "threshold", "threshold_",
-)  # fmt: skip
-"""Functions of `nn.functional` that PyTorch has at its top level too, with the same arguments."""
 
-FILES: dict[str, tuple[str, ...]] = {
-    "arranging": (
-        "diag", "diag_embed", "diagflat", "diagonal", "diagonal_scatter", "fill", "flip", "fliplr",
-        "flipud", "index_put", "meshgrid", "narrow_copy", "ravel", "repeat_interleave", "roll",
-        "rot90", "select_scatter", "slice_scatter", "tile", "trace", "tril", "tril_indices", "triu",
-        "triu_indices",
-    ),
-    "convolution": ("conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d"),
-    "cumulative": (
-        "cummax", "cummin", "cumprod", "cumsum", "cumulative_trapezoid", "diff",
-        "logcumsumexp", "prod", "trapezoid", "trapz",
-    ),
-    "joining": (
-        "atleast_1d", "atleast_2d", "atleast_3d", "cat", "chunk", "column_stack", "concat",
-        "concatenate", "dsplit", "dstack", "hsplit", "hstack", "row_stack", "split",
-        "split_with_sizes", "stack", "tensor_split", "vsplit", "vstack",
-    ),
-    "matrices": (
-        "addbmm", "addmm", "addmv", "addr", "baddbmm", "block_diag", "cartesian_prod", "cdist",
-        "chain_matmul", "combinations", "cross", "dist", "einsum", "ger", "inner", "kron", "norm",
-        "outer", "renorm", "tensordot", "vander", "vdot",
-    ),
-    "pooling": (
-        "adaptive_avg_pool1d", "adaptive_max_pool1d", "avg_pool1d", "max_pool1d", "max_pool2d",
-    ),
-    "quantiles": (
-        "bucketize", "corrcoef", "cov", "histc", "nanmean", "nanmedian", "nanquantile", "quantile",
-        "searchsorted",
-    ),
-    "selecting": (
-        "argwhere", "gather", "index_add", "index_copy", "index_fill", "index_select",
-        "masked_scatter", "masked_select", "nonzero", "scatter", "scatter_add", "take",
-        "take_along_dim",
-    ),
-    "softmax": ("log_softmax", "relu", "softmax"),
-    "sorting": (
-        "argsort", "kthvalue", "median", "mode", "msort", "sort", "topk", "unique",
-        "unique_consecutive",
-    ),
-}  # fmt: skip
-"""For each file that loads later, the functions in it."""
+def read_table(table: dict[str, str]) -> dict[str, str]:
+    """The place of each name: a table has for each module its names, in one text."""
+    return {
+        entry.partition("=")[0]: f"{module}:{entry.rpartition('=')[2]}"
+        for module, names in table.items()
+        for entry in names.split()
+    }
 
-_BY_ROOM = {
-    "amp": ("autocast",),
-    "compiler": ("compile",),
-    "nn.functional": _NETWORKS,
-    "random": _RANDOM,
-    "serialization": ("load", "save"),
-    "hardware.settings": (
-        "are_deterministic_algorithms_enabled", "get_float32_matmul_precision",
-        "get_num_interop_threads", "set_float32_matmul_precision", "set_num_interop_threads",
-        "use_deterministic_algorithms",
-    ),
-}  # fmt: skip
-_ELSEWHERE = {name: room for room, names in _BY_ROOM.items() for name in names}
-"""The module of each name that is no operation of `ops`."""
 
-FUNCTIONS_ONLY = frozenset((
-    "adaptive_avg_pool1d", "adaptive_max_pool1d", "atleast_1d", "atleast_2d", "atleast_3d",
-    "avg_pool1d", "block_diag", "bucketize", "cartesian_prod", "cat", "cdist",
-    "chain_matmul", "column_stack", "combinations", "concat", "concatenate", "conv1d",
-    "conv2d", "conv_transpose1d", "conv_transpose2d", "cumulative_trapezoid", "dstack",
-    "einsum", "fill", "hstack", "max_pool1d", "max_pool2d", "meshgrid", "row_stack",
-    "searchsorted", "stack", "tensordot", "trapezoid", "trapz", "tril_indices", "triu_indices",
-    "vander", "vstack",
-))  # fmt: skip
-"""Those that are no methods of a tensor."""
-
-METHODS_ONLY = {"repeat": "arranging"} | dict.fromkeys(_FILLING, "drawing")
-"""Methods that are no functions of the package, and their files."""
-
-FUNCTIONS = {name: file for file, names in FILES.items() for name in names}
-"""The file of each function."""
-
-METHODS = METHODS_ONLY | {n: file for n, file in FUNCTIONS.items() if n not in FUNCTIONS_ONLY}
-"""The file of each operation that is a method too."""
+NAMES = read_table(_OTHERS)
+"""The place of each public name: "dtypes:float64", below the package's name."""
+for _file, _names in _OPERATIONS.items():
+    for _entry in _names.split():
+        _name = _entry.strip(".()") if _entry[0] == "." else _entry.rstrip("()_")
+        if _entry[0] != ".":
+            NAMES[_name] = f"ops.{_file}:{_name}"
+            if _entry[-1] == "_":
+                IN_PLACE.append(_name)
+        if _entry[-1] != ")":
+            METHODS[_name] = _file
 
 
 def operation(name: str) -> Any:
-    """The operation called `name`, from its file in `ops`."""
-    file = FUNCTIONS.get(name) or METHODS_ONLY[name]
-    return getattr(importlib.import_module(f"tinygrad_mnist.ops.{file}"), name)
+    """The operation behind the method `name`, from its file in `ops`."""
+    return getattr(importlib.import_module(f"tinygrad_mnist.ops.{METHODS[name]}"), name)
 
 
-def load_or_refuse(name: str) -> Any:
-    """The package's `__getattr__`: what is loaded when first asked for, or the error."""
-    if name in _PACKAGES:
-        return importlib.import_module(f"tinygrad_mnist.{name}")
-    if name in _ELSEWHERE:
-        found = getattr(importlib.import_module(f"tinygrad_mnist.{_ELSEWHERE[name]}"), name)
-    elif name in FUNCTIONS:
-        found = operation(name)
-    elif name == "__all__":
-        return names()
-    elif name.startswith("__"):
-        raise AttributeError(f"module 'tinygrad_mnist' has no attribute '{name}'")
-    else:
-        raise unsupported(name)
-    setattr(sys.modules["tinygrad_mnist"], name, found)
-    return found
+def lazily(
+    package: str, places: dict[str, str], modules: Iterable[str] = ()
+) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """`__getattr__` and `__dir__` of a package whose names and modules load when first asked for.
 
+    What it does not have is refused with Unsupported.
+    """
+    inside = package.partition(".")[2]
+    below = f"{inside}." if inside else ""
 
-def names() -> list[str]:
-    """The package's `__dir__`: what is there, and what is loaded when first asked for."""
-    later = (*_PACKAGES, *_ELSEWHERE, *FUNCTIONS)
-    return sorted({*vars(sys.modules["tinygrad_mnist"]), *later})
+    def load(name: str) -> Any:
+        if name in modules:
+            return importlib.import_module(f"{package}.{name}")
+        if name == "__all__":
+            return listed()
+        if name.startswith("__"):
+            raise AttributeError(f"module '{package}' has no attribute '{name}'")
+        if name not in places:
+            raise unsupported(below + name)
+        module, _, attribute = places[name].partition(":")
+        found = getattr(importlib.import_module(f"tinygrad_mnist.{module}"), attribute)
+        setattr(sys.modules[package], name, found)
+        return found
+
+    def listed() -> list[str]:
+        return sorted({*vars(sys.modules[package]), *modules, *places})
+
+    return load, listed
 
 
 class MovedModules:

@@ -8,12 +8,10 @@ import pytest
 import torch
 
 import tinygrad_mnist
-from tinygrad_mnist import names as later
-from tinygrad_mnist._tensor.methods import OPERATIONS, find, parameter_names
+from tinygrad_mnist import names
+from tinygrad_mnist._tensor.methods import parameter_names
 
-for _name in later.METHODS:
-    find(_name)
-
+OPERATIONS = {name: names.operation(name) for name in names.METHODS}
 UNARY = [name for name in OPERATIONS if len(parameter_names(OPERATIONS[name])) == 1]
 BINARY = [
     name

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import torch
 
+import tinygrad_mnist
 from tinygrad_mnist import names
+from tinygrad_mnist._tensor.tensor_class import Methods
 
 ROOT = Path(__file__).resolve().parents[2]
 LARGE = {
@@ -36,16 +38,36 @@ def test_import_loads_nothing_large():
     assert LARGE.intersection(json.loads(result.stdout)) == set()
 
 
-def test_the_list_of_what_loads_later_is_true():
-    for file, functions in names.FILES.items():
-        module = importlib.import_module(f"tinygrad_mnist.ops.{file}")
-        assert set(functions) == set(module.__all__), file
+def test_each_name_is_where_the_table_says():
+    for name, place in names.NAMES.items():
+        module, _, attribute = place.partition(":")
+        found = importlib.import_module(f"tinygrad_mnist.{module}")
+        assert getattr(tinygrad_mnist, name) is getattr(found, attribute), name
+        assert name in dir(tinygrad_mnist)
 
 
-def test_later_methods_are_pytorchs():
-    of_pytorch = {name for name in names.FUNCTIONS if hasattr(torch.Tensor, name)}
-    assert {*names.METHODS} - {*names.METHODS_ONLY} == of_pytorch
-    assert all(not hasattr(torch, name) for name in names.METHODS_ONLY)
+def test_each_module_is_there():
+    for name in names.MODULES:
+        assert getattr(tinygrad_mnist, name) is importlib.import_module(f"tinygrad_mnist.{name}")
+    for name in names.MOVED:
+        assert importlib.import_module(f"tinygrad_mnist.{name}").__doc__
+
+
+def test_methods_are_pytorchs():
+    operations = {name for name, place in names.NAMES.items() if place.startswith("ops.")}
+    random = {name for name in operations if names.NAMES[name].startswith("ops.sampling:")}
+    of_pytorch = {name for name in operations - random if hasattr(torch.Tensor, name)}
+    assert {*names.METHODS} & operations == of_pytorch - {"where"}
+    assert all(not hasattr(torch, name) for name in {*names.METHODS} - operations)
+    assert all(hasattr(torch.Tensor, f"{name}_") for name in names.IN_PLACE)
+
+
+def test_the_class_has_each_method():
+    for name in names.METHODS:
+        assert getattr(tinygrad_mnist.Tensor, name).__name__ in (name, "call"), name
+        assert getattr(tinygrad_mnist.Tensor, name) is vars(Methods)[name]
+    for name in names.IN_PLACE:
+        assert getattr(tinygrad_mnist.Tensor, f"{name}_").__doc__
 
 
 def test_a_later_function_loads_once():

@@ -34,7 +34,7 @@ from tinygrad_mnist.ops.indexing import (
 from tinygrad_mnist.ops.views import rebase
 
 from .data import element, read_number, type_name
-from .methods import OPERATIONS, find, parameter_names
+from .methods import LaterMethod, parameter_names
 
 _EXPANDED = (
     "Use of index_put_ on expanded tensors is deprecated. Please clone() the tensor before "
@@ -379,47 +379,28 @@ def _is_dense(array: Array) -> bool:
 
 # The methods, which PyTorch marks with a final underscore
 
-_OVER_THEIR_INPUT = [
-    "abs", "absolute", "acos", "acosh", "addbmm", "addcdiv", "addcmul", "addmm", "addmv", "addr",
-    "arccos", "arccosh", "arcsin",
-    "arcsinh", "arctan", "arctan2", "arctanh", "asin", "asinh", "atan", "atan2", "atanh", "baddbmm",
-    "bitwise_and", "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift",
-    "bitwise_xor", "ceil", "clamp", "clamp_max", "clamp_min", "clip", "conj_physical",
-    "copysign", "cos", "cosh", "deg2rad", "digamma", "div", "divide", "eq", "erf", "erfc", "erfinv",
-    "exp", "exp2", "expm1", "fix", "floor", "floor_divide", "fmod", "frac", "ge",
-    "gcd", "greater", "greater_equal", "gt", "heaviside", "hypot", "lcm", "index_add", "index_copy",
-    "index_fill", "index_reduce", "ldexp", "le", "lerp", "less", "less_equal", "lgamma", "log",
-    "log10", "log1p", "log2", "logical_and", "logical_not", "logical_or", "logical_xor",
-    "logit", "lt", "masked_fill", "masked_scatter", "mul", "multiply", "nan_to_num", "ne",
-    "neg", "negative", "nextafter", "not_equal", "pow", "rad2deg", "reciprocal", "relu",
-    "remainder", "renorm", "round", "rsqrt", "scatter", "scatter_add", "scatter_reduce", "sgn",
-    "sigmoid", "sign", "sin",
-    "sinc", "sinh", "sqrt", "square", "tan", "tanh", "tril", "triu", "true_divide", "trunc",
-    "xlogy",
-]  # fmt: skip
-"""PyTorch's operations that may write their result over their first input."""
 
-_NEW_SHAPES = ("squeeze", "swapaxes", "swapdims", "t", "transpose", "unsqueeze")
+def _written(method: str) -> Any:
+    name = method[:-1]
+    operation = names.operation(name)
 
-
-def _written(name: str) -> Any:
     def change(self: Tensor, *others: Any, **named: Any) -> Tensor:
-        operation = find(name)
-        check_operands(f"{name}_", operation, others)
+        check_operands(method, operation, others)
         return in_place(operation, self, *others, **named)
 
-    change.__name__ = change.__qualname__ = f"{name}_"
+    change.__name__ = change.__qualname__ = method
     change.__doc__ = f"`{name}`, written into the tensor."
     return change
 
 
-def _reshaped(name: str) -> Any:
+def _reshaped(method: str) -> Any:
+    name = method[:-1]
     operation = getattr(shapes, name)
 
     def change(self: Tensor, *arguments: Any) -> Tensor:
         return become(self, operation(self, *arguments))
 
-    change.__name__ = change.__qualname__ = f"{name}_"
+    change.__name__ = change.__qualname__ = method
     change.__doc__ = f"`{name}`, of the tensor itself."
     return change
 
@@ -467,15 +448,15 @@ class InPlace(Tensor):
         self, indices: tuple[Tensor, ...], values: Tensor, accumulate: bool = False
     ) -> Tensor:
         """`index_put`, written into the tensor."""
-        return in_place(find("index_put"), self, indices, values, accumulate)
+        return in_place(names.operation("index_put"), self, indices, values, accumulate)
 
     def cumsum_(self, dim: int, *, dtype: DType = None) -> Tensor:
         """`cumsum` in the tensor's own type, written into the tensor."""
-        return in_place(find("cumsum"), self, dim, dtype=dtype or self.dtype)
+        return in_place(names.operation("cumsum"), self, dim, dtype=dtype or self.dtype)
 
     def cumprod_(self, dim: int, *, dtype: DType = None) -> Tensor:
         """`cumprod` in the tensor's own type, written into the tensor."""
-        return in_place(find("cumprod"), self, dim, dtype=dtype or self.dtype)
+        return in_place(names.operation("cumprod"), self, dim, dtype=dtype or self.dtype)
 
     def float_power_(self, exponent: Operand) -> Tensor:
         """xʸ, written into the tensor; RuntimeError unless it is float64, as the result is."""
@@ -488,8 +469,8 @@ class InPlace(Tensor):
         return in_place(arithmetic.float_power, self, exponent)
 
 
-for _name in _OVER_THEIR_INPUT:
-    if _name in OPERATIONS or _name in names.METHODS:
-        setattr(InPlace, f"{_name}_", _written(_name))
-for _name in _NEW_SHAPES:
-    setattr(InPlace, f"{_name}_", _reshaped(_name))
+for _name in names.IN_PLACE:
+    if f"{_name}_" not in vars(InPlace):
+        LaterMethod(
+            InPlace, f"{_name}_", _reshaped if names.METHODS[_name] == "shapes" else _written
+        )

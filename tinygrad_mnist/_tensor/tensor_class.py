@@ -15,7 +15,7 @@ from .creation import NewTensors, new_tensor
 from .description import Description
 from .gradients import Gradients
 from .in_place import InPlace
-from .methods import OPERATIONS, later_method, method
+from .methods import LaterMethod, method
 from .operators import Operators
 
 
@@ -29,10 +29,8 @@ class Methods:
         def __getattr__(self, name: str) -> Any: ...
 
 
-for _name in OPERATIONS:
-    setattr(Methods, _name, method(_name))
 for _name in names.METHODS:
-    setattr(Methods, _name, later_method(Methods, _name))
+    LaterMethod(Methods, _name, method)
 
 
 class Tensor(

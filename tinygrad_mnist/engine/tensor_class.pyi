@@ -19,7 +19,7 @@ from tinygrad_mnist.engine.types import layout as _layout
 from tinygrad_mnist.engine.types import memory_format as _memory_format
 from tinygrad_mnist.ops.arguments import MinAndMax as MinAndMax
 from tinygrad_mnist.ops.arguments import ValuesAndIndices as ValuesAndIndices
-from tinygrad_mnist.random import Generator as Generator
+from tinygrad_mnist.ops.generator import Generator as Generator
 
 class Tensor(TensorBase):
     _record: Record | None

@@ -12,7 +12,7 @@ import warnings
 import numpy as np
 
 from tinygrad_mnist import random
-from tinygrad_mnist._tensor import empty_like
+from tinygrad_mnist._tensor.creation import empty_like
 from tinygrad_mnist.autograd import no_grad
 from tinygrad_mnist.engine.tensor import Tensor
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-from tinygrad_mnist._tensor import Tensor, empty
+from tinygrad_mnist._tensor import Tensor
+from tinygrad_mnist._tensor.creation import empty
 from tinygrad_mnist._tensor.printing import parameter_repr
 from tinygrad_mnist.engine.node import AccumulateGrad
 

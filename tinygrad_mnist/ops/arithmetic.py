@@ -20,15 +20,6 @@ from .casting import cast_to, clone, zeros
 from .choosing import where
 from .elementwise import composed, elementwise, eq, ge, isnan, le, log, of_tensors, signbit
 
-__all__ = [
-    "abs", "absolute", "add", "addcdiv", "addcmul", "angle", "bitwise_left_shift",
-    "bitwise_right_shift", "conj", "conj_physical", "copysign", "div", "divide", "float_power",
-    "floor_divide", "fmax", "fmin", "fmod", "gcd", "heaviside", "hypot", "isreal", "lcm",
-    "ldexp", "lerp", "mul", "multiply", "nan_to_num", "neg", "negative", "nextafter",
-    "positive", "pow", "reciprocal", "remainder", "resolve_conj", "resolve_neg", "rsub", "sgn",
-    "sign", "square", "sub", "subtract", "true_divide",
-]  # fmt: skip
-
 Values = tuple[Any, ...]
 
 

@@ -48,13 +48,6 @@ from .reductions import _sum
 from .selecting import index_select
 from .shapes import expand, reshape, transpose
 
-__all__ = [
-    "diag", "diag_embed", "diagflat", "diagonal", "diagonal_scatter", "fill", "flip", "fliplr",
-    "flipud", "index_put", "meshgrid", "narrow_copy", "ravel", "repeat_interleave", "roll", "rot90",
-    "select_scatter", "slice_scatter", "tile", "trace", "tril", "tril_indices", "triu",
-    "triu_indices",
-]  # fmt: skip
-
 Shape = tuple[int, ...]
 
 # Turning, shifting, repeating

@@ -13,10 +13,6 @@ from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.tensor import Tensor, wrap
 from tinygrad_mnist.engine.types import MemoryFormat
 
-__all__ = [
-    "clone",
-]
-
 
 @primitive(grad_fn="ToCopyBackward0")
 def _cast(input: Array, *, dtype: np.dtype[Any]) -> Any:

@@ -22,8 +22,6 @@ from .arguments import (
 )
 from .casting import cast_to
 
-__all__ = ["clamp", "clamp_max", "clamp_min", "clip", "masked_fill", "where"]
-
 
 @primitive(grad_fn="WhereBackward0")
 def _where(condition: Array, input: Array, other: Array) -> Any:

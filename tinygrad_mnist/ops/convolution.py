@@ -22,8 +22,6 @@ from .arguments import check_tensors, not_implemented
 from .dependence import add_bias
 from .shapes import reshape, squeeze, unsqueeze
 
-__all__ = ["conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d"]
-
 Pair = tuple[int, int]
 Borders = tuple[Pair, Pair]
 Sizes = tuple[int, ...]

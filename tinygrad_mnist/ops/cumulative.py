@@ -25,11 +25,6 @@ from .reductions import sum as total
 from .selecting import gather
 from .shapes import reshape
 
-__all__ = [
-    "cummax", "cummin", "cumprod", "cumsum", "cumulative_trapezoid", "diff", "logcumsumexp",
-    "prod", "trapezoid", "trapz",
-]  # fmt: skip
-
 _WIDE = np.float64
 """The type in which PyTorch adds up and multiplies floating-point numbers one after the other."""
 

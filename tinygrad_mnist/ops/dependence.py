@@ -16,8 +16,6 @@ from tinygrad_mnist.engine.observing import note_constant
 from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.tensor import TensorBase, wrap
 
-__all__: list[str] = []
-
 
 @primitive(view=True, grad_fn="AliasBackward0")
 def _constant_in(grad: Array, input: Array) -> Any:

@@ -31,18 +31,6 @@ from .arguments import Function, check_some_tensor, not_implemented, operation
 from .casting import cast_to, zeros
 from .choosing import clamp, where
 
-__all__ = [
-    "acos", "acosh", "allclose", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2",
-    "arctanh", "asin", "asinh", "atan", "atan2", "atanh", "bitwise_and", "bitwise_not",
-    "bitwise_or", "bitwise_xor", "ceil", "cos", "cosh", "deg2rad", "eq", "equal", "erf", "erfc",
-    "exp", "exp2", "expm1", "fix", "floor", "frac", "ge", "greater", "greater_equal", "gt",
-    "isclose", "isfinite", "isinf", "isnan", "isneginf", "isposinf", "le", "less", "less_equal",
-    "log", "log1p", "log2", "log10", "logaddexp", "logaddexp2", "logical_and", "logical_not",
-    "logical_or", "logical_xor", "logit", "lt", "maximum", "minimum", "ne", "not_equal",
-    "rad2deg", "round", "rsqrt", "sigmoid", "signbit", "sin", "sinc", "sinh", "sqrt", "tan",
-    "tanh", "trunc", "xlogy",
-]  # fmt: skip
-
 Parameters = ParamSpec("Parameters")
 Values = tuple[Any, ...]
 Promotion = Callable[[Values], dtypes.dtype]

@@ -14,11 +14,6 @@ from tinygrad_mnist.engine.observing import note_untraceable
 from tinygrad_mnist.engine.tensor import Tensor, wrap
 from tinygrad_mnist.kernels.distributions import STATE_BYTES, Stream
 
-__all__ = [
-    "Generator", "default_generator", "fork_rng", "get_rng_state", "initial_seed", "manual_seed",
-    "seed", "set_rng_state",
-]  # fmt: skip
-
 
 class Generator:
     """A stream of random numbers: the one that PyTorch's CPU generator gives for the same seed.

@@ -19,8 +19,6 @@ from tinygrad_mnist.engine.views import ONE_OF_SEVERAL, current_record, forbid_c
 from .arguments import operation, read_dim
 from .casting import copied
 
-__all__ = ["narrow", "select", "unbind"]
-
 Key = tuple[Any, ...]
 Shape = tuple[int, ...]
 

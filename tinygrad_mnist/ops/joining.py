@@ -29,12 +29,6 @@ from .indexing import (
 )
 from .shapes import reshape, unsqueeze
 
-__all__ = [
-    "atleast_1d", "atleast_2d", "atleast_3d", "cat", "chunk", "column_stack", "concat",
-    "concatenate", "dsplit", "dstack", "hsplit", "hstack", "row_stack", "split", "split_with_sizes",
-    "stack", "tensor_split", "vsplit", "vstack",
-]  # fmt: skip
-
 Shape = tuple[int, ...]
 
 

@@ -17,8 +17,6 @@ from tinygrad_mnist.engine.views import detached_from_base
 from .arguments import check_tensors, not_implemented, operation, out_refused
 from .shapes import reshape, unsqueeze
 
-__all__ = ["bmm", "dot", "matmul", "mm", "mv"]
-
 
 @primitive(grad_fn="MmBackward0")
 def _mm(input: Array, other: Array) -> Any:

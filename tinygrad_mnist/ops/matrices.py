@@ -34,12 +34,6 @@ from .reductions import _sum, amax, amin, root
 from .selecting import index_select
 from .shapes import broadcast_tensors, permute, reshape, unsqueeze
 
-__all__ = [
-    "addbmm", "addmm", "addmv", "addr", "baddbmm", "block_diag", "cartesian_prod", "cdist",
-    "chain_matmul", "combinations", "cross", "dist", "einsum", "ger", "inner", "kron", "norm",
-    "outer", "renorm", "tensordot", "vander", "vdot",
-]  # fmt: skip
-
 Labels = list[str]
 Operand = tuple[Tensor, Labels]
 """A tensor, and the name of each of its dimensions."""

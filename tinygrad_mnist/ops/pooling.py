@@ -23,8 +23,6 @@ from .joining import stack
 from .reductions import mean
 from .shapes import squeeze, unsqueeze
 
-__all__ = ["adaptive_avg_pool1d", "adaptive_max_pool1d", "avg_pool1d", "max_pool1d", "max_pool2d"]
-
 
 def _count(size: int, window: int, stride: int, padding: int, ceil_mode: bool) -> int:
     """How many windows fit; with `ceil_mode` a last one may stand out, if it begins inside."""

@@ -33,11 +33,6 @@ from .selecting import gather
 from .shapes import movedim, permute, reshape, squeeze, unsqueeze
 from .sorting import median, sort
 
-__all__ = [
-    "bucketize", "corrcoef", "cov", "histc", "nanmean", "nanmedian", "nanquantile", "quantile",
-    "searchsorted",
-]  # fmt: skip
-
 
 @operation
 def nanmean(

@@ -33,11 +33,6 @@ from .choosing import where
 from .elementwise import exp, maximum, minimum, sqrt
 from .shapes import squeeze
 
-__all__ = [
-    "all", "amax", "amin", "aminmax", "any", "argmax", "argmin", "bincount", "count_nonzero",
-    "logsumexp", "max", "mean", "min", "nansum", "std", "std_mean", "sum", "var", "var_mean",
-]  # fmt: skip
-
 Axes = tuple[int, ...]
 
 

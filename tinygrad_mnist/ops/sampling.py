@@ -34,11 +34,6 @@ from .drawing import (
 )
 from .generator import Generator
 
-__all__ = [
-    "bernoulli", "multinomial", "normal", "rand", "rand_like", "randint", "randint_like", "randn",
-    "randn_like", "randperm",
-]  # fmt: skip
-
 _uniform = partial(drawing.uniform, low=0, high=1)
 _standard_normal = partial(drawing.normal, mean=0, std=1)
 

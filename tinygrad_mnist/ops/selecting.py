@@ -20,11 +20,6 @@ from .casting import cast_to, copied
 from .indexing import ALL, WHOLE, Key, _index, _slice_backward, index_put
 from .shapes import broadcast_tensors, expand, reshape
 
-__all__ = [
-    "argwhere", "gather", "index_add", "index_copy", "index_fill", "index_select", "masked_scatter",
-    "masked_select", "nonzero", "scatter", "scatter_add", "take", "take_along_dim",
-]  # fmt: skip
-
 Shape = tuple[int, ...]
 
 

@@ -19,11 +19,6 @@ from tinygrad_mnist.engine.types import Dims
 
 from .arguments import check_elements, operation, read_dim, read_shape, read_sizes
 
-__all__ = [
-    "broadcast_shapes", "broadcast_tensors", "broadcast_to", "flatten", "movedim", "permute",
-    "reshape", "squeeze", "swapaxes", "swapdims", "t", "transpose", "unflatten", "unsqueeze",
-]  # fmt: skip
-
 Shape = tuple[int, ...]
 
 

@@ -18,8 +18,6 @@ from .dependence import constant_in
 from .elementwise import exp
 from .reductions import _sum
 
-__all__ = ["log_softmax", "relu", "softmax"]
-
 
 def _shifted(x: Array, dim: int) -> Array:
     """x less its maximum, so that no exponential overflows."""

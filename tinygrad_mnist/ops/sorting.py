@@ -24,11 +24,6 @@ from .reductions import _amax, _mean, check_not_empty, values_at
 from .selecting import gather
 from .shapes import reshape
 
-__all__ = [
-    "argsort", "kthvalue", "median", "mode", "msort", "sort", "topk", "unique",
-    "unique_consecutive",
-]  # fmt: skip
-
 
 @primitive
 def _argsort(input: Array, *, dim: int, descending: bool) -> Any:

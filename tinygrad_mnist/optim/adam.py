@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinygrad_mnist._tensor import Tensor, ones, zeros_like
+from tinygrad_mnist._tensor import Tensor
+from tinygrad_mnist._tensor.creation import ones, zeros_like
 from tinygrad_mnist._tensor.data import counted
 from tinygrad_mnist.ops.choosing import where
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tinygrad_mnist._tensor import Tensor, full_like, zeros_like
+from tinygrad_mnist._tensor import Tensor
+from tinygrad_mnist._tensor.creation import full_like, zeros_like
 from tinygrad_mnist._tensor.data import counted
 
 from .optimizer import (

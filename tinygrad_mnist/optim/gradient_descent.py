@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tinygrad_mnist._tensor import Tensor, full_like
+from tinygrad_mnist._tensor import Tensor
+from tinygrad_mnist._tensor.creation import full_like
 
 from .optimizer import Group, Optimizer, Params, check_lr, read_settings, start_state, to_scalar
 

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeVar, overload
 
 from tinygrad_mnist import dtypes
-from tinygrad_mnist._tensor import Tensor, tensor, zeros_like
+from tinygrad_mnist._tensor import Tensor
+from tinygrad_mnist._tensor.creation import tensor, zeros_like
 from tinygrad_mnist.autograd import enable_grad, no_grad
 from tinygrad_mnist.engine.observing import note_untraceable
 

@@ -4,5 +4,11 @@
 PyTorch on processors with AVX2.
 """
 
-from tinygrad_mnist.ops.generator import *  # noqa: F403
-from tinygrad_mnist.ops.sampling import *  # noqa: F403
+from tinygrad_mnist import names as _names
+
+_FILES = ("ops.generator:", "ops.sampling:")
+_PLACES = {name: place for name, place in _names.NAMES.items() if place.startswith(_FILES)}
+_PLACES["fork_rng"] = "ops.generator:fork_rng"
+
+__all__ = sorted(_PLACES)
+__getattr__, __dir__ = _names.lazily(__name__, _PLACES)

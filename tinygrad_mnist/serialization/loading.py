@@ -15,8 +15,11 @@ from typing import IO, Any
 import numpy as np
 
 from tinygrad_mnist import dtypes
-from tinygrad_mnist._tensor import Size, Tensor, device, strided
+from tinygrad_mnist._tensor import Tensor
+from tinygrad_mnist._tensor.description import strided
 from tinygrad_mnist.core.record import Array
+from tinygrad_mnist.engine.device import device
+from tinygrad_mnist.engine.size import Size
 from tinygrad_mnist.engine.tensor import wrap
 from tinygrad_mnist.nn.parameter import Parameter
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinygrad_mnist import dtypes
-from tinygrad_mnist._tensor import from_numpy
+from tinygrad_mnist._tensor.creation import from_numpy
 from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.device import check_device, device
 from tinygrad_mnist.engine.tensor import Tensor

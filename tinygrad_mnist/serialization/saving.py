@@ -16,8 +16,11 @@ from types import ModuleType
 from typing import IO, Any, ClassVar, NamedTuple
 
 from tinygrad_mnist import dtypes
-from tinygrad_mnist._tensor import Size, Tensor, device, layout
+from tinygrad_mnist._tensor import Tensor
 from tinygrad_mnist.core.record import Array
+from tinygrad_mnist.engine.device import device
+from tinygrad_mnist.engine.size import Size
+from tinygrad_mnist.engine.types import layout
 from tinygrad_mnist.engine.views import current_record
 from tinygrad_mnist.nn.parameter import Parameter
 from tinygrad_mnist.serialization import files

@@ -13,7 +13,7 @@ from typing import Any, ParamSpec
 import numpy as np
 
 from tinygrad_mnist import dtypes
-from tinygrad_mnist._tensor import empty_like, ones_like, zeros_like
+from tinygrad_mnist._tensor.creation import empty_like, ones_like, zeros_like
 from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.primitive import Primitive, primitive

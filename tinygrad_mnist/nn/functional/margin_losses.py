@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from tinygrad_mnist import dtypes
-from tinygrad_mnist._tensor import arange, from_numpy
+from tinygrad_mnist._tensor.creation import arange, from_numpy
 from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.observing import note_untraceable
 from tinygrad_mnist.engine.tensor import Tensor

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Self
 
-from tinygrad_mnist._tensor import empty
+from tinygrad_mnist._tensor.creation import empty
 from tinygrad_mnist.autograd import no_grad
 from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.engine.types import Device, DType

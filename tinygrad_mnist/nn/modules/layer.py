@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tinygrad_mnist._tensor import empty
+from tinygrad_mnist._tensor.creation import empty
 from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.engine.types import Device, DType
 from tinygrad_mnist.nn import functional

@@ -6,7 +6,7 @@ import warnings
 from typing import Any
 
 from tinygrad_mnist import dtypes
-from tinygrad_mnist._tensor import ones, tensor, zeros
+from tinygrad_mnist._tensor.creation import ones, tensor, zeros
 from tinygrad_mnist._tensor.data import counted
 from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.engine.types import Device, Dims, DType

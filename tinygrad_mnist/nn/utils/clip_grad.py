@@ -9,7 +9,7 @@ import types
 import warnings
 from collections.abc import Iterable
 
-from tinygrad_mnist._tensor import tensor
+from tinygrad_mnist._tensor.creation import tensor
 from tinygrad_mnist.autograd import no_grad
 from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.ops.joining import stack

@@ -17,7 +17,7 @@ from types import ModuleType
 from typing import Any
 
 import tinygrad_mnist
-from tinygrad_mnist.names import Unsupported, unsupported
+from tinygrad_mnist.names import NAMES, Unsupported, unsupported
 
 __all__ = ["VERSION", "UnsupportedModule", "answer_torch_imports"]
 
@@ -149,6 +149,8 @@ def answer_torch_imports() -> None:
     if any(isinstance(finder, TorchFinder) for finder in sys.meta_path):
         return
     sys.meta_path.insert(0, TorchFinder())
-    for value in vars(tinygrad_mnist).values():
+    for name, place in NAMES.items():
+        light = place.startswith(("_tensor", "autograd", "dtypes", "engine"))
+        value = getattr(tinygrad_mnist, name) if light else None
         if inspect.isclass(value) and value.__module__.startswith("tinygrad_mnist"):
             value.__module__ = "torch"

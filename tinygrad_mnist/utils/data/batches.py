@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_mnist import dtypes
-from tinygrad_mnist._tensor import Tensor, as_tensor, tensor
+from tinygrad_mnist._tensor import Tensor
+from tinygrad_mnist._tensor.creation import as_tensor, tensor
 from tinygrad_mnist.ops.joining import stack
 
 from .dataset import IterableDataset, Subset, TensorDataset

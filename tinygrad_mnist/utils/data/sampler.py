@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence, Sized
 from typing import Generic, TypeVar
 
 from tinygrad_mnist import dtypes, random
-from tinygrad_mnist._tensor import as_tensor, empty
+from tinygrad_mnist._tensor.creation import as_tensor, empty
 
 Index = TypeVar("Index", covariant=True)
 Generator = random.Generator | None
