@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import builtins
 import collections.abc
+import contextlib
 import importlib
 import inspect
 import subprocess
@@ -140,6 +141,8 @@ def signature_of(function: Any) -> Signature:
         kind = _evaluated(parameter.annotation, scope, function, parameter.name)
         parameters.append(parameter.replace(annotation=kind))
     result = _evaluated(found.return_annotation, scope, function, "the result")
+    if getattr(function, "__globals__", {}).get("__name__") == "contextlib":
+        result = contextlib._GeneratorContextManager[typing.get_args(result)]
     return found.replace(parameters=parameters, return_annotation=result)
 
 

@@ -11,7 +11,6 @@ from tinygrad_mnist import compiler as compiler
 from tinygrad_mnist import core as core
 from tinygrad_mnist import dtypes as dtypes
 from tinygrad_mnist import engine as engine
-from tinygrad_mnist import hardware as hardware
 from tinygrad_mnist import kernels as kernels
 from tinygrad_mnist import linalg as linalg
 from tinygrad_mnist import names as names
@@ -61,10 +60,8 @@ from tinygrad_mnist.nn.modules.module import Module as Module
 from tinygrad_mnist.ops.arguments import MinAndMax as MinAndMax
 from tinygrad_mnist.ops.arguments import ValuesAndIndices as ValuesAndIndices
 from tinygrad_mnist.ops.drawing import Options as Options
-from tinygrad_mnist.random import Generator as Generator
+from tinygrad_mnist.ops.generator import Generator as Generator
 from tinygrad_mnist.serialization import safetensors as safetensors
-
-TYPE_CHECKING: builtins.bool
 
 def abs(input: Tensor) -> Tensor:
     """|x|"""
