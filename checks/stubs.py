@@ -305,7 +305,8 @@ def operation_behind(name: str, method: Any) -> Any:
 
 def public_names(module: types.ModuleType) -> list[str]:
     """The names a user may take from a module, without the modules it uses itself."""
-    return [name for name in dir(module) if not name.startswith("_") and name != "annotations"]
+    listed = getattr(module, "__all__", None) or dir(module)
+    return [name for name in sorted(listed) if not name.startswith("_") and name != "annotations"]
 
 
 def face(module: types.ModuleType, out: Renderer, rooms: Iterable[str] = ()) -> list[str]:
@@ -409,6 +410,7 @@ STUBS: dict[str, Callable[[], str]] = {
     "__init__.pyi": root,
     "nn/functional/__init__.pyi": lambda: module_stub("tinygrad_mnist.nn.functional"),
     "random/__init__.pyi": lambda: module_stub("tinygrad_mnist.random"),
+    "nn/modules/__init__.pyi": lambda: module_stub("tinygrad_mnist.nn.modules"),
     "nn/__init__.pyi": lambda: module_stub("tinygrad_mnist.nn"),
     "optim/__init__.pyi": lambda: module_stub("tinygrad_mnist.optim"),
 }

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from tinygrad_mnist.engine.tensor import Tensor
-from tinygrad_mnist.names import unsupported
+from tinygrad_mnist.names import lazily
 from tinygrad_mnist.ops.arranging import diagonal as _diagonal
 from tinygrad_mnist.ops.matmul import matmul
 from tinygrad_mnist.ops.matrices import linalg_cross as cross
@@ -23,7 +21,4 @@ def diagonal(A: Tensor, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> T
     return _diagonal(A, offset, dim1, dim2)
 
 
-def __getattr__(name: str) -> Any:
-    if name.startswith("__"):
-        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-    raise unsupported(f"linalg.{name}")
+__getattr__, __dir__ = lazily(__name__, {})

@@ -236,10 +236,11 @@ def lazily(
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """`__getattr__` and `__dir__` of a package whose names and modules load when first asked for.
 
-    What it does not have is refused with Unsupported.
+    `places` are as in `NAMES`. What the package does not have is refused with Unsupported.
     """
     inside = package.partition(".")[2]
     below = f"{inside}." if inside else ""
+    files = {place.partition(":")[0] for place in places.values()}
 
     def load(name: str) -> Any:
         if name in modules:
@@ -249,6 +250,8 @@ def lazily(
         if name.startswith("__"):
             raise AttributeError(f"module '{package}' has no attribute '{name}'")
         if name not in places:
+            if f"{below}{name}" in files:
+                return importlib.import_module(f"{package}.{name}")
             raise unsupported(below + name)
         module, _, attribute = places[name].partition(":")
         found = getattr(importlib.import_module(f"tinygrad_mnist.{module}"), attribute)

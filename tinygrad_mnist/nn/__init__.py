@@ -1,18 +1,12 @@
 """Networks: modules and their parameters, layers, losses, and the functions behind them."""
 
-from typing import Any
+from tinygrad_mnist.names import lazily
 
-from tinygrad_mnist.names import unsupported
+from . import modules
 
-from . import functional, init, modules, parameter, utils
-from .modules import *  # noqa: F403
-from .parameter import Buffer, Parameter
+_MODULES = ("functional", "init", "modules", "parameter", "utils")
+_PLACES = {name: f"nn.modules:{name}" for name in modules.__all__}
+_PLACES |= {name: f"nn.parameter:{name}" for name in ("Buffer", "Parameter")}
 
-__all__ = ["Buffer", "Parameter", "functional", "init", "modules", "parameter", "utils"]
-__all__ += modules.__all__
-
-
-def __getattr__(name: str) -> Any:
-    if name.startswith("__"):
-        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-    raise unsupported(f"nn.{name}")
+__all__ = sorted({*_MODULES, *_PLACES})
+__getattr__, __dir__ = lazily(__name__, _PLACES, _MODULES)

@@ -4,7 +4,6 @@ import builtins
 from collections.abc import Callable, Sequence
 
 from tinygrad_mnist.engine.tensor import Tensor as Tensor
-from tinygrad_mnist.names import Unsupported as Unsupported
 from tinygrad_mnist.nn import functional as functional
 from tinygrad_mnist.nn import init as init
 from tinygrad_mnist.nn import modules as modules
@@ -606,6 +605,3 @@ class Upsample(_Upsample):
         align_corners: builtins.bool | None = None,
         recompute_scale_factor: builtins.bool | None = None,
     ) -> None: ...
-
-def unsupported(name: builtins.str) -> Unsupported:
-    """The error for a name that the package does not have."""

@@ -90,6 +90,3 @@ class Buffer(Tensor, metaclass=_BufferType):
         buffer.persistent = persistent
         buffer._is_buffer = True
         return buffer
-
-
-__all__ = ["Buffer", "Parameter"]

@@ -1,22 +1,13 @@
 """Optimisers: how parameters change by their gradients, and how learning rates change."""
 
-from typing import Any
+from tinygrad_mnist.names import lazily, read_table
 
-from tinygrad_mnist.names import unsupported
+_PLACES = read_table({
+    "optim.adam": "Adam AdamW Adamax NAdam RAdam",
+    "optim.adaptive": "Adadelta Adagrad RMSprop",
+    "optim.gradient_descent": "Rprop SGD",
+    "optim.optimizer": "Optimizer",
+})  # fmt: skip
 
-from . import lr_scheduler
-from .adam import Adam, Adamax, AdamW, NAdam, RAdam
-from .adaptive import Adadelta, Adagrad, RMSprop
-from .gradient_descent import SGD, Rprop
-from .optimizer import Optimizer
-
-__all__ = [
-    "SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "NAdam", "Optimizer", "RAdam",
-    "RMSprop", "Rprop", "lr_scheduler",
-]  # fmt: skip
-
-
-def __getattr__(name: str) -> Any:
-    if name.startswith("__"):
-        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-    raise unsupported(f"optim.{name}")
+__all__ = sorted(["lr_scheduler", *_PLACES])
+__getattr__, __dir__ = lazily(__name__, _PLACES, ("lr_scheduler",))

@@ -5,16 +5,9 @@ its tensors. Reading one never runs anything that it says: tensors, parameters a
 are admitted and nothing else, as with PyTorch's `weights_only=True`.
 """
 
-from typing import Any
-
-from tinygrad_mnist.names import unsupported
+from tinygrad_mnist.names import lazily
 from tinygrad_mnist.serialization.loading import load
 from tinygrad_mnist.serialization.saving import save
 
 __all__ = ["load", "save"]
-
-
-def __getattr__(name: str) -> Any:
-    if name.startswith("__"):
-        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-    raise unsupported(f"serialization.{name}")
+__getattr__, __dir__ = lazily(__name__, {})

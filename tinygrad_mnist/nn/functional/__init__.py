@@ -1,39 +1,35 @@
 """The functions of networks, without state: `import tinygrad_mnist.nn.functional as F`."""
 
-from typing import Any
+from tinygrad_mnist.names import lazily, read_table
 
-from tinygrad_mnist.names import unsupported
-from tinygrad_mnist.ops.arranging import pad
-from tinygrad_mnist.ops.convolution import conv1d, conv2d, conv_transpose1d, conv_transpose2d
-from tinygrad_mnist.ops.elementwise import sigmoid, tanh
-from tinygrad_mnist.ops.pooling import (
-    adaptive_avg_pool1d,
-    adaptive_avg_pool2d,
-    adaptive_max_pool2d,
-    avg_pool1d,
-    avg_pool2d,
-    max_pool1d,
-    max_pool2d,
-)
+_PLACES = read_table({
+    "nn.functional.activations": """
+        alpha_dropout celu celu_ dropout dropout1d dropout2d dropout3d elu elu_
+        feature_alpha_dropout gelu glu gumbel_softmax hardshrink hardsigmoid hardswish hardtanh
+        hardtanh_ leaky_relu leaky_relu_ log_softmax logsigmoid mish prelu relu relu6 relu_ rrelu
+        rrelu_ selu selu_ silu softmax softmin softplus softshrink softsign tanhshrink threshold
+        threshold_""",
+    "nn.functional.images": """
+        adaptive_max_pool1d channel_shuffle fold interpolate lp_pool1d lp_pool2d pixel_shuffle
+        pixel_unshuffle unfold upsample upsample_bilinear upsample_nearest""",
+    "nn.functional.linear_maps": "bilinear embedding linear one_hot scaled_dot_product_attention",
+    "nn.functional.losses": """
+        binary_cross_entropy binary_cross_entropy_with_logits cross_entropy gaussian_nll_loss
+        huber_loss kl_div l1_loss mse_loss nll_loss poisson_nll_loss smooth_l1_loss""",
+    "nn.functional.margin_losses": """
+        cosine_embedding_loss cosine_similarity hinge_embedding_loss margin_ranking_loss
+        multi_margin_loss multilabel_margin_loss multilabel_soft_margin_loss normalize
+        pairwise_distance pdist soft_margin_loss triplet_margin_loss
+        triplet_margin_with_distance_loss""",
+    "nn.functional.normalization": """
+        batch_norm group_norm instance_norm layer_norm local_response_norm rms_norm""",
+    "ops.arranging": "pad",
+    "ops.convolution": "conv1d conv2d conv_transpose1d conv_transpose2d",
+    "ops.elementwise": "sigmoid tanh",
+    "ops.pooling": """
+        adaptive_avg_pool1d adaptive_avg_pool2d adaptive_max_pool2d avg_pool1d avg_pool2d max_pool1d
+        max_pool2d""",
+})  # fmt: skip
 
-from . import activations, images, linear_maps, losses, margin_losses, normalization
-from .activations import *  # noqa: F403
-from .images import *  # noqa: F403
-from .linear_maps import *  # noqa: F403
-from .losses import *  # noqa: F403
-from .margin_losses import *  # noqa: F403
-from .normalization import *  # noqa: F403
-
-__all__ = [
-    "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_max_pool2d", "avg_pool1d",
-    "avg_pool2d", "conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d", "max_pool1d",
-    "max_pool2d", "pad", "sigmoid", "tanh",
-    *activations.__all__, *images.__all__, *linear_maps.__all__, *losses.__all__,
-    *margin_losses.__all__, *normalization.__all__,
-]  # fmt: skip
-
-
-def __getattr__(name: str) -> Any:
-    if name.startswith("__"):
-        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-    raise unsupported(f"nn.functional.{name}")
+__all__ = sorted(_PLACES)
+__getattr__, __dir__ = lazily(__name__, _PLACES)

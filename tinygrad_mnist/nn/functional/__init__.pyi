@@ -6,13 +6,6 @@ from typing import Literal, overload
 
 from tinygrad_mnist.dtypes import dtype as _dtype
 from tinygrad_mnist.engine.tensor import Tensor as Tensor
-from tinygrad_mnist.names import Unsupported as Unsupported
-from tinygrad_mnist.nn.functional import activations as activations
-from tinygrad_mnist.nn.functional import images as images
-from tinygrad_mnist.nn.functional import linear_maps as linear_maps
-from tinygrad_mnist.nn.functional import losses as losses
-from tinygrad_mnist.nn.functional import margin_losses as margin_losses
-from tinygrad_mnist.nn.functional import normalization as normalization
 
 def adaptive_avg_pool1d(
     input: Tensor,
@@ -833,9 +826,6 @@ def unfold(
     stride: builtins.int | Sequence[builtins.int] = 1,
 ) -> Tensor:
     """The numbers under each window of (n, channels, height, width) as a column."""
-
-def unsupported(name: builtins.str) -> Unsupported:
-    """The error for a name that the package does not have."""
 
 def upsample(
     input: Tensor,

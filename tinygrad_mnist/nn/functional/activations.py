@@ -30,16 +30,6 @@ from tinygrad_mnist.ops.choosing import where
 from tinygrad_mnist.ops.dependence import constant_in
 from tinygrad_mnist.ops.elementwise import erf, exp, sigmoid
 
-__all__ = [
-    "alpha_dropout", "celu", "celu_", "dropout", "dropout1d", "dropout2d", "dropout3d", "elu",
-    "elu_", "feature_alpha_dropout", "gelu", "glu", "gumbel_softmax", "hardshrink", "hardsigmoid",
-    "hardswish", "hardtanh", "hardtanh_", "leaky_relu", "leaky_relu_", "log_softmax", "logsigmoid",
-    "mish", "prelu", "relu", "relu6", "relu_", "rrelu", "rrelu_", "selu", "selu_", "silu",
-    "softmax", "softmin", "softplus", "softshrink", "softsign", "tanhshrink", "threshold",
-    "threshold_",
-]  # fmt: skip
-
-
 Settings = ParamSpec("Settings")
 
 

@@ -24,12 +24,6 @@ from tinygrad_mnist.ops.pooling import (
     max_pool2d,
 )
 
-__all__ = [
-    "adaptive_max_pool1d", "channel_shuffle", "fold", "interpolate", "lp_pool1d", "lp_pool2d",
-    "pixel_shuffle", "pixel_unshuffle", "unfold", "upsample", "upsample_bilinear",
-    "upsample_nearest",
-]  # fmt: skip
-
 Pair = int | Sequence[int]
 """A size in each dimension, or one for all."""
 Scale = float | Sequence[float] | None

@@ -23,8 +23,6 @@ from tinygrad_mnist.ops.softmax import softmax
 
 from .activations import dropout
 
-__all__ = ["bilinear", "embedding", "linear", "one_hot", "scaled_dot_product_attention"]
-
 
 @primitive(grad_fn="AddmmBackward0")
 def _linear(input: Array, weight: Array, bias: Array) -> Any:

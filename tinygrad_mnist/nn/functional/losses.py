@@ -30,13 +30,6 @@ from tinygrad_mnist.ops.softmax import _nll_loss, log_softmax
 
 from .activations import logsigmoid
 
-__all__ = [
-    "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy",
-    "gaussian_nll_loss", "huber_loss", "kl_div", "l1_loss", "mse_loss", "nll_loss",
-    "poisson_nll_loss", "smooth_l1_loss",
-]  # fmt: skip
-
-
 Flag = bool | None
 
 

@@ -21,13 +21,6 @@ from tinygrad_mnist.ops.shapes import broadcast_tensors
 from .activations import logsigmoid
 from .losses import Flag, read_reduction, reduced
 
-__all__ = [
-    "cosine_embedding_loss", "cosine_similarity", "hinge_embedding_loss", "margin_ranking_loss",
-    "multi_margin_loss", "multilabel_margin_loss", "multilabel_soft_margin_loss", "normalize",
-    "pairwise_distance", "pdist", "soft_margin_loss", "triplet_margin_loss",
-    "triplet_margin_with_distance_loss",
-]  # fmt: skip
-
 
 def normalize(
     input: Tensor, p: float = 2.0, dim: int | Sequence[int] = 1, eps: float = 1e-12,

@@ -15,10 +15,6 @@ from tinygrad_mnist.ops.arranging import pad
 from tinygrad_mnist.ops.dependence import add_bias
 from tinygrad_mnist.ops.pooling import avg_pool2d
 
-__all__ = [
-    "batch_norm", "group_norm", "instance_norm", "layer_norm", "local_response_norm", "rms_norm",
-]  # fmt: skip
-
 
 def _standardised(x: Tensor, dims: Any, eps: float) -> tuple[Tensor, Tensor, Tensor]:
     """(x − mean) / √(variance + eps) over some dimensions; the mean; the biased variance."""

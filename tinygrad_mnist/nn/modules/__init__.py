@@ -1,22 +1,33 @@
 """The layers by kind, and Module, which all of them are."""
 
-from . import container, convolution, embedding, layers, linear, loss, normalization, pooling
-from .container import *  # noqa: F403
-from .convolution import *  # noqa: F403
-from .embedding import *  # noqa: F403
-from .layers import *  # noqa: F403
-from .linear import *  # noqa: F403
-from .loss import *  # noqa: F403
-from .module import Module
-from .normalization import *  # noqa: F403
-from .pooling import *  # noqa: F403
+from tinygrad_mnist.names import lazily, read_table
 
-__all__ = ["Module"]
-__all__ += container.__all__
-__all__ += convolution.__all__
-__all__ += embedding.__all__
-__all__ += layers.__all__
-__all__ += linear.__all__
-__all__ += loss.__all__
-__all__ += normalization.__all__
-__all__ += pooling.__all__
+_PLACES = read_table({
+    "nn.modules.container": "ModuleDict ModuleList ParameterDict ParameterList Sequential",
+    "nn.modules.convolution": "Conv1d Conv2d ConvTranspose1d ConvTranspose2d",
+    "nn.modules.embedding": "Embedding",
+    "nn.modules.layers": """
+        AlphaDropout CELU ChannelShuffle CosineSimilarity Dropout Dropout1d Dropout2d Dropout3d ELU
+        FeatureAlphaDropout Flatten Fold GELU GLU Hardshrink Hardsigmoid Hardswish Hardtanh
+        LeakyReLU LogSigmoid LogSoftmax Mish PairwiseDistance PixelShuffle PixelUnshuffle PReLU ReLU
+        ReLU6 RReLU SELU Sigmoid SiLU Softmax Softmax2d Softmin Softplus Softshrink Softsign Tanh
+        Tanhshrink Threshold Unflatten Unfold Upsample UpsamplingBilinear2d UpsamplingNearest2d""",
+    "nn.modules.linear": "Bilinear Identity Linear",
+    "nn.modules.loss": """
+        BCELoss BCEWithLogitsLoss CosineEmbeddingLoss CrossEntropyLoss GaussianNLLLoss
+        HingeEmbeddingLoss HuberLoss KLDivLoss L1Loss MarginRankingLoss MSELoss MultiLabelMarginLoss
+        MultiLabelSoftMarginLoss MultiMarginLoss NLLLoss PoissonNLLLoss SmoothL1Loss SoftMarginLoss
+        TripletMarginLoss TripletMarginWithDistanceLoss""",
+    "nn.modules.module": "Module",
+    "nn.modules.normalization": """
+        BatchNorm1d BatchNorm2d BatchNorm3d GroupNorm InstanceNorm1d InstanceNorm2d InstanceNorm3d
+        LayerNorm LocalResponseNorm RMSNorm""",
+    "nn.modules.pooling": """
+        AdaptiveAvgPool1d AdaptiveAvgPool2d AdaptiveMaxPool1d AdaptiveMaxPool2d AvgPool1d AvgPool2d
+        CircularPad1d CircularPad2d CircularPad3d ConstantPad1d ConstantPad2d ConstantPad3d LPPool1d
+        LPPool2d MaxPool1d MaxPool2d ReflectionPad1d ReflectionPad2d ReflectionPad3d
+        ReplicationPad1d ReplicationPad2d ReplicationPad3d ZeroPad1d ZeroPad2d ZeroPad3d""",
+})  # fmt: skip
+
+__all__ = sorted(_PLACES)
+__getattr__, __dir__ = lazily(__name__, _PLACES)

@@ -15,8 +15,6 @@ from tinygrad_mnist.nn.parameter import Parameter
 
 from .module import Module
 
-__all__ = ["ModuleDict", "ModuleList", "ParameterDict", "ParameterList", "Sequential"]
-
 
 class _List(Module):
     """What holds its members in order, under the names "0", "1", …"""

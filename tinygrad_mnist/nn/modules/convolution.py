@@ -11,8 +11,6 @@ from tinygrad_mnist.nn import functional as F
 
 from .linear import Weighted
 
-__all__ = ["Conv1d", "Conv2d", "ConvTranspose1d", "ConvTranspose2d"]
-
 Sizes = tuple[int, ...]
 
 

@@ -14,8 +14,6 @@ from tinygrad_mnist.nn.parameter import Parameter
 
 from .layer import Layer
 
-__all__ = ["Embedding"]
-
 
 class Embedding(Layer, of=F.embedding):
     """Rows of `weight` (num_embeddings, embedding_dim) by their numbers; it starts normal.

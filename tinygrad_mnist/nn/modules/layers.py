@@ -15,17 +15,6 @@ from tinygrad_mnist.nn.parameter import Parameter
 from .layer import Layer
 from .module import Module
 
-__all__ = [
-    "CELU", "ELU", "GELU", "GLU", "SELU", "AlphaDropout", "ChannelShuffle", "CosineSimilarity",
-    "Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "FeatureAlphaDropout", "Flatten", "Fold",
-    "Hardshrink", "Hardsigmoid", "Hardswish", "Hardtanh", "LeakyReLU", "LogSigmoid", "LogSoftmax",
-    "Mish", "PReLU", "PairwiseDistance", "PixelShuffle", "PixelUnshuffle", "RReLU", "ReLU", "ReLU6",
-    "SiLU", "Sigmoid", "Softmax", "Softmax2d", "Softmin", "Softplus", "Softshrink", "Softsign",
-    "Tanh", "Tanhshrink", "Threshold", "Unflatten", "Unfold", "Upsample", "UpsamplingBilinear2d",
-    "UpsamplingNearest2d",
-]  # fmt: skip
-
-
 # Activations
 
 

@@ -13,8 +13,6 @@ from tinygrad_mnist.nn.parameter import Parameter
 
 from .layer import Layer
 
-__all__ = ["Bilinear", "Identity", "Linear"]
-
 
 class Identity(Layer):
     """The input, unchanged; arguments are taken and not looked at."""

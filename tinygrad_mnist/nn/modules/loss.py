@@ -12,14 +12,6 @@ from tinygrad_mnist.nn.functional.losses import legacy_reduction
 from .layer import Layer
 from .layers import PairwiseDistance
 
-__all__ = [
-    "BCELoss", "BCEWithLogitsLoss", "CosineEmbeddingLoss", "CrossEntropyLoss", "GaussianNLLLoss",
-    "HingeEmbeddingLoss", "HuberLoss", "KLDivLoss", "L1Loss", "MSELoss", "MarginRankingLoss",
-    "MultiLabelMarginLoss", "MultiLabelSoftMarginLoss", "MultiMarginLoss", "NLLLoss",
-    "PoissonNLLLoss", "SmoothL1Loss", "SoftMarginLoss", "TripletMarginLoss",
-    "TripletMarginWithDistanceLoss",
-]  # fmt: skip
-
 
 class _Loss(Layer, inputs=2):
     """A loss and how it is reduced: "mean", "sum" or "none"; weights are buffers."""

@@ -16,11 +16,6 @@ from tinygrad_mnist.nn.parameter import Parameter
 
 from .layer import Layer
 
-__all__ = [
-    "BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "GroupNorm", "InstanceNorm1d", "InstanceNorm2d",
-    "InstanceNorm3d", "LayerNorm", "LocalResponseNorm", "RMSNorm",
-]  # fmt: skip
-
 
 class _Norm(Layer):
     """What is normalised is multiplied by `weight`, then `bias` is added, where there are any."""

@@ -10,14 +10,6 @@ from tinygrad_mnist.nn import functional as F
 
 from .layer import Layer
 
-__all__ = [
-    "AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveMaxPool1d", "AdaptiveMaxPool2d", "AvgPool1d",
-    "AvgPool2d", "CircularPad1d", "CircularPad2d", "CircularPad3d", "ConstantPad1d",
-    "ConstantPad2d", "ConstantPad3d", "LPPool1d", "LPPool2d", "MaxPool1d", "MaxPool2d",
-    "ReflectionPad1d", "ReflectionPad2d", "ReflectionPad3d", "ReplicationPad1d", "ReplicationPad2d",
-    "ReplicationPad3d", "ZeroPad1d", "ZeroPad2d", "ZeroPad3d",
-]  # fmt: skip
-
 _WINDOW = "kernel_size={kernel_size}, stride={stride}, padding={padding}"
 
 

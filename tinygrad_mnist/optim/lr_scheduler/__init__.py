@@ -1,8 +1,6 @@
 """Schedules of learning rates: call `schedule.step()` after an epoch's (or a batch's) steps."""
 
-from typing import Any
-
-from tinygrad_mnist.names import unsupported
+from tinygrad_mnist.names import lazily
 
 from .cycles import CosineAnnealingLR, CosineAnnealingWarmRestarts, OneCycleLR
 from .factors import (
@@ -24,9 +22,4 @@ __all__ = [
     "ExponentialLR", "LRScheduler", "LambdaLR", "LinearLR", "MultiStepLR", "MultiplicativeLR",
     "OneCycleLR", "PolynomialLR", "ReduceLROnPlateau", "SequentialLR", "StepLR", "_LRScheduler",
 ]  # fmt: skip
-
-
-def __getattr__(name: str) -> Any:
-    if name.startswith("__"):
-        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-    raise unsupported(f"optim.lr_scheduler.{name}")
+__getattr__, __dir__ = lazily(__name__, {})

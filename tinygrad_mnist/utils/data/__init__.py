@@ -1,8 +1,8 @@
 """Data for training: datasets, samplers, and DataLoader, which makes batches of them."""
 
-from typing import Any
+from typing import TYPE_CHECKING
 
-from tinygrad_mnist.names import unsupported
+from tinygrad_mnist.names import lazily
 
 from .batches import default_collate, default_convert
 from .dataloader import DataLoader
@@ -24,7 +24,9 @@ from .sampler import (
     SubsetRandomSampler,
     WeightedRandomSampler,
 )
-from .workers import get_worker_info
+
+if TYPE_CHECKING:
+    from .workers import get_worker_info
 
 __all__ = [
     "BatchSampler", "ChainDataset", "ConcatDataset", "DataLoader", "Dataset", "IterableDataset",
@@ -32,9 +34,4 @@ __all__ = [
     "SubsetRandomSampler", "TensorDataset", "WeightedRandomSampler", "default_collate",
     "default_convert", "get_worker_info", "random_split",
 ]  # fmt: skip
-
-
-def __getattr__(name: str) -> Any:
-    if name.startswith("__"):
-        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-    raise unsupported(f"utils.data.{name}")
+__getattr__, __dir__ = lazily(__name__, {"get_worker_info": "utils.data.workers:get_worker_info"})
