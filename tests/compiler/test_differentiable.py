@@ -141,7 +141,7 @@ def test_an_input_that_is_not_contiguous_and_one_that_requires_gradients() -> No
             same(a, b)
 
 
-def test_the_walk_back_is_refused_as_usual() -> None:
+def test_the_backward_pass_is_refused_as_usual() -> None:
     w = torch.tensor([1.0, 2.0], requires_grad=True)
     square = torch.compile(lambda: (w * w).sum())
     for _ in range(2):
@@ -196,7 +196,7 @@ def test_a_function_that_walks_back_through_an_argument_runs_uncompiled() -> Non
             warnings.simplefilter("always")
             result = penalised(x)
         assert [str(each.message) for each in caught if number] == []
-        assert number or "walks back through an argument" in str(caught[0].message)
+        assert number or "backpropagates through an argument" in str(caught[0].message)
         assert w.grad.item() == 36.0
         w.grad = None
         result.backward()

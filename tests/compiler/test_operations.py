@@ -143,7 +143,7 @@ CASES = {
         (lambda w, x: F.unfold(w * x, 2, stride=2), *IMAGES),
         (lambda w, x: F.conv2d(x, w), (2, 3, 2, 2), (2, 3, 4, 4)),
     ],
-    "number by number": [
+    "element-wise": [
         (lambda w, x: w * (x > 0) * (x <= 1).to(w.dtype) * (x != 0), *MATRIX),
         (lambda w, x: w * ((x > 0) & (w < 1) | ~(x < 0) ^ (x > 1)), *MATRIX),
         (lambda w, x: (w * x).clamp(-1, 1) + w.clamp(min=x) + x.clamp(max=0.3), *MATRIX),

@@ -1,4 +1,4 @@
-"""Operations number by number, held against PyTorch."""
+"""Element-wise operations, held against PyTorch."""
 
 import operator
 

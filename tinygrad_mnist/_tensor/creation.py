@@ -570,7 +570,7 @@ def _spaced(first: float, last: float, count: int, kind: dtypes.dtype) -> Any:
 
 
 class NewTensors(Tensor):
-    """`x.new_zeros(...)` and its kin."""
+    """`x.new_zeros(...)` and the like."""
 
     __slots__ = ()
 
@@ -605,7 +605,7 @@ class NewTensors(Tensor):
         return new_tensor(*data, kind=self._kind(None), device=device)
 
 
-# The old constructors: Tensor(...), FloatTensor(...), LongTensor(...) and their kin
+# The old constructors: Tensor(...), FloatTensor(...), LongTensor(...), …
 
 
 def new_tensor(*data: Any, kind: dtypes.dtype | None = None, device: Device = None) -> Tensor:
@@ -639,7 +639,7 @@ def _is_length(given: Any) -> bool:
 
 
 class _TensorKind(type):
-    """The class of FloatTensor and its kin: an instance is a tensor of the type named."""
+    """The class of FloatTensor, LongTensor, …: an instance is a tensor of the type named."""
 
     dtype: dtypes.dtype
 

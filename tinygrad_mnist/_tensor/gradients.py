@@ -100,7 +100,7 @@ class Gradients(Tensor):
 
     @property
     def grad(self) -> Tensor | None:
-        """The gradient gathered so far, None before the first `backward`."""
+        """The gradient accumulated so far, None before the first `backward`."""
         record = current_record(self)
         if record is None:
             resting = self.__dict__.get("_resting_leaf")

@@ -146,7 +146,7 @@ def write(
     name: str,
     overlapping: bool = False,
 ) -> None:
-    """Write a tensor's or a number's value into places of `target`, recorded as `name`."""
+    """Write a tensor's or a number's value into elements of `target`, recorded as `name`."""
     whole = region is WHOLE
     recorded = check_inplace(target, value, through_view=not whole)
     array = target._array

@@ -66,7 +66,7 @@ def _assigned(op: Callable[..., Tensor], name: str) -> Any:
 
 
 class Operators(Tensor):
-    """What `x + y` and its kin mean for a tensor."""
+    """The operators of a tensor: `x + y`, `x @ y`, `x < y`, …"""
 
     __slots__ = ()
 

@@ -38,7 +38,7 @@ class Tensor(
 ):
     """An array of numbers of one type that can remember how it was computed.
 
-    Made by `torch.tensor(...)` and its kin; `torch.Tensor(...)` is the old constructor.
+    Made by `torch.tensor(...)` and the like; `torch.Tensor(...)` is the old constructor.
 
     >>> x = torch.tensor([1.0, 2.0], requires_grad=True)
     >>> (x * x).sum().backward()

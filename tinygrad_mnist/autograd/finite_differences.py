@@ -204,7 +204,7 @@ class _Check:
         return [self.inputs[i] for i in self.wanted]
 
     def _call(self) -> list[tuple[int, Tensor]]:
-        """The results that require a gradient, with their places among all results."""
+        """The results that require a gradient, with their positions among all results."""
         results = enumerate(_as_tuple(self.function(*self.inputs)))
         return [(place, each) for place, each in results if _requires_grad(each)]
 
@@ -252,8 +252,8 @@ class _Check:
     def _numeric(self, i: int) -> list[Array]:
         """The Jacobian of each result with respect to input `i`, by central differences."""
         array = self.inputs[i]._array
-        places = np.arange(array.size)
-        columns = [self._difference(array, self.eps * (places == each)) for each in places]
+        positions = np.arange(array.size)
+        columns = [self._difference(array, self.eps * (positions == each)) for each in positions]
         if not columns:
             return [np.zeros((0, each.size)) for each in self._numbers()]
         return [np.stack(rows) for rows in zip(*columns, strict=True)]

@@ -87,7 +87,7 @@ class FunctionCtx:
 
 
 def _output_record(node: Record, array: Any, position: int) -> Record:
-    """The record of one output among several: it hands its gradient on to `node`, bundled."""
+    """The record of one output among several: it passes its gradient on to `node`, bundled."""
     if not node.attributes["several"]:
         return node
     return make_record(_OUTPUT, (node,), array, (), {"position": position}, type(node))

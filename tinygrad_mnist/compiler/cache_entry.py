@@ -192,7 +192,7 @@ def draw(value: Draw) -> Array:
 
 
 def leaf_record(leaf: Any) -> AccumulateGrad:
-    """The record that gathers a leaf's gradient."""
+    """The record that accumulates a leaf's gradient."""
     record = leaf._record
     assert isinstance(record, AccumulateGrad)
     return record

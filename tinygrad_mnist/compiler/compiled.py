@@ -204,7 +204,7 @@ def compile(
     The function takes and returns Tensors, and may call modules, `backward()` and an optimiser's
     `step()`. Its first call with arguments of a kind (shapes, types, what requires gradients)
     runs as usual and is traced; later calls run the program. Python numbers that it reads from
-    its arguments, closures, globals, modules and parameter groups are watched: when one changes,
+    its arguments, closures, globals, modules and parameter groups are guarded: when one changes,
     the function is traced again. `constants` declares tensors from outside that never change.
     With `check=True` every call is traced, and one that differs from the first raises.
 

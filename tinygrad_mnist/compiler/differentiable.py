@@ -1,6 +1,6 @@
 """Functions whose results may be differentiated after the call: a program forward, one backward.
 
-Both are cut from one trace: the function, then the walk backward from its results to whatever
+Both are cut from one trace: the function, then the backward pass from its results to whatever
 requires gradients. What needs the gradients of the results is the program backward; what it reads
 besides them is saved by the program forward.
 """

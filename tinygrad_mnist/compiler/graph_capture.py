@@ -39,7 +39,7 @@ from .trace import TraceError, Tracer
 
 @dataclass(frozen=True)
 class Graph:
-    """What the walk back from a function's results gave."""
+    """What the backward pass from a function's results gave."""
 
     outputs: list[Tensor]
     given: list[Input]
@@ -150,7 +150,7 @@ class Call:
         return SymFloat.of(value, len(self.symbols) - 1, (symbol,))
 
     def _stand_in(self, tensor: Any, nested: bool) -> None:
-        """A leaf with the same array: the walk back from the results ends there."""
+        """A leaf with the same array: the backward pass from the results ends there."""
         if nested:
             self.obstacle = (
                 "a tensor inside a container was computed and requires gradients, so the function "
@@ -161,8 +161,8 @@ class Call:
         leaf._record = AccumulateGrad(leaf)
         self.stand_ins[id(tensor)] = leaf
 
-    def walk_back(self, returned: Any) -> Graph | None:
-        """Walk back from the results that may be differentiated later, while the tracer listens."""
+    def trace_backward(self, returned: Any) -> Graph | None:
+        """Trace a backward pass from the results that may be differentiated after the call."""
         alive = [t for t in tensors_in(returned) if _graph_is_alive(t)]
         once = {id(t): t for t in alive}.values()
         outputs = [t for t in once if self.tracer.position_of(t._array) is None]
@@ -197,7 +197,7 @@ class Call:
 
 
 def _graph_is_alive(tensor: Any) -> bool:
-    """Whether a walk backward from the tensor is possible: nothing behind it was released."""
+    """Whether a backward pass from the tensor is possible: nothing behind it was freed."""
     record = tensor._record
     if record is None or record.primitive is None:
         return False
@@ -215,7 +215,7 @@ def trace_call(
     try:
         with call.tracer, call.symbolic_numbers() as symbolic:
             returned = called(function, symbolic)
-            graph = call.walk_back(returned)
+            graph = call.trace_backward(returned)
     except TraceError:
         raise
     except Exception:
@@ -303,7 +303,7 @@ def _back(call: Call, halves: Halves) -> CacheEntry:
 def _computed_by(entry: CacheEntry, call: Call, returned: Any) -> Any:
     """What the program gives in place of what the function gave, so that all calls give alike.
 
-    Where the function changed what is watched, as an optimiser that makes its first buffers does,
+    Where the function changed what is guarded, as an optimiser that makes its first buffers does,
     there is no way back, and its own results stand.
     """
     if not call.stand_ins and (entry.built is None or not call.reached.guards.hold()):
@@ -331,7 +331,7 @@ def _obstacle(call: Call, returned: Any) -> str:
         return call.tracer.obstacle or call.obstacle
     if any(leaf._record.grad is not None for leaf in call.stand_ins.values()):
         return (
-            "the function walks back through an argument to what that was computed from, so it "
+            "the function backpropagates through an argument to what that was computed from, so it "
             "runs uncompiled: call backward() outside"
         )
     if any(call.tracer.value_of(tensor._array) is None for tensor in results):

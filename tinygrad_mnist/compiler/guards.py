@@ -49,7 +49,7 @@ class Guards:
         self._check: types.FunctionType | None = None
 
     def watch_dict(self, found: dict[Any, Any], without: Sequence[Any] = ()) -> None:
-        """Watch a dictionary: its size, and what lies at its keys, save those in `without`."""
+        """Guard a dictionary: its size, and what lies at its keys, except those in `without`."""
         keys = [key for key in found if key not in without]
         if all(type(key) is str for key in keys):
             self._watch_keys(found, keys, len(found))
@@ -57,15 +57,15 @@ class Guards:
             self._watch_values(found, len(found))
 
     def watch_names(self, names: dict[str, Any], read: Sequence[str]) -> None:
-        """Watch what some names in a namespace stand for."""
+        """Guard what some names in a namespace stand for."""
         self._watch_keys(names, read)
 
     def watch_list(self, found: list[Any]) -> None:
-        """Watch a list: its length and its elements."""
+        """Guard a list: its length and its elements."""
         self._watch_keys(found, range(len(found)), len(found))
 
     def watch_cells(self, cells: tuple[types.CellType, ...]) -> None:
-        """Watch what the cells of a closure hold."""
+        """Guard what the cells of a closure hold."""
 
         def terms(name: str, objects: list[str]) -> list[str]:
             return [f"{name}[{n}].cell_contents is {o}" for n, o in enumerate(objects)]
@@ -73,7 +73,7 @@ class Guards:
         self._watch(_Guard(cells, lambda: [content(cell) for cell in cells], terms))
 
     def watch_record(self, tensor: TensorBase) -> None:
-        """Watch whether a tensor needs gradients: it then has another record, or none."""
+        """Guard whether a tensor needs gradients: it then has another record, or none."""
 
         def terms(name: str, objects: list[str]) -> list[str]:
             return [f"{name}._record is {objects[0]}"]
@@ -81,7 +81,7 @@ class Guards:
         self._watch(_Guard(tensor, lambda: [tensor._record], terms))
 
     def _watch_keys(self, found: Any, keys: Sequence[Any], size: int | None = None) -> None:
-        """Watch what lies at some keys; with a size, that nothing was added or removed."""
+        """Guard what lies at some keys; with a size, that nothing was added or removed."""
 
         def objects() -> list[Any]:
             if size is not None and len(found) != size:
@@ -95,7 +95,7 @@ class Guards:
         self._watch(_Guard(found, objects, terms))
 
     def _watch_values(self, found: dict[Any, Any], size: int) -> None:
-        """Watch a dictionary whose keys cannot be spelled: its values in order."""
+        """Guard a dictionary whose keys cannot be spelled: its values in order."""
 
         def objects() -> list[Any]:
             if len(found) != size:

@@ -64,7 +64,7 @@ class Draw(Value):
 
 Operand = Value
 Phase = Literal["forward", "backward", "update"]
-"""What an instruction was traced in: before, in, or after the walk backward."""
+"""What an instruction was traced in: before, in, or after the backward pass."""
 
 
 @dataclass(eq=False)

@@ -135,7 +135,7 @@ class Tracer(observe):
         return output
 
     def _note_phase(self) -> None:
-        """The walk backward is told by the functions that are running."""
+        """Whether a backward pass runs is told by the functions that are running."""
         frame = inspect.currentframe()
         while frame is not None and frame.f_code is not run_backward.__code__:
             frame = frame.f_back
@@ -166,7 +166,7 @@ class Tracer(observe):
         return tuple([self._cast(value, kind) for value in values])
 
     def _know_saved(self, output: Any, values: tuple[Value, ...]) -> None:
-        """Operands that were cast on the way may be saved for the walk backward as they are now."""
+        """Operands that were cast on the way may be saved for the backward pass as they are now."""
         saved = () if output._record is None else output._record.saved
         for kept, value in zip(saved, values, strict=False):
             if kept is not None and isinstance(kept[0], np.ndarray):

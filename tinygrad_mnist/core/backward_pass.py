@@ -58,7 +58,7 @@ def vjp(record: Record, gradient: Gradient) -> list[tuple[Record, Gradient]]:
     """For each input that needs one, its gradient by its formula: a vector-Jacobian product."""
     op: Any = record.primitive
     if op.reduces:
-        gradient = restored(gradient, record)
+        gradient = restore_reduced_dims(gradient, record)
     found = []
     for position, source in enumerate(record.inputs):
         formula = op.formula(position)
@@ -76,10 +76,10 @@ def _unpack(record: Any, which: int, gradient: Gradient) -> Any:
     value, is_result = record.saved[which], which == len(record.inputs)
     if isinstance(gradient, TensorBase) and isinstance(value, np.ndarray):
         value = wrap(value, record if is_result else record.inputs[which])
-    return restored(value, record) if is_result and record.primitive.reduces else value
+    return restore_reduced_dims(value, record) if is_result and record.primitive.reduces else value
 
 
-def restored(value: Any, record: Any) -> Any:
+def restore_reduced_dims(value: Any, record: Any) -> Any:
     """A reduction's result, or its gradient, with the reduced dimensions put back with size 1."""
     dims = record.attributes["dim"]
     shape = tuple([1 if d in dims else size for d, size in enumerate(record.inputs[0].shape)])

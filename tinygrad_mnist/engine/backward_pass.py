@@ -1,7 +1,7 @@
 """The backward pass with all that PyTorch adds to `core.backward_pass`: the fast way.
 
-It stops at inputs that were asked for, calls hooks, checks and frees saved values, and adds up in
-memory of its own. Gradients in flight live in a dictionary. With `create_graph` they are Tensors
+It stops at inputs that were asked for, calls hooks, checks and frees saved tensors, and accumulates
+in memory of its own. Gradients in flight live in a dictionary. With `create_graph` they are Tensors
 and the formulas leave records of their own; otherwise they are plain arrays.
 """
 
@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mnist.core.backward_pass import restored, topological_order
+from tinygrad_mnist.core.backward_pass import restore_reduced_dims, topological_order
 from tinygrad_mnist.core.primitive import Formula
 from tinygrad_mnist.core.record import state
 
@@ -49,11 +49,11 @@ def run_backward(
     inputs: set[Record] | None = None,
     accumulate: bool = True,
 ) -> dict[Record, Gradient]:
-    """Send gradients from `starts` to the leaves, or only to some records, `inputs`.
+    """Propagate gradients from `starts` to the leaves, or only to some records, `inputs`.
 
-    Leaves add what arrives to their `.grad`; without `accumulate`, what arrives at the inputs is
-    returned instead. `keep_graph` leaves saved values for another pass. Raises RuntimeError where
-    saved values are gone or were changed in place.
+    Leaves accumulate what arrives in their `.grad`; without `accumulate`, what arrives at the
+    inputs is returned instead. `keep_graph` leaves saved tensors for another pass. Raises
+    RuntimeError where saved tensors were freed or changed in place.
     """
     order = topological_order([record for record, _ in starts])
     asked = inputs or set()
@@ -94,7 +94,7 @@ def run_backward(
 
 
 def _leading_to(targets: set[Record], order: list[Record]) -> set[Record]:
-    """The records of `order` that hand gradients on towards a target."""
+    """The records of `order` that pass gradients on towards a target."""
     leading: set[Record] = set()
     for record in reversed(order):
         if not targets.isdisjoint(record.inputs) or not leading.isdisjoint(record.inputs):
@@ -137,7 +137,7 @@ def add(
 
 
 def vjp(record: Record, gradient: Gradient, wanted: set[Record] | None) -> Gradients:
-    """The gradient for each input of `record` that needs one, by the input's formula."""
+    """The vector-Jacobian product for each input of `record` that needs a gradient."""
     op = record.primitive
     if record.saved is FREED:
         raise freed_error()
@@ -156,7 +156,7 @@ def vjp(record: Record, gradient: Gradient, wanted: set[Record] | None) -> Gradi
     found: Gradients = []
     as_tensors = gradient.__class__ is not _ndarray
     if op.reduces and not record.attributes["keepdim"]:
-        gradient = restored(gradient, record)
+        gradient = restore_reduced_dims(gradient, record)
     for position, source in enumerate(record.inputs):
         if source is None or (wanted is not None and source not in wanted):
             continue

@@ -1,4 +1,4 @@
-"""Functions that users attach to tensors and records, called when a gradient passes."""
+"""Hooks: functions that users attach to tensors and records, called when a gradient arrives."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class RemovableHandle:
 
 
 class Hooks:
-    """What somebody asked of a record: functions to call with its gradient, or to keep it."""
+    """The hooks of a record: functions to call with its gradient, or to keep it (`retain_grad`)."""
 
     __slots__ = ("grad", "metadata", "node_hooks", "post_hooks", "pre_hooks", "retains_grad",
                  "tensor_hooks")  # fmt: skip
@@ -55,7 +55,7 @@ class Hooks:
         """Called before the record's operation goes backward; the next ones after it."""
         self.node_hooks: Functions = {}
         self.post_hooks: Functions = {}
-        """Of a leaf: called when its `.grad` has grown."""
+        """Of a leaf: called when its `.grad` has been accumulated."""
         self.metadata: dict[Any, Any] = {}
         self.retains_grad = False
         self.grad: Any = None

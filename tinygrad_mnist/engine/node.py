@@ -29,7 +29,7 @@ FREED: tuple[Saved | None, ...] = (None,)
 
 
 def freed_error() -> RuntimeError:
-    """The error for values that an earlier backward pass freed."""
+    """The error for saved tensors that an earlier backward pass freed."""
     return RuntimeError(
         "Trying to backward through the graph a second time (or directly access saved tensors "
         "after they have already been freed). Saved intermediate values of the graph are freed "
@@ -214,7 +214,7 @@ def not_freed(tensor: Tensor) -> Tensor:
 
 
 def move_grad(old: Any, new: Record) -> None:
-    """What a tensor keeps of its gradient goes on to its newer record; hooks stay behind."""
+    """Move what a tensor keeps of its gradient to its newer record; hooks stay with the old one."""
     if old is None or old.hooks is None:
         return
     kept, retains_grad = old.hooks.grad, old.hooks.retains_grad

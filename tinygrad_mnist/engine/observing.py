@@ -66,7 +66,7 @@ def _sign(name: str, meaning: str) -> Primitive:
     return sign
 
 
-constant = _sign("constant", "numbers that no operation computed: of `torch.tensor` and its kin")
+constant = _sign("constant", "numbers that no operation computed: of `torch.tensor` and the like")
 from_outside = _sign("from_outside", "numbers of a NumPy array, which the next call may change")
 item = _sign("item", "x, read by Python: by `.item()`, `.tolist()`, `.numpy()` or `bool()`")
 untraceable = _sign("untraceable", "what no program can repeat; reported with why")

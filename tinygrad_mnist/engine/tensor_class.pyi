@@ -783,7 +783,7 @@ class Tensor(TensorBase):
         """The number of the tensor's GPU; −1 for the CPU."""
     @property
     def grad(self) -> Tensor | None:
-        """The gradient gathered so far, None before the first `backward`."""
+        """The gradient accumulated so far, None before the first `backward`."""
     @grad.setter
     def grad(self, value: Tensor | None) -> None: ...
     @property

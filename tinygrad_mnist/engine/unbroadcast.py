@@ -36,7 +36,7 @@ def unbroadcast(gradient: Any, source: Record) -> Any:
 
 def unbroadcast_array(array: Any, shape: tuple[int, ...]) -> Any:
     """A gradient, given as an array, in this shape: a hot path. What is stretched owns memory."""
-    over = _way(array.shape, shape)
+    over = _dims_to_sum(array.shape, shape)
     if over is None:
         stretched = np.empty(shape, array.dtype)
         stretched[...] = array
@@ -49,7 +49,7 @@ def unbroadcast_array(array: Any, shape: tuple[int, ...]) -> Any:
 
 
 @functools.lru_cache(maxsize=4096)
-def _way(have: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int, ...] | None:
+def _dims_to_sum(have: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int, ...] | None:
     """The dimensions to sum over, none for a reshape; None where sizes of 1 stretch."""
     if math.prod(have) == math.prod(shape):
         return ()

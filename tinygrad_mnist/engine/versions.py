@@ -1,4 +1,4 @@
-"""What was changed in place: saved values are checked when used, tensors before they change.
+"""Version counters: saved tensors are checked when used, tensors before they change in place.
 
 Saved values are freed after use.
 """
@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mnist.core.backward_pass import restored
+from tinygrad_mnist.core.backward_pass import restore_reduced_dims
 from tinygrad_mnist.core.record import state
 from tinygrad_mnist.dtypes import from_numpy_dtype
 
@@ -43,12 +43,12 @@ def unpack(record: Record, which: int, as_tensor: bool) -> Any:
         value = wrap(value, counter)
         value._record = record if is_output else record.inputs[which]
     if is_output and record.primitive.reduces:
-        return value if record.attributes["keepdim"] else restored(value, record)
+        return value if record.attributes["keepdim"] else restore_reduced_dims(value, record)
     return value
 
 
 def free(record: Record) -> None:
-    """Let go of what a record has saved; one that saved nothing can be gone through again."""
+    """Free the saved tensors of a record; one that saved nothing can be visited again."""
     for saved in record.saved:
         if saved is not None and saved[1] is not KEPT:
             record.saved = FREED

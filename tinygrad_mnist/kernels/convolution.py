@@ -87,7 +87,7 @@ def conv2d_weight(
 ) -> Array:  # fmt: skip
     """The gradient of `conv2d`'s weight, filters of this size, from that of its result.
 
-    Σ of the gradients of all windows, times the number that was under each of their places.
+    Σ of the gradients of all windows, times the number that was under each of their positions.
     """
     out = np.empty((grad.shape[1], input.shape[1] // groups, *kernel), grad.dtype)
     if not _loops_are_ready(input, out):

@@ -22,7 +22,7 @@ LARGE_WINDOW = 16
 
 _IMAGES = "Array(T, 3, 'A', readonly=True, aligned=False)"
 _ROWS = "Array(T, 2, 'A', readonly=True, aligned=False)"
-_PLACES = "Array(int64, 2, 'A', readonly=True, aligned=False)"
+_INDICES = "Array(int64, 2, 'A', readonly=True, aligned=False)"
 _PAIR = "UniTuple(int64, 2)"
 
 
@@ -185,50 +185,50 @@ def _place_of_max_loop(
                 out[n, y, z] = place
 
 
-def pick(input: Array, places: Array) -> Array:
-    """The numbers at the places given, counted row by row in each image; −∞ at place -1."""
-    if switch.images.ready(places.size, input.dtype):
-        rows = _in_rows(places)
+def pick(input: Array, indices: Array) -> Array:
+    """The elements at `indices`, counted row by row in each image; −∞ at index -1."""
+    if switch.images.ready(indices.size, input.dtype):
+        rows = _in_rows(indices)
         picked = np.empty(rows.shape, input.dtype)
         _pick_loop(_in_rows(input), rows, picked)
-        return picked.reshape(places.shape)
-    flat = _in_all(places, input.shape[-2] * input.shape[-1])
-    out = input.reshape(-1)[flat].reshape(places.shape)
-    out[places < 0] = _lowest(input.dtype)
+        return picked.reshape(indices.shape)
+    flat = _in_all(indices, input.shape[-2] * input.shape[-1])
+    out = input.reshape(-1)[flat].reshape(indices.shape)
+    out[indices < 0] = _lowest(input.dtype)
     return out
 
 
-@switch.images.loop(f"void({_ROWS}, {_PLACES}, T[:, ::1])")
-def _pick_loop(images: Array, places: Array, out: Array) -> None:
-    """out = the numbers at the places given, a row for each image; −∞ at place -1."""
+@switch.images.loop(f"void({_ROWS}, {_INDICES}, T[:, ::1])")
+def _pick_loop(images: Array, indices: Array, out: Array) -> None:
+    """out = the elements at `indices`, a row for each image; −∞ at index -1."""
     for n in range(len(images)):
         for k in range(out.shape[1]):
-            place = places[n, k]
+            place = indices[n, k]
             out[n, k] = images[n, place] if place >= 0 else -np.inf
 
 
-def put_back(grad: Array, places: Array, shape: tuple[int, ...]) -> Array:
-    """The gradient of `pick`'s input, of this shape: each number added up at its place."""
-    if switch.images.ready(places.size, grad.dtype):
+def put_back(grad: Array, indices: Array, shape: tuple[int, ...]) -> Array:
+    """The gradient of `pick`'s input, of this shape: each number added at its index."""
+    if switch.images.ready(indices.size, grad.dtype):
         rows = _in_rows(grad)
         summed = np.empty((len(rows), shape[-2] * shape[-1]), grad.dtype)
-        _put_back_loop(rows, _in_rows(places), summed)
+        _put_back_loop(rows, _in_rows(indices), summed)
         return summed.reshape(shape)
     out = np.zeros(shape, grad.dtype)
-    flat = _in_all(places, shape[-2] * shape[-1])
-    inside = places.reshape(-1) >= 0
+    flat = _in_all(indices, shape[-2] * shape[-1])
+    inside = indices.reshape(-1) >= 0
     np.add.at(out.reshape(-1), flat.reshape(-1)[inside], grad.reshape(-1)[inside])
     return out
 
 
-@switch.images.loop(f"void({_ROWS}, {_PLACES}, T[:, ::1])")
-def _put_back_loop(grad: Array, places: Array, out: Array) -> None:
-    """Add each number to the one at its place, a row for each image."""
+@switch.images.loop(f"void({_ROWS}, {_INDICES}, T[:, ::1])")
+def _put_back_loop(grad: Array, indices: Array, out: Array) -> None:
+    """Add each number at its index, a row for each image."""
     out[:] = 0
     for n in range(len(grad)):
         for k in range(grad.shape[1]):
-            if places[n, k] >= 0:
-                out[n, places[n, k]] += grad[n, k]
+            if indices[n, k] >= 0:
+                out[n, indices[n, k]] += grad[n, k]
 
 
 def _one_by_one(images: Array) -> Array:
@@ -249,7 +249,7 @@ def _lowest(dtype: np.dtype[Any]) -> Any:
     return -np.inf if dtype.kind == "f" else np.iinfo(dtype).min
 
 
-def _in_all(places: Array, size: int) -> Array:
-    """Places within images of `size` numbers as places within all of them together."""
-    images = _in_rows(places)
+def _in_all(indices: Array, size: int) -> Array:
+    """Indices within images of `size` numbers as indices within all of them together."""
+    images = _in_rows(indices)
     return images + np.arange(len(images))[:, None] * size

@@ -293,7 +293,7 @@ def read_legacy_type(given: Any) -> dtypes.dtype:
 
 
 class ValuesAndIndices(NamedTuple):
-    """What max, sort, topk and their kin return: numbers that they found, and where."""
+    """What max, sort and topk return: the values found, and their indices."""
 
     values: Tensor
     indices: Tensor

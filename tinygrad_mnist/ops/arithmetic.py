@@ -1,4 +1,4 @@
-"""Sums, products, powers: arithmetic number by number, broadcast."""
+"""Sums, products, powers: element-wise arithmetic, broadcast."""
 
 from __future__ import annotations
 

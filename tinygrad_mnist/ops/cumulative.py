@@ -76,7 +76,7 @@ def _products_before(x: Any, dim: int) -> Any:
 
 
 def _cumprod_rule(g: Any, x: Any, dim: int) -> Any:
-    """Π of the x before a place · Σ over later places of g · Π of the x between, without division.
+    """Π of the x before · Σ over later indices of g · Π of the x between, without division.
 
     The sum s obeys sₖ = gₖ + xₖ₊₁ · sₖ₊₁.
     """
@@ -239,7 +239,7 @@ def _logcumsumexp(input: Array, *, dim: int, reverse: bool) -> Any:
 
 
 def _logcumsumexp_rule(g: Any, input: Any, out: Any, dim: int, reverse: bool) -> Any:
-    """Σ g · e^(x − out) over the later places, in logarithms; g's signs apart."""
+    """Σ g · e^(x − out) over the later indices, in logarithms; g's signs apart."""
 
     def part(size: Any) -> Any:
         share = where(out == -math.inf, -math.inf, log(size) - out)

@@ -1,4 +1,4 @@
-"""Operations number by number: most are a line that says what is computed and how it is derived.
+"""Element-wise operations: most are a line that says what is computed and how it is derived.
 
 `elementwise` makes a primitive of a function of NumPy's; `composed` makes an operation of others,
 whose record is called as PyTorch calls it. Comparisons give bool tensors, and no gradient.

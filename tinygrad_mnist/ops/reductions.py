@@ -206,7 +206,7 @@ def _amin(input: Array, *, dim: Axes, keepdim: bool, nan_is_place: bool) -> Any:
 
 
 def _shared_among_ties(g: Any, input: Any, out: Any, dim: Axes, nan_is_place: bool) -> Any:
-    """g, divided among all the places that hold the extreme.
+    """g, divided among all the elements that hold the extreme.
 
     An extreme that is NaN is found where NaN is for PyTorch's `max`, nowhere for its `amax`.
     """

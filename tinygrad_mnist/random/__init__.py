@@ -1,7 +1,7 @@
 """`torch.random`: the numbers that PyTorch's CPU generator gives for the same seed.
 
-`rand`, `randint`, `randperm` and their kin give PyTorch's numbers exactly; `randn` gives those of
-PyTorch on processors with AVX2.
+`rand`, `randint`, `randperm` and what is drawn like them give PyTorch's numbers exactly; `randn`
+gives those of PyTorch on processors with AVX2.
 """
 
 from tinygrad_mnist import names as _names

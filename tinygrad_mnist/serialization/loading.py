@@ -70,7 +70,7 @@ def load(
     Raises:
         UnpicklingError: the file holds more than that, or is no file that `torch.save` writes.
         RuntimeError: its archive is damaged, or a tensor was saved on a GPU and `map_location`
-            sends it nowhere else.
+            moves it nowhere else.
         NotImplementedError: a tensor's type is not carried, or `weights_only` is False.
 
     >>> import io

@@ -151,7 +151,7 @@ def _read(writer: Writer, value: Value, index: Index) -> str:
 
 
 def pointwise(writer: Writer, i: Instruction, place: str) -> None:
-    """An operation number by number whose operands are stretched, each in its own way."""
+    """An element-wise operation whose operands are stretched, each in its own way."""
     index = writer.loops(i.output.shape)
     text = expression(i, [_read(writer, value, index) for value in i.inputs])
     writer.line(f"{place}[{_at(index)}] = {text}")

@@ -1,4 +1,4 @@
-"""Fusion: operations number by number and along rows, gathered into loops that pass memory once."""
+"""Fusion: element-wise operations and those along rows become loop nests that pass memory once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lowering: what computes along rows, written in sums, maxima and operations number by number."""
+"""Lowering: what computes along rows, written in sums, maxima and element-wise operations."""
 
 from __future__ import annotations
 

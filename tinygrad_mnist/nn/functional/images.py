@@ -205,7 +205,7 @@ def interpolate(
     """(n, channels, length) or (n, channels, height, width) resized, to `size` or by a factor.
 
     `mode` is "nearest", "nearest-exact", "area" (means), "linear", "bilinear", "bicubic" or
-    "trilinear"; with `align_corners` the outermost pixels keep their places. Raises ValueError
+    "trilinear"; with `align_corners` the outermost pixels keep their positions. Raises ValueError
     for arguments that do not fit together, NotImplementedError for other modes and dimensions.
 
     >>> torch.nn.functional.interpolate(torch.tensor([[[1.0, 2.0]]]), scale_factor=2)

@@ -237,8 +237,8 @@ def scaled_dot_product_attention(
     `query` is (…, L, E), `key` (…, S, E), `value` (…, S, V), the result (…, L, V).
 
     `scale` is 1/√E unless given. A bool `attn_mask` says what may be looked at, another one is
-    added; `is_causal` lets place i look at places up to i. `enable_gqa` repeats heads of key and
-    value (dimension −3). A query that may look at nothing gives zeros.
+    added; `is_causal` lets position i attend to those up to i. `enable_gqa` repeats heads of key
+    and value (dimension −3). A query that may look at nothing gives zeros.
 
     Vaswani et al., "Attention is all you need" (2017).
     """

@@ -193,11 +193,11 @@ class State(Registration):
         return None
 
     def register_state_dict_pre_hook(self, hook: Callable[..., None]) -> RemovableHandle:
-        """Call `hook(module, prefix, keep_vars)` before the state is gathered."""
+        """Call `hook(module, prefix, keep_vars)` before the state is collected."""
         return register(self._state_dict_pre_hooks, hook)
 
     def register_state_dict_post_hook(self, hook: Callable[..., None]) -> RemovableHandle:
-        """Call `hook(module, state_dict, prefix, local_metadata)` when the state is gathered."""
+        """Call `hook(module, state_dict, prefix, local_metadata)` when the state is collected."""
         return register(self._state_dict_hooks, hook)
 
     def register_load_state_dict_pre_hook(self, hook: Callable[..., None]) -> RemovableHandle:

@@ -1,4 +1,4 @@
-"""Keeping gradients small: by their norm taken together, or number by number.
+"""Keeping gradients small: by their norm taken together, or element by element.
 
 `foreach` chooses how PyTorch computes the same numbers and changes nothing here.
 """

@@ -18,7 +18,7 @@ Array = np.ndarray[Any, Any]
 
 
 def ulp_difference(ours: Array, theirs: Array, scale: Array | None = None) -> Array:
-    """|ours − theirs| in ulp of the largest of |ours|, |theirs| and `scale`, number by number.
+    """|ours − theirs| in ulp of the largest of |ours|, |theirs| and `scale`, element by element.
 
     The two arrays have one shape and one dtype; `scale` broadcasts to it. Equal numbers, equal
     infinities and two NaN differ by 0; a number and an infinity, a number and a NaN, and two

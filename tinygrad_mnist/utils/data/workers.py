@@ -178,7 +178,7 @@ class WorkerBatches(LoaderIterator):
         self._requested = 0
         self._turn = 0
         self._worker_of: dict[int, int] = {}
-        """For each batch that was asked for and not handed over: the worker that makes it."""
+        """For each batch that was asked for and not delivered: the worker that makes it."""
         self._out_of_turn: dict[int, Any] = {}
         """Batches that came before it was their turn."""
         for _ in range((self._loader.prefetch_factor or 1) * len(self._processes)):

@@ -1,4 +1,4 @@
-"""Operations number by number: arithmetic, rounding, choosing, comparisons, activations."""
+"""Element-wise operations: arithmetic, rounding, choosing, comparisons, activations."""
 
 from __future__ import annotations
 
