@@ -198,6 +198,8 @@ MOVED = {
 }
 """Public modules that live in another room than their name says, below the package's name."""
 
+_ROOTS = {name.partition(".")[0] for name in MOVED}
+
 METHODS: dict[str, str] = {}
 """The file in `ops` of each operation that is a method of a tensor."""
 IN_PLACE: list[str] = []
@@ -279,7 +281,7 @@ class MovedModules:
     ) -> ModuleSpec | None:
         """The specification of a module that moved, None for any other."""
         package, _, name = fullname.partition(".")
-        if package != "tinygrad_mnist":
+        if package != "tinygrad_mnist" or name.partition(".")[0] not in _ROOTS:
             return None
         for old, new in MOVED.items():
             if name == old or name.startswith(old + "."):

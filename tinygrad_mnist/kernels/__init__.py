@@ -10,17 +10,28 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from .activations import relu, relu_backward
-from .losses import nll_loss, nll_loss_backward
-from .products import matmul
-from .reductions import sum_channels, sum_columns, sum_rows
-from .softmax import log_softmax, log_softmax_backward
-from .switch import warm_up
-from .updates import sgd_update
-
 if TYPE_CHECKING:
+    from .activations import relu, relu_backward
     from .convolution import conv2d, conv2d_input, conv2d_weight
+    from .losses import nll_loss, nll_loss_backward
     from .pooling import pick, place_of_max, put_back, window_spread, window_sum
+    from .products import matmul
+    from .reductions import sum_channels, sum_columns, sum_rows
+    from .softmax import log_softmax, log_softmax_backward
+    from .switch import warm_up
+    from .updates import sgd_update
+
+_FILES = {
+    "activations": ("relu", "relu_backward"),
+    "convolution": ("conv2d", "conv2d_input", "conv2d_weight"),
+    "losses": ("nll_loss", "nll_loss_backward"),
+    "pooling": ("pick", "place_of_max", "put_back", "window_spread", "window_sum"),
+    "products": ("matmul",),
+    "reductions": ("sum_channels", "sum_columns", "sum_rows"),
+    "softmax": ("log_softmax", "log_softmax_backward"),
+    "switch": ("warm_up",),
+    "updates": ("sgd_update",),
+}
 
 __all__ = [
     "conv2d", "conv2d_input", "conv2d_weight", "log_softmax", "log_softmax_backward", "matmul",
@@ -31,9 +42,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """What computes with images is loaded when first asked for, so that the package loads fast."""
-    if name in __all__:
-        file = "convolution" if name.startswith("conv") else "pooling"
-        found = globals()[name] = getattr(importlib.import_module(f"{__name__}.{file}"), name)
-        return found
+    """A file is loaded when first asked for, so that the package loads fast."""
+    for file, names in _FILES.items():
+        if name in names:
+            found = globals()[name] = getattr(importlib.import_module(f"{__name__}.{file}"), name)
+            return found
     raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
