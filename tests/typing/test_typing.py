@@ -71,3 +71,17 @@ def test_correct_code_runs(tmp_path):
     command = [sys.executable, str(FOLDER / "correct.py")]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("found", [mypy], indirect=True)
+def test_the_page_shows_what_mypy_says(found):
+    mistakes = [
+        line.partition("  #")[0] for line in (FOLDER / "mistakes.py").read_text().split("\n")
+    ]
+    page = (ROOT / "docs" / "typing.md").read_text(encoding="utf-8")
+    code, said = re.findall(r"```(?:python|text)\n(.*?)```", page, re.DOTALL)[:2]
+    shown = re.findall(r"^(\d+): error: (.*)$", said, re.MULTILINE)
+    assert len(shown) > 5
+    for line, message in shown:
+        mistake = code.split("\n")[int(line) - 1]
+        assert found["mistakes.py"][mistakes.index(mistake) + 1] == message

@@ -226,7 +226,7 @@ class Copying(Tensor):
         """What users have set on the tensor."""
         return {name: value for name, value in self.__dict__.items() if name != "_resting_leaf"}
 
-    def __deepcopy__(self, memo: dict[Any, Any]) -> Tensor:
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         from copy import deepcopy
 
         if id(self) in memo:
@@ -254,7 +254,7 @@ class Copying(Tensor):
         return rebuild, (self._array, record is not None, self._attributes())
 
 
-def _copied(array: Array, memo: dict[Any, Any]) -> Array:
+def _copied(array: Array, memo: dict[int, Any]) -> Array:
     """A copy with the same strides; arrays that share memory have copies that share memory."""
     owner: Any = array if array.base is None else array.base
     if not isinstance(owner, np.ndarray):

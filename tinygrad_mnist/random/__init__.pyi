@@ -3,8 +3,9 @@
 import builtins
 from collections.abc import Iterable, Sequence
 from contextlib import _GeneratorContextManager
-from typing import Any, Unpack, overload
+from typing import Unpack, overload
 
+from tinygrad_mnist.engine.device import device as _device
 from tinygrad_mnist.engine.tensor import Tensor as Tensor
 from tinygrad_mnist.engine.types import memory_format as _memory_format
 from tinygrad_mnist.ops.drawing import Options as Options
@@ -22,7 +23,7 @@ def bernoulli(
 default_generator: Generator
 
 def fork_rng(
-    devices: Iterable[Any] | None = None,
+    devices: Iterable[_device | builtins.str | builtins.int] | None = None,
     enabled: builtins.bool = True,
     _caller: builtins.str = "fork_rng",
     _devices_kw: builtins.str = "devices",
