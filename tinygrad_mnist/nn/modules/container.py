@@ -70,7 +70,7 @@ class _ModuleRow(_List):
 
     def pop(self, key: int | slice) -> Module:
         """Take the module at `key` out, and return it."""
-        taken = self[key]  # type: ignore[index]
+        taken: Module = self[key]  # type: ignore[index]
         del self[key]
         return taken
 
@@ -118,7 +118,8 @@ class Sequential(_ModuleRow):
     def __getitem__(self, index: int | slice) -> Module | Self:
         if isinstance(index, slice):
             return type(self)(OrderedDict(list(self._modules.items())[index]))
-        return self._modules[self._name_at(index)]
+        module: Module = self._modules[self._name_at(index)]
+        return module
 
     def insert(self, index: int, module: Module) -> Self:
         """Put `module` before the one at `index`."""
@@ -176,7 +177,8 @@ class ModuleList(_ModuleRow):
     def __getitem__(self, index: int | slice) -> Module | Self:
         if isinstance(index, slice):
             return type(self)(list(self._modules.values())[index])
-        return self._modules[self._name_at(index)]
+        module: Module = self._modules[self._name_at(index)]
+        return module
 
     def insert(self, index: int, module: Module) -> None:
         """Put `module` before the one at `index`."""
@@ -326,7 +328,8 @@ class ModuleDict(_Dict):
         return self._modules
 
     def __getitem__(self, key: str) -> Module:
-        return self._modules[key]
+        module: Module = self._modules[key]
+        return module
 
     def __setitem__(self, key: str, module: Module) -> None:
         self.add_module(key, module)
