@@ -114,7 +114,7 @@ def _run_backward(record: Record, gradient: Any) -> list[Any]:
 
 
 def _backward_of(function: type[Function]) -> Callable[..., Any]:
-    """What a Function goes backward with, by either of its names."""
+    """The backward of a Function, by either of its names."""
     if function.vjp is Function.vjp:
         return function.backward
     if function.backward is not Function.backward:

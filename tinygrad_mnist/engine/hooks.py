@@ -52,7 +52,7 @@ class Hooks:
     def __init__(self) -> None:
         self.tensor_hooks: Functions = {}
         self.pre_hooks: Functions = {}
-        """Called before the record's operation goes backward; the next ones after it."""
+        """Called before the record's backward formulas; the next ones after them."""
         self.node_hooks: Functions = {}
         self.post_hooks: Functions = {}
         """Of a leaf: called when its `.grad` has been accumulated."""

@@ -203,7 +203,7 @@ class Calling(Registration):
 
 
 # Backward hooks: the inputs and outputs of a call each pass an operation that changes nothing, and
-# where gradients come back to it the hooks are run.
+# where gradients reach it in the backward pass, the hooks are run.
 
 Gradients = tuple[Any, ...]
 
