@@ -151,15 +151,7 @@ def grad(
     >>> torch.autograd.grad(slope, x)
     (tensor(12.),)
     """
-    if is_grads_batched:
-        raise NotImplementedError(
-            "grad(is_grads_batched=True) is not supported: call grad in a loop"
-        )
-    if materialize_grads and allow_unused is False:
-        raise ValueError(
-            "Expected allow_unused to be True or not passed when materialize_grads=True, "
-            "but got: allow_unused=False."
-        )
+    _check_options(is_grads_batched, materialize_grads, allow_unused)
     wanted = _sequence(inputs)
     if not wanted:
         raise RuntimeError("`inputs` argument to `grad()` cannot be empty.")
@@ -167,11 +159,7 @@ def grad(
     records = _records(wanted)
     keep = create_graph if retain_graph is None else retain_graph
     arrived = run_backward(
-        starts,
-        keep_graph=keep,
-        create_graph=create_graph,
-        inputs=set(records),
-        accumulate=False,
+        starts, keep_graph=keep, create_graph=create_graph, inputs=set(records), accumulate=False
     )
     results: list[Any] = []
     for position, (record, tensor) in enumerate(zip(records, wanted, strict=True)):
@@ -186,6 +174,19 @@ def grad(
         else:
             _refuse_unused(position)
     return tuple(results)
+
+
+def _check_options(batched: bool, materialize: bool, allow_unused: bool | None) -> None:
+    """Raise PyTorch's ValueError for options of `grad` that contradict each other."""
+    if batched:
+        raise NotImplementedError(
+            "grad(is_grads_batched=True) is not supported: call grad in a loop"
+        )
+    if materialize and allow_unused is False:
+        raise ValueError(
+            "Expected allow_unused to be True or not passed when materialize_grads=True, "
+            "but got: allow_unused=False."
+        )
 
 
 def _copied(gradient: Gradient) -> Any:
