@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from tinygrad_mnist import kernels
-from tinygrad_mnist.kernels import switch
+from tinygrad_mnist.kernels import dispatch
 
 aten = torch.ops.aten
 
@@ -183,15 +183,15 @@ def medians(contest: Contest, seconds: float) -> list[float]:
     """The median of each way, in microseconds, over rounds of all three."""
     ways = (contest.kernel, True), (contest.kernel, False), (contest.torch, False)
     times: list[list[int]] = [[] for _ in ways]
-    in_use = switch.core.on, switch.images.switch()
+    in_use = dispatch.base.on, dispatch.images.switch()
     end = time.perf_counter() + seconds
     while time.perf_counter() < end:
         for (way, loops), spent in zip(ways, times, strict=True):
-            switch.core.on, switch.images.on = in_use if loops else (False, False)
+            dispatch.base.on, dispatch.images.on = in_use if loops else (False, False)
             start = time.perf_counter_ns()
             way()
             spent.append(time.perf_counter_ns() - start)
-    switch.core.on, switch.images.on = in_use
+    dispatch.base.on, dispatch.images.on = in_use
     return [median(spent) / 1000 for spent in times]
 
 

@@ -365,7 +365,7 @@ def root() -> str:
     """`tinygrad_mnist/__init__.pyi`"""
     out = Renderer("tinygrad_mnist")
     rooms = [path.stem for path in PACKAGE.iterdir()] + [
-        *importlib.import_module("tinygrad_mnist.names").MOVED
+        *importlib.import_module("tinygrad_mnist.names").MODULE_ALIASES
     ]
     return _file(out, face(tinygrad_mnist, out, rooms))
 

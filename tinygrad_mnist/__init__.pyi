@@ -59,8 +59,8 @@ from tinygrad_mnist.hardware.amp import autocast as autocast
 from tinygrad_mnist.nn.modules.module import Module as Module
 from tinygrad_mnist.ops.arguments import MinAndMax as MinAndMax
 from tinygrad_mnist.ops.arguments import ValuesAndIndices as ValuesAndIndices
-from tinygrad_mnist.ops.drawing import Options as Options
 from tinygrad_mnist.ops.generator import Generator as Generator
+from tinygrad_mnist.ops.random_in_place import Options as Options
 from tinygrad_mnist.serialization import safetensors as safetensors
 
 def abs(input: Tensor) -> Tensor:

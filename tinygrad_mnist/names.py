@@ -89,12 +89,12 @@ _OPERATIONS = {
         meshgrid() narrow_copy ravel .repeat repeat_interleave roll rot90 select_scatter
         slice_scatter tile trace tril_ tril_indices() triu_ triu_indices()""",
     "casting": "clone",
-    "choosing": "clamp_ clamp_max_ clamp_min_ clip_ masked_fill_ where()",
+    "conditional": "clamp_ clamp_max_ clamp_min_ clip_ masked_fill_ where()",
     "convolution": "conv1d() conv2d() conv_transpose1d() conv_transpose2d()",
     "cumulative": """
         cummax cummin cumprod_ cumsum_ cumulative_trapezoid() diff logcumsumexp prod trapezoid()
         trapz()""",
-    "drawing": """
+    "random_in_place": """
         .bernoulli_ .cauchy_ .exponential_ .geometric_ .log_normal_ .normal_ .random_ .uniform_""",
     "elementwise": """
         acos_ acosh_ allclose arccos_ arccosh_ arcsin_ arcsinh_ arctan_ arctan2_ arctanh_ asin_
@@ -121,7 +121,7 @@ _OPERATIONS = {
     "reductions": """
         all amax amin aminmax any argmax argmin bincount count_nonzero logsumexp max mean min nansum
         std std_mean() sum var var_mean()""",
-    "selecting": """
+    "gather_scatter": """
         argwhere gather index_add_ index_copy_ index_fill_ index_select masked_scatter_
         masked_select nonzero scatter_ scatter_add_ take take_along_dim""",
     "shapes": """
@@ -165,7 +165,7 @@ _OTHERS = {
         threshold_""",
     "ops.generator": """
         Generator default_generator get_rng_state initial_seed manual_seed seed set_rng_state""",
-    "ops.sampling": """
+    "ops.random_factories": """
         bernoulli multinomial normal rand rand_like randint randint_like randn randn_like
         randperm""",
     "serialization": "load save",
@@ -179,7 +179,7 @@ MODULES = (
 )  # fmt: skip
 """The public modules that load when first asked for."""
 
-MOVED = {
+MODULE_ALIASES = {
     "_dynamo": "compiler",
     "absent": "names",
     "accelerator": "hardware.accelerator",
@@ -267,7 +267,7 @@ def lazily(
 
 
 class MovedModules:
-    """Finds the modules of `MOVED`, and those below them, where they live.
+    """Finds the modules of `MODULE_ALIASES`, and those below them, where they live.
 
     It is asked first: else `datasets.mnist` would be loaded again, from the folder of `datasets`.
 
@@ -283,7 +283,7 @@ class MovedModules:
         package, _, name = fullname.partition(".")
         if package != "tinygrad_mnist" or name.partition(".")[0] not in _ROOTS:
             return None
-        for old, new in MOVED.items():
+        for old, new in MODULE_ALIASES.items():
             if name == old or name.startswith(old + "."):
                 return ModuleSpec(fullname, self, origin=f"{package}.{new}{name[len(old) :]}")  # type: ignore[arg-type]
         return None

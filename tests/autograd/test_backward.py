@@ -4,7 +4,7 @@ import pytest
 
 import tinygrad_mnist as torch
 from tests._tensor.both_engines import agree, lines
-from tinygrad_mnist.engine.observing import observe
+from tinygrad_mnist.engine.observer import observe
 
 LEAVES = """
 a = torch.tensor([1.0, 2.0], requires_grad=True)

@@ -9,7 +9,7 @@ import pytest
 
 from tinygrad_mnist.compiler import autotune, build, compiled
 from tinygrad_mnist.compiler.loops import images, products
-from tinygrad_mnist.kernels import switch
+from tinygrad_mnist.kernels import dispatch
 
 
 def _as_python(module):
@@ -31,7 +31,7 @@ def plain(monkeypatch):
         names |= {each.__name__.rpartition(".")[2]: _as_python(each)
                   for each in (images, products)}  # fmt: skip
         if "batch_last." in text:
-            switch.images.load()
+            dispatch.images.load()
             names["batch_last"] = importlib.import_module("tinygrad_mnist.kernels.batch_last")
         exec(text, names)
 

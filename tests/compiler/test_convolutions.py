@@ -6,7 +6,7 @@ import torch as pytorch
 
 import tinygrad_mnist as torch
 from tinygrad_mnist.kernels import batch_last as loops
-from tinygrad_mnist.kernels import switch
+from tinygrad_mnist.kernels import dispatch
 
 CASES = [
     # batch, channels, filters, (height, width), kernel, stride, padding
@@ -53,7 +53,7 @@ def batch_last(images):
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_sums_of_pieces(case):
-    switch.images.load()
+    dispatch.images.load()
     images, weight = drawn(case, np.float32)
     expected = exact(images, weight, case)
     batch, channels, filters, size, kernel, stride, start = case

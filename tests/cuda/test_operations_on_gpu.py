@@ -33,7 +33,7 @@ X, Y = numbers(64, 33), numbers(64, 33)
 IMAGES = numbers(4, 3, 14, 14)
 LOGITS = 3 * numbers(64, 10)
 
-MOVED = {
+MODULE_ALIASES = {
     "transpose": (lambda t, x: x.T.contiguous(), X),
     "cat": (lambda t, x, y: t.cat([x, y], 1), X, Y),
     "flip": (lambda t, x: x.flip(0), X),
@@ -109,7 +109,7 @@ SUMS = {
 """Allowed are 64 ulp of the sum of absolute terms."""
 
 ALLOWED = [
-    (MOVED, {"ulp": 0}),
+    (MODULE_ALIASES, {"ulp": 0}),
     (ROUNDED, {"ulp": 4, "second_order": True}),
     (SMOOTH, {"ulp": 16, "scale": "sight", "second_order": True}),
     (SUMS, {"ulp": 64, "gradient_ulp": 64, "scale": "terms"}),

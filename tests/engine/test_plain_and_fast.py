@@ -16,7 +16,7 @@ from tinygrad_mnist.core.primitive import Primitive as Plain
 from tinygrad_mnist.core.record import Record as PlainRecord
 from tinygrad_mnist.engine import backward_pass as fast_pass
 from tinygrad_mnist.engine.node import PRIMITIVES
-from tinygrad_mnist.engine.observing import observe
+from tinygrad_mnist.engine.observer import observe
 from tinygrad_mnist.engine.primitive import Primitive
 from tinygrad_mnist.engine.tensor import TensorBase
 from tinygrad_mnist.engine.views import current_record

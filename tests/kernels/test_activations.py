@@ -6,7 +6,7 @@ import torch
 
 from tests.kernels.twins import TWINS, computed_by, laid_out, noting
 from tinygrad_mnist import kernels
-from tinygrad_mnist.kernels import activations, switch
+from tinygrad_mnist.kernels import activations, dispatch
 
 LAYOUTS = ("contiguous", "transposed", "strided", "read-only", "unaligned")
 
@@ -15,7 +15,7 @@ def numbers(dtype, seed):
     x = np.random.default_rng(seed).standard_normal((130, 65)).astype(dtype)
     x.flat[::7] = 0
     x.flat[1:40:4] = np.nan, np.inf, -np.inf, -0.0, np.nan, 1e-40, -1e-40, 1.0, 2.0, -np.nan
-    assert x.size >= switch.LARGE
+    assert x.size >= dispatch.LARGE
     return x
 
 

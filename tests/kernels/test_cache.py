@@ -4,20 +4,21 @@ from pathlib import Path
 
 import pytest
 
-from tests.kernels.test_switch import run
-from tinygrad_mnist.kernels import switch
+from tests.kernels.test_dispatch import run
+from tinygrad_mnist.kernels import dispatch
 
 WARM_UP = """
 import os
 import numpy as np
 from tinygrad_mnist import kernels
-from tinygrad_mnist.kernels import switch
+from tinygrad_mnist.kernels import dispatch
 
 assert kernels.warm_up()
 if "IMAGES" in os.environ:
-    assert switch.images.switch()
+    assert dispatch.images.switch()
 assert abs(kernels.log_softmax(np.eye(2))[0, 0] + 0.31326168751822286) < 1e-15
-declared = [each for group in (switch.core, switch.images) if group.on for each in group.declared]
+groups = [group for group in (dispatch.base, dispatch.images) if group.on]
+declared = [each for group in groups for each in group.declared]
 loops = [function.__globals__[function.__name__]
          for function, signature, _ in declared if signature is not None]
 assert len(loops) == (29 if "IMAGES" in os.environ else 16)
@@ -61,10 +62,10 @@ def test_a_large_call_loads_by_itself(cache):
     code = """
 import numpy as np
 from tinygrad_mnist import kernels
-from tinygrad_mnist.kernels import switch
+from tinygrad_mnist.kernels import dispatch
 
 kernels.matmul(np.ones((64, 784), np.float32), np.ones((784, 10), np.float32))
-print(switch.core.on)
+print(dispatch.base.on)
 """
     environment = {"NUMBA_CACHE_DIR": str(cache[0]), "TINYGRAD_MNIST_KERNELS": "numba"}
     assert run(code, **environment) == ("True\n", "")
@@ -94,7 +95,7 @@ def test_a_folder_that_cannot_be_written_still_works(tmp_path):
 
 def test_another_numba_is_another_cache(monkeypatch, tmp_path):
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
-    before = switch._marker("loops")
+    before = dispatch._marker("loops")
     assert before.parents[1] == tmp_path
-    monkeypatch.setattr(switch.importlib.metadata, "version", lambda name: "0.0")
-    assert switch._marker("loops") != before
+    monkeypatch.setattr(dispatch.importlib.metadata, "version", lambda name: "0.0")
+    assert dispatch._marker("loops") != before

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.kernels.twins import TWINS, computed_by, laid_out, noting
 from tinygrad_mnist import kernels
-from tinygrad_mnist.kernels import products, switch
+from tinygrad_mnist.kernels import dispatch, products
 
 LOOPS = ("few_columns", "few_columns_of_transposed", "times_transposed", "of_transposed")
 
@@ -101,7 +101,7 @@ def test_loops_at_any_size(rows, inner, columns, way):
     elif way == "of_transposed":
         a, b = laid_out(b.T.copy(), "transposed"), laid_out(a.T.copy(), "contiguous")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(switch, "LARGE", 0)
+        patch.setattr(dispatch, "LARGE", 0)
         assert loops_used(a, b) == [way]
 
 
@@ -140,4 +140,4 @@ def test_other_dimensions_and_dtypes(twin):
 
 
 def test_every_product_for_a_loop_is_large_enough_to_load_the_loops():
-    assert products.MOST_ELEMENTS > switch.LARGE
+    assert products.MOST_ELEMENTS > dispatch.LARGE

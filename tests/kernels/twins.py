@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from tinygrad_mnist.kernels import switch
+from tinygrad_mnist.kernels import dispatch
 
 TWINS = ("numpy", "numba")
 SPECIAL = (0.0, -0.0, 1e4, -1e4, np.inf, -np.inf, np.nan, 1e-30, 1.0)
@@ -17,10 +17,10 @@ SPECIAL = (0.0, -0.0, 1e4, -1e4, np.inf, -np.inf, np.nan, 1e-30, 1.0)
 @contextmanager
 def computed_by(twin: str) -> Iterator[None]:
     """Let every kernel compute with this twin, whatever was decided before."""
-    if twin == "numba" and not switch.warm_up():
-        pytest.skip(f"{switch.VARIABLE}=numpy leaves the loops out")
+    if twin == "numba" and not dispatch.warm_up():
+        pytest.skip(f"{dispatch.VARIABLE}=numpy leaves the loops out")
     with pytest.MonkeyPatch.context() as patch:
-        for loops in (switch.core, switch.images):
+        for loops in (dispatch.base, dispatch.images):
             if twin == "numba":
                 loops.switch()
             patch.setattr(loops, "undecided", False)

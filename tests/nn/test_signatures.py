@@ -9,7 +9,7 @@ import torch
 
 import tinygrad_mnist as ours
 from tinygrad_mnist.nn import functional as F
-from tinygrad_mnist.nn.modules.layer import Layer
+from tinygrad_mnist.nn.modules.functional_layer import Layer
 
 CLASSES = [name for name in ours.nn.modules.__all__ if hasattr(torch.nn, name)]
 CONTAINERS = {"Module", "ModuleDict", "ModuleList", "ParameterDict", "ParameterList", "Sequential"}

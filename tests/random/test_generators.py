@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import tinygrad_mnist as ours
 from tinygrad_mnist import random
-from tinygrad_mnist.engine.observing import observe
+from tinygrad_mnist.engine.observer import observe
 
 
 def numbers(generator, count=3):

@@ -9,8 +9,8 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tinygrad_mnist.kernels import distributions
-from tinygrad_mnist.kernels.distributions import DEFAULT_SEED, STATE_BYTES, Stream, multiply_add
+from tinygrad_mnist.kernels import random_numbers as distributions
+from tinygrad_mnist.kernels.random_numbers import DEFAULT_SEED, STATE_BYTES, Stream, multiply_add
 
 SEEDS = st.one_of(st.integers(0, 2**64 - 1), st.sampled_from([0, 1, 2**32 - 1, 2**32, 2**63]))
 SIZES = st.one_of(st.integers(0, 70), st.sampled_from([623, 624, 625, 4096, 32768, 32769, 70000]))

@@ -14,7 +14,7 @@ from tinygrad_mnist.core.record import Array, state
 from tinygrad_mnist.dtypes import from_numpy_dtype
 from tinygrad_mnist.engine.device import check_device
 from tinygrad_mnist.engine.node import AccumulateGrad, named_as
-from tinygrad_mnist.engine.observing import OBSERVERS, item, report
+from tinygrad_mnist.engine.observer import OBSERVERS, item, report
 from tinygrad_mnist.engine.tensor import Tensor, wrap
 from tinygrad_mnist.engine.types import Device, DType, MemoryFormat, Number
 from tinygrad_mnist.engine.views import current_record

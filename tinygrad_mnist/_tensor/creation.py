@@ -12,7 +12,7 @@ import numpy as np
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.core.record import Array, state
 from tinygrad_mnist.engine.device import check_device
-from tinygrad_mnist.engine.observing import OBSERVERS, from_outside, note_constant, report
+from tinygrad_mnist.engine.observer import OBSERVERS, from_outside, note_constant, report
 from tinygrad_mnist.engine.size import Size
 from tinygrad_mnist.engine.tensor import Tensor, wrap
 from tinygrad_mnist.engine.types import (
@@ -28,7 +28,7 @@ from tinygrad_mnist.engine.types import (
 from tinygrad_mnist.ops.arguments import check_tensors, not_implemented, read_dtype, read_size
 from tinygrad_mnist.ops.indexing import getitem
 
-from .data import carried, converted, element, read_data, read_number, type_name
+from .python_data import carried, converted, element, read_data, read_number, type_name
 
 # From data, from arrays, filled with one number
 

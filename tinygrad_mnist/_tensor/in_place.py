@@ -15,11 +15,11 @@ from tinygrad_mnist import dtypes, kernels, names
 from tinygrad_mnist.core.record import Array, state
 from tinygrad_mnist.engine.calls import explain_shapes, record_call
 from tinygrad_mnist.engine.node import Record, move_grad, named_as
-from tinygrad_mnist.engine.observing import OBSERVERS, report
+from tinygrad_mnist.engine.observer import OBSERVERS, report
 from tinygrad_mnist.engine.primitive import Primitive
+from tinygrad_mnist.engine.saved_tensors import check_inplace
 from tinygrad_mnist.engine.tensor import Tensor, wrap
 from tinygrad_mnist.engine.types import DType, Number, Operand
-from tinygrad_mnist.engine.versions import check_inplace
 from tinygrad_mnist.engine.views import current_record
 from tinygrad_mnist.ops import arithmetic, casting, shapes
 from tinygrad_mnist.ops.indexing import (
@@ -33,8 +33,8 @@ from tinygrad_mnist.ops.indexing import (
 )
 from tinygrad_mnist.ops.views import rebase
 
-from .data import element, read_number, type_name
 from .methods import LaterMethod, parameter_names
+from .python_data import element, read_number, type_name
 
 _EXPANDED = (
     "Use of index_put_ on expanded tensors is deprecated. Please clone() the tensor before "

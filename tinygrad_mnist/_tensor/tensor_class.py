@@ -8,7 +8,7 @@ from tinygrad_mnist import names
 from tinygrad_mnist.engine.tensor import TENSOR_TYPE
 from tinygrad_mnist.engine.tensor import Tensor as AnyTensor
 from tinygrad_mnist.engine.types import Device, Operand
-from tinygrad_mnist.ops import choosing
+from tinygrad_mnist.ops import conditional as choosing
 
 from .conversion import Conversion, Copying, Views
 from .creation import NewTensors, new_tensor

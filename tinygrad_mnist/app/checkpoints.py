@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import tinygrad_mnist as torch
 from tinygrad_mnist.hardware.settings import get_num_threads
-from tinygrad_mnist.kernels import switch
+from tinygrad_mnist.kernels import dispatch
 from tinygrad_mnist.serialization import files
 from tinygrad_mnist.serialization.files import ReadError
 
@@ -57,7 +57,7 @@ def source(where: str, digits: Digits[Tensor]) -> Source:
 
 def computed_by() -> dict[str, str]:
     """What the last bits of a run's numbers depend on, besides the run itself."""
-    return {**versions(), "kernels": switch.choice, "processor": platform.machine()}
+    return {**versions(), "kernels": dispatch.choice, "processor": platform.machine()}
 
 
 def write(path: Path, run: Run, source: Source, every: int | None = None) -> None:

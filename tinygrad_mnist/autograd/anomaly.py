@@ -15,7 +15,7 @@ from tinygrad_mnist.engine.backward_pass import vjp
 from tinygrad_mnist.engine.hooks import Gradient, Gradients
 from tinygrad_mnist.engine.modes import backward_mode
 from tinygrad_mnist.engine.node import Record
-from tinygrad_mnist.engine.observing import OBSERVERS, observe
+from tinygrad_mnist.engine.observer import OBSERVERS, observe
 from tinygrad_mnist.engine.tensor import TensorBase
 
 _origins: weakref.WeakKeyDictionary[Record, str] = weakref.WeakKeyDictionary()

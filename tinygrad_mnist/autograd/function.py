@@ -14,9 +14,9 @@ from tinygrad_mnist.core.record import state
 from tinygrad_mnist.engine.modes import GradMode
 from tinygrad_mnist.engine.node import Record, freed_error, make_record
 from tinygrad_mnist.engine.primitive import Primitive
+from tinygrad_mnist.engine.saved_tensors import version_error
 from tinygrad_mnist.engine.tensor import Tensor, wrap
 from tinygrad_mnist.engine.unbroadcast import unbroadcast
-from tinygrad_mnist.engine.versions import version_error
 from tinygrad_mnist.engine.views import OF_A_FUNCTION, current_record, mark_view
 from tinygrad_mnist.ops.views import rebase
 

@@ -12,7 +12,7 @@ from tinygrad_mnist.engine.backward_pass import run_backward
 from tinygrad_mnist.engine.hooks import Gradient
 from tinygrad_mnist.engine.modes import backward_mode
 from tinygrad_mnist.engine.node import Record
-from tinygrad_mnist.engine.observing import OBSERVERS, constant, report
+from tinygrad_mnist.engine.observer import OBSERVERS, constant, report
 from tinygrad_mnist.engine.tensor import Tensor, TensorBase, wrap
 from tinygrad_mnist.engine.unbroadcast import unbroadcast
 from tinygrad_mnist.engine.views import current_record

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist.hardware.settings import get_num_threads
-from tinygrad_mnist.kernels.switch import cache_directory
+from tinygrad_mnist.kernels.dispatch import cache_directory
 
 _FEW = 16
 _LONG = 32

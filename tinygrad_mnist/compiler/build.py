@@ -26,8 +26,8 @@ from tinygrad_mnist.compiler.passes.simplify import (
     share_common_subexpressions,
     simplify,
 )
-from tinygrad_mnist.kernels import switch
-from tinygrad_mnist.kernels.switch import cache_directory
+from tinygrad_mnist.kernels import dispatch
+from tinygrad_mnist.kernels.dispatch import cache_directory
 
 from .passes.batch_last import put_batch_last
 from .passes.fusion import Loop, Step, fuse
@@ -142,7 +142,7 @@ def load(text: str) -> Callable[..., int]:
     """The compiled function of a source; the same text is compiled once, on this disk."""
     head = _HEAD
     if "batch_last." in text:
-        switch.images.load()
+        dispatch.images.load()
         head += _BATCH_LAST
     path = _written(f"{head}{_DECORATOR}{text}\n")
     spec = importlib.util.spec_from_file_location(path.stem, path)

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Generic, ParamSpec, TypedDict, TypeVar, Unpack
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.core.record import state
-from tinygrad_mnist.engine.observing import OBSERVERS
+from tinygrad_mnist.engine.observer import OBSERVERS
 from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.nn import Module
 

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from tinygrad_mnist.engine.observing import OBSERVERS
+from tinygrad_mnist.engine.observer import OBSERVERS
 
 from .compiled import Compiled
 from .trace import Tracer, user_line

@@ -12,7 +12,7 @@ import numpy as np
 
 from tinygrad_mnist.engine.backward_pass import run_backward
 from tinygrad_mnist.engine.modes import backward_mode
-from tinygrad_mnist.engine.observing import constant, from_outside, item, observe, untraceable
+from tinygrad_mnist.engine.observer import constant, from_outside, item, observe, untraceable
 from tinygrad_mnist.engine.primitive import Primitive
 from tinygrad_mnist.engine.tensor import TensorBase
 from tinygrad_mnist.ops.indexing import _index as index

@@ -29,9 +29,9 @@ from .hooks import (
 )
 from .modes import GradMode, backward_mode
 from .node import FREED, AccumulateGrad, Record, freed_error, hooks_of, named_as
+from .saved_tensors import free, unpack
 from .tensor import TensorBase, wrap
 from .unbroadcast import unbroadcast, unbroadcast_array
-from .versions import free, unpack
 
 _ndarray = np.ndarray
 _accumulation = threading.Lock()

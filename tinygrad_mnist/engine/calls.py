@@ -10,7 +10,7 @@ import numpy as np
 from tinygrad_mnist.core.record import Array, next_sequence, state
 
 from .node import CONSTANT, NO_ATTRIBUTES, Saved, make_record
-from .observing import OBSERVERS, report
+from .observer import OBSERVERS, report
 from .tensor import TENSOR_TYPE, Tensor, TensorBase, wrap
 from .views import current_record, mark_view
 

@@ -1,7 +1,7 @@
 """Loops on plain NumPy arrays: what the engine computes with, knowing nothing of tensors.
 
 Each function here has two twins, in one file: one in NumPy, and a loop that Numba compiles.
-`switch` says which of them computes; the tests hold one against the other, and both against
+`dispatch` says which of them computes; the tests hold one against the other, and both against
 PyTorch. Arrays of another dtype or layout than a loop was compiled for go to the NumPy twin.
 """
 
@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .activations import relu, relu_backward
     from .convolution import conv2d, conv2d_input, conv2d_weight
+    from .dispatch import warm_up
     from .losses import nll_loss, nll_loss_backward
     from .pooling import pick, place_of_max, put_back, window_spread, window_sum
     from .products import matmul
     from .reductions import sum_channels, sum_columns, sum_rows
     from .softmax import log_softmax, log_softmax_backward
-    from .switch import warm_up
     from .updates import sgd_update
 
 _FILES = {
@@ -29,7 +29,7 @@ _FILES = {
     "products": ("matmul",),
     "reductions": ("sum_channels", "sum_columns", "sum_rows"),
     "softmax": ("log_softmax", "log_softmax_backward"),
-    "switch": ("warm_up",),
+    "dispatch": ("warm_up",),
     "updates": ("sgd_update",),
 }
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from . import switch
+from . import dispatch
 
 Array = np.ndarray[Any, Any]
 
@@ -18,7 +18,7 @@ def relu(x: Array) -> Array:
     >>> relu(np.array([-1.0, 2.0]))
     array([0., 2.])
     """
-    if x.size >= switch.LARGE and x.flags.c_contiguous and switch.core.ready(x.size, x.dtype):
+    if x.size >= dispatch.LARGE and x.flags.c_contiguous and dispatch.base.ready(x.size, x.dtype):
         out = np.empty(x.shape, x.dtype)
         _relu_loop(x.reshape(-1), out.reshape(-1))
         return out
@@ -26,7 +26,7 @@ def relu(x: Array) -> Array:
     return result
 
 
-@switch.core.loop("void(const T[::1], T[::1])")
+@dispatch.base.loop("void(const T[::1], T[::1])")
 def _relu_loop(x: Array, out: Array) -> None:
     zero = x.dtype.type(0)
     for i in range(x.size):
@@ -39,12 +39,12 @@ _INTEGERS: Final = {4: np.int32, 8: np.int64}
 def relu_backward(grad: Array, out: Array) -> Array:
     """The gradient of `relu`'s input: that of the result `out`, where it is not 0."""
     if (
-        out.size >= switch.LARGE
+        out.size >= dispatch.LARGE
         and grad.dtype is out.dtype
         and grad.shape == out.shape
         and grad.flags.c_contiguous
         and out.flags.c_contiguous
-        and switch.core.ready(out.size, out.dtype)
+        and dispatch.base.ready(out.size, out.dtype)
     ):
         grad_x = np.empty(out.shape, out.dtype)
         _relu_backward_loop(grad.reshape(-1), out.reshape(-1), grad_x.reshape(-1))
@@ -56,7 +56,7 @@ def relu_backward(grad: Array, out: Array) -> Array:
     return result
 
 
-@switch.core.loop("void(const T[::1], const T[::1], T[::1])")
+@dispatch.base.loop("void(const T[::1], const T[::1], T[::1])")
 def _relu_backward_loop(grad: Array, out: Array, grad_x: Array) -> None:
     zero = out.dtype.type(0)
     for i in range(out.size):

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from . import switch
-from .blocks import (
+from . import dispatch
+from .convolution import lay_out_rows
+from .register_tiles import (
     as_weights,
     batch_at,
     filters_of_phase,
@@ -22,7 +23,6 @@ from .blocks import (
     weighted_sums,
     whole_blocks,
 )
-from .convolution import lay_out_rows
 
 Array = np.ndarray[Any, Any]
 Pair = tuple[int, int]
@@ -32,7 +32,7 @@ _GEOMETRY = ", ".join(["UniTuple(int64, 4)", *["UniTuple(int64, 2)"] * 4])
 _LAID = f"const float32[:, ::1], const float32[:, ::1], float32[:, ::1], {_GEOMETRY}"
 
 
-@switch.images.part()
+@dispatch.images.part()
 def lay_out_twin(
     x: Array, laid: Array, sizes: Sizes, start: Pair, rows: int, columns: int, phases: int
 ) -> None:
@@ -55,7 +55,7 @@ def lay_out_twin(
                             target[n] = 0
 
 
-@switch.images.loop(f"void(const float32[:, ::1], float32[:, ::1], {_GEOMETRY})")
+@dispatch.images.loop(f"void(const float32[:, ::1], float32[:, ::1], {_GEOMETRY})")
 def lay_out(
     x: Array, laid: Array, sizes: Sizes, kernel: Pair, stride: Pair, start: Pair, counts: Pair
 ) -> None:
@@ -64,7 +64,7 @@ def lay_out(
     lay_out_twin(x, laid, sizes, start, rows, columns, stride[1])
 
 
-@switch.images.loop(
+@dispatch.images.loop(
     f"void(Array(float32, 4, 'C', readonly=True, aligned=False), float32[:, ::1], {_GEOMETRY})"
 )
 def lay_out_given(
@@ -77,7 +77,7 @@ def lay_out_given(
     lay_out_rows(images, start[0], start[1], parts)
 
 
-@switch.images.loop(f"void({_LAID})")
+@dispatch.images.loop(f"void({_LAID})")
 def convolve(
     laid: Array, filters: Array, out: Array, sizes: Sizes, kernel: Pair, stride: Pair, start: Pair,
     counts: Pair,
@@ -92,7 +92,7 @@ def convolve(
         begins += stride[0] * stride[1] * seen[1] * batch
 
 
-@switch.images.loop(f"void({_LAID})")
+@dispatch.images.loop(f"void({_LAID})")
 def convolve_weight(
     grad: Array, laid: Array, out: Array, sizes: Sizes, kernel: Pair, stride: Pair, start: Pair,
     counts: Pair,
@@ -111,7 +111,7 @@ def convolve_weight(
             out[i, k] = sums[i, k]
 
 
-@switch.images.loop(f"void({_LAID})")
+@dispatch.images.loop(f"void({_LAID})")
 def convolve_input(
     grad: Array, filters: Array, out: Array, sizes: Sizes, kernel: Pair, stride: Pair, start: Pair,
     counts: Pair,

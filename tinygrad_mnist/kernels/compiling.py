@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import numba
 
-from . import vectors
+from . import simd as vectors
 
 Function = Callable[..., Any]
 Declared = tuple[Function, str | None, dict[str, Any]]

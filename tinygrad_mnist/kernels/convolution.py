@@ -14,8 +14,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from . import switch
-from .blocks import (
+from . import dispatch
+from .register_tiles import (
     as_weights,
     filters_of_phase,
     places_in_window,
@@ -108,7 +108,7 @@ def _loops_are_ready(images: Array, weight: Array) -> bool:
         return False
     if not (images.size and weight.size and images.dtype is weight.dtype is FLOAT32):
         return False
-    return switch.images.ready(images.size, FLOAT32)
+    return dispatch.images.ready(images.size, FLOAT32)
 
 
 def _groups(weight: Array, groups: int) -> Iterator[tuple[slice, slice]]:
@@ -223,19 +223,19 @@ _IMAGES = "Array(float32, 4, 'A', readonly=True, aligned=False)"
 _GEOMETRY = ", ".join(["UniTuple(int64, 2)"] * 4)
 
 
-@switch.images.part()
+@dispatch.images.part()
 def lanes_for(images: int) -> int:
     """The room for so many images side by side."""
     return (images + MULTIPLE - 1) // MULTIPLE * MULTIPLE
 
 
-@switch.images.part()
+@dispatch.images.part()
 def turned_together(images: Array) -> int:
     """How many images to turn at once: few, if their numbers meet in the same part of a cache."""
     return 8 if images.strides[0] % 1024 == 0 else len(images)
 
 
-@switch.images.part()
+@dispatch.images.part()
 def take_row(images: Array, c: int, y: int, first: int, step: int, row: Array) -> None:
     """row[i, n] = number `first + i · step` of row y in channel c of image n; 0 beyond them."""
     count, together = len(images), turned_together(images)
@@ -251,7 +251,7 @@ def take_row(images: Array, c: int, y: int, first: int, step: int, row: Array) -
     row[inside:] = 0
 
 
-@switch.images.part()
+@dispatch.images.part()
 def give_row(row: Array, lanes: int, images: Array, c: int, y: int, first: int, step: int) -> None:
     """What `take_row` does, the other way: from a row of `lanes` numbers a place into images."""
     count, together = len(images), turned_together(images)
@@ -264,7 +264,7 @@ def give_row(row: Array, lanes: int, images: Array, c: int, y: int, first: int, 
                 target[n] = piece[n]
 
 
-@switch.images.part()
+@dispatch.images.part()
 def lay_out_rows(images: Array, top: int, left: int, laid: Array) -> None:
     """Fill (channels, rows, phases, columns, images) from (images, channels, height, width)."""
     channels, rows, phases, _, _ = laid.shape
@@ -280,7 +280,7 @@ def lay_out_rows(images: Array, top: int, left: int, laid: Array) -> None:
                 take_row(images, c, row - top, x, phases, laid[c, row, phase, column:])
 
 
-@switch.images.part()
+@dispatch.images.part()
 def lay_out(images: Array, top: int, left: int, rows: int, columns: int, phases: int) -> Array:
     """Images laid out, with room for a multiple of `MULTIPLE` of them."""
     count, channels = images.shape[:2]
@@ -289,7 +289,9 @@ def lay_out(images: Array, top: int, left: int, rows: int, columns: int, phases:
     return laid
 
 
-@switch.images.loop(f"void({_IMAGES}, const float32[:, ::1], {_GEOMETRY}, Array(float32, 4, 'A'))")
+@dispatch.images.loop(
+    f"void({_IMAGES}, const float32[:, ::1], {_GEOMETRY}, Array(float32, 4, 'A'))"
+)
 def _conv2d_loop(
     images: Array, filters: Array, kernel: Pair, stride: Pair, start: Pair, dilation: Pair,
     out: Array,
@@ -312,7 +314,7 @@ def _conv2d_loop(
                 give_row(sums[f], lanes, result, f, y, 0, 1)
 
 
-@switch.images.loop(f"void({_IMAGES}, {_IMAGES}, {_GEOMETRY}, float32[:, ::1])")
+@dispatch.images.loop(f"void({_IMAGES}, {_IMAGES}, {_GEOMETRY}, float32[:, ::1])")
 def _conv2d_weight_loop(
     grad: Array, images: Array, kernel: Pair, stride: Pair, start: Pair, dilation: Pair,
     out: Array,
@@ -337,7 +339,9 @@ def _conv2d_weight_loop(
     out[:] = sums[:filters, : out.shape[1]]
 
 
-@switch.images.loop(f"void({_IMAGES}, const float32[:, ::1], {_GEOMETRY}, Array(float32, 4, 'A'))")
+@dispatch.images.loop(
+    f"void({_IMAGES}, const float32[:, ::1], {_GEOMETRY}, Array(float32, 4, 'A'))"
+)
 def _conv2d_input_loop(
     grad: Array, filters: Array, kernel: Pair, stride: Pair, start: Pair, dilation: Pair,
     out: Array,

@@ -6,11 +6,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from . import switch
+from . import dispatch
 
 Array = np.ndarray[Any, Any]
 
-NO_WEIGHT: Final = {dtype: np.empty(0, dtype) for dtype in switch.FLOATS}
+NO_WEIGHT: Final = {dtype: np.empty(0, dtype) for dtype in dispatch.FLOATS}
 
 
 def nll_loss(
@@ -43,7 +43,7 @@ def nll_loss(
     (2.5, 2.0)
     """
     _check_sizes(len(logp), logp.shape[1], target, weight)
-    if reduction == "none" or not switch.core.ready(logp.size, logp.dtype):
+    if reduction == "none" or not dispatch.base.ready(logp.size, logp.dtype):
         return _nll_loss_numpy(logp, target, weight, ignore_index, reduction)
     loss, total_weight = np.empty((), logp.dtype), np.empty((), logp.dtype)
     logp, labels = np.ascontiguousarray(logp), np.ascontiguousarray(target, np.int64)
@@ -72,7 +72,7 @@ def _nll_loss_numpy(
         return np.asarray(total, logp.dtype), np.asarray(total_weight, logp.dtype)
 
 
-@switch.core.loop(
+@dispatch.base.loop(
     "int64(const T[:, ::1], const int64[::1], const T[::1], int64, boolean,"
     " Array(T, 0, 'C'), Array(T, 0, 'C'))"
 )
@@ -124,7 +124,7 @@ def nll_loss_backward(
            [ 0. , -0.5]])
     """
     _check_sizes(len(target), classes, target, weight)
-    if reduction == "none" or not switch.core.ready(len(target) * classes, grad.dtype):
+    if reduction == "none" or not dispatch.base.ready(len(target) * classes, grad.dtype):
         return _nll_loss_backward_numpy(grad, target, classes, weight, ignore_index, reduction)
     out = np.empty((len(target), classes), grad.dtype)
     labels, weights = np.ascontiguousarray(target, np.int64), _as_loops_take_it(weight, grad.dtype)
@@ -152,7 +152,7 @@ def _nll_loss_backward_numpy(
     return out
 
 
-@switch.core.loop("int64(float64, const int64[::1], const T[::1], int64, boolean, T[:, ::1])")
+@dispatch.base.loop("int64(float64, const int64[::1], const T[::1], int64, boolean, T[:, ::1])")
 def _nll_loss_backward_loop(
     grad: float, target: Array, weight: Array, ignore_index: int, mean: bool, grad_logp: Array
 ) -> int:

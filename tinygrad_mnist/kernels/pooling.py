@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from . import switch
+from . import dispatch
 from .convolution import Borders, Pair, bordered, shifts
 
 Array = np.ndarray[Any, Any]
@@ -26,14 +26,14 @@ _INDICES = "Array(int64, 2, 'A', readonly=True, aligned=False)"
 _PAIR = "UniTuple(int64, 2)"
 
 
-@switch.images.part()
+@dispatch.images.part()
 def inside(start: int, step: int, size: int, count: int) -> Pair:
     """The range of n from 0 to `count` with 0 <= start + n · step < size."""
     first, last = max(0, -(start // step)), -((start - size) // step)
     return first, min(last, count)
 
 
-@switch.images.part()
+@dispatch.images.part()
 def cut(start: int, length: int, size: int) -> Pair:
     """The part of start, …, start + length that lies within 0, …, size."""
     return max(0, start), min(start + length, size)
@@ -47,7 +47,7 @@ def window_sum(input: Array, kernel: Pair, stride: Pair, borders: Borders, count
     array([[[4., 4.],
             [4., 4.]]])
     """
-    if switch.images.ready(input.size, input.dtype) and math.prod(kernel) >= LARGE_WINDOW:
+    if dispatch.images.ready(input.size, input.dtype) and math.prod(kernel) >= LARGE_WINDOW:
         images = _one_by_one(input)
         out = np.empty((len(images), *counts), input.dtype)
         _window_sum_loop(images, kernel, stride, _start(borders), out)
@@ -59,7 +59,7 @@ def window_sum(input: Array, kernel: Pair, stride: Pair, borders: Borders, count
     return out
 
 
-@switch.images.loop(f"void({_IMAGES}, {_PAIR}, {_PAIR}, {_PAIR}, T[:, :, ::1])")
+@dispatch.images.loop(f"void({_IMAGES}, {_PAIR}, {_PAIR}, {_PAIR}, T[:, :, ::1])")
 def _window_sum_loop(images: Array, kernel: Pair, stride: Pair, start: Pair, out: Array) -> None:
     """out = Σ of the numbers under each window, place by place."""
     count, height, width = images.shape
@@ -80,7 +80,7 @@ def window_spread(
     grad: Array, sizes: Pair, kernel: Pair, stride: Pair, borders: Borders, counts: Pair
 ) -> Array:
     """The gradient of `window_sum`'s input, images of these sizes."""
-    if switch.images.ready(grad.size, grad.dtype) and math.prod(kernel) >= LARGE_WINDOW:
+    if dispatch.images.ready(grad.size, grad.dtype) and math.prod(kernel) >= LARGE_WINDOW:
         images = _one_by_one(grad)
         out = np.empty((len(images), *sizes), grad.dtype)
         _window_spread_loop(images, kernel, stride, _start(borders), out)
@@ -93,7 +93,7 @@ def window_spread(
     return out[..., top : top + height, left : left + width]
 
 
-@switch.images.loop(f"void({_IMAGES}, {_PAIR}, {_PAIR}, {_PAIR}, T[:, :, ::1])")
+@dispatch.images.loop(f"void({_IMAGES}, {_PAIR}, {_PAIR}, {_PAIR}, T[:, :, ::1])")
 def _window_spread_loop(grad: Array, kernel: Pair, stride: Pair, start: Pair, out: Array) -> None:
     """out = Σ of the numbers of the windows that each place is under, the last window first."""
     count, height, width = out.shape
@@ -118,7 +118,7 @@ def place_of_max(
     As in PyTorch that is the first of several, but the last NaN if there is one. A dilated window
     may have no number of the image under it; then it is -1.
     """
-    if not switch.images.ready(input.size, input.dtype):
+    if not dispatch.images.ready(input.size, input.dtype):
         return _place_of_max_numpy(input, kernel, stride, borders, dilation, counts)
     images = _one_by_one(input)
     out = np.empty((len(images), *counts), np.int64)
@@ -156,7 +156,7 @@ def _place_of_max_numpy(
     return place
 
 
-@switch.images.loop(f"void({_IMAGES}, {_PAIR}, {_PAIR}, {_PAIR}, {_PAIR}, int64[:, :, ::1])")
+@dispatch.images.loop(f"void({_IMAGES}, {_PAIR}, {_PAIR}, {_PAIR}, {_PAIR}, int64[:, :, ::1])")
 def _place_of_max_loop(
     images: Array, kernel: Pair, stride: Pair, start: Pair, dilation: Pair, out: Array
 ) -> None:
@@ -187,7 +187,7 @@ def _place_of_max_loop(
 
 def pick(input: Array, indices: Array) -> Array:
     """The elements at `indices`, counted row by row in each image; −∞ at index -1."""
-    if switch.images.ready(indices.size, input.dtype):
+    if dispatch.images.ready(indices.size, input.dtype):
         rows = _in_rows(indices)
         picked = np.empty(rows.shape, input.dtype)
         _pick_loop(_in_rows(input), rows, picked)
@@ -198,7 +198,7 @@ def pick(input: Array, indices: Array) -> Array:
     return out
 
 
-@switch.images.loop(f"void({_ROWS}, {_INDICES}, T[:, ::1])")
+@dispatch.images.loop(f"void({_ROWS}, {_INDICES}, T[:, ::1])")
 def _pick_loop(images: Array, indices: Array, out: Array) -> None:
     """out = the elements at `indices`, a row for each image; −∞ at index -1."""
     for n in range(len(images)):
@@ -209,7 +209,7 @@ def _pick_loop(images: Array, indices: Array, out: Array) -> None:
 
 def put_back(grad: Array, indices: Array, shape: tuple[int, ...]) -> Array:
     """The gradient of `pick`'s input, of this shape: each number added at its index."""
-    if switch.images.ready(indices.size, grad.dtype):
+    if dispatch.images.ready(indices.size, grad.dtype):
         rows = _in_rows(grad)
         summed = np.empty((len(rows), shape[-2] * shape[-1]), grad.dtype)
         _put_back_loop(rows, _in_rows(indices), summed)
@@ -221,7 +221,7 @@ def put_back(grad: Array, indices: Array, shape: tuple[int, ...]) -> Array:
     return out
 
 
-@switch.images.loop(f"void({_ROWS}, {_INDICES}, T[:, ::1])")
+@dispatch.images.loop(f"void({_ROWS}, {_INDICES}, T[:, ::1])")
 def _put_back_loop(grad: Array, indices: Array, out: Array) -> None:
     """Add each number at its index, a row for each image."""
     out[:] = 0

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from . import switch
+from . import dispatch
 
 if TYPE_CHECKING:
-    from .vectors import LANES, ROWS, add_product, load, prefetch, spread, store, sums_of
+    from .simd import LANES, ROWS, add_product, load, prefetch, spread, store, sums_of
 
-switch.core.uses_vectors(globals())
+dispatch.base.uses_vectors(globals())
 
 Array = np.ndarray[Any, Any]
 
@@ -31,7 +31,7 @@ def matmul(a: Array, b: Array) -> Array:
     """
     if a.dtype is b.dtype is FLOAT32 and a.ndim == b.ndim == 2 and a.shape[1] == b.shape[0]:
         found = _loop_for(a, b)
-        if found is not None and switch.core.ready(switch.LARGE, FLOAT32):
+        if found is not None and dispatch.base.ready(dispatch.LARGE, FLOAT32):
             name, first, second = found
             out = np.empty((a.shape[0], b.shape[1]), FLOAT32)
             globals()[name](first, second, out)
@@ -44,7 +44,7 @@ def matmul(a: Array, b: Array) -> Array:
 def _loop_for(a: Array, b: Array) -> tuple[str, Array, Array] | None:
     """The loop that computes a @ b, and its operands, which lie in rows."""
     rows, columns = a.shape[0], b.shape[1]
-    if not switch.LARGE <= max(a.size, b.size) <= MOST_ELEMENTS:
+    if not dispatch.LARGE <= max(a.size, b.size) <= MOST_ELEMENTS:
         return None
     if a.flags.c_contiguous:
         if rows < 4 or columns not in FEW:
@@ -71,7 +71,7 @@ ADDING = SIGNATURE.replace(")", ", float32)")
 MOST = 256
 """How many numbers are summed one after the other."""
 
-_part = switch.core.part(fastmath={"contract"})
+_part = dispatch.base.part(fastmath={"contract"})
 
 
 @_part
@@ -230,7 +230,7 @@ def outer_of_few(a: Array, b: Array, out: Array, scale: Any) -> None:
             i += 5
 
 
-@switch.core.part()
+@dispatch.base.part()
 def lay_flat(tall: Array, flat: Array) -> None:
     """flat = tallᵀ, column by column."""
     for j in range(tall.shape[1]):
@@ -248,7 +248,7 @@ def stand_up(flat: Array, tall: Array, scale: Any) -> None:
             tall[i, j] = flat[j, i] if scale is None else tall[i, j] + scale * flat[j, i]
 
 
-@switch.core.loop(SIGNATURE)
+@dispatch.base.loop(SIGNATURE)
 def few_columns(a: Array, b: Array, out: Array) -> None:
     """out = a @ b, where b has few columns: they are laid flat, so that lanes run along them."""
     flat = np.empty((b.shape[1], b.shape[0]), b.dtype)
@@ -264,31 +264,31 @@ def few_columns_of(a: Array, b: Array, out: Array, scale: Any) -> None:
     stand_up(flat, out, scale)
 
 
-@switch.core.loop(SIGNATURE)
+@dispatch.base.loop(SIGNATURE)
 def few_columns_of_transposed(a: Array, b: Array, out: Array) -> None:
     """out = aᵀ @ b, where b has few columns."""
     few_columns_of(a, b, out, None)
 
 
-@switch.core.loop(ADDING)
+@dispatch.base.loop(ADDING)
 def add_few_columns_of_transposed(a: Array, b: Array, out: Array, scale: Any) -> None:
     """out += scale · aᵀ @ b, where b has few columns."""
     few_columns_of(a, b, out, scale)
 
 
-@switch.core.loop(SIGNATURE)
+@dispatch.base.loop(SIGNATURE)
 def times_transposed(a: Array, b: Array, out: Array) -> None:
     """out = a @ bᵀ."""
     dots(a, b, out)
 
 
-@switch.core.loop(SIGNATURE)
+@dispatch.base.loop(SIGNATURE)
 def of_transposed(a: Array, b: Array, out: Array) -> None:
     """out = aᵀ @ b."""
     outer(a, b, out, None)
 
 
-@switch.core.loop(ADDING)
+@dispatch.base.loop(ADDING)
 def add_of_transposed(a: Array, b: Array, out: Array, scale: Any) -> None:
     """out += scale · aᵀ @ b."""
     outer(a, b, out, scale)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from . import switch
+from . import dispatch
 
 Array = np.ndarray[Any, Any]
 
@@ -18,7 +18,7 @@ def sum_rows(x: Array) -> Array:
     >>> sum_rows(np.array([[1.0, 2.0], [3.0, 4.0]]))
     array([4., 6.])
     """
-    if switch.core.ready(x.size, x.dtype) and x.flags.c_contiguous and x.shape[1] > 1:
+    if dispatch.base.ready(x.size, x.dtype) and x.flags.c_contiguous and x.shape[1] > 1:
         out = np.empty(x.shape[1], x.dtype)
         _sum_rows_loop(x, out)
         return out
@@ -27,7 +27,7 @@ def sum_rows(x: Array) -> Array:
     return total
 
 
-@switch.core.loop("void(const T[:, ::1], T[::1])")
+@dispatch.base.loop("void(const T[:, ::1], T[::1])")
 def _sum_rows_loop(x: Array, out: Array) -> None:
     out[:] = 0
     for i in range(x.shape[0]):
@@ -42,14 +42,14 @@ def sum_columns(x: Array) -> Array:
     >>> sum_columns(np.array([[1.0, 2.0], [3.0, 4.0]]))
     array([3., 7.])
     """
-    if switch.core.ready(x.size, x.dtype) and x.flags.c_contiguous:
+    if dispatch.base.ready(x.size, x.dtype) and x.flags.c_contiguous:
         out = np.empty(x.shape[0], x.dtype)
         _sum_columns_loop(x, out)
         return out
     return _summed(x, 1)
 
 
-@switch.core.loop("void(const T[:, ::1], T[::1])")
+@dispatch.base.loop("void(const T[:, ::1], T[::1])")
 def _sum_columns_loop(x: Array, out: Array) -> None:
     for i in range(x.shape[0]):
         total = 0.0
@@ -65,7 +65,7 @@ def sum_channels(x: Array) -> Array:
     >>> sum_channels(np.ones((2, 3, 2, 2)))
     array([8., 8., 8.])
     """
-    if switch.core.ready(x.size, x.dtype) and x.flags.c_contiguous:
+    if dispatch.base.ready(x.size, x.dtype) and x.flags.c_contiguous:
         count, channels, height, width = x.shape
         out = np.empty(channels, x.dtype)
         _sum_channels_loop(x.reshape(count, channels, height * width), out)
@@ -73,7 +73,7 @@ def sum_channels(x: Array) -> Array:
     return _summed(x, (0, 2, 3))
 
 
-@switch.core.loop(
+@dispatch.base.loop(
     "void(Array(T, 3, 'C', readonly=True, aligned=False), T[::1])", fastmath={"reassoc"}
 )
 def _sum_channels_loop(x: Array, out: Array) -> None:
@@ -88,7 +88,7 @@ def _sum_channels_loop(x: Array, out: Array) -> None:
 
 def _summed(x: Array, axis: int | tuple[int, ...]) -> Array:
     """The sum in double precision; whole numbers are added as such."""
-    wide = np.float64 if x.dtype in switch.FLOATS else x.dtype
+    wide = np.float64 if x.dtype in dispatch.FLOATS else x.dtype
     with np.errstate(all="ignore"):
         total: Array = np.add.reduce(x, axis=axis, dtype=wide).astype(x.dtype)
     return total

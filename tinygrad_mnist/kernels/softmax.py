@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from . import switch
+from . import dispatch
 
 Array = np.ndarray[Any, Any]
 
@@ -24,7 +24,7 @@ ROUNDER = 1.5 * 2.0**52  # adding it rounds to an integer and leaves that in the
 BLOCK = 4096  # elements worked on at a time, so that both work spaces stay in the cache
 
 
-@switch.core.part(fastmath={"contract"})
+@dispatch.base.part(fastmath={"contract"})
 def exp(x: float) -> float:
     """eˣ within 1 ulp, free of branches, so that LLVM computes eight at a time.
 
@@ -68,7 +68,7 @@ def log_softmax(x: Array) -> Array:
     array([[-0.69314718, -0.69314718],
            [       -inf,  0.        ]])
     """
-    if switch.core.ready(x.size, x.dtype) and x.ndim == 2:
+    if dispatch.base.ready(x.size, x.dtype) and x.ndim == 2:
         out = np.empty(x.shape, x.dtype)
         _log_softmax_loop(np.ascontiguousarray(x), out)
         return out
@@ -81,7 +81,7 @@ def log_softmax(x: Array) -> Array:
         return wide.astype(x.dtype, copy=False)
 
 
-@switch.core.loop("void(const T[:, ::1], T[:, ::1])")
+@dispatch.base.loop("void(const T[:, ::1], T[:, ::1])")
 def _log_softmax_loop(x: Array, out: Array) -> None:
     rows, classes = x.shape
     if classes == 0:
@@ -113,7 +113,7 @@ def log_softmax_backward(grad: Array, out: Array) -> Array:
 
     `grad` is the gradient of the result `out`; both are (rows, classes), of one dtype.
     """
-    if switch.core.ready(out.size, out.dtype) and out.ndim == 2 and grad.shape == out.shape:
+    if dispatch.base.ready(out.size, out.dtype) and out.ndim == 2 and grad.shape == out.shape:
         grad_x = np.empty(out.shape, out.dtype)
         grad = np.ascontiguousarray(grad, out.dtype)
         _log_softmax_backward_loop(grad, np.ascontiguousarray(out), grad_x)
@@ -124,7 +124,7 @@ def log_softmax_backward(grad: Array, out: Array) -> Array:
         return wide.astype(out.dtype, copy=False)
 
 
-@switch.core.loop("void(const T[:, ::1], const T[:, ::1], T[:, ::1])")
+@dispatch.base.loop("void(const T[:, ::1], const T[:, ::1], T[:, ::1])")
 def _log_softmax_backward_loop(grad: Array, out: Array, grad_x: Array) -> None:
     rows, classes = out.shape
     if classes == 0:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from . import switch
+from . import dispatch
 
 Array = np.ndarray[Any, Any]
 
@@ -22,7 +22,7 @@ def sgd_update(param: Array, grad: Array, lr: float) -> None:
     >>> param
     array([-0.25, -0.5 ])
     """
-    if switch.core.ready(param.size, param.dtype) and param.shape == grad.shape:
+    if dispatch.base.ready(param.size, param.dtype) and param.shape == grad.shape:
         contiguous = param.flags.c_contiguous
         whole = param if contiguous else param.copy()
         try:
@@ -38,7 +38,7 @@ def sgd_update(param: Array, grad: Array, lr: float) -> None:
         np.add(param, np.multiply(grad, alpha), out=param, casting="same_kind")
 
 
-@switch.core.loop("void(T[::1], const T[::1], float64)", fastmath={"contract"})
+@dispatch.base.loop("void(T[::1], const T[::1], float64)", fastmath={"contract"})
 def _add_scaled_loop(x: Array, y: Array, alpha: float) -> None:
     """x += alpha · y, alpha rounded to x's dtype first.
 

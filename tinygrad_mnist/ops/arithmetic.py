@@ -17,7 +17,7 @@ from tinygrad_mnist.engine.types import Operand
 
 from .arguments import check_some_tensor, not_implemented, operation
 from .casting import cast_to, clone, zeros
-from .choosing import where
+from .conditional import where
 from .elementwise import composed, elementwise, eq, ge, isnan, le, log, of_tensors, signbit
 
 Values = tuple[Any, ...]

@@ -13,7 +13,7 @@ from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.calls import call_unary
 from tinygrad_mnist.engine.device import check_device
 from tinygrad_mnist.engine.node import named_as
-from tinygrad_mnist.engine.observing import note_constant
+from tinygrad_mnist.engine.observer import note_constant
 from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.tensor import Tensor, wrap
 from tinygrad_mnist.engine.types import Device, Dims, DType
@@ -28,8 +28,8 @@ from .arguments import (
     read_sizes,
 )
 from .casting import _clone, cast_to, clone
-from .choosing import masked_fill, where
-from .dependence import through
+from .conditional import masked_fill, where
+from .gather_scatter import index_select
 from .indexing import (
     ALL,
     WHOLE,
@@ -45,7 +45,7 @@ from .indexing import (
 from .indexing import index_put as _put
 from .joining import cat
 from .reductions import _sum
-from .selecting import index_select
+from .second_derivatives import through
 from .shapes import expand, reshape, transpose
 
 Shape = tuple[int, ...]

@@ -8,7 +8,7 @@ import numpy as np
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.core.record import Array
-from tinygrad_mnist.engine.observing import OBSERVERS, report
+from tinygrad_mnist.engine.observer import OBSERVERS, report
 from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.tensor import Tensor, wrap
 from tinygrad_mnist.engine.types import MemoryFormat

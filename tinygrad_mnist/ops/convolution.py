@@ -19,7 +19,7 @@ from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.tensor import Tensor
 
 from .arguments import check_tensors, not_implemented
-from .dependence import add_bias
+from .second_derivatives import add_bias
 from .shapes import reshape, squeeze, unsqueeze
 
 Pair = tuple[int, int]

@@ -10,19 +10,19 @@ import numpy as np
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.node import named_as
-from tinygrad_mnist.engine.observing import OBSERVERS, note_constant
+from tinygrad_mnist.engine.observer import OBSERVERS, note_constant
 from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.tensor import Tensor, wrap
 from tinygrad_mnist.engine.types import DType
 
 from .arguments import ValuesAndIndices, named_result, not_implemented, operation, read_dim
 from .casting import cast_to, clone, zeros
-from .choosing import where
+from .conditional import where
 from .elementwise import exp, log, ne
+from .gather_scatter import gather
 from .indexing import ALL, _index, narrow
 from .joining import _cat, cat
 from .reductions import sum as total
-from .selecting import gather
 from .shapes import reshape
 
 _WIDE = np.float64

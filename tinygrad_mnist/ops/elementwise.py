@@ -29,7 +29,7 @@ from tinygrad_mnist.engine.tensor import Tensor
 
 from .arguments import Function, check_some_tensor, not_implemented, operation
 from .casting import cast_to, zeros
-from .choosing import clamp, where
+from .conditional import clamp, where
 
 Parameters = ParamSpec("Parameters")
 Values = tuple[Any, ...]

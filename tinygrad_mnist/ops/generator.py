@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist.engine.device import check_device, device
-from tinygrad_mnist.engine.observing import note_untraceable
+from tinygrad_mnist.engine.observer import note_untraceable
 from tinygrad_mnist.engine.tensor import Tensor, wrap
-from tinygrad_mnist.kernels.distributions import STATE_BYTES, Stream
+from tinygrad_mnist.kernels.random_numbers import STATE_BYTES, Stream
 
 
 class Generator:

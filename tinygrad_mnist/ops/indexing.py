@@ -11,7 +11,7 @@ import numpy as np
 from tinygrad_mnist.core.record import Array, state
 from tinygrad_mnist.engine.calls import call_unary
 from tinygrad_mnist.engine.node import make_record, must_not_change, named_as
-from tinygrad_mnist.engine.observing import OBSERVERS, note_constant, note_untraceable
+from tinygrad_mnist.engine.observer import OBSERVERS, note_constant, note_untraceable
 from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.tensor import Tensor, TensorBase, wrap
 from tinygrad_mnist.engine.views import ONE_OF_SEVERAL, current_record, forbid_change, mark_view

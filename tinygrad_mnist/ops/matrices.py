@@ -13,7 +13,7 @@ import numpy as np
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.engine.node import named_as
-from tinygrad_mnist.engine.observing import note_constant
+from tinygrad_mnist.engine.observer import note_constant
 from tinygrad_mnist.engine.tensor import Tensor, wrap
 from tinygrad_mnist.engine.types import Dims, DType
 
@@ -26,12 +26,12 @@ from .arguments import (
 )
 from .arranging import diagonal, flip, meshgrid, pad
 from .casting import cast_to
-from .choosing import where
+from .conditional import where
+from .gather_scatter import index_select
 from .indexing import select
 from .joining import cat, stack
 from .matmul import bmm, dot, matmul, mm, mv
 from .reductions import _sum, amax, amin, root
-from .selecting import index_select
 from .shapes import broadcast_tensors, permute, reshape, unsqueeze
 
 Labels = list[str]

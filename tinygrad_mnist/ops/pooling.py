@@ -10,7 +10,7 @@ import numpy as np
 from tinygrad_mnist import kernels
 from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.node import named_as
-from tinygrad_mnist.engine.observing import note_constant
+from tinygrad_mnist.engine.observer import note_constant
 from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.tensor import Tensor, wrap
 
@@ -18,9 +18,9 @@ from .arguments import check_tensors, not_implemented
 from .arithmetic import div
 from .casting import clone
 from .convolution import Borders, Pair, Setting, read_pair
-from .dependence import constant_in, through
 from .joining import stack
 from .reductions import mean
+from .second_derivatives import constant_in, through
 from .shapes import squeeze, unsqueeze
 
 

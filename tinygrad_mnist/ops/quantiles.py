@@ -25,11 +25,11 @@ from .arguments import (
 from .arithmetic import lerp
 from .arranging import diag
 from .casting import cast_to
-from .choosing import clamp_min, where
+from .conditional import clamp_min, where
 from .elementwise import isnan
+from .gather_scatter import gather
 from .matmul import mm
 from .reductions import _sum, nansum, values_at
-from .selecting import gather
 from .shapes import movedim, permute, reshape, squeeze, unsqueeze
 from .sorting import median, sort
 

@@ -29,7 +29,7 @@ from .arguments import (
     read_dims,
 )
 from .casting import cast_to, clone, zeros
-from .choosing import where
+from .conditional import where
 from .elementwise import exp, maximum, minimum, sqrt
 from .shapes import squeeze
 
@@ -274,7 +274,7 @@ def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> 
 @functools.cache
 def _gather() -> Any:
     """`gather`, whose file loads when first needed."""
-    from .selecting import gather
+    from .gather_scatter import gather
 
     return gather
 

@@ -14,9 +14,9 @@ from tinygrad_mnist.engine.tensor import Tensor
 
 from .arguments import not_implemented, operation, read_dim
 from .casting import cast_to, zeros
-from .dependence import constant_in
 from .elementwise import exp
 from .reductions import _sum
+from .second_derivatives import constant_in
 
 
 def _shifted(x: Array, dim: int) -> Array:

@@ -19,9 +19,9 @@ from .arguments import (
     operation,
     read_dim,
 )
-from .choosing import masked_fill
+from .conditional import masked_fill
+from .gather_scatter import gather
 from .reductions import _amax, _mean, check_not_empty, values_at
-from .selecting import gather
 from .shapes import reshape
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from tinygrad_mnist._tensor import Tensor
 from tinygrad_mnist._tensor.creation import ones, zeros_like
-from tinygrad_mnist._tensor.data import counted
-from tinygrad_mnist.ops.choosing import where
+from tinygrad_mnist._tensor.python_data import counted
+from tinygrad_mnist.ops.conditional import where
 
 from .optimizer import (
     Group,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tinygrad_mnist._tensor import Tensor
 from tinygrad_mnist._tensor.creation import full_like, zeros_like
-from tinygrad_mnist._tensor.data import counted
+from tinygrad_mnist._tensor.python_data import counted
 
 from .optimizer import (
     Group,

@@ -12,7 +12,7 @@ from tinygrad_mnist import dtypes
 from tinygrad_mnist._tensor import Tensor
 from tinygrad_mnist._tensor.creation import tensor, zeros_like
 from tinygrad_mnist.autograd import enable_grad, no_grad
-from tinygrad_mnist.engine.observing import note_untraceable
+from tinygrad_mnist.engine.observer import note_untraceable
 
 Group = dict[str, Any]
 StateDict = dict[str, Any]

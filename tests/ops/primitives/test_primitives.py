@@ -16,7 +16,7 @@ import torch
 import tinygrad_mnist
 from tinygrad_mnist.core.backward_pass import topological_order
 from tinygrad_mnist.engine.node import PRIMITIVES
-from tinygrad_mnist.engine.observing import observe
+from tinygrad_mnist.engine.observer import observe
 from tinygrad_mnist.testing import gradgradcheck
 from tinygrad_mnist.tools.parity import outcomes
 from tinygrad_mnist.tools.parity.report import measure, registered

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .faults import told_in_a_sentence
+from .errors import told_in_a_sentence
 from .options import Where
 
 if TYPE_CHECKING:

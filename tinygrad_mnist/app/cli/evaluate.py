@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from . import options
-from .faults import FAILED, complain, need, print_table, told_in_a_sentence
+from .errors import FAILED, complain, need, print_table, told_in_a_sentence
 
 if TYPE_CHECKING:
     from tinygrad_mnist.app.evaluation import Evaluation

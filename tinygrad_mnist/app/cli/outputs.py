@@ -16,7 +16,7 @@ from tinygrad_mnist.app import report
 from tinygrad_mnist.app.train import Callback
 from tinygrad_mnist.serialization import files
 
-from .faults import need
+from .errors import need
 
 if TYPE_CHECKING:
     from rich.progress import Progress

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .faults import FAILED, need, told_in_a_sentence
+from .errors import FAILED, need, told_in_a_sentence
 from .options import file
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from . import options
-from .faults import FAILED, complain, told_in_a_sentence
+from .errors import FAILED, complain, told_in_a_sentence
 
 if TYPE_CHECKING:
     from tinygrad_mnist.tools.compare import Report

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from . import options
-from .faults import FAILED, INTERRUPTED, complain, print_table, told_in_a_sentence
+from .errors import FAILED, INTERRUPTED, complain, print_table, told_in_a_sentence
 
 if TYPE_CHECKING:
     from pathlib import Path

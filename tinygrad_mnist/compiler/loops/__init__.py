@@ -1,5 +1,5 @@
 """Loops that generated source calls, compiled as parts of it; importing them imports Numba."""
 
-from tinygrad_mnist.kernels import switch
+from tinygrad_mnist.kernels import dispatch
 
-switch.core.load()  # they call loops of the kernels
+dispatch.base.load()  # they call loops of the kernels

@@ -11,7 +11,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from tinygrad_mnist.kernels.blocks import batch_at
+from tinygrad_mnist.kernels.register_tiles import batch_at
 
 Array = np.ndarray[Any, Any]
 Pair = tuple[int, int]

@@ -26,9 +26,9 @@ from tinygrad_mnist.ops.arguments import (
     not_implemented,
     read_dim,
 )
-from tinygrad_mnist.ops.choosing import where
-from tinygrad_mnist.ops.dependence import constant_in
+from tinygrad_mnist.ops.conditional import where
 from tinygrad_mnist.ops.elementwise import erf, exp, sigmoid
+from tinygrad_mnist.ops.second_derivatives import constant_in
 
 Settings = ParamSpec("Settings")
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist.engine.node import named_as
-from tinygrad_mnist.engine.observing import note_constant
+from tinygrad_mnist.engine.observer import note_constant
 from tinygrad_mnist.engine.tensor import Tensor, wrap
 from tinygrad_mnist.ops import pooling
 from tinygrad_mnist.ops.arguments import check_tensors, not_implemented, read_dim

@@ -12,11 +12,11 @@ from tinygrad_mnist._tensor.creation import from_numpy, zeros
 from tinygrad_mnist.autograd import no_grad
 from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.node import named_as
-from tinygrad_mnist.engine.observing import OBSERVERS, note_constant, note_untraceable
+from tinygrad_mnist.engine.observer import OBSERVERS, note_constant, note_untraceable
 from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.tensor import Tensor, wrap
 from tinygrad_mnist.ops.arguments import check_tensors
-from tinygrad_mnist.ops.choosing import where
+from tinygrad_mnist.ops.conditional import where
 from tinygrad_mnist.ops.matmul import matmul
 from tinygrad_mnist.ops.shapes import expand, unsqueeze
 from tinygrad_mnist.ops.softmax import softmax

@@ -18,12 +18,12 @@ from tinygrad_mnist.autograd import no_grad
 from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.calls import call_binary
 from tinygrad_mnist.engine.node import named_as
-from tinygrad_mnist.engine.observing import note_untraceable
+from tinygrad_mnist.engine.observer import note_untraceable
 from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.ops.arguments import check_floating, check_tensors, not_implemented
 from tinygrad_mnist.ops.casting import cast_to
-from tinygrad_mnist.ops.choosing import where
+from tinygrad_mnist.ops.conditional import where
 from tinygrad_mnist.ops.elementwise import log, log1p, xlogy
 from tinygrad_mnist.ops.shapes import permute, reshape
 from tinygrad_mnist.ops.softmax import _nll_loss, log_softmax

@@ -9,11 +9,11 @@ import numpy as np
 from tinygrad_mnist import dtypes
 from tinygrad_mnist._tensor.creation import arange, from_numpy
 from tinygrad_mnist.engine.node import named_as
-from tinygrad_mnist.engine.observing import note_untraceable
+from tinygrad_mnist.engine.observer import note_untraceable
 from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.ops.arguments import check_tensors, out_refused
 from tinygrad_mnist.ops.casting import cast_to
-from tinygrad_mnist.ops.choosing import where
+from tinygrad_mnist.ops.conditional import where
 from tinygrad_mnist.ops.elementwise import minimum
 from tinygrad_mnist.ops.matrices import vector_norm
 from tinygrad_mnist.ops.shapes import broadcast_tensors

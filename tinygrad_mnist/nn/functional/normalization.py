@@ -12,8 +12,8 @@ from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.ops.arguments import check_tensors, not_implemented
 from tinygrad_mnist.ops.arranging import pad
-from tinygrad_mnist.ops.dependence import add_bias
 from tinygrad_mnist.ops.pooling import avg_pool2d
+from tinygrad_mnist.ops.second_derivatives import add_bias
 
 
 def _standardised(x: Tensor, dims: Any, eps: float) -> tuple[Tensor, Tensor, Tensor]:

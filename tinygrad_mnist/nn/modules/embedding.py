@@ -12,7 +12,7 @@ from tinygrad_mnist.nn import functional as F
 from tinygrad_mnist.nn import init
 from tinygrad_mnist.nn.parameter import Parameter
 
-from .layer import Layer
+from .functional_layer import Layer
 
 
 class Embedding(Layer, of=F.embedding):

@@ -9,7 +9,7 @@ from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.nn import functional as F
 from tinygrad_mnist.nn.functional.losses import legacy_reduction
 
-from .layer import Layer
+from .functional_layer import Layer
 from .layers import PairwiseDistance
 
 

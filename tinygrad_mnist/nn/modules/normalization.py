@@ -7,14 +7,14 @@ from typing import Any
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist._tensor.creation import ones, tensor, zeros
-from tinygrad_mnist._tensor.data import counted
+from tinygrad_mnist._tensor.python_data import counted
 from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.engine.types import Device, Dims, DType
 from tinygrad_mnist.nn import functional as F
 from tinygrad_mnist.nn import init
 from tinygrad_mnist.nn.parameter import Parameter
 
-from .layer import Layer
+from .functional_layer import Layer
 
 
 class _Norm(Layer):

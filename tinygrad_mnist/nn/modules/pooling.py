@@ -8,7 +8,7 @@ from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.engine.types import Dims
 from tinygrad_mnist.nn import functional as F
 
-from .layer import Layer
+from .functional_layer import Layer
 
 _WINDOW = "kernel_size={kernel_size}, stride={stride}, padding={padding}"
 

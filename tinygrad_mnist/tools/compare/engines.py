@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 import tinygrad_mnist
-from tinygrad_mnist.engine.observing import observe
+from tinygrad_mnist.engine.observer import observe
 from tinygrad_mnist.engine.tensor import TensorBase
-from tinygrad_mnist.tools.scripts.torch_names import answer_torch_imports
+from tinygrad_mnist.tools.scripts.import_hook import answer_torch_imports
 
 __all__ = ["Array", "Engine", "ReportOperation", "engine_called"]
 

@@ -23,8 +23,8 @@ import numpy as np
 
 from tinygrad_mnist.tools.scripts import Program, read
 from tinygrad_mnist.tools.scripts.cells import execute
-from tinygrad_mnist.tools.scripts.faults import is_user_code, user_frames
 from tinygrad_mnist.tools.scripts.running import become_main, prepare_plots
+from tinygrad_mnist.tools.scripts.tracebacks import is_user_code, user_frames
 
 from .engines import Array, Engine, engine_called
 

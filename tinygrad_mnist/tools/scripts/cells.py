@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO
 
+from .import_hook import UnsupportedModule
 from .program import Cell, Program, without_magics
-from .torch_names import UnsupportedModule
 
 __all__ = ["execute"]
 

@@ -18,10 +18,10 @@ from typing import Any
 
 import tinygrad_mnist
 
-from . import faults
+from . import tracebacks as faults
 from .cells import execute
+from .import_hook import answer_torch_imports
 from .program import SCRIPT, Program, ScriptError, read
-from .torch_names import answer_torch_imports
 
 __all__ = ["become_main", "fresh_python", "main", "prepare_plots", "run"]
 

@@ -8,8 +8,8 @@ import os
 from pathlib import Path
 
 from .cells import execute
+from .import_hook import answer_torch_imports
 from .program import SCRIPT, read
-from .torch_names import answer_torch_imports
 
 if __name__ == "__mp_main__":
     answer_torch_imports()

@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING
 
 from tinygrad_mnist.names import lazily
 
-from .batches import default_collate, default_convert
 from .dataloader import DataLoader
 from .dataset import (
     ChainDataset,
@@ -16,6 +15,7 @@ from .dataset import (
     TensorDataset,
     random_split,
 )
+from .fetch import default_collate, default_convert
 from .sampler import (
     BatchSampler,
     RandomSampler,

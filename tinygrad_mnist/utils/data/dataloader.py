@@ -10,8 +10,8 @@ from typing import Any, Generic, TypeVar, overload
 from tinygrad_mnist import random
 from tinygrad_mnist._tensor import Tensor
 
-from .batches import Batches, Recipe, default_collate, default_convert
 from .dataset import Dataset, Indexed, IterableDataset
+from .fetch import Batches, Recipe, default_collate, default_convert
 from .sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler
 
 Sample = TypeVar("Sample", covariant=True)

@@ -22,7 +22,7 @@ import numpy as np
 from tinygrad_mnist import random
 from tinygrad_mnist.hardware import settings
 
-from .batches import LoaderIterator, Recipe
+from .fetch import LoaderIterator, Recipe
 
 _PATIENCE = 5.0
 """Seconds between two looks at whether the workers live."""

@@ -11,7 +11,7 @@ import numpy as np
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.core.record import Array, state
 from tinygrad_mnist.engine.modes import backward_mode
-from tinygrad_mnist.engine.observing import note_untraceable
+from tinygrad_mnist.engine.observer import note_untraceable
 from tinygrad_mnist.engine.tensor import TensorBase
 from tinygrad_mnist.engine.types import Number
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.kernels.twins import computed_by
 from tinygrad_mnist import kernels
-from tinygrad_mnist.kernels import switch
+from tinygrad_mnist.kernels import dispatch
 
 SMALL = np.ones((4, 3), np.float32)
 
@@ -24,14 +24,14 @@ def fresh(monkeypatch):
     def load(*_):
         state.loads += 1
 
-    for loops in (switch.core, switch.images):
+    for loops in (dispatch.base, dispatch.images):
         monkeypatch.setattr(loops, "on", False)
         monkeypatch.setattr(loops, "loaded", False)
         monkeypatch.setattr(loops, "undecided", True)
         monkeypatch.setattr(loops, "wanted", False)
         monkeypatch.setattr(loops, "calls", 0)
-    monkeypatch.setattr(switch.Loops, "_load", load)
-    monkeypatch.setattr(switch, "_compiled_before", lambda group: False)
+    monkeypatch.setattr(dispatch.Loops, "_load", load)
+    monkeypatch.setattr(dispatch, "_compiled_before", lambda group: False)
     return state
 
 
@@ -49,11 +49,11 @@ def run(code, **environment):
 
 
 def test_the_thousandth_call_switches(fresh):
-    for _ in range(switch.PATIENCE - 1):
-        assert not switch.core.consider(10**9)
+    for _ in range(dispatch.PATIENCE - 1):
+        assert not dispatch.base.consider(10**9)
     assert fresh.loads == 0
-    assert switch.core.consider(1)
-    assert switch.core.on
+    assert dispatch.base.consider(1)
+    assert dispatch.base.on
     assert fresh.loads == 1
 
 
@@ -67,13 +67,13 @@ def test_calls_of_all_kernels_count(fresh):
         kernels.sum_columns(SMALL)
         kernels.sgd_update(SMALL.copy(), SMALL, 0.1)
         kernels.matmul(np.ones((64, 784), np.float32), np.ones((784, 10), np.float32))
-    assert switch.core.calls == 40
+    assert dispatch.base.calls == 40
 
 
 def test_a_large_call_switches_where_the_loops_lie_compiled(fresh, monkeypatch):
-    monkeypatch.setattr(switch, "_compiled_before", lambda group: True)
-    assert not switch.core.consider(switch.LARGE - 1)
-    assert switch.core.consider(switch.LARGE)
+    monkeypatch.setattr(dispatch, "_compiled_before", lambda group: True)
+    assert not dispatch.base.consider(dispatch.LARGE - 1)
+    assert dispatch.base.consider(dispatch.LARGE)
 
 
 def test_warm_up_switches_once(fresh):
@@ -85,8 +85,8 @@ def test_warm_up_switches_once(fresh):
 def test_the_loops_for_images_follow_at_their_first_call(fresh):
     assert kernels.warm_up()
     assert fresh.loads == 1
-    assert not switch.images.on
-    assert switch.images.consider(1)
+    assert not dispatch.images.on
+    assert dispatch.images.consider(1)
     assert fresh.loads == 2
 
 
@@ -94,11 +94,11 @@ def test_a_failure_is_one_line_and_numpy_goes_on(fresh, monkeypatch, capsys):
     def fail(*_):
         raise ImportError("no module named numba")
 
-    monkeypatch.setattr(switch.Loops, "_load", fail)
+    monkeypatch.setattr(dispatch.Loops, "_load", fail)
     assert not kernels.warm_up()
     assert not kernels.warm_up()
-    assert not switch.core.consider(1)
-    assert not switch.images.consider(1)
+    assert not dispatch.base.consider(1)
+    assert not dispatch.images.consider(1)
     assert capsys.readouterr().err == (
         "tinygrad_mnist: goes on with NumPy alone, as Numba fails here: no module named numba\n"
     )
@@ -112,15 +112,15 @@ def test_other_threads_go_on_while_one_compiles(fresh, monkeypatch):
         compiling.set()
         assert finish.wait(60)
 
-    monkeypatch.setattr(switch.Loops, "_load", load)
+    monkeypatch.setattr(dispatch.Loops, "_load", load)
     thread = threading.Thread(target=kernels.warm_up)
     thread.start()
     assert compiling.wait(60)
-    monkeypatch.setattr(switch.core, "calls", switch.PATIENCE)
-    assert not switch.core.consider(1)
+    monkeypatch.setattr(dispatch.base, "calls", dispatch.PATIENCE)
+    assert not dispatch.base.consider(1)
     finish.set()
     thread.join()
-    assert switch.core.on
+    assert dispatch.base.on
 
 
 def test_loops_run_in_several_threads_at_once():

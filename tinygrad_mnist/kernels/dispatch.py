@@ -181,14 +181,14 @@ class Loops:
 _MODULES: Final[dict[str, dict[str, Any]]] = {}
 """The names of every module that declares loops."""
 
-core: Final = Loops(
+base: Final = Loops(
     "loops",
     "kernels",
     10,
     ("activations", "losses", "products", "reductions", "softmax", "updates", "blocks"),
 )
 images: Final = Loops(
-    "image_loops", "kernels for images", 15, ("convolution", "batch_last", "pooling"), core
+    "image_loops", "kernels for images", 15, ("convolution", "batch_last", "pooling"), base
 )
 
 
@@ -201,7 +201,7 @@ def warm_up() -> bool:
     >>> from tinygrad_mnist import kernels
     >>> in_use = kernels.warm_up()
     """
-    images.wanted = core.switch()
+    images.wanted = base.switch()
     return images.wanted
 
 

@@ -13,11 +13,12 @@ from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.engine.types import Dims, MemoryFormat
-from tinygrad_mnist.kernels import distributions
+from tinygrad_mnist.kernels import random_numbers as distributions
 
-from . import drawing
+from . import random_in_place as drawing
 from .arguments import check_tensors, out_refused
-from .drawing import (
+from .generator import Generator
+from .random_in_place import (
     Fill,
     Options,
     Shape,
@@ -32,7 +33,6 @@ from .drawing import (
     read_size,
     read_sizes,
 )
-from .generator import Generator
 
 _uniform = partial(drawing.uniform, low=0, high=1)
 _standard_normal = partial(drawing.normal, mean=0, std=1)

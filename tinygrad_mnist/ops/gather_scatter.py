@@ -10,7 +10,7 @@ from tinygrad_mnist import dtypes
 from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.calls import explain_shapes
 from tinygrad_mnist.engine.node import must_not_change, named_as
-from tinygrad_mnist.engine.observing import note_constant, note_untraceable
+from tinygrad_mnist.engine.observer import note_constant, note_untraceable
 from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.tensor import Tensor, wrap
 

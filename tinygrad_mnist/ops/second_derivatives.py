@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist.core.record import Array, state
-from tinygrad_mnist.engine.observing import note_constant
+from tinygrad_mnist.engine.observer import note_constant
 from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.tensor import TensorBase, wrap
 

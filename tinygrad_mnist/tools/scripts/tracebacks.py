@@ -16,8 +16,8 @@ from typing import TextIO
 import tinygrad_mnist
 from tinygrad_mnist.names import Unsupported, unsupported
 
+from .import_hook import UnsupportedModule
 from .program import Program
-from .torch_names import UnsupportedModule
 
 __all__ = ["is_engine_code", "is_user_code", "tell", "user_frames"]
 

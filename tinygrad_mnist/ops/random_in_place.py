@@ -22,14 +22,14 @@ from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine import types
 from tinygrad_mnist.engine.calls import record_call
 from tinygrad_mnist.engine.device import check_device
-from tinygrad_mnist.engine.observing import OBSERVERS, report
+from tinygrad_mnist.engine.observer import OBSERVERS, report
 from tinygrad_mnist.engine.primitive import Primitive, primitive
+from tinygrad_mnist.engine.saved_tensors import check_inplace
 from tinygrad_mnist.engine.tensor import Tensor, wrap
 from tinygrad_mnist.engine.types import DType
-from tinygrad_mnist.engine.versions import check_inplace
 from tinygrad_mnist.engine.views import current_record
-from tinygrad_mnist.kernels import distributions
-from tinygrad_mnist.kernels.distributions import Stream
+from tinygrad_mnist.kernels import random_numbers as distributions
+from tinygrad_mnist.kernels.random_numbers import Stream
 
 from .arguments import (
     check_floating,

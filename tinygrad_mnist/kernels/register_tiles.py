@@ -13,22 +13,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import switch
+from . import dispatch
 
 if TYPE_CHECKING:
-    from .vectors import LANES, ROWS, add_product, load, spread, store, sums_of
+    from .simd import LANES, ROWS, add_product, load, spread, store, sums_of
 
-switch.core.uses_vectors(globals())
+dispatch.base.uses_vectors(globals())
 
 Array = np.ndarray[Any, Any]
 Pair = tuple[int, int]
 Four = tuple[Any, Any, Any, Any]
 """Four registers."""
 
-_part = switch.core.part(fastmath={"contract"})
+_part = dispatch.base.part(fastmath={"contract"})
 
 
-@switch.core.part()
+@dispatch.base.part()
 def batch_at(row: Array, place: int, batch: int) -> Array:
     """The numbers at one place, of all images of a batch that lies last.
 
@@ -160,7 +160,7 @@ def sums_of_products(
             add_sums(sums, i + 3, k, v)
 
 
-@switch.core.part()
+@dispatch.base.part()
 def sums_of_rest(
     rows: Array, at: int, count: int, numbers: Array, begins: Array, beyond: int, sums: Array
 ) -> None:
@@ -175,21 +175,21 @@ def sums_of_rest(
 # Where windows have their numbers.
 
 
-@switch.core.part()
+@dispatch.base.part()
 def rows_and_columns(counts: Pair, kernel: Pair, stride: Pair, dilation: Pair) -> Pair:
     """The rows, and the columns of a phase, that so many windows see."""
     rows = (counts[0] - 1) * stride[0] + (kernel[0] - 1) * dilation[0] + 1
     return rows, counts[1] + (kernel[1] - 1) * dilation[1] // stride[1]
 
 
-@switch.core.part()
+@dispatch.base.part()
 def reach(kernel: Pair, stride: Pair, dilation: Pair) -> Pair:
     """How many windows before its own a number may be under, down and across."""
     up = (kernel[0] - 1) * dilation[0] // stride[0]
     return up, (kernel[1] - 1) * dilation[1] // stride[1]
 
 
-@switch.core.part()
+@dispatch.base.part()
 def places_in_window(
     channels: int, sizes: Pair, lanes: int, kernel: Pair, stride: Pair, dilation: Pair
 ) -> Array:
@@ -209,7 +209,7 @@ def places_in_window(
     return begins
 
 
-@switch.core.part()
+@dispatch.base.part()
 def filters_of_phase(
     filters: Array, sizes: Pair, lanes: int, kernel: Pair, stride: Pair, dilation: Pair,
     phase: Pair, weights: Array, begins: Array,
