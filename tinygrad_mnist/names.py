@@ -198,7 +198,7 @@ MODULE_ALIASES = {
 }
 """Public modules that live in another room than their name says, below the package's name."""
 
-_ROOTS = {name.partition(".")[0] for name in MOVED}
+_ROOTS = {name.partition(".")[0] for name in MODULE_ALIASES}
 
 METHODS: dict[str, str] = {}
 """The file in `ops` of each operation that is a method of a tensor."""

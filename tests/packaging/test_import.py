@@ -55,7 +55,7 @@ def test_each_module_is_there():
 
 def test_methods_are_pytorchs():
     operations = {name for name, place in names.NAMES.items() if place.startswith("ops.")}
-    random = {name for name in operations if names.NAMES[name].startswith("ops.sampling:")}
+    random = {name for name in operations if names.NAMES[name].startswith("ops.random_factories:")}
     of_pytorch = {name for name in operations - random if hasattr(torch.Tensor, name)}
     assert {*names.METHODS} & operations == of_pytorch - {"where"}
     assert all(not hasattr(torch, name) for name in {*names.METHODS} - operations)

@@ -6,7 +6,7 @@ gives those of PyTorch on processors with AVX2.
 
 from tinygrad_mnist import names as _names
 
-_FILES = ("ops.generator:", "ops.sampling:")
+_FILES = ("ops.generator:", "ops.random_factories:")
 _PLACES = {name: place for name, place in _names.NAMES.items() if place.startswith(_FILES)}
 _PLACES["fork_rng"] = "ops.generator:fork_rng"
 

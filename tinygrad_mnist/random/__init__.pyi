@@ -8,8 +8,8 @@ from typing import Unpack, overload
 from tinygrad_mnist.engine.device import device as _device
 from tinygrad_mnist.engine.tensor import Tensor as Tensor
 from tinygrad_mnist.engine.types import memory_format as _memory_format
-from tinygrad_mnist.ops.drawing import Options as Options
 from tinygrad_mnist.ops.generator import Generator as Generator
+from tinygrad_mnist.ops.random_in_place import Options as Options
 
 def bernoulli(
     input: Tensor,
