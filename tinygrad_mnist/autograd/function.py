@@ -135,7 +135,7 @@ def _checked(record: Record, results: tuple[Any, ...], as_tensors: bool) -> list
             f"function {name} returned an incorrect number of gradients "
             f"(expected {len(sources)}, got {len(results)})"
         )
-    fitted: list[Any] = []
+    checked: list[Any] = []
     for position, (source, result) in enumerate(zip(sources, results, strict=True)):
         if result is not None and not isinstance(result, Tensor):
             raise RuntimeError(f"expected Variable or None (got {type(result).__name__})")
@@ -145,7 +145,7 @@ def _checked(record: Record, results: tuple[Any, ...], as_tensors: bool) -> list
                 f"{position + 1}, but the corresponding forward input was not a Variable"
             )
         if source is None or result is None:
-            fitted.append(None)
+            checked.append(None)
             continue
         if not broadcasts(source.shape, result._array.shape):
             raise RuntimeError(
@@ -154,8 +154,8 @@ def _checked(record: Record, results: tuple[Any, ...], as_tensors: bool) -> list
                 f"{list(source.shape)}"
             )
         good = unbroadcast(result, source)
-        fitted.append(good if as_tensors else good._array)
-    return fitted
+        checked.append(good if as_tensors else good._array)
+    return checked
 
 
 def _never_computed() -> None:

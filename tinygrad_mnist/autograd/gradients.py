@@ -46,8 +46,8 @@ def _start_of(
             f"torch.Size({list(gradient._array.shape)}) and output[{position}] has a shape of "
             f"torch.Size({list(array.shape)})."
         )
-    fitted = unbroadcast(gradient, record)
-    return record, fitted if as_tensor else fitted._array
+    reduced = unbroadcast(gradient, record)
+    return record, reduced if as_tensor else reduced._array
 
 
 def _sequence(given: Any) -> tuple[Any, ...]:

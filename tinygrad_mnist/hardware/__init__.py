@@ -1,4 +1,4 @@
-"""What PyTorch asks about devices that are not there, answered: one polite no.
+"""What PyTorch asks about devices that are not there, answered: none is available.
 
 `accelerator`, `backends` and `version` hold those answers and PyTorch's switches, which can be set
 and change nothing; they can be imported as modules, as in PyTorch.

@@ -22,7 +22,7 @@ from tinygrad_mnist.names import NAMES, Unsupported, unsupported
 __all__ = ["VERSION", "UnsupportedModule", "answer_torch_imports"]
 
 VERSION = "2.13.0+tinygrad_mnist"
-"""`torch.__version__`: the PyTorch whose interface this is, and who wears it."""
+"""`torch.__version__`: the version of PyTorch whose interface this is, and the engine's name."""
 
 _ROOMS = frozenset(
     ("accelerator", "amp", "autograd", "backends", "cuda", "linalg", "mps", "nn", "optim", "random",
