@@ -598,7 +598,7 @@ class NewTensors(Tensor):
 
     def new_tensor(self, data: Any, *, dtype: DType = None, **options: Unpack[Options]) -> Tensor:
         """`data` in the type of this tensor."""
-        return tensor(data, dtype=self._kind(dtype), **options)
+        return tensor(data, dtype=self._kind(dtype), **options)  # type: ignore[misc]
 
     def new(self, *data: Any, device: Device = None) -> Tensor:
         """What the old constructor of this tensor's type makes."""

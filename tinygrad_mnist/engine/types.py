@@ -54,5 +54,6 @@ class Options(TypedDict, total=False):
     """Keywords of the functions that make a tensor like one that is there."""
 
     device: Device
+    layout: Layout
     pin_memory: bool
     requires_grad: bool
