@@ -15,8 +15,28 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL = 40_000
-BUDGET = {"core": 300}
+TOTAL, AIM = 45_200, 40_000
+"""Lines that the package may have, and those it ought to have."""
+BUDGET = {
+    "core": 300,
+    "ops": 8_500,
+    "tools": 6_500,
+    "nn": 6_250,
+    "compiler": 5_250,
+    "app": 3_650,
+    "kernels": 3_050,
+    "_tensor": 2_850,
+    "engine": 1_900,
+    "optim": 1_800,
+    "autograd": 1_550,
+    "serialization": 1_500,
+    "utils": 1_300,
+    "hardware": 400,
+    "names": 350,
+    "dtypes": 300,
+    "testing": 200,
+}
+"""Lines that a room may have."""
 ENTRIES, FILE, FUNCTION = 24, 800, 50
 """At most: entries at the first level, lines of a file, lines of a function."""
 
@@ -75,7 +95,8 @@ def main() -> None:
     for name, (size, count) in rooms.items():
         print(f"{name:<14}{size:>7} lines{count:>5} files" + _of_budget(name))
     total, count = (sum(each) for each in zip(*rooms.values(), strict=True))
-    print(f"{'':<14}{total:>7} lines{count:>5} files   of {TOTAL}; {len(entries())} entries")
+    print(f"{'':<14}{total:>7} lines{count:>5} files   of {TOTAL}, aim {AIM}")
+    print(f"{'':<14}{len(entries()):>7} entries at the first level, of {ENTRIES}")
     wrong = over()
     print("\n".join(wrong))
     sys.exit(1 if wrong else 0)
