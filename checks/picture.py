@@ -32,7 +32,8 @@ def _says(path: Path) -> str:
     """What a room says of itself: the first sentence of its docstring."""
     text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
     first = text.partition("\n")[0].rstrip(".").replace("`", "")
-    return first if len(first) <= 64 else first[:64].rpartition(", ")[0]
+    shown = first[:66]
+    return first if first == shown else shown.rpartition(", ")[0] or shown.rpartition(" ")[0]
 
 
 def pairs(root: Path = ROOT) -> set[tuple[str, str]]:
