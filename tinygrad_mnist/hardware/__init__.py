@@ -4,7 +4,6 @@
 and change nothing; they can be imported as modules, as in PyTorch.
 
 >>> import tinygrad_mnist.backends.cudnn
->>> tinygrad_mnist.backends.cudnn.benchmark = True
 >>> tinygrad_mnist.backends.cudnn.is_available()
 False
 """
