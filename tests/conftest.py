@@ -2,12 +2,10 @@
 
 import os
 import re
-import sys
 from pathlib import Path
 
 # Hundreds of processes are started: they find the package compiled to bytecode, whatever is set.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-sys.dont_write_bytecode = False
 # One thread a test process: the suite runs several of them, and a sum's order stays the same.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 

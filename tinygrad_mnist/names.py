@@ -198,6 +198,34 @@ MODULE_ALIASES = {
 }
 """Public modules that live in another room than their name says, below the package's name."""
 
+_FORMER = {
+    "_tensor.conversion": "_tensor.copying",
+    "autograd.gradients": "autograd.variable",
+    "engine.device": "_tensor.places",
+    "engine.modes": "autograd.grad_mode",
+    "engine.size": "_tensor.size",
+    "engine.types": "_tensor.constants",
+    "nn.modules.convolution": "nn.modules.conv",
+    "nn.modules.embedding": "nn.modules.lookup nn.modules.sparse",
+    "nn.modules.layers": """
+        nn.modules.activation nn.modules.channelshuffle nn.modules.distance nn.modules.dropout
+        nn.modules.dropping nn.modules.flatten nn.modules.fold nn.modules.pixelshuffle
+        nn.modules.shaping nn.modules.upsampling""",
+    "nn.modules.linear": "nn.modules.affine",
+    "nn.modules.loss": "nn.modules.margin_loss",
+    "nn.modules.normalization": "nn.modules.batchnorm nn.modules.instancenorm",
+    "nn.modules.pooling": "nn.modules.padding",
+    "ops.generator": "random.generator",
+    "optim.adam": "optim.adam_variants optim.adamax optim.adamw optim.nadam optim.radam",
+    "optim.adaptive": "optim.adadelta optim.adagrad optim.rmsprop",
+    "optim.gradient_descent": "optim.asgd optim.rprop optim.sgd",
+    "optim.lr_scheduler.cycles": "optim.lr_scheduler.cosine optim.lr_scheduler.one_cycle",
+    "optim.lr_scheduler.factors": "optim.lr_scheduler.combined",
+    "optim.lr_scheduler.scheduler": "optim.lr_scheduler.plateau",
+}
+"""Modules by the names that PyTorch has for them, or that pickles of earlier versions name."""
+MODULE_ALIASES |= {old: new for new, names in _FORMER.items() for old in names.split()}
+
 _ROOTS = {name.partition(".")[0] for name in MODULE_ALIASES}
 
 METHODS: dict[str, str] = {}

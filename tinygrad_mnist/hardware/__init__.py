@@ -11,6 +11,7 @@ False
 from __future__ import annotations
 
 import sys
+from importlib.machinery import ModuleSpec
 from types import ModuleType, SimpleNamespace
 
 from tinygrad_mnist.engine.device import check_device, device
@@ -43,7 +44,8 @@ def _version() -> int | None:
 
 def _module(name: str, doc: str, **contents: object) -> ModuleType:
     module = ModuleType(f"{__name__}.{name}", doc)
-    vars(module).update(contents, __file__=__file__)
+    spec = ModuleSpec(module.__name__, None, origin=__file__)
+    vars(module).update(contents, __file__=__file__, __spec__=spec)
     sys.modules[module.__name__] = module
     return module
 

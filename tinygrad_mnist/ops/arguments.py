@@ -19,20 +19,34 @@ _OPEN_ENDED = 0x04 | 0x08
 
 # Signatures, read once for each operation
 
+_WITHOUT_ALIASES = """
+    angle argwhere broadcast_to chunk combinations conj corrcoef cumulative_trapezoid diag_embed
+    diagonal diagonal_scatter equal fill flatten flip fliplr flipud index_copy index_fill
+    index_put is_complex is_floating_point is_nonzero isclose isreal linalg_cross linalg_vander
+    log_softmax masked_fill masked_scatter movedim narrow narrow_copy numel pad permute positive
+    ravel repeat_interleave reshape roll rot90 scatter_add select select_scatter slice_scatter
+    softmax split split_with_sizes squeeze t tensor_split tile trace transpose trapezoid unbind
+    unflatten unsqueeze vecdot
+"""
+_NO_ALIASES = frozenset(_WITHOUT_ALIASES.split())
+"""Operations that take neither out= nor NumPy's axis= and keepdims=, in PyTorch neither."""
+
 
 def operation(function: Function, grad_fn: str | None = None) -> Function:
     """Let `function` take its arguments as PyTorch's operations do, and name its record `grad_fn`.
 
     What its signature declares to be a `Tensor` must be one, else PyTorch's TypeError is raised.
-    NumPy's axis= and keepdims= stand for dim= and keepdim=; out= is refused with a sentence.
+    NumPy's axis= and keepdims= stand for dim= and keepdim=; out= is refused with a sentence: where
+    PyTorch has them.
     """
     kinds, code = function.__annotations__, function.__code__
     parameters = enumerate(code.co_varnames[: code.co_argcount])
     tensors = tuple([each for each in parameters if kinds.get(each[1]) in ("Tensor", Tensor)])
+    aliases = function.__name__ not in _NO_ALIASES
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        if kwargs:
+        if kwargs and aliases:
             if "axis" in kwargs:
                 kwargs["dim"] = kwargs.pop("axis")
             if "keepdims" in kwargs:
@@ -54,6 +68,8 @@ def _refuse(
     function: Callable[..., Any], tensors: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> None:
     """Raise the TypeError for what must be a Tensor, unless Python has one for this call itself."""
+    if function.__name__ in _NO_ALIASES and args and not isinstance(args[0], Tensor):
+        raise not_a_tensor(function.__name__, tensors[0][1], 1, args[0])
     code = function.__code__
     positional = code.co_varnames[: code.co_argcount]
     named = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]

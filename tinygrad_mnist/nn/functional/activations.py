@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
-from typing import Any, ParamSpec
+from typing import Any
 
 import numpy as np
 
@@ -29,8 +29,6 @@ from tinygrad_mnist.ops.arguments import (
 from tinygrad_mnist.ops.conditional import where
 from tinygrad_mnist.ops.elementwise import erf, exp, sigmoid
 from tinygrad_mnist.ops.second_derivatives import constant_in
-
-Settings = ParamSpec("Settings")
 
 
 def _activation(
@@ -418,26 +416,52 @@ def rrelu(
     return _apply(lambda x: x * slopes, "RreluWithNoiseBackward0", input, inplace)
 
 
-def _in_place(function: Callable[Settings, Tensor]) -> Callable[Settings, Tensor]:
-    """`function`, written into its input, under its name with an underscore."""
-
-    def call(*given: Settings.args, **named: Settings.kwargs) -> Tensor:
-        named["inplace"] = True
-        return function(*given, **named)
-
-    call.__name__ = call.__qualname__ = f"{function.__name__}_"
-    call.__doc__ = f"`{function.__name__}`, written into the input."
-    return call
+# Written into their input
 
 
-celu_ = _in_place(celu)
-elu_ = _in_place(elu)
-hardtanh_ = _in_place(hardtanh)
-leaky_relu_ = _in_place(leaky_relu)
-relu_ = _in_place(relu)
-rrelu_ = _in_place(rrelu)
-selu_ = _in_place(selu)
-threshold_ = _in_place(threshold)
+def celu_(input: Tensor, alpha: float = 1.0) -> Tensor:
+    """`celu`, written into the input."""
+    return celu(input, alpha, inplace=True)
+
+
+def elu_(input: Tensor, alpha: float = 1.0) -> Tensor:
+    """`elu`, written into the input."""
+    return elu(input, alpha, inplace=True)
+
+
+def hardtanh_(input: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
+    """`hardtanh`, written into the input."""
+    return hardtanh(input, min_val, max_val, inplace=True)
+
+
+def leaky_relu_(input: Tensor, negative_slope: float = 0.01) -> Tensor:
+    """`leaky_relu`, written into the input."""
+    return leaky_relu(input, negative_slope, inplace=True)
+
+
+def relu_(input: Tensor) -> Tensor:
+    """`relu`, written into the input."""
+    return relu(input, inplace=True)
+
+
+def rrelu_(
+    input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False
+) -> Tensor:
+    """`rrelu`, written into the input."""
+    return rrelu(input, lower, upper, training, inplace=True)
+
+
+def selu_(input: Tensor) -> Tensor:
+    """`selu`, written into the input."""
+    return selu(input, inplace=True)
+
+
+_thresholded = threshold
+
+
+def threshold_(input: Tensor, threshold: float, value: float) -> Tensor:
+    """`threshold`, written into the input."""
+    return _thresholded(input, threshold, value, inplace=True)
 
 
 # Softmax

@@ -222,6 +222,10 @@ class ParameterList(_List):
     def _name_at(self, index: Any) -> str:
         return str(self._position(index) % len(self))
 
+    def extend(self, values: Iterable[Any]) -> Self:
+        """Put all of `values` at the end; TypeError for what is not iterable."""
+        return super().extend(values)
+
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
             return type(self)([self[i] for i in range(*index.indices(len(self)))])

@@ -30,6 +30,7 @@ class Layer(Module):
     settings: the parameters of `__init__` in their order; by default all that follow the inputs.
     values: other defaults of settings, and constants for other parameters of the function.
     shows: the text of `extra_repr`, attributes in braces; `{bias}` is whether there is one.
+    init_in: PyTorch's class whose `__init__` this is, which error messages name.
 
     A subclass inherits all but `of`, and keeps the methods it writes itself; another keyword sets
     the class's attribute of that name with a `_` before it. A parameter of the function called
@@ -41,6 +42,7 @@ class Layer(Module):
     _settings: str | None = None
     _values: Mapping[str, Any] = {}
     _shows = ""
+    _init_in = ""
 
     if TYPE_CHECKING:
 
@@ -74,7 +76,18 @@ class Layer(Module):
     def extra_repr(self) -> str:
         """The settings that are shown."""
         has_bias = self._parameters.get("bias") is not None
-        return self._shows.format_map({**vars(self), "bias": has_bias})
+        return self._shows.format_map(_Shown(self, vars(self), bias=has_bias))
+
+
+class _Shown(dict[str, Any]):
+    """The attributes of a module; one that it lacks is asked of it, and so refused in its words."""
+
+    def __init__(self, module: Module, attributes: Mapping[str, Any], **more: Any) -> None:
+        super().__init__(attributes, **more)
+        self.module = module
+
+    def __missing__(self, name: str) -> Any:
+        return getattr(self.module, name)
 
 
 class _Later:
@@ -135,7 +148,7 @@ def _write_forward(cls: type[Layer]) -> Any:
         else:
             gap = True
     name = cls._of.__name__
-    public = getattr(functional, name, None) is cls._of
+    public = cls._of.__module__.startswith(functional.__name__)
     called_as = f"functional.{name}" if public else "owner._of"
     forward = _written(
         cls, "forward", [f"return {called_as}({', '.join(arguments)})"], called, inputs
@@ -174,7 +187,8 @@ def _written(cls: type[Layer], name: str, lines: list[str], called: Any, taken: 
     found: dict[str, Any] = {}
     exec(compile(source, file, "exec", dont_inherit=True), cls._of.__globals__, found)
     method = found["write"](cls, functional, defaults)
-    method.__module__, method.__qualname__ = cls.__module__, f"{cls.__qualname__}.{name}"
+    owner = cls._init_in if name == "__init__" and cls._init_in else cls.__qualname__
+    method.__module__, method.__qualname__ = cls.__module__, f"{owner}.{name}"
     typed = {each.name: each.annotation for each in taken if each.annotation is not empty}
     method.__annotations__ = {**typed, "return": called.return_annotation}
     return method

@@ -226,7 +226,9 @@ class Softmax2d(Layer):
 # Dropout: numbers left out in training, nothing done in evaluation
 
 
-class _Dropout(Layer, settings="p, inplace", shows="p={p}, inplace={inplace}"):
+class _DropoutNd(
+    Layer, settings="p, inplace", shows="p={p}, inplace={inplace}", init_in="_DropoutNd"
+):
     def _set_up(self, **settings: Any) -> None:
         p = settings["p"]
         if p < 0 or p > 1:
@@ -234,7 +236,7 @@ class _Dropout(Layer, settings="p, inplace", shows="p={p}, inplace={inplace}"):
         super()._set_up(**settings)
 
 
-class Dropout(_Dropout, of=F.dropout):
+class Dropout(_DropoutNd, of=F.dropout):
     """Each number 0 with probability `p`, else divided by 1 − p.
 
     >>> layer = torch.nn.Dropout(p=0.2).eval()
@@ -243,19 +245,19 @@ class Dropout(_Dropout, of=F.dropout):
     """
 
 
-class Dropout1d(_Dropout, of=F.dropout1d):
+class Dropout1d(_DropoutNd, of=F.dropout1d):
     """Whole channels of (n, channels, length) dropped with probability `p`."""
 
 
-class Dropout2d(_Dropout, of=F.dropout2d):
+class Dropout2d(_DropoutNd, of=F.dropout2d):
     """Whole channels of (n, channels, height, width) dropped with probability `p`."""
 
 
-class Dropout3d(_Dropout, of=F.dropout3d):
+class Dropout3d(_DropoutNd, of=F.dropout3d):
     """Whole channels of (n, channels, depth, height, width) dropped with probability `p`."""
 
 
-class AlphaDropout(_Dropout, of=F.alpha_dropout):
+class AlphaDropout(_DropoutNd, of=F.alpha_dropout):
     """Dropout for selu: what is dropped goes to selu's floor, and mean and variance stay."""
 
     def forward(self, input: Tensor) -> Tensor:
@@ -263,7 +265,7 @@ class AlphaDropout(_Dropout, of=F.alpha_dropout):
         return F.alpha_dropout(input, self.p, self.training)
 
 
-class FeatureAlphaDropout(_Dropout, of=F.feature_alpha_dropout):
+class FeatureAlphaDropout(_DropoutNd, of=F.feature_alpha_dropout):
     """AlphaDropout of whole channels."""
 
     def forward(self, input: Tensor) -> Tensor:

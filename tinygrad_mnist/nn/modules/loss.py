@@ -31,11 +31,15 @@ class _Loss(Layer, inputs=2):
 _REDUCTION = "size_average, reduce, reduction"
 
 
-class L1Loss(_Loss, of=F.l1_loss, settings=_REDUCTION):
+class _WeightedLoss(_Loss):
+    """A loss with a weight for each class or number."""
+
+
+class L1Loss(_Loss, init_in="_Loss", of=F.l1_loss, settings=_REDUCTION):
     """|x − target|"""
 
 
-class MSELoss(_Loss, of=F.mse_loss, settings=_REDUCTION):
+class MSELoss(_Loss, init_in="_Loss", of=F.mse_loss, settings=_REDUCTION):
     """(x − target)²
 
     >>> torch.nn.MSELoss()(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 4.0]))
@@ -60,7 +64,7 @@ class KLDivLoss(_Loss, of=F.kl_div):
     """target · (ln target − x) for log-probabilities x."""
 
 
-class BCELoss(_Loss, of=F.binary_cross_entropy):
+class BCELoss(_WeightedLoss, init_in="_WeightedLoss", of=F.binary_cross_entropy):
     """−(t · ln x + (1 − t) · ln(1 − x)) for probabilities x."""
 
 
@@ -70,11 +74,11 @@ class BCEWithLogitsLoss(_Loss, of=F.binary_cross_entropy_with_logits):
     pos_weight: Tensor | None
 
 
-class NLLLoss(_Loss, of=F.nll_loss):
+class NLLLoss(_WeightedLoss, of=F.nll_loss):
     """−x[target] for log-probabilities x and class indices, weighted by class."""
 
 
-class CrossEntropyLoss(_Loss, of=F.cross_entropy):
+class CrossEntropyLoss(_WeightedLoss, of=F.cross_entropy):
     """The negative log likelihood of the softmax of scores, weighted by class.
 
     >>> torch.nn.CrossEntropyLoss()(torch.tensor([[0.0, 0.0]]), torch.tensor([1]))
@@ -97,11 +101,11 @@ class CosineEmbeddingLoss(_Loss, of=F.cosine_embedding_loss, inputs=3, values={"
     """1 − cos(x₁, x₂) where t is 1, max(0, cos(x₁, x₂) − margin) where it is −1."""
 
 
-class SoftMarginLoss(_Loss, of=F.soft_margin_loss):
+class SoftMarginLoss(_Loss, init_in="_Loss", of=F.soft_margin_loss):
     """ln(1 + e^(−t · x))"""
 
 
-class MultiMarginLoss(_Loss, of=F.multi_margin_loss):
+class MultiMarginLoss(_WeightedLoss, of=F.multi_margin_loss):
     """Σ max(0, margin − x[t] + x[i])ᵖ / classes over the classes i other than t."""
 
     def _set_up(self, **settings: Any) -> None:
@@ -116,11 +120,13 @@ class MultiMarginLoss(_Loss, of=F.multi_margin_loss):
         super()._set_up(**settings)
 
 
-class MultiLabelMarginLoss(_Loss, of=F.multilabel_margin_loss):
+class MultiLabelMarginLoss(_Loss, init_in="_Loss", of=F.multilabel_margin_loss):
     """Σ max(0, 1 − (x[j] − x[i])) / classes over target classes j and others i."""
 
 
-class MultiLabelSoftMarginLoss(_Loss, of=F.multilabel_soft_margin_loss):
+class MultiLabelSoftMarginLoss(
+    _WeightedLoss, init_in="_WeightedLoss", of=F.multilabel_soft_margin_loss
+):
     """The mean over classes of −(t · ln σ(x) + (1 − t) · ln σ(−x))."""
 
 
