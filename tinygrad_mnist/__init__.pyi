@@ -8,14 +8,8 @@ from typing import IO, Any, Literal, Unpack, overload
 
 from tinygrad_mnist import autograd as autograd
 from tinygrad_mnist import compiler as compiler
-from tinygrad_mnist import core as core
-from tinygrad_mnist import dtypes as dtypes
-from tinygrad_mnist import engine as engine
-from tinygrad_mnist import kernels as kernels
 from tinygrad_mnist import linalg as linalg
-from tinygrad_mnist import names as names
 from tinygrad_mnist import nn as nn
-from tinygrad_mnist import ops as ops
 from tinygrad_mnist import optim as optim
 from tinygrad_mnist import random as random
 from tinygrad_mnist import serialization as serialization

@@ -289,7 +289,9 @@ def lazily(
         return found
 
     def listed() -> list[str]:
-        return sorted({*vars(sys.modules[package]), *modules, *places})
+        there = vars(sys.modules[package])
+        own = [name for name in there if not hasattr(there[name], "__spec__") or name in modules]
+        return sorted({*own, *modules, *places})
 
     return load, listed
 
