@@ -5,6 +5,7 @@ import pickle
 
 import numpy as np
 import pytest
+import torch as pytorch
 
 import tinygrad_mnist as torch
 from tests._tensor.both_engines import agree, lines
@@ -305,7 +306,15 @@ DEVICES = lines("""
 """)
 
 
+@pytest.fixture
+def pytorchs_default_device():
+    """No default device is left set: PyTorch's functions then lose arguments (l1_loss its weight)."""
+    yield
+    pytorch.set_default_device(None)
+
+
 @pytest.mark.parametrize("source", DEVICES)
+@pytest.mark.usefixtures("pytorchs_default_device")
 def test_devices_and_defaults(source):
     agree(source)
 
