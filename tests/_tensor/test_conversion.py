@@ -308,7 +308,7 @@ DEVICES = lines("""
 
 @pytest.fixture
 def pytorchs_default_device():
-    """No default device is left set: PyTorch's functions then lose arguments (l1_loss its weight)."""
+    """No default device stays set: under one, PyTorch's l1_loss loses its weight."""
     yield
     pytorch.set_default_device(None)
 
