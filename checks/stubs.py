@@ -258,7 +258,8 @@ def _parameter(parameter: Parameter, out: Renderer) -> str:
 
 def tensor_members(out: Renderer) -> list[str]:
     """The members of Tensor: those written in classes, those made of operations."""
-    lines: list[str] = []
+    made = signature_of(tinygrad_mnist.Tensor.__new__).replace(return_annotation=None)
+    lines = _definition("__init__", made, out, "    ", True, None)
     for name in sorted(
         {*dir(tinygrad_mnist.Tensor)} - ({*dir(object)} - _COMPARISONS) - _NOT_SHOWN
     ):

@@ -53,7 +53,7 @@ def tensors() -> None:
     assert_type(x.max(dim=1).indices, Tensor)
     assert_type(torch.sort(x).values, Tensor)
     assert_type(torch.topk(x, 2)[0], Tensor)
-    z = x.detach().clone()
+    z = torch.Tensor([1.0, 2.0]) + x.detach().sum()
     z.clamp_(min=0.0).add_(1, alpha=2)
     z[z < 0] = 0
     with torch.no_grad():

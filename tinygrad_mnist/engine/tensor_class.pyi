@@ -24,6 +24,11 @@ from tinygrad_mnist.ops.generator import Generator as Generator
 class Tensor(TensorBase):
     _record: Record | None
     _view: Any
+    def __init__(
+        self,
+        *data: Any,
+        device: _device | builtins.str | builtins.int | None = None,
+    ) -> None: ...
     @property
     def H(self) -> Tensor:
         """The conjugate transpose of a matrix: here, where all numbers are real, the transpose."""
