@@ -21,7 +21,7 @@ BUDGET = {
     "core": 300,
     "ops": 8_500,
     "tools": 6_500,
-    "nn": 6_250,
+    "nn": 6_300,
     "compiler": 5_250,
     "app": 3_650,
     "kernels": 3_050,

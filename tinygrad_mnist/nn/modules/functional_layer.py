@@ -70,7 +70,10 @@ class Layer(Module):
     def _new_parameters(self, device: Device, dtype: DType, **shapes: Sequence[int] | None) -> None:
         """Register a parameter of each shape, its numbers not set, or None for no shape."""
         for name, shape in shapes.items():
-            made = None if shape is None else Parameter(empty(shape, device=device, dtype=dtype))
+            made = None
+            if shape is not None:
+                size = shape if len(shape) > 1 else shape[0]  # which PyTorch's errors tell apart
+                made = Parameter(empty(size, device=device, dtype=dtype))
             self.register_parameter(name, made)
 
     def extra_repr(self) -> str:
