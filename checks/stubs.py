@@ -350,6 +350,9 @@ def _class(module: types.ModuleType, name: str, value: type, out: Renderer) -> l
         raise Untyped(f"{module.__name__}.{name}: {home} has no {value.__name__}")
     if not _init_is_made(value):
         return [f"from {home} import {value.__name__} as {name}"]
+    declares = f"{module.__name__}.modules"
+    if home.startswith(f"{declares}."):  # one declaration, so that both names are one type
+        return [f"from {declares} import {value.__name__} as {name}"]
     out.imports.add(f"from {home} import {value.__name__} as _{name}")
     summary = (value.__doc__ or "").strip().partition("\n")[0].replace("\\", "\\\\")
     lines = [f"class {name}(_{name}):", f'    """{summary}"""']
