@@ -6,7 +6,7 @@ import importlib
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from importlib.machinery import ModuleSpec
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
 
@@ -330,6 +330,18 @@ class MovedModules:
         spec = module.__spec__
         assert spec is not None
         module.__spec__ = spec.loader_state
+
+    def get_code(self, fullname: str) -> CodeType | None:
+        """The code that `python -m` runs; ImportError for a package, which has none to run."""
+        spec = self.find_spec(fullname)
+        assert spec is not None
+        assert spec.origin is not None
+        module = importlib.import_module(spec.origin)
+        if hasattr(module, "__path__"):
+            raise ImportError(f"{fullname!r} is a package and cannot be directly executed")
+        loader: Any = module.__loader__
+        code: CodeType | None = loader.get_code(spec.origin)
+        return code
 
 
 sys.meta_path.insert(0, MovedModules())

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import torch
 
 import tinygrad_mnist
@@ -77,3 +78,16 @@ def test_a_later_function_loads_once():
         "assert t.ones(2).cumsum(0).tolist() == [1, 2]; t.ones(2).cumprod_(0); t.linalg.norm"
     )
     subprocess.run([sys.executable, "-W", "error", "-c", program], cwd=ROOT, check=True)
+
+
+@pytest.mark.parametrize("name", ["datasets", "backends", "cuda"])
+def test_a_package_that_moved_is_refused_as_a_program_like_any_other(name):
+    done = subprocess.run(
+        [sys.executable, "-m", f"tinygrad_mnist.{name}"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert f"'tinygrad_mnist.{name}' is a package and cannot be directly" in done.stderr
+    assert "Traceback" not in done.stderr

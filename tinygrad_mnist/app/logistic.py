@@ -18,7 +18,7 @@ from tinygrad_mnist.nn import functional as F
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-Tensor = Any  # `.grad` may be None by its type, never by the tutorial's use of it
+    from tinygrad_mnist import Tensor
 
 STAGES = ("raw", "functional", "module")
 PIXELS = 784
@@ -101,8 +101,8 @@ def build(stage: str) -> Job:
 
 
 def _tensor_job(
-    weights: Tensor,
-    bias: Tensor,
+    weights: Any,  # Tensors, whose `.grad` may be None by its type, never when they are updated
+    bias: Any,
     model: Callable[[Tensor], Tensor],
     loss_func: Callable[[Tensor, Tensor], Tensor],
 ) -> Job:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tinygrad_mnist import nn
 from tinygrad_mnist.nn import functional as F
@@ -15,7 +15,7 @@ from .logistic import CLASSES, PIXELS, Logistic
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-Tensor = Any
+    from tinygrad_mnist import Tensor
 
 SIDE = 28
 HIDDEN = 128

@@ -5,6 +5,7 @@ How an operation is written, `core.primitive` says; its formulas are read there.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any, overload
 
@@ -96,6 +97,15 @@ class Primitive(CorePrimitive):
 
     def __repr__(self) -> str:
         return f"<primitive {self.name}>"
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        """The public name, which pickles and copies hold: an operation is one object."""
+        import pkgutil
+
+        package = __name__.partition(".")[0]
+        if getattr(sys.modules[package], self.name, None) is self:
+            return pkgutil.resolve_name, (f"{package}:{self.name}",)
+        return super().__reduce__()
 
     @property
     def __signature__(self) -> Any:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import functools
 import math
+import sys
 from collections.abc import Callable
 from typing import Any, ParamSpec
 
@@ -87,6 +88,7 @@ def of_tensors(primitive: Primitive, says: str | None = None) -> Callable[..., T
     one = lambda input: call_unary(primitive, input)  # noqa: E731
     two = lambda input, other: call_binary(primitive, input, other)  # noqa: E731
     of = one if len(primitive.inputs) == 1 else two
+    of.__module__ = sys._getframe(1).f_globals["__name__"]  # where it is found, as for a namedtuple
     return operation(_named(of, primitive.name, says or primitive.__doc__))
 
 
