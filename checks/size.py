@@ -15,26 +15,26 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 45_200, 40_000
+TOTAL, AIM = 49_000, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
-    "ops": 8_500,
-    "tools": 6_500,
-    "nn": 6_300,
-    "compiler": 5_250,
-    "app": 3_650,
-    "kernels": 3_050,
-    "_tensor": 2_850,
-    "engine": 1_900,
-    "optim": 1_800,
-    "autograd": 1_550,
-    "serialization": 1_500,
-    "utils": 1_300,
+    "ops": 9_300,
+    "tools": 7_000,
+    "nn": 6_700,
+    "compiler": 6_400,
+    "app": 4_000,
+    "kernels": 3_200,
+    "_tensor": 3_200,
+    "engine": 2_200,
+    "optim": 2_000,
+    "autograd": 1_900,
+    "serialization": 1_900,
+    "utils": 1_500,
     "hardware": 400,
     "names": 350,
     "dtypes": 300,
-    "testing": 200,
+    "testing": 400,
 }
 """Lines that a room may have."""
 ENTRIES, FILE, FUNCTION = 24, 800, 50
