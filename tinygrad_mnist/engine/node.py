@@ -12,6 +12,7 @@ from tinygrad_mnist.core.record import Array, next_sequence
 from tinygrad_mnist.core.record import Record as CoreRecord
 
 from .hooks import Hooks, RemovableHandle
+from .saved_names import as_tensors, saved_places
 from .tensor import Tensor, TensorBase, wrap
 
 NO_ATTRIBUTES: dict[str, Any] = {}
@@ -110,12 +111,22 @@ class Record(CoreRecord):
 
         The record of a Function has what its forward put on the context as well.
         """
-        which = self._position(name.removeprefix("_saved_")) if name.startswith("_saved_") else None
-        if which is None:
+        place = saved_places(self).get(name) if name.startswith("_saved_") else None
+        if place is None:
             context = self.attributes.get("ctx")
             if context is not None and hasattr(context, name):
                 return getattr(context, name)
             raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
+        if isinstance(place, int):
+            return self._unpacked(place)
+        given = self.attributes[place]
+        shown = as_tensors(given)
+        if shown is not given and self.saved is FREED:
+            raise freed_error()
+        return shown
+
+    def _unpacked(self, which: int) -> Any:
+        """What was saved at a position: a tensor, or a number; None where it was not needed."""
         if self.saved is FREED:
             raise freed_error()
         kept = self.saved[which]
@@ -125,15 +136,10 @@ class Record(CoreRecord):
         tensor._record = self if which == len(self.inputs) else self.inputs[which]
         return tensor
 
-    def _position(self, name: str) -> int | None:
-        """Where in `saved` the value is that PyTorch calls `name`."""
-        if self.primitive is None or self.primitive.variadic:
-            return None
-        inputs = tuple(["self" if each == "input" else each for each in self.primitive.inputs])
-        names = (*inputs, "result")
-        position = names.index(name) if name in names else len(self.saved)
-        known = self.saved is FREED or (position < len(self.saved) and self.saved[position])
-        return position if known and name in names else None
+    def __dir__(self) -> list[str]:
+        """The names of what was saved, too, and of what a Function's forward put on its context."""
+        of_function = dir(self.attributes["ctx"]) if "ctx" in self.attributes else ()
+        return sorted({*super().__dir__(), *saved_places(self), *of_function})
 
 
 class AccumulateGrad(Record):

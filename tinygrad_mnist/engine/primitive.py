@@ -18,6 +18,7 @@ from tinygrad_mnist.core.record import Array, state
 
 from .calls import call, call_binary, call_unary, explain_shapes, read_arguments
 from .node import PRIMITIVES, Record
+from .saved_names import family
 from .tensor import Tensor, TensorBase
 
 Body = Callable[..., Any]
@@ -57,7 +58,8 @@ class Primitive(CorePrimitive):
 
         `promotion` gives the type to compute in for all inputs (None: inputs stay as they are).
         `ufunc` is NumPy's own function for the body, run instead of it where types need no care.
-        `grad_fn` is PyTorch's name for the record. `reduces`: `dim` and `keepdim` describe a
+        `grad_fn` is PyTorch's name for the record, with the names, if any, of other nodes of its
+        that keep the same. `reduces`: `dim` and `keepdim` describe a
         reduction; `view`: the result shares memory.
         """
         super().__init__(body, reduces)
@@ -67,7 +69,8 @@ class Primitive(CorePrimitive):
         self.run = body if ufunc is None else ufunc
         self.view = view
         title = self.name.title().replace("_", "") + "Backward0" if grad_fn is None else grad_fn
-        self.record_type = Record.named(title)
+        self.nodes = frozenset([family(node) for node in title.split()])
+        self.record_type = Record.named(title.split()[0])
         code = body.__code__
         named = code.co_argcount + code.co_kwonlyargcount
         self.variadic = bool(code.co_flags & _VARIADIC)

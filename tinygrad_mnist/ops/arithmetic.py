@@ -113,14 +113,14 @@ def div(input: Operand, other: Operand, *, rounding_mode: str | None = None) -> 
             "div expected rounding_mode to be one of None, 'trunc', or 'floor' "
             f"but found '{rounding_mode}'"
         )
-    return _rounded_div(input, other, mode=rounding_mode)
+    return _rounded_div(input, other, rounding_mode=rounding_mode)
 
 
 @primitive(promotion=dtypes.promote, grad_fn="DivBackward2")
-def _rounded_div(input: Array, other: Array, *, mode: str) -> Any:
+def _rounded_div(input: Array, other: Array, *, rounding_mode: str) -> Any:
     """⌊x / y⌋, or x / y without its fraction"""
-    _refuse_zero_divisor(f"div_{mode}", input, other)
-    if mode == "floor":
+    _refuse_zero_divisor(f"div_{rounding_mode}", input, other)
+    if rounding_mode == "floor":
         return np.floor_divide(input, other)
     if input.dtype.kind == "f":
         return np.trunc(input / other)
@@ -163,7 +163,7 @@ def _modulo(name: str, says: str, of: np.ufunc, mode: str) -> Primitive:
 
     return elementwise(
         name, says, body, dtypes.promote, input=lambda g: g,
-        other=lambda g, input, other: -g * _rounded_div(input, other, mode=mode),
+        other=lambda g, input, other: -g * _rounded_div(input, other, rounding_mode=mode),
     )  # fmt: skip
 
 

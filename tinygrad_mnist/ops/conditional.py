@@ -81,7 +81,7 @@ def _as_type(value: Any, kind: dtypes.dtype) -> Any:
     return dtypes.cast(value, kind)
 
 
-@primitive(grad_fn="ClampBackward1")
+@primitive(grad_fn="ClampBackward1 ClampMinBackward0 ClampMaxBackward0")
 def _clamp(input: Array, min: Any, max: Any) -> Any:
     """min(max(x, low), high)"""
     raised = input if min is None else np.maximum(input, min)

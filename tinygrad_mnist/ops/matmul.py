@@ -18,15 +18,15 @@ from .arguments import check_tensors, not_implemented, operation, out_refused
 from .shapes import reshape, unsqueeze
 
 
-@primitive(grad_fn="MmBackward0")
-def _mm(input: Array, other: Array) -> Any:
+@primitive(grad_fn="MmBackward0 BmmBackward0")
+def _mm(input: Array, mat2: Array) -> Any:
     """X Y"""
-    if input.ndim == 2 and other.ndim == 2:
-        return kernels.matmul(input, other)
-    return np.matmul(input, other)
+    if input.ndim == 2 and mat2.ndim == 2:
+        return kernels.matmul(input, mat2)
+    return np.matmul(input, mat2)
 
 
-_mm.derivatives(input=lambda g, other: _mm(g, other.mT), other=lambda g, input: _mm(input.mT, g))
+_mm.derivatives(input=lambda g, mat2: _mm(g, mat2.mT), mat2=lambda g, input: _mm(input.mT, g))
 
 
 def _check_operands(name: str, input: Any, other: Any) -> None:

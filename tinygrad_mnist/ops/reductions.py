@@ -193,13 +193,13 @@ def count_nonzero(input: Tensor, dim: Dims | None = None) -> Tensor:
 # The largest and the smallest numbers, and where they are
 
 
-@primitive(reduces=True)
+@primitive(reduces=True, grad_fn="AmaxBackward0 MaxBackward1")
 def _amax(input: Array, *, dim: Axes, keepdim: bool, nan_is_place: bool) -> Any:
     """max x"""
     return np.max(input, axis=dim, keepdims=keepdim)
 
 
-@primitive(reduces=True)
+@primitive(reduces=True, grad_fn="AminBackward0 MinBackward1")
 def _amin(input: Array, *, dim: Axes, keepdim: bool, nan_is_place: bool) -> Any:
     """min x"""
     return np.min(input, axis=dim, keepdims=keepdim)

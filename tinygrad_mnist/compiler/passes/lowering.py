@@ -255,7 +255,7 @@ def _named(name: str) -> Rule:
 
 def _rounded_div(now: Lowering, x: Value, other: Value) -> Value:
     shape = now.shape
-    if now.attributes["mode"] == "floor":
+    if now.attributes["rounding_mode"] == "floor":
         return now.do("floor_divide", x, other, shape=shape)
     return now.do("trunc", now.do("div", x, other, shape=shape))
 

@@ -65,19 +65,19 @@ def relu(input: Tensor, inplace: bool = False) -> Tensor:
 
 
 @primitive(grad_fn="HardtanhBackward0")
-def _hardtanh(input: Array, *, low: float, high: float) -> Any:
-    """min(max(x, low), high)"""
+def _hardtanh(input: Array, *, min_val: float, max_val: float) -> Any:
+    """min(max(x, min_val), max_val)"""
     if input.dtype == bool:
         raise RuntimeError("Bool inputs not supported for hardtanh")
-    if input.dtype.kind == "u" and (int(low) < 0 or int(high) < 0):
+    if input.dtype.kind == "u" and (int(min_val) < 0 or int(max_val) < 0):
         raise RuntimeError("cannot do hardtanh on an unsigned type with negative limits")
     kind = input.dtype.type
-    return np.clip(input, kind(low), kind(high))
+    return np.clip(input, kind(min_val), kind(max_val))
 
 
 _hardtanh.derivatives(
-    input=lambda g, input, low, high: where(
-        (input <= low) | (input >= high), 0.0, constant_in(g, input)
+    input=lambda g, input, min_val, max_val: where(
+        (input <= min_val) | (input >= max_val), 0.0, constant_in(g, input)
     )
 )
 
@@ -88,7 +88,7 @@ def hardtanh(
     """x held between `min_val` and `max_val`; ValueError when these are the wrong way round."""
     if min_val > max_val:
         raise ValueError("min_val cannot be greater than max_val")
-    return _apply(_hardtanh, "HardtanhBackward0", input, inplace, low=min_val, high=max_val)
+    return _apply(_hardtanh, "HardtanhBackward0", input, inplace, min_val=min_val, max_val=max_val)
 
 
 def relu6(input: Tensor, inplace: bool = False) -> Tensor:
@@ -131,16 +131,16 @@ def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
 
 
 _elu = _activation(
-    "elu", "scale · x for x > 0, scale · alpha · (e^(steepness · x) − 1) below",
-    lambda input, *, alpha, scale, steepness: np.where(
+    "elu", "scale · x for x > 0, scale · alpha · (e^(input_scale · x) − 1) below",
+    lambda input, *, alpha, scale, input_scale: np.where(
         input > 0,
         input * input.dtype.type(scale),
-        np.expm1(np.minimum(input * steepness, 0)) * (alpha * scale),
+        np.expm1(np.minimum(input * input_scale, 0)) * (alpha * scale),
     ),
-    "elu_cpu",
-    input=lambda g, input, alpha, scale, steepness: where(
+    "elu_cpu", "EluBackward0 CeluBackward0",
+    input=lambda g, input, alpha, scale, input_scale: where(
         input <= 0,
-        g * (steepness * alpha * scale) * exp(where(input >= 0, 0.0, input * steepness)),
+        g * (input_scale * alpha * scale) * exp(where(input >= 0, 0.0, input * input_scale)),
         g * scale,
     ),
 )  # fmt: skip
@@ -152,21 +152,21 @@ def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     Clevert, Unterthiner and Hochreiter, "Fast and accurate deep network learning by exponential
     linear units" (2016).
     """
-    return _apply(_elu, "EluBackward0", input, inplace, alpha=alpha, scale=1.0, steepness=1.0)
+    return _apply(_elu, "EluBackward0", input, inplace, alpha=alpha, scale=1.0, input_scale=1.0)
 
 
 def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """x for x > 0, alpha · (e^(x / alpha) − 1) below; RuntimeError when alpha is 0."""
     if alpha == 0:
         raise RuntimeError("ZeroDivisionError: alpha cannot be 0 for CELU")
-    settings = {"alpha": alpha, "scale": 1.0, "steepness": 1.0 / alpha}
+    settings = {"alpha": alpha, "scale": 1.0, "input_scale": 1.0 / alpha}
     return _apply(_elu, "CeluBackward0", input, inplace, **settings)
 
 
 _SELU = {
     "alpha": 1.6732632423543772848170429916717,
     "scale": 1.0507009873554804934193349852946,
-    "steepness": 1.0,
+    "input_scale": 1.0,
 }
 
 
@@ -179,16 +179,20 @@ def selu(input: Tensor, inplace: bool = False) -> Tensor:
 
 
 _leaky_relu = _activation(
-    "leaky_relu", "x for x > 0, slope · x below",
-    lambda input, *, slope: np.where(input > 0, input, input * input.dtype.type(slope)),
-    "leaky_relu_cpu",
-    input=lambda g, input, slope: where(input > 0, constant_in(g, input), g * slope),
+    "leaky_relu", "x for x > 0, negative_slope · x below",
+    lambda input, *, negative_slope: np.where(
+        input > 0, input, input * input.dtype.type(negative_slope)
+    ),
+    "leaky_relu_cpu", "LeakyReluBackward0 RreluWithNoiseBackward0",
+    input=lambda g, input, negative_slope: where(
+        input > 0, constant_in(g, input), g * negative_slope
+    ),
 )  # fmt: skip
 
 
 def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
     """x for x > 0, negative_slope · x below."""
-    return _apply(_leaky_relu, "LeakyReluBackward0", input, inplace, slope=negative_slope)
+    return _apply(_leaky_relu, "LeakyReluBackward0", input, inplace, negative_slope=negative_slope)
 
 
 _prelu = _activation(

@@ -25,14 +25,14 @@ from .activations import dropout
 
 
 @primitive(grad_fn="AddmmBackward0")
-def _linear(input: Array, weight: Array, bias: Array) -> Any:
+def _linear(mat1: Array, weight: Array, bias: Array) -> Any:
     """x Wᵀ + b"""
-    return kernels.matmul(input, weight.T) + bias
+    return kernels.matmul(mat1, weight.T) + bias
 
 
 _linear.derivatives(
-    input=lambda g, weight: g @ weight,
-    weight=lambda g, input: g.T @ input,
+    mat1=lambda g, weight: g @ weight,
+    weight=lambda g, mat1: g.T @ mat1,
     bias=lambda g: g,
 )
 
