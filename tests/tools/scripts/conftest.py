@@ -1,7 +1,6 @@
 """What the tests of scripts share: writing one, and running it in its process."""
 
 import json
-import os
 import subprocess
 import sys
 import textwrap
@@ -9,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tinygrad_mnist.tools.scripts.running import fresh_python
+from tinygrad_mnist.tools.scripts.running import prepared
 
 ROOT = Path(__file__).resolve().parents[3]
 SEED = ROOT.parent / "shared" / "seeds" / "000_4b7d2e5dff6f8247.txt"
@@ -36,15 +35,12 @@ def run(tmp_path):
     """Runs a script as `scripts.run` does, in the test's folder, and keeps what it writes."""
 
     def run(script, *arguments, stdin="", environment=None, **options):
-        call = {"notebook": False, "threads": None, "full_traceback": False, **options}
-        command = fresh_python(
-            "tinygrad_mnist.tools.scripts.running", "main", [str(script), arguments, call]
-        )
+        command, variables = prepared(script, arguments, **options)
         return subprocess.run(
             command,
             cwd=tmp_path,
             input=stdin,
-            env={**os.environ, **OFFLINE, **(environment or {})},
+            env={**variables, **OFFLINE, **(environment or {})},
             capture_output=True,
             text=True,
             check=False,
@@ -57,10 +53,11 @@ def run(tmp_path):
 def run_in_torch(tmp_path):
     """Runs a script with Python and PyTorch."""
 
-    def run(script, *arguments):
+    def run(script, *arguments, stdin=""):
         return subprocess.run(
             [sys.executable, str(script), *arguments],
             cwd=tmp_path,
+            input=stdin,
             capture_output=True,
             text=True,
             check=False,

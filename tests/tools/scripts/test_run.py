@@ -68,36 +68,6 @@ def test_a_module_beside_the_script_is_found_and_no_other_torch(write, run):
     assert done.stdout == "Linear(in_features=2, out_features=1, bias=True)\n"
 
 
-WORKERS = """
-    import multiprocessing
-    import pickle
-
-    import torch
-    from torch.utils.data import DataLoader, Dataset
-
-    class Squares(Dataset):
-        def __len__(self):
-            return 6
-
-        def __getitem__(self, i):
-            return torch.tensor(float(i * i))
-
-    if __name__ == "__main__":
-        assert isinstance(pickle.loads(pickle.dumps(Squares())), Squares)
-        for method in {methods}:
-            loader = DataLoader(
-                Squares(), batch_size=3, num_workers=2, multiprocessing_context=method
-            )
-            print([batch.tolist() for batch in loader])
-"""
-
-
-def test_worker_processes_know_the_scripts_classes(write, run):
-    done = run(write("workers.py", WORKERS.format(methods=["fork", "spawn"])))
-    assert done.stderr == ""
-    assert done.stdout == "[[0.0, 1.0, 4.0], [9.0, 16.0, 25.0]]\n" * 2
-
-
 def test_ctrl_c_ends_it_with_130(write):
     script = write("waits.py", "import time, torch\nprint('ready', flush=True)\ntime.sleep(60)\n")
     command = [sys.executable, "-m", "tinygrad_mnist", "run", script]

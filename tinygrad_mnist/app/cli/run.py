@@ -35,6 +35,9 @@ def run(
     script: options.Script,
     arguments: options.Arguments = None,
     notebook: options.Notebook = False,
+    module: Annotated[
+        bool, typer.Option("-m", "--module", help="SCRIPT names a module, as for python -m.")
+    ] = False,
     threads: Annotated[
         int | None, typer.Option(min=1, help="Threads for products of large matrices.")
     ] = None,
@@ -46,8 +49,9 @@ def run(
     from tinygrad_mnist.tools import scripts
 
     code = scripts.run(
-        script, arguments or (), notebook=notebook, threads=threads, full_traceback=full_traceback
-    )
+        script, arguments or (), notebook=notebook, module=module, threads=threads,
+        full_traceback=full_traceback,
+    )  # fmt: skip
     raise typer.Exit(code)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from tinygrad_mnist.tools.scripts import ScriptError, read
-from tinygrad_mnist.tools.scripts.running import fresh_python
+from tinygrad_mnist.tools.scripts.running import environment, fresh_python
 
 from .differences import Bounds, Operation, compare_texts, difference
 from .engines import Array
@@ -84,12 +84,13 @@ def _process(
     """One engine's process, ended at the latest with the `with` block."""
     files = {"stdout": str(folder / f"{engine}.out"), "stderr": str(folder / f"{engine}.err")}
     call = [engine, os.fspath(script), {**options, **files}]
-    environment = {**os.environ, **dict.fromkeys(_THREAD_VARIABLES, str(options["threads"]))}
+    variables = environment(answered=engine != "torch")
+    variables.update(dict.fromkeys(_THREAD_VARIABLES, str(options["threads"])))
     if options["device"] == "cpu":
-        environment["CUDA_VISIBLE_DEVICES"] = ""
+        variables["CUDA_VISIBLE_DEVICES"] = ""
     process = subprocess.Popen(
         fresh_python("tinygrad_mnist.tools.compare.recorder", "main", call),
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=variables,
     )  # fmt: skip
     try:
         yield process

@@ -334,7 +334,7 @@ def main(engine: str, path: str, options: dict[str, Any]) -> None:
     chosen.prepare(options["threads"], options["seed"])
     random.seed(options["seed"])
     np.random.seed(options["seed"] % 2**32)
-    namespace = become_main(program, options["arguments"], answered=engine != "torch")
+    namespace = become_main(program, options["arguments"])
     follows = options["lockstep"] and engine != "torch"
     recorder = Recorder(chosen, events, options["watched_steps"], lockstep if follows else None)
     if options["device"] == "cuda" and engine == "torch" and not chosen.has_gpu:

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
-from types import ModuleType
+from types import FrameType, ModuleType
 from typing import Any
 
 import tinygrad_mnist
@@ -45,6 +45,10 @@ _BUILT_ON_TORCH = {
 
 _ELSEWHERE = {"safetensors.torch": "tinygrad_mnist.serialization.safetensors"}
 """Modules of other packages that work on PyTorch's tensors, and their likes here."""
+
+
+_INSTALLED = ("site-packages", "dist-packages")
+"""Folders of what pip installs."""
 
 
 class UnsupportedModule(ImportError):
@@ -102,6 +106,15 @@ def _our_name(dotted: str) -> str:
     return _ELSEWHERE.get(dotted, "tinygrad_mnist" + dotted.removeprefix("torch"))
 
 
+def _only_asked() -> bool:
+    """Whether it is `importlib.util.find_spec` that looks for a module, not an import."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code.co_name != "_find_spec":
+        frame = frame.f_back
+    caller = frame and frame.f_back
+    return caller is not None and caller.f_code.co_name == "find_spec"
+
+
 class TorchFinder(MetaPathFinder, Loader):
     """Finds `torch` and all below it in tinygrad_mnist, and refuses what needs PyTorch itself."""
 
@@ -110,24 +123,42 @@ class TorchFinder(MetaPathFinder, Loader):
     ) -> ModuleSpec | None:
         """Where `fullname` comes from, if it is this finder's affair.
 
+        What PyTorch does not hold itself may be the person's own, which is theirs then.
         Raises UnsupportedModule for what nobody can find here.
         """
         first = fullname.partition(".")[0]
+        reason = None
         if first in _BUILT_ON_TORCH:
-            raise UnsupportedModule(
-                f"{first} needs PyTorch itself, which is not run here: {_BUILT_ON_TORCH[first]}",
-                name=fullname,
-            )
-        if fullname not in _ELSEWHERE:
-            if first != "torch":
+            way = _BUILT_ON_TORCH[first]
+            reason = f"{first} needs PyTorch itself, which is not run here: {way}"
+        elif first == "torch" and not _is_answered(fullname):
+            reason = str(_unsupported(fullname))
+        elif first != "torch" and fullname not in _ELSEWHERE:
+            return None
+        if first != "torch" and self._is_own(first):
+            return None
+        if reason is not None:
+            if _only_asked():
                 return None
-            if not _is_answered(fullname):
-                raise UnsupportedModule(str(_unsupported(fullname)), name=fullname)
+            raise UnsupportedModule(reason, name=fullname)
         ours = importlib.import_module(_our_name(fullname))
         origin = getattr(ours, "__file__", None)
         spec = ModuleSpec(fullname, self, origin=origin, is_package=True)
         spec.has_location = origin is not None
         return spec
+
+    def _is_own(self, package: str) -> bool:
+        """Whether a package is no installed one: beside the script, or on PYTHONPATH."""
+        if package in sys.modules:
+            spec = sys.modules[package].__spec__
+        else:
+            others = [finder for finder in sys.meta_path if finder is not self]
+            specs = (finder.find_spec(package, None, None) for finder in others)
+            spec = next((found for found in specs if found is not None), None)
+        if spec is None:
+            return package in sys.modules
+        places = spec.submodule_search_locations or [spec.origin or ""]
+        return not any(name in place for place in places for name in _INSTALLED)
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         """The module under PyTorch's name."""
@@ -141,16 +172,19 @@ class TorchFinder(MetaPathFinder, Loader):
             module.Parameter.__module__ = "torch.nn.parameter"
 
 
-def answer_torch_imports() -> None:
-    """From now on `import torch`, in this process, gives tinygrad_mnist.
+def answer_torch_imports() -> TorchFinder:
+    """From now on `import torch`, in this process, gives tinygrad_mnist; what finds it.
 
     The classes at its top level say that they are torch's, so that `print(type(x))` does too.
     """
-    if any(isinstance(finder, TorchFinder) for finder in sys.meta_path):
-        return
-    sys.meta_path.insert(0, TorchFinder())
+    for known in sys.meta_path:
+        if isinstance(known, TorchFinder):
+            return known
+    finder = TorchFinder()
+    sys.meta_path.insert(0, finder)
     for name, place in NAMES.items():
         light = place.startswith(("_tensor", "autograd", "dtypes", "engine"))
         value = getattr(tinygrad_mnist, name) if light else None
         if inspect.isclass(value) and value.__module__.startswith("tinygrad_mnist"):
             value.__module__ = "torch"
+    return finder

@@ -16,9 +16,6 @@ from typing import Any
 
 __all__ = ["Cell", "Program", "ScriptError", "code_cells", "python_cells", "read", "without_magics"]
 
-SCRIPT = "TINYGRAD_MNIST_SCRIPT"
-"""The environment variable by which worker processes learn of the script."""
-
 
 class ScriptError(Exception):
     """A script cannot be read; the message names it and says why."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -11,7 +13,6 @@ import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any
@@ -21,11 +22,22 @@ import tinygrad_mnist
 from . import tracebacks as faults
 from .cells import execute
 from .import_hook import answer_torch_imports
-from .program import SCRIPT, Program, ScriptError, read
+from .program import Program, ScriptError, read
 
-__all__ = ["become_main", "fresh_python", "main", "prepare_plots", "run"]
+__all__ = [
+    "become_main",
+    "begin",
+    "environment",
+    "fresh_python",
+    "prepare_plots",
+    "prepared",
+    "run",
+]
 
 _ROOT = str(Path(tinygrad_mnist.__file__).resolve().parent.parent)
+_STARTUP = str(Path(__file__).resolve().parent / "startup")
+_OPTIONS = "TINYGRAD_MNIST_RUN"
+"""The environment variable that tells the script's own process how to begin."""
 _BEGIN = """\
 import sys
 sys.path.insert(0, {root!r})
@@ -34,6 +46,7 @@ del sys.path[0]
 sys.path.append({root!r})
 {function}(*__import__("json").loads(sys.argv[1]))
 """
+FAILED = 1
 
 
 def run(
@@ -41,24 +54,75 @@ def run(
     arguments: Sequence[str] = (),
     *,
     notebook: bool = False,
+    module: bool = False,
     threads: int | None = None,
     full_traceback: bool = False,
 ) -> int:
     """Run a PyTorch script on tinygrad_mnist, in a fresh Python process, and wait for it.
 
-    `import torch` and what lies below it is answered by this package. The script finds its own
-    `sys.argv`, standard input and output, and its folder first on `sys.path`. Notebooks (.ipynb,
-    Markdown with cells of Python) run cell by cell and show what each prints; `notebook` reads
-    the file as one whatever its name. Returns the exit code: the script's; 1 after an error,
-    which is told on standard error (the engine's own frames only with `full_traceback`); 130
-    after Ctrl-C; 128 and the signal's number when a signal ended it.
+    Python runs the script as it would run it by itself, but `import torch` and what lies below it
+    is answered by this package, in every Python that the script starts, too. With `module`,
+    `script` is the name of a module or package, as for `python -m`. Notebooks (.ipynb, Markdown
+    with cells of Python) run cell by cell and show what each prints; `notebook` reads the file as
+    one whatever its name. Returns the exit code: the script's; 1 after an error, which is told on
+    standard error (the engine's own frames only with `full_traceback`); 130 after Ctrl-C; 128 and
+    the signal's number when a signal ended it.
     """
-    options = {"notebook": notebook, "threads": threads, "full_traceback": full_traceback}
-    call = [os.fspath(script), list(arguments), options]
-    command = fresh_python("tinygrad_mnist.tools.scripts.running", "main", call)
-    with subprocess.Popen(command) as process, _left_to(process):
+    try:
+        command, variables = prepared(
+            script, arguments, notebook=notebook, module=module, threads=threads,
+            full_traceback=full_traceback,
+        )  # fmt: skip
+    except ScriptError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return FAILED
+    with (
+        subprocess.Popen(command, env=variables, close_fds=False) as process,
+        _left_to(process),
+    ):
         code = process.wait()
     return code if code >= 0 else 128 - code
+
+
+def prepared(
+    script: str | os.PathLike[str],
+    arguments: Sequence[str] = (),
+    *,
+    notebook: bool = False,
+    module: bool = False,
+    threads: int | None = None,
+    full_traceback: bool = False,
+) -> tuple[list[str], dict[str, str]]:
+    """The command that runs a script as `run` does, and its environment.
+
+    Raises:
+        ScriptError: the script cannot be read.
+    """
+    path = os.fspath(script)
+    options = json.dumps({"threads": threads, "full_traceback": full_traceback})
+    variables = environment(answered=True) | {_OPTIONS: options}
+    if not module and _is_notebook(Path(path), notebook):
+        call = [path, list(arguments), notebook, full_traceback]
+        return fresh_python(__name__, "run_notebook", call), variables
+    named = os.path.join(os.curdir, path) if path.startswith("-") else path
+    return [sys.executable, *(["-m", path] if module else [named]), *arguments], variables
+
+
+def _is_notebook(path: Path, as_notebook: bool) -> bool:
+    """Whether the file holds cells; a pipe, which is read only once, is a script if not told."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        return as_notebook
+    return read(path, as_notebook).is_notebook
+
+
+def environment(answered: bool) -> dict[str, str]:
+    """This process's environment variables, for a Python whose `import torch` is answered or not.
+
+    So it is in every Python that inherits them.
+    """
+    inherited = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    folders = [folder for folder in inherited if folder and folder != _STARTUP]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([_STARTUP] * answered + folders)}
 
 
 def fresh_python(module: str, function: str, arguments: list[Any]) -> list[str]:
@@ -90,44 +154,37 @@ def _left_to(process: subprocess.Popen[bytes]) -> Iterator[None]:
 
 # In the process that the script runs in
 
-FAILED = 1
 
+def begin(options: str) -> None:
+    """Prepare this process, which is to run a script: what it imports, draws, and tells of errors.
 
-def main(path: str, arguments: list[str], options: dict[str, Any]) -> None:
-    """Run the script at `path` as Python would, its imports of torch answered by this package.
-
-    Options: "notebook" (read it as one), "full_traceback", "threads" (None: as they are).
+    `options`, in JSON: "full_traceback", "threads" (None: as they are).
     """
-    try:
-        program = read(Path(path), options["notebook"])
-    except ScriptError as error:
-        sys.stderr.write(f"error: {error}\n")
-        raise SystemExit(FAILED) from None
+    told = json.loads(options)
     answer_torch_imports()
     prepare_plots()
-    if options["threads"] is not None:
+    if told["threads"] is not None:
         from tinygrad_mnist.hardware.settings import set_num_threads
 
-        set_num_threads(options["threads"])
-    namespace = become_main(program, arguments)
-    sys.excepthook = _hook(program, options["full_traceback"])
-    execute(program, namespace)
+        set_num_threads(told["threads"])
+    sys.excepthook = _hook(None, told["full_traceback"])
+    atexit.register(_end_of_output)
 
 
-def become_main(program: Program, arguments: list[str], answered: bool = True) -> dict[str, Any]:
-    """Make the program this process's `__main__`, with its arguments; its global names.
+def run_notebook(path: str, arguments: list[str], notebook: bool, full_traceback: bool) -> None:
+    """Run the notebook at `path` cell by cell, in a process that has begun."""
+    program = read(Path(path), notebook)
+    sys.excepthook = _hook(program, full_traceback)
+    execute(program, become_main(program, arguments))
 
-    `answered`: whether its imports of torch are answered by this package.
-    """
+
+def become_main(program: Program, arguments: list[str]) -> dict[str, Any]:
+    """Make the program this process's `__main__`, with its arguments; its global names."""
     sys.argv = [str(program.path), *arguments]
     sys.path.insert(0, str(program.path.resolve().parent))
     module = ModuleType("__main__")
     if not program.is_notebook:
-        module.__file__ = str(program.path)
-    if answered and not program.is_notebook:
-        # A worker process that starts anew runs the script again, and needs its imports answered.
-        os.environ[SCRIPT] = str(program.path.resolve())
-        module.__spec__ = ModuleSpec("tinygrad_mnist.tools.scripts.worker_main", None)
+        module.__file__ = os.path.abspath(program.path)
     sys.modules["__main__"] = module
     return module.__dict__
 
@@ -140,14 +197,48 @@ def prepare_plots(hidden: bool = False) -> None:
     warnings.filterwarnings("ignore", message="FigureCanvasAgg is non-interactive")
 
 
-def _hook(program: Program, full: bool) -> Any:
-    """What Python calls with the error that ends the script."""
+def _hook(program: Program | None, full: bool) -> Any:
+    """What Python calls with the error that ends the program; None: the script of this process."""
 
     def tell(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if isinstance(error, BrokenPipeError) and _nobody_reads():
+            _die_of_pipe()
         sys.stdout.flush()
         if isinstance(error, KeyboardInterrupt):
             sys.stderr.write("stopped\n")
         else:
-            faults.tell(error, program, full=full)
+            script = program or Program(Path(sys.argv[0]), (), is_notebook=False)
+            faults.tell(error, script, full=full)
 
     return tell
+
+
+# Output that nobody reads any more, as behind `| head -1`
+
+
+def _nobody_reads() -> bool:
+    """Whether standard output is a pipe whose reader is gone."""
+    if not hasattr(select, "poll"):
+        return True
+    poll = select.poll()
+    poll.register(1, 0)
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
+
+
+def _die_of_pipe() -> None:
+    """End as other programs do whose reader is gone: by the signal that says so, and in silence."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    if hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGPIPE)
+    os._exit(FAILED)
+
+
+def _end_of_output() -> None:
+    """Write what is left of the output, when all else is over."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _die_of_pipe()
+    except (OSError, ValueError, AttributeError):
+        return  # closed, or a full disk, of which Python tells

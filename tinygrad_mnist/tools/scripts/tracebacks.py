@@ -22,6 +22,7 @@ from .program import Program
 __all__ = ["is_engine_code", "is_user_code", "tell", "user_frames"]
 
 _OURS = os.path.dirname(os.path.abspath(tinygrad_mnist.__file__)) + os.sep
+_RUNNING = os.path.join(_OURS, "tools", "scripts") + os.sep
 _PYTHONS = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
 _MACHINERY = ("<frozen ", "<string>")
 
@@ -68,7 +69,7 @@ def tell(
     if sentence is None:
         output.write(_traceback(error, full))
         frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
-        if frames and is_engine_code(frames[-1].f_code.co_filename):
+        if frames and _computes(frames[-1].f_code.co_filename):
             output.write("(tinygrad_mnist computed this, in PyTorch's place)\n")
         if program.is_notebook and (place := _place(error, program)):
             output.write(f"error: {place}\n")
@@ -76,6 +77,11 @@ def tell(
     output.write(f"error: {_place(error, program)}: {sentence}\n")
     if line := _line(error):
         output.write(f"    {line}\n")
+
+
+def _computes(filename: str) -> bool:
+    """Whether code of this file is the engine's, and not what runs the program."""
+    return filename.startswith(_OURS) and not filename.startswith(_RUNNING)
 
 
 def _last_of_script(error: BaseException) -> TracebackType | None:
