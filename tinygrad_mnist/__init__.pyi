@@ -58,10 +58,10 @@ from tinygrad_mnist.ops.random_in_place import Options as Options
 from tinygrad_mnist.serialization import safetensors as safetensors
 
 def abs(input: Tensor) -> Tensor:
-    """|x|"""
+    """abs(input: Tensor) -> Tensor"""
 
 def absolute(input: Tensor) -> Tensor:
-    """|x|"""
+    """abs(input: Tensor) -> Tensor"""
 
 def acos(input: Tensor) -> Tensor:
     """the number whose cos is x"""
@@ -387,22 +387,22 @@ def bincount(
     """How often each of 0, 1, 2, … occurs in a vector of integers; or the sums of their weights."""
 
 def bitwise_and(input: Tensor, other: Tensor | builtins.float) -> Tensor:
-    """x & y, bit by bit"""
+    """bitwise_and(input: Tensor, other: Tensor | float) -> Tensor"""
 
 def bitwise_left_shift(input: Tensor | builtins.int, other: Tensor | builtins.int) -> Tensor:
     """x · 2ʸ for whole numbers, broadcast; one may be a number."""
 
 def bitwise_not(input: Tensor) -> Tensor:
-    """~x, bit by bit"""
+    """bitwise_not(input: Tensor) -> Tensor"""
 
 def bitwise_or(input: Tensor, other: Tensor | builtins.float) -> Tensor:
-    """x | y, bit by bit"""
+    """bitwise_or(input: Tensor, other: Tensor | float) -> Tensor"""
 
 def bitwise_right_shift(input: Tensor | builtins.int, other: Tensor | builtins.int) -> Tensor:
     """⌊x / 2ʸ⌋ for whole numbers, broadcast; one may be a number."""
 
 def bitwise_xor(input: Tensor, other: Tensor | builtins.float) -> Tensor:
-    """x ^ y, bit by bit"""
+    """bitwise_xor(input: Tensor, other: Tensor | float) -> Tensor"""
 
 def block_diag(*tensors: Tensor) -> Tensor:
     """A matrix with the given matrices (vectors, numbers) down its diagonal."""
@@ -448,7 +448,7 @@ def cdist(
     """The p-norms of the differences between each row of `x1` and each of `x2`."""
 
 def ceil(input: Tensor) -> Tensor:
-    """⌈x⌉"""
+    """ceil(input: Tensor) -> Tensor"""
 
 def celu(input: Tensor, alpha: builtins.float = 1.0, inplace: builtins.bool = False) -> Tensor:
     """x for x > 0, alpha · (e^(x / alpha) − 1) below; RuntimeError when alpha is 0."""
@@ -587,7 +587,7 @@ def corrcoef(input: Tensor) -> Tensor:
     """The correlations of variables, one in each row: their `cov`, each divided by two deviations."""
 
 def cos(input: Tensor) -> Tensor:
-    """cos x"""
+    """cos(input: Tensor) -> Tensor"""
 
 def cosh(input: Tensor) -> Tensor:
     """(eˣ + e⁻ˣ) / 2"""
@@ -747,25 +747,25 @@ def empty_like(
     """A tensor to be filled, in the shape and type of `input`."""
 
 def eq(input: Tensor, other: Tensor | builtins.float) -> Tensor:
-    """x = y"""
+    """eq(input: Tensor, other: Tensor | float) -> Tensor"""
 
 def equal(input: Tensor, other: Tensor) -> builtins.bool:
     """Whether the two have the same shape and the same numbers."""
 
 def erf(input: Tensor) -> Tensor:
-    """2/√π · ∫₀ˣ e^(−t²) dt"""
+    """erf(input: Tensor) -> Tensor"""
 
 def erfc(input: Tensor) -> Tensor:
-    """1 − erf(x), exact where that is small"""
+    """erfc(input: Tensor) -> Tensor"""
 
 def exp(input: Tensor) -> Tensor:
-    """eˣ"""
+    """exp(input: Tensor) -> Tensor"""
 
 def exp2(input: Tensor) -> Tensor:
     """2ˣ"""
 
 def expm1(input: Tensor) -> Tensor:
-    """eˣ − 1"""
+    """expm1(input: Tensor) -> Tensor"""
 
 def eye(
     n: builtins.int,
@@ -783,7 +783,7 @@ def fill(input: Tensor, value: builtins.float | Tensor) -> Tensor:
     """A tensor like `input`, full of `value` (a number or a 0-d tensor)."""
 
 def fix(input: Tensor) -> Tensor:
-    """x without its fraction"""
+    """trunc(input: Tensor) -> Tensor"""
 
 def flatten(input: Tensor, start_dim: builtins.int = 0, end_dim: builtins.int = -1) -> Tensor:
     """The dimensions from `start_dim` to `end_dim` made one."""
@@ -809,10 +809,10 @@ def float_power(input: Tensor | builtins.float, exponent: Tensor | builtins.floa
     """xʸ computed in float64."""
 
 def floor(input: Tensor) -> Tensor:
-    """⌊x⌋"""
+    """floor(input: Tensor) -> Tensor"""
 
 def floor_divide(input: Tensor, other: Tensor | builtins.float) -> Tensor:
-    """⌊x / y⌋"""
+    """floor_divide(input: Tensor, other: Tensor | float) -> Tensor"""
 
 def fmax(input: Tensor, other: Tensor) -> Tensor:
     """The larger number at each place, broadcast; NaN only where both are NaN."""
@@ -877,7 +877,7 @@ def gcd(input: Tensor, other: Tensor) -> Tensor:
     """The greatest common divisor, broadcast."""
 
 def ge(input: Tensor, other: Tensor | builtins.float) -> Tensor:
-    """x ≥ y"""
+    """ge(input: Tensor, other: Tensor | float) -> Tensor"""
 
 def ger(input: Tensor, vec2: Tensor) -> Tensor:
     """The products of each number of a vector with each of another: (n), (m) to (n, m)."""
@@ -901,13 +901,13 @@ def get_rng_state() -> Tensor:
     """Where the default generator is: a uint8 tensor of 5056 bytes, laid out as PyTorch's."""
 
 def greater(input: Tensor, other: Tensor | builtins.float) -> Tensor:
-    """x > y"""
+    """gt(input: Tensor, other: Tensor | float) -> Tensor"""
 
 def greater_equal(input: Tensor, other: Tensor | builtins.float) -> Tensor:
-    """x ≥ y"""
+    """ge(input: Tensor, other: Tensor | float) -> Tensor"""
 
 def gt(input: Tensor, other: Tensor | builtins.float) -> Tensor:
-    """x > y"""
+    """gt(input: Tensor, other: Tensor | float) -> Tensor"""
 
 def hardshrink(input: Tensor, lambd: builtins.float = 0.5) -> Tensor:
     """x where |x| > lambd, 0 elsewhere."""
@@ -1004,19 +1004,19 @@ def isclose(
     """Where |input − other| ≤ atol + rtol · |other|, as a bool tensor."""
 
 def isfinite(input: Tensor) -> Tensor:
-    """whether x is neither infinite nor NaN"""
+    """isfinite(input: Tensor) -> Tensor"""
 
 def isinf(input: Tensor) -> Tensor:
-    """whether x is ∞ or −∞"""
+    """isinf(input: Tensor) -> Tensor"""
 
 def isnan(input: Tensor) -> Tensor:
-    """whether x is not a number"""
+    """isnan(input: Tensor) -> Tensor"""
 
 def isneginf(input: Tensor) -> Tensor:
-    """whether x is −∞"""
+    """isneginf(input: Tensor) -> Tensor"""
 
 def isposinf(input: Tensor) -> Tensor:
-    """whether x is ∞"""
+    """isposinf(input: Tensor) -> Tensor"""
 
 def isreal(input: Tensor) -> Tensor:
     """Whether each number is real: all are."""
@@ -1039,16 +1039,16 @@ def ldexp(input: Tensor, other: Tensor) -> Tensor:
     """x · 2ʸ, broadcast, in floating point."""
 
 def le(input: Tensor, other: Tensor | builtins.float) -> Tensor:
-    """x ≤ y"""
+    """le(input: Tensor, other: Tensor | float) -> Tensor"""
 
 def lerp(input: Tensor, end: Tensor, weight: Tensor | builtins.float) -> Tensor:
     """x + weight · (y − x): the point that lies `weight` of the way from `input` to `end`."""
 
 def less(input: Tensor, other: Tensor | builtins.float) -> Tensor:
-    """x < y"""
+    """lt(input: Tensor, other: Tensor | float) -> Tensor"""
 
 def less_equal(input: Tensor, other: Tensor | builtins.float) -> Tensor:
-    """x ≤ y"""
+    """le(input: Tensor, other: Tensor | float) -> Tensor"""
 
 def linspace(
     start: Tensor | builtins.float,
@@ -1079,13 +1079,13 @@ def load(
     """What a file holds that `torch.save` wrote, here or in PyTorch."""
 
 def log(input: Tensor) -> Tensor:
-    """ln x"""
+    """log(input: Tensor) -> Tensor"""
 
 def log10(input: Tensor) -> Tensor:
     """the logarithm of x to base 10"""
 
 def log1p(input: Tensor) -> Tensor:
-    """ln(1 + x)"""
+    """log1p(input: Tensor) -> Tensor"""
 
 def log2(input: Tensor) -> Tensor:
     """the logarithm of x to base 2"""
@@ -1106,7 +1106,7 @@ def logical_and(input: Tensor, other: Tensor) -> Tensor:
     """x and y"""
 
 def logical_not(input: Tensor) -> Tensor:
-    """not x"""
+    """logical_not(input: Tensor) -> Tensor"""
 
 def logical_or(input: Tensor, other: Tensor) -> Tensor:
     """x or y"""
@@ -1141,7 +1141,7 @@ def logsumexp(
 long: _dtype
 
 def lt(input: Tensor, other: Tensor | builtins.float) -> Tensor:
-    """x < y"""
+    """lt(input: Tensor, other: Tensor | float) -> Tensor"""
 
 def manual_seed(seed: builtins.int) -> Generator:
     """Start the default generator again at `seed`, and return it."""
@@ -1320,7 +1320,7 @@ def msort(input: Tensor) -> Tensor:
     """The numbers in order along the first dimension."""
 
 def mul(input: Tensor, other: Tensor | builtins.float) -> Tensor:
-    """x · y"""
+    """mul(input: Tensor, other: Tensor | float) -> Tensor"""
 
 def multinomial(
     input: Tensor,
@@ -1333,7 +1333,7 @@ def multinomial(
     """Draw `num_samples` categories, i with a probability proportional to input[…, i]."""
 
 def multiply(input: Tensor, other: Tensor | builtins.float) -> Tensor:
-    """x · y"""
+    """mul(input: Tensor, other: Tensor | float) -> Tensor"""
 
 def mv(input: Tensor, vec: Tensor) -> Tensor:
     """The product of a matrix (n, m) and a vector (m)."""
@@ -1405,13 +1405,13 @@ def narrow_copy(
     """`narrow` as a copy."""
 
 def ne(input: Tensor, other: Tensor | builtins.float) -> Tensor:
-    """x ≠ y"""
+    """ne(input: Tensor, other: Tensor | float) -> Tensor"""
 
 def neg(input: Tensor) -> Tensor:
-    """−x"""
+    """neg(input: Tensor) -> Tensor"""
 
 def negative(input: Tensor) -> Tensor:
-    """−x"""
+    """neg(input: Tensor) -> Tensor"""
 
 newaxis: None
 
@@ -1455,7 +1455,7 @@ def normal(
     """Normal numbers, each with a mean and a standard deviation of its own, or all with the same."""
 
 def not_equal(input: Tensor, other: Tensor | builtins.float) -> Tensor:
-    """x ≠ y"""
+    """ne(input: Tensor, other: Tensor | float) -> Tensor"""
 
 def numel(input: Tensor) -> builtins.int:
     """The number of elements."""
@@ -1639,10 +1639,10 @@ def ravel(input: Tensor) -> Tensor:
     """The numbers as a vector."""
 
 def reciprocal(input: Tensor) -> Tensor:
-    """1 / x"""
+    """reciprocal(input: Tensor) -> Tensor"""
 
 def relu(input: Tensor) -> Tensor:
-    """max(x, 0)"""
+    """relu(input: Tensor) -> Tensor"""
 
 def relu_(input: Tensor) -> Tensor:
     """`relu`, written into the input."""
@@ -1830,16 +1830,16 @@ def sgn(input: Tensor) -> Tensor:
     """`sign`: for real numbers the two are the same."""
 
 def sigmoid(input: Tensor) -> Tensor:
-    """1 / (1 + e⁻ˣ)"""
+    """sigmoid(input: Tensor) -> Tensor"""
 
 def sign(input: Tensor) -> Tensor:
-    """−1, 0 or 1; 0 for NaN"""
+    """sign(input: Tensor) -> Tensor"""
 
 def signbit(input: Tensor) -> Tensor:
-    """whether x bears a minus sign"""
+    """signbit(input: Tensor) -> Tensor"""
 
 def sin(input: Tensor) -> Tensor:
-    """sin x"""
+    """sin(input: Tensor) -> Tensor"""
 
 def sinc(input: Tensor) -> Tensor:
     """sin πx / πx, and 1 at 0."""
@@ -1870,11 +1870,11 @@ def sort(
     """The numbers in order along `dim`, and their indices; NaN counts as the largest."""
 
 def split(
-    input: Tensor,
+    tensor: Tensor,
     split_size_or_sections: builtins.int | Sequence[builtins.int],
     dim: builtins.int = 0,
 ) -> builtins.tuple[Tensor, ...]:
-    """`input` cut along `dim` into chunks of one size (the last may be shorter), or of sizes given."""
+    """`tensor` cut along `dim` into chunks of one size (the last may be shorter) or of sizes given."""
 
 def split_with_sizes(
     input: Tensor,
@@ -1884,7 +1884,7 @@ def split_with_sizes(
     """`input` cut along `dim` into chunks of the sizes given: `split`."""
 
 def sqrt(input: Tensor) -> Tensor:
-    """√x"""
+    """sqrt(input: Tensor) -> Tensor"""
 
 def square(input: Tensor) -> Tensor:
     """x²"""
@@ -1942,8 +1942,8 @@ def sum(
 ) -> Tensor:
     """The sum over all numbers, or over the dimensions `dim`; integers and bools sum to int64."""
 
-def swapaxes(input: Tensor, dim0: builtins.int, dim1: builtins.int) -> Tensor:
-    """`dim0` and `dim1` exchanged, as a view."""
+def swapaxes(input: Tensor, axis0: builtins.int, axis1: builtins.int) -> Tensor:
+    """`transpose`, by NumPy's name for it."""
 
 def swapdims(input: Tensor, dim0: builtins.int, dim1: builtins.int) -> Tensor:
     """`dim0` and `dim1` exchanged, as a view."""
@@ -1961,7 +1961,7 @@ def tan(input: Tensor) -> Tensor:
     """sin x / cos x"""
 
 def tanh(input: Tensor) -> Tensor:
-    """(eˣ − e⁻ˣ) / (eˣ + e⁻ˣ)"""
+    """tanh(input: Tensor) -> Tensor"""
 
 def tensor(
     data: Any,
@@ -2073,7 +2073,7 @@ def true_divide(
     """x / y, rounded towards zero for "trunc", downwards for "floor"."""
 
 def trunc(input: Tensor) -> Tensor:
-    """x without its fraction"""
+    """trunc(input: Tensor) -> Tensor"""
 
 def typename(obj: builtins.object) -> builtins.str:
     """The old name of a tensor's type ("torch.FloatTensor"); of anything else, its class."""

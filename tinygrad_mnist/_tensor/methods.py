@@ -32,7 +32,7 @@ def method(name: str) -> Any:
         return call_unary(operation, self) if unary else operation(self)
 
     call.__name__ = call.__qualname__ = name
-    call.__doc__ = operation.__doc__
+    call.__doc__ = operation.says
     return call
 
 

@@ -26,7 +26,7 @@ def _forward(op: Primitive, name: str) -> Any:
         return NotImplemented
 
     operator.__name__ = operator.__qualname__ = name
-    operator.__doc__ = op.__doc__
+    operator.__doc__ = op.says
     return operator
 
 
@@ -37,7 +37,7 @@ def _reflected(op: Primitive, name: str) -> Any:
         return NotImplemented
 
     operator.__name__ = operator.__qualname__ = name
-    operator.__doc__ = op.__doc__
+    operator.__doc__ = op.says
     return operator
 
 
@@ -61,7 +61,7 @@ def _assigned(op: Callable[..., Tensor], name: str) -> Any:
         return NotImplemented
 
     operator.__name__ = operator.__qualname__ = name
-    operator.__doc__ = op.__doc__
+    operator.__doc__ = f"`{op.__name__}`, written into the tensor."
     return operator
 
 

@@ -17,6 +17,7 @@ from tinygrad_mnist.core.primitive import Primitive as CorePrimitive
 from tinygrad_mnist.core.record import Array, state
 
 from .calls import call, call_binary, call_unary, explain_shapes, read_arguments
+from .documentation import Documentation
 from .node import PRIMITIVES, Record
 from .saved_names import family
 from .tensor import Tensor, TensorBase
@@ -45,6 +46,9 @@ class SavePlan(dict[tuple[bool, ...], tuple[bool, ...]]):
 class Primitive(CorePrimitive):
     """An operation: its body, its inputs, its derivative formulas; of any number of inputs, too."""
 
+    says: str | None
+    """The formula in words; `__doc__` is the whole documentation, made when asked for."""
+
     def __init__(
         self,
         body: Body,
@@ -58,9 +62,9 @@ class Primitive(CorePrimitive):
 
         `promotion` gives the type to compute in for all inputs (None: inputs stay as they are).
         `ufunc` is NumPy's own function for the body, run instead of it where types need no care.
-        `grad_fn` is PyTorch's name for the record, with the names, if any, of other nodes of its
-        that keep the same. `reduces`: `dim` and `keepdim` describe a
-        reduction; `view`: the result shares memory.
+        `grad_fn` is PyTorch's name for the record; the names of other nodes that keep the same may
+        follow. `reduces`: `dim` and `keepdim` describe a reduction; `view`: the result shares
+        memory.
         """
         super().__init__(body, reduces)
         self.__name__ = self.name
@@ -158,6 +162,9 @@ class Primitive(CorePrimitive):
             explain_shapes(values)
             raise RuntimeError(f"{self.name}(): {error}") from error
         return out if out.__class__ is _ndarray else np.asarray(out)
+
+
+Primitive.__doc__ = Documentation(Primitive.__doc__)  # type: ignore[assignment]
 
 
 @overload

@@ -89,30 +89,30 @@ class Tensor(TensorBase):
         """x > y"""
     def __hash__(self) -> builtins.int: ...
     def __iadd__(self, other: Tensor | builtins.float) -> Tensor:
-        """x + y"""
+        """`add`, written into the tensor."""
     def __iand__(self, other: Tensor | builtins.float) -> Tensor:
-        """x & y, bit by bit"""
+        """`bitwise_and`, written into the tensor."""
     def __ifloordiv__(self, other: Tensor | builtins.float) -> Tensor:
-        """⌊x / y⌋"""
+        """`floor_divide`, written into the tensor."""
     def __imod__(self, other: Tensor | builtins.float) -> Tensor:
-        """x − y · ⌊x / y⌋"""
+        """`remainder`, written into the tensor."""
     def __imul__(self, other: Tensor | builtins.float) -> Tensor:
-        """x · y"""
+        """`mul`, written into the tensor."""
     def __index__(self) -> builtins.int: ...
     def __int__(self) -> builtins.int: ...
     def __invert__(self) -> Tensor:
         """~x, bit by bit"""
     def __ior__(self, other: Tensor | builtins.float) -> Tensor:
-        """x | y, bit by bit"""
+        """`bitwise_or`, written into the tensor."""
     def __ipow__(self, other: Tensor | builtins.float) -> Tensor:
-        """xʸ, broadcast; one of the two may be a number."""
+        """`pow`, written into the tensor."""
     def __isub__(self, other: Tensor | builtins.float) -> Tensor:
-        """x − y"""
+        """`sub`, written into the tensor."""
     def __iter__(self) -> Iterator[Tensor]: ...
     def __itruediv__(self, other: Tensor | builtins.float) -> Tensor:
-        """x / y"""
+        """`div`, written into the tensor."""
     def __ixor__(self, other: Tensor | builtins.float) -> Tensor:
-        """x ^ y, bit by bit"""
+        """`bitwise_xor`, written into the tensor."""
     def __le__(self, other: Tensor | builtins.float) -> Tensor:
         """x ≤ y"""
     def __len__(self) -> builtins.int: ...
@@ -184,13 +184,13 @@ class Tensor(TensorBase):
     def __xor__(self, other: Tensor | builtins.float) -> Tensor:
         """x ^ y, bit by bit"""
     def abs(self) -> Tensor:
-        """|x|"""
+        """abs(input: Tensor) -> Tensor"""
     def abs_(self) -> Tensor:
-        """|x|"""
+        """abs(input: Tensor) -> Tensor"""
     def absolute(self) -> Tensor:
-        """|x|"""
+        """abs(input: Tensor) -> Tensor"""
     def absolute_(self) -> Tensor:
-        """|x|"""
+        """abs(input: Tensor) -> Tensor"""
     def acos(self) -> Tensor:
         """the number whose cos is x"""
     def acos_(self) -> Tensor:
@@ -441,29 +441,29 @@ class Tensor(TensorBase):
     def bincount(self, weights: Tensor | None = None, minlength: builtins.int = 0) -> Tensor:
         """How often each of 0, 1, 2, … occurs in a vector of integers; or the sums of their weights."""
     def bitwise_and(self, other: Tensor | builtins.float) -> Tensor:
-        """x & y, bit by bit"""
+        """bitwise_and(input: Tensor, other: Tensor | float) -> Tensor"""
     def bitwise_and_(self, other: Tensor | builtins.float) -> Tensor:
-        """x & y, bit by bit"""
+        """bitwise_and(input: Tensor, other: Tensor | float) -> Tensor"""
     def bitwise_left_shift(self, other: Tensor | builtins.int) -> Tensor:
         """x · 2ʸ for whole numbers, broadcast; one may be a number."""
     def bitwise_left_shift_(self, other: Tensor | builtins.int) -> Tensor:
         """x · 2ʸ for whole numbers, broadcast; one may be a number."""
     def bitwise_not(self) -> Tensor:
-        """~x, bit by bit"""
+        """bitwise_not(input: Tensor) -> Tensor"""
     def bitwise_not_(self) -> Tensor:
-        """~x, bit by bit"""
+        """bitwise_not(input: Tensor) -> Tensor"""
     def bitwise_or(self, other: Tensor | builtins.float) -> Tensor:
-        """x | y, bit by bit"""
+        """bitwise_or(input: Tensor, other: Tensor | float) -> Tensor"""
     def bitwise_or_(self, other: Tensor | builtins.float) -> Tensor:
-        """x | y, bit by bit"""
+        """bitwise_or(input: Tensor, other: Tensor | float) -> Tensor"""
     def bitwise_right_shift(self, other: Tensor | builtins.int) -> Tensor:
         """⌊x / 2ʸ⌋ for whole numbers, broadcast; one may be a number."""
     def bitwise_right_shift_(self, other: Tensor | builtins.int) -> Tensor:
         """⌊x / 2ʸ⌋ for whole numbers, broadcast; one may be a number."""
     def bitwise_xor(self, other: Tensor | builtins.float) -> Tensor:
-        """x ^ y, bit by bit"""
+        """bitwise_xor(input: Tensor, other: Tensor | float) -> Tensor"""
     def bitwise_xor_(self, other: Tensor | builtins.float) -> Tensor:
-        """x ^ y, bit by bit"""
+        """bitwise_xor(input: Tensor, other: Tensor | float) -> Tensor"""
     def bmm(self, mat2: Tensor) -> Tensor:
         """The products of two batches of matrices, (b, n, m) and (b, m, p)."""
     def bool(self, memory_format: _memory_format | None = None) -> Tensor:
@@ -481,9 +481,9 @@ class Tensor(TensorBase):
     ) -> Tensor:
         """Fill with numbers of the Cauchy distribution. Raises RuntimeError where sigma <= 0."""
     def ceil(self) -> Tensor:
-        """⌈x⌉"""
+        """ceil(input: Tensor) -> Tensor"""
     def ceil_(self) -> Tensor:
-        """⌈x⌉"""
+        """ceil(input: Tensor) -> Tensor"""
     def chunk(self, chunks: builtins.int, dim: builtins.int = 0) -> builtins.tuple[Tensor, ...]:
         """`input` cut along `dim` into at most `chunks` parts of one size, the last may be shorter."""
     def clamp(
@@ -541,9 +541,9 @@ class Tensor(TensorBase):
     def corrcoef(self) -> Tensor:
         """The correlations of variables, one in each row: their `cov`, each divided by two deviations."""
     def cos(self) -> Tensor:
-        """cos x"""
+        """cos(input: Tensor) -> Tensor"""
     def cos_(self) -> Tensor:
-        """cos x"""
+        """cos(input: Tensor) -> Tensor"""
     def cosh(self) -> Tensor:
         """(eˣ + e⁻ˣ) / 2"""
     def cosh_(self) -> Tensor:
@@ -680,27 +680,27 @@ class Tensor(TensorBase):
     def element_size(self) -> builtins.int:
         """Bytes an element."""
     def eq(self, other: Tensor | builtins.float) -> Tensor:
-        """x = y"""
+        """eq(input: Tensor, other: Tensor | float) -> Tensor"""
     def eq_(self, other: Tensor | builtins.float) -> Tensor:
-        """x = y"""
+        """eq(input: Tensor, other: Tensor | float) -> Tensor"""
     def equal(self, other: Tensor) -> builtins.bool:
         """Whether the two have the same shape and the same numbers."""
     def erf(self) -> Tensor:
-        """2/√π · ∫₀ˣ e^(−t²) dt"""
+        """erf(input: Tensor) -> Tensor"""
     def erf_(self) -> Tensor:
-        """2/√π · ∫₀ˣ e^(−t²) dt"""
+        """erf(input: Tensor) -> Tensor"""
     def erfc(self) -> Tensor:
-        """1 − erf(x), exact where that is small"""
+        """erfc(input: Tensor) -> Tensor"""
     def erfc_(self) -> Tensor:
-        """1 − erf(x), exact where that is small"""
+        """erfc(input: Tensor) -> Tensor"""
     def exp(self) -> Tensor:
-        """eˣ"""
+        """exp(input: Tensor) -> Tensor"""
     def exp2(self) -> Tensor:
         """2ˣ"""
     def exp2_(self) -> Tensor:
         """2ˣ"""
     def exp_(self) -> Tensor:
-        """eˣ"""
+        """exp(input: Tensor) -> Tensor"""
     def expand(
         self,
         *size: builtins.int | Sequence[builtins.int],
@@ -710,9 +710,9 @@ class Tensor(TensorBase):
     def expand_as(self, other: Tensor) -> Tensor:
         """Expanded to the shape of `other`."""
     def expm1(self) -> Tensor:
-        """eˣ − 1"""
+        """expm1(input: Tensor) -> Tensor"""
     def expm1_(self) -> Tensor:
-        """eˣ − 1"""
+        """expm1(input: Tensor) -> Tensor"""
     def exponential_(
         self,
         lambd: builtins.float = 1,
@@ -723,9 +723,9 @@ class Tensor(TensorBase):
     def fill_(self, value: Tensor | builtins.float) -> Tensor:
         """Write one number everywhere: a Python number or a 0-d tensor."""
     def fix(self) -> Tensor:
-        """x without its fraction"""
+        """trunc(input: Tensor) -> Tensor"""
     def fix_(self) -> Tensor:
-        """x without its fraction"""
+        """trunc(input: Tensor) -> Tensor"""
     def flatten(self, start_dim: builtins.int = 0, end_dim: builtins.int = -1) -> Tensor:
         """The dimensions from `start_dim` to `end_dim` made one."""
     def flip(
@@ -745,13 +745,13 @@ class Tensor(TensorBase):
     def float_power_(self, exponent: Tensor | builtins.float) -> Tensor:
         """xʸ, written into the tensor; RuntimeError unless it is float64, as the result is."""
     def floor(self) -> Tensor:
-        """⌊x⌋"""
+        """floor(input: Tensor) -> Tensor"""
     def floor_(self) -> Tensor:
-        """⌊x⌋"""
+        """floor(input: Tensor) -> Tensor"""
     def floor_divide(self, other: Tensor | builtins.float) -> Tensor:
-        """⌊x / y⌋"""
+        """floor_divide(input: Tensor, other: Tensor | float) -> Tensor"""
     def floor_divide_(self, other: Tensor | builtins.float) -> Tensor:
-        """⌊x / y⌋"""
+        """floor_divide(input: Tensor, other: Tensor | float) -> Tensor"""
     def fmax(self, other: Tensor) -> Tensor:
         """The larger number at each place, broadcast; NaN only where both are NaN."""
     def fmin(self, other: Tensor) -> Tensor:
@@ -777,9 +777,9 @@ class Tensor(TensorBase):
     def gcd_(self, other: Tensor) -> Tensor:
         """The greatest common divisor, broadcast."""
     def ge(self, other: Tensor | builtins.float) -> Tensor:
-        """x ≥ y"""
+        """ge(input: Tensor, other: Tensor | float) -> Tensor"""
     def ge_(self, other: Tensor | builtins.float) -> Tensor:
-        """x ≥ y"""
+        """ge(input: Tensor, other: Tensor | float) -> Tensor"""
     def geometric_(self, p: builtins.float, *, generator: Generator | None = None) -> Tensor:
         """Fill with numbers of trials up to the first success of probability p, 0 < p < 1."""
     def ger(self, vec2: Tensor) -> Tensor:
@@ -795,17 +795,17 @@ class Tensor(TensorBase):
     def grad_fn(self) -> Record | None:
         """The record of the operation that computed this tensor; None for a leaf."""
     def greater(self, other: Tensor | builtins.float) -> Tensor:
-        """x > y"""
+        """gt(input: Tensor, other: Tensor | float) -> Tensor"""
     def greater_(self, other: Tensor | builtins.float) -> Tensor:
-        """x > y"""
+        """gt(input: Tensor, other: Tensor | float) -> Tensor"""
     def greater_equal(self, other: Tensor | builtins.float) -> Tensor:
-        """x ≥ y"""
+        """ge(input: Tensor, other: Tensor | float) -> Tensor"""
     def greater_equal_(self, other: Tensor | builtins.float) -> Tensor:
-        """x ≥ y"""
+        """ge(input: Tensor, other: Tensor | float) -> Tensor"""
     def gt(self, other: Tensor | builtins.float) -> Tensor:
-        """x > y"""
+        """gt(input: Tensor, other: Tensor | float) -> Tensor"""
     def gt_(self, other: Tensor | builtins.float) -> Tensor:
-        """x > y"""
+        """gt(input: Tensor, other: Tensor | float) -> Tensor"""
     def half(self, memory_format: _memory_format | None = None) -> Tensor:
         """Refused: float16 is not carried."""
     def heaviside(self, values: Tensor) -> Tensor:
@@ -919,15 +919,15 @@ class Tensor(TensorBase):
     ) -> Tensor:
         """Where |input − other| ≤ atol + rtol · |other|, as a bool tensor."""
     def isfinite(self) -> Tensor:
-        """whether x is neither infinite nor NaN"""
+        """isfinite(input: Tensor) -> Tensor"""
     def isinf(self) -> Tensor:
-        """whether x is ∞ or −∞"""
+        """isinf(input: Tensor) -> Tensor"""
     def isnan(self) -> Tensor:
-        """whether x is not a number"""
+        """isnan(input: Tensor) -> Tensor"""
     def isneginf(self) -> Tensor:
-        """whether x is −∞"""
+        """isneginf(input: Tensor) -> Tensor"""
     def isposinf(self) -> Tensor:
-        """whether x is ∞"""
+        """isposinf(input: Tensor) -> Tensor"""
     def isreal(self) -> Tensor:
         """Whether each number is real: all are."""
     def item(self) -> builtins.bool | builtins.int | builtins.float:
@@ -954,37 +954,37 @@ class Tensor(TensorBase):
     def ldexp_(self, other: Tensor) -> Tensor:
         """x · 2ʸ, broadcast, in floating point."""
     def le(self, other: Tensor | builtins.float) -> Tensor:
-        """x ≤ y"""
+        """le(input: Tensor, other: Tensor | float) -> Tensor"""
     def le_(self, other: Tensor | builtins.float) -> Tensor:
-        """x ≤ y"""
+        """le(input: Tensor, other: Tensor | float) -> Tensor"""
     def lerp(self, end: Tensor, weight: Tensor | builtins.float) -> Tensor:
         """x + weight · (y − x): the point that lies `weight` of the way from `input` to `end`."""
     def lerp_(self, end: Tensor, weight: Tensor | builtins.float) -> Tensor:
         """x + weight · (y − x): the point that lies `weight` of the way from `input` to `end`."""
     def less(self, other: Tensor | builtins.float) -> Tensor:
-        """x < y"""
+        """lt(input: Tensor, other: Tensor | float) -> Tensor"""
     def less_(self, other: Tensor | builtins.float) -> Tensor:
-        """x < y"""
+        """lt(input: Tensor, other: Tensor | float) -> Tensor"""
     def less_equal(self, other: Tensor | builtins.float) -> Tensor:
-        """x ≤ y"""
+        """le(input: Tensor, other: Tensor | float) -> Tensor"""
     def less_equal_(self, other: Tensor | builtins.float) -> Tensor:
-        """x ≤ y"""
+        """le(input: Tensor, other: Tensor | float) -> Tensor"""
     def log(self) -> Tensor:
-        """ln x"""
+        """log(input: Tensor) -> Tensor"""
     def log10(self) -> Tensor:
         """the logarithm of x to base 10"""
     def log10_(self) -> Tensor:
         """the logarithm of x to base 10"""
     def log1p(self) -> Tensor:
-        """ln(1 + x)"""
+        """log1p(input: Tensor) -> Tensor"""
     def log1p_(self) -> Tensor:
-        """ln(1 + x)"""
+        """log1p(input: Tensor) -> Tensor"""
     def log2(self) -> Tensor:
         """the logarithm of x to base 2"""
     def log2_(self) -> Tensor:
         """the logarithm of x to base 2"""
     def log_(self) -> Tensor:
-        """ln x"""
+        """log(input: Tensor) -> Tensor"""
     def log_normal_(
         self,
         mean: builtins.float = 1,
@@ -1006,9 +1006,9 @@ class Tensor(TensorBase):
     def logical_and_(self, other: Tensor) -> Tensor:
         """x and y"""
     def logical_not(self) -> Tensor:
-        """not x"""
+        """logical_not(input: Tensor) -> Tensor"""
     def logical_not_(self) -> Tensor:
-        """not x"""
+        """logical_not(input: Tensor) -> Tensor"""
     def logical_or(self, other: Tensor) -> Tensor:
         """x or y"""
     def logical_or_(self, other: Tensor) -> Tensor:
@@ -1030,9 +1030,9 @@ class Tensor(TensorBase):
     def long(self, memory_format: _memory_format | None = None) -> Tensor:
         """In int64, fractions cut off."""
     def lt(self, other: Tensor | builtins.float) -> Tensor:
-        """x < y"""
+        """lt(input: Tensor, other: Tensor | float) -> Tensor"""
     def lt_(self, other: Tensor | builtins.float) -> Tensor:
-        """x < y"""
+        """lt(input: Tensor, other: Tensor | float) -> Tensor"""
     @property
     def mH(self) -> Tensor:
         """The conjugate transpose of each matrix: here the transpose."""
@@ -1106,13 +1106,13 @@ class Tensor(TensorBase):
     def msort(self) -> Tensor:
         """The numbers in order along the first dimension."""
     def mul(self, other: Tensor | builtins.float) -> Tensor:
-        """x · y"""
+        """mul(input: Tensor, other: Tensor | float) -> Tensor"""
     def mul_(self, other: Tensor | builtins.float) -> Tensor:
-        """x · y"""
+        """mul(input: Tensor, other: Tensor | float) -> Tensor"""
     def multiply(self, other: Tensor | builtins.float) -> Tensor:
-        """x · y"""
+        """mul(input: Tensor, other: Tensor | float) -> Tensor"""
     def multiply_(self, other: Tensor | builtins.float) -> Tensor:
-        """x · y"""
+        """mul(input: Tensor, other: Tensor | float) -> Tensor"""
     def mv(self, vec: Tensor) -> Tensor:
         """The product of a matrix (n, m) and a vector (m)."""
     name: None
@@ -1184,17 +1184,17 @@ class Tensor(TensorBase):
     def ndimension(self) -> builtins.int:
         """The number of dimensions."""
     def ne(self, other: Tensor | builtins.float) -> Tensor:
-        """x ≠ y"""
+        """ne(input: Tensor, other: Tensor | float) -> Tensor"""
     def ne_(self, other: Tensor | builtins.float) -> Tensor:
-        """x ≠ y"""
+        """ne(input: Tensor, other: Tensor | float) -> Tensor"""
     def neg(self) -> Tensor:
-        """−x"""
+        """neg(input: Tensor) -> Tensor"""
     def neg_(self) -> Tensor:
-        """−x"""
+        """neg(input: Tensor) -> Tensor"""
     def negative(self) -> Tensor:
-        """−x"""
+        """neg(input: Tensor) -> Tensor"""
     def negative_(self) -> Tensor:
-        """−x"""
+        """neg(input: Tensor) -> Tensor"""
     def nelement(self) -> builtins.int:
         """The number of elements."""
     def new(
@@ -1268,9 +1268,9 @@ class Tensor(TensorBase):
     ) -> Tensor:
         """Fill with normal numbers. Raises RuntimeError where std < 0."""
     def not_equal(self, other: Tensor | builtins.float) -> Tensor:
-        """x ≠ y"""
+        """ne(input: Tensor, other: Tensor | float) -> Tensor"""
     def not_equal_(self, other: Tensor | builtins.float) -> Tensor:
-        """x ≠ y"""
+        """ne(input: Tensor, other: Tensor | float) -> Tensor"""
     def numel(self) -> builtins.int:
         """The number of elements."""
     def numpy(self, *, force: builtins.bool = False) -> Array:
@@ -1328,9 +1328,9 @@ class Tensor(TensorBase):
     def real(self) -> Tensor:
         """The tensor itself: its numbers are real."""
     def reciprocal(self) -> Tensor:
-        """1 / x"""
+        """reciprocal(input: Tensor) -> Tensor"""
     def reciprocal_(self) -> Tensor:
-        """1 / x"""
+        """reciprocal(input: Tensor) -> Tensor"""
     def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
         """Call `hook` with each gradient of this tensor; what it returns takes the place of it."""
     def register_post_accumulate_grad_hook(
@@ -1339,9 +1339,9 @@ class Tensor(TensorBase):
     ) -> RemovableHandle:
         """Call `hook` with this leaf each time after a gradient was added to its `.grad`."""
     def relu(self) -> Tensor:
-        """max(x, 0)"""
+        """relu(input: Tensor) -> Tensor"""
     def relu_(self) -> Tensor:
-        """max(x, 0)"""
+        """relu(input: Tensor) -> Tensor"""
     def remainder(self, other: Tensor | builtins.float) -> Tensor:
         """What ⌊x / y⌋ leaves over, with the sign of y, as Python's % does."""
     def remainder_(self, other: Tensor | builtins.float) -> Tensor:
@@ -1440,19 +1440,19 @@ class Tensor(TensorBase):
     def shape(self) -> Size:
         """The lengths of the dimensions."""
     def sigmoid(self) -> Tensor:
-        """1 / (1 + e⁻ˣ)"""
+        """sigmoid(input: Tensor) -> Tensor"""
     def sigmoid_(self) -> Tensor:
-        """1 / (1 + e⁻ˣ)"""
+        """sigmoid(input: Tensor) -> Tensor"""
     def sign(self) -> Tensor:
-        """−1, 0 or 1; 0 for NaN"""
+        """sign(input: Tensor) -> Tensor"""
     def sign_(self) -> Tensor:
-        """−1, 0 or 1; 0 for NaN"""
+        """sign(input: Tensor) -> Tensor"""
     def signbit(self) -> Tensor:
-        """whether x bears a minus sign"""
+        """signbit(input: Tensor) -> Tensor"""
     def sin(self) -> Tensor:
-        """sin x"""
+        """sin(input: Tensor) -> Tensor"""
     def sin_(self) -> Tensor:
-        """sin x"""
+        """sin(input: Tensor) -> Tensor"""
     def sinc(self) -> Tensor:
         """sin πx / πx, and 1 at 0."""
     def sinc_(self) -> Tensor:
@@ -1491,7 +1491,7 @@ class Tensor(TensorBase):
         split_size_or_sections: builtins.int | Sequence[builtins.int],
         dim: builtins.int = 0,
     ) -> builtins.tuple[Tensor, ...]:
-        """`input` cut along `dim` into chunks of one size (the last may be shorter), or of sizes given."""
+        """`tensor` cut along `dim` into chunks of one size (the last may be shorter) or of sizes given."""
     def split_with_sizes(
         self,
         split_sizes: Sequence[builtins.int],
@@ -1499,9 +1499,9 @@ class Tensor(TensorBase):
     ) -> builtins.tuple[Tensor, ...]:
         """`input` cut along `dim` into chunks of the sizes given: `split`."""
     def sqrt(self) -> Tensor:
-        """√x"""
+        """sqrt(input: Tensor) -> Tensor"""
     def sqrt_(self) -> Tensor:
-        """√x"""
+        """sqrt(input: Tensor) -> Tensor"""
     def square(self) -> Tensor:
         """x²"""
     def square_(self) -> Tensor:
@@ -1553,10 +1553,10 @@ class Tensor(TensorBase):
         dtype: _dtype | None = None,
     ) -> Tensor:
         """The sum over all numbers, or over the dimensions `dim`; integers and bools sum to int64."""
-    def swapaxes(self, dim0: builtins.int, dim1: builtins.int) -> Tensor:
-        """`dim0` and `dim1` exchanged, as a view."""
-    def swapaxes_(self, dim0: builtins.int, dim1: builtins.int) -> Tensor:
-        """`dim0` and `dim1` exchanged, as a view."""
+    def swapaxes(self, axis0: builtins.int, axis1: builtins.int) -> Tensor:
+        """`transpose`, by NumPy's name for it."""
+    def swapaxes_(self, axis0: builtins.int, axis1: builtins.int) -> Tensor:
+        """`transpose`, by NumPy's name for it."""
     def swapdims(self, dim0: builtins.int, dim1: builtins.int) -> Tensor:
         """`dim0` and `dim1` exchanged, as a view."""
     def swapdims_(self, dim0: builtins.int, dim1: builtins.int) -> Tensor:
@@ -1574,9 +1574,9 @@ class Tensor(TensorBase):
     def tan_(self) -> Tensor:
         """sin x / cos x"""
     def tanh(self) -> Tensor:
-        """(eˣ − e⁻ˣ) / (eˣ + e⁻ˣ)"""
+        """tanh(input: Tensor) -> Tensor"""
     def tanh_(self) -> Tensor:
-        """(eˣ − e⁻ˣ) / (eˣ + e⁻ˣ)"""
+        """tanh(input: Tensor) -> Tensor"""
     def tensor_split(
         self,
         indices_or_sections: builtins.int | Sequence[builtins.int] | Tensor,
@@ -1638,9 +1638,9 @@ class Tensor(TensorBase):
     ) -> Tensor:
         """x / y, rounded towards zero for "trunc", downwards for "floor"."""
     def trunc(self) -> Tensor:
-        """x without its fraction"""
+        """trunc(input: Tensor) -> Tensor"""
     def trunc_(self) -> Tensor:
-        """x without its fraction"""
+        """trunc(input: Tensor) -> Tensor"""
     @overload
     def type(self, dtype: None = None, non_blocking: builtins.bool = False) -> builtins.str:
         """The type's old name ("torch.FloatTensor"), or the tensor in the type given."""

@@ -89,7 +89,7 @@ def of_tensors(primitive: Primitive, says: str | None = None) -> Callable[..., T
     two = lambda input, other: call_binary(primitive, input, other)  # noqa: E731
     of = one if len(primitive.inputs) == 1 else two
     of.__module__ = sys._getframe(1).f_globals["__name__"]  # where it is found, as for a namedtuple
-    return operation(_named(of, primitive.name, says or primitive.__doc__))
+    return operation(_named(of, primitive.name, says or primitive.says))
 
 
 def _named(of: Function, name: str, says: str | None) -> Function:

@@ -193,8 +193,8 @@ def _chunks(input: Tensor, dim: int, sizes: Sequence[int], name: str) -> tuple[T
 
 
 @operation
-def split(input: Tensor, split_size_or_sections: Dims, dim: int = 0) -> tuple[Tensor, ...]:
-    """`input` cut along `dim` into chunks of one size (the last may be shorter), or of sizes given.
+def split(tensor: Tensor, split_size_or_sections: Dims, dim: int = 0) -> tuple[Tensor, ...]:
+    """`tensor` cut along `dim` into chunks of one size (the last may be shorter) or of sizes given.
 
     The chunks are views. Raises RuntimeError when sizes do not add up.
 
@@ -202,9 +202,9 @@ def split(input: Tensor, split_size_or_sections: Dims, dim: int = 0) -> tuple[Te
     (tensor([0, 1]), tensor([2, 3]), tensor([4]))
     """
     if not isinstance(split_size_or_sections, int):
-        return split_with_sizes(input, split_size_or_sections, dim)
+        return split_with_sizes(tensor, split_size_or_sections, dim)
     size = split_size_or_sections
-    shape = input._array.shape
+    shape = tensor._array.shape
     if not shape:
         raise RuntimeError("split expects at least a 1-dimensional tensor")
     if size < 0:
@@ -217,7 +217,7 @@ def split(input: Tensor, split_size_or_sections: Dims, dim: int = 0) -> tuple[Te
         )
     whole, rest = divmod(length, max(size, 1))
     sizes = [size] * whole + ([rest] if rest or not whole else [])
-    return _chunks(input, axis, sizes, "SplitBackward0")
+    return _chunks(tensor, axis, sizes, "SplitBackward0")
 
 
 @operation

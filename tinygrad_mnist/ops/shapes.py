@@ -162,6 +162,12 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
 
 
 @operation
+def swapaxes(input: Tensor, axis0: int, axis1: int) -> Tensor:
+    """`transpose`, by NumPy's name for it."""
+    return transpose(input, axis0, axis1)
+
+
+@operation
 def t(input: Tensor) -> Tensor:
     """The transpose of a matrix; a vector as it is."""
     ndim = input._array.ndim
@@ -293,4 +299,4 @@ def broadcast_tensors(*tensors: Tensor | Sequence[Tensor]) -> tuple[Tensor, ...]
     return tuple([expand(tensor, shape) for tensor in given])
 
 
-swapaxes, swapdims = transpose, transpose
+swapdims = transpose

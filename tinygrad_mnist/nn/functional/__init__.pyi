@@ -722,7 +722,7 @@ def selu_(input: Tensor) -> Tensor:
     """`selu`, written into the input."""
 
 def sigmoid(input: Tensor) -> Tensor:
-    """1 / (1 + e⁻ˣ)"""
+    """sigmoid(input: Tensor) -> Tensor"""
 
 def silu(input: Tensor, inplace: builtins.bool = False) -> Tensor:
     """x · sigmoid(x), also called swish."""
@@ -776,7 +776,7 @@ def softsign(input: Tensor) -> Tensor:
     """x / (1 + |x|)"""
 
 def tanh(input: Tensor) -> Tensor:
-    """(eˣ − e⁻ˣ) / (eˣ + e⁻ˣ)"""
+    """tanh(input: Tensor) -> Tensor"""
 
 def tanhshrink(input: Tensor) -> Tensor:
     """x − tanh(x)"""
