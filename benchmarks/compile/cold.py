@@ -34,11 +34,10 @@ def measure(name: str, way: str, cache: str) -> dict[str, float]:
 def measure_all(name: str) -> dict[str, Any]:
     """One cold start, some from the cache, and the eager step beside them."""
     with tempfile.TemporaryDirectory(prefix="cold") as cache:
-        os.mkdir(inner := os.path.join(cache, "kernels"))
-        measure(name, "eager", inner)
-        cold = measure(name, "compiled", inner)
-        warm = [measure(name, "compiled", inner) for _ in range(WARM_RUNS)]
-        eager = [measure(name, "eager", inner) for _ in range(WARM_RUNS)]
+        measure(name, "eager", cache)
+        cold = measure(name, "compiled", cache)
+        warm = [measure(name, "compiled", cache) for _ in range(WARM_RUNS)]
+        eager = [measure(name, "eager", cache) for _ in range(WARM_RUNS)]
     return {
         "cold": cold,
         "cached": {key: median(run[key] for run in warm) for key in cold},

@@ -5,18 +5,15 @@ from __future__ import annotations
 import functools
 import itertools
 import json
-import os
 import statistics
-import tempfile
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tinygrad_mnist.hardware.settings import get_num_threads
-from tinygrad_mnist.kernels.dispatch import cache_directory
+from tinygrad_mnist.kernels import cache_folder
 
 _FEW = 16
 _LONG = 32
@@ -122,14 +119,14 @@ def _pause() -> None:
         pass
 
 
-def _file() -> Path:
-    return cache_directory().parent / "products.json"
+_FILE = "products.json"
 
 
 @functools.cache
 def _known() -> dict[str, str]:
+    folder = cache_folder.for_code()
     try:
-        found = json.loads(_file().read_text(encoding="utf-8"))
+        found = {} if folder is None else json.loads((folder / _FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
@@ -137,13 +134,6 @@ def _known() -> dict[str, str]:
 
 def _keep(known: dict[str, str]) -> None:
     """Remember the choices for other processes; where the disk refuses, for this one alone."""
-    path = _file()
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            "w", dir=path.parent, delete=False, encoding="utf-8"
-        ) as file:
-            json.dump(known, file)
-        os.replace(file.name, path)
-    except OSError:
-        return
+    folder = cache_folder.for_code()
+    if folder is not None:
+        cache_folder.keep(folder / _FILE, json.dumps(known).encode())

@@ -5,11 +5,9 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib.metadata
-import importlib.util
-import os
 import sys
-import tempfile
 import time
+import types
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,8 +24,7 @@ from tinygrad_mnist.compiler.passes.simplify import (
     share_common_subexpressions,
     simplify,
 )
-from tinygrad_mnist.kernels import dispatch
-from tinygrad_mnist.kernels.dispatch import cache_directory
+from tinygrad_mnist.kernels import cache_folder, dispatch
 
 from .passes.batch_last import put_batch_last
 from .passes.fusion import Loop, Step, fuse
@@ -124,53 +121,37 @@ _HEAD = '''"""A training step, compiled by tinygrad_mnist; written by the progra
 
 import math
 
-import numba
 import numpy as np
 
 from tinygrad_mnist.compiler.loops import images, products
 '''
 _BATCH_LAST = "from tinygrad_mnist.kernels import batch_last\n"
 """Compiled, or loaded, only for programs that call them."""
-_DECORATOR = """
-
-@numba.njit(error_model="numpy", nogil=True, fastmath={"contract", "reassoc"}, cache=True)
-"""
+_FASTMATH = {"contract", "reassoc"}
 
 
 @functools.cache
 def load(text: str) -> Callable[..., int]:
-    """The compiled function of a source; the same text is compiled once, on this disk."""
+    """The compiled function of a source; the same text is compiled once, on this disk.
+
+    The source itself is never read from there: only what was compiled of it, under a name made of
+    the source and of all that it is compiled with.
+    """
+    from tinygrad_mnist.kernels import compiling
+
     head = _HEAD
     if "batch_last." in text:
         dispatch.images.load()
         head += _BATCH_LAST
-    path = _written(f"{head}{_DECORATOR}{text}\n")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module
-    spec.loader.exec_module(module)
-    function: Callable[..., int] = module.step
+    digest = hashlib.sha256(f"{sorted(_FASTMATH)}{head}{text}".encode() + _surroundings())
+    module = types.ModuleType(f"step_{digest.hexdigest()[:20]}")
+    sys.modules[module.__name__] = module  # where Numba looks for the names of what it loads
+    exec(compile(f"{head}\n\n{text}\n", f"{module.__name__}.py", "exec"), vars(module))
+    function: Callable[..., int] = compiling.kept(
+        module.step, cache_folder.for_code("programs"), digest.hexdigest(),
+        error_model="numpy", nogil=True, fastmath=_FASTMATH,
+    )  # fmt: skip
     return function
-
-
-def _written(text: str) -> Path:
-    """The file that holds the source: named by its content and by all that it is compiled with."""
-    digest = hashlib.sha256(text.encode())
-    digest.update(_surroundings())
-    folder = cache_directory().parent / "programs"
-    path = folder / f"step_{digest.hexdigest()[:20]}.py"
-    if not path.exists():
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError:
-            folder = Path(tempfile.mkdtemp(prefix="tinygrad_mnist_"))
-            path = folder / path.name
-        with tempfile.NamedTemporaryFile("w", dir=folder, delete=False, encoding="utf-8") as file:
-            file.write(text)
-        os.replace(file.name, path)
-    return path
 
 
 @functools.cache

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import os
+import pickle
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import numba
+import numba.core.compiler
+import numba.core.serialize
 
+from . import cache_folder
 from . import simd as vectors
 
 Function = Callable[..., Any]
@@ -22,37 +27,88 @@ def give_vectors(names: dict[str, Any]) -> None:
     names |= {name: getattr(vectors, name) for name in vectors.__all__}
 
 
-def compile_loops(declared: Iterable[Declared], modules: Iterable[dict[str, Any]]) -> bool:
+def compile_loops(
+    declared: Iterable[Declared],
+    modules: Iterable[dict[str, Any]],
+    folder: Path | None,
+    stamp: str,
+) -> bool:
     """Put compiled loops in the place of the functions declared, in every module that has them.
 
-    Returns whether all were written to, or came from, the disk.
+    They are kept in `folder`, or nowhere. Returns whether all were written to, or came from, it.
     """
     on_disk = True
     for function, signature, options in declared:
         options = {"error_model": "numpy", **options}
         if signature is None:
-            compiled: Function = numba.njit(**options)(function)
+            compiled: Any = numba.njit(**options)(function)
         else:
-            compiled, kept = _compiled(function, _signatures(signature), nogil=True, **options)
-            on_disk = on_disk and kept
+            signatures = _signatures(signature)
+            compiled = kept(function, folder, stamp, signatures, nogil=True, **options)
+            on_disk = on_disk and getattr(compiled._cache, "on_disk", False)
         for names in modules:
             if names.get(function.__name__) is function:
                 names[function.__name__] = compiled
     return on_disk
 
 
-def _compiled(function: Function, signatures: list[str], **options: Any) -> tuple[Function, bool]:
-    """The compiled function, and whether it is on the disk.
+def kept(
+    function: Function,
+    folder: Path | None,
+    stamp: str,
+    signatures: Sequence[str] = (),
+    **options: Any,
+) -> Any:
+    """A function that Numba compiles, or loads from the folder where an earlier run kept it.
 
-    What the cache holds is replaced if it is damaged. If there can be no cache, the loop is
-    compiled for this process alone.
+    With signatures it is compiled for them now, and for no others; else for those it is called
+    with. What was kept counts only if `stamp` is the same. The folder must be safe, as those of
+    `cache_folder` are: what is read from it can run anything.
     """
-    with contextlib.suppress(Exception):
-        return numba.njit(signatures, cache=True, **options)(function), True
-    with contextlib.suppress(Exception):
-        _forget(function)
-        return numba.njit(signatures, cache=True, **options)(function), True
-    return numba.njit(signatures, **options)(function), False
+    compiled = numba.njit(**options)(function)
+    if folder is not None:
+        compiled._cache = _Kept(function, folder, stamp)
+    for signature in signatures:
+        compiled.compile(signature)
+    if signatures:
+        compiled.disable_compile()
+    return compiled
+
+
+class _Kept:
+    """What a Numba function asks for compiled code, in the place of Numba's own cache.
+
+    One file holds the code for one signature. What is damaged is compiled anew; what cannot be
+    written serves this process alone.
+    """
+
+    def __init__(self, function: Function, folder: Path, stamp: str) -> None:
+        self.cache_path = os.fspath(folder)
+        self.on_disk = True
+        self._function, self._folder, self._stamp = function, folder, stamp
+
+    def _file(self, sig: Any, codegen: Any) -> Path:
+        code = self._function.__code__
+        key = repr((self._stamp, code.co_firstlineno, str(sig), codegen.magic_tuple()))
+        name = f"{Path(code.co_filename).stem}.{self._function.__name__}"
+        return self._folder / f"{name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.nbc"
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """The compiled code for a signature, or None."""
+        target_context.refresh()
+        with contextlib.suppress(Exception):
+            content = self._file(sig, target_context.codegen()).read_bytes()
+            return _results._rebuild(target_context, *pickle.loads(content))
+        return None
+
+    def save_overload(self, sig: Any, compiled: Any) -> None:
+        """Keep what was compiled for a signature."""
+        content: bytes = _serialize.dumps(compiled._reduce())
+        self.on_disk &= cache_folder.keep(self._file(sig, compiled.codegen), content)
+
+
+_results: Any = numba.core.compiler.CompileResult
+_serialize: Any = numba.core.serialize
 
 
 def _signatures(signature: str) -> list[str]:
@@ -65,11 +121,3 @@ def _signatures(signature: str) -> list[str]:
     signature = re.sub(r"const (?P<dtype>\w+)\[(?P<row>:, )?::1\]", spelled, signature)
     kinds = ("float32", "float64") if re.search(r"\bT\b", signature) else ("",)
     return [re.sub(r"\bT\b", kind, signature) for kind in kinds]
-
-
-def _forget(function: Function) -> None:
-    """Remove what the cache holds for a function."""
-    directory = Path(cast(str, numba.njit(cache=True)(function).stats.cache_path))
-    module = Path(function.__code__.co_filename).stem
-    for file in directory.glob(f"{module}.{function.__name__}-*.nb[ic]"):
-        file.unlink(missing_ok=True)

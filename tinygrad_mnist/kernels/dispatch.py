@@ -36,14 +36,14 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 
+from . import cache_folder
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 VARIABLE: Final = "TINYGRAD_MNIST_KERNELS"
-CACHE_VARIABLE: Final = "NUMBA_CACHE_DIR"
 LARGE: Final = 8192
 PATIENCE: Final = 1000
 
@@ -155,27 +155,21 @@ class Loops:
             self.loaded = True
 
     def _load(self) -> None:
-        directory = cache_directory()
+        folder, digest = _folder(self._name), _digest()
         if not _compiled_before(self._name):
-            kept = (
-                f"kept in {directory}" if _writable(directory) else f"{directory} is not writable"
-            )
+            kept = "not kept" if folder is None else f"kept in {folder.parent}"
             _say(f"compiling its {self._what} once (about {self._seconds} s); {kept}")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            import numba
-
-            marker = _marker(self._name)
-            with _cache_in(numba.config, str(marker.parent)):
-                for file in self._files:
-                    importlib.import_module(f"{__package__}.{file}")
-                compiling = importlib.import_module(f"{__package__}.compiling")
-                for names in self._with_vectors:
-                    compiling.give_vectors(names)
-                on_disk = compiling.compile_loops(self.declared, _MODULES.values())
-        if on_disk:
+            for file in self._files:
+                importlib.import_module(f"{__package__}.{file}")
+            compiling = importlib.import_module(f"{__package__}.compiling")
+            for names in self._with_vectors:
+                compiling.give_vectors(names)
+            on_disk = compiling.compile_loops(self.declared, _MODULES.values(), folder, digest)
+        if folder is not None and on_disk:
             with contextlib.suppress(OSError):
-                marker.touch()
+                (folder / _MARKER).touch()
 
 
 _MODULES: Final[dict[str, dict[str, Any]]] = {}
@@ -205,56 +199,29 @@ def warm_up() -> bool:
     return images.wanted
 
 
-@contextlib.contextmanager
-def _cache_in(config: Any, folder: str) -> Iterator[None]:
-    """Let Numba keep compiled code in a folder, which its environment variable would overrule."""
-    setting, variable = config.CACHE_DIR, os.environ.get(CACHE_VARIABLE)
-    config.CACHE_DIR = os.environ[CACHE_VARIABLE] = folder
-    try:
-        yield
-    finally:
-        config.CACHE_DIR = setting
-        if variable is None:
-            del os.environ[CACHE_VARIABLE]
-        else:
-            os.environ[CACHE_VARIABLE] = variable
-
-
-def _writable(directory: Path) -> bool:
-    with contextlib.suppress(OSError):
-        directory.mkdir(parents=True, exist_ok=True)
-    return os.access(directory, os.W_OK)
-
-
 def _say(text: str) -> None:
     sys.stderr.write(f"tinygrad_mnist: {text}\n")
 
 
-def cache_directory() -> Path:
-    """Where compiled code is kept: `NUMBA_CACHE_DIR`, else a folder of the user's cache."""
-    from pathlib import Path
-
-    chosen = os.environ.get(CACHE_VARIABLE)
-    if chosen:
-        return Path(chosen)
-    from platformdirs import user_cache_path
-
-    return user_cache_path("tinygrad_mnist") / "kernels"
+_MARKER: Final = "compiled"
+"""The empty file that stands for: these very loops lie compiled in the folder."""
 
 
 @functools.cache
 def _compiled_before(group: str) -> bool:
-    with contextlib.suppress(Exception):  # no home directory, no Numba
-        return _marker(group).exists()
+    with contextlib.suppress(Exception):  # no Numba
+        folder = _folder(group)
+        return folder is not None and (folder / _MARKER).exists()
     return False
 
 
-def _marker(group: str) -> Path:
-    """The empty file that stands for: these very loops lie compiled in the cache.
+def _folder(group: str) -> Path | None:
+    """Where the compiled loops of a group are kept, apart from those of other versions."""
+    return cache_folder.for_code("kernels", f"{group}-{_digest()[:16]}")
 
-    They lie beside it, in a folder of their own: Numba takes a loop for unchanged when its file is,
-    though a part of it may have changed in another file.
-    """
+
+def _digest() -> str:
+    """Of all that the loops depend on: a part of one may have changed in another file."""
     import hashlib
     import importlib.metadata
     from pathlib import Path
@@ -264,4 +231,4 @@ def _marker(group: str) -> Path:
         digest.update(part.encode())
     for source in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(source.read_bytes())
-    return cache_directory() / f"{group}-{digest.hexdigest()[:16]}" / "compiled"
+    return digest.hexdigest()

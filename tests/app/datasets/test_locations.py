@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tinygrad_mnist.app.datasets import reading
+from tinygrad_mnist.kernels import cache_folder as caches
 
 IDX = [
     "train-images-idx3-ubyte",
@@ -68,5 +69,8 @@ def test_the_variable_names_a_folder(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_cache_is_this_users(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("platformdirs.user_cache_dir", lambda name, appauthor: tmp_path / name)
-    assert reading.cache_folder() == tmp_path / "tinygrad_mnist" / "mnist"
+    monkeypatch.setattr("platformdirs.user_cache_path", lambda name, appauthor: tmp_path / name)
+    cache = reading.cache_folder()
+    assert cache == tmp_path / "tinygrad_mnist" / "mnist"
+    cache.chmod(0o777)
+    assert reading.cache_folder() == caches.temporary() != cache

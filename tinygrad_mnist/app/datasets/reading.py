@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tinygrad_mnist.kernels import cache_folder as caches
 from tinygrad_mnist.serialization import pickles
 
 from .digits import DataError, Digits, from_pixels
@@ -57,10 +58,8 @@ def named_folder() -> Path | None:
 
 
 def cache_folder() -> Path:
-    """Where downloads of this user are kept."""
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir("tinygrad_mnist", appauthor=False)) / "mnist"
+    """Where downloads of this user are kept; where that is not safe, for this run alone."""
+    return caches.for_data("mnist") or caches.temporary()
 
 
 def candidates(folder: Path) -> list[list[Path]]:
