@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tinygrad_mnist.engine.wording import cut
+from tinygrad_mnist.serialization import files
 from tinygrad_mnist.serialization.files import ReadError
 
 if TYPE_CHECKING:
@@ -21,6 +23,10 @@ SIDE = 28
 BOX = 20
 _LARGE = 800
 """Pixels a side from which on a picture is made smaller first."""
+_MOST_BYTES, _MOST_PIXELS = 2**28, 50_000_000
+"""Of a picture: in its file, and to be decoded, which takes up to eight bytes a pixel."""
+_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "PPM", "TIFF", "JPEG2000")
+"""What pictures of digits come in; Pillow would start another program for some of the others."""
 _FAINT = 16
 """A picture whose shades differ by less, of 255, shows nothing."""
 _INKED = 0.1
@@ -49,20 +55,23 @@ def _grey_and_alpha(path: Path) -> tuple[Array, Array]:
     from PIL import Image, ImageOps
 
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), files.opened(path, _MOST_BYTES) as file:
             warnings.simplefilter("ignore")
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as opened:
-                picture = ImageOps.exif_transpose(_of_bytes(opened))
+            with Image.open(file, formats=_FORMATS) as opened:
+                opened.draft(None, (_LARGE, _LARGE))  # decodes a photograph smaller
+                if opened.width * opened.height > _MOST_PIXELS:
+                    raise Image.DecompressionBombError
+                picture = _of_bytes(opened)
+            ImageOps.exif_transpose(picture, in_place=True)
         picture = picture.convert("LA")
         picture.thumbnail((_LARGE, _LARGE))
     except OSError as error:
         reason = error.strerror or "it is no picture, or is damaged"
         raise ReadError(f"{path}: cannot be read ({reason}).") from error
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+    except Image.DecompressionBombError as error:
         raise ReadError(f"{path}: is too large; make the picture smaller.") from error
     except Exception as error:  # a damaged picture raises anything
-        raise ReadError(f"{path}: cannot be read (it is damaged: {error}).") from error
+        raise ReadError(f"{path}: cannot be read (it is damaged: {cut(error)}).") from error
     grey, alpha = np.moveaxis(np.asarray(picture, np.float64), 2, 0)
     return grey, alpha
 
@@ -74,10 +83,12 @@ def _of_bytes(picture: Any) -> Any:
     if picture.mode != "F" and not picture.mode.startswith("I"):
         picture.load()
         return picture
-    shades = np.asarray(picture, np.float64)
-    shades = shades - shades.min()
-    whole: Any = Image.fromarray((shades * (255 / (shades.max() or 1))).astype(np.uint8))
-    return whole
+    shades = np.asarray(picture)
+    least, most = float(shades.min()), float(shades.max())
+    scaled = np.empty(shades.shape, np.uint8)
+    for row, fine in zip(scaled, shades, strict=True):  # one at a time, as they become large
+        row[:] = (fine.astype(np.float64) - least) * (255 / (most - least or 1))
+    return Image.fromarray(scaled)
 
 
 def _light_on_dark(image: Array) -> Array:

@@ -13,6 +13,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.core.record import Array
+from tinygrad_mnist.engine.wording import cut, shown
 
 STORAGE_NAMES = {
     "FloatStorage": dtypes.float32,
@@ -32,6 +33,9 @@ _SIZES = 20
 _NEWEST_VERSION = 10
 _PART = 1 << 20
 """Bytes that are copied at a time."""
+_LONGEST_WORD = 100
+"""Bytes of a record that is a number or a word."""
+_MOST_DIMENSIONS = 64
 
 ZIP = b"PK\x03\x04"
 LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
@@ -78,8 +82,9 @@ class Reader:
 
     def __init__(self, file: IO[bytes]) -> None:
         with _told("zip archive"):
-            self._size = file.seek(0, 2)
-            self._archive = zipfile.ZipFile(file)
+            file.seek(0, 2)
+            self._size = file.tell()
+            self._archive = zipfile.ZipFile(file if hasattr(file, "seekable") else _Seekable(file))
             self._entries = {entry.filename: entry for entry in self._archive.infolist()}
             self._check_sizes()
         self._folder = self._find_folder()
@@ -91,11 +96,11 @@ class Reader:
         for entry in entries:
             if entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & 1:
                 raise ValueError(
-                    f"record {entry.filename!r} is compressed or encrypted, as torch.save never "
-                    "leaves it"
+                    f"record {shown(entry.filename)} is compressed or encrypted, as torch.save "
+                    "never leaves it"
                 )
             if entry.compress_size != entry.file_size:
-                raise ValueError(f"record {entry.filename!r} has two sizes")
+                raise ValueError(f"record {shown(entry.filename)} has two sizes")
         if sum(entry.file_size for entry in entries) > self._size:
             raise ValueError("the records announce more than the file holds")
 
@@ -121,13 +126,19 @@ class Reader:
     def read(self, name: str) -> bytes:
         """A record's bytes."""
         entry = self._entry(name)
-        with _told(f"file {entry.filename}"):
+        with _told(f"file {cut(entry.filename)}"):
             return self._archive.read(entry)
+
+    def read_word(self, name: str) -> str:
+        """A record's text, which is a number or a word."""
+        if self.size(name) > _LONGEST_WORD:
+            raise _failure(f"file {name}", "it is longer than what it may say")
+        return self.read(name).decode("latin-1").strip()
 
     def read_into(self, name: str, memory: memoryview) -> None:
         """Fills memory of just the record's size with it."""
         entry = self._entry(name)
-        with _told(f"file {entry.filename}"), self._archive.open(entry) as record:
+        with _told(f"file {cut(entry.filename)}"), self._archive.open(entry) as record:
             start = 0
             while start < len(memory):
                 part = record.read(_PART)
@@ -140,25 +151,36 @@ class Reader:
         try:
             return self._entries[self._folder + name]
         except KeyError:
-            raise _failure(f"file {name}", "file not found") from None
+            raise _failure(f"file {cut(name)}", "file not found") from None
 
     def check_format(self) -> None:
         """RuntimeError unless the archive's version and byte order are those read here."""
         if "version" in self:
-            version = self.read("version").strip()
-            if not version.isdigit() or int(version) > _NEWEST_VERSION:
+            version = self.read_word("version")
+            if not (version.isascii() and version.isdigit()) or int(version) > _NEWEST_VERSION:
                 raise RuntimeError(
-                    f"the file says it has version {version.decode('latin-1')!r} of PyTorch's "
-                    f"format; versions up to {_NEWEST_VERSION} are read"
+                    f"the file says it has version {version!r} of PyTorch's format; versions up "
+                    f"to {_NEWEST_VERSION} are read"
                 )
-        order = self.read("byteorder") if "byteorder" in self else b"little"
-        if order == b"big":
+        order = self.read_word("byteorder") if "byteorder" in self else "little"
+        if order == "big":
             raise RuntimeError(
                 "the file was written on a big-endian machine, whose byte order is not read here: "
                 "load it in PyTorch and save it again on this machine"
             )
-        if order != b"little":
-            raise ValueError("Unknown endianness type: " + order.decode("latin-1"))
+        if order != "little":
+            raise ValueError(f"Unknown endianness type: {order}")
+
+
+class _Seekable:
+    """A file object of the methods that PyTorch asks for, with what zipfile asks besides."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.read, self.seek, self.tell = file.read, file.seek, file.tell
+
+    def seekable(self) -> bool:
+        """Whether it can seek: it was tried."""
+        return True
 
 
 @contextmanager
@@ -167,7 +189,8 @@ def _told(what: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        raise _failure(what, f"{error}. The file is damaged, or was not copied whole") from error
+        told = f"{cut(error)}. The file is damaged, or was not copied whole"
+        raise _failure(what, told) from error
 
 
 def _failure(what: str, reason: object) -> RuntimeError:
@@ -210,7 +233,9 @@ def in_memory(memory: Array, offset: Any, size: Any, stride: Any) -> Array:
     Raises ValueError where it would reach beyond the memory.
     """
     if not (_are_lengths((offset,)) and _are_lengths(size) and _are_lengths(stride)):
-        raise ValueError("a tensor's offset, size and stride are numbers from 0 on")
+        raise ValueError(
+            "a tensor's offset, size and stride are numbers from 0 on, of at most 64 dimensions"
+        )
     if len(size) != len(stride):
         raise ValueError(f"a tensor has size {size} and stride {stride}")
     steps = tuple(step * memory.itemsize for step in stride)
@@ -229,4 +254,8 @@ def in_memory(memory: Array, offset: Any, size: Any, stride: Any) -> Array:
 
 
 def _are_lengths(numbers: Any) -> bool:
-    return isinstance(numbers, tuple) and all(type(n) is int and n >= 0 for n in numbers)
+    return (
+        isinstance(numbers, tuple)
+        and len(numbers) <= _MOST_DIMENSIONS
+        and all(type(n) is int and 0 <= n < 2**63 for n in numbers)
+    )

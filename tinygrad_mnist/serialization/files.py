@@ -1,14 +1,17 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and files that are read because they end."""
 
 from __future__ import annotations
 
 import errno
 import os
 import secrets
+import stat
 import zlib
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
+
+from tinygrad_mnist.engine.wording import cut
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +23,9 @@ class WriteError(Exception):
 
 class ReadError(Exception):
     """A file is not what it should be; the message names it and says why."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(cut(message, 4_000))
 
 
 @contextmanager
@@ -53,16 +59,38 @@ def writing(path: Path) -> Iterator[BinaryIO]:
         raise _fault(path, error) from error
 
 
-def read(path: Path) -> bytes:
-    """The bytes of a file.
+def opened(path: str | os.PathLike[str], most: int | None = None) -> BinaryIO:
+    """A file opened for reading bytes: a regular one, of at most so many.
+
+    Raises OSError for others too: a pipe or a device may never end, or never begin.
+    """
+    file = open(path, "rb", opener=_without_waiting)  # noqa: SIM115
+    found = os.fstat(file.fileno())
+    if stat.S_ISREG(found.st_mode) and (most is None or found.st_size <= most):
+        return file
+    file.close()
+    if stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EFBIG, f"it has more than the {most:,} bytes that are read", path)
+    raise OSError(errno.EINVAL, "it is a pipe or a device, no regular file", path)
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Opens a pipe even where nobody writes to it."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0))
+
+
+def read(path: Path, most: int = 2**30) -> bytes:
+    """The bytes of a regular file.
 
     Raises:
-        ReadError: it cannot be read.
+        ReadError: it cannot be read, is no regular file, or has more than `most` bytes.
     """
     try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ReadError(f"{path}: cannot be read ({error.strerror or error}).") from error
+        with opened(path, most) as file:
+            return file.read(most)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ReadError(f"{path}: cannot be read ({reason}).") from error
 
 
 def check(path: Path) -> None:

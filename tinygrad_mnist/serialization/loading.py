@@ -21,8 +21,10 @@ from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.device import device
 from tinygrad_mnist.engine.size import Size
 from tinygrad_mnist.engine.tensor import wrap
+from tinygrad_mnist.engine.wording import cut, shown
 from tinygrad_mnist.nn.parameter import Parameter
 
+from . import files
 from .archive import LEGACY, STORAGE_NAMES, ZIP, Reader, in_memory
 from .pickles import CONTAINERS, Vocabulary, check_key, read
 
@@ -59,7 +61,8 @@ def load(
     again. A path that ends in `.safetensors` is read in that format.
 
     Args:
-        f: a path, or a file opened for reading bytes that can seek.
+        f: a path of a regular file, or what has the methods `read`, `seek` and `tell` of a file
+            opened for reading bytes.
         map_location: where tensors go that were saved on a GPU: "cpu", a device, a dictionary of
             places, or a function of a storage and its place. There is only the CPU.
         pickle_module: None, and no other.
@@ -111,7 +114,7 @@ def _check_trust(
 
 def _opened(file: str | os.PathLike[str] | IO[bytes]) -> AbstractContextManager[IO[bytes]]:
     if isinstance(file, str | os.PathLike):
-        return open(file, "rb")
+        return files.opened(file)
     try:
         file.seek(file.tell())
         _ = file.read
@@ -125,6 +128,8 @@ def _opened(file: str | os.PathLike[str] | IO[bytes]) -> AbstractContextManager[
 
 def _read(file: IO[bytes], place: Callable[[str], None]) -> Any:
     begin = file.read(len(LEGACY))
+    if not isinstance(begin, bytes):
+        raise AssertionError(f"Expected bytes, got {type(begin).__name__}")
     if not begin:
         raise EOFError("Ran out of input: the file is empty, or was read to its end before")
     if begin == LEGACY:
@@ -157,8 +162,8 @@ class _Memory:
             size = self._archive.size(f"data/{key}")
             if size != count * kind.itemsize:
                 raise UnpicklingError(
-                    f"it announces {count} numbers of {kind.name} in record data/{key}, which has "
-                    f"{size} bytes"
+                    f"it announces {count} numbers of {kind.name} in record data/{cut(key)}, which "
+                    f"has {size} bytes"
                 )
             memory = np.empty(count, kind.numpy)
             if count:
@@ -166,7 +171,7 @@ class _Memory:
             self._known[key] = memory
         memory = self._known[key]
         if memory.dtype != kind.numpy or len(memory) != count:
-            raise UnpicklingError(f"it reads record data/{key} as numbers of two types")
+            raise UnpicklingError(f"it reads record data/{cut(key)} as numbers of two types")
         return memory
 
 
@@ -229,7 +234,7 @@ def unpickle(content: bytes, fetch: Fetch) -> Any:
             case _:
                 raise UnpicklingError("it refers to something else than a tensor's memory")
         if type(count) is not int or count < 0:
-            raise UnpicklingError(f"it refers to the memory of {count} numbers")
+            raise UnpicklingError(f"it refers to the memory of {shown(count)} numbers")
         return fetch(kind.dtype, key, location, count)
 
     def text(characters: str) -> str:
@@ -238,12 +243,12 @@ def unpickle(content: bytes, fetch: Fetch) -> Any:
     try:
         return read(content, Vocabulary(_NAMES, _OPCODES, _build, text, None, persistent_load))
     except UnpicklingError as error:
-        raise UnpicklingError(f"Weights only load failed: {error}. {_DOCUMENTED}") from None
+        raise UnpicklingError(f"Weights only load failed: {cut(error)}. {_DOCUMENTED}") from None
     except (NotImplementedError, RuntimeError):
         raise
     except Exception as error:  # a damaged pickle raises anything
         raise UnpicklingError(
-            f"Weights only load failed: the file is damaged ({type(error).__name__}: {error})."
+            f"Weights only load failed: the file is damaged ({type(error).__name__}: {cut(error)})."
         ) from error
 
 
@@ -287,7 +292,9 @@ def _set_attributes(thing: Any, state: Any) -> None:
         raise UnpicklingError("it gives attributes without names")
     taken = [name for name in state if hasattr(thing, name) or name == "_resting_leaf"]
     if taken:
-        raise UnpicklingError(f"it sets the attribute {taken[0]!r}, which has a meaning already")
+        raise UnpicklingError(
+            f"it sets the attribute {shown(taken[0])}, which has a meaning already"
+        )
     thing.__dict__.update(state)
 
 
@@ -347,7 +354,7 @@ def _set(items: Any = ()) -> set[Any]:
 def _encode(text: Any, encoding: Any) -> bytes:
     """Bytes, which protocol 2 spells as text; other codecs would do more than that."""
     if encoding != "latin1":
-        raise UnpicklingError(f"it encodes text as {encoding!r}")
+        raise UnpicklingError(f"it encodes text as {shown(encoding)}")
     raw: bytes = text.encode("latin-1")
     return raw
 
@@ -368,7 +375,7 @@ def _complex(real: Any, imag: Any) -> complex:
 
 def _layout(name: Any) -> Any:
     if name != "torch.strided":
-        raise UnpicklingError(f"it has the layout {name!r}; only strided tensors are carried")
+        raise UnpicklingError(f"it has the layout {shown(name)}; only strided tensors are carried")
     return strided
 
 

@@ -10,11 +10,15 @@ from __future__ import annotations
 import pickletools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
+from io import BytesIO
 from pickle import UnpicklingError
 from typing import Any
 
+from tinygrad_mnist.engine.wording import shown, weigh
+
 CONTAINERS = frozenset((
-    "PROTO", "FRAME", "STOP", "MARK", "NONE", "NEWFALSE", "NEWTRUE",
+    "PROTO", "FRAME", "MARK", "NONE", "NEWFALSE", "NEWTRUE",
     "BININT", "BININT1", "BININT2", "BINUNICODE", "SHORT_BINUNICODE", "BINSTRING",
     "SHORT_BINSTRING", "BINBYTES", "SHORT_BINBYTES",
     "EMPTY_TUPLE", "TUPLE", "TUPLE1", "TUPLE2", "TUPLE3", "EMPTY_LIST", "APPEND", "APPENDS",
@@ -34,6 +38,12 @@ _VALUES = frozenset((
 ))  # fmt: skip
 _LARGEST_KEY = 1_000
 """Parts of a tuple that is a key: hashing takes a nested one apart, however often it repeats."""
+MOST_NESTED = 10_000
+"""How deep containers may be nested; what walks through far deeper ones overflows the stack."""
+_PARTS, _PARTS_A_BYTE = 1_000_000, 8
+"""What a pickle may have of parts, those that it repeats counted each time."""
+_OPCODES = {opcode.code: opcode for opcode in pickletools.opcodes}
+_ATOMS = frozenset((type(None), bool, int, float, complex, str, bytes, bytearray))
 
 
 def _refuse_identifier(identifier: Any) -> Any:
@@ -60,7 +70,8 @@ def read(content: bytes, vocabulary: Vocabulary) -> Any:
     r"""What the pickle holds.
 
     Raises:
-        UnpicklingError: it says something that is not in the vocabulary.
+        UnpicklingError: it says something that is not in the vocabulary, is nested too deep, or
+            repeats its parts too often.
         Exception: it is damaged; that may raise anything.
 
     >>> lists = Vocabulary({}, CONTAINERS, build=print, text=str)
@@ -68,28 +79,59 @@ def read(content: bytes, vocabulary: Vocabulary) -> Any:
     [1]
     """
     machine = _Machine(content, vocabulary)
-    for opcode, argument, position in pickletools.genops(content):
-        machine.carry_out(opcode.name, argument, position)
+    machine.run()
     (thing,) = machine.stack
+    _check_extent(thing, machine.most_parts)
     return thing
 
 
 def check_key(key: Any) -> None:
     """Raises UnpicklingError for a key that would take long to hash."""
-    waiting = [key]
-    for _ in range(_LARGEST_KEY):
-        if not waiting:
-            return
-        part = waiting.pop()
-        if isinstance(part, tuple):
-            waiting.extend(part)
-    raise UnpicklingError(f"it has a key of more than {_LARGEST_KEY} parts")
+    if type(key) not in _ATOMS and weigh(key, _LARGEST_KEY) > _LARGEST_KEY:
+        raise UnpicklingError(f"it has a key of more than {_LARGEST_KEY} parts")
+
+
+def _check_extent(thing: Any, most_parts: int) -> None:
+    """Raises UnpicklingError for what is nested too deep, or unfolds to too many parts."""
+    extents: dict[int, tuple[int, int]] = {}
+    """How deep each container is nested, and its parts; a container within itself counts once."""
+    waiting: list[tuple[Any, list[Any] | None]] = [(thing, None)]
+    while waiting:
+        part, held = waiting.pop()
+        if held is None:
+            if id(part) not in extents:
+                extents[id(part)] = 0, 1
+                held, weight = _containers_in(part)
+                waiting.append((part, held))
+                waiting.extend((each, None) for each in held)
+                extents[id(part)] = 0, weight
+            continue
+        inner = [extents[id(each)] for each in held]
+        depth = 1 + max((depth for depth, _ in inner), default=0)
+        weight = extents[id(part)][1] + sum(weight for _, weight in inner)
+        if depth > MOST_NESTED:
+            raise UnpicklingError(f"it is nested more than {MOST_NESTED:,} deep")
+        if weight > most_parts:
+            raise UnpicklingError(f"it repeats its parts: unfolded it has over {most_parts:,}")
+        extents[id(part)] = depth, weight
+
+
+def _containers_in(thing: Any) -> tuple[list[Any], int]:
+    """The containers that one holds, in its attributes too, and how many other parts it has."""
+    parts = [*thing] if isinstance(thing, tuple | list | dict | set) else []
+    if isinstance(thing, dict):
+        parts.extend(thing.values())
+    if isinstance(attributes := getattr(thing, "__dict__", None), dict):
+        parts.extend(attributes.values())
+    held = [part for part in parts if type(part) not in _ATOMS]
+    return held, 1 + len(parts) - len(held)
 
 
 class _Machine:
     """The stack machine; each method without a docstring carries out the opcode of its name."""
 
     def __init__(self, content: bytes, vocabulary: Vocabulary) -> None:
+        self.content = BytesIO(content)
         self.size = len(content)
         self.vocabulary = vocabulary
         self.called = {id(thing) for thing in vocabulary.names.values()}
@@ -98,26 +140,59 @@ class _Machine:
         """The stacks below the marks."""
         self.memo: dict[int, Any] = {}
         self.steps = 0
+        self.most_parts = _PARTS + _PARTS_A_BYTE * self.size
+        self.parts_left = self.most_parts
+        """What calls, keys and identifiers may yet take apart."""
 
-    def carry_out(self, name: str, argument: Any, position: int | None) -> None:
-        """One opcode, with the argument that follows it."""
-        limit = self.vocabulary.most_steps
-        if name not in self.vocabulary.opcodes:
-            raise UnpicklingError(f"it uses the opcode {name}")
-        self.steps += 1
-        if limit is not None and self.steps > limit:
-            raise UnpicklingError(f"it has more than {limit} steps")
+    def run(self) -> None:
+        """Carries out one opcode after the other, each with the argument that follows it."""
+        limit = self.vocabulary.most_steps or self.size
+        actions = {
+            code: (opcode.arg and opcode.arg.reader, self._action(opcode.name))
+            for code, opcode in _OPCODES.items()
+            if opcode.name in self.vocabulary.opcodes
+        }
+        while (code := self.content.read(1).decode("latin-1")) != ".":
+            if code not in actions:
+                raise UnpicklingError(f"it uses the opcode {_named(code)}")
+            self.steps += 1
+            if self.steps > limit:
+                raise UnpicklingError(f"it has more than {limit} steps")
+            read_argument, action = actions[code]
+            action(read_argument and read_argument(self.content))
+
+    def _action(self, name: str) -> Callable[[Any], None]:
+        """What carries out the opcode, given its argument."""
         if name in _VALUES:
-            self.stack.append(argument)
-        elif name in _MADE:
-            self.stack.append(_MADE[name]())
-        elif name in _TUPLES:
-            self.stack.append(tuple(self._take(_TUPLES[name])))
-        elif name == "FRAME":
-            if argument > self.size - (position or 0):
-                raise UnpicklingError("it announces more than it holds")
-        elif name not in ("PROTO", "STOP"):
-            getattr(self, f"_{name.lower()}")(argument)
+            return self._push
+        if name in _MADE:
+            return partial(self._make, _MADE[name])
+        if name in _TUPLES:
+            return partial(self._short_tuple, _TUPLES[name])
+        action: Callable[[Any], None] = getattr(self, f"_{name.lower()}")
+        return action
+
+    def _push(self, thing: Any) -> None:
+        self.stack.append(thing)
+
+    def _make(self, make: Callable[[], Any], _: None) -> None:
+        self.stack.append(make())
+
+    def _short_tuple(self, count: int, _: None) -> None:
+        self.stack.append(tuple(self._take(count)))
+
+    def _charge(self, thing: Any) -> None:
+        """Bounds the work that a small pickle can make by naming what is large again and again."""
+        self.parts_left -= weigh(thing, self.parts_left)
+        if self.parts_left < 0:
+            raise UnpicklingError(f"it takes more than {self.most_parts:,} parts apart")
+
+    def _proto(self, _: int) -> None:
+        """The opcodes tell for themselves."""
+
+    def _frame(self, size: int) -> None:
+        if size > self.size - self.content.tell():
+            raise UnpicklingError("it announces more than it holds")
 
     def _binstring(self, characters: str) -> None:
         self.stack.append(self.vocabulary.text(characters))
@@ -166,7 +241,9 @@ class _Machine:
         if not isinstance(target, dict):
             raise UnpicklingError(f"it sets items of a {type(target).__name__}")
         for key, value in zip(items[::2], items[1::2], strict=True):
-            check_key(key)
+            if type(key) not in _ATOMS:
+                check_key(key)
+                self._charge(key)
             target[key] = value
 
     def _binput(self, index: int) -> None:
@@ -191,20 +268,33 @@ class _Machine:
         self._name(*self._take(2))
 
     def _name(self, module: Any, name: Any) -> None:
-        try:
-            self.stack.append(self.vocabulary.names[module, name])
-        except KeyError:
-            raise UnpicklingError(f"it names {module!r}, {name!r}") from None
+        known = (
+            type(module) is str and type(name) is str and (module, name) in self.vocabulary.names
+        )
+        if not known:
+            raise UnpicklingError(f"it names {shown(module)}, {shown(name)}")
+        self.stack.append(self.vocabulary.names[module, name])
 
     def _reduce(self, _: None) -> None:
         function, arguments = self._take(2)
         if id(function) not in self.called or not isinstance(arguments, tuple):
             raise UnpicklingError(f"it calls a {type(function).__name__}")
+        self._charge(arguments)
         self.stack.append(function(*arguments))
 
     def _build(self, _: None) -> None:
         (state,) = self._take(1)
+        self._charge(state)
         self.vocabulary.build(self.stack[-1], state)
 
     def _binpersid(self, _: None) -> None:
-        self.stack.append(self.vocabulary.persistent_load(self._take(1)[0]))
+        (identifier,) = self._take(1)
+        self._charge(identifier)
+        self.stack.append(self.vocabulary.persistent_load(identifier))
+
+
+def _named(code: str) -> str:
+    """What an opcode is called."""
+    if not code:
+        raise ValueError("pickle exhausted before seeing STOP")
+    return _OPCODES[code].name if code in _OPCODES else repr(code)

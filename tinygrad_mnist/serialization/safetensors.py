@@ -106,7 +106,8 @@ def load_file(
     <All keys matched successfully>
     """
     check_device(device)
-    return load(Path(filename).read_bytes())
+    with files.opened(filename) as file:
+        return load(file.read())
 
 
 def save_model(

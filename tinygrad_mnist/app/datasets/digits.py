@@ -13,6 +13,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Generic, TypeVar
 
 import numpy as np
 
+from tinygrad_mnist.engine.wording import cut
+from tinygrad_mnist.serialization import files
+from tinygrad_mnist.serialization.archive import ZIP
+
 if TYPE_CHECKING:
     from os import PathLike
 
@@ -24,10 +28,15 @@ U = TypeVar("U")
 SPLITS = ("train", "valid", "test")
 _SPARE = "test"
 """The split that an archive may lack: training needs none."""
+_LARGEST = 2**30
+"""Bytes that an archive may unpack to; MNIST has 220 million."""
 
 
 class DataError(RuntimeError):
     """Data is missing, broken or not to be trusted. Says which file, and what to do."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(cut(message, 4_000))
 
 
 class TransferError(DataError):
@@ -107,7 +116,9 @@ def load_archive(path: str | PathLike[str]) -> Digits[Array]:
     784) and labels int64 (n,) from 0 to 9, at least one to train and to validate on.
     """
     try:
-        with Path(path).open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+        with files.opened(path, _LARGEST) as opened, _archive(opened) as file:
+            if sum(entry.file_size for entry in file.zip.infolist()) > _LARGEST:
+                raise DataError(f"{path}: holds more than the {_LARGEST:,} bytes that are read.")
             train, valid, test = (_pair(file, split, path) for split in SPLITS)
     except DataError:
         raise
@@ -115,8 +126,16 @@ def load_archive(path: str | PathLike[str]) -> Digits[Array]:
         reason = error.strerror or "it is no archive"
         raise DataError(f"{path}: cannot be read ({reason}).") from error
     except Exception as error:  # a broken archive raises anything
-        raise DataError(f"{path}: is not an archive of arrays ({error}); write it anew.") from error
+        told = f"is not an archive of arrays ({cut(error)}); write it anew."
+        raise DataError(f"{path}: {told}") from error
     return Digits(train, valid, test, "arrays", f"arrays from {Path(path)}")
+
+
+def _archive(file: BinaryIO) -> Any:
+    if file.read(len(ZIP)) != ZIP:
+        raise ValueError("it is no zip archive")
+    file.seek(0)
+    return np.load(file, allow_pickle=False)
 
 
 def _pair(file: np.lib.npyio.NpzFile, split: str, path: str | PathLike[str]) -> tuple[Array, Array]:

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tinygrad_mnist.engine.wording import cut, shown
 from tinygrad_mnist.kernels import cache_folder as caches
-from tinygrad_mnist.serialization import pickles
+from tinygrad_mnist.serialization import files, pickles
 
 from .digits import DataError, Digits, from_pixels
 
@@ -126,10 +127,9 @@ def read_pickle(path: Path, verify: bool = True) -> Digits[Array]:
 def raw_content(path: Path) -> bytes:
     """A file's bytes as they lie on the disk, few enough to be MNIST's, or DataError."""
     try:
-        with path.open("rb") as file:
-            return file.read(_PICKLE_LIMIT + 1)
-    except OSError as error:
-        raise _unreadable(path, error) from error
+        return files.read(path, _PICKLE_LIMIT)
+    except files.ReadError as error:
+        raise DataError(f"{error} Check path and permissions.") from error
 
 
 def check(file: str, raw: bytes, name: str) -> None:
@@ -281,7 +281,9 @@ def from_pickle(content: bytes, name: str) -> list[tuple[Array, Array]]:
     try:
         pairs = pickles.read(content, _VOCABULARY)
     except pickle.UnpicklingError as error:
-        raise DataError(f"{name}: is not a pickle to be trusted ({error}); replace it.") from error
+        raise DataError(
+            f"{name}: is not a pickle to be trusted ({cut(error)}); replace it."
+        ) from error
     except Exception as error:  # a broken pickle raises anything
         raise DataError(f"{name}: is a damaged pickle; replace it.") from error
     return _splits(pairs, name)
@@ -318,8 +320,10 @@ class _Array:
         if not isinstance(dtype, _Dtype) or not isinstance(raw, bytes | bytearray):
             raise pickle.UnpicklingError(_NO_ARRAY)
         flat = np.frombuffer(raw, "<" + dtype.code)
-        if min(shape) < 0 or prod(shape) != flat.size:
-            raise pickle.UnpicklingError(f"it announces shape {shape} for {flat.size} numbers")
+        if not _is_shape(shape) or prod(shape) != flat.size:
+            raise pickle.UnpicklingError(
+                f"it announces shape {shown(shape)} for {flat.size} numbers"
+            )
         self.values = flat.reshape(shape, order=order)
 
 
@@ -327,6 +331,11 @@ def _from_buffer(raw: bytes, dtype: _Dtype, shape: tuple[int, ...], order: str) 
     array = _Array(_NDARRAY, None, None)
     array.fill(raw, dtype, shape, order)
     return array
+
+
+def _is_shape(shape: Any) -> bool:
+    lengths = shape if isinstance(shape, tuple) else ()
+    return len(lengths) in (1, 2) and all(type(n) is int and 0 <= n < 2**63 for n in lengths)
 
 
 def _text(value: bytes | str) -> str:
