@@ -60,7 +60,7 @@ def writing(path: Path) -> Iterator[BinaryIO]:
 
 
 def opened(path: str | os.PathLike[str], most: int | None = None) -> BinaryIO:
-    """A file opened for reading bytes: a regular one, of at most so many.
+    """A file opened for reading bytes: a regular one of at most so many, or standard input.
 
     Raises OSError for others too: a pipe or a device may never end, or never begin.
     """
@@ -68,9 +68,12 @@ def opened(path: str | os.PathLike[str], most: int | None = None) -> BinaryIO:
     found = os.fstat(file.fileno())
     if stat.S_ISREG(found.st_mode) and (most is None or found.st_size <= most):
         return file
+    if stat.S_ISFIFO(found.st_mode) and os.path.samestat(found, os.fstat(0)):
+        os.set_blocking(file.fileno(), True)
+        return file
     file.close()
     if stat.S_ISREG(found.st_mode):
-        raise OSError(errno.EFBIG, f"it has more than the {most:,} bytes that are read", path)
+        raise _too_large(path, most)
     raise OSError(errno.EINVAL, "it is a pipe or a device, no regular file", path)
 
 
@@ -79,15 +82,22 @@ def _without_waiting(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0))
 
 
+def _too_large(path: str | os.PathLike[str], most: int | None) -> OSError:
+    return OSError(errno.EFBIG, f"it has more than the {most:,} bytes that are read", path)
+
+
 def read(path: Path, most: int = 2**30) -> bytes:
-    """The bytes of a regular file.
+    """The bytes of a file that `opened` opens.
 
     Raises:
         ReadError: it cannot be read, is no regular file, or has more than `most` bytes.
     """
     try:
         with opened(path, most) as file:
-            return file.read(most)
+            content = file.read(most + 1)
+            if len(content) > most:
+                raise _too_large(path, most)
+            return content
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ReadError(f"{path}: cannot be read ({reason}).") from error

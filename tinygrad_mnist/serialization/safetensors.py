@@ -90,7 +90,8 @@ def load(data: bytes) -> dict[str, Tensor]:
         try:
             tensors[name] = from_numpy(array.reshape(shape))
         except ValueError as error:  # more than 64 dimensions; a size of 2**63 beside one of 0
-            raise SafetensorError(f"tensor {shown(name)} has shape {shown(shape)}") from error
+            told = f"tensor {shown(name)} has shape {shown(shape)}, which none can have here"
+            raise SafetensorError(told) from error
     return tensors
 
 
