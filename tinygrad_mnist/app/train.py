@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Callable
@@ -135,6 +136,10 @@ class Result:
     interrupted: bool = False
 
 
+class NotFiniteError(ArithmeticError):
+    """A loss or a parameter is infinite or no number; the message says where, and what to do."""
+
+
 class Callback:
     """What is told of a run as it goes; this one ignores it. `step` must be quick."""
 
@@ -205,6 +210,10 @@ class Run(Callback):
             callback: is told of every step and epoch.
             keep: is called with the run after every epoch, and after every so many steps.
             every: how many.
+
+        Raises:
+            NotFiniteError: the loss is not finite, or what is to be kept. What was kept before
+                stays, and `result` has the epochs before.
         """
         self._callback = Callback() if callback is None else callback
         self._keep = keep
@@ -229,6 +238,7 @@ class Run(Callback):
         )
         seconds = time.perf_counter() - self._begin
         results = (*evaluate(job, *digits.train), *evaluate(job, *digits.valid))
+        self._check_finite(*results)
         epoch = Epoch(len(self.result.history) + 1, *results, seconds)
         parameters = {name: p.detach().numpy().copy() for name, p in job.parameters.items()}
         self.result = Result([*self.result.history, epoch], parameters)
@@ -263,9 +273,20 @@ class Run(Callback):
         self.rows = rows
         self.losses.append(loss.item())
         self._callback.step(rows, loss)
+        if not math.isfinite(self.losses[-1]):
+            self._check_finite(self.losses[-1])
         if self._keep is not None and self._every and len(self.losses) % self._every == 0:
+            self._check_finite()
             self.seconds = time.perf_counter() - self._begin
             self._keep(self)
+
+    def _check_finite(self, *results: float) -> None:
+        parameters = (torch.isfinite(p).all().item() for p in self.job.parameters.values())
+        if not all(math.isfinite(each) for each in results) or not all(parameters):
+            raise NotFiniteError(
+                f"the loss or a weight is not finite after step {len(self.losses)}: "
+                "try a smaller --lr"
+            )
 
 
 def step_of(job: Job) -> Step:
