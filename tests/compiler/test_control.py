@@ -46,7 +46,7 @@ def test_a_disabled_function_is_not_compiled() -> None:
     def step(x: Any) -> Any:
         return noted(x) * 2
 
-    with pytest.warns(UserWarning, match=r"noted is disabled \(it prints\), so the function runs"):
+    with pytest.warns(UserWarning, match=r"runs uncompiled: noted is disabled \(it prints\)"):
         assert step(torch.ones(2)).tolist() == [4, 4]
     assert step(torch.zeros(2)).tolist() == [2, 2]
     assert calls == [2, 0]

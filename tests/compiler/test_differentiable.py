@@ -171,7 +171,7 @@ def test_hooks_run_once_and_a_frozen_parameter_gets_nothing() -> None:
     layer.zero_grad()
     seen: list[Any] = []
     layer.bias.register_hook(lambda grad: seen.append(grad) or 2 * grad)
-    with pytest.warns(UserWarning, match="has a hook, so the function runs uncompiled"):
+    with pytest.warns(UserWarning, match="runs uncompiled: .* has a hook"):
         result = compiled(x)
     result.sum().backward()
     assert len(seen) == 1
@@ -196,7 +196,7 @@ def test_a_function_that_walks_back_through_an_argument_runs_uncompiled() -> Non
             warnings.simplefilter("always")
             result = penalised(x)
         assert [str(each.message) for each in caught if number] == []
-        assert number or "backpropagates through an argument" in str(caught[0].message)
+        assert number or "backpropagates through a tensor" in str(caught[0].message)
         assert w.grad.item() == 36.0
         w.grad = None
         result.backward()
@@ -204,12 +204,14 @@ def test_a_function_that_walks_back_through_an_argument_runs_uncompiled() -> Non
         w.grad = None
 
 
-def test_a_computed_tensor_in_a_container_runs_uncompiled() -> None:
+@pytest.mark.filterwarnings("error:compile")
+def test_a_computed_tensor_in_a_container() -> None:
     w = torch.tensor(2.0, requires_grad=True)
     total = torch.compile(lambda parts: parts[0] * parts[1])
-    with pytest.warns(UserWarning, match="inside a container was computed"):
-        total([w * 3, w]).backward()
-    assert w.grad.item() == 12.0
+    for n in (3, 4):
+        total([w * n, w]).backward()
+        assert w.grad.item() == 4.0 * n
+        w.grad = None
 
 
 def test_memory_goes_with_the_graph() -> None:

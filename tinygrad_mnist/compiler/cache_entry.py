@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,26 +10,16 @@ import numpy as np
 
 from tinygrad_mnist.compiler.codegen.function import literal
 from tinygrad_mnist.compiler.codegen.writer import Unsupported
-from tinygrad_mnist.engine.node import AccumulateGrad, Record
-from tinygrad_mnist.engine.tensor import TensorBase, wrap
+from tinygrad_mnist.engine.node import AccumulateGrad
+from tinygrad_mnist.engine.tensor import wrap
 from tinygrad_mnist.random import default_generator
 
 from .build import Built, Stats, build
 from .guards import Reached
 from .inputs import Arguments, Finder, Inputs
 from .program import Array, Constant, Draw, Program, Value, interpret
-from .symbolic import Numbers, Symbol, SymFloat, evaluate
-
-
-@dataclass(frozen=True)
-class Result:
-    """Stands for a tensor in what the function returned: the value that takes its place."""
-
-    value: Value
-    given: Finder | None
-    """For a tensor that came from outside: where it is found."""
-    record: Record | None = None
-    """The record of the traced tensor, its saved values released: every call's result shows it."""
+from .results import fill, in_order
+from .symbolic import Numbers, Symbol
 
 
 @dataclass
@@ -47,6 +36,8 @@ class CacheEntry:
     """All that was drawn at random, in order, used or not."""
     grads: list[tuple[Finder, Value | None]] = field(default_factory=list)
     """Leaves that have another `.grad` after the call: a new tensor, or None."""
+    orders: dict[Value, tuple[int, ...]] = field(default_factory=dict)
+    """How the dimensions of results lie in memory, where that is not one row after the other."""
     back: CacheEntry | None = None
     """Goes backward from the results, where gradients may be asked for after the call."""
     built: Built | None = None
@@ -54,10 +45,14 @@ class CacheEntry:
     def __post_init__(self) -> None:
         self.numbers = Numbers(self.symbols)
         self.others: list[Constant | Draw] = []
+        self.notice = ""
+        """Why the program is replayed, if it is."""
         try:
             self.built = build(self.traced)
         except Unsupported as missing:
             self.interpret_because(f"the operation {missing} cannot be compiled")
+        except Exception as error:
+            self.interpret_because(f"it cannot be compiled ({first_line(error)})")
         if self.built is not None:
             self.numbers.set_program([literal(value) for value in self.built.source.numbers])
             self.others = self.built.source.others
@@ -80,13 +75,9 @@ class CacheEntry:
         return Stats() if self.built is None else self.built.stats
 
     def interpret_because(self, reason: str) -> None:
-        """Compute instruction by instruction from now on, and say why."""
+        """Compute instruction by instruction from now on."""
         self.built = None
-        warnings.warn(
-            f"compile: {reason}; the program is replayed with NumPy instead",
-            UserWarning,
-            stacklevel=5,
-        )
+        self.notice = f"compile: {reason}; the program is replayed with NumPy instead"
 
     def learn(self, earlier: CacheEntry) -> None:
         """Trust the numbers that changed since an earlier trace, if it predicted this one."""
@@ -107,16 +98,19 @@ class CacheEntry:
             return False, None
         if arrays is None:
             return False, None
-        compute = self._interpreted if self.built is None else self._computed
-        found = compute(arrays, arguments)
+        found = None if self.built is None else self._computed(arrays, arguments)
+        if self.built is None:
+            found = self._interpreted(arrays, arguments)
         if found is None:
             return False, None
-        for position in self.inputs.written:
-            tensors[position]._counter[0] += 1
+        for result, order in self.orders.items():
+            found[result] = in_order(found[result], order)
+        for position, raised in self.inputs.bumps:
+            tensors[position]._counter[0] += raised
         for find, value in self.grads:
             leaf_record(find(arguments)).grad = None if value is None else wrap(found[value])
         found = self.recorded(found, tensors, arguments)
-        return True, self._filled(self.returned, found, arguments)
+        return True, fill(self.returned, found, arguments, self.numbers, {})
 
     def recorded(
         self, found: dict[Value, Any], tensors: list[Any], arguments: Arguments
@@ -133,32 +127,18 @@ class CacheEntry:
         generator = default_generator.get_state() if self.draws else None
         if self.others or self.draws:
             drawn = {value: draw(value) for value in self.draws}
-            inputs += [drawn[v] if isinstance(v, Draw) else v.array for v in self.others]
+            inputs = inputs + [drawn[v] if isinstance(v, Draw) else v.array for v in self.others]
         made = [np.empty(shape, dtype) for shape, dtype in self.shapes]
-        if self.built.function(*inputs, numbers, *made) < 0:
+        try:
+            done = self.built.function(*inputs, numbers, *made) < 0
+        except Exception as error:  # whatever Numba raises that cannot compile the source
+            self.interpret_because(f"Numba cannot compile the program ({first_line(error)})")
+            done = False
+        if done:
             return dict(zip(self.results, made))  # noqa: B905  (of one length, made of each other)
         if generator is not None:
             default_generator.set_state(generator)
         return None
-
-    def _filled(self, returned: Any, found: dict[Value, Any], arguments: Arguments) -> Any:
-        """What the function returned, with this call's tensors and numbers in it."""
-        if isinstance(returned, Result):
-            if returned.given is not None:
-                return returned.given(arguments)
-            result = found[returned.value]
-            if not isinstance(result, TensorBase):
-                result = wrap(result)
-                result._record = returned.record
-            return result
-        if isinstance(returned, SymFloat):
-            return float(evaluate(returned.expression, self.numbers.read(arguments)))
-        if isinstance(returned, tuple | list):
-            parts = [self._filled(part, found, arguments) for part in returned]
-            return collected(returned, parts)
-        if isinstance(returned, dict):
-            return {key: self._filled(part, found, arguments) for key, part in returned.items()}
-        return returned
 
     def _interpreted(self, inputs: list[Array], arguments: Arguments) -> dict[Value, Any] | None:
         """The results, computed instruction by instruction.
@@ -174,7 +154,7 @@ class CacheEntry:
         known |= {value: draw(value) for value in self.draws}
         try:
             interpret(self.traced, known)
-        except (IndexError, RuntimeError, ValueError):
+        except Exception:
             default_generator.set_state(generator)
             return None
         results = {value: np.array(known[value]) for value in self.traced.results}
@@ -198,7 +178,6 @@ def leaf_record(leaf: Any) -> AccumulateGrad:
     return record
 
 
-def collected(like: Any, parts: list[Any]) -> Any:
-    """These parts in a tuple, a list or a named tuple, as `like` is."""
-    kind = type(like)
-    return kind(*parts) if hasattr(kind, "_fields") else kind(parts)
+def first_line(error: Exception) -> str:
+    """What an error says, shortly."""
+    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0][:200]}"

@@ -6,6 +6,7 @@ import functools
 import inspect
 import threading
 import types
+import warnings
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar, Generic, ParamSpec, TypedDict, TypeVar, Unpack, overload
@@ -19,7 +20,7 @@ from tinygrad_mnist.nn import Module
 from .build import Stats
 from .cache_entry import CacheEntry
 from .graph_capture import trace_call
-from .inputs import Arguments, Keywords, called
+from .inputs import Arguments, Keywords, called, overlapping, tensors_in
 from .program import Constant, Program
 
 Inputs = ParamSpec("Inputs")
@@ -45,16 +46,19 @@ class Compiled(Generic[Inputs, Returned]):
         function: Callable[Inputs, Returned],
         constants: Sequence[Tensor] = (),
         check: bool = False,
+        fullgraph: bool = False,
     ) -> None:
         functools.update_wrapper(self, function)
         Compiled.all.add(self)
         self.function = function
         self.constants = list(constants)
-        self.check = check
-        self._signature = inspect.signature(function)
+        self.check, self.fullgraph = check, fullgraph
         self._entries: dict[Any, list[CacheEntry] | None] = {}
         """The programs for calls of a kind, the newest first; None where they run uncompiled."""
         self._newest: CacheEntry | None = None
+        self._overlapping: set[Any] = set()
+        """Kinds of calls that run uncompiled where their tensors overlap in memory."""
+        self._told: set[str] = set()
         self._lock = threading.RLock()
 
     def __call__(self, *given: Inputs.args, **kwargs: Inputs.kwargs) -> Returned:
@@ -62,9 +66,7 @@ class Compiled(Generic[Inputs, Returned]):
         args: Arguments = given
         result: Returned
         if kwargs:
-            bound = self._signature.bind(*given, **kwargs)
-            bound.apply_defaults()
-            args = (*bound.args, Keywords(bound.kwargs)) if bound.kwargs else bound.args
+            args = self._bound(given, kwargs)
         if OBSERVERS and threading.get_ident() in OBSERVERS:  # part of what is traced itself
             return called(self.function, args)
         key = _key(args)
@@ -80,23 +82,51 @@ class Compiled(Generic[Inputs, Returned]):
                 if done:
                     return result
         with self._lock:
-            return self._trace(key, entries, args)
+            return self._trace(key, args)
 
-    def _trace(self, key: Any, entries: Sequence[CacheEntry], args: Arguments) -> Returned:
+    @functools.cached_property
+    def _signature(self) -> inspect.Signature:
+        return inspect.signature(self.function)
+
+    def _bound(self, given: Arguments, kwargs: dict[str, Any]) -> Arguments:
+        """The arguments by position, with defaults, as far as they can be given so."""
+        try:
+            bound = self._signature.bind(*given, **kwargs)
+        except (TypeError, ValueError):  # the function itself says what is wrong, if anything is
+            return (*given, Keywords(kwargs))
+        bound.apply_defaults()
+        return (*bound.args, Keywords(bound.kwargs)) if bound.kwargs else bound.args
+
+    def _trace(self, key: Any, args: Arguments) -> Returned:
         """Call the function for real, and keep what it did for calls like this one."""
-        result: Returned
-        result, traced = trace_call(self.function, self.constants, args)
-        if traced is None:
-            self._entries[key] = None
+        entries = self._entries.get(key, _NEW)
+        if entries is None or (key in self._overlapping and _overlap(args)):
+            return called(self.function, args)
+        traced = trace_call(self.function, self.constants, args, self.fullgraph)
+        result: Returned = traced.returned
+        entry = traced.entry
+        if traced.obstacle:
+            self._tell(traced.obstacle)
+        if entry is None:
+            if traced.once:
+                self._overlapping.add(key)
+            else:
+                self._entries[key] = None
             return result
         if self.check and entries and entries[0].reached.guards.hold():
-            _compare(entries[0], traced)
+            _compare(entries[0], entry)
         for earlier in entries:
-            traced.learn(earlier)
-        same = [e for e in entries if e.built is not None and e.same_source(traced)]
-        self._entries[key] = [traced, *[e for e in entries if e not in same]][:_MOST_ENTRIES]
-        self._newest = traced
+            entry.learn(earlier)
+        same = [e for e in entries if e.built is not None and e.same_source(entry)]
+        self._entries[key] = [entry, *[e for e in entries if e not in same]][:_MOST_ENTRIES]
+        self._newest = entry
         return result
+
+    def _tell(self, obstacle: str) -> None:
+        """Warn of each obstacle once."""
+        if obstacle not in self._told:
+            self._told.add(obstacle)
+            warnings.warn(obstacle, UserWarning, stacklevel=4)
 
     def forget(self) -> None:
         """Trace again at the next call of each kind."""
@@ -109,7 +139,7 @@ class Compiled(Generic[Inputs, Returned]):
 
     def __reduce__(self) -> Any:
         """A copy starts anew, without programs."""
-        return Compiled, (self.function, self.constants, self.check)
+        return Compiled, (self.function, self.constants, self.check, self.fullgraph)
 
     @property
     def program(self) -> Program:
@@ -143,10 +173,12 @@ class Compiled(Generic[Inputs, Returned]):
 class OptimizedModule(Module):
     """A module whose calls run compiled; its parameters are those of `_orig_mod`."""
 
-    def __init__(self, module: Module, constants: Sequence[Tensor], check: bool) -> None:
+    def __init__(
+        self, module: Module, constants: Sequence[Tensor], check: bool, fullgraph: bool
+    ) -> None:
         super().__init__()
         self._orig_mod = module
-        self._compiled = Compiled(module.__call__, constants, check)
+        self._compiled = Compiled(module.__call__, constants, check, fullgraph)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What the module gives."""
@@ -205,17 +237,19 @@ def compile(
     `step()`. Its first call with arguments of a kind (shapes, types, what requires gradients)
     runs as usual and is traced; later calls run the program. Python numbers that it reads from
     its arguments, closures, globals, modules and parameter groups are guarded: when one changes,
-    the function is traced again. `constants` declares tensors from outside that never change.
+    the function is traced again. `constants` declares tensors that no guard can find.
     With `check=True` every call is traced, and one that differs from the first raises.
 
-    `disable` gives the function back as it is; the other options are PyTorch's, and change nothing.
-    Of a module, `compile` makes a module. What a compiled function returns can be differentiated
-    once: gradients are then computed by a second program.
+    What no program can do, as reading a tensor's value into Python, runs uncompiled, with a warning
+    that names the line; with `fullgraph=True` it raises. `disable` gives the function back as it
+    is; the other options are PyTorch's, and change nothing. Of a module, `compile` makes a module.
+    What a compiled function returns can be differentiated once: gradients are then computed by a
+    second program.
 
     Prints and other side effects happen when the function is traced, not when it runs compiled.
 
     Raises:
-        TraceError: a tensor's value is read by Python, or a tensor comes from outside undeclared.
+        TraceError: with `fullgraph`, what no program can do: a RuntimeError.
 
     >>> @torch.compile
     ... def area(x):
@@ -225,14 +259,16 @@ def compile(
     """
     _check_options(backend, mode, options)
     if model is None:
-        return functools.partial(compile, disable=disable, constants=constants, check=check)
+        return functools.partial(
+            compile, disable=disable, constants=constants, check=check, fullgraph=fullgraph
+        )
     if not callable(model):
         raise AssertionError(f"A callable function is expected, but {type(model)} is provided.")
     if disable:
         return model
     if isinstance(model, Module):
-        return OptimizedModule(model, constants, check)
-    return Compiled(model, constants, check)
+        return OptimizedModule(model, constants, check, fullgraph)
+    return Compiled(model, constants, check, fullgraph)
 
 
 _BACKENDS = ("inductor", "eager", "aot_eager", "cudagraphs", "openxla", "tvm", "onnxrt")
@@ -285,6 +321,11 @@ def _describe(parts: list[Any], seen: dict[int, int], args: Iterable[Any], neste
             parts.append(float)
         else:
             parts.append((type(given), given))
+
+
+def _overlap(args: Arguments) -> bool:
+    arrays = list({id(each._array): each._array for each in tensors_in(args)}.values())
+    return overlapping(arrays, range(len(arrays)))
 
 
 def _compare(entry: CacheEntry, traced: CacheEntry) -> None:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from tinygrad_mnist.engine.observer import OBSERVERS
 
 from .compiled import Compiled
-from .trace import Tracer, user_line
+from .trace import Tracer
 
 Function = TypeVar("Function")
 
@@ -54,12 +54,10 @@ def disable(
     @functools.wraps(function)
     def uncompiled(*args: Any, **kwargs: Any) -> Any:
         tracer = _tracer()
-        if tracer is not None and not tracer.obstacle:
+        if tracer is not None:
             name = getattr(function, "__name__", type(function).__name__)
             why = f" ({reason})" if reason else ""
-            tracer.obstacle = (
-                f"{name} is disabled{why}, so the function runs uncompiled. {user_line()}"
-            )
+            tracer.stop(f"{name} is disabled{why}")
         return function(*args, **kwargs)
 
     return uncompiled

@@ -122,7 +122,8 @@ class CompiledFunction(Function):
         entry, saved = ctx.entry, ctx.saved_tensors
         given = [_in_rows(tensor._array) for tensor in (*saved, *gradients)]
         done, found = entry.back.run((*map(wrap, given), *ctx.numbers))
-        assert done
+        if not done:
+            raise RuntimeError("compile: an index that the gradients need was changed meanwhile")
         sent: list[Tensor | None] = [None] * ctx.inputs
         for position, gradient in zip(entry.sources, found, strict=True):
             sent[position] = gradient

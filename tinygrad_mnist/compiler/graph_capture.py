@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,11 +12,11 @@ import numpy as np
 
 from tinygrad_mnist.autograd import gradients as differentiate
 from tinygrad_mnist.core.backward_pass import topological_order
-from tinygrad_mnist.engine.node import FREED, AccumulateGrad, hooks_of
+from tinygrad_mnist.engine.node import FREED, hooks_of
 from tinygrad_mnist.engine.tensor import Tensor, TensorBase, wrap
 from tinygrad_mnist.random import default_generator
 
-from .cache_entry import CacheEntry, Result, collected, leaf_record
+from .cache_entry import CacheEntry, first_line, leaf_record
 from .differentiable import Differentiable, Halves, cut
 from .guards import Reached, reach
 from .inputs import (
@@ -29,23 +28,34 @@ from .inputs import (
     at,
     called,
     grad_of,
+    overlapping,
     parts_of,
-    tensors_in,
 )
 from .program import Array, Input, Program, Value
+from .results import Overlap, Result, Template, Unrepeatable, plain_numbers
 from .symbolic import Symbol, SymFloat
-from .trace import TraceError, Tracer
+from .trace import TraceError, Tracer, is_ours, user_line
 
 
 @dataclass(frozen=True)
 class Graph:
     """What the backward pass from a function's results gave."""
 
-    outputs: list[Tensor]
+    outputs: list[Value]
     given: list[Input]
     """The gradients it began with."""
     found: dict[int, Tensor | None]
     """What arrived at the tensors from outside, by position."""
+
+
+@dataclass(frozen=True)
+class _State:
+    """What a call may change, as it was at some moment."""
+
+    arrays: list[Array]
+    versions: list[int]
+    grads: list[Any]
+    generator: Any
 
 
 class Call:
@@ -56,27 +66,30 @@ class Call:
     ) -> None:
         self.tracer = Tracer()
         self.finders: list[Finder] = []
+        self.tensors: list[Any] = []
+        """The tensors from outside, by position."""
+        self.given: dict[int, Finder] = {}
+        """What finds each of them, by identity: of those that share an array, too."""
         self.leaves: list[Any] = []
         self.leaf_finders: list[Finder] = []
         self.names: list[str] = []
         self.sources: dict[int, Any] = {}
         """The tensors from outside that require gradients, by position."""
-        self.stand_ins: dict[int, Any] = {}
-        """Leaves that the function is called with, in place of arguments with a past."""
-        self.obstacle = ""
-        """Why the results cannot be differentiated by a program."""
         self.reached: Reached = reach(function)
         self.function = function
         self.args = args
         self.symbols: list[Symbol] = []
-        self._copies: list[Array] = []
         self._epochs = self._schedules()
         self.moves_settings = False
         """Whether the function itself moves a number that a program would only read."""
+        self._kept: list[Any] = []
+        """Records and hooks of what is given, to be found again."""
+        self._copies: dict[int, Array] = {}
+        self._versions: list[int] = []
+        self._parts = [id(part) for _, part, _ in parts_of(args)]
         self._generator = default_generator.get_state()
         self._give_arguments()
         self.arguments, self.argument_leaves = len(self.finders), len(self.leaves)
-        self.tracer.captured = {id(t._array): n for n, t in self.reached.captured.items()}
         self.shared: list[tuple[int, TensorBase]] = []
         for name, tensor in self.reached.tensors.items():
             position = self._give(name, tensor, _always(tensor))
@@ -88,17 +101,20 @@ class Call:
         for name, find, grad in zip(self.names, self.leaf_finders, self.before, strict=True):
             if grad is not None:
                 self._give(f"{name}_grad", grad, grad_of(find))
+        for name, tensor in self.reached.captured.items():
+            self._give_when_met(name, tensor)
 
     def _give_arguments(self) -> None:
-        names = list(inspect.signature(self.function).parameters)
+        try:
+            names = list(inspect.signature(self.function).parameters)
+        except (TypeError, ValueError):  # some of C's functions do not tell
+            names = []
         for n, argument in enumerate(self.args):
             own = names[n] if n < len(names) else f"argument{n}"
             for name, part, path in parts_of(argument, own, (n,)):
                 if not isinstance(part, Tensor):
                     self.reached.look(name, part)
                     continue
-                if part._record is not None and part._record.primitive is not None:
-                    self._stand_in(part, nested=len(path) > 1 + isinstance(argument, Keywords))
                 self._give(name, part, at(path))
 
     @contextlib.contextmanager
@@ -125,8 +141,6 @@ class Call:
     def _with_symbols(self, given: Any, path: Path) -> Any:
         if type(given) is float:
             return self._follow(at(path), given)
-        if isinstance(given, Tensor):
-            return self.stand_ins.get(id(given), given)
         if isinstance(given, Keywords):
             return Keywords({k: self._with_symbols(part, (*path, k)) for k, part in given.items()})
         return given
@@ -135,59 +149,77 @@ class Call:
         """How far each schedule has come that the function names."""
         return [schedule.last_epoch for schedule in self.reached.schedules]
 
-    def rewind(self) -> None:
-        """Put back what the call changed: arrays, gradients, the default generator."""
-        for array, copy in zip(self.tracer.given, self._copies, strict=False):
-            if array.flags.writeable:
-                array[...] = copy
-        for leaf, grad in zip(self.leaves, self.before, strict=True):
+    def state(self) -> _State:
+        """What was given, as it is now."""
+        arrays = [array.copy() for array in self.tracer.given[: len(self.tensors)]]
+        versions = [tensor._counter[0] for tensor in self.tensors]
+        grads = [leaf_record(leaf).grad for leaf in self.leaves]
+        return _State(arrays, versions, grads, default_generator.get_state())
+
+    def before_call(self) -> _State:
+        """What was given, as it was."""
+        arrays = [self._copies[id(array)] for array in self.tracer.given[: len(self.tensors)]]
+        return _State(arrays, self._versions, self.before, self._generator)
+
+    def restore(self, past: _State) -> None:
+        """Put back what the call changed: arrays, versions, gradients, the default generator."""
+        given = zip(self.tensors, self.tracer.given, past.arrays, past.versions, strict=False)
+        changed = [each for each in given if each[0]._counter[0] != each[3]]
+        for tensor, array, numbers, version in changed:
+            array[...] = numbers
+            tensor._counter[0] = version
+        for leaf, grad in zip(self.leaves, past.grads, strict=True):
             leaf_record(leaf).grad = grad
-        default_generator.set_state(self._generator)
+        default_generator.set_state(past.generator)
 
     def _follow(self, read: Callable[[Arguments], Any], value: float) -> SymFloat:
         symbol = Symbol(read, value)
         self.symbols.append(symbol)
         return SymFloat.of(value, len(self.symbols) - 1, (symbol,))
 
-    def _stand_in(self, tensor: Any, nested: bool) -> None:
-        """A leaf with the same array: the backward pass from the results ends there."""
-        if nested:
-            self.obstacle = (
-                "a tensor inside a container was computed and requires gradients, so the function "
-                "runs uncompiled: pass it as an argument of its own"
-            )
-            return
-        leaf = wrap(tensor._array, tensor._counter)
-        leaf._record = AccumulateGrad(leaf)
-        self.stand_ins[id(tensor)] = leaf
-
-    def trace_backward(self, returned: Any) -> Graph | None:
+    def trace_backward(self, template: Template) -> Graph | None:
         """Trace a backward pass from the results that may be differentiated after the call."""
-        alive = [t for t in tensors_in(returned) if _graph_is_alive(t)]
-        once = {id(t): t for t in alive}.values()
-        outputs = [t for t in once if self.tracer.position_of(t._array) is None]
-        if not outputs or self.obstacle or self.tracer.obstacle:
+        alive: list[Any] = [each for each in template.computed if self._graph_is_alive(each[1])]
+        if not alive or self.tracer.obstacle:
             return None
-        if any(hooks_of(source._record).tensor_hooks for source in self.sources.values()):
-            self.obstacle = (
-                "a tensor that requires gradients has a hook, so the function runs uncompiled"
-            )
-            return None
+        records = topological_order([tensor._record for _, tensor in alive])
+        own = [each for each in records if each.sequence > self.tracer.born]
+        if any(_has_hooks(each) for each in (*own, *[t._record for t in self.sources.values()])):
+            raise Unrepeatable("a tensor that requires gradients has a hook")
+        outputs = [tensor for _, tensor in alive]
         ones = [wrap(np.ones_like(each._array)) for each in outputs]
         given = [self.tracer.give(each._array, f"grad{n}") for n, each in enumerate(ones, 1)]
         sources = list(self.sources.values())
+        self.tracer.walks_own = True
         found = differentiate.grad(outputs, sources, ones, retain_graph=True, allow_unused=True)
-        return Graph(outputs, given, dict(zip(self.sources, found, strict=True)))
+        return Graph(
+            [value for value, _ in alive], given, dict(zip(self.sources, found, strict=True))
+        )
+
+    def _graph_is_alive(self, tensor: Any) -> bool:
+        """Whether a backward pass from the tensor is possible: nothing behind it was freed."""
+        record = tensor._record
+        if record is None or record.primitive is None:
+            return False
+        own = [r for r in topological_order([record]) if r.sequence > self.tracer.born]
+        return all(each.saved is not FREED for each in own)
 
     def _give(self, name: str, tensor: Any, find: Finder) -> int:
         """Declare a tensor from outside; its position."""
         position = self.tracer.give(tensor._array, name).position
+        self.given.setdefault(id(tensor), find)
+        record = tensor._record
         if position == len(self.finders):
             self.finders.append(find)
-            self._copies.append(tensor._array.copy())
-        record = tensor._record
+            self.tensors.append(tensor)
+            self._versions.append(tensor._counter[0])
+            self._kept.append((record, _count_hooks(record)))
+            if id(tensor._array) not in self._copies:
+                self._copies[id(tensor._array)] = tensor._array.copy()
+        elif record is not self.tensors[position]._record:
+            self.tracer.stop("two tensors share one memory, and one of them requires gradients")
         if record is not None:
-            self.sources.setdefault(position, self.stand_ins.get(id(tensor), tensor))
+            self.sources.setdefault(position, tensor)
         is_leaf = record is not None and record.primitive is None
         if is_leaf and not any(leaf is tensor for leaf in self.leaves):
             self.leaves.append(tensor)
@@ -195,48 +227,136 @@ class Call:
             self.names.append(name)
         return position
 
+    def _give_when_met(self, name: str, tensor: Any) -> None:
+        """Declare a tensor from outside if it is read at all."""
+        array, version = tensor._array, tensor._counter[0]
+        position = self.tracer.position_of(array)
+        if position is not None:
+            self.shared += [(position, tensor)] if position < self.arguments else []
+            return
+        self._copies.setdefault(id(array), array.copy())
 
-def _graph_is_alive(tensor: Any) -> bool:
-    """Whether a backward pass from the tensor is possible: nothing behind it was freed."""
-    record = tensor._record
-    if record is None or record.primitive is None:
-        return False
-    return all(each.saved is not FREED for each in topological_order([record]))
+        def give() -> None:
+            self._versions[self._give(name, tensor, _always(tensor))] = version
+
+        self.tracer.captured[id(array)] = give
+
+    def bumps(self) -> list[tuple[int, int]]:
+        """Which versions the function raised, by the position of a tensor, and by how much."""
+        counters: dict[int, tuple[int, int]] = {}
+        for position, (tensor, version) in enumerate(
+            zip(self.tensors, self._versions, strict=True)
+        ):
+            raised = tensor._counter[0] - version
+            if raised:
+                counters.setdefault(id(tensor._counter), (position, raised))
+        return list(counters.values())
+
+    def check_arguments(self) -> None:
+        """Unrepeatable where the function did to what was given what no program does."""
+        if self._parts != [id(part) for _, part, _ in parts_of(self.args)]:
+            raise Unrepeatable("the function changes a container among its arguments")
+        for tensor, array, kept in zip(self.tensors, self.tracer.given, self._kept, strict=False):
+            if tensor._array is not array:
+                raise Unrepeatable("the function gives a tensor from outside other memory")
+            if kept != (tensor._record, _count_hooks(tensor._record)):
+                raise Unrepeatable(
+                    "the function changes a tensor that requires gradients, whether it does, or "
+                    "its hooks"
+                )
+        if self.moves_settings:
+            raise Unrepeatable(
+                "the function changes a learning rate or steps a schedule: do that after calling it"
+            )
+
+
+def _count_hooks(record: Any) -> int:
+    hooks = None if record is None else record.hooks
+    if hooks is None:
+        return 0
+    kinds = (hooks.tensor_hooks, hooks.pre_hooks, hooks.post_hooks, hooks.node_hooks)
+    return sum(map(len, kinds)) + int(hooks.retains_grad)
+
+
+def _has_hooks(record: Any) -> bool:
+    """Whether a record has hooks; a leaf's own are called when its gradient is accumulated."""
+    if record.primitive is None:
+        return bool(hooks_of(record).tensor_hooks)
+    return bool(_count_hooks(record))
+
+
+@dataclass(frozen=True)
+class Traced:
+    """What a function that was traced returned, and the entry for calls like that one."""
+
+    returned: Any
+    entry: CacheEntry | None
+    """None for what no program can do."""
+    obstacle: str = ""
+    """Why there is none, or why its program is replayed."""
+    once: bool = False
+    """Whether that is so for these tensors alone, which overlap in memory."""
 
 
 def trace_call(
-    function: Callable[..., Any], constants: Sequence[Tensor], args: Arguments
-) -> tuple[Any, CacheEntry | None]:
-    """Call the function for real, listening; what it returned, and the entry for calls like it.
+    function: Callable[..., Any], constants: Sequence[Tensor], args: Arguments, fullgraph: bool
+) -> Traced:
+    """Call the function for real, listening.
 
-    There is none for what no program can do; a warning says why.
+    With `fullgraph`, what no program can do is a TraceError, and what the call changed is put back.
     """
     call = Call(function, constants, args)
+    with call.tracer, call.symbolic_numbers() as symbolic:
+        returned = called(function, symbolic)
     try:
-        with call.tracer, call.symbolic_numbers() as symbolic:
-            returned = called(function, symbolic)
-            graph = call.trace_backward(returned)
-    except TraceError:
+        entry = _compiled(call, returned)
+    except Unrepeatable as found:
+        why = f"compile: the function runs uncompiled: {found}"
+        why = why if " line " in why else f"{why}. {_where(function)}"
+        if not fullgraph:
+            return Traced(plain_numbers(returned), None, why, isinstance(found, Overlap))
+        call.restore(call.before_call())
+        raise TraceError(why) from None
+    computed = _computed_by(entry, call, returned)
+    notice = entry.notice or (entry.back.notice if entry.back is not None else "")
+    return Traced(computed, entry, f"{notice}. {_where(function)}" if notice else "")
+
+
+def _where(function: Any) -> str:
+    """Where a function, or a module's `forward`, is defined."""
+    owner = getattr(function, "__self__", None)
+    code = getattr(getattr(type(owner), "forward", function), "__code__", None)
+    if code is None or is_ours(code.co_filename):
+        return user_line()
+    return f'File "{code.co_filename}", line {code.co_firstlineno}, in {code.co_name}'
+
+
+def _compiled(call: Call, returned: Any) -> CacheEntry:
+    """The entry for calls like the one that was traced; Unrepeatable if there is none."""
+    try:
+        _check_obstacle(call)
+        call.check_arguments()
+        with call.tracer:
+            template = Template(
+                returned, call.args, call.tracer, call.given, call.tensors, call.finders,
+                call.reached._seen,
+            )  # fmt: skip
+            graph = call.trace_backward(template)
+        _check_obstacle(call)
+        return _entry(call, template, graph)
+    except (Unrepeatable, Warning):
         raise
-    except Exception:
-        if not call.stand_ins:
-            raise
-        call.rewind()
-        return called(function, args), None
-    entry, obstacle = None, _obstacle(call, returned)
-    if not obstacle:
-        entry, obstacle = _entry(call, returned, graph)
-    if entry is not None:
-        return _computed_by(entry, call, returned), entry
-    _warn(obstacle)
-    if call.stand_ins:
-        call.rewind()
-        return called(function, args), None
-    return returned, None
+    except Exception as error:
+        raise Unrepeatable(f"it cannot be compiled ({first_line(error)})") from error
 
 
-def _entry(call: Call, returned: Any, graph: Graph | None) -> tuple[CacheEntry | None, str]:
-    """The entry for calls like this one; or why there is none."""
+def _check_obstacle(call: Call) -> None:
+    if call.tracer.obstacle:
+        raise Unrepeatable(call.tracer.obstacle)
+
+
+def _entry(call: Call, template: Template, graph: Graph | None) -> CacheEntry:
+    """The entry for calls like this one."""
     results: list[Value] = []
     grads: list[tuple[Finder, Value | None]] = []
     for leaf, find, before in zip(call.leaves, call.leaf_finders, call.before, strict=True):
@@ -245,22 +365,13 @@ def _entry(call: Call, returned: Any, graph: Graph | None) -> tuple[CacheEntry |
             value = None if after is None else call.tracer.value_of(after._array)
             grads.append((find, value))
             results += [] if value is None else [value]
-    template = _template(returned, call, results)
+    results += [value for value, _ in template.computed]
     before = [grad is not None for grad in call.before[call.argument_leaves :]]
     program = call.tracer.program(results)
     scattered = [n for n in call.tracer.scattered() if n < len(call.finders)]
     written = {target for target, _ in program.writes}
-    if any(target.position in scattered for target in written):
-        return None, (
-            "the function changes a tensor that does not lie in memory one number after the "
-            "other, so it runs uncompiled: give it tensor.contiguous()"
-        )
     halves = None if graph is None else _halves(call, program, graph)
-    if halves is not None and not written.isdisjoint(halves.saved):
-        return None, (
-            "the function changes a tensor that its gradients are computed from, so it runs "
-            "uncompiled"
-        )
+    _check_writes(call, written, scattered, halves)
     forward = program if halves is None else halves.forward
     inputs = Inputs(
         forward.inputs,
@@ -270,25 +381,40 @@ def _entry(call: Call, returned: Any, graph: Graph | None) -> tuple[CacheEntry |
         list(zip(call.leaves[call.argument_leaves :], before, strict=True)),
         scattered,
         call.shared,
+        call.bumps(),
     )
-    parts = forward, inputs, template, call.symbols, call.reached, call.tracer.draws, grads
+    parts = (
+        forward, inputs, template.returned, call.symbols, call.reached, call.tracer.draws, grads,
+        template.orders,
+    )  # fmt: skip
     if halves is None or graph is None:
-        return CacheEntry(*parts), ""
-    outputs = [_value(call, each) for each in graph.outputs]
+        return CacheEntry(*parts)
     sources = [position for position, found in graph.found.items() if found is not None]
     back = _back(call, halves)
-    return Differentiable(*parts, back, None, outputs, halves.saved, sources), ""
+    return Differentiable(*parts, back, None, graph.outputs, halves.saved, sources)
 
 
-def _value(call: Call, tensor: Tensor) -> Value:
-    value = call.tracer.value_of(tensor._array)
-    assert value is not None
-    return value
+def _check_writes(
+    call: Call, written: set[Input], scattered: list[int], halves: Halves | None
+) -> None:
+    """Unrepeatable where no program may write what the function changes."""
+    if any(target.position in scattered for target in written):
+        raise Unrepeatable(
+            "the function changes a tensor that does not lie in memory one number after the "
+            "other: give it tensor.contiguous()"
+        )
+    if halves is not None and not written.isdisjoint(halves.saved):
+        raise Unrepeatable("the function changes a tensor that its gradients are computed from")
+    arrays = call.tracer.given[: len(call.finders)]
+    if overlapping(arrays, [target.position for target in written]):
+        raise Overlap("the function changes a tensor that shares memory with another one")
 
 
 def _halves(call: Call, program: Program, graph: Graph) -> Halves:
-    wanted = [_value(call, each) for each in graph.found.values() if each is not None]
-    return cut(program, program.results, graph.given, wanted)
+    wanted = [
+        call.tracer.value_of(each._array) for each in graph.found.values() if each is not None
+    ]
+    return cut(program, program.results, graph.given, [v for v in wanted if v is not None])
 
 
 def _back(call: Call, halves: Halves) -> CacheEntry:
@@ -306,49 +432,15 @@ def _computed_by(entry: CacheEntry, call: Call, returned: Any) -> Any:
     Where the function changed what is guarded, as an optimiser that makes its first buffers does,
     there is no way back, and its own results stand.
     """
-    if not call.stand_ins and (entry.built is None or not call.reached.guards.hold()):
-        return returned
-    call.rewind()
-    try:
-        done, computed = entry.run(call.args)
-    except Exception as error:  # whatever Numba raises that cannot compile the source
-        entry.interpret_because(f"Numba cannot compile the program ({_first_line(error)})")
-        done = False
+    if entry.built is None or not call.reached.guards.hold():
+        return plain_numbers(returned)
+    after = call.state()
+    call.restore(call.before_call())
+    done, computed = entry.run(call.args)
     if done:
         return computed
-    call.rewind()
-    return called(call.function, call.args)
-
-
-def _first_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
-
-
-def _obstacle(call: Call, returned: Any) -> str:
-    """Why a function that was called is not to be compiled, and what to do about it."""
-    results = tensors_in(returned)
-    if call.tracer.obstacle or call.obstacle:
-        return call.tracer.obstacle or call.obstacle
-    if any(leaf._record.grad is not None for leaf in call.stand_ins.values()):
-        return (
-            "the function backpropagates through an argument to what that was computed from, so it "
-            "runs uncompiled: call backward() outside"
-        )
-    if any(call.tracer.value_of(tensor._array) is None for tensor in results):
-        return (
-            "the function returns a tensor that no operation was seen to compute, so it runs "
-            "uncompiled"
-        )
-    if call.moves_settings:
-        return (
-            "the function changes a learning rate or steps a schedule, so it runs uncompiled: "
-            "do that after calling it"
-        )
-    return ""
-
-
-def _warn(text: str) -> None:
-    warnings.warn(f"compile: {text}", UserWarning, stacklevel=5)
+    call.restore(after)
+    return plain_numbers(returned)
 
 
 def _setting(settings: dict[str, Any], key: str) -> Finder:
@@ -359,34 +451,3 @@ def _setting(settings: dict[str, Any], key: str) -> Finder:
 def _always(tensor: TensorBase) -> Finder:
     """Finds the same tensor each time."""
     return lambda arguments: tensor
-
-
-def _detached(find: Finder) -> Finder:
-    """Finds what shares a tensor's memory, and needs no gradient."""
-
-    def found(arguments: Arguments) -> Tensor:
-        tensor: TensorBase = find(arguments)
-        return wrap(tensor._array, tensor._counter)
-
-    return found
-
-
-def _template(returned: Any, call: Call, results: list[Value]) -> Any:
-    """What was returned, with a `Result` in place of each tensor."""
-    if isinstance(returned, Tensor):
-        value = call.tracer.value_of(returned._array)
-        assert value is not None
-        position = call.tracer.position_of(returned._array)
-        if position is not None:
-            find = call.finders[position]
-            own = (find(call.args), *call.stand_ins.values())
-            same = any(returned is each for each in own)
-            return Result(value, find if same else _detached(find))
-        results.append(value)
-        record: Any = returned._record
-        return Result(value, None, record)
-    if isinstance(returned, tuple | list):
-        return collected(returned, [_template(part, call, results) for part in returned])
-    if isinstance(returned, dict):
-        return {key: _template(part, call, results) for key, part in returned.items()}
-    return returned

@@ -190,8 +190,7 @@ class Reached:
         if isinstance(found, TensorBase):
             ours = owned or current_record(found) is not None
             (self.tensors if ours else self.captured)[self._free(name)] = found
-            if ours:
-                self.guards.watch_record(found)
+            self.guards.watch_record(found)
             if isinstance(found._record, AccumulateGrad):
                 hooks = hooks_of(found._record)
                 several = (hooks.tensor_hooks, hooks.pre_hooks, hooks.post_hooks)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -64,6 +64,21 @@ def tensors_in(given: Any) -> list[Any]:
     return [part for _, part, _ in parts_of(given) if isinstance(part, TensorBase)]
 
 
+def containers_in(args: Arguments) -> dict[int, Finder]:
+    """The containers among arguments, by identity, each with what finds it."""
+    found: dict[int, Finder] = {}
+
+    def look(given: Any, path: Path) -> None:
+        if isinstance(given, tuple | list | dict):
+            if path and not isinstance(given, Keywords):
+                found.setdefault(id(given), at(path))
+            for key, part in given.items() if isinstance(given, dict) else enumerate(given):
+                look(part, (*path, key))
+
+    look(args, ())
+    return found
+
+
 @dataclass
 class Inputs:
     """Where the inputs of a program are found, and what must hold of them."""
@@ -81,6 +96,8 @@ class Inputs:
     """Which inputs do not lie in memory one after the other: they are copied."""
     shared: list[tuple[int, TensorBase]] = field(default_factory=list)
     """Arguments that are tensors which the function reaches in another way too."""
+    bumps: list[tuple[int, int]] = field(default_factory=list)
+    """Which versions a call raises, by the position of a tensor, and by how much."""
 
     def __post_init__(self) -> None:
         self._checked: list[Array] = []
@@ -101,27 +118,36 @@ class Inputs:
                 return None
         for position in self.scattered:
             found[position] = np.ascontiguousarray(found[position])
-        kept = found[self.arguments :]
+        kept, maybe = found[self.arguments :], False
         if len(kept) != len(self._checked) or any(map(operator.is_not, kept, self._checked)):
             if not all(map(_fits, self.values, found)):
                 return None
-            self._checked = kept
+            self._checked, maybe = kept, True
             self._owners = {_owner(found[position]) for position in self.written}
-        if not self.written:
-            return found
-        if self.written[0] < self.arguments:
-            return None if self._overlap(found) else found
-        for array in found[: self.arguments]:
-            base = array.base
-            if id(array if base is None else base) in self._owners:
-                return None
+        if self.written and (maybe or self._maybe_overlap(found)):
+            return None if overlapping(found, self.written) else found
         return found
 
-    def _overlap(self, arrays: list[Array]) -> bool:
-        """Whether an argument shares memory with another array, and one of them is written."""
+    def _maybe_overlap(self, arrays: list[Array]) -> bool:
+        """Whether an argument may share memory with another array, one of them written."""
+        if self.written[0] >= self.arguments:
+            for array in arrays[: self.arguments]:
+                base = array.base
+                if id(array if base is None else base) in self._owners:
+                    return True
+            return False
         owners = [_owner(array) for array in arrays]
         pairs = [(n, written) for n in range(self.arguments) for written in self.written]
         return any(n != written and owners[n] == owners[written] for n, written in pairs)
+
+
+def overlapping(arrays: Sequence[Array], written: Sequence[int]) -> bool:
+    """Whether one of the arrays that are written, by position, shares memory with another array."""
+    return any(
+        n != position and np.may_share_memory(array, arrays[position])
+        for position in written
+        for n, array in enumerate(arrays)
+    )
 
 
 def _fits(given: Value, array: Array) -> bool:

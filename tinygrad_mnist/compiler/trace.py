@@ -6,12 +6,16 @@ import contextlib
 import functools
 import inspect
 import traceback
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from tinygrad_mnist.engine.backward_pass import run_backward
+from tinygrad_mnist.core.record import next_sequence
+from tinygrad_mnist.engine.backward_pass import run_backward, vjp
+from tinygrad_mnist.engine.hooks import Gradients
 from tinygrad_mnist.engine.modes import backward_mode
+from tinygrad_mnist.engine.node import Record
 from tinygrad_mnist.engine.observer import constant, from_outside, item, observe, untraceable
 from tinygrad_mnist.engine.primitive import Primitive
 from tinygrad_mnist.engine.tensor import TensorBase
@@ -31,25 +35,26 @@ _DRAWN_BY_NUMBERS = (
 
 
 class TraceError(RuntimeError):
-    """What a function did that no program can repeat; the message names the user's line."""
+    """With `fullgraph=True`: a function did what no program can; the message names the line."""
 
 
 class _Untraceable(Exception):
     """What was met has no place in a program, yet may be computed without one."""
-
-    def __init__(self, why: str, instead: str = "") -> None:
-        super().__init__(f"{why}, so the function runs uncompiled{instead}. {user_line()}")
 
 
 def _has_mask(key: tuple[Any, ...]) -> bool:
     return any(isinstance(part, np.ndarray) and part.dtype == bool for part in key)
 
 
+def is_ours(file: str) -> bool:
+    """Whether a file belongs to the package."""
+    return f"/{_PACKAGE}/" in file.replace("\\", "/")
+
+
 def user_line() -> str:
     """Where in the user's program the operation now running was called."""
     for frame in reversed(traceback.extract_stack()):
-        inside = f"/{_PACKAGE}/" in frame.filename.replace("\\", "/")
-        if not inside and frame.filename not in _BETWEEN:
+        if not is_ours(frame.filename) and frame.filename not in _BETWEEN:
             return f'File "{frame.filename}", line {frame.lineno}: {frame.line}'
     return "an unknown line"
 
@@ -57,8 +62,8 @@ def user_line() -> str:
 class Tracer(observe):
     """Listens to every primitive inside a `with` block, and keeps a list of instructions.
 
-    Arrays are known by identity. What is not known when it is first read was captured from
-    outside without being declared, and raises TraceError.
+    Arrays are known by identity. What is not known when it is first read is an `obstacle`, unless
+    the function reaches it outside: then it is given when it is first met.
     """
 
     def __init__(self) -> None:
@@ -69,8 +74,12 @@ class Tracer(observe):
         self._phase: Phase = "forward"
         self.given: list[Array] = []
         """The arrays from outside."""
-        self.captured: dict[int, str] = {}
-        """The names of arrays that the function reaches but nobody declared."""
+        self.captured: dict[int, Callable[[], object]] = {}
+        """What gives the arrays that the function reaches, and perhaps never reads."""
+        self.born = next_sequence()
+        """Older records are of what happened before."""
+        self.walks_own = False
+        """Whether the backward pass at hand ends at records of what happened before."""
         self._known: dict[int, Value] = {}
         self._alive: list[Array] = []
         self._views: dict[int, tuple[TensorBase, Primitive, dict[str, Any]]] = {}
@@ -80,12 +89,28 @@ class Tracer(observe):
 
     def __enter__(self) -> None:
         super().__enter__()
-        self._walked = backward_mode.on_tensors
-        backward_mode.on_tensors = True
+        self._mode = backward_mode.on_tensors, backward_mode.vjp
+        backward_mode.on_tensors, backward_mode.vjp = True, self._vjp
 
     def __exit__(self, *details: object) -> None:
-        backward_mode.on_tensors = self._walked
+        backward_mode.on_tensors, backward_mode.vjp = self._mode
         super().__exit__(*details)
+
+    def _vjp(self, record: Record, gradient: Any, wanted: set[Record] | None) -> Gradients:
+        """A record's gradients; none of what happened before the function was called."""
+        if record.sequence < self.born:
+            if self.walks_own:
+                return []
+            self.stop(
+                "the function backpropagates through a tensor to what that was computed from: call "
+                "backward() outside"
+            )
+        return (self._mode[1] or vjp)(record, gradient, wanted)
+
+    def stop(self, why: str) -> None:
+        """Note why no program can do what is done, unless a reason is known."""
+        if not self.obstacle:
+            self.obstacle = f"{why}. {user_line()}"
 
     def give(self, array: Array, name: str) -> Input:
         """Declare an array from outside."""
@@ -100,6 +125,10 @@ class Tracer(observe):
 
     def value_of(self, array: Array) -> Value | None:
         """What the program calls this array now; None if it never met it."""
+        if id(array) in self.captured and id(array) not in self._known:
+            if self.walks_own:  # gradients are the last of what is given
+                return None
+            self.captured[id(array)]()
         if id(array) in self._stale:
             base, op, attributes = self._views[id(array)]
             self._stale.discard(id(array))
@@ -109,6 +138,11 @@ class Tracer(observe):
     def scattered(self) -> list[int]:
         """Which of the arrays from outside do not lie in memory one after the other."""
         return [n for n, given in enumerate(self.given) if not given.flags.c_contiguous]
+
+    def view_of(self, array: Array) -> tuple[TensorBase, Primitive, dict[str, Any]] | None:
+        """What this array is a view of, and how it was taken."""
+        known = self._views.get(id(array))
+        return None if known is None else (known[0], known[1], known[2])
 
     def position_of(self, array: Array) -> int | None:
         """Which of the arrays from outside this is, if any."""
@@ -182,16 +216,10 @@ class Tracer(observe):
 
     def _read_array(self, array: Array) -> Value:
         value = self.value_of(array)
-        if value is None and id(array) in self.captured:
-            raise TraceError(
-                f"compile: {self.captured[id(array)]} of shape {tuple(array.shape)} comes from "
-                "outside the function, and is neither an argument, a parameter, a buffer nor "
-                f"declared with constants=[...]: pass it as an argument. {user_line()}"
-            )
         if value is None:
             raise _Untraceable(
-                f"a tensor of shape {tuple(array.shape)} comes from where no operation was seen",
-                ": pass it as an argument",
+                f"a tensor of shape {tuple(array.shape)} comes from where no operation was seen: "
+                "pass it as an argument"
             )
         return value
 
@@ -203,7 +231,9 @@ class Tracer(observe):
         try:
             self._record(op, inputs, attributes, output)
         except _Untraceable as found:
-            self.obstacle = str(found)
+            self.stop(str(found))
+        except Exception as error:
+            self.stop(f"{op.name} cannot be traced ({type(error).__name__}: {error})")
 
     def _record(
         self, op: Primitive, inputs: tuple[Any, ...], attributes: dict[str, Any], output: Any
@@ -214,17 +244,15 @@ class Tracer(observe):
             raise _Untraceable("numbers of a tensor decide how random ones are drawn")
         if op is index and _has_mask(attributes["key"]):
             why = "how many numbers a mask takes decides of which shape a tensor is"
-            raise _Untraceable(why, ": use torch.where")
+            raise _Untraceable(f"{why}: use torch.where")
         if op is from_outside:
-            self.captured[id(output._array)] = "an array of NumPy's"
-            self._alive.append(output._array)
-        elif op is item:
-            raise TraceError(
-                "compile: the value of a tensor is read by Python here (.item(), .tolist(), "
-                ".numpy(), bool() or a branch), which a compiled program cannot follow: return "
-                f"the tensor, or use torch.where. {user_line()}"
+            raise _Untraceable("an array of NumPy's may change unseen: pass a tensor as argument")
+        if op is item:
+            raise _Untraceable(
+                "the value of a tensor is read by Python here (.item(), .tolist(), .numpy(), "
+                "print() or a branch): return the tensor, or use torch.where"
             )
-        elif op is constant:
+        if op is constant:
             array = output._array
             self._bind(array, Constant(array.shape, array.dtype, array=array.copy()))
         elif "fill" in attributes:
@@ -292,5 +320,5 @@ class Tracer(observe):
             return self._emit("permute", (value,), dims, base)
         if value.shape == base.shape:
             return value
-        why = f"a view made by {op} is changed in place"
-        raise _Untraceable(why, ": change the tensor it was taken from")
+        why = f"a view made by {op} is changed in place: change the tensor it was taken from"
+        raise _Untraceable(why)
