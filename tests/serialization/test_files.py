@@ -145,13 +145,15 @@ def test_a_signal_that_ends_the_process_leaves_nothing(number, tmp_path, monkeyp
     monkeypatch.setattr(signal, "raise_signal", raised.append)
     before = signal.signal(number, signal.SIG_DFL)
     try:
-        with suppress(WriteError), writing(tmp_path / "report") as file:
+        report = tmp_path / "report"
+        with suppress(WriteError), files.locked(report), writing(report) as file:
             file.write(b"ha")
+            assert len(names(tmp_path)) == 2
             os.kill(os.getpid(), number)
             assert raised == [number]
             assert signal.getsignal(number) is signal.SIG_DFL
             assert names(tmp_path) == []
-        with writing(tmp_path / "report") as file:
+        with writing(report) as file:
             file.write(b"whole")
         assert signal.getsignal(number) is signal.SIG_DFL
     finally:

@@ -11,7 +11,7 @@ import threading
 import zlib
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from tinygrad_mnist.engine.wording import cut
 
@@ -62,23 +62,30 @@ def writing(path: Path) -> Iterator[BinaryIO]:
 @contextmanager
 def _removed(temporary: Path) -> Iterator[None]:
     """Removes a file at the end of the block, even where a signal ends the process in it."""
-
-    def end(number: int, _: object) -> None:
-        temporary.unlink(missing_ok=True)
-        signal.signal(number, signal.SIG_DFL)
-        signal.raise_signal(number)
-
     ending = [getattr(signal, name, signal.SIGTERM) for name in ("SIGTERM", "SIGHUP")]
     main = threading.current_thread() is threading.main_thread()
     taken = [each for each in ending if main and signal.getsignal(each) is signal.SIG_DFL]
+    _temporary.add(temporary)
     for each in taken:
-        signal.signal(each, end)
+        signal.signal(each, _end)
     try:
         yield
     finally:
         temporary.unlink(missing_ok=True)
+        _temporary.discard(temporary)
         for each in taken:
             signal.signal(each, signal.SIG_DFL)
+
+
+_temporary: Final[set[Path]] = set()
+
+
+def _end(number: int, _: object) -> None:
+    """Ends the process as the signal would have, without its temporary files."""
+    for path in _temporary:
+        path.unlink(missing_ok=True)
+    signal.signal(number, signal.SIG_DFL)
+    signal.raise_signal(number)
 
 
 def _like(target: Path) -> Callable[[str, int], int]:
@@ -189,9 +196,9 @@ def locked(path: Path) -> Iterator[None]:
     except OSError as error:
         raise _fault(path, error) from error
     try:
-        yield
+        with _removed(lock):
+            yield
     finally:
-        lock.unlink(missing_ok=True)
         os.close(descriptor)
 
 
