@@ -127,6 +127,7 @@ _OPERATIONS = {
     "shapes": """
         broadcast_shapes() broadcast_tensors() broadcast_to flatten movedim permute reshape squeeze_
         swapaxes_ swapdims_ t_ transpose_ unflatten unsqueeze_""",
+    "scatter_reduce": "index_reduce_ scatter_reduce_",
     "softmax": "log_softmax relu_ softmax",
     "sorting": "argsort kthvalue median mode msort sort topk unique unique_consecutive",
 }

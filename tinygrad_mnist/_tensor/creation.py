@@ -117,12 +117,17 @@ def asarray(
 ) -> Tensor:
     """`as_tensor`, or with copy=True always a copy; the result requires a gradient if asked to.
 
+    The bytes of a bytearray, memoryview or array.array are shared, as `frombuffer` shares them.
     Where nobody says, a tensor stays with its gradients. Raises ValueError with copy=False where
     a copy is needed.
     """
-    made = as_tensor(obj, dtype, device)
     given = getattr(obj, "_array", obj)
-    shares = isinstance(given, np.ndarray) and np.may_share_memory(given, made._array)
+    shares = not isinstance(given, np.ndarray | np.generic) and _has_buffer(given)
+    if shares:
+        made = frombuffer(obj, dtype=read_dtype("asarray", dtype) or dtypes.get_default_dtype())
+    else:
+        made = as_tensor(obj, dtype, device)
+        shares = isinstance(given, np.ndarray) and np.may_share_memory(given, made._array)
     if copy is False and not shares:
         raise ValueError("can't alias arbitrary sequence or convert without a copy")
     if made._record is not None and requires_grad is None:
@@ -138,6 +143,14 @@ def asarray(
     if copy and shares:
         made = made.clone()
     return finish(made._array, requires_grad) if requires_grad else made
+
+
+def _has_buffer(given: Any) -> bool:
+    try:
+        memoryview(given)
+    except TypeError:
+        return False
+    return True
 
 
 def from_numpy(ndarray: Array) -> Tensor:

@@ -171,14 +171,15 @@ class Description(Tensor):
 def _strides(array: Any) -> tuple[int, ...]:
     """Strides in elements.
 
-    For a new dimension of size 1, where none is needed, NumPy has 0 and PyTorch what would be right
-    in order.
+    For a new dimension of size 1, and for all of an empty tensor, where none is needed, NumPy has
+    0 and PyTorch what would be right in order.
     """
     strides: list[int] = []
     following = 1
     for step, size in zip(array.strides[::-1], array.shape[::-1], strict=True):
-        strides.append(step // array.itemsize if step or size != 1 else following)
-        following = strides[-1] * size
+        needed = size != 1 and array.size
+        strides.append(step // array.itemsize if step or needed else following)
+        following = strides[-1] * max(size, 1)
     return tuple(strides[::-1])
 
 

@@ -432,13 +432,17 @@ class InPlace(Tensor):
     fill_ = fill
     zero_ = zero
 
-    def add_(self, other: Operand, *, alpha: Number = 1) -> Tensor:
+    def add_(self, other: Operand, *old: Tensor, alpha: Number = 1) -> Tensor:
         """x + alpha · y, written into the tensor."""
+        if old:
+            return in_place(arithmetic.add, self, other, *old)
         check_operands("add_", arithmetic.add, (other,))
         return scaled_update(self, other, alpha, 1)
 
-    def sub_(self, other: Operand, *, alpha: Number = 1) -> Tensor:
+    def sub_(self, other: Operand, *old: Tensor, alpha: Number = 1) -> Tensor:
         """x − alpha · y, written into the tensor."""
+        if old:
+            return in_place(arithmetic.sub, self, other, *old)
         check_operands("sub_", arithmetic.sub, (other,))
         return scaled_update(self, other, alpha, -1)
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import functools
+import math
 import operator
+import sys
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
@@ -32,6 +35,14 @@ _NO_ALIASES = frozenset(_WITHOUT_ALIASES.split())
 """Operations that take neither out= nor NumPy's axis= and keepdims=, in PyTorch neither."""
 
 
+_OLD_NUMBERS = {
+    **dict.fromkeys(("add", "sub"), ("alpha",)),
+    **dict.fromkeys(("addcdiv", "addcmul"), ("value",)),
+    **dict.fromkeys(("addbmm", "addmm", "addmv", "addr", "baddbmm"), ("beta", "alpha")),
+}
+"""Numbers that old forms take between their tensors: `add(x, 2, y)` for `add(x, y, alpha=2)`."""
+
+
 def operation(function: Function, grad_fn: str | None = None) -> Function:
     """Let `function` take its arguments as PyTorch's operations do, and name its record `grad_fn`.
 
@@ -43,9 +54,13 @@ def operation(function: Function, grad_fn: str | None = None) -> Function:
     parameters = enumerate(code.co_varnames[: code.co_argcount])
     tensors = tuple([each for each in parameters if kinds.get(each[1]) in ("Tensor", Tensor)])
     aliases = function.__name__ not in _NO_ALIASES
+    numbers = _OLD_NUMBERS.get(function.__name__)
+    most = code.co_argcount if numbers else sys.maxsize
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
+        if len(args) > most:
+            args, kwargs = _today(function.__name__, numbers, args, kwargs)
         if kwargs and aliases:
             if "axis" in kwargs:
                 kwargs["dim"] = kwargs.pop("axis")
@@ -62,6 +77,18 @@ def operation(function: Function, grad_fn: str | None = None) -> Function:
         return named_as(function(*args, **kwargs), grad_fn)
 
     return call  # type: ignore[return-value]
+
+
+def _today(
+    name: str, names: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments of an old form of an operation, as today's form takes them."""
+    numbers = [each for each in args if isinstance(each, int | float)]
+    if not numbers or len(numbers) > len(names):
+        return args, kwargs
+    warnings.warn(f"This overload of {name} is deprecated", UserWarning, stacklevel=3)
+    tensors = tuple([each for each in args if not isinstance(each, int | float)])
+    return tensors, kwargs | dict(zip(names, numbers, strict=False))
 
 
 def _refuse(
@@ -169,10 +196,9 @@ def check_floating(name: str, array: np.ndarray[Any, Any]) -> None:
 
 def read_dim(dim: Any, ndim: int) -> int:
     """`dim` counted from the front; IndexError when `ndim` dimensions have no such one."""
-    try:
-        number = operator.index(dim)
-    except TypeError:
-        raise TypeError(f"argument 'dim' must be int, not {type(dim).__name__}") from None
+    if isinstance(dim, bool) or not hasattr(dim, "__index__"):
+        raise TypeError(f"argument 'dim' must be int, not {type(dim).__name__}")
+    number = operator.index(dim)
     span = max(ndim, 1)
     if not -span <= number < span:
         raise IndexError(
@@ -197,6 +223,9 @@ def read_dims(dim: Any, ndim: int) -> tuple[int, ...]:
 
 
 # Sizes
+
+_MOST = 2**60
+"""More elements than there can be addresses for."""
 
 
 def read_shape(sizes: tuple[Any, ...]) -> tuple[int, ...]:
@@ -248,6 +277,8 @@ def read_size(name: str, given: tuple[Any, ...], named: dict[str, Any]) -> tuple
             )
         if not is_integer(length):
             raise unpacking_failed(name, position, f"type must be tuple of ints,but got {kind}")
+        if not -(2**63) <= operator.index(length) < 2**63:
+            raise unpacking_failed(name, position, "Overflow when unpacking long long")
         lengths.append(operator.index(length))
     if name == "zeros" and min(lengths, default=0) < 0:
         raise RuntimeError("zeros: Dimension size must be non-negative.")
@@ -255,12 +286,18 @@ def read_size(name: str, given: tuple[Any, ...], named: dict[str, Any]) -> tuple
 
 
 def not_negative(lengths: Sequence[int]) -> tuple[int, ...]:
-    """The lengths; PyTorch's RuntimeError for a negative one."""
+    """The lengths; PyTorch's RuntimeError for a negative one, or for more than memory can have."""
     for length in lengths:
         if length < 0:
             raise RuntimeError(
                 f"Trying to create tensor with negative dimension {length}: {list(lengths)}"
             )
+    if math.prod(lengths) >= _MOST:
+        raise RuntimeError(f"Storage size calculation overflowed with sizes={list(lengths)}")
+    if len(lengths) > 64:
+        raise RuntimeError(
+            f"only tensors with up to 64 dims are supported, not with {len(lengths)}"
+        )
     return tuple(lengths)
 
 

@@ -205,10 +205,14 @@ def repeat_interleave(
         final = [*before, size * repeats, *after]
         return _stretched(x, [*before, size, 1, *after], stretched, final)
     counts = repeats._array if isinstance(repeats, Tensor) else np.asarray(repeats)
+    if counts.dtype.kind == "f":
+        raise not_implemented("repeat_interleave_cpu", counts.dtype)
     if np.any(counts < 0):
         raise RuntimeError("repeats can not be negative")
     if counts.size not in (1, size):
         raise RuntimeError("repeats must have the same size as input along dim")
+    if output_size not in (None, np.broadcast_to(counts, size).sum()):
+        raise RuntimeError("allocated size does not match required size")
     return index_select(x, axis, wrap(np.repeat(np.arange(size), counts)))
 
 
@@ -610,21 +614,26 @@ def _padded_with(input: Tensor, borders: list[Pair], value: float) -> Tensor:
 def _padded_from_inside(input: Tensor, borders: list[Pair], count: int, mode: str) -> Tensor:
     """Borders of the last `count` dimensions, made of the tensor's own numbers."""
     out = through(input) if mode in _TITLES else input
+    sized = zip(input._array.shape, borders, strict=True)
+    longest = max([size + sum(border) for size, border in sized][-count:])
+    least = 0 if mode == "circular" or (count > 1 and longest > 0) else 1
     for d in range(len(borders) - count, len(borders)):
         (before, after), size = borders[d], input._array.shape[d]
         limit = size - 1 if mode == "reflect" else size
         if mode != "replicate" and max(before, after) > limit:
             raise RuntimeError(_too_wide(mode, d, borders[d], list(input._array.shape)))
-        if size + before + after < 1 or size == 0:
+        if size + before + after < least or size == 0:
             raise RuntimeError(
                 f"input (size: {size}) is too small for the padding {borders[d]} at dimension {d}"
             )
         indices = np.arange(size)
-        if mode == "circular":
-            indices = indices[max(-before, 0) : size - max(-after, 0)]
+        if mode == "circular" or size + before + after == 0:
+            indices = indices[max(-before, 0) : max(size + min(after, 0), 0)]
             before, after = max(before, 0), max(after, 0)
+            if max(before, after) > len(indices) == 0:
+                raise RuntimeError(_too_wide("circular", d, borders[d], list(input._array.shape)))
         indices = np.pad(indices, (max(before, 0), max(after, 0)), _NUMPY_MODES[mode])  # type: ignore[call-overload]
-        indices = indices[max(-before, 0) : len(indices) - max(-after, 0)]
+        indices = indices[max(-before, 0) : max(len(indices) + min(after, 0), 0)]
         out = _index(out, key=(ALL,) * d + (note_constant(indices),))
     name = f"{_TITLES[mode]}{count}DBackward0" if mode in _TITLES else "CopySlices"
     return named_as(out, name)

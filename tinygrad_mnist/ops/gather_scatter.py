@@ -172,7 +172,7 @@ def scatter(
         raise RuntimeError("reduce argument must be either add or multiply.")
     if reduce is not None:
         raise NotImplementedError(
-            f"scatter(reduce={reduce!r}) is not supported: use scatter_add, or index and assign"
+            f"scatter(reduce={reduce!r}) is not supported: use scatter_reduce(reduce='prod')"
         )
     x, axis, array, numbers = _read_scattered(input, dim, index, source)
     with_tensor = isinstance(numbers, Tensor)

@@ -90,7 +90,7 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
             f"zero-dimensional tensor (at position {shapes.index(())}) cannot be concatenated"
         )
     model = next((shape for shape in shapes if shape != (0,)), (0,))
-    axis = read_dim(dim, len(model))
+    axis = 0 if model == (0,) else read_dim(dim, len(model))
     _check_sizes(shapes, model, axis)
     kind = dtypes.promote(tuple([tensor._array for tensor in tensors]))
     lengths = [0 if shape == (0,) else shape[axis] for shape in shapes]
@@ -276,6 +276,11 @@ def tensor_split(
     length = input._array.shape[axis]
     given: Any = indices_or_sections
     if isinstance(given, Tensor):
+        if given.dtype is not dtypes.int64:
+            raise RuntimeError(
+                "tensor_split expected tensor_indices_or_sections to have dtype of long, but got "
+                f"{given.dtype.legacy_name}"
+            )
         note_untraceable()
         given = given._array.tolist()
     if isinstance(given, int):

@@ -205,6 +205,14 @@ def batch_norm(
     if eps < 0 or (training and eps == 0):
         kind = "positive during training" if training else "non-negative"
         raise ValueError(f"batch_norm eps must be {kind}, but got {eps}")
+    return _by_channel(input, running_mean, running_var, weight, bias, training, momentum, eps)
+
+
+def _by_channel(
+    input: Tensor, running_mean: Tensor | None, running_var: Tensor | None,
+    weight: Tensor | None, bias: Tensor | None, training: bool, momentum: float, eps: float,
+) -> Tensor:  # fmt: skip
+    """`batch_norm` for any eps."""
     given = {"running_mean": running_mean, "running_var": running_var}
     for name, tensor in given.items():
         if tensor is None and not training:
@@ -266,7 +274,7 @@ def instance_norm(
         for given in (running_mean, running_var, weight, bias)
     )
     rows = input.reshape(1, batch * channels, *input.shape[2:])
-    result = batch_norm(rows, mean, var, scale, shift, use_input_stats, momentum, eps)
+    result = _by_channel(rows, mean, var, scale, shift, use_input_stats, momentum, eps)
     with no_grad():
         for given, followed in ((running_mean, mean), (running_var, var)):
             if given is not None and followed is not None:

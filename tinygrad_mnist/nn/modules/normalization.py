@@ -96,7 +96,7 @@ class _BatchNorm(
         """`batch_norm`"""
         self._check_input_dim(input)
         step = 0.0 if self.momentum is None else self.momentum
-        if self.training and self.num_batches_tracked is not None:
+        if self.training and self.track_running_stats and self.num_batches_tracked is not None:
             self.num_batches_tracked.add_(1)
             if self.momentum is None:
                 step = 1.0 / counted(self.num_batches_tracked)

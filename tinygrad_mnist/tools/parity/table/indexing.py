@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -177,6 +178,16 @@ def _added(make: Maker) -> Sample:
     return _with_source(make, *_selected(make).arguments)
 
 
+def _folded(make: Maker) -> Sample:
+    reduce = make.choice("sum", "prod", "mean", "amax", "amin")
+    return make.sample(*_scattered(make).arguments, reduce, include_self=make.flag())
+
+
+def _folded_slices(make: Maker) -> Sample:
+    reduce = make.choice("prod", "mean", "amax", "amin")
+    return make.sample(*_added(make).arguments, reduce, include_self=make.flag())
+
+
 def _copied(make: Maker) -> Sample:
     x, axis, size = _along(make)
     return _with_source(make, x, axis, make.random().permutation(size)[: make.integer(0, size)])
@@ -220,6 +231,15 @@ def _vector_errors(*more: Any) -> tuple[Sample, ...]:
     return tuple(sample(MATRIX, axis, index, *more) for axis, index in wrong)
 
 
+def _folds(name: str, make: Callable[[Maker], Sample], **more: Any) -> Operation:
+    """A row for what multiplies too: a product's gradients beside inf, NaN or 0 are its own."""
+    return Operation(
+        name, make, ulp=4, gradient_ulp=32, scale="terms", primitives="scatter_reduce",
+        differentiable=lambda sample: sample.finite or str(sample.arguments[-1]) != "prod",
+        second_order=lambda sample: str(sample.arguments[-1]) != "prod", **more,
+    )  # fmt: skip
+
+
 _SCATTERING = [
     Operation("scatter", _scattered_once, primitives="", errors=_SCATTER_ERRORS),
     Operation("scatter of a number",
@@ -228,6 +248,8 @@ _SCATTERING = [
     _sums("scatter_add", _scattered, errors=_SCATTER_ERRORS),
     _sums("scatter_add from a larger source", _scattered_from_larger,
           lambda t, *arguments: t.scatter_add(*arguments), primitives="scatter_add"),
+    _folds("scatter_reduce", _folded, errors=_SCATTER_ERRORS),
+    _folds("index_reduce", _folded_slices, errors=_vector_errors(MATRIX, "prod")),
     _sums("index_select", _selected, primitives="index", errors=_vector_errors()),
     _sums("index_add", _added, primitives="", errors=_vector_errors(MATRIX)),
     Operation("index_copy", _copied, primitives="", errors=_vector_errors(MATRIX)),
