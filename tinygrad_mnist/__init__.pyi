@@ -964,6 +964,17 @@ def index_put(
 ) -> Tensor:
     """A copy of `input` with `values` at `indices`, as `input[indices] = values` writes them."""
 
+def index_reduce(
+    input: Tensor,
+    dim: builtins.int,
+    index: Tensor,
+    source: Tensor,
+    reduce: builtins.str,
+    *,
+    include_self: builtins.bool = True,
+) -> Tensor:
+    """`input` with the slices of `source` folded into those number `index` along `dim`."""
+
 def index_select(input: Tensor, dim: builtins.int, index: Tensor) -> Tensor:
     """The slices number `index` (a vector) along `dim`."""
 
@@ -1766,6 +1777,17 @@ def scatter(
 
 def scatter_add(input: Tensor, dim: builtins.int, index: Tensor, src: Tensor) -> Tensor:
     """`input` with `src` added at `index` along `dim`, as often as an element is named."""
+
+def scatter_reduce(
+    input: Tensor,
+    dim: builtins.int,
+    index: Tensor,
+    src: Tensor,
+    reduce: builtins.str,
+    *,
+    include_self: builtins.bool = True,
+) -> Tensor:
+    """`input` with `src` folded in at `index` along `dim`."""
 
 def searchsorted(
     sorted_sequence: Tensor,

@@ -25,7 +25,13 @@ from tinygrad_mnist.engine.types import (
     Operand,
     Options,
 )
-from tinygrad_mnist.ops.arguments import check_tensors, not_implemented, read_dtype, read_size
+from tinygrad_mnist.ops.arguments import (
+    check_tensors,
+    not_implemented,
+    not_negative,
+    read_dtype,
+    read_size,
+)
 from tinygrad_mnist.ops.indexing import getitem
 
 from .python_data import carried, converted, element, read_data, read_number, type_name
@@ -238,9 +244,12 @@ def _filled(
 ) -> Tensor:
     check_device(device)
     kind = read_dtype(name, dtype) or dtypes.get_default_dtype()
-    if value == 0:
-        return finish(np.zeros(shape, kind.numpy), requires_grad)
-    return finish(np.full(shape, element(value, kind), kind.numpy), requires_grad)
+    try:
+        if value == 0:
+            return finish(np.zeros(shape, kind.numpy), requires_grad)
+        return finish(np.full(shape, element(value, kind), kind.numpy), requires_grad)
+    except MemoryError as error:
+        raise RuntimeError(f"{name}(): cannot allocate memory for the result: {error}") from None
 
 
 def refuse_out(name: str, out: Any) -> None:
@@ -404,7 +413,8 @@ def eye(
         if length < 0:
             raise RuntimeError(f"{name} must be greater or equal to 0, got {length}")
     kind = read_dtype("eye", dtype) or dtypes.get_default_dtype()
-    return finish(np.eye(n, m, dtype=kind.numpy), requires_grad)
+    rows, columns = not_negative(tuple(lengths.values()))
+    return finish(np.eye(rows, columns, dtype=kind.numpy), requires_grad)
 
 
 # Evenly spaced
@@ -559,7 +569,7 @@ def _step_count(name: str, steps: Any) -> int:
         )
     if steps < 0:
         raise RuntimeError("number of steps must be non-negative")
-    return int(steps)
+    return not_negative((int(steps),))[0]
 
 
 def _spaced(first: float, last: float, count: int, kind: dtypes.dtype) -> Any:

@@ -60,6 +60,12 @@ def explain_shapes(values: tuple[Any, ...]) -> None:
                 ) from None
 
 
+def refuse_size(op: Any, error: Exception) -> None:
+    """Raise RuntimeError, as PyTorch does, where NumPy refused a result for its size."""
+    if isinstance(error, MemoryError) or "too big" in str(error) or "too large" in str(error):
+        raise RuntimeError(f"{op.name}(): cannot allocate memory for the result: {error}") from None
+
+
 def _arrays(op: Any, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
     """What the body gets for `inputs`: the arrays of Tensors, Python numbers, one common type."""
     values: list[Any] = []
@@ -132,10 +138,14 @@ def call_unary(op: Any, x: Any, attributes: dict[str, Any] = NO_ATTRIBUTES) -> T
     value = x._array
     if op.promotion is not None and value.dtype.kind != "f":
         (value,) = op.promoted((value,))
-    if attributes:
-        out = state.quietly(op.run, value, **attributes)
-    else:
-        out = state.quietly(op.run, value)
+    try:
+        if attributes:
+            out = state.quietly(op.run, value, **attributes)
+        else:
+            out = state.quietly(op.run, value)
+    except (MemoryError, ValueError) as error:
+        refuse_size(op, error)
+        raise
     if out.__class__ is not _ndarray:
         out = np.asarray(out)
     tensor = _output(op, out, x, attributes) if op.view else wrap(out)
@@ -173,7 +183,7 @@ def call_binary(op: Any, x: Any, y: Any, attributes: dict[str, Any] = NO_ATTRIBU
             out = thread["quietly"](op.run, x_value, y_value, **attributes)
         else:
             out = thread["quietly"](op.run, x_value, y_value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, MemoryError):
         return call(op, (x, y), attributes)
     if out.__class__ is not _ndarray:
         out = np.asarray(out)

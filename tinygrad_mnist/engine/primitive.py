@@ -16,7 +16,7 @@ from tinygrad_mnist.core.primitive import Formula
 from tinygrad_mnist.core.primitive import Primitive as CorePrimitive
 from tinygrad_mnist.core.record import Array, state
 
-from .calls import call, call_binary, call_unary, explain_shapes, read_arguments
+from .calls import call, call_binary, call_unary, explain_shapes, read_arguments, refuse_size
 from .documentation import Documentation
 from .node import PRIMITIVES, Record
 from .saved_names import family
@@ -158,8 +158,9 @@ class Primitive(CorePrimitive):
         """The body's result on arrays, always an array (NumPy makes 0-d results scalars)."""
         try:
             out = state.quietly(self.body, *values, **attributes)
-        except ValueError as error:
+        except (MemoryError, ValueError) as error:
             explain_shapes(values)
+            refuse_size(self, error)
             raise RuntimeError(f"{self.name}(): {error}") from error
         return out if out.__class__ is _ndarray else np.asarray(out)
 

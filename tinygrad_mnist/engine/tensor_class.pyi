@@ -204,7 +204,7 @@ class Tensor(TensorBase):
     def add_(
         self,
         other: Tensor | builtins.float,
-        *,
+        *old: Tensor,
         alpha: builtins.bool | builtins.int | builtins.float = 1,
     ) -> Tensor:
         """x + alpha · y, written into the tensor."""
@@ -881,6 +881,26 @@ class Tensor(TensorBase):
         accumulate: builtins.bool = False,
     ) -> Tensor:
         """`index_put`, written into the tensor."""
+    def index_reduce(
+        self,
+        dim: builtins.int,
+        index: Tensor,
+        source: Tensor,
+        reduce: builtins.str,
+        *,
+        include_self: builtins.bool = True,
+    ) -> Tensor:
+        """`input` with the slices of `source` folded into those number `index` along `dim`."""
+    def index_reduce_(
+        self,
+        dim: builtins.int,
+        index: Tensor,
+        source: Tensor,
+        reduce: builtins.str,
+        *,
+        include_self: builtins.bool = True,
+    ) -> Tensor:
+        """`input` with the slices of `source` folded into those number `index` along `dim`."""
     def index_select(self, dim: builtins.int, index: Tensor) -> Tensor:
         """The slices number `index` (a vector) along `dim`."""
     def inner(self, other: Tensor) -> Tensor:
@@ -1428,6 +1448,26 @@ class Tensor(TensorBase):
         """`input` with `src` added at `index` along `dim`, as often as an element is named."""
     def scatter_add_(self, dim: builtins.int, index: Tensor, src: Tensor) -> Tensor:
         """`input` with `src` added at `index` along `dim`, as often as an element is named."""
+    def scatter_reduce(
+        self,
+        dim: builtins.int,
+        index: Tensor,
+        src: Tensor,
+        reduce: builtins.str,
+        *,
+        include_self: builtins.bool = True,
+    ) -> Tensor:
+        """`input` with `src` folded in at `index` along `dim`."""
+    def scatter_reduce_(
+        self,
+        dim: builtins.int,
+        index: Tensor,
+        src: Tensor,
+        reduce: builtins.str,
+        *,
+        include_self: builtins.bool = True,
+    ) -> Tensor:
+        """`input` with `src` folded in at `index` along `dim`."""
     def select(self, dim: builtins.int, index: builtins.int) -> Tensor:
         """The slice number `index` along `dim`, which disappears: a view."""
     def select_scatter(self, src: Tensor, dim: builtins.int, index: builtins.int) -> Tensor:
@@ -1532,7 +1572,7 @@ class Tensor(TensorBase):
     def sub_(
         self,
         other: Tensor | builtins.float,
-        *,
+        *old: Tensor,
         alpha: builtins.bool | builtins.int | builtins.float = 1,
     ) -> Tensor:
         """x − alpha · y, written into the tensor."""
@@ -1541,7 +1581,7 @@ class Tensor(TensorBase):
     def subtract_(
         self,
         other: Tensor | builtins.float,
-        *,
+        *old: Tensor,
         alpha: builtins.bool | builtins.int | builtins.float = 1,
     ) -> Tensor:
         """x − alpha · y, written into the tensor."""

@@ -60,7 +60,7 @@ def operation(function: Function, grad_fn: str | None = None) -> Function:
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         if len(args) > most:
-            args, kwargs = _today(function.__name__, numbers, args, kwargs)
+            args, kwargs = _today(function.__name__, most, numbers, args, kwargs)
         if kwargs and aliases:
             if "axis" in kwargs:
                 kwargs["dim"] = kwargs.pop("axis")
@@ -80,15 +80,16 @@ def operation(function: Function, grad_fn: str | None = None) -> Function:
 
 
 def _today(
-    name: str, names: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    name: str, most: int, names: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """The arguments of an old form of an operation, as today's form takes them."""
-    numbers = [each for each in args if isinstance(each, int | float)]
-    if not numbers or len(numbers) > len(names):
+    places = [place for place, each in enumerate(args) if isinstance(each, int | float)]
+    places = places[: len(args) - most]
+    if len(places) != len(args) - most or len(places) > len(names):
         return args, kwargs
     warnings.warn(f"This overload of {name} is deprecated", UserWarning, stacklevel=3)
-    tensors = tuple([each for each in args if not isinstance(each, int | float)])
-    return tensors, kwargs | dict(zip(names, numbers, strict=False))
+    numbers = dict(zip(names, [args[place] for place in places], strict=False))
+    return tuple([each for p, each in enumerate(args) if p not in places]), kwargs | numbers
 
 
 def _refuse(

@@ -22,6 +22,7 @@ from .arguments import (
     check_elements,
     check_number_fits,
     not_implemented,
+    not_negative,
     operation,
     read_dim,
     read_dims,
@@ -606,7 +607,7 @@ def _padded_with(input: Tensor, borders: list[Pair], value: float) -> Tensor:
     kept = getitem(input, inner) if inner else input
     if all(before <= 0 and after <= 0 for before, after in borders):
         return named_as(clone(kept), "ConstantPadNdBackward0")
-    filled = note_constant(np.full(sizes, dtypes.cast(value, input.dtype)))
+    filled = note_constant(np.full(not_negative(sizes), dtypes.cast(value, input.dtype)))
     out = _put(filled, kept, region=(*region, Ellipsis), arrays=None)
     return named_as(out, "ConstantPadNdBackward0")
 
@@ -627,7 +628,7 @@ def _padded_from_inside(input: Tensor, borders: list[Pair], count: int, mode: st
                 f"input (size: {size}) is too small for the padding {borders[d]} at dimension {d}"
             )
         indices = np.arange(size)
-        if mode == "circular" or size + before + after == 0:
+        if mode == "circular":
             indices = indices[max(-before, 0) : max(size + min(after, 0), 0)]
             before, after = max(before, 0), max(after, 0)
             if max(before, after) > len(indices) == 0:
