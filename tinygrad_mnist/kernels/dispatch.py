@@ -36,8 +36,6 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 
-from . import cache_folder
-
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -217,6 +215,8 @@ def _compiled_before(group: str) -> bool:
 
 def _folder(group: str) -> Path | None:
     """Where the compiled loops of a group are kept, apart from those of other versions."""
+    from . import cache_folder
+
     return cache_folder.for_code("kernels", f"{group}-{_digest()[:16]}")
 
 
