@@ -1,11 +1,8 @@
 """What a training run leaves behind: rows of a table, files of results, parameters, pictures."""
 
 import json
-import os
 import platform
-import secrets
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -31,22 +28,6 @@ def row(epoch: Epoch) -> str:
     return "  ".join(cell.rjust(len(column)) for cell, column in zip(cells, COLUMNS, strict=True))
 
 
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """An empty file beside ``path``, which takes its place at the end, if all goes well."""
-    target = Path(os.path.realpath(path))
-    if target.exists() and not target.is_file():  # a terminal, a pipe
-        yield target
-        return
-    new = target.with_name(f".{secrets.token_hex(8)}{target.suffix}")
-    new.touch(exist_ok=False)
-    try:
-        yield new
-        new.replace(target)
-    finally:
-        new.unlink(missing_ok=True)
-
-
 def save_report(path: Path, settings: Mapping[str, object], history: Sequence[Epoch]) -> None:
     """Writes settings, each epoch's results and the versions that gave them, as JSON."""
     report = {
@@ -54,8 +35,7 @@ def save_report(path: Path, settings: Mapping[str, object], history: Sequence[Ep
         "history": [asdict(epoch) for epoch in history],
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
     }
-    with replacing(path) as new:
-        new.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
 
 
 def save_parameters(path: Path, parameters: Mapping[str, Tensor], model: str) -> None:
@@ -63,8 +43,7 @@ def save_parameters(path: Path, parameters: Mapping[str, Tensor], model: str) ->
     from safetensors.torch import save_file
 
     tensors = {name: tensor.detach().cpu() for name, tensor in parameters.items()}
-    with replacing(path) as new:
-        save_file(tensors, new, {"model": model})
+    save_file(tensors, path, {"model": model})
 
 
 def images_of(parameters: Mapping[str, Tensor]) -> Tensor:
@@ -96,5 +75,4 @@ def save_plot(path: Path, parameters: Mapping[str, Tensor], history: Sequence[Ep
     axes.set_ylabel("loss")
     axes.set_xticks(epochs)
     axes.legend()
-    with replacing(path) as new:
-        figure.savefig(new)
+    figure.savefig(path)

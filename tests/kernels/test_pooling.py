@@ -134,3 +134,14 @@ def test_a_window_that_no_number_is_under(twin):
     assert (places == -1).all()
     assert (picked == -np.inf).all()
     assert (back == 0).all()
+
+
+@pytest.mark.parametrize("twin", TWINS)
+@pytest.mark.parametrize("place", [-2, 12, 2**62])
+def test_a_place_outside_the_image_is_an_error(twin, place):
+    images, places = np.ones((2, 3, 4)), np.array([[[0, 1]], [[place, 3]]])
+    with computed_by(twin):
+        for function, given in ((kernels.pick, (images, places)),
+                                (kernels.put_back, (places * 1.0, places, (2, 3, 4)))):  # fmt: skip
+            with pytest.raises(IndexError, match="outside its image"):
+                function(*given)

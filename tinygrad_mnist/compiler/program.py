@@ -209,10 +209,10 @@ def _call(i: Instruction) -> str:
 
 _RESERVED = {
     "abs", "batch_last", "found", "i", "images", "index", "j", "k", "math", "max", "min", "n",
-    "np", "numba", "numbers", "part", "products", "range", "sofar", "step",
+    "np", "numba", "numbers", "part", "place", "products", "range", "sofar", "step",
 }  # fmt: skip
 """What the source calls by these names."""
-_LIKE_OURS = re.compile(r"(i|out)\d+|.*_(all|b|c|l|row|sum)")
+_LIKE_OURS = re.compile(r"(i|out)\d+|.*_(all|b|c|l|row|sum|own)")
 
 
 def _own(name: str) -> str:

@@ -171,6 +171,8 @@ def _nll_loss_backward_loop(
     for i in range(target.size):
         label = target[i]
         if label != ignore_index:
+            if label < 0 or label >= classes:  # another thread may have changed it meanwhile
+                return i
             grad_logp[i, label] = scale * weight[label] if weight.size else scale
     return -1
 

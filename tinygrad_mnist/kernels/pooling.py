@@ -190,7 +190,7 @@ def pick(input: Array, indices: Array) -> Array:
     if dispatch.images.ready(indices.size, input.dtype):
         rows = _in_rows(indices)
         picked = np.empty(rows.shape, input.dtype)
-        _pick_loop(_in_rows(input), rows, picked)
+        _check(_pick_loop(_in_rows(input), rows, picked))
         return picked.reshape(indices.shape)
     flat = _in_all(indices, input.shape[-2] * input.shape[-1])
     out = input.reshape(-1)[flat].reshape(indices.shape)
@@ -198,13 +198,16 @@ def pick(input: Array, indices: Array) -> Array:
     return out
 
 
-@dispatch.images.loop(f"void({_ROWS}, {_INDICES}, T[:, ::1])")
-def _pick_loop(images: Array, indices: Array, out: Array) -> None:
-    """out = the elements at `indices`, a row for each image; −∞ at index -1."""
+@dispatch.images.loop(f"boolean({_ROWS}, {_INDICES}, T[:, ::1])")
+def _pick_loop(images: Array, indices: Array, out: Array) -> bool:
+    """out = the elements at `indices`, a row for each image; −∞ at index -1; whether all exist."""
     for n in range(len(images)):
         for k in range(out.shape[1]):
             place = indices[n, k]
+            if place < -1 or place >= images.shape[1]:
+                return False
             out[n, k] = images[n, place] if place >= 0 else -np.inf
+    return True
 
 
 def put_back(grad: Array, indices: Array, shape: tuple[int, ...]) -> Array:
@@ -212,7 +215,7 @@ def put_back(grad: Array, indices: Array, shape: tuple[int, ...]) -> Array:
     if dispatch.images.ready(indices.size, grad.dtype):
         rows = _in_rows(grad)
         summed = np.empty((len(rows), shape[-2] * shape[-1]), grad.dtype)
-        _put_back_loop(rows, _in_rows(indices), summed)
+        _check(_put_back_loop(rows, _in_rows(indices), summed))
         return summed.reshape(shape)
     out = np.zeros(shape, grad.dtype)
     flat = _in_all(indices, shape[-2] * shape[-1])
@@ -221,14 +224,24 @@ def put_back(grad: Array, indices: Array, shape: tuple[int, ...]) -> Array:
     return out
 
 
-@dispatch.images.loop(f"void({_ROWS}, {_INDICES}, T[:, ::1])")
-def _put_back_loop(grad: Array, indices: Array, out: Array) -> None:
-    """Add each number at its index, a row for each image."""
+@dispatch.images.loop(f"boolean({_ROWS}, {_INDICES}, T[:, ::1])")
+def _put_back_loop(grad: Array, indices: Array, out: Array) -> bool:
+    """Add each number at its index, a row for each image; whether all exist."""
     out[:] = 0
     for n in range(len(grad)):
         for k in range(grad.shape[1]):
-            if indices[n, k] >= 0:
-                out[n, indices[n, k]] += grad[n, k]
+            place = indices[n, k]
+            if place < -1 or place >= out.shape[1]:
+                return False
+            if place >= 0:
+                out[n, place] += grad[n, k]
+    return True
+
+
+def _check(all_exist: bool) -> None:
+    """IndexError for a place outside the image, as another thread may write it meanwhile."""
+    if not all_exist:
+        raise IndexError("a place of a largest number is outside its image")
 
 
 def _one_by_one(images: Array) -> Array:
@@ -252,4 +265,5 @@ def _lowest(dtype: np.dtype[Any]) -> Any:
 def _in_all(indices: Array, size: int) -> Array:
     """Indices within images of `size` numbers as indices within all of them together."""
     images = _in_rows(indices)
+    _check(bool(((images >= -1) & (images < size)).all()))
     return images + np.arange(len(images))[:, None] * size

@@ -13,7 +13,6 @@ import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
-from stat import S_ISREG
 from threading import Event, Thread
 from typing import TYPE_CHECKING, TypeVar
 
@@ -102,10 +101,8 @@ def _part_of(target: Path) -> Iterator[Path]:
     kept = target.with_name(f"{target.name}.part")
     for left in (kept, *_abandoned(target)):
         with suppress(OSError):  # where several processes try, one succeeds
-            if S_ISREG(left.lstat().st_mode) and left.lstat().st_nlink == 1:
-                left.rename(part)
-                break
-            left.unlink()  # it would be written through it
+            left.rename(part)
+            break
     try:
         yield part
     except (Cancelled, KeyboardInterrupt):
@@ -119,7 +116,7 @@ def _part_of(target: Path) -> Iterator[Path]:
 def _abandoned(target: Path) -> Iterator[Path]:
     for path in target.parent.glob(f"{target.name}.*.part"):
         try:
-            age = time.time() - path.lstat().st_mtime
+            age = time.time() - path.stat().st_mtime
         except FileNotFoundError:
             continue
         if age > _ABANDONED_SECONDS:
@@ -178,9 +175,7 @@ def _write(response: requests.Response, part: Path, start: int, effort: Effort) 
     length = response.headers.get("Content-Length", "")
     total = start + int(length) if length.isdecimal() else None
     done = start
-    if not start:
-        part.unlink(missing_ok=True)
-    with part.open("ab" if start else "xb") as file:
+    with part.open("ab" if start else "wb") as file:
         for chunk in response.raw.stream(_CHUNK, decode_content=False):
             if effort.cancelled.is_set():
                 raise Cancelled

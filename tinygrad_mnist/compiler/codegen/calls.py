@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from tinygrad_mnist.compiler.passes.buffers import VIEWS
 from tinygrad_mnist.compiler.program import Input, Instruction, Shape, Value, shape_of_region
 
 from .writer import (
+    Index,
     Unsupported,
     Writer,
     array_for,
@@ -21,6 +22,7 @@ from .writer import (
     layout,
     read_one,
     region_of,
+    stretched,
     type_of,
     write_copy,
 )
@@ -49,7 +51,12 @@ def write_call(writer: Writer, i: Instruction) -> None:
         images = [as_array(writer, value) for value in i.inputs]
         settings = [str(setting) for setting in i.attributes.values()]
         arguments = ", ".join([*images, array_for(writer, i.output), *settings])
-        writer.line(f"images.{_POOLING[i.op]}({arguments})")
+        call = f"images.{_POOLING[i.op]}({arguments})"
+        if i.op in ("pick_places", "put_places"):
+            writer.line(f"if not {call}:")
+            writer.line("    return 0")
+        else:
+            writer.line(call)
     elif i.op in _WINDOW_LOOPS or i.op in CONVOLUTIONS:
         windows = ", ".join(str(i.attributes[name]) for name in _WINDOWS)
         given = ", ".join([_in_rows(writer, value) for value in i.inputs])
@@ -133,9 +140,6 @@ def _product(writer: Writer, a: Value, b: Value, added: bool = False) -> str:
 
 # Loop nests: an instruction computed alone, by loops over each of its dimensions.
 
-Index = Sequence[str]
-"""How the place of a number is spelled, dimension by dimension."""
-
 
 def _at(index: Index) -> str:
     return ", ".join(index) or "()"
@@ -145,9 +149,7 @@ def _read(writer: Writer, value: Value, index: Index) -> str:
     """A number of `value`, which is stretched to where `index` is a place."""
     if value not in writer.buffers:
         return value.name
-    own = index[len(index) - len(value.shape) :]
-    own = ["0" if size == 1 else i for i, size in zip(own, value.shape, strict=True)]
-    return f"{writer.buffers[value]}[{_at(own)}]"
+    return f"{writer.buffers[value]}[{stretched(value, index)}]"
 
 
 def pointwise(writer: Writer, i: Instruction, place: str) -> None:
@@ -300,8 +302,8 @@ def _places(writer: Writer, key: tuple[object, ...], shape: Shape) -> tuple[Shap
     names = [f"i{first + d}" for d in range(len(common))]
     others = itertools.chain(range(first), itertools.count(first + len(common)))
     place = [
-        _read(writer, part, names) if isinstance(part, Value) else f"i{next(others)}"
-        for part in whole
+        writer.place_at(part, size, True, names) if isinstance(part, Value) else f"i{next(others)}"
+        for part, size in zip(whole, shape, strict=True)
     ]
     rest = [size for size, part in zip(shape, whole, strict=True) if not isinstance(part, Value)]
     return (*rest[:first], *common, *rest[first:]), place
@@ -333,15 +335,16 @@ def _put_at_places(writer: Writer, i: Instruction, region: str) -> None:
     writer.line(f"part[{_at(target)}] = {_read(writer, i.inputs[1], index)}")
 
 
-def _along(writer: Writer, index: Value, dim: int, names: Index) -> Index:
-    return [_read(writer, index, names) if d == dim else name for d, name in enumerate(names)]
+def _along(writer: Writer, index: Value, dim: int, size: int, names: Index) -> Index:
+    place = writer.place_at(index, size, False, names)
+    return [place if d == dim else name for d, name in enumerate(names)]
 
 
 def gathered(writer: Writer, i: Instruction, place: str) -> None:
     """out[…, j, …] = x[…, index[…, j, …], …] along a dimension."""
     given, index, dim = i.inputs[0], i.attributes["index"], i.attributes["dim"]
     names = writer.loops(i.output.shape)
-    source = _along(writer, index, dim, names)
+    source = _along(writer, index, dim, given.shape[dim], names)
     writer.line(f"{place}[{_at(names)}] = {_read(writer, given, source)}")
 
 
@@ -353,7 +356,7 @@ def scattered(writer: Writer, i: Instruction, place: str) -> None:
     else:
         _fill(writer, place, i.output.shape, i.inputs[0])
     names = writer.loops(index.shape)
-    target = _along(writer, index, dim, names)
+    target = _along(writer, index, dim, i.output.shape[dim], names)
     writer.line(f"{place}[{_at(target)}] += {_read(writer, added, names)}")
 
 

@@ -173,20 +173,23 @@ def literal(value: Value) -> Any:
 _IN_RANGE = ("argmax", "argmin", "argsort", "place_of_max")
 """What gives places that exist."""
 
+_Check = tuple[Value, int, bool]
+"""Values whose numbers must lie between 0 and a limit; whether negative ones count from behind."""
 
-def ranges_of(i: Instruction) -> list[tuple[Value, int]]:
-    """The values whose numbers an instruction wants between 0 and a limit, and the limit.
 
-    An index stays below it; a probability may reach it.
+def ranges_of(i: Instruction) -> list[_Check]:
+    """What an instruction wants of the values that it reads.
+
+    An index stays below its limit; a probability may reach it.
     """
     a, given, out = i.attributes, i.inputs[0].shape if i.inputs else (), i.output.shape
     if i.op in ("pick", "place"):
-        return [(i.inputs[CHECKED[i.op]], (given if i.op == "pick" else out)[-1])]
+        return [(i.inputs[CHECKED[i.op]], (given if i.op == "pick" else out)[-1], False)]
     if i.op == "binary_cross_entropy":
-        return [(i.inputs[CHECKED[i.op]], 1)]
+        return [(i.inputs[CHECKED[i.op]], 1, False)]
     if i.op in ("gather", "gather_backward", "scatter_add"):
         shape = given if i.op == "gather" else out
-        return [(a["index"], shape[a["dim"]])]
+        return [(a["index"], shape[a["dim"]], False)]
     if i.op == "index":
         return _arrays_in(a["key"], given)
     if i.op == "index_backward":
@@ -196,50 +199,78 @@ def ranges_of(i: Instruction) -> list[tuple[Value, int]]:
     return []
 
 
-def _arrays_in(key: tuple[Any, ...], shape: Shape) -> list[tuple[Value, int]]:
+def _arrays_in(key: tuple[Any, ...], shape: Shape) -> list[_Check]:
     pairs = zip(key, shape, strict=False)
-    return [(part, n) for part, n in pairs if isinstance(part, Value) and part.dtype.kind == "i"]
+    return [(part, n, True) for part, n in pairs if isinstance(part, Value) and _is_index(part)]
 
 
-def _checked_by(writer: Writer, step: Step) -> list[tuple[Value, int]]:
+def _is_index(value: Value) -> bool:
+    return value.dtype.kind == "i"
+
+
+def _checked_by(writer: Writer, step: Step) -> list[_Check]:
     """The indices of a step that may be out of range; constants were seen not to be."""
-    found = [pair for i in step.instructions for pair in ranges_of(i)]
-    return [pair for pair in found if not _is_in_range(writer, pair[0])]
+    found = [check for i in step.instructions for check in ranges_of(i)]
+    return [check for check in found if not _is_in_range(writer, check[0])]
 
 
 def _is_in_range(writer: Writer, value: Value) -> bool:
     maker = writer.calls.get(value)
-    return isinstance(value, Constant) or (maker is not None and maker.op in _IN_RANGE)
+    if isinstance(value, Constant):
+        return bool((value.array >= 0).all())
+    return maker is not None and maker.op in _IN_RANGE
 
 
 def checks_late(writer: Writer) -> bool:
     """Whether some check must wait until the index is computed: then writes wait for the end."""
-    pairs = [pair for step in writer.steps for pair in _checked_by(writer, step)]
-    return any(value in writer.computed for value, _ in pairs)
+    checks = [check for step in writer.steps for check in _checked_by(writer, step)]
+    return any(value in writer.computed for value, _, _ in checks)
 
 
 def write_checks(writer: Writer, step: Step, known: bool) -> None:
     """Write the checks that a step needs, each once, of what is `known` or of what is computed."""
-    for value, size in _checked_by(writer, step):
-        if (value in writer.computed) is known or (value, size) in writer.checked:
+    for check in _checked_by(writer, step):
+        value, size, from_behind = check
+        if (value in writer.computed) is known or check in writer.checked:
             continue
-        writer.checked.add((value, size))
-        _write_check(writer, value, size)
+        if not _is_index(value):
+            writer.checked[check] = value.name
+            _write_check(writer, value, f"not ({{0}} >= 0 and {{0}} <= {size})")
+        elif from_behind or _is_from_outside(writer, value):
+            _write_own_copy(writer, check)
+        else:
+            writer.checked[check] = writer.buffers.get(value, value.name)
+            _write_check(writer, value, f"{{0}} < 0 or {{0}} >= {size}")
 
 
-def _write_check(writer: Writer, value: Value, size: int) -> None:
+def _is_from_outside(writer: Writer, value: Value) -> bool:
+    """Whether other threads may change the numbers between the check and their use."""
+    return any(_reaches(writer, value, given) for given in writer.program.inputs)
+
+
+def _write_own_copy(writer: Writer, check: _Check) -> None:
+    """A copy of indices that only this call knows, each looked at as it is copied."""
+    value, size, from_behind = check
+    own = f"{value.name}_{size}_own"
+    writer.line(f"{own} = np.empty({value.shape}, {type_of(value)})")
     place = writer.buffers.get(value)
-    if place is None:
-        loop, number, found = [], value.name, "0"
-    elif len(value.shape) == 1:
-        loop, number, found = [f"for i in range({value.size}):"], f"{place}[i]", "i"
-    else:
-        loop, number, found = [f"for index in {place}.flat:"], "index", "0"
-    with writer.block(*loop, f"if {_is_out(value, number, size)}:"):
-        writer.line(f"return {found}")
+    with writer.block():
+        index = ", ".join(writer.loops(value.shape)) or "()"
+        writer.line(f"place = {value.name if place is None else f'{place}[{index}]'}")
+        if from_behind:
+            writer.line("if place < 0:")
+            writer.line(f"    place += {size}")
+        writer.line(f"if place < 0 or place >= {size}:")
+        writer.line("    return 0")
+        writer.line(f"{own}[{index}] = place")
+    writer.checked[check] = own
+    if not from_behind:
+        writer.buffers[value] = own
 
 
-def _is_out(value: Value, number: str, size: int) -> str:
-    if value.dtype.kind == "f":
-        return f"not ({number} >= 0 and {number} <= {size})"
-    return f"{number} < 0 or {number} >= {size}"
+def _write_check(writer: Writer, value: Value, wrong: str) -> None:
+    place = writer.buffers.get(value)
+    loop = [] if place is None else [f"for index in {place}.flat:"]
+    number = value.name if place is None else "index"
+    with writer.block(*loop, f"if {wrong.format(number)}:"):
+        writer.line("return 0")

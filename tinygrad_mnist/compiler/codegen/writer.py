@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,9 @@ from tinygrad_mnist.compiler.passes.fusion import Call, Step
 from tinygrad_mnist.compiler.program import Instruction, Program, Shape, Value
 
 from .expressions import EXPRESSIONS
+
+Index = Sequence[str]
+"""How the place of a number is spelled, dimension by dimension."""
 
 
 class Unsupported(Exception):
@@ -31,7 +34,9 @@ class Writer:
     buffers: dict[Value, str] = field(default_factory=dict)
     """The name of the array that holds a value."""
     numbers: list[Value] = field(default_factory=list)
-    checked: set[tuple[Value, int]] = field(default_factory=set)
+    checked: dict[tuple[Value, int, bool], str] = field(default_factory=dict)
+    """Where indices lie that were found to be within bounds: of what, below which size, and
+    whether negative ones, which count from behind, were counted from the front."""
     temporaries: list[Value] = field(default_factory=list)
     reuses: dict[Value, Value] = field(default_factory=dict)
     """Values that take over the array of an earlier one."""
@@ -46,6 +51,11 @@ class Writer:
     def line(self, text: str) -> None:
         """Write one line."""
         self.lines.append("    " * self.depth + text)
+
+    def place_at(self, index: Value, size: int, from_behind: bool, names: Index) -> str:
+        """How an index that was checked is read, stretched to where `names` is a place."""
+        known = self.checked.get((index, size, from_behind), self.buffers.get(index))
+        return index.name if known is None else f"{known}[{stretched(index, names)}]"
 
     @contextlib.contextmanager
     def block(self, *heads: str) -> Iterator[None]:
@@ -64,6 +74,12 @@ class Writer:
                 self.line(f"for i{d} in range({size}):")
                 self.depth += 1
         return [f"i{d}" for d in range(len(shape))]
+
+
+def stretched(value: Value, index: Index) -> str:
+    """The place of a number of `value`, which is stretched to where `index` is a place."""
+    own = index[len(index) - len(value.shape) :]
+    return ", ".join(["0" if n == 1 else i for i, n in zip(own, value.shape, strict=True)]) or "()"
 
 
 def type_of(value: Value) -> str:

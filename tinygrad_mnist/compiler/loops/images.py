@@ -189,21 +189,31 @@ def place_of_part_max(x: Array, out: Array, sizes: Sizes, counts: Pair) -> None:
 
 
 @_part
-def pick(x: Array, places: Array, out: Array, batch: int) -> None:
-    """out = the numbers of x at the places."""
+def pick(x: Array, places: Array, out: Array, batch: int) -> bool:
+    """out = the numbers of x at the places; whether all of these exist."""
+    size = x.shape[1] // batch
     for c in range(out.shape[0]):
         for k in range(out.shape[1] // batch):
             target, found = batch_at(out[c], k, batch), batch_at(places[c], k, batch)
             for n in range(batch):
-                target[n] = x[c, found[n] * batch + n]
+                place = found[n]
+                if place < 0 or place >= size:
+                    return False
+                target[n] = x[c, place * batch + n]
+    return True
 
 
 @_part
-def put_back(grad: Array, places: Array, out: Array, batch: int) -> None:
-    """out = 0, with each number added at its place."""
+def put_back(grad: Array, places: Array, out: Array, batch: int) -> bool:
+    """out = 0, with each number added at its place; whether all of these exist."""
     out[:] = 0
+    size = out.shape[1] // batch
     for c in range(grad.shape[0]):
         for k in range(grad.shape[1] // batch):
             given, found = batch_at(grad[c], k, batch), batch_at(places[c], k, batch)
             for n in range(batch):
-                out[c, found[n] * batch + n] += given[n]
+                place = found[n]
+                if place < 0 or place >= size:
+                    return False
+                out[c, place * batch + n] += given[n]
+    return True

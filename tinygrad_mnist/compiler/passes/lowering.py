@@ -145,26 +145,6 @@ def _by_labels(name: str) -> Rule:
     return lambda now, x: now.do(name, x, now.attributes["key"][1], shape=now.shape)
 
 
-def _counted_from_front(now: Lowering, x: Value, *rest: Value) -> Value:
-    """Constant places that are counted from behind, counted from the front."""
-    i = now.instruction
-    name = "arrays" if i.op == "index_put" else "key"
-    shape = i.output.shape if i.op == "index_backward" else x.shape
-    sizes = shape_of_region(shape, i.attributes["region"]) if i.op == "index_put" else shape
-    key = tuple(
-        [
-            Constant(part.shape, part.dtype, array=part.array % size)
-            if isinstance(part, Constant) and part.dtype.kind == "i"
-            else part
-            for part, size in zip(i.attributes[name], sizes, strict=False)
-        ]
-    )
-    attributes = {**i.attributes, name: key}
-    output = Value(i.output.shape, i.output.dtype)
-    now.instructions.append(i.instead(i.op, (x, *rest), attributes, output))
-    return output
-
-
 def _put_where(now: Lowering, x: Value, values: Value) -> Value:
     (mask,) = now.attributes["arrays"]
     return now.do("where", mask, values, x, shape=x.shape, dtype=x.dtype)
@@ -270,14 +250,6 @@ def _has_dimensions(instruction: Instruction) -> bool:
     return bool(instruction.output.shape or instruction.inputs[0].shape)
 
 
-def _has_places_from_behind(instruction: Instruction) -> bool:
-    key = instruction.attributes["arrays" if instruction.op == "index_put" else "key"]
-    if instruction.op == "index_put" and None in instruction.attributes["region"]:
-        return False
-    constants = [part for part in key or () if isinstance(part, Constant)]
-    return any(part.dtype.kind == "i" and (part.array < 0).any() for part in constants)
-
-
 def _puts_where_mask(instruction: Instruction) -> bool:
     """Whether one number is written where a mask of the tensor's shape holds."""
     a, x, values = instruction.attributes, instruction.inputs[0], instruction.inputs[1]
@@ -337,18 +309,9 @@ _RULES: dict[str, tuple[tuple[_Applies, Rule], ...]] = {
     ),
     "add_bias": ((_always, _add_bias),),
     "clamp": ((_bounds_alike, _clamp),),
-    "index": (
-        (_takes_one_of_each_row, _by_labels("pick")),
-        (_has_places_from_behind, _counted_from_front),
-    ),
-    "index_backward": (
-        (_takes_one_of_each_row, _by_labels("place")),
-        (_has_places_from_behind, _counted_from_front),
-    ),
-    "index_put": (
-        (_puts_where_mask, _put_where),
-        (_has_places_from_behind, _counted_from_front),
-    ),
+    "index": ((_takes_one_of_each_row, _by_labels("pick")),),
+    "index_backward": ((_takes_one_of_each_row, _by_labels("place")),),
+    "index_put": ((_puts_where_mask, _put_where),),
     "linear": ((_always, _linear),),
     "log_softmax": ((_has_dimensions, _log_softmax),),
     "log_softmax_backward": ((_has_dimensions, _log_softmax_backward),),
