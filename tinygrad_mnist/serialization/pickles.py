@@ -40,8 +40,10 @@ _LARGEST_KEY = 1_000
 """Parts of a tuple that is a key: hashing takes a nested one apart, however often it repeats."""
 MOST_NESTED = 10_000
 """How deep containers may be nested; what walks through far deeper ones overflows the stack."""
-_PARTS, _PARTS_A_BYTE = 1_000_000, 8
-"""What a pickle may have of parts, those that it repeats counted each time."""
+_PARTS = 10_000_000
+"""What a small pickle may have of parts, those that it repeats counted each time."""
+_WORK, _WORK_A_BYTE = 300_000, 4
+"""Parts that its calls, keys and identifiers may take apart, so many and so many for each byte."""
 _OPCODES = {opcode.code: opcode for opcode in pickletools.opcodes}
 _ATOMS = frozenset((type(None), bool, int, float, complex, str, bytes, bytearray))
 
@@ -81,14 +83,16 @@ def read(content: bytes, vocabulary: Vocabulary) -> Any:
     machine = _Machine(content, vocabulary)
     machine.run()
     (thing,) = machine.stack
-    _check_extent(thing, machine.most_parts)
+    _check_extent(thing, _PARTS + len(content))
     return thing
 
 
-def check_key(key: Any) -> None:
-    """Raises UnpicklingError for a key that would take long to hash."""
-    if type(key) not in _ATOMS and weigh(key, _LARGEST_KEY) > _LARGEST_KEY:
+def check_key(key: Any) -> int:
+    """The parts of a key; raises UnpicklingError where it would take long to hash."""
+    weight = 1 if type(key) in _ATOMS else weigh(key, _LARGEST_KEY)
+    if weight > _LARGEST_KEY:
         raise UnpicklingError(f"it has a key of more than {_LARGEST_KEY} parts")
+    return weight
 
 
 def _check_extent(thing: Any, most_parts: int) -> None:
@@ -140,9 +144,7 @@ class _Machine:
         """The stacks below the marks."""
         self.memo: dict[int, Any] = {}
         self.steps = 0
-        self.most_parts = _PARTS + _PARTS_A_BYTE * self.size
-        self.parts_left = self.most_parts
-        """What calls, keys and identifiers may yet take apart."""
+        self.work_left = _WORK + _WORK_A_BYTE * self.size
 
     def run(self) -> None:
         """Carries out one opcode after the other, each with the argument that follows it."""
@@ -181,11 +183,11 @@ class _Machine:
     def _short_tuple(self, count: int, _: None) -> None:
         self.stack.append(tuple(self._take(count)))
 
-    def _charge(self, thing: Any) -> None:
+    def _charge(self, weight: int) -> None:
         """Bounds the work that a small pickle can make by naming what is large again and again."""
-        self.parts_left -= weigh(thing, self.parts_left)
-        if self.parts_left < 0:
-            raise UnpicklingError(f"it takes more than {self.most_parts:,} parts apart")
+        self.work_left -= weight
+        if self.work_left < 0:
+            raise UnpicklingError("it takes the same parts apart again and again")
 
     def _proto(self, _: int) -> None:
         """The opcodes tell for themselves."""
@@ -241,9 +243,7 @@ class _Machine:
         if not isinstance(target, dict):
             raise UnpicklingError(f"it sets items of a {type(target).__name__}")
         for key, value in zip(items[::2], items[1::2], strict=True):
-            if type(key) not in _ATOMS:
-                check_key(key)
-                self._charge(key)
+            self._charge(check_key(key))
             target[key] = value
 
     def _binput(self, index: int) -> None:
@@ -279,17 +279,17 @@ class _Machine:
         function, arguments = self._take(2)
         if id(function) not in self.called or not isinstance(arguments, tuple):
             raise UnpicklingError(f"it calls a {type(function).__name__}")
-        self._charge(arguments)
+        self._charge(weigh(arguments, self.work_left))
         self.stack.append(function(*arguments))
 
     def _build(self, _: None) -> None:
         (state,) = self._take(1)
-        self._charge(state)
+        self._charge(weigh(state, self.work_left))
         self.vocabulary.build(self.stack[-1], state)
 
     def _binpersid(self, _: None) -> None:
         (identifier,) = self._take(1)
-        self._charge(identifier)
+        self._charge(weigh(identifier, self.work_left))
         self.stack.append(self.vocabulary.persistent_load(identifier))
 
 
