@@ -11,6 +11,8 @@ _MOST_LISTED = 100_000
 _MOST_PARTS = 100
 _LETTERS, _BITS = 16, 64
 """Of a text and of an integer, as much as counts for a part."""
+_TEXTS = str, bytes, bytearray
+_CONTAINERS = tuple, list, dict, set, frozenset
 
 
 def weigh(value: object, most: int) -> int:
@@ -25,11 +27,11 @@ def weigh(value: object, most: int) -> int:
     while waiting and weight <= most:
         part = waiting.pop()
         weight += 1
-        if isinstance(part, str | bytes | bytearray):
+        if isinstance(part, _TEXTS):
             weight += len(part) // _LETTERS
         elif isinstance(part, int):
             weight += part.bit_length() // _BITS
-        elif isinstance(part, tuple | list | dict | set | frozenset):
+        elif isinstance(part, _CONTAINERS):
             if weight + len(part) > most:
                 return most + 1
             waiting.extend(part)
@@ -58,7 +60,7 @@ def shown(value: object) -> str:
     >>> shown((1, "a")), shown([0] * 1000)
     ("(1, 'a')", 'a list of 1,000 parts')
     """
-    if isinstance(value, str | bytes | bytearray):
+    if isinstance(value, _TEXTS):
         rest = _left_out(value, _MOST_QUOTED) if len(value) > _MOST_QUOTED else ""
         return f"{value[:_MOST_QUOTED]!r}{rest}"
     if weigh(value, _MOST_PARTS) <= _MOST_PARTS:

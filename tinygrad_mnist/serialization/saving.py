@@ -6,10 +6,11 @@ import os
 import pickle
 import sys
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from io import BytesIO
+from itertools import chain, islice
 from pathlib import Path
 from pickle import PicklingError
 from types import ModuleType
@@ -27,6 +28,7 @@ from tinygrad_mnist.serialization import files
 
 from . import archive
 from .archive import STORAGE_NAMES, memory_of
+from .pickles import MOST_NESTED
 
 
 def save(
@@ -41,8 +43,8 @@ def save(
 
     Args:
         obj: a tensor, a parameter, a number, text, bytes, dtype, Size or device; or a dict,
-            OrderedDict, list, tuple or set of such, as deep as need be. Tensors that share memory
-            share it again when they are loaded.
+            OrderedDict, list, tuple or set of such, nested up to 10,000 deep. Tensors that share
+            memory share it again when they are loaded.
         f: a path, where the file appears when it is complete, or a file opened for writing bytes.
         pickle_module: `pickle`, and no other.
         pickle_protocol: 2, and no other.
@@ -121,10 +123,11 @@ class _Storage(NamedTuple):
 class Pickler(pickle._Pickler):
     """Python's pickler, which names what PyTorch would, and refuses what would not be loaded."""
 
-    dispatch: ClassVar[dict[type, Any]] = dict(pickle._Pickler.dispatch)
+    dispatch: ClassVar[dict[type, Any]]
+    memo: dict[int, tuple[int, object]]
     write: Callable[[bytes], object]
+    get: Callable[[int], bytes]
     memoize: Callable[[object], None]
-    save_tuple: Callable[[tuple[Any, ...]], None]
 
     def __init__(self) -> None:
         self.storages: list[Array] = []
@@ -135,47 +138,102 @@ class Pickler(pickle._Pickler):
         super().__init__(self._file, protocol=2)
 
     def pickled(self, value: object) -> bytes:
-        """The pickle of a value.
+        """The pickle of a value; containers wait in a list for their parts, without recursion.
 
         Raises:
             PicklingError: it holds something that `torch.load` would not admit.
             RuntimeError: tensors of two types share memory.
         """
-        self.dump(value)
+        self.write(pickle.PROTO + b"\x02")
+        waiting = [iter((value,))]
+        while waiting:
+            for part in waiting[-1]:
+                if (parts := self._write(part)) is not None:
+                    waiting.append(parts)
+                    break
+            else:
+                waiting.pop()
+            if len(waiting) > MOST_NESTED:
+                raise PicklingError(f"what is nested more than {MOST_NESTED:,} deep is not saved")
+        self.write(pickle.STOP)
         return self._file.getvalue()
 
-    def persistent_id(self, value: Any) -> Any:
-        """What refers to memory; None for anything else."""
-        if type(value) is not _Storage:
-            return None
-        kind = _name(f"torch.{_STORAGES[value.kind]}")
-        return "storage", kind, str(value.key), "cpu", value.length
+    def _write(self, value: Any) -> Iterator[Any] | None:
+        """Writes a value, or gives its parts as they are to be written, and writes what is between.
 
-    def reducer_override(self, value: Any) -> Any:
-        """The call that makes the value again, or its name, where Python's own way will not do."""
+        Python's own way is taken where it will do.
+        """
         kind = type(value)
-        if kind is int and value.bit_length() > 2000 and len(pickle.encode_long(value)) > 255:
-            raise PicklingError("an integer of more than 255 bytes cannot be saved")
-        if kind in _PLAIN:
-            return NotImplemented
-        if kind not in _REDUCED:
+        if id(value) in self.memo:
+            self.write(self.get(self.memo[id(value)][0]))
+        elif kind in _ATOMS:
+            if kind is int and value.bit_length() > 2000 and len(pickle.encode_long(value)) > 255:
+                raise PicklingError("an integer of more than 255 bytes cannot be saved")
+            self.dispatch[kind](self, value)
+        elif kind in _CONTAINERS:
+            return _CONTAINERS[kind](self, value)
+        elif kind not in _REDUCED:
             raise PicklingError(_refusal(value))
-        return _REDUCED[kind](self, value)
+        elif type(reduced := _REDUCED[kind](self, value)) is not str:
+            return self._call(value, *reduced)
+        else:
+            module, _, last = reduced.rpartition(".")
+            self.write(f"c{module}\n{last}\n".encode())
+            self.memoize(value)
+        return None
 
-    def save_global(self, value: Any, name: str) -> None:
-        """Spells a name, without asking whether Python knows it."""
-        module, _, last = name.rpartition(".")
-        self.write(f"c{module}\n{last}\n".encode())
-        self.memoize(value)
+    def write_storage(self, value: _Storage) -> Iterator[Any]:
+        """What refers to memory."""
+        kind = _name(f"torch.{_STORAGES[value.kind]}")
+        yield "storage", kind, str(value.key), "cpu", value.length
+        self.write(pickle.BINPERSID)
 
-    def _save_tuple(self, value: tuple[Any, ...]) -> None:
+    def write_tuple(self, value: tuple[Any, ...]) -> Iterator[Any]:
+        """A tuple, which is complete before it can be referred to."""
         if id(value) in self._open:
             raise PicklingError("a tuple that holds itself cannot be saved")
         self._open.add(id(value))
-        self.save_tuple(value)
+        if len(value) >= len(_TUPLES):
+            self.write(pickle.MARK)
+        yield from value
+        self.write(_TUPLES[len(value)] if len(value) < len(_TUPLES) else pickle.TUPLE)
         self._open.discard(id(value))
+        if value:
+            self.memoize(value)
 
-    dispatch[tuple] = _save_tuple
+    def write_list(self, value: list[Any]) -> Iterator[Any]:
+        """A list, which is empty at first."""
+        self.write(pickle.EMPTY_LIST)
+        self.memoize(value)
+        return self._filled(value, pickle.APPEND, pickle.APPENDS)
+
+    def write_dict(self, value: dict[Any, Any]) -> Iterator[Any]:
+        """A dictionary, which is empty at first."""
+        self.write(pickle.EMPTY_DICT)
+        self.memoize(value)
+        return self._filled(value.items(), pickle.SETITEM, pickle.SETITEMS)
+
+    def _filled(self, items: Iterable[Any], one: bytes, several: bytes) -> Iterator[Any]:
+        """The items in batches, each followed by the opcode that puts them in."""
+        rest = iter(items)
+        while batch := [*islice(rest, _BATCH)]:
+            if len(batch) > 1:
+                self.write(pickle.MARK)
+            yield from chain.from_iterable(batch) if one == pickle.SETITEM else batch
+            self.write(several if len(batch) > 1 else one)
+
+    def _call(
+        self, value: Any, function: Any, arguments: Any, state: Any = None, items: Any = ()
+    ) -> Iterator[Any]:
+        """A call that makes the value, the items of a dictionary, its attributes."""
+        yield function
+        yield arguments
+        self.write(pickle.REDUCE)
+        self.memoize(value)
+        yield from self._filled(items, pickle.SETITEM, pickle.SETITEMS)
+        if state is not None:
+            yield state
+            self.write(pickle.BUILD)
 
     def tensor(self, tensor: Any) -> tuple[Any, ...]:
         """The call that makes a tensor again, with its attributes."""
@@ -232,7 +290,16 @@ def _call(name: str, arguments: Callable[[Any], tuple[Any, ...]]) -> Callable[..
 
 
 _STORAGES = {kind: name for name, kind in STORAGE_NAMES.items()}
-_PLAIN = frozenset((type(None), bool, int, float, str, tuple, list, dict))
+_BATCH = 1_000
+"""Items that one opcode puts into a list or dictionary, as in Python's own pickles."""
+_ATOMS = frozenset((type(None), bool, int, float, str))
+_TUPLES = pickle.EMPTY_TUPLE, pickle.TUPLE1, pickle.TUPLE2, pickle.TUPLE3
+_CONTAINERS: dict[type, Callable[[Pickler, Any], Iterator[Any]]] = {
+    tuple: Pickler.write_tuple,
+    list: Pickler.write_list,
+    dict: Pickler.write_dict,
+    _Storage: Pickler.write_storage,
+}
 _REDUCED: dict[type, Callable[[Pickler, Any], Any]] = {
     _Name: lambda pickler, value: str(value),
     complex: _call("__builtin__.complex", lambda value: (value.real, value.imag)),
@@ -241,7 +308,7 @@ _REDUCED: dict[type, Callable[[Pickler, Any], Any]] = {
     set: _call("__builtin__.set", lambda value: (list(value),)),
     Counter: _call("collections.Counter", lambda value: (dict(value),)),
     OrderedDict: lambda pickler, value: (
-        _name("collections.OrderedDict"), (), vars(value) or None, None, iter(value.items())
+        _name("collections.OrderedDict"), (), vars(value) or None, value.items()
     ),
     Size: _call("torch.Size", lambda value: (tuple(value),)),
     dtypes.dtype: lambda pickler, value: f"torch.{value.name}",
@@ -253,7 +320,7 @@ _REDUCED: dict[type, Callable[[Pickler, Any], Any]] = {
     Tensor: Pickler.tensor,
     Parameter: Pickler.parameter,
 }  # fmt: skip
-"""How a value of each type, besides the plain ones, is made again."""
+"""How a value of each other type is made again: by what name, or by which call."""
 
 
 def _refusal(value: Any) -> str:
