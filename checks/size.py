@@ -20,7 +20,7 @@ TOTAL, AIM = 49_000, 40_000
 BUDGET = {
     "core": 300,
     "ops": 9_300,
-    "tools": 7_000,
+    "tools": 7_100,
     "nn": 6_700,
     "compiler": 6_400,
     "app": 4_000,

@@ -8,6 +8,7 @@ training images the last 10,000 validate.
 import gzip
 import math
 import os
+import stat
 import struct
 import zipfile
 import zlib
@@ -80,15 +81,15 @@ def load(where: str = "auto") -> Digits:
 
 
 def _from_first_folder() -> Digits:
-    folders = list(_folders())
-    for folder in folders:
+    looked_in = []
+    for folder in _folders():
+        looked_in.append(str(folder))
         digits = _from_folder(folder)
         if digits is not None:
             return digits
-    looked_in = " and ".join(str(folder) for folder in folders)
     raise DataError(
-        f"MNIST is not in {looked_in}: set TINYGRAD_MNIST_DATA to the folder that holds {PICKLE} "
-        "or the IDX files, or name a folder or a .npz file with --data"
+        f"MNIST is not in {' and '.join(looked_in)}: set TINYGRAD_MNIST_DATA to the folder that "
+        f"holds {PICKLE} or the IDX files, or name a folder or a .npz file with --data"
     )
 
 
@@ -98,7 +99,13 @@ def _folders() -> Iterator[Path]:
         yield Path(named).expanduser()
     from platformdirs import user_cache_path
 
-    yield user_cache_path("tinygrad_mnist", appauthor=False) / "mnist"
+    cache = user_cache_path("tinygrad_mnist", appauthor=False) / "mnist"
+    if os.name == "posix" and cache.exists():
+        status = cache.lstat()
+        own = status.st_uid == os.geteuid() and stat.S_ISDIR(status.st_mode)
+        if not own or status.st_mode & 0o022:
+            raise DataError(f"{cache}: others could have written there: remove it")
+    yield cache
 
 
 def _file(folder: Path, name: str) -> Path | None:

@@ -1,8 +1,11 @@
 """What a training run leaves behind: rows of a table, files of results, parameters, pictures."""
 
 import json
+import os
 import platform
-from collections.abc import Mapping, Sequence
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -28,6 +31,22 @@ def row(epoch: Epoch) -> str:
     return "  ".join(cell.rjust(len(column)) for cell, column in zip(cells, COLUMNS, strict=True))
 
 
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """An empty file beside ``path``, which takes its place at the end, if all goes well."""
+    target = Path(os.path.realpath(path))
+    if target.exists() and not target.is_file():  # a terminal, a pipe
+        yield target
+        return
+    new = target.with_name(f".{secrets.token_hex(8)}{target.suffix}")
+    new.touch(exist_ok=False)
+    try:
+        yield new
+        new.replace(target)
+    finally:
+        new.unlink(missing_ok=True)
+
+
 def save_report(path: Path, settings: Mapping[str, object], history: Sequence[Epoch]) -> None:
     """Writes settings, each epoch's results and the versions that gave them, as JSON."""
     report = {
@@ -35,7 +54,8 @@ def save_report(path: Path, settings: Mapping[str, object], history: Sequence[Ep
         "history": [asdict(epoch) for epoch in history],
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
     }
-    path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    with replacing(path) as new:
+        new.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
 
 
 def save_parameters(path: Path, parameters: Mapping[str, Tensor], model: str) -> None:
@@ -43,7 +63,8 @@ def save_parameters(path: Path, parameters: Mapping[str, Tensor], model: str) ->
     from safetensors.torch import save_file
 
     tensors = {name: tensor.detach().cpu() for name, tensor in parameters.items()}
-    save_file(tensors, path, {"model": model})
+    with replacing(path) as new:
+        save_file(tensors, new, {"model": model})
 
 
 def images_of(parameters: Mapping[str, Tensor]) -> Tensor:
@@ -75,4 +96,5 @@ def save_plot(path: Path, parameters: Mapping[str, Tensor], history: Sequence[Ep
     axes.set_ylabel("loss")
     axes.set_xticks(epochs)
     axes.legend()
-    figure.savefig(path)
+    with replacing(path) as new:
+        figure.savefig(new)

@@ -30,7 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         device = torch.device(options.device)
         job = build(options, device)
         history, code = train(job, digits.to(device), options)
-        write(job, history, digits.source, options)
+        if code != FAILED:
+            write(job, history, digits.source, options)
     except (DataError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return FAILED
@@ -38,7 +39,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def train(job: Job, digits: Digits, options: argparse.Namespace) -> tuple[list[Epoch], int]:
-    """Trains and prints each epoch's row as it ends; Ctrl-C ends it with what there is."""
+    """Trains and prints each epoch's row as it ends; Ctrl-C ends it with what there is.
+
+    A loss that is not finite ends it too, as a failure: such a model is not written.
+    """
     print(f"data: {digits.source}")
     print("  ".join(COLUMNS), flush=True)
     history: list[Epoch] = []
@@ -47,6 +51,9 @@ def train(job: Job, digits: Digits, options: argparse.Namespace) -> tuple[list[E
         for epoch in fit(job, digits, *steps):
             history.append(epoch)
             print(row(epoch), flush=True)
+            if not math.isfinite(epoch.train_loss + epoch.valid_loss):
+                print("error: the loss is not finite: try a smaller --lr", file=sys.stderr)
+                return history, FAILED
     except KeyboardInterrupt:
         print(f"stopped: {len(history)} of {options.epochs} epochs are complete", file=sys.stderr)
         return history, INTERRUPTED

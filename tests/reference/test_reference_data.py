@@ -161,6 +161,19 @@ def test_wrong_archive(change, sentence, tmp_path):
         load(str(path))
 
 
+def test_a_cache_that_others_can_write_is_not_read(tmp_path, monkeypatch):
+    monkeypatch.delenv("TINYGRAD_MNIST_DATA", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    cache = tmp_path / "tinygrad_mnist" / "mnist"
+    cache.mkdir(parents=True)
+    cache.chmod(0o777)
+    with pytest.raises(DataError, match="others could have written there: remove it"):
+        load()
+    cache.chmod(0o700)
+    with pytest.raises(DataError, match="MNIST is not in"):
+        load()
+
+
 def test_nothing_there_says_where_it_looked(tmp_path, monkeypatch):
     monkeypatch.setenv("TINYGRAD_MNIST_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))

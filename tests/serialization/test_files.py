@@ -1,12 +1,22 @@
 """Files are written whole or not at all."""
 
 import os
+import re
+import resource
+import signal
 import stat
+from contextlib import suppress
+from pathlib import Path
 
+import numpy as np
 import pytest
 
+import tinygrad_mnist as torch
+from tinygrad_mnist.app.cli import outputs
+from tinygrad_mnist.app.datasets.digits import Digits, save_archive
 from tinygrad_mnist.serialization import files
 from tinygrad_mnist.serialization.files import WriteError, writing
+from tinygrad_mnist.serialization.safetensors import save_file
 
 
 def names(folder):
@@ -99,3 +109,148 @@ def test_a_write_protected_file_is_respected(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "access", lambda path, mode: False)  # as it is for all but root
     with pytest.raises(WriteError, match="it is write-protected"):
         files.check(path)
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o077, 0])
+def test_a_new_file_has_the_usual_mode_and_another_keeps_its_own(umask, tmp_path):
+    path, expected = tmp_path / "report", 0o666 & ~umask
+    before = os.umask(umask)
+    try:
+        for mode in (0o666 & ~umask, 0o600, 0o664):
+            with writing(path) as file:
+                file.write(b"new")
+            assert path.stat().st_mode & 0o777 == expected
+            path.chmod(mode)
+            expected = mode
+    finally:
+        os.umask(before)
+
+
+def test_a_link_that_open_would_not_follow_is_refused(tmp_path, monkeypatch):
+    link = tmp_path / "planted"
+    link.symlink_to("target")
+
+    def protected(path, **_):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "stat", protected)  # as in a folder like /tmp, where Linux protects
+    for refused in (files.check, lambda path: writing(path).__enter__()):
+        with pytest.raises(WriteError, match=r"planted: cannot be written \(Permission denied\)"):
+            refused(link)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_that_ends_the_process_leaves_nothing(number, tmp_path, monkeypatch):
+    raised = []
+    monkeypatch.setattr(signal, "raise_signal", raised.append)
+    before = signal.signal(number, signal.SIG_DFL)
+    try:
+        report = tmp_path / "report"
+        with suppress(WriteError), files.locked(report), writing(report) as file:
+            file.write(b"ha")
+            assert len(names(tmp_path)) == 2
+            os.kill(os.getpid(), number)
+            assert raised == [number]
+            assert signal.getsignal(number) is signal.SIG_DFL
+            assert names(tmp_path) == []
+        with writing(report) as file:
+            file.write(b"whole")
+        assert signal.getsignal(number) is signal.SIG_DFL
+    finally:
+        signal.signal(number, before)
+    assert names(tmp_path) == ["report"]
+
+
+LARGE = np.zeros((100, 784), np.float32), np.zeros(100, np.int64)
+WRITERS = {
+    "torch.save": lambda path: torch.save(torch.from_numpy(LARGE[0]), path),
+    "save_file": lambda path: save_file({"large": torch.from_numpy(LARGE[0])}, path),
+    "archive": lambda path: write_archive(path, Digits(LARGE, LARGE, LARGE, "", "")),
+    "report": lambda path: outputs.write(path, bytes(100_000)),
+}
+
+
+def write_archive(path, digits):
+    with writing(path) as file:
+        save_archive(file, digits)
+
+
+@pytest.mark.parametrize("there", [b"old", None])
+@pytest.mark.parametrize("write", WRITERS.values(), ids=WRITERS)
+def test_a_disk_that_fills_up_leaves_what_was_there(write, there, tmp_path):
+    path = tmp_path / "file"
+    if there is not None:
+        path.write_bytes(there)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, before[1]))
+    try:
+        with pytest.raises((WriteError, RuntimeError), match=r"cannot be written \(File too large"):
+            write(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert {each.name: each.read_bytes() for each in tmp_path.iterdir()} == (
+        {} if there is None else {"file": there}
+    )
+
+
+WRITE = re.compile(
+    r"""\.write_(text|bytes)\(|open\([^)]*["'][wxa][bt+]*["']|savefig\(|os\.(open|replace)\(|"""
+    r"""mkstemp\(|mkdtemp\(|NamedTemporaryFile\("""
+)
+WRITE_THEMSELVES = {
+    "serialization/files.py": "writes for all the others",
+    "serialization/archive.py": "a record in an archive that is open",
+    "kernels/cache_folder.py": "in folders that were checked",
+    "app/datasets/download.py": "parts of a download, each under a name of its own",
+    "app/report.py": "a figure into memory",
+    "app/cli/__init__.py": "to /dev/null",
+    "tools/compare/recorder.py": "to /dev/null, and into a temporary folder",
+    "tools/scripts/running.py": "to /dev/null",
+}
+
+
+def test_whatever_is_written_is_written_whole():
+    package = Path(files.__file__).parents[1]
+    found = {
+        path.relative_to(package).as_posix()
+        for path in package.rglob("*.py")
+        if WRITE.search(path.read_text(encoding="utf-8"))
+    }
+    assert found == WRITE_THEMSELVES.keys()
+
+
+def test_a_locked_file_is_locked_by_every_name(tmp_path):
+    path, link = tmp_path / "run.pt", tmp_path / "link"
+    link.symlink_to(path)
+    with files.locked(path):
+        for name in (path, link, tmp_path / "." / "run.pt"):
+            with (
+                pytest.raises(WriteError, match="another process is at work on it"),
+                files.locked(name),
+            ):
+                pytest.fail("locked twice")
+        with files.locked(tmp_path / "other.pt"):
+            pass
+    with files.locked(link):
+        pass
+    assert names(tmp_path) == ["link"]
+
+
+def test_a_lock_that_a_killed_process_left_does_not_hold(tmp_path):
+    path = tmp_path / "run.pt"
+    with files.locked(path):
+        (lock,) = tmp_path.iterdir()
+    lock.touch()
+    with files.locked(path):
+        assert names(tmp_path) == [lock.name]
+    assert names(tmp_path) == []
+
+
+def test_a_lock_is_no_link(tmp_path):
+    path = tmp_path / "run.pt"
+    with files.locked(path):
+        (lock,) = tmp_path.iterdir()
+    lock.symlink_to(tmp_path / "target")
+    with pytest.raises(WriteError, match=r"run\.pt: cannot be written"), files.locked(path):
+        pytest.fail("locked through a link")
+    assert names(tmp_path) == [lock.name]

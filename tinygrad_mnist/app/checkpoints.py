@@ -8,15 +8,17 @@ and the results so far, as `torch.save` keeps them: PyTorch's `torch.load` reads
 
 from __future__ import annotations
 
+import math
 import platform
 import zlib
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields, replace
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import tinygrad_mnist as torch
+from tinygrad_mnist.engine.wording import cut, shown
 from tinygrad_mnist.hardware.settings import get_num_threads
 from tinygrad_mnist.kernels import dispatch
 from tinygrad_mnist.serialization import files
@@ -24,7 +26,7 @@ from tinygrad_mnist.serialization.files import ReadError
 
 from .logistic import Epoch
 from .report import versions
-from .train import Result, Run, Settings
+from .train import Result, Run, Settings, build
 
 if TYPE_CHECKING:
     from tinygrad_mnist import Tensor
@@ -112,9 +114,7 @@ class Checkpoint:
 
         Raises ReadError if the checkpoint does not fit together.
         """
-        settings = asdict(self.settings)
-        settings["epochs"] = self.settings.epochs if epochs is None else epochs
-        run = Run(Settings(**settings))
+        run = Run(replace(self.settings, epochs=epochs or self.settings.epochs))
         try:
             _restore(run, self.state)
         except Exception as error:  # what is in a file may be anything
@@ -123,25 +123,56 @@ class Checkpoint:
 
 
 def _restore(run: Run, state: Mapping[str, Any]) -> None:
-    names = run.job.parameters.keys()
-    if state["model"].keys() != names or not names >= state["completed"].keys():
+    parameters = {name: p.detach() for name, p in run.job.parameters.items()}
+    if not _alike(state["model"], parameters):
         raise ValueError("the parameters are another model's")
+    if state["completed"] and not _alike(state["completed"], parameters):
+        raise ValueError("the completed parameters are another model's")
     with torch.no_grad():
         for name, parameter in run.job.parameters.items():
-            saved = state["model"][name]
-            if saved.shape != parameter.shape or saved.dtype != parameter.dtype:
-                raise ValueError(f"parameter {name} has shape {tuple(saved.shape)}")
-            parameter.copy_(saved)
+            parameter.copy_(state["model"][name])
     for name in state["zeroed"]:
         run.job.parameters[name].grad = torch.zeros_like(run.job.parameters[name])
+    run.losses, run.rows, run.seconds = state["losses"].tolist(), state["rows"], state["seconds"]
     if run.optimizer is not None:
+        _check_optimizer(state["optimizer"], run)
         run.optimizer.load_state_dict(state["optimizer"])
     completed = {name: tensor.numpy() for name, tensor in state["completed"].items()}
     run.result = Result([Epoch(**epoch) for epoch in state["history"]], completed)
-    run.losses, run.rows, run.seconds = state["losses"].tolist(), state["rows"], state["seconds"]
     run.order_state = state["order_state"]
     torch.set_rng_state(run.order_state)  # finds out whether it is one
     torch.set_rng_state(state["random_state"])
+
+
+def _check_optimizer(saved: Any, run: Run) -> None:
+    """ValueError unless the state is what the run's optimiser has after so many steps."""
+    job, optimizer = build(run.settings)
+    if run.losses:
+        for parameter in job.parameters.values():
+            parameter.grad = torch.zeros_like(parameter)
+        optimizer.step()
+    expected = optimizer.state_dict()
+    for state in expected["state"].values():
+        if "step" in state:
+            state["step"].fill_(len(run.losses))
+    if not _alike(saved, expected):
+        raise ValueError("the optimizer's state is another's")
+
+
+def _alike(saved: Any, expected: Any) -> bool:
+    """Whether what was saved is what is expected, but for the numbers in vectors and matrices."""
+    if type(saved) is not type(expected):
+        return False
+    if isinstance(expected, dict):
+        return saved.keys() == expected.keys() and all(
+            _alike(saved[key], each) for key, each in expected.items()
+        )
+    if isinstance(expected, list | tuple):
+        return len(saved) == len(expected) and all(map(_alike, saved, expected))
+    if isinstance(expected, torch.Tensor):
+        alike = saved.shape == expected.shape and saved.dtype == expected.dtype
+        return alike and (expected.dim() > 0 or saved.item() == expected.item())
+    return bool(saved == expected)
 
 
 def read(path: Path) -> Checkpoint:
@@ -153,54 +184,102 @@ def read(path: Path) -> Checkpoint:
     try:
         state = torch.load(BytesIO(content))
     except Exception as error:  # what is in a file may be anything
-        raise ReadError(f"{path}: is no checkpoint ({error})") from error
+        raise ReadError(f"{path}: is no checkpoint ({cut(error)})") from error
     return checked(path, state)
 
 
 def checked(path: Path, state: Any) -> Checkpoint:
     """The checkpoint that was loaded from a file, or ReadError."""
-    if not isinstance(state, dict) or state.get("format") != FORMAT:
+    if (
+        not isinstance(state, dict)
+        or not _is_text(state.get("format"))
+        or state["format"] != FORMAT
+    ):
         raise ReadError(f"{path}: is no checkpoint of `tinygrad-mnist train --checkpoint`.")
-    if state.get("version") != VERSION:
+    if type(state.get("version")) is int and state["version"] != VERSION:
         raise ReadError(
-            f"{path}: is a checkpoint of version {state.get('version')}, and this program reads "
-            f"version {VERSION}."
+            f"{path}: is a checkpoint of version {shown(state['version'])}, and this program "
+            f"reads version {VERSION}."
         )
     try:
-        source, every = Source(**state["digits"]), state["every"]
-        _check_types(source, every, state)
-        settings = Settings(**state["settings"])
-        return Checkpoint(
-            path, settings, source, state["threads"], every, state["computed_by"], state
-        )
+        for name, is_right in _FIELDS.items():
+            if not is_right(state[name]):
+                raise TypeError(f"its {name} cannot be {shown(state[name])}")
+        settings, source = Settings(**state["settings"]), Source(**state["digits"])
     except Exception as error:  # what is in a file may be anything
         raise _damaged(path, error) from error
+    threads, every, computed_by = (state[name] for name in ("threads", "every", "computed_by"))
+    return Checkpoint(path, settings, source, threads, every, computed_by, state)
 
 
-def _check_types(source: Source, every: object, state: Mapping[str, Any]) -> None:
-    for setting in fields(Settings):
-        value = state["settings"][setting.name]
-        numbers = type(setting.default) is float and type(value) is int
-        if type(value) is not type(setting.default) and not numbers:
-            raise TypeError(f"its setting {setting.name} is {value!r}")
-    if type(source.where) is not str or type(source.sum) is not int:
-        raise TypeError("it does not say what the digits were")
-    if not all(type(each) is str for pair in state["computed_by"].items() for each in pair):
-        raise TypeError("it does not say what computed it")
-    if every is not None and (type(every) is not int or every < 1):
-        raise TypeError(f"it was to be written every {every!r} steps")
-    if not isinstance(state["losses"], torch.Tensor) or state["losses"].dim() != 1:
-        raise TypeError("it does not say what the losses were")
-    if not all(isinstance(each, torch.Tensor) for each in state["model"].values()):
-        raise TypeError("the parameters are no tensors")
-    if any(type(value) not in (int, float) for each in state["history"] for value in each.values()):
-        raise TypeError("its results are no numbers")
-    for name, least, most in (("threads", 1, _MOST_THREADS), ("rows", 0, 2**63)):
-        if type(state[name]) is not int or not least <= state[name] <= most:
-            raise ValueError(f"it says {name} {state[name]!r}")
-    if type(state["seconds"]) is not float:
-        raise TypeError(f"it took {state['seconds']!r} seconds")
+# What each field of a checkpoint may be; settings are checked further by `Settings`.
+
+
+def _is_text(value: Any) -> bool:
+    return type(value) is str and len(value) <= _LONGEST_TEXT
+
+
+def _is_tensor(value: Any) -> bool:
+    return type(value) is torch.Tensor
+
+
+def _is_finite(value: Any) -> bool:
+    return type(value) is float and math.isfinite(value) and value >= 0
+
+
+def _is_result(value: Any) -> bool:
+    return type(value) is float or _counts(0)(value)
+
+
+def _counts(least: int, most: int = 2**63 - 1) -> Callable[[Any], bool]:
+    return lambda value: type(value) is int and least <= value <= most
+
+
+def _each(is_right: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: type(value) is list and all(map(is_right, value))
+
+
+def _by_name(
+    is_right: Callable[[Any], bool], names: frozenset[str] | None = None
+) -> Callable[[Any], bool]:
+    """Whether it is a dictionary of such values by text, where names are told by these alone."""
+    return lambda value: (
+        type(value) is dict
+        and all(map(_is_text, value))
+        and all(map(is_right, value.values()))
+        and names in (None, value.keys())
+    )
+
+
+def _names(kind: type) -> frozenset[str]:
+    return frozenset(field.name for field in fields(kind))
+
+
+_LONGEST_TEXT = 4_096
+_FIELDS: dict[str, Callable[[Any], bool]] = {
+    "version": _counts(VERSION, VERSION),
+    "settings": _by_name(lambda value: type(value) in (str, bool, float, int), _names(Settings)),
+    "threads": _counts(1, _MOST_THREADS),
+    "computed_by": _by_name(_is_text),
+    "history": _each(_by_name(_is_result, _names(Epoch))),
+    "losses": lambda value: _is_tensor(value) and value.dim() == 1 and value.is_floating_point(),
+    "rows": _counts(0),
+    "seconds": _is_finite,
+    "model": _by_name(_is_tensor),
+    "zeroed": _each(_is_text),
+    "completed": _by_name(_is_tensor),
+    "optimizer": lambda value: value is None or type(value) is dict,
+    "random_state": _is_tensor,
+    "order_state": _is_tensor,
+    "digits": lambda value: (
+        type(value) is dict
+        and value.keys() == _names(Source)
+        and _is_text(value["where"])
+        and _counts(0, 2**32 - 1)(value["sum"])
+    ),
+    "every": lambda value: value is None or _counts(1)(value),
+}
 
 
 def _damaged(path: Path, error: Exception) -> ReadError:
-    return ReadError(f"{path}: is a checkpoint that does not fit together ({error}).")
+    return ReadError(f"{path}: is a checkpoint that does not fit together ({cut(error)}).")

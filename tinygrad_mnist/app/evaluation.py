@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import tinygrad_mnist as torch
+from tinygrad_mnist.engine.wording import cut
 from tinygrad_mnist.nn import functional as F
 from tinygrad_mnist.serialization import files, safetensors
 from tinygrad_mnist.serialization.files import ReadError
@@ -122,8 +123,9 @@ def _from_archive(path: Path, content: bytes) -> tuple[str | None, dict[str, Ten
     try:
         weights = torch.load(BytesIO(content))
     except Exception as error:  # what is in a file may be anything
-        raise ReadError(f"{path}: cannot be loaded ({error})") from error
+        raise ReadError(f"{path}: cannot be loaded ({cut(error)})") from error
     if isinstance(weights, dict) and all(isinstance(w, torch.Tensor) for w in weights.values()):
+        weights = {str(name): tensor for name, tensor in weights.items()}  # and no attributes
         return _named_by_shapes(weights), weights
     checkpoint = checkpoints.checked(path, weights)
     return checkpoint.settings.model, checkpoint.parameters()
@@ -135,7 +137,7 @@ def _from_safetensors(path: Path, content: bytes) -> tuple[str | None, dict[str,
         name = safetensors.read_metadata(content).get("model")
     except Exception as error:  # what is in a file may be anything
         raise ReadError(
-            f"{path}: is neither weights in safetensors nor a checkpoint ({error})."
+            f"{path}: is neither weights in safetensors nor a checkpoint ({cut(error)})."
         ) from error
     if name is None:
         name = _named_by_shapes(weights)

@@ -12,14 +12,16 @@
 from __future__ import annotations
 
 import math
+import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import tinygrad_mnist as torch
 from tinygrad_mnist import kernels, optim
+from tinygrad_mnist.engine.wording import shown
 from tinygrad_mnist.nn import functional as F
 
 from . import datasets, logistic
@@ -45,6 +47,18 @@ EVALUATED = 2_000
 """Rows at a time where a model is only asked: what it computes then stays small."""
 
 
+_FROM_ZERO = 0, sys.float_info.max, "a finite number from 0 on"
+_FROM_ONE = 1, 2**63 - 1, "1 or more"
+_RANGES = {
+    "epochs": _FROM_ONE,
+    "batch_size": _FROM_ONE,
+    "lr": _FROM_ZERO,
+    "momentum": _FROM_ZERO,
+    "seed": (-(2**63), 2**64 - 1, "a number of 64 bits"),
+}
+"""The least and the largest value of settings that are numbers, and how that is told."""
+
+
 @dataclass(frozen=True)
 class Settings:
     """What fixes a run, besides the data; the defaults are the tutorial's.
@@ -65,18 +79,17 @@ class Settings:
     compile: bool = False
 
     def __post_init__(self) -> None:
+        for setting in fields(self):
+            value, kind = getattr(self, setting.name), type(setting.default)
+            if not isinstance(value, (float, int) if kind is float else kind):
+                raise ValueError(f"{setting.name} {shown(value)}: expected {kind.__name__}")
         for name, known in (("model", MODELS), ("stage", STAGES), ("optimizer", OPTIMIZERS)):
             value = getattr(self, name)
             if value not in known:
-                raise ValueError(f"{name} {value!r}: expected one of {', '.join(known)}")
-        for name in ("epochs", "batch_size"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} {getattr(self, name)}: expected 1 or more")
-        for name in ("lr", "momentum"):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise ValueError(
-                    f"{name} {getattr(self, name)}: expected a finite number from 0 on"
-                )
+                raise ValueError(f"{name} {shown(value)}: expected one of {', '.join(known)}")
+        for name, (least, most, told) in _RANGES.items():
+            if not least <= getattr(self, name) <= most:
+                raise ValueError(f"{name} {shown(getattr(self, name))}: expected {told}")
         if self.model != "logistic" and self.stage != "module":
             raise ValueError(f"stage {self.stage!r} is of the logistic model alone")
         if self.momentum and self.optimizer not in MOMENTUM_FOR:
@@ -121,6 +134,10 @@ class Result:
     history: list[Epoch] = field(default_factory=list)
     parameters: dict[str, Array] = field(default_factory=dict)
     interrupted: bool = False
+
+
+class NotFiniteError(ArithmeticError):
+    """A loss or a parameter is infinite or no number; the message says where, and what to do."""
 
 
 class Callback:
@@ -193,6 +210,10 @@ class Run(Callback):
             callback: is told of every step and epoch.
             keep: is called with the run after every epoch, and after every so many steps.
             every: how many.
+
+        Raises:
+            NotFiniteError: the loss is not finite, or what is to be kept. What was kept before
+                stays, and `result` has the epochs before.
         """
         self._callback = Callback() if callback is None else callback
         self._keep = keep
@@ -217,6 +238,7 @@ class Run(Callback):
         )
         seconds = time.perf_counter() - self._begin
         results = (*evaluate(job, *digits.train), *evaluate(job, *digits.valid))
+        self._check_finite(*results)
         epoch = Epoch(len(self.result.history) + 1, *results, seconds)
         parameters = {name: p.detach().numpy().copy() for name, p in job.parameters.items()}
         self.result = Result([*self.result.history, epoch], parameters)
@@ -251,9 +273,20 @@ class Run(Callback):
         self.rows = rows
         self.losses.append(loss.item())
         self._callback.step(rows, loss)
+        if not math.isfinite(self.losses[-1]):
+            self._check_finite(self.losses[-1])
         if self._keep is not None and self._every and len(self.losses) % self._every == 0:
+            self._check_finite()
             self.seconds = time.perf_counter() - self._begin
             self._keep(self)
+
+    def _check_finite(self, *results: float) -> None:
+        parameters = (torch.isfinite(p).all().item() for p in self.job.parameters.values())
+        if not all(math.isfinite(each) for each in results) or not all(parameters):
+            raise NotFiniteError(
+                f"the loss or a weight is not finite after step {len(self.losses)}: "
+                "try a smaller --lr"
+            )
 
 
 def step_of(job: Job) -> Step:

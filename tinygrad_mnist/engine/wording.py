@@ -87,3 +87,12 @@ def listed(parts: Iterable[str], separator: str = ", ") -> str:
     if left_out:
         kept.append(f"… and {left_out:,} more")
     return separator.join(kept)
+
+
+def quoted(names: Iterable[str]) -> str:
+    """The names in double quotes, listed.
+
+    >>> print(quoted(["weight", "bias"]))
+    "weight", "bias"
+    """
+    return listed(f'"{name}"' for name in names)

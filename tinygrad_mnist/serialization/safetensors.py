@@ -19,6 +19,7 @@ from tinygrad_mnist._tensor.creation import from_numpy
 from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.device import check_device, device
 from tinygrad_mnist.engine.tensor import Tensor
+from tinygrad_mnist.engine.wording import quoted, shown
 
 from . import files
 from .archive import address, memory_of
@@ -75,18 +76,22 @@ def load(data: bytes) -> dict[str, Tensor]:
         SafetensorError: the bytes are damaged, or in another format.
         NotImplementedError: a tensor's type is not carried.
     """
-    from safetensors import deserialize
+    from safetensors import SafetensorError, deserialize
 
     tensors = {}
     for name, described in deserialize(data):  # type: ignore[no-untyped-call]
         kind = _CARRIED.get(described["dtype"])
         if kind is None:
             raise NotImplementedError(
-                f"tensor {name!r} is of type {described['dtype']}, which tinygrad_mnist does not "
-                "carry: convert it before it is saved, for example with .float()"
+                f"tensor {shown(name)} is of type {described['dtype']}, which tinygrad_mnist does "
+                "not carry: convert it before it is saved, for example with .float()"
             )
-        array = np.frombuffer(bytearray(described["data"]), kind.numpy)
-        tensors[name] = from_numpy(array.reshape(described["shape"]))
+        array, shape = np.frombuffer(bytearray(described["data"]), kind.numpy), described["shape"]
+        try:
+            tensors[name] = from_numpy(array.reshape(shape))
+        except ValueError as error:  # more than 64 dimensions; a size of 2**63 beside one of 0
+            told = f"tensor {shown(name)} has shape {shown(shape)}, which none can have here"
+            raise SafetensorError(told) from error
     return tensors
 
 
@@ -153,8 +158,7 @@ def load_model(
         told = f"Error(s) in loading state_dict for {type(model).__name__}:"
         for kind, names in (("Missing", missing), ("Unexpected", sorted(unexpected))):
             if names:
-                listed = ", ".join(f'"{name}"' for name in names)
-                told += f"\n    {kind} key(s) in state_dict: {listed}"
+                told += f"\n    {kind} key(s) in state_dict: {quoted(names)}"
         raise RuntimeError(told)
     return missing, unexpected
 

@@ -114,8 +114,11 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         return
     target = config.getoption("--parity-report")
     if target is not None:
+        from tinygrad_mnist.serialization.files import writing
+
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(json.dumps(tests, indent=2) + "\n", encoding="utf-8")
+        with writing(target) as file:
+            file.write(f"{json.dumps(tests, indent=2)}\n".encode())
     terminalreporter.section("parity with PyTorch")
     terminalreporter.write_line(_summary(tests))
     if target is not None:

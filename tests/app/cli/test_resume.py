@@ -137,6 +137,38 @@ def test_a_checkpoint_that_is_there_is_not_overwritten(interrupted, command, dig
     assert checkpoint.read_bytes() == before
 
 
+def test_a_second_run_on_a_checkpoint_is_refused(
+    interrupted, command, digits_file, tmp_path, monkeypatch
+):
+    checkpoint, options = interrupted
+    link = tmp_path / "link.pt"
+    link.symlink_to(checkpoint)
+    step, during = train.Run.step, []
+
+    def meanwhile(self, rows, loss):
+        step(self, rows, loss)
+        if not during:
+            during.append(None)
+            for second in (
+                ("--resume", checkpoint), ("--resume", link),
+                (*options, "--checkpoint", checkpoint),
+            ):  # fmt: skip
+                before = checkpoint.read_bytes()
+                result = command("train", *second)
+                assert result.exit_code == 1
+                assert "another process is at work on it" in result.stderr
+                assert checkpoint.read_bytes() == before
+                during.append(second)
+            other = ("--resume", checkpoint, "--checkpoint", tmp_path / "other.pt")
+            assert command("train", *other).exit_code == 0
+
+    monkeypatch.setattr(train.Run, "step", meanwhile)
+    assert command("train", "--resume", checkpoint).exit_code == 0
+    assert len(during) == 4
+    assert len(checkpoints.read(checkpoint).state["history"]) == 3
+    assert not list(tmp_path.glob(".*"))
+
+
 def test_a_resumed_run_can_be_kept_elsewhere(interrupted, command, tmp_path):
     checkpoint, _ = interrupted
     before, other = checkpoint.read_bytes(), tmp_path / "other.pt"

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-import tinygrad_mnist
+import tinygrad_mnist as torch
 from reference.train import main as train_in_torch
-from tinygrad_mnist.app import train
+from tinygrad_mnist.app import checkpoints, train
 from tinygrad_mnist.app.cli.outputs import Bar, bar
 from tinygrad_mnist.app.logistic import Epoch
 
@@ -101,7 +101,7 @@ def test_defaults_are_the_tutorials(command, digits_file, tmp_path):
 def test_saved_parameters_are_those_of_the_last_epoch(command, digits, digits_file, tmp_path):
     saved = tmp_path / "model.safetensors"
     command("train", "--data", digits_file, "--lr", "0.1", "--save", saved)
-    result = train.train(train.Settings(lr=0.1), digits.map(tinygrad_mnist.from_numpy))
+    result = train.train(train.Settings(lr=0.1), digits.map(torch.from_numpy))
     parameters = load_file(saved)
     assert {name: array.shape for name, array in parameters.items()} == {
         "weights": (784, 10),
@@ -216,12 +216,47 @@ def test_matplotlib_is_named_where_it_is_missing(command, digits_file, tmp_path,
     assert list(tmp_path.iterdir()) == []
 
 
-def test_divergence_is_said_and_reported_as_json_can(command, digits_file, tmp_path):
-    report = tmp_path / "report.json"
-    result = command("train", "--data", digits_file, "--lr", "1e30", "--json", report)
-    assert result.exit_code == 0
-    assert "the loss is not finite: try a smaller --lr" in result.stderr
-    assert history_of(report)[-1]["train_loss"] is None
+@pytest.mark.parametrize("keeping", ["", "--checkpoint-every 1"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        "--lr 1e9",
+        "--lr 1e300",
+        "--stage module --lr 1e39",
+        "--model mlp --lr 1e9",
+        "--optimizer adam --lr 1e300",
+        "--momentum 1e9",
+    ],
+)
+def test_what_is_not_finite_is_not_written(options, keeping, command, digits_file, tmp_path):
+    saved, report, checkpoint = (tmp_path / name for name in ("saved", "report", "run.pt"))
+    for path in (saved, report):
+        path.write_bytes(b"old")
+    files = ("--save", saved, "--json", report, "--checkpoint", checkpoint)
+    result = command(
+        "train", "--data", digits_file, "--epochs", "9", *options.split(), *files, *keeping.split()
+    )
+    assert result.exit_code == 1
+    assert "is not finite after step" in result.stderr
+    assert result.stderr.endswith(": try a smaller --lr\n")
+    if "0 of 9 epochs are complete" in result.stderr:
+        assert saved.read_bytes() == report.read_bytes() == b"old"
+    else:
+        assert all(np.isfinite(each).all() for each in load_file(saved).values())
+    if checkpoint.exists():
+        state = checkpoints.read(checkpoint).state
+        assert all(
+            torch.isfinite(each).all() for each in (*state["model"].values(), state["losses"])
+        )
+
+
+def test_the_reference_does_not_write_it_either(digits_file, tmp_path, capsys):
+    saved = tmp_path / "saved"
+    saved.write_bytes(b"old")
+    assert train_in_torch(["--data", str(digits_file), "--lr", "1e30", "--save", str(saved)]) == 1
+    assert capsys.readouterr().err == "error: the loss is not finite: try a smaller --lr\n"
+    assert saved.read_bytes() == b"old"
+    assert [path.name for path in tmp_path.iterdir()] == ["saved"]
 
 
 def test_interrupted_in_the_second_epoch(command, digits_file, tmp_path, monkeypatch):

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -216,16 +216,22 @@ def test_processes_that_download_at_once_do_not_meet(server: Server, tmp_path: P
     assert len(server.asked) == 3
 
 
-def test_a_full_disk_is_named(
-    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("name", ["file.gz.part", "file.gz.0123abcd.part"])
+@pytest.mark.parametrize(
+    "plant", [Path.symlink_to, Path.hardlink_to, lambda path, _: os.mkfifo(path)]
+)
+def test_nothing_is_written_through_what_was_planted(
+    server: Server, tmp_path: Path, plant: Callable[[Path, Path], None], name: str
 ) -> None:
-    if not Path("/dev/full").is_char_device():
-        pytest.skip("this system has no /dev/full to write to")
-    (tmp_path / "file.gz.part").symlink_to("/dev/full")
-    with pytest.raises(DataError, match=r"file.gz: cannot be written \(No space left"):
-        get(server, tmp_path)
-    assert list(tmp_path.iterdir()) == []
-    assert len(server.asked) == 1
+    folder, target = tmp_path / "folder", tmp_path / "target"
+    folder.mkdir()
+    target.write_bytes(CONTENT[:5])
+    plant(folder / name, target)
+    os.utime(folder / name, (0, 0), follow_symlinks=False)
+    get(server, folder)
+    assert_only_the_file(folder)
+    assert target.read_bytes() == CONTENT[:5]
+    assert ranges(server) == [None]
 
 
 @pytest.fixture

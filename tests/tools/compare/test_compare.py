@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -110,29 +111,52 @@ def test_what_differs_is_found(write):
 CHAOS = """
     import torch
 
-    start = 0.3 + (1e-7 if "tinygrad" in torch.__version__ else 0)
-    x = torch.tensor([start], requires_grad=True)
-    for _ in range(60):
-        loss = (1.9 * x * x**1).sum()
+    ours = "tinygrad" in torch.__version__
+    x = torch.tensor([0.3 + (1e-7 if ours else 0)], requires_grad=True)
+    net = torch.nn.Sequential(torch.nn.Identity(), torch.nn.ReLU())
+    w = torch.tensor([1.0, 0.0], requires_grad=True)
+    for step in range(1, 61):
+        nearly_0 = torch.tensor([0.0, 1e-8 if ours and step in {forks} else 0.0])
+        loss = (1.9 * x * x**1).sum() + net(w * 1 + nearly_0).sum()
         loss.backward()
         with torch.no_grad():
             x.copy_(3.9 * x * (1 - x) + 0 * x.grad)
-            x.grad = None
+            x.grad = w.grad = None
 """
 
 
 def test_chaos_forks_and_lockstep_holds_it(write):
-    script = write("chaos.py", CHAOS)
-    free = compare_script(script, watched_steps=0)
+    free = compare_script(write("chaos.py", CHAOS.format(forks=())), watched_steps=0)
     assert free.gradients["x"].forked
     assert not free.equal
     assert any(line.startswith("forked at step ") for line in verdict(free))
     assert free.operations.compared == 0
-    locked = compare_script(script, watched_steps=0, lockstep=True)
-    assert locked.equal
+    locked = compare_script(
+        write("chaos.py", CHAOS.format(forks=(5, 7))), watched_steps=0, lockstep=True
+    )
     assert locked.gradients["x"].worst[0] == 1
     later = [apart.ulp for step, apart in locked.gradients["x"].differences if step > 1]
     assert max(later) < 10
+    a_choice_is_named_and_proved_to_be_one(locked)
+
+
+def a_choice_is_named_and_proved_to_be_one(report):
+    assert report.steps_beyond == [5, 7]
+    one, other = report.again.forks
+    assert (one.step, one.operation, one.layer, one.count) == (5, "Relu", "1", 1)
+    assert one.place.endswith("chaos.py\0" + "10")
+    ((index, theirs, ours),) = one.elements
+    assert (index, theirs, ours) == ([1], 0, pytest.approx(1e-8))
+    assert (other.step, other.operation) == (7, "Relu")
+    assert report.again.steps_beyond == []
+    assert report.equal
+    *_, looked_at, last = verdict(report)
+    assert looked_at == "steps 5, 7: equal once each operation starts from PyTorch's numbers"
+    assert last.endswith(", but for what rounding made choose otherwise")
+    report.again.loss.add(7, np.ones(1, np.float32), np.zeros(1, np.float32))
+    *_, looked_at, last = verdict(report)
+    assert looked_at == "step 7: differs even where each operation starts from PyTorch's numbers"
+    assert last == "NOT EQUAL within 1000 ulp or 1e-06"
 
 
 FAILS = """

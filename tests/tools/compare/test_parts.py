@@ -85,6 +85,9 @@ def test_bounds_hold_by_either():
         ("<class 'torch.nn.Linear'>", "<class 'tinygrad_mnist.nn.ReLU'>", (), (1,)),
         ("one\n", "one\ntwo\n", (), (2,)),
         ("1.0", "1.00", (1,), ()),
+        ("0.31203252077102", "0.31203249096870", (1,), ()),
+        ("0.31203252077102", "0.31253249096870", (), (1,)),
+        ("1e-30 5e-07", "2e-33 1e-07", (1,), ()),
     ],
 )
 def test_texts(theirs, ours, rounded, different):

@@ -9,8 +9,8 @@ __all__ = ["main"]
 def main() -> None:
     """Runs the command with the program's arguments, and exits.
 
-    The exit code is 0; 1 when data or a file is at fault; 2 when the command was not understood;
-    130 after Ctrl-C.
+    The exit code is 0; 1 when data or a file is at fault, or a loss is not finite; 2 when the
+    command was not understood; 130 after Ctrl-C.
     """
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # it was closed before the program began

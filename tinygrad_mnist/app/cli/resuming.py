@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Set
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -130,6 +131,11 @@ def _check_new(path: Path | None) -> None:
             f"{path}: is there already. Go on with its run by --resume {path}, or name another "
             "file with --checkpoint."
         )
+
+
+def kept_to_itself(path: Path | None) -> AbstractContextManager[None]:
+    """Keeps other trainings from the run's checkpoint while it goes on."""
+    return nullcontext() if path is None else files.locked(path)
 
 
 def _keeping(path: Path, source: checkpoints.Source, every: int | None) -> Callable[[Run], None]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import astuple, fields
 from typing import TYPE_CHECKING
 
@@ -25,7 +24,7 @@ HELP = (
     "Train a model of PyTorch's torch.nn tutorial on MNIST.\n\n"
     "The logistic model reaches a valid accuracy of about 0.92 in two epochs. From the same seed "
     "the numbers are those of PyTorch. Ctrl-C stops it with the results of the epochs that are "
-    "complete.\n\n"
+    "complete; so does a loss that is not finite, with exit code 1.\n\n"
     "\b[bold]Examples[/bold]\n"
     "  [cyan]tinygrad-mnist train[/cyan]\n"
     "  [cyan]tinygrad-mnist train --stage module --epochs 5 --lr 0.2[/cyan]\n"
@@ -67,8 +66,9 @@ def train(
     outputs = Outputs(json, plot, save, checkpoint or resume)
     with told_in_a_sentence():
         outputs.check()
-        begin = resuming.resumed(resume, told, given) if resume else resuming.begun(told)
-        _run(begin, outputs)
+        with resuming.kept_to_itself(outputs.checkpoint):
+            begin = resuming.resumed(resume, told, given) if resume else resuming.begun(told)
+            _run(begin, outputs)
 
 
 def _run(begin: Beginning, outputs: Outputs) -> None:
@@ -94,6 +94,7 @@ def _run(begin: Beginning, outputs: Outputs) -> None:
 
 def _train(begin: Beginning, checkpoint: Path | None) -> int:
     """Trains while a person can watch; an exit code."""
+    from tinygrad_mnist.app.train import NotFiniteError
     from tinygrad_mnist.serialization.files import WriteError
 
     from . import outputs
@@ -107,7 +108,7 @@ def _train(begin: Beginning, checkpoint: Path | None) -> int:
         )
         try:
             run.train(begin.digits, callback, begin.keep, begin.every)
-        except WriteError as error:  # a run that cannot be kept should not go on unnoticed
+        except (NotFiniteError, WriteError) as error:  # what cannot be kept should not go on
             stopped = error
     complete = f"stopped: {len(run.result.history)} of {epochs} epochs are complete"
     if stopped is not None:
@@ -134,5 +135,3 @@ def show(result: Result, digits: Digits[Tensor]) -> None:
     samples = len(digits.train[0]) * len(result.history)
     typer.echo(f"data: {digits.description}")
     typer.echo(f"time: {seconds:.2f} s of training, {samples / seconds:,.0f} samples/s")
-    if not math.isfinite(result.history[-1].train_loss):
-        typer.echo("the loss is not finite: try a smaller --lr", err=True)

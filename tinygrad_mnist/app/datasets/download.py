@@ -13,6 +13,7 @@ import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
+from stat import S_ISREG
 from threading import Event, Thread
 from typing import TYPE_CHECKING, TypeVar
 
@@ -101,8 +102,10 @@ def _part_of(target: Path) -> Iterator[Path]:
     kept = target.with_name(f"{target.name}.part")
     for left in (kept, *_abandoned(target)):
         with suppress(OSError):  # where several processes try, one succeeds
-            left.rename(part)
-            break
+            if S_ISREG(left.lstat().st_mode) and left.lstat().st_nlink == 1:
+                left.rename(part)
+                break
+            left.unlink()  # it would be written through it
     try:
         yield part
     except (Cancelled, KeyboardInterrupt):
@@ -116,7 +119,7 @@ def _part_of(target: Path) -> Iterator[Path]:
 def _abandoned(target: Path) -> Iterator[Path]:
     for path in target.parent.glob(f"{target.name}.*.part"):
         try:
-            age = time.time() - path.stat().st_mtime
+            age = time.time() - path.lstat().st_mtime
         except FileNotFoundError:
             continue
         if age > _ABANDONED_SECONDS:
@@ -175,7 +178,9 @@ def _write(response: requests.Response, part: Path, start: int, effort: Effort) 
     length = response.headers.get("Content-Length", "")
     total = start + int(length) if length.isdecimal() else None
     done = start
-    with part.open("ab" if start else "wb") as file:
+    if not start:
+        part.unlink(missing_ok=True)
+    with part.open("ab" if start else "xb") as file:
         for chunk in response.raw.stream(_CHUNK, decode_content=False):
             if effort.cancelled.is_set():
                 raise Cancelled

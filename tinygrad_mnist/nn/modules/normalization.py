@@ -109,7 +109,7 @@ class _BatchNorm(
         self, state_dict: Any, prefix: str, local_metadata: dict[str, Any], *rest: Any
     ) -> None:
         """Take a state from before batches were counted, too: the count then stays."""
-        if local_metadata.get("version", 1) < 2 and self.num_batches_tracked is not None:
+        if (local_metadata.get("version") or 1) < 2 and self.num_batches_tracked is not None:
             state_dict.setdefault(prefix + "num_batches_tracked", self.num_batches_tracked)
         super()._load_from_state_dict(state_dict, prefix, local_metadata, *rest)
 

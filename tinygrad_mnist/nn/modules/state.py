@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from tinygrad_mnist._tensor import Tensor as TensorClass
 from tinygrad_mnist.autograd import no_grad
 from tinygrad_mnist.engine.hooks import RemovableHandle
+from tinygrad_mnist.engine.wording import listed, quoted
 from tinygrad_mnist.nn.parameter import Parameter
 
 from .hooks import register
@@ -122,14 +123,12 @@ class State(Registration):
         if strict:
             wrong = ("Missing", keys.missing_keys), ("Unexpected", keys.unexpected_keys)
             errors[:0] = [
-                f"{what} key(s) in state_dict: " + ", ".join(f'"{name}"' for name in names) + ". "
-                for what, names in wrong
-                if names
+                f"{what} key(s) in state_dict: {quoted(names)}. " for what, names in wrong if names
             ]
         if errors:
-            listed = "\n\t".join(errors)
+            told = listed(errors, "\n\t")
             raise RuntimeError(
-                f"Error(s) in loading state_dict for {type(self).__name__}:\n\t{listed}"
+                f"Error(s) in loading state_dict for {type(self).__name__}:\n\t{told}"
             )
         return keys
 

@@ -6,6 +6,7 @@ import importlib.util
 import os
 import subprocess
 import tempfile
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ from tinygrad_mnist.tools.scripts.running import environment, fresh_python
 
 from .differences import Bounds, Operation, compare_texts, difference
 from .engines import Array
+from .forks import Fork
 from .recorder import Message, receive, send
 from .report import ENGINES, Report, Side, Step
 
@@ -44,8 +46,10 @@ def compare_script(
     gradients of its leaves, every call of `autograd.grad`, the leaves at the end, and the results
     of operations up to the `watched_steps`-th call of `backward`. With `lockstep`, after each
     call of `backward` our leaves and their gradients take PyTorch's numbers, so that differences
-    do not add up. `device`: whether PyTorch finds a GPU ("cuda") or none ("cpu"). `watch` is
-    called with the report as it grows, after each step.
+    do not add up. If steps differ even so, the script runs once more, and in those steps each
+    operation takes them, to find what rounding made choose otherwise. `device`: whether PyTorch
+    finds a GPU ("cuda") or none ("cpu"). `watch` is called with the report as it grows, after
+    each step.
 
     Raises:
         ScriptError: the script cannot be read, or PyTorch or its GPU is not there.
@@ -53,21 +57,34 @@ def compare_script(
     if importlib.util.find_spec("torch") is None:
         raise ScriptError("PyTorch is not installed: pip install 'tinygrad_mnist[reference]'")
     read(Path(script), notebook)
+    bounds = bounds or Bounds()
     settings = {"seed": seed, "threads": threads, "device": device, "lockstep": lockstep,
                 "arguments": list(arguments)}  # fmt: skip
-    options = {**settings, "notebook": notebook, "watched_steps": watched_steps}
-    report = Report(os.fspath(script), settings, bounds or Bounds())
+    options = {**settings, "notebook": notebook, "watched_steps": watched_steps, "looked_at": [],
+               "bounds": [bounds.ulp, bounds.absolute]}  # fmt: skip
+    report = _compared(Report(os.fspath(script), settings, bounds), options, watch)
+    if lockstep and (beyond := report.steps_beyond):
+        options |= {"watched_steps": 0, "looked_at": beyond}
+        report.again = _compared(Report(report.script, settings, bounds), options, watch)
+    return report
+
+
+def _compared(
+    report: Report, options: dict[str, Any], watch: Callable[[Report], None] | None
+) -> Report:
+    """The report, filled by a run of the script on both engines."""
     with tempfile.TemporaryDirectory(prefix="tinygrad_mnist-") as folder, ExitStack() as stack:
         theirs, ours = (
-            stack.enter_context(_process(engine, script, options, Path(folder)))
+            stack.enter_context(_process(engine, report.script, options, Path(folder)))
             for engine in ENGINES
         )
-        _follow(report, theirs, ours, watch)
+        _follow(report, theirs, ours, options["looked_at"], watch)
         _note_ends(report, theirs, ours)
         printed = [_text(Path(folder) / f"{engine}.out") for engine in ENGINES]
         for side, engine in zip(report.sides, ENGINES, strict=True):
             side.stderr = _text(Path(folder) / f"{engine}.err")
-    report.texts = compare_texts(printed[0], printed[1], gpu=device != "cpu")
+    gpu = options["device"] != "cpu"
+    report.texts = compare_texts(printed[0], printed[1], report.bounds, gpu=gpu)
     return report
 
 
@@ -106,27 +123,59 @@ def _text(path: Path) -> str:
     return path.read_text("utf-8", errors="replace") if path.exists() else ""
 
 
+class _Events:
+    """What a process tells, which may be looked at before it is taken."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdout is not None
+        self._stream = process.stdout
+        self._ahead: deque[Message | None] = deque()
+
+    def take(self) -> Message | None:
+        """The next; None at the end."""
+        return self._ahead.popleft() if self._ahead else receive(self._stream)
+
+    def next_operations(self) -> list[Array]:
+        """The results of the operations before the next call of backward."""
+        seen = next((each for each in self._ahead if each and _is_backward(each)), None)
+        while seen is None:
+            self._ahead.append(receive(self._stream))
+            last = self._ahead[-1]
+            if last is None:
+                return []
+            seen = last if _is_backward(last) else None
+        return seen.arrays[len(seen.arrays) - len(seen.words["operations"]) :]
+
+
+def _is_backward(event: Message) -> bool:
+    return bool(event.words["kind"] == "backward")
+
+
 def _follow(
     report: Report,
     theirs: subprocess.Popen[bytes],
     ours: subprocess.Popen[bytes],
+    looked_at: Sequence[int],
     watch: Callable[[Report], None] | None,
 ) -> None:
     """Take the events of both, two and two, as long as both have some; then those of one."""
-    assert theirs.stdout is not None
-    assert ours.stdout is not None
     assert ours.stdin is not None
-    streams = (theirs.stdout, ours.stdout)
+    events = _Events(theirs), _Events(ours)
+    if 1 in looked_at:
+        send(ours.stdin, Message({}, events[0].next_operations()))
     while True:
-        pair = [receive(stream) for stream in streams]
+        pair = [side.take() for side in events]
         for side, event in zip(report.sides, pair, strict=True):
             if event is not None:
                 _note(side, event)
         if pair[0] is None and pair[1] is None:
             break
         _compare(report, *pair)
-        if report.settings["lockstep"] and pair[1] is not None:
-            _order(ours.stdin, pair[0], pair[1])
+        if report.settings["lockstep"] and pair[1] is not None and _is_backward(pair[1]):
+            report.forks += [Fork(**fork) for fork in pair[1].words["forks"]]
+            _order(ours.stdin, pair[0])
+            if report.sides[1].steps + 1 in looked_at:
+                send(ours.stdin, Message({}, events[0].next_operations()))
         if watch is not None:
             watch(report)
     if report.sides[0].steps != report.sides[1].steps:
@@ -136,12 +185,10 @@ def _follow(
         report.odd.append(f"backward was called {counts}")
 
 
-def _order(stream: IO[bytes], theirs: Message | None, ours: Message) -> None:
+def _order(stream: IO[bytes], theirs: Message | None) -> None:
     """Tell our process which numbers its leaves are to have."""
-    if ours.words["kind"] != "backward":
-        return
     order = Message({"leaves": []}, [])
-    if theirs is not None and theirs.words["kind"] == "backward":
+    if theirs is not None and _is_backward(theirs):
         names, roots = theirs.words["leaves"], theirs.words["roots"]
         order = Message({"leaves": names}, theirs.arrays[roots : roots + 2 * len(names)])
     send(stream, order)

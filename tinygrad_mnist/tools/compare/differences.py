@@ -220,7 +220,7 @@ class Texts:
     lines: tuple[int, int]
     """How many lines PyTorch printed, and how many tinygrad_mnist."""
     rounded: tuple[int, ...]
-    """Numbers of the lines that differ in the last digit that numbers show, and in nothing else."""
+    """Numbers of the lines that differ by rounding: of what is shown, or within the bounds."""
     different: tuple[int, ...]
     """Numbers of the lines that differ in more than that."""
     first: tuple[int, str, str] | None
@@ -228,14 +228,18 @@ class Texts:
 
     @property
     def equal(self) -> bool:
-        """Whether the texts are the same, but for the last digits of numbers."""
+        """Whether the texts are the same, but for rounding."""
         return not self.different
 
 
-def compare_texts(theirs: str, ours: str, gpu: bool = False) -> Texts:
+def compare_texts(
+    theirs: str, ours: str, bounds: Bounds | None = None, *, gpu: bool = False
+) -> Texts:
     r"""Compare what was printed. Addresses of objects, and the files of classes, do not count.
 
-    Where PyTorch had a `gpu`, neither does its name, nor where it moved the end of a tensor to.
+    Numbers with decimals may differ by one in the last digit that they show, or as much as the
+    `bounds` let float32 differ. Where PyTorch had a `gpu`, neither does its name count, nor where
+    it moved the end of a tensor to.
 
     >>> compare_texts("loss 0.3120\n", "loss 0.3121\n").rounded
     (1,)
@@ -253,7 +257,9 @@ def compare_texts(theirs: str, ours: str, gpu: bool = False) -> Texts:
         one, other = (_CLASS.sub(r"<class \1>", _ADDRESS.sub("0x", line)) for line in pair)
         if one == other and number <= min(len(a), len(b)):
             continue
-        (rounded if _same_but_last_digits(one, other) else different).append(number)
+        (rounded if _same_but_rounding(one, other, bounds or Bounds()) else different).append(
+            number
+        )
         if first is None:
             first = (number, pair[0], pair[1])
     return Texts((len(a), len(b)), tuple(rounded), tuple(different), first)
@@ -264,19 +270,21 @@ def _on_the_cpu(text: str) -> str:
     return _GPU.sub(r"cpu\1", _SUFFIX.sub(", ", _DEVICE.sub("", text)))
 
 
-def _same_but_last_digits(one: str, other: str) -> bool:
+def _same_but_rounding(one: str, other: str, bounds: Bounds) -> bool:
     if _NUMBER.sub("#", one).split() != _NUMBER.sub("#", other).split():
         return False
     pairs = zip(_NUMBER.findall(one), _NUMBER.findall(other), strict=True)
-    return all(a == b or _close(a, b) for a, b in pairs)
+    return all(a == b or _close(a, b, bounds) for a, b in pairs)
 
 
-def _close(a: str, b: str) -> bool:
-    """Whether two numbers with decimals differ by no more than one in the last place shown."""
+def _close(a: str, b: str, bounds: Bounds) -> bool:
+    """Whether two numbers with decimals differ by their last place shown, or within the bounds."""
     if not any(mark in a + b for mark in ".eE"):
         return False
     unit = max(_last_place(a), _last_place(b))
-    return abs(float(a) - float(b)) <= 1.001 * unit
+    apart = abs(float(a) - float(b))
+    largest = max(abs(float(a)), abs(float(b)), 1e-38)
+    return apart <= 1.001 * unit or bounds.hold(Difference(apart, apart / largest * 2**23))
 
 
 def _last_place(number: str) -> float:

@@ -13,7 +13,8 @@ import threading
 import time
 import traceback
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 from types import FrameType
@@ -21,12 +22,15 @@ from typing import IO, Any, BinaryIO, NamedTuple
 
 import numpy as np
 
+from tinygrad_mnist.engine.observer import observe
 from tinygrad_mnist.tools.scripts import Program, read
 from tinygrad_mnist.tools.scripts.cells import execute
 from tinygrad_mnist.tools.scripts.running import become_main, prepare_plots
 from tinygrad_mnist.tools.scripts.tracebacks import is_user_code, user_frames
 
+from .differences import Bounds
 from .engines import Array, Engine, engine_called
+from .forks import Choices
 
 __all__ = ["LeafNames", "Message", "Recorder", "main", "receive", "send"]
 
@@ -175,18 +179,29 @@ class Recorder:
 
     `watched_steps`: the operations of so many first calls of backward, and of what leads to them,
     are told too. With `lockstep`, every call of backward waits for the values and gradients that
-    its leaves are to have, which come from there.
+    its leaves are to have, which come from there. Of the operations before each of the `looked_at`
+    calls PyTorch tells all numbers, and with `lockstep` this engine takes them over.
     """
 
     def __init__(
-        self, engine: Engine, events: BinaryIO, watched_steps: int, lockstep: BinaryIO | None = None
+        self,
+        engine: Engine,
+        events: BinaryIO,
+        watched_steps: int,
+        lockstep: BinaryIO | None = None,
+        looked_at: Collection[int] = (),
+        bounds: Bounds | None = None,
     ) -> None:
         self.engine = engine
         self.events = events
         self.lockstep = lockstep
+        self.looked_at = looked_at
+        self.bounds = bounds or Bounds()
         self.names = LeafNames(engine.is_tensor)
         self.watched_steps = watched_steps
         self.steps = 0
+        self._choices: Choices | None = None
+        self._watched = False
         self._clock = _Clock()
         self._thread = threading.get_ident()
         self._paused = False
@@ -200,9 +215,34 @@ class Recorder:
     def begin(self) -> None:
         """From now on."""
         self.engine.replace_calls(self._backward, self._grad)
-        if self.watched_steps:
-            self.engine.observe_operations(self._note)
+        self._watch_next()
         self._clock.go_on()
+
+    @property
+    def _looks(self) -> bool:
+        """Whether all numbers of the operations before the next call of backward are asked for."""
+        return self.steps + 1 in self.looked_at
+
+    def _watch_next(self) -> None:
+        """Be told of the operations before the next call of backward, or of none."""
+        self._choices = None
+        watched = self._looks or self.steps < self.watched_steps
+        if self._looks and self.lockstep is not None:
+            watched = False
+            message = receive(self.lockstep)
+            arrays = [] if message is None else message.arrays
+            self._choices = Choices(self.steps + 1, arrays, self.bounds)
+        if watched != self._watched:
+            self.engine.observe_operations(self._note if watched else None)
+            self._watched = watched
+        if self._choices is not None:
+            observe.set(self._choose)
+        elif self.lockstep is not None and not watched:
+            observe.set(None)
+
+    def _choose(self, *call: Any) -> None:
+        if not self._paused and self._choices is not None:
+            self._choices(*call)
 
     def end(self, words: dict[str, Any]) -> None:
         """Tell of what is left, the leaves as they are at the end, and `words`."""
@@ -261,11 +301,11 @@ class Recorder:
         self._leaves.update(with_grad)
         gradients = [leaf.grad for leaf in with_grad.values()]
         words = {"kind": "backward", "roots": len(roots), "leaves": list(with_grad)}
+        words["forks"] = [asdict(fork) for fork in self._choices.forks] if self._choices else []
         self._send(words, map(self.engine.array, [*roots, *gradients, *with_grad.values()]))
-        if self.steps >= self.watched_steps:
-            self.engine.observe_operations(None)
         if self.lockstep is not None:
             self._take_over(with_grad, self.lockstep)
+        self._watch_next()
 
     def _take_over(self, leaves: dict[str, Any], lockstep: BinaryIO) -> None:
         """Give the leaves the gradients and values that come from outside."""
@@ -298,9 +338,11 @@ class Recorder:
         try:
             frame = next(user_frames(2), None)
             place = "" if frame is None else f"{frame.f_code.co_filename}\0{frame.f_lineno}"
-            numbers = self.engine.array(tensor).reshape(-1)
-            some = np.array(numbers[:: max(1, -(-numbers.size // _MOST_NUMBERS))])
-            self._operations.append((name, tuple(tensor.shape), place, some))
+            numbers = self.engine.array(tensor)
+            if not self._looks:
+                numbers = numbers.reshape(-1)
+                numbers = np.array(numbers[:: max(1, -(-numbers.size // _MOST_NUMBERS))])
+            self._operations.append((name, tuple(tensor.shape), place, numbers))
         except (NotImplementedError, RuntimeError, TypeError):
             pass  # a result that has no numbers to look at, such as those of functorch
         finally:
@@ -323,7 +365,7 @@ def main(engine: str, path: str, options: dict[str, Any]) -> None:
 
     What is recorded leaves through standard output; what the script prints goes to the files
     named in `options`, which also holds "arguments", "notebook", "threads", "seed",
-    "watched_steps", "lockstep" and "device".
+    "watched_steps", "looked_at", "bounds", "lockstep" and "device".
     """
     events = os.fdopen(os.dup(1), "wb")
     lockstep = os.fdopen(os.dup(0), "rb")
@@ -336,7 +378,10 @@ def main(engine: str, path: str, options: dict[str, Any]) -> None:
     np.random.seed(options["seed"] % 2**32)
     namespace = become_main(program, options["arguments"])
     follows = options["lockstep"] and engine != "torch"
-    recorder = Recorder(chosen, events, options["watched_steps"], lockstep if follows else None)
+    recorder = Recorder(
+        chosen, events, options["watched_steps"], lockstep if follows else None,
+        options["looked_at"], Bounds(*options["bounds"]),
+    )  # fmt: skip
     if options["device"] == "cuda" and engine == "torch" and not chosen.has_gpu:
         recorder.end({"fault": "PyTorch finds no CUDA device here: --device cuda needs one"})
         return

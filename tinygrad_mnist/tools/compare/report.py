@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .differences import NONE, Bounds, Difference, OperationsCompared, Series, Texts
+from .forks import Fork
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -77,6 +78,10 @@ class Report:
         """Whether the engines went on differently, so that steps no longer belong together."""
         self.odd: list[str] = []
         """What one engine has and the other has not, in sentences."""
+        self.forks: list[Fork] = []
+        """Where operations of this engine went another way, in the steps that were looked at."""
+        self.again: Report | None = None
+        """The run in which the steps beyond the bounds were looked at."""
 
     @property
     def errors_equal(self) -> bool:
@@ -91,8 +96,15 @@ class Report:
         return {"loss": self.loss, **named, "autograd.grad": self.asked_for}
 
     @property
+    def steps_beyond(self) -> list[int]:
+        """The steps at which a loss or a gradient is beyond the bounds, if there are any."""
+        followed = [self.loss, *self.gradients.values()]
+        found = [each for series in followed for each in series.differences]
+        return sorted({step for step, apart in found if not self.bounds.hold(apart)})
+
+    @property
     def equal(self) -> bool:
-        """Whether everything is equal within the bounds."""
+        """Whether everything is equal within the bounds, but for what rounding made choose."""
         return (
             self.texts.equal
             and self.errors_equal
@@ -100,7 +112,7 @@ class Report:
             and all(series.first_beyond is None for series in self.series.values())
             and all(self.bounds.hold(apart) for apart in self.parameters.values())
             and self.operations.first is None
-        )
+        ) or (self.again is not None and self.again.equal)
 
     @property
     def fork(self) -> tuple[int, str, Difference] | None:
@@ -144,6 +156,7 @@ class Report:
                 "first": None if self.operations.first is None else asdict(self.operations.first),
             },
             "differs": self.odd,
+            "forks": [asdict(fork) for fork in self.again.forks] if self.again else [],
             "history": [_step(step) for step in self.steps],
         }  # fmt: skip
         return json.dumps(_finite(content), indent=1).encode() + b"\n"
@@ -221,10 +234,9 @@ def verdict(report: Report) -> list[str]:
         said.append(f"PyTorch computed on the CPU: the script does not ask for {asked_for}")
     operation = report.operations.first
     if operation is not None:
-        place = operation.place.replace("\0", ", line ")
         said.append(
             f"the first operation that differs: {operation.name} of shape {operation.shape}, on "
-            f"the way to step {operation.step}{_at(place)}, by "
+            f"the way to step {operation.step}{_at(operation.place)}, by "
             f"{_number(operation.difference.absolute)}"
         )
     fork = report.fork
@@ -238,11 +250,55 @@ def verdict(report: Report) -> list[str]:
         if forked and not report.settings["lockstep"]:
             said.append("--lockstep tells whether each step by itself is equal")
     bounds = f"{report.bounds.ulp:g} ulp or {report.bounds.absolute:g}"
-    said.append(f"{'equal' if report.equal else 'NOT EQUAL'} within {bounds}")
-    return said
+    said += _looked_at(report)
+    if report.equal:
+        but = ", but for what rounding made choose otherwise" if report.again else ""
+        return [*said, f"equal within {bounds}{but}"]
+    return [*said, f"NOT EQUAL within {bounds}"]
+
+
+def _looked_at(report: Report) -> Iterator[str]:
+    """Sentences about the steps that were computed once more."""
+    if report.again is None:
+        return
+    yield from _forks(report.again.forks)
+    beyond, still = report.steps_beyond, report.again.steps_beyond
+    if report.again.equal:
+        yield f"{_steps(beyond)}: equal once each operation starts from PyTorch's numbers"
+    elif still:
+        yield f"{_steps(still)}: differs even where each operation starts from PyTorch's numbers"
+    else:
+        yield f"{_steps(beyond)}: run once more, the script went another way"
+
+
+def _steps(steps: list[int]) -> str:
+    shown = ", ".join(map(str, steps[:_MOST_FORKS]))
+    return f"step{'s' * (len(steps) > 1)} {shown}{', …' * (len(steps) > _MOST_FORKS)}"
+
+
+_MOST_FORKS = 10
+"""So many are told in the terminal."""
+
+
+def _forks(forks: list[Fork]) -> Iterator[str]:
+    """Sentences about operations that went another way."""
+    for fork in forks[:_MOST_FORKS]:
+        where = f" in {fork.layer}" if fork.layer else ""
+        told = "; ".join(
+            f"{theirs:.9g} on PyTorch, {ours:.9g} here at {index}"
+            for index, theirs, ours in fork.elements
+        )
+        more = "; …" if fork.count > len(fork.elements) else ""
+        yield (
+            f"step {fork.step}: {fork.operation}{where}{_at(fork.place)} chose otherwise, numbers "
+            f"being {fork.ulp:.2g} ulp apart: {told}{more}"
+        )
+    if len(forks) > _MOST_FORKS:
+        yield f"… and {len(forks) - _MOST_FORKS} more, which --json tells"
 
 
 def _at(place: str) -> str:
+    place = place.replace("\0", ", line ")
     return f" ({place.replace(str(Path.cwd()) + '/', '')})" if place else ""
 
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any, TextIO
 
 from .import_hook import UnsupportedModule
-from .program import Cell, Program, without_magics
+from .program import Cell, Program, parsed, without_magics
 
 __all__ = ["execute"]
 
@@ -110,7 +110,7 @@ def _display(*values: Any) -> None:
 def _names_read(source: str) -> set[str]:
     """The names that code reads (none where it is no Python: running it will tell)."""
     try:
-        tree = ast.parse(source)
+        tree = parsed(source)
     except SyntaxError:
         return set()
     nodes = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]

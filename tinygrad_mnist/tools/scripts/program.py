@@ -14,22 +14,40 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Cell", "Program", "ScriptError", "code_cells", "python_cells", "read", "without_magics"]
+from tinygrad_mnist.engine.wording import cut
+from tinygrad_mnist.serialization import files
+
+__all__ = [
+    "Cell", "Program", "ScriptError", "code_cells", "parsed", "python_cells", "read",
+    "without_magics",
+]  # fmt: skip
+
+_MOST_BYTES = 2**27
+"""Of a script or notebook."""
 
 
 class ScriptError(Exception):
     """A script cannot be read; the message names it and says why."""
 
+    def __init__(self, message: str) -> None:
+        super().__init__(cut(message, 4_000))
+
 
 @dataclass(frozen=True)
 class Cell:
-    """Code that is compiled and run as one."""
+    """Code that is compiled and run as one; ScriptError where it is not a text."""
 
     number: int
     """Its place among the cells of code, from 1."""
     source: str
     filename: str
     """What tracebacks call it."""
+
+    def __post_init__(self) -> None:
+        if "\0" in self.source:
+            raise ScriptError(f"{self.filename}: is not a text (it holds null bytes)")
+        if re.search("[\ud800-\udfff]", self.source):
+            raise ScriptError(f"{self.filename}: is not a text (it holds half a surrogate pair)")
 
 
 @dataclass(frozen=True)
@@ -78,7 +96,7 @@ def code_cells(text: str, name: str) -> list[str]:
     """
     try:
         content = json.loads(text)
-    except (ValueError, RecursionError) as error:
+    except (ValueError, RecursionError, MemoryError) as error:
         raise ScriptError(f"{name} is not a Jupyter notebook: it is not JSON ({error})") from None
     cells = _cells(content)
     if cells is None:
@@ -162,6 +180,8 @@ def _names_python(info: str) -> bool:
 
 _MAGIC = re.compile(r"\s*(?:[%!]|\?|[\w.]+\?{1,2}\s*$)")
 _BODY_IS_PYTHON = frozenset(("%%time", "%%timeit", "%%capture", "%%prun", "%%python", "%%python3"))
+_MOST_READ, _MOST_TIMES = 1_000_000, 20
+"""How often a cell is read again to find such lines, so many letters and so many times in all."""
 _TIMED = re.compile(r"(?P<indent>\s*)%time\s+(?P<code>\S.*)")
 
 
@@ -183,27 +203,38 @@ def without_magics(source: str) -> tuple[str, list[tuple[int, str]]]:
         if name not in _BODY_IS_PYTHON:
             return "", skipped
         lines[first] = "\n"
-    while (number := _first_magic(lines)) is not None:
-        line = lines[number]
-        timed = _TIMED.match(line)
+    for _ in range(_MOST_READ // (len(source) + 1) + _MOST_TIMES):
+        number = _first_error(lines)
+        timed = _TIMED.match(lines[number]) if number < len(lines) else None
         if timed is not None:
             lines[number] = f"{timed['indent']}{timed['code']}\n"
             continue
-        lines[number] = f"{line[: len(line) - len(line.lstrip())]}pass\n"
-        skipped.append((number + 1, line.strip()))
+        if number == len(lines) or not _MAGIC.match(lines[number]):
+            break
+        while number < len(lines) and _MAGIC.match(line := lines[number]):
+            lines[number] = f"{line[: len(line) - len(line.lstrip())]}pass\n"
+            skipped.append((number + 1, line.strip()))
+            number += 1
     return "".join(lines), skipped
 
 
-def _first_magic(lines: list[str]) -> int | None:
-    """The index of the line at which the text stops being Python, if that line is IPython's."""
+def _first_error(lines: list[str]) -> int:
+    """The index of the line at which the text stops being Python; their number if it is."""
+    try:
+        parsed("".join(lines))
+    except SyntaxError as error:
+        return min((error.lineno or 1) - 1, len(lines))
+    return len(lines)
+
+
+def parsed(source: str) -> ast.Module:
+    """The tree of the code; SyntaxError for whatever Python says of a text that is none."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            ast.parse("".join(lines))
-    except SyntaxError as error:
-        index = (error.lineno or 1) - 1
-        return index if index < len(lines) and _MAGIC.match(lines[index]) else None
-    return None
+            return ast.parse(source)
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise SyntaxError(str(error)) from error
 
 
 # Reading a script or a notebook, whichever a file holds
@@ -222,9 +253,9 @@ def read(path: Path, as_notebook: bool = False) -> Program:
         ScriptError: there is no such file, or nothing in it that can be run.
     """
     try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ScriptError(f"{path}: cannot be read ({error.strerror})") from None
+        content = files.read(path, _MOST_BYTES)
+    except files.ReadError as error:
+        raise ScriptError(str(error).removesuffix(".")) from None
     suffix = path.suffix.lower()
     if suffix == ".py" and not as_notebook:
         return _script(path, content)
@@ -248,18 +279,14 @@ def _decoded(path: Path, content: bytes) -> str:
     try:
         encoding, _ = tokenize.detect_encoding(io.BytesIO(content).readline)
         text = content.decode(encoding)
-    except (UnicodeDecodeError, SyntaxError, LookupError) as error:
+    except (ValueError, SyntaxError, LookupError) as error:
         raise ScriptError(f"{path}: is not a text ({error})") from None
-    if "\0" in text:
-        raise ScriptError(f"{path}: is not a text (it holds null bytes)")
     return text.replace("\r\n", "\n")
 
 
 def _is_markdown(text: str) -> bool:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            ast.parse(text)
+        parsed(text)
     except SyntaxError:
         return bool(python_cells(text))
     return False
