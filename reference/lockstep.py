@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 import tinygrad_mnist
 from reference import logistic as theirs
+from reference.report import replacing
 from reference.train import FAILED, INTERRUPTED, not_negative, positive_integer
 from tinygrad_mnist import kernels
 from tinygrad_mnist.app import logistic as ours
@@ -180,7 +181,8 @@ def save(
         ],
         "versions": {"torch": torch.__version__, "numpy": np.__version__},
     }
-    options.json.write_text(json.dumps(content) + "\n", encoding="utf-8")
+    with replacing(options.json) as new:
+        new.write_text(json.dumps(content) + "\n", encoding="utf-8")
 
 
 def _by_name(differences: dict[str, Difference]) -> dict[str, dict[str, float]]:

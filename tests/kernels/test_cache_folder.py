@@ -3,6 +3,7 @@
 import os
 import pickle
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -24,7 +25,11 @@ def said(monkeypatch, capsys):
 
 @pytest.fixture
 def root(tmp_path, monkeypatch):
-    """A folder that `NUMBA_CACHE_DIR` names, and in it a cache that was used before."""
+    """A folder that `NUMBA_CACHE_DIR` names, and in it a cache that was used before.
+
+    The group that may write has others in it.
+    """
+    monkeypatch.setattr(cache_folder, "_no_others_in", lambda group: False)
     root = tmp_path / "shared"
     root.mkdir(mode=0o755)
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(root))
@@ -32,6 +37,12 @@ def root(tmp_path, monkeypatch):
     assert folder == root / OURS / "kernels" / "loops"
     assert cache_folder.keep(folder / "kept", b"content")
     return root
+
+
+def open_to_a_group_of_one(root):
+    for path in (root, root / HERE):
+        path.chmod(0o775)
+    (root / HERE / "kept").chmod(0o664)
 
 
 def replaced_by_link(path):
@@ -116,11 +127,15 @@ def test_what_others_can_change_is_not_used(change, where, reason, root, said):
     [
         lambda root: root.chmod(0o1777),
         replaced_by_link,
+        open_to_a_group_of_one,
         lambda root: (root / OURS).chmod(0o755),
         lambda root: (root / HERE).chmod(0o750),
     ],
 )
-def test_what_others_cannot_change_is_used_and_closed(change, root, said):
+def test_what_others_cannot_change_is_used_and_closed(change, root, said, monkeypatch):
+    monkeypatch.setattr(
+        cache_folder, "_no_others_in", lambda group: change == open_to_a_group_of_one
+    )
     change(root)
     folder = cache_folder.for_code("kernels", "loops")
     assert (folder / "kept").read_bytes() == b"content"
@@ -148,6 +163,23 @@ def test_a_user_without_a_home(monkeypatch, said):
     monkeypatch.setattr("platformdirs.user_cache_path", lambda *_, **__: Path("~/.cache/engine"))
     assert cache_folder.for_data("mnist") is None
     assert "~/.cache is no absolute path" in said()
+
+
+@pytest.mark.parametrize(
+    ("name", "own", "members", "alone"),
+    [
+        ("alice", 1000, [], True),
+        ("alice", 1000, ["alice"], True),
+        ("alice", 1000, ["alice", "bob"], False),
+        ("staff", 1000, [], False),
+        ("alice", 20, [], False),
+    ],
+)
+def test_a_group_of_one_is_known_by_its_name(name, own, members, alone, monkeypatch):
+    monkeypatch.setattr("pwd.getpwuid", lambda _: SimpleNamespace(pw_name="alice", pw_gid=own))
+    monkeypatch.setattr("grp.getgrgid", lambda _: SimpleNamespace(gr_name=name, gr_mem=members))
+    assert cache_folder._no_others_in.__wrapped__(1000) == alone
+    assert cache_folder._no_others_in.__wrapped__(0)
 
 
 class Planted:

@@ -173,7 +173,10 @@ def load(where: str = "auto") -> Digits[Tensor]:
 
 
 def train(settings: Settings, digits: Digits[Tensor], callback: Callback | None = None) -> Result:
-    """Trains a model; Ctrl-C ends it with the epochs that were completed."""
+    """Trains a model; Ctrl-C ends it with the epochs that were completed.
+
+    Raises NotFiniteError where the loss becomes infinite, or no number.
+    """
     return Run(settings).train(digits, callback)
 
 

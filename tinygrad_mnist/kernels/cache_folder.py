@@ -18,7 +18,6 @@ from typing import Final
 VARIABLE: Final = "NUMBA_CACHE_DIR"
 _PRIVATE: Final = 0o700
 _OTHERS: Final = 0o077
-_OTHERS_WRITE: Final = 0o022
 
 
 def for_code(*names: str) -> Path | None:
@@ -114,7 +113,7 @@ def _check(root: str, names: tuple[str, ...]) -> None:
             _check_own(here, status, last=not steps)
         else:
             _check_owner(here, status)
-            if status.st_mode & _OTHERS_WRITE and not status.st_mode & stat.S_ISVTX:
+            if status.st_mode & _others_write(status) and not status.st_mode & stat.S_ISVTX:
                 raise OSError(f"{here} can be written by others")
 
 
@@ -133,9 +132,9 @@ def _check_own(folder: str, status: os.stat_result, last: bool) -> None:
     """A folder must be this user's, and closed to others; what lies in the last one too."""
     if status.st_uid != _user():
         raise OSError(f"{folder} belongs to another user")
-    if status.st_mode & _OTHERS_WRITE:
+    if status.st_mode & _others_write(status):
         raise OSError(f"{folder} can be written by others: remove it")
-    could_write = _OTHERS_WRITE if status.st_mode & _OTHERS else 0
+    could_write = _others_write(status) if status.st_mode & _OTHERS else 0
     for name in os.listdir(folder) if last else ():
         entry = os.path.join(folder, name)
         with suppress(FileNotFoundError):  # another process's temporary file
@@ -146,6 +145,25 @@ def _check_own(folder: str, status: os.stat_result, last: bool) -> None:
     if could_write:
         with suppress(OSError):  # a disk that can only be read
             os.chmod(folder, _PRIVATE)
+
+
+def _others_write(status: os.stat_result) -> int:
+    """The bits of a mode that let others write: not those of a group where there are no others."""
+    return stat.S_IWOTH if _no_others_in(status.st_gid) else stat.S_IWOTH | stat.S_IWGRP
+
+
+@functools.cache
+def _no_others_in(group: int) -> bool:
+    """Whether it is the system's own group, or one of this user alone, which bears their name."""
+    import grp
+    import pwd
+
+    try:
+        user, members = pwd.getpwuid(_user()), grp.getgrgid(group)
+    except KeyError:
+        return group == 0
+    alone = members.gr_name == user.pw_name and {user.pw_name}.issuperset(members.gr_mem)
+    return group == 0 or (alone and user.pw_gid == group)
 
 
 @functools.cache
