@@ -220,8 +220,3 @@ def test_a_full_disk_keeps_nothing_and_leaves_nothing(root, monkeypatch):
     before = os.listdir(root / HERE)
     assert not cache_folder.keep(root / HERE / "more", b"content")
     assert os.listdir(root / HERE) == before
-
-
-def test_the_temporary_folder_is_private():
-    assert cache_folder.temporary().stat().st_mode & 0o777 == 0o700
-    assert cache_folder.temporary() == cache_folder.temporary()

@@ -55,16 +55,6 @@ def keep(file: Path, content: bytes) -> bool:
     return True
 
 
-def temporary() -> Path:
-    """A folder of this process's own, which goes with it."""
-    return Path(_temporary().name)
-
-
-@functools.cache
-def _temporary() -> tempfile.TemporaryDirectory[str]:
-    return tempfile.TemporaryDirectory(prefix="tinygrad_mnist-")
-
-
 def _user() -> int:
     return os.geteuid() if os.name == "posix" else 0
 

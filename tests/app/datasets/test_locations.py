@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from tinygrad_mnist.app.datasets import reading
-from tinygrad_mnist.kernels import cache_folder as caches
 
 IDX = [
     "train-images-idx3-ubyte",
@@ -73,4 +72,6 @@ def test_the_cache_is_this_users(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     cache = reading.cache_folder()
     assert cache == tmp_path / "tinygrad_mnist" / "mnist"
     cache.chmod(0o777)
-    assert reading.cache_folder() == caches.temporary() != cache
+    temporary = reading.cache_folder()
+    assert temporary == reading.cache_folder() != cache
+    assert temporary.stat().st_mode & 0o777 == 0o700

@@ -6,9 +6,11 @@ trusted: sizes are bounded, contents are held against SHA-256 sums, and the pick
 
 from __future__ import annotations
 
+import functools
 import os
 import pickle
 import struct
+import tempfile
 import zlib
 from math import prod
 from pathlib import Path
@@ -17,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinygrad_mnist.engine.wording import cut, shown
-from tinygrad_mnist.kernels import cache_folder as caches
+from tinygrad_mnist.kernels import cache_folder as folders
 from tinygrad_mnist.serialization import files, pickles
 
 from .digits import DataError, Digits, from_pixels
@@ -60,7 +62,13 @@ def named_folder() -> Path | None:
 
 def cache_folder() -> Path:
     """Where downloads of this user are kept; where that is not safe, for this run alone."""
-    return caches.for_data("mnist") or caches.temporary()
+    return folders.for_data("mnist") or Path(_temporary().name)
+
+
+@functools.cache
+def _temporary() -> tempfile.TemporaryDirectory[str]:
+    """A folder that goes with this process."""
+    return tempfile.TemporaryDirectory(prefix="tinygrad_mnist-")
 
 
 def candidates(folder: Path) -> list[list[Path]]:
