@@ -3,7 +3,7 @@
 import io
 import pickle
 import zipfile
-from collections import defaultdict, namedtuple
+from collections import defaultdict
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import tinygrad_mnist
-from tinygrad_mnist.nn import Linear, Module, Parameter
+from tinygrad_mnist.nn import Parameter
 from tinygrad_mnist.optim import SGD
 
 BOTH = pytest.mark.parametrize("engine", [torch, tinygrad_mnist], ids=["torch", "ours"])
@@ -25,28 +25,18 @@ def saved(value=None, engine=tinygrad_mnist):
     return file
 
 
-class Model(Module):
-    """A module of the script's own."""
-
-
 class Kind(Parameter):
     """A parameter of the script's own."""
-
-
-Pair = namedtuple("Pair", "a b")
 
 
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Linear(2, 1), r"Linear cannot be saved: .* Save its state_dict\(\)"),
-        (lambda: {"model": Model()}, r"Model cannot be saved: .* Save its state_dict\(\)"),
         (lambda: [SGD([Parameter(tinygrad_mnist.ones(1))])], r"SGD cannot be saved: .* state_dict"),
         (lambda: Kind(tinygrad_mnist.ones(1)), r"Kind cannot be saved: save \.detach\(\)"),
         (lambda: defaultdict(list), r"defaultdict cannot be saved: save dict\(\.\.\.\)"),
         (lambda: np.float64(1), r"float64 cannot be saved: save \.item\(\)"),
         (lambda: np.ones(2), "ndarray cannot be saved: .*from_numpy"),
-        (lambda: Pair(1, 2), "Pair cannot be saved: torch.load admits tensors"),
         (lambda: frozenset(), "frozenset cannot be saved"),
         (lambda: slice(3), "slice cannot be saved"),
         (lambda: print, "builtin_function_or_method cannot be saved"),
@@ -77,11 +67,6 @@ def test_one_memory_as_two_types():
         tensors = [engine.from_numpy(array), engine.from_numpy(array.view(np.int32))]
         with pytest.raises(RuntimeError, match="view the same data as different types"):
             engine.save(tensors, io.BytesIO())
-
-
-def test_weights_only_false_is_refused_with_a_way_round():
-    with pytest.raises(NotImplementedError, match=r"would run code from the file.*state_dict\(\)"):
-        tinygrad_mnist.load(saved(), weights_only=False)
 
 
 CPU = {
@@ -167,7 +152,7 @@ def test_other_formats_are_not_written(options):
 def test_other_names_of_pytorchs_module_are_told():
     message = r"serialization\.add_safe_globals is not supported .*save a state_dict\(\)"
     with pytest.raises(NotImplementedError, match=message):
-        tinygrad_mnist.serialization.add_safe_globals([Model])
+        tinygrad_mnist.serialization.add_safe_globals([Kind])
     assert not hasattr(tinygrad_mnist.serialization, "safe_globals")
 
 

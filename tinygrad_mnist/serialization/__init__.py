@@ -2,7 +2,8 @@
 
 A file is a zip archive: `data.pkl` says what was saved, `data/0`, `data/1`, … are the memory of
 its tensors. Reading one never runs anything that it says: tensors, parameters and plain containers
-are admitted and nothing else, as with PyTorch's `weights_only=True`.
+are admitted and nothing else, as with PyTorch's `weights_only=True`. Whole modules are saved too,
+and loaded by those who ask for it.
 """
 
 from tinygrad_mnist.names import lazily

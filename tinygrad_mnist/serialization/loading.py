@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import pickle
 import warnings
 from collections import Counter, OrderedDict
 from collections.abc import Callable
@@ -24,7 +25,7 @@ from tinygrad_mnist.engine.tensor import wrap
 from tinygrad_mnist.engine.wording import cut, shown
 from tinygrad_mnist.nn.parameter import Parameter
 
-from . import files
+from . import files, objects
 from .archive import LEGACY, STORAGE_NAMES, ZIP, Reader, in_memory
 from .pickles import CONTAINERS, Vocabulary, check_key, read
 
@@ -60,13 +61,18 @@ def load(
     and nothing that it holds can run. Tensors that shared memory when they were saved share it
     again. A path that ends in `.safetensors` is read in that format.
 
+    With `weights_only=False` it can also name layers, and classes and functions of the program's
+    own files, of which it makes objects, with a warning: whole modules are loaded so. It runs no
+    more than their `__new__` and `__setstate__` at once, but a model that holds other functions
+    than it ought to calls them when it is used: trust the file.
+
     Args:
         f: a path of a regular file, or what has the methods `read`, `seek` and `tell` of a file
             opened for reading bytes.
         map_location: where tensors go that were saved on a GPU: "cpu", a device, a dictionary of
             places, or a function of a storage and its place. There is only the CPU.
         pickle_module: None, and no other.
-        weights_only: what it is in any case; False is refused.
+        weights_only: True, as it is by default, or False.
         mmap: tensors are read into memory even so; for a path only.
         **pickle_load_args: change nothing, with a warning.
 
@@ -74,7 +80,8 @@ def load(
         UnpicklingError: the file holds more than that, or is no file that `torch.save` writes.
         RuntimeError: its archive is damaged, or a tensor was saved on a GPU and `map_location`
             moves it nowhere else.
-        NotImplementedError: a tensor's type is not carried, or `weights_only` is False.
+        AttributeError: the program has no class of a name that the file gives.
+        NotImplementedError: a tensor's type is not carried, or another is to read the pickle.
 
     >>> import io
     >>> file = io.BytesIO()
@@ -93,19 +100,20 @@ def load(
     if mmap and not is_path:
         raise ValueError("f must be a file path in order to use the mmap argument")
     with _opened(f) as file:
-        return _read(file, _placing(map_location))
+        return _read(file, _placing(map_location), trusted=weights_only is False)
 
 
 def _check_trust(
     weights_only: bool | None, pickle_module: Any, pickle_load_args: dict[str, Any]
 ) -> None:
-    """Refuse what would run code from the file."""
+    """Refuse what would have another read the file, which could run its code."""
     if weights_only is False:
-        raise NotImplementedError(
-            "torch.load(..., weights_only=False) would run code from the file, so it is not "
-            "supported. Leave weights_only out; a file of more than tensors and plain containers "
-            "must be converted in PyTorch: torch.save(model.state_dict(), path)"
-        )
+        if pickle_load_args or pickle_module not in (None, pickle):
+            raise NotImplementedError(
+                "torch.load reads pickles by itself: leave out pickle_module and "
+                f"{', '.join(pickle_load_args) or 'what goes with it'}"
+            )
+        return
     if pickle_module is not None:
         raise RuntimeError("Can not safely load weights when explicit pickle_module is specified")
     if pickle_load_args:
@@ -126,7 +134,7 @@ def _opened(file: str | os.PathLike[str] | IO[bytes]) -> AbstractContextManager[
         ) from error
 
 
-def _read(file: IO[bytes], place: Callable[[str], None]) -> Any:
+def _read(file: IO[bytes], place: Callable[[str], None], trusted: bool) -> Any:
     begin = file.read(len(LEGACY))
     if not isinstance(begin, bytes):
         raise AssertionError(f"Expected bytes, got {type(begin).__name__}")
@@ -144,7 +152,7 @@ def _read(file: IO[bytes], place: Callable[[str], None]) -> Any:
         )
     archive = Reader(file)
     archive.check_format()
-    return unpickle(archive.read("data.pkl"), _Memory(archive, place).fetch)
+    return unpickle(archive.read("data.pkl"), _Memory(archive, place).fetch, trusted)
 
 
 class _Memory:
@@ -224,8 +232,22 @@ def _no_gpu() -> RuntimeError:
 # What the names in a pickle stand for, and the tensors that are put together of them.
 
 
-def unpickle(content: bytes, fetch: Fetch) -> Any:
-    """What a file's `data.pkl` holds, the memory of its tensors got by `fetch`."""
+def unpickle(content: bytes, fetch: Fetch, trusted: bool = False) -> Any:
+    """What a file's `data.pkl` holds, the memory of its tensors got by `fetch`.
+
+    If it is `trusted`, it may hold objects of the program's own classes.
+    """
+    named: set[str] = set()
+
+    def find(module: str, name: str) -> Any:
+        if not trusted:
+            raise UnpicklingError(
+                f"WeightsUnpickler error: Unsupported global: GLOBAL {cut(module)}.{cut(name)} was "
+                "not an allowed global by default. With weights_only=False, whole modules and "
+                "objects of this program's own classes are loaded: only if you trust the file"
+            )
+        named.add(f"{module}.{name}")
+        return objects.find(module, name)
 
     def persistent_load(identifier: Any) -> Array:
         match identifier if isinstance(identifier, tuple) else None:
@@ -240,16 +262,30 @@ def unpickle(content: bytes, fetch: Fetch) -> Any:
     def text(characters: str) -> str:
         return characters.encode("latin-1").decode("utf-8")
 
+    def build(thing: Any, state: Any) -> None:
+        known = type(thing) is OrderedDict or not trusted
+        (_build if known else objects.build)(thing, state)
+
+    opcodes = _OPCODES | {"NEWOBJ"} if trusted else _OPCODES
+    vocabulary = Vocabulary(_NAMES, opcodes, build, text, None, persistent_load, find, objects.new)
+    failed = "Load failed" if trusted else "Weights only load failed"
     try:
-        return read(content, Vocabulary(_NAMES, _OPCODES, _build, text, None, persistent_load))
+        found = read(content, vocabulary)
     except UnpicklingError as error:
-        raise UnpicklingError(f"Weights only load failed: {cut(error)}. {_DOCUMENTED}") from None
-    except (NotImplementedError, RuntimeError):
+        raise UnpicklingError(f"{failed}: {cut(error)}. {_DOCUMENTED}") from None
+    except (NotImplementedError, RuntimeError, objects.MissingAttribute):
         raise
     except Exception as error:  # a damaged pickle raises anything
         raise UnpicklingError(
-            f"Weights only load failed: the file is damaged ({type(error).__name__}: {cut(error)})."
+            f"{failed}: the file is damaged ({type(error).__name__}: {cut(error)})."
         ) from error
+    if named:
+        warnings.warn(
+            f"torch.load(weights_only=False) made objects of {cut(', '.join(sorted(named)))}, with "
+            "what the file gives them. Load it only if you trust it: a model calls what it holds",
+            stacklevel=4,
+        )
+    return found
 
 
 class _StorageKind:

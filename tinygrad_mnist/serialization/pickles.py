@@ -52,6 +52,10 @@ def _refuse_identifier(identifier: Any) -> Any:
     raise UnpicklingError("it refers to something outside itself")
 
 
+def _refuse_object(kind: Any, arguments: Any) -> Any:
+    raise UnpicklingError(f"it makes a {type(kind).__name__}")
+
+
 @dataclass(frozen=True)
 class Vocabulary:
     """What a kind of pickle may say."""
@@ -66,6 +70,10 @@ class Vocabulary:
     most_steps: int | None = None
     persistent_load: Callable[[Any], Any] = _refuse_identifier
     """What an identifier of something outside the pickle stands for."""
+    find: Callable[[str, str], Any] | None = None
+    """What stands for a (module, name) that is not in `names`; it is not called."""
+    new: Callable[[Any, Any], Any] = _refuse_object
+    """`new(kind, arguments)` makes an object of what `find` found."""
 
 
 def read(content: bytes, vocabulary: Vocabulary) -> Any:
@@ -271,9 +279,17 @@ class _Machine:
         known = (
             type(module) is str and type(name) is str and (module, name) in self.vocabulary.names
         )
-        if not known:
+        if known:
+            self.stack.append(self.vocabulary.names[module, name])
+        elif self.vocabulary.find is not None and type(module) is type(name) is str:
+            self.stack.append(self.vocabulary.find(module, name))
+        else:
             raise UnpicklingError(f"it names {shown(module)}, {shown(name)}")
-        self.stack.append(self.vocabulary.names[module, name])
+
+    def _newobj(self, _: None) -> None:
+        kind, arguments = self._take(2)
+        self._charge(arguments)
+        self.stack.append(self.vocabulary.new(kind, arguments))
 
     def _reduce(self, _: None) -> None:
         function, arguments = self._take(2)

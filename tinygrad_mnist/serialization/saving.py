@@ -26,7 +26,7 @@ from tinygrad_mnist.engine.views import current_record
 from tinygrad_mnist.nn.parameter import Parameter
 from tinygrad_mnist.serialization import files
 
-from . import archive
+from . import archive, objects
 from .archive import STORAGE_NAMES, memory_of
 from .pickles import MOST_NESTED
 
@@ -44,13 +44,14 @@ def save(
     Args:
         obj: a tensor, a parameter, a number, text, bytes, dtype, Size or device; or a dict,
             OrderedDict, list, tuple or set of such, nested up to 10,000 deep. Tensors that share
-            memory share it again when they are loaded.
+            memory share it again when they are loaded. A whole module, and other objects of the
+            program's own classes, are saved by their class's name: see `load`.
         f: a path, where the file appears when it is complete, or a file opened for writing bytes.
         pickle_module: `pickle`, and no other.
         pickle_protocol: 2, and no other.
 
     Raises:
-        PicklingError: `obj` holds something else, such as a whole module: save its state_dict().
+        PicklingError: `obj` holds something else, such as an optimiser: save its state_dict().
         RuntimeError: the file cannot be written.
         ValueError: another pickle module or protocol, or the format before PyTorch 1.6.
 
@@ -172,15 +173,23 @@ class Pickler(pickle._Pickler):
             self.dispatch[kind](self, value)
         elif kind in _CONTAINERS:
             return _CONTAINERS[kind](self, value)
-        elif kind not in _REDUCED:
-            raise PicklingError(_refusal(value))
-        elif type(reduced := _REDUCED[kind](self, value)) is not str:
+        elif type(reduced := self._reduced(value)) is not str:
             return self._call(value, *reduced)
         else:
             module, _, last = reduced.rpartition(".")
             self.write(f"c{module}\n{last}\n".encode())
             self.memoize(value)
         return None
+
+    def _reduced(self, value: Any) -> Any:
+        """The name of a value, or the arguments of `_call`."""
+        kind = type(value)
+        if kind in _REDUCED:
+            return _REDUCED[kind](self, value)
+        reduced = objects.referred(value) or objects.taken_apart(value)
+        if reduced is None:
+            raise PicklingError(_refusal(value))
+        return reduced
 
     def write_storage(self, value: _Storage) -> Iterator[Any]:
         """What refers to memory."""
@@ -223,12 +232,18 @@ class Pickler(pickle._Pickler):
             self.write(several if len(batch) > 1 else one)
 
     def _call(
-        self, value: Any, function: Any, arguments: Any, state: Any = None, items: Any = ()
+        self,
+        value: Any,
+        function: Any,
+        arguments: Any,
+        state: Any = None,
+        items: Any = (),
+        opcode: bytes = pickle.REDUCE,
     ) -> Iterator[Any]:
         """A call that makes the value, the items of a dictionary, its attributes."""
         yield function
         yield arguments
-        self.write(pickle.REDUCE)
+        self.write(opcode)
         self.memoize(value)
         yield from self._filled(items, pickle.SETITEM, pickle.SETITEMS)
         if state is not None:
