@@ -48,11 +48,16 @@ def _is_own(module: str) -> bool:
     )
 
 
-def _of_torch(name: str) -> Any:
-    """The layer or function that PyTorch calls so, wherever it keeps it."""
-    for room in (nn, nn.functional, tinygrad_mnist):
-        if name in dir(room):
-            return getattr(room, name)
+_ROOMS = {"torch.nn": nn, "torch.nn.functional": nn.functional, "torch": tinygrad_mnist}
+"""Where layers and functions of PyTorch's are looked for; PyTorch keeps some of them deeper."""
+
+
+def _in_torch(value: type | FunctionType | Primitive) -> str | None:
+    """What PyTorch calls a layer or function of this engine; None for anything else."""
+    name: str = value.name if isinstance(value, Primitive) else value.__name__
+    for room, ours in _ROOMS.items():
+        if name in dir(ours) and getattr(ours, name) is value:
+            return f"{room}.{name}"
     return None
 
 
@@ -67,12 +72,10 @@ def referred(value: Any) -> str | None:
     """
     if not isinstance(value, type | FunctionType | Primitive):
         return None
-    name: str = value.name if isinstance(value, Primitive) else value.__name__
-    if _of_torch(name) is value:
-        room = "torch.nn" if isinstance(value, type) else "torch.nn.functional"
-        return f"{room if name in dir(nn) or name in dir(nn.functional) else 'torch'}.{name}"
-    module = value.__module__
-    if isinstance(value, Primitive) or not (_is_own(module) or (module, name) in _PLAIN):
+    if (known := _in_torch(value)) is not None or isinstance(value, Primitive):
+        return known
+    module, name = value.__module__, value.__name__
+    if not (_is_own(module) or (module, name) in _PLAIN):
         return None
     pickle.dumps(value, 2)  # which raises where it is not found by its name
     if value.__qualname__ != name:
@@ -88,7 +91,7 @@ def taken_apart(value: Any) -> tuple[Any, ...] | None:
     kind = type(value)
     if kind.__module__ == "builtins" or referred(kind) is None:
         return None
-    if not isinstance(value, nn.Module) and _of_torch(kind.__name__) is kind:
+    if not isinstance(value, nn.Module) and _in_torch(kind) is not None:
         return None
     parts = value.__reduce_ex__(2)
     if not isinstance(parts, tuple) or parts[0] is not copyreg.__newobj__:  # type: ignore[attr-defined]
@@ -110,7 +113,8 @@ def find(module: str, name: str) -> Any:
         UnpicklingError: it is none of the program's own, and no layer or function of PyTorch's.
     """
     if module.partition(".")[0] == "torch":
-        found = _of_torch(name)
+        rooms = [*_ROOMS.values()][:: 1 if module.startswith("torch.nn") else -1]
+        found = next((getattr(room, name) for room in rooms if name in dir(room)), None)
     elif (module, name) in _PLAIN or _is_own(module):
         owner = importlib.import_module(module)
         found = vars(owner).get(name)

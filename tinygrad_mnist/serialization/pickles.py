@@ -288,7 +288,7 @@ class _Machine:
 
     def _newobj(self, _: None) -> None:
         kind, arguments = self._take(2)
-        self._charge(arguments)
+        self._charge(weigh(arguments, self.work_left))
         self.stack.append(self.vocabulary.new(kind, arguments))
 
     def _reduce(self, _: None) -> None:
