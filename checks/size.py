@@ -29,7 +29,7 @@ BUDGET = {
     "engine": 2_200,
     "optim": 2_000,
     "autograd": 1_900,
-    "serialization": 1_900,
+    "serialization": 2_050,
     "utils": 1_500,
     "hardware": 400,
     "names": 350,

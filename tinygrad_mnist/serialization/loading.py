@@ -62,15 +62,12 @@ def load(
     again. A path that ends in `.safetensors` is read in that format.
 
     With `weights_only=False` it can also name layers, and classes and functions of the program's
-    own files, of which it makes objects, with a warning: whole modules are loaded so. It runs no
-    more than their `__new__` and `__setstate__` at once, but a model that holds other functions
-    than it ought to calls them when it is used: trust the file.
+    own files, whole modules among them, under a warning: trust the file, whose model you call.
 
     Args:
-        f: a path of a regular file, or what has the methods `read`, `seek` and `tell` of a file
-            opened for reading bytes.
-        map_location: where tensors go that were saved on a GPU: "cpu", a device, a dictionary of
-            places, or a function of a storage and its place. There is only the CPU.
+        f: a path of a regular file, or what has a binary file's `read`, `seek` and `tell`.
+        map_location: where tensors go that were saved on a GPU: the CPU, by name, as a device, by
+            a dictionary of places, or by a function of a storage and its place.
         pickle_module: None, and no other.
         weights_only: True, as it is by default, or False.
         mmap: tensors are read into memory even so; for a path only.
@@ -78,8 +75,7 @@ def load(
 
     Raises:
         UnpicklingError: the file holds more than that, or is no file that `torch.save` writes.
-        RuntimeError: its archive is damaged, or a tensor was saved on a GPU and `map_location`
-            moves it nowhere else.
+        RuntimeError: its archive is damaged, or a tensor is to stay on a GPU.
         AttributeError: the program has no class of a name that the file gives.
         NotImplementedError: a tensor's type is not carried, or another is to read the pickle.
 
@@ -232,6 +228,24 @@ def _no_gpu() -> RuntimeError:
 # What the names in a pickle stand for, and the tensors that are put together of them.
 
 
+def _persistent_load(fetch: Fetch) -> Callable[[Any], Array]:
+    def persistent_load(identifier: Any) -> Array:
+        match identifier if isinstance(identifier, tuple) else None:
+            case "storage", _StorageKind() as kind, str() as key, str() as location, count:
+                pass
+            case _:
+                raise UnpicklingError("it refers to something else than a tensor's memory")
+        if type(count) is not int or count < 0:
+            raise UnpicklingError(f"it refers to the memory of {shown(count)} numbers")
+        return fetch(kind.dtype, key, location, count)
+
+    return persistent_load
+
+
+def _text(characters: str) -> str:
+    return characters.encode("latin-1").decode("utf-8")
+
+
 def unpickle(content: bytes, fetch: Fetch, trusted: bool = False) -> Any:
     """What a file's `data.pkl` holds, the memory of its tensors got by `fetch`.
 
@@ -249,25 +263,14 @@ def unpickle(content: bytes, fetch: Fetch, trusted: bool = False) -> Any:
         named.add(f"{module}.{name}")
         return objects.find(module, name)
 
-    def persistent_load(identifier: Any) -> Array:
-        match identifier if isinstance(identifier, tuple) else None:
-            case "storage", _StorageKind() as kind, str() as key, str() as location, count:
-                pass
-            case _:
-                raise UnpicklingError("it refers to something else than a tensor's memory")
-        if type(count) is not int or count < 0:
-            raise UnpicklingError(f"it refers to the memory of {shown(count)} numbers")
-        return fetch(kind.dtype, key, location, count)
-
-    def text(characters: str) -> str:
-        return characters.encode("latin-1").decode("utf-8")
-
     def build(thing: Any, state: Any) -> None:
         known = type(thing) is OrderedDict or not trusted
         (_build if known else objects.build)(thing, state)
 
     opcodes = _OPCODES | {"NEWOBJ"} if trusted else _OPCODES
-    vocabulary = Vocabulary(_NAMES, opcodes, build, text, None, persistent_load, find, objects.new)
+    vocabulary = Vocabulary(
+        _NAMES, opcodes, build, _text, None, _persistent_load(fetch), find, objects.new
+    )
     failed = "Load failed" if trusted else "Weights only load failed"
     try:
         found = read(content, vocabulary)
