@@ -80,10 +80,9 @@ def load(
         NotImplementedError: a tensor's type is not carried, or another is to read the pickle.
 
     >>> import io
-    >>> file = io.BytesIO()
+    >>> file, model = io.BytesIO(), torch.nn.Linear(2, 1)
     >>> torch.save(torch.nn.Linear(2, 1).state_dict(), file)
     >>> _ = file.seek(0)
-    >>> model = torch.nn.Linear(2, 1)
     >>> model.load_state_dict(torch.load(file, weights_only=True))
     <All keys matched successfully>
     """
