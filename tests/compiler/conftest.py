@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tinygrad_mnist.compiler import autotune, build, compiled
-from tinygrad_mnist.compiler.loops import images, products
+from tinygrad_mnist.compiler.loops import images, products, scalars
 from tinygrad_mnist.kernels import dispatch
 
 
@@ -26,10 +26,10 @@ def plain(monkeypatch):
     Convolutions alone are compiled loops, the same for all programs.
     """
 
-    def load(text):
+    def load(text, fastmath):
         names = {"math": math, "np": np}
         names |= {each.__name__.rpartition(".")[2]: _as_python(each)
-                  for each in (images, products)}  # fmt: skip
+                  for each in (images, products, scalars)}  # fmt: skip
         if "batch_last." in text:
             dispatch.images.load()
             names["batch_last"] = importlib.import_module("tinygrad_mnist.kernels.batch_last")

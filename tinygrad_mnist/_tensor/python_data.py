@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import math
 from typing import Any
 
 import numpy as np
@@ -14,16 +12,9 @@ from tinygrad_mnist.engine.modes import backward_mode
 from tinygrad_mnist.engine.observer import note_untraceable
 from tinygrad_mnist.engine.tensor import TensorBase
 from tinygrad_mnist.engine.types import Number
+from tinygrad_mnist.ops.arguments import check_number_fits
 
 # Numbers
-
-_CPP_NAMES = {
-    dtypes.uint8: "uint8_t",
-    dtypes.int32: "int",
-    dtypes.int64: "int64_t",
-    dtypes.float32: "float",
-    dtypes.float64: "double",
-}
 
 
 def read_number(function: str, argument: str, position: int, given: Any) -> Number:
@@ -54,37 +45,12 @@ COMPLEX = "complex tensors are not supported: keep real and imaginary parts as t
 
 def element(number: Number, kind: dtypes.dtype) -> Number:
     """`number` as an element of type `kind`; RuntimeError when it does not fit."""
-    check_fits(number, kind)
+    check_number_fits(number, kind)
     if kind.is_floating_point:
         return number
     if kind is dtypes.bool:
         return bool(number)
     return int(number) if kind.is_signed else int(number) % 256
-
-
-def check_fits(number: Number, kind: dtypes.dtype, name: str | None = None) -> None:
-    """RuntimeError unless `number` lies within the limits of `kind`, called `name` if it fails.
-
-    A fraction may be lost; a negative integer may wrap around in an unsigned type.
-    """
-    if isinstance(number, int) and not -(2**63) <= number < 2**63:
-        raise ValueError("Overflow when unpacking long long")
-    if kind is dtypes.bool or (kind.is_floating_point and not math.isfinite(number)):
-        return
-    low, high = limits(kind)
-    if isinstance(number, int) and not kind.is_signed:
-        low = -high
-    if not low <= number <= high:
-        raise RuntimeError(
-            f"value cannot be converted to type {name or _CPP_NAMES[kind]} without overflow"
-        )
-
-
-@functools.cache
-def limits(kind: dtypes.dtype) -> tuple[Number, Number]:
-    """The smallest and the largest number of a type."""
-    info = dtypes.finfo(kind) if kind.is_floating_point else dtypes.iinfo(kind)
-    return info.min, info.max
 
 
 def counted(count: Any) -> Any:
@@ -236,7 +202,7 @@ def _check_range(array: Array, kind: dtypes.dtype) -> None:
     if kind is dtypes.bool or not array.size or array.dtype == bool:
         return
     for extreme in (array.min().item(), array.max().item()):
-        check_fits(extreme, kind, kind.name)
+        check_number_fits(extreme, kind, kind.name)
 
 
 def _kind_of(value: Any) -> dtypes.dtype:

@@ -9,6 +9,7 @@ import sys
 import time
 import types
 from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -98,7 +99,7 @@ def build(traced: Program) -> Built:
     program, steps = optimise(traced, stats)
     source = generate(program, steps)
     stats.temporaries, stats.temporary_bytes = source.temporaries, source.temporary_bytes
-    function = load(source.text)
+    function = load(source.text, liberties.get())
     _keep_memory(stats.temporary_bytes)
     stats.compile_seconds = time.perf_counter() - begin
     return Built(program, source, function, stats)
@@ -123,15 +124,21 @@ import math
 
 import numpy as np
 
-from tinygrad_mnist.compiler.loops import images, products
+from tinygrad_mnist.compiler.loops import images, products, scalars
 '''
 _BATCH_LAST = "from tinygrad_mnist.kernels import batch_last\n"
 """Compiled, or loaded, only for programs that call them."""
-_FASTMATH = {"contract", "reassoc"}
+
+
+liberties: ContextVar[frozenset[str]] = ContextVar("liberties", default=frozenset())
+"""What LLVM may do to floating-point arithmetic, by the names of its flags: nothing by default.
+
+Sums take one all the same: `loops.scalars.add`.
+"""
 
 
 @functools.cache
-def load(text: str) -> Callable[..., int]:
+def load(text: str, fastmath: frozenset[str] = frozenset()) -> Callable[..., int]:
     """The compiled function of a source; the same text is compiled once, on this disk.
 
     The source itself is never read from there: only what was compiled of it, under a name made of
@@ -143,13 +150,13 @@ def load(text: str) -> Callable[..., int]:
     if "batch_last." in text:
         dispatch.images.load()
         head += _BATCH_LAST
-    digest = hashlib.sha256(f"{sorted(_FASTMATH)}{head}{text}".encode() + _surroundings())
+    digest = hashlib.sha256(f"{sorted(fastmath)}{head}{text}".encode() + _surroundings())
     module = types.ModuleType(f"step_{digest.hexdigest()[:20]}")
     sys.modules[module.__name__] = module  # where Numba looks for the names of what it loads
     exec(compile(f"{head}\n\n{text}\n", f"{module.__name__}.py", "exec"), vars(module))
     function: Callable[..., int] = compiling.kept(
         module.step, cache_folder.for_code("programs"), digest.hexdigest(),
-        error_model="numpy", nogil=True, fastmath=_FASTMATH,
+        error_model="numpy", nogil=True, fastmath=set(fastmath),
     )  # fmt: skip
     return function
 

@@ -177,10 +177,12 @@ Makers = dict[Value, Instruction]
 
 
 def is_uniform(value: Value) -> bool:
-    """Whether a constant is one number, however often."""
+    """Whether a constant is one number, however often; 0 and −0 are two."""
     if not isinstance(value, Constant) or not value.size:
         return False
-    return bool((value.array == value.array.flat[0]).all())
+    first = value.array.flat[0]
+    signs = np.signbit(value.array) == np.signbit(first)
+    return bool(((value.array == first) & signs).all())
 
 
 def transposed(value: Value, makers: Makers) -> Value | None:
@@ -209,7 +211,7 @@ def _call(i: Instruction) -> str:
 
 _RESERVED = {
     "abs", "batch_last", "found", "i", "images", "index", "j", "k", "math", "max", "min", "n",
-    "np", "numba", "numbers", "part", "place", "products", "range", "sofar", "step",
+    "np", "numba", "numbers", "part", "place", "products", "range", "scalars", "sofar", "step",
 }  # fmt: skip
 """What the source calls by these names."""
 _LIKE_OURS = re.compile(r"(i|out)\d+|.*_(all|b|c|l|row|sum|own)")

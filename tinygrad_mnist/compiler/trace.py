@@ -209,7 +209,9 @@ class Tracer(observe):
 
     def _cast(self, value: Value, kind: np.dtype[Any]) -> Value:
         if isinstance(value, Number):
-            return Number((), kind, number=value.number)
+            wraps = kind.kind in "iu" and isinstance(value.number, int)
+            number = np.asarray(value.number).astype(kind).item() if wraps else value.number
+            return Number((), kind, number=number)
         if value.dtype == kind:
             return value
         return self._emit("cast", (value,), {"dtype": kind}, Value(value.shape, kind))

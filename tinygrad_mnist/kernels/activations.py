@@ -12,7 +12,7 @@ Array = np.ndarray[Any, Any]
 
 
 def relu(x: Array) -> Array:
-    """max(x, 0), of any shape; NaN stays NaN.
+    """max(x, 0), of any shape; NaN stays NaN, and −0 what it is.
 
     >>> import numpy as np
     >>> relu(np.array([-1.0, 2.0]))
@@ -22,7 +22,7 @@ def relu(x: Array) -> Array:
         out = np.empty(x.shape, x.dtype)
         _relu_loop(x.reshape(-1), out.reshape(-1))
         return out
-    result: Array = np.maximum(x, 0)
+    result: Array = np.maximum(0, x)  # of equal numbers, NumPy takes the second
     return result
 
 
@@ -30,7 +30,7 @@ def relu(x: Array) -> Array:
 def _relu_loop(x: Array, out: Array) -> None:
     zero = x.dtype.type(0)
     for i in range(x.size):
-        out[i] = zero if x[i] <= zero else x[i]
+        out[i] = zero if x[i] < zero else x[i]
 
 
 _INTEGERS: Final = {4: np.int32, 8: np.int64}

@@ -156,14 +156,39 @@ def check_some_tensor(name: str, *operands: Any) -> None:
         )
 
 
-def check_number_fits(value: Any, kind: dtypes.dtype) -> None:
-    """Raise PyTorch's RuntimeError for a number that a type cannot hold."""
+_CPP_NAMES = {
+    dtypes.uint8: "uint8_t",
+    dtypes.int32: "int",
+    dtypes.int64: "int64_t",
+    dtypes.float32: "float",
+    dtypes.float64: "double",
+}
+
+
+def check_number_fits(value: Any, kind: dtypes.dtype, name: str | None = None) -> None:
+    """RuntimeError unless a number lies within the limits of `kind`, called `name` if it fails.
+
+    A fraction may be lost; a negative integer may wrap around in an unsigned type.
+    """
     number = value._array.item() if isinstance(value, Tensor) else value
-    if kind.is_floating_point or kind is dtypes.bool or isinstance(number, bool):
+    if isinstance(number, int) and not -(2**63) <= number < 2**63:
+        raise ValueError("Overflow when unpacking long long")
+    if kind is dtypes.bool or (kind.is_floating_point and not math.isfinite(number)):
         return
-    limits = np.iinfo(kind.numpy)
-    if not limits.min <= number <= limits.max:
-        raise RuntimeError(f"value cannot be converted to type {kind.cpp_name} without overflow")
+    low, high = limits(kind)
+    if isinstance(number, int) and not kind.is_signed:
+        low = -high
+    if not low <= number <= high:
+        raise RuntimeError(
+            f"value cannot be converted to type {name or _CPP_NAMES[kind]} without overflow"
+        )
+
+
+@functools.cache
+def limits(kind: dtypes.dtype) -> tuple[dtypes.Number, dtypes.Number]:
+    """The smallest and the largest number of a type."""
+    info = dtypes.finfo(kind) if kind.is_floating_point else dtypes.iinfo(kind)
+    return info.min, info.max
 
 
 def check_fill_value(name: str, position: int, value: Any) -> None:

@@ -15,7 +15,7 @@ from tinygrad_mnist.engine.primitive import Primitive, primitive
 from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.engine.types import Operand
 
-from .arguments import check_some_tensor, not_implemented, operation
+from .arguments import check_number_fits, check_some_tensor, not_implemented, operation
 from .casting import cast_to, clone, zeros
 from .conditional import where
 from .elementwise import composed, elementwise, eq, ge, isnan, le, log, of_tensors, signbit
@@ -156,7 +156,7 @@ def _refuse_zero_divisor(name: str, input: Array, other: Array) -> None:
         raise RuntimeError("ZeroDivisionError")
 
 
-def _modulo(name: str, says: str, of: np.ufunc, mode: str) -> Primitive:
+def _modulo(name: str, says: str, of: Callable[..., Any], mode: str) -> Primitive:
     def body(input: Array, other: Array) -> Any:
         _refuse_zero_divisor(name, np.asarray(input), other)
         return of(input, other)
@@ -167,7 +167,15 @@ def _modulo(name: str, says: str, of: np.ufunc, mode: str) -> Primitive:
     )  # fmt: skip
 
 
-_remainder = _modulo("remainder", "x − y · ⌊x / y⌋", np.remainder, "floor")
+def _with_divisor_sign(x: Array, y: Any) -> Any:
+    """What ⌊x / y⌋ leaves; NumPy gives a 0 the sign of y, PyTorch that of x."""
+    if np.asarray(x).dtype.kind != "f":
+        return np.remainder(x, y)
+    rest = np.fmod(x, y)
+    return np.where((rest != 0) & (np.less(y, 0) != (rest < 0)), rest + y, rest)
+
+
+_remainder = _modulo("remainder", "x − y · ⌊x / y⌋", _with_divisor_sign, "floor")
 _fmod = _modulo("fmod", "x − y · (x / y without its fraction)", np.fmod, "trunc")
 
 
@@ -299,7 +307,7 @@ neg.derivatives(input=lambda g: -g)
 abs.derivatives(input=lambda g, input: g * sign(input))
 sign.derivatives(input=lambda g: zeros(g))
 reciprocal = elementwise("reciprocal", "1 / x", lambda input: 1 / input,
-                         input=lambda g, out: -g * out * out)  # fmt: skip
+                         input=lambda g, out: g * -(out * out))  # fmt: skip
 
 
 @operation
@@ -316,14 +324,20 @@ def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1
     operands, value = _alike((input, tensor1, tensor2), value)
     if operands[0]._array.dtype == bool:
         raise not_implemented("addcmul_cpu_out", operands[0]._array.dtype)
-    return named_as(add(operands[0], mul(*operands[1:]), alpha=value), "AddcmulBackward0")
+    return named_as(operands[0] + _multiple(operands[1], value) * operands[2], "AddcmulBackward0")
 
 
 def _alike(operands: tuple[Tensor, ...], value: Any) -> tuple[list[Tensor], Any]:
     """The operands in their common type, and a factor cut to a whole number for whole numbers."""
     kind = dtypes.promote(tuple([operand._array for operand in operands]))
     fitting = value if kind.is_floating_point else int(value)
+    check_number_fits(value, kind)
     return [cast_to(operand, kind) for operand in operands], fitting
+
+
+def _multiple(x: Tensor, factor: Any) -> Tensor:
+    """factor · x"""
+    return x if factor == 1 else mul(x, factor)
 
 
 @operation
@@ -339,7 +353,7 @@ def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1
             "implementation: (input + value * tensor1 / tensor2), for all dtypes."
         )
     operands, value = _alike((input, tensor1, tensor2), value)
-    return named_as(add(operands[0], _div(*operands[1:]), alpha=value), "AddcdivBackward0")
+    return named_as(operands[0] + _multiple(operands[1], value) / operands[2], "AddcdivBackward0")
 
 
 @operation
@@ -453,8 +467,8 @@ def _of_floats(name: str, says: str, of: np.ufunc, **derivatives: Any) -> Primit
 
 
 _hypot = _of_floats("hypot", "√(x² + y²)", np.hypot,
-                    input=lambda g, input, out: g * (input / out),
-                    other=lambda g, other, out: g * (other / out))  # fmt: skip
+                    input=lambda g, input, out: g * input / out,
+                    other=lambda g, other, out: g * other / out)  # fmt: skip
 _nextafter = _of_floats("nextafter", "the next number from x towards y", np.nextafter,
                         input=lambda g, input, other: where(input == other, 0.0, g),
                         other=lambda g: zeros(g))  # fmt: skip

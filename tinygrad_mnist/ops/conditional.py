@@ -66,6 +66,7 @@ def where(
             check_tensors("where", **{name: given})
     values = [v._array if isinstance(v, Tensor) else v for v in chosen]
     kind = dtypes.promote(tuple(values))
+    _check_numbers(values, kind)
     return _where(condition, _as_type(input, kind), _as_type(other, kind))
 
 
@@ -73,6 +74,13 @@ _where.derivatives(
     input=lambda g, condition: where(condition, g, 0.0),
     other=lambda g, condition: where(condition, 0.0, g),
 )
+
+
+def _check_numbers(values: list[Any], kind: dtypes.dtype) -> None:
+    """RuntimeError unless the Python numbers among the values fit the type."""
+    for value in values:
+        if not isinstance(value, np.ndarray):
+            check_number_fits(value, kind)
 
 
 def _as_type(value: Any, kind: dtypes.dtype) -> Any:
@@ -84,8 +92,16 @@ def _as_type(value: Any, kind: dtypes.dtype) -> Any:
 @primitive(grad_fn="ClampBackward1 ClampMinBackward0 ClampMaxBackward0")
 def _clamp(input: Array, min: Any, max: Any) -> Any:
     """min(max(x, low), high)"""
-    raised = input if min is None else np.maximum(input, min)
-    return raised if max is None else np.minimum(raised, max)
+    raised = input if min is None else _held(np.maximum, input, min)
+    return raised if max is None else _held(np.minimum, raised, max)
+
+
+def _held(of: np.ufunc, x: Any, bound: Any) -> Any:
+    """x held by a bound; of a 0 and a −0, a number as bound leaves x, a tensor does not.
+
+    NumPy takes the second.
+    """
+    return of(x, bound) if np.ndim(bound) else of(bound, x)
 
 
 def _within(x: Any, low: Any, high: Any) -> Any:
@@ -146,6 +162,7 @@ def _clamped(input: Tensor, low: Any, high: Any, name: str) -> Tensor:
     with_tensors = isinstance(given[0], Tensor)
     if kind is dtypes.bool and not (with_tensors and len(given) == 1):
         raise not_implemented("clamp_cpu", kind.numpy)
+    _check_numbers(values, kind)
     bounds = [bound if bound is None else _as_type(bound, kind) for bound in (low, high)]
     which = str(int(with_tensors) if name != "ClampBackward" else int(not with_tensors))
     return named_as(_clamp(cast_to(input, kind), *bounds), name + which)

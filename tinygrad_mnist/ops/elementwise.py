@@ -161,10 +161,10 @@ def logaddexp2(input: Tensor, other: Tensor) -> Tensor:
     return named_as(total / math.log(2), "Logaddexp2Backward0")
 
 
-_xlogy = elementwise(
+_xlogy: Primitive = elementwise(
     "xlogy", "x · ln y, 0 where x is 0 and y no NaN",
     lambda input, other: np.where((input == 0) & (other == other), 0, input * np.log(other)),
-    input=lambda g, input, other: g * where((input == 0) & (other <= 0), 0.0, log(other)),
+    input=lambda g, input, other: where((input == 0) & (other <= 0), 0.0, _xlogy(g, other)),
     other=lambda g, input, other: g * input / other,
 )  # fmt: skip
 
@@ -215,8 +215,8 @@ def _over_square(part: Any, y: Any, x: Any) -> Any:
 
 atan2 = of_tensors(
     elementwise("atan2", "the angle of the point (y, x)", np.arctan2,
-                input=lambda g, input, other: g * _over_square(other, input, other),
-                other=lambda g, input, other: g * _over_square(-input, input, other)),
+                input=lambda g, input, other: _over_square(g * other, input, other),
+                other=lambda g, input, other: _over_square(g * -input, input, other)),
     "The angle, between −π and π, from the x-axis to the point (x, y) = (other, input).",
 )  # fmt: skip
 

@@ -23,6 +23,7 @@ from .writer import (
     read_one,
     region_of,
     stretched,
+    summed,
     type_of,
     write_copy,
 )
@@ -160,7 +161,6 @@ def pointwise(writer: Writer, i: Instruction, place: str) -> None:
 
 
 _STEPS = {
-    "sum": "{sofar} + {x}",
     "prod": "{sofar} * {x}",
     "any": "{sofar} or {x} != 0",
     "all": "{sofar} and {x} != 0",
@@ -181,8 +181,11 @@ def reduction(writer: Writer, i: Instruction, place: str) -> None:
     if len(out.shape) == len(given.shape):
         reached = [index[d] if d in kept else "0" for d in range(len(given.shape))]
     target = f"{place}[{_at(reached)}]"
-    step = _STEPS[i.op].format(sofar=target, x=_read(writer, given, index))
-    writer.line(f"{target} = {step}")
+    x = _read(writer, given, index)
+    if i.op == "sum":
+        writer.line(summed(out.dtype, target, x))
+    else:
+        writer.line(f"{target} = {_STEPS[i.op].format(sofar=target, x=x)}")
 
 
 def place_of_extreme(writer: Writer, i: Instruction, place: str) -> None:
@@ -361,7 +364,7 @@ def scattered(writer: Writer, i: Instruction, place: str) -> None:
 
 
 NESTS: dict[str, Callable[[Writer, Instruction, str], None]] = {
-    **dict.fromkeys(_STEPS, reduction),
+    **dict.fromkeys(("sum", *_STEPS), reduction),
     "argmax": place_of_extreme,
     "argmin": place_of_extreme,
     "cat": join,

@@ -8,9 +8,7 @@ _CALLS = (
     "sqrt", "tanh", "trunc",
 )  # fmt: skip
 """NumPy's functions of one number."""
-_CALLS_OF_TWO = (
-    "floor_divide", "fmod", "hypot", "logaddexp", "maximum", "minimum", "remainder",
-)  # fmt: skip
+_CALLS_OF_TWO = ("fmod", "hypot", "logaddexp")
 _OPERATORS = {
     "add": "+", "bitwise_and": "&", "bitwise_or": "|", "bitwise_xor": "^", "div": "/", "eq": "==",
     "ge": ">=", "gt": ">", "le": "<=", "lt": "<", "mul": "*", "ne": "!=", "pow": "**", "sub": "-",
@@ -36,10 +34,11 @@ EXPRESSIONS: dict[str, str] = {
     "elu": "({0} * {scale} if {0} > 0 else np.expm1({0} * {input_scale}) * ({alpha} * {scale}))",
     "erf": "{type}(math.erf({0}))",
     "erfc": "{type}(math.erfc({0}))",
+    "floor_divide": "scalars.floor_divide({0}, {1})",
     "hardshrink": "({zero} if {0} >= -{lambd} and {0} <= {lambd} else {0})",
     "hardsigmoid": f"{_RELU6} / {{type}}(6)",
     "hardswish": f"{{0}} * {_RELU6} / {{type}}(6)",
-    "hardtanh": "np.minimum(np.maximum({0}, {min_val}), {max_val})",
+    "hardtanh": "({min_val} if {0} < {min_val} else {max_val} if {0} > {max_val} else {0})",
     "isnan": "{0} != {0}",
     "isneginf": "{0} == -np.inf",
     "isposinf": "{0} == np.inf",
@@ -49,17 +48,21 @@ EXPRESSIONS: dict[str, str] = {
     "logical_not": "{0} == 0",
     "logical_or": "({0} != 0) or ({1} != 0)",
     "logical_xor": "({0} != 0) != ({1} != 0)",
+    "maximum": "({0} if {0} > {1} or {0} != {0} else {1})",
+    "minimum": "({0} if {0} < {1} or {0} != {0} else {1})",
     "neg": "-{0}",
     "place": "{0} if j == {1} else {zero}",
     "prelu": "({0} if {0} > 0 else {1} * {0})",
     "reciprocal": "{one} / {0}",
-    "relu": "{zero} if {0} <= {zero} else {0}",
+    "relu": "{zero} if {0} < {zero} else {0}",
+    "remainder": "scalars.remainder({0}, {1})",
     "sigmoid": "{one} / ({one} + np.exp(-{0}))",
     "sign": "{one} if {0} > 0 else {type}(-1) if {0} < 0 else {zero}",
     "silu": "{0} / ({one} + np.exp(-{0}))",
     "softplus": "({0} if {0} * {beta} > {threshold} else np.log1p(np.exp({0} * {beta})) / {beta})",
     "softshrink": (
-        "({0} - {lambd} if {0} > {lambd} else {0} + {lambd} if {0} < -{lambd} else {zero} * {0})"
+        "({0} - {lambd} if {0} > {lambd} else {0} + {lambd} if {0} < -{lambd}"
+        " else {zero} if {0} == {0} else {0})"
     ),
     "threshold": "({value} if {0} <= {threshold} else {0})",
     "threshold_backward": "{zero} if {1} <= {zero} else {0}",
@@ -69,3 +72,19 @@ EXPRESSIONS: dict[str, str] = {
 }
 """{0}, {1}, {2} stand for the operands, {zero}, {one} and {type} for those of the result's type,
 the other names for attributes."""
+
+_WHOLE = {
+    "floor_divide": "whole_quotient", "fmod": "whole_fmod", "pow": "whole_power",
+    "remainder": "whole_remainder",
+}  # fmt: skip
+OF_WHOLE_NUMBERS: dict[str, str] = {
+    **dict.fromkeys(("ceil", "floor", "rint", "trunc"), "{0}"),
+    **{
+        name: f"scalars.{function}(np.int64({{0}}), np.int64({{1}}))"
+        for name, function in _WHOLE.items()
+    },
+}
+"""Operations that are others for whole numbers."""
+
+DIVISIONS = ("floor_divide", "fmod", "remainder")
+"""Of whole numbers, these have no result where the second is 0."""

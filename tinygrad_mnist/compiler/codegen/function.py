@@ -6,7 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from tinygrad_mnist.compiler.passes.buffers import VIEWS, reuse_buffers
-from tinygrad_mnist.compiler.passes.fusion import CHECKED, Call, Loop, Step, stages_of
+from tinygrad_mnist.compiler.passes.fusion import (
+    CHECKED,
+    Call,
+    Loop,
+    Step,
+    divides_whole_numbers,
+    stages_of,
+)
 from tinygrad_mnist.compiler.program import (
     Constant,
     Draw,
@@ -22,7 +29,7 @@ from tinygrad_mnist.compiler.program import (
 
 from .calls import UPDATES, write_call
 from .loops import write_loop
-from .writer import Writer, type_of, write_copy
+from .writer import Writer, number_read, write_copy
 
 
 @dataclass
@@ -58,7 +65,7 @@ def generate(program: Program, steps: list[Step]) -> Source:
     for step in steps:
         write_checks(writer, step, known=True)
     for number, value in enumerate(writer.numbers):
-        writer.line(f"{value.name} = {type_of(value)}(numbers[{number}])")
+        writer.line(f"{value.name} = {number_read(value, number, literal(value))}")
     for position, step in enumerate(steps):
         write_checks(writer, step, known=False)
         if isinstance(step, Call):
@@ -175,16 +182,20 @@ _IN_RANGE = ("argmax", "argmin", "argsort", "place_of_max")
 
 _Check = tuple[Value, int, bool]
 """Values whose numbers must lie between 0 and a limit; whether negative ones count from behind."""
+_NOT_ZERO = -1
+"""In place of a limit, that of divisors."""
 
 
 def ranges_of(i: Instruction) -> list[_Check]:
     """What an instruction wants of the values that it reads.
 
-    An index stays below its limit; a probability may reach it.
+    An index stays below its limit; a probability may reach it; a divisor is no 0.
     """
     a, given, out = i.attributes, i.inputs[0].shape if i.inputs else (), i.output.shape
     if i.op in ("pick", "place"):
         return [(i.inputs[CHECKED[i.op]], (given if i.op == "pick" else out)[-1], False)]
+    if divides_whole_numbers(i) and not isinstance(i.inputs[1], Number):
+        return [(i.inputs[1], _NOT_ZERO, False)]
     if i.op == "binary_cross_entropy":
         return [(i.inputs[CHECKED[i.op]], 1, False)]
     if i.op in ("gather", "gather_backward", "scatter_add"):
@@ -211,14 +222,14 @@ def _is_index(value: Value) -> bool:
 def _checked_by(writer: Writer, step: Step) -> list[_Check]:
     """The indices of a step that may be out of range; constants were seen not to be."""
     found = [check for i in step.instructions for check in ranges_of(i)]
-    return [check for check in found if not _is_in_range(writer, check[0])]
+    return [check for check in found if not _is_in_range(writer, *check[:2])]
 
 
-def _is_in_range(writer: Writer, value: Value) -> bool:
+def _is_in_range(writer: Writer, value: Value, size: int) -> bool:
     maker = writer.calls.get(value)
     if isinstance(value, Constant):
-        return bool((value.array >= 0).all())
-    return maker is not None and maker.op in _IN_RANGE
+        return size == _NOT_ZERO or bool((value.array >= 0).all())
+    return size != _NOT_ZERO and maker is not None and maker.op in _IN_RANGE
 
 
 def checks_late(writer: Writer) -> bool:
@@ -233,7 +244,10 @@ def write_checks(writer: Writer, step: Step, known: bool) -> None:
         value, size, from_behind = check
         if (value in writer.computed) is known or check in writer.checked:
             continue
-        if not _is_index(value):
+        if size == _NOT_ZERO:
+            writer.checked[check] = value.name
+            _write_check(writer, value, "{0} == 0")
+        elif not _is_index(value):
             writer.checked[check] = value.name
             _write_check(writer, value, f"not ({{0}} >= 0 and {{0}} <= {size})")
         elif from_behind or _is_from_outside(writer, value):

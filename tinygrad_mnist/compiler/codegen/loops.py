@@ -5,7 +5,7 @@ from __future__ import annotations
 from tinygrad_mnist.compiler.passes.fusion import REDUCTIONS, Loop, stages_of
 from tinygrad_mnist.compiler.program import Instruction, Shape, Value
 
-from .writer import Writer, array_for, beginning, expression, layout, read_one, type_of
+from .writer import Writer, array_for, beginning, expression, layout, read_one, summed, type_of
 
 _MOST = {"amax": (">", "max"), "amin": ("<", "min")}
 
@@ -80,7 +80,8 @@ class LoopWriter:
             value, role = i.output, loop.roles[i.output]
             if value in loop.totals:
                 if role == "one":
-                    writer.line(f"{value.name}_sum = 0.0")
+                    zero = "0.0" if value.dtype.kind == "f" else f"{type_of(value)}(0)"
+                    writer.line(f"{value.name}_sum = {zero}")
                 else:
                     place = array_for(writer, value)
                     flat = place if len(value.shape) == 1 else f"{place}.reshape({loop.columns})"
@@ -142,7 +143,8 @@ class LoopWriter:
         """One number a row, from other such numbers, or picked out of a row."""
         writer, value = self.writer, i.output
         if i.op == "sum":
-            writer.line(f"{value.name}_sum += {self._read(i.inputs[0], 'i')}")
+            total = f"{value.name}_sum"
+            writer.line(summed(value.dtype, total, self._read(i.inputs[0], "i")))
             return
         if i.op == "pick":
             labels = self._read(i.inputs[1], "i")
@@ -159,9 +161,9 @@ class LoopWriter:
             given = self._read(i.inputs[0], index)
             if value in loop.totals:
                 target = f"{value.name}_sum" + ("[j]" if role == "column" else "")
-                writer.line(f"{target} += {given}")
+                writer.line(summed(value.dtype, target, given))
             elif i.op == "sum":
-                writer.line(f"{value.name} += {given}")
+                writer.line(summed(value.dtype, value.name, given))
             else:
                 writer.line(f"{value.name} = {_extreme(i, value.name, given)}")
             return

@@ -13,7 +13,7 @@ import numpy as np
 from tinygrad_mnist.compiler.passes.fusion import Call, Step
 from tinygrad_mnist.compiler.program import Instruction, Program, Shape, Value
 
-from .expressions import EXPRESSIONS
+from .expressions import EXPRESSIONS, OF_WHOLE_NUMBERS
 
 Index = Sequence[str]
 """How the place of a number is spelled, dimension by dimension."""
@@ -163,9 +163,30 @@ def read_one(writer: Writer, value: Value) -> str:
     return f"{place}[{', '.join('0' * len(value.shape)) or '()'}]"
 
 
+def summed(kind: np.dtype[Any], total: str, number: str) -> str:
+    """A statement that adds a number to a sum; those of floats may be taken in any order."""
+    return (
+        f"{total} = scalars.add({total}, {number})" if kind.kind == "f" else f"{total} += {number}"
+    )
+
+
+_LARGEST_EXACT = 2**53
+
+
+def number_read(value: Value, place: int, number: Any) -> str:
+    """How a number is read that is handed over in double precision, unless that cannot hold it."""
+    kind, whole = type_of(value), value.dtype.kind in "iu"
+    if whole and abs(number) > _LARGEST_EXACT:
+        return f"{kind}({number})"
+    return f"{kind}(np.int64(numbers[{place}]))" if whole else f"{kind}(numbers[{place}])"
+
+
 def expression(i: Instruction, operands: list[str]) -> str:
     """An operation on single numbers; raise Unsupported if there is none of that name."""
-    if i.op not in EXPRESSIONS:
+    given, out = i.inputs[0].dtype if i.inputs else i.output.dtype, i.output.dtype
+    spelled = OF_WHOLE_NUMBERS.get(i.op) if given.kind in "iu" else None
+    spelled = spelled or EXPRESSIONS.get(i.op)
+    if spelled is None:
         raise Unsupported(i.op)
     kind = type_of(i.output)
     settings = {
@@ -174,4 +195,8 @@ def expression(i: Instruction, operands: list[str]) -> str:
         if isinstance(number, int | float)
     }
     own = {"type": kind, "zero": f"{kind}(0)", "one": f"{kind}(1)"}
-    return EXPRESSIONS[i.op].format(*operands, **own, **settings)
+    text = spelled.format(*operands, **own, **settings)
+    if i.op == "cast" and given.kind == "f" and out.kind == "u":
+        return f"{kind}(np.int32({operands[0]}))"  # LLVM leaves it open what negative ones become
+    computed = given == out and out.kind in "biu" and out != np.int64
+    return f"{kind}({text})" if computed and text not in operands else text

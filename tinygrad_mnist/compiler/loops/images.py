@@ -18,7 +18,7 @@ Pair = tuple[int, int]
 Sizes = tuple[int, int, int, int]
 """Channels, height, width, batch."""
 
-_part = numba.njit(error_model="numpy", fastmath={"contract", "reassoc"})
+_part = numba.njit(error_model="numpy")
 
 
 @_part

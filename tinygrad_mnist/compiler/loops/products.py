@@ -18,7 +18,7 @@ Array = np.ndarray[Any, Any]
 
 settings.limit_again()
 
-_part = numba.njit(error_model="numpy", fastmath={"contract"})
+_part = numba.njit(error_model="numpy")
 
 
 @_part

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from tinygrad_mnist.compiler.autotune import Product
-from tinygrad_mnist.compiler.codegen.expressions import EXPRESSIONS
+from tinygrad_mnist.compiler.codegen.expressions import DIVISIONS, EXPRESSIONS
 from tinygrad_mnist.compiler.program import (
     Constant,
     Input,
@@ -28,8 +28,13 @@ Role = Literal["full", "row", "column", "one"]
 REDUCTIONS = ("sum", "amax", "amin")
 """What loops reduce rows by."""
 
-CHECKED = {"binary_cross_entropy": 0, "pick": 1, "place": 1}
+CHECKED = {"binary_cross_entropy": 0, "pick": 1, "place": 1, **dict.fromkeys(DIVISIONS, 1)}
 """Which input of an operation must be looked at first: numbers out of range end the program."""
+
+
+def divides_whole_numbers(instruction: Instruction) -> bool:
+    """Whether an instruction divides by whole numbers, none of which may be 0."""
+    return instruction.op in DIVISIONS and instruction.output.dtype.kind in "iu"
 
 
 @dataclass(eq=False)
@@ -109,7 +114,8 @@ class Loop:
 
     def _role_of(self, instruction: Instruction) -> Role | None:
         output, op = instruction.output, instruction.op
-        if op in CHECKED and self._computes(instruction.inputs[CHECKED[op]]):
+        checked = op in CHECKED and (op not in DIVISIONS or divides_whole_numbers(instruction))
+        if checked and self._computes(instruction.inputs[CHECKED[op]]):
             return None  # it is checked before a loop that reads it
         if op in REDUCTIONS:
             return self._role_of_reduction(instruction)

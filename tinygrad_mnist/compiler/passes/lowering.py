@@ -183,10 +183,12 @@ def _add_bias(now: Lowering, x: Value, bias: Value, *_: Value) -> Value:
 def _clamp(now: Lowering, x: Value, low: Value, high: Value) -> Value:
     shape = now.shape
     for op, bound in (("maximum", low), ("minimum", high)):
-        if not isinstance(bound, Number):
-            x = now.do(op, x, bound, shape=shape)
-        elif bound.number is not None:
-            x = now.do(op, x, Number((), x.dtype, number=bound.number), shape=shape)
+        if isinstance(bound, Number):
+            if bound.number is None:
+                continue
+            bound = Number((), x.dtype, number=bound.number)
+        operands = (x, bound) if bound.shape else (bound, x)
+        x = now.do(op, *operands, shape=shape)
     return x
 
 
@@ -237,7 +239,10 @@ def _rounded_div(now: Lowering, x: Value, other: Value) -> Value:
     shape = now.shape
     if now.attributes["rounding_mode"] == "floor":
         return now.do("floor_divide", x, other, shape=shape)
-    return now.do("trunc", now.do("div", x, other, shape=shape))
+    if x.dtype.kind == "f":
+        return now.do("trunc", now.do("div", x, other, shape=shape))
+    rest = now.do("fmod", x, other, shape=shape)
+    return now.do("floor_divide", now.do("sub", x, rest, shape=shape), other)
 
 
 def _reduces_nothing(instruction: Instruction) -> bool:
@@ -321,7 +326,7 @@ _RULES: dict[str, tuple[tuple[_Applies, Rule], ...]] = {
     "nll_loss": ((_always, _nll_loss),),
     "nll_loss_backward": ((_always, _nll_loss_backward),),
     "round": ((lambda i: i.attributes["decimals"] == 0, _named("rint")),),
-    "rounded_div": ((lambda i: i.output.dtype.kind == "f", _rounded_div),),
+    "rounded_div": ((_always, _rounded_div),),
     "softmax": ((_has_dimensions, _softmax),),
 }
 """For each operation: when a rule applies, and the rule; the first that applies is used."""

@@ -16,6 +16,8 @@ from tinygrad_mnist.compiler.program import (
     is_uniform,
     transposed,
 )
+from tinygrad_mnist.core.record import state
+from tinygrad_mnist.engine.node import PRIMITIVES
 
 # Constant folding: what depends on no input is computed while compiling, or not at all.
 
@@ -56,16 +58,12 @@ def _folded(i: Instruction) -> Value | None:
     output, number = i.output, _number(i.inputs[0])
     if number is None or not output.size:
         return None
-    kind = output.dtype.type
-    other = i.inputs[1].number if len(i.inputs) == 2 and isinstance(i.inputs[1], Number) else None
+    given = np.array(number, i.inputs[0].dtype)
     if i.op in ("reshape", "expand", "permute", "slice"):
-        result = number
-    elif i.op == "neg":
-        result = -number
-    elif i.op == "div" and other:
-        result = kind(number) / kind(other)
-    elif i.op == "mul" and other is not None:
-        result = kind(number) * kind(other)
+        result = given
+    elif i.op == "neg" or (i.op in ("div", "mul") and isinstance(i.inputs[1], Number)):
+        others = [np.array(v.number, v.dtype) for v in i.inputs[1:] if isinstance(v, Number)]
+        result = state.quietly(PRIMITIVES[i.op].body, given, *others)
     else:
         return None
     return Constant(output.shape, output.dtype, array=np.full(output.shape, result, output.dtype))
@@ -127,16 +125,23 @@ def share_common_subexpressions(program: Program) -> Program:
 # Algebra: operations written as cheaper ones that give the same number.
 
 
-def _sum_of_one_place(i: Instruction, makers: Makers) -> Value | None:
-    """A row that holds one number sums to that number."""
+def _sum_of_one_place(i: Instruction, makers: Makers) -> Instruction | Value | None:
+    """A row that holds one number sums to that number, which is 0 where it is −0."""
     place = makers.get(i.inputs[0])
     if i.op != "sum" or place is None or place.op != "place" or i.attributes["dim"] != (1,):
         return None
-    return place.inputs[0] if place.inputs[0].size == 1 else None
+    number = place.inputs[0]
+    if number.size > 1 or _number(number):
+        return number if number.size == 1 else None
+    nothing = Number((), number.dtype, number=0)
+    return i.instead("add", (number, nothing), {}, Value(number.shape, number.dtype))
 
 
 def _exp_of_difference(i: Instruction, makers: Makers) -> tuple[Value, Value] | None:
-    """e^(x − ln s) = eˣ / s, where eˣ was computed to get s: the two values."""
+    """e^(x − ln s) = eˣ / s, where eˣ was computed to get s: the two values.
+
+    Where x overflows it is not: x is to be what a softmax takes, no number of it above 0.
+    """
     difference = makers.get(i.inputs[0])
     if i.op != "exp" or difference is None or difference.op != "sub":
         return None
@@ -146,7 +151,18 @@ def _exp_of_difference(i: Instruction, makers: Makers) -> tuple[Value, Value] | 
     power = None if total is None or total.op != "sum" else makers.get(total.inputs[0])
     if power is None or power.op != "exp" or power.inputs[0] is not x or total is None:
         return None
-    return power.output, total.output
+    return (power.output, total.output) if _is_shifted(x, total, makers) else None
+
+
+def _is_shifted(x: Value, total: Instruction, makers: Makers) -> bool:
+    """Whether x is what it is less its largest number along the dimensions of a sum."""
+    shifted = makers.get(x)
+    if shifted is None or shifted.op != "sub":
+        return False
+    largest = makers.get(shifted.inputs[1])
+    if largest is None or largest.op != "amax" or largest.inputs[0] is not shifted.inputs[0]:
+        return False
+    return bool(largest.attributes["dim"] == total.attributes["dim"])
 
 
 def _transposed_product(i: Instruction, makers: Makers) -> list[Instruction]:
@@ -177,6 +193,9 @@ def simplify(program: Program) -> Program:
         same = _sum_of_one_place(i, makers)
         quotient = _exp_of_difference(i, makers)
         if same is not None:
+            if isinstance(same, Instruction):
+                kept.append(same)
+                same = same.output
             substitutes[i.output] = same
             continue
         written = [i] if quotient is None else [i.instead("div", quotient, {}, i.output)]

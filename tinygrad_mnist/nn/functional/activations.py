@@ -135,7 +135,7 @@ _elu = _activation(
     lambda input, *, alpha, scale, input_scale: np.where(
         input > 0,
         input * input.dtype.type(scale),
-        np.expm1(np.minimum(input * input_scale, 0)) * (alpha * scale),
+        np.expm1(np.minimum(0, input * input_scale)) * (alpha * scale),
     ),
     "elu_cpu", "EluBackward0 CeluBackward0",
     input=lambda g, input, alpha, scale, input_scale: where(
@@ -374,8 +374,10 @@ _hardshrink = _activation(
 _softshrink = _activation(
     "softshrink", "x brought nearer to 0 by lambd, and no further",
     lambda input, *, lambd: np.where(
-        input > lambd, input - lambd, np.where(input < -lambd, input + lambd, 0 * input)
-    ),
+        input > lambd,
+        input - lambd,
+        np.where(input < -lambd, input + lambd, np.where(input == input, 0, input)),
+    ).astype(input.dtype),
     "softshrink_check",
     input=_between,
 )  # fmt: skip

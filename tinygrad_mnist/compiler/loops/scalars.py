@@ -1,0 +1,74 @@
+"""Operations on single numbers that Numba has otherwise than PyTorch, or has not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+
+_part = numba.njit(error_model="numpy")
+
+
+@numba.njit(error_model="numpy", fastmath={"reassoc"})
+def add(total: Any, number: Any) -> Any:
+    """A sum with a number more: the one place where LLVM may choose the order of additions."""
+    return total + number
+
+
+@_part
+def floor_divide(x: Any, y: Any) -> Any:
+    """⌊x / y⌋ of floating-point numbers, by way of the remainder, which is exact."""
+    rest = np.fmod(x, y)
+    quotient = (x - rest) / y
+    if y == 0:
+        return x / y
+    if rest != 0 and (y < 0) != (rest < 0):
+        quotient -= 1
+    if quotient == 0:
+        return np.copysign(quotient, x / y)
+    whole = np.floor(quotient)
+    return whole + 1 if quotient - whole > 0.5 else whole
+
+
+@_part
+def remainder(x: Any, y: Any) -> Any:
+    """x − y · ⌊x / y⌋ of floating-point numbers."""
+    rest = np.fmod(x, y)
+    return rest + y if rest != 0 and (y < 0) != (rest < 0) else rest
+
+
+# Whole numbers, which come as int64 whatever their type, and wrap around in it.
+
+
+@_part
+def whole_quotient(x: int, y: int) -> int:
+    """⌊x / y⌋, for y other than 0; the least number by −1 is itself, as PyTorch has it."""
+    return -x if y == -1 else x // y
+
+
+@_part
+def whole_remainder(x: int, y: int) -> int:
+    """x − y · ⌊x / y⌋, the sign that of y."""
+    return 0 if y == -1 else x % y
+
+
+@_part
+def whole_fmod(x: int, y: int) -> int:
+    """What x / y without its fraction leaves, the sign that of x."""
+    rest = 0 if y == -1 else x % y
+    return rest - y if rest != 0 and (x < 0) != (y < 0) else rest
+
+
+@_part
+def whole_power(x: int, y: int) -> int:
+    """xʸ; for a negative y 0, unless x is 1 or −1."""
+    if y < 0:
+        return (x if y % 2 else 1) if x in (1, -1) else 0
+    power, square = np.int64(1), x
+    while y > 0:
+        if y % 2:
+            power *= square
+        square *= square
+        y //= 2
+    return power
