@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import importlib.metadata
 import sys
 import time
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -99,7 +100,7 @@ def build(traced: Program) -> Built:
     program, steps = optimise(traced, stats)
     source = generate(program, steps)
     stats.temporaries, stats.temporary_bytes = source.temporaries, source.temporary_bytes
-    function = load(source.text, liberties.get())
+    function = load(source.text, _liberties.get())
     _keep_memory(stats.temporary_bytes)
     stats.compile_seconds = time.perf_counter() - begin
     return Built(program, source, function, stats)
@@ -130,11 +131,21 @@ _BATCH_LAST = "from tinygrad_mnist.kernels import batch_last\n"
 """Compiled, or loaded, only for programs that call them."""
 
 
-liberties: ContextVar[frozenset[str]] = ContextVar("liberties", default=frozenset())
+_liberties: ContextVar[frozenset[str]] = ContextVar("liberties", default=frozenset())
 """What LLVM may do to floating-point arithmetic, by the names of its flags: nothing by default.
 
 Sums take one all the same: `loops.scalars.add`.
 """
+
+
+@contextlib.contextmanager
+def taking(liberties: frozenset[str]) -> Iterator[None]:
+    """Compile with these liberties inside a `with` block."""
+    before = _liberties.set(liberties)
+    try:
+        yield
+    finally:
+        _liberties.reset(before)
 
 
 @functools.cache

@@ -17,7 +17,7 @@ from tinygrad_mnist.engine.observer import OBSERVERS
 from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.nn import Module
 
-from .build import Stats
+from .build import Stats, taking
 from .cache_entry import CacheEntry
 from .graph_capture import trace_call
 from .inputs import Arguments, Keywords, called, overlapping, tensors_in
@@ -47,12 +47,14 @@ class Compiled(Generic[Inputs, Returned]):
         constants: Sequence[Tensor] = (),
         check: bool = False,
         fullgraph: bool = False,
+        liberties: frozenset[str] = frozenset(),
     ) -> None:
         functools.update_wrapper(self, function)
         Compiled.all.add(self)
         self.function = function
         self.constants = list(constants)
         self.check, self.fullgraph = check, fullgraph
+        self._liberties = liberties
         self._entries: dict[Any, list[CacheEntry] | None] = {}
         """The programs for calls of a kind, the newest first; None where they run uncompiled."""
         self._newest: CacheEntry | None = None
@@ -81,7 +83,7 @@ class Compiled(Generic[Inputs, Returned]):
                 done, result = entry.run(args)
                 if done:
                     return result
-        with self._lock:
+        with self._lock, taking(self._liberties):
             return self._trace(key, args)
 
     @functools.cached_property
@@ -139,7 +141,13 @@ class Compiled(Generic[Inputs, Returned]):
 
     def __reduce__(self) -> Any:
         """A copy starts anew, without programs."""
-        return Compiled, (self.function, self.constants, self.check, self.fullgraph)
+        return Compiled, (
+            self.function,
+            self.constants,
+            self.check,
+            self.fullgraph,
+            self._liberties,
+        )
 
     @property
     def program(self) -> Program:
@@ -173,12 +181,10 @@ class Compiled(Generic[Inputs, Returned]):
 class OptimizedModule(Module):
     """A module whose calls run compiled; its parameters are those of `_orig_mod`."""
 
-    def __init__(
-        self, module: Module, constants: Sequence[Tensor], check: bool, fullgraph: bool
-    ) -> None:
+    def __init__(self, module: Module, *settings: Any) -> None:
         super().__init__()
         self._orig_mod = module
-        self._compiled = Compiled(module.__call__, constants, check, fullgraph)
+        self._compiled = Compiled(module.__call__, *settings)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What the module gives."""
@@ -240,6 +246,11 @@ def compile(
     the function is traced again. `constants` declares tensors that no guard can find.
     With `check=True` every call is traced, and one that differs from the first raises.
 
+    Numbers are what they are uncompiled, but for rounding, and for the order in which sums are
+    added up. Two of PyTorch's `options` trade more for speed: "cpp.enable_unsafe_math_opt_flag"
+    (True) lets (x · 1e30) · 1e-30 be x, "cpp.enable_floating_point_contract_flag" ("fast") rounds
+    a product and a sum once.
+
     What no program can do, as reading a tensor's value into Python, runs uncompiled, with a warning
     that names the line; with `fullgraph=True` it raises. `disable` gives the function back as it
     is; the other options are PyTorch's, and change nothing. Of a module, `compile` makes a module.
@@ -260,19 +271,41 @@ def compile(
     _check_options(backend, mode, options)
     if model is None:
         return functools.partial(
-            compile, disable=disable, constants=constants, check=check, fullgraph=fullgraph
+            compile,
+            options=options,
+            disable=disable,
+            constants=constants,
+            check=check,
+            fullgraph=fullgraph,
         )
     if not callable(model):
         raise AssertionError(f"A callable function is expected, but {type(model)} is provided.")
     if disable:
         return model
+    settings = constants, check, fullgraph, _liberties(options or {})
     if isinstance(model, Module):
-        return OptimizedModule(model, constants, check, fullgraph)
-    return Compiled(model, constants, check, fullgraph)
+        return OptimizedModule(model, *settings)
+    return Compiled(model, *settings)
 
 
 _BACKENDS = ("inductor", "eager", "aot_eager", "cudagraphs", "openxla", "tvm", "onnxrt")
 _MODES = ("default", "lite", "reduce-overhead", "max-autotune-no-cudagraphs", "max-autotune")
+
+
+_UNSAFE, _CONTRACT = "cpp.enable_unsafe_math_opt_flag", "cpp.enable_floating_point_contract_flag"
+
+
+def _liberties(options: dict[str, Any]) -> frozenset[str]:
+    """The flags of LLVM that PyTorch's options stand for."""
+    for name, kind in ((_UNSAFE, bool), (_CONTRACT, str)):
+        given = type(options.get(name, kind()))
+        if given is not kind:
+            raise RuntimeError(
+                f"Unexpected type of attr {name}, got {given.__name__} should be {kind.__name__}"
+            )
+    reordered = ("reassoc", "arcp", "nsz") if options.get(_UNSAFE) else ()
+    contracted = ("contract",) if options.get(_CONTRACT, "off") != "off" else ()
+    return frozenset((*reordered, *contracted))
 
 
 def _check_options(backend: Any, mode: str | None, options: Any) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from . import dispatch
 
 if TYPE_CHECKING:
-    from .simd import LANES, ROWS, add_product, load, prefetch, spread, store, sums_of
+    from .simd import LANES, ROWS, add_product, add_scaled, load, prefetch, spread, store, sums_of
 
 dispatch.base.uses_vectors(globals())
 
@@ -158,18 +158,21 @@ def dots(a: Array, b: Array, out: Array) -> None:
                         out[r, c] += a[r, k] * b[c, k]
 
 
-@_part
+@dispatch.base.part()
 def add(out: Array, i: int, j: int, s: Five, factor: Any, done: int) -> None:
-    """Add multiples to numbers from `j` on in five rows, of which the first are `done`."""
+    """Add multiples to numbers from `j` on in five rows, of which the first are `done`.
+
+    As where a product is made first, and a multiple of it added then: each is rounded.
+    """
     if done < 1:
-        store(out, i, j, add_product(load(out, i, j), s[0], factor))
+        store(out, i, j, add_scaled(load(out, i, j), s[0], factor))
     if done < 2:
-        store(out, i + 1, j, add_product(load(out, i + 1, j), s[1], factor))
+        store(out, i + 1, j, add_scaled(load(out, i + 1, j), s[1], factor))
     if done < 3:
-        store(out, i + 2, j, add_product(load(out, i + 2, j), s[2], factor))
+        store(out, i + 2, j, add_scaled(load(out, i + 2, j), s[2], factor))
     if done < 4:
-        store(out, i + 3, j, add_product(load(out, i + 3, j), s[3], factor))
-    store(out, i + 4, j, add_product(load(out, i + 4, j), s[4], factor))
+        store(out, i + 3, j, add_scaled(load(out, i + 3, j), s[3], factor))
+    store(out, i + 4, j, add_scaled(load(out, i + 4, j), s[4], factor))
 
 
 @_part
@@ -184,7 +187,7 @@ def finish(out: Array, i: int, j: int, s: Five, t: Five, scale: Any, done: int, 
         add(out, i, j + LANES, t, spread(scale), done)
 
 
-@_part
+@dispatch.base.part()
 def outer(a: Array, b: Array, out: Array, scale: Any) -> None:
     """out = aᵀ @ b, or, where `scale` is no None, out += scale · aᵀ @ b.
 
@@ -192,14 +195,21 @@ def outer(a: Array, b: Array, out: Array, scale: Any) -> None:
     be a whole number of registers long. `out` has five rows or more. Long sums are made of short
     ones, which loses fewer bits.
     """
-    outer_of_few(a[:MOST], b[:MOST], out, scale)
-    if a.shape[0] > MOST:
-        part = np.empty(out.shape, out.dtype)
-        for k in range(MOST, a.shape[0], MOST):
-            outer_of_few(a[k : k + MOST], b[k : k + MOST], part, None)
-            for i in range(out.shape[0]):
-                for j in range(out.shape[1]):
-                    out[i, j] += part[i, j] if scale is None else scale * part[i, j]
+    if a.shape[0] <= MOST:
+        outer_of_few(a, b, out, scale)
+        return
+    part = np.empty(out.shape, out.dtype)
+    sums = out if scale is None else np.empty(out.shape, out.dtype)
+    outer_of_few(a[:MOST], b[:MOST], sums, None)
+    for k in range(MOST, a.shape[0], MOST):
+        outer_of_few(a[k : k + MOST], b[k : k + MOST], part, None)
+        for i in range(out.shape[0]):
+            for j in range(out.shape[1]):
+                sums[i, j] += part[i, j]
+    if scale is not None:
+        for i in range(out.shape[0]):
+            for j in range(out.shape[1]):
+                out[i, j] += scale * sums[i, j]
 
 
 @_part
@@ -240,7 +250,7 @@ def lay_flat(tall: Array, flat: Array) -> None:
             row[i] = column[i]
 
 
-@_part
+@dispatch.base.part()
 def stand_up(flat: Array, tall: Array, scale: Any) -> None:
     """tall = flatᵀ, row by row; or, where `scale` is no None, tall += scale · flatᵀ."""
     for i in range(tall.shape[0]):

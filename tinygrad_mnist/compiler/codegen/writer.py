@@ -177,8 +177,9 @@ def number_read(value: Value, place: int, number: Any) -> str:
     """How a number is read that is handed over in double precision, unless that cannot hold it."""
     kind, whole = type_of(value), value.dtype.kind in "iu"
     if whole and abs(number) > _LARGEST_EXACT:
-        return f"{kind}({number})"
-    return f"{kind}(np.int64(numbers[{place}]))" if whole else f"{kind}(numbers[{place}])"
+        return f"{kind}({number})" if number > 0 else f"~{kind}({~number})"  # −2⁶³ is no literal
+    narrow = whole and value.dtype != np.int64
+    return f"{kind}(np.int64(numbers[{place}]))" if narrow else f"{kind}(numbers[{place}])"
 
 
 def expression(i: Instruction, operands: list[str]) -> str:
