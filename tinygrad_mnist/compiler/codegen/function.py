@@ -29,7 +29,7 @@ from tinygrad_mnist.compiler.program import (
 
 from .calls import UPDATES, write_call
 from .loops import write_loop
-from .writer import Writer, number_read, write_copy
+from .writer import Writer, number_read, type_of, write_copy
 
 
 @dataclass

@@ -161,7 +161,8 @@ class LoopWriter:
             given = self._read(i.inputs[0], index)
             if value in loop.totals:
                 target = f"{value.name}_sum" + ("[j]" if role == "column" else "")
-                writer.line(summed(value.dtype, target, given))
+                each = role == "column"
+                writer.line(f"{target} += {given}" if each else summed(value.dtype, target, given))
             elif i.op == "sum":
                 writer.line(summed(value.dtype, value.name, given))
             else:
