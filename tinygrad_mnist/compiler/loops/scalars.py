@@ -65,7 +65,7 @@ def whole_power(x: int, y: int) -> int:
     """xʸ; for a negative y 0, unless x is 1 or −1."""
     if y < 0:
         return (x if y % 2 else 1) if x in (1, -1) else 0
-    power, square = np.int64(1), x
+    power, square = 1, x
     while y > 0:
         if y % 2:
             power *= square
