@@ -24,7 +24,7 @@ BUDGET = {
     "nn": 6_700,
     "compiler": 6_400,
     "app": 4_000,
-    "kernels": 3_200,
+    "kernels": 3_220,
     "_tensor": 3_200,
     "engine": 2_200,
     "optim": 2_000,

@@ -246,38 +246,26 @@ def compile(
     the function is traced again. `constants` declares tensors that no guard can find.
     With `check=True` every call is traced, and one that differs from the first raises.
 
-    Numbers are what they are uncompiled, but for rounding, and for the order in which sums are
-    added up. Two of PyTorch's `options` trade more for speed: "cpp.enable_unsafe_math_opt_flag"
-    (True) lets (x · 1e30) · 1e-30 be x, "cpp.enable_floating_point_contract_flag" ("fast") rounds
-    a product and a sum once.
+    Numbers are those of the function uncompiled, but for rounding and the order of sums; PyTorch's
+    `options` "cpp.enable_unsafe_math_opt_flag" and "cpp.enable_floating_point_contract_flag"
+    ("fast") let (x · 1e30) · 1e-30 be x, and a product and a sum be rounded once.
 
     What no program can do, as reading a tensor's value into Python, runs uncompiled, with a warning
-    that names the line; with `fullgraph=True` it raises. `disable` gives the function back as it
-    is; the other options are PyTorch's, and change nothing. Of a module, `compile` makes a module.
-    What a compiled function returns can be differentiated once: gradients are then computed by a
-    second program.
+    that names the line; with `fullgraph=True` it raises TraceError, a RuntimeError. `disable` gives
+    the function back as it is; the other options are PyTorch's, and change nothing. Of a module,
+    `compile` makes a module. What a compiled function returns can be differentiated once, by a
+    second program. Prints happen when the function is traced, not when it runs compiled.
 
-    Prints and other side effects happen when the function is traced, not when it runs compiled.
-
-    Raises:
-        TraceError: with `fullgraph`, what no program can do: a RuntimeError.
-
-    >>> @torch.compile
-    ... def area(x):
-    ...     return (x * x).sum()
+    >>> area = torch.compile(lambda x: (x * x).sum())
     >>> area(torch.ones(3)), area(2 * torch.ones(3))
     (tensor(3.), tensor(12.))
     """
     _check_options(backend, mode, options)
     if model is None:
         return functools.partial(
-            compile,
-            options=options,
-            disable=disable,
-            constants=constants,
-            check=check,
+            compile, options=options, disable=disable, constants=constants, check=check,
             fullgraph=fullgraph,
-        )
+        )  # fmt: skip
     if not callable(model):
         raise AssertionError(f"A callable function is expected, but {type(model)} is provided.")
     if disable:

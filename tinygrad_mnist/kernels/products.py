@@ -160,10 +160,7 @@ def dots(a: Array, b: Array, out: Array) -> None:
 
 @dispatch.base.part()
 def add(out: Array, i: int, j: int, s: Five, factor: Any, done: int) -> None:
-    """Add multiples to numbers from `j` on in five rows, of which the first are `done`.
-
-    As where a product is made first, and a multiple of it added then: each is rounded.
-    """
+    """Add multiples, rounded, to numbers from `j` on in five rows; the first are `done`."""
     if done < 1:
         store(out, i, j, add_scaled(load(out, i, j), s[0], factor))
     if done < 2:

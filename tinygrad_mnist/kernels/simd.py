@@ -17,8 +17,9 @@ from numba.extending import intrinsic, models, register_model
 
 cgutils: Any = untyped
 
-__all__ = ["LANES", "ROWS", "add_product", "add_scaled", "load", "prefetch", "spread", "store",
-           "sums_of"]  # fmt: skip
+__all__ = [
+    "LANES", "ROWS", "add_product", "add_scaled", "load", "prefetch", "spread", "store", "sums_of",
+]  # fmt: skip
 
 LANES: int = 16 if binding.get_host_cpu_features().get("avx512f") else 8
 ROWS: int = 4 if LANES == 16 else 2
@@ -113,25 +114,18 @@ def spread(typing: Any, number: Any) -> Any:
     return lanes(types.float32), generate
 
 
-@_instruction
-def add_product(typing: Any, total: Any, x: Any, y: Any) -> Any:
-    """total + x · y, lane by lane, rounded once."""
+def _sum_and_product(flags: tuple[str, ...]) -> Any:
+    def define(typing: Any, total: Any, x: Any, y: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            return builder.fadd(args[0], builder.fmul(*args[1:], flags=flags), flags=flags)
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        total, x, y = args
-        return builder.fadd(total, builder.fmul(x, y, flags=_FUSED), flags=_FUSED)
+        return lanes(lanes, lanes, lanes), generate
 
-    return lanes(lanes, lanes, lanes), generate
+    return _instruction(define)
 
 
-@_instruction
-def add_scaled(typing: Any, total: Any, x: Any, y: Any) -> Any:
-    """total + x · y, lane by lane, both rounded."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.fadd(args[0], builder.fmul(args[1], args[2]))
-
-    return lanes(lanes, lanes, lanes), generate
+add_product, add_scaled = _sum_and_product(_FUSED), _sum_and_product(())
+"""total + x · y, lane by lane, rounded once; and rounded twice."""
 
 
 def _folded(builder: Any, x: Any, y: Any, size: int) -> Any:
