@@ -70,19 +70,19 @@ def shown(value: object) -> str:
     return f"a {type(value).__name__} of {len(value):,} parts"  # type: ignore[arg-type]
 
 
-def listed(parts: Iterable[str], separator: str = ", ") -> str:
+def listed(parts: Iterable[str], separator: str = ", ", most: int = _MOST_LISTED) -> str:
     """The parts joined, or the first of them and how many were left out.
 
     >>> listed(["a", "b"])
     'a, b'
     """
-    kept, room = [], _MOST_LISTED
+    kept, room = [], most
     left_out = 0
     for part in parts:
         if room < 0:
             left_out += 1
             continue
-        kept.append(cut(part, _MOST_LISTED))
+        kept.append(cut(part, most))
         room -= len(part) + len(separator)
     if left_out:
         kept.append(f"… and {left_out:,} more")

@@ -154,7 +154,7 @@ class Pickler(pickle._Pickler):
                     break
             else:
                 waiting.pop()
-            if len(waiting) > MOST_NESTED:
+            if len(waiting) > MOST_NESTED + 1:
                 raise PicklingError(f"what is nested more than {MOST_NESTED:,} deep is not saved")
         self.write(pickle.STOP)
         return self._file.getvalue()

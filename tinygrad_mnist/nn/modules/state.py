@@ -126,7 +126,7 @@ class State(Registration):
                 f"{what} key(s) in state_dict: {quoted(names)}. " for what, names in wrong if names
             ]
         if errors:
-            told = listed(errors, "\n\t")
+            told = listed(errors, "\n\t", most=300_000)
             raise RuntimeError(
                 f"Error(s) in loading state_dict for {type(self).__name__}:\n\t{told}"
             )
