@@ -226,3 +226,41 @@ def test_a_checkpoint_is_the_same_for_the_same_run(digits):
 
 def replace_seconds(result):
     return replace(result, history=[replace(epoch, seconds=0.0) for epoch in result.history])
+
+
+def places(value, path=()):
+    """Where in what a checkpoint holds something stands, containers themselves too."""
+    yield path
+    if isinstance(value, dict | list | tuple):
+        for key, each in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from places(each, (*path, key))
+
+
+def put(value, path, new):
+    """A copy with something else at a place."""
+    if not path:
+        return new
+    if isinstance(value, dict):
+        return {**value, path[0]: put(value[path[0]], path[1:], new)}
+    changed = list(value)
+    changed[path[0]] = put(value[path[0]], path[1:], new)
+    return type(value)(changed)
+
+
+HOSTILE = (None, True, -1, 2**70, float("nan"), "x" * 9_999, [], {1: 2}, (1,), b"", torch.ones(3))
+
+
+def test_anything_at_any_place_is_told_or_fits(state):
+    state["completed"], state["zeroed"] = {}, state["zeroed"][:1]
+    told, fitting = [], []
+    for path in places(state):
+        for value in HOSTILE:
+            try:
+                run = checkpoints.checked("file", put(state, path, value)).resume()
+            except ReadError as error:
+                told.append(len(str(error)))
+            else:
+                fitting.append(path)
+                run.optimizer.step()
+    assert max(told) < 3_000
+    assert (len(told) > 900, len(fitting) < 25) == (True, True)

@@ -218,3 +218,37 @@ def test_a_path_to_safetensors(tmp_path):
     save_file({"x": torch.ones(2)}, path)
     for engine in (torch, tinygrad_mnist):
         assert engine.load(path, map_location="cpu")["x"].tolist() == [1, 1]
+
+
+class FileOf:
+    """A file object that has these methods of a file, and no others."""
+
+    def __init__(self, file, *methods):
+        for name in methods:
+            setattr(self, name, getattr(file, name))
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("methods", "outcome"),
+    [
+        ("read readline seek tell", None),
+        ("read seek tell", None),
+        ("read tell", (AttributeError, "only torch.load from a file that is seekable")),
+        ("read seek", (AttributeError, "only torch.load from a file that is seekable")),
+        ("seek tell", (AttributeError, "no attribute 'read'")),
+    ],
+)
+def test_a_file_object_needs_few_methods(methods, outcome, engine):
+    file = FileOf(saved(engine=engine), *methods.split())
+    if outcome is None:
+        assert engine.load(file)["x"].tolist() == [1, 1]
+        return
+    with pytest.raises(outcome[0], match=outcome[1]):
+        engine.load(file)
+
+
+@BOTH
+def test_a_file_of_text_is_told(engine):
+    with pytest.raises(AssertionError, match="Expected bytes, got str"):
+        engine.load(io.StringIO("text"))

@@ -261,7 +261,9 @@ _FIELDS: dict[str, Callable[[Any], bool]] = {
     "settings": _by_name(lambda value: type(value) in (str, bool, float, int), _names(Settings)),
     "threads": _counts(1, _MOST_THREADS),
     "computed_by": _by_name(_is_text),
-    "history": _each(_by_name(_is_result, _names(Epoch))),
+    "history": _each(
+        lambda value: _by_name(_is_result, _names(Epoch))(value) and _counts(1)(value["epoch"])
+    ),
     "losses": lambda value: _is_tensor(value) and value.dim() == 1 and value.is_floating_point(),
     "rows": _counts(0),
     "seconds": _is_finite,

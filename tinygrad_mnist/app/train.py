@@ -81,7 +81,8 @@ class Settings:
     def __post_init__(self) -> None:
         for setting in fields(self):
             value, kind = getattr(self, setting.name), type(setting.default)
-            if not isinstance(value, (float, int) if kind is float else kind):
+            right = isinstance(value, (float, int) if kind is float else kind)
+            if not right or isinstance(value, bool) != (kind is bool):
                 raise ValueError(f"{setting.name} {shown(value)}: expected {kind.__name__}")
         for name, known in (("model", MODELS), ("stage", STAGES), ("optimizer", OPTIMIZERS)):
             value = getattr(self, name)
