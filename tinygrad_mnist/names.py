@@ -286,6 +286,7 @@ def lazily(
             raise unsupported(below + name)
         module, _, attribute = places[name].partition(":")
         found = getattr(importlib.import_module(f"tinygrad_mnist.{module}"), attribute)
+        found = getattr(found, "public", found)
         setattr(sys.modules[package], name, found)
         return found
 

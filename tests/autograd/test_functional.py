@@ -44,6 +44,7 @@ PROGRAMS = {
     "jvp of two": lambda T, F, a: F.jvp(lambda x: (x.sum(), x * 2), a, a),
     "jvp without v": lambda T, F, a: F.jvp(lambda x: x**2, a),
     "hvp": lambda T, F, a: F.hvp(cubes, a, a),
+    "hvp of one number in a vector": lambda T, F, a: F.hvp(lambda x: cubes(x).reshape(1), a, a),
     "hvp of two": lambda T, F, a: F.hvp(mixed, (a, a * 2), (a, a)),
     "vhp": lambda T, F, a: F.vhp(cubes, a, a),
 }

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import tinygrad_mnist
+from tinygrad_mnist.kernels import dispatch
 from tinygrad_mnist.testing import GradcheckError, gradcheck, gradgradcheck
 
 CHECKS = {
@@ -284,5 +285,40 @@ def test_nothing_to_check_is_refused():
 
 def test_tensors_of_pytorch_are_told_apart():
     theirs = torch.ones(2, dtype=torch.float64, requires_grad=True)
-    with pytest.raises(TypeError, match="input #0 is PyTorch's: make it with tinygrad_mnist"):
+    with pytest.raises(TypeError, match=r"input #0 is a torch.Tensor: make it with tinygrad_mnist"):
         gradcheck(lambda x: x * x, theirs)
+
+
+def test_arrays_of_other_libraries_are_told_apart():
+    for array in (np.ones(2), pytest.importorskip("jax.numpy").ones(2)):
+        with pytest.raises(TypeError, match=r"input #0 is a (numpy|jax\w*)\..*: make it with"):
+            gradcheck(lambda x: x * x, array)
+
+
+def test_a_function_of_numpy_is_told_from_one_of_the_engine():
+    with pytest.raises(TypeError, match=r"result #0 is a numpy.ndarray: gradients flow through"):
+        gradcheck(lambda x: np.sin(x.detach().numpy()), leaf(tinygrad_mnist))
+
+
+@pytest.mark.parametrize("fast_mode", [False, True])
+def test_a_shape_that_depends_on_numbers_is_refused(fast_mode):
+    texts = []
+    for engine in (tinygrad_mnist, torch):
+        x = engine.zeros(2, dtype=engine.float64, requires_grad=True)
+        with pytest.raises(AssertionError) as caught:
+            engine.autograd.gradcheck(lambda x: x[x >= 0] * 2, x, fast_mode=fast_mode)
+        texts.append(str(caught.value))
+    assert texts[0] == texts[1]
+
+
+def test_no_kernels_are_compiled_for_it(monkeypatch):
+    monkeypatch.setattr(dispatch, "PATIENCE", 1)
+    fresh = dispatch.Loops("loops", "kernels", 10, ())
+    monkeypatch.setattr(fresh, "_decide", lambda: pytest.fail("it compiles"))
+
+    def counted(x):
+        fresh.consider(x.numel())
+        return x * x
+
+    assert gradcheck(counted, leaf(tinygrad_mnist))
+    assert fresh.calls == 0

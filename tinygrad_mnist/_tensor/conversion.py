@@ -19,7 +19,7 @@ from tinygrad_mnist.engine.tensor import Tensor, wrap
 from tinygrad_mnist.engine.types import Device, DType, MemoryFormat, Number
 from tinygrad_mnist.engine.views import current_record
 from tinygrad_mnist.ops import casting, indexing, shapes
-from tinygrad_mnist.ops.arguments import read_dtype, read_legacy_type
+from tinygrad_mnist.ops.arguments import check_tensors, read_dtype, read_legacy_type
 
 # From tensors to Python, to NumPy, and to other types
 
@@ -154,6 +154,7 @@ class Conversion(Tensor):
 
     def type_as(self, other: Tensor) -> Tensor:
         """In the type of `other`."""
+        check_tensors("type_as", other=other)
         return casting.cast_to(self, dtypes.from_numpy_dtype(other._array.dtype))
 
     float = _in_type("float", dtypes.float32, "In float32.")
@@ -345,12 +346,15 @@ class Views(Tensor):
 
     def view_as(self, other: Tensor) -> Tensor:
         """A view in the shape of `other`."""
+        check_tensors("view_as", other=other)
         return shapes.view(self, other._array.shape)
 
     def reshape_as(self, other: Tensor) -> Tensor:
         """In the shape of `other`."""
+        check_tensors("reshape_as", other=other)
         return shapes.reshape(self, other._array.shape)
 
     def expand_as(self, other: Tensor) -> Tensor:
         """Expanded to the shape of `other`."""
+        check_tensors("expand_as", other=other)
         return shapes.expand(self, other._array.shape)

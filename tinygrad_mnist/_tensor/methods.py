@@ -24,12 +24,12 @@ def method(name: str) -> Any:
     operation = names.operation(name)
     if not isinstance(operation, Primitive):
         return operation
-    unary = len(operation.inputs) == 1
+    unary, public = len(operation.inputs) == 1, operation.public
 
     def call(self: Any, *inputs: Any, **named: Any) -> Any:
-        if inputs or named:
-            return operation(self, *inputs, **named)
-        return call_unary(operation, self) if unary else operation(self)
+        if inputs or named or not unary:
+            return public(self, *inputs, **named)
+        return call_unary(operation, self)
 
     call.__name__ = call.__qualname__ = name
     call.__doc__ = operation.says

@@ -89,6 +89,10 @@ class Operators(Tensor):
     __pow__ = _composed(arithmetic.pow, "__pow__")
     __rpow__ = _composed(arithmetic.pow, "__rpow__", reflected=True)
     __ipow__ = _assigned(arithmetic.pow, "__ipow__")
+    __lshift__ = _composed(arithmetic.bitwise_left_shift, "__lshift__")
+    __rlshift__ = _composed(arithmetic.bitwise_left_shift, "__rlshift__", reflected=True)
+    __rshift__ = _composed(arithmetic.bitwise_right_shift, "__rshift__")
+    __rrshift__ = _composed(arithmetic.bitwise_right_shift, "__rrshift__", reflected=True)
     __and__ = __rand__ = _forward(elementwise.bitwise_and, "__and__")
     __or__ = __ror__ = _forward(elementwise.bitwise_or, "__or__")
     __xor__ = __rxor__ = _forward(elementwise.bitwise_xor, "__xor__")
@@ -133,14 +137,6 @@ class Operators(Tensor):
     def __rmatmul__(self, other: Tensor) -> Tensor:
         """The matrix product, this tensor on the right."""
         return matmul.matmul(other, self) if isinstance(other, Tensor) else NotImplemented
-
-    def __lshift__(self, other: Tensor | int) -> Tensor:
-        """x · 2ʸ for whole numbers."""
-        return arithmetic.bitwise_left_shift(self, other)
-
-    def __rshift__(self, other: Tensor | int) -> Tensor:
-        """⌊x / 2ʸ⌋ for whole numbers."""
-        return arithmetic.bitwise_right_shift(self, other)
 
     def __neg__(self) -> Tensor:
         """−x"""

@@ -22,7 +22,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist.core.record import Array
+from tinygrad_mnist.engine.size import Size
 from tinygrad_mnist.engine.tensor import Tensor, wrap
+from tinygrad_mnist.kernels.dispatch import staying
 
 from .gradients import grad
 
@@ -84,19 +86,20 @@ def gradcheck(
     _need_one(check_forward_ad=check_forward_ad, check_backward_ad=check_backward_ad)
     _refuse(check_batched_grad=check_batched_grad, check_forward_ad=check_forward_ad,
             check_batched_forward_grad=check_batched_forward_grad, masked=bool(masked))  # fmt: skip
-    check = _Check(func, _as_tuple(inputs), eps, atol, rtol, nondet_tol, check_grad_dtypes)
-    try:
-        if fast_mode:
-            check.fast()
-        else:
-            check.slow()
-        check.zero_from_above()
-        if check_undefined_grad:
-            check.results_left_out()
-    except GradcheckError:
-        if raise_exception:
-            raise
-        return False
+    with staying("gradcheck"):
+        check = _Check(func, _as_tuple(inputs), eps, atol, rtol, nondet_tol, check_grad_dtypes)
+        try:
+            if fast_mode:
+                check.fast()
+            else:
+                check.slow()
+            check.zero_from_above()
+            if check_undefined_grad:
+                check.results_left_out()
+        except GradcheckError:
+            if raise_exception:
+                raise
+            return False
     return True
 
 
@@ -165,6 +168,11 @@ def _refuse(**asked: bool) -> None:
             raise NotImplementedError(f"{name}=True is not supported: {_ABSENT[name]}")
 
 
+def _kind(value: Any) -> str:
+    """A value's class with its package, "numpy.ndarray"."""
+    return f"{type(value).__module__.partition('.')[0]}.{type(value).__name__}"
+
+
 def _as_tuple(given: Any) -> tuple[Any, ...]:
     return tuple(given) if isinstance(given, tuple | list) else (given,)
 
@@ -205,16 +213,26 @@ class _Check:
 
     def _call(self) -> list[tuple[int, Tensor]]:
         """The results that require a gradient, with their positions among all results."""
-        results = enumerate(_as_tuple(self.function(*self.inputs)))
+        returned = _as_tuple(self.function(*self.inputs))
+        for place, each in enumerate(returned):
+            if not isinstance(each, Tensor | bool | int | float | None):
+                raise TypeError(
+                    f"gradcheck expects a function of tinygrad_mnist, but result #{place} is a "
+                    f"{_kind(each)}: gradients flow through operations of tinygrad_mnist alone"
+                )
+        results = enumerate(returned)
         return [(place, each) for place, each in results if _requires_grad(each)]
 
     def _check_inputs(self) -> None:
         for i, each in enumerate(self.inputs):
-            is_ours = isinstance(each, Tensor)
-            if not is_ours and type(each).__module__.partition(".")[0] == "torch":
+            if not isinstance(each, Tensor) and hasattr(each, "dtype"):
+                plain = "x.detach()" if hasattr(each, "detach") else "x"
                 raise TypeError(
-                    f"gradcheck expects tensors of tinygrad_mnist, but input #{i} is PyTorch's: "
-                    "make it with tinygrad_mnist.tensor(x.detach().numpy(), requires_grad=True)"
+                    f"gradcheck expects tensors of tinygrad_mnist, but input #{i} is a "
+                    f"{_kind(each)}: make it with tinygrad_mnist.tensor(numpy.array({plain}), "
+                    "dtype=tinygrad_mnist.float64, requires_grad=True), and write the function "
+                    "with tinygrad_mnist; functions of PyTorch and JAX are checked by "
+                    "torch.autograd.gradcheck and jax.test_util.check_grads"
                 )
         if not self.wanted:
             raise ValueError(
@@ -268,13 +286,22 @@ class _Check:
             above = self._numbers()
         finally:
             array[...] = kept
-        return [(b - a) / (2 * self.eps) for a, b in zip(below, above, strict=True)]
+        for a, b in zip(below, above, strict=True):
+            if a.shape != b.shape:
+                moved = np.argwhere(step)
+                where = f"on index {tuple(moved[0].tolist())} " if len(moved) == 1 else ""
+                raise AssertionError(
+                    "Expected `func` to return outputs with the same shape when inputs are "
+                    f"perturbed {where}by {self.eps}, but got: shapes {Size(a.shape)!r} "
+                    f"and {Size(b.shape)!r}."
+                )
+        return [(b - a).reshape(-1) / (2 * self.eps) for a, b in zip(below, above, strict=True)]
 
     def _numbers(self) -> list[Array]:
-        """The numbers of each of the function's results as a vector of float64."""
+        """The numbers of each of the function's results in float64."""
         results = _as_tuple(self.function(*self.inputs))
         arrays = [np.asarray(getattr(each, "_array", each)) for each in results]
-        return [array.astype(np.float64).reshape(-1) for array in arrays]
+        return [array.astype(np.float64) for array in arrays]
 
     def _expect_zero(self, by_differences: list[Array]) -> None:
         if any(jacobian.any() for jacobian in by_differences):

@@ -294,13 +294,14 @@ def hvp(
     vectors = _vectors(v, xs, "hvp")
     with enable_grad():
         leaves = _fresh(xs, create_graph)
-        value = _one_number(func(*leaves), "hvp", strict)
+        output: Any = func(*leaves)
+        value = _one_number(output, "hvp", strict)
         slopes = _gradients((value,), leaves, (None,), strict, True, flat=_FLAT_SLOPES)
         total = wrap(0 * value._array)
         for slope, vector in zip(slopes, vectors, strict=True):
             total = total + (slope if vector is None else slope * vector).sum()
         products = _given(_gradients((total,), leaves, (None,), False, create_graph), create_graph)
-    shown = value if create_graph else value.detach()
+    shown = output if create_graph else output.detach()
     return shown, products if several else products[0]
 
 

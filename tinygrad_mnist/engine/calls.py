@@ -66,6 +66,14 @@ def refuse_size(op: Any, error: Exception) -> None:
         raise RuntimeError(f"{op.name}(): cannot allocate memory for the result: {error}") from None
 
 
+def not_a_tensor(op: Any, position: int, given: Any) -> TypeError:
+    """PyTorch's error for an input that must be a Tensor."""
+    return TypeError(
+        f"{op.name}(): argument '{op.inputs[position]}' (position {position + 1}) "
+        f"must be Tensor, not {type(given).__name__}"
+    )
+
+
 def _arrays(op: Any, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
     """What the body gets for `inputs`: the arrays of Tensors, Python numbers, one common type."""
     values: list[Any] = []
@@ -79,10 +87,7 @@ def _arrays(op: Any, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
         elif given is None and op.promotion is None and len(inputs) > 1:
             values.append(None)
         else:
-            raise TypeError(
-                f"{op.name}(): argument '{op.inputs[position]}' (position {position + 1}) "
-                f"must be Tensor, not {type(given).__name__}"
-            )
+            raise not_a_tensor(op, position, given)
     promoted: tuple[Any, ...] = op.promoted(tuple(values))
     return promoted
 

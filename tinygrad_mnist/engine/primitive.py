@@ -16,7 +16,15 @@ from tinygrad_mnist.core.primitive import Formula
 from tinygrad_mnist.core.primitive import Primitive as CorePrimitive
 from tinygrad_mnist.core.record import Array, state
 
-from .calls import call, call_binary, call_unary, explain_shapes, read_arguments, refuse_size
+from .calls import (
+    call,
+    call_binary,
+    call_unary,
+    explain_shapes,
+    not_a_tensor,
+    read_arguments,
+    refuse_size,
+)
 from .documentation import Documentation
 from .node import PRIMITIVES, Record
 from .saved_names import family
@@ -110,9 +118,17 @@ class Primitive(CorePrimitive):
         import pkgutil
 
         package = __name__.partition(".")[0]
-        if getattr(sys.modules[package], self.name, None) is self:
+        if getattr(sys.modules[package], self.name, None) is self.public:
             return pkgutil.resolve_name, (f"{package}:{self.name}",)
         return super().__reduce__()
+
+    @property
+    def public(self) -> Primitive:
+        """The operation as its users call it: of Tensors, and numbers beside them, no arrays."""
+        made: Primitive | None = vars(self).get("_public")
+        if made is None:
+            made = vars(self)["_public"] = OfTensors(self)
+        return made
 
     @property
     def __signature__(self) -> Any:
@@ -165,7 +181,27 @@ class Primitive(CorePrimitive):
         return out if out.__class__ is _ndarray else np.asarray(out)
 
 
-Primitive.__doc__ = Documentation(Primitive.__doc__)  # type: ignore[assignment]
+class OfTensors(Primitive):
+    """A primitive as users call it: arrays are for its formulas and bodies alone."""
+
+    of: Primitive
+
+    def __init__(self, of: Primitive) -> None:
+        vars(self).update(vars(of), of=of, _public=self)
+
+    def __call__(self, *inputs: Any, **attributes: Any) -> Any:
+        """The result on Tensors; TypeError for an array, or where there is no Tensor."""
+        if len(inputs) == 1 and isinstance(inputs[0], TensorBase) and len(self.inputs) == 1:
+            return self.of(*inputs, **attributes) if attributes else call_unary(self.of, inputs[0])
+        given = [*inputs, *[attributes[name] for name in self.inputs if name in attributes]]
+        for position, each in enumerate(given):
+            if each.__class__ is _ndarray or not any(isinstance(x, TensorBase) for x in given):
+                raise not_a_tensor(self, position, each)
+        return self.of(*inputs, **attributes)
+
+
+for _class in (Primitive, OfTensors):
+    _class.__doc__ = Documentation(_class.__doc__)  # type: ignore[assignment]
 
 
 @overload

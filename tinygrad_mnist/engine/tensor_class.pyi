@@ -116,8 +116,8 @@ class Tensor(TensorBase):
     def __le__(self, other: Tensor | builtins.float) -> Tensor:
         """x ≤ y"""
     def __len__(self) -> builtins.int: ...
-    def __lshift__(self, other: Tensor | builtins.int) -> Tensor:
-        """x · 2ʸ for whole numbers."""
+    def __lshift__(self, other: Tensor | builtins.float) -> Tensor:
+        """x · 2ʸ for whole numbers, broadcast; one may be a number."""
     def __lt__(self, other: Tensor | builtins.float) -> Tensor:
         """x < y"""
     def __matmul__(self, other: Tensor) -> Tensor:
@@ -146,6 +146,8 @@ class Tensor(TensorBase):
         """The tensor, last element first."""
     def __rfloordiv__(self, other: Tensor | builtins.float) -> Tensor:
         """⌊x / y⌋"""
+    def __rlshift__(self, other: Tensor | builtins.float) -> Tensor:
+        """x · 2ʸ for whole numbers, broadcast; one may be a number."""
     def __rmatmul__(self, other: Tensor) -> Tensor:
         """The matrix product, this tensor on the right."""
     def __rmod__(self, other: Tensor | builtins.float) -> Tensor:
@@ -156,8 +158,10 @@ class Tensor(TensorBase):
         """x | y, bit by bit"""
     def __rpow__(self, other: Tensor | builtins.float) -> Tensor:
         """xʸ, broadcast; one of the two may be a number."""
-    def __rshift__(self, other: Tensor | builtins.int) -> Tensor:
-        """⌊x / 2ʸ⌋ for whole numbers."""
+    def __rrshift__(self, other: Tensor | builtins.float) -> Tensor:
+        """⌊x / 2ʸ⌋ for whole numbers, broadcast; one may be a number."""
+    def __rshift__(self, other: Tensor | builtins.float) -> Tensor:
+        """⌊x / 2ʸ⌋ for whole numbers, broadcast; one may be a number."""
     def __rsub__(self, other: Tensor | builtins.float) -> Tensor:
         """y − x"""
     def __rtruediv__(self, other: Tensor | builtins.float | Array) -> Tensor:

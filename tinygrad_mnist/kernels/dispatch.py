@@ -37,6 +37,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -112,7 +113,7 @@ class Loops:
 
         While one thread compiles, the others go on with NumPy.
         """
-        if not self.undecided:
+        if not self.undecided or _STAYING:
             return False
         self.calls += 1
         large = elements >= LARGE and _compiled_before(self._name)
@@ -182,6 +183,20 @@ base: Final = Loops(
 images: Final = Loops(
     "image_loops", "kernels for images", 15, ("convolution", "batch_last", "pooling"), base
 )
+
+
+_STAYING: Final[list[str]] = []
+"""Why no call is to be counted now, from each who says so."""
+
+
+@contextlib.contextmanager
+def staying(why: str) -> Iterator[None]:
+    """Count no calls for a while, of any thread: what runs is many small calls, not training."""
+    _STAYING.append(why)
+    try:
+        yield
+    finally:
+        _STAYING.remove(why)
 
 
 def warm_up() -> bool:

@@ -41,18 +41,29 @@ _OLD_NUMBERS = {
     **dict.fromkeys(("addbmm", "addmm", "addmv", "addr", "baddbmm"), ("beta", "alpha")),
 }
 """Numbers that old forms take between their tensors: `add(x, 2, y)` for `add(x, y, alpha=2)`."""
+_OPERANDS = ("Operand", "Tensor | float", "Tensor | int", "float | Tensor")
+_OPTIONAL_OPERANDS = ("Operand | None", "Tensor | float | None", "int | Tensor | None")
+_NUMBERS = (bool, int, float, np.generic)
 
 
 def operation(function: Function, grad_fn: str | None = None) -> Function:
     """Let `function` take its arguments as PyTorch's operations do, and name its record `grad_fn`.
 
-    What its signature declares to be a `Tensor` must be one, else PyTorch's TypeError is raised.
+    What its signature declares to be a `Tensor` must be one, else PyTorch's TypeError is raised;
+    an `Operand` is no array, a `float` no Tensor that requires a gradient.
     NumPy's axis= and keepdims= stand for dim= and keepdim=; out= is refused with a sentence: where
     PyTorch has them.
     """
     kinds, code = function.__annotations__, function.__code__
-    parameters = enumerate(code.co_varnames[: code.co_argcount])
+    parameters = list(enumerate(code.co_varnames[: code.co_argcount]))
     tensors = tuple([each for each in parameters if kinds.get(each[1]) in ("Tensor", Tensor)])
+    allowed = {**dict.fromkeys(_OPERANDS, (Tensor, *_NUMBERS)),
+               **dict.fromkeys(_OPTIONAL_OPERANDS, (Tensor, *_NUMBERS, type(None)))}  # fmt: skip
+    of_arrays_too = "Tensor | Array" in kinds.values()
+    operands = tuple([(i, name, allowed[kinds[name]]) for i, name in parameters
+                      if kinds.get(name) in allowed and not of_arrays_too])  # fmt: skip
+    floats = frozenset([name for name, kind in kinds.items() if kind in ("float", "float | None")])
+    positions = tuple([each for each in parameters if each[1] in floats])
     aliases = function.__name__ not in _NO_ALIASES
     numbers = _OLD_NUMBERS.get(function.__name__)
     most = code.co_argcount if numbers else sys.maxsize
@@ -68,6 +79,15 @@ def operation(function: Function, grad_fn: str | None = None) -> Function:
                 kwargs["keepdim"] = kwargs.pop("keepdims")
             if kwargs.pop("out", None) is not None:
                 raise out_refused(function.__name__)
+            for name in floats & kwargs.keys():
+                _check_number(function.__name__, name, kwargs[name])
+        for position, name in positions:
+            if position < len(args):
+                _check_number(function.__name__, name, args[position], position + 1)
+        for position, name, allowed_types in operands:
+            given = args[position] if position < len(args) else kwargs.get(name, 0)
+            if not isinstance(given, allowed_types):
+                raise not_a_tensor(function.__name__, name, position + 1, given)
         for position, name in tensors:
             given = args[position] if position < len(args) else kwargs.get(name)
             if not isinstance(given, Tensor):
@@ -90,6 +110,13 @@ def _today(
     warnings.warn(f"This overload of {name} is deprecated", UserWarning, stacklevel=3)
     numbers = dict(zip(names, [args[place] for place in places], strict=False))
     return tuple([each for p, each in enumerate(args) if p not in places]), kwargs | numbers
+
+
+def _check_number(name: str, argument: str, given: Any, position: int | None = None) -> None:
+    """Raise PyTorch's TypeError for a Tensor whose gradient a number would lose."""
+    if isinstance(given, Tensor) and given.requires_grad:
+        where = "" if position is None else f" (position {position})"
+        raise TypeError(f"{name}(): argument '{argument}'{where} must be Number, not Tensor")
 
 
 def _refuse(
@@ -137,12 +164,13 @@ def check_tensors(name: str, **arguments: Any) -> None:
             raise not_a_tensor(name, argument, position, given)
 
 
-def check_elements(tensors: Sequence[Any]) -> None:
+def check_elements(tensors: Sequence[Any], argument: int = 0) -> None:
     """Raise PyTorch's TypeError for the first of a sequence that is not a Tensor."""
     for number, given in enumerate(tensors):
         if not isinstance(given, Tensor):
             raise TypeError(
-                f"expected Tensor as element {number} in argument 0, but got {type(given).__name__}"
+                f"expected Tensor as element {number} in argument {argument}, "
+                f"but got {type(given).__name__}"
             )
 
 

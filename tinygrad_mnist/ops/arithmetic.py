@@ -18,7 +18,7 @@ from tinygrad_mnist.engine.types import Operand
 from .arguments import check_number_fits, check_some_tensor, not_implemented, operation
 from .casting import cast_to, clone, zeros
 from .conditional import where
-from .elementwise import composed, elementwise, eq, ge, isnan, le, log, of_tensors, signbit
+from .elementwise import bitwise_or, composed, elementwise, eq, ge, isnan, le, log, of_tensors
 
 Values = tuple[Any, ...]
 
@@ -255,9 +255,11 @@ def pow(input: Operand, exponent: Operand) -> Tensor:
     """
     check_some_tensor("pow", input, exponent)
     if not isinstance(exponent, Tensor):
-        integers = isinstance(input, Tensor) and input._array.dtype.kind != "f"
-        if integers and isinstance(exponent, int) and exponent < 0:
+        kind = input._array.dtype.kind if isinstance(input, Tensor) else "f"
+        if kind != "f" and isinstance(exponent, int) and exponent < 0:
             raise RuntimeError("Integers to negative integer powers are not allowed.")
+        if kind == "b" and isinstance(exponent, bool):
+            return bitwise_or(input, not exponent)
         return named_as(_pow(input, exponent), "PowBackward0")
     out = _pow(input, exponent)
     return out if isinstance(input, Tensor) else named_as(out, "PowBackward2")
@@ -397,6 +399,11 @@ multiply, negative, subtract = mul, neg, sub
 sgn = composed("sgn", "`sign`: for real numbers the two are the same.", lambda input: sign(input))
 
 
+_copysign = elementwise("copysign", "|x| with the sign of y", np.copysign,
+                        input=lambda g, input, out: g * where(input == 0, 0.0, out / input),
+                        other=lambda g: zeros(g))  # fmt: skip
+
+
 @operation
 def copysign(input: Tensor, other: Operand) -> Tensor:
     """|x| with the sign of y (a tensor or a number), broadcast.
@@ -404,13 +411,7 @@ def copysign(input: Tensor, other: Operand) -> Tensor:
     >>> torch.copysign(torch.tensor([1.0, -2.0]), -1)
     tensor([-1., -2.])
     """
-    if not isinstance(other, Tensor):
-        kind = dtypes.to_floating(dtypes.promote((input._array, other)))
-        return named_as(abs(cast_to(input, kind)) * math.copysign(1.0, other), "CopysignBackward1")
-    kind = dtypes.to_floating(dtypes.promote((input._array, other._array)))
-    y = cast_to(other, kind)
-    signs = sign(sign(y) + where(signbit(y), -0.5, 0.5))
-    return named_as(abs(cast_to(input, kind)) * signs, "CopysignBackward0")
+    return named_as(_copysign(input, other), f"CopysignBackward{not isinstance(other, Tensor):d}")
 
 
 def _beside_nan(name: str, says: str, wins: Any) -> Any:
@@ -494,6 +495,8 @@ def _beyond(x: Array, step: Array) -> Any:
 
 
 def _shifted_right(x: Array, step: Array) -> Any:
+    if x.dtype.kind == "u":
+        return np.right_shift(x, step)
     last = x.dtype.itemsize * 8 - 1
     return np.right_shift(x, np.where(_beyond(x, step), last, step).astype(x.dtype))
 

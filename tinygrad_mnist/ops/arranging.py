@@ -591,6 +591,7 @@ def pad(
 
 
 def _padded_with(input: Tensor, borders: list[Pair], value: float) -> Tensor:
+    check_number_fits(value, input.dtype)
     shape = input._array.shape
     sizes = [n + before + after for n, (before, after) in zip(shape, borders, strict=True)]
     for d, size in enumerate(sizes):

@@ -125,6 +125,14 @@ def _logarithm(base: int, of: np.ufunc) -> Callable[..., Tensor]:
 log2, log10 = _logarithm(2, np.log2), _logarithm(10, np.log10)
 
 
+_logit = elementwise(
+    "logit", "ln(x / (1 − x))", lambda input: np.log(input / (1 - input)),
+    input=lambda g, input: where(
+        (input >= 0) & (input <= 1), g / (input * (1 - input)), math.nan
+    ),
+)  # fmt: skip
+
+
 @operation
 def logit(input: Tensor, eps: float | None = None) -> Tensor:
     """ln(x / (1 − x)), the inverse of `sigmoid`; `eps` holds x between eps and 1 − eps.
@@ -133,10 +141,7 @@ def logit(input: Tensor, eps: float | None = None) -> Tensor:
     tensor([0.0000, 1.0986])
     """
     x = cast_to(input, dtypes.to_floating(input.dtype))
-    held = x if eps is None else clamp(x, eps, 1 - eps)
-    outside = (held.detach() < 0) | (held.detach() > 1)
-    odds = where(outside, math.nan, held / (1 - held))
-    return named_as(log(odds), "LogitBackward0")
+    return named_as(_logit(x if eps is None else clamp(x, eps, 1 - eps)), "LogitBackward0")
 
 
 def _only_floats(values: Values) -> dtypes.dtype:
@@ -174,7 +179,10 @@ def xlogy(input: Tensor | float, other: Tensor | float) -> Tensor:
     """x · ln y, broadcast, and 0 where x is 0 (unless y is NaN); one may be a number."""
     check_some_tensor("xlogy", input, other)
     which = 2 if not isinstance(other, Tensor) else int(not isinstance(input, Tensor))
-    return named_as(_xlogy(input, other), f"XlogyBackward{which}")
+    values = tuple([v._array if isinstance(v, Tensor) else v for v in (input, other)])
+    kind = _floating(values).numpy
+    operands = [v if isinstance(v, Tensor) else np.asarray(v, kind) for v in (input, other)]
+    return named_as(_xlogy(*operands), f"XlogyBackward{which}")
 
 
 # Circular and hyperbolic functions. Source of the inverses' derivatives: DLMF §4.24 and §4.38

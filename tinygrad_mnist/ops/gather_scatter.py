@@ -164,6 +164,8 @@ def scatter(
     tensor([5., 0., 5.])
     """
     source = value if src is None else src
+    if source is None:
+        raise TypeError('scatter() missing 1 required positional arguments: "src"')
     if reduce == "add":
         if not isinstance(source, Tensor):
             source = wrap(np.full(index._array.shape, source).astype(input._array.dtype))

@@ -310,16 +310,19 @@ def _split_along(name: str, least: int, dim: int, input: Tensor, given: Any) -> 
     return tensor_split(input, given, dim)
 
 
+@operation
 def hsplit(input: Tensor, indices_or_sections: Dims) -> tuple[Tensor, ...]:
     """`tensor_split` along the second dimension, of a vector along its only one."""
     return _split_along("hsplit", 1, int(input._array.ndim > 1), input, indices_or_sections)
 
 
+@operation
 def vsplit(input: Tensor, indices_or_sections: Dims) -> tuple[Tensor, ...]:
     """`tensor_split` along the first dimension."""
     return _split_along("vsplit", 2, 0, input, indices_or_sections)
 
 
+@operation
 def dsplit(input: Tensor, indices_or_sections: Dims) -> tuple[Tensor, ...]:
     """`tensor_split` along the third dimension."""
     return _split_along("dsplit", 3, 2, input, indices_or_sections)

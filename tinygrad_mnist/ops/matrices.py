@@ -195,6 +195,7 @@ def einsum(*args: str | Tensor | Sequence[Tensor]) -> Tensor:
     given: Any = args[1] if len(args) == 2 and isinstance(args[1], tuple | list) else args[1:]
     if not given:
         raise RuntimeError("einsum(): must provide at least one operand")
+    check_elements(given, 1)
     inputs, arrow, right = equation.partition("->")
     parts = inputs.split(",")
     if len(parts) != len(given):
@@ -293,6 +294,8 @@ def _contract(operands: list[Operand], kept: Labels) -> Tensor:
         else:
             first = _summed(tensor, labels, needed | set(names))
             tensor, labels = _pair(*first, *_summed(other, names, needed | set(labels)), needed)
+    if len(labels) > len(kept) and not tensor.dtype.is_floating_point:
+        tensor = cast_to(tensor, dtypes.int64)
     tensor, labels = _summed(tensor, labels, set(kept))
     order = [labels.index(name) for name in kept]
     return permute(tensor, order) if order != sorted(order) else tensor
@@ -536,7 +539,7 @@ def linalg_vander(x: Tensor, *, N: int | None = None) -> Tensor:
 
 def _powers(x: Tensor, count: int) -> Tensor:
     """The powers 0 to count − 1 of each number, along a new last dimension."""
-    x = cast_to(x, dtypes.int64 if x._array.dtype == bool else x.dtype)
+    x = cast_to(x, x.dtype if x.dtype.is_floating_point else dtypes.int64)
     powers = [wrap(np.ones_like(x._array))]
     for _ in range(1, count):
         powers.append(powers[-1] * x)

@@ -8,7 +8,7 @@ _CALLS = (
     "sqrt", "tanh", "trunc",
 )  # fmt: skip
 """NumPy's functions of one number."""
-_CALLS_OF_TWO = ("fmod", "hypot", "logaddexp")
+_CALLS_OF_TWO = ("copysign", "fmod", "hypot", "logaddexp")
 _OPERATORS = {
     "add": "+", "bitwise_and": "&", "bitwise_or": "|", "bitwise_xor": "^", "div": "/", "eq": "==",
     "ge": ">=", "gt": ">", "le": "<=", "lt": "<", "mul": "*", "ne": "!=", "pow": "**", "sub": "-",
@@ -48,6 +48,7 @@ EXPRESSIONS: dict[str, str] = {
     "logical_not": "{0} == 0",
     "logical_or": "({0} != 0) or ({1} != 0)",
     "logical_xor": "({0} != 0) != ({1} != 0)",
+    "logit": "np.log({0} / ({one} - {0}))",
     "maximum": "({0} if {0} > {1} or {0} != {0} else {1})",
     "minimum": "({0} if {0} < {1} or {0} != {0} else {1})",
     "neg": "-{0}",

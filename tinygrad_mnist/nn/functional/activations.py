@@ -47,13 +47,14 @@ def _activation(
     of.__name__, of.__doc__ = name, says
     made = Primitive(of, floating, grad_fn=grad_fn)
     made.derivatives(**formulas)
-    return made
+    return made.public
 
 
 def _apply(
     of: Callable[..., Tensor], grad_fn: str, input: Tensor, inplace: bool, **settings: float
 ) -> Tensor:
     """of(input), its record called `grad_fn`, written into the input if `inplace`."""
+    check_tensors(getattr(of, "name", "mish"), input=input)
     if inplace:
         return named_as(input.copy_(of(input.clone(), **settings)), grad_fn)
     return named_as(of(input, **settings), grad_fn)
@@ -61,6 +62,7 @@ def _apply(
 
 def relu(input: Tensor, inplace: bool = False) -> Tensor:
     """max(x, 0)"""
+    check_tensors("relu", input=input)
     return input.relu_() if inplace else input.relu()
 
 
@@ -140,7 +142,7 @@ _elu = _activation(
     "elu_cpu", "EluBackward0 CeluBackward0",
     input=lambda g, input, alpha, scale, input_scale: where(
         input <= 0,
-        g * (input_scale * alpha * scale) * exp(where(input >= 0, 0.0, input * input_scale)),
+        g * (input_scale * alpha * scale) * exp(where(input <= 0, input * input_scale, 0.0)),
         g * scale,
     ),
 )  # fmt: skip

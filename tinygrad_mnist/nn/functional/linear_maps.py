@@ -93,6 +93,8 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
     Raises RuntimeError when sizes do not fit.
     """
     check_tensors("bilinear", input1=input1, input2=input2, weight=weight)
+    if bias is not None:
+        check_tensors("bilinear", bias=bias)
     _check_bilinear(input1._array, input2._array, weight._array, bias)
     lead = input1.shape[:-1]
     rows = math.prod(lead)
@@ -242,6 +244,7 @@ def scaled_dot_product_attention(
 
     Vaswani et al., "Attention is all you need" (2017).
     """
+    check_tensors("scaled_dot_product_attention", query=query, key=key, value=value)
     if is_causal and attn_mask is not None:
         raise RuntimeError(
             "scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True"
@@ -257,10 +260,11 @@ def scaled_dot_product_attention(
         scores = where(attn_mask, scores, -math.inf)
     elif attn_mask is not None:
         scores = scores + attn_mask
-    weights = softmax(scores, -1)
     blind = (scores == -math.inf).all(-1, keepdim=True)
     if OBSERVERS or bool(blind.any()):
-        weights = where(blind, 0.0, weights)
+        weights = where(blind, 0.0, softmax(where(blind, 0.0, scores), -1))
+    else:
+        weights = softmax(scores, -1)
     out = dropout(weights, dropout_p, training=dropout_p > 0) @ value
     if query.dim() == 4 and not dropout_p:
         return named_as(out, "ScaledDotProductFlashAttentionForCpuBackward0")

@@ -117,6 +117,7 @@ def soft_margin_loss(
     reduction: str = "mean",
 ) -> Tensor:  # fmt: skip
     """ln(1 + e^(−t · x)) for targets of 1 and −1."""
+    check_tensors("soft_margin_loss", input=input, target=target)
     reduction = read_reduction(reduction, size_average, reduce)
     losses = reduced((-target * input).exp().log1p(), reduction)
     return named_as(losses, "SoftMarginLossBackward0")

@@ -235,8 +235,9 @@ _ALIASES = {
     **{f"nn.functional.{name}": name for name in _AT_THE_TOP_TOO},
 }  # fmt: skip
 _OPERATORS = {
-    "abs": "abs", "add": "add radd", "bitwise_and": "and rand", "bitwise_left_shift": "lshift",
-    "bitwise_not": "invert", "bitwise_or": "or ror", "bitwise_right_shift": "rshift",
+    "abs": "abs", "add": "add radd", "bitwise_and": "and rand",
+    "bitwise_left_shift": "lshift rlshift", "bitwise_not": "invert", "bitwise_or": "or ror",
+    "bitwise_right_shift": "rshift rrshift",
     "bitwise_xor": "xor rxor", "div": "truediv rtruediv", "eq": "eq",
     "floor_divide": "floordiv rfloordiv", "ge": "ge", "gt": "gt", "le": "le", "lt": "lt",
     "matmul": "matmul", "mul": "mul rmul", "ne": "ne", "neg": "neg", "positive": "pos",
