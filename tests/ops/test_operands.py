@@ -54,7 +54,7 @@ def test_a_tensor_and_a_number_give_pytorch_s_type(name, of):
 
 REFUSED_OTHERWISE = {
     *[name for row in OPERATIONS for name in row.names if "functional" in name],
-    "Tensor.expand_as", "Tensor.float_power_", "Tensor.where", "conv2d", "conv_transpose2d", "where",
+    "Tensor.float_power_", "Tensor.where", "conv2d", "conv_transpose2d", "where",
 }  # fmt: skip
 """Those that refuse what is no tensor by another class of error than PyTorch's TypeError."""
 

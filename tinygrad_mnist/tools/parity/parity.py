@@ -2,6 +2,8 @@
 
 Of what the ulp of results and first gradients are counted, `scale` says:
 
+- "rounding", the default: of each number itself, and where that is not enough, of a number of
+  which one ulp is what rounding moves PyTorch's own computation by at these inputs (`rounding`);
 - None: of each number itself; where an elementwise function broadcasts, and its gradient is
   therefore a sum, of the sum of that sum's absolute terms;
 - "terms": of the sum of absolute terms, for functions that are sums of products of their
@@ -15,6 +17,7 @@ Of what the ulp of results and first gradients are counted, `scale` says:
 from __future__ import annotations
 
 import contextlib
+import math
 import secrets
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -26,13 +29,14 @@ import numpy as np
 import tinygrad_mnist
 
 from .outcomes import Outcome, observe
+from .rounding import rounding_scales
 from .twins import Array, Given, arrays_of, pytorch, read
 from .ulp import ulp_difference
 
 __all__ = ["Comparison", "Difference", "ParityError", "assert_parity", "compare", "text_table"]
 
 Scale = str | Callable[..., Any] | None
-"""What ulp are counted of: None, "terms", "largest", "sight", or a function, as said above."""
+"""What ulp are counted of: "rounding", None, "terms", "largest", "sight", or a function."""
 
 
 class ParityError(AssertionError):
@@ -74,6 +78,8 @@ class Comparison:
     facts: list[Difference] = field(default_factory=list)
     raised: str | None = None
     """The class of the error that both raised."""
+    hint: str = ""
+    """Which options would let pass what differs, if it may be rounding."""
 
     def differences(self) -> list[Difference]:
         """Everything that differs more than is allowed, in the order of the computation."""
@@ -94,7 +100,7 @@ class Comparison:
         heads = ("what", "index", "tinygrad_mnist", "PyTorch", "ulp", "allowed")
         return (
             f"tinygrad_mnist and PyTorch differ; seed={self.seed} replays it\n\n"
-            f"{text_table(heads, rows)}"
+            f"{text_table(heads, rows)}{self.hint}"
         )
 
 
@@ -118,7 +124,7 @@ def text_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def assert_parity(
     fn: Callable[..., Any], torch_fn: Callable[..., Any], *inputs: Any,
     gradients: bool = True, second_order: bool = False, ulp: float = 4.0,
-    gradient_ulp: float | None = None, second_order_ulp: float = 64.0, scale: Scale = None,
+    gradient_ulp: float | None = None, second_order_ulp: float = 64.0, scale: Scale = "rounding",
     seed: int | None = None,
 ) -> Comparison:  # fmt: skip
     """Raise ParityError unless `fn` on this engine does what `torch_fn` does on PyTorch.
@@ -160,14 +166,36 @@ def assert_parity(
         gradient_ulp=gradient_ulp, second_order_ulp=second_order_ulp, scale=scale, seed=seed,
     )  # fmt: skip
     if comparison.differences():
+        options: Any = {"gradients": gradients, "second_order": second_order, "ulp": ulp,
+                        "gradient_ulp": gradient_ulp, "seed": comparison.seed,
+                        "second_order_ulp": second_order_ulp}  # fmt: skip
+        comparison.hint = _hint(comparison, lambda scale: compare(
+            fn, torch_fn, *inputs, **options, scale=scale))  # fmt: skip
         raise ParityError(comparison)
     return comparison
+
+
+_NO_ROUNDING = 2**14
+"""So many ulp are a fault: no option is named that would let it pass."""
+
+
+def _hint(comparison: Comparison, again: Callable[[str], Comparison]) -> str:
+    """Which option would let the differences pass, where they may be rounding; else nothing."""
+    if max([each.ulp for each in comparison.differences()]) > _NO_ROUNDING:
+        return ""
+    ways = [f'scale="{scale}"' for scale in ("terms", "largest", "sight")
+            if not again(scale).differences()]  # fmt: skip
+    limits = {"ulp": comparison.values, "gradient_ulp": comparison.gradients,
+              "second_order_ulp": comparison.second}  # fmt: skip
+    wider = [f"{name}={math.ceil(max(each.ulp for each in found))}" for name, found in limits.items()
+             if any(each.too_large for each in found)]  # fmt: skip
+    return f"\n\nIf this is rounding, let it pass by {' or '.join([*ways, ', '.join(wider)])}"
 
 
 def compare(
     fn: Callable[..., Any], torch_fn: Callable[..., Any], *inputs: Any,
     gradients: bool = True, second_order: bool = False, ulp: float = 4.0,
-    gradient_ulp: float | None = None, second_order_ulp: float = 64.0, scale: Scale = None,
+    gradient_ulp: float | None = None, second_order_ulp: float = 64.0, scale: Scale = "rounding",
     seed: int | None = None,
 ) -> Comparison:  # fmt: skip
     """What `assert_parity` compares, returned and not judged."""
@@ -184,11 +212,25 @@ def compare(
         return found
     found.facts.extend(_different_facts(ours, theirs))
     limits = (ulp, 2 * ulp if gradient_ulp is None else gradient_ulp)
-    value_scales, gradient_scales = _scales(scale, torch_fn, given, theirs, used)
-    found.values.extend(_compare_each(ours.values, theirs.values, value_scales, limits[0]))
-    found.gradients.extend(
-        _compare_each(ours.gradients, theirs.gradients, gradient_scales, limits[1])
-    )
+
+    def count(scales: tuple[dict[str, Any], dict[str, Any]]) -> bool:
+        """Compare values and gradients; whether any is too far."""
+        pairs = ((ours.values, theirs.values), (ours.gradients, theirs.gradients))
+        found.values, found.gradients = [
+            list(_compare_each(*pair, each, limit))
+            for pair, each, limit in zip(pairs, scales, limits, strict=True)
+        ]
+        return any(each.too_large for each in (*found.values, *found.gradients))
+
+    plain = None if scale == "rounding" else scale
+    if count(_scales(plain, torch_fn, given, theirs, used)) and scale == "rounding":
+        plainly = found.values, found.gradients
+        asked: Any = {"seed": used, "gradients": bool(theirs.gradients)}
+        count(rounding_scales(torch_fn, given, theirs, asked))
+        found.values, found.gradients = [
+            [before if now.too_large else now for before, now in zip(*pair, strict=True)]
+            for pair in zip(plainly, (found.values, found.gradients), strict=True)
+        ]
     found.second.extend(_compare_second(ours, theirs, given, second_order_ulp))
     return found
 
@@ -309,7 +351,8 @@ def _scales(
     terms = torch_fn if scale == "terms" else scale
     if isinstance(terms, str):
         raise ValueError(
-            f"scale must be None, 'terms', 'largest', 'sight' or a function, not '{scale}'"
+            "scale must be 'rounding', None, 'terms', 'largest', 'sight' or a function, "
+            f"not '{scale}'"
         )
     found = observe(pytorch(), terms, given, **orders, absolute=True)
     return found.values, found.gradients
