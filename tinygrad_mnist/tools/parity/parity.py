@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import re
 import secrets
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -30,7 +31,7 @@ import tinygrad_mnist
 
 from .outcomes import Outcome, observe
 from .rounding import rounding_scales
-from .twins import Array, Given, arrays_of, pytorch, read
+from .twins import Array, Engine, Given, arrays_of, pytorch, read
 from .ulp import ulp_difference
 
 __all__ = ["Comparison", "Difference", "ParityError", "assert_parity", "compare", "text_table"]
@@ -129,6 +130,8 @@ def assert_parity(
 ) -> Comparison:  # fmt: skip
     """Raise ParityError unless `fn` on this engine does what `torch_fn` does on PyTorch.
 
+    Either may be of the other engine, too: it is given the tensors that its operations take.
+
     `inputs` are NumPy arrays, tensors of either engine, and whatever else the functions take; both
     are called with tensors of their own engine, of equal numbers, dtypes and strides; PyTorch's lie
     on a GPU where those given do. An array of floating point requires a gradient, a tensor where
@@ -187,8 +190,9 @@ def _hint(comparison: Comparison, again: Callable[[str], Comparison]) -> str:
             if not again(scale).differences()]  # fmt: skip
     limits = {"ulp": comparison.values, "gradient_ulp": comparison.gradients,
               "second_order_ulp": comparison.second}  # fmt: skip
-    wider = [f"{name}={math.ceil(max(each.ulp for each in found))}" for name, found in limits.items()
-             if any(each.too_large for each in found)]  # fmt: skip
+    worst = {name: max([each.ulp for each in found if each.too_large], default=0)
+             for name, found in limits.items()}  # fmt: skip
+    wider = [f"{name}={math.ceil(number)}" for name, number in worst.items() if number]
     return f"\n\nIf this is rounding, let it pass by {' or '.join([*ways, ', '.join(wider)])}"
 
 
@@ -203,9 +207,9 @@ def compare(
     given = tuple(read(each) for each in inputs)
     used = _seed() if seed is None else seed
     orders: Any = {"seed": used, "gradients": gradients, "second_order": second_order}
-    ours = observe(tinygrad_mnist, fn, given, **orders)
     with _every_warning(torch):
-        theirs = observe(torch, torch_fn, given, **orders)
+        ours, engine = _observed((tinygrad_mnist, torch), fn, given, orders)
+        theirs, _ = _observed((torch, tinygrad_mnist), torch_fn, given, orders)
     found = Comparison(used)
     if ours.error is not None or theirs.error is not None:
         _compare_errors(found, ours.error, theirs.error)
@@ -226,13 +230,28 @@ def compare(
     if count(_scales(plain, torch_fn, given, theirs, used)) and scale == "rounding":
         plainly = found.values, found.gradients
         asked: Any = {"seed": used, "gradients": bool(theirs.gradients)}
-        count(rounding_scales(torch_fn, given, theirs, asked))
+        side = (fn, ours) if engine is torch else (torch_fn, theirs)
+        count(rounding_scales(side[0], given, side[1], asked))
         found.values, found.gradients = [
             [before if now.too_large else now for before, now in zip(*pair, strict=True)]
             for pair in zip(plainly, (found.values, found.gradients), strict=True)
         ]
     found.second.extend(_compare_second(ours, theirs, given, second_order_ulp))
     return found
+
+
+def _observed(
+    engines: tuple[Engine, Engine], function: Callable[..., Any], given: Any, orders: Any
+) -> tuple[Outcome, Engine]:
+    """What a function does with tensors of the first engine, or of the one whose tensors it wants.
+
+    A function that calls the other engine's operations says that it got a Tensor, not a Tensor.
+    """
+    seen = observe(engines[0], function, given, **orders)
+    if isinstance(seen.error, TypeError) and re.search(r"not Tensor|got \(Tensor", str(seen.error)):
+        other = observe(engines[1], function, given, **orders)
+        return (seen, engines[0]) if isinstance(other.error, TypeError) else (other, engines[1])
+    return seen, engines[0]
 
 
 @contextlib.contextmanager

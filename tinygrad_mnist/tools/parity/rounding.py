@@ -21,6 +21,11 @@ from .twins import Array, Given, pytorch
 __all__ = ["rounding_scales"]
 
 _RUNS = 6
+_FUSED = (
+    "_log_softmax", "_log_softmax_backward_data", "_softmax", "_softmax_backward_data", "gelu",
+    "gelu_backward", "native_layer_norm_backward", "nll_loss_backward", "tanh_backward",
+)  # fmt: skip
+"""Operations of PyTorch that are several: rounding within them counts, and terms may cancel."""
 _EXACT = 1024
 """Whole numbers up to here are taken for exact."""
 Scales = dict[str, Any]
@@ -100,7 +105,10 @@ def _nudging(torch: Any, random: np.random.Generator) -> Any:
 
     What is summed of many terms in one operation is nudged more, as are the terms.
     """
+    from torch._decomp import get_decompositions
     from torch.utils._python_dispatch import TorchDispatchMode
+
+    parts = get_decompositions([getattr(torch.ops.aten, name) for name in _FUSED])
 
     def floats(values: Any) -> list[Any]:
         each = values if isinstance(values, list | tuple) else [values]
@@ -119,6 +127,9 @@ def _nudging(torch: Any, random: np.random.Generator) -> Any:
         def __torch_dispatch__(
             self, func: Any, types: Any, args: Any = (), kwargs: Any = None
         ) -> Any:
+            if func in parts:
+                with self:
+                    return parts[func](*args, **(kwargs or {}))
             out = func(*args, **(kwargs or {}))
             fixed = func._schema.is_mutable or any(r.alias_info for r in func._schema.returns)
             if fixed or not floats(args) or not floats(out):
