@@ -186,7 +186,6 @@ images: Final = Loops(
 
 
 _STAYING: Final[list[str]] = []
-"""Why no call is to be counted now, from each who says so."""
 
 
 @contextlib.contextmanager

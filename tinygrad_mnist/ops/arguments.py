@@ -92,9 +92,8 @@ def operation(function: Function, grad_fn: str | None = None) -> Function:
             given = args[position] if position < len(args) else kwargs.get(name)
             if not isinstance(given, Tensor):
                 _refuse(function, tensors, args, kwargs)
-        if grad_fn is None:
-            return function(*args, **kwargs)
-        return named_as(function(*args, **kwargs), grad_fn)
+        out = function(*args, **kwargs)
+        return out if grad_fn is None else named_as(out, grad_fn)
 
     return call  # type: ignore[return-value]
 

@@ -17,6 +17,7 @@ Of what the ulp of results and first gradients are counted, `scale` says:
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 import re
 import secrets
@@ -164,16 +165,12 @@ def assert_parity(
     gradient of input 0  (0,)   -0.50292087     -0.7543813  4.22e+06  8
     """
     __tracebackhide__ = True
-    comparison = compare(
-        fn, torch_fn, *inputs, gradients=gradients, second_order=second_order, ulp=ulp,
-        gradient_ulp=gradient_ulp, second_order_ulp=second_order_ulp, scale=scale, seed=seed,
-    )  # fmt: skip
+    options: Any = {"gradients": gradients, "second_order": second_order, "ulp": ulp, "seed": seed,
+                    "gradient_ulp": gradient_ulp, "second_order_ulp": second_order_ulp}  # fmt: skip
+    again = functools.partial(compare, fn, torch_fn, *inputs)
+    comparison = again(**options, scale=scale)
     if comparison.differences():
-        options: Any = {"gradients": gradients, "second_order": second_order, "ulp": ulp,
-                        "gradient_ulp": gradient_ulp, "seed": comparison.seed,
-                        "second_order_ulp": second_order_ulp}  # fmt: skip
-        comparison.hint = _hint(comparison, lambda scale: compare(
-            fn, torch_fn, *inputs, **options, scale=scale))  # fmt: skip
+        comparison.hint = _hint(comparison, functools.partial(again, **options))
         raise ParityError(comparison)
     return comparison
 
@@ -182,12 +179,12 @@ _NO_ROUNDING = 2**14
 """So many ulp are a fault: no option is named that would let it pass."""
 
 
-def _hint(comparison: Comparison, again: Callable[[str], Comparison]) -> str:
+def _hint(comparison: Comparison, again: Callable[..., Comparison]) -> str:
     """Which option would let the differences pass, where they may be rounding; else nothing."""
     if max([each.ulp for each in comparison.differences()]) > _NO_ROUNDING:
         return ""
     ways = [f'scale="{scale}"' for scale in ("terms", "largest", "sight")
-            if not again(scale).differences()]  # fmt: skip
+            if not again(scale=scale).differences()]  # fmt: skip
     limits = {"ulp": comparison.values, "gradient_ulp": comparison.gradients,
               "second_order_ulp": comparison.second}  # fmt: skip
     worst = {name: max([each.ulp for each in found if each.too_large], default=0)

@@ -124,6 +124,10 @@ def _nudging(torch: Any, random: np.random.Generator) -> Any:
         return value.clone().copy_(torch.from_numpy(np.asarray(moved)))
 
     class Nudging(TorchDispatchMode):  # type: ignore[misc]
+        @classmethod
+        def _should_skip_dynamo(cls) -> bool:
+            return False  # else PyTorch imports its compiler, which takes seconds
+
         def __torch_dispatch__(
             self, func: Any, types: Any, args: Any = (), kwargs: Any = None
         ) -> Any:
