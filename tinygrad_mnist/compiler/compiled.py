@@ -15,6 +15,7 @@ from tinygrad_mnist import dtypes
 from tinygrad_mnist.core.record import state
 from tinygrad_mnist.engine.observer import OBSERVERS
 from tinygrad_mnist.engine.tensor import Tensor
+from tinygrad_mnist.kernels.locks import renewed_after_fork
 from tinygrad_mnist.nn import Module
 
 from .build import Stats, taking
@@ -61,7 +62,7 @@ class Compiled(Generic[Inputs, Returned]):
         self._overlapping: set[Any] = set()
         """Kinds of calls that run uncompiled where their tensors overlap in memory."""
         self._told: set[str] = set()
-        self._lock = threading.RLock()
+        self._lock = renewed_after_fork(threading.RLock())
 
     def __call__(self, *given: Inputs.args, **kwargs: Inputs.kwargs) -> Returned:
         """What the function returns; the first call of a kind is traced, later ones compiled."""

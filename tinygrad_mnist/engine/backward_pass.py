@@ -16,6 +16,7 @@ import numpy as np
 from tinygrad_mnist.core.backward_pass import restore_reduced_dims, topological_order
 from tinygrad_mnist.core.primitive import Formula
 from tinygrad_mnist.core.record import state
+from tinygrad_mnist.kernels.locks import held_through_fork
 
 from .hooks import (
     Gradient,
@@ -34,7 +35,7 @@ from .tensor import TensorBase, wrap
 from .unbroadcast import unbroadcast, unbroadcast_array
 
 _ndarray = np.ndarray
-_accumulation = threading.Lock()
+_accumulation = held_through_fork(threading.Lock())
 _SHARED = (
     "unsupported operation: more than one element of the written-to tensor refers to a single "
     "memory location. Please clone() the tensor before performing the operation."
