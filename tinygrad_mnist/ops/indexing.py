@@ -125,7 +125,11 @@ def _is_tuple(index: Any) -> bool:
 
 
 def _read_part(part: Any) -> Any:
-    """One part of an index, as NumPy takes it: an int, a slice, None, … or an array of them."""
+    """One part of an index, as NumPy takes it: an int, a slice, None, … or an array of them.
+
+    Arrays are copies: NumPy looks at indices and uses them afterwards, which other threads may
+    have changed meanwhile.
+    """
     if part is None or part is Ellipsis or part.__class__ is int:
         return part
     if isinstance(part, slice):
@@ -133,7 +137,8 @@ def _read_part(part: Any) -> Any:
     if isinstance(part, Tensor):
         if part._array.ndim == 0:
             note_untraceable()
-        return _read_array(part._array)
+        found = _read_array(part._array)
+        return copied(found) if found is part._array else found
     if part.__class__ is range:
         return note_constant(np.arange(part.start, part.stop, part.step))
     if isinstance(part, bool):
@@ -383,8 +388,6 @@ def getitem(input: Tensor, index: Any) -> Tensor:
     if arrays is None:
         return _view(input, region)
     out = input if region is WHOLE else _view(input, region)
-    if out._record is not None:
-        arrays = tuple([part if part is ALL else copied(part) for part in arrays])
     try:
         out = call_unary(_index, out, {"key": arrays})
         return must_not_change(out, *_tensors_in(index)) if out._record is not None else out
