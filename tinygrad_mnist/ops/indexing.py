@@ -199,7 +199,9 @@ def _read_sequence(part: Any) -> Array:
     """A list or an array of integers, or of bools (PyTorch cuts the fractions off numbers)."""
     if isinstance(part, str):
         raise TypeError("new(): invalid data type 'str'")
-    if not isinstance(part, np.ndarray):
+    if isinstance(part, np.ndarray):
+        part = part.copy()
+    else:
         part = np.array([each._array if isinstance(each, Tensor) else each for each in part])
     if part.dtype.kind not in "biuf":
         raise TypeError(f"an index cannot hold {part.dtype.type.__name__}: use integers or bools")
