@@ -15,11 +15,11 @@ BY_FUNCTION = (
 BY_BOTH = (
     "corrcoef", "cov", "cross", "diagonal_scatter", "dist", "heaviside", "histc",
     "index_put", "kron", "ldexp", "nanmean", "nanmedian", "nanquantile", "narrow_copy",
-    "quantile", "renorm", "select_scatter", "sinc", "slice_scatter", "vdot",
+    "quantile", "renorm", "select_scatter", "slice_scatter", "vdot",
 )  # fmt: skip
 BY_METHOD = (
     "acosh_", "arccosh_", "arcsinh_", "arctanh_", "asinh_", "atanh_", "index_put_", "renorm_",
-    "heaviside_", "ldexp_", "sinc_", "__rdiv__", "__rmatmul__",
+    "heaviside_", "ldexp_", "__rdiv__", "__rmatmul__",
 )  # fmt: skip
 NOT_OPERATIONS = {
     "settings of the process, which compute nothing": (

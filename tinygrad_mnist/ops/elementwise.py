@@ -229,12 +229,19 @@ atan2 = of_tensors(
 )  # fmt: skip
 
 
-@operation
-def sinc(input: Tensor) -> Tensor:
-    """sin πx / πx, and 1 at 0."""
-    zero = input.detach() == 0
-    angle = where(zero, 1.0, input * math.pi)
-    return named_as(where(zero, 1.0, sin(angle) / angle), "SincBackward0")
+def _sinc(input: Array) -> Any:
+    angle = input * input.dtype.type(math.pi)
+    return np.where(input == 0, input.dtype.type(1), np.sin(angle) / angle)
+
+
+def _sinc_slope(g: Any, x: Any) -> Any:
+    """(πx cos πx − sin πx) / πx², and 0 at 0."""
+    angle, square = x * math.pi, x * x * math.pi
+    return where(square == 0, 0.0, g * ((angle * cos(angle) - sin(angle)) / square))
+
+
+sinc = of_tensors(elementwise("sinc", "sin πx / πx, and 1 at 0", _sinc,
+                              input=lambda g, input: _sinc_slope(g, input)))  # fmt: skip
 
 
 arcsin, arccos, arctan, arctan2 = asin, acos, atan, atan2

@@ -60,6 +60,7 @@ EXPRESSIONS: dict[str, str] = {
     "sigmoid": "{one} / ({one} + np.exp(-{0}))",
     "sign": "{one} if {0} > 0 else {type}(-1) if {0} < 0 else {zero}",
     "silu": "{0} / ({one} + np.exp(-{0}))",
+    "sinc": "({one} if {0} == 0 else np.sin({0} * {type}(np.pi)) / ({0} * {type}(np.pi)))",
     "softplus": "({0} if {0} * {beta} > {threshold} else np.log1p(np.exp({0} * {beta})) / {beta})",
     "softshrink": (
         "({0} - {lambd} if {0} > {lambd} else {0} + {lambd} if {0} < -{lambd}"

@@ -49,6 +49,7 @@ _UNARY = [
     Operation("expm1", unary(), ulp=2, scale="terms"),
     *rows("log log2 log10", unary("positive"), ulp=2, errors=NOT_A_TENSOR),
     Operation("log1p", unary("positive"), ulp=2),
+    Operation("sinc", unary(), ulp=4, scale="largest", errors=NOT_A_TENSOR),
     Operation("logit", unary("unit"), ulp=8, scale="largest", errors=NOT_A_TENSOR),
     Operation("tan", unary(), ulp=4, scale="largest", primitives=""),
     Operation("tanh", unary(), ulp=2, scale=_tanh_scale),
