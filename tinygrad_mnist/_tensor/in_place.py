@@ -410,12 +410,13 @@ _OPERANDS = (Tensor, int, float, np.generic, type(None))
 
 def check_operands(name: str, operation: Any, others: tuple[Any, ...]) -> None:
     """TypeError, in PyTorch's words, for an operand that is neither a Tensor nor a number."""
-    for position, other in enumerate(others, 1):
-        if isinstance(other, _OPERANDS):
+    parameters = parameter_names(operation)[1:]
+    for position, (parameter, other) in enumerate(zip(parameters, others, strict=False), 1):
+        if isinstance(other, _OPERANDS) or operation.__annotations__.get(parameter) == "str":
             continue
         raise TypeError(
-            f"{name}(): argument '{parameter_names(operation)[position]}' (position {position}) "
-            f"must be Tensor, not {type_name(other)}"
+            f"{name}(): argument '{parameter}' (position {position}) must be Tensor, "
+            f"not {type_name(other)}"
         )
 
 
