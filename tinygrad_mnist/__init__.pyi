@@ -1864,7 +1864,7 @@ def sin(input: Tensor) -> Tensor:
     """sin(input: Tensor) -> Tensor"""
 
 def sinc(input: Tensor) -> Tensor:
-    """sin πx / πx, and 1 at 0."""
+    """sin πx / πx, and 1 at 0"""
 
 def sinh(input: Tensor) -> Tensor:
     """(eˣ − e⁻ˣ) / 2"""

@@ -1498,9 +1498,9 @@ class Tensor(TensorBase):
     def sin_(self) -> Tensor:
         """sin(input: Tensor) -> Tensor"""
     def sinc(self) -> Tensor:
-        """sin πx / πx, and 1 at 0."""
+        """sin πx / πx, and 1 at 0"""
     def sinc_(self) -> Tensor:
-        """sin πx / πx, and 1 at 0."""
+        """sin πx / πx, and 1 at 0"""
     def sinh(self) -> Tensor:
         """(eˣ − e⁻ˣ) / 2"""
     def sinh_(self) -> Tensor:
