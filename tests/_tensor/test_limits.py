@@ -4,6 +4,7 @@ import itertools
 
 import pytest
 
+import tinygrad_mnist
 from tests._tensor.both_engines import agree, lines
 
 MADE = ("zeros({})", "ones({})", "empty({})", "rand({})", "randn({})", "full(({},), 1.0)",
@@ -33,6 +34,9 @@ REFUSED = lines("""
     torch.tensor_split(torch.ones(3), torch.tensor([1.5]))
     torch.repeat_interleave(torch.ones(3), torch.tensor([1., 2., 3.]), dim=0)
     torch.repeat_interleave(torch.ones(3), torch.tensor([1, 2, 3]), dim=0, output_size=5)
+    torch.tensor_split(torch.ones(3), torch.tensor([[1]]))
+    torch.ones(()).index_put([], torch.ones(1), True)
+    x = torch.arange(4) ; x[x > -1] = torch.tensor([]) ; x
     torch.ones(3).sum(True)
     torch.einsum("ij,jk->ik", torch.ones(2, 3), torch.ones(2, 3))
     torch.einsum("ij->ii", torch.ones(2, 3))
@@ -88,6 +92,12 @@ def test_padding_down_to_nothing(mode):
             f".reshape({shape if len(shape) < 5 else (1, 1, 6, 3, 3)}), {pairs}, '{mode}')",
             messages=False,
         )
+
+
+@pytest.mark.parametrize("source", ["x * 1j", "1j * x", "x + 1j", "x == 1j", "1j / x", "2j - x"])
+def test_complex_numbers_are_refused_by_name(source):
+    with pytest.raises(NotImplementedError, match="complex tensors are not supported"):
+        eval(source, {"x": tinygrad_mnist.ones(2)})
 
 
 OLD = lines("""

@@ -251,6 +251,7 @@ def _values_for(target: Tensor, value: Tensor, region: Key, arrays: Key | None) 
     if arrays is not None:
         is_mask = value._array.size == 1 and len(arrays) == 1 and arrays[0].dtype == bool
         if value._array.dtype != target._array.dtype and not is_mask:
+            put(casting.copied(target._array[region]), arrays, value._array)
             raise put_dtypes_differ(target, value)
     elif shape == target._array[region].shape:
         return value

@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from tinygrad_mnist.engine.calls import call_binary, call_unary
 from tinygrad_mnist.engine.primitive import Primitive
 from tinygrad_mnist.engine.tensor import Tensor, wrap
-from tinygrad_mnist.engine.types import Array, Index, Operand
+from tinygrad_mnist.engine.types import Index, Operand
 from tinygrad_mnist.ops import arithmetic, elementwise, indexing, matmul
 
 from .in_place import in_place, setitem
+from .python_data import COMPLEX
 
 _NUMBERS = (bool, int, float, np.generic)
 _OPERANDS = (Tensor, *_NUMBERS)
 
 
+def _neither(other: object) -> Tensor:
+    """What an operator answers to other than tensors and numbers; complex numbers are refused."""
+    if isinstance(other, complex):
+        raise NotImplementedError(COMPLEX)
+    return cast(Tensor, NotImplemented)
+
+
 def _forward(op: Primitive, name: str) -> Any:
-    def operator(self: Tensor, other: Operand) -> Tensor:
+    def operator(self: Tensor, other: Any) -> Tensor:
         if isinstance(other, Tensor) or isinstance(other, _NUMBERS):  # noqa: SIM101 (faster)
             return call_binary(op, self, other)
-        return NotImplemented
+        return _neither(other)
 
     operator.__name__ = operator.__qualname__ = name
     operator.__doc__ = op.says
@@ -31,10 +39,10 @@ def _forward(op: Primitive, name: str) -> Any:
 
 
 def _reflected(op: Primitive, name: str) -> Any:
-    def operator(self: Tensor, other: Operand) -> Tensor:
+    def operator(self: Tensor, other: Any) -> Tensor:
         if isinstance(other, _OPERANDS):
             return call_binary(op, other, self)
-        return NotImplemented
+        return _neither(other)
 
     operator.__name__ = operator.__qualname__ = name
     operator.__doc__ = op.says
@@ -44,10 +52,10 @@ def _reflected(op: Primitive, name: str) -> Any:
 def _composed(function: Callable[..., Tensor], name: str, reflected: bool = False) -> Any:
     """The operator for a function that is not itself a primitive."""
 
-    def operator(self: Tensor, other: Operand) -> Tensor:
+    def operator(self: Tensor, other: Any) -> Tensor:
         if isinstance(other, _OPERANDS):
             return function(other, self) if reflected else function(self, other)
-        return NotImplemented
+        return _neither(other)
 
     operator.__name__ = operator.__qualname__ = name
     operator.__doc__ = function.__doc__
@@ -55,10 +63,10 @@ def _composed(function: Callable[..., Tensor], name: str, reflected: bool = Fals
 
 
 def _assigned(op: Callable[..., Tensor], name: str) -> Any:
-    def operator(self: Tensor, other: Operand) -> Tensor:
+    def operator(self: Tensor, other: Any) -> Tensor:
         if isinstance(other, _OPERANDS):
             return in_place(op, self, other)
-        return NotImplemented
+        return _neither(other)
 
     operator.__name__ = operator.__qualname__ = name
     operator.__doc__ = f"`{op.__name__}`, written into the tensor."
@@ -109,21 +117,21 @@ class Operators(Tensor):
         """x == y; y may be a NumPy array, as PyTorch has it for no other comparison."""
         if isinstance(other, _OPERANDS):
             return call_binary(elementwise.eq, self, other)
-        return (
-            elementwise.eq(self, wrap(other)) if isinstance(other, np.ndarray) else NotImplemented
-        )
+        if isinstance(other, np.ndarray):
+            return elementwise.eq(self, wrap(other))
+        return _neither(other)
 
     def __hash__(self) -> int:
         return id(self)
 
-    def __rsub__(self, other: Operand) -> Tensor:
+    def __rsub__(self, other: float | Tensor) -> Tensor:
         """y − x"""
-        return arithmetic.rsub(self, other) if isinstance(other, _OPERANDS) else NotImplemented
+        return arithmetic.rsub(self, other) if isinstance(other, _OPERANDS) else _neither(other)
 
-    def __rtruediv__(self, other: Operand | Array) -> Tensor:
+    def __rtruediv__(self, other: Any) -> Tensor:
         """y / x"""
         if not isinstance(other, (*_OPERANDS, np.ndarray)):
-            return NotImplemented
+            return _neither(other)
         inverse: Any = arithmetic.reciprocal(self)
         quotient: Tensor = inverse * other
         return quotient

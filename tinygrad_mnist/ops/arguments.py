@@ -348,7 +348,7 @@ def not_negative(lengths: Sequence[int]) -> tuple[int, ...]:
     if math.prod(lengths) >= _MOST:
         raise RuntimeError(f"Storage size calculation overflowed with sizes={list(lengths)}")
     if len(lengths) > 64:
-        raise RuntimeError(
+        raise NotImplementedError(
             f"only tensors with up to 64 dims are supported, not with {len(lengths)}"
         )
     return tuple(lengths)

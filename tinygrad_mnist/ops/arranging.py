@@ -536,6 +536,11 @@ def index_put(
     region, arrays = read_index(tuple(indices), input._array.shape)
     if values._array.dtype != input._array.dtype:
         raise put_dtypes_differ(input, values)
+    if arrays is None and values._array.ndim > input._array.ndim:
+        raise RuntimeError(
+            f"shape mismatch: value tensor of shape {list(values._array.shape)} cannot be "
+            f"broadcast to indexing result of shape {list(input._array.shape)}"
+        )
     if not accumulate or arrays is None:
         out = _put(input, values, region=region, arrays=arrays)
         return named_as(out, "IndexPutBackward0")

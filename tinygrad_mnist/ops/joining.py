@@ -281,6 +281,11 @@ def tensor_split(
                 "tensor_split expected tensor_indices_or_sections to have dtype of long, but got "
                 f"{given.dtype.legacy_name}"
             )
+        if given._array.ndim > 1:
+            raise RuntimeError(
+                "tensor_split expected tensor_indices_or_sections to be a zero-dimensional or "
+                f"one-dimensional tensor, but got a tensor with {given._array.ndim} dims"
+            )
         note_untraceable()
         given = given._array.tolist()
     if isinstance(given, int):

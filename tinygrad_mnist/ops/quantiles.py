@@ -118,6 +118,8 @@ def _quantile(
         )
     if not input._array.size:
         raise RuntimeError(f"{name}() input tensor must be non-empty")
+    if not isinstance(q, Tensor) and not 0 <= q <= 1:
+        raise RuntimeError(f"{name}() q must be in the range [0, 1] but got {q:g}")
     if not np.all((share._array >= 0) & (share._array <= 1)):
         raise RuntimeError(f"{name}() q values must be in the range [0, 1]")
     ndim = input._array.ndim

@@ -14,6 +14,10 @@ from tinygrad_mnist._tensor.creation import tensor, zeros_like
 from tinygrad_mnist.autograd import enable_grad, no_grad
 from tinygrad_mnist.engine.observer import note_untraceable
 
+from .hooks import OptimizerHooks, passed_on
+from .hooks import register_optimizer_step_post_hook as register_optimizer_step_post_hook
+from .hooks import register_optimizer_step_pre_hook as register_optimizer_step_pre_hook
+
 Group = dict[str, Any]
 StateDict = dict[str, Any]
 Params = Iterable[Tensor] | Iterable[dict[str, Any]] | Iterable[tuple[str, Tensor]]
@@ -109,7 +113,7 @@ def decayed(param: Tensor, grad: Tensor, group: Group) -> Tensor:
     return grad
 
 
-class Optimizer:
+class Optimizer(OptimizerHooks):
     """Parameters in groups, each with its settings, and a state for each parameter.
 
     A subclass gives `_update`, which changes one parameter by its gradient, or `step` itself.
@@ -129,6 +133,7 @@ class Optimizer:
     param_groups: list[Group]
 
     def __init__(self, params: Params, defaults: dict[str, Any]) -> None:
+        self._start_hooks()
         self.defaults = defaults
         if isinstance(params, Tensor):
             raise TypeError(
@@ -229,6 +234,8 @@ class Optimizer:
         >>> torch.optim.SGD([weight], lr=0.1).state_dict()["param_groups"][0]["params"]
         [0]
         """
+        for hook in self._state_dict_pre_hooks.values():
+            hook(self)
         numbers: dict[int, int] = {}
         groups: list[Group] = []
         for group in self.param_groups:
@@ -241,13 +248,16 @@ class Optimizer:
             numbers[id(key)] if isinstance(key, Tensor) else key: value
             for key, value in self.state.items()
         }
-        return {"state": state, "param_groups": groups}
+        return passed_on(
+            self._state_dict_post_hooks, self, {"state": state, "param_groups": groups}
+        )
 
     def load_state_dict(self, state_dict: StateDict) -> None:
         """Take over what `state_dict` of an optimiser with groups of the same sizes gave.
 
         Raises ValueError when the groups do not match.
         """
+        state_dict = passed_on(self._load_state_dict_pre_hooks, self, state_dict.copy())
         saved_groups = copy.deepcopy(state_dict["param_groups"])
         if len(self.param_groups) != len(saved_groups):
             raise ValueError("loaded state dict has a different number of parameter groups")
@@ -269,12 +279,16 @@ class Optimizer:
             else:
                 state[number] = value
         self.__setstate__({"state": state, "param_groups": saved_groups})
+        for hook in self._load_state_dict_post_hooks.values():
+            hook(self)
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in ("defaults", "state", "param_groups")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
+        if "_step_pre_hooks" not in self.__dict__:
+            self._start_hooks()
         for group in self.param_groups:
             for name, default in self.defaults.items():
                 group.setdefault(name, default)

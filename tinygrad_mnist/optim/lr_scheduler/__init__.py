@@ -15,10 +15,11 @@ from .factors import (
     SequentialLR,
     StepLR,
 )
-from .scheduler import LRScheduler, ReduceLROnPlateau, _LRScheduler
+from .scheduler import EPOCH_DEPRECATION_WARNING, LRScheduler, ReduceLROnPlateau, _LRScheduler
 
 __all__ = [
-    "ChainedScheduler", "ConstantLR", "CosineAnnealingLR", "CosineAnnealingWarmRestarts",
+    "EPOCH_DEPRECATION_WARNING", "ChainedScheduler", "ConstantLR", "CosineAnnealingLR",
+    "CosineAnnealingWarmRestarts",
     "ExponentialLR", "LRScheduler", "LambdaLR", "LinearLR", "MultiStepLR", "MultiplicativeLR",
     "OneCycleLR", "PolynomialLR", "ReduceLROnPlateau", "SequentialLR", "StepLR", "_LRScheduler",
 ]  # fmt: skip
