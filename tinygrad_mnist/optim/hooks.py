@@ -18,7 +18,8 @@ _global_optimizer_post_hooks: OrderedDict[int, Hook] = OrderedDict()
 def register_optimizer_step_pre_hook(hook: Hook) -> RemovableHandle:
     """Call `hook(optimizer, args, kwargs)` before each step of every optimiser.
 
-    What it returns, unless None, are the new arguments: (args, kwargs).
+    `args` begins with the optimiser itself. What the hook returns, unless None, are the new
+    arguments: (args, kwargs).
     """
     return RemovableHandle.of(_global_optimizer_pre_hooks, hook)
 
@@ -32,7 +33,8 @@ def hooked(step: Callable[..., Any]) -> Callable[..., Any]:
     """`step`, with the hooks called before and after it."""
 
     @functools.wraps(step)
-    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def call(*args: Any, **kwargs: Any) -> Any:
+        self = args[0]
         for hook in (*_global_optimizer_pre_hooks.values(), *self._step_pre_hooks.values()):
             result = hook(self, args, kwargs)
             if isinstance(result, tuple) and len(result) == 2:
@@ -42,7 +44,7 @@ def hooked(step: Callable[..., Any]) -> Callable[..., Any]:
                     f"{step} must return None or a tuple of (new_args, new_kwargs), but got "
                     f"{result}."
                 )
-        out = step(self, *args, **kwargs)
+        out = step(*args, **kwargs)
         for hook in (*self._step_post_hooks.values(), *_global_optimizer_post_hooks.values()):
             hook(self, args, kwargs)
         return out
