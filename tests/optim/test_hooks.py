@@ -1,5 +1,6 @@
 """Hooks of optimisers are called when PyTorch calls them, with what PyTorch gives them."""
 
+import importlib
 import pickle
 
 import pytest
@@ -18,7 +19,7 @@ def told(torch, name, subclass=False):
     kind = type("Mine", (base,), {"step": lambda self: base.step(self)}) if subclass else base
     weight = torch.ones(2, requires_grad=True)
     optimizer = kind([weight], lr=0.1)
-    from_above = torch.optim.optimizer
+    from_above = importlib.import_module(f"{torch.__name__}.optim.optimizer")
     handles = [
         optimizer.register_step_pre_hook(
             lambda o, a, k: seen.append(("before", a[0] is o, a[1:], k))
