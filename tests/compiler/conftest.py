@@ -7,7 +7,8 @@ import types
 import numpy as np
 import pytest
 
-from tinygrad_mnist.compiler import autotune, build, compiled
+from tinygrad_mnist.compiler import autotune, build, cache_entry, compiled
+from tinygrad_mnist.compiler.codegen.writer import Unsupported
 from tinygrad_mnist.compiler.loops import images, products, scalars
 from tinygrad_mnist.kernels import dispatch
 
@@ -43,6 +44,17 @@ def plain(monkeypatch):
 
     monkeypatch.setattr(build, "load", load)
     monkeypatch.setattr(autotune.Product, "best", lambda product: product.candidates()[0])
+
+
+@pytest.fixture
+def replayed(monkeypatch):
+    """Programs are replayed, none is generated, for tests that ask only when they hold."""
+
+    def nothing(program):
+        raise Unsupported("any")
+
+    monkeypatch.setattr(cache_entry, "build", nothing)
+    monkeypatch.setattr(cache_entry.CacheEntry, "interpret_because", lambda entry, reason: None)
 
 
 @pytest.fixture

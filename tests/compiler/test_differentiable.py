@@ -163,6 +163,30 @@ def test_the_backward_pass_is_refused_as_usual() -> None:
             slope.sum().backward()
 
 
+TWICE = {
+    "linear": lambda x: x * 3,
+    "x²": lambda x: x * x,
+    "x³": lambda x: x**3,
+    "eˣ": lambda x: x.exp(),
+    "relu": lambda x: x.relu(),
+    "sum": lambda x: (x * x).sum(),
+}
+
+
+@pytest.mark.parametrize("function", TWICE.values(), ids=TWICE)
+def test_a_gradient_of_a_gradient_is_refused_and_never_silently_absent(function: Any) -> None:
+    compiled = torch.compile(function)
+    for _ in range(2):
+        x = torch.tensor([1.0, 2.0], requires_grad=True)
+        (slope,) = torch.autograd.grad(compiled(x).sum(), x, create_graph=True)
+        (wanted,) = torch.autograd.grad(function(x).sum(), x)
+        same(slope.detach(), wanted)
+        assert slope.requires_grad
+        for start in (lambda s=slope: s.sum().backward(), lambda s=slope: torch.autograd.grad(s.sum(), x)):
+            with pytest.raises(RuntimeError, match="does not currently support double backward"):
+                start()
+
+
 def test_hooks_run_once_and_a_frozen_parameter_gets_nothing() -> None:
     layer = nn.Linear(3, 2)
     compiled = torch.compile(layer)

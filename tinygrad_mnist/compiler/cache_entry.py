@@ -15,9 +15,9 @@ from tinygrad_mnist.engine.tensor import wrap
 from tinygrad_mnist.random import default_generator
 
 from .build import Built, Stats, build
-from .guards import Reached
 from .inputs import Arguments, Finder, Inputs
 from .program import Array, Constant, Draw, Program, Value, interpret
+from .reached import Reached
 from .results import fill, in_order
 from .symbolic import Numbers, Symbol
 
@@ -146,7 +146,7 @@ class CacheEntry:
         None where the numbers are not the same, or where an operation raises: the function then
         runs as usual, and raises what it always raises.
         """
-        if self.numbers.read(arguments) != self.numbers.values:
+        if not self.numbers.are(self.numbers.read(arguments)):
             return None
         generator = default_generator.get_state()
         known: dict[Value, Any] = dict(zip(self.traced.inputs, inputs, strict=True))

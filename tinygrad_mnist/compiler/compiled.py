@@ -11,11 +11,12 @@ import weakref
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar, Generic, ParamSpec, TypedDict, TypeVar, Unpack, overload
 
+import numpy as np
+
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.core.record import state
 from tinygrad_mnist.engine.observer import OBSERVERS
 from tinygrad_mnist.engine.tensor import Tensor
-from tinygrad_mnist.kernels.locks import renewed_after_fork
 from tinygrad_mnist.nn import Module
 
 from .build import Stats, taking
@@ -23,6 +24,7 @@ from .cache_entry import CacheEntry
 from .graph_capture import trace_call
 from .inputs import Arguments, Keywords, called, overlapping, tensors_in
 from .program import Constant, Program
+from .reached import hooks_of_leaf
 
 Inputs = ParamSpec("Inputs")
 Returned = TypeVar("Returned")
@@ -62,7 +64,7 @@ class Compiled(Generic[Inputs, Returned]):
         self._overlapping: set[Any] = set()
         """Kinds of calls that run uncompiled where their tensors overlap in memory."""
         self._told: set[str] = set()
-        self._lock = renewed_after_fork(threading.RLock())
+        self._lock = threading.RLock()
 
     def __call__(self, *given: Inputs.args, **kwargs: Inputs.kwargs) -> Returned:
         """What the function returns; the first call of a kind is traced, later ones compiled."""
@@ -331,8 +333,11 @@ def _describe(parts: list[Any], seen: dict[int, int], args: Iterable[Any], neste
             array: Any = given._array
             record: Any = given._record
             first = seen.setdefault(id(array), len(seen))
-            leaf = record and (record.primitive is None, record.grad is None)
+            leaf = record and (record.primitive is None, record.grad is None, hooks_of_leaf(record))
             parts += array.shape, array.dtype.char, leaf, first, array.flags.c_contiguous
+            own = given.__dict__
+            if own or type(given) is not Tensor:
+                parts += type(given), tuple(own.items())
         elif isinstance(given, tuple | list):
             parts += type(given), len(given)
             _describe(parts, seen, given, True)
@@ -341,6 +346,8 @@ def _describe(parts: list[Any], seen: dict[int, int], args: Iterable[Any], neste
             _describe(parts, seen, given.values(), not isinstance(given, Keywords))
         elif type(given) is float and not nested:
             parts.append(float)
+        elif isinstance(given, float | np.floating):
+            parts.append((type(given), given or repr(given)))  # of two zeros, which it is
         else:
             parts.append((type(given), given))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +19,6 @@ from tinygrad_mnist.random import default_generator
 
 from .cache_entry import CacheEntry, first_line, leaf_record
 from .differentiable import Differentiable, Halves, cut
-from .guards import Reached, reach
 from .inputs import (
     Arguments,
     Finder,
@@ -31,7 +31,9 @@ from .inputs import (
     overlapping,
     parts_of,
 )
+from .outside_world import OutsideWorld
 from .program import Array, Input, Program, Value
+from .reached import Reached, reach
 from .results import Overlap, Result, Template, Unrepeatable, plain_numbers
 from .symbolic import Symbol, SymFloat
 from .trace import TraceError, Tracer, is_ours, user_line
@@ -89,6 +91,7 @@ class Call:
         self._parts = [id(part) for _, part, _ in parts_of(args)]
         self._generator = default_generator.get_state()
         self._give_arguments()
+        self.reached.settle()
         self.arguments, self.argument_leaves = len(self.finders), len(self.leaves)
         self.shared: list[tuple[int, TensorBase]] = []
         for name, tensor in self.reached.tensors.items():
@@ -115,6 +118,7 @@ class Call:
                 if not isinstance(part, Tensor):
                     self.reached.look(name, part)
                     continue
+                self.reached.look_at_hooks(name, part)
                 self._give(name, part, at(path))
 
     @contextlib.contextmanager
@@ -306,8 +310,12 @@ def trace_call(
     With `fullgraph`, what no program can do is a TraceError, and what the call changed is put back.
     """
     call = Call(function, constants, args)
-    with call.tracer, call.symbolic_numbers() as symbolic:
+    world = OutsideWorld(call.reached.generators)
+    with call.tracer, call.symbolic_numbers() as symbolic, world:
         returned = called(function, symbolic)
+    call.tracer.obstacle = world.obstacle or call.reached.obstacle or call.tracer.obstacle
+    if world.read_environment:
+        call.reached.look("environment", os.environ)
     try:
         entry = _compiled(call, returned)
     except Unrepeatable as found:

@@ -9,6 +9,7 @@ another way into the program, and is not followed.
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -119,12 +120,17 @@ def evaluate(expression: Expression, values: Sequence[float]) -> Any:
     return function(evaluate(left, values), evaluate(right, values))
 
 
+def _differ(a: float, b: float) -> bool:
+    return a != b or (a == 0 and math.copysign(1, a) != math.copysign(1, b))
+
+
 class Numbers:
     """The numbers that a program is handed: those from outside, and what was computed of them."""
 
     def __init__(self, symbols: Sequence[Symbol]) -> None:
         self.symbols = symbols
         self.values = [symbol.value for symbol in symbols]
+        self._has_zero = 0 in self.values
         self._conditions = [each for symbol in symbols for each in symbol.conditions]
         self.traced: Array = np.empty(0)
         """The program's numbers as they were traced, in double precision."""
@@ -141,13 +147,18 @@ class Numbers:
         """Those from outside, at a call."""
         return [symbol.read(arguments) for symbol in self.symbols]
 
+    def are(self, values: list[float]) -> bool:
+        """Whether those from outside have these values still, to the sign of zero."""
+        same = values == self.values
+        return same and not (self._has_zero and any(map(_differ, values, self.values)))
+
     def now(self, arguments: tuple[Any, ...]) -> Array | None:
         """The program's numbers for a call; None where it cannot follow those from outside."""
         values = [symbol.read(arguments) for symbol in self.symbols]
-        if values == self.values:
+        if self.are(values):
             return self.traced
         for symbol, now, before in zip(self.symbols, values, self.values, strict=True):
-            if now != before and not symbol.trusted:
+            if _differ(now, before) and not symbol.trusted:
                 return None
         for function, left, right, outcome in self._conditions:
             if function(evaluate(left, values), evaluate(right, values)) is not outcome:

@@ -16,7 +16,6 @@ import numpy as np
 from tinygrad_mnist.core.backward_pass import restore_reduced_dims, topological_order
 from tinygrad_mnist.core.primitive import Formula
 from tinygrad_mnist.core.record import state
-from tinygrad_mnist.kernels.locks import held_through_fork
 
 from .hooks import (
     Gradient,
@@ -35,7 +34,7 @@ from .tensor import TensorBase, wrap
 from .unbroadcast import unbroadcast, unbroadcast_array
 
 _ndarray = np.ndarray
-_accumulation = held_through_fork(threading.Lock())
+_accumulation = threading.Lock()
 _SHARED = (
     "unsupported operation: more than one element of the written-to tensor refers to a single "
     "memory location. Please clone() the tensor before performing the operation."

@@ -137,6 +137,7 @@ def seed() -> int:
 
 def initial_seed() -> int:
     """The seed at which the default generator started."""
+    note_untraceable("the seed of the default generator is read")
     return default_generator.initial_seed()
 
 
