@@ -182,7 +182,10 @@ def test_a_gradient_of_a_gradient_is_refused_and_never_silently_absent(function:
         (wanted,) = torch.autograd.grad(function(x).sum(), x)
         same(slope.detach(), wanted)
         assert slope.requires_grad
-        for start in (lambda s=slope: s.sum().backward(), lambda s=slope: torch.autograd.grad(s.sum(), x)):
+        for start in (
+            lambda s=slope: s.sum().backward(),
+            lambda s=slope, x=x: torch.autograd.grad(s.sum(), x),
+        ):
             with pytest.raises(RuntimeError, match="does not currently support double backward"):
                 start()
 
