@@ -257,7 +257,7 @@ _COPIES = ("as_strided", "cast", "clone", "constant_in", "copy_slices", "fill", 
 
 def registered() -> list[str]:
     """The names of all primitives of the package, whose modules load when they are needed."""
-    for package in ("ops", "random", "nn.functional"):
+    for package in ("autograd", "ops", "random", "nn.functional"):
         home = importlib.import_module(f"tinygrad_mnist.{package}")
         for module in pkgutil.iter_modules(home.__path__, f"{home.__name__}."):
             importlib.import_module(module.name)
