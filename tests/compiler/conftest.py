@@ -13,7 +13,7 @@ from tinygrad_mnist.compiler.loops import images, products, scalars
 from tinygrad_mnist.kernels import dispatch
 
 
-def _as_python(module):
+def as_python(module):
     """A module's loops as they are written."""
     return types.SimpleNamespace(
         **{name: getattr(each, "py_func", each) for name, each in vars(module).items()}
@@ -29,7 +29,7 @@ def plain(monkeypatch):
 
     def load(text, fastmath):
         names = {"math": math, "np": np}
-        names |= {each.__name__.rpartition(".")[2]: _as_python(each)
+        names |= {each.__name__.rpartition(".")[2]: as_python(each)
                   for each in (images, products, scalars)}  # fmt: skip
         if "batch_last." in text:
             dispatch.images.load()

@@ -14,7 +14,6 @@ DTYPES = ("bool", "uint8", "int32", "int64", "float32", "float64")
 NUMBERS = (2, -1, 0, True, -7, 300, 2**31, 2**53 + 1, -(2**63), 0.5, -0.0, 1e-45, 1e30, math.inf,
            -math.inf, math.nan)  # fmt: skip
 """Python numbers beside a tensor."""
-_SIDE = 32
 
 
 def edges(dtype: str) -> np.ndarray[Any, Any]:
@@ -35,14 +34,14 @@ def edges(dtype: str) -> np.ndarray[Any, Any]:
 
 
 class Edges(Maker):
-    """Makes arrays that hold the edges of their types, each pair of them in the first two.
+    """Makes arrays that hold the edges of their types; with a `side` of 32, each pair of them.
 
     Types are taken in turn from `dtypes`, Python numbers from `numbers`.
     """
 
     def __init__(
         self, pick: Any, *dtypes: str, layout: str = "contiguous", numbers: Any = None,
-        zero: bool = True,
+        zero: bool = True, side: int = 32,
     ) -> None:  # fmt: skip
         special = {"float64": "special", "float32": "special", "bool": "bools"}
         situation = special.get(dtypes[0], "integers") if len(set(dtypes)) == 1 else "mixed"
@@ -51,15 +50,15 @@ class Edges(Maker):
         self._numbers = itertools.cycle(numbers or (0,))
         self._made = 0
         self._layout = layout
-        self._zero = zero
+        self._zero, self._side = zero, side
 
     def in_situation(self, situation: str) -> Maker:
         return self
 
     def shape(self, min_dims: int = 0, max_dims: int = 3) -> tuple[int, ...]:
         if min_dims > 2:
-            return (*[2] * (min_dims - 2), _SIDE // 2, _SIDE)
-        return (_SIDE, _SIDE) if max_dims > 1 else (_SIDE * _SIDE,)
+            return (*[2] * (min_dims - 2), self._side // 2, self._side)
+        return (self._side, self._side) if max_dims > 1 else (self._side**2,)
 
     def shapes(self, count: int, max_dims: int = 3) -> list[tuple[int, ...]]:
         return [self.shape(0, max_dims)] * count
@@ -77,7 +76,8 @@ class Edges(Maker):
         if not self._zero and values.dtype.kind in "iu":
             values = values[values != 0]
         places = np.arange(math.prod(size))
-        order = (places // _SIDE, places, places * 7 + places // _SIDE * 5)[self._made % 3]
+        rounds = places // len(values)
+        order = (places, places + rounds, places * 7 + rounds * 5)[self._made % 3]
         self._made += 1
         return laid_out(values[order % len(values)].reshape(size), self._layout)
 

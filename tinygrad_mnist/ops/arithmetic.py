@@ -87,7 +87,7 @@ def _scaled(promotion: Callable[[Values], dtypes.dtype], input: Any, other: Any,
         )
     if isinstance(other, Tensor):
         return not_freed(mul(cast_to(other, kind), bool(alpha) if kind is dtypes.bool else alpha))
-    return other * alpha
+    return (float(other) if kind.is_floating_point and isinstance(other, int) else other) * alpha
 
 
 mul = elementwise("mul", "x · y", np.multiply, dtypes.promote,

@@ -104,12 +104,18 @@ def _product_rule(g: Any, input: Any, out: Any, dim: tuple[int, ...]) -> Any:
     array = input._array if isinstance(input, Tensor) else input
     if array.ndim == 0:
         return g
-    if not OBSERVERS and array.all():  # an observed formula must hold for other numbers too
+    if not OBSERVERS and array.all():
         return g * out / input
     (axis,) = dim
     before = _products_before(input, axis)
     after = _reversed(_products_before(_reversed(input, axis), axis), axis)
-    return g * (before * after)
+    undivided = g * (before * after)
+    if not OBSERVERS:
+        return undivided
+    # what is observed must hold for other numbers too
+    every = tuple(range(array.ndim))
+    some_zero = _prod(where(input == 0, 0.0, 1.0), dim=every, keepdim=True) == 0
+    return where(some_zero, undivided, g * out / input)
 
 
 def _reversed(x: Any, dim: int) -> Any:

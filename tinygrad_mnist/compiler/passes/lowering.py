@@ -84,50 +84,64 @@ def _logsumexp(now: Lowering, x: Value) -> Value:
 def _nll_loss(now: Lowering, x: Value, target: Value) -> Value:
     rows = x.shape[0]
     reduction = now.attributes["reduction"]
-    picked = now.do("pick", x, target, shape=(rows,))
-    counted = _counted(now, target, x)
-    losses = picked if counted is None else now.do("mul", picked, counted)
+    weights, counts = _weights(now, target, x)
+    losses = now.do("pick", x, target, shape=(rows,))
+    losses = losses if weights is None else now.do("mul", losses, weights)
     if reduction == "none":
-        return now.do("neg", losses)
-    total = now.do("sum", losses, shape=(), dim=(0,), keepdim=False)
-    if reduction == "mean" and counted is not None:
-        return now.do("neg", now.do("div", total, _summed(now, counted)))
-    return now.do("mul", total, -1.0 / rows if reduction == "mean" else -1.0)
+        return _counted(now, now.do("neg", losses), counts)
+    total = _summed(now, _counted(now, losses, counts))
+    if reduction == "mean" and weights is None and counts is None:
+        scaled = now.do("mul", total, -1.0 / rows)
+    else:
+        scaled = now.do("neg", total)
+        if reduction == "mean":
+            scaled = now.do("div", scaled, _total_weight(now, weights, counts, x))
+    return now.do("add", scaled, 0.0)  # a loss of −0 is 0
 
 
 def _nll_loss_backward(now: Lowering, grad: Value, target: Value) -> Value:
     shape = now.shape
-    reduction = now.attributes["reduction"]
-    counted = _counted(now, target, grad)
-    if counted is None:
-        scale = -1.0 / shape[0] if reduction == "mean" else -1.0
-        each = now.do("mul", grad, scale)
-    else:
-        each = now.do("neg", now.do("mul", counted, grad))
-        each = now.do("div", each, _summed(now, counted)) if reduction == "mean" else each
-    return now.do("place", each, target, shape=shape)
+    mean = now.attributes["reduction"] == "mean"
+    weights, counts = _weights(now, target, grad)
+    if weights is None and counts is None:
+        each = now.do("mul", grad, -1.0 / shape[0] if mean else -1.0)
+        return now.do("place", each, target, shape=shape)
+    each = now.do("neg", grad)
+    if mean:
+        each = now.do("div", each, _total_weight(now, weights, counts, grad))
+    if weights is not None:
+        each = now.do("mul", weights, each)
+    return now.do("place", _counted(now, each, counts), target, shape=shape)
 
 
-def _counted(now: Lowering, target: Value, like: Value) -> Value | None:
-    """How much each label counts; None where all count alike.
+def _weights(now: Lowering, target: Value, like: Value) -> tuple[Value | None, Value | None]:
+    """How much each label counts, and whether it does; None where all count alike.
 
     A label out of range, such as −100, ends the program.
     """
     a = now.attributes
     classes = a["shape"][1] if "shape" in a else like.shape[1]
     weight, ignored = a["weight"], a["ignore_index"]
-    ignores = 0 <= ignored < classes
-    if weight is None and not ignores:
-        return None
-    shape = target.shape
+    weights = counts = None
+    if weight is not None:
+        weights = now.do("index", weight, shape=target.shape, key=(target,))
+    if 0 <= ignored < classes:
+        label = Number((), target.dtype, number=ignored)
+        counts = now.do("ne", target, label, dtype=np.dtype(np.bool_))
+    return weights, counts
+
+
+def _counted(now: Lowering, x: Value, counts: Value | None) -> Value:
+    """0 for labels that are ignored, whatever x is."""
+    if counts is None:
+        return x
+    nothing = Number((), x.dtype, number=0)
+    return now.do("where", counts, x, nothing, shape=counts.shape, dtype=x.dtype)
+
+
+def _total_weight(now: Lowering, weights: Value | None, counts: Value | None, like: Value) -> Value:
     one = Number((), like.dtype, number=1)
-    given = one if weight is None else now.do("index", weight, shape=shape, key=(target,))
-    if not ignores:
-        return given
-    label = Number((), target.dtype, number=ignored)
-    counts = now.do("ne", target, label, dtype=np.dtype(np.bool_))
-    nothing = Number((), like.dtype, number=0)
-    return now.do("where", counts, given, nothing, shape=shape, dtype=like.dtype)
+    return _summed(now, _counted(now, one if weights is None else weights, counts))
 
 
 def _summed(now: Lowering, x: Value) -> Value:
