@@ -20,8 +20,8 @@ PACKAGE = Path(build.__file__).parents[1]
 # Lowering: each rule, by the operations whose rows prove what it rewrites
 
 BY_OTHERS = {
-    "add_bias", "as_strided", "as_strided_backward", "copy_slices", "index_backward", "log_softmax_backward",
-    "nll_loss_backward", "slice_backward",
+    "add_bias", "as_strided", "as_strided_backward", "copy_slices", "index_backward",
+    "log_softmax_backward", "nll_loss_backward", "slice_backward",
 }  # fmt: skip
 """What derivatives and views consist of; the rows of those hold them."""
 
