@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from copy import copy
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from typer.testing import CliRunner
 
 from tinygrad_mnist.app.cli.app import app
 from tinygrad_mnist.tools.compare import compare_script
+from tinygrad_mnist.tools.compare.differences import compare_texts
 from tinygrad_mnist.tools.compare.report import verdict
 from tinygrad_mnist.tools.scripts import ScriptError
 
@@ -102,10 +104,21 @@ def test_what_differs_is_found(write):
     assert first.place.endswith("differs.py\0" + "24")
     assert first.difference.absolute == 2
     assert "beyond the bounds at step 3 by 5.0e-01 (gradient of weight)" in verdict(report)
+    only_parts_differ(report)
     assert {name: each.absolute for name, each in report.parameters.items()} == {
         "weight": 0,
         "bias": 0,
     }
+
+
+def only_parts_differ(report):
+    """Operations alone decide where no step compares what they lead to."""
+    parts = copy(report)
+    parts.texts, parts.gradients = compare_texts("", ""), {}
+    assert parts.equal
+    assert any(line.endswith("build in two ways") for line in verdict(parts))
+    parts.steps = parts.steps[:2]
+    assert not parts.equal
 
 
 CHAOS = """
