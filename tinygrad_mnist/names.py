@@ -104,11 +104,11 @@ _OPERATIONS = {
         log10_ log1p_ log2_ logaddexp logaddexp2 logical_and_ logical_not_ logical_or_ logical_xor_
         logit_ lt_ maximum minimum ne_ not_equal_ rad2deg_ round_ rsqrt_ sigmoid_ signbit sin_ sinc_
         sinh_ sqrt_ tan_ tanh_ trunc_ xlogy_""",
-    "indexing": "narrow select unbind",
+    "indexing": "narrow select",
     "joining": """
         atleast_1d() atleast_2d() atleast_3d() cat() chunk column_stack() concat() concatenate()
         dsplit dstack() hsplit hstack() row_stack() split split_with_sizes stack() tensor_split
-        vsplit vstack()""",
+        unbind vsplit vstack()""",
     "matmul": "bmm dot matmul mm mv",
     "matrices": """
         addbmm_ addmm_ addmv_ addr_ baddbmm_ block_diag() cartesian_prod() cdist() chain_matmul()
@@ -125,8 +125,8 @@ _OPERATIONS = {
         argwhere gather index_add_ index_copy_ index_fill_ index_select masked_scatter_
         masked_select nonzero scatter_ scatter_add_ take take_along_dim""",
     "shapes": """
-        broadcast_shapes() broadcast_tensors() broadcast_to flatten movedim permute reshape squeeze_
-        swapaxes_ swapdims_ t_ transpose_ unflatten unsqueeze_""",
+        adjoint broadcast_shapes() broadcast_tensors() broadcast_to flatten movedim permute reshape
+        squeeze_ swapaxes_ swapdims_ t_ transpose_ unflatten unsqueeze_""",
     "scatter_reduce": "index_reduce_ scatter_reduce_",
     "softmax": "log_softmax relu_ softmax",
     "sorting": "argsort kthvalue median mode msort sort topk unique unique_consecutive",

@@ -49,7 +49,7 @@ def tensors(result):
     return [each for each in found if isinstance(each, tinygrad_mnist.Tensor)]
 
 
-@pytest.mark.filterwarnings("ignore:cov")
+@pytest.mark.filterwarnings("ignore:cov", "ignore:adjoint")
 @pytest.mark.parametrize("shape", [(), (0,), (2, 0)], ids=str)
 @pytest.mark.parametrize("name", [*UNARY, *BINARY])
 def test_tensors_hold_arrays_however_few_their_numbers(name, shape):

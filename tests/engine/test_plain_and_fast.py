@@ -19,7 +19,7 @@ from tinygrad_mnist.engine.node import PRIMITIVES
 from tinygrad_mnist.engine.observer import observe
 from tinygrad_mnist.engine.primitive import Primitive
 from tinygrad_mnist.engine.tensor import TensorBase
-from tinygrad_mnist.engine.views import current_record
+from tinygrad_mnist.engine.views import current_record, requires_grad
 from tinygrad_mnist.tools.parity.table import OPERATIONS
 from tinygrad_mnist.tools.parity.twins import read, twin
 
@@ -51,9 +51,16 @@ def calls_of(row, situation, seed):
         for op, inputs, attributes, output in heard
         if isinstance(op, Primitive)
         and any(isinstance(each, TensorBase) for each in inputs)
+        and not any(isinstance(each, TensorBase) and leads_nowhere(each) for each in inputs)
         and "fill" not in attributes
         and not any(output is each for each in inputs)
     ]
+
+
+def leads_nowhere(tensor):
+    """Whether it is a view that requires a gradient and has no record, as one taken under no_grad;
+    the plain way knows no views."""
+    return tensor._record is None and requires_grad(tensor)
 
 
 def outcome(call, *arguments, **named):

@@ -18,7 +18,7 @@ from tinygrad_mnist.engine.observer import OBSERVERS, item, report
 from tinygrad_mnist.engine.tensor import Tensor, wrap
 from tinygrad_mnist.engine.types import Device, DType, MemoryFormat, Number
 from tinygrad_mnist.engine.views import current_record
-from tinygrad_mnist.ops import casting, indexing, shapes
+from tinygrad_mnist.ops import casting, indexing, joining, shapes
 from tinygrad_mnist.ops.arguments import check_tensors, read_dtype, read_legacy_type
 
 # From tensors to Python, to NumPy, and to other types
@@ -198,7 +198,7 @@ class Conversion(Tensor):
     def __iter__(self) -> Iterator[Tensor]:
         if self._array.ndim == 0:
             raise TypeError("iteration over a 0-d tensor")
-        return iter(indexing.unbind(self))
+        return iter(joining.unbind(self))
 
     def __reversed__(self) -> Tensor:
         """The tensor, last element first."""
@@ -305,7 +305,7 @@ class Views(Tensor):
     @property
     def mT(self) -> Tensor:
         """The last two dimensions exchanged: the transpose of each matrix."""
-        return self._transposed("mT")
+        return shapes.transposed("mT", self)
 
     @property
     def H(self) -> Tensor:
@@ -322,17 +322,7 @@ class Views(Tensor):
     @property
     def mH(self) -> Tensor:
         """The conjugate transpose of each matrix: here the transpose."""
-        return self._transposed("mH")
-
-    def _transposed(self, name: str) -> Tensor:
-        if self._array.ndim == 0:
-            return self
-        if self._array.ndim < 2:
-            raise RuntimeError(
-                f"tensor.{name} is only supported on matrices or batches of matrices. "
-                f"Got {self._array.ndim}-D tensor."
-            )
-        return shapes.transpose(self, -2, -1)
+        return shapes.transposed("mH", self)
 
     @property
     def real(self) -> Tensor:

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import warnings
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from tinygrad_mnist import autograd, dtypes
 from tinygrad_mnist.engine.hooks import RemovableHandle
-from tinygrad_mnist.engine.node import AccumulateGrad, Record, hooks_of, move_grad
+from tinygrad_mnist.engine.node import (
+    AccumulateGrad,
+    OutputRecord,
+    Record,
+    edge,
+    hooks_of,
+    move_grad,
+)
+from tinygrad_mnist.engine.saved_tensors import DETACHED
 from tinygrad_mnist.engine.tensor import Tensor, wrap
-from tinygrad_mnist.engine.views import current_record
+from tinygrad_mnist.engine.views import current_record, requires_grad
 
 _NOT_POPULATED = (
     "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad "
@@ -37,9 +46,7 @@ class Gradients(Tensor):
     @property
     def requires_grad(self) -> bool:
         """Whether gradients are computed for this tensor."""
-        if self._record is not None or self._view is None:
-            return self._record is not None
-        return self._view[1] != self._counter[0] and self._view[0]._record is not None
+        return requires_grad(self)
 
     @requires_grad.setter
     def requires_grad(self, mode: bool) -> None:
@@ -53,6 +60,10 @@ class Gradients(Tensor):
             )
         self.requires_grad_(mode)
 
+    @requires_grad.deleter
+    def requires_grad(self) -> None:
+        raise RuntimeError("requires_grad must be a bool")
+
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Ask for gradients with respect to this leaf, or stop asking; the tensor itself.
 
@@ -63,7 +74,7 @@ class Gradients(Tensor):
                 "requires_grad_(): argument 'requires_grad' (position 1) must be bool, "
                 f"not {type(requires_grad).__name__}"
             )
-        record = current_record(self)
+        record: Any = self._record if requires_grad else current_record(self)
         if record is not None and record.primitive is not None:
             if not requires_grad:
                 raise RuntimeError(
@@ -89,7 +100,7 @@ class Gradients(Tensor):
     @property
     def grad_fn(self) -> Record | None:
         """The record of the operation that computed this tensor; None for a leaf."""
-        record = current_record(self)
+        record: Record | None = edge(current_record(self))[0]
         return None if record is None or record.primitive is None else record
 
     @property
@@ -115,8 +126,8 @@ class Gradients(Tensor):
     def grad(self, value: Tensor | None) -> None:
         if value is not None:
             self._check_gradient(value)
-        forbidden = self._view is not None and self._view[3] is not None
-        record: Any = self._record if forbidden else current_record(self)
+        resting = self._record is None or (self._view is not None and self._view[3] is not None)
+        record: Any = self._record if resting else current_record(self)
         if record is None:
             if value is None and "_resting_leaf" not in self.__dict__:
                 return
@@ -126,6 +137,8 @@ class Gradients(Tensor):
     @grad.deleter
     def grad(self) -> None:
         self.grad = None
+
+    _grad = grad
 
     def _check_gradient(self, value: object) -> None:
         if not isinstance(value, Tensor):
@@ -175,10 +188,16 @@ class Gradients(Tensor):
 
     def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
         """Call `hook` with each gradient of this tensor; what it returns takes the place of it."""
-        record = current_record(self)
+        record: Any = self._record
+        if record is None or record.hooks is None or not record.hooks.tensor_hooks:
+            record = current_record(self)
         if record is None:
             raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
-        return RemovableHandle.of(hooks_of(record).tensor_hooks, hook)
+        hooks = hooks_of(record).tensor_hooks
+        if isinstance(record, OutputRecord):
+            node, position = edge(record)
+            hooks_of(node).outputs[position] = hooks
+        return RemovableHandle.of(hooks, hook)
 
     def register_post_accumulate_grad_hook(self, hook: Callable[[Tensor], None]) -> RemovableHandle:
         """Call `hook` with this leaf each time after a gradient was added to its `.grad`."""
@@ -210,6 +229,7 @@ class Gradients(Tensor):
             leaf = record if isinstance(record, AccumulateGrad) else AccumulateGrad(self)
             if leaf is not record:
                 move_grad(record, leaf)
+                DETACHED.add(weakref.ref(record, DETACHED.discard))
             self.__dict__["_resting_leaf"] = leaf
         self._record = None
         return self
@@ -234,6 +254,10 @@ class Gradients(Tensor):
             record.shape = value._array.shape
             record.dtype = value._array.dtype
 
+    @data.deleter
+    def data(self) -> None:
+        raise RuntimeError("Deleting tensor data is not allowed. Delete tensor instead!")
+
     @property
     def _version(self) -> int:
         """How often the memory was changed in place."""
@@ -246,8 +270,8 @@ class Gradients(Tensor):
 
     @property
     def output_nr(self) -> int:
-        """Which output of its operation the tensor is: operations here have one."""
-        return 0
+        """Which output of its operation the tensor is."""
+        return edge(current_record(self))[1]
 
     def _is_view(self) -> bool:
         """Whether the tensor is a view of another."""

@@ -7,6 +7,7 @@ rebound to a newer record as well: who saved the old numbers finds that the vers
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -22,11 +23,13 @@ from tinygrad_mnist.engine.tensor import Tensor, wrap
 from tinygrad_mnist.engine.types import DType, Number, Operand
 from tinygrad_mnist.engine.views import current_record
 from tinygrad_mnist.ops import arithmetic, casting, shapes
+from tinygrad_mnist.ops.arguments import read_dim
 from tinygrad_mnist.ops.indexing import (
     ALL,
     WHOLE,
     Key,
     index_put,
+    indices_in,
     put,
     put_dtypes_differ,
     read_index,
@@ -37,10 +40,20 @@ from .methods import LaterMethod, parameter_names
 from .python_data import element, read_number, type_name
 
 _EXPANDED = (
-    "Use of index_put_ on expanded tensors is deprecated. Please clone() the tensor before "
-    "performing this operation. This also applies to advanced indexing e.g. tensor[indices] = "
-    "tensor"
+    "Use of {}_ on expanded tensors is deprecated. Please clone() the tensor before performing "
+    "this operation. This also applies to advanced indexing e.g. tensor[{}"
 )
+_ASSIGNMENTS: dict[str, Callable[..., tuple[Any, Any, str]]] = {
+    "masked_fill": lambda x, mask, value: (mask.expand(x.shape), value, "mask] = scalar"),
+    "index_fill": lambda x, dim, index, value: (
+        (ALL,) * read_dim(dim, x.ndim) + (index,), value, "mask] = scalar",
+    ),
+    "index_put": lambda x, indices, values, accumulate=False: (
+        indices, x[indices] + values if accumulate else values, "indices] = tensor",
+    ),
+}  # fmt: skip
+"""What may write into a tensor whose elements share memory, as assignments: the index, the value,
+and PyTorch's words for it."""
 
 
 def in_place(op: Any, target: Tensor, *others: Any, **attributes: Any) -> Tensor:
@@ -48,9 +61,7 @@ def in_place(op: Any, target: Tensor, *others: Any, **attributes: Any) -> Tensor
     recorded = state.grad_enabled and check_inplace(target, *others)
     if not recorded and not attributes and not OBSERVERS and _at_once(op, target, others):
         return target
-    for other in others:
-        if isinstance(other, Tensor):
-            check_no_partial_overlap(target._array, other._array)
+    _check_memory(op.__name__, target._array, (*others, *attributes.values()))
     source = target
     if recorded and not isinstance(op, Primitive):
         # What the steps of a composed operation save of the target must stay as it is.
@@ -152,8 +163,8 @@ def write(
     array = target._array
     found = value._array if isinstance(value, Tensor) else value
     part = array if whole else array[region]
-    if arrays is not None and elements_shared(part):
-        warnings.warn(_EXPANDED, stacklevel=3)
+    if arrays is not None and not overlapping and elements_shared(part):
+        warnings.warn(_EXPANDED.format("index_put", "indices] = tensor"), stacklevel=3)
         overlapping = True
     part = writeable(part, overlapping=overlapping)
     if isinstance(value, Tensor) and found.ndim:
@@ -223,6 +234,8 @@ def copy(target: Tensor, other: Operand, non_blocking: bool = False) -> Tensor:
 def setitem(target: Tensor, index: Any, value: Any) -> None:
     """`target[index] = value` for a tensor or a number."""
     region, arrays = read_index(index, target._array.shape)
+    if arrays is not None:
+        _check_memory("index_put", target._array, (indices_in(index),))
     one = not isinstance(value, Tensor) or value._array.ndim == 0
     if isinstance(value, Tensor):
         value = _values_for(target, value, region, arrays)
@@ -339,6 +352,27 @@ def check_no_overlap(array: Array, other: Array) -> None:
         _refuse_overlap()
 
 
+_CHECKS: dict[str, Callable[[Array, Array], None]] = dict.fromkeys(
+    ["index_add", "index_copy", "index_fill", "index_put", "scatter", "scatter_add"],
+    check_no_overlap,
+) | dict.fromkeys(["addmm", "ldexp", "masked_scatter"], lambda array, other: None)
+"""Operations that are stricter, or less strict, than most with what they read while they write."""
+
+
+def _check_memory(name: str, array: Array, others: Iterable[Any]) -> None:
+    """RuntimeError if the operation `name` must not read what lies where it writes.
+
+    Masks of an index, in a tuple or a list, are read before.
+    """
+    check = _CHECKS.get(name, check_no_partial_overlap)
+    for other in others:
+        if isinstance(other, Tensor):
+            check(array, other._array)
+        elif other.__class__ is tuple or other.__class__ is list:
+            indices = [part for part in other if isinstance(part, Tensor)]
+            _check_memory(name, array, [part for part in indices if part._array.dtype != bool])
+
+
 def _refuse_overlap() -> None:
     raise RuntimeError(
         "unsupported operation: some elements of the input tensor and the written-to tensor refer "
@@ -387,11 +421,25 @@ def _written(method: str) -> Any:
 
     def change(self: Tensor, *others: Any, **named: Any) -> Tensor:
         check_operands(method, operation, others)
-        return in_place(operation, self, *others, **named)
+        return _change(name, operation, self, *others, **named)
 
     change.__name__ = change.__qualname__ = method
     change.__doc__ = f"`{name}`, written into the tensor."
     return change
+
+
+def _change(name: str, operation: Any, target: Tensor, *others: Any, **named: Any) -> Tensor:
+    """`in_place`; where elements share memory, the assignment that stands for it."""
+    assignment = _ASSIGNMENTS.get(name)
+    if assignment is None or not elements_shared(target._array):
+        return in_place(operation, target, *others, **named)
+    index, value, words = assignment(target, *others, **named)
+    if not isinstance(value, Tensor):
+        value = element(value, target.dtype)
+    region, arrays = read_index(index, target._array.shape)
+    warnings.warn(_EXPANDED.format(name, words), stacklevel=3)
+    write(target, value, region, arrays, "IndexPutBackward0", overlapping=True)
+    return target
 
 
 def _reshaped(method: str) -> Any:
@@ -454,7 +502,8 @@ class InPlace(Tensor):
         self, indices: tuple[Tensor, ...], values: Tensor, accumulate: bool = False
     ) -> Tensor:
         """`index_put`, written into the tensor."""
-        return in_place(names.operation("index_put"), self, indices, values, accumulate)
+        put = names.operation("index_put")
+        return _change("index_put", put, self, indices, values, accumulate)
 
     def cumsum_(self, dim: int, *, dtype: DType = None) -> Tensor:
         """`cumsum` in the tensor's own type, written into the tensor."""

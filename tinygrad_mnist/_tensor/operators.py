@@ -104,6 +104,8 @@ class Operators(Tensor):
     __and__ = __rand__ = _forward(elementwise.bitwise_and, "__and__")
     __or__ = __ror__ = _forward(elementwise.bitwise_or, "__or__")
     __xor__ = __rxor__ = _forward(elementwise.bitwise_xor, "__xor__")
+    __ilshift__ = _assigned(arithmetic.bitwise_left_shift, "__ilshift__")
+    __irshift__ = _assigned(arithmetic.bitwise_right_shift, "__irshift__")
     __iand__ = _assigned(elementwise.bitwise_and, "__iand__")
     __ior__ = _assigned(elementwise.bitwise_or, "__ior__")
     __ixor__ = _assigned(elementwise.bitwise_xor, "__ixor__")
@@ -173,6 +175,9 @@ class Operators(Tensor):
     def __setitem__(self, index: Index, value: Operand) -> None:
         """x[index] = value"""
         setitem(self, index, value)
+
+    def __delitem__(self, index: Index) -> None:
+        raise TypeError("Tensor does not support deleting items")
 
     def __contains__(self, element: object) -> bool:
         """Whether some number of the tensor equals `element`."""

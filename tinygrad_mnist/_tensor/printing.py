@@ -106,8 +106,13 @@ def tensor_repr(tensor: Any, *, tensor_contents: str | None = None) -> str:
     A subclass prints under its own name. `tensor_contents` replaces the elements.
     """
     suffixes = []
-    if tensor.grad_fn is not None:
-        suffixes.append(f"grad_fn=<{type(tensor.grad_fn).__name__}>")
+    try:
+        record = tensor.grad_fn
+        name = None if record is None else type(record).__name__
+    except RuntimeError:  # for a view that was changed where it could not be followed
+        name = "Invalid"
+    if name is not None:
+        suffixes.append(f"grad_fn=<{name}>")
     elif tensor.requires_grad:
         suffixes.append("requires_grad=True")
     kind = type(tensor).__name__

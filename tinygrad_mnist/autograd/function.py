@@ -11,24 +11,15 @@ import numpy as np
 
 from tinygrad_mnist.core.backward_pass import broadcasts
 from tinygrad_mnist.core.record import state
+from tinygrad_mnist.engine.hooks import Bundle
 from tinygrad_mnist.engine.modes import GradMode
 from tinygrad_mnist.engine.node import Record, freed_error, make_record
-from tinygrad_mnist.engine.primitive import Primitive
-from tinygrad_mnist.engine.saved_tensors import version_error
+from tinygrad_mnist.engine.outputs import only_recorded, output_record, share_record
+from tinygrad_mnist.engine.saved_tensors import check_not_detached, version_error
 from tinygrad_mnist.engine.tensor import Tensor, wrap
 from tinygrad_mnist.engine.unbroadcast import unbroadcast
 from tinygrad_mnist.engine.views import OF_A_FUNCTION, current_record, mark_view
 from tinygrad_mnist.ops.views import rebase
-
-
-class Bundle(dict[int, Any]):
-    """The gradients of several outputs, on their way to the one record that takes them all."""
-
-    def __add__(self, other: Bundle) -> Bundle:
-        total = Bundle(self)
-        for position, gradient in other.items():
-            total[position] = total[position] + gradient if position in total else gradient
-        return total
 
 
 class FunctionCtx:
@@ -36,6 +27,7 @@ class FunctionCtx:
 
     needs_input_grad: tuple[bool, ...] = ()
     materialize_grads = True
+    _materialize_non_diff_grads = True
     _to_save: tuple[Tensor | None, ...] = ()
     _saved: tuple[Any, ...] | None = ()
     _dirty: tuple[Tensor, ...] = ()
@@ -59,10 +51,14 @@ class FunctionCtx:
             raise freed_error()
         return tuple([None if kept is None else self._unpack(*kept) for kept in self._saved])
 
-    def _unpack(self, array: Any, counter: list[int], version: int, source: Any) -> Tensor:
+    def _unpack(self, kept: Any, counter: list[int], version: int, source: Any) -> Tensor:
+        array = kept._array if isinstance(kept, Tensor) else kept
+        check_not_detached(source if isinstance(source, Record) else None)
         if counter[0] != version:
             origin = source if isinstance(source, Record) else self._node
             raise version_error(array, counter[0], version, origin)
+        if isinstance(kept, Tensor):
+            return kept
         tensor = wrap(array, counter)
         if isinstance(source, Record):
             tensor._record = source
@@ -88,9 +84,8 @@ class FunctionCtx:
 
 def _output_record(node: Record, array: Any, position: int) -> Record:
     """The record of one output among several: it passes its gradient on to `node`, bundled."""
-    if not node.attributes["several"]:
-        return node
-    return make_record(_OUTPUT, (node,), array, (), {"position": position}, type(node))
+    outputs = len(node.attributes["outputs"])
+    return node if outputs == 1 else output_record(node, array, position, outputs)
 
 
 def _run_backward(record: Record, gradient: Any) -> list[Any]:
@@ -99,10 +94,10 @@ def _run_backward(record: Record, gradient: Any) -> list[Any]:
     given = gradient if isinstance(gradient, Bundle) else {0: gradient}
     as_tensors = any(isinstance(each, Tensor) for each in given.values())
     arguments = []
-    for position, (shape, dtype) in enumerate(record.attributes["outputs"]):
+    for position, kind in enumerate(record.attributes["outputs"]):
         each = given.get(position)
-        if each is None and ctx.materialize_grads:
-            each = np.zeros(shape, dtype)
+        if each is None and kind is not None and ctx.materialize_grads:
+            each = np.zeros(*kind)
         arguments.append(wrap(each) if isinstance(each, np.ndarray) else each)
     ctx._node = record
     try:
@@ -158,14 +153,7 @@ def _checked(record: Record, results: tuple[Any, ...], as_tensors: bool) -> list
     return checked
 
 
-def _never_computed() -> None:
-    """The body of the two primitives below, of which only records are left."""
-
-
-_FUNCTION = Primitive(_never_computed, grad_fn="FunctionBackward")
-_FUNCTION.vjp = _run_backward
-_OUTPUT = Primitive(_never_computed, grad_fn="FunctionOutputBackward")
-_OUTPUT.vjp = lambda record, gradient: [Bundle({record.attributes["position"]: gradient})]
+_FUNCTION = only_recorded(_run_backward)
 
 
 class Function:
@@ -237,24 +225,42 @@ class Function:
         raise NotImplementedError
 
     @classmethod
-    def apply(cls, *args: Any) -> Any:
-        """Run forward on `args` and record the call."""
+    def apply(cls, *args: Any, **kwargs: Any) -> Any:
+        """Run forward on `args` and record the call.
+
+        Arguments by name, and defaults, count among the inputs where there is a `setup_context`.
+        """
         ctx = FunctionCtx()
+        with_context = cls.setup_context is Function.setup_context
+        if not with_context:
+            args = _all_arguments(cls.forward, args, kwargs)
+            kwargs = {}
         sources = tuple([current_record(a) if isinstance(a, Tensor) else None for a in args])
         ctx.needs_input_grad = tuple([source is not None for source in sources])
         recording = state.grad_enabled and any(ctx.needs_input_grad)
         with GradMode(False):
-            if cls.setup_context is Function.setup_context:
-                outputs = cls.forward(ctx, *args)
+            if with_context:
+                outputs = cls.forward(ctx, *args, **kwargs)
             else:
                 outputs = cls.forward(*args)
                 cls.setup_context(ctx, args, outputs)
         given = _as_tuple(outputs)
-        _count_changes(ctx, given)
+        _count_changes(ctx, args, given, recording)
         results = tuple([_own(output, args, ctx) for output in given])
         if recording:
             _record_outputs(cls, ctx, args, sources, given, results)
         return results if isinstance(outputs, tuple) else results[0]
+
+
+def _all_arguments(
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[Any, ...]:
+    """The arguments by position, defaults among them; TypeError where they do not fit."""
+    import inspect
+
+    bound = inspect.signature(function).bind(*args, **kwargs)
+    bound.apply_defaults()
+    return bound.args
 
 
 def _as_tuple(given: Any) -> tuple[Any, ...]:
@@ -277,12 +283,27 @@ def _own(output: Any, args: tuple[Any, ...], ctx: FunctionCtx) -> Any:
         given, output = output, wrap(output._array)
         mark_view(output, given, _FUNCTION, {})
     if output._view is not None:
-        base, version, steps, _ = output._view
-        output._view = (base, version, steps, OF_A_FUNCTION)
+        base, _, steps, _ = output._view
+        output._view = (base, output._counter[0], steps, OF_A_FUNCTION)
     return output
 
 
-def _count_changes(ctx: FunctionCtx, outputs: Sequence[Any]) -> None:
+_NOT_AN_INPUT = (
+    "ctx.mark_dirty() received a tensor that was not an input. Only input Tensors that have been "
+    "mutated should be passed to ctx.mark_dirty()."
+)
+_CHANGES_A_VIEW = (
+    "If your Function modifies inplace an input that is a view of another Tensor, your Function "
+    "cannot return more than one Tensor. This is not supported by the current autograd engine. You "
+    "should either make sure the input is not a view (using .clone() for example) or make your "
+    "Function only return one Tensor (potentially splitting it into two Functions: one doing the "
+    "inplace that returns a single Tensor and a second one that does the other operations)."
+)
+
+
+def _count_changes(
+    ctx: FunctionCtx, args: Sequence[Any], outputs: Sequence[Any], recording: bool
+) -> None:
     """Raise the versions of the inputs that forward changed; RuntimeError where it must not."""
     for dirty in ctx._dirty:
         if not _among(dirty, outputs):
@@ -290,6 +311,10 @@ def _count_changes(ctx: FunctionCtx, outputs: Sequence[Any]) -> None:
                 "Some elements marked as dirty during the forward method were not returned as "
                 "output. The inputs that are modified inplace must all be outputs of the Function."
             )
+        if not _among(dirty, args):
+            warnings.warn(_NOT_AN_INPUT, UserWarning, stacklevel=3)
+        elif dirty._view is not None and len(outputs) > 1 and recording:
+            raise RuntimeError(_CHANGES_A_VIEW)
         dirty._counter[0] += 1
 
 
@@ -310,17 +335,18 @@ def _record_outputs(
             raise RuntimeError(
                 "a leaf Variable that requires grad has been used in an in-place operation."
             )
+    hidden = () if ctx._materialize_non_diff_grads else constant
     kinds = [
-        (t._array.shape, t._array.dtype) if isinstance(t, Tensor) else ((), np.float32)
-        for t in results
+        (r._array.shape, r._array.dtype) if isinstance(r, Tensor) and id(o) not in hidden else None
+        for o, r in zip(outputs, results, strict=True)
     ]
     attributes = {
-        "function": cls, "ctx": ctx, "outputs": kinds, "several": len(results) > 1,
+        "function": cls, "ctx": ctx, "outputs": kinds,
         "tensors": [isinstance(given, Tensor) for given in args],
     }  # fmt: skip
     name = Record.named(f"{cls.__name__}Backward")
     node = make_record(_FUNCTION, sources, tensors[0]._array, (), attributes, name)
-    ctx._saved = tuple([_kept(tensor, args, sources, outputs) for tensor in ctx._to_save])
+    ctx._saved = tuple([_kept(tensor, ctx, args, sources, outputs) for tensor in ctx._to_save])
     ctx._to_save = ctx._dirty = ctx._constant = ()
     for position, (output, result) in enumerate(zip(outputs, results, strict=True)):
         differentiable = isinstance(result, Tensor) and result._array.dtype.kind == "f"
@@ -333,9 +359,13 @@ def _record_outputs(
 
 
 def _kept(
-    tensor: Any, args: tuple[Any, ...], sources: tuple[Record | None, ...], outputs: Sequence[Any]
+    tensor: Any,
+    ctx: FunctionCtx,
+    args: tuple[Any, ...],
+    sources: tuple[Record | None, ...],
+    outputs: Sequence[Any],
 ) -> Any:
-    """What is kept of a saved tensor: array, version and source; no Tensor, hence no cycle."""
+    """What is kept of a saved tensor: itself, version and source; of an output, its array alone."""
     if tensor is None:
         return None
     source: Any = tensor._record
@@ -345,7 +375,9 @@ def _kept(
     for position, output in enumerate(outputs):
         if output is tensor and not _among(output, args):
             source = position
-    return tensor._array, tensor._counter, tensor._counter[0], source
+    is_output = source.__class__ is int or _among(tensor, ctx._dirty)
+    kept = tensor._array if is_output else tensor
+    return kept, tensor._counter, tensor._counter[0], source
 
 
 def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
@@ -370,19 +402,17 @@ def refusing(
     results: Sequence[Tensor | None], sources: Sequence[Tensor], message: str
 ) -> tuple[Tensor | None, ...]:
     """The results, computed from `sources`: differentiating them raises RuntimeError."""
-    return tuple([r if r is None else _Refusal.apply(message, r, *sources) for r in results])
+    if not any(isinstance(each, Tensor) and each._record is not None for each in sources):
+        return tuple(results)
+    own = [None if r is None else wrap(r._array).requires_grad_() for r in results]
+    inputs = tuple([None if tensor is None else tensor._record for tensor in own])
+    given = [tensor for tensor in own if tensor is not None]
+    share_record(_ERROR, inputs, given, {"message": message}, "Error")
+    return tuple(own)
 
 
-class _Refusal(Function):
-    """Passes a result on, and refuses to be differentiated."""
+def _refuse(record: Record, gradient: Any) -> list[Any]:
+    raise RuntimeError(record.attributes["message"])
 
-    @staticmethod
-    def forward(ctx: Any, message: str, result: Any, *sources: Any) -> Any:
-        """The result as it is."""
-        ctx.message = message
-        return result
 
-    @staticmethod
-    def backward(ctx: Any, *gradients: Any) -> Any:
-        """Refuse."""
-        raise RuntimeError(ctx.message)
+_ERROR = only_recorded(_refuse)

@@ -7,6 +7,7 @@ and the formulas leave records of their own; otherwise they are plain arrays.
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -18,6 +19,7 @@ from tinygrad_mnist.core.primitive import Formula
 from tinygrad_mnist.core.record import state
 
 from .hooks import (
+    Bundle,
     Gradient,
     Gradients,
     Hooks,
@@ -27,14 +29,16 @@ from .hooks import (
     run_post_hooks,
     run_pre_hooks,
 )
-from .modes import GradMode, backward_mode
-from .node import FREED, AccumulateGrad, Record, freed_error, hooks_of, named_as
+from .modes import GradMode, backward_mode, in_new_thread
+from .node import CALL, FREED, AccumulateGrad, Record, freed_error, hooks_of, named_as
 from .saved_tensors import free, unpack
 from .tensor import TensorBase, wrap
 from .unbroadcast import unbroadcast, unbroadcast_array
 
 _ndarray = np.ndarray
 _accumulation = threading.Lock()
+NESTED = 20
+"""So many backward passes inside each other share a thread; deeper ones get one of their own."""
 _SHARED = (
     "unsupported operation: more than one element of the written-to tensor refers to a single "
     "memory location. Please clone() the tensor before performing the operation."
@@ -55,6 +59,28 @@ def run_backward(
     inputs is returned instead. `keep_graph` leaves saved tensors for another pass. Raises
     RuntimeError where saved tensors were freed or changed in place.
     """
+    if backward_mode.depth == NESTED:
+        return in_new_thread(
+            functools.partial(
+                run_backward, starts, keep_graph=keep_graph, create_graph=create_graph,
+                inputs=inputs, accumulate=accumulate,
+            )
+        )  # fmt: skip
+    backward_mode.depth += 1
+    try:
+        return _walk(starts, keep_graph, create_graph, inputs, accumulate)
+    finally:
+        backward_mode.depth -= 1
+
+
+def _walk(
+    starts: Sequence[tuple[Record, Gradient]],
+    keep_graph: bool,
+    create_graph: bool,
+    inputs: set[Record] | None,
+    accumulate: bool,
+) -> dict[Record, Gradient]:
+    """`run_backward` in this thread."""
     order = topological_order([record for record, _ in starts])
     asked = inputs or set()
     leading = None if inputs is None else _leading_to(inputs, order)
@@ -204,7 +230,13 @@ def vjp_with_hooks(
     gradient: Gradient,
     wanted: set[Record] | None,
 ) -> Gradients:
-    """A record's gradients, with its own hooks called before and after."""
+    """A record's gradients, with its own hooks called before and after.
+
+    Hooks of outputs for which no gradient came are called first, with None.
+    """
+    for position, functions in hooks.outputs.items():
+        if position not in gradient:
+            run_hooks(functions, None)
     if hooks.pre_hooks:
         gradient = run_pre_hooks(hooks.pre_hooks, gradient)
         if gradient is None:
@@ -244,7 +276,8 @@ def accumulate_grad(leaf: AccumulateGrad, gradient: Gradient, owned: bool) -> No
             if isinstance(gradient, TensorBase):
                 hooks.grad = _accumulated(known, gradient)
             elif known is None:
-                hooks.grad = wrap(gradient if owned else gradient.copy())
+                gradient = gradient if owned else gradient.copy()
+                hooks.grad = wrap(gradient)
             elif not known._array.flags.writeable:
                 raise RuntimeError(_SHARED)
             else:
@@ -254,6 +287,29 @@ def accumulate_grad(leaf: AccumulateGrad, gradient: Gradient, owned: bool) -> No
             run_post_accumulate_hooks(hooks.post_hooks, tensor)
     if hooks.node_hooks:
         run_post_hooks(hooks.node_hooks, 0, [], gradient)
+
+
+def _called(record: Record, gradients: tuple[Any, ...]) -> Any:
+    """A record called as a function: its inputs' gradients for those of its outputs."""
+    outputs = record.attributes.get("outputs", 1)
+    expected = outputs if isinstance(outputs, int) else len(outputs)
+    if len(gradients) != expected:
+        raise TypeError(f"expected {expected} arguments, got {len(gradients)} instead")
+    for position, gradient in enumerate(gradients):
+        if gradient is not None and not isinstance(gradient, TensorBase):
+            raise TypeError(f"argument {position} is not a Variable")
+    given = {at: gradient for at, gradient in enumerate(gradients) if gradient is not None}
+    results: list[Any] = [None] * len(record.inputs)
+    if isinstance(record, AccumulateGrad) and given:
+        accumulate_grad(record, given[0], False)
+    elif given:
+        above = given[0] if expected == 1 else Bundle(given, expected)
+        for position, gradient, _ in vjp(record, above, None):
+            results[position] = gradient
+    return results[0] if len(results) == 1 else tuple(results)
+
+
+CALL[0] = _called
 
 
 def _accumulated(known: Any, gradient: Any) -> Any:

@@ -16,6 +16,23 @@ Gradients = list[tuple[int, Gradient, bool]]
 """A record's gradients: for an input by its number, a gradient, and whether its memory is new."""
 
 
+class Bundle(dict[int, Any]):
+    """The gradients of several outputs, by number, on their way to their operation's record."""
+
+    __slots__ = ("outputs",)
+
+    def __init__(self, gradients: dict[int, Any], outputs: int) -> None:
+        super().__init__(gradients)
+        self.outputs = outputs
+        """How many outputs the operation has."""
+
+    def __add__(self, other: Bundle) -> Bundle:
+        """This bundle itself, which each backward pass makes anew, with the other's gradients."""
+        for position, gradient in other.items():
+            self[position] = self[position] + gradient if position in self else gradient
+        return self
+
+
 class RemovableHandle:
     """What registering a hook returns; `remove()` takes the hook away."""
 
@@ -46,8 +63,8 @@ class RemovableHandle:
 class Hooks:
     """The hooks of a record: functions to call with its gradient, or to keep it (`retain_grad`)."""
 
-    __slots__ = ("grad", "metadata", "node_hooks", "post_hooks", "pre_hooks", "retains_grad",
-                 "tensor_hooks")  # fmt: skip
+    __slots__ = ("grad", "metadata", "node_hooks", "outputs", "post_hooks", "pre_hooks",
+                 "retains_grad", "tensor_hooks")  # fmt: skip
 
     def __init__(self) -> None:
         self.tensor_hooks: Functions = {}
@@ -56,6 +73,8 @@ class Hooks:
         self.node_hooks: Functions = {}
         self.post_hooks: Functions = {}
         """Of a leaf: called when its `.grad` has been accumulated."""
+        self.outputs: dict[int, Functions] = {}
+        """The tensor hooks of an operation's outputs, where it has several."""
         self.metadata: dict[Any, Any] = {}
         self.retains_grad = False
         self.grad: Any = None
@@ -67,21 +86,36 @@ def as_tensor(gradient: Gradient) -> Any:
 
 
 def run_hooks(hooks: Functions, gradient: Gradient) -> Gradient:
-    """What the hooks of a tensor make of its gradient."""
-    tensor = as_tensor(gradient)
+    """What the hooks of a tensor make of its gradient; of None, where none came."""
+    tensor = None if gradient is None else as_tensor(gradient)
     for hook in list(hooks.values()):
         tensor = _replaced(tensor, hook(tensor), hook)
-    return tensor if isinstance(gradient, TensorBase) else tensor._array
+    return _like(gradient, tensor)
 
 
 def run_pre_hooks(hooks: Functions, gradient: Gradient) -> Gradient:
     """What the hooks that run before a record's operation make of its gradient; or None."""
-    given: tuple[Any, ...] = (as_tensor(gradient),)
+    given = _received(gradient)
     for hook in list(hooks.values()):
         given = _all_replaced(given, hook(given), hook)
-    if given[0] is None or isinstance(gradient, TensorBase):
-        return given[0]
-    return given[0]._array
+    if isinstance(gradient, Bundle):
+        some = next(iter(gradient.values()))
+        kept = {at: _like(some, each) for at, each in enumerate(given) if each is not None}
+        return Bundle(kept, gradient.outputs) if kept else None
+    return _like(gradient, given[0])
+
+
+def _received(gradient: Gradient) -> tuple[Any, ...]:
+    """What a record received, as its hooks see it: for each of its outputs a Tensor or None."""
+    if not isinstance(gradient, Bundle):
+        return (as_tensor(gradient),)
+    return tuple([as_tensor(gradient[at]) if at in gradient else None
+                  for at in range(gradient.outputs)])  # fmt: skip
+
+
+def _like(gradient: Gradient, tensor: Any) -> Gradient:
+    """What hooks made of a gradient, in its own form: a Tensor, or an array."""
+    return tensor if tensor is None or isinstance(gradient, TensorBase) else tensor._array
 
 
 def run_post_hooks(hooks: Functions, count: int, found: Gradients, received: Gradient) -> Gradients:
@@ -90,22 +124,24 @@ def run_post_hooks(hooks: Functions, count: int, found: Gradients, received: Gra
     for position, gradient, _ in found:
         gradients[position] = as_tensor(gradient)
     given: tuple[Any, ...] = tuple(gradients)
+    above = _received(received)
     for hook in list(hooks.values()):
-        given = _all_replaced(given, hook(given, (as_tensor(received),)), hook)
-    arrays = not isinstance(received, TensorBase)
+        given = _all_replaced(given, hook(given, above), hook)
+    some = next(iter(received.values())) if isinstance(received, Bundle) else received
     return [
-        (position, gradient._array if arrays else gradient, False)
+        (position, _like(some, gradient), False)
         for position, gradient in enumerate(given)
         if gradient is not None
     ]
 
 
 def run_post_accumulate_hooks(hooks: Functions, leaf: Any) -> None:
-    """Call the hooks that wait for a leaf's gradient; what they return has no effect."""
+    """Call the hooks that wait for a leaf's gradient; RuntimeError if one returns a tensor."""
+    given = leaf
     for hook in list(hooks.values()):
-        result = hook(leaf)
-        if result is not None and not isinstance(result, TensorBase):
-            raise TypeError(f"expected Variable, but hook returned '{type(result).__name__}'")
+        given = _replaced(given, hook(given), hook)
+    if given is not leaf:
+        raise RuntimeError("Tensor post accumulate grad hooks should return None.")
 
 
 def _all_replaced(given: tuple[Any, ...], result: Any, hook: Any) -> tuple[Any, ...]:

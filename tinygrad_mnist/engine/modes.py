@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import functools
 import threading
 import warnings
@@ -10,7 +11,10 @@ from typing import Any, TypeVar
 
 from tinygrad_mnist.core.record import state
 
+from .observer import OBSERVERS, observe
+
 Function = TypeVar("Function", bound=Callable[..., Any])
+Result = TypeVar("Result")
 _GENERATOR = 0x20
 """The flag of a generator function's code, `inspect.CO_GENERATOR`, without that large import."""
 
@@ -23,9 +27,37 @@ class BackwardMode(threading.local):
         """Whether on Tensors in any case, so that the observer sees each operation of it."""
         self.vjp: Callable[..., Any] | None = None
         """What computes a record's gradients, where it is not the usual `vjp`."""
+        self.depth = 0
+        """How many backward passes are under way in this thread, one inside the other."""
 
 
 backward_mode = BackwardMode()
+
+
+def in_new_thread(function: Callable[[], Result]) -> Result:
+    """What `function` gives in a thread with the modes of this one, and a stack of its own."""
+    modes, grad_enabled = dict(backward_mode.__dict__, depth=0), state.grad_enabled
+    observer = OBSERVERS.get(threading.get_ident())
+    results: list[Result] = []
+    errors: list[BaseException] = []
+
+    def work() -> None:
+        backward_mode.__dict__.update(modes)
+        state.grad_enabled = grad_enabled
+        observe.set(observer)
+        try:
+            results.append(function())
+        except BaseException as error:
+            errors.append(error)
+        finally:
+            observe.set(None)
+
+    thread = threading.Thread(target=contextvars.copy_context().run, args=(work,))
+    thread.start()
+    thread.join()
+    for error in errors:
+        raise error
+    return results[0]
 
 
 def is_grad_enabled() -> bool:

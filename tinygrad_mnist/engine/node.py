@@ -11,7 +11,7 @@ import numpy as np
 from tinygrad_mnist.core.record import Array, next_sequence
 from tinygrad_mnist.core.record import Record as CoreRecord
 
-from .hooks import Hooks, RemovableHandle
+from .hooks import Bundle, Hooks, RemovableHandle
 from .saved_names import as_tensors, saved_places
 from .tensor import Tensor, TensorBase, wrap
 
@@ -23,6 +23,8 @@ Saved = tuple[Any, list[int], int]
 """A value kept for a formula: itself, its version counter, and the version when it was kept."""
 CONSTANT = [0]
 """The version counter of Python numbers, which never change."""
+CALL: list[Any] = [None]
+"""What calling a record does: the one entry is set where the backward pass is defined."""
 KEPT = [0]
 """The version counter of a number that belongs to the record, so that it is not freed."""
 FREED: tuple[Saved | None, ...] = (None,)
@@ -65,7 +67,7 @@ class Record(CoreRecord):
     def name(self) -> str:
         """The operation's name as PyTorch spells it, for example "MulBackward0"."""
         name = type(self).__name__
-        return f"torch::autograd::{name}" if name == "CopySlices" else name
+        return f"torch::autograd::{name}" if name in {"CopySlices", "Error"} else name
 
     @property
     def grad(self) -> Any:
@@ -88,12 +90,16 @@ class Record(CoreRecord):
 
     @property
     def next_functions(self) -> tuple[tuple[Record | None, int], ...]:
-        """The records of the inputs, each with the number of the output it stands for (0)."""
-        return tuple((record, 0) for record in self.inputs)
+        """The records of the inputs, each with the number of the output it stands for."""
+        return tuple([edge(record) for record in self.inputs])
 
     def _sequence_nr(self) -> int:
         """A number that grows with each record."""
         return self.sequence
+
+    def __call__(self, *gradients: Any) -> Any:
+        """The gradients of the operation's inputs, for those of its outputs: Tensors or None."""
+        return CALL[0](self, gradients)
 
     def register_hook(self, fn: Callable[[Any, Any], Any]) -> RemovableHandle:
         """Call `fn(grad_inputs, grad_outputs)` after the operation's backward has run.
@@ -140,6 +146,26 @@ class Record(CoreRecord):
         """The names of what was saved, too, and of what a Function's forward put on its context."""
         of_function = dir(self.attributes["ctx"]) if "ctx" in self.attributes else ()
         return sorted({*super().__dir__(), *saved_places(self), *of_function})
+
+
+class OutputRecord(Record):
+    """The record of one output of several: it passes its gradient on to its operation's record.
+
+    Users are shown the operation's record and the number of the output instead.
+    """
+
+    __slots__ = ()
+
+    def bundle(self, gradient: Any) -> Bundle:
+        """The gradient of this output alone."""
+        return Bundle({self.attributes["position"]: gradient}, self.attributes["outputs"])
+
+
+def edge(record: Any) -> tuple[Any, int]:
+    """A record as users see it: that of the operation, and which of its outputs is meant."""
+    if isinstance(record, OutputRecord):
+        return record.inputs[0], record.attributes["position"]
+    return record, 0
 
 
 class AccumulateGrad(Record):

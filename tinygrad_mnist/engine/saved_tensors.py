@@ -5,6 +5,7 @@ Saved values are freed after use.
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,9 @@ from tinygrad_mnist.core.record import state
 from tinygrad_mnist.dtypes import from_numpy_dtype
 
 from .modes import backward_mode
-from .node import FREED, KEPT, Record
+from .node import FREED, KEPT, Record, edge
 from .tensor import TensorBase, wrap
-from .views import changed_view_error, current_record
+from .views import changed_view_error, current_record, to_be_renewed
 
 _ndarray = np.ndarray
 _HINT = (
@@ -30,12 +31,27 @@ _HINT_OF_ANOMALY = (
 _OF_LEAF = " leaf Variable that requires grad is being used in an in-place operation."
 
 
+DETACHED: set[weakref.ref[Record]] = set()
+"""The records that tensors had before `detach_`."""
+
+
+def check_not_detached(record: Record | None) -> None:
+    """RuntimeError for the record of a saved input which has been detached since."""
+    if record is not None and weakref.ref(record) in DETACHED:
+        raise RuntimeError(
+            "Trying to use a saved tensor that has been detached in-place, i.e. with .detach_()."
+            "This is not supported, please use out-of-place `.detach()` instead"
+        )
+
+
 def unpack(record: Record, which: int, as_tensor: bool) -> Any:
     """A saved value, checked to be as it was."""
     saved = record.saved[which]
     assert saved is not None
     value, counter, version = saved
     is_output = which == len(record.inputs)
+    if DETACHED and not is_output and which < len(record.inputs):
+        check_not_detached(record.inputs[which])
     if counter[0] != version:
         source = (*record.inputs, record, None)[min(which, len(record.inputs) + 1)]
         raise version_error(value, counter[0], version, source)
@@ -72,8 +88,8 @@ def version_error(value: Any, version: int, expected: int, source: Record | None
     kind = from_numpy_dtype(value.dtype).legacy_name
     origin = ""
     if source is not None and source.primitive is not None:
-        name = source.name().partition("Backward")[0]
-        origin = f", which is output 0 of {name},"
+        node, number = edge(source)
+        origin = f", which is output {number} of {node.name().partition('Backward')[0]},"
     return RuntimeError(
         "one of the variables needed for gradient computation has been modified by an inplace "
         f"operation: [torch.{kind}Tensor {list(value.shape)}]{origin} is at version {version}; "
@@ -107,6 +123,8 @@ def check_inplace(target: TensorBase, *others: Any, through_view: bool = False) 
         of_leaf = through_view = True
     if of_leaf:
         raise RuntimeError(("a view of a" if through_view else "a") + _OF_LEAF)
+    if view is not None and record is not None and record.hooks is not None:
+        to_be_renewed(target)
     return bool(target._array.dtype.kind == "f")
 
 

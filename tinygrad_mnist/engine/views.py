@@ -11,7 +11,7 @@ from typing import Any
 from tinygrad_mnist.core.primitive import Primitive
 from tinygrad_mnist.core.record import state
 
-from .node import PRIMITIVES, Record, make_record, move_grad
+from .node import PRIMITIVES, AccumulateGrad, Record, edge, make_record, move_grad
 from .tensor import Tensor, TensorBase
 
 _AS_STRIDED = Record.named("AsStridedBackward0")
@@ -57,35 +57,56 @@ def forbid_change(view: Any, reason: str) -> Any:
 
 
 def current_record(tensor: TensorBase) -> Record | None:
-    """The tensor's record; that of a view is made anew when the memory was changed in place."""
+    """The tensor's record; that of a view is made anew when the memory was changed in place.
+
+    A view that has none though its base requires a gradient, as one taken under `no_grad`, gets the
+    end of a path that leads nowhere.
+    """
     view = tensor._view
     old: Record | None = tensor._record  # type: ignore[assignment]
-    if view is None or view[1] == tensor._counter[0]:
+    if view is None:
         return old
+    if view[1] == tensor._counter[0]:
+        return AccumulateGrad(tensor) if old is None and requires_grad(tensor) else old
     base, _, steps, reason = view
-    newer = old
-    if base._record is not None or (old is not None and old.primitive is not None):
-        if not state.grad_enabled:
-            return old
-        if reason is not None:
-            raise changed_view_error(old, reason, "its base or another view of its base has been")
-        newer = make_record(
-            PRIMITIVES["as_strided"], (base._record,), tensor._array, (None, None),
-            {"steps": steps}, _AS_STRIDED,
-        )  # fmt: skip
-        move_grad(old, newer)
-        tensor._record = newer
+    recorded = base._record is not None or (old is not None and old.primitive is not None)
+    if not recorded or not state.grad_enabled:
+        return old
+    if reason is not None:
+        raise changed_view_error(old, reason, "its base or another view of its base has been")
+    newer = make_record(
+        PRIMITIVES["as_strided"], (base._record,), tensor._array, (None, None),
+        {"steps": steps}, _AS_STRIDED,
+    )  # fmt: skip
+    move_grad(old, newer)
+    tensor._record = newer
     tensor._view = (base, tensor._counter[0], steps, reason)
     return newer
 
 
+def requires_grad(tensor: TensorBase) -> bool:
+    """Whether a tensor takes part in a graph: a view does if its base does."""
+    if tensor._record is not None or tensor._view is None:
+        return tensor._record is not None
+    return tensor._view[0]._record is not None and tensor._array.dtype.kind == "f"
+
+
+def to_be_renewed(view: Any) -> None:
+    """Have a view's record made anew when it is next asked for, without the old one's hooks."""
+    base, _, steps, reason = view._view
+    view._view = (base, OUTDATED, steps, reason)
+
+
 def changed_view_error(record: Record | None, reason: str, changed: str) -> RuntimeError:
     """The error for a view that was, or whose base was, changed though it must not be."""
-    mode = "" if record is not None else " with grad mode enabled"
-    view = "A view was created in no_grad mode and"
-    if record is not None:
-        view = f"Output 0 of {record.name().partition('Backward')[0]} is a view and"
-    return RuntimeError(f"{view} {changed} modified inplace{mode}. {reason}")
+    unrecorded = reason is UNDER_NO_GRAD
+    view, mode = "A view", " with grad mode enabled" if unrecorded else ""
+    if record is not None and record.primitive is not None:
+        node, number = edge(record)
+        view = f"Output {number} of {node.name().partition('Backward')[0]} is a view"
+        view += " of a view which" if unrecorded else ""
+    view += " was created in no_grad mode" if unrecorded else ""
+    return RuntimeError(f"{view} and {changed} modified inplace{mode}. {reason}")
 
 
 def detached_from_base(tensor: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from tinygrad_mnist.engine.node import make_record, must_not_change, named_as
 from tinygrad_mnist.engine.observer import OBSERVERS, note_constant, note_untraceable
 from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.tensor import Tensor, TensorBase, wrap
-from tinygrad_mnist.engine.views import ONE_OF_SEVERAL, current_record, forbid_change, mark_view
+from tinygrad_mnist.engine.views import current_record, mark_view
 
 from .arguments import operation, read_dim
 from .casting import copied
@@ -387,13 +387,14 @@ def getitem(input: Tensor, index: Any) -> Tensor:
         arrays = tuple([part if part is ALL else copied(part) for part in arrays])
     try:
         out = call_unary(_index, out, {"key": arrays})
-        return must_not_change(out, *_tensors_in(index)) if out._record is not None else out
+        return must_not_change(out, *indices_in(index)) if out._record is not None else out
     except IndexError:
         explain_arrays(arrays, out._array.shape)
         raise
 
 
-def _tensors_in(index: Any) -> list[Tensor]:
+def indices_in(index: Any) -> list[Tensor]:
+    """The tensors of an index."""
     parts = index if isinstance(index, tuple) else (index,)
     return [part for part in parts if isinstance(part, Tensor)]
 
@@ -474,21 +475,3 @@ def narrow(input: Tensor, dim: int, start: int | Tensor, length: int) -> Tensor:
         raise RuntimeError(f"start ({first}) + length ({length}) exceeds dimension size ({size}).")
     out = getitem(input, (ALL,) * axis + (slice(first, first + length),))
     return named_as(out, "SliceBackward0")
-
-
-@operation
-def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
-    """The slices along `dim`, each without it: views.
-
-    >>> torch.unbind(torch.tensor([[1, 2], [3, 4]]))
-    (tensor([1, 2]), tensor([3, 4]))
-    """
-    shape = input._array.shape
-    if not shape:
-        raise IndexError("Dimension specified as 0 but tensor has no dimensions")
-    axis = read_dim(dim, len(shape))
-    current_record(input)  # which refuses views whose changes could not be followed
-    parts = [getitem(input, (ALL,) * axis + (i,)) for i in range(shape[axis])]
-    return tuple(
-        [forbid_change(named_as(part, "UnbindBackward0"), ONE_OF_SEVERAL) for part in parts]
-    )

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
+import operator
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from tinygrad_mnist import dtypes
-from tinygrad_mnist.core.record import Array
+from tinygrad_mnist.core.record import Array, state
 from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.observer import note_untraceable
+from tinygrad_mnist.engine.outputs import only_recorded, share_record
 from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.engine.types import Dims
-from tinygrad_mnist.engine.views import ONE_OF_SEVERAL, forbid_change
+from tinygrad_mnist.engine.views import ONE_OF_SEVERAL, current_record, forbid_change
 
 from .arguments import (
     check_elements,
@@ -25,6 +28,7 @@ from .arguments import (
 from .casting import cast_to
 from .indexing import (
     ALL,
+    _slice_backward,
     getitem,
 )
 from .shapes import reshape, unsqueeze
@@ -182,14 +186,57 @@ def column_stack(tensors: Sequence[Tensor]) -> Tensor:
     return hstack([t if t._array.ndim > 1 else reshape(t, t._array.size, 1) for t in tensors])
 
 
+def _split_backward(record: Any, bundle: Any) -> list[Any]:
+    """The gradient of what was split: the gradients of the parts, each in its place."""
+    dim, keys, starts = map(record.attributes.__getitem__, ("dim", "keys", "starts"))
+    if len(bundle) == len(keys):
+        parts = [bundle[position] for position in range(len(keys))]
+        if starts is None:
+            starts = tuple(range(len(keys) + 1))
+            parts = [part[(ALL,) * dim + (None,)] for part in parts]
+        return [_cat(*parts, dim=dim, starts=starts)]
+    shape = record.inputs[0].shape
+    placed = [_slice_backward(g, key=keys[at], shape=shape) for at, g in sorted(bundle.items())]
+    return [functools.reduce(operator.add, placed)]
+
+
+_SPLIT = only_recorded(_split_backward)
+
+
+def _parts(
+    input: Tensor, dim: int, keys: list[Any], starts: Shape | None, name: str
+) -> tuple[Tensor, ...]:
+    """The views of `input` at keys along `dim`, as outputs of one operation.
+
+    `starts` says where they begin, and the last one ends; None: each is one slice.
+    """
+    before = current_record(input)  # which refuses views whose changes could not be followed
+    keys = [(ALL,) * dim + (key,) for key in keys]
+    parts = tuple([forbid_change(getitem(input, key), ONE_OF_SEVERAL) for key in keys])
+    if before is not None and state.grad_enabled and parts:
+        share_record(_SPLIT, (before,), parts, {"dim": dim, "keys": keys, "starts": starts}, name)
+    return parts
+
+
+@operation
+def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
+    """The slices along `dim`, each without it: views.
+
+    >>> torch.unbind(torch.tensor([[1, 2], [3, 4]]))
+    (tensor([1, 2]), tensor([3, 4]))
+    """
+    shape = input._array.shape
+    if not shape:
+        raise IndexError("Dimension specified as 0 but tensor has no dimensions")
+    axis = read_dim(dim, len(shape))
+    return _parts(input, axis, list(range(shape[axis])), None, "UnbindBackward0")
+
+
 def _chunks(input: Tensor, dim: int, sizes: Sequence[int], name: str) -> tuple[Tensor, ...]:
     """The slices of `input` along `dim` of the sizes given: views."""
-    lead = (ALL,) * dim
-    bounds = itertools.pairwise(itertools.accumulate(sizes, initial=0))
-    parts = [getitem(input, (*lead, slice(a, b))) for a, b in bounds]
-    if name != "SliceBackward0":
-        parts = [forbid_change(part, ONE_OF_SEVERAL) for part in parts]
-    return tuple([named_as(part, name) for part in parts])
+    starts = tuple(itertools.accumulate(sizes, initial=0))
+    keys = [slice(a, b) for a, b in itertools.pairwise(starts)]
+    return _parts(input, dim, keys, starts, name)
 
 
 @operation
@@ -293,7 +340,7 @@ def tensor_split(
             raise RuntimeError(f"number of sections must be larger than 0, got {given}")
         small, extra = divmod(length, given)
         sizes = [small + (part < extra) for part in range(given)]
-        return _chunks(input, axis, sizes, "SliceBackward0")
+        given = list(itertools.accumulate(sizes))[:-1]
     bounds = itertools.pairwise([0, *given, length])
     parts = [getitem(input, (*(ALL,) * axis, slice(*pair))) for pair in bounds]
     return tuple([named_as(part, "SliceBackward0") for part in parts])

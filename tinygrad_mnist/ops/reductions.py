@@ -13,6 +13,7 @@ import numpy as np
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.node import named_as
+from tinygrad_mnist.engine.outputs import joined_as
 from tinygrad_mnist.engine.primitive import Primitive, primitive
 from tinygrad_mnist.engine.tensor import Tensor, wrap
 from tinygrad_mnist.engine.types import Dims, DType
@@ -268,7 +269,8 @@ def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> 
     """The smallest and the largest number, over all or along `dim`, as a pair (min, max)."""
     dims = () if dim is None else dim
     low, high = amin(input, dims, keepdim), amax(input, dims, keepdim)
-    return min_and_max(named_as(low, "AminmaxBackward0"), named_as(high, "AminmaxBackward0"))
+    joined_as((low, high), "AminmaxBackward0")
+    return min_and_max(low, high)
 
 
 @functools.cache
@@ -473,8 +475,9 @@ def var_mean(
     correction: float | None = None,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
     """`var` and `mean` over the same dimensions."""
-    variance, mean = _moments("var_mean", input, dim, unbiased, keepdim, correction)
-    return named_as(variance, "VarMeanBackward0"), named_as(mean, "VarMeanBackward0")
+    moments = _moments("var_mean", input, dim, unbiased, keepdim, correction)
+    joined_as(moments, "VarMeanBackward0")
+    return moments
 
 
 @operation
@@ -484,7 +487,9 @@ def std_mean(
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
     """`std` and `mean` over the same dimensions."""
     variance, mean = _moments("std_mean", input, dim, unbiased, keepdim, correction)
-    return named_as(root(variance), "StdMeanBackward0"), named_as(mean, "StdMeanBackward0")
+    moments = root(variance), mean
+    joined_as(moments, "StdMeanBackward0")
+    return moments
 
 
 @operation

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -159,6 +160,28 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     if ndim:
         order[first], order[second] = second, first
     return named_as(_permute(input, dims=tuple(order)), "TransposeBackward0")
+
+
+def transposed(name: str, input: Tensor) -> Tensor:
+    """The transpose of each matrix, a number as it is; RuntimeError for vectors."""
+    ndim = input._array.ndim
+    if ndim == 1:
+        raise RuntimeError(
+            f"tensor.{name} is only supported on matrices or batches of matrices. Got 1-D tensor."
+        )
+    return transpose(input, -2, -1) if ndim else input
+
+
+@operation
+def adjoint(input: Tensor) -> Tensor:
+    """The conjugate transpose of each matrix: here, where all numbers are real, the transpose."""
+    if input._array.ndim == 0:
+        warnings.warn(
+            "adjoint() is deprecated on 0-D tensors. Consider using x.conj().",
+            UserWarning,
+            stacklevel=3,
+        )
+    return transposed("adjoint()", input)
 
 
 @operation

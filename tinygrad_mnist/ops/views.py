@@ -10,7 +10,7 @@ from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.node import Record, make_record, move_grad
 from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.tensor import Step, TensorBase
-from tinygrad_mnist.engine.views import OUTDATED, current_record
+from tinygrad_mnist.engine.views import current_record, to_be_renewed
 
 Shape = tuple[int, ...]
 
@@ -71,8 +71,8 @@ def rebase(target: TensorBase, record: Any) -> None:
     if target._view is None:
         _take(target, record)
         return
-    base, _, steps, reason = target._view
-    target._view = (base, OUTDATED, steps, reason)
+    base, _, steps, _ = target._view
+    to_be_renewed(target)
     newer = make_record(
         _copy_slices, (current_record(base), record), base._array, (), {"steps": steps},
         _copy_slices.record_type,

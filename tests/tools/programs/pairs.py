@@ -12,7 +12,7 @@ import tinygrad_mnist
 ENGINES = (tinygrad_mnist, torch)
 NEAR = 1e-9
 """Two float64 numbers agree when they differ by this much of the largest number around them."""
-FACTS = ("requires_grad", "grad_fn", "is_leaf", "retains_grad", "_version")
+FACTS = ("requires_grad", "grad_fn", "output_nr", "is_leaf", "retains_grad", "_version")
 
 
 class Differs(AssertionError):
@@ -73,7 +73,13 @@ def check_same(what: str, ours: Any, theirs: Any) -> None:
 
 
 def check_numbers(what: str, ours: Any, theirs: Any) -> None:
-    """Shapes and dtypes equal, numbers near; NaN and infinities at the same places."""
+    """Shapes and dtypes equal, numbers near; NaN and infinities at the same places.
+
+    None stands for no gradient.
+    """
+    if ours is None or theirs is None:
+        check_same(what, ours, theirs)
+        return
     check_same(f"shape of {what}", tuple(ours.shape), tuple(theirs.shape))
     check_same(f"dtype of {what}", str(ours.dtype), str(theirs.dtype))
     mine, other = numbers(ours), numbers(theirs)

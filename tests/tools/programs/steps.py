@@ -30,9 +30,6 @@ UNARY = {
     "itself": lambda x: x,
 }
 
-VIEWING = ("contiguous", "detach", "flatten", "itself")
-"""Those that give a view, or the tensor itself."""
-
 BINARY = {
     "add": operator.add,
     "sub": operator.sub,

@@ -46,7 +46,6 @@ from tests.tools.programs.steps import (
     MODES,
     SEVERAL,
     UNARY,
-    VIEWING,
 )
 from tinygrad_mnist.tools.parity import strategies as tensors_like
 
@@ -124,8 +123,6 @@ class RandomProgram(RuleBasedStateMachine):
 
     @rule(target=tensors, x=tensors, name=names(UNARY), mode=names(MODES))
     def compute(self, x, name, mode):
-        mode = "recording" if name in VIEWING else mode
-
         def step(engine, tensor):
             with MODES[mode](engine):
                 return UNARY[name](tensor)
@@ -161,13 +158,8 @@ class RandomProgram(RuleBasedStateMachine):
     def take_apart(self, x, name):
         return self.kept(self.both(lambda engine, tensor: SEVERAL[name](tensor), x))
 
-    def has_hooked_view(self, x):
-        return any(p.hooks and p.theirs._is_view() and p.shares_memory(x) for p in self.pairs)
-
     @rule(x=tensors, y=tensors, name=names(IN_PLACE), mode=names(MODES))
     def change(self, x, y, name, mode):
-        if self.has_hooked_view(x):
-            return
         apart = apart_from(x, y)
 
         def step(engine, target, other):
@@ -178,8 +170,6 @@ class RandomProgram(RuleBasedStateMachine):
 
     @rule(x=tensors, name=names(IN_PLACE_ALONE), mode=names(MODES))
     def change_alone(self, x, name, mode):
-        if self.has_hooked_view(x):
-            return
 
         def step(engine, target):
             with MODES[mode](engine):
@@ -189,8 +179,6 @@ class RandomProgram(RuleBasedStateMachine):
 
     @rule(x=tensors, data=st.data(), mode=names(MODES))
     def assign(self, x, data, mode):
-        if self.has_hooked_view(x):
-            return
         key = data.draw(tensors_like.indices(x.shape, arrays=False))
         value = data.draw(st.sampled_from([0.5, -1.0]))
 
@@ -202,8 +190,6 @@ class RandomProgram(RuleBasedStateMachine):
 
     @rule(x=tensors, y=tensors, data=st.data(), mode=names(MODES))
     def assign_tensor(self, x, y, data, mode):
-        if self.has_hooked_view(x):
-            return
         key = data.draw(tensors_like.indices(x.shape))
 
         apart = apart_from(x, y)
@@ -226,20 +212,8 @@ class RandomProgram(RuleBasedStateMachine):
         def step(engine, tensor, *wanted):
             tensor.backward(engine.ones_like(tensor), retain_graph=retain_graph, inputs=wanted)
 
-        if self.other_parts_wait(inputs):
-            return
         if self.both(step, x, *inputs) is None:
             self.forget_gradients()
-
-    def other_parts(self, x):
-        """The other parts of what `split` or `unbind` took apart, if `x` is one: PyTorch's node
-        is theirs, too."""
-        nodes = [(p, attempt(lambda engine, p=p: p.theirs.grad_fn, torch)[0]) for p in self.pairs]
-        own = dict(nodes)[x]
-        return [pair for pair, node in nodes if node is not None and node is own and pair is not x]
-
-    def other_parts_wait(self, wanted):
-        return any(part.theirs.retains_grad for x in wanted for part in self.other_parts(x))
 
     @rule(x=tensors, retain_graph=st.sampled_from([None, True, False]), given=st.booleans(),
           create_graph=st.booleans())  # fmt: skip
@@ -263,8 +237,6 @@ class RandomProgram(RuleBasedStateMachine):
             # PyTorch may return one tensor several times, or what came from above; we never do.
             return tuple(None if gradient is None else gradient.clone() for gradient in found)
 
-        if self.other_parts_wait(inputs):
-            return multiple()
         results = self.both(step, x, *inputs)
         if results is None:
             self.calls = ([], [])
@@ -293,8 +265,8 @@ class RandomProgram(RuleBasedStateMachine):
             calls = self.calls[ENGINES.index(engine)]
 
             def called(gradient):
-                calls.append((repr(x), gradient.detach().clone()))
-                return HOOKS[name](gradient)
+                calls.append((repr(x), None if gradient is None else gradient.detach().clone()))
+                return None if gradient is None else HOOKS[name](gradient)
 
             def called_with_all(*gradients):
                 return None if name == "look" else (called(gradients[-1][0]),)
@@ -308,7 +280,7 @@ class RandomProgram(RuleBasedStateMachine):
                 return "handle", tensor.register_post_accumulate_grad_hook(called_with_leaf)
             return "handle", tensor.grad_fn.register_prehook(called_with_all)
 
-        if x.history_lost or self.other_parts(x):
+        if x.history_lost:
             return  # of a lost history PyTorch tells at the first hook only
         outcomes = [attempt(lambda engine: step(engine, x.on(engine)), e) for e in ENGINES]
         if not check_errors(outcomes[0][1], outcomes[1][1]):
@@ -326,8 +298,6 @@ class RandomProgram(RuleBasedStateMachine):
 
     @rule(x=tensors, mode=st.booleans())
     def require_gradient(self, x, mode):
-        if any(pair is not x and pair.shares_memory(x) for pair in self.pairs):
-            return
         self.both(lambda engine, tensor: tensor.requires_grad_(mode), x)
 
 

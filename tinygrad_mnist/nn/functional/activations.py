@@ -14,6 +14,7 @@ import numpy as np
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist._tensor.creation import empty_like, ones_like, zeros_like
+from tinygrad_mnist._tensor.in_place import write
 from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.primitive import Primitive, primitive
@@ -28,6 +29,7 @@ from tinygrad_mnist.ops.arguments import (
 )
 from tinygrad_mnist.ops.conditional import where
 from tinygrad_mnist.ops.elementwise import erf, exp, sigmoid
+from tinygrad_mnist.ops.indexing import WHOLE
 from tinygrad_mnist.ops.second_derivatives import constant_in
 
 
@@ -253,8 +255,11 @@ def threshold(input: Tensor, threshold: float, value: float, inplace: bool = Fal
     """x where it is above `threshold`, `value` elsewhere."""
     check_tensors("threshold", input=input)
     check_number_fits(value, input.dtype)
-    settings = {"threshold": threshold, "value": value}
-    return _apply(_threshold, "ThresholdBackward0", input, inplace, **settings)
+    if not inplace:
+        return _threshold(input, threshold=threshold, value=value)
+    found = _threshold(input.clone(), threshold=threshold, value=value)
+    write(input, found, WHOLE, None, "ThresholdBackward0", overlapping=True)
+    return input
 
 
 _silu = _activation(

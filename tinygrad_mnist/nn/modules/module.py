@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.engine.device import check_device
+from tinygrad_mnist.engine.modes import GradMode
 from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.engine.types import Device, DType, MemoryFormat
 from tinygrad_mnist.nn.parameter import Parameter
@@ -92,10 +93,10 @@ class Module(Calling, State):
             if parameter is None:
                 continue
             gradient = parameter.grad
-            parameter.grad = None
-            parameter.data = fn(parameter.data)
-            if gradient is not None:
-                parameter.grad = fn(gradient.detach())
+            with GradMode(False):
+                parameter.data = fn(parameter)
+                if gradient is not None:
+                    gradient.data = fn(gradient)
         for name, buffer in self._buffers.items():
             if buffer is not None:
                 self._buffers[name] = fn(buffer)
