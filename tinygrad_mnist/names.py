@@ -147,7 +147,9 @@ _OTHERS = {
         contiguous_format e get_default_device inf is_complex is_floating_point is_nonzero is_tensor
         nan newaxis numel pi preserve_format set_default_device strided typename""",
     "_tensor.printing": "set_printoptions",
-    "autograd": "enable_grad inference_mode is_grad_enabled no_grad set_grad_enabled",
+    "autograd": """
+        enable_grad inference_mode is_grad_enabled is_inference_mode_enabled no_grad
+        set_grad_enabled""",
     "compiler": "compile",
     "dtypes": """
         bool can_cast double=float64 dtype finfo float=float32 float32 float64 get_default_dtype

@@ -49,6 +49,14 @@ class Tensor(
     __slots__ = ("__dict__",)
     __module__ = "tinygrad_mnist"
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        for name in ("__torch_function__", "__torch_dispatch__"):
+            if name in vars(cls):
+                raise NotImplementedError(
+                    f"{cls.__name__}.{name} is not supported: operations do not ask subclasses"
+                )
+
     def __new__(cls, *data: Any, device: Device = None) -> Any:
         made = new_tensor(*data, device=device)
         if cls is not Tensor:

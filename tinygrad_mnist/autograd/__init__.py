@@ -7,6 +7,7 @@ from tinygrad_mnist.engine.modes import (
     enable_grad,
     inference_mode,
     is_grad_enabled,
+    is_inference_mode_enabled,
     no_grad,
     set_grad_enabled,
 )

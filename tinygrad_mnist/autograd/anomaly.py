@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import warnings
 import weakref
@@ -14,11 +15,13 @@ import numpy as np
 from tinygrad_mnist.engine.backward_pass import vjp
 from tinygrad_mnist.engine.hooks import Gradient, Gradients
 from tinygrad_mnist.engine.modes import backward_mode
-from tinygrad_mnist.engine.node import Record
+from tinygrad_mnist.engine.node import Record, edge
 from tinygrad_mnist.engine.observer import OBSERVERS, observe
 from tinygrad_mnist.engine.tensor import TensorBase
 
 _origins: weakref.WeakKeyDictionary[Record, str] = weakref.WeakKeyDictionary()
+_parents: weakref.WeakKeyDictionary[Record, Record] = weakref.WeakKeyDictionary()
+"""Of a record that a backward pass left: the record whose formulas left it."""
 _PACKAGE = __name__.partition(".")[0]
 
 
@@ -26,8 +29,10 @@ def _note_origin(op: Any, inputs: Any, attributes: Any, output: Any) -> None:
     """An observer: remember for each record which line of the user's program made it."""
     import traceback
 
-    record = None if output is None else output._record
+    record = None if output is None else edge(output._record)[0]
     if record is not None:
+        if backward_mode.computing is not None:
+            _parents[record] = backward_mode.computing
         stack = [
             frame
             for frame in traceback.extract_stack()
@@ -37,25 +42,39 @@ def _note_origin(op: Any, inputs: Any, attributes: Any, output: Any) -> None:
 
 
 def _warn(record: Record) -> None:
-    origin = _origins.get(record)
-    known = (
-        "No forward pass information available. Enable detect anomaly during forward pass for "
-        "more information."
-        if origin is None
-        else f"Traceback of forward call that caused the error:\n{origin}"
-    )
-    warnings.warn(f"Error detected in {record.name()}. {known}", UserWarning, stacklevel=2)
+    """Tell where the record comes from, and the records whose backward left it."""
+    told, caused = f"Error detected in {record.name()}", "caused the error"
+    current: Record | None = record
+    while current is not None:
+        origin = _origins.get(current)
+        known = (
+            "No forward pass information available. Enable detect anomaly during forward pass for "
+            "more information."
+            if origin is None
+            else f"Traceback of forward call that {caused}:\n{origin}"
+        )
+        try:
+            warnings.warn(f"{told}. {known}", UserWarning, stacklevel=2)
+        except UserWarning as warning:  # the error that is on its way counts more
+            print(warning, file=sys.stderr)
+        current = _parents.get(current)
+        if current is not None:
+            told = f"\n\nPrevious calculation was induced by {current.name()}"
+            caused = "induced the previous calculation"
 
 
 def _vjp_that_tells(check_nan: bool) -> Callable[..., Gradients]:
     """`vjp` that names the record whose formula fails or gives NaN."""
 
     def told_vjp(record: Record, gradient: Gradient, wanted: set[Record] | None) -> Gradients:
+        outside, backward_mode.computing = backward_mode.computing, record
         try:
             found = vjp(record, gradient, wanted)
         except Exception:
             _warn(record)
             raise
+        finally:
+            backward_mode.computing = outside
         for position, result, _ in found:
             array = result._array if isinstance(result, TensorBase) else result
             if check_nan and isinstance(array, np.ndarray) and np.isnan(array).any():

@@ -12,8 +12,9 @@ import numpy as np
 from tinygrad_mnist.core.backward_pass import broadcasts
 from tinygrad_mnist.core.record import state
 from tinygrad_mnist.engine.hooks import Bundle
-from tinygrad_mnist.engine.modes import GradMode
+from tinygrad_mnist.engine.modes import GradMode, backward_mode
 from tinygrad_mnist.engine.node import Record, freed_error, make_record
+from tinygrad_mnist.engine.observer import report
 from tinygrad_mnist.engine.outputs import only_recorded, output_record, share_record
 from tinygrad_mnist.engine.saved_tensors import check_not_detached, version_error
 from tinygrad_mnist.engine.tensor import Tensor, wrap
@@ -249,6 +250,8 @@ class Function:
         results = tuple([_own(output, args, ctx) for output in given])
         if recording:
             _record_outputs(cls, ctx, args, sources, given, results)
+            if backward_mode.vjp is not None:
+                report(_FUNCTION, args, {}, next(r for r in results if isinstance(r, Tensor)))
         return results if isinstance(outputs, tuple) else results[0]
 
 

@@ -285,6 +285,8 @@ def accumulate_grad(leaf: AccumulateGrad, gradient: Gradient, owned: bool) -> No
                 known._counter[0] += 1
         if hooks.post_hooks:
             run_post_accumulate_hooks(hooks.post_hooks, tensor)
+    elif tensor is not None and tensor._record is not None and tensor._record.primitive is not None:
+        raise RuntimeError("leaf variable has been moved into the graph interior")
     if hooks.node_hooks:
         run_post_hooks(hooks.node_hooks, 0, [], gradient)
 
@@ -315,6 +317,6 @@ CALL[0] = _called
 def _accumulated(known: Any, gradient: Any) -> Any:
     """What a leaf's `.grad` is after a Tensor came: `known` itself unless records are kept."""
     if known is None:
-        return named_as(gradient.clone(), "CopyBackwards")
+        return wrap(np.empty_like(gradient._array)).copy_(gradient)
     total = known + gradient
     return total if state.grad_enabled else known.copy_(total)

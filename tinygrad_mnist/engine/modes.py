@@ -27,6 +27,10 @@ class BackwardMode(threading.local):
         """Whether on Tensors in any case, so that the observer sees each operation of it."""
         self.vjp: Callable[..., Any] | None = None
         """What computes a record's gradients, where it is not the usual `vjp`."""
+        self.computing: Any = None
+        """The record whose gradients are being computed, where anomalies are looked for."""
+        self.inference = False
+        """Whether `inference_mode` is on."""
         self.depth = 0
         """How many backward passes are under way in this thread, one inside the other."""
 
@@ -65,6 +69,11 @@ def is_grad_enabled() -> bool:
     return state.grad_enabled
 
 
+def is_inference_mode_enabled() -> bool:
+    """Whether `inference_mode` is on in this thread."""
+    return backward_mode.inference
+
+
 class GradMode:
     """A mode for a `with` block, or for the calls of a decorated function; restored in any case."""
 
@@ -73,6 +82,10 @@ class GradMode:
     def __init__(self, mode: bool) -> None:
         self.mode = mode
         self.previous = state.grad_enabled
+
+    def again(self) -> GradMode:
+        """The same mode, for another block."""
+        return GradMode(self.mode)
 
     def __enter__(self) -> None:
         self.previous = state.grad_enabled
@@ -83,7 +96,6 @@ class GradMode:
 
     def __call__(self, function: Function) -> Function:
         """The function, run in this mode whenever it is called."""
-        mode = self.mode
         if isinstance(function, type):
             warnings.warn(
                 "Decorating classes is deprecated and will be disabled in future versions. You "
@@ -94,34 +106,36 @@ class GradMode:
                 stacklevel=2,
             )
         elif hasattr(function, "__code__") and function.__code__.co_flags & _GENERATOR:
-            return _generator_in_mode(function, mode)  # type: ignore[return-value]
+            return _generator_in_mode(function, self.again)  # type: ignore[return-value]
 
         @functools.wraps(function)
         def in_mode(*args: Any, **kwargs: Any) -> Any:
-            with GradMode(mode):
+            with self.again():
                 return function(*args, **kwargs)
 
         return in_mode  # type: ignore[return-value]
 
 
-def _generator_in_mode(function: Callable[..., Any], mode: bool) -> Callable[..., Any]:
+def _generator_in_mode(
+    function: Callable[..., Any], mode: Callable[[], GradMode]
+) -> Callable[..., Any]:
     """The generator function, run in `mode` between its yields and never while it waits."""
 
     @functools.wraps(function)
     def in_mode(*args: Any, **kwargs: Any) -> Any:
-        with GradMode(mode):
+        with mode():
             generator = function(*args, **kwargs)
             resume: Callable[[], Any] = functools.partial(next, generator)
         while True:
             try:
-                with GradMode(mode):
+                with mode():
                     produced = resume()
             except StopIteration as end:
                 return end.value
             try:
                 received = yield produced
             except GeneratorExit:
-                with GradMode(mode):
+                with mode():
                     generator.close()
                 raise
             except BaseException as error:
@@ -212,7 +226,7 @@ class inference_mode(GradMode):
     False
     """
 
-    __slots__ = ()
+    __slots__ = ("outside",)
 
     def __new__(cls, mode: Any = True) -> Any:
         """The mode, or a function decorated with it."""
@@ -220,3 +234,16 @@ class inference_mode(GradMode):
 
     def __init__(self, mode: bool = True) -> None:
         super().__init__(not mode)
+        self.outside = False
+
+    def again(self) -> GradMode:
+        """The same mode, for another block."""
+        return inference_mode(not self.mode)
+
+    def __enter__(self) -> None:
+        self.outside, backward_mode.inference = backward_mode.inference, not self.mode
+        super().__enter__()
+
+    def __exit__(self, *details: object) -> None:
+        super().__exit__(*details)
+        backward_mode.inference = self.outside

@@ -11,17 +11,19 @@ from typing import Any
 from tinygrad_mnist.core.primitive import Primitive
 from tinygrad_mnist.core.record import state
 
+from .modes import backward_mode
 from .node import PRIMITIVES, AccumulateGrad, Record, edge, make_record, move_grad
 from .tensor import Tensor, TensorBase
 
 _AS_STRIDED = Record.named("AsStridedBackward0")
 OUTDATED = -1
 """The version of a view whose record is to be made anew."""
-UNDER_NO_GRAD = (
+_AMBIGUOUS = (
     "Given that this use case is ambiguous and error-prone, it is forbidden. You can clarify your "
-    "code by moving both the view and the inplace either both inside the no_grad block (if you "
+    "code by moving both the view and the inplace either both inside the {} block (if you "
     "don't want the inplace to be tracked) or both outside (if you want the inplace to be tracked)."
 )
+UNDER_NO_GRAD, UNDER_INFERENCE = map(_AMBIGUOUS.format, ("no_grad", "inference_mode"))
 ONE_OF_SEVERAL = (
     "This view is the output of a function that returns multiple views. Such functions do not "
     "allow the output views to be modified inplace. You should replace the inplace operation by "
@@ -45,7 +47,7 @@ def mark_view(
     else:
         base, _, before, reason = parent._view
     if reason is None and not state.grad_enabled:
-        reason = UNDER_NO_GRAD
+        reason = UNDER_INFERENCE if backward_mode.inference else UNDER_NO_GRAD
     view._view = (base, counter[0], (before, op, attributes), reason)
 
 
@@ -99,13 +101,17 @@ def to_be_renewed(view: Any) -> None:
 
 def changed_view_error(record: Record | None, reason: str, changed: str) -> RuntimeError:
     """The error for a view that was, or whose base was, changed though it must not be."""
-    unrecorded = reason is UNDER_NO_GRAD
-    view, mode = "A view", " with grad mode enabled" if unrecorded else ""
-    if record is not None and record.primitive is not None:
+    view, mode = "A view", ""
+    recorded = record is not None and record.primitive is not None
+    if recorded:
         node, number = edge(record)
         view = f"Output {number} of {node.name().partition('Backward')[0]} is a view"
-        view += " of a view which" if unrecorded else ""
-    view += " was created in no_grad mode" if unrecorded else ""
+    if reason is UNDER_INFERENCE:
+        view += " of a view which" * recorded + " was created in inference mode"
+        mode = " in normal mode"
+    elif reason is UNDER_NO_GRAD or not recorded:
+        view += " of a view which" * recorded + " was created in no_grad mode"
+        mode = " with grad mode enabled"
     return RuntimeError(f"{view} and {changed} modified inplace{mode}. {reason}")
 
 
