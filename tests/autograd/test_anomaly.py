@@ -61,6 +61,46 @@ def test_records_made_before_are_told_apart():
         y.backward()
 
 
+def test_what_induced_a_record_is_told_too():
+    class Inner(T.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 2
+
+        @staticmethod
+        def backward(ctx, gradient):
+            return gradient * float("nan")
+
+    class Outer(T.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 2
+
+        @staticmethod
+        def backward(ctx, gradient):
+            return Inner.apply(gradient)
+
+    x, weight = (T.tensor([1.0], requires_grad=True) for _ in range(2))
+    with (
+        T.autograd.detect_anomaly(),
+        pytest.warns(UserWarning, match="Error detected|induced by") as told,
+        pytest.raises(RuntimeError, match="InnerBackward"),
+    ):
+        T.autograd.grad(Outer.apply(x) * weight, x, create_graph=True)[0].backward()
+    assert "Inner.apply(gradient)" in str(told[0].message)
+    assert "induced by OuterBackward" in str(told[1].message)
+    assert "Outer.apply(x)" in str(told[1].message)
+
+
+def test_a_warning_that_is_an_error_hides_no_error(capsys):
+    x = T.tensor([0.0], requires_grad=True)
+    with T.autograd.detect_anomaly(), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(RuntimeError, match="SqrtBackward0"):
+            (T.sqrt(x) * 0).backward()
+    assert "Error detected in SqrtBackward0" in capsys.readouterr().err
+
+
 def test_each_thread_has_its_own():
     seen = []
     with T.autograd.detect_anomaly():

@@ -248,7 +248,117 @@ def saving_a_number(T, once):
     Bad.apply(leaf(T, 1.0))
 
 
+def passing(T, forward, backward=lambda ctx, *gradients: gradients[0], **methods):
+    """A Function of these methods."""
+    methods |= {"forward": forward, "backward": backward}
+    static = {name: staticmethod(method) for name, method in methods.items()}
+    return type("Passing", (T.autograd.Function,), static)
+
+
+def defaults_count_among_the_inputs(T, once):
+    seen = []
+    scaled = passing(
+        T, lambda x, by=3.0: x * by, lambda ctx, g: (g * ctx.by, None),
+        setup_context=lambda ctx, inputs, output: (
+            seen.append((len(inputs), ctx.needs_input_grad)), setattr(ctx, "by", inputs[1])
+        ),
+    )  # fmt: skip
+    x = leaf(T, 1.0)
+    (scaled.apply(x) + scaled.apply(x, 4.0) + scaled.apply(x, by=5.0)).backward()
+    return seen, x.grad
+
+
+def outputs_that_are_no_tensors(T, once):
+    seen = []
+    several = passing(
+        T, lambda ctx, x: (x * 2, 3, None, "a", x.long(), x * 3),
+        lambda ctx, *gradients: seen.append(gradients) or gradients[0],
+    )  # fmt: skip
+    outputs = several.apply(leaf(T, 1.0, 2.0))
+    outputs[0].sum().backward()
+    return seen, [getattr(each, "output_nr", None) for each in outputs]
+
+
+def outputs_without_gradients_need_no_zeros(T, once):
+    def forward(ctx, x):
+        outputs = x * 1, x * 2
+        ctx.mark_non_differentiable(outputs[1])
+        ctx._materialize_non_diff_grads = False
+        return outputs
+
+    seen = []
+    several = passing(T, forward, lambda ctx, *gradients: seen.append(gradients) or gradients[0])
+    several.apply(leaf(T, 1.0))[0].backward()
+    return seen
+
+
+def a_view_changed_inside(T, once):
+    def forward(ctx, x):
+        part = x.clone()[:2]
+        part += 2
+        return part
+
+    part = passing(T, forward, lambda ctx, g: T.cat([g, g])).apply(leaf(T, 1.0, 2.0, 3.0, 4.0))
+    part.sum().backward()
+    return repr(part), part._is_view()
+
+
+def a_view_changed_beside_another_output(T, once):
+    def forward(ctx, x):
+        ctx.mark_dirty(x)
+        return x.mul_(2), x * 2
+
+    passing(T, forward).apply(leaf(T, 1.0, 2.0).clone()[:1])
+
+
+def saved_tensors_are_themselves(T, once):
+    def forward(ctx, x, y):
+        out = x * y
+        ctx.save_for_backward(x, y, out)
+        return out
+
+    seen = []
+
+    def backward(ctx, g):
+        seen.append([saved is given for saved, given in zip(ctx.saved_tensors, known, strict=True)])
+        return g, g
+
+    x = leaf(T, 1.0)
+    known = x, x * 2
+    out = passing(T, forward, backward).apply(*known)
+    known += (out,)
+    out.backward()
+    return seen
+
+
+def saved_and_detached_since(T, once):
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x * 2
+
+    x = leaf(T, 1.0)
+    y = x * 2
+    out = passing(T, forward, lambda ctx, g: g * ctx.saved_tensors[0]).apply(y)
+    y.detach_()
+    out.backward()
+    return x.grad
+
+
+def once_differentiable_is_an_end(T, once):
+    square = passing(T, lambda ctx, x: x * x, once(lambda ctx, g: g * 2))
+    x = leaf(T, 3.0)
+    (slope,) = T.autograd.grad(square.apply(x) * x, x, create_graph=True)
+    ends = [(node.name(), number) for node, number in slope.grad_fn.next_functions]
+    try:
+        slope.backward()
+    except RuntimeError as error:
+        return ends, str(error)
+
+
 PROGRAMS = [
+    defaults_count_among_the_inputs, outputs_that_are_no_tensors,
+    outputs_without_gradients_need_no_zeros, a_view_changed_inside, saved_tensors_are_themselves,
+    saved_and_detached_since, once_differentiable_is_an_end,
     value_and_name, third_order, saved_output_twice, several_outputs, one_output_unused,
     without_gradient, under_no_grad, backward_twice, kept_for_two, saved_changed_in_place,
     too_few_gradients, wrong_shape, no_materialised_zeros, returns_its_input, changes_its_input,
@@ -259,6 +369,17 @@ PROGRAMS = [
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.__name__)
 def test_both_engines_agree(program):
     assert outcome(program, "ours") == outcome(program, "torch")
+
+
+def test_a_view_is_not_changed_beside_another_output():
+    for T, once in ENGINES.values():
+        with pytest.raises(RuntimeError, match="modifies inplace an input that is a view"):
+            a_view_changed_beside_another_output(T, once)
+
+
+def test_subclasses_that_want_to_be_asked_are_refused():
+    with pytest.raises(NotImplementedError, match=r"Asking.__torch_function__ is not"):
+        type("Asking", (tinygrad_mnist.Tensor,), {"__torch_function__": None})
 
 
 def test_an_error_in_backward_restores_the_mode():

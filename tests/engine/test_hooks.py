@@ -53,6 +53,69 @@ HOOKS = lines("""
 """)
 
 
+HOOKS += lines("""
+    a.register_post_accumulate_grad_hook(lambda p: p) ; LEARN ; a.grad
+    a.register_post_accumulate_grad_hook(lambda p: p.grad) ; LEARN
+    a.register_post_accumulate_grad_hook(lambda p: torch.ones(3)) ; LEARN
+    y = a * a ; y.grad_fn(torch.tensor(3.0)), y.grad_fn(None)
+    (a * a).grad_fn()
+    (a * a).grad_fn(a, a)
+    (a * a).grad_fn(3)
+    y = a * 2 ; y.grad_fn.next_functions[0][0](torch.tensor(3.0)), a.grad
+""")
+PARTS = """
+x = torch.arange(6.0).reshape(3, 2).requires_grad_()
+seen = []
+GRAD = torch.autograd.grad
+"""
+SEVERAL = ("x.split(1)", "x.split([1, 2])", "x.chunk(2)", "x.unbind(1)", "tuple(x)",
+           "x.tensor_split(2)", "torch.var_mean(x)", "torch.std_mean(x, 0)",
+           "torch.aminmax(x, dim=0)")  # fmt: skip
+OUTPUTS = lines("""
+    [p.output_nr for p in parts], [p.grad_fn is parts[0].grad_fn for p in parts]
+    [(f.name(), n) for f, n in (parts[-1] * x.sum()).grad_fn.next_functions]
+    parts[0].grad_fn.register_prehook(seen.append) ; parts[1].sum().backward() ; seen
+    parts[0].grad_fn.register_prehook(seen.append) ; sum(p.sum() for p in parts).backward() ; seen
+    [p.register_hook(seen.append) for p in parts] ; GRAD(parts[1].sum(), x) ; sorted(map(str, seen))
+    parts[0].register_hook(lambda g: g * 2) ; sum(p.sum() for p in parts).backward() ; x.grad
+    parts[0].register_hook(lambda g: x) ; parts[1].sum().backward()
+    parts[1].retain_grad() ; (parts[0].sum() + parts[1].sum()).backward() ; parts[1].grad, x.grad
+    torch.autograd.grad(sum((p * p).sum() for p in parts), [parts[0], x])
+    y = (parts[0] ** 3).sum() ; g = GRAD(y, x, create_graph=True)[0].sum() ; GRAD(g, x)
+""")
+
+
+@pytest.mark.parametrize("parts", SEVERAL)
+def test_outputs_of_one_operation_share_its_record(parts):
+    for source in OUTPUTS:
+        agree(f"{PARTS}parts = {parts}\n{source}")
+
+
+def test_backward_inside_backward_goes_deeper_than_a_thread_allows():
+    class Again(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x, times):
+            ctx.times = times
+            return x.clone()
+
+        @staticmethod
+        def backward(ctx, gradient):
+            if ctx.times == 0:
+                assert not torch.is_grad_enabled()
+                return gradient, None
+            inner = torch.ones(1, requires_grad=True)
+            with torch.enable_grad():
+                Again.apply(inner, ctx.times - 1).backward(gradient)
+            return inner.grad * 2, None
+
+    x = torch.ones(1, requires_grad=True)
+    Again.apply(x, 100).backward()
+    assert x.grad.item() == 2.0**100
+    x.register_hook(lambda g: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        Again.apply(x, 50).backward()
+
+
 @pytest.mark.parametrize("source", HOOKS)
 def test_hooks(source):
     for short, full in SHORT.items():

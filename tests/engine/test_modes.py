@@ -22,6 +22,16 @@ PROGRAMS = {
             inside = torch.is_grad_enabled(), (x * 2).requires_grad
         inside, torch.is_grad_enabled()
     """,
+    "inference": """
+        @mode()
+        def decorated():
+            return torch.is_inference_mode_enabled()
+        with mode():
+            inside = torch.is_inference_mode_enabled()
+            with torch.no_grad(), torch.inference_mode(False):
+                deeper = torch.is_inference_mode_enabled(), torch.is_grad_enabled()
+        inside, deeper, decorated(), torch.is_inference_mode_enabled()
+    """,
     "nested": """
         with torch.no_grad():
             with mode():

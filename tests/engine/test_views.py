@@ -9,6 +9,7 @@ x = torch.tensor([1.0, 2.0, 3.0, 4.0], dtype=torch.float64, requires_grad=True)
 w = torch.tensor([5.0, 6.0], dtype=torch.float64, requires_grad=True)
 y = x * 2
 z = torch.zeros(4, dtype=torch.float64)
+h = lambda tensor, seen: tensor.register_hook(seen.append)
 """
 
 THROUGH_A_VIEW = lines("""
@@ -44,6 +45,28 @@ THROUGH_A_VIEW = lines("""
     v = y[:2] ; g, = torch.autograd.grad(v.pow_(3).sum() + y.sum(), x, create_graph=True) ; GG
 """)
 
+THROUGH_A_VIEW += lines("""
+    v = y[:2] ; s = [] ; v.register_hook(s.append) ; v.mul_(3) ; y.sum().backward() ; s, x.grad
+    v = y[:2] ; s = [] ; v.register_hook(s.append) ; v.mul_(3) ; v.sum().backward() ; s, x.grad
+    v = y[:2] ; s = [] ; h(v, s) ; v += w ; h(v, s) ; v.sum().backward() ; s
+    v = y[:2] ; s = [] ; h(v, s) ; y.mul_(3) ; h(v, s) ; v.sum().backward() ; s
+    v = y[:2] ; s = [] ; y.mul_(3) ; v.grad_fn ; v.register_hook(s.append) ; v.sum().backward() ; s
+    u = y * y ; y.detach_() ; u.sum().backward()
+    u = y.exp() ; v = u * 2 ; u.detach_() ; v.sum().backward() ; x.grad
+    x._grad = w
+    x._grad = torch.ones_like(x) ; x.grad
+    del x.grad ; x.grad
+    del x.data
+    del x.requires_grad
+    del x[0]
+    v = z.view(2, 2) ; v.adjoint(), v.mT.adjoint().grad_fn, y.view(2, 2).adjoint()
+    z.adjoint()
+    torch.adjoint(y.view(1, 2, 2)).sum().backward() ; x.grad
+    m = torch.nn.Linear(2, 1) ; m._apply(lambda t: t.exp_()) ; m.weight._version, m.bias._version
+    m = torch.nn.Linear(2, 1) ; u = (m.bias**2).sum() ; m._apply(lambda t: t.exp_()) ; u.backward()
+    m = torch.nn.Linear(2, 1) ; (m(w.float()) * 0).backward() ; g = m.weight.grad ; m.double() ; g
+""")
+
 REFUSED = lines("""
     x[:2].mul_(2)
     x.view(4).mul_(2)
@@ -75,6 +98,27 @@ UNDER_NO_GRAD = lines("""
     v = z[:2]
     v = y[:2] ; v.mul_(2)
     v = x.view(2, 2)[0]
+""")
+
+TAKEN_UNDER_NO_GRAD = (
+    "y[:2]",
+    "y.view(2, 2)",
+    "y.unbind(0)[0]",
+    "y.split(2)[0]",
+    "x[:2]",
+    "y[:2][:1]",
+)
+LATER = lines("""
+    v
+    v.requires_grad, v.is_leaf, v.grad_fn, (v * 2).requires_grad, v[0].requires_grad
+    (v * 2).sum().backward() ; v.grad, x.grad
+    v.numpy()
+    v.requires_grad_(False).requires_grad
+    repr(v)
+    torch.nn.init.zeros_(x) ; repr(v), v.requires_grad
+    x.detach().mul_(2) ; y.detach().mul_(2) ; v.grad_fn
+    u = v[:1] ; u.mul_(2)
+    v.mul_(2)
 """)
 
 MEMORY = lines("""
@@ -114,6 +158,14 @@ def test_what_may_not_be_changed(source):
 def test_a_view_made_under_no_grad(source, change):
     made = source.replace("\n", "\n    ")
     agree(f"{START}\nwith torch.no_grad():\n    {made}\n" + change.replace(" ; ", "\n"))
+
+
+@pytest.mark.parametrize("mode", ["no_grad", "inference_mode"])
+@pytest.mark.parametrize("view", TAKEN_UNDER_NO_GRAD)
+def test_a_view_requires_a_gradient_as_its_base_does(view, mode):
+    for source in LATER:
+        if mode == "no_grad" or "(v * 2)" not in source:  # inference tensors are saved nowhere
+            agree(f"{START}with torch.{mode}(): v = {view}\n{source}")
 
 
 @pytest.mark.parametrize("source", MEMORY)

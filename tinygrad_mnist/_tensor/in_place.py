@@ -48,9 +48,7 @@ _ASSIGNMENTS: dict[str, Callable[..., tuple[Any, Any, str]]] = {
     "index_fill": lambda x, dim, index, value: (
         (ALL,) * read_dim(dim, x.ndim) + (index,), value, "mask] = scalar",
     ),
-    "index_put": lambda x, indices, values, accumulate=False: (
-        indices, x[indices] + values if accumulate else values, "indices] = tensor",
-    ),
+    "index_put": lambda x, indices, values: (indices, values, "indices] = tensor"),
 }  # fmt: skip
 """What may write into a tensor whose elements share memory, as assignments: the index, the value,
 and PyTorch's words for it."""
@@ -503,7 +501,9 @@ class InPlace(Tensor):
     ) -> Tensor:
         """`index_put`, written into the tensor."""
         put = names.operation("index_put")
-        return _change("index_put", put, self, indices, values, accumulate)
+        if accumulate:
+            return in_place(put, self, indices, values, accumulate)
+        return _change("index_put", put, self, indices, values)
 
     def cumsum_(self, dim: int, *, dtype: DType = None) -> Tensor:
         """`cumsum` in the tensor's own type, written into the tensor."""

@@ -56,7 +56,7 @@ def _warn(record: Record) -> None:
         try:
             warnings.warn(f"{told}. {known}", UserWarning, stacklevel=2)
         except UserWarning as warning:  # the error that is on its way counts more
-            print(warning, file=sys.stderr)
+            sys.stderr.write(f"{warning}\n")
         current = _parents.get(current)
         if current is not None:
             told = f"\n\nPrevious calculation was induced by {current.name()}"

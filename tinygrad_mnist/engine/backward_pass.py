@@ -30,7 +30,7 @@ from .hooks import (
     run_pre_hooks,
 )
 from .modes import GradMode, backward_mode, in_new_thread
-from .node import CALL, FREED, AccumulateGrad, Record, freed_error, hooks_of, named_as
+from .node import CALL, FREED, AccumulateGrad, Record, freed_error, hooks_of
 from .saved_tensors import free, unpack
 from .tensor import TensorBase, wrap
 from .unbroadcast import unbroadcast, unbroadcast_array

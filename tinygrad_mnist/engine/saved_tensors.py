@@ -35,7 +35,7 @@ DETACHED: set[weakref.ref[Record]] = set()
 """The records that tensors had before `detach_`."""
 
 
-def check_not_detached(record: Record | None) -> None:
+def _check_not_detached(record: Record | None) -> None:
     """RuntimeError for the record of a saved input which has been detached since."""
     if record is not None and weakref.ref(record) in DETACHED:
         raise RuntimeError(
@@ -51,7 +51,7 @@ def unpack(record: Record, which: int, as_tensor: bool) -> Any:
     value, counter, version = saved
     is_output = which == len(record.inputs)
     if DETACHED and not is_output and which < len(record.inputs):
-        check_not_detached(record.inputs[which])
+        _check_not_detached(record.inputs[which])
     if counter[0] != version:
         source = (*record.inputs, record, None)[min(which, len(record.inputs) + 1)]
         raise version_error(value, counter[0], version, source)
