@@ -147,6 +147,9 @@ def addr(
 ) -> Tensor:
     """beta · input + alpha · `outer` of two vectors; `input` broadcasts."""
 
+def adjoint(input: Tensor) -> Tensor:
+    """The conjugate transpose of each matrix: here, where all numbers are real, the transpose."""
+
 def all(
     input: Tensor,
     dim: builtins.int | Sequence[builtins.int] | None = None,
@@ -998,6 +1001,9 @@ def is_floating_point(input: Tensor) -> builtins.bool:
 
 def is_grad_enabled() -> builtins.bool:
     """Whether operations of this thread leave records."""
+
+def is_inference_mode_enabled() -> builtins.bool:
+    """Whether `inference_mode` is on in this thread."""
 
 def is_nonzero(input: Tensor) -> builtins.bool:
     """Whether the one number of a tensor is not zero; RuntimeError when there are more."""
