@@ -18,9 +18,9 @@ from tinygrad_mnist import dtypes
 from tinygrad_mnist.core.primitive import Primitive
 from tinygrad_mnist.engine.device import device
 from tinygrad_mnist.engine.modes import GradMode
-from tinygrad_mnist.engine.node import Record, named_as
+from tinygrad_mnist.engine.node import Record, edge, named_as
 from tinygrad_mnist.engine.tensor import Step, TensorBase, wrap
-from tinygrad_mnist.engine.views import OUTDATED, UNDER_NO_GRAD
+from tinygrad_mnist.engine.views import OUTDATED, UNDER_INFERENCE, UNDER_NO_GRAD
 
 from .inputs import Arguments, Finder, containers_in, tensors_in
 from .program import Value
@@ -77,7 +77,7 @@ class _View:
 
     def __call__(self, base: Any) -> Any:
         view = base
-        with GradMode(self.reason is not UNDER_NO_GRAD):
+        with GradMode(self.reason not in (UNDER_NO_GRAD, UNDER_INFERENCE)):
             for operation, attributes in self.steps:
                 view = operation(view, **attributes)
         if self.name:
@@ -97,7 +97,7 @@ def _view_of(tensor: TensorBase) -> _View:
         steps.append((operation, attributes))
     if not all(getattr(operation, "view", False) for operation, _ in steps):
         raise Unrepeatable("the function returns a view that a Function made")
-    record: Any = tensor._record
+    record: Any = edge(tensor._record)[0]
     name = "" if record is None else type(record).__name__
     return _View(steps[::-1], reason, name, outdated)
 
