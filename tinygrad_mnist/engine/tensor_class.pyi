@@ -66,6 +66,17 @@ class Tensor(TensorBase):
     def __contains__(self, element: builtins.object) -> builtins.bool:
         """Whether some number of the tensor equals `element`."""
     def __deepcopy__(self, memo: builtins.dict[builtins.int, Any]) -> Tensor: ...
+    def __delitem__(
+        self,
+        index: SupportsIndex
+        | builtins.slice
+        | builtins.ellipsis
+        | Tensor
+        | Array
+        | Sequence[Any]
+        | builtins.tuple[Any, ...]
+        | None,
+    ) -> None: ...
     def __eq__(self, other: builtins.object) -> Tensor:  # type: ignore[override]
         """x == y; y may be a NumPy array, as PyTorch has it for no other comparison."""
     def __float__(self) -> builtins.float: ...
@@ -304,6 +315,8 @@ class Tensor(TensorBase):
         alpha: builtins.float = 1,
     ) -> Tensor:
         """beta · input + alpha · `outer` of two vectors; `input` broadcasts."""
+    def adjoint(self) -> Tensor:
+        """The conjugate transpose of each matrix: here, where all numbers are real, the transpose."""
     def all(
         self,
         dim: builtins.int | Sequence[builtins.int] | None = None,
@@ -1303,7 +1316,7 @@ class Tensor(TensorBase):
         """The products of each number of a vector with each of another: (n), (m) to (n, m)."""
     @property
     def output_nr(self) -> builtins.int:
-        """Which output of its operation the tensor is: operations here have one."""
+        """Which output of its operation the tensor is."""
     def permute(
         self,
         *dims: builtins.int | Sequence[builtins.int],
