@@ -105,6 +105,8 @@ class Tensor(TensorBase):
         """`bitwise_and`, written into the tensor."""
     def __ifloordiv__(self, other: Any) -> Tensor:
         """`floor_divide`, written into the tensor."""
+    def __ilshift__(self, other: Any) -> Tensor:
+        """`bitwise_left_shift`, written into the tensor."""
     def __imod__(self, other: Any) -> Tensor:
         """`remainder`, written into the tensor."""
     def __imul__(self, other: Any) -> Tensor:
@@ -117,6 +119,8 @@ class Tensor(TensorBase):
         """`bitwise_or`, written into the tensor."""
     def __ipow__(self, other: Any) -> Tensor:
         """`pow`, written into the tensor."""
+    def __irshift__(self, other: Any) -> Tensor:
+        """`bitwise_right_shift`, written into the tensor."""
     def __isub__(self, other: Any) -> Tensor:
         """`sub`, written into the tensor."""
     def __iter__(self) -> Iterator[Tensor]: ...
