@@ -7,6 +7,7 @@ import functools
 import hashlib
 import importlib.metadata
 import sys
+import threading
 import time
 import types
 from collections.abc import Callable, Iterator
@@ -27,6 +28,7 @@ from tinygrad_mnist.compiler.passes.simplify import (
     simplify,
 )
 from tinygrad_mnist.kernels import cache_folder, dispatch
+from tinygrad_mnist.kernels.locks import held_through_fork
 
 from .passes.batch_last import put_batch_last
 from .passes.fusion import Loop, Step, fuse
@@ -94,6 +96,14 @@ def build(traced: Program) -> Built:
     empty = next((i.op for i in traced.instructions if not i.output.size), None)
     if empty is not None:
         raise Unsupported(f"{empty}, which gives no numbers,")
+    with _building:
+        return _built(traced)
+
+
+_building = held_through_fork(threading.RLock(), long=True)
+
+
+def _built(traced: Program) -> Built:
     stats = Stats()
     begin = time.perf_counter()
     kernels.warm_up()  # the products that are measured, and called, are among them

@@ -16,7 +16,8 @@ import numpy as np
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.core.record import state
 from tinygrad_mnist.engine.observer import OBSERVERS
-from tinygrad_mnist.engine.tensor import Tensor
+from tinygrad_mnist.engine.tensor import TENSOR_TYPE, Tensor
+from tinygrad_mnist.kernels.locks import renewed_after_fork
 from tinygrad_mnist.nn import Module
 
 from .build import Stats, taking
@@ -64,7 +65,7 @@ class Compiled(Generic[Inputs, Returned]):
         self._overlapping: set[Any] = set()
         """Kinds of calls that run uncompiled where their tensors overlap in memory."""
         self._told: set[str] = set()
-        self._lock = threading.RLock()
+        self._lock = renewed_after_fork(threading.RLock())
 
     def __call__(self, *given: Inputs.args, **kwargs: Inputs.kwargs) -> Returned:
         """What the function returns; the first call of a kind is traced, later ones compiled."""
@@ -336,7 +337,7 @@ def _describe(parts: list[Any], seen: dict[int, int], args: Iterable[Any], neste
             leaf = record and (record.primitive is None, record.grad is None, hooks_of_leaf(record))
             parts += array.shape, array.dtype.char, leaf, first, array.flags.c_contiguous
             own = given.__dict__
-            if own or type(given) is not Tensor:
+            if own or type(given) is not TENSOR_TYPE[0]:
                 parts += type(given), tuple(own.items())
         elif isinstance(given, tuple | list):
             parts += type(given), len(given)

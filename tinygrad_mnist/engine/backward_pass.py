@@ -17,6 +17,7 @@ import numpy as np
 from tinygrad_mnist.core.backward_pass import restore_reduced_dims, topological_order
 from tinygrad_mnist.core.primitive import Formula
 from tinygrad_mnist.core.record import state
+from tinygrad_mnist.kernels.locks import held_through_fork
 
 from .hooks import (
     Bundle,
@@ -36,7 +37,7 @@ from .tensor import TensorBase, wrap
 from .unbroadcast import unbroadcast, unbroadcast_array
 
 _ndarray = np.ndarray
-_accumulation = threading.Lock()
+_accumulation = held_through_fork(threading.Lock())
 NESTED = 20
 """So many backward passes inside each other share a thread; deeper ones get one of their own."""
 _SHARED = (

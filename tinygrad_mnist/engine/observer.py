@@ -5,6 +5,7 @@ Anomaly detection and the tracer are such observers: nothing else of the engine 
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -44,6 +45,17 @@ class observe:
             OBSERVERS.pop(threading.get_ident(), None)
         else:
             OBSERVERS[threading.get_ident()] = observer
+
+
+def _forget_other_threads() -> None:
+    """In a child, which has one thread."""
+    own = OBSERVERS.get(threading.get_ident())
+    OBSERVERS.clear()
+    observe.set(own)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_other_threads)
 
 
 def report(

@@ -36,6 +36,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 
+from .locks import held_through_fork
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -184,6 +186,9 @@ images: Final = Loops(
     "image_loops", "kernels for images", 15, ("convolution", "batch_last", "pooling"), base
 )
 
+
+for _loops in (base, images):  # who loads the second loads the first
+    held_through_fork(_loops._lock, long=True)
 
 _STAYING: Final[list[str]] = []
 

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .locks import held_through_fork
+
 if TYPE_CHECKING:
     from numpy.random import MT19937
 
@@ -51,7 +53,7 @@ class Stream:
     """The second half of the last pair of normal numbers that were drawn one by one."""
 
     def __init__(self, seed: int = DEFAULT_SEED) -> None:
-        self.lock = threading.RLock()
+        self.lock = held_through_fork(threading.RLock())
         self._twister: MT19937 | None = None
         self.reseed(seed)
 

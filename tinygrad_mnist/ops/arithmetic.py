@@ -339,7 +339,7 @@ def _alike(operands: tuple[Tensor, ...], value: Any) -> tuple[list[Tensor], Any]
 
 def _multiple(x: Tensor, factor: Any) -> Tensor:
     """factor · x"""
-    return x if factor == 1 else mul(x, factor)
+    return x if not isinstance(factor, Tensor) and factor == 1 else mul(x, factor)
 
 
 @operation

@@ -196,7 +196,7 @@ def repeat_interleave(
     tensor([7, 7, 8, 8])
     """
     if repeats is None:
-        return wrap(np.repeat(np.arange(input._array.size), input._array))
+        return wrap(np.repeat(np.arange(input._array.size), input._array.copy()))
     x = reshape(input, -1) if dim is None or not input._array.ndim else input
     axis = 0 if dim is None else read_dim(dim, input._array.ndim)
     *before, size = x._array.shape[: axis + 1]
@@ -205,7 +205,7 @@ def repeat_interleave(
         stretched = [*before, size, repeats, *after]
         final = [*before, size * repeats, *after]
         return _stretched(x, [*before, size, 1, *after], stretched, final)
-    counts = repeats._array if isinstance(repeats, Tensor) else np.asarray(repeats)
+    counts = np.array(repeats._array if isinstance(repeats, Tensor) else repeats)
     if counts.dtype.kind == "f":
         raise not_implemented("repeat_interleave_cpu", counts.dtype)
     if np.any(counts < 0):

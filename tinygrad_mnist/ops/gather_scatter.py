@@ -79,8 +79,8 @@ def with_dimension(tensor: Tensor) -> Tensor:
 
 
 def _read_index(name: str, dim: int, index: Tensor, input: Tensor) -> Array:
-    """The index's array, if it is within bounds; PyTorch's errors otherwise."""
-    array: Array = index._array
+    """A copy of the index's array, if it is within bounds; PyTorch's errors otherwise."""
+    array: Array = copied(index._array)
     if array.dtype not in (np.int64, np.int32):
         raise RuntimeError(f"{name}(): Expected dtype int32/int64 for index")
     if array.ndim != input._array.ndim:
@@ -94,7 +94,7 @@ def _read_index(name: str, dim: int, index: Tensor, input: Tensor) -> Array:
         raise RuntimeError(
             f"index {bad.flat[0]} is out of bounds for dimension {dim} with size {size}"
         )
-    return copied(array)
+    return array
 
 
 @operation
@@ -203,7 +203,7 @@ def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
 @operation
 def take(input: Tensor, index: Tensor) -> Tensor:
     """The numbers at `index` of the flattened tensor, in the shape of `index`."""
-    array, size = index._array, input._array.size
+    array, size = copied(index._array), input._array.size
     if array.dtype != np.int64:
         raise RuntimeError(
             f"take(): Expected a long tensor for index, but got {index.dtype.legacy_name}"
@@ -213,7 +213,7 @@ def take(input: Tensor, index: Tensor) -> Tensor:
         raise IndexError(
             f"out of range: tried to access index {bad.flat[0]} on a tensor of {size} elements."
         )
-    out = _index(reshape(input, -1), key=(copied(array),))
+    out = _index(reshape(input, -1), key=(array,))
     return named_as(must_not_change(out, index), "TakeBackward0")
 
 
@@ -332,13 +332,13 @@ def _check_bounds(
     name: str, input: Tensor, axis: int, array: Array, negative: bool = False
 ) -> Array:
     """The indices, counted from the front; PyTorch's class of error for one out of bounds."""
-    size = input._array.shape[axis] if input._array.ndim else 1
+    size, array = input._array.shape[axis] if input._array.ndim else 1, copied(array)
     bad = array[(array >= size) | (array < -size * negative)]
     if bad.size:
         raise OutOfBounds(
             f"{name}(): index {bad[0]} is out of bounds for dimension {axis} with size {size}"
         )
-    return array % max(size, 1) if negative else copied(array)
+    return array % max(size, 1) if negative else array
 
 
 @operation

@@ -125,7 +125,11 @@ def _is_tuple(index: Any) -> bool:
 
 
 def _read_part(part: Any) -> Any:
-    """One part of an index, as NumPy takes it: an int, a slice, None, … or an array of them."""
+    """One part of an index, as NumPy takes it: an int, a slice, None, … or an array of them.
+
+    Arrays are copies: NumPy looks at indices and uses them afterwards, which other threads may
+    have changed meanwhile.
+    """
     if part is None or part is Ellipsis or part.__class__ is int:
         return part
     if isinstance(part, slice):
@@ -133,7 +137,8 @@ def _read_part(part: Any) -> Any:
     if isinstance(part, Tensor):
         if part._array.ndim == 0:
             note_untraceable()
-        return _read_array(part._array)
+        found = _read_array(part._array)
+        return copied(found) if found is part._array else found
     if part.__class__ is range:
         return note_constant(np.arange(part.start, part.stop, part.step))
     if isinstance(part, bool):
@@ -194,7 +199,9 @@ def _read_sequence(part: Any) -> Array:
     """A list or an array of integers, or of bools (PyTorch cuts the fractions off numbers)."""
     if isinstance(part, str):
         raise TypeError("new(): invalid data type 'str'")
-    if not isinstance(part, np.ndarray):
+    if isinstance(part, np.ndarray):
+        part = part.copy()
+    else:
         part = np.array([each._array if isinstance(each, Tensor) else each for each in part])
     if part.dtype.kind not in "biuf":
         raise TypeError(f"an index cannot hold {part.dtype.type.__name__}: use integers or bools")
@@ -383,8 +390,6 @@ def getitem(input: Tensor, index: Any) -> Tensor:
     if arrays is None:
         return _view(input, region)
     out = input if region is WHOLE else _view(input, region)
-    if out._record is not None:
-        arrays = tuple([part if part is ALL else copied(part) for part in arrays])
     try:
         out = call_unary(_index, out, {"key": arrays})
         return must_not_change(out, *indices_in(index)) if out._record is not None else out

@@ -249,7 +249,7 @@ def searchsorted(
             f"boundaries tensor {list(rows.shape)} and input value tensor {list(wanted.shape)}"
         )
     if sorter is not None:
-        rows = np.take_along_axis(rows, sorter._array, -1)
+        rows = np.take_along_axis(rows, sorter._array.copy(), -1)
     return wrap(_searched(rows, wanted, "right" if right or side == "right" else "left", out_int32))
 
 

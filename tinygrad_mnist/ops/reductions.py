@@ -501,7 +501,7 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
     >>> torch.bincount(torch.tensor([1, 1, 3]))
     tensor([0, 2, 0, 1])
     """
-    x = input._array
+    x = input._array.copy()  # which no other thread changes between a check and its use
     if minlength < 0:
         raise RuntimeError("minlength should be >= 0")
     if x.dtype.kind not in "iu":

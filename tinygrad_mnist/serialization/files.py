@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
+_PART = 1 << 16
+"""Bytes that are read at a time beyond those that a file says it has."""
+
+
 class WriteError(Exception):
     """A file cannot be written; the message names it and says why."""
 
@@ -148,10 +152,13 @@ def read(path: Path, most: int = 2**30) -> bytes:
     """
     try:
         with opened(path, most) as file:
-            content = file.read(most + 1)
-            if len(content) > most:
+            parts, left = [], most
+            while left >= 0 and (part := file.read(os.fstat(file.fileno()).st_size + _PART)):
+                parts.append(part)
+                left -= len(part)
+            if left < 0:
                 raise _too_large(path, most)
-            return content
+            return b"".join(parts)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ReadError(f"{path}: cannot be read ({reason}).") from error

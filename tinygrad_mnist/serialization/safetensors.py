@@ -86,9 +86,9 @@ def load(data: bytes) -> dict[str, Tensor]:
                 f"tensor {shown(name)} is of type {described['dtype']}, which tinygrad_mnist does "
                 "not carry: convert it before it is saved, for example with .float()"
             )
-        array, shape = np.frombuffer(bytearray(described["data"]), kind.numpy), described["shape"]
+        array, shape = np.frombuffer(described["data"], kind.numpy), described["shape"]
         try:
-            tensors[name] = from_numpy(array.reshape(shape))
+            tensors[name] = from_numpy(np.require(array.reshape(shape), requirements="W"))
         except ValueError as error:  # more than 64 dimensions; a size of 2**63 beside one of 0
             told = f"tensor {shown(name)} has shape {shown(shape)}, which none can have here"
             raise SafetensorError(told) from error
