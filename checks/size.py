@@ -22,7 +22,7 @@ BUDGET = {
     "ops": 9_300,
     "tools": 7_300,
     "nn": 6_700,
-    "compiler": 6_300,
+    "compiler": 6_420,
     "app": 4_000,
     "kernels": 3_340,
     "_tensor": 3_200,
