@@ -154,9 +154,9 @@ def gradients(tensors: list[Any], x: Any) -> Any:
 
 
 def outcome(function: Any, make: Any) -> list[Any]:
-    """Everything about three calls; or the error."""
+    """Everything about two calls; or the error."""
     said: list[Any] = []
-    for n in range(3):
+    for n in range(2):
         x = make(lambda n=n: (torch.arange(12.0) + n).view(3, 4) * 1)
         before = x._version
         try:
@@ -173,7 +173,9 @@ def outcome(function: Any, make: Any) -> list[Any]:
 @pytest.mark.parametrize("origin", ORIGINS)
 def test_memory_is_shared_as_uncompiled(origin: Any) -> None:
     differ = []
-    for (kind, change), (name, view) in itertools.product(CHANGES.items(), VIEWS.items()):
+    others = itertools.cycle(list(CHANGES)[1:])
+    for name, kind in [(name, kind) for name in VIEWS for kind in ("plain", next(others))]:
+        change, view = CHANGES[kind], VIEWS[name]
 
         def call(x: Any, change: Any = change, view: Any = view) -> Any:
             return change(x, view)
