@@ -191,8 +191,12 @@ class OfTensors(Primitive):
 
     def __call__(self, *inputs: Any, **attributes: Any) -> Any:
         """The result on Tensors; TypeError for an array, or where there is no Tensor."""
-        if len(inputs) == 1 and isinstance(inputs[0], TensorBase) and len(self.inputs) == 1:
-            return self.of(*inputs, **attributes) if attributes else call_unary(self.of, inputs[0])
+        known = not attributes or attributes.keys() <= self.attributes
+        if known and len(inputs) == len(self.inputs) and isinstance(inputs[0], TensorBase):
+            if len(inputs) == 1:
+                return call_unary(self.of, inputs[0], attributes)
+            if len(inputs) == 2 and inputs[1].__class__ is not _ndarray:
+                return call_binary(self.of, inputs[0], inputs[1], attributes)
         given = [*inputs, *[attributes[name] for name in self.inputs if name in attributes]]
         for position, each in enumerate(given):
             if each.__class__ is _ndarray or not any(isinstance(x, TensorBase) for x in given):

@@ -56,7 +56,8 @@ def _apply(
     of: Callable[..., Tensor], grad_fn: str, input: Tensor, inplace: bool, **settings: float
 ) -> Tensor:
     """of(input), its record called `grad_fn`, written into the input if `inplace`."""
-    check_tensors(getattr(of, "name", "mish"), input=input)
+    if not isinstance(input, Tensor):
+        check_tensors(getattr(of, "name", "mish"), input=input)
     if inplace:
         return named_as(input.copy_(of(input.clone(), **settings)), grad_fn)
     return named_as(of(input, **settings), grad_fn)
@@ -64,7 +65,8 @@ def _apply(
 
 def relu(input: Tensor, inplace: bool = False) -> Tensor:
     """max(x, 0)"""
-    check_tensors("relu", input=input)
+    if not isinstance(input, Tensor):
+        check_tensors("relu", input=input)
     return input.relu_() if inplace else input.relu()
 
 
