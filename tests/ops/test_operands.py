@@ -59,6 +59,23 @@ REFUSED_OTHERWISE = {
 """Those that refuse what is no tensor by another class of error than PyTorch's TypeError."""
 
 
+@pytest.mark.parametrize("source", [
+    "torch.mul(2, 3)", "torch.mul(np.float64(2), 3)", "torch.floor_divide(7.0, 2)", "torch.eq(1, 2)",
+    "torch.exp(1.0)", "torch.exp(input=x)", "torch.exp(x, x)", "torch.exp()", "torch.mul(2, other=x)",
+    "torch.exp(input=np.ones(2))", "torch.mul(input=x, other=np.ones(2))", "torch.mul(2, x)",
+    "True << x.int()", "3 >> x.int()", "torch.pow(x > 0, True)", "torch.pow(x > 1, False)",
+])  # fmt: skip
+def test_calls_of_operations_with_and_without_tensors(source):
+    found = []
+    for engine in ENGINES:
+        try:
+            result = eval(source, {"torch": engine, "np": np, "x": engine.ones(2)})
+            found.append((str(result.dtype), result.tolist()))
+        except TypeError:
+            found.append(TypeError)
+    assert found[0] == found[1]
+
+
 def calls(what):
     """Calls of every operation in which one tensor is replaced."""
     for row in OPERATIONS:

@@ -199,9 +199,11 @@ class OfTensors(Primitive):
                 return call_binary(self.of, inputs[0], inputs[1], attributes)
         given = [*inputs, *[attributes[name] for name in self.inputs if name in attributes]]
         for position, each in enumerate(given):
-            if each.__class__ is _ndarray or not any(isinstance(x, TensorBase) for x in given):
+            alone = len(self.inputs) == 1 and not isinstance(each, TensorBase)
+            if alone or each.__class__ is _ndarray:
                 raise not_a_tensor(self, position, each)
-        return self.of(*inputs, **attributes)
+        numbers = [each.item() if isinstance(each, np.generic) else each for each in inputs]
+        return self.of(*numbers, **attributes)
 
 
 for _class in (Primitive, OfTensors):

@@ -56,8 +56,9 @@ def _apply(
     of: Callable[..., Tensor], grad_fn: str, input: Tensor, inplace: bool, **settings: float
 ) -> Tensor:
     """of(input), its record called `grad_fn`, written into the input if `inplace`."""
-    if not isinstance(input, Tensor):
-        check_tensors(getattr(of, "name", "mish"), input=input)
+    given: Any = input
+    if not isinstance(given, Tensor):
+        check_tensors(getattr(of, "name", "mish"), input=given)
     if inplace:
         return named_as(input.copy_(of(input.clone(), **settings)), grad_fn)
     return named_as(of(input, **settings), grad_fn)
@@ -65,8 +66,9 @@ def _apply(
 
 def relu(input: Tensor, inplace: bool = False) -> Tensor:
     """max(x, 0)"""
-    if not isinstance(input, Tensor):
-        check_tensors("relu", input=input)
+    given: Any = input
+    if not isinstance(given, Tensor):
+        check_tensors("relu", input=given)
     return input.relu_() if inplace else input.relu()
 
 
@@ -146,7 +148,7 @@ _elu = _activation(
     "elu_cpu", "EluBackward0 CeluBackward0",
     input=lambda g, input, alpha, scale, input_scale: where(
         input <= 0,
-        g * (input_scale * alpha * scale) * exp(where(input <= 0, input * input_scale, 0.0)),
+        g * (input_scale * alpha * scale) * exp(where(input < 0, input * input_scale, 0.0)),
         g * scale,
     ),
 )  # fmt: skip
@@ -245,7 +247,7 @@ def _threshold(input: Array, *, threshold: float, value: float) -> Any:
     """x where it is above the threshold, the value elsewhere"""
     if input.dtype == bool:
         raise not_implemented("threshold_cpu", input.dtype)
-    return np.where(input <= threshold, input.dtype.type(value), input)
+    return np.where(input <= threshold, np.asarray(value).astype(input.dtype), input)
 
 
 _threshold.derivatives(
