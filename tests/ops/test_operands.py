@@ -60,9 +60,10 @@ REFUSED_OTHERWISE = {
 
 
 @pytest.mark.parametrize("source", [
-    "torch.mul(2, 3)", "torch.mul(np.float64(2), 3)", "torch.floor_divide(7.0, 2)", "torch.eq(1, 2)",
-    "torch.exp(1.0)", "torch.exp(input=x)", "torch.exp(x, x)", "torch.exp()", "torch.mul(2, other=x)",
-    "torch.exp(input=np.ones(2))", "torch.mul(input=x, other=np.ones(2))", "torch.mul(2, x)",
+    "torch.mul(2, 3)", "torch.mul(np.float64(2), 3)", "torch.floor_divide(7.0, 2)",
+    "torch.eq(1, 2)", "torch.abs(1.0)", "torch.abs(input=x)", "torch.abs(x, x)", "torch.abs()",
+    "torch.mul(2, other=x)", "torch.mul(input=x, other=np.ones(2))", "torch.mul(2, x)",
+    "torch.abs(input=np.ones(2))",
     "True << x.int()", "3 >> x.int()", "torch.pow(x > 0, True)", "torch.pow(x > 1, False)",
 ])  # fmt: skip
 def test_calls_of_operations_with_and_without_tensors(source):
