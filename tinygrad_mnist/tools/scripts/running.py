@@ -27,8 +27,10 @@ from .program import Program, ScriptError, read
 __all__ = [
     "become_main",
     "begin",
+    "die_of_pipe",
     "environment",
     "fresh_python",
+    "nobody_reads",
     "prepare_plots",
     "prepared",
     "run",
@@ -201,8 +203,8 @@ def _hook(program: Program | None, full: bool) -> Any:
     """What Python calls with the error that ends the program; None: the script of this process."""
 
     def tell(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        if isinstance(error, BrokenPipeError) and _nobody_reads():
-            _die_of_pipe()
+        if isinstance(error, BrokenPipeError) and nobody_reads():
+            die_of_pipe()
         sys.stdout.flush()
         if isinstance(error, KeyboardInterrupt):
             sys.stderr.write("stopped\n")
@@ -216,16 +218,16 @@ def _hook(program: Program | None, full: bool) -> Any:
 # Output that nobody reads any more, as behind `| head -1`
 
 
-def _nobody_reads() -> bool:
-    """Whether standard output is a pipe whose reader is gone."""
+def nobody_reads(output: int = 1) -> bool:
+    """Whether an output, given by its descriptor, is a pipe whose reader is gone."""
     if not hasattr(select, "poll"):
         return True
     poll = select.poll()
-    poll.register(1, 0)
+    poll.register(output, 0)
     return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
 
 
-def _die_of_pipe() -> None:
+def die_of_pipe() -> None:
     """End as other programs do whose reader is gone: by the signal that says so, and in silence."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     if hasattr(signal, "SIGPIPE"):
@@ -239,6 +241,6 @@ def _end_of_output() -> None:
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        _die_of_pipe()
+        die_of_pipe()
     except (OSError, ValueError, AttributeError):
         return  # closed, or a full disk, of which Python tells
