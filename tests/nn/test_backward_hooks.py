@@ -1,5 +1,7 @@
 """Backward hooks of modules see PyTorch's gradients, and change them as there."""
 
+from typing import Any, NamedTuple
+
 import pytest
 
 import tinygrad_mnist
@@ -175,3 +177,22 @@ def test_inputs_without_gradients(second, use):
 def test_the_older_kind_is_refused():
     with pytest.raises(NotImplementedError, match="use register_full_backward_hook"):
         tinygrad_mnist.nn.ReLU().register_backward_hook(print)
+
+
+class Pair(NamedTuple):
+    """What a module may return instead of a tuple."""
+
+    first: Any
+    second: Any
+
+
+def test_a_named_tuple_stays_one():
+    class Halves(tinygrad_mnist.nn.Module):
+        def forward(self, x):
+            return Pair(x * 1, x * 2)
+
+    module = Halves()
+    module.register_full_backward_hook(lambda module, inputs, outputs: None)
+    result = module(tinygrad_mnist.ones(2, requires_grad=True))
+    assert type(result) is Pair
+    assert result.second.tolist() == [2, 2]

@@ -255,7 +255,10 @@ class BackwardHook:
             return result
         outputs = result if isinstance(result, tuple) else (result,)
         outputs, _ = _intercepted(outputs, self._at_outputs, zeros=False)
-        return outputs if isinstance(result, tuple) else outputs[0]
+        if not isinstance(result, tuple):
+            return outputs[0]
+        make = getattr(type(result), "_make", type(result))
+        return make(outputs)
 
     def _at_outputs(self, gradients: Gradients) -> Gradients:
         for hook in self.pre_hooks:
