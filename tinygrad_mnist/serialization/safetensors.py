@@ -88,7 +88,7 @@ def load(data: bytes) -> dict[str, Tensor]:
             )
         array, shape = np.frombuffer(described["data"], kind.numpy), described["shape"]
         try:
-            tensors[name] = from_numpy(np.require(array.reshape(shape), requirements="W"))
+            tensors[name] = from_numpy(array.reshape(shape))
         except ValueError as error:  # more than 64 dimensions; a size of 2**63 beside one of 0
             told = f"tensor {shown(name)} has shape {shown(shape)}, which none can have here"
             raise SafetensorError(told) from error
