@@ -105,3 +105,12 @@ def test_indices_from_behind_are_compiled(traces: list[int], dtype: Any) -> None
             assert torch.equal(a, b)
             assert a.dtype is b.dtype
     assert len(traces) == 1
+    for index in (torch.tensor([-1]), torch.tensor([-1, -1]), torch.tensor([0])):
+        last = torch.compile(
+            lambda x, index=index: (x[index], x[0].scatter_add(0, index % 1, x[1]))
+        )
+        assert torch.equal(last(x)[0], x[index])
+        assert last.source
+    single = torch.compile(lambda x, i: x.scatter_add(-1, i, x))
+    assert single(x[0, 0], torch.tensor(0)).item() == 2 * x[0, 0].item()
+    assert single.source

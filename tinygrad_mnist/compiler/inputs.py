@@ -122,7 +122,8 @@ class Inputs:
         if len(kept) != len(self._checked) or any(map(operator.is_not, kept, self._checked)):
             if not all(map(_fits, self.values, found)):
                 return None
-            self._checked, maybe = kept, True
+            owners = [_owner(array) for array in kept]
+            self._checked, maybe = kept, len({*owners}) < len(owners)
             self._owners = {_owner(found[position]) for position in self.written}
         if self.written and (maybe or self._maybe_overlap(found)):
             return None if overlapping(found, self.written) else found

@@ -178,7 +178,7 @@ class Template:
         if owner is not tensor:
             return _sharing(tensor, self._tensor(owner), owner)
         viewed = self._tracer.view_of(array)
-        if viewed is not None:
+        if viewed is not None and viewed[0] is not tensor:  # as one is that was turned in place
             base, operation, attributes = viewed
             view = Shared(self._tensor(base), _View([(operation, attributes)]))
             return _sharing(tensor, view, base)

@@ -72,6 +72,9 @@ class SymFloat(float):
         return SymFloat.of(-float(self), (operator.neg, self.expression, None), self.symbols)
 
 
+SymFloat.__name__ = "float"  # as errors call it
+
+
 def _arithmetic(function: Callable[[Any, Any], Any], reflected: bool) -> Any:
     def method(self: SymFloat, other: Any) -> Any:
         if not isinstance(other, int | float):

@@ -242,7 +242,8 @@ def write_checks(writer: Writer, step: Step, known: bool) -> None:
     """Write the checks that a step needs, each once, of what is `known` or of what is computed."""
     for check in _checked_by(writer, step):
         value, size, from_behind = check
-        if (value in writer.computed) is known or check in writer.checked:
+        late = value in writer.computed or isinstance(value, Constant)
+        if late is known or check in writer.checked:
             continue
         if size == _NOT_ZERO:
             writer.checked[check] = value.name
@@ -253,7 +254,7 @@ def write_checks(writer: Writer, step: Step, known: bool) -> None:
         elif from_behind or _is_from_outside(writer, value):
             _write_own_copy(writer, check)
         else:
-            writer.checked[check] = writer.buffers.get(value, value.name)
+            writer.checked[check] = writer.buffers.get(value, "")
             _write_check(writer, value, f"{{0}} < 0 or {{0}} >= {size}")
 
 

@@ -54,7 +54,7 @@ class Writer:
 
     def place_at(self, index: Value, size: int, from_behind: bool, names: Index) -> str:
         """How an index that was checked is read, stretched to where `names` is a place."""
-        known = self.checked.get((index, size, from_behind), self.buffers.get(index))
+        known = self.checked.get((index, size, from_behind)) or self.buffers.get(index)
         return index.name if known is None else f"{known}[{stretched(index, names)}]"
 
     @contextlib.contextmanager
