@@ -123,6 +123,36 @@ def test_hooks(source):
     agree(LEAF + source)
 
 
+EDGES = lines("""
+    y = x * 2 ; e = EDGE(y) ; e.node.name(), e.output_nr, GRAD((y * 3).sum(), (x, e, EDGE(x)))
+    v, m = torch.var_mean(x * x) ; e = EDGE(m) ; GRAD(v + m * 3, e)
+    v, m = torch.var_mean(x * x) ; GRAD(EDGE(m), x, torch.tensor(2.0))
+    GRAD(EDGE((x * x).sum()), x)
+    GRAD(EDGE(x * x), x)
+    GRAD(x.sum(), EDGE(x * 1), allow_unused=True, materialize_grads=True)
+    (x * x).sum().backward(inputs=EDGE(x)) ; x.grad
+    EDGE(torch.ones(1))
+    isinstance(x.sum().grad_fn, GRAPH.Node), isinstance(x, GRAPH.Node)
+    GRAPH.register_multi_grad_hook((x, z), seen.append) ; (x * z).sum().backward() ; seen
+    GRAPH.register_multi_grad_hook((x, z), seen.append) ; (x * x).sum().backward() ; seen
+    y = x * 1 ; GRAPH.register_multi_grad_hook((y, z), seen.append) ; GRAD((y * z).sum(), y) ; seen
+    GRAPH.register_multi_grad_hook((x, z), seen.append).remove() ; x.sum().backward() ; seen
+    GRAPH.register_multi_grad_hook((x, z), seen.append, mode="any") ; x.sum().backward() ; seen
+    GRAPH.register_multi_grad_hook((x, z), seen.append, mode="some")
+    x.register_hook(lambda g: QUEUE(lambda: seen.append(x.grad))) ; x.sum().backward() ; seen
+    QUEUE(print)
+""")
+
+
+@pytest.mark.parametrize("source", EDGES)
+def test_edges_and_hooks_on_several_tensors(source):
+    agree(
+        PARTS + "z = torch.ones(3, 2, requires_grad=True)\nGRAPH = torch.autograd.graph\n"
+        "EDGE = GRAPH.get_gradient_edge\n"
+        "QUEUE = torch.autograd.Variable._execution_engine.queue_callback\n" + source
+    )
+
+
 def test_a_handle_is_a_context_manager():
     a = torch.tensor(2.0, requires_grad=True)
     with a.register_hook(lambda g: g * 2):

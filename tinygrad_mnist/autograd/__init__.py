@@ -15,15 +15,29 @@ from tinygrad_mnist.engine.modes import (
 from .gradients import Variable, backward, grad
 
 if TYPE_CHECKING:
-    from . import functional
+    from . import functional, graph
     from .anomaly import detect_anomaly, is_anomaly_enabled, set_detect_anomaly
     from .finite_differences import gradcheck, gradgradcheck
     from .function import Function
 
 __all__ = [
-    "Function", "Variable", "backward", "detect_anomaly", "enable_grad", "functional", "grad",
-    "gradcheck", "gradgradcheck", "inference_mode", "is_anomaly_enabled", "is_grad_enabled",
-    "is_inference_mode_enabled", "no_grad", "set_detect_anomaly", "set_grad_enabled",
+    "Function",
+    "Variable",
+    "backward",
+    "detect_anomaly",
+    "enable_grad",
+    "functional",
+    "grad",
+    "gradcheck",
+    "gradgradcheck",
+    "graph",
+    "inference_mode",
+    "is_anomaly_enabled",
+    "is_grad_enabled",
+    "is_inference_mode_enabled",
+    "no_grad",
+    "set_detect_anomaly",
+    "set_grad_enabled",
 ]  # fmt: skip
 
 _LOADED_LATER = {
@@ -34,8 +48,8 @@ _LOADED_LATER = {
 
 
 def __getattr__(name: str) -> Any:
-    if name == "functional":
-        return importlib.import_module(".functional", __name__)
+    if name in {"functional", "graph"}:
+        return importlib.import_module(f".{name}", __name__)
     if name in _LOADED_LATER:
         return getattr(importlib.import_module(f".{_LOADED_LATER[name]}", __name__), name)
     raise AttributeError(f"module '{__name__}' has no attribute '{name}'")

@@ -66,6 +66,14 @@ class FunctionCtx:
             tensor._record = _output_record(self._node, array, source)
         return tensor
 
+    @property
+    def saved_variables(self) -> tuple[Tensor | None, ...]:
+        """`saved_tensors` by its old name."""
+        warnings.warn(
+            "'saved_variables' is deprecated; use 'saved_tensors'", DeprecationWarning, stacklevel=2
+        )
+        return self.saved_tensors
+
     def save_for_forward(self, *tensors: Tensor | None) -> None:
         """Accepted; what it keeps is for differentiation in forward mode, which is not here."""
 

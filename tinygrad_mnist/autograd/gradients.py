@@ -11,17 +11,38 @@ import numpy as np
 from tinygrad_mnist.engine.backward_pass import run_backward
 from tinygrad_mnist.engine.hooks import Gradient
 from tinygrad_mnist.engine.modes import backward_mode
-from tinygrad_mnist.engine.node import Record
+from tinygrad_mnist.engine.node import Record, count_outputs
 from tinygrad_mnist.engine.observer import OBSERVERS, constant, report
-from tinygrad_mnist.engine.tensor import Tensor, TensorBase, wrap
+from tinygrad_mnist.engine.outputs import output_record
+from tinygrad_mnist.engine.tensor import Tensor, wrap
 from tinygrad_mnist.engine.unbroadcast import unbroadcast
 from tinygrad_mnist.engine.views import current_record
 
+from .graph import Engine, GradientEdge, record_at
+
+
+def _start_at(given: GradientEdge, gradient: Any) -> tuple[Record, Gradient]:
+    """Where the backward pass from an edge starts, and with what."""
+    outputs = count_outputs(given.node)
+    if gradient is None:
+        if outputs > 1 or np.prod(given.node.shape) != 1:
+            raise RuntimeError("grad can be implicitly created only for scalar outputs")
+        gradient = wrap(np.ones(given.node.shape, given.node.dtype))
+    elif outputs == 1 and gradient._array.shape != given.node.shape:
+        raise _shapes_differ(0, gradient._array.shape, given.node.shape)
+    record = given.node
+    if outputs > 1:
+        record = output_record(record, gradient._array, given.output_nr, outputs)
+    return record, gradient
+
 
 def _start_of(
-    tensor: TensorBase, gradient: Any, position: int, create_graph: bool
+    tensor: Any, gradient: Any, position: int, create_graph: bool
 ) -> tuple[Record, Gradient]:
     """Where the backward pass from `tensor` starts, and with what: `gradient`, checked."""
+    if isinstance(tensor, GradientEdge):
+        start, gradient = _start_at(tensor, gradient)
+        return start, gradient if create_graph or backward_mode.on_tensors else gradient._array
     if not isinstance(tensor, Tensor):
         raise AssertionError(f"Expected output to be a Tensor, not {type(tensor).__name__}")
     record = current_record(tensor)
@@ -41,17 +62,21 @@ def _start_of(
         if OBSERVERS:
             report(constant, (), {}, gradient)
     elif gradient._array.shape != array.shape:
-        raise RuntimeError(
-            f"Mismatch in shape: grad_output[{position}] has a shape of "
-            f"torch.Size({list(gradient._array.shape)}) and output[{position}] has a shape of "
-            f"torch.Size({list(array.shape)})."
-        )
+        raise _shapes_differ(position, gradient._array.shape, array.shape)
     reduced = unbroadcast(gradient, record)
     return record, reduced if as_tensor else reduced._array
 
 
+def _shapes_differ(position: int, have: Any, want: Any) -> RuntimeError:
+    """The error for a gradient of another shape than what it is a gradient of."""
+    return RuntimeError(
+        f"Mismatch in shape: grad_output[{position}] has a shape of torch.Size({list(have)}) and "
+        f"output[{position}] has a shape of torch.Size({list(want)})."
+    )
+
+
 def _sequence(given: Any) -> tuple[Any, ...]:
-    return (given,) if isinstance(given, Tensor) else tuple(given)
+    return (given,) if isinstance(given, Tensor | GradientEdge) else tuple(given)
 
 
 def _starts(tensors: tuple[Any, ...], gradients: Any, create_graph: bool) -> list[Any]:
@@ -69,10 +94,13 @@ def _starts(tensors: tuple[Any, ...], gradients: Any, create_graph: bool) -> lis
     ]
 
 
-def _records(inputs: tuple[Any, ...]) -> list[Record]:
+def _records(inputs: tuple[Any, ...], starts: list[Any]) -> list[Record]:
     """The records of what is to be differentiated by; RuntimeError where there is none."""
     records = []
     for tensor in inputs:
+        if isinstance(tensor, GradientEdge):
+            records.append(record_at(tensor, [record for record, _ in starts]))
+            continue
         if not isinstance(tensor, Tensor):
             raise RuntimeError(
                 f"all inputs have to be Tensors or GradientEdges, but got {type(tensor).__name__}"
@@ -127,7 +155,7 @@ def backward(
     for tensor in targets:
         if isinstance(tensor, Tensor):
             tensor.retain_grad()
-        only.update(_records((tensor,)))
+        only.update(_records((tensor,), starts))
     run_backward(starts, keep_graph=keep, create_graph=create_graph, inputs=only)
 
 
@@ -156,7 +184,7 @@ def grad(
     if not wanted:
         raise RuntimeError("`inputs` argument to `grad()` cannot be empty.")
     starts = _starts(_sequence(outputs), grad_outputs, create_graph)
-    records = _records(wanted)
+    records = _records(wanted, starts)
     keep = create_graph if retain_graph is None else retain_graph
     arrived = run_backward(
         starts, keep_graph=keep, create_graph=create_graph, inputs=set(records), accumulate=False
@@ -167,6 +195,10 @@ def grad(
             found = arrived[record]
             results.append(found if create_graph else _copied(found))
         elif materialize_grads:
+            if isinstance(tensor, GradientEdge):
+                raise RuntimeError(
+                    "materialize_grads cannot be used when the given input is a GradientEdge"
+                )
             zeros = wrap(np.zeros(tensor._array.shape, tensor._array.dtype))
             results.append(zeros.requires_grad_(create_graph))
         elif allow_unused:
@@ -216,6 +248,8 @@ class Variable(metaclass=_AnyTensor):
     >>> isinstance(torch.ones(2), torch.autograd.Variable)
     True
     """
+
+    _execution_engine = Engine()
 
     def __new__(cls, data: Any = None, requires_grad: bool = False) -> Any:
         """The tensor; the class itself has no instances of its own."""

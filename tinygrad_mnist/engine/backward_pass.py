@@ -30,8 +30,8 @@ from .hooks import (
     run_post_hooks,
     run_pre_hooks,
 )
-from .modes import GradMode, backward_mode, in_new_thread
-from .node import CALL, FREED, AccumulateGrad, Record, freed_error, hooks_of
+from .modes import GradMode, Pass, backward_mode, in_new_thread
+from .node import CALL, FREED, AccumulateGrad, Record, count_outputs, freed_error, hooks_of
 from .saved_tensors import free, unpack
 from .tensor import TensorBase, wrap
 from .unbroadcast import unbroadcast, unbroadcast_array
@@ -60,21 +60,27 @@ def run_backward(
     inputs is returned instead. `keep_graph` leaves saved tensors for another pass. Raises
     RuntimeError where saved tensors were freed or changed in place.
     """
-    if backward_mode.depth == NESTED:
+    outer = backward_mode.running
+    depth = 1 if outer is None else outer.depth + 1
+    if depth > NESTED:
         return in_new_thread(
             functools.partial(
                 run_backward, starts, keep_graph=keep_graph, create_graph=create_graph,
                 inputs=inputs, accumulate=accumulate,
             )
         )  # fmt: skip
-    backward_mode.depth += 1
+    backward_mode.running = running = Pass(depth)
     try:
-        return _walk(starts, keep_graph, create_graph, inputs, accumulate)
+        arrived = _walk(running, starts, keep_graph, create_graph, inputs, accumulate)
+        for callback in running.callbacks:
+            callback()
+        return arrived
     finally:
-        backward_mode.depth -= 1
+        backward_mode.running = outer
 
 
 def _walk(
+    running: Pass,
     starts: Sequence[tuple[Record, Gradient]],
     keep_graph: bool,
     create_graph: bool,
@@ -87,6 +93,7 @@ def _walk(
     leading = None if inputs is None else _leading_to(inputs, order)
     wanted = None if leading is None else leading | asked
     needed = wanted if accumulate else leading
+    running.order, running.needed = order, wanted
     arrived: dict[Record, Gradient] = {}
     pending, owned = _begin(starts, wanted)
     compute = backward_mode.vjp or vjp
@@ -294,8 +301,7 @@ def accumulate_grad(leaf: AccumulateGrad, gradient: Gradient, owned: bool) -> No
 
 def _called(record: Record, gradients: tuple[Any, ...]) -> Any:
     """A record called as a function: its inputs' gradients for those of its outputs."""
-    outputs = record.attributes.get("outputs", 1)
-    expected = outputs if isinstance(outputs, int) else len(outputs)
+    expected = count_outputs(record)
     if len(gradients) != expected:
         raise TypeError(f"expected {expected} arguments, got {len(gradients)} instead")
     for position, gradient in enumerate(gradients):

@@ -19,6 +19,27 @@ _GENERATOR = 0x20
 """The flag of a generator function's code, `inspect.CO_GENERATOR`, without that large import."""
 
 
+class Pass:
+    """A backward pass that is under way."""
+
+    __slots__ = ("callbacks", "depth", "gathered", "needed", "order")
+
+    def __init__(self, depth: int) -> None:
+        self.depth = depth
+        """How many passes are under way in this thread, one inside the other."""
+        self.order: list[Any] = []
+        """The records to visit, in this order, unless `needed` leaves them out."""
+        self.needed: set[Any] | None = None
+        self.gathered: dict[object, dict[int, Any]] = {}
+        """What hooks on several tensors have been called with."""
+        self.callbacks: list[Callable[[], None]] = []
+        """What to call at the end."""
+
+    def visits(self, record: Any) -> bool:
+        """Whether the record's gradient is computed."""
+        return record in self.order and (self.needed is None or record in self.needed)
+
+
 class BackwardMode(threading.local):
     """How the backward pass of each thread runs."""
 
@@ -31,8 +52,8 @@ class BackwardMode(threading.local):
         """The record whose gradients are being computed, where anomalies are looked for."""
         self.inference = False
         """Whether `inference_mode` is on."""
-        self.depth = 0
-        """How many backward passes are under way in this thread, one inside the other."""
+        self.running: Pass | None = None
+        """The backward pass that is under way, the innermost if there are several."""
 
 
 backward_mode = BackwardMode()
@@ -40,7 +61,7 @@ backward_mode = BackwardMode()
 
 def in_new_thread(function: Callable[[], Result]) -> Result:
     """What `function` gives in a thread with the modes of this one, and a stack of its own."""
-    modes, grad_enabled = dict(backward_mode.__dict__, depth=0), state.grad_enabled
+    modes, grad_enabled = dict(backward_mode.__dict__, running=None), state.grad_enabled
     observer = OBSERVERS.get(threading.get_ident())
     results: list[Result] = []
     errors: list[BaseException] = []

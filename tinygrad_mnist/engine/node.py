@@ -168,6 +168,12 @@ def edge(record: Any) -> tuple[Any, int]:
     return record, 0
 
 
+def count_outputs(node: Record) -> int:
+    """How many outputs an operation has."""
+    outputs = node.attributes.get("outputs", 1)
+    return outputs if isinstance(outputs, int) else len(outputs)
+
+
 class AccumulateGrad(Record):
     """The record of a leaf: the end of a path, where `.grad` adds up."""
 

@@ -1,0 +1,129 @@
+"""The graph's nodes and edges by PyTorch's names, and hooks on several tensors at once."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinygrad_mnist.core.backward_pass import topological_order
+from tinygrad_mnist.engine.hooks import RemovableHandle
+from tinygrad_mnist.engine.modes import backward_mode
+from tinygrad_mnist.engine.node import OutputRecord, Record, count_outputs, edge
+from tinygrad_mnist.engine.outputs import output_record
+from tinygrad_mnist.engine.tensor import Tensor
+from tinygrad_mnist.engine.views import current_record
+
+
+class _AnyRecord(type):
+    def __instancecheck__(cls, instance: object) -> bool:
+        return isinstance(instance, Record)
+
+    def __subclasscheck__(cls, subclass: type) -> bool:
+        return subclass is cls or issubclass(subclass, Record)
+
+
+class Node(metaclass=_AnyRecord):
+    """What every `grad_fn` is an instance of.
+
+    >>> x = torch.ones(2, requires_grad=True)
+    >>> isinstance((x * 2).grad_fn, torch.autograd.graph.Node)
+    True
+    """
+
+
+class GradientEdge(NamedTuple):
+    """An output of a node: where a gradient arrives. `autograd.grad` takes it for a tensor."""
+
+    node: Record
+    output_nr: int
+
+
+def get_gradient_edge(tensor: Tensor) -> GradientEdge:
+    """Where the gradient of a tensor arrives: its node, and the number of the output.
+
+    Raises RuntimeError for a tensor that requires no gradient.
+
+    >>> x = torch.ones(2, requires_grad=True)
+    >>> edge = torch.autograd.graph.get_gradient_edge(x)
+    >>> torch.autograd.grad((x * 3).sum(), edge)
+    (tensor([3., 3.]),)
+    """
+    record = current_record(tensor)
+    if record is None:
+        raise RuntimeError(
+            "It is not possible to get the gradient edge for a Tensor that does not require "
+            "gradients"
+        )
+    return GradientEdge(*edge(record))
+
+
+def record_at(given: GradientEdge, roots: Iterable[Record]) -> Record:
+    """The record in which the gradient of an edge arrives, on the way from the roots."""
+    node, number = given
+    outputs = count_outputs(node)
+    if outputs == 1:
+        return node
+    for record in topological_order(roots):
+        if isinstance(record, OutputRecord) and edge(record) == (node, number):
+            return record
+    return output_record(node, np.empty(0), number, outputs)
+
+
+class _Group:
+    """Hooks on several tensors that belong together."""
+
+    def __init__(self, tensors: Sequence[Tensor], fn: Callable[..., None], every: bool) -> None:
+        self.fn, self.every = fn, every
+        self.records = [current_record(tensor) for tensor in tensors]
+        hooks = [functools.partial(self.call, number) for number in range(len(tensors))]
+        pairs = zip(tensors, hooks, strict=True)
+        self.handles = [tensor.register_hook(hook) for tensor, hook in pairs]
+
+    def call(self, number: int, gradient: Tensor) -> None:
+        """A gradient came."""
+        running = backward_mode.running
+        assert running is not None
+        found = running.gathered.setdefault(self, {})
+        found[number] = gradient
+        expected = sum(map(running.visits, self.records)) if self.every else 1
+        complete = len(found) == expected
+        if complete:
+            self.fn([found.get(at) for at in range(len(self.records))] if self.every else gradient)
+
+    def pop(self, number: int, default: Any) -> None:
+        """Take all hooks away, as a handle asks."""
+        for handle in self.handles:
+            handle.remove()
+
+
+def register_multi_grad_hook(
+    tensors: Sequence[Tensor], fn: Callable[..., None], *, mode: str = "all"
+) -> RemovableHandle:
+    """Call `fn` once in each backward pass that reaches some of the tensors.
+
+    With mode "all" it gets a list of their gradients (None for those not reached) when the last
+    one has come; with "any" the first gradient. Raises ValueError for another mode.
+
+    >>> a, b = torch.ones(1, requires_grad=True), torch.ones(1, requires_grad=True)
+    >>> handle = torch.autograd.graph.register_multi_grad_hook((a, b), print)
+    >>> (a * b * 2).backward()
+    [tensor([2.]), tensor([2.])]
+    """
+    if mode not in ("all", "any"):
+        raise ValueError(f"Expects mode to be one of ('all', 'any') but got {mode}")
+    group: Any = _Group(tensors, fn, mode == "all")
+    return RemovableHandle(group, 0)
+
+
+class Engine:
+    """`Variable._execution_engine`: what runs backward passes."""
+
+    @staticmethod
+    def queue_callback(callback: Callable[[], None]) -> None:
+        """Call `callback()` at the end of the backward pass that is under way."""
+        if backward_mode.running is None:
+            raise RuntimeError("Final callbacks can only be installed during backward pass.")
+        backward_mode.running.callbacks.append(callback)
