@@ -26,7 +26,7 @@ BUDGET = {
     "app": 4_000,
     "kernels": 3_340,
     "_tensor": 3_200,
-    "engine": 2_450,
+    "engine": 2_550,
     "optim": 2_000,
     "autograd": 1_900,
     "serialization": 2_050,
