@@ -15,6 +15,7 @@ from tinygrad_mnist import nn
 from tinygrad_mnist.nn import functional as F
 from tinygrad_mnist.nn.modules.hooks import Calling
 from tinygrad_mnist.optim import Optimizer
+from tinygrad_mnist.optim.hooks import register_optimizer_step_pre_hook
 
 pytestmark = pytest.mark.usefixtures("plain")
 
@@ -38,6 +39,10 @@ def training(compile: Any, optimizer: Any, *params: Any) -> Any:
 
 def group(optimizer: Any) -> Any:
     return optimizer.param_groups[0]
+
+
+def tripled(p: Any) -> None:
+    p.grad.mul_(3)
 
 
 def load(optimizer: Any, p: Any) -> None:
@@ -75,7 +80,9 @@ OF_AN_OPTIMISER: dict[str, Callable[[Any, Any, Any], Any]] = {
     "data of another type": lambda o, p, q: setattr(p, "data", torch.ones(2).double()),
     "in place": lambda o, p, q: p.data.mul_(2),
     "a hook": lambda o, p, q: p.register_hook(lambda grad: grad * 10),
-    "a hook after": lambda o, p, q: p.register_post_accumulate_grad_hook(lambda t: t.grad.mul_(9)),
+    "a hook after": lambda o, p, q: p.register_post_accumulate_grad_hook(tripled),
+    "a hook before step": lambda o, p, q: o.register_step_pre_hook(lambda *_: tripled(p)),
+    "a hook after step": lambda o, p, q: o.register_step_post_hook(lambda *_: p.data.mul_(3)),
     "step patched": lambda o, p, q: setattr(o, "step", lambda: None),
     "_update patched": lambda o, p, q: setattr(o, "_update", lambda p, grad, group: p.add_(grad)),
     "zero_grad patched": lambda o, p, q: setattr(o, "zero_grad", lambda: None),
@@ -143,6 +150,9 @@ def test_changes_of_a_users_optimiser_and_of_classes_are_followed(monkeypatch: A
             yield both
             patch.setattr(Optimizer, "zero_grad", lambda self: None)
             yield both
+            handle = register_optimizer_step_pre_hook(lambda *_: tripled(p))
+            yield both
+            handle.remove()
             optimizer.extra[0] = 4.0
             optimizer.defaults["lr"] = 0.3
             yield both

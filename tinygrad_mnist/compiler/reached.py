@@ -29,6 +29,7 @@ from tinygrad_mnist.nn import Module
 from tinygrad_mnist.nn.modules.registration import CALL_HOOKS, STATE_HOOKS
 from tinygrad_mnist.nn.parameter import Buffer, Parameter
 from tinygrad_mnist.optim import Optimizer
+from tinygrad_mnist.optim.hooks import _global_optimizer_post_hooks, _global_optimizer_pre_hooks
 from tinygrad_mnist.optim.lr_scheduler import LRScheduler
 
 from .guards import PLAIN, Guards, content
@@ -42,6 +43,8 @@ _INTERNAL = {
     "_parameters", "_buffers", "_modules", "_non_persistent_buffers_set", *CALL_HOOKS, *STATE_HOOKS
 }  # fmt: skip
 """The attributes of a module that are looked at on their own, or not read by a call."""
+_KEPT_BY_OPTIMISERS = {"defaults", "_opt_called", *Optimizer._HOOKS}
+_HOOKS_OF_ALL_OPTIMISERS = _global_optimizer_pre_hooks, _global_optimizer_post_hooks
 _CALLED = {"__call__", "_call_impl"}
 _CALLED_UNNAMED = {*_CALLED, "forward", "_update"}
 """Methods of modules and optimisers that the package calls."""
@@ -234,7 +237,8 @@ class Reached:
         if kind.__flags__ & _HEAP_TYPE:
             self.guards.watch_type(found)
             self._look_at_class(kind)
-        if kind.__dictoffset__:
+        fills = kind.__flags__ & _HEAP_TYPE or kind is types.SimpleNamespace
+        if kind.__dictoffset__ and (own or fills):
             self.guards.watch_attributes(found, ["__dict__"])
             self.guards.watch_dict(own)
         slots = _slots(found)
@@ -303,9 +307,9 @@ class Reached:
         for name, value in inner.items():
             if not isinstance(value, types.ModuleType):
                 self.look(name, value)
-        if vars(function):
-            self._look_into("", vars(function))
         code, space = function.__code__, function.__globals__
+        if vars(function) and not str(space.get("__name__")).startswith(_PACKAGE):
+            self._look_into("", vars(function))
         if _is_library(space.get("__name__")):
             read = reads_of(code).globals if _is_installed(str(space.get("__name__"))) else ()
             self._look_at_names_in(space, [n for n in read if isinstance(space.get(n), _DATA)])
@@ -362,7 +366,9 @@ class Reached:
         self.guards.watch_type(optimizer)
         self._look_at_class(type(optimizer))
         own, groups = vars(optimizer), optimizer.param_groups
-        self.guards.watch_dict(own, without=["defaults", "_opt_called"])
+        self.guards.watch_dict(own, without=_KEPT_BY_OPTIMISERS)
+        own_hooks = optimizer._step_pre_hooks, optimizer._step_post_hooks
+        self._look_at_hooks(name, (*own_hooks, *_HOOKS_OF_ALL_OPTIMISERS))
         self._when_read.append(("defaults", lambda: self.look(name, optimizer.defaults)))
         self.guards.watch_list(groups)
         for group in groups:
@@ -374,7 +380,7 @@ class Reached:
         for state in list(optimizer.state.values()):
             self._look_into(name, state, owned=True)
         for key, value in own.items():
-            if key not in ("defaults", "param_groups", "state"):
+            if key not in ("param_groups", "state", *_KEPT_BY_OPTIMISERS):
                 self.look(f"{name}_{key}", value, key=key)
 
 
