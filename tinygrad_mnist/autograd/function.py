@@ -161,7 +161,8 @@ def _checked(record: Record, results: tuple[Any, ...], as_tensors: bool) -> list
     return checked
 
 
-_FUNCTION = only_recorded(_run_backward)
+FUNCTION = only_recorded(_run_backward)
+"""What observers are told that a Function's call was; what forward computes they hear of itself."""
 
 
 class Function:
@@ -258,7 +259,7 @@ class Function:
         if recording:
             _record_outputs(cls, ctx, args, sources, given, results)
             if backward_mode.vjp is not None:
-                report(_FUNCTION, args, {}, next(r for r in results if isinstance(r, Tensor)))
+                report(FUNCTION, args, {}, next(r for r in results if isinstance(r, Tensor)))
         return results if isinstance(outputs, tuple) else results[0]
 
 
@@ -291,7 +292,7 @@ def _own(output: Any, args: tuple[Any, ...], ctx: FunctionCtx) -> Any:
         return output
     if _among(output, args):
         given, output = output, wrap(output._array)
-        mark_view(output, given, _FUNCTION, {})
+        mark_view(output, given, FUNCTION, {})
     if output._view is not None:
         base, _, steps, _ = output._view
         output._view = (base, output._counter[0], steps, OF_A_FUNCTION)
@@ -355,7 +356,7 @@ def _record_outputs(
         "tensors": [isinstance(given, Tensor) for given in args],
     }  # fmt: skip
     name = Record.named(f"{cls.__name__}Backward")
-    node = make_record(_FUNCTION, sources, tensors[0]._array, (), attributes, name)
+    node = make_record(FUNCTION, sources, tensors[0]._array, (), attributes, name)
     ctx._saved = tuple([_kept(tensor, ctx, args, sources, outputs) for tensor in ctx._to_save])
     ctx._to_save = ctx._dirty = ctx._constant = ()
     for position, (output, result) in enumerate(zip(outputs, results, strict=True)):

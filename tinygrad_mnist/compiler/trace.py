@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mnist.autograd.function import FUNCTION
 from tinygrad_mnist.core.record import next_sequence
 from tinygrad_mnist.engine.backward_pass import run_backward, vjp
 from tinygrad_mnist.engine.hooks import Gradients
@@ -228,7 +229,7 @@ class Tracer(observe):
     def _observe(
         self, op: Primitive, inputs: tuple[Any, ...], attributes: dict[str, Any], output: Any
     ) -> None:
-        if self.obstacle:
+        if self.obstacle or op is FUNCTION:  # whose forward was heard
             return
         try:
             self._record(op, inputs, attributes, output)
