@@ -2,6 +2,9 @@
 
 import os
 import random
+import signal
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -368,3 +371,22 @@ def test_leaving_early_ends_the_workers():
     processes = list(batches._processes)
     del batches
     assert not any(process.is_alive() for process in processes)
+
+
+ORPHANING = """
+import os, signal
+from tinygrad_mnist.utils import data
+from tinygrad_mnist.utils.data import workers
+
+workers._PATIENCE = 0.1
+batches = iter(data.DataLoader(range(100), num_workers=2))
+next(batches)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_workers_end_with_a_killed_parent():
+    """They hold its output open: who waits for the output to end waits for them."""
+    command = [sys.executable, "-W", "ignore", "-c", ORPHANING]
+    done = subprocess.run(command, capture_output=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGKILL, b"", b"")

@@ -25,7 +25,7 @@ from tinygrad_mnist.hardware import settings
 from .fetch import LoaderIterator, Recipe
 
 _PATIENCE = 5.0
-"""Seconds between two looks at whether the workers live."""
+"""Seconds between two looks at whether the other side lives: the workers, or their parent."""
 
 
 class WorkerInfo(NamedTuple):
@@ -99,7 +99,10 @@ class _Verbatim(str):
 
 
 def work(job: Job, number: int, tasks: Any, answers: Any) -> None:
-    """A worker's life: seed all generators, then answer tasks until None comes."""
+    """A worker's life: seed all generators, then answer tasks until None comes.
+
+    It ends too when its parent has died without sending one.
+    """
     try:
         _prepare(job, number)
         _answer_all(job, number, tasks, answers)
@@ -122,13 +125,14 @@ def _prepare(job: Job, number: int) -> None:
 def _answer_all(job: Job, number: int, tasks: Any, answers: Any) -> None:
     failed: Failure | None = None
     fetch = None
+    parent = os.getppid()
     try:
         if job.init_fn is not None:
             job.init_fn(number)
         fetch = job.recipe.fetcher()
     except Exception as error:
         failed = _failure(error, number)
-    while (task := tasks.get()) is not None:
+    while (task := _next_task(tasks, parent)) is not None:
         if isinstance(task, Restart):
             fetch = job.recipe.fetcher()
             answers.put((-1, task))
@@ -144,6 +148,14 @@ def _answer_all(job: Job, number: int, tasks: Any, answers: Any) -> None:
         except Exception as error:
             answer = _failure(error, number)
         answers.put((batch_number, answer))
+
+
+def _next_task(tasks: Any, parent: int) -> Any:
+    """The next task; None when the parent has died."""
+    while os.getppid() == parent:
+        with contextlib.suppress(queue.Empty):
+            return tasks.get(timeout=_PATIENCE)
+    return None
 
 
 def _failure(error: Exception, number: int) -> Failure:
