@@ -114,3 +114,7 @@ def test_indices_from_behind_are_compiled(traces: list[int], dtype: Any) -> None
     single = torch.compile(lambda x, i: x.scatter_add(-1, i, x))
     assert single(x[0, 0], torch.tensor(0)).item() == 2 * x[0, 0].item()
     assert single.source
+    one = with_gradient(lambda x, i: F.nll_loss(x, i, torch.ones(1)))
+    assert torch.compile(one)(x[:1, :1], i[:1].long() * 0).item() == pytest.approx(
+        2 * x[0, 0].item()
+    )

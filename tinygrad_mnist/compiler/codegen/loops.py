@@ -24,9 +24,12 @@ def write_loop(writer: Writer, loop: Loop, position: int) -> None:
     if loop.rows * loop.columns > 1 or loop.totals:
         LoopWriter(writer, loop, position).write()
         return
+    if any(i.op == "place" for i in loop.instructions):
+        writer.line("j = 0")
     for i in loop.instructions:
         operands = [read_one(writer, v) for v in i.inputs]
-        writer.line(f"{i.output.name} = {expression(i, operands)}")
+        text = operands[0] if i.op == "pick" else expression(i, operands)
+        writer.line(f"{i.output.name} = {text}")
 
 
 class LoopWriter:
