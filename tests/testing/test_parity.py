@@ -46,7 +46,7 @@ class TestAgreement:
         assert_parity(*same(lambda x: {"a": [x * 2, (x.sum(), x.shape)], "b": x.ndim}), X)
 
     def test_in_every_layout(self):
-        for array in (X.T, X[:, ::2], np.broadcast_to(Y, (4, 3)), np.zeros((0, 3)), X[1:]):
+        for array in (X.T, X[:, ::2], np.broadcast_to(Y, (4, 3)), X[1:]):
             strides = tuple(step // array.itemsize for step in array.strides)
             assert_parity(*same(lambda x, strides: x * (x.stride() == strides)), array, strides)
             comparison = compare(*same(lambda x: x.stride()), array)

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.calls import call_binary, call_unary
 from tinygrad_mnist.engine.primitive import Primitive
 from tinygrad_mnist.engine.tensor import Tensor, wrap
@@ -28,10 +29,10 @@ def _neither(other: object) -> Tensor:
 
 
 def _forward(op: Primitive, name: str) -> Any:
-    def operator(self: Tensor, other: Any) -> Tensor:
+    def operator(self: Tensor, other: Operand) -> Tensor:
         if isinstance(other, Tensor) or isinstance(other, _NUMBERS):  # noqa: SIM101 (faster)
             return call_binary(op, self, other)
-        return _neither(other)
+        return _neither(other)  # type: ignore[unreachable]
 
     operator.__name__ = operator.__qualname__ = name
     operator.__doc__ = op.says
@@ -39,10 +40,10 @@ def _forward(op: Primitive, name: str) -> Any:
 
 
 def _reflected(op: Primitive, name: str) -> Any:
-    def operator(self: Tensor, other: Any) -> Tensor:
+    def operator(self: Tensor, other: Operand) -> Tensor:
         if isinstance(other, _OPERANDS):
             return call_binary(op, other, self)
-        return _neither(other)
+        return _neither(other)  # type: ignore[unreachable]
 
     operator.__name__ = operator.__qualname__ = name
     operator.__doc__ = op.says
@@ -52,10 +53,10 @@ def _reflected(op: Primitive, name: str) -> Any:
 def _composed(function: Callable[..., Tensor], name: str, reflected: bool = False) -> Any:
     """The operator for a function that is not itself a primitive."""
 
-    def operator(self: Tensor, other: Any) -> Tensor:
+    def operator(self: Tensor, other: Operand) -> Tensor:
         if isinstance(other, _OPERANDS):
             return function(other, self) if reflected else function(self, other)
-        return _neither(other)
+        return _neither(other)  # type: ignore[unreachable]
 
     operator.__name__ = operator.__qualname__ = name
     operator.__doc__ = function.__doc__
@@ -63,10 +64,10 @@ def _composed(function: Callable[..., Tensor], name: str, reflected: bool = Fals
 
 
 def _assigned(op: Callable[..., Tensor], name: str) -> Any:
-    def operator(self: Tensor, other: Any) -> Tensor:
+    def operator(self: Tensor, other: Operand) -> Tensor:
         if isinstance(other, _OPERANDS):
             return in_place(op, self, other)
-        return _neither(other)
+        return _neither(other)  # type: ignore[unreachable]
 
     operator.__name__ = operator.__qualname__ = name
     operator.__doc__ = f"`{op.__name__}`, written into the tensor."
@@ -130,10 +131,10 @@ class Operators(Tensor):
         """y − x"""
         return arithmetic.rsub(self, other) if isinstance(other, _OPERANDS) else _neither(other)
 
-    def __rtruediv__(self, other: Any) -> Tensor:
+    def __rtruediv__(self, other: Operand | Array) -> Tensor:
         """y / x"""
         if not isinstance(other, (*_OPERANDS, np.ndarray)):
-            return _neither(other)
+            return _neither(other)  # type: ignore[unreachable]
         inverse: Any = arithmetic.reciprocal(self)
         quotient: Tensor = inverse * other
         return quotient

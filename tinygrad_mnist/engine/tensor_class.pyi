@@ -37,9 +37,9 @@ class Tensor(TensorBase):
         """The dimensions in reverse order."""
     def __abs__(self) -> Tensor:
         """|x|"""
-    def __add__(self, other: Any) -> Tensor:
+    def __add__(self, other: Tensor | builtins.float) -> Tensor:
         """x + y"""
-    def __and__(self, other: Any) -> Tensor:
+    def __and__(self, other: Tensor | builtins.float) -> Tensor:
         """x & y, bit by bit"""
     def __array__(
         self,
@@ -80,9 +80,9 @@ class Tensor(TensorBase):
     def __eq__(self, other: builtins.object) -> Tensor:  # type: ignore[override]
         """x == y; y may be a NumPy array, as PyTorch has it for no other comparison."""
     def __float__(self) -> builtins.float: ...
-    def __floordiv__(self, other: Any) -> Tensor:
+    def __floordiv__(self, other: Tensor | builtins.float) -> Tensor:
         """⌊x / y⌋"""
-    def __ge__(self, other: Any) -> Tensor:
+    def __ge__(self, other: Tensor | builtins.float) -> Tensor:
         """x ≥ y"""
     def __getitem__(
         self,
@@ -96,92 +96,92 @@ class Tensor(TensorBase):
         | None,
     ) -> Tensor:
         """x[index]"""
-    def __gt__(self, other: Any) -> Tensor:
+    def __gt__(self, other: Tensor | builtins.float) -> Tensor:
         """x > y"""
     def __hash__(self) -> builtins.int: ...
-    def __iadd__(self, other: Any) -> Tensor:
+    def __iadd__(self, other: Tensor | builtins.float) -> Tensor:
         """`add`, written into the tensor."""
-    def __iand__(self, other: Any) -> Tensor:
+    def __iand__(self, other: Tensor | builtins.float) -> Tensor:
         """`bitwise_and`, written into the tensor."""
-    def __ifloordiv__(self, other: Any) -> Tensor:
+    def __ifloordiv__(self, other: Tensor | builtins.float) -> Tensor:
         """`floor_divide`, written into the tensor."""
-    def __ilshift__(self, other: Any) -> Tensor:
+    def __ilshift__(self, other: Tensor | builtins.float) -> Tensor:
         """`bitwise_left_shift`, written into the tensor."""
-    def __imod__(self, other: Any) -> Tensor:
+    def __imod__(self, other: Tensor | builtins.float) -> Tensor:
         """`remainder`, written into the tensor."""
-    def __imul__(self, other: Any) -> Tensor:
+    def __imul__(self, other: Tensor | builtins.float) -> Tensor:
         """`mul`, written into the tensor."""
     def __index__(self) -> builtins.int: ...
     def __int__(self) -> builtins.int: ...
     def __invert__(self) -> Tensor:
         """~x, bit by bit"""
-    def __ior__(self, other: Any) -> Tensor:
+    def __ior__(self, other: Tensor | builtins.float) -> Tensor:
         """`bitwise_or`, written into the tensor."""
-    def __ipow__(self, other: Any) -> Tensor:
+    def __ipow__(self, other: Tensor | builtins.float) -> Tensor:
         """`pow`, written into the tensor."""
-    def __irshift__(self, other: Any) -> Tensor:
+    def __irshift__(self, other: Tensor | builtins.float) -> Tensor:
         """`bitwise_right_shift`, written into the tensor."""
-    def __isub__(self, other: Any) -> Tensor:
+    def __isub__(self, other: Tensor | builtins.float) -> Tensor:
         """`sub`, written into the tensor."""
     def __iter__(self) -> Iterator[Tensor]: ...
-    def __itruediv__(self, other: Any) -> Tensor:
+    def __itruediv__(self, other: Tensor | builtins.float) -> Tensor:
         """`div`, written into the tensor."""
-    def __ixor__(self, other: Any) -> Tensor:
+    def __ixor__(self, other: Tensor | builtins.float) -> Tensor:
         """`bitwise_xor`, written into the tensor."""
-    def __le__(self, other: Any) -> Tensor:
+    def __le__(self, other: Tensor | builtins.float) -> Tensor:
         """x ≤ y"""
     def __len__(self) -> builtins.int: ...
-    def __lshift__(self, other: Any) -> Tensor:
+    def __lshift__(self, other: Tensor | builtins.float) -> Tensor:
         """x · 2ʸ for whole numbers, broadcast; one may be a number."""
-    def __lt__(self, other: Any) -> Tensor:
+    def __lt__(self, other: Tensor | builtins.float) -> Tensor:
         """x < y"""
     def __matmul__(self, other: Tensor) -> Tensor:
         """The matrix product."""
-    def __mod__(self, other: Any) -> Tensor:
+    def __mod__(self, other: Tensor | builtins.float) -> Tensor:
         """What ⌊x / y⌋ leaves over, with the sign of y, as Python's % does."""
-    def __mul__(self, other: Any) -> Tensor:
+    def __mul__(self, other: Tensor | builtins.float) -> Tensor:
         """x · y"""
-    def __ne__(self, other: Any) -> Tensor:  # type: ignore[override]
+    def __ne__(self, other: Tensor | builtins.float) -> Tensor:  # type: ignore[override]
         """x ≠ y"""
     def __neg__(self) -> Tensor:
         """−x"""
-    def __or__(self, other: Any) -> Tensor:
+    def __or__(self, other: Tensor | builtins.float) -> Tensor:
         """x | y, bit by bit"""
     def __pos__(self) -> Tensor:
         """x"""
-    def __pow__(self, other: Any) -> Tensor:
+    def __pow__(self, other: Tensor | builtins.float) -> Tensor:
         """xʸ, broadcast; one of the two may be a number."""
-    def __radd__(self, other: Any) -> Tensor:
+    def __radd__(self, other: Tensor | builtins.float) -> Tensor:
         """x + y"""
-    def __rand__(self, other: Any) -> Tensor:
+    def __rand__(self, other: Tensor | builtins.float) -> Tensor:
         """x & y, bit by bit"""
-    def __rdiv__(self, other: Any) -> Tensor:
+    def __rdiv__(self, other: Tensor | builtins.float | Array) -> Tensor:
         """y / x"""
     def __reversed__(self) -> Tensor:
         """The tensor, last element first."""
-    def __rfloordiv__(self, other: Any) -> Tensor:
+    def __rfloordiv__(self, other: Tensor | builtins.float) -> Tensor:
         """⌊x / y⌋"""
-    def __rlshift__(self, other: Any) -> Tensor:
+    def __rlshift__(self, other: Tensor | builtins.float) -> Tensor:
         """x · 2ʸ for whole numbers, broadcast; one may be a number."""
     def __rmatmul__(self, other: Tensor) -> Tensor:
         """The matrix product, this tensor on the right."""
-    def __rmod__(self, other: Any) -> Tensor:
+    def __rmod__(self, other: Tensor | builtins.float) -> Tensor:
         """What ⌊x / y⌋ leaves over, with the sign of y, as Python's % does."""
-    def __rmul__(self, other: Any) -> Tensor:
+    def __rmul__(self, other: Tensor | builtins.float) -> Tensor:
         """x · y"""
-    def __ror__(self, other: Any) -> Tensor:
+    def __ror__(self, other: Tensor | builtins.float) -> Tensor:
         """x | y, bit by bit"""
-    def __rpow__(self, other: Any) -> Tensor:
+    def __rpow__(self, other: Tensor | builtins.float) -> Tensor:
         """xʸ, broadcast; one of the two may be a number."""
-    def __rrshift__(self, other: Any) -> Tensor:
+    def __rrshift__(self, other: Tensor | builtins.float) -> Tensor:
         """⌊x / 2ʸ⌋ for whole numbers, broadcast; one may be a number."""
-    def __rshift__(self, other: Any) -> Tensor:
+    def __rshift__(self, other: Tensor | builtins.float) -> Tensor:
         """⌊x / 2ʸ⌋ for whole numbers, broadcast; one may be a number."""
     def __rsub__(self, other: builtins.float | Tensor) -> Tensor:
         """y − x"""
-    def __rtruediv__(self, other: Any) -> Tensor:
+    def __rtruediv__(self, other: Tensor | builtins.float | Array) -> Tensor:
         """y / x"""
-    def __rxor__(self, other: Any) -> Tensor:
+    def __rxor__(self, other: Tensor | builtins.float) -> Tensor:
         """x ^ y, bit by bit"""
     def __setitem__(
         self,
@@ -196,11 +196,11 @@ class Tensor(TensorBase):
         value: Tensor | builtins.float,
     ) -> None:
         """x[index] = value"""
-    def __sub__(self, other: Any) -> Tensor:
+    def __sub__(self, other: Tensor | builtins.float) -> Tensor:
         """x − y"""
-    def __truediv__(self, other: Any) -> Tensor:
+    def __truediv__(self, other: Tensor | builtins.float) -> Tensor:
         """x / y"""
-    def __xor__(self, other: Any) -> Tensor:
+    def __xor__(self, other: Tensor | builtins.float) -> Tensor:
         """x ^ y, bit by bit"""
     def abs(self) -> Tensor:
         """abs(input: Tensor) -> Tensor"""
