@@ -410,13 +410,21 @@ def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def refusing(
-    results: Sequence[Tensor | None], sources: Sequence[Tensor], message: str
+    results: Sequence[Tensor | None],
+    sources: Sequence[Tensor],
+    message: str,
+    behind: tuple[Record | None, ...] = (),
 ) -> tuple[Tensor | None, ...]:
-    """The results, computed from `sources`: differentiating them raises RuntimeError."""
-    if not any(isinstance(each, Tensor) and each._record is not None for each in sources):
+    """The results, computed from `sources`: differentiating them raises RuntimeError.
+
+    So it is if the gradients of what lies `behind` them are asked for.
+    """
+    if not any(behind) and not any(
+        isinstance(each, Tensor) and each._record is not None for each in sources
+    ):
         return tuple(results)
     own = [None if r is None else wrap(r._array).requires_grad_() for r in results]
-    inputs = tuple([None if tensor is None else tensor._record for tensor in own])
+    inputs = (*[None if tensor is None else tensor._record for tensor in own], *behind)
     given = [tensor for tensor in own if tensor is not None]
     share_record(_ERROR, inputs, given, {"message": message}, "Error")
     return tuple(own)

@@ -15,7 +15,6 @@ import numpy as np
 
 from tinygrad_mnist.autograd.function import Function, refusing
 from tinygrad_mnist.core.record import state
-from tinygrad_mnist.engine.node import Record
 from tinygrad_mnist.engine.tensor import Tensor, wrap
 
 from .cache_entry import CacheEntry
@@ -129,16 +128,8 @@ class CompiledFunction(Function):
         for position, gradient in zip(entry.sources, found, strict=True):
             sent[position] = gradient
         if state.grad_enabled:
-            inputs = [_end_of(record) for record in ctx._node.inputs if record is not None]
-            return None, *refusing(sent, (*inputs, *gradients), _TWICE)
+            return None, *refusing(sent, gradients, _TWICE, ctx._node.inputs)
         return None, *sent
-
-
-def _end_of(record: Record) -> Tensor:
-    """A tensor without numbers in whose place gradients go on to `record`."""
-    tensor = wrap(np.empty(0))
-    tensor._record = record
-    return tensor
 
 
 def _saved(value: Value, run: _Run, tensors: Sequence[Tensor]) -> Tensor:
