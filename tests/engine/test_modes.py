@@ -22,6 +22,11 @@ PROGRAMS = {
             inside = torch.is_grad_enabled(), (x * 2).requires_grad
         inside, torch.is_grad_enabled()
     """,
+    "multithreading": """
+        with torch.autograd.set_multithreading_enabled(False):
+            inside = torch.autograd.is_multithreading_enabled()
+        inside, torch.autograd.is_multithreading_enabled()
+    """,
     "inference": """
         @mode()
         def decorated():

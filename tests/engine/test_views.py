@@ -58,6 +58,8 @@ THROUGH_A_VIEW += lines("""
     del x.grad ; x.grad
     del x.data
     del x.requires_grad
+    del x._grad_fn
+    del x._backward_hooks
     del x[0]
     v = z.view(2, 2) ; v.adjoint(), v.mT.adjoint().grad_fn, y.view(2, 2).adjoint()
     z.adjoint()

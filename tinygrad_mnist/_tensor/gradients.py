@@ -104,6 +104,23 @@ class Gradients(Tensor):
         return None if record is None or record.primitive is None else record
 
     @property
+    def _grad_fn(self) -> Record | None:
+        """`grad_fn`, by the name under which it may not be deleted."""
+        return self.grad_fn
+
+    @_grad_fn.deleter
+    def _grad_fn(self) -> None:
+        raise RuntimeError("Deletion of _grad_fn not allowed. Detach tensor instead!")
+
+    @property
+    def _backward_hooks(self) -> None:
+        """Nothing: hooks belong to records."""
+
+    @_backward_hooks.deleter
+    def _backward_hooks(self) -> None:
+        raise RuntimeError("Deletion of _backwards_hooks not allowed!")
+
+    @property
     def retains_grad(self) -> bool:
         """Whether a non-leaf keeps its gradient, as `retain_grad` asks."""
         record: Any = self._record or self.__dict__.get("_resting_leaf")

@@ -50,6 +50,8 @@ class BackwardMode(threading.local):
         """What computes a record's gradients, where it is not the usual `vjp`."""
         self.computing: Any = None
         """The record whose gradients are being computed, where anomalies are looked for."""
+        self.multithreading = True
+        """What `set_multithreading_enabled` said, which changes nothing."""
         self.inference = False
         """Whether `inference_mode` is on."""
         self.running: Pass | None = None
@@ -237,6 +239,30 @@ class set_grad_enabled(GradMode):
         """The function, run in this mode; outside it, what was before holds again."""
         state.grad_enabled = self.previous
         return super().__call__(function)
+
+
+def is_multithreading_enabled() -> bool:
+    """What `set_multithreading_enabled` last said: True unless it was called."""
+    return backward_mode.multithreading
+
+
+class set_multithreading_enabled:
+    """Accepted for PyTorch's sake: a backward pass always runs in the thread that asked for it.
+
+    >>> with torch.autograd.set_multithreading_enabled(False):
+    ...     torch.autograd.is_multithreading_enabled()
+    False
+    """
+
+    def __init__(self, mode: bool) -> None:
+        self.previous = backward_mode.multithreading
+        backward_mode.multithreading = mode
+
+    def __enter__(self) -> None:
+        """The mode was set when the object was made."""
+
+    def __exit__(self, *details: object) -> None:
+        backward_mode.multithreading = self.previous
 
 
 class inference_mode(GradMode):
