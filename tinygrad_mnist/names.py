@@ -87,7 +87,7 @@ _OPERATIONS = {
     "arranging": """
         diag diag_embed diagflat diagonal diagonal_scatter fill() flip fliplr flipud index_put_
         meshgrid() narrow_copy ravel .repeat repeat_interleave roll rot90 select_scatter
-        slice_scatter tile trace tril_ tril_indices() triu_ triu_indices()""",
+        slice_scatter tile trace tril_ tril_indices() triu_ triu_indices() .unfold""",
     "casting": "clone",
     "conditional": "clamp_ clamp_max_ clamp_min_ clip_ masked_fill_ where()",
     "convolution": "conv1d() conv2d() conv_transpose1d() conv_transpose2d()",

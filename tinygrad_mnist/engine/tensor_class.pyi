@@ -1714,6 +1714,8 @@ class Tensor(TensorBase):
         """The slices along `dim`, each without it: views."""
     def unflatten(self, dim: builtins.int, sizes: Sequence[builtins.int]) -> Tensor:
         """The dimension `dim` split into `sizes`, one of which may be −1."""
+    def unfold(self, dimension: builtins.int, size: builtins.int, step: builtins.int) -> Tensor:
+        """The windows of `size` numbers, `step` apart, along a dimension: a view."""
     def uniform_(
         self,
         *bounds: builtins.float,

@@ -29,7 +29,7 @@ _WITHOUT_ALIASES = """
     log_softmax masked_fill masked_scatter movedim narrow narrow_copy numel pad permute positive
     ravel repeat_interleave reshape roll rot90 scatter_add select select_scatter slice_scatter
     softmax split split_with_sizes squeeze t tensor_split tile trace transpose trapezoid unbind
-    unflatten unsqueeze vecdot
+    unflatten unfold unsqueeze vecdot
 """
 _NO_ALIASES = frozenset(_WITHOUT_ALIASES.split())
 """Operations that take neither out= nor NumPy's axis= and keepdims=, in PyTorch neither."""

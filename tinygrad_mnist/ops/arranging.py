@@ -17,6 +17,7 @@ from tinygrad_mnist.engine.observer import note_constant
 from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.tensor import Tensor, wrap
 from tinygrad_mnist.engine.types import Device, Dims, DType
+from tinygrad_mnist.engine.views import mark_view
 
 from .arguments import (
     check_elements,
@@ -369,6 +370,67 @@ def trace(input: Tensor) -> Tensor:
     if view._array.dtype.kind != "f":
         view = cast_to(view, dtypes.int64)
     return named_as(_sum(view, dim=(0,), keepdim=False), "TraceBackward0")
+
+
+@primitive(view=True)
+def _unfold(input: Array, *, dim: int, size: int, step: int) -> Any:
+    """x under windows along dim, the numbers of each as last dimension: a view"""
+    owner = input.base if isinstance(input.base, np.ndarray) else input
+    shape, strides = [*input.shape, size], [*input.strides, input.strides[dim]]
+    shape[dim], strides[dim] = (shape[dim] - size) // step + 1, strides[dim] * step
+    if not owner.flags.forc:
+        return np.lib.stride_tricks.as_strided(input, shape, strides)
+    start = input.ctypes.data - owner.ctypes.data
+    out: Array = np.ndarray(shape, input.dtype, owner.ravel(order="K"), start, strides)
+    out.flags.writeable = input.flags.writeable
+    return out
+
+
+@primitive
+def _unfold_backward(input: Array, *, sizes: Shape, dim: int, size: int, step: int) -> Any:
+    """zeros, with x added to the number that each was"""
+    out = np.zeros(sizes, input.dtype)
+    windows = _unfold.body(out, dim=dim, size=size, step=step)
+    for place in range(size):
+        windows[..., place] += input[..., place]
+    return out
+
+
+_unfold.derivatives(
+    input=lambda g, dim, size, step, shape: _unfold_backward(
+        g, sizes=shape, dim=dim, size=size, step=step
+    )
+)
+_unfold_backward.derivatives(
+    input=lambda g, dim, size, step: _unfold(g, dim=dim, size=size, step=step)
+)
+
+
+@operation
+def unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
+    """The windows of `size` numbers, `step` apart, along a dimension: a view.
+
+    What is in each is the last dimension.
+
+    >>> torch.arange(5).unfold(0, 3, 2)
+    tensor([[0, 1, 2],
+            [2, 3, 4]])
+    """
+    shape = input._array.shape or (1,)
+    dim = read_dim(dimension, input._array.ndim)
+    if size > shape[dim]:
+        raise RuntimeError(
+            f"maximum size for tensor at dimension {dim} is {shape[dim]} but size is {size}"
+        )
+    if size < 0:
+        raise RuntimeError(f"size is {size} but must be >= 0")
+    if step <= 0:
+        raise RuntimeError(f"step is {step} but must be > 0")
+    x, attributes = reshape(input, shape), {"dim": dim, "size": size, "step": step}
+    windows = _unfold(x, **attributes)
+    if windows._view is None:
+        mark_view(windows, x, _unfold, attributes)
+    return windows if input._array.ndim else windows[0]
 
 
 def _triangle(name: str, input: Tensor, diagonal: int) -> Tensor:

@@ -96,7 +96,7 @@ def test_its_second_order_is_checked(name):
 @pytest.mark.parametrize("name", REGISTERED)
 def test_wrong_arguments_are_tried(name):
     inside = {"slice_backward", "index_backward", "gather_backward", "log_softmax_backward",
-              "nll_loss_backward", "threshold_backward"}  # fmt: skip
+              "nll_loss_backward", "threshold_backward", "unfold_backward"}  # fmt: skip
     without_arguments = {"random", "zeros"}
     if name not in inside | without_arguments:
         assert any(row.errors for row in ROWS[name])

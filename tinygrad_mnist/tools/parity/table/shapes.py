@@ -243,6 +243,24 @@ def _gradient_of_diagonal(make: Maker) -> Sample:
     return make.sample(make.array(taken.shape, dtype=kind), make.array(x.shape, dtype=kind), *where)
 
 
+def _windows(make: Maker) -> Sample:
+    """A tensor, and windows along one of its dimensions."""
+    x = make.array(make.shape())
+    dim = make.integer(-x.ndim, x.ndim - 1) if x.ndim else 0
+    return make.sample(x, dim, make.integer(0, x.shape[dim] if x.ndim else 1), make.integer(1, 3))
+
+
+def _gradient_of_windows(make: Maker) -> Sample:
+    x, *where = _windows(make).arguments
+    kind = make.floating()
+    if x.ndim == 0:
+        x, where = make.array((3,), dtype=kind), [0, 2, 1]
+    dim, size, step = where
+    shape = [*x.shape, size]
+    shape[dim % x.ndim] = (x.shape[dim] - size) // step + 1
+    return make.sample(make.array(shape, dtype=kind), make.array(x.shape, dtype=kind), *where)
+
+
 _repeating = partial(Operation, ulp=4, scale="terms")  # sums for gradients
 
 REARRANGING = [
@@ -266,6 +284,12 @@ REARRANGING = [
     Operation("gradient of diagonal", _gradient_of_diagonal,
               gradient_of(lambda t, x, *where: t.diagonal(x, *where)),
               primitives="diagonal_backward", public=False),
+    _repeating("Tensor.unfold", _windows,
+               errors=(sample(THREE, 0, 4, 1), sample(THREE, 1, 1, 1), sample(THREE, 0, -1, 1),
+                       sample(THREE, 0, 1, 0), sample(SCALAR, 0, 2, 1))),
+    _repeating("gradient of unfold", _gradient_of_windows,
+               gradient_of(lambda t, x, *where: x.unfold(*where)),
+               primitives="unfold_backward", public=False),
     Operation("diag", _with_offset(1, 2), primitives="diagonal",
               errors=(sample(ones(1, 1, 1)), sample(SCALAR))),
     Operation("diag_embed", _with_offset(1, 2), primitives="diagonal_backward",
