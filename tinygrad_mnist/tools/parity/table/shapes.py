@@ -258,7 +258,9 @@ def _gradient_of_windows(make: Maker) -> Sample:
     dim, size, step = where
     shape = [*x.shape, size]
     shape[dim % x.ndim] = (x.shape[dim] - size) // step + 1
-    return make.sample(make.array(shape, dtype=kind), make.array(x.shape, dtype=kind), *where)
+    return make.sample(
+        make.array(tuple(shape), dtype=kind), make.array(x.shape, dtype=kind), *where
+    )
 
 
 _repeating = partial(Operation, ulp=4, scale="terms")  # sums for gradients
