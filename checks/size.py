@@ -20,7 +20,7 @@ TOTAL, AIM = 50_000, 40_000
 BUDGET = {
     "core": 300,
     "ops": 9_300,
-    "tools": 7_300,
+    "tools": 7_330,
     "nn": 6_700,
     "compiler": 6_420,
     "app": 4_000,
