@@ -86,6 +86,7 @@ class _Group:
         """A gradient came."""
         running = backward_mode.running
         assert running is not None
+        running.gathered = running.gathered or {}
         found = running.gathered.setdefault(self, {})
         found[number] = gradient
         expected = sum(map(running.visits, self.records)) if self.every else 1
@@ -124,6 +125,8 @@ class Engine:
     @staticmethod
     def queue_callback(callback: Callable[[], None]) -> None:
         """Call `callback()` at the end of the backward pass that is under way."""
-        if backward_mode.running is None:
+        running = backward_mode.running
+        if running is None:
             raise RuntimeError("Final callbacks can only be installed during backward pass.")
-        backward_mode.running.callbacks.append(callback)
+        running.callbacks = running.callbacks or []
+        running.callbacks.append(callback)

@@ -72,7 +72,7 @@ def run_backward(
     backward_mode.running = running = Pass(depth)
     try:
         arrived = _walk(running, starts, keep_graph, create_graph, inputs, accumulate)
-        for callback in running.callbacks:
+        for callback in running.callbacks or ():
             callback()
         return arrived
     finally:

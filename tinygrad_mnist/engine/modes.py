@@ -6,7 +6,7 @@ import contextvars
 import functools
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from tinygrad_mnist.core.record import state
@@ -27,12 +27,12 @@ class Pass:
     def __init__(self, depth: int) -> None:
         self.depth = depth
         """How many passes are under way in this thread, one inside the other."""
-        self.order: list[Any] = []
+        self.order: Sequence[Any] = ()
         """The records to visit, in this order, unless `needed` leaves them out."""
         self.needed: set[Any] | None = None
-        self.gathered: dict[object, dict[int, Any]] = {}
+        self.gathered: dict[object, dict[int, Any]] | None = None
         """What hooks on several tensors have been called with."""
-        self.callbacks: list[Callable[[], None]] = []
+        self.callbacks: list[Callable[[], None]] | None = None
         """What to call at the end."""
 
     def visits(self, record: Any) -> bool:

@@ -6,16 +6,8 @@ tensor of the program must be the same on both engines in all that can be observ
 whether it requires a gradient, its gradient, its version, the name of its record; and where one
 engine raises, the other must too.
 
-Not tried, since the engines differ there by design:
-
-- views taken under no_grad, or taken before their base is asked for gradients: PyTorch says that
-  they require a gradient, with no record that leads to the base;
-- hooks of one of the parts that `split` or `unbind` gave, and walks to one while the gradient of
-  another is retained: PyTorch's parts share one node, whose hooks are called for each of them;
-- changes of what a view with a hook looks at: the way backward goes past that view's record in
-  PyTorch, straight to the base, and through it here;
-- `detach_` of a tensor whose gradient is retained: PyTorch goes on to add to its `.grad` what
-  arrives at the record that it has left.
+Not tried, since the engines differ there by design: `detach_` of a tensor whose gradient is
+retained. PyTorch goes on to add to its `.grad` what arrives at the record that it has left.
 
 `RANDOM_PROGRAMS=2000 pytest tests/programs` runs that many programs, new ones each time.
 """
