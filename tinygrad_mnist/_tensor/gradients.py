@@ -113,8 +113,20 @@ class Gradients(Tensor):
         raise RuntimeError("Deletion of _grad_fn not allowed. Detach tensor instead!")
 
     @property
-    def _backward_hooks(self) -> None:
-        """Nothing: hooks belong to records."""
+    def _backward_hooks(self) -> Any:
+        """The hooks that `register_hook` added; those of a constant are never called."""
+        record: Any = self._record
+        if record is None:
+            return self.__dict__.get("_idle_hooks")
+        return (record.hooks and record.hooks.tensor_hooks) or None
+
+    @_backward_hooks.setter
+    def _backward_hooks(self, hooks: Any) -> None:
+        record: Any = self._record
+        if record is None:
+            self.__dict__["_idle_hooks"] = hooks
+        else:
+            hooks_of(record).tensor_hooks = {} if hooks is None else hooks
 
     @_backward_hooks.deleter
     def _backward_hooks(self) -> None:
