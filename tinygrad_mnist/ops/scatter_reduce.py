@@ -98,14 +98,19 @@ def _of_src(
     if reduce != "prod":
         return _gather(g, dim=dim, index=index)
     zero = src == 0
+    is_zero = where(zero, 1.0, 0.0)
+    count = _gather(_scatter_add(zeros(input), is_zero, dim=dim, index=index), dim=dim, index=index)
+    if isinstance(g, Tensor) and bool((count > 1).any()):
+        raise RuntimeError(
+            "scatter_reduce(): Double backward is unsupported for src when >1 zeros in src are "
+            "scattered to the same position in self"
+        )
     factors = where(zero, 1.0, src)
     product = _scatter_reduce(
         input, factors, dim=dim, index=index, reduce="prod", include_self=include_self
     )
-    is_zero = where(zero, 1.0, 0.0)
-    count = _scatter_add(zeros(input), is_zero, dim=dim, index=index)
-    others = _gather(count, dim=dim, index=index) - is_zero
-    return where(others == 0, _gather(g * product, dim=dim, index=index) / factors, 0.0)
+    of_zero = where(count == 1, _gather(g * product, dim=dim, index=index), 0.0)
+    return where(zero, of_zero, _gather(g * out, dim=dim, index=index) / factors)
 
 
 _scatter_reduce.derivatives(input=_of_input, src=_of_src)

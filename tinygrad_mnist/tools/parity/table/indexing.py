@@ -236,7 +236,7 @@ def _folds(name: str, make: Callable[[Maker], Sample], **more: Any) -> Operation
     return Operation(
         name, make, ulp=4, gradient_ulp=32, scale="terms", primitives="scatter_reduce",
         differentiable=lambda sample: sample.finite or str(sample.arguments[-1]) != "prod",
-        second_order=lambda sample: str(sample.arguments[-1]) != "prod", **more,
+        **more,
     )  # fmt: skip
 
 
