@@ -1,5 +1,7 @@
 """Functions of networks against PyTorch: value, shape, type, gradients of both orders, name."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -292,6 +294,54 @@ ERRORS = {
 def test_error(case):
     assert fails(ERRORS[case])
     agree(ERRORS[case])
+
+
+def of_borders(mode, count):
+    """Borders of images of which the batch, the channels or the pixels are none."""
+    shapes = [[3, 0], [0, 3], [0], [0, 0]]
+    images = [shape + [4] * count for shape in shapes] + [[3] + [0] * count, [3, 4] + [0] * count]
+    for shape in images:
+        yield lambda e, s=shape: e.nn.functional.pad(e.zeros(s), [2] * (2 * count), mode=mode)
+
+
+def of_probabilities(reduction):
+    for shape in [(5, 0), (0, 5), (0,), (0, 0), (2, 0, 3)]:
+        for smoothing in (0.0, 0.1):
+            yield lambda e, s=shape, amount=smoothing: e.nn.functional.cross_entropy(
+                e.zeros(s), e.zeros(s), reduction=reduction, label_smoothing=amount
+            )
+
+
+def of_sizes():
+    resize = {"size": [(2.0, 2), (3, 2)], "scale_factor": [1e20, -1e20, math.inf, math.nan]}
+    for name, values in resize.items():
+        for value in values:
+            yield lambda e, given={name: value}: e.nn.functional.interpolate(
+                e.ones(1, 1, 4, 4), mode="bilinear", **given
+            )
+    for kind in ("int32", "int64", "bool", "uint8"):
+        yield lambda e, kind=kind: e.nn.functional.interpolate(
+            e.ones(1, 1, 4, dtype=getattr(e, kind)), 2
+        )
+    yield lambda e: e.nn.functional.fold(e.zeros(1, 12, 12), (4, 5), (2, 2), 8)
+    for training in (True, False):
+        yield lambda e, training=training: e.nn.BatchNorm1d(3).train(training)(
+            e.zeros(0, 3, dtype=e.float64)
+        )
+
+
+EXTREME_SIZES = {
+    **{f"{mode} {count}d": list(of_borders(mode, count))
+       for mode in ("reflect", "replicate", "circular") for count in (1, 2, 3)},
+    **{reduction: list(of_probabilities(reduction)) for reduction in ("mean", "sum", "none")},
+    "others": list(of_sizes()),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", EXTREME_SIZES)
+def test_sizes_of_nothing_and_of_too_much(case):
+    for job in EXTREME_SIZES[case]:
+        agree(job)
 
 
 @pytest.mark.parametrize("training", [True, False])

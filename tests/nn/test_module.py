@@ -411,3 +411,53 @@ def test_multi_line_settings_in_text():
         return repr(alone), repr(parent), str(e.nn.Module())
 
     agree(job)
+
+
+class WithoutPersistence(tinygrad_mnist.nn.Linear):
+    """Registers buffers in its own way."""
+
+    def __init__(self):
+        super().__init__(2, 2)
+        self.bar = tinygrad_mnist.nn.Buffer(tinygrad_mnist.ones(2))
+
+    def register_buffer(self, name, value):
+        super().register_buffer(name, value, True)
+
+
+def test_a_buffer_reaches_an_own_register_buffer():
+    assert list(WithoutPersistence().state_dict()) == ["weight", "bias", "bar"]
+
+
+def test_call_super_init_reaches_what_is_mixed_in():
+    def job(e):
+        class Mixin:
+            def __init__(self, *args, **options):
+                self.given = args, options
+
+        class Plain(e.nn.Module, Mixin):
+            pass
+
+        class Calling(e.nn.Module, Mixin):
+            call_super_init = True
+
+        return hasattr(Plain(), "given"), Calling(1, b=2).given
+
+    agree(job)
+
+
+def test_to_takes_what_pytorch_s_takes():
+    def arguments(e):
+        cpu, number, kind = e.device("cpu"), e.zeros(1), e.float64
+        return [
+            (cpu, True), (None, True), (cpu, e.int64, True), ([],), (cpu, number), (), (None,),
+            (cpu, kind, True), ("cpu", True), (kind, True), (number, True), (kind, cpu),
+            (None, None), (None, kind), ("cpu",), ({},), (e.int64,), (number, number),
+        ]  # fmt: skip
+
+    def kind_of(e, given):
+        try:
+            return str(e.nn.Linear(1, 1).to(*given).weight.dtype)
+        except TypeError:
+            return "TypeError"
+
+    agree(lambda e: [kind_of(e, given) for given in arguments(e)])

@@ -683,6 +683,12 @@ def _padded_with(input: Tensor, borders: list[Pair], value: float) -> Tensor:
 def _padded_from_inside(input: Tensor, borders: list[Pair], count: int, mode: str) -> Tensor:
     """Borders of the last `count` dimensions, made of the tensor's own numbers."""
     out = through(input) if mode in _TITLES else input
+    shape, batched = input._array.shape, len(borders) - count == 2
+    if mode in _TITLES and 0 in shape[batched:]:
+        raise RuntimeError(
+            f"Expected {count + 1}D or {count + 2}D (batch mode) tensor with possibly 0 batch size "
+            f"and other non-zero dimensions for input, but got: {list(shape)}"
+        )
     sized = zip(input._array.shape, borders, strict=True)
     longest = max([size + sum(border) for size, border in sized][-count:])
     least = 0 if mode == "circular" or (count > 1 and longest > 0) else 1

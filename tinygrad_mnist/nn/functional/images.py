@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -183,7 +184,15 @@ def _read_size(
     if recompute and size is not None:
         raise ValueError("recompute_scale_factor is not meaningful with an explicit size.")
     if factor is None:
-        return values, [None] * len(sizes)
+        try:
+            return [index(value) for value in values], [None] * len(sizes)
+        except TypeError:
+            raise TypeError(
+                "expected size to be one of int or Tuple[int] or Tuple[int, int] or Tuple[int, "
+                f"int, int], but got size with types {[type(value) for value in values]}"
+            ) from None
+    if not all(abs(n * scale) < 2**63 for n, scale in zip(sizes, values, strict=True)):
+        raise RuntimeError("value cannot be converted to type int64_t without overflow")
     wanted = [math.floor(n * scale) for n, scale in zip(sizes, values, strict=True)]
     return wanted, [None] * len(sizes) if recompute else values
 
@@ -234,6 +243,9 @@ def interpolate(
     if mode == "area":
         pool = adaptive_avg_pool1d if input.dim() == 3 else adaptive_avg_pool2d
         return pool(input, wanted)
+    kind = input._array.dtype
+    if kind.kind != "f" and kind != np.uint8:
+        raise not_implemented("compute_indices_weights_nearest", kind)
     out = input
     for d, (count, scale) in enumerate(zip(wanted, scales, strict=True), 2):
         if mode in _BETWEEN:
@@ -374,6 +386,12 @@ def fold(
             f"but got input.size(1)={shape[-2]} and kernel_size={windows.kernel}."
         )
     down, across = windows.counts
+    if min(down, across) < 1:
+        raise RuntimeError(
+            f"Given output_size={(height, width)}, {windows}, stride={windows.stride}, calculated "
+            f"shape of the array of sliding blocks as {windows.counts}, which is too small "
+            "(non-positive)"
+        )
     if shape[-1] != down * across:
         raise RuntimeError(
             f"Given output_size={(height, width)}, {windows}, "

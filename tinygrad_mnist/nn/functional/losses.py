@@ -533,14 +533,14 @@ def _of_probabilities(
     """−Σ target · scores over the classes."""
     classes = scores.size(dim)
     if smoothing:
-        target = target * (1 - smoothing) + smoothing / classes
+        target = target * (1 - smoothing) + smoothing / max(classes, 1)
     products = _by_class(scores * target, weight, dim)
     if reduction == "none":
         return -products.sum(dim)
     total = -products.sum()
     if reduction == "sum":
         return total
-    return named_as(total / (scores.numel() // classes), "DivBackward1")
+    return named_as(total / (scores.numel() // max(classes, 1)), "DivBackward1")
 
 
 def _smoothed(

@@ -221,10 +221,10 @@ def _by_channel(
     for name, tensor in {**given, "weight": weight, "bias": bias}.items():
         if tensor is not None and tensor.numel() != channels:
             raise RuntimeError(f"{name} should contain {channels} elements not {tensor.numel()}")
-    _check_types("batch_norm", input, running_mean, running_var, weight, bias)
     if input.numel() == 0:
         scale, shift = (None if each is None else each[0] for each in (weight, bias))
         return _scaled(input.clone(), scale, shift, ())
+    _check_types("batch_norm", input, running_mean, running_var, weight, bias)
     by_channel = (1, -1, *[1] * (input.dim() - 2))
     if training or running_mean is None or running_var is None:
         result, mean, var = _standardised(input, (0, *range(2, input.dim())), eps)

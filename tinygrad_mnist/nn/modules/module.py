@@ -7,14 +7,18 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Self
 
 from tinygrad_mnist import dtypes
-from tinygrad_mnist.engine.device import check_device
+from tinygrad_mnist.engine.device import check_device, device
 from tinygrad_mnist.engine.modes import GradMode
 from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.engine.types import Device, DType, MemoryFormat
 from tinygrad_mnist.nn.parameter import Parameter
 
 from .hooks import Calling
+from .registration import Registration
 from .state import State
+
+_TO_DEVICE: tuple[Any, ...] = (device | str | int | None, dtypes.dtype | None, bool, bool)
+"""What `to` takes by position after a device, or None in its place."""
 
 
 class Module(Calling, State):
@@ -44,6 +48,8 @@ class Module(Calling, State):
             verb = "got" if kwargs else "takes"
             raise TypeError(f"{type(self).__name__}.__init__() {verb} {what}")
         super().__init__()
+        if self.call_super_init:
+            super(Registration, self).__init__(*args, **kwargs)
 
     def apply(self, fn: Callable[[Module], Any]) -> Self:
         """Call `fn` on every descendant and then on the module itself; the module."""
@@ -111,6 +117,11 @@ class Module(Calling, State):
         Raises TypeError for a type that is not floating point, NotImplementedError for another
         device than the CPU.
         """
+        by_type = bool(args) and isinstance(args[0], dtypes.dtype | Tensor)
+        form = (dtypes.dtype | Tensor, bool) if by_type else _TO_DEVICE
+        if not all(map(isinstance, args, form)):
+            given = ", ".join(type(argument).__name__ for argument in args)
+            raise TypeError(f"to() received an invalid combination of arguments - got ({given})")
         for argument in args:
             if isinstance(argument, dtypes.dtype):
                 dtype = argument

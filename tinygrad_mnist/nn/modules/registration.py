@@ -78,7 +78,7 @@ class Registration:
                 self._expect_none(name, value, "buffer", "torch.nn.Buffer, torch.Tensor or None")
             kept = name not in members.get("_non_persistent_buffers_set", ())
             persistent = value.persistent if isinstance(value, Buffer) else kept
-            self.register_buffer(name, value, persistent)
+            self.register_buffer(name, value, *([] if persistent else [False]))
         else:
             super().__setattr__(name, value)
 
