@@ -1715,7 +1715,7 @@ class Tensor(TensorBase):
     def unflatten(self, dim: builtins.int, sizes: Sequence[builtins.int]) -> Tensor:
         """The dimension `dim` split into `sizes`, one of which may be −1."""
     def unfold(self, dimension: builtins.int, size: builtins.int, step: builtins.int) -> Tensor:
-        """The windows of `size` numbers, `step` apart, along a dimension: a view."""
+        """The windows of `size` numbers, `step` apart, along a dimension, as a last one: a view."""
     def uniform_(
         self,
         *bounds: builtins.float,

@@ -408,9 +408,7 @@ _unfold_backward.derivatives(
 
 @operation
 def unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
-    """The windows of `size` numbers, `step` apart, along a dimension: a view.
-
-    What is in each is the last dimension.
+    """The windows of `size` numbers, `step` apart, along a dimension, as a last one: a view.
 
     >>> torch.arange(5).unfold(0, 3, 2)
     tensor([[0, 1, 2],
@@ -426,10 +424,10 @@ def unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
         raise RuntimeError(f"size is {size} but must be >= 0")
     if step <= 0:
         raise RuntimeError(f"step is {step} but must be > 0")
-    x, attributes = reshape(input, shape), {"dim": dim, "size": size, "step": step}
-    windows = _unfold(x, **attributes)
+    x, windowed = reshape(input, shape), {"dim": dim, "size": size, "step": step}
+    windows = _unfold(x, **windowed)
     if windows._view is None:
-        mark_view(windows, x, _unfold, attributes)
+        mark_view(windows, x, _unfold, windowed)
     return windows if input._array.ndim else windows[0]
 
 

@@ -386,18 +386,16 @@ def fold(
             f"but got input.size(1)={shape[-2]} and kernel_size={windows.kernel}."
         )
     down, across = windows.counts
+    told = f"Given output_size={(height, width)}, {windows}, stride={windows.stride}, "
     if min(down, across) < 1:
         raise RuntimeError(
-            f"Given output_size={(height, width)}, {windows}, stride={windows.stride}, calculated "
-            f"shape of the array of sliding blocks as {windows.counts}, which is too small "
-            "(non-positive)"
+            f"{told}calculated shape of the array of sliding blocks as {windows.counts}, which is "
+            "too small (non-positive)"
         )
     if shape[-1] != down * across:
         raise RuntimeError(
-            f"Given output_size={(height, width)}, {windows}, "
-            f"stride={windows.stride}, expected size of input's dimension 2 to match the "
-            f"calculated number of sliding blocks {down} * {across} = {down * across}, but got "
-            f"input.size(2)={shape[-1]}."
+            f"{told}expected size of input's dimension 2 to match the calculated number of sliding "
+            f"blocks {down} * {across} = {down * across}, but got input.size(2)={shape[-1]}."
         )
     lead = (*shape[:-2], shape[-2] // size)
     empty = input.new_zeros(*lead, math.prod(windows.padded))
