@@ -69,10 +69,16 @@ def _run_the_persons_own() -> None:
         spec.loader.exec_module(importlib.util.module_from_spec(spec))
 
 
-sys.path[:] = [folder for folder in sys.path if os.path.abspath(folder) != _HERE]
-sys.addaudithook(_tell_of_strangers)
-if "TINYGRAD_MNIST_RUN" in os.environ:
-    _imported("running").begin(os.environ.pop("TINYGRAD_MNIST_RUN"))
-else:
-    sys.meta_path.insert(0, _Waiting())
-_run_the_persons_own()
+def _begin() -> None:
+    """Answer imports of PyTorch in this process, and run a script if one is asked for."""
+    sys.path[:] = [folder for folder in sys.path if os.path.abspath(folder) != _HERE]
+    sys.addaudithook(_tell_of_strangers)
+    if "TINYGRAD_MNIST_RUN" in os.environ:
+        _imported("running").begin(os.environ.pop("TINYGRAD_MNIST_RUN"))
+    else:
+        sys.meta_path.insert(0, _Waiting())
+    _run_the_persons_own()
+
+
+if __name__ == "sitecustomize":
+    _begin()
