@@ -15,12 +15,12 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 50_000, 40_000
+TOTAL, AIM = 50_400, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
     "ops": 9_300,
-    "tools": 7_330,
+    "tools": 7_400,
     "nn": 6_700,
     "compiler": 6_420,
     "app": 4_000,
