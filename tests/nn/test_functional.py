@@ -312,6 +312,14 @@ def of_probabilities(reduction):
             )
 
 
+def without_channels(e, shape):
+    """A convolution of nothing, and the gradient of its bias."""
+    bias = e.ones(3, requires_grad=True)
+    out = e.nn.functional.conv1d(e.zeros(shape), e.zeros(3, 0, 2), bias)
+    out.sum().backward()
+    return out, bias.grad
+
+
 def of_sizes():
     resize = {"size": [(2.0, 2), (3, 2)], "scale_factor": [1e20, -1e20, math.inf, math.nan]}
     for name, values in resize.items():
@@ -323,6 +331,8 @@ def of_sizes():
         yield lambda e, kind=kind: e.nn.functional.interpolate(
             e.ones(1, 1, 4, dtype=getattr(e, kind)), 2
         )
+    for shape in [(2, 0, 5), (0, 5), (0, 0, 5)]:
+        yield lambda e, shape=shape: without_channels(e, shape)
     yield lambda e: e.nn.functional.fold(e.zeros(1, 12, 12), (4, 5), (2, 2), 8)
     for training in (True, False):
         yield lambda e, training=training: e.nn.BatchNorm1d(3).train(training)(

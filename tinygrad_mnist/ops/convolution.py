@@ -249,6 +249,8 @@ def _convolution(
     if ndim == 1:
         steps, borders, spread = (1, *steps), [(0, 0), *borders], (1, *spread)
     out = _conv2d(x, w, stride=steps, padding=tuple(borders), dilation=spread, groups=groups)
+    if x._array.shape[1] == 0:
+        out, bias = out[:, :0], None if bias is None else bias[:0]
     return _finished(out, bias, x, w, ndim, input._array.ndim == ndim + 2)
 
 

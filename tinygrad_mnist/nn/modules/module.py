@@ -18,7 +18,6 @@ from .registration import Registration
 from .state import State
 
 _TO_DEVICE: tuple[Any, ...] = (device | str | int | None, dtypes.dtype | None, bool, bool)
-"""What `to` takes by position after a device, or None in its place."""
 
 
 class Module(Calling, State):
@@ -120,8 +119,7 @@ class Module(Calling, State):
         by_type = bool(args) and isinstance(args[0], dtypes.dtype | Tensor)
         form = (dtypes.dtype | Tensor, bool) if by_type else _TO_DEVICE
         if not all(map(isinstance, args, form)):
-            given = ", ".join(type(argument).__name__ for argument in args)
-            raise TypeError(f"to() received an invalid combination of arguments - got ({given})")
+            raise TypeError("to() received an invalid combination of arguments")
         for argument in args:
             if isinstance(argument, dtypes.dtype):
                 dtype = argument
