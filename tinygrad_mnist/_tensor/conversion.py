@@ -9,7 +9,7 @@ from typing import Any, SupportsIndex, overload
 
 import numpy as np
 
-from tinygrad_mnist import dtypes
+from tinygrad_mnist import dtypes, names
 from tinygrad_mnist.core.record import Array, state
 from tinygrad_mnist.dtypes import from_numpy_dtype
 from tinygrad_mnist.engine.device import check_device
@@ -18,7 +18,7 @@ from tinygrad_mnist.engine.observer import OBSERVERS, item, report
 from tinygrad_mnist.engine.tensor import Tensor, wrap
 from tinygrad_mnist.engine.types import Device, DType, MemoryFormat, Number
 from tinygrad_mnist.engine.views import current_record
-from tinygrad_mnist.ops import casting, indexing, joining, shapes
+from tinygrad_mnist.ops import casting, indexing, shapes
 from tinygrad_mnist.ops.arguments import check_tensors, read_dtype, read_legacy_type
 
 # From tensors to Python, to NumPy, and to other types
@@ -198,7 +198,7 @@ class Conversion(Tensor):
     def __iter__(self) -> Iterator[Tensor]:
         if self._array.ndim == 0:
             raise TypeError("iteration over a 0-d tensor")
-        return iter(joining.unbind(self))
+        return iter(names.operation("unbind")(self))
 
     def __reversed__(self) -> Tensor:
         """The tensor, last element first."""

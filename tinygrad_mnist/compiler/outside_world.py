@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextvars
 import datetime
+import gc
 import io
 import os
 import pickle
@@ -101,7 +102,10 @@ def _user_of(frame: types.FrameType) -> types.FrameType | None:
     """The user's function for which a library is called; None where it is nobody's."""
     user: types.FrameType | None = None
     at: types.FrameType | None = frame
+    collectors = [getattr(callback, "__code__", None) for callback in gc.callbacks]
     while at is not None:
+        if at.f_code in collectors:
+            return None
         room = str(at.f_globals.get("__name__")).partition(".")[0]
         if room in _MACHINERY:
             return user if room == _PACKAGE else None

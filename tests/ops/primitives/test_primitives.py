@@ -71,6 +71,7 @@ def test_a_row_runs_it(name):
     assert any(name in called_by(row) for row in ROWS[name])
 
 
+@pytest.mark.filterwarnings("ignore:index_reduce")
 @pytest.mark.parametrize("name", REGISTERED)
 def test_has_a_counterpart_in_pytorch(name):
     """Some row computes on PyTorch's tensors and gives tensors of PyTorch's."""

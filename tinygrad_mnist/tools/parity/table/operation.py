@@ -245,7 +245,8 @@ _OPERATORS = {
     "Tensor.add_": "iadd", "Tensor.bitwise_and_": "iand", "Tensor.bitwise_or_": "ior",
     "Tensor.bitwise_xor_": "ixor", "Tensor.div_": "itruediv", "Tensor.floor_divide_": "ifloordiv",
     "Tensor.mul_": "imul", "Tensor.pow_": "ipow", "Tensor.remainder_": "imod",
-    "Tensor.sub_": "isub",
+    "Tensor.sub_": "isub", "Tensor.bitwise_left_shift_": "ilshift",
+    "Tensor.bitwise_right_shift_": "irshift",
 }  # fmt: skip
 _NOT_THE_FUNCTION = ("bernoulli", "multinomial", "where")
 """Their methods have rows of their own: they take other arguments."""

@@ -9,7 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mnist.tools.parity.samples import Inputs, Maker, Sample, Shape, parametrized, sample
+from tinygrad_mnist.tools.parity.samples import (
+    SITUATIONS,
+    Inputs,
+    Maker,
+    Sample,
+    Shape,
+    parametrized,
+    sample,
+)
 from tinygrad_mnist.tools.parity.twins import Given
 
 from .families import MATRIX, THREE, TWO, binary, shaped, unary
@@ -257,8 +265,8 @@ _ANSWERS = (
 )  # fmt: skip
 _QUESTIONS = (
     "dim", "element_size", "get_device", "is_contiguous", "is_inference", "is_pinned", "is_shared",
-    "is_signed", "item", "ndimension", "nelement", "size", "storage_offset", "stride", "tolist",
-    "type", "__len__",
+    "is_signed", "item", "ndimension", "nelement", "size", "storage_offset", "tolist", "type",
+    "__len__",
 )  # fmt: skip
 _CONVERSIONS: dict[str, Callable[[Any], Any]] = {
     "__bool__": bool, "__int__": int, "__float__": float, "__complex__": complex,
@@ -329,6 +337,9 @@ def _from_array(engine: Any, x: Any) -> Any:
 _QUERIES = [
     *[_simple(f"Tensor.{name}", unary(), partial(_attribute, name)) for name in _ANSWERS],
     *[_simple(f"Tensor.{name}", _element, partial(_answer, name)) for name in _QUESTIONS],
+    _simple("Tensor.stride", _element, partial(_answer, "stride"),
+            situations=tuple(each for each in SITUATIONS if each != "empty")),
+    Operation("adjoint", _square, primitives="permute"),
     *[_simple(f"Tensor.{name}", _element, partial(_converted, call))
       for name, call in _CONVERSIONS.items()],
     *[Operation(f"Tensor.{name}", _square, partial(_attribute, name), primitives="permute")
