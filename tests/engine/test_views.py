@@ -114,6 +114,17 @@ LATER = lines("""
     v
     v.requires_grad, v.is_leaf, v.grad_fn, (v * 2).requires_grad, v[0].requires_grad
     (v * 2).sum().backward() ; v.grad, x.grad
+    v.grad = torch.ones_like(v) ; x.detach().mul_(2) ; y.detach().mul_(2) ; v.grad
+    v.grad = torch.ones_like(v) ; v.grad = None ; v.grad
+    import copy ; v.grad = torch.ones_like(v) ; copy.deepcopy(v).grad
+    v.sum().backward() ; v.grad
+    v.backward()
+    v[:1].sum().backward(torch.ones(3))
+    v.backward(torch.ones_like(v))
+    torch.autograd.backward([x, v], [torch.ones_like(x), torch.ones_like(v)])
+    torch.autograd.grad(v, [x], torch.ones_like(v), allow_unused=True)
+    torch.autograd.grad(v, [v], torch.ones_like(v), allow_unused=True)
+    torch.autograd.graph.get_gradient_edge(v)
     v.numpy()
     v.requires_grad_(False).requires_grad
     repr(v)
@@ -124,6 +135,7 @@ LATER = lines("""
 """)
 
 MEMORY = lines("""
+    v = z[:2] ; v.grad = w.detach() ; z.mul_(y) ; v.grad_fn.name(), v.grad
     e = torch.ones(1, 0).expand(3, 0) ; e.zero_() ; e.add_(1)
     e = torch.ones(1).expand(3) ; e.copy_(e)
     e = torch.ones(1).expand(3) ; e.add_(1)
@@ -168,6 +180,12 @@ def test_a_view_requires_a_gradient_as_its_base_does(view, mode):
     for source in LATER:
         if mode == "no_grad" or "(v * 2)" not in source:  # inference tensors are saved nowhere
             agree(f"{START}with torch.{mode}(): v = {view}\n{source}")
+
+
+@pytest.mark.parametrize("source", LATER)
+def test_a_view_older_than_what_its_base_asks_for(source):
+    for view in ("z[:2]", "z.chunk(2)[0]"):
+        agree(f"{START}v = {view}\nz.requires_grad_()\n{source}")
 
 
 @pytest.mark.parametrize("source", MEMORY)

@@ -245,9 +245,8 @@ class Copying(Tensor):
         twin._array, twin._counter, twin._view = _copied(self._array, memo), [0], None
         twin._record = None if record is None else AccumulateGrad(twin)
         memo[id(self)] = twin
-        if record is not None and twin._record is not None:
-            twin._record.grad = deepcopy(record.grad, memo)
         twin.__dict__.update(deepcopy(self._attributes(), memo))
+        twin.grad = deepcopy(self.grad, memo)
         return twin
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[Any, ...]:

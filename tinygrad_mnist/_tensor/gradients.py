@@ -141,11 +141,9 @@ class Gradients(Tensor):
     @property
     def grad(self) -> Tensor | None:
         """The gradient accumulated so far, None before the first `backward`."""
-        record = current_record(self)
+        record: Any = self._record or self.__dict__.get("_resting_leaf")
         if record is None:
-            resting = self.__dict__.get("_resting_leaf")
-            gradient: Tensor | None = None if resting is None else resting.grad
-            return gradient
+            return None
         if record.primitive is not None and record.grad is None and not self.retains_grad:
             warnings.warn(_NOT_POPULATED, UserWarning, stacklevel=2)
         kept: Tensor | None = record.grad
@@ -155,8 +153,7 @@ class Gradients(Tensor):
     def grad(self, value: Tensor | None) -> None:
         if value is not None:
             self._check_gradient(value)
-        resting = self._record is None or (self._view is not None and self._view[3] is not None)
-        record: Any = self._record if resting else current_record(self)
+        record: Any = self._record
         if record is None:
             if value is None and "_resting_leaf" not in self.__dict__:
                 return

@@ -46,14 +46,16 @@ def _start_of(
     if not isinstance(tensor, Tensor):
         raise AssertionError(f"Expected output to be a Tensor, not {type(tensor).__name__}")
     record = current_record(tensor)
-    if record is None:
+    array, as_tensor = tensor._array, create_graph or backward_mode.on_tensors
+    if gradient is None and record is not None and array.size != 1:
+        raise RuntimeError("grad can be implicitly created only for scalar outputs")
+    if gradient is not None and gradient._array.shape != array.shape:
+        raise _shapes_differ(position, gradient._array.shape, array.shape)
+    if record is None or tensor._record is None:
         raise RuntimeError(
             f"element {position} of tensors does not require grad and does not have a grad_fn"
         )
-    array, as_tensor = tensor._array, create_graph or backward_mode.on_tensors
     if gradient is None:
-        if array.size != 1:
-            raise RuntimeError("grad can be implicitly created only for scalar outputs")
         ones = np.empty(array.shape, array.dtype)
         ones.fill(1)
         if not as_tensor:
@@ -61,8 +63,6 @@ def _start_of(
         gradient = wrap(ones)
         if OBSERVERS:
             report(constant, (), {}, gradient)
-    elif gradient._array.shape != array.shape:
-        raise _shapes_differ(position, gradient._array.shape, array.shape)
     reduced = unbroadcast(gradient, record)
     return record, reduced if as_tensor else reduced._array
 

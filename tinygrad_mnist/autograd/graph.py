@@ -57,6 +57,8 @@ def get_gradient_edge(tensor: Tensor) -> GradientEdge:
             "It is not possible to get the gradient edge for a Tensor that does not require "
             "gradients"
         )
+    if tensor._record is None:  # a view that has none though its base requires a gradient
+        raise AssertionError("Expected gradient function to be set")
     return GradientEdge(*edge(record))
 
 

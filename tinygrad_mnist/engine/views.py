@@ -80,7 +80,7 @@ def current_record(tensor: TensorBase) -> Record | None:
         PRIMITIVES["as_strided"], (base._record,), tensor._array, (None, None),
         {"steps": steps}, _AS_STRIDED,
     )  # fmt: skip
-    move_grad(old, newer)
+    move_grad(old or tensor.__dict__.pop("_resting_leaf", None), newer)
     tensor._record = newer
     tensor._view = (base, tensor._counter[0], steps, reason)
     return newer
