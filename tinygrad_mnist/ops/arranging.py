@@ -428,7 +428,7 @@ def unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
     windows = _unfold(x, **windowed)
     if windows._view is None:
         mark_view(windows, x, _unfold, windowed)
-    return windows if input._array.ndim else windows[0]
+    return windows if input._array.ndim else named_as(windows[0], "UnfoldBackward0")
 
 
 def _triangle(name: str, input: Tensor, diagonal: int) -> Tensor:

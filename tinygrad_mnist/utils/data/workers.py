@@ -125,7 +125,8 @@ def _prepare(job: Job, number: int) -> None:
 def _answer_all(job: Job, number: int, tasks: Any, answers: Any) -> None:
     failed: Failure | None = None
     fetch = None
-    parent = os.getppid()
+    starter: Any = multiprocessing.parent_process()
+    parent: int = starter.pid
     try:
         if job.init_fn is not None:
             job.init_fn(number)
