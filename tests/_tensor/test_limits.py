@@ -94,6 +94,16 @@ def test_padding_down_to_nothing(mode):
         )
 
 
+def test_windows_that_overlap_are_not_written():
+    x = tinygrad_mnist.arange(6.0)
+    x.unfold(0, 2, 2).mul_(2)
+    assert x.tolist() == [0, 2, 4, 6, 8, 10]
+    with pytest.raises(RuntimeError, match="more than one element of the written-to tensor"):
+        x.unfold(0, 3, 1).add_(1)
+    x.unfold(0, 3, 1).zero_()
+    assert not x.any()
+
+
 @pytest.mark.parametrize("source", ["x * 1j", "1j * x", "x + 1j", "x == 1j", "1j / x", "2j - x"])
 def test_complex_numbers_are_refused_by_name(source):
     with pytest.raises(NotImplementedError, match="complex tensors are not supported"):

@@ -210,3 +210,33 @@ def test_one_tensor_in_several_places():
     x = torch.rand(2)
     for other in (x, torch.rand(2), x, torch.rand(2)):
         close(step(x, (other,)), x + other)
+
+
+@pytest.mark.parametrize(
+    "function", [lambda x: lambda: x, lambda x: lambda z=x * 2: z, lambda x: lambda *, z=x: z]
+)
+def test_a_function_that_is_returned_holds_the_tensors_of_its_own_call(function):
+    compiled = torch.compile(function)
+    with pytest.warns(UserWarning, match="returns an object that it made, of type function"):
+        for factor in (1, 5, 7):
+            x = torch.ones(2) * factor
+            assert compiled(x)().tolist() == function(x)().tolist()
+
+
+def nested(depth):
+    found: list[object] = []
+    for _ in range(depth):
+        found = [found]
+    return found
+
+
+ITSELF: list[object] = []
+ITSELF.append(ITSELF)
+DEEP = nested(3000)
+
+
+@pytest.mark.parametrize("given", [ITSELF, DEEP], ids=["in itself", "deep"])
+def test_containers_that_cannot_be_looked_through_are_no_obstacle(given):
+    assert torch.compile(lambda x, y: x * len(y))(torch.ones(2), given).tolist() == [1, 1]
+    with pytest.warns(UserWarning, match="nested too deep to be looked through"):
+        assert torch.compile(lambda x: x * len(DEEP))(torch.ones(2)).tolist() == [1, 1]

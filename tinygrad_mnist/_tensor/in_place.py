@@ -331,9 +331,13 @@ def writeable(array: Array, *, overlapping: bool = False) -> Array:
 
 
 def elements_shared(array: Array) -> bool:
-    """Whether elements of an expanded array lie in one place."""
-    sizes = zip(array.strides, array.shape, strict=True)
-    return array.size > 0 and any(step == 0 < n - 1 for step, n in sizes)
+    """Whether elements lie in one place, as those of an expanded array or of windows do."""
+    reach = 0
+    for step, n in sorted(zip(map(abs, array.strides), array.shape, strict=True)):
+        if n > 1 and step <= reach:
+            return array.size > 0
+        reach += step * (n - 1)
+    return False
 
 
 def check_no_partial_overlap(array: Array, other: Array) -> None:

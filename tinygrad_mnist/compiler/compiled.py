@@ -75,7 +75,10 @@ class Compiled(Generic[Inputs, Returned]):
             args = self._bound(given, kwargs)
         if OBSERVERS and threading.get_ident() in OBSERVERS:  # part of what is traced itself
             return called(self.function, args)
-        key = _key(args)
+        try:
+            key = _key(args)
+        except RecursionError:  # an argument that holds itself, or is nested too deep to be read
+            return called(self.function, args)
         try:
             entries = self._entries.get(key, _NEW)
         except TypeError:  # an argument that may change unseen: an array, a set

@@ -452,5 +452,8 @@ def reach(function: Any) -> Reached:
     """Everything that calling `function` may touch besides its arguments."""
     reached = Reached()
     reached._look_at_class(TENSOR_TYPE[0])
-    reached.look("", function)
+    try:
+        reached.look("", function)
+    except RecursionError:
+        reached.obstacle = "what the function reads is nested too deep to be looked through"
     return reached

@@ -112,10 +112,16 @@ def _data(tensor: TensorBase) -> TensorBase:
 
 _LASTING = (
     bool, int, float, complex, str, bytes, type(None), type(...), np.generic, np.dtype, slice,
-    range, enum.Enum, dtypes.dtype, device, type, types.FunctionType, types.BuiltinFunctionType,
-    types.ModuleType,
+    range, enum.Enum, dtypes.dtype, device, type, types.BuiltinFunctionType, types.ModuleType,
 )  # fmt: skip
 """Objects of these types stay what they are."""
+
+
+def _lasts(returned: Any) -> bool:
+    """Whether an object stays what it is; a function does that holds nothing of its call."""
+    if isinstance(returned, types.FunctionType):
+        return not (returned.__closure__ or returned.__defaults__ or returned.__kwdefaults__)
+    return isinstance(returned, _LASTING)
 
 
 class Template:
@@ -153,7 +159,7 @@ class Template:
             return collected(returned, [self._of(part) for part in returned])
         if type(returned) is dict:
             return {key: self._of(part) for key, part in returned.items()}
-        if isinstance(returned, _LASTING) or id(returned) in self._outside:
+        if _lasts(returned) or id(returned) in self._outside:
             return returned
         kind = type(returned).__name__
         raise Unrepeatable(f"the function returns an object that it made, of type {kind}")

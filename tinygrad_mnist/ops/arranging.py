@@ -428,6 +428,8 @@ def unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
     windows = _unfold(x, **windowed)
     if windows._view is None:
         mark_view(windows, x, _unfold, windowed)
+    if step < size:
+        windows._array.flags.writeable = False
     return windows if input._array.ndim else named_as(windows[0], "UnfoldBackward0")
 
 
