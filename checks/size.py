@@ -22,7 +22,7 @@ BUDGET = {
     "ops": 9_000,
     "tools": 7_350,
     "nn": 6_350,
-    "compiler": 6_420,
+    "compiler": 6_430,
     "app": 3_800,
     "kernels": 3_340,
     "_tensor": 2_950,
