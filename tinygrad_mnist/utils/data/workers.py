@@ -125,8 +125,7 @@ def _prepare(job: Job, number: int) -> None:
 def _answer_all(job: Job, number: int, tasks: Any, answers: Any) -> None:
     failed: Failure | None = None
     fetch = None
-    starter: Any = multiprocessing.parent_process()
-    parent: int = starter.pid
+    parent = multiprocessing.parent_process()
     try:
         if job.init_fn is not None:
             job.init_fn(number)
@@ -151,9 +150,9 @@ def _answer_all(job: Job, number: int, tasks: Any, answers: Any) -> None:
         answers.put((batch_number, answer))
 
 
-def _next_task(tasks: Any, parent: int) -> Any:
+def _next_task(tasks: Any, parent: Any) -> Any:
     """The next task; None when the parent has died."""
-    while os.getppid() == parent:
+    while parent.is_alive():
         with contextlib.suppress(queue.Empty):
             return tasks.get(timeout=_PATIENCE)
     return None
