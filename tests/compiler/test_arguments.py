@@ -239,3 +239,16 @@ def test_containers_that_cannot_be_looked_through_are_no_obstacle(given):
     assert torch.compile(lambda x, y: x * len(y))(torch.ones(2), given).tolist() == [1, 1]
     with pytest.warns(UserWarning, match="nested too deep to be looked through"):
         assert torch.compile(lambda x: x * len(DEEP))(torch.ones(2)).tolist() == [1, 1]
+
+
+def test_a_function_that_records_while_gradients_are_off_around_it_goes_on_recording():
+    def tripled(x):
+        with torch.enable_grad():
+            return x * 3
+
+    compiled, x = torch.compile(tripled), torch.ones(2, requires_grad=True)
+    with torch.no_grad(), pytest.warns(UserWarning, match="gradients, which are off around"):
+        results = [compiled(x) for _ in range(3)]
+    assert [str(result.grad_fn)[:13] for result in results] == ["<MulBackward0"] * 3
+    with torch.no_grad():
+        assert torch.compile(lambda x: x * 3)(x).grad_fn is None

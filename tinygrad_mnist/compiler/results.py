@@ -16,6 +16,7 @@ import numpy as np
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.core.primitive import Primitive
+from tinygrad_mnist.core.record import state
 from tinygrad_mnist.engine.device import device
 from tinygrad_mnist.engine.modes import GradMode
 from tinygrad_mnist.engine.node import Record, edge, named_as
@@ -197,6 +198,8 @@ class Template:
         array, record = tensor._array, tensor._record
         if record is not None and record.primitive is None:
             raise Unrepeatable("the function returns a leaf that it made")
+        if record is not None and not state.grad_enabled:
+            raise Unrepeatable("the function records for gradients, which are off around the call")
         if any(np.may_share_memory(array, other) for other in self._tracer.given):
             raise Unrepeatable("the function returns a tensor in memory from outside")
         self.computed.append((value, tensor))
