@@ -48,6 +48,21 @@ stubs: $(READY_TO_DEVELOP) ## Write the .pyi files and the picture of the rooms 
 	$(BIN)/python -m checks.stubs
 	$(BIN)/python -m checks.imports --picture docs/images/rooms.svg
 
+WEB := web/node_modules/.package-lock.json
+BUNDLE := tinygrad_mnist/explainer/bundle
+
+$(WEB): web/package.json web/package-lock.json
+	cd web && npm ci --silent
+
+.PHONY: web
+web: $(WEB) ## Check the pages' source and bundle it into the package; needs Node.js
+	cd web && npm run --silent check && npm run --silent build
+
+.PHONY: web-check
+web-check: $(WEB) ## Fail where the bundle in the package is not what its source gives
+	cd web && npm run --silent check && node build.mjs ../build/bundle
+	diff --recursive build/bundle $(BUNDLE)
+
 .PHONY: wheel
 wheel: $(READY_TO_DEVELOP) ## Build the wheel into dist/
 	$(BIN)/python -m build --wheel --no-isolation

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 50_100, 40_000
+TOTAL, AIM = 53_600, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
@@ -23,7 +23,8 @@ BUDGET = {
     "tools": 7_350,
     "nn": 6_350,
     "compiler": 6_430,
-    "app": 3_800,
+    "app": 4_500,
+    "explainer": 2_800,
     "kernels": 3_340,
     "_tensor": 2_950,
     "engine": 2_500,

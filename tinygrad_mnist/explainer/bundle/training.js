@@ -1,0 +1,1 @@
+"use strict";(()=>{function e(){let t=document.getElementById("data")?.textContent;if(!t)throw new Error("the page holds no data");return JSON.parse(t)}var n=e(),a=document.createElement("h1");a.textContent=n.title;document.getElementById("app")?.append(a);})();
