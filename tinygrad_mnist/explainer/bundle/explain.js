@@ -1,1 +1,1 @@
-"use strict";(()=>{function e(){let t=document.getElementById("data")?.textContent;if(!t)throw new Error("the page holds no data");return JSON.parse(t)}var n=e(),a=document.createElement("h1");a.textContent=n.title;document.getElementById("app")?.append(a);})();
+"use strict";(()=>{function a(){let e=document.getElementById("data")?.textContent;if(!e)throw new Error("the page holds no data");return JSON.parse(e)}var o=a(),t=document.createElement("h1");t.textContent=o.title;document.getElementById("app")?.append(t);})();
