@@ -63,13 +63,18 @@ web-check: $(WEB) ## Fail where the bundle in the package is not what its source
 	cd web && npm run --silent check && node build.mjs ../build/bundle
 	diff --recursive build/bundle $(BUNDLE)
 
+.PHONY: docs
+docs: $(READY_TO_DEVELOP) $(WEB) ## Build the site of documentation into site/; a warning is an error
+	$(BIN)/python -m website
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
 .PHONY: wheel
 wheel: $(READY_TO_DEVELOP) ## Build the wheel into dist/
 	$(BIN)/python -m build --wheel --no-isolation
 
 .PHONY: clean
 clean: ## Remove the environment and everything that tools left behind
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
