@@ -15,12 +15,12 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 53_600, 40_000
+TOTAL, AIM = 53_650, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
     "ops": 9_000,
-    "tools": 7_350,
+    "tools": 7_400,
     "nn": 6_350,
     "compiler": 6_430,
     "app": 4_500,

@@ -44,6 +44,7 @@ from tinygrad_mnist.engine.types import layout as _layout
 from tinygrad_mnist.engine.types import layout as layout
 from tinygrad_mnist.engine.types import memory_format as _memory_format
 from tinygrad_mnist.engine.types import memory_format as memory_format
+from tinygrad_mnist.explainer.explanation import Explanation as Explanation
 from tinygrad_mnist.hardware import accelerator as accelerator
 from tinygrad_mnist.hardware import amp as amp
 from tinygrad_mnist.hardware import backends as backends
@@ -766,6 +767,14 @@ def exp(input: Tensor) -> Tensor:
 
 def exp2(input: Tensor) -> Tensor:
     """2ˣ"""
+
+def explain(
+    what: Tensor | Callable[..., Any],
+    *inputs: Any,
+    step: builtins.int | None = None,
+    gradient: Tensor | None = None,
+) -> Explanation:
+    """What a backward pass does, step by step: `explain(function, *inputs)`, `explain(tensor)`."""
 
 def expm1(input: Tensor) -> Tensor:
     """expm1(input: Tensor) -> Tensor"""

@@ -155,6 +155,7 @@ _OTHERS = {
         bool can_cast double=float64 dtype finfo float=float32 float32 float64 get_default_dtype
         iinfo int=int32 int32 int64 long=int64 promote_types result_type set_default_dtype uint8""",
     "engine.device": "device",
+    "explainer.explanation": "explain",
     "engine.size": "Size",
     "engine.types": "layout memory_format",
     "hardware.amp": "autocast",

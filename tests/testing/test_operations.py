@@ -31,6 +31,7 @@ NOT_OPERATIONS = {
     ),
     "files; tests/serialization": ("load", "save"),
     "makes a faster function of a function; tests/compiler": ("compile",),
+    "explains a function; tests/explainer": ("explain",),
     "the state of random numbers; tests/random": (
         "get_rng_state", "initial_seed", "manual_seed", "seed", "set_rng_state",
     ),

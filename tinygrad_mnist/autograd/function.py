@@ -258,7 +258,7 @@ class Function:
         results = tuple([_own(output, args, ctx) for output in given])
         if recording:
             _record_outputs(cls, ctx, args, sources, given, results)
-            if backward_mode.vjp is not None:
+            if backward_mode.vjp is not None or backward_mode.walk is not None:
                 report(FUNCTION, args, {}, next(r for r in results if isinstance(r, Tensor)))
         return results if isinstance(outputs, tuple) else results[0]
 

@@ -71,7 +71,11 @@ def run_backward(
         )  # fmt: skip
     backward_mode.running = running = Pass(depth)
     try:
-        arrived = _walk(running, starts, keep_graph, create_graph, inputs, accumulate)
+        walk = backward_mode.walk
+        if walk is None:
+            arrived = _walk(running, starts, keep_graph, create_graph, inputs, accumulate)
+        else:
+            arrived = walk(_walk, running, starts, keep_graph, create_graph, inputs, accumulate)
         for callback in running.callbacks or ():
             callback()
         return arrived

@@ -48,6 +48,8 @@ class BackwardMode(threading.local):
         """Whether on Tensors in any case, so that the observer sees each operation of it."""
         self.vjp: Callable[..., Any] | None = None
         """What computes a record's gradients, where it is not the usual `vjp`."""
+        self.walk: Callable[..., Any] | None = None
+        """What is called, with the usual walk and its arguments, to make a pass: by who watches."""
         self.computing: Any = None
         """The record whose gradients are being computed, where anomalies are looked for."""
         self.multithreading = True

@@ -28,7 +28,7 @@ def only_recorded(vjp: Callable[[Any, Any], list[Any]]) -> Primitive:
 
 
 _OUTPUT = only_recorded(lambda record, gradient: [record.bundle(gradient)])
-_EACH_TO_ITS_OWN = only_recorded(
+EACH_TO_ITS_OWN = only_recorded(
     lambda record, bundle: [bundle.get(position) for position in range(bundle.outputs)]
 )
 
@@ -57,4 +57,4 @@ def joined_as(results: tuple[Tensor, ...], name: str) -> None:
     """Have results that were computed one by one count as outputs of one operation."""
     records = tuple([result._record for result in results])
     if all(record is not None for record in records):
-        share_record(_EACH_TO_ITS_OWN, records, results, {}, name)
+        share_record(EACH_TO_ITS_OWN, records, results, {}, name)

@@ -13,9 +13,8 @@ import threading
 import time
 import traceback
 import weakref
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import asdict
-from itertools import islice
 from pathlib import Path
 from types import FrameType
 from typing import IO, Any, BinaryIO, NamedTuple
@@ -27,6 +26,7 @@ from tinygrad_mnist.tools.scripts import Program, read
 from tinygrad_mnist.tools.scripts.cells import execute
 from tinygrad_mnist.tools.scripts.running import become_main, prepare_plots
 from tinygrad_mnist.tools.scripts.tracebacks import is_user_code, user_frames
+from tinygrad_mnist.tools.scripts.variables import tensors_in
 
 from .differences import Bounds
 from .engines import Array, Engine, engine_called
@@ -73,9 +73,6 @@ def receive(stream: IO[bytes]) -> Message | None:
 
 # Names of leaves, from the script's variables: "model.0.weight"
 
-_DEPTH = 3
-_ITEMS = 1000
-
 
 class LeafNames:
     """Names for tensors, found once and kept while the tensor lives."""
@@ -108,41 +105,13 @@ class LeafNames:
         return name if found is not None and found() is leaf else None
 
     def _search(self, unknown: dict[int, Any], frames: list[FrameType]) -> None:
-        variables = [item for frame in frames for item in list(frame.f_locals.items())]
-        modules = [item for item in variables if hasattr(item[1], "named_parameters")]
-        for source in (modules, variables):
-            for name, tensor in self._tensors(source, _DEPTH):
-                if unknown.pop(id(tensor), None) is not None:
-                    self._known[id(tensor)] = (weakref.ref(tensor), name)
-                if not unknown:
-                    return
+        for name, tensor in tensors_in(frames, self._is_tensor):
+            if unknown.pop(id(tensor), None) is not None:
+                self._known[id(tensor)] = (weakref.ref(tensor), name)
+            if not unknown:
+                return
         for leaf in unknown.values():
             self._known[id(leaf)] = (weakref.ref(leaf), f"a leaf {tuple(leaf.shape)}")
-
-    def _tensors(self, items: Iterable[tuple[str, Any]], depth: int) -> Iterator[tuple[str, Any]]:
-        """The tensors among values and inside of them, with the way to each."""
-        for name, value in items:
-            if self._is_tensor(value):
-                yield name, value
-            elif isinstance(value, type):
-                continue
-            elif hasattr(value, "named_parameters"):
-                yield from ((f"{name}.{inner}", p) for inner, p in value.named_parameters())
-            elif depth > 0:
-                yield from self._tensors(_parts(name, value), depth - 1)
-
-
-def _parts(name: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """What a container, or an object of the person's own classes, holds."""
-    if isinstance(value, list | tuple):
-        for number, item in enumerate(value[:_ITEMS]):
-            yield f"{name}[{number}]", item
-    elif isinstance(value, dict):
-        for key, item in islice(list(value.items()), _ITEMS):
-            yield f"{name}[{key!r}]", item
-    elif type(value).__module__ == "__main__":
-        for key, item in list(getattr(value, "__dict__", {}).items()):
-            yield f"{name}.{key}", item
 
 
 # Recording each call of backward and each operation
