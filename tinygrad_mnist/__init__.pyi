@@ -65,10 +65,10 @@ def absolute(input: Tensor) -> Tensor:
     """abs(input: Tensor) -> Tensor"""
 
 def acos(input: Tensor) -> Tensor:
-    """the number whose cos is x"""
+    """arccos x: the number whose cos is x"""
 
 def acosh(input: Tensor) -> Tensor:
-    """the number whose cosh is x"""
+    """arcosh x: the number whose cosh is x"""
 
 def adaptive_avg_pool1d(
     input: Tensor,
@@ -214,25 +214,25 @@ def arange(
     """The numbers from `start` (0) up to and without `end`, `step` (1) apart."""
 
 def arccos(input: Tensor) -> Tensor:
-    """the number whose cos is x"""
+    """arccos x: the number whose cos is x"""
 
 def arccosh(input: Tensor) -> Tensor:
-    """the number whose cosh is x"""
+    """arcosh x: the number whose cosh is x"""
 
 def arcsin(input: Tensor) -> Tensor:
-    """the number whose sin is x"""
+    """arcsin x: the number whose sin is x"""
 
 def arcsinh(input: Tensor) -> Tensor:
-    """the number whose sinh is x"""
+    """arsinh x: the number whose sinh is x"""
 
 def arctan(input: Tensor) -> Tensor:
-    """the number whose tan is x"""
+    """arctan x: the number whose tan is x"""
 
 def arctan2(input: Tensor, other: Tensor) -> Tensor:
     """The angle, between −π and π, from the x-axis to the point (x, y) = (other, input)."""
 
 def arctanh(input: Tensor) -> Tensor:
-    """the number whose tanh is x"""
+    """artanh x: the number whose tanh is x"""
 
 def are_deterministic_algorithms_enabled() -> builtins.bool:
     """What was asked of `use_deterministic_algorithms`."""
@@ -281,19 +281,19 @@ def asarray(
     """`as_tensor`, or with copy=True always a copy; the result requires a gradient if asked to."""
 
 def asin(input: Tensor) -> Tensor:
-    """the number whose sin is x"""
+    """arcsin x: the number whose sin is x"""
 
 def asinh(input: Tensor) -> Tensor:
-    """the number whose sinh is x"""
+    """arsinh x: the number whose sinh is x"""
 
 def atan(input: Tensor) -> Tensor:
-    """the number whose tan is x"""
+    """arctan x: the number whose tan is x"""
 
 def atan2(input: Tensor, other: Tensor) -> Tensor:
     """The angle, between −π and π, from the x-axis to the point (x, y) = (other, input)."""
 
 def atanh(input: Tensor) -> Tensor:
-    """the number whose tanh is x"""
+    """artanh x: the number whose tanh is x"""
 
 @overload
 def atleast_1d(tensor: Tensor, /) -> Tensor:
@@ -1108,13 +1108,13 @@ def log(input: Tensor) -> Tensor:
     """log(input: Tensor) -> Tensor"""
 
 def log10(input: Tensor) -> Tensor:
-    """the logarithm of x to base 10"""
+    """log₁₀ x"""
 
 def log1p(input: Tensor) -> Tensor:
     """log1p(input: Tensor) -> Tensor"""
 
 def log2(input: Tensor) -> Tensor:
-    """the logarithm of x to base 2"""
+    """log₂ x"""
 
 def log_softmax(input: Tensor, dim: builtins.int, dtype: _dtype | None = None) -> Tensor:
     """x − ln Σ eˣ along `dim`, the logarithm of `softmax` without overflow."""
@@ -1879,7 +1879,7 @@ def sin(input: Tensor) -> Tensor:
     """sin(input: Tensor) -> Tensor"""
 
 def sinc(input: Tensor) -> Tensor:
-    """sin πx / πx, and 1 at 0"""
+    """1 where x = 0, sin(π · x) / (π · x) elsewhere"""
 
 def sinh(input: Tensor) -> Tensor:
     """(eˣ − e⁻ˣ) / 2"""

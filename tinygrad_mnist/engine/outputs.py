@@ -27,10 +27,18 @@ def only_recorded(vjp: Callable[[Any, Any], list[Any]]) -> Primitive:
     return op
 
 
-_OUTPUT = only_recorded(lambda record, gradient: [record.bundle(gradient)])
-EACH_TO_ITS_OWN = only_recorded(
-    lambda record, bundle: [bundle.get(position) for position in range(bundle.outputs)]
-)
+def _with_the_others(record: Any, gradient: Any) -> list[Any]:
+    """g, as one of the gradients of all outputs."""
+    return [record.bundle(gradient)]
+
+
+def _each_to_its_own(record: Any, bundle: Any) -> list[Any]:
+    """g of the output that this input is."""
+    return [bundle.get(position) for position in range(bundle.outputs)]
+
+
+_OUTPUT = only_recorded(_with_the_others)
+EACH_TO_ITS_OWN = only_recorded(_each_to_its_own)
 
 
 def output_record(node: Record, array: Array, position: int, outputs: int) -> Record:

@@ -211,13 +211,13 @@ class Tensor(TensorBase):
     def absolute_(self) -> Tensor:
         """abs(input: Tensor) -> Tensor"""
     def acos(self) -> Tensor:
-        """the number whose cos is x"""
+        """arccos x: the number whose cos is x"""
     def acos_(self) -> Tensor:
-        """the number whose cos is x"""
+        """arccos x: the number whose cos is x"""
     def acosh(self) -> Tensor:
-        """the number whose cosh is x"""
+        """arcosh x: the number whose cosh is x"""
     def acosh_(self) -> Tensor:
-        """the number whose cosh is x"""
+        """arcosh x: the number whose cosh is x"""
     def add(self, other: Tensor | builtins.float, *, alpha: builtins.float = 1) -> Tensor:
         """x + alpha · y, broadcast."""
     def add_(
@@ -363,33 +363,33 @@ class Tensor(TensorBase):
     ) -> Tensor:
         """Whether some number is not zero, over the dimensions `dim` (all unless given)."""
     def arccos(self) -> Tensor:
-        """the number whose cos is x"""
+        """arccos x: the number whose cos is x"""
     def arccos_(self) -> Tensor:
-        """the number whose cos is x"""
+        """arccos x: the number whose cos is x"""
     def arccosh(self) -> Tensor:
-        """the number whose cosh is x"""
+        """arcosh x: the number whose cosh is x"""
     def arccosh_(self) -> Tensor:
-        """the number whose cosh is x"""
+        """arcosh x: the number whose cosh is x"""
     def arcsin(self) -> Tensor:
-        """the number whose sin is x"""
+        """arcsin x: the number whose sin is x"""
     def arcsin_(self) -> Tensor:
-        """the number whose sin is x"""
+        """arcsin x: the number whose sin is x"""
     def arcsinh(self) -> Tensor:
-        """the number whose sinh is x"""
+        """arsinh x: the number whose sinh is x"""
     def arcsinh_(self) -> Tensor:
-        """the number whose sinh is x"""
+        """arsinh x: the number whose sinh is x"""
     def arctan(self) -> Tensor:
-        """the number whose tan is x"""
+        """arctan x: the number whose tan is x"""
     def arctan2(self, other: Tensor) -> Tensor:
         """The angle, between −π and π, from the x-axis to the point (x, y) = (other, input)."""
     def arctan2_(self, other: Tensor) -> Tensor:
         """The angle, between −π and π, from the x-axis to the point (x, y) = (other, input)."""
     def arctan_(self) -> Tensor:
-        """the number whose tan is x"""
+        """arctan x: the number whose tan is x"""
     def arctanh(self) -> Tensor:
-        """the number whose tanh is x"""
+        """artanh x: the number whose tanh is x"""
     def arctanh_(self) -> Tensor:
-        """the number whose tanh is x"""
+        """artanh x: the number whose tanh is x"""
     def argmax(self, dim: builtins.int | None = None, keepdim: builtins.bool = False) -> Tensor:
         """The index of the largest number (of the flattened tensor unless `dim` is given), int64."""
     def argmin(self, dim: builtins.int | None = None, keepdim: builtins.bool = False) -> Tensor:
@@ -405,25 +405,25 @@ class Tensor(TensorBase):
     def argwhere(self) -> Tensor:
         """Where the numbers are not zero: `nonzero`."""
     def asin(self) -> Tensor:
-        """the number whose sin is x"""
+        """arcsin x: the number whose sin is x"""
     def asin_(self) -> Tensor:
-        """the number whose sin is x"""
+        """arcsin x: the number whose sin is x"""
     def asinh(self) -> Tensor:
-        """the number whose sinh is x"""
+        """arsinh x: the number whose sinh is x"""
     def asinh_(self) -> Tensor:
-        """the number whose sinh is x"""
+        """arsinh x: the number whose sinh is x"""
     def atan(self) -> Tensor:
-        """the number whose tan is x"""
+        """arctan x: the number whose tan is x"""
     def atan2(self, other: Tensor) -> Tensor:
         """The angle, between −π and π, from the x-axis to the point (x, y) = (other, input)."""
     def atan2_(self, other: Tensor) -> Tensor:
         """The angle, between −π and π, from the x-axis to the point (x, y) = (other, input)."""
     def atan_(self) -> Tensor:
-        """the number whose tan is x"""
+        """arctan x: the number whose tan is x"""
     def atanh(self) -> Tensor:
-        """the number whose tanh is x"""
+        """artanh x: the number whose tanh is x"""
     def atanh_(self) -> Tensor:
-        """the number whose tanh is x"""
+        """artanh x: the number whose tanh is x"""
     def backward(
         self,
         gradient: Tensor | None = None,
@@ -1013,17 +1013,17 @@ class Tensor(TensorBase):
     def log(self) -> Tensor:
         """log(input: Tensor) -> Tensor"""
     def log10(self) -> Tensor:
-        """the logarithm of x to base 10"""
+        """log₁₀ x"""
     def log10_(self) -> Tensor:
-        """the logarithm of x to base 10"""
+        """log₁₀ x"""
     def log1p(self) -> Tensor:
         """log1p(input: Tensor) -> Tensor"""
     def log1p_(self) -> Tensor:
         """log1p(input: Tensor) -> Tensor"""
     def log2(self) -> Tensor:
-        """the logarithm of x to base 2"""
+        """log₂ x"""
     def log2_(self) -> Tensor:
-        """the logarithm of x to base 2"""
+        """log₂ x"""
     def log_(self) -> Tensor:
         """log(input: Tensor) -> Tensor"""
     def log_normal_(
@@ -1515,9 +1515,9 @@ class Tensor(TensorBase):
     def sin_(self) -> Tensor:
         """sin(input: Tensor) -> Tensor"""
     def sinc(self) -> Tensor:
-        """sin πx / πx, and 1 at 0"""
+        """1 where x = 0, sin(π · x) / (π · x) elsewhere"""
     def sinc_(self) -> Tensor:
-        """sin πx / πx, and 1 at 0"""
+        """1 where x = 0, sin(π · x) / (π · x) elsewhere"""
     def sinh(self) -> Tensor:
         """(eˣ − e⁻ˣ) / 2"""
     def sinh_(self) -> Tensor:

@@ -134,6 +134,7 @@ def no_derivative(name: str) -> Any:
     """The formula of an input for which PyTorch has none."""
 
     def formula(g: Any) -> Any:
+        """none: PyTorch has no formula for it."""
         raise RuntimeError(f"derivative for aten::{name} is not implemented")
 
     return formula
@@ -176,12 +177,12 @@ def _with_divisor_sign(x: Array, y: Any) -> Any:
 
 
 _remainder = _modulo("remainder", "x − y · ⌊x / y⌋", _with_divisor_sign, "floor")
-_fmod = _modulo("fmod", "x − y · (x / y without its fraction)", np.fmod, "trunc")
+_fmod = _modulo("fmod", "x − y · trunc(x / y)", np.fmod, "trunc")
 
 
 @primitive(grad_fn="NotImplemented")
 def _number_remainder(other: Array, *, number: Any) -> Any:
-    """what a number leaves over, divided by y"""
+    """number − y · ⌊number / y⌋"""
     kind = dtypes.promote((number, other)).numpy
     return _remainder(np.asarray(number, kind), other.astype(kind))
 
@@ -504,7 +505,7 @@ def _shifted_right(x: Array, step: Array) -> Any:
 _gcd = _of_integers("gcd", "gcd_cpu", "the largest number that divides x and y", np.gcd)
 _lcm = _of_integers("lcm", "lcm_cpu", "the smallest number that x and y divide", np.lcm)
 _left_shift = _of_integers(
-    "left_shift", "lshift_cpu", "x · 2ʸ, bits shifted out are lost",
+    "left_shift", "lshift_cpu", "x · 2ʸ: bits shifted out are lost",
     lambda x, step: np.where(_beyond(x, step), x.dtype.type(0), np.left_shift(x, step)),
 )  # fmt: skip
 _right_shift = _of_integers("right_shift", "rshift_cpu", "⌊x / 2ʸ⌋", _shifted_right)

@@ -25,7 +25,7 @@ from .casting import cast_to
 
 @primitive(grad_fn="WhereBackward0")
 def _where(condition: Array, input: Array, other: Array) -> Any:
-    """x where the condition holds, y elsewhere"""
+    """x where condition, y elsewhere"""
     return np.where(condition, input, other)
 
 

@@ -116,7 +116,7 @@ sigmoid = elementwise("sigmoid", "1 / (1 + e⁻ˣ)", lambda input: 1 / (1 + np.e
 
 def _logarithm(base: int, of: np.ufunc) -> Callable[..., Tensor]:
     return of_tensors(elementwise(
-        f"log{base}", f"the logarithm of x to base {base}",
+        f"log{base}", {2: "log₂ x", 10: "log₁₀ x"}[base],
         lambda input: of(input.astype(np.float64)).astype(input.dtype),
         input=lambda g, input: g / (input * math.log(base)),
     ))  # fmt: skip
@@ -167,7 +167,7 @@ def logaddexp2(input: Tensor, other: Tensor) -> Tensor:
 
 
 _xlogy: Primitive = elementwise(
-    "xlogy", "x · ln y, 0 where x is 0 and y no NaN",
+    "xlogy", "0 where x = 0, x · ln y elsewhere; NaN where y is NaN",
     lambda input, other: np.where((input == 0) & (other == other), 0, input * np.log(other)),
     input=lambda g, input, other: where((input == 0) & (other <= 0), 0.0, _xlogy(g, other)),
     other=lambda g, input, other: g * input / other,
@@ -190,11 +190,11 @@ def xlogy(input: Tensor | float, other: Tensor | float) -> Tensor:
 sin = elementwise("sin", "sin x", np.sin, input=lambda g, input: g * cos(input))
 cos: Primitive = elementwise("cos", "cos x", np.cos, input=lambda g, input: -g * sin(input))
 tan = composed("tan", "sin x / cos x", lambda input: sin(input) / cos(input))
-asin = of_tensors(elementwise("asin", "the number whose sin is x", np.arcsin,
+asin = of_tensors(elementwise("asin", "arcsin x: the number whose sin is x", np.arcsin,
     input=lambda g, input: g * (1 / sqrt(1 - input * input))))  # fmt: skip
-acos = of_tensors(elementwise("acos", "the number whose cos is x", np.arccos,
+acos = of_tensors(elementwise("acos", "arccos x: the number whose cos is x", np.arccos,
     input=lambda g, input: g * (-1 / sqrt(1 - input * input))))  # fmt: skip
-atan = of_tensors(elementwise("atan", "the number whose tan is x", np.arctan,
+atan = of_tensors(elementwise("atan", "arctan x: the number whose tan is x", np.arctan,
     input=lambda g, input: g * (1 / (input * input + 1))))  # fmt: skip
 _sinh = elementwise("sinh", "(eˣ − e⁻ˣ) / 2", np.sinh, input=lambda g, input: g * _cosh(input))
 _cosh: Primitive = elementwise(
@@ -203,11 +203,11 @@ _cosh: Primitive = elementwise(
 sinh, cosh = of_tensors(_sinh), of_tensors(_cosh)
 tanh = elementwise("tanh", "(eˣ − e⁻ˣ) / (eˣ + e⁻ˣ)", np.tanh,
                    input=lambda g, out: g * (1 - out * out))  # fmt: skip
-asinh = of_tensors(elementwise("asinh", "the number whose sinh is x", np.arcsinh,
+asinh = of_tensors(elementwise("asinh", "arsinh x: the number whose sinh is x", np.arcsinh,
     input=lambda g, input: g * (1 / sqrt(input * input + 1))))  # fmt: skip
-acosh = of_tensors(elementwise("acosh", "the number whose cosh is x", np.arccosh,
+acosh = of_tensors(elementwise("acosh", "arcosh x: the number whose cosh is x", np.arccosh,
     input=lambda g, input: g * (1 / sqrt(input * input - 1))))  # fmt: skip
-atanh = of_tensors(elementwise("atanh", "the number whose tanh is x", np.arctanh,
+atanh = of_tensors(elementwise("atanh", "artanh x: the number whose tanh is x", np.arctanh,
     input=lambda g, input: g * (1 / (1 - input * input))))  # fmt: skip
 deg2rad = composed("deg2rad", "Degrees as radians: x · π / 180.",
                    lambda input: input * (math.pi / 180))  # fmt: skip
@@ -240,7 +240,7 @@ def _sinc_slope(g: Any, x: Any) -> Any:
     return where(square == 0, 0.0, g * ((angle * cos(angle) - sin(angle)) / square))
 
 
-sinc = of_tensors(elementwise("sinc", "sin πx / πx, and 1 at 0", _sinc,
+sinc = of_tensors(elementwise("sinc", "1 where x = 0, sin(π · x) / (π · x) elsewhere", _sinc,
                               input=lambda g, input: _sinc_slope(g, input)))  # fmt: skip
 
 

@@ -374,6 +374,7 @@ def put_dtypes_differ(target: Tensor, values: Tensor) -> RuntimeError:
 
 
 def _taken(x: Any, region: Key, arrays: Key | None) -> Any:
+    """x at the arrays of indices in a region."""
     part = _slice(x, key=region)
     return part if arrays is None else _index(part, key=arrays)
 

@@ -63,13 +63,18 @@ def _count(shape: tuple[int, ...], dim: Axes) -> int:
     return math.prod([shape[d] for d in dim])
 
 
+def _n(shape: tuple[int, ...], dim: Axes) -> int:
+    """How many numbers each result is made of, 1 at least."""
+    return math.prod([shape[d] for d in dim]) or 1
+
+
 def _kept(shape: tuple[int, ...], dim: Axes) -> tuple[int, ...]:
     """The sizes that a reduction over `dim` leaves."""
     return tuple([size for d, size in enumerate(shape) if d not in dim])
 
 
 _sum.derivatives(input=lambda g: g)
-_mean.derivatives(input=lambda g, dim, shape: g / (_count(shape, dim) or 1))
+_mean.derivatives(input=lambda g, dim, shape: g / _n(shape, dim))
 _logsumexp.derivatives(input=lambda g, input, out: g * exp(input - out))
 
 

@@ -19,7 +19,7 @@ from tinygrad_mnist.engine.tensor import TensorBase, wrap
 
 @primitive(view=True, grad_fn="AliasBackward0")
 def _constant_in(grad: Array, input: Array) -> Any:
-    """g, as a function of x that does not change with it"""
+    """g: as a function of x that does not change with it"""
     return grad
 
 
@@ -40,7 +40,7 @@ def constant_in(grad: Any, input: Any) -> Any:
 
 @primitive(view=True, grad_fn="AliasBackward0")
 def through(input: Array) -> Any:
-    """x, whose gradient counts as computed from x"""
+    """x: its gradient counts as computed from x"""
     return input
 
 
@@ -49,7 +49,7 @@ through.derivatives(input=lambda g, input: constant_in(g, input))
 
 @primitive(grad_fn="AddBackward0")
 def add_bias(input: Array, bias: Array, source: Array, weight: Array) -> Any:
-    """x + b, where x was made of a source and a weight"""
+    """x + b: where x was made of a source and a weight"""
     return input + bias
 
 

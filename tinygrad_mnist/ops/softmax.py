@@ -58,7 +58,7 @@ def _log_softmax(input: Array, *, dim: int) -> Any:
 
 @primitive
 def _log_softmax_backward(grad: Array, out: Array, *, dim: int) -> Any:
-    """g − softmax(x) · Σ g"""
+    """g − e^out · Σ g"""
     if grad.ndim == 2 and dim == 1:
         return kernels.log_softmax_backward(grad, out)
     return grad - np.exp(out) * np.add.reduce(grad, axis=_along(dim, grad), keepdims=True)

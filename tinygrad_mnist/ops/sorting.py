@@ -187,6 +187,7 @@ def _found(input: Array, *, values: Array, name: str) -> Any:
 
 
 def _no_derivative(g: Any, name: str) -> Any:
+    """none: PyTorch has no formula for it."""
     raise NotImplementedError(f"the derivative for '{name}' is not implemented.")
 
 

@@ -244,7 +244,7 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
 
 @primitive
 def _threshold(input: Array, *, threshold: float, value: float) -> Any:
-    """x where it is above the threshold, the value elsewhere"""
+    """x where x > threshold, value elsewhere"""
     if input.dtype == bool:
         raise not_implemented("threshold_cpu", input.dtype)
     return np.where(input <= threshold, np.asarray(value).astype(input.dtype), input)
@@ -294,7 +294,7 @@ def mish(input: Tensor, inplace: bool = False) -> Tensor:
 
 
 _softplus = _activation(
-    "softplus", "ln(1 + e^(beta · x)) / beta, and x where beta · x > threshold",
+    "softplus", "x where beta · x > threshold, ln(1 + e^(beta · x)) / beta elsewhere",
     lambda input, *, beta, threshold: np.where(
         input * beta > threshold, input, np.log1p(np.exp(input * beta)) / beta
     ),
@@ -383,7 +383,7 @@ _hardshrink = _activation(
     input=_between,
 )  # fmt: skip
 _softshrink = _activation(
-    "softshrink", "x brought nearer to 0 by lambd, and no further",
+    "softshrink", "x − min(max(x, −lambd), lambd): nearer to 0 by lambd, and no further",
     lambda input, *, lambd: np.where(
         input > lambd,
         input - lambd,

@@ -219,7 +219,7 @@ def kl_div(
 
 @primitive
 def _binary_cross_entropy(input: Array, target: Array) -> Any:
-    """−(t · ln x + (1 − t) · ln(1 − x)), no logarithm below −100"""
+    """−(t · ln x + (1 − t) · ln(1 − x)): no logarithm below −100"""
     check_floating("binary_cross_entropy", input)
     if not np.all((input >= 0) & (input <= 1)):
         raise RuntimeError("all elements of input should be between 0 and 1")
