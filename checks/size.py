@@ -15,7 +15,7 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 53_650, 40_000
+TOTAL, AIM = 55_850, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
@@ -24,7 +24,7 @@ BUDGET = {
     "nn": 6_350,
     "compiler": 6_430,
     "app": 4_500,
-    "explainer": 2_800,
+    "explainer": 5_000,
     "kernels": 3_340,
     "_tensor": 2_950,
     "engine": 2_500,
