@@ -69,6 +69,37 @@ def evaluate(model: nn.Module, x: Tensor, y: Tensor) -> Evaluation:
     return Evaluation(loss / len(x), confusion)
 
 
+@dataclass(frozen=True)
+class Mistake:
+    """A digit that was taken for another: its row, and how sure the model was of each digit."""
+
+    row: int
+    digit: int
+    taken: int
+    shares: list[float]
+
+
+def judge(model: nn.Module, x: Tensor, y: Tensor, most: int) -> tuple[Array, list[Mistake]]:
+    """The confusion matrix, and the worst `most` mistakes of each kind, the worst first.
+
+    A mistake is the worse, the less sure the model was of the digit that it is.
+    """
+    parts = range(0, len(x), EVALUATED)
+    sure = np.concatenate([probabilities(model, x[i : i + EVALUATED]) for i in parts])
+    digits, taken = y.numpy(), sure.argmax(1)
+    confusion = np.zeros((CLASSES, CLASSES), np.int64)
+    np.add.at(confusion, (digits, taken), 1)
+    mistakes: dict[tuple[int, int], list[Mistake]] = {}
+    worst_first = np.argsort(sure[np.arange(len(digits)), digits], kind="stable")
+    for row in worst_first[digits[worst_first] != taken[worst_first]].tolist():
+        digit, other = int(digits[row]), int(taken[row])
+        alike = mistakes.setdefault((digit, other), [])
+        if len(alike) < most:
+            shares = [round(share, 4) for share in sure[row].tolist()]
+            alike.append(Mistake(row, digit, other, shares))
+    return confusion, [each for kind in sorted(mistakes) for each in mistakes[kind]]
+
+
 @torch.no_grad()
 def probabilities(model: nn.Module, x: Tensor) -> Array:
     """float32 (n, 10): how sure the model is of each digit, for each row of pixels."""

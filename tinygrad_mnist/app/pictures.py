@@ -31,6 +31,8 @@ _FAINT = 16
 """A picture whose shades differ by less, of 255, shows nothing."""
 _INKED = 0.1
 """How much ink, of the most, makes a pixel part of the digit."""
+_ROUNDING = 1e-9
+"""Of a pixel: what rounding leaves of a symmetric digit's centre does not move it."""
 _TWO_SHADES = 0.03
 """The share of visible pixels of another shade that makes a picture more than its ink."""
 
@@ -42,10 +44,21 @@ def read(path: Path) -> Array:
 
     Raises ReadError if the file is no picture, or shows nothing.
     """
-    light = _light_on_dark(_flattened(*_grey_and_alpha(path)))
+    digit = digit_in(_flattened(*_grey_and_alpha(path)))
+    if digit is None:
+        raise ReadError(f"{path}: shows no digit: it has a single shade.")
+    return digit
+
+
+def digit_in(grey: Array) -> Array | None:
+    """The digit in shades from 0 to 255, as `read` gives it; None where they show nothing.
+
+    The page to draw on takes the same steps: `web/src/training/picture.ts`.
+    """
+    light = _light_on_dark(grey)
     ink = (light - np.median(_frame(light))).clip(0)
     if ink.max() < _FAINT:
-        raise ReadError(f"{path}: shows no digit: it has a single shade.")
+        return None
     digit = light if light.shape == (SIDE, SIDE) else _centred(_boxed(_without_ground(ink)))
     return np.rint(digit).astype(np.float32).reshape(-1) / 256
 
@@ -150,7 +163,8 @@ def _centred(digit: Array) -> Array:
     for axis, length in enumerate(digit.shape):
         mass = digit.sum(1 - axis)
         centre = (mass * (np.arange(length) + 0.5)).sum() / mass.sum()
-        corner.append(int(np.clip(np.ceil(SIDE / 2 - centre), 0, SIDE - length)))
+        moved = np.ceil(SIDE / 2 - centre - _ROUNDING)
+        corner.append(int(np.clip(moved, 0, SIDE - length)))
     top, left = corner
     image[top : top + digit.shape[0], left : left + digit.shape[1]] = digit
     return image

@@ -37,7 +37,7 @@ def as_json(settings: Mapping[str, object], data: str, history: Sequence[Epoch])
         "device": "cpu",
         "threads": get_num_threads(),
         "data": data,
-        "history": [_finite(asdict(epoch)) for epoch in history],
+        "history": [finite(asdict(epoch)) for epoch in history],
         "versions": versions(),
     }
     return (json.dumps(report, indent=2, allow_nan=False) + "\n").encode()
@@ -60,7 +60,8 @@ def _version(package: str) -> str:
         return "not installed"
 
 
-def _finite(results: dict[str, Any]) -> dict[str, Any]:
+def finite(results: dict[str, Any]) -> dict[str, Any]:
+    """The results, None for those that are infinite or no number: JSON has no such numbers."""
     return {name: value if math.isfinite(value) else None for name, value in results.items()}
 
 

@@ -14,7 +14,8 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -151,6 +152,23 @@ class Callback:
         """An epoch was completed."""
 
 
+class Callbacks(Callback):
+    """Several that are told, one after the other."""
+
+    def __init__(self, *callbacks: Callback) -> None:
+        self.callbacks = callbacks
+
+    def step(self, rows: int, loss: Tensor) -> None:
+        """Tells each of them of the step."""
+        for callback in self.callbacks:
+            callback.step(rows, loss)
+
+    def epoch(self, epoch: Epoch) -> None:
+        """Tells each of them of the epoch."""
+        for callback in self.callbacks:
+            callback.epoch(epoch)
+
+
 def load(where: str = "auto") -> Digits[Tensor]:
     """The digits to train on.
 
@@ -197,6 +215,7 @@ class Run(Callback):
         """The rows of the epoch that were trained on."""
         self.seconds = 0.0
         """The time they took."""
+        self._begin = 0.0
         self.order_state = torch.get_rng_state()
         """The random state from which the epoch's order was drawn."""
 
@@ -262,6 +281,13 @@ class Run(Callback):
         if resumed:
             torch.set_rng_state(state)
         return order
+
+    @contextmanager
+    def set_aside(self) -> Iterator[None]:
+        """What is done in the block does not count as the epoch's time."""
+        begun = time.perf_counter()
+        yield
+        self._begin += time.perf_counter() - begun
 
     def loss_curve(self, rows: int) -> list[tuple[float, float]]:
         """For each step on `rows` digits, how many epochs had passed, and the batch's loss."""

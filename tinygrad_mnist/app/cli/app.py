@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from . import data, evaluate, parity, run, train
+from . import data, draw, evaluate, parity, run, train
 
 HELP = (
     "A tensor engine with automatic differentiation, small enough to read, trained on MNIST.\n\n"
@@ -14,6 +14,7 @@ HELP = (
     "  [cyan]tinygrad-mnist eval MODEL[/cyan]     how good a trained model is\n"
     "  [cyan]tinygrad-mnist predict MODEL digit.png[/cyan]\n"
     "                                which digit a model sees in a picture\n"
+    "  [cyan]tinygrad-mnist draw MODEL[/cyan]     a page on which to draw a digit for a model\n"
     "  [cyan]tinygrad-mnist data info[/cyan]      where MNIST is looked for, and what is found\n"
     "  [cyan]tinygrad-mnist data show[/cyan]      some digits, drawn in the terminal\n"
     "  [cyan]tinygrad-mnist run my.py[/cyan]      a PyTorch script on this engine\n"
@@ -32,6 +33,7 @@ app = typer.Typer(
 app.command(help=train.HELP)(train.train)
 app.command("eval", help=evaluate.EVALUATE_HELP)(evaluate.evaluate)
 app.command(help=evaluate.PREDICT_HELP)(evaluate.predict)
+app.command(help=draw.HELP)(draw.draw)
 app.add_typer(data.app, name="data")
 app.command(help=parity.HELP)(parity.parity)
 app.command(help=run.RUN_HELP, context_settings=run.RUN_CONTEXT)(run.run)

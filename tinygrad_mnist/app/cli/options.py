@@ -107,6 +107,13 @@ Plot = Annotated[
     Path | None,
     file("Draw the first weights as ten images, and the loss (.png, .svg or .pdf)."),
 ]
+Report = Annotated[
+    Path | None,
+    file(
+        "Write one page (.html) with the curves, the weights as they change, the mistakes, and a "
+        "canvas on which to draw a digit for the model; anew after each epoch."
+    ),
+]
 Save = Annotated[
     Path | None, file("Write the model as safetensors, for eval, predict and PyTorch.")
 ]

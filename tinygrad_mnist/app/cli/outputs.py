@@ -65,11 +65,14 @@ class Outputs:
     plot: Path | None
     save: Path | None
     checkpoint: Path | None = None
+    report: Path | None = None
 
     def check(self) -> None:
         """Finds before the training what would fail after it, or raises."""
-        named = (self.json, self.plot, self.save, self.checkpoint)
-        paths = distinct(named, "--json, --plot, --save and --checkpoint")
+        named = (self.json, self.plot, self.save, self.checkpoint, self.report)
+        paths = distinct(named, "--json, --plot, --save, --checkpoint and --report")
+        if self.report is not None and self.report.suffix.lower() not in (".html", ".htm"):
+            raise typer.BadParameter(f"--report {self.report}: expected a name that ends in .html")
         if self.plot is not None and self.plot.suffix.lower() not in report.PICTURES:
             kinds = ", ".join(report.PICTURES)
             raise typer.BadParameter(f"--plot {self.plot}: expected a name that ends in {kinds}")

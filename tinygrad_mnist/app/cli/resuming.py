@@ -23,6 +23,7 @@ from .data import load
 if TYPE_CHECKING:
     from tinygrad_mnist import Tensor
     from tinygrad_mnist.app.datasets import Digits
+    from tinygrad_mnist.app.training_report import TrainingReport
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,14 @@ class Beginning:
     digits: Digits[Tensor]
     keep: Callable[[Run], None] | None
     every: int | None
+    where: str
+    """Where the digits are from, as `--data` has it."""
+
+    def page(self, path: Path | None) -> TrainingReport | None:
+        """What writes the run's page to the path, if there is one."""
+        from tinygrad_mnist.app.training_report import TrainingReport
+
+        return None if path is None else TrainingReport(path, self.run, self.digits, self.where)
 
 
 def was_given(context: typer.Context, name: str) -> bool:
@@ -55,7 +64,7 @@ def begun(told: Mapping[str, Any]) -> Beginning:
     set_num_threads(told["threads"])
     digits = load(told["data"])
     keep = None if path is None else _keeping(path, checkpoints.source(told["data"], digits), every)
-    return Beginning(Run(settings), digits, keep, every)
+    return Beginning(Run(settings), digits, keep, every, told["data"])
 
 
 def _settings(told: Mapping[str, Any]) -> Settings:
@@ -111,7 +120,7 @@ def resumed(path: Path, told: Mapping[str, Any], given: Set[str]) -> Beginning:
             f"them {checkpoint.source.where!r}. Name them with --data."
         )
     every = told["checkpoint_every"] or checkpoint.every
-    return Beginning(run, digits, _keeping(kept_at, source, every), every)
+    return Beginning(run, digits, _keeping(kept_at, source, every), every, where)
 
 
 def _tell_what_differs(checkpoint: checkpoints.Checkpoint) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import astuple, fields
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from tinygrad_mnist import Tensor
     from tinygrad_mnist.app.datasets import Digits
     from tinygrad_mnist.app.train import Result
+    from tinygrad_mnist.app.training_report import TrainingReport
+    from tinygrad_mnist.serialization.files import WriteError
 
     from .outputs import Outputs
     from .resuming import Beginning
@@ -32,7 +35,8 @@ HELP = (
     "  [cyan]tinygrad-mnist train --model mlp --optimizer adam --save mlp.safetensors[/cyan]\n"
     "  [cyan]tinygrad-mnist train --model cnn --momentum 0.9 --shuffle --checkpoint run.pt[/cyan]\n"
     "  [cyan]tinygrad-mnist train --resume run.pt[/cyan]\n"
-    "  [cyan]tinygrad-mnist train --compile --epochs 10[/cyan]"
+    "  [cyan]tinygrad-mnist train --compile --epochs 10[/cyan]\n"
+    "  [cyan]tinygrad-mnist train --epochs 5 --report page.html[/cyan]"
 )
 
 
@@ -52,6 +56,7 @@ def train(
     threads: options.Threads = 1,
     json: options.Json = None,
     plot: options.Plot = None,
+    report: options.Report = None,
     save: options.Save = None,
     checkpoint: options.Checkpoint = None,
     checkpoint_every: options.CheckpointEvery = None,
@@ -63,7 +68,7 @@ def train(
 
     told = dict(context.params)
     given = {name for name in told if resuming.was_given(context, name)}
-    outputs = Outputs(json, plot, save, checkpoint or resume)
+    outputs = Outputs(json, plot, save, checkpoint or resume, report)
     with told_in_a_sentence():
         outputs.check()
         with resuming.kept_to_itself(outputs.checkpoint):
@@ -75,26 +80,30 @@ def _run(begin: Beginning, outputs: Outputs) -> None:
     """Trains, writes the files, shows the results; the exit code says how it went."""
     from .outputs import write_all
 
-    code = _train(begin, outputs.checkpoint)
     run, digits = begin.run, begin.digits
+    page = begin.page(outputs.report)
+    code = _train(begin, outputs.checkpoint, page)
+    outcomes: dict[Path, WriteError | None] = {}
     if run.result.history:
         losses = run.loss_curve(len(digits.train[0]))
         contents = outputs.contents(run.settings, digits.description, run.result, losses)
         outcomes = write_all(contents)
         show(run.result, digits)
-        for path, fault in outcomes.items():
-            if fault is None:
-                typer.echo(f"wrote {path}")
-            else:
-                complain(fault)
-                code = FAILED
+    if page is not None:
+        outcomes[page.path] = page.fault
+    for path, fault in outcomes.items():
+        if fault is None:
+            typer.echo(f"wrote {path}")
+        else:
+            complain(fault)
+            code = FAILED
     if code:
         raise typer.Exit(code)
 
 
-def _train(begin: Beginning, checkpoint: Path | None) -> int:
+def _train(begin: Beginning, checkpoint: Path | None, page: TrainingReport | None) -> int:
     """Trains while a person can watch; an exit code."""
-    from tinygrad_mnist.app.train import NotFiniteError
+    from tinygrad_mnist.app.train import Callbacks, NotFiniteError
     from tinygrad_mnist.serialization.files import WriteError
 
     from . import outputs
@@ -103,11 +112,13 @@ def _train(begin: Beginning, checkpoint: Path | None) -> int:
     epochs, passed = run.settings.epochs, len(run.result.history)
     stopped = None
     with outputs.bar() as progress:
-        callback = (
+        watch = (
             outputs.Log(epochs) if progress.disable else outputs.Bar(progress, epochs, rows, passed)
         )
         try:
-            run.train(begin.digits, callback, begin.keep, begin.every)
+            with nullcontext() if page is None else page:
+                callback = watch if page is None else Callbacks(watch, page)
+                run.train(begin.digits, callback, begin.keep, begin.every)
         except (NotFiniteError, WriteError) as error:  # what cannot be kept should not go on
             stopped = error
     complete = f"stopped: {len(run.result.history)} of {epochs} epochs are complete"
