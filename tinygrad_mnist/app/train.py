@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import tinygrad_mnist as torch
 from tinygrad_mnist import kernels, optim
 from tinygrad_mnist.engine.wording import shown
+from tinygrad_mnist.hardware.settings import limit_again
 from tinygrad_mnist.nn import functional as F
 
 from . import datasets, logistic
@@ -243,6 +244,7 @@ class Run(Callback):
         self._every = every
         try:
             kernels.warm_up()
+            limit_again()
             while len(self.result.history) < self.settings.epochs:
                 self._train_epoch(digits)
         except KeyboardInterrupt:

@@ -46,7 +46,7 @@ _EARLY, _LATE = 8, 8
 """How often weights are kept at most: in the first epoch, ever more rarely; and evenly after it."""
 _JUDGED = 500
 """Digits over which the gradients of kept moments are taken: the same ones each time."""
-_POINTS = 300
+_POINTS = 150
 """Points of the curve of the batches' losses."""
 _WORST = 4
 """Pictures of each kind of mistake."""
@@ -161,7 +161,7 @@ class TrainingReport(Callback):
             "title": title,
             "state": {
                 "kind": state,
-                "told": _told(state, len(history), settings.epochs, reason),
+                "told": _told(state, len(history), settings.epochs, reason) + _reached(history),
                 "seconds": history[-1].seconds if history else None,
                 "written": datetime.now(UTC).isoformat(timespec="seconds"),
             },
@@ -286,6 +286,11 @@ def _told(state: str, complete: int, epochs: int, reason: str) -> str:
     if state == "interrupted":
         return f"Stopped by hand: {are}."
     return f"Failed: {are}. {reason[:1].upper()}{reason[1:]}."
+
+
+def _reached(history: list[Epoch]) -> str:
+    """How good the model of the latest epoch is, where there was one."""
+    return f" Validation accuracy {history[-1].valid_accuracy:.2%}." if history else ""
 
 
 def _epochs(count: int) -> str:
