@@ -1,7 +1,42 @@
 import "../shared/page.css";
+import "./explain.css";
+import { decodeAll } from "../shared/arrays";
 import { readData } from "../shared/data";
+import { make } from "../shared/dom";
+import { themeSwitch } from "../shared/theme";
+import { boxesOf } from "./boxes";
+import { extras, madeBy, summary } from "./extras";
+import { Graph } from "./graph";
+import { Panel } from "./panel";
+import { Pass } from "./pass";
+import { sourceView } from "./source";
+import { State } from "./state";
+import { Transport } from "./transport";
+import type { ExplainData } from "./types";
 
-const data = readData<{ title: string }>();
-const heading = document.createElement("h1");
-heading.textContent = data.title;
-document.getElementById("app")?.append(heading);
+async function start(): Promise<void> {
+  const data = readData<ExplainData>();
+  const app = document.getElementById("app")!;
+  const skip = make("a.skip", { href: "#panel" }, "Skip to this step's numbers");
+  const header = make("header.top", {}, make("h1", {}, data.title));
+  app.append(header);
+  if (!data.steps?.length) {
+    header.append(themeSwitch());
+    return;
+  }
+  const pass = new Pass(data, await decodeAll(data.arrays));
+  header.append(summary(pass), themeSwitch());
+  const state = new State(pass, boxesOf(pass));
+  const graph = new Graph(state), panel = new Panel(state), transport = new Transport(state);
+  panel.element.id = "panel";
+  const more = extras(state), source = sourceView(state);
+  const workspace = make(
+    "div.workspace", {}, header, graph.element, transport.element, panel.element, source,
+  );
+  app.append(skip, workspace, ...(more ? [more] : []), madeBy(pass));
+  transport.readHash();
+  graph.start();
+  document.documentElement.dataset.ready = "true";
+}
+
+void start();

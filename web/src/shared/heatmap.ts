@@ -8,7 +8,7 @@ import type { Scale } from "./scale";
 import { colours, rgb, scaleOf, stepOf } from "./scale";
 import { token } from "./theme";
 import type { Sheet } from "./tiling";
-import { cellAt, elementAt, flatAt, placeOf, sheetOf, tilingOf } from "./tiling";
+import { cellAt, elementAt, flatAt, placeOf, sheetOf, tileAt, tilingOf } from "./tiling";
 
 export interface HeatMapOptions {
   /** What a screen reader calls the picture. */
@@ -74,11 +74,11 @@ export class HeatMap {
     const cell = flat === null ? null : cellAt(this.sheet, flat);
     this.cursor.hidden = !cell;
     if (cell) {
-      const { width, height, cell: side } = this.sheet;
+      const { width, height, cellWidth, cellHeight } = this.sheet;
       this.cursor.style.left = `${(cell.x / width) * 100}%`;
       this.cursor.style.top = `${(cell.y / height) * 100}%`;
-      this.cursor.style.width = `${(side / width) * 100}%`;
-      this.cursor.style.height = `${(side / height) * 100}%`;
+      this.cursor.style.width = `${(cellWidth / width) * 100}%`;
+      this.cursor.style.height = `${(cellHeight / height) * 100}%`;
     }
     this.say(flat);
   }
@@ -176,7 +176,7 @@ function describe(values: Values): string {
 function paintTiles(
   context: CanvasRenderingContext2D, values: Values, sheet: Sheet, scale: Scale,
 ): void {
-  const { tiling, across, cell, gap, shown } = sheet;
+  const { tiling, across, cellWidth, cellHeight, shown } = sheet;
   const { rows, columns } = tiling;
   if (!rows || !columns || !shown) return;
   const scratch = new OffscreenCanvas(columns, rows);
@@ -202,9 +202,8 @@ function paintTiles(
       }
     }
     brush.putImageData(picture, 0, 0);
-    const x = (tile % across) * (columns * cell + gap);
-    const y = Math.floor(tile / across) * (rows * cell + gap);
-    context.drawImage(scratch, x, y, columns * cell, rows * cell);
+    const { x, y } = tileAt(sheet, tile % across, Math.floor(tile / across));
+    context.drawImage(scratch, x, y, columns * cellWidth, rows * cellHeight);
   }
   strange.forEach((flat) => paintSign(context, values.data[flat]!, sheet, flat));
 }
@@ -215,7 +214,7 @@ function paintSign(
 ): void {
   const cell = cellAt(sheet, flat);
   if (!cell) return;
-  const side = Math.max(9, sheet.cell);
+  const side = Math.max(9, Math.min(sheet.cellWidth, sheet.cellHeight));
   const x = Math.min(cell.x, sheet.width - side), y = Math.min(cell.y, sheet.height - side);
   context.fillStyle = token("heat-nan");
   context.fillRect(x, y, side, side);

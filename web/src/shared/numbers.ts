@@ -16,7 +16,7 @@ export function exact(value: number, dtype = "float32"): string {
 
 /** The number in four significant digits. */
 export function brief(value: number): string {
-  return typeset(value, String(Number(value.toPrecision(4))));
+  return typeset(value === 0 ? 0 : value, String(Number(value.toPrecision(4))));
 }
 
 /** An element of an array of this dtype, as Python's: `True` and `False` for bool. */

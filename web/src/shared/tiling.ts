@@ -42,14 +42,14 @@ function strided(
   return { tiles, rows, columns, tileStride, rowStride, columnStride };
 }
 
-/** Tiles laid in lines, in cells, a gap of one cell's width at least between them. */
+/** Tiles laid in lines, with gaps between them. */
 export interface Sheet {
   tiling: Tiling;
-  /** Tiles in a line, and lines. */
+  /** Tiles in a line. */
   across: number;
-  down: number;
-  /** The side of a cell and the gap between tiles, in pixels. */
-  cell: number;
+  /** The sides of a cell and the gap between tiles, in pixels. */
+  cellWidth: number;
+  cellHeight: number;
   gap: number;
   width: number;
   height: number;
@@ -57,10 +57,16 @@ export interface Sheet {
   shown: number;
 }
 
+/** A lone matrix may have cells that are this much longer than wide. */
+const LONGEST = 8;
+
 /** The sheet whose cells are largest within the width and height given. */
 export function sheetOf(tiling: Tiling, width: number, height: number, largest = 24): Sheet {
-  const { tiles, rows, columns } = tiling;
+  const { tiles, rows, columns, columnStride, rowStride } = tiling;
   const gap = tiles > 1 ? (rows * columns <= 49 ? 2 : 3) : 0;
+  if (tiles === 1 && rowStride === columns && columnStride === 1 && columns !== PICTURE) {
+    return stretched(tiling, width, height, largest);
+  }
   let best: Sheet | null = null;
   for (let across = 1; across <= tiles; across++) {
     const down = Math.ceil(tiles / across);
@@ -69,46 +75,66 @@ export function sheetOf(tiling: Tiling, width: number, height: number, largest =
       Math.floor((width - gap * (across - 1)) / (across * columns)),
       Math.floor((height - gap * (down - 1)) / (down * rows)),
     );
-    if (cell >= 1 && (!best || cell > best.cell)) {
-      best = measured({ tiling, across, down, cell, gap, width: 0, height: 0, shown: tiles });
+    if (cell >= 1 && (!best || cell > best.cellWidth)) {
+      best = measured(tiling, across, down, cell, cell, gap, tiles);
     }
   }
   return best ?? cropped(tiling, width, height, gap);
+}
+
+function stretched(tiling: Tiling, width: number, height: number, largest: number): Sheet {
+  const side = (room: number, count: number) => (
+    Math.min(largest, Math.max(1, Math.floor(room / Math.max(1, count))))
+  );
+  const wide = side(width, tiling.columns), tall = side(height, tiling.rows);
+  return measured(
+    tiling, 1, 1, Math.min(wide, tall * LONGEST), Math.min(tall, wide * LONGEST), 0, 1,
+  );
 }
 
 function cropped(tiling: Tiling, width: number, height: number, gap: number): Sheet {
   const across = Math.max(1, Math.floor((width + gap) / (tiling.columns + gap)));
   const most = Math.max(1, Math.floor((height + gap) / (tiling.rows + gap)));
   const down = Math.min(most, Math.ceil(tiling.tiles / across));
-  const shown = Math.min(tiling.tiles, across * down);
-  return measured({ tiling, across, down, cell: 1, gap, width: 0, height: 0, shown });
+  return measured(tiling, across, down, 1, 1, gap, Math.min(tiling.tiles, across * down));
 }
 
-function measured(sheet: Sheet): Sheet {
-  const { tiling, across, down, cell, gap } = sheet;
-  sheet.width = across * tiling.columns * cell + gap * (across - 1);
-  sheet.height = down * tiling.rows * cell + gap * (down - 1);
-  return sheet;
+function measured(
+  tiling: Tiling, across: number, down: number, cellWidth: number, cellHeight: number, gap: number,
+  shown: number,
+): Sheet {
+  return {
+    tiling, across, cellWidth, cellHeight, gap, shown,
+    width: across * tiling.columns * cellWidth + gap * (across - 1),
+    height: down * tiling.rows * cellHeight + gap * (down - 1),
+  };
 }
 
 /** Where the cell of an element begins, or null where it is not drawn. */
 export function cellAt(sheet: Sheet, flat: number): { x: number; y: number } | null {
-  const { tiling, across, cell, gap } = sheet;
+  const { tiling, across, cellWidth, cellHeight } = sheet;
   const [tile, row, column] = placeOf(tiling, flat);
   if (tile >= sheet.shown) return null;
+  const corner = tileAt(sheet, tile % across, Math.floor(tile / across));
+  return { x: corner.x + column * cellWidth, y: corner.y + row * cellHeight };
+}
+
+/** Where the tile of a column and line of tiles begins. */
+export function tileAt(sheet: Sheet, column: number, line: number): { x: number; y: number } {
+  const { tiling, cellWidth, cellHeight, gap } = sheet;
   return {
-    x: (tile % across) * (tiling.columns * cell + gap) + column * cell,
-    y: Math.floor(tile / across) * (tiling.rows * cell + gap) + row * cell,
+    x: column * (tiling.columns * cellWidth + gap), y: line * (tiling.rows * cellHeight + gap),
   };
 }
 
 /** The element under a point, or null between tiles. */
 export function elementAt(sheet: Sheet, x: number, y: number): number | null {
-  const { tiling, across, cell, gap, shown } = sheet;
-  const pitchX = tiling.columns * cell + gap, pitchY = tiling.rows * cell + gap;
-  const tileX = Math.floor(x / pitchX), tileY = Math.floor(y / pitchY);
-  const column = Math.floor((x - tileX * pitchX) / cell);
-  const row = Math.floor((y - tileY * pitchY) / cell);
+  const { tiling, across, cellWidth, cellHeight, gap, shown } = sheet;
+  const tileX = Math.floor(x / (tiling.columns * cellWidth + gap));
+  const tileY = Math.floor(y / (tiling.rows * cellHeight + gap));
+  const corner = tileAt(sheet, tileX, tileY);
+  const column = Math.floor((x - corner.x) / cellWidth);
+  const row = Math.floor((y - corner.y) / cellHeight);
   const tile = tileY * across + tileX;
   if (x < 0 || y < 0 || tileX >= across || tile >= shown) return null;
   if (column >= tiling.columns || row >= tiling.rows) return null;

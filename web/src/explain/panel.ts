@@ -1,0 +1,195 @@
+/** What happens at this step: the formula, then the numbers in it. */
+
+import type { Values } from "../shared/arrays";
+import { indexOf } from "../shared/arrays";
+import { make, makeButton } from "../shared/dom";
+import {
+  bytesText, element as elementText, exact, indexText, plural, secondsText, shapeText,
+} from "../shared/numbers";
+import { broadcastDrawing, broadcastWords } from "./broadcast";
+import { Evaluator } from "./evaluate";
+import { formulaElement, withDerivative, withName } from "./mathml";
+import { nodeDetails } from "./details";
+import type { State } from "./state";
+import type { AccumulateStep, BackwardStep, Contribution, GraphNode, Step } from "./types";
+import { arrayView, equation, Workings } from "./worked";
+
+const PHASES = { forward: "forward", backward: "backward", accumulate: "backward" };
+
+export class Panel {
+  readonly element = make("section.panel", { "aria-label": "This step", tabindex: 0 });
+  private readonly workings: Workings;
+
+  constructor(private readonly state: State) {
+    this.workings = new Workings(new Evaluator(state.pass.values));
+    state.listen((change) => {
+      if (change !== "boxes") this.show();
+    });
+    this.show();
+  }
+
+  private show(): void {
+    const { state } = this;
+    const { current, selected } = state;
+    const isOther = selected !== null && selected !== current.node;
+    const children = isOther
+      ? [this.backToStep(), nodeDetails(state, selected)]
+      : [this.heading(current), ...this.body(current), nodeDetails(state, current.node)];
+    this.element.replaceChildren(...children);
+    this.element.scrollTop = 0;
+  }
+
+  private backToStep(): HTMLElement {
+    const { state } = this;
+    return makeButton(`← Back to step ${state.step}`, () => state.select(null), { class: "quiet" });
+  }
+
+  private heading(step: Step): HTMLElement {
+    const { pass } = this.state;
+    const node = pass.node(step.node);
+    const phase = PHASES[step.phase];
+    const figures = [step.seconds === null ? "" : secondsText(step.seconds)];
+    if (step.bytes) figures.push(bytesText(step.bytes));
+    return make(
+      "header.step-head", {},
+      make(`p.phase.${phase}`, {}, step.phase === "accumulate" ? "accumulate" : phase),
+      make("h2", {}, step.phase === "backward" ? node.grad_fn ?? node.op : pass.title(step.node)),
+      make("p.muted.figures", {}, figures.filter(Boolean).join(" · ")),
+    );
+  }
+
+  private body(step: Step): HTMLElement[] {
+    const node = this.state.pass.node(step.node);
+    switch (step.phase) {
+      case "forward": return this.forward(node);
+      case "backward": return this.backward(step, node);
+      default: return this.accumulate(step, node);
+    }
+  }
+
+  private forward(node: GraphNode): HTMLElement[] {
+    const { pass } = this.state;
+    const name = node.name ?? "out";
+    const inputs = node.inputs.map((each) => {
+      const from = pass.node(each.node);
+      return `${each.argument}${from.name ? ` = ${from.name}` : ""} ${shapeText(from.shape)}`;
+    });
+    const shapes = make("p.shapes", {}, `${inputs.join(", ")} → ${shapeText(node.shape)}`);
+    const values = pass.array(node.value);
+    const section = make("section.block", {}, this.formula(node, name), shapes);
+    if (values) {
+      section.append(...this.picker(values, `value of ${name}`, (flat) => (
+        this.workings.forward(name, node.formula?.tree ?? null, values, flat)
+      )));
+    }
+    return [section];
+  }
+
+  private formula(node: GraphNode, name: string): HTMLElement {
+    if (!node.formula) return make("p.formula", {}, node.says ?? node.op ?? "");
+    const { mathml, text } = node.formula;
+    return make("p.formula", {}, withName(name, formulaElement(mathml, `${name} = ${text}`)));
+  }
+
+  private backward(step: BackwardStep, node: GraphNode): HTMLElement[] {
+    const gradient = this.state.pass.array(step.gradient);
+    const blocks = step.contributions.map((each) => this.contribution(each));
+    const arrived = make("section.block", {}, make("h3", {}, "The gradient that arrives, g"));
+    if (gradient) {
+      arrived.append(...this.picker(gradient, "gradient that arrives", (flat) => (
+        this.sumOfArrivals(node.id, gradient, flat)
+      )));
+    }
+    if (step.frees.length) {
+      blocks.push(make(
+        "section.block.freed", {}, make("h3", {}, "Let go"),
+        make("p", {}, `${step.frees.join(", ")}: saved for this step, no longer needed.`),
+      ));
+    }
+    return [arrived, ...blocks];
+  }
+
+  /** Each contribution before the sum: 0.5 + 1.2 = 1.7. */
+  private sumOfArrivals(node: number, gradient: Values, flat: number): HTMLElement {
+    const { pass } = this.state;
+    const arrivals = pass.arrivals[node]!;
+    const name = `∂L/∂${pass.title(node)}${indexText(indexOf(flat, gradient.shape))}`;
+    const result = elementText(gradient.data[flat]!, gradient.dtype, "exact");
+    if (!arrivals.length) return equation(`${name}`, result);
+    const parts = arrivals.map((each) => pass.array(each.contribution.array));
+    const numbers = parts.map((each) => (each ? exact(each.data[flat]!, each.dtype) : "…"));
+    const names = arrivals.map((each) => `from ${pass.title(each.from)}`);
+    return equation(
+      name, names.join(" + "), numbers.length > 1 ? sumText(numbers) : null, result,
+    );
+  }
+
+  private contribution(each: Contribution): HTMLElement {
+    const { pass } = this.state;
+    const to = pass.node(each.to);
+    const name = to.name ?? each.argument;
+    const heading = make(
+      "h3", {}, "To ", makeButton(pass.title(each.to), () => this.state.select(each.to), { class: "link" }),
+      ` (${each.argument})`,
+    );
+    const section = make("section.block.contribution", { "data-to": each.to, "data-argument": each.argument }, heading);
+    if (each.formula) {
+      const { mathml, text } = each.formula;
+      const math = withDerivative(name, formulaElement(mathml, `gradient of ${name} = ${text}`));
+      section.append(make("p.formula", {}, math), make("p.shapes", {}, shapesOf(each, to)));
+    }
+    const words = broadcastWords(each, to.shape);
+    if (words) section.append(make("p", {}, words), broadcastDrawing(each, to.shape)!);
+    const values = pass.array(each.array);
+    if (values) {
+      section.append(...this.picker(values, `contribution to ${name}`, (flat) => (
+        this.workings.contribution(`∂L/∂${name}`, each, values, flat)
+      )));
+    }
+    const others = pass.arrivals[each.to]!.length;
+    if (others > 1) {
+      const [arrived] = pass.arrived(each.to, this.state.step);
+      section.append(make("p.muted", {}, `${arrived} of ${plural(others, "contribution")} to ${name} so far; they are added up.`));
+    }
+    return section;
+  }
+
+  private accumulate(step: AccumulateStep, node: GraphNode): HTMLElement[] {
+    const { pass } = this.state;
+    const after = pass.array(step.array), before = pass.array(step.before);
+    const gradient = pass.array(node.gradient?.array);
+    const name = `${pass.title(node.id)}.grad`;
+    const section = make("section.block", {}, make("h3", {}, `${name} holds`));
+    if (!after) return [section];
+    section.append(...this.picker(after, name, (flat) => {
+      const index = indexText(indexOf(flat, after.shape));
+      const text = (values: Values) => elementText(values.data[flat]!, values.dtype, "exact");
+      const sum = before && gradient ? sumText([text(before), text(gradient)]) : null;
+      return equation(name + index, sum, text(after));
+    }));
+    section.append(make("p.muted", {}, before
+      ? "What was in .grad before stays: gradients add up until zero_grad() clears them."
+      : ".grad was None: the gradient itself is stored."));
+    return [section];
+  }
+
+  /** An array to pick from, and what is worked out for the element picked. */
+  private picker(
+    values: Values, label: string, work: (flat: number) => HTMLElement,
+  ): HTMLElement[] {
+    const result = make("div.worked", { "aria-live": "polite" });
+    const view = arrayView(values, label, (flat) => result.replaceChildren(work(flat)));
+    return [view, result];
+  }
+}
+
+function shapesOf(each: Contribution, to: GraphNode): string {
+  const raw = shapeText(each.raw_shape), shape = shapeText(to.shape);
+  return raw === shape ? shape : `${raw} → ${shape}`;
+}
+
+function sumText(numbers: string[]): string {
+  return numbers.reduce((text, each) => (
+    each.startsWith("−") ? `${text} − ${each.slice(1)}` : `${text} + ${each}`
+  ));
+}
