@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "tinygrad_mnist"
+EXAMPLES = f"{PACKAGE}/explainer/examples"
 OF_NUMPY_ALONE = ("core",)
 MAY_USE_TORCH = ("tools", "testing", "distributed")
 
@@ -56,9 +57,11 @@ def imports_of(path: Path, root: Path = ROOT) -> Iterator[Import]:
 
 
 def files(root: Path = ROOT) -> dict[str, Path]:
-    """The package's files by the names of their modules."""
+    """The package's files by the names of their modules; programs that come along are none."""
     found = {}
     for path in sorted((root / PACKAGE).rglob("*.py")):
+        if path.parent == root / EXAMPLES:
+            continue
         parts = path.relative_to(root).with_suffix("").parts
         found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
     return found

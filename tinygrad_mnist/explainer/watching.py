@@ -327,7 +327,7 @@ class Watch:
             if isinstance(copy := _copied(result), np.ndarray)
         ])  # fmt: skip
         freed = seen.saved.get(record, []) if self.frees else []
-        frees = tuple([name for name, _, _ in freed])
+        frees = tuple([name for name, value, _ in freed if isinstance(value, np.ndarray)])
         seen.visits.append(Visit(record, given, contributions, frees, seconds))
         return found
 

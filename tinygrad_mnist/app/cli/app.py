@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from . import data, draw, evaluate, parity, run, train
+from . import data, draw, evaluate, explain, parity, run, train
 
 HELP = (
     "A tensor engine with automatic differentiation, small enough to read, trained on MNIST.\n\n"
@@ -18,6 +18,7 @@ HELP = (
     "  [cyan]tinygrad-mnist data info[/cyan]      where MNIST is looked for, and what is found\n"
     "  [cyan]tinygrad-mnist data show[/cyan]      some digits, drawn in the terminal\n"
     "  [cyan]tinygrad-mnist run my.py[/cyan]      a PyTorch script on this engine\n"
+    "  [cyan]tinygrad-mnist explain my.py[/cyan]  its backward pass, step by step on a page\n"
     "  [cyan]tinygrad-mnist compare my.py[/cyan]  the same on PyTorch too, and what differs\n"
     "  [cyan]tinygrad-mnist parity[/cyan]         how far every operation is from PyTorch"
 )
@@ -37,6 +38,7 @@ app.command(help=draw.HELP)(draw.draw)
 app.add_typer(data.app, name="data")
 app.command(help=parity.HELP)(parity.parity)
 app.command(help=run.RUN_HELP, context_settings=run.RUN_CONTEXT)(run.run)
+app.command(help=explain.HELP, context_settings=explain.CONTEXT)(explain.explain)
 app.command(help=run.COMPARE_HELP, context_settings=run.COMPARE_CONTEXT)(run.compare)
 
 

@@ -134,3 +134,28 @@ Resume = Annotated[
         "settings; --epochs may be larger."
     ),
 ]
+
+# Of `explain`.
+
+ExplainedScript = Annotated[
+    str | None, Argument(help="A .py file, or a notebook.", show_default=False)
+]
+BackwardStep = Annotated[
+    int | None, Option(min=1, help="Which backward pass.", show_default="the first")
+]
+Page = Annotated[
+    Path | None,
+    Option(
+        "-o", "--output", metavar="FILE", show_default="explain.html", help="Where to write it."
+    ),
+]
+OpenPage = Annotated[bool, Option("--open", help="Show the page in the browser.")]
+Example = Annotated[
+    str | None, Option(metavar="NAME", help="A small program that comes along: --list names them.")
+]
+Rung = Annotated[int | None, Option(metavar="N", help="A rung of the tutorial's ladder, 1 to 12.")]
+ListExamples = Annotated[bool, Option("--list", help="Name the examples.")]
+AsText = Annotated[bool, Option("--text", help="Words and numbers, no page.")]
+AsDot = Annotated[bool, Option("--dot", help="The graph, for Graphviz.")]
+AsJson = Annotated[bool, Option("--json", help="All of it as data.")]
+GoesOn = Annotated[bool, Option("--continue", help="Let the script run to its end.")]

@@ -27,6 +27,7 @@ from .program import Program, ScriptError, read
 __all__ = [
     "become_main",
     "begin",
+    "call_in_fresh_python",
     "die_of_pipe",
     "environment",
     "fresh_python",
@@ -34,6 +35,7 @@ __all__ = [
     "prepare_plots",
     "prepared",
     "run",
+    "run_notebook",
 ]
 
 _ROOT = str(Path(tinygrad_mnist.__file__).resolve().parent.parent)
@@ -78,6 +80,20 @@ def run(
     except ScriptError as error:
         sys.stderr.write(f"error: {error}\n")
         return FAILED
+    return _waited_for(command, variables)
+
+
+def call_in_fresh_python(module: str, function: str, arguments: list[Any]) -> int:
+    """Call a function of this package in a process in which `import torch` is answered.
+
+    Returns the exit code, as `run` does.
+    """
+    options = json.dumps({"threads": None, "full_traceback": False})
+    variables = environment(answered=True) | {_OPTIONS: options}
+    return _waited_for(fresh_python(module, function, arguments), variables)
+
+
+def _waited_for(command: list[str], variables: dict[str, str]) -> int:
     with (
         subprocess.Popen(command, env=variables, close_fds=False) as process,
         _left_to(process),
@@ -174,7 +190,7 @@ def begin(options: str) -> None:
 
 
 def run_notebook(path: str, arguments: list[str], notebook: bool, full_traceback: bool) -> None:
-    """Run the notebook at `path` cell by cell, in a process that has begun."""
+    """Run the script or notebook at `path` in a process that has begun."""
     program = read(Path(path), notebook)
     sys.excepthook = _hook(program, full_traceback)
     execute(program, become_main(program, arguments))

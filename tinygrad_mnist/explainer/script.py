@@ -1,0 +1,176 @@
+"""A script explained: run in a process of its own, until the backward pass that was asked for."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from tinygrad_mnist.serialization import files
+from tinygrad_mnist.tools.scripts import ScriptError, read
+from tinygrad_mnist.tools.scripts.running import call_in_fresh_python, run_notebook
+
+from .building import Builder
+from .explanation import Explanation, names_in
+from .frames import program_frames
+from .watching import Seen, Watch
+
+__all__ = ["Request", "example", "examples", "explain_script", "rung"]
+
+_EXAMPLES = Path(__file__).resolve().parent / "examples"
+_LADDER = Path(__file__).resolve().parents[2] / "reference" / "ladder"
+_RUNGS = {1: "logistic", 2: "functional", **dict.fromkeys(range(3, 10), "functional"),
+          **dict.fromkeys(range(10, 13), "cnn")}  # fmt: skip
+"""The example that stands in for each rung of the ladder, which is not in the wheel."""
+_STEP = re.compile(r"^# explain: --step (\d+)$", re.MULTILINE)
+FAILED = 1
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be made of a script's backward pass."""
+
+    step: int = 1
+    form: Literal["page", "text", "dot", "json"] = "page"
+    output: str | None = None
+    """The file to write; None: standard output."""
+    goes_on: bool = False
+    """Whether the script runs to its end."""
+    notebook: bool = False
+
+
+def examples() -> dict[str, str]:
+    """The examples by name, each with what it shows."""
+    found = {}
+    for path in sorted(_EXAMPLES.glob("*.py")):
+        first = path.read_text(encoding="utf-8").partition("\n")[0]
+        found[path.stem] = first.strip('"')
+    return found
+
+
+def example(name: str) -> tuple[Path, int]:
+    """An example's script, and which of its backward passes is meant.
+
+    Raises:
+        ScriptError: there is none of that name.
+    """
+    path = _EXAMPLES / f"{name}.py"
+    if name not in examples():
+        raise ScriptError(f"there is no example {name!r}; there are: {', '.join(examples())}")
+    step = _STEP.search(path.read_text(encoding="utf-8"))
+    return path, int(step[1]) if step else 1
+
+
+def rung(number: int) -> Path:
+    """The program of a rung of the ladder, or an example of what it does where there is no ladder.
+
+    Raises:
+        ScriptError: there is no such rung.
+    """
+    if number not in _RUNGS:
+        raise ScriptError(f"there is no rung {number}: the ladder has rungs 1 to {max(_RUNGS)}")
+    programs = sorted(_LADDER.glob(f"rung{number:02}_*.py"))
+    return programs[0] if programs else _EXAMPLES / f"{_RUNGS[number]}.py"
+
+
+def explain_script(script: str | Path, arguments: Sequence[str], request: Request) -> int:
+    """Run a script as `tools.scripts.run` does, and explain a backward pass of it.
+
+    What the script prints goes to standard output, or to standard error where the explanation goes
+    there. Returns the exit code: 0; 1 where the script fails, or ends before that pass; 130 after
+    Ctrl-C.
+
+    Raises:
+        ScriptError: the script cannot be read.
+    """
+    path = Path(script)
+    read(path, request.notebook)
+    call = [str(path), list(arguments), asdict(request)]
+    return call_in_fresh_python(__name__, "main", call)
+
+
+# In the process that the script runs in
+
+
+class _Enough(BaseException):
+    """Raised through the script when its pass has been explained."""
+
+
+class _Writer:
+    """Writes the explanation when the pass is over."""
+
+    def __init__(self, title: str, request: Request, output: int) -> None:
+        self.title = title
+        self.request = request
+        self.output = output
+        self.written = False
+        self.process = os.getpid()
+        self.watch = Watch(request.step, self.kept)
+
+    def kept(self, seen: Seen) -> None:
+        """Explain the pass, and stop the script unless it is to go on."""
+        if os.getpid() != self.process:
+            return
+        builder = Builder(seen, self.watch.calls, names_in(program_frames()), frozenset())
+        found = builder.build(self.title)
+        self.watch.calls.clear()
+        self._write(Explanation(found, seen.seconds))
+        self.written = True
+        if not self.request.goes_on:
+            raise _Enough
+
+    def _write(self, explanation: Explanation) -> None:
+        content = _content(explanation, self.request.form)
+        sys.stdout.flush()
+        if self.request.output is None:
+            with open(self.output, "w", encoding="utf-8", closefd=False) as file:
+                file.write(content)
+            return
+        with files.writing(Path(self.request.output)) as page:
+            page.write(content.encode())
+        sys.stderr.write(f"wrote {self.request.output}\n")
+
+
+def _content(explanation: Explanation, form: str) -> str:
+    if form == "json":
+        return json.dumps(explanation.to_json(), ensure_ascii=False, allow_nan=False) + "\n"
+    makers = {"page": explanation.html, "text": explanation.text, "dot": explanation.dot}
+    return makers[form]()
+
+
+def main(path: str, arguments: list[str], options: dict[str, object]) -> None:
+    """Run the script in this process, which has begun, and explain one backward pass of it."""
+    request = Request(**options)  # type: ignore[arg-type]
+    output = os.dup(1)
+    if request.output is None:
+        os.dup2(2, 1)
+    program = read(Path(path), request.notebook)
+    title = f"{program.path.name}, backward pass {request.step}"
+    writer = _Writer(title if request.step > 1 else program.path.name, request, output)
+    try:
+        with writer.watch:
+            run_notebook(path, arguments, request.notebook, False)
+    except _Enough:
+        return
+    except files.WriteError as error:
+        raise SystemExit(f"error: {error}") from None
+    except SystemExit as end:
+        if writer.written or end.code not in (None, 0):
+            raise
+    if not writer.written:
+        raise SystemExit(f"error: {_too_few(program.path.name, request.step, writer.watch.passes)}")
+
+
+def _too_few(name: str, step: int, passes: int) -> str:
+    if not passes:
+        return (
+            f"{name} ended without a backward pass: nothing called backward() or autograd.grad() "
+            "(steps that torch.compile runs are not seen: leave it out to see them)"
+        )
+    times = "once" if passes == 1 else f"{passes} times"
+    return f"--step {step}: {name} went backward {times} and ended"
