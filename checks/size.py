@@ -15,7 +15,7 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 55_850, 40_000
+TOTAL, AIM = 55_950, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
@@ -23,7 +23,7 @@ BUDGET = {
     "tools": 7_400,
     "nn": 6_350,
     "compiler": 6_430,
-    "app": 4_500,
+    "app": 4_600,
     "explainer": 5_000,
     "kernels": 3_340,
     "_tensor": 2_950,
