@@ -45,6 +45,7 @@ from tinygrad_mnist.engine.types import layout as layout
 from tinygrad_mnist.engine.types import memory_format as _memory_format
 from tinygrad_mnist.engine.types import memory_format as memory_format
 from tinygrad_mnist.explainer.explanation import Explanation as Explanation
+from tinygrad_mnist.explainer.why import Why as Why
 from tinygrad_mnist.hardware import accelerator as accelerator
 from tinygrad_mnist.hardware import amp as amp
 from tinygrad_mnist.hardware import backends as backends
@@ -2200,6 +2201,8 @@ def where(
     other: Tensor | builtins.float,
 ) -> Tensor:
     """`input` where `condition` holds, `other` elsewhere; all three broadcast."""
+
+why: Why
 
 def xlogy(input: Tensor | builtins.float, other: Tensor | builtins.float) -> Tensor:
     """x · ln y, broadcast, and 0 where x is 0 (unless y is NaN); one may be a number."""

@@ -158,6 +158,7 @@ _OTHERS = {
     "explainer.explanation": "explain",
     "engine.size": "Size",
     "engine.types": "layout memory_format",
+    "explainer.why": "why",
     "hardware.amp": "autocast",
     "hardware.settings": """
         are_deterministic_algorithms_enabled get_float32_matmul_precision get_num_interop_threads

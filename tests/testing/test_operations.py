@@ -30,6 +30,7 @@ NOT_OPERATIONS = {
         "set_default_device", "set_default_dtype", "set_num_threads", "set_printoptions",
     ),
     "files; tests/serialization": ("load", "save"),
+    "answers questions about gradients; tests/explainer": ("why",),
     "makes a faster function of a function; tests/compiler": ("compile",),
     "explains a function; tests/explainer": ("explain",),
     "the state of random numbers; tests/random": (

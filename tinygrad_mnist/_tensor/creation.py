@@ -12,7 +12,7 @@ import numpy as np
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.core.record import Array, state
 from tinygrad_mnist.engine.device import check_device
-from tinygrad_mnist.engine.observer import OBSERVERS, from_outside, note_constant, report
+from tinygrad_mnist.engine.observer import OBSERVERS, detached, from_outside, note_constant, report
 from tinygrad_mnist.engine.size import Size
 from tinygrad_mnist.engine.tensor import Tensor, wrap
 from tinygrad_mnist.engine.types import (
@@ -96,7 +96,10 @@ def tensor(
     given = data._array if isinstance(data, Tensor) else data
     shared = isinstance(given, np.ndarray) and np.may_share_memory(array, given)
     own = array.copy(order="K") if shared else array
-    return finish(own, requires_grad, constant=not isinstance(given, np.ndarray))
+    made = finish(own, requires_grad, constant=not isinstance(given, np.ndarray))
+    if OBSERVERS and isinstance(data, Tensor):
+        report(detached, (data,), {"by": "torch.tensor"}, made)
+    return made
 
 
 def as_tensor(data: Any, dtype: DType = None, device: Device = None) -> Tensor:

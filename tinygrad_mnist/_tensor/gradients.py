@@ -17,6 +17,7 @@ from tinygrad_mnist.engine.node import (
     hooks_of,
     move_grad,
 )
+from tinygrad_mnist.engine.observer import OBSERVERS, detached, report
 from tinygrad_mnist.engine.saved_tensors import DETACHED
 from tinygrad_mnist.engine.tensor import Tensor, wrap
 from tinygrad_mnist.engine.views import current_record, requires_grad
@@ -238,7 +239,10 @@ class Gradients(Tensor):
 
     def detach(self) -> Tensor:
         """The same memory without a record; in-place changes are seen (and counted) by both."""
-        return wrap(self._array, self._counter)
+        made = wrap(self._array, self._counter)
+        if OBSERVERS:
+            report(detached, (self,), {"by": "detach"}, made)
+        return made
 
     def detach_(self) -> Tensor:
         """Forget the record: the tensor becomes a leaf that requires no gradient."""
@@ -251,6 +255,8 @@ class Gradients(Tensor):
                 "function in torch/optim/optimizer.py as the solution."
             )
         record = self._record
+        if OBSERVERS:
+            report(detached, (self,), {"by": "detach_"}, self)
         if record is not None:
             leaf = record if isinstance(record, AccumulateGrad) else AccumulateGrad(self)
             if leaf is not record:
@@ -263,7 +269,10 @@ class Gradients(Tensor):
     @property
     def data(self) -> Tensor:
         """The same memory without a record, and with a version count of its own."""
-        return wrap(self._array)
+        made = wrap(self._array)
+        if OBSERVERS:
+            report(detached, (self,), {"by": "data"}, made)
+        return made
 
     @data.setter
     def data(self, value: Tensor) -> None:

@@ -96,7 +96,9 @@ class set_detect_anomaly:
     """
 
     def __init__(self, mode: bool, check_nan: bool = True) -> None:
-        self.previous = (backward_mode.vjp, OBSERVERS.get(threading.get_ident()))
+        observer = OBSERVERS.get(threading.get_ident())
+        self.previous = (backward_mode.anomaly, backward_mode.vjp, observer)
+        backward_mode.anomaly = mode
         backward_mode.vjp = _vjp_that_tells(check_nan) if mode else None
         observe.set(_note_origin if mode else None)
 
@@ -109,7 +111,7 @@ class set_detect_anomaly:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        backward_mode.vjp, observer = self.previous
+        backward_mode.anomaly, backward_mode.vjp, observer = self.previous
         observe.set(observer)
 
 
@@ -135,4 +137,4 @@ class detect_anomaly(set_detect_anomaly):
 
 def is_anomaly_enabled() -> bool:
     """Whether anomaly detection is on in this thread."""
-    return backward_mode.vjp is not None
+    return backward_mode.anomaly

@@ -17,7 +17,14 @@ from tinygrad_mnist.engine.backward_pass import run_backward, vjp
 from tinygrad_mnist.engine.hooks import Gradients
 from tinygrad_mnist.engine.modes import backward_mode
 from tinygrad_mnist.engine.node import Record
-from tinygrad_mnist.engine.observer import constant, from_outside, item, observe, untraceable
+from tinygrad_mnist.engine.observer import (
+    constant,
+    detached,
+    from_outside,
+    item,
+    observe,
+    untraceable,
+)
 from tinygrad_mnist.engine.primitive import Primitive
 from tinygrad_mnist.engine.tensor import TensorBase
 from tinygrad_mnist.ops.indexing import _index as index
@@ -229,7 +236,7 @@ class Tracer(observe):
     def _observe(
         self, op: Primitive, inputs: tuple[Any, ...], attributes: dict[str, Any], output: Any
     ) -> None:
-        if self.obstacle or op is FUNCTION:  # whose forward was heard
+        if self.obstacle or op is FUNCTION or op is detached:  # whose forward, or array, is known
             return
         try:
             self._record(op, inputs, attributes, output)

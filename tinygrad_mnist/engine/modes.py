@@ -50,6 +50,8 @@ class BackwardMode(threading.local):
         """What computes a record's gradients, where it is not the usual `vjp`."""
         self.walk: Callable[..., Any] | None = None
         """What is called, with the usual walk and its arguments, to make a pass: by who watches."""
+        self.anomaly = False
+        """Whether anomalies are looked for."""
         self.computing: Any = None
         """The record whose gradients are being computed, where anomalies are looked for."""
         self.multithreading = True

@@ -81,6 +81,7 @@ def _sign(name: str, meaning: str) -> Primitive:
 constant = _sign("constant", "numbers that no operation computed: of `torch.tensor` and the like")
 from_outside = _sign("from_outside", "numbers of a NumPy array, which the next call may change")
 item = _sign("item", "x, read by Python: by `.item()`, `.tolist()`, `.numpy()` or `bool()`")
+detached = _sign("detach", "x without its record: by `.detach()`, `.data` or `torch.tensor(x)`")
 untraceable = _sign("untraceable", "what no program can repeat; reported with why")
 
 

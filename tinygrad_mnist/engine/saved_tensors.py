@@ -94,7 +94,7 @@ def version_error(value: Any, version: int, expected: int, source: Record | None
         "one of the variables needed for gradient computation has been modified by an inplace "
         f"operation: [torch.{kind}Tensor {list(value.shape)}]{origin} is at version {version}; "
         f"expected version {expected} instead. Hint: "
-        + (_HINT if backward_mode.vjp is None else _HINT_OF_ANOMALY)
+        + (_HINT_OF_ANOMALY if backward_mode.anomaly else _HINT)
     )
 
 

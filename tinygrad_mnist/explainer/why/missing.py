@@ -1,0 +1,265 @@
+"""Why there is no gradient at all: no record, no way, no backward pass, or it was cleared."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mnist.core.backward_pass import topological_order
+from tinygrad_mnist.core.record import state
+from tinygrad_mnist.engine.node import AccumulateGrad, OutputRecord, Record
+from tinygrad_mnist.engine.views import current_record
+
+from .memory import Call, Memory
+from .passes import Walk, is_freed
+from .reason import Link, Reason
+from .search import Step, ancestors, links, way
+from .traces import chain, link, missing
+from .words import CUTS, FIXES, MEMORY
+
+
+def answer(cause: str, paragraph: str, **rest: Any) -> Reason:
+    """A reason with the fix of its cause."""
+    return Reason(cause, paragraph, FIXES[cause], **rest)
+
+
+def _shape(tensor: Any) -> str:
+    return f"of shape {list(tensor._array.shape)}"
+
+
+def _asks(memory: Memory | None) -> str:
+    return f" {MEMORY}" if memory is None else ""
+
+
+# No record: the tensor takes no part in any graph
+
+
+def no_record(tensor: Any, memory: Memory | None) -> Reason:
+    """Why a tensor requires no gradient."""
+    cut = _cut_before(tensor, memory)
+    if cut is not None:
+        return cut
+    this = f"This tensor {_shape(tensor)}"
+    if tensor._array.dtype.kind != "f":
+        text = f"{this} holds {tensor.dtype}: only floating-point numbers have gradients."
+        return answer("integer", text)
+    if tensor.__dict__.get("_resting_leaf") is not None:
+        text = f"{this} is frozen: it required a gradient, and that was switched off"
+        return answer("frozen", f"{text} (`requires_grad_(False)` or `detach_()`).")
+    call = None if memory is None else memory.call_of(tensor)
+    this += " has requires_grad=False, so no gradient is computed for it"
+    if call is not None and call.parents and memory is not None:
+        text = f"{this}: nothing that it was computed from requires one."
+        return answer("requires_grad", text, line=call.line, chain=_sources(memory, call))
+    if not state.grad_enabled:
+        text = f"{this}. Gradients are off now (`torch.is_grad_enabled()` is False): what is "
+        return answer("no_grad", f"{text}computed leaves no record.{_asks(memory)}")
+    if memory is not None:
+        return answer("requires_grad", f"{this}: it was made without asking for one.")
+    text = f"{this}: it was made without asking for one, or computed where nothing is recorded"
+    return answer("requires_grad", f"{text} (`no_grad`), or from what was detached. {MEMORY}")
+
+
+def _sources(memory: Memory, call: Call) -> tuple[Link, ...]:
+    first = memory.calls[min(ancestors(memory, call))]
+    return links(way(memory, call, lambda each: each is first))
+
+
+def _cut_before(tensor: Any, memory: Memory | None) -> Reason | None:
+    """The cut between a tensor without record and what it was computed from, if there is one."""
+    call = None if memory is None else memory.call_of(tensor)
+    if memory is None or call is None or call.graded:
+        return None
+    steps = way(memory, call, lambda each: each.graded)
+    return cut_reason(steps, f"This tensor {_shape(tensor)} has no record") if steps else None
+
+
+def cut_reason(steps: list[Step], says: str) -> Reason:
+    """The first cut on a way is the reason; those after it would be next."""
+    cuts = [(at, step) for at, step in enumerate(steps) if step.cut is not None]
+    reasons = []
+    for number, (at, step) in enumerate(cuts):
+        cut: Any = step.cut
+        call = steps[at - 1].call if cut == "perhaps" else step.call
+        where = f" in {call.line}" if call.line is not None else ""
+        opening = f"{says}: the way to it is cut" if number == 0 else "further on it is cut"
+        key = "item" if cut == "perhaps" else cut
+        text = f"{opening}{where} ({_written(call, cut)}). {_upper(CUTS[cut])}."
+        reasons.append(Reason(key, text, FIXES[cut], links(steps), call.line))
+    first, *others = reasons
+    return Reason(first.cause, first.paragraph, first.fix, first.chain, first.line, None,
+                  tuple(others))  # fmt: skip
+
+
+def _written(call: Call, cut: str) -> str:
+    return f"`{call.line.text}`" if call.line is not None and call.line.text else cut
+
+
+def _upper(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+# A record, but no leaf: its gradient passes and is not kept
+
+
+def not_a_leaf(tensor: Any, memory: Memory | None) -> Reason:
+    """A tensor that was computed keeps no gradient."""
+    record: Any = current_record(tensor)
+    path = [record]
+    while len(sources := [each for each in path[-1].inputs if each is not None]) == 1:
+        path.append(sources[0])
+    made = link(record, memory)
+    where = f" in {made.line}" if made.line is not None else ""
+    text = (
+        f"This tensor {_shape(tensor)} is not a leaf: it was computed{where} (by {made.name}), and "
+        "backward() keeps gradients for leaves only."
+    )
+    if isinstance(path[-1], AccumulateGrad) and path[-1].variable is None:
+        text += (
+            " The leaf that asked for a gradient (requires_grad=True) is the tensor before that "
+            "operation, which no variable holds any more."
+        )
+    found = tuple([link(each, memory, each is record) for each in reversed(path)])
+    return answer("not_a_leaf", text, chain=found, line=made.line)
+
+
+# A leaf that requires a gradient, and has none
+
+
+def no_gradient(tensor: Any, loss: Any, memory: Memory | None) -> Reason:
+    """Why the `.grad` of a leaf is None."""
+    record: Any = tensor._record
+    walks = [] if memory is None else list(memory.passes)
+    if loss is not None and loss._record is not None:
+        root = current_record(loss)
+        walks = [walk for walk in walks if root in walk.order[:1] or root in walk.visits]
+    for walk in reversed(walks):
+        if record in walk.consumers:
+            return _passed_by(tensor, record, walk, memory)
+    if loss is None and not walks:
+        return _never(tensor, memory)
+    root = walks[-1].root if loss is None else current_record(loss)
+    if root is None:
+        return _unreachable(tensor, None, loss, memory)
+    order = walks[-1].order if walks else topological_order([root])
+    if record not in order:
+        return _unreachable(tensor, order, loss, memory)
+    return _not_walked(tensor, root, order, memory)
+
+
+def _passed_by(tensor: Any, record: Record, walk: Walk, memory: Memory | None) -> Reason:
+    """A pass reached the tensor's record, and yet there is no gradient."""
+    when = f" (backward in {walk.line})" if walk.line is not None else ""
+    this = f"The `.grad` of this tensor {_shape(tensor)} is None"
+    if walk.into(record):
+        cause, text = "cleared", "and was cleared since, by zero_grad() or `.grad = None`"
+        if walk.by_grad:
+            cause, text = "by_grad", "and `autograd.grad` returns gradients: `.grad` stays as it is"
+        return answer(cause, f"{this}. Its gradient was computed{when}, {text}.", line=walk.line,
+                      chain=chain(walk, record, walk.root, memory))  # fmt: skip
+    needed = None if walk.running is None else walk.running.needed
+    if needed is not None and record not in needed:
+        return answer("not_asked", f"{this}: the backward pass{when} was asked for other tensors "
+                      "only.", line=walk.line)  # fmt: skip
+    stop = missing(walk, record)
+    if stop is None:
+        return answer("not_walked", f"{this}: the backward pass{when} ended before it.",
+                      line=walk.line)  # fmt: skip
+    found = chain(walk, record, stop.record, memory)
+    line = link(stop.record, memory).line
+    where = f" ({line})" if line is not None else ""
+    return answer(
+        stop.finding.cause, f"{this}: {stop.finding.says}{where}.", chain=found, line=line
+    )
+
+
+def _never(tensor: Any, memory: Memory | None) -> Reason:
+    text = f"The `.grad` of this tensor {_shape(tensor)} is None: "
+    if memory is None:
+        return answer("not_walked", f"{text}no backward() has reached it, or zero_grad() cleared "
+                      "it since. With the loss, `torch.why(tensor, loss)`, more can be said."
+                      f"{_asks(memory)}")  # fmt: skip
+    return answer("not_walked", f"{text}backward() was never called, on anything.")
+
+
+def _not_walked(tensor: Any, root: Any, order: Any, memory: Memory | None) -> Reason:
+    text = f"The `.grad` of this tensor {_shape(tensor)} is None. The loss was computed from it"
+    if is_freed(order):
+        return answer("cleared", f"{text}, and backward() has run and freed the graph: `.grad` was "
+                      "cleared since (zero_grad), or the gradient was asked for by `autograd.grad` "
+                      f"or for other `inputs`.{_asks(memory)}")  # fmt: skip
+    walk = Walk(order, None, None, by_grad=False)
+    found = chain(walk, tensor._record, root, memory)
+    return answer("not_walked", f"{text}, but backward() was not called on the loss.", chain=found)
+
+
+# No way from the loss to the tensor
+
+
+def _unreachable(tensor: Any, order: Any, loss: Any, memory: Memory | None) -> Reason:
+    """The loss does not lead to the tensor: which cut is it, or was the tensor not used?"""
+    text = f"No gradient reaches this tensor {_shape(tensor)}"
+    found = _unused_output(tensor, order or ()) or _twin(tensor, order or ())
+    if found is not None:
+        return found
+    if memory is not None:
+        start = memory.call_of(tensor)
+        goal = memory.source_of(loss) if loss is not None else memory.call_of_record(order[0])
+        if goal is not None:
+            steps = [] if start is None else way(memory, goal, lambda each: each is start)
+            if any(step.cut is not None for step in steps):
+                return cut_reason(steps, text)
+            return answer("unused", f"{text}: it was not used in computing the loss."
+                          f"{_where_it_ends(memory, start)}")  # fmt: skip
+    if order is None:
+        return answer("unreachable", f"{text}: the loss has no record at all (its requires_grad is "
+                      "False). It was computed where gradients are off (`no_grad`), from detached "
+                      "or whole numbers, or from numbers that Python read (`.item()`)."
+                      f"{_asks(memory)}")  # fmt: skip
+    return answer("unreachable", f"{text}: the records of the loss do not lead to it. It was not "
+                  "used for this loss, or the way is cut (`detach`, `no_grad`, `.data`, `.item()`, "
+                  f"whole numbers).{_asks(memory)}")  # fmt: skip
+
+
+def _where_it_ends(memory: Memory, start: Call | None) -> str:
+    """The last that was made of a tensor."""
+    if start is None:
+        return " It was not used in any operation since memory is on."
+    last = start
+    made = {start.number}
+    for number, call in memory.calls.items():
+        if number > start.number and any(parent in made for parent, _ in call.parents):
+            made.add(number)
+            last = call
+    if last is start:
+        return " It was not used in any operation."
+    where = f" in {last.line}" if last.line is not None else ""
+    return (
+        f" The last that was computed from it is {last.name}{where}, which the loss does not use."
+    )
+
+
+def _unused_output(tensor: Any, order: Any) -> Reason | None:
+    record = tensor._record
+    if not isinstance(record, OutputRecord) or record.inputs[0] not in order:
+        return None
+    position, outputs = record.attributes["position"], record.attributes["outputs"]
+    text = f"No gradient reaches this tensor {_shape(tensor)}: it is output {position} of {outputs}"
+    return answer("unused_output", f"{text} of its operation, and the loss uses others only.")
+
+
+def _twin(tensor: Any, order: Any) -> Reason | None:
+    """Another leaf with the very same numbers, which the loss does lead to."""
+    array = tensor._array
+    if array.size < 2 or array.min() == array.max():
+        return None
+    for record in order:
+        other = record.variable if isinstance(record, AccumulateGrad) else None
+        if other is None or other is tensor or np.may_share_memory(other._array, array):
+            continue
+        if np.array_equal(other._array, array):
+            text = f"No gradient reaches this tensor {_shape(tensor)}, but one reaches another leaf"
+            text += " with the very same numbers: this one is a copy of what was used (deepcopy, a"
+            return answer("copy", f"{text} parameter replaced, a model loaded twice).")
+    return None

@@ -1,0 +1,126 @@
+"""The answer for a model: which of its parameters do not learn, and why."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mnist.core.backward_pass import topological_order
+from tinygrad_mnist.engine.node import AccumulateGrad
+from tinygrad_mnist.engine.views import current_record
+
+from .findings import called
+from .memory import Memory
+from .missing import answer
+from .reason import Reason
+from .tensors import of_tensor
+from .traces import link
+
+_SERIOUS = (
+    "forward_not_finite", "backward_not_finite", "empty", "bad_data", "not_in_optimizer", "lr_zero",
+)  # fmt: skip
+"""Told before all others; what was frozen, on purpose perhaps, comes last."""
+_PART = ("not_chosen",)
+"""Of a parameter that learns: no reason to mention it for a model."""
+_NAMED = 4
+"""Parameters that are named; others are counted."""
+
+
+def of_model(model: Any, loss: Any, optimizer: Any, memory: Memory | None) -> Reason:
+    """The first reason why a model, or a part of it, does not learn; the others in `also`."""
+    parameters = list(model.named_parameters())
+    if not parameters:
+        text = "This model has no parameters: layers in a plain list are not found (use "
+        return answer("no_parameters", f"{text}nn.ModuleList), nor tensors that are no Parameter.")
+    grouped: dict[tuple[str, Any], tuple[list[str], Reason]] = {}
+    for name, parameter in parameters:
+        reason = of_parameter(parameter, loss, optimizer, memory)
+        key = (reason.cause, reason.line)
+        grouped.setdefault(key, ([], reason))[0].append(name)
+    learns = [names for (cause, _), (names, reason) in grouped.items() if _is_fine(reason)]
+    count = sum(map(len, learns))
+    wrong = [_about(names, reason, len(parameters))
+             for names, reason in grouped.values() if not _is_fine(reason)]  # fmt: skip
+    wrong.sort(key=lambda r: (r.cause not in _SERIOUS, r.cause == "frozen"))
+    wrong += list(_in_general(loss, optimizer, memory))
+    if not wrong:
+        return answer("nothing", f"Nothing is wrong with the gradients: all {count} parameters "
+                      "have one that is finite and not zero.")  # fmt: skip
+    first, *others = wrong
+    return dataclasses.replace(first, also=(*first.also, *others))
+
+
+def of_parameter(parameter: Any, loss: Any, optimizer: Any, memory: Memory | None) -> Reason:
+    """Why a parameter does not learn: its gradient, or what the optimiser does with it."""
+    reason = of_tensor(parameter, loss, memory)
+    if optimizer is None or not _is_fine(reason):
+        return reason
+    this = f"This parameter of shape {list(parameter._array.shape)} has a gradient, but the"
+    group = next((g for g in optimizer.param_groups if any(parameter is p for p in g["params"])),
+                 None)  # fmt: skip
+    if group is None:
+        return answer("not_in_optimizer", f"{this} optimiser was not given it: it never changes.")
+    lr = float(group.get("lr", 1))
+    if lr == 0:
+        return answer("lr_zero", f"{this} learning rate of its group is 0.")
+    return _of_step(parameter, optimizer, lr, memory) or reason
+
+
+def _of_step(parameter: Any, optimizer: Any, lr: float, memory: Memory | None) -> Reason | None:
+    """Why a step changes nothing, or the wrong way."""
+    array, grad = parameter._array, parameter.grad._array
+    this = f"This parameter of shape {list(array.shape)}"
+    plain = type(optimizer).__name__ == "SGD"
+    if plain and np.array_equal(array - grad.dtype.type(lr) * grad, array):
+        text = f"{this} has a gradient so small (up to {float(np.abs(grad).max()):.3g} in size)"
+        text += f" that a step of lr = {lr:g} is lost in rounding:"
+        return answer("too_small", f"{text} w − lr · g is w in {array.dtype}.")
+    call = None if memory is None else memory.call_of(parameter)
+    if memory is None or call is None or not memory.passes:
+        return None
+    if call.changed is None:
+        text = f"{this} has a gradient, and nothing has changed it: `optimizer.step()` was not"
+        return answer("no_step", f"{text} called.")
+    added = [walk for walk in memory.passes if parameter._record in walk.added]
+    if added and len(memory.passes) > 1:
+        line = added[-1].line
+        where = f" in {line}" if line is not None else ""
+        text = f"{this} learns from gradients that add up: backward(){where} added to the gradient"
+        return answer("accumulated", f"{text} of an earlier step, not cleared.", line=line)
+    return None
+
+
+def _is_fine(reason: Reason) -> bool:
+    """Whether a parameter gets a gradient: a part of it may be zero."""
+    zeros = reason.paragraph.startswith("The `.grad` of this tensor is 0 for")
+    return reason.cause == "nothing" or zeros
+
+
+def _about(names: list[str], reason: Reason, count: int) -> Reason:
+    """A reason with the names of the parameters that it is about."""
+    told = ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" * (len(names) > _NAMED))
+    opening = f"{len(names)} of {count} parameters ({told}): "
+    text = reason.paragraph.replace("This parameter", "this parameter", 1)
+    return dataclasses.replace(reason, paragraph=opening + text)
+
+
+def _in_general(loss: Any, optimizer: Any, memory: Memory | None) -> Iterator[Reason]:
+    """What may be wrong with the loss, though gradients arrive."""
+    walk = None if memory is None or not memory.passes else memory.passes[-1]
+    root = None if loss is None else current_record(loss)
+    order = topological_order([root]) if root is not None else [] if walk is None else walk.order
+    for record in order:
+        if record.primitive is None or record.primitive.name != "log_softmax":
+            continue
+        inside = record.inputs[0]
+        if inside is not None and not isinstance(inside, AccumulateGrad) \
+                and inside.primitive.name in ("softmax", "log_softmax"):  # fmt: skip
+            line = link(record, memory).line
+            where = f" in {line}" if line is not None else ""
+            yield answer("double_softmax", f"softmax is applied twice{where}: what goes into "
+                         f"log_softmax (in cross_entropy) has been through {called(inside)} "
+                         "already, which makes gradients small.", line=line)  # fmt: skip
+            return
