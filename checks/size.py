@@ -15,19 +15,19 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 55_950, 40_000
+TOTAL, AIM = 57_265, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
     "ops": 9_000,
     "tools": 7_400,
     "nn": 6_350,
-    "compiler": 6_430,
+    "compiler": 6_435,
     "app": 4_600,
-    "explainer": 5_000,
+    "explainer": 6_300,
     "kernels": 3_340,
     "_tensor": 2_950,
-    "engine": 2_500,
+    "engine": 2_510,
     "optim": 1_950,
     "autograd": 1_800,
     "serialization": 2_050,

@@ -10,7 +10,6 @@ import sys
 import threading
 import weakref
 from collections import deque
-from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple
 
@@ -33,6 +32,7 @@ from tinygrad_mnist.engine.observer import (
 )
 from tinygrad_mnist.engine.tensor import TensorBase
 from tinygrad_mnist.engine.views import requires_grad
+from tinygrad_mnist.explainer.frames import is_program
 
 from .findings import Finding, bad_count, forward_trouble, not_finite, of
 from .passes import Walk
@@ -46,8 +46,6 @@ READS = 16
 """So many of the latest readings (`.item()`) are compared with what Python makes of them."""
 _SMALL = 64
 """Numbers that are kept of a reading."""
-_HERE = str(Path(__file__).resolve().parents[2])
-_SKIPPED = ("/contextlib.py", "/functools.py", "/copy.py")
 
 
 class Call:
@@ -292,7 +290,7 @@ def _line() -> tuple[Line | None, weakref.ref[Any] | None, str]:
     while frame is not None:
         code = frame.f_code
         file = code.co_filename
-        if not (file.startswith(_HERE) and "examples" not in file) and not file.endswith(_SKIPPED):
+        if is_program(file):
             return Line(file, frame.f_lineno), module, asked_by
         if code.co_name == "forward" and module is None:
             layer = frame.f_locals.get("self")
