@@ -163,36 +163,40 @@ class Mean implements Layer {
   }
 }
 
-/** A convolution of square images by square kernels. */
+/** A convolution of square images by square kernels, as a list of all its products. */
 class Conv2d implements Layer {
   readonly outputSide: number;
-  private readonly kernel: number;
+  /** For each product the place of its output, of its input and of its weight. */
+  private readonly to: Int32Array;
+  private readonly from: Int32Array;
+  private readonly by: Int32Array;
 
   constructor(
     private readonly weight: Numbers, private readonly bias: Numbers,
-    private readonly channels: number, private readonly side: number,
-    private readonly stride: number, private readonly padding: number,
+    channels: number, side: number, stride: number, padding: number,
   ) {
-    this.kernel = Math.sqrt(weight.length / bias.length / channels);
-    this.outputSide = Math.floor((side + 2 * padding - this.kernel) / stride) + 1;
+    const kernel = Math.sqrt(weight.length / bias.length / channels);
+    this.outputSide = Math.floor((side + 2 * padding - kernel) / stride) + 1;
+    const products = productsOf(bias.length, channels, kernel, side, this.outputSide, stride, padding);
+    const column = (which: number) => Int32Array.from(products, (product) => product[which]!);
+    this.to = column(0);
+    this.from = column(1);
+    this.by = column(2);
   }
 
   forward(input: Numbers): Float64Array {
+    const { to, from, by, weight, bias } = this;
     const area = this.outputSide ** 2;
-    const output = Float64Array.from({ length: this.bias.length * area }, (_, at) => (
-      this.bias[Math.floor(at / area)]!
-    ));
-    this.eachProduct((to, from, weight) => {
-      output[to]! += this.weight[weight]! * input[from]!;
-    });
+    const output = new Float64Array(bias.length * area);
+    for (let at = 0; at < output.length; at++) output[at] = bias[Math.floor(at / area)]!;
+    for (let at = 0; at < to.length; at++) output[to[at]!]! += weight[by[at]!]! * input[from[at]!]!;
     return output;
   }
 
   backward(input: Numbers, gradient: Float64Array): Float64Array {
+    const { to, from, by, weight } = this;
     const back = new Float64Array(input.length);
-    this.eachProduct((to, from, weight) => {
-      back[from]! += this.weight[weight]! * gradient[to]!;
-    });
+    for (let at = 0; at < to.length; at++) back[from[at]!]! += weight[by[at]!]! * gradient[to[at]!]!;
     return back;
   }
 
@@ -200,27 +204,24 @@ class Conv2d implements Layer {
     const area = this.outputSide ** 2;
     return gradient.reduce((sum, each, at) => sum + each * this.bias[Math.floor(at / area)]!, 0);
   }
+}
 
-  /** Every product of the sum: an output, the input under it, and the weight between them. */
-  private eachProduct(act: (to: number, from: number, weight: number) => void): void {
-    const { kernel, outputSide, side, stride, padding, channels } = this;
-    let to = 0;
-    for (let filter = 0; filter < this.bias.length; filter++) {
-      for (let row = 0; row < outputSide; row++) {
-        for (let column = 0; column < outputSide; column++, to++) {
-          let weight = filter * channels * kernel * kernel;
-          for (let channel = 0; channel < channels; channel++) {
-            for (let y = row * stride - padding; y < row * stride - padding + kernel; y++) {
-              for (let x = column * stride - padding; x < column * stride - padding + kernel; x++) {
-                if (y >= 0 && y < side && x >= 0 && x < side) {
-                  act(to, (channel * side + y) * side + x, weight);
-                }
-                weight++;
-              }
-            }
-          }
-        }
-      }
+/** Every product of a convolution: an output, the input under it, and the weight between them. */
+function productsOf(
+  filters: number, channels: number, kernel: number, side: number, outputSide: number,
+  stride: number, padding: number,
+): [number, number, number][] {
+  const products: [number, number, number][] = [];
+  for (let to = 0; to < filters * outputSide ** 2; to++) {
+    const filter = Math.floor(to / outputSide ** 2), place = to % outputSide ** 2;
+    const top = Math.floor(place / outputSide) * stride - padding;
+    const left = (place % outputSide) * stride - padding;
+    for (let within = 0; within < channels * kernel ** 2; within++) {
+      const channel = Math.floor(within / kernel ** 2);
+      const y = top + Math.floor((within % kernel ** 2) / kernel), x = left + (within % kernel);
+      if (y < 0 || y >= side || x < 0 || x >= side) continue;
+      products.push([to, (channel * side + y) * side + x, filter * channels * kernel ** 2 + within]);
     }
   }
+  return products;
 }

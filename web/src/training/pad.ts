@@ -175,10 +175,11 @@ export class Pad {
   /** Ink is dark on light paper, or light on dark. */
   private paint(): void {
     const picture = new ImageData(SHEET, SHEET), dark = theme() === "dark";
-    this.sheet.shades.forEach((ink, at) => {
-      const shade = dark ? ink : 255 - ink;
-      picture.data.set([shade, shade, shade, 255], at * 4);
-    });
+    const words = new Uint32Array(picture.data.buffer);
+    for (let at = 0; at < words.length; at++) {
+      const ink = this.sheet.shades[at]!;
+      words[at] = 0xff000000 + 0x010101 * (dark ? ink : 255 - ink);
+    }
     this.canvas.getContext("2d")!.putImageData(picture, 0, 0);
   }
 }

@@ -12,7 +12,7 @@ const FAINT = 16;
 const INKED = 0.1;
 const ROUNDING = 1e-9;
 
-/** The digit in shades from 0 to 255 as 784 numbers, pixel / 256; null where they show nothing. */
+/** The digit in whole shades from 0 to 255 as 784 numbers, pixel / 256; null where they show nothing. */
 export function digitIn(grey: Picture): Float64Array | null {
   const light = lightOnDark(grey);
   const ground = median(frame(light));
@@ -26,7 +26,7 @@ export function digitIn(grey: Picture): Float64Array | null {
 /** Inverted if what is on its ground is darker than that. */
 function lightOnDark(picture: Picture): Picture {
   const ground = median(frame(picture));
-  const shades = picture.data.slice().sort();
+  const shades = Uint8Array.from(picture.data).sort();
   const darkest = percentile(shades, 0.1), lightest = percentile(shades, 99.9);
   if (ground - darkest <= lightest - ground) return picture;
   return mapped(picture, (shade) => 255 - shade);
@@ -108,7 +108,7 @@ function median(sorted: Float64Array): number {
 }
 
 /** As NumPy's: between the two nearest of the sorted numbers. */
-function percentile(sorted: Float64Array, percent: number): number {
+function percentile(sorted: Float64Array | Uint8Array, percent: number): number {
   const place = (percent / 100) * (sorted.length - 1);
   const before = Math.floor(place), share = place - before;
   const low = sorted[before]!, high = sorted[Math.min(before + 1, sorted.length - 1)]!;

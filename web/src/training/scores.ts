@@ -26,7 +26,9 @@ export class ScoreTable {
   /** Calls `choose` with a digit that the reader wants to look at, or no longer. */
   constructor(choose: (digit: number) => void) {
     this.rows = Array.from({ length: 10 }, (_, digit) => rowOf(digit, choose));
-    const head = ["digit", "pixels", "score", "", "sure"].map((name) => make("th", { scope: "col" }, name));
+    const head = [["digit"], ["pixels"], ["score", 2], ["sure"]].map(([name, colspan]) => (
+      make("th", { scope: "col", colspan }, String(name))
+    ));
     this.element = make("div.scores", {}, make("h3", {}, "Ten scores"),
       make("table", {}, make("thead", {}, make("tr", {}, ...head)),
         make("tbody", {}, ...this.rows.map(({ row }) => row))));
