@@ -83,7 +83,7 @@ def test_a_compiled_step(command, digits_file, tmp_path):
     options = ["--compile", "--lr", "0.1", "--epochs", "1", "--data", digits_file]
     assert command("train", *options, "--report", path).exit_code == 0
     losses = read(path)["moments"]["losses"]
-    assert losses[-1] < losses[0] / 2
+    assert losses[-1] < losses[0] * 0.8
     assert read(path)["command"].startswith("tinygrad-mnist train --epochs 1 --lr 0.1 --compile")
 
 
