@@ -33,58 +33,99 @@ export interface View {
 const CROWDED = 18;
 const ENDS = 3;
 const AROUND = 2;
-const FITS = 13;
+const FITS = 16;
+const SHORT = 6;
 
 /** The tree of boxes; operations of the second layer are gathered by runs. */
 export function boxesOf(pass: Pass): Box {
   const root: Box = { key: "all", scope: null, second: false, parent: null, items: [], nodes: [] };
-  const made = new Map<number, Box>();
-  const boxOf = (id: number | null): Box => {
-    if (id === null) return root;
-    const found = made.get(id);
-    if (found) return found;
-    const scope = pass.data.scopes[id]!;
-    const parent = boxOf(scope.parent);
-    const box: Box = { key: `s${id}`, scope, second: false, parent, items: [], nodes: [] };
-    made.set(id, box);
-    parent.items.push({ kind: "box", key: box.key, box });
-    return box;
-  };
-  let run: Box | null = null;
-  for (const node of pass.data.nodes) {
-    if (node.order === 1) run = null;
-    else run ??= secondLayer(root, node.id);
-    const home: Box = run ?? boxOf(node.scope);
-    home.items.push({ kind: "node", key: `n${node.id}`, node: node.id });
-    for (let box: Box | null = home; box; box = box.parent) box.nodes.push(node.id);
+  const homes = homesOf(pass, root);
+  for (const { id } of pass.data.nodes) {
+    const home = homes[id]!;
+    for (let box = home; box.parent; box = box.parent) {
+      const { key, parent } = box;
+      if (!box.nodes.length) parent.items.push({ kind: "box", key, box });
+    }
+    home.items.push({ kind: "node", key: `n${id}`, node: id });
+    for (let box: Box | null = home; box; box = box.parent) box.nodes.push(id);
   }
   return root;
 }
 
-function secondLayer(root: Box, first: number): Box {
-  const box: Box = {
-    key: `second${first}`, scope: null, second: true, parent: root, items: [], nodes: [],
+/** The box that each node stands in. A leaf stands with what uses it. */
+function homesOf(pass: Pass, root: Box): Box[] {
+  const made = new Map<number, Box>();
+  const boxOf = (id: number | null): Box => {
+    if (id === null) return root;
+    const scope = pass.data.scopes[id]!;
+    const box = made.get(id) ?? {
+      key: `s${id}`, scope, second: false, parent: boxOf(scope.parent), items: [], nodes: [],
+    };
+    made.set(id, box);
+    return box;
   };
-  root.items.push({ kind: "box", key: box.key, box });
-  return box;
+  let run: Box | null = null;
+  const homes = pass.data.nodes.map((node) => {
+    if (node.kind === "operation" && node.order === 1) run = null;
+    if (node.order === 1) return boxOf(node.scope);
+    return run ??= {
+      key: `second${node.id}`, scope: null, second: true, parent: root, items: [], nodes: [],
+    };
+  });
+  const users = new Map<number, Box[]>();
+  for (const { from, to } of pass.edges) users.set(from, [...(users.get(from) ?? []), homes[to]!]);
+  return pass.data.nodes.map((node) => {
+    const home = homes[node.id]!, using = users.get(node.id);
+    if (node.kind === "operation" || node.kind === "input" || !using) return home;
+    let around: Box | null = using.reduce(common);
+    if (node.kind === "parameter") {
+      while (around.parent && around.scope?.kind !== "module") around = around.parent;
+    }
+    return around;
+  });
+}
+
+/** The innermost box around two boxes. */
+function common(a: Box, b: Box): Box {
+  const around = new Set<Box>();
+  for (let box: Box | null = a; box; box = box.parent) around.add(box);
+  let shared = b;
+  while (shared.parent && !around.has(shared)) shared = shared.parent;
+  return shared;
 }
 
 /** The boxes to open at first: level by level, as long as the picture can be read at a glance. */
-export function openAtFirst(root: Box): Set<string> {
+export function openAtFirst(root: Box, pass: Pass): Set<string> {
   const open = new Set([root.key]);
   let level = [root], drawn = drawnIn(root, everything(open));
   while (level.length) {
-    const next = level.flatMap((box) => box.items.flatMap((each) => (
-      each.kind === "box" && each.box.scope?.kind !== "loop" ? [each.box] : []
-    )));
-    const wider = new Set([...open, ...next.map((box) => box.key)]);
+    const next = level.flatMap(innerBoxes).filter((each) => !isLongLoop(each))
+      .map((each) => opensWith(each, pass));
+    const wider = new Set([...open, ...next.flat().map((box) => box.key)]);
     const count = drawnIn(root, everything(wider));
     if (!next.length || (count > FITS && count > drawn)) break;
-    next.forEach((box) => open.add(box.key));
+    wider.forEach((key) => open.add(key));
     drawn = count;
-    level = next;
+    level = next.map((each) => each.at(-1)!);
   }
   return open;
+}
+
+/** A box, and what opens with it: a box that holds leaves and one box is of no use alone. */
+export function opensWith(box: Box, pass: Pass): Box[] {
+  const inner = innerBoxes(box);
+  const alone = inner.length === 1 && box.items.every((each) => (
+    each.kind !== "node" || pass.node(each.node).kind !== "operation"
+  ));
+  return alone ? [box, ...opensWith(inner[0]!, pass)] : [box];
+}
+
+function innerBoxes(box: Box): Box[] {
+  return box.items.flatMap((each) => (each.kind === "box" ? [each.box] : []));
+}
+
+function isLongLoop(box: Box): boolean {
+  return box.scope?.kind === "loop" && box.items.length > SHORT;
 }
 
 function everything(open: Set<string>): View {
@@ -136,8 +177,7 @@ export function boxesAround(root: Box, node: number): Box[] {
   let box: Box | undefined = root;
   while (box) {
     path.push(box);
-    box = box.items.flatMap((each) => (each.kind === "box" ? [each.box] : []))
-      .find((each) => each.nodes.includes(node));
+    box = innerBoxes(box).find((each) => each.nodes.includes(node));
   }
   return path;
 }

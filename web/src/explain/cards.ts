@@ -10,8 +10,8 @@ import { nodesOf } from "./boxes";
 import type { Pass } from "./pass";
 import type { Check } from "./types";
 
-const FEW = 16, ROW = 4;
-const MAP = { width: 150, height: 76, cell: 12 };
+const FEW = 9, ROW = 4, COLUMN = 3;
+const MAP = { width: 140, height: 76, cell: 12 };
 
 /** A card, and how it shows what is known at a step. */
 export interface Card {
@@ -29,6 +29,7 @@ export function cardOf(item: Item, pass: Pass): Card {
 
 function nodeCard(id: number, pass: Pass): Card {
   const node = pass.node(id);
+  if (node.kind === "constant" && !node.name && !node.shape.length) return numberCard(id, pass);
   const name = node.name ? make("span.card-name", {}, node.name) : null;
   const op = make("span.card-op", {}, node.op ?? node.kind);
   const title = make("button.card-title", { type: "button", tabindex: -1 }, ...(
@@ -43,6 +44,15 @@ function nodeCard(id: number, pass: Pass): Card {
   );
   element.classList.add(node.kind);
   return { element, update: numbers.update };
+}
+
+/** A number that stands in the program. */
+function numberCard(id: number, pass: Pass): Card {
+  const title = make("button.card-title", { type: "button", tabindex: -1 }, pass.title(id));
+  const element = make(
+    "div.card.constant.number", { "data-node": id, "data-order": pass.node(id).order }, title,
+  );
+  return { element, update: () => undefined };
 }
 
 function boxCard(box: Box, pass: Pass): Card {
@@ -156,8 +166,9 @@ export function tickOf(check: Check | null): HTMLElement | null {
 function shown(values: Values | null, label: string): HTMLElement {
   if (!values) return make("p.muted", {}, "not kept");
   const columns = values.shape.at(-1) ?? 1;
-  if (sizeOf(values.shape) <= FEW && columns <= ROW && values.shape.length <= 2) {
-    return numberTable(values, columns);
+  const size = sizeOf(values.shape);
+  if (values.shape.length <= 2 && (size <= ROW || (size <= FEW && columns <= COLUMN))) {
+    return numberTable(values, Math.min(columns, ROW));
   }
   return new HeatMap(values, { ...MAP, label, legend: false, reads: false }).element;
 }

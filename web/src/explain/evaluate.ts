@@ -1,19 +1,18 @@
 /** A formula's value at one element, from the numbers that were saved. */
 
 import type { Values } from "../shared/arrays";
-import { flatOf, indexOf, sizeOf } from "../shared/arrays";
-import type { BinaryKind, Tree } from "./types";
+import { flatOf, indexOf, numberOf, sizeOf } from "../shared/arrays";
+import type { BinaryKind, ReductionKind, Tree } from "./types";
 
 export type Index = readonly number[];
 
 const FUNCTIONS: Record<string, (x: number) => number> = {
   abs: Math.abs, acos: Math.acos, acosh: Math.acosh, asin: Math.asin, asinh: Math.asinh,
   atan: Math.atan, atanh: Math.atanh, ceil: Math.ceil, cos: Math.cos, cosh: Math.cosh,
-  exp: Math.exp, exp2: (x) => 2 ** x, expm1: Math.expm1, floor: Math.floor, log: Math.log,
-  log10: Math.log10, log1p: Math.log1p, log2: Math.log2, ln: Math.log,
-  reciprocal: (x) => 1 / x, relu: (x) => Math.max(x, 0), rsqrt: (x) => 1 / Math.sqrt(x),
+  exp: Math.exp, expm1: Math.expm1, floor: Math.floor, log: Math.log,
+  log10: Math.log10, log1p: Math.log1p, log2: Math.log2, not: (x) => Number(!x),
   sigmoid: (x) => 1 / (1 + Math.exp(-x)), sign: Math.sign, sin: Math.sin, sinh: Math.sinh,
-  sqrt: Math.sqrt, square: (x) => x * x, tan: Math.tan, tanh: Math.tanh,
+  sqrt: Math.sqrt, tan: Math.tan, tanh: Math.tanh, trunc: Math.trunc,
 };
 
 const BINARY: Record<Exclude<BinaryKind, "matmul">, (a: number, b: number) => number> = {
@@ -24,19 +23,25 @@ const BINARY: Record<Exclude<BinaryKind, "matmul">, (a: number, b: number) => nu
   pow: (a, b) => a ** b,
   maximum: (a, b) => (a > b || Number.isNaN(a) ? a : b),
   minimum: (a, b) => (a < b || Number.isNaN(a) ? a : b),
+  and: (a, b) => Number(Boolean(a) && Boolean(b)),
+  or: (a, b) => Number(Boolean(a) || Boolean(b)),
+};
+
+const REDUCE: Record<ReductionKind, [(a: number, b: number) => number, number]> = {
+  sum: [BINARY.add, 0],
+  mean: [BINARY.add, 0],
+  prod: [BINARY.mul, 1],
+  max: [Math.max, -Infinity],
+  min: [Math.min, Infinity],
 };
 
 const COMPARE: Record<string, (a: number, b: number) => boolean> = {
   "<": (a, b) => a < b,
   "<=": (a, b) => a <= b,
-  "≤": (a, b) => a <= b,
   ">": (a, b) => a > b,
   ">=": (a, b) => a >= b,
-  "≥": (a, b) => a >= b,
   "==": (a, b) => a === b,
-  "=": (a, b) => a === b,
   "!=": (a, b) => a !== b,
-  "≠": (a, b) => a !== b,
 };
 
 /** Elements looked up for one number at most: beyond, the page shows the result alone. */
@@ -63,10 +68,9 @@ export class Evaluator {
   private at(tree: Tree, index: Index): number | null {
     if (--this.left < 0) return null;
     switch (tree.k) {
-      case "number": return tree.value;
-      case "value": return this.look(tree.array, index);
-      case "call": return this.look(tree.array, index);
-      case "attribute": return tree.text.trim() ? finiteOrNull(Number(tree.text)) : null;
+      case "number": return numberOf(tree.value);
+      case "value": case "call": return this.look(tree, index);
+      case "attribute": return tree.value ?? null;
       case "neg": return map(this.at(tree.a, index), (x) => -x);
       case "function": {
         const apply = FUNCTIONS[tree.name];
@@ -79,11 +83,12 @@ export class Evaluator {
         return this.at(branch, within(index, branch));
       }
       case "compare": return this.both(tree, index, (a, b) => Number(COMPARE[tree.op]?.(a, b)));
-      case "max": return this.fold(tree, index, Math.max, -Infinity);
-      case "sum": case "matmul": return this.fold(tree, index, (a, b) => a + b, 0);
+      case "matmul": return this.fold(tree, index, ...REDUCE.sum);
+      case "sum": case "max": case "min": case "prod":
+        return this.fold(tree, index, ...REDUCE[tree.k]);
       case "mean": {
-        const count = termsOf(tree, index)!.count;
-        return map(this.fold(tree, index, (a, b) => a + b, 0), (x) => x / count);
+        const count = termsOf(tree, index)?.count ?? 1;
+        return map(this.fold(tree, index, ...REDUCE.mean), (x) => x / count);
       }
       case "transpose": case "reshape": case "expand": case "permute":
         return this.at(tree.a, moved(tree, index));
@@ -116,19 +121,18 @@ export class Evaluator {
     return total;
   }
 
-  private look(array: number | null | undefined, index: Index): number | null {
-    const values = array == null ? undefined : this.arrays[array];
+  private look(tree: Tree & { k: "value" | "call" }, index: Index): number | null {
+    const values = tree.array == null ? undefined : this.arrays[tree.array];
     if (!values) return null;
-    const here = aligned(index, values.full);
-    if (values.shape.length && here[0]! >= values.shape[0]!) return null;
-    return values.data[flatOf(here, values.shape)] ?? null;
+    const shape = tree.shape ?? values.full;
+    return values.data[flatOf(aligned(index, shape), shape)] ?? null;
   }
 }
 
 /** The terms that a sum, mean, maximum or product of matrices joins at an element. */
 export function termsOf(tree: Tree, index: Index): Terms | null {
   if (tree.k === "matmul") return products(tree, index);
-  if (tree.k !== "sum" && tree.k !== "mean" && tree.k !== "max") return null;
+  if (!("dims" in tree) || tree.k === "permute") return null;
   const shape = tree.a.shape;
   if (!shape) return null;
   const dims = tree.dims.length ? tree.dims.map((each) => (each + shape.length) % shape.length)
@@ -195,8 +199,4 @@ export function aligned(index: Index, shape: readonly number[]): number[] {
 
 function map(value: number | null, apply: (x: number) => number): number | null {
   return value === null ? null : apply(value);
-}
-
-function finiteOrNull(value: number): number | null {
-  return Number.isFinite(value) ? value : null;
 }

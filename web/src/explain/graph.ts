@@ -261,7 +261,7 @@ export class Graph {
     if (item.kind === "fold") {
       return this.state.reveal(item.items.slice(0, 8).map((each) => each.key));
     }
-    this.state.toggle(item.key);
+    this.state.toggle(item.box);
     const place = this.layout.places.find((each) => each.item.key === item.key);
     if (place) {
       this.viewport.bringIntoSight(place);
@@ -309,7 +309,7 @@ function openBox(place: Place): HTMLElement {
   );
   const frame = make("div.open-box", { "data-box": box.key }, title);
   if (box.second) frame.dataset.order = "2";
-  if (place.depth % 2) frame.classList.add("odd");
+  if (place.depth % 2) frame.classList.add("deep");
   moveTo(frame, place);
   frame.style.width = `${place.width}px`;
   frame.style.height = `${place.height}px`;

@@ -82,14 +82,15 @@ class Layouter {
     }
     const home = new Map<number, string>();
     items.forEach((item) => nodesOf(item).forEach((node) => home.set(node, item.key)));
-    const lanes = this.lanes(home, box.parent !== null);
+    const lanes = this.lanes(home, box.parent !== null, inner);
     const graph = this.graph(items, lanes, inner);
     dagre(graph);
     return this.read(graph, items, lanes, inner, depth);
   }
 
   /** The edges of the pass as lanes between items and ports of this box. */
-  private lanes(home: Map<number, string>, hasBorder: boolean): Lane[] {
+  private lanes(home: Map<number, string>, hasBorder: boolean, inner: Map<string, Inner>): Lane[] {
+    const isShut = (key: string) => /^[sf]/.test(key) && !inner.has(key);
     const lanes = new Map<string, Lane>();
     for (const edge of this.pass.edges) {
       if (!this.view.second && this.pass.isSecond(edge)) continue;
@@ -97,7 +98,8 @@ class Layouter {
       if ((!from && !to) || from === to || ((!from || !to) && !hasBorder)) continue;
       const start = from ?? `in ${edge.from}`, end = to ?? `out ${edge.from}`;
       const single = to === `n${edge.to}` ? edge.argument : "";
-      const key = `${start}>${end}>${edge.from}>${single}`;
+      const source = isShut(start) && isShut(end) ? "" : edge.from;
+      const key = `${start}>${end}>${source}>${single}`;
       const lane = lanes.get(key) ?? { from: start, to: end, edges: [] };
       lane.edges.push(edge);
       lanes.set(key, lane);

@@ -15,19 +15,6 @@ export function formulaElement(mathml: string, label: string): Element {
   return math;
 }
 
-/** ∂L/∂name = in front of a formula. */
-export function withDerivative(name: string, math: Element): Element {
-  const fraction = element("mfrac");
-  fraction.append(row(element("mi", "∂L")), row(element("mi", `∂${name}`)));
-  math.prepend(fraction, element("mo", "="));
-  return math;
-}
-
-export function withName(name: string, math: Element): Element {
-  math.prepend(element("mi", name), element("mo", "="));
-  return math;
-}
-
 function adopt(node: Node): Node {
   if (!(node instanceof Element)) return document.createTextNode(node.textContent ?? "");
   const copy = element(/^m[a-z]+$/.test(node.localName) ? node.localName : "mtext");

@@ -8,10 +8,10 @@ import {
 } from "../shared/numbers";
 import { broadcastDrawing, broadcastWords } from "./broadcast";
 import { Evaluator } from "./evaluate";
-import { formulaElement, withDerivative, withName } from "./mathml";
+import { formulaElement } from "./mathml";
 import { nodeDetails } from "./details";
 import type { State } from "./state";
-import type { AccumulateStep, BackwardStep, Contribution, GraphNode, Step } from "./types";
+import type { AccumulateStep, BackwardStep, Contribution, Formula, GraphNode, Step, Tree } from "./types";
 import { arrayView, equation, Workings } from "./worked";
 
 const PHASES = { forward: "forward", backward: "backward", accumulate: "backward" };
@@ -45,15 +45,14 @@ export class Panel {
   }
 
   private heading(step: Step): HTMLElement {
-    const { pass } = this.state;
-    const node = pass.node(step.node);
+    const node = this.state.pass.node(step.node);
     const phase = PHASES[step.phase];
     const figures = [step.seconds === null ? "" : secondsText(step.seconds)];
     if (step.bytes) figures.push(bytesText(step.bytes));
     return make(
       "header.step-head", {},
       make(`p.phase.${phase}`, {}, step.phase === "accumulate" ? "accumulate" : phase),
-      make("h2", {}, step.phase === "backward" ? node.grad_fn ?? node.op : pass.title(step.node)),
+      make("h2", {}, ...titleOf(step, node)),
       make("p.muted.figures", {}, figures.filter(Boolean).join(" · ")),
     );
   }
@@ -68,32 +67,37 @@ export class Panel {
   }
 
   private forward(node: GraphNode): HTMLElement[] {
-    const { pass } = this.state;
-    const name = node.name ?? "out";
-    const inputs = node.inputs.map((each) => {
-      const from = pass.node(each.node);
-      return `${each.argument}${from.name ? ` = ${from.name}` : ""} ${shapeText(from.shape)}`;
-    });
-    const shapes = make("p.shapes", {}, `${inputs.join(", ")} → ${shapeText(node.shape)}`);
-    const values = pass.array(node.value);
-    const section = make("section.block", {}, this.formula(node, name), shapes);
+    const values = this.state.pass.array(node.value);
+    const section = make("section.block", {}, ...this.formula(node.formula, node));
+    if (!node.formula) section.append(make("p.formula", {}, node.says ?? node.op ?? ""));
     if (values) {
-      section.append(...this.picker(values, `value of ${name}`, (flat) => (
-        this.workings.forward(name, node.formula?.tree ?? null, values, flat)
+      section.append(...this.picker(values, `value of ${node.name ?? "out"}`, (flat) => (
+        this.workings.forward(node.formula, values, flat)
       )));
     }
     return [section];
   }
 
-  private formula(node: GraphNode, name: string): HTMLElement {
-    if (!node.formula) return make("p.formula", {}, node.says ?? node.op ?? "");
-    const { mathml, text } = node.formula;
-    return make("p.formula", {}, withName(name, formulaElement(mathml, `${name} = ${text}`)));
+  /** A formula, and what stands for its letters. */
+  private formula(formula: Formula | null, node: GraphNode): HTMLElement[] {
+    if (!formula) return [];
+    const letters = make("dl.letters");
+    for (const [letter, argument] of lettersOf(formula)) {
+      const input = node.inputs.find((each) => each.argument === argument)?.node;
+      const from = argument === "out" ? node.id : input;
+      const name = from === undefined ? "the gradient that arrives" : this.state.pass.title(from);
+      const shape = shapeText(from === undefined ? node.shape : this.state.pass.node(from).shape);
+      letters.append(make("dt", {}, letter), make("dd", {}, from === undefined
+        ? name : makeButton(name, () => this.state.select(from), { class: "link" }), ` ${shape}`));
+    }
+    return [
+      make("p.formula", { tabindex: 0 }, formulaElement(formula.mathml, formula.text)), letters,
+    ];
   }
 
   private backward(step: BackwardStep, node: GraphNode): HTMLElement[] {
     const gradient = this.state.pass.array(step.gradient);
-    const blocks = step.contributions.map((each) => this.contribution(each));
+    const blocks = step.contributions.map((each) => this.contribution(each, node));
     const arrived = make("section.block", {}, make("h3", {}, "The gradient that arrives, g"));
     if (gradient) {
       arrived.append(...this.picker(gradient, "gradient that arrives", (flat) => (
@@ -124,26 +128,24 @@ export class Panel {
     );
   }
 
-  private contribution(each: Contribution): HTMLElement {
+  private contribution(each: Contribution, node: GraphNode): HTMLElement {
     const { pass } = this.state;
     const to = pass.node(each.to);
-    const name = to.name ?? each.argument;
+    const name = pass.title(each.to);
     const heading = make(
       "h3", {}, "To ", makeButton(pass.title(each.to), () => this.state.select(each.to), { class: "link" }),
       ` (${each.argument})`,
     );
     const section = make("section.block.contribution", { "data-to": each.to, "data-argument": each.argument }, heading);
-    if (each.formula) {
-      const { mathml, text } = each.formula;
-      const math = withDerivative(name, formulaElement(mathml, `gradient of ${name} = ${text}`));
-      section.append(make("p.formula", {}, math), make("p.shapes", {}, shapesOf(each, to)));
-    }
+    section.append(...this.formula(each.formula, node));
+    const raw = shapeText(each.raw_shape), shape = shapeText(to.shape);
+    section.append(make("p.shapes", {}, raw === shape ? `shape ${shape}` : `shape ${raw} → ${shape}`));
     const words = broadcastWords(each, to.shape);
     if (words) section.append(make("p", {}, words), broadcastDrawing(each, to.shape)!);
     const values = pass.array(each.array);
     if (values) {
       section.append(...this.picker(values, `contribution to ${name}`, (flat) => (
-        this.workings.contribution(`∂L/∂${name}`, each, values, flat)
+        this.workings.contribution(each, values, flat)
       )));
     }
     const others = pass.arrivals[each.to]!.length;
@@ -183,9 +185,26 @@ export class Panel {
   }
 }
 
-function shapesOf(each: Contribution, to: GraphNode): string {
-  const raw = shapeText(each.raw_shape), shape = shapeText(to.shape);
-  return raw === shape ? shape : `${raw} → ${shape}`;
+/** What runs, and the variable that it makes or changes. */
+function titleOf(step: Step, node: GraphNode): (string | HTMLElement)[] {
+  if (step.phase === "accumulate") return [make("code", {}, `${node.name ?? `node ${node.id}`}.grad`)];
+  const ran = (step.phase === "backward" ? node.grad_fn : null) ?? node.op ?? node.kind;
+  return node.name ? [`${ran} `, make("code", {}, node.name)] : [ran];
+}
+
+/** The letters of a formula, and the argument that each stands for. */
+function lettersOf(formula: Formula): Map<string, string> {
+  const letters = new Map<string, string>();
+  const walk = (tree: Tree) => {
+    if (tree.k === "value") letters.set(tree.name, tree.argument ?? tree.name);
+    for (const each of Object.values(tree)) {
+      const parts: unknown[] = Array.isArray(each) ? each : [each];
+      parts.filter((part): part is Tree => typeof part === "object" && part !== null && "k" in part)
+        .forEach(walk);
+    }
+  };
+  if (formula.tree) walk(formula.tree);
+  return letters;
 }
 
 function sumText(numbers: string[]): string {

@@ -1,6 +1,7 @@
 /** The pass as the page asks about it: who uses what, and when each number is known. */
 
 import type { Values } from "../shared/arrays";
+import { brief } from "../shared/numbers";
 import type { Contribution, ExplainData, GraphNode, Step } from "./types";
 
 /** From a node to an operation that takes it as this argument. */
@@ -110,10 +111,12 @@ export class Pass {
     return this.backwardAt.get(node) ?? this.accumulateAt.get(node) ?? Infinity;
   }
 
-  /** What a reader calls a node: the variable's name, else the operation's. */
+  /** What a reader calls a node: the variable's name, else the operation's, else its number. */
   title(id: number): string {
     const node = this.node(id);
-    return node.name ?? node.op ?? node.kind;
+    if (node.name ?? node.op) return node.name ?? node.op!;
+    const value = node.shape.length ? null : this.array(node.value);
+    return value ? brief(value.data[0]!) : node.kind;
   }
 }
 

@@ -1,7 +1,7 @@
 /** Where the reader is: the step, what is selected, what is open. Views listen. */
 
 import type { Box } from "./boxes";
-import { openAtFirst } from "./boxes";
+import { openAtFirst, opensWith } from "./boxes";
 import type { Pass } from "./pass";
 import type { Step } from "./types";
 
@@ -20,7 +20,7 @@ export class State {
   private readonly listeners: ((change: Change) => void)[] = [];
 
   constructor(readonly pass: Pass, readonly root: Box) {
-    this.open = openAtFirst(root);
+    this.open = openAtFirst(root, pass);
   }
 
   listen(listener: (change: Change) => void): void {
@@ -55,8 +55,8 @@ export class State {
     this.changed("selection");
   }
 
-  toggle(key: string): void {
-    if (!this.open.delete(key)) this.open.add(key);
+  toggle(box: Box): void {
+    if (!this.open.delete(box.key)) opensWith(box, this.pass).forEach((each) => this.open.add(each.key));
     this.changed("boxes");
   }
 
@@ -67,11 +67,6 @@ export class State {
 
   showSecond(shown: boolean): void {
     this.second = shown;
-    this.changed("boxes");
-  }
-
-  openAll(boxes: Box[]): void {
-    boxes.forEach((box) => this.open.add(box.key));
     this.changed("boxes");
   }
 

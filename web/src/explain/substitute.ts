@@ -1,5 +1,6 @@
 /** A formula at one element: in names with indices, and with the numbers in it. */
 
+import { numberOf } from "../shared/arrays";
 import { brief, indexText } from "../shared/numbers";
 import type { Evaluator, Index } from "./evaluate";
 import { moved, termsOf, within } from "./evaluate";
@@ -42,7 +43,10 @@ export class Substitution {
   private write(tree: Tree, index: Index): Written {
     switch (tree.k) {
       case "value": return this.leaf(tree.name + indexText(within(index, tree)), tree, index);
-      case "number": return atom(brief(tree.value), brief(tree.value));
+      case "number": {
+        const number = brief(numberOf(tree.value));
+        return atom(tree.name ?? number, number);
+      }
       case "attribute": return atom(tree.name, tree.text);
       case "call": {
         const names = `${tree.name}(${tree.args.map(nameOf).join(", ")})${indexText(index)}`;
@@ -61,8 +65,10 @@ export class Substitution {
         return this.apply(tree.k.slice(0, 3), [tree.a, tree.b], index);
       case "function": return this.apply(tree.name, [tree.a], index);
       case "compare": return this.joined(tree, index, ` ${tree.op} `, SUM);
+      case "and": case "or": return this.joined(tree, index, ` ${tree.k} `, SUM);
       case "where": return this.choice(tree, index);
-      case "sum": case "mean": case "max": case "matmul": return this.many(tree, index);
+      case "sum": case "mean": case "max": case "min": case "prod": case "matmul":
+        return this.many(tree, index);
       default: return this.write(tree.a, moved(tree, index));
     }
   }
@@ -118,9 +124,9 @@ export class Substitution {
       const factor = this.evaluator.value(each.tree, each.index);
       return factor === null || total === null ? null : total * factor;
     }, 1);
-    if (tree.k === "max") {
+    if (tree.k === "max" || tree.k === "min" || tree.k === "prod") {
       const { names, numbers } = this.terms(terms.count, product, value, ", ");
-      return atom(`max(${names})`, `max(${numbers})`);
+      return atom(`${tree.k}(${names})`, `${tree.k}(${numbers})`);
     }
     const { names, numbers } = this.terms(terms.count, product, value);
     if (tree.k !== "mean") return { names, numbers, strength: terms.count > 1 ? SUM : PRODUCT };
@@ -159,7 +165,7 @@ function atom(names: string, numbers: string): Written {
 
 function nameOf(tree: Tree): string {
   if (tree.k === "value") return tree.name;
-  if (tree.k === "number") return brief(tree.value);
+  if (tree.k === "number") return tree.name ?? brief(numberOf(tree.value));
   return tree.k === "attribute" ? tree.name : UNKNOWN;
 }
 

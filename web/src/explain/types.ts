@@ -3,13 +3,13 @@
 import type { PackedArray } from "../shared/arrays";
 
 export type Tree = { shape?: number[] } & (
-  | { k: "value"; name: string; array?: number | null }
-  | { k: "number"; value: number }
-  | { k: "attribute"; name: string; text: string }
+  | { k: "value"; name: string; argument?: string; array?: number | null }
+  | { k: "number"; value: number | "nan" | "inf" | "-inf"; name?: string }
+  | { k: "attribute"; name: string; text: string; value?: number }
   | { k: BinaryKind; a: Tree; b: Tree }
   | { k: "neg" | "transpose"; a: Tree }
   | { k: "function"; name: string; a: Tree }
-  | { k: "sum" | "mean" | "max"; a: Tree; dims: number[]; keepdim: boolean }
+  | { k: ReductionKind; a: Tree; dims: number[]; keepdim: boolean }
   | { k: "compare"; op: string; a: Tree; b: Tree }
   | { k: "where"; c: Tree; a: Tree; b: Tree }
   | { k: "reshape" | "expand"; a: Tree }
@@ -18,10 +18,14 @@ export type Tree = { shape?: number[] } & (
 );
 
 export type BinaryKind =
-  | "add" | "sub" | "mul" | "div" | "pow" | "matmul" | "maximum" | "minimum";
+  | "add" | "sub" | "mul" | "div" | "pow" | "matmul" | "maximum" | "minimum" | "and" | "or";
+
+export type ReductionKind = "sum" | "mean" | "max" | "min" | "prod";
 
 export interface Formula {
   text: string;
+  /** What it gives: `out`, or `∂L/∂x`. */
+  left: string;
   mathml: string;
   tree: Tree | null;
   /** For a derivative: the input it is for. */

@@ -8,7 +8,7 @@ import { brief, element as elementText, indexText } from "../shared/numbers";
 import type { Evaluator, Index } from "./evaluate";
 import { aligned } from "./evaluate";
 import { Substitution } from "./substitute";
-import type { Contribution, Tree } from "./types";
+import type { Contribution, Formula } from "./types";
 
 const FEW = 12;
 const MAP = { width: 330, height: 260 };
@@ -29,9 +29,9 @@ export function arrayView(
 function few(
   values: Values, label: string, first: number, pick: (flat: number) => void,
 ): HTMLElement {
-  const columns = Math.min(values.shape.at(-1) ?? 1, 6);
+  const columns = Math.min(values.shape.at(-1) ?? 1, 4);
   const grid = make("div.picks", { role: "group", "aria-label": label });
-  grid.style.gridTemplateColumns = `repeat(${columns}, minmax(0, max-content))`;
+  grid.style.gridTemplateColumns = `repeat(${columns}, max-content)`;
   const buttons = Array.from({ length: sizeOf(values.shape) }, (_, flat) => {
     const number = elementText(values.data[flat]!, values.dtype, "exact");
     const index = indexText(indexOf(flat, values.shape));
@@ -81,10 +81,10 @@ export class Workings {
   }
 
   /** A formula's value at an element, worked out: names, numbers, result. */
-  forward(name: string, tree: Tree | null, values: Values, flat: number): HTMLElement {
+  forward(formula: Formula | null, values: Values, flat: number): HTMLElement {
     const index = indexOf(flat, values.shape);
     const result = elementText(values.data[flat]!, values.dtype, "exact");
-    const left = name + indexText(index);
+    const left = (formula?.left ?? "out") + indexText(index), tree = formula?.tree;
     if (!tree) return equation(left, result);
     const { names, numbers } = this.substitution.at(tree, index);
     const lines = equation(left, names, numbers, result);
@@ -92,12 +92,10 @@ export class Workings {
   }
 
   /** A contribution at an element of the input, summed where it was broadcast. */
-  contribution(
-    name: string, each: Contribution, values: Values, flat: number,
-  ): HTMLElement {
+  contribution(each: Contribution, values: Values, flat: number): HTMLElement {
     const index = indexOf(flat, values.shape);
     const result = elementText(values.data[flat]!, values.dtype, "exact");
-    const left = name + indexText(index);
+    const left = (each.formula?.left ?? `∂L/∂${each.argument}`) + indexText(index);
     const tree = each.formula?.tree;
     if (!tree) return equation(left, result);
     const raws = rawIndices(each, index, values.full);

@@ -34,6 +34,11 @@ export interface Values {
 
 const NAMED: Record<string, number> = { nan: NaN, inf: Infinity, "-inf": -Infinity };
 
+/** A number that JSON may have no digits for. */
+export function numberOf(scalar: Scalar): number {
+  return NAMED[String(scalar)] ?? Number(scalar);
+}
+
 export function decodeAll(arrays: PackedArray[]): Promise<Values[]> {
   return Promise.all(arrays.map(decode));
 }
@@ -41,7 +46,7 @@ export function decodeAll(arrays: PackedArray[]): Promise<Values[]> {
 export async function decode(array: PackedArray): Promise<Values> {
   const { numbers, packed, ...rest } = array;
   if (numbers) {
-    return { ...rest, data: numbers.map((each) => NAMED[String(each)] ?? Number(each)) };
+    return { ...rest, data: numbers.map(numberOf) };
   }
   return { ...rest, data: read(await inflate(fromBase64(packed ?? "")), array.dtype) };
 }

@@ -55,6 +55,7 @@ export class HeatMap {
     const frame = make("div.heat-frame", {}, this.canvas, this.cursor);
     this.element = make("div.heat-map", {}, frame, this.legend, this.readout);
     if (reads) this.listen();
+    else this.canvas.addEventListener("pointermove", (event) => this.hint(event));
     repaints.set(this.canvas, () => this.paint());
     this.show(values, options.scale);
   }
@@ -96,6 +97,12 @@ export class HeatMap {
       event.stopPropagation();
       this.choose(next);
     });
+  }
+
+  /** Where nothing else reads numbers, the pointer's own label does. */
+  private hint(event: PointerEvent): void {
+    const flat = this.under(event);
+    this.canvas.title = flat === null ? "" : numberAt(this.values, flat);
   }
 
   private choose(flat: number | null): void {
