@@ -1,0 +1,146 @@
+"""Gradients of a pass held against PyTorch and central differences: right ones, and wrong ones."""
+
+import numpy as np
+import pytest
+
+import tinygrad_mnist as torch
+from tests.explainer.calls import calls_of
+from tinygrad_mnist.engine.node import PRIMITIVES
+from tinygrad_mnist.explainer.checks import against_differences, against_pytorch
+from tinygrad_mnist.tools.replay import counterpart
+
+F = torch.nn.functional
+NAMES = sorted(
+    name
+    for name, op in PRIMITIVES.items()
+    if op.formulas and not {"fill", "generator"} & op.attributes
+)
+NO_DERIVATIVE = {"floor_divide", "number_remainder", "found"}
+
+
+def test_how_many_have_a_counterpart():
+    without = {name for name in NAMES if counterpart(PRIMITIVES[name]) is None}
+    assert without == {"found", "number_remainder", "window_spread"}
+    assert len(without) < 0.1 * len(NAMES)
+
+
+def checked(function, *inputs):
+    explanation = torch.explain(function, *inputs)
+    against_pytorch(explanation.found)
+    against_differences(explanation.found)
+    return explanation
+
+
+def wrong(explanation):
+    """By name or operation, the checks that found a gradient wrong."""
+    found = []
+    for node in explanation.nodes:
+        if node.gradient is not None:
+            found += [(node.name or node.op, "PyTorch")] * (not node.gradient.pytorch.ok)
+            slopes = node.gradient.differences
+            found += [(node.name or node.op, "differences")] * (
+                slopes is not None and not slopes.ok
+            )
+    return found
+
+
+def made(each):
+    if not isinstance(each, np.ndarray):
+        return each
+    return torch.tensor(each, requires_grad=each.dtype.kind == "f")
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in NO_DERIVATIVE])
+def test_what_the_engine_gives_is_right(name):
+    for op, inputs, attributes, output in calls_of(name):
+        if output.dtype.kind != "f":
+            continue
+        given = [made(each) for each in inputs]
+        if op(*given, **attributes)._record is None or not output.size:
+            continue
+        explanation = checked(lambda: op(*given, **attributes) * 0.5)  # noqa: B023
+        assert wrong(explanation) == [], [node.gradient for node in explanation.nodes]
+
+
+def weighted(result):
+    """The result times numbers of every size, so that no sum of its gradient is zero by chance."""
+    numbers = np.random.default_rng(0).uniform(0.5, 1.5, result.shape)
+    return result * torch.tensor(numbers).to(result.dtype)
+
+
+def calls_with_slopes(name):
+    """The calls of a primitive through which some gradient that is not zero goes."""
+    for op, inputs, attributes, output in calls_of(name):
+        given = [made(each) for each in inputs]
+        if output.dtype.kind == "f" and np.isfinite(output).all() and output.size:
+            result = weighted(op(*given, **attributes))
+            leaves = [each for each in given if getattr(each, "requires_grad", False)]
+            if result._record is not None:
+                found = torch.autograd.grad(result.sum(), leaves, allow_unused=True)
+                if any(g is not None and (g != 0).any() for g in found):
+                    yield op, given, attributes
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in NO_DERIVATIVE])
+def test_a_wrong_derivative_is_found(name, monkeypatch):
+    call = next(calls_with_slopes(name), None)
+    if call is None:
+        pytest.skip("its gradients are zero")
+    op, given, attributes = call
+    for formula in op.formulas.values():
+        right = formula.function
+        monkeypatch.setattr(formula, "function", lambda *a, r=right, **k: r(*a, **k) * 1.01)
+    found = {by for _, by in wrong(checked(lambda: weighted(op(*given, **attributes))))}
+    monkeypatch.undo()
+    assert "differences" in found
+    assert "PyTorch" in found or counterpart(op) is None
+
+
+def test_a_kink_is_told():
+    explanation = checked(lambda x: x.relu().sum(), np.array([0.0, 1.0, -1.0]))
+    (x,) = [node for node in explanation.nodes if node.is_leaf]
+    assert x.gradient.differences.ok
+    assert x.gradient.differences.note == "at 1 the slopes to both sides differ"
+
+
+class Cube(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x**3
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        return g * 3 * x**2
+
+
+def test_a_function_of_ones_own_has_no_counterpart():
+    explanation = checked(lambda x: Cube.apply(x.exp()).sum(), np.array([0.0, 1.0]))
+    x, exp, cube, _ = [node.gradient for node in explanation.nodes]
+    assert wrong(explanation) == []
+    assert x.pytorch.note == exp.pytorch.note
+    assert "no counterpart of Cube" in x.pytorch.note
+    assert cube.pytorch.note is None
+    assert x.differences.elements == 2
+
+
+def test_random_numbers_are_the_recorded_ones():
+    torch.manual_seed(0)
+    explanation = checked(lambda x: (F.dropout(x, 0.5) * x).sum(), np.arange(1.0, 9.0))
+    assert wrong(explanation) == []
+    assert all(node.gradient.differences for node in explanation.nodes if node.gradient)
+
+
+def test_a_long_loop_and_several_outputs():
+    def loop(x, w):
+        a, b = x.split(2)
+        for _ in range(60):
+            a, b = (a * w + b).tanh(), a
+        return (a * b).sum()
+
+    explanation = checked(loop, np.array([0.5, -1.0, 2.0, 1.5]), np.array([0.7, -0.3]))
+    assert wrong(explanation) == []
+    assert all(n.gradient.differences for n in explanation.nodes if n.gradient and n.op != "split")

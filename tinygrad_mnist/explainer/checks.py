@@ -1,0 +1,370 @@
+"""The gradients of a pass held against PyTorch's, and against central differences.
+
+A central difference needs no formula: the recorded computation runs again in float64 from one node
+on, its numbers a little larger and a little smaller, and the results' difference is the slope.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mnist.autograd.function import Function, FunctionCtx
+from tinygrad_mnist.core.record import Array
+from tinygrad_mnist.engine.modes import GradMode
+from tinygrad_mnist.engine.tensor import wrap
+from tinygrad_mnist.tools.parity.ulp import ulp_difference
+from tinygrad_mnist.tools.replay import At, Entry, Replayed, gradients, own_gradients
+
+from .passes import Check, Node, Pass
+
+__all__ = ["against_differences", "against_pytorch", "entries_of", "starts_of"]
+
+_ULP = 64
+"""Units of the last place of the largest gradient that two orders of summation may differ by."""
+_ALL, _CHOSEN = 16, 8
+"""Of so many elements at most each is tried; of more, so many, and one random direction."""
+_RUNS = 60_000
+"""So many operations at most are run again, one of 4,000 numbers counting twice."""
+_STEP = float(np.finfo(np.float64).eps) ** (1 / 3)
+_TOLERANCE = {"float32": 1e-3, "float64": 1e-5}
+"""Of the largest gradient, by the type of the pass: its own rounding, not that of the slopes."""
+
+
+def entries_of(found: Pass) -> list[Entry]:
+    """The operations of a pass, and what they began with, as they can be run again."""
+    given: dict[int, dict[int, Array]] = {}
+    for step in found.steps:
+        given[step.node] = given.get(step.node, {}) | {
+            p.position: p.array for p in step.contributions
+        }
+    return [
+        Entry(node.primitive, _inputs(node, found.nodes), node.settings, node.value,
+              given.get(node.id, {}))
+        for node in found.nodes
+    ]  # fmt: skip
+
+
+def _inputs(node: Node, nodes: Sequence[Node]) -> tuple[Any, ...]:
+    """For each input of the operation where it comes from; None for what was none."""
+    op = node.primitive
+    if op is None:
+        return ()
+    ends = {edge.argument: _end(nodes[edge.node]) for edge in node.inputs}
+    if op.variadic or len(ends) != len(node.inputs) or not ends.keys() <= set(op.inputs):
+        return tuple([_end(nodes[edge.node]) for edge in node.inputs])
+    return tuple([ends.get(name) for name in op.inputs])
+
+
+def _end(node: Node) -> Any:
+    """A number as itself, any other node by its place."""
+    number = node.kind == "constant" and node.name is None and node.value is not None
+    return node.value.item() if number and node.value.ndim == 0 else At(node.id)  # type: ignore[union-attr]
+
+
+def starts_of(found: Pass) -> dict[int, Array]:
+    """The gradients that the pass began with, by node: of those that nothing contributed to."""
+    reached = {part.to for step in found.steps for part in step.contributions}
+    return {
+        node.id: node.gradient.array
+        for node in found.nodes
+        if node.gradient is not None and node.id not in reached
+    }
+
+
+# PyTorch
+
+
+def against_pytorch(found: Pass) -> None:
+    """Hold each gradient of a pass against PyTorch's; nothing where PyTorch is not installed."""
+    entries, starts = entries_of(found), starts_of(found)
+    try:
+        replayed = gradients(entries, starts)
+    except ModuleNotFoundError:
+        return
+    wide: Replayed | None = None
+    for node in found.nodes:
+        if node.gradient is None:
+            continue
+        check = _compared(node.gradient.array, replayed, node.id)
+        if not check.ok:
+            wide = gradients(entries, starts, wide=True) if wide is None else wide
+            check = _by_rounding(node.gradient.array, replayed, wide, check, node.id)
+        node.gradient.pytorch = check
+
+
+def _compared(ours: Array, replayed: Replayed, at: int) -> Check:
+    theirs, behind = replayed.gradients[at], replayed.behind[at]
+    note = None
+    if behind:
+        note = f"PyTorch has no counterpart of {', '.join(behind)}, whose own formula was used"
+    if theirs is None:
+        theirs = np.zeros_like(ours)
+    if theirs.shape != ours.shape:
+        return Check(False, None, math.inf, ours.size, f"PyTorch's has the shape {theirs.shape}")
+    apart = ulp_difference(ours, theirs.astype(ours.dtype), _largest(theirs))
+    worst = float(apart.max(initial=0))
+    return Check(worst <= _ULP, worst if math.isfinite(worst) else None,
+                 _largest(ours - theirs), ours.size, note)  # fmt: skip
+
+
+def _by_rounding(ours: Array, replayed: Replayed, wide: Replayed, check: Check, at: int) -> Check:
+    """The check again, good if ours is as near to the gradient in float64 as PyTorch's is."""
+    theirs, exact = replayed.gradients[at], wide.gradients[at]
+    if theirs is None or exact is None or exact.shape != ours.shape:
+        return check
+    unit = float(np.spacing(np.asarray(_largest(exact), ours.dtype)))
+    good = _largest(ours - exact) <= 8 * _largest(theirs - exact) + 4 * unit
+    note = "both are as near to the gradient in float64" if good else check.note
+    return Check(good, check.ulp, check.largest, check.elements, note)
+
+
+def _largest(array: Array) -> float:
+    """The largest magnitude of what is finite."""
+    return float(np.abs(array[np.isfinite(array)]).max(initial=0.0))
+
+
+# Central differences
+
+
+def against_differences(found: Pass, runs: int = _RUNS) -> None:
+    """Hold the gradients of a pass against central differences.
+
+    From the leaves on, and as far as `runs` allows from other nodes, all that depends on them is
+    run again; else what uses them, the gradients there taken as right. Kinks, where the slopes to
+    both sides differ, count as right if the gradient lies between these, and are told in the note.
+    """
+    again = _Again(entries_of(found), starts_of(found), found.nodes)
+    left = float(runs)
+    for node in sorted(found.nodes, key=lambda node: not node.is_leaf):
+        if node.gradient is None or not isinstance(again.values[node.id], np.ndarray):
+            continue
+        size = node.gradient.array.size
+        tries = size if size <= _ALL else _CHOSEN + 1
+        far = [(tries, False), (1, False)] if node.is_leaf else [(tries, False)]
+        for tries, near in (*far, (tries, True)):
+            cost = 3 * tries * again.cost(node.id, near)
+            if again.can_run_from(node.id, near) and (near or cost <= left / 4):
+                node.gradient.differences = _Tried(again, node, tries, near).check()
+                left -= cost
+                break
+
+
+class _Again:
+    """The computation run again in float64, from any of its nodes."""
+
+    def __init__(
+        self, entries: Sequence[Entry], starts: Mapping[int, Array], nodes: Sequence[Node]
+    ) -> None:
+        self.entries = entries
+        self.arrived = {node.id: node.gradient.array.astype(np.float64)
+                        for node in nodes if node.gradient is not None}  # fmt: skip
+        self.starts = {at: g.astype(np.float64) for at, g in starts.items()}
+        self.stuck: set[int] = set()
+        """What cannot be run again, and so stays as it was recorded."""
+        self.values: list[Any] = []
+        self.users: list[list[int]] = [[] for _ in entries]
+        for at, entry in enumerate(entries):
+            self.values.append(self._first(at, entry))
+            for source in {each.entry for each in entry.inputs if isinstance(each, At)}:
+                self.users[source].append(at)
+        self._after: dict[int, list[int]] = {}
+        self._wide: list[Array | None] | None = None
+
+    def _first(self, at: int, entry: Entry) -> Any:
+        if entry.primitive is not None:
+            try:
+                return self._run(entry, self.values)
+            except Exception:  # whatever a body or a user's forward does with what it never had
+                self.stuck.add(at)
+        return _wide(entry.output)
+
+    def _run(self, entry: Entry, values: Sequence[Any]) -> Any:
+        """An operation in float64; several outputs as a tuple."""
+        op, attributes = entry.primitive, dict(entry.attributes)
+        given = [values[each.entry] if isinstance(each, At) else _wide(each)
+                 for each in entry.inputs]  # fmt: skip
+        if op.vjp is not None:
+            return _several(attributes, given)
+        if "fill" in attributes or "generator" in attributes:
+            raise NotImplementedError("random numbers are drawn once")
+        if attributes.get("dtype") in (np.dtype(np.float32), np.dtype(np.float16)):
+            attributes["dtype"] = np.dtype(np.float64)
+        return op.compute(op.promoted(tuple(given)), attributes)
+
+    def after(self, at: int, near: bool) -> list[int]:
+        """What depends on an entry, in order; near, what uses it alone."""
+        if near:
+            users = self.users[at]
+            parts = [part for user in users if isinstance(self.values[user], tuple)
+                     for part in self.users[user]]  # fmt: skip
+            return sorted({*users, *parts})
+        if at not in self._after:
+            found: set[int] = set()
+            waiting = [at]
+            while waiting:
+                new = [user for user in self.users[waiting.pop()] if user not in found]
+                found.update(new)
+                waiting += new
+            self._after[at] = sorted(found)
+        return self._after[at]
+
+    def can_run_from(self, at: int, near: bool) -> bool:
+        """Whether what depends on an entry can be run again."""
+        return self.stuck.isdisjoint(self.after(at, near))
+
+    def cost(self, at: int, near: bool) -> float:
+        """How many operations one run takes, large ones counting more."""
+        sizes = [np.size(self.entries[each].output) for each in self.after(at, near)]
+        return 1 + sum(1 + size / 4000 for size in sizes)
+
+    def results(self, at: int, value: Array, near: bool) -> list[Array]:
+        """The terms of Σ gradient · result, with `value` at an entry."""
+        values: dict[int, Any] = {at: np.asarray(value)}
+        layered = _Layered(self.values, values)
+        for each in self.after(at, near):
+            values[each] = self._run(self.entries[each], layered)
+        roots = self.starts
+        if near:
+            own = {at: self.starts[at]} if at in self.starts else {}
+            arrived = {each: self.arrived[each] for each in values if each in self.arrived}
+            roots = arrived | own if own else {e: g for e, g in arrived.items() if e != at}
+        return [g * layered[root] for root, g in roots.items()]
+
+    def gradient(self, at: int) -> Array | None:
+        """The gradient by the engine's own formulas, in float64."""
+        if self._wide is None:
+            self._wide = [None] * len(self.entries)
+            for root, g in self.starts.items():
+                self._wide[root] = g
+            for each in reversed(range(len(self.entries))):
+                self._spread(each, self._wide)
+        return self._wide[at]
+
+    def _spread(self, at: int, found: list[Array | None]) -> None:
+        entry, g = self.entries[at], found[at]
+        if entry.primitive is None or (g is None and entry.primitive.vjp is None):
+            return
+        values = [self.values[each.entry] if isinstance(each, At) else _wide(each)
+                  for each in entry.inputs]  # fmt: skip
+        for position, part in own_gradients(entry, g, values, self.values[at]).items():
+            source = entry.inputs[position]
+            if isinstance(source, At):
+                known = found[source.entry]
+                found[source.entry] = part if known is None else known + part
+
+
+class _Layered:
+    """Recorded values, with others in place of some."""
+
+    def __init__(self, values: Sequence[Any], others: Mapping[int, Any]) -> None:
+        self.values, self.others = values, others
+
+    def __getitem__(self, at: int) -> Any:
+        return self.others[at] if at in self.others else self.values[at]
+
+
+def _wide(value: Any) -> Any:
+    if isinstance(value, np.ndarray) and value.dtype.kind == "f":
+        return value.astype(np.float64)
+    return value
+
+
+def _several(attributes: Mapping[str, Any], given: list[Any]) -> Any:
+    """What operations of several outputs, one output of them, and a Function of one's own give."""
+    if "keys" in attributes:
+        return tuple([given[0][key] for key in attributes["keys"]])
+    if "function" not in attributes:
+        chosen = given[0]
+        return chosen[attributes["position"]] if isinstance(chosen, tuple) else chosen
+    function: Any = attributes["function"]
+    arguments = [wrap(each) if isinstance(each, np.ndarray) else each for each in given]
+    with_context = function.setup_context is Function.setup_context
+    with GradMode(False):
+        found = function.forward(*([FunctionCtx()] if with_context else []), *arguments)
+    return tuple([each._array for each in found]) if isinstance(found, tuple) else found._array
+
+
+class _Tried:
+    """One gradient against the slopes in some directions."""
+
+    def __init__(self, again: _Again, node: Node, tries: int, near: bool) -> None:
+        self.again, self.at, self.near = again, node.id, near
+        self.value: Array = again.values[node.id]
+        assert node.gradient is not None
+        self.gradient: Array = node.gradient.array.astype(np.float64)
+        self.tolerance = _TOLERANCE.get(node.dtype, 1e-3) * _largest(self.gradient)
+        self.tries = tries
+        self.worst = 0.0
+        self.kinks = self.wrong = self.rounded = self.endless = 0
+
+    def check(self) -> Check:
+        """What came of all directions."""
+        size = self.value.size
+        if self.tries == size:
+            places = list(range(size))
+        else:
+            largest = int(np.argmax(np.abs(np.nan_to_num(self.gradient))))
+            spread = np.linspace(0, size - 1, max(self.tries - 2, 0)).astype(int).tolist()
+            places = sorted({largest, *spread}) if self.tries > 1 else []
+            self._try(np.random.default_rng(0).uniform(-1, 1, self.value.shape))
+        for place in places:
+            direction = np.zeros(size)
+            direction[place] = 1
+            self._try(direction.reshape(self.value.shape))
+        count = len(places) + (self.tries != size) - self.endless
+        return Check(not self.wrong, None, self.worst, count, self._note(size, len(places)))
+
+    def _note(self, size: int, elements: int) -> str | None:
+        told = ["through what uses it"] if self.near else []
+        if elements < size:
+            told.append(f"{elements} of {size} elements and one random direction")
+        if self.kinks:
+            told.append(f"at {self.kinks} the slopes to both sides differ")
+        if self.endless:
+            told.append(f"at {self.endless} there is no slope: not all numbers are finite")
+        if self.rounded:
+            told.append("rounding: in float64 the formulas hold")
+        return "; ".join(told) or None
+
+    def _try(self, direction: Array) -> None:
+        finite = np.abs(self.value[np.isfinite(self.value)])
+        along = np.abs(self.value)[direction != 0].mean()
+        step = _STEP * float(along or finite.mean() or 1.0)
+        above, here, below = (
+            self.again.results(self.at, self.value + sign * step * direction, self.near)
+            for sign in (1, 0, -1)
+        )
+        slope = _apart(above, below) / (2 * step)
+        if not math.isfinite(slope):
+            self.endless += 1
+            return
+        terms = sum(float(np.abs(term).sum()) for term in here)
+        noise = 64 * float(np.finfo(np.float64).eps) * terms / step
+        size = float(np.abs(direction).sum())
+        found = float(np.sum(self.gradient * direction))
+        apart = abs(found - slope)
+        allowed = self.tolerance * math.sqrt(size) + noise
+        if apart <= allowed:
+            self.worst = max(self.worst, apart)
+            return
+        up, down = _apart(above, here) / step, _apart(here, below) / step
+        between = min(up, down) - allowed <= found <= max(up, down) + allowed
+        if between and abs(up - down) > allowed:
+            self.kinks += 1
+            return
+        exact = self.again.gradient(self.at)
+        if exact is not None and abs(np.sum(exact * direction) - slope) <= 1e-2 * allowed + noise:
+            self.rounded += 1
+        else:
+            self.wrong += 1
+        self.worst = max(self.worst, apart if math.isfinite(apart) else 0.0)
+
+
+def _apart(ours: Sequence[Array], theirs: Sequence[Array]) -> float:
+    """The sum of all differences, which are small beside what they are between."""
+    with np.errstate(invalid="ignore"):
+        return float(sum(np.sum(a - b) for a, b in zip(ours, theirs, strict=True)))
