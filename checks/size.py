@@ -15,12 +15,12 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 57_265, 40_000
+TOTAL, AIM = 57_765, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
     "ops": 9_000,
-    "tools": 7_400,
+    "tools": 7_900,
     "nn": 6_350,
     "compiler": 6_435,
     "app": 4_600,

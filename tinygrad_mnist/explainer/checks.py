@@ -7,18 +7,16 @@ on, its numbers a little larger and a little smaller, and the results' differenc
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from tinygrad_mnist.autograd.function import Function, FunctionCtx
 from tinygrad_mnist.core.record import Array
-from tinygrad_mnist.engine.modes import GradMode
-from tinygrad_mnist.engine.tensor import wrap
 from tinygrad_mnist.tools.parity.ulp import ulp_difference
-from tinygrad_mnist.tools.replay import At, Entry, Replayed, gradients, own_gradients
+from tinygrad_mnist.tools.replay import At, Entry, Replayed, gradients
 
+from .again import Again
 from .passes import Check, Node, Pass
 
 __all__ = ["against_differences", "against_pytorch", "entries_of", "starts_of"]
@@ -105,7 +103,7 @@ def _compared(ours: Array, replayed: Replayed, at: int) -> Check:
         theirs = np.zeros_like(ours)
     if theirs.shape != ours.shape:
         return Check(False, None, math.inf, ours.size, f"PyTorch's has the shape {theirs.shape}")
-    apart = ulp_difference(ours, theirs.astype(ours.dtype), _largest(theirs))
+    apart = ulp_difference(ours, theirs.astype(ours.dtype), np.asarray(_largest(theirs)))
     worst = float(apart.max(initial=0))
     return Check(worst <= _ULP, worst if math.isfinite(worst) else None,
                  _largest(ours - theirs), ours.size, note)  # fmt: skip
@@ -137,7 +135,7 @@ def against_differences(found: Pass, runs: int = _RUNS) -> None:
     run again; else what uses them, the gradients there taken as right. Kinks, where the slopes to
     both sides differ, count as right if the gradient lies between these, and are told in the note.
     """
-    again = _Again(entries_of(found), starts_of(found), found.nodes)
+    again = Again(entries_of(found), starts_of(found), found.nodes)
     left = float(runs)
     for node in sorted(found.nodes, key=lambda node: not node.is_leaf):
         if node.gradient is None or not isinstance(again.values[node.id], np.ndarray):
@@ -145,153 +143,18 @@ def against_differences(found: Pass, runs: int = _RUNS) -> None:
         size = node.gradient.array.size
         tries = size if size <= _ALL else _CHOSEN + 1
         far = [(tries, False), (1, False)] if node.is_leaf else [(tries, False)]
-        for tries, near in (*far, (tries, True)):
-            cost = 3 * tries * again.cost(node.id, near)
+        for times, near in (*far, (tries, True)):
+            cost = 3 * times * again.cost(node.id, near)
             if again.can_run_from(node.id, near) and (near or cost <= left / 4):
-                node.gradient.differences = _Tried(again, node, tries, near).check()
+                node.gradient.differences = _Tried(again, node, times, near).check()
                 left -= cost
                 break
-
-
-class _Again:
-    """The computation run again in float64, from any of its nodes."""
-
-    def __init__(
-        self, entries: Sequence[Entry], starts: Mapping[int, Array], nodes: Sequence[Node]
-    ) -> None:
-        self.entries = entries
-        self.arrived = {node.id: node.gradient.array.astype(np.float64)
-                        for node in nodes if node.gradient is not None}  # fmt: skip
-        self.starts = {at: g.astype(np.float64) for at, g in starts.items()}
-        self.stuck: set[int] = set()
-        """What cannot be run again, and so stays as it was recorded."""
-        self.values: list[Any] = []
-        self.users: list[list[int]] = [[] for _ in entries]
-        for at, entry in enumerate(entries):
-            self.values.append(self._first(at, entry))
-            for source in {each.entry for each in entry.inputs if isinstance(each, At)}:
-                self.users[source].append(at)
-        self._after: dict[int, list[int]] = {}
-        self._wide: list[Array | None] | None = None
-
-    def _first(self, at: int, entry: Entry) -> Any:
-        if entry.primitive is not None:
-            try:
-                return self._run(entry, self.values)
-            except Exception:  # whatever a body or a user's forward does with what it never had
-                self.stuck.add(at)
-        return _wide(entry.output)
-
-    def _run(self, entry: Entry, values: Sequence[Any]) -> Any:
-        """An operation in float64; several outputs as a tuple."""
-        op, attributes = entry.primitive, dict(entry.attributes)
-        given = [values[each.entry] if isinstance(each, At) else _wide(each)
-                 for each in entry.inputs]  # fmt: skip
-        if op.vjp is not None:
-            return _several(attributes, given)
-        if "fill" in attributes or "generator" in attributes:
-            raise NotImplementedError("random numbers are drawn once")
-        if attributes.get("dtype") in (np.dtype(np.float32), np.dtype(np.float16)):
-            attributes["dtype"] = np.dtype(np.float64)
-        return op.compute(op.promoted(tuple(given)), attributes)
-
-    def after(self, at: int, near: bool) -> list[int]:
-        """What depends on an entry, in order; near, what uses it alone."""
-        if near:
-            users = self.users[at]
-            parts = [part for user in users if isinstance(self.values[user], tuple)
-                     for part in self.users[user]]  # fmt: skip
-            return sorted({*users, *parts})
-        if at not in self._after:
-            found: set[int] = set()
-            waiting = [at]
-            while waiting:
-                new = [user for user in self.users[waiting.pop()] if user not in found]
-                found.update(new)
-                waiting += new
-            self._after[at] = sorted(found)
-        return self._after[at]
-
-    def can_run_from(self, at: int, near: bool) -> bool:
-        """Whether what depends on an entry can be run again."""
-        return self.stuck.isdisjoint(self.after(at, near))
-
-    def cost(self, at: int, near: bool) -> float:
-        """How many operations one run takes, large ones counting more."""
-        sizes = [np.size(self.entries[each].output) for each in self.after(at, near)]
-        return 1 + sum(1 + size / 4000 for size in sizes)
-
-    def results(self, at: int, value: Array, near: bool) -> list[Array]:
-        """The terms of Σ gradient · result, with `value` at an entry."""
-        values: dict[int, Any] = {at: np.asarray(value)}
-        layered = _Layered(self.values, values)
-        for each in self.after(at, near):
-            values[each] = self._run(self.entries[each], layered)
-        roots = self.starts
-        if near:
-            own = {at: self.starts[at]} if at in self.starts else {}
-            arrived = {each: self.arrived[each] for each in values if each in self.arrived}
-            roots = arrived | own if own else {e: g for e, g in arrived.items() if e != at}
-        return [g * layered[root] for root, g in roots.items()]
-
-    def gradient(self, at: int) -> Array | None:
-        """The gradient by the engine's own formulas, in float64."""
-        if self._wide is None:
-            self._wide = [None] * len(self.entries)
-            for root, g in self.starts.items():
-                self._wide[root] = g
-            for each in reversed(range(len(self.entries))):
-                self._spread(each, self._wide)
-        return self._wide[at]
-
-    def _spread(self, at: int, found: list[Array | None]) -> None:
-        entry, g = self.entries[at], found[at]
-        if entry.primitive is None or (g is None and entry.primitive.vjp is None):
-            return
-        values = [self.values[each.entry] if isinstance(each, At) else _wide(each)
-                  for each in entry.inputs]  # fmt: skip
-        for position, part in own_gradients(entry, g, values, self.values[at]).items():
-            source = entry.inputs[position]
-            if isinstance(source, At):
-                known = found[source.entry]
-                found[source.entry] = part if known is None else known + part
-
-
-class _Layered:
-    """Recorded values, with others in place of some."""
-
-    def __init__(self, values: Sequence[Any], others: Mapping[int, Any]) -> None:
-        self.values, self.others = values, others
-
-    def __getitem__(self, at: int) -> Any:
-        return self.others[at] if at in self.others else self.values[at]
-
-
-def _wide(value: Any) -> Any:
-    if isinstance(value, np.ndarray) and value.dtype.kind == "f":
-        return value.astype(np.float64)
-    return value
-
-
-def _several(attributes: Mapping[str, Any], given: list[Any]) -> Any:
-    """What operations of several outputs, one output of them, and a Function of one's own give."""
-    if "keys" in attributes:
-        return tuple([given[0][key] for key in attributes["keys"]])
-    if "function" not in attributes:
-        chosen = given[0]
-        return chosen[attributes["position"]] if isinstance(chosen, tuple) else chosen
-    function: Any = attributes["function"]
-    arguments = [wrap(each) if isinstance(each, np.ndarray) else each for each in given]
-    with_context = function.setup_context is Function.setup_context
-    with GradMode(False):
-        found = function.forward(*([FunctionCtx()] if with_context else []), *arguments)
-    return tuple([each._array for each in found]) if isinstance(found, tuple) else found._array
 
 
 class _Tried:
     """One gradient against the slopes in some directions."""
 
-    def __init__(self, again: _Again, node: Node, tries: int, near: bool) -> None:
+    def __init__(self, again: Again, node: Node, tries: int, near: bool) -> None:
         self.again, self.at, self.near = again, node.id, near
         self.value: Array = again.values[node.id]
         assert node.gradient is not None
@@ -310,7 +173,7 @@ class _Tried:
             largest = int(np.argmax(np.abs(np.nan_to_num(self.gradient))))
             spread = np.linspace(0, size - 1, max(self.tries - 2, 0)).astype(int).tolist()
             places = sorted({largest, *spread}) if self.tries > 1 else []
-            self._try(np.random.default_rng(0).uniform(-1, 1, self.value.shape))
+            self._try(np.asarray(np.random.default_rng(0).uniform(-1, 1, self.value.shape)))
         for place in places:
             direction = np.zeros(size)
             direction[place] = 1
