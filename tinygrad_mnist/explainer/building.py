@@ -90,8 +90,13 @@ class Builder:
             node.in_place = call.in_place
             self.scopes.note(node.id, call.places)
             node.source = self.sources.place(call.places)
+            if call.going_back:
+                node.order = 2
             if call.under is not None:
-                node.order, node.under = 2, self._of.get(_resolved(call.under))
+                node.under = self._of.get(_resolved(call.under))
+        for edge in inputs:
+            if self.nodes[edge.node].kind == "constant":
+                self.nodes[edge.node].order = node.order
         self._place(record, node)
 
     def _place(self, record: Record, node: passes.Node) -> None:

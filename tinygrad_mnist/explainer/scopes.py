@@ -12,93 +12,107 @@ from .frames import Place
 __all__ = ["Scopes"]
 
 
+_Kind = Literal["root", "module", "function", "loop", "iteration"]
+
+
 @dataclass
 class _Box:
-    kind: Literal["root", "module", "function", "loop", "iteration"]
+    kind: Any
     name: str
     type: str | None = None
     boxes: dict[Any, _Box] = field(default_factory=dict)
     items: list[int | _Box] = field(default_factory=list)
     """Nodes and boxes, in order."""
-    repeats: int | None = None
 
 
 class Scopes:
     """Collects where nodes were made, and builds the boxes."""
 
     def __init__(self) -> None:
-        self._root = _Box("root", "")
+        self._boxes = [_Box("root", "")]
+        """Outer ones before those inside; the first is around everything."""
 
     def note(self, node: int, places: Sequence[Place]) -> None:
         """Put a node into the boxes of the calls and loops that it was made in."""
-        box = self._root
+        box = self._boxes[0]
         module: Any = None
         for number, place in enumerate(places):
             if place.kind == "module":
                 name = _module_name(place, module, places[:number])
                 module = place.module
-                box = _inside(box, place.call, "module", name, type(place.module).__name__)
+                box = self._inside(box, place.call, "module", name, type(place.module).__name__)
             elif not _is_outermost(place, number) and not _is_forward(places, number):
-                box = _inside(box, place.call, "function", place.name)
+                box = self._inside(box, place.call, "function", place.name)
             for loop, iteration, named in place.loops:
-                box = _inside(box, (place.call, loop), "loop", loop.text)
-                box = _inside(box, iteration, "iteration", named)
+                box = self._inside(box, (place.call, loop), "loop", loop.text)
+                box = self._inside(box, iteration, "iteration", named)
         box.items.append(node)
 
     def built(self, nodes: list[passes.Node]) -> list[passes.Scope]:
-        """The boxes, outer ones first; those that would hold a single thing are left out."""
+        """The boxes, outer ones first; those that explain nothing give what they hold away."""
+        for box in reversed(self._boxes):
+            box.items = list(_kept(box))
         found: list[passes.Scope] = []
-        waiting: list[tuple[_Box, int | None]] = [(self._root, None)]
+        waiting: list[tuple[_Box, int | None]] = [(self._boxes[0], None)]
         while waiting:
             box, parent = waiting.pop()
             here = parent
-            if box is not self._root:
+            if box.kind != "root":
                 here = len(found)
-                kind: Any = box.kind
-                found.append(passes.Scope(here, parent, kind, box.name, box.type,
-                                          repeats=box.repeats))  # fmt: skip
-            inner = list(_kept(box))
-            for item in inner:
+                repeats = len(box.items) if box.kind == "loop" else None
+                found.append(
+                    passes.Scope(here, parent, box.kind, box.name, box.type, repeats=repeats)
+                )
+            for item in box.items:
                 if isinstance(item, int):
                     nodes[item].scope = here
                     if here is not None:
                         found[here].nodes.append(item)
-            waiting += [(item, here) for item in reversed(inner) if isinstance(item, _Box)]
+            waiting += [(item, here) for item in reversed(box.items) if isinstance(item, _Box)]
         return found
+
+    def _inside(self, box: _Box, key: Any, kind: _Kind, name: str, type: str | None = None) -> _Box:
+        inner = box.boxes.get((kind, key))
+        if inner is None:
+            inner = box.boxes[kind, key] = _Box(kind, name, type)
+            box.items.append(inner)
+            self._boxes.append(inner)
+        return inner
 
 
 def _kept(box: _Box) -> Iterator[int | _Box]:
-    """The nodes and boxes inside, each box that explains nothing replaced by what it holds."""
-    waiting = list(reversed(box.items))
-    while waiting:
-        item = waiting.pop()
-        if isinstance(item, _Box):
-            item.repeats = len(item.items) if item.kind == "loop" else None
-            if _explains_nothing(item, box):
-                waiting += reversed(item.items)
-                continue
-        yield item
+    """The nodes and boxes inside; in place of a box that explains nothing, what it holds."""
+    for item in box.items:
+        if isinstance(item, _Box) and _explains_nothing(item, box):
+            yield from item.items
+        else:
+            yield item
 
 
 def _explains_nothing(box: _Box, outer: _Box) -> bool:
+    """Whether a box, whose own boxes have been seen to, tells nothing that its items do not.
+
+    So does a loop that went round once, or round modules; a function of one operation; one that is
+    all that a module does.
+    """
+    first, *others = box.items
     if box.kind == "loop":
-        return len(box.items) < 2
+        return not others or all(_is_of_module(item) for item in box.items)
     if box.kind == "iteration":
-        return outer.kind != "loop"
+        return outer.kind != "loop" or (_is_of_module(box) and len(outer.items) > 1)
     if box.kind == "function":
-        (first, *others) = box.items
-        if not others and (isinstance(first, int) or first.name == box.name):
-            return True
-        return box.name == outer.name and len(outer.items) == 1
+        alone = outer.kind == "module" and len(outer.items) == 1
+        return alone or (not others and (isinstance(first, int) or first.name == box.name))
     return False
 
 
-def _inside(box: _Box, key: Any, kind: Any, name: str, type: str | None = None) -> _Box:
-    inner = box.boxes.get((kind, key))
-    if inner is None:
-        inner = box.boxes[kind, key] = _Box(kind, name, type)
-        box.items.append(inner)
-    return inner
+def _is_of_module(item: int | _Box) -> bool:
+    """Whether this is an iteration that a single module makes up, or that module."""
+    if isinstance(item, int):
+        return False
+    if item.kind == "iteration" and len(item.items) == 1:
+        return _is_of_module(item.items[0])
+    return bool(item.kind == "module")
 
 
 def _is_outermost(place: Place, number: int) -> bool:

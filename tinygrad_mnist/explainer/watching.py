@@ -93,6 +93,8 @@ class Call:
     places: tuple[Place, ...]
     under: Record | None = None
     """The record by whose formulas it was made."""
+    going_back: bool = False
+    """Whether it was made in a backward pass."""
     in_place: bool = False
     name: str | None = None
     """What the program calls the result."""
@@ -214,7 +216,8 @@ class Watch:
                 known = self.calls.get(each._record)
                 if known is not None and known.name is None:
                     known.name = names[id(each)]
-        return Call(operands, Kept.result(output), places, self._computing)
+        going_back = backward_mode.running is not None
+        return Call(operands, Kept.result(output), places, self._computing, going_back)
 
     def _changed(self, inputs: tuple[Any, ...], target: TensorBase) -> None:
         """A tensor was written to: by a record of its own, or by what was called just before."""
@@ -222,10 +225,10 @@ class Watch:
         if target._view is not None and target._view[0]._record is not None:
             record = target._view[0]._record
             record = record.inputs[1] if len(record.inputs) > 1 else record
-        if record is not None and record.primitive is PRIMITIVES["index_put"]:
-            if record not in self.calls:
-                self.calls[record] = call = self._call(inputs, target)
-                call.in_place = True
+        written = record is not None and record.primitive is PRIMITIVES["index_put"]
+        if written and record not in self.calls:
+            self.calls[record] = call = self._call(inputs, target)
+            call.in_place = True
         elif self._last is not None:
             self._last.in_place = True
         self._last = None
@@ -358,7 +361,7 @@ def saved_by(record: Record) -> list[tuple[str, Any, int]]:
     context = record.attributes.get("ctx")
     if context is not None and context._saved:
         return [
-            (f"saved_tensors[{at}]", array_of(kept[0]), -1)
+            (f"saved_tensors[{at}]", array_of(kept[0]), _position(record, kept[3]))
             for at, kept in enumerate(context._saved)
             if kept is not None
         ]
@@ -367,6 +370,13 @@ def saved_by(record: Record) -> list[tuple[str, Any, int]]:
         if saved is not None and saved[1] is not KEPT and which <= len(record.inputs):
             found.append((input_name(op, which, len(record.inputs)), saved[0], which))
     return found
+
+
+def _position(record: Record, source: Any) -> int:
+    """Which input of a record this is; behind the last, its result; -1: neither."""
+    if isinstance(source, Record):
+        return record.inputs.index(source) if source in record.inputs else -1
+    return -1 if source is None else len(record.inputs)
 
 
 def input_name(op: Any, position: int, inputs: int) -> str:
