@@ -12,6 +12,7 @@ import numpy as np
 from tinygrad_mnist.core.record import Array
 
 from . import passes
+from .binding import Binding
 
 __all__ = ["BUDGET", "Arrays", "encoded"]
 
@@ -112,8 +113,9 @@ def _number(value: Any) -> Any:
 def encoded(found: passes.Pass, made: dict[str, Any]) -> dict[str, Any]:
     """The whole pass."""
     arrays = Arrays()
-    nodes = [_node(node, arrays) for node in found.nodes]
-    steps = [_step(step, found.nodes, arrays) for step in found.steps]
+    binding = Binding(found.nodes, arrays.add)
+    nodes = [_node(node, arrays, binding) for node in found.nodes]
+    steps = [_step(step, found.nodes[step.node], arrays, binding) for step in found.steps]
     return {
         "title": found.title, "what": "explain", "made": made,
         "nodes": nodes, "steps": steps,
@@ -130,11 +132,11 @@ def _scope(scope: passes.Scope) -> dict[str, Any]:
     return vars(scope).copy()
 
 
-def _node(node: passes.Node, arrays: Arrays) -> dict[str, Any]:
+def _node(node: passes.Node, arrays: Arrays, binding: Binding) -> dict[str, Any]:
     source = node.source
     return {
         "id": node.id, "kind": node.kind, "name": node.name, "op": node.op,
-        "grad_fn": node.grad_fn, "says": node.says, "formula": None,
+        "grad_fn": node.grad_fn, "says": node.says, "formula": binding.forward(node),
         "inputs": [{"node": edge.node, "argument": edge.argument} for edge in node.inputs],
         "attributes": node.attributes, "shape": list(node.shape), "dtype": node.dtype,
         "value": arrays.add(node.value), "scope": node.scope,
@@ -160,7 +162,7 @@ def _gradient(gradient: passes.Gradient | None, arrays: Arrays) -> dict[str, Any
     }
 
 
-def _step(step: passes.Step, nodes: list[passes.Node], arrays: Arrays) -> dict[str, Any]:
+def _step(step: passes.Step, node: passes.Node, arrays: Arrays, binding: Binding) -> dict[str, Any]:
     found: dict[str, Any] = {
         "number": step.number, "phase": step.phase, "node": step.node, "seconds": step.seconds,
         "bytes": step.bytes,
@@ -169,7 +171,8 @@ def _step(step: passes.Step, nodes: list[passes.Node], arrays: Arrays) -> dict[s
         found["gradient"] = arrays.add(step.gradient)
         found["contributions"] = [
             {
-                "to": part.to, "argument": part.argument, "formula": None,
+                "to": part.to, "argument": part.argument,
+                "formula": binding.derivative(node, part, step.gradient),
                 "raw_shape": list(part.raw_shape), "summed": list(part.summed),
                 "stretched": list(part.stretched), "array": arrays.add(part.array),
             }
