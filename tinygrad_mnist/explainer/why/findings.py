@@ -14,6 +14,7 @@ from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.hooks import Bundle, Gradient
 from tinygrad_mnist.engine.node import Record
 from tinygrad_mnist.engine.tensor import TensorBase
+from tinygrad_mnist.engine.unbroadcast import unbroadcast_array
 
 Count = tuple[int, int]
 
@@ -45,6 +46,11 @@ class Case(NamedTuple):
         return called(self.record)
 
     @property
+    def name_of_operation(self) -> str:
+        """The primitive's name, whatever the record is called."""
+        return str(self.record.primitive.name)
+
+    @property
     def zeros(self) -> Count:
         """How many numbers of the result are zero."""
         size = self.result.size
@@ -55,10 +61,11 @@ def called(record: Any) -> str:
     """What a record's operation is called: as the user called it, where that is known."""
     op = record.primitive
     node = type(record).__name__
-    if op is None or node.rstrip("0123456789") not in getattr(op, "nodes", ()):
-        return node.partition("Backward")[0]
-    name: str = op.name
-    return name
+    title = node.partition("Backward")[0]
+    if op is None or op.name in ("never_computed", ""):
+        return title
+    known = node.rstrip("0123456789") in getattr(op, "nodes", ())
+    return str(op.name) if known else f"{op.name} (of {title})"
 
 
 def of(count: Count) -> str:
@@ -67,7 +74,7 @@ def of(count: Count) -> str:
     >>> of((8, 8)), of((3, 8))
     ('all 8', '3 of 8')
     """
-    return f"all {count[1]:,}" if count[0] == count[1] else f"{count[0]:,} of {count[1]:,}"
+    return f"all {count[1]:,}" if count[0] == count[1] > 1 else f"{count[0]:,} of {count[1]:,}"
 
 
 def _array(value: Any) -> Array:
@@ -116,12 +123,12 @@ def _outside(case: Case) -> Finding:
 def _saturated(case: Case) -> Finding:
     out = case.saved.get("out")
     dim = case.record.attributes.get("dim")
-    if case.name.endswith("softmax") and dim is not None and case.result.ndim:
+    if case.name_of_operation.endswith("softmax") and dim is not None and case.result.ndim:
         g, along = case.g, case.result.shape[dim]
         if along == 1:
             text = f"{case.name} over 1 number is always the same, whatever the number is"
             return Finding("constant", text, case.zeros)
-        if case.name == "softmax" and bool((g == g.take([0], dim)).all()):
+        if case.name_of_operation == "softmax" and bool((g == g.take([0], dim)).all()):
             text = "what softmax gives always sums to 1, and only that sum is used"
             return Finding("constant", text, case.zeros)
     told = ""
@@ -136,50 +143,53 @@ def _saturated(case: Case) -> Finding:
     )
 
 
+def _factor(case: Case) -> Array:
+    """What the gradient is multiplied by."""
+    saved, op = case.saved, case.name_of_operation
+    if op == "linear":
+        factor = saved.get("weight" if case.position == 0 else "mat1", 1)
+    elif op == "div":
+        factor = saved.get("input", 1) if case.position else 1 / np.asarray(saved.get("other", 1))
+    else:
+        names: Any = case.record.primitive
+        factor = saved.get(names.inputs[1 - case.position], 1)
+    return np.asarray(factor)
+
+
+def _absolute(case: Case, factor: Array) -> Array | None:
+    """What would be passed on, were all numbers positive: nothing cancels then."""
+    g, size = np.abs(case.g.astype(np.float64)), np.abs(factor.astype(np.float64))
+    kind = case.name_of_operation, case.position
+    if kind[0] in ("mul", "div"):
+        return np.asarray(unbroadcast_array(g * size, case.result.shape))
+    if kind == ("mm", 0):
+        return np.asarray(g @ size.T)
+    if kind == ("mm", 1):
+        return np.asarray(size.T @ g)
+    if kind == ("linear", 0):
+        return np.asarray(g @ size)
+    if kind == ("linear", 1):
+        return np.asarray(g.reshape(-1, g.shape[-1]).T @ size.reshape(-1, size.shape[-1]))
+    return None
+
+
 def _product(case: Case) -> Finding:
     """Of mul, div and the matrix products: the other factor is zero, or the sum cancels."""
-    op: Any = case.record.primitive
-    names = [name for at, name in enumerate(op.inputs) if at != case.position]
-    factors = [case.saved[name] for name in names[:1] if name in case.saved]
-    if op.name == "div" and case.position == 1:
-        factors = [case.saved.get("input", 1)]
-    if op.name == "linear" and case.position < 2:
-        factors = [case.saved.get("weight" if case.position == 0 else "mat1", 1)]
-    if op.name == "linear" and case.position == 2:
+    if case.name_of_operation == "linear" and case.position == 2:
         return _summed(case)
-    factor = np.asarray(factors[0] if factors else 1)
+    factor = _factor(case)
     count = (factor.size - int(np.count_nonzero(factor)), factor.size)
-    if count[0] == count[1]:
-        what = "the number 0" if not factor.shape else f"{of(count)} numbers are 0"
-        text = f"{case.name} multiplies it by zero: the other factor is {what}"
-        if factor.shape:
-            text = f"{case.name} multiplies it by zero: of the other factor {what}"
+    absolute = _absolute(case, factor)
+    zeros = case.result == 0
+    if count[0] == count[1] or (absolute is not None and not absolute[zeros].any()):
+        what = "is the number 0" if not factor.shape else f"has {of(count)} numbers equal to 0"
+        text = f"{case.name} multiplies it by zero: the other factor {what}"
         return Finding("times_zero", text, case.zeros)
-    if _survives(case, factor):
-        return _summed(case)
-    if op.name in ("mul", "div") and not _overlap(case.g, factor):
-        return Finding(
-            "times_zero",
-            f"{case.name} multiplies it by zero: of the other factor {of(count)} numbers are 0",
-            case.zeros,
-        )
-    return _underflow(case)
-
-
-def _overlap(g: Array, factor: Array) -> bool:
-    try:
-        return bool(((g != 0) & (factor != 0)).any())
-    except ValueError:
-        return True
-
-
-def _survives(case: Case, factor: Array) -> bool:
-    """Whether products are not zero, before they are added up."""
-    if case.record.primitive.name in ("mul", "div"):
-        if case.g.shape == case.result.shape:
-            return False
-        return _overlap(case.g, factor)
-    return True
+    least = np.finfo(case.result.dtype).smallest_subnormal
+    if absolute is not None and (case.g.shape == zeros.shape == factor.shape or
+                                 absolute[zeros].max() < least):  # fmt: skip
+        return _underflow(case)
+    return _summed(case)
 
 
 def _summed(case: Case) -> Finding:
@@ -206,7 +216,7 @@ def _underflow(case: Case) -> Finding:
 def _not_chosen(case: Case) -> Finding:
     zeros, size = case.zeros
     what = f"{of(case.zeros)} numbers"
-    if case.result.ndim > 1 and case.record.primitive.name in ("index", "gather"):
+    if case.result.ndim > 1 and case.name_of_operation == "index":
         rows = len(case.result)
         unused = rows - int(np.count_nonzero(case.result.reshape(rows, -1).any(1)))
         if unused:
@@ -297,6 +307,9 @@ def why_zero(record: Record, position: int, gradient: Gradient, result: Gradient
     case = _case(record, position, gradient, result)
     if "function" in record.attributes and "ctx" in record.attributes:
         return _of_function(case)
+    if not case.g.size:
+        text = f"{case.name} leaves no numbers at all: one of its sizes is 0"
+        return Finding("no_numbers", text, case.zeros)
     return _WHY_ZERO.get(record.primitive.name, _other)(case)
 
 

@@ -271,7 +271,7 @@ def _of_data(array: Array) -> Finding | None:
     if not not_finite(array):
         return None
     count = bad_count(array)
-    return Finding("bad_data", f"{of(count)} numbers given to it are NaN or infinite", count)
+    return Finding("bad_data", f"{of(count)} numbers that came in here are NaN or infinite", count)
 
 
 def _cut_of(op: Any, output: Any) -> str:

@@ -131,17 +131,17 @@ def no_gradient(tensor: Any, loss: Any, memory: Memory | None) -> Reason:
     """Why the `.grad` of a leaf is None."""
     record: Any = tensor._record
     walks = [] if memory is None else list(memory.passes)
-    if loss is not None and loss._record is not None:
-        root = current_record(loss)
-        walks = [walk for walk in walks if root in walk.order[:1] or root in walk.visits]
+    root = None if loss is None else current_record(loss)
+    if loss is not None and root is None:
+        return _unreachable(tensor, None, loss, memory)
+    if root is not None:
+        walks = [walk for walk in walks if root in walk.visits]
     for walk in reversed(walks):
         if record in walk.consumers:
             return _passed_by(tensor, record, walk, memory)
     if loss is None and not walks:
         return _never(tensor, memory)
-    root = walks[-1].root if loss is None else current_record(loss)
-    if root is None:
-        return _unreachable(tensor, None, loss, memory)
+    root = walks[-1].root if root is None else root
     order = walks[-1].order if walks else topological_order([root])
     if record not in order:
         return _unreachable(tensor, order, loss, memory)

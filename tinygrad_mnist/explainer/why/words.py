@@ -77,6 +77,7 @@ FIXES = {
     "backward_not_finite": "keep its input away from that point: a small number added inside "
     "(`torch.sqrt(x + 1e-12)`), or a safe number put in by `torch.where` before the operation, "
     "not after it.",
+    "no_numbers": "look at the shapes: a slice, a mask or a repeat takes nothing.",
     "empty": "check that the mask or the batch is not empty before taking the mean.",
     "bad_data": "look at the data: replace or drop what is NaN or infinite (`torch.nan_to_num`).",
     "not_in_optimizer": "give the optimiser all parameters: `model.parameters()`, once the model "

@@ -103,6 +103,8 @@ def partly_zero(tensor: Any, grad: Any, loss: Any, memory: Memory | None) -> Rea
         return None
     stops = trace(walk, record, lambda given: given.zeros > 0)
     stops = [stop for stop in stops if stop.finding.cause not in ("cancelled", "hook")]
+    partly = [stop for stop in stops if not _whole(stop.finding)]
+    stops = partly or stops
     if not stops:
         return None
     count = amount(grad)
@@ -111,6 +113,10 @@ def partly_zero(tensor: Any, grad: Any, loss: Any, memory: Memory | None) -> Rea
         "the others"
     )
     return _told(this, record, walk, stops, memory)
+
+
+def _whole(finding: Finding) -> bool:
+    return finding.elements is not None and finding.elements[0] == finding.elements[1]
 
 
 # NaN and infinity
