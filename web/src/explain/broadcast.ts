@@ -9,6 +9,7 @@ const WIDTH = 46, HEIGHT = 26, GAP = 8, ROW = 62;
 /** A sentence on what happened to the axes; null where nothing did. */
 export function broadcastWords(each: Contribution, shape: number[]): string | null {
   const { raw_shape: raw, summed, stretched } = each;
+  if (isSameNumbers(each, shape)) return null;
   if (summed.length) {
     return `Forwards this input was stretched from ${shapeText(shape)} to ${shapeText(raw)}, `
       + `so backwards the gradient is summed over ${dims(summed)}.`;
@@ -20,6 +21,11 @@ export function broadcastWords(each: Contribution, shape: number[]): string | nu
   return null;
 }
 
+/** Whether only the shape changes: nothing is added up and nothing repeated. */
+function isSameNumbers({ raw_shape: raw, summed, stretched }: Contribution, shape: number[]): boolean {
+  return summed.every((dim) => raw[dim] === 1) && stretched.every((dim) => shape[dim] === 1);
+}
+
 function dims(list: number[]): string {
   return list.length === 1 ? `dimension ${list[0]}` : `dimensions ${list.join(" and ")}`;
 }
@@ -27,7 +33,7 @@ function dims(list: number[]): string {
 /** The axes before and after: those that are summed or stretched are hatched and lead to Σ or ×. */
 export function broadcastDrawing(each: Contribution, shape: number[]): SVGSVGElement | null {
   const { raw_shape: raw, summed, stretched } = each;
-  if (!summed.length && !stretched.length) return null;
+  if (isSameNumbers(each, shape)) return null;
   const columns = Math.max(raw.length, shape.length, 1);
   const svg = makeSvg("svg", {
     class: "axes", role: "img", "aria-label": broadcastWords(each, shape)!,
@@ -41,7 +47,7 @@ export function broadcastDrawing(each: Contribution, shape: number[]): SVGSVGEle
   wide.forEach((length, dim) => {
     const x = dim * (WIDTH + GAP) + GAP / 2, isChanged = changed.includes(dim);
     svg.append(...axis(x, wideAt, length, isChanged));
-    const y = (summed.length ? 1 + HEIGHT : 1 + HEIGHT);
+    const y = 1 + HEIGHT;
     if (isChanged) {
       const sign = summed.length ? "Σ" : `× ${length}`;
       svg.append(

@@ -19,6 +19,8 @@ interface Drawn {
   line: Line;
   path: SVGPathElement;
   chip: HTMLElement | null;
+  /** The name at the beginning of a stub. */
+  tag: HTMLElement | null;
 }
 
 const CHIP = { width: 34, height: 22, cell: 5 };
@@ -163,13 +165,25 @@ export class Graph {
   private drawLines(lines: Line[], width: number, height: number): void {
     this.svg.setAttribute("width", String(width));
     this.svg.setAttribute("height", String(height));
-    this.drawn.forEach((each) => each.chip?.remove());
+    for (const each of this.drawn) {
+      each.chip?.remove();
+      each.tag?.remove();
+    }
     this.drawn = lines.map((line) => ({
-      line, chip: null, path: makeSvg("path", { d: pathOf(line.points, this.direction) }),
+      line, chip: null, tag: line.stub ? this.tag(line) : null,
+      path: makeSvg("path", { d: pathOf(line.points, this.direction) }),
     }));
+    this.world.append(...this.drawn.flatMap((each) => each.tag ?? []));
     const heads = lines.filter((each) => each.ends)
       .map((line) => arrowHead(line.points.at(-1)!, this.direction));
     this.svg.replaceChildren(...this.drawn.map((each) => each.path), ...heads);
+  }
+
+  private tag(line: Line): HTMLElement {
+    const { x, y } = line.points[0]!;
+    const tag = make("div.tag", {}, make("span", {}, this.state.pass.title(line.edges[0]!.from)));
+    tag.style.transform = `translate(${x}px, ${y}px) translate(-50%, -50%)`;
+    return tag;
   }
 
   /** One stop for the Tab key: the graph's cards are walked with the arrow keys. */
@@ -239,9 +253,9 @@ export class Graph {
       const values = arrivals.length === 1 ? pass.array(arrivals[0]!.contribution.array) : null;
       each.chip = make("div.chip", { "data-of": label }, values
         ? chipContent(values) : make("span", {}, `${arrivals.length} gradients`));
-      this.world.append(each.chip);
+      (each.tag ?? this.world).append(each.chip);
       const { x, y } = middleOf(each.line.points);
-      each.chip.style.transform = `translate(${x}px, ${y}px) translate(-50%, -50%)`;
+      if (!each.tag) each.chip.style.transform = `translate(${x}px, ${y}px) translate(-50%, -50%)`;
     }
     each.chip.classList.toggle("lit", lit);
   }

@@ -33,6 +33,8 @@ export interface Line {
   ends: boolean;
   /** Whether it is the part of its edges that crosses no border. */
   main: boolean;
+  /** Instead of a long line from a value that many use: a short one, with the value's name. */
+  stub: boolean;
 }
 
 export interface Layout extends Size {
@@ -56,7 +58,22 @@ interface Lane {
   edges: Edge[];
 }
 
+/** What is laid out in a box: its items, lines between them, and values that many of them use. */
+interface Contents {
+  items: Item[];
+  lanes: Lane[];
+  stubs: Lane[];
+  inner: Map<string, Inner>;
+}
+
+interface Routed {
+  lane: Lane;
+  /** The points between its ends; none for a stub. */
+  bends: Point[] | null;
+}
+
 const PADDING = 14, HEADER = 30, PORT = 8;
+const MANY = 4, STUB = { down: 40, right: 64 };
 
 export function layoutAll(
   root: Box, pass: Pass, view: View, direction: Direction, measure: Measure,
@@ -82,10 +99,16 @@ class Layouter {
     }
     const home = new Map<number, string>();
     items.forEach((item) => nodesOf(item).forEach((node) => home.set(node, item.key)));
-    const lanes = this.lanes(home, box.parent !== null, inner);
-    const graph = this.graph(items, lanes, inner);
+    const all = this.lanes(home, box.parent !== null, inner);
+    const used = new Map<string, number>();
+    all.forEach(({ from }) => used.set(from, (used.get(from) ?? 0) + 1));
+    const isStub = ({ from }: Lane) => !/^[sf]/.test(from) && used.get(from)! > MANY;
+    const contents = {
+      items, inner, lanes: all.filter((each) => !isStub(each)), stubs: all.filter(isStub),
+    };
+    const graph = this.graph(contents);
     dagre(graph);
-    return this.read(graph, items, lanes, inner, depth);
+    return this.read(graph, contents, depth);
   }
 
   /** The edges of the pass as lanes between items and ports of this box. */
@@ -107,7 +130,7 @@ class Layouter {
     return [...lanes.values()];
   }
 
-  private graph(items: Item[], lanes: Lane[], inner: Map<string, Inner>): Graph {
+  private graph({ items, lanes, stubs, inner }: Contents): Graph {
     const graph = new Graph({ multigraph: true });
     graph.setGraph({
       rankdir: this.direction === "down" ? "TB" : "LR",
@@ -116,7 +139,11 @@ class Layouter {
     });
     for (const item of items) {
       const within = inner.get(item.key);
-      graph.setNode(item.key, within ? { ...framed(within) } : { ...this.measure(item) });
+      const size = within ? framed(within) : this.measure(item);
+      const lead = this.lead(item.key, stubs);
+      graph.setNode(item.key, this.direction === "down"
+        ? { width: size.width, height: size.height + lead }
+        : { width: size.width + lead, height: size.height });
     }
     lanes.forEach((lane, at) => {
       for (const end of [lane.from, lane.to]) {
@@ -126,6 +153,11 @@ class Layouter {
     });
     this.pinPorts(graph, items, lanes);
     return graph;
+  }
+
+  /** The room before an item that its stubs take. */
+  private lead(key: string, stubs: Lane[]): number {
+    return stubs.some((each) => each.to === key) ? STUB[this.direction] : 0;
   }
 
   /** Ports stand on the border: before all items where values enter, after all where they leave. */
@@ -148,14 +180,17 @@ class Layouter {
     }
   }
 
-  private read(
-    graph: Graph, items: Item[], lanes: Lane[], inner: Map<string, Inner>, depth: number,
-  ): Inner {
+  private read(graph: Graph, contents: Contents, depth: number): Inner {
+    const { items, lanes, stubs, inner } = contents;
     const places = new Map<string, Place>();
     for (const item of items) {
       const { x, y, width, height } = graph.node(item.key) as Place;
-      const corner = { x: x - width / 2, y: y - height / 2, width, height };
-      places.set(item.key, { ...corner, item, open: inner.has(item.key), depth });
+      const lead = this.lead(item.key, stubs), down = this.direction === "down";
+      places.set(item.key, {
+        x: x - width / 2 + (down ? 0 : lead), y: y - height / 2 + (down ? lead : 0),
+        width: width - (down ? 0 : lead), height: height - (down ? lead : 0),
+        item, open: inner.has(item.key), depth,
+      });
     }
     const frame = this.frame(graph, [...places.values()]);
     places.forEach((place) => {
@@ -171,11 +206,12 @@ class Layouter {
       width: frame.width, height: frame.height, places: [...places.values()],
       lines: [], entries: portsOf(ports, "in "), exits: portsOf(ports, "out "),
     };
-    const routed = lanes.map((lane, at) => ({
+    const routed: Routed[] = lanes.map((lane, at) => ({
       lane,
       bends: (graph.edge(lane.from, lane.to, String(at)) as { points: Point[] }).points
         .slice(1, -1).map((each) => ({ x: each.x - frame.x, y: each.y - frame.y })),
     }));
+    routed.push(...stubs.map((lane) => ({ lane, bends: null })));
     result.lines = this.route(routed, places, ports, inner, frame);
     this.moveIn(result, places, inner);
     return result;
@@ -202,10 +238,10 @@ class Layouter {
   }
 
   private route(
-    routed: { lane: Lane; bends: Point[] }[], places: Map<string, Place>,
-    ports: Map<string, number>, inner: Map<string, Inner>, frame: Size,
+    routed: Routed[], places: Map<string, Place>, ports: Map<string, number>,
+    inner: Map<string, Inner>, frame: Size,
   ): Line[] {
-    const arriving = new Map<string, { lane: Lane; bends: Point[] }[]>();
+    const arriving = new Map<string, Routed[]>();
     for (const each of routed) {
       arriving.set(each.lane.to, [...(arriving.get(each.lane.to) ?? []), each]);
     }
@@ -214,25 +250,33 @@ class Layouter {
       const { lane, bends } = each;
       const source = lane.edges[0]!.from;
       const from = places.get(lane.from), to = places.get(lane.to);
-      const start = from
-        ? this.onBorder(from, inner.get(lane.from)?.exits.get(source), "end", 0, 1)
-        : this.point(ports.get(lane.from)!, 0);
       const rivals = arriving.get(lane.to)!
-        .sort((a, b) => this.approach(a, places) - this.approach(b, places));
+        .sort((a, b) => compare(this.approach(a, places), this.approach(b, places)));
       const finish = to
         ? this.onBorder(
           to, inner.get(lane.to)?.entries.get(source), "start", rivals.indexOf(each), rivals.length,
         )
         : this.point(ports.get(lane.to)!, end);
+      const start = bends === null ? this.before(finish) : from
+        ? this.onBorder(from, inner.get(lane.from)?.exits.get(source), "end", 0, 1)
+        : this.point(ports.get(lane.from)!, 0);
       return {
-        points: [start, ...bends, finish], edges: lane.edges,
-        ends: Boolean(to) && !inner.has(lane.to), main: Boolean(from && to),
+        points: [start, ...(bends ?? []), finish], edges: lane.edges,
+        ends: Boolean(to) && !inner.has(lane.to), main: Boolean(from && to) || bends === null,
+        stub: bends === null,
       };
     });
   }
 
+  /** Where a stub begins that ends at a point. */
+  private before({ x, y }: Point): Point {
+    const length = STUB[this.direction] / 2;
+    return this.direction === "down" ? { x, y: y - length } : { x: x - length, y };
+  }
+
   /** Where along the border a lane comes from, by which lanes to one card are ordered. */
-  private approach(each: { lane: Lane; bends: Point[] }, places: Map<string, Place>): number {
+  private approach(each: Routed, places: Map<string, Place>): number {
+    if (!each.bends) return Infinity;
     const last = each.bends.at(-1), from = places.get(each.lane.from);
     if (from && each.bends.length < 2) return this.middle(from);
     return last ? this.along(last) : 0;
@@ -284,7 +328,7 @@ class Layouter {
     const points = line.points.map(move);
     const down = this.direction === "down";
     const first = line.points[0]!, last = line.points.at(-1)!;
-    if ((down ? first.y : first.x) <= 0.5 && within.entries.has(line.edges[0]!.from)) {
+    if (!line.stub && (down ? first.y : first.x) <= 0.5 && within.entries.has(line.edges[0]!.from)) {
       points.unshift(down ? { x: points[0]!.x, y: frame.y } : { x: frame.x, y: points[0]!.y });
     }
     const end = down ? within.height : within.width;
@@ -295,6 +339,10 @@ class Layouter {
     }
     return points;
   }
+}
+
+function compare(a: number, b: number): number {
+  return a < b ? -1 : Number(a > b);
 }
 
 function framed({ width, height }: Size): Size {

@@ -98,7 +98,7 @@ export class Panel {
   private backward(step: BackwardStep, node: GraphNode): HTMLElement[] {
     const gradient = this.state.pass.array(step.gradient);
     const blocks = step.contributions.map((each) => this.contribution(each, node));
-    const arrived = make("section.block", {}, make("h3", {}, "The gradient that arrives, g"));
+    const arrived = make("section.block", {}, make("h3", {}, this.whence(node.id)));
     if (gradient) {
       arrived.append(...this.picker(gradient, "gradient that arrives", (flat) => (
         this.sumOfArrivals(node.id, gradient, flat)
@@ -113,18 +113,25 @@ export class Panel {
     return [arrived, ...blocks];
   }
 
+  private whence(node: number): string {
+    const { pass } = this.state;
+    const from = pass.arrivals[node]!.map((each) => pass.title(each.from));
+    return from.length ? `g, the gradient that arrives from ${from.join(" and ")}`
+      : "g, the gradient that the pass begins with";
+  }
+
   /** Each contribution before the sum: 0.5 + 1.2 = 1.7. */
   private sumOfArrivals(node: number, gradient: Values, flat: number): HTMLElement {
     const { pass } = this.state;
     const arrivals = pass.arrivals[node]!;
     const name = `∂L/∂${pass.title(node)}${indexText(indexOf(flat, gradient.shape))}`;
     const result = elementText(gradient.data[flat]!, gradient.dtype, "exact");
-    if (!arrivals.length) return equation(`${name}`, result);
+    if (arrivals.length < 2) return equation(name, result);
     const parts = arrivals.map((each) => pass.array(each.contribution.array));
     const numbers = parts.map((each) => (each ? exact(each.data[flat]!, each.dtype) : "…"));
     const names = arrivals.map((each) => `from ${pass.title(each.from)}`);
     return equation(
-      name, names.join(" + "), numbers.length > 1 ? sumText(numbers) : null, result,
+      name, names.join(" + "), sumText(numbers), result,
     );
   }
 

@@ -29,9 +29,9 @@ export function arrayView(
 function few(
   values: Values, label: string, first: number, pick: (flat: number) => void,
 ): HTMLElement {
-  const columns = Math.min(values.shape.at(-1) ?? 1, 4);
-  const grid = make("div.picks", { role: "group", "aria-label": label });
-  grid.style.gridTemplateColumns = `repeat(${columns}, max-content)`;
+  const isMatrix = values.shape.length > 1;
+  const grid = make(isMatrix ? "div.picks.matrix" : "div.picks", { role: "group", "aria-label": label });
+  if (isMatrix) grid.style.gridTemplateColumns = `repeat(${values.shape.at(-1)}, max-content)`;
   const buttons = Array.from({ length: sizeOf(values.shape) }, (_, flat) => {
     const number = elementText(values.data[flat]!, values.dtype, "exact");
     const index = indexText(indexOf(flat, values.shape));

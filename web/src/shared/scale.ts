@@ -29,7 +29,8 @@ export function scaleOf(...ranges: Range[]): Scale {
     return { kind: "diverging", low: -most, high: most };
   }
   if (max > 0 || min === 0) {
-    return { kind: "ink", low: min < max / 2 || min === max ? 0 : min, high: max || 1 };
+    if (min === max) return { kind: "ink", low: 0, high: 2 * max || 1 };
+    return { kind: "ink", low: min < max / 2 ? 0 : min, high: max };
   }
   return { kind: "negative", low: min, high: max > min / 2 || min === max ? 0 : max };
 }
