@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from tinygrad_mnist._tensor import Tensor
+from tinygrad_mnist.engine.views import current_record
+from tinygrad_mnist.explainer import passes
 from tinygrad_mnist.nn import Module
 from tinygrad_mnist.optim import Optimizer
 
@@ -64,7 +66,7 @@ why = Why()
 
 def reasons(
     leaves: Iterable[Tensor], loss: Tensor | None, node_of: Callable[[Any], int | None]
-) -> list[dict[str, Any]]:
+) -> list[passes.Why]:
     """For the page: a reason for each leaf whose gradient is missing, zero or not finite.
 
     `node_of` gives the number of a record's node on the page, None for one that is not drawn.
@@ -72,12 +74,9 @@ def reasons(
     told = []
     for leaf in leaves:
         reason = why(leaf, loss)
-        node = node_of(leaf._record)
-        if reason.cause == "nothing" or node is None:
-            continue
-        nodes = [node_of(each.record) for each in reason.chain if each.record is not None]
-        told.append({
-            "node": node, "cause": reason.cause, "paragraph": reason.paragraph,
-            "chain": [each for each in nodes if each is not None], "fix": reason.fix,
-        })  # fmt: skip
+        node = None if reason.learns else node_of(current_record(leaf))
+        if node is not None:
+            nodes = [node_of(each.record) for each in reason.chain if each.record is not None]
+            chain = [each for each in nodes if each is not None]
+            told.append(passes.Why(node, reason.cause, reason.paragraph, chain, reason.fix))
     return told

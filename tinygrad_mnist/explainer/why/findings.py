@@ -379,6 +379,9 @@ def forward_trouble(op: Any, inputs: Any, attributes: Any, output: Any) -> Findi
         return Finding("empty", f"{op.name} of no numbers at all is NaN", count)
     place = np.unravel_index(int(np.argmin(np.isfinite(out))), out.shape)
     shown = _element(arrays, place, out.shape)
+    if op.name in ("mm", "linear", "conv2d", "sum"):
+        shown = ", ".join(f"{name} is up to {np.abs(array).max():g} in size"
+                          for name, array in arrays.items() if array.size)  # fmt: skip
     at = f" where {shown}" if shown else ""
     hint = ""
     if op.name.startswith("exp") or (np.isinf(out[place]) and not shown):

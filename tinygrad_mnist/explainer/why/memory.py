@@ -65,8 +65,8 @@ class Call:
         """The layer whose forward made the call."""
         self.trouble: Finding | None = None
         """The first numbers that are not finite were made here."""
-        self.changed: Line | None = None
-        """Of a leaf: where it was last changed in place."""
+        self.changed = 0
+        """Of a leaf: how many calls there had been when it was last changed in place."""
         self.sequence, self.place = -1, -1
 
 
@@ -101,6 +101,8 @@ class Memory:
         """Who listened before, and is told of everything still."""
         self.calls: dict[int, Call] = {}
         self.passes: deque[Walk] = deque(maxlen=PASSES)
+        self.layers: dict[int, str] = {}
+        """What the model that was asked about calls its layers, by identity."""
         self._count = 0
         self._of_record: dict[int, int] = {}
         self._of_array: dict[int, tuple[weakref.ref[Array], int]] = {}
@@ -123,7 +125,7 @@ class Memory:
         elif op is constant or op is from_outside:
             self._note_constant(output)
         elif len(inputs) and output is inputs[0] and _is_leaf(output):
-            self.source_of(output).changed = _line()[0]
+            self.source_of(output).changed = self._count
         else:
             self._note_call(op, inputs, attributes, output)
 
@@ -132,7 +134,7 @@ class Memory:
         running = backward_mode.running
         if running is not None and (not self.passes or self.passes[-1].running is not running):
             line, _, asked_by = _line()
-            self.passes.append(Walk(running.order, running, line, asked_by == "grad"))
+            self.passes.append(Walk(running.order, running, line, asked_by == "grad", self._count))
         found: Gradients = (self.outer_vjp or vjp)(record, gradient, wanted)
         if running is not None and self.passes and self.passes[-1].running is running:
             self.passes[-1].note(record, gradient, found)
@@ -251,6 +253,15 @@ class Memory:
         for places in (self._of_array, self._plain):
             if call.place in places and places[call.place][1] == number:
                 del places[call.place]
+
+
+def in_layer(memory: Memory | None, call: Call | None) -> str:
+    """In which layer a call was made, by its name in the model and its type; "" for none."""
+    layer = None if memory is None or call is None or call.module is None else call.module()
+    if memory is None or layer is None:
+        return ""
+    name = memory.layers.get(id(layer), "")
+    return f" in {name} ({type(layer).__name__})" if name else f" in {type(layer).__name__}"
 
 
 def _node(record: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -63,7 +64,7 @@ def no_record(tensor: Any, memory: Memory | None) -> Reason:
 
 def _sources(memory: Memory, call: Call) -> tuple[Link, ...]:
     first = memory.calls[min(ancestors(memory, call))]
-    return links(way(memory, call, lambda each: each is first))
+    return links(memory, way(memory, call, lambda each: each is first))
 
 
 def _cut_before(tensor: Any, memory: Memory | None) -> Reason | None:
@@ -72,10 +73,12 @@ def _cut_before(tensor: Any, memory: Memory | None) -> Reason | None:
     if memory is None or call is None or call.graded:
         return None
     steps = way(memory, call, lambda each: each.graded)
-    return cut_reason(steps, f"This tensor {_shape(tensor)} has no record") if steps else None
+    return (
+        cut_reason(memory, steps, f"This tensor {_shape(tensor)} has no record") if steps else None
+    )
 
 
-def cut_reason(steps: list[Step], says: str) -> Reason:
+def cut_reason(memory: Memory, steps: list[Step], says: str) -> Reason:
     """The first cut on a way is the reason; those after it would be next."""
     cuts = [(at, step) for at, step in enumerate(steps) if step.cut is not None]
     reasons = []
@@ -86,10 +89,9 @@ def cut_reason(steps: list[Step], says: str) -> Reason:
         opening = f"{says}: the way to it is cut" if number == 0 else "further on it is cut"
         key = "item" if cut == "perhaps" else cut
         text = f"{opening}{where} ({_written(call, cut)}). {_upper(CUTS[cut])}."
-        reasons.append(Reason(key, text, FIXES[cut], links(steps), call.line))
+        reasons.append(Reason(key, text, FIXES[cut], links(memory, steps), call.line))
     first, *others = reasons
-    return Reason(first.cause, first.paragraph, first.fix, first.chain, first.line, None,
-                  tuple(others))  # fmt: skip
+    return dataclasses.replace(first, also=tuple(others))
 
 
 def _written(call: Call, cut: str) -> str:
@@ -189,7 +191,7 @@ def _not_walked(tensor: Any, root: Any, order: Any, memory: Memory | None) -> Re
         return answer("cleared", f"{text}, and backward() has run and freed the graph: `.grad` was "
                       "cleared since (zero_grad), or the gradient was asked for by `autograd.grad` "
                       f"or for other `inputs`.{_asks(memory)}")  # fmt: skip
-    walk = Walk(order, None, None, by_grad=False)
+    walk = Walk(order)
     found = chain(walk, tensor._record, root, memory)
     return answer("not_walked", f"{text}, but backward() was not called on the loss.", chain=found)
 
@@ -209,7 +211,7 @@ def _unreachable(tensor: Any, order: Any, loss: Any, memory: Memory | None) -> R
         if goal is not None:
             steps = [] if start is None else way(memory, goal, lambda each: each is start)
             if any(step.cut is not None for step in steps):
-                return cut_reason(steps, text)
+                return cut_reason(memory, steps, text)
             return answer("unused", f"{text}: it was not used in computing the loss."
                           f"{_where_it_ends(memory, start)}")  # fmt: skip
     if order is None:

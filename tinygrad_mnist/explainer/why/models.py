@@ -23,8 +23,6 @@ _SERIOUS = (
     "forward_not_finite", "backward_not_finite", "empty", "bad_data", "not_in_optimizer", "lr_zero",
 )  # fmt: skip
 """Told before all others; what was frozen, on purpose perhaps, comes last."""
-_PART = ("not_chosen",)
-"""Of a parameter that learns: no reason to mention it for a model."""
 _NAMED = 4
 """Parameters that are named; others are counted."""
 
@@ -35,20 +33,22 @@ def of_model(model: Any, loss: Any, optimizer: Any, memory: Memory | None) -> Re
     if not parameters:
         text = "This model has no parameters: layers in a plain list are not found (use "
         return answer("no_parameters", f"{text}nn.ModuleList), nor tensors that are no Parameter.")
+    if memory is not None:
+        memory.layers = {id(layer): name for name, layer in model.named_modules()}
     grouped: dict[tuple[str, Any], tuple[list[str], Reason]] = {}
     for name, parameter in parameters:
         reason = of_parameter(parameter, loss, optimizer, memory)
         key = (reason.cause, reason.line)
         grouped.setdefault(key, ([], reason))[0].append(name)
-    learns = [names for (cause, _), (names, reason) in grouped.items() if _is_fine(reason)]
+    learns = [names for (cause, _), (names, reason) in grouped.items() if reason.learns]
     count = sum(map(len, learns))
     wrong = [_about(names, reason, len(parameters))
-             for names, reason in grouped.values() if not _is_fine(reason)]  # fmt: skip
+             for names, reason in grouped.values() if not reason.learns]  # fmt: skip
     wrong.sort(key=lambda r: (r.cause not in _SERIOUS, r.cause == "frozen"))
     wrong += list(_in_general(loss, optimizer, memory))
     if not wrong:
         return answer("nothing", f"Nothing is wrong with the gradients: all {count} parameters "
-                      "have one that is finite and not zero.")  # fmt: skip
+                      "have one that is finite and not zero.", learns=True)  # fmt: skip
     first, *others = wrong
     return dataclasses.replace(first, also=(*first.also, *others))
 
@@ -56,7 +56,7 @@ def of_model(model: Any, loss: Any, optimizer: Any, memory: Memory | None) -> Re
 def of_parameter(parameter: Any, loss: Any, optimizer: Any, memory: Memory | None) -> Reason:
     """Why a parameter does not learn: its gradient, or what the optimiser does with it."""
     reason = of_tensor(parameter, loss, memory)
-    if optimizer is None or not _is_fine(reason):
+    if optimizer is None or not reason.learns:
         return reason
     this = f"This parameter of shape {list(parameter._array.shape)} has a gradient, but the"
     group = next((g for g in optimizer.param_groups if any(parameter is p for p in g["params"])),
@@ -81,9 +81,9 @@ def _of_step(parameter: Any, optimizer: Any, lr: float, memory: Memory | None) -
     call = None if memory is None else memory.call_of(parameter)
     if memory is None or call is None or not memory.passes:
         return None
-    if call.changed is None:
-        text = f"{this} has a gradient, and nothing has changed it: `optimizer.step()` was not"
-        return answer("no_step", f"{text} called.")
+    if call.changed <= memory.passes[0].when:
+        text = f"{this} has a gradient, and nothing has changed it since backward():"
+        return answer("no_step", f"{text} `optimizer.step()` was not called.")
     added = [walk for walk in memory.passes if parameter._record in walk.added]
     if added and len(memory.passes) > 1:
         line = added[-1].line
@@ -93,18 +93,15 @@ def _of_step(parameter: Any, optimizer: Any, lr: float, memory: Memory | None) -
     return None
 
 
-def _is_fine(reason: Reason) -> bool:
-    """Whether a parameter gets a gradient: a part of it may be zero."""
-    zeros = reason.paragraph.startswith("The `.grad` of this tensor is 0 for")
-    return reason.cause == "nothing" or zeros
-
-
 def _about(names: list[str], reason: Reason, count: int) -> Reason:
     """A reason with the names of the parameters that it is about."""
     told = ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" * (len(names) > _NAMED))
-    opening = f"{len(names)} of {count} parameters ({told}): "
-    text = reason.paragraph.replace("This parameter", "this parameter", 1)
-    return dataclasses.replace(reason, paragraph=opening + text)
+    text = reason.paragraph
+    for this in ("this tensor", "This tensor", "This parameter"):
+        text = text.replace(this, f"`{names[0]}`")
+    return dataclasses.replace(
+        reason, paragraph=f"{len(names)} of {count} parameters ({told}): {text}"
+    )
 
 
 def _in_general(loss: Any, optimizer: Any, memory: Memory | None) -> Iterator[Reason]:

@@ -71,12 +71,19 @@ class Walk:
     """A backward pass that was heard, or was made to find out."""
 
     def __init__(
-        self, order: Iterable[Record], running: Any, line: Line | None, by_grad: bool
+        self,
+        order: Iterable[Record],
+        running: Any = None,
+        line: Line | None = None,
+        by_grad: bool = False,
+        when: int = 0,
     ) -> None:
         self.order = list(order)
         """The records that lead up to where it started, newest first."""
         self.running, self.line, self.by_grad = running, line, by_grad
         """The engine's own note of it; the line that asked for it, and if by `autograd.grad`."""
+        self.when = when
+        """How many calls were remembered before."""
         self.visits: dict[Record, Visit] = {}
         self.added: set[Record] = set()
         """The leaves whose `.grad` held something before."""
@@ -143,7 +150,7 @@ def walk_again(root: Record) -> Walk | None:
     order = topological_order([root])
     if is_freed(order):
         return None
-    walk = Walk(order, None, None, by_grad=False)
+    walk = Walk(order)
     pending: dict[Record, Gradient] = {root: np.ones(root.shape, root.dtype)}
     owned: set[Record] = set()
     with GradMode(False), np.errstate(all="ignore"):

@@ -39,10 +39,12 @@ class Link(NamedTuple):
     """The engine's record, None where there is none."""
     is_cause: bool = False
 
-    def __str__(self) -> str:
-        mark = "✂" if self.is_cause else "·"
-        where = f"{self.line}:  {self.line.text}" if self.line is not None else ""
-        return f"  {mark} {self.name:<28} {where}".rstrip()
+    def told(self, before: Line | None = None) -> str:
+        """The link as a line of text; the program's line where it is not the one `before`."""
+        where = "" if self.line is None else f"{self.line}:  {self.line.text}"
+        if self.line is not None and self.line == before:
+            where = " ″"
+        return f"{'->' if self.is_cause else '  '} {self.name:<26} {where}".rstrip()
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -59,13 +61,17 @@ class Reason:
     """The line of the program where the cause is, None where it is not known."""
     elements: tuple[int, int] | None = None
     """How many numbers of how many the cause concerns."""
+    learns: bool = False
+    """Whether there is a gradient all the same: nothing is wrong, or with a part of it alone."""
     also: tuple[Reason, ...] = ()
     """Other causes, which would be next."""
 
     def __str__(self) -> str:
         parts = [_filled(self.paragraph)]
         if self.chain:
-            parts.append("\n".join(_cut_short([str(link) for link in self.chain])))
+            lines = [None, *[link.line for link in self.chain]]
+            told = [link.told(line) for link, line in zip(self.chain, lines, strict=False)]
+            parts.append("\n".join(_cut_short(told)))
         parts.append(_filled(f"Fix: {self.fix}"))
         parts += [_filled(f"Also: {each.paragraph}") for each in self.also]
         return "\n".join(parts)
@@ -82,4 +88,4 @@ def _cut_short(lines: list[str]) -> list[str]:
     if len(lines) <= SHOWN:
         return lines
     half = SHOWN // 2
-    return [*lines[:half], f"  … {len(lines) - SHOWN} more …", *lines[-half:]]
+    return [*lines[:half], f"   … {len(lines) - SHOWN} more …", *lines[-half:]]

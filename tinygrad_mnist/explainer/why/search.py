@@ -6,7 +6,7 @@ import heapq
 from collections.abc import Callable
 from typing import NamedTuple
 
-from .memory import Call, Memory
+from .memory import Call, Memory, in_layer
 from .reason import Link
 
 _WEIGHTS = {"perhaps": 5, "integer": 2, "no_derivative": 2}
@@ -66,15 +66,14 @@ def ancestors(memory: Memory, goal: Call) -> set[int]:
     return seen
 
 
-def links(steps: list[Step]) -> tuple[Link, ...]:
+def links(memory: Memory, steps: list[Step]) -> tuple[Link, ...]:
     """The chain of a way: a cut stands where the way is cut."""
-    return tuple([Link(named(step.call), step.call.line, None, step.cut is not None)
+    return tuple([Link(named(memory, step.call), step.call.line, None, step.cut is not None)
                   for step in steps])  # fmt: skip
 
 
-def named(call: Call) -> str:
+def named(memory: Memory, call: Call) -> str:
     """What a call is in a chain: with its layer, where a layer made it."""
-    layer = None if call.module is None else call.module()
     if call.name in ("leaf", "tensor", "numbers"):
         return f"{call.name} of shape {list(call.shape)}"
-    return call.name if layer is None else f"{call.name} in {type(layer).__name__}"
+    return f"{call.name}{in_layer(memory, call)}"

@@ -41,4 +41,5 @@ def of_tensor(tensor: Any, loss: Any, memory: Memory | None) -> Reason:
         "nothing",
         f"Nothing is wrong: the `.grad` of this tensor of shape {list(tensor._array.shape)} is "
         f"there, finite, and not zero; its largest number is {count.largest:.4g} in size.",
+        learns=True,
     )

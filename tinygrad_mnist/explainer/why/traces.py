@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from tinygrad_mnist.engine.node import Record
 
 from .findings import Finding, called
-from .memory import Memory
+from .memory import Memory, in_layer
 from .passes import Amount, Visit, Walk
 from .reason import Line, Link
 
@@ -135,6 +135,5 @@ def link(record: Record, memory: Memory | None, is_cause: bool = False) -> Link:
     call = None if memory is None else memory.call_of_record(record)
     if record.primitive is None:
         return Link(f"leaf of shape {list(record.shape)}", None, record, is_cause)
-    layer = None if call is None or call.module is None else call.module()
-    name = called(record) + ("" if layer is None else f" in {type(layer).__name__}")
+    name = called(record) + in_layer(memory, call)
     return Link(name, None if call is None else call.line, record, is_cause)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from tinygrad_mnist.engine.node import Record
 from tinygrad_mnist.engine.views import current_record
 
 from .findings import Finding, called, not_finite, of
-from .memory import Call, Memory
+from .memory import Call, Memory, in_layer
 from .missing import answer
 from .passes import Amount, Walk, amount, walk_again
 from .reason import Reason
@@ -86,13 +87,13 @@ def _told(
     for number, stop in enumerate(stops[:3]):
         at = link(stop.record, memory)
         where = f" In {at.line} (`{at.line.text}`)" if at.line is not None else " On the way"
+        where += in_layer(memory, None if memory is None else memory.call_of_record(stop.record))
         opening = f"{this}.{where}, " if number == 0 else f"{where.strip()}, "
         reasons.append(answer(stop.finding.cause, f"{opening}{stop.finding.says}.",
                               chain=chain(walk, record, stop.record, memory), line=at.line,
                               elements=stop.finding.elements))  # fmt: skip
     first, *others = reasons
-    return Reason(first.cause, first.paragraph, first.fix, first.chain, first.line, first.elements,
-                  tuple(others))  # fmt: skip
+    return dataclasses.replace(first, also=tuple(others))
 
 
 def partly_zero(tensor: Any, grad: Any, loss: Any, memory: Memory | None) -> Reason | None:
@@ -112,7 +113,8 @@ def partly_zero(tensor: Any, grad: Any, loss: Any, memory: Memory | None) -> Rea
         f"The `.grad` of this tensor is 0 for {of((count.zeros, count.size))} numbers, and not for "
         "the others"
     )
-    return _told(this, record, walk, stops, memory)
+    told = _told(this, record, walk, stops, memory)
+    return dataclasses.replace(told, learns=True)
 
 
 def _whole(finding: Finding) -> bool:
@@ -169,8 +171,9 @@ def forward_reason(this: str, memory: Memory, start: Call | None, goal: Call) ->
     steps = way(memory, call, lambda each: each is start) or way(memory, goal, lambda e: e is call)
     where = f" in {call.line} (`{call.line.text}`)" if call.line is not None else ""
     first = "The first numbers that are not finite come from the forward pass"
-    return answer(trouble.cause, f"{this}. {first}{where}: {trouble.says}.", chain=links(steps),
-                  line=call.line, elements=trouble.elements)  # fmt: skip
+    text = f"{this}. {first}{where}: {trouble.says}."
+    return answer(trouble.cause, text, chain=links(memory, steps), line=call.line,
+                  elements=trouble.elements)  # fmt: skip
 
 
 def _first_saved(walk: Walk) -> Stop | None:
