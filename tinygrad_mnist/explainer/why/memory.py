@@ -35,8 +35,8 @@ from tinygrad_mnist.engine.views import requires_grad
 from tinygrad_mnist.explainer.frames import is_program
 
 from .findings import Finding, bad_count, forward_trouble, not_finite, of
-from .passes import Walk
 from .reason import Line
+from .walks import Walk
 
 KEPT = 200_000
 """So many calls are remembered; the oldest are forgotten."""

@@ -13,10 +13,10 @@ from tinygrad_mnist.engine.node import AccumulateGrad, OutputRecord, Record
 from tinygrad_mnist.engine.views import current_record
 
 from .memory import Call, Memory
-from .passes import Walk, is_freed
 from .reason import Link, Reason
 from .search import Step, ancestors, links, way
 from .traces import chain, link, missing
+from .walks import Walk, is_freed
 from .words import CUTS, FIXES, MEMORY
 
 

@@ -9,8 +9,8 @@ from tinygrad_mnist.engine.node import Record
 
 from .findings import Finding, called
 from .memory import Memory, in_layer
-from .passes import Amount, Visit, Walk
 from .reason import Line, Link
+from .walks import Amount, Visit, Walk
 
 
 class Stop(NamedTuple):

@@ -13,10 +13,10 @@ from tinygrad_mnist.engine.views import current_record
 from .findings import Finding, called, not_finite, of
 from .memory import Call, Memory, in_layer
 from .missing import answer
-from .passes import Amount, Walk, amount, walk_again
 from .reason import Reason
 from .search import ancestors, links, way
 from .traces import Stop, chain, hook_on, link, told_hook, trace
+from .walks import Amount, Walk, amount, walk_again
 
 
 def _walk_for(record: Record, loss: Any, memory: Memory | None, wrong: Any) -> Walk | None:
