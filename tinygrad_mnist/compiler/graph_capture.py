@@ -330,6 +330,24 @@ def trace_call(
     return Traced(computed, entry, f"{notice}. {_where(function)}" if notice else "")
 
 
+def captured(
+    function: Callable[..., Any], constants: Sequence[Tensor], args: Arguments
+) -> CacheEntry | None:
+    """The entry for calls like this one, and what the call changed put back; None if there is none.
+
+    What an optimiser makes at its first step stays.
+    """
+    call = Call(function, constants, args)
+    try:
+        with call.tracer, call.symbolic_numbers() as symbolic:
+            returned = called(function, symbolic)
+        return _compiled(call, returned)
+    except Unrepeatable:
+        return None
+    finally:
+        call.restore(call.before_call())
+
+
 def _where(function: Any) -> str:
     """Where a function, or a module's `forward`, is defined."""
     owner = getattr(function, "__self__", None)

@@ -76,12 +76,16 @@ class Instruction:
     attributes: dict[str, Any]
     output: Value
     phase: Phase = "forward"
+    origin: int = -1
+    """The number of the traced instruction that it came of."""
+    under: int = -1
+    """The number of that whose derivative it computes; −1 outside a backward pass."""
 
     def instead(
         self, op: str, inputs: tuple[Operand, ...], attributes: dict[str, Any], output: Value
     ) -> Instruction:
-        """Another instruction of the same phase."""
-        return Instruction(op, inputs, attributes, output, self.phase)
+        """Another instruction of the same phase and origin."""
+        return Instruction(op, inputs, attributes, output, self.phase, self.origin, self.under)
 
     @property
     def operands(self) -> Iterator[Value]:

@@ -6,6 +6,7 @@ import contextlib
 import functools
 import inspect
 import traceback
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -92,6 +93,9 @@ class Tracer(observe):
         self._alive: list[Array] = []
         self._views: dict[int, tuple[TensorBase, Primitive, dict[str, Any]]] = {}
         self._stale: set[int] = set()
+        self._made: weakref.WeakKeyDictionary[Record, int] = weakref.WeakKeyDictionary()
+        """Which instruction left a record."""
+        self._under = -1
         self.obstacle = ""
         """Why no program can do what was heard; then nothing more is heard."""
 
@@ -113,7 +117,11 @@ class Tracer(observe):
                 "the function backpropagates through a tensor to what that was computed from: call "
                 "backward() outside"
             )
-        return (self._mode[1] or vjp)(record, gradient, wanted)
+        outside, self._under = self._under, self._made.get(record, -1)
+        try:
+            return (self._mode[1] or vjp)(record, gradient, wanted)
+        finally:
+            self._under = outside
 
     def stop(self, why: str) -> None:
         """Note why no program can do what is done, unless a reason is known."""
@@ -173,7 +181,10 @@ class Tracer(observe):
         """Write an instruction whose result has the shape and type of an array."""
         output = Value(like.shape, like.dtype)
         self._note_phase()
-        self.instructions.append(Instruction(op, inputs, attributes, output, self._phase))
+        number = len(self.instructions)
+        self.instructions.append(
+            Instruction(op, inputs, attributes, output, self._phase, number, self._under)
+        )
         return output
 
     def _note_phase(self) -> None:
@@ -280,6 +291,8 @@ class Tracer(observe):
             plain = {name: self._attribute(given) for name, given in attributes.items()}
             array = output._array
             self._bind(array, self._emit(op.name, values, plain, array))
+            if output._record is not None:
+                self._made[output._record] = len(self.instructions) - 1
             if output._view is not None:
                 self._views[id(array)] = (inputs[0], op, plain)
 

@@ -43,6 +43,8 @@ class Source:
     temporaries: int
     """How many arrays the function allocates for itself."""
     temporary_bytes: int
+    parts: list[tuple[Step, list[str]]]
+    """The lines of each step."""
 
 
 def generate(program: Program, steps: list[Step]) -> Source:
@@ -66,19 +68,22 @@ def generate(program: Program, steps: list[Step]) -> Source:
         write_checks(writer, step, known=True)
     for number, value in enumerate(writer.numbers):
         writer.line(f"{value.name} = {number_read(value, number, literal(value))}")
+    parts: list[tuple[Step, list[str]]] = []
     for position, step in enumerate(steps):
         write_checks(writer, step, known=False)
+        begin = len(writer.lines)
         if isinstance(step, Call):
             write_call(writer, step.instruction)
         else:
             write_loop(writer, step, position)
+        parts.append((step, writer.lines[begin:]))
     _write_leaving(writer)
     writer.line("return -1")
     names = [value.name for value in arrays] + ["numbers", *outs]
     head = f"def step({', '.join(names)}):"
     text = "\n".join([head, *writer.lines])
     sizes = [value.size * value.dtype.itemsize for value in writer.temporaries]
-    return Source(text, others, writer.numbers, len(sizes), sum(sizes))
+    return Source(text, others, writer.numbers, len(sizes), sum(sizes), parts)
 
 
 def _place_outputs(writer: Writer, late: bool) -> None:
