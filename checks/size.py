@@ -15,14 +15,14 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 58_165, 40_000
+TOTAL, AIM = 58_210, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
     "ops": 9_000,
     "tools": 7_900,
     "nn": 6_350,
-    "compiler": 6_435,
+    "compiler": 6_480,
     "app": 4_600,
     "explainer": 6_700,
     "kernels": 3_340,
