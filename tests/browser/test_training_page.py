@@ -6,6 +6,7 @@ import base64
 import itertools
 import json
 import shutil
+from datetime import datetime, timedelta
 
 import numpy as np
 import pytest
@@ -210,11 +211,15 @@ def test_a_page_of_a_run_that_goes_on_loads_itself_anew(runs, page, tmp_path):
     live = tmp_path / "live.html"
     shutil.copy(path.with_name("mlp 1.html"), live)
     page.clock.install()
+    page.clock.pause_at(datetime.now() + timedelta(seconds=1))
     opened(page, live)
     assert page.locator(".status .told").text_content().startswith("Training: epoch 2 of 3.")
+    page.evaluate("scrollTo(0, 400)")
     shutil.copy(path.with_name("mlp 2.html"), live)
     page.clock.fast_forward(2_500)
     page.get_by_text("Training: epoch 3 of 3.").wait_for()
+    page.wait_for_selector("main[data-ready]")
+    assert page.evaluate("scrollY") == 400
     page.locator("canvas.pad").press(" ")
     shutil.copy(path, live)
     page.clock.fast_forward(60_000)

@@ -174,7 +174,7 @@ class TrainingReport(Callback):
             "batches": _curve(run.loss_curve(len(self.digits.train[0]))),
             "moments": self._moments.data(),
             "confusion": self._mistakes,
-            "source": f"the {settings.model} model after {_epochs(len(history))}",
+            "source": f"the {settings.model} model {_when(len(history))}",
             "model": drawing.model_data(settings.model, parameters),
             "samples": drawing.samples_of(images, labels),
         }
@@ -291,6 +291,10 @@ def _told(state: str, complete: int, epochs: int, reason: str) -> str:
 def _reached(history: list[Epoch]) -> str:
     """How good the model of the latest epoch is, where there was one."""
     return f" Validation accuracy {history[-1].valid_accuracy:.2%}." if history else ""
+
+
+def _when(complete: int) -> str:
+    return f"after {_epochs(complete)}" if complete else "before training"
 
 
 def _epochs(count: int) -> str:

@@ -23,7 +23,7 @@ export async function confusionSection(
   const section = make("section.card", { "aria-labelledby": "mistakes" },
     make("h2", { id: "mistakes" }, "What it takes for what"));
   if (!data.confusion) {
-    section.append(make("p.muted", {}, "Nothing yet: the first epoch has not been completed."));
+    section.append(make("p.muted", {}, "No epoch has been completed."));
     return section;
   }
   const mistakes = new Mistakes(data.confusion, await unpacked(data.confusion.pictures), show);

@@ -32,11 +32,11 @@ export function curvesSection(data: TrainingData): HTMLElement {
   const epochs = Number(data.settings.epochs);
   const section = make("section.card", { "aria-labelledby": "curves" },
     make("h2", { id: "curves" }, "Loss and accuracy"));
-  if (!history.length && !data.batches.epochs.length) {
-    section.append(make("p.muted", {}, "Nothing yet: the first epoch has not been completed."));
-    return section;
-  }
-  section.append(make("div.charts", {}, drawn(lossChart(data, epochs)), drawn(accuracyChart(history, epochs))));
+  if (!history.length) section.append(make("p.muted", {}, "No epoch has been completed."));
+  const charts = make("div.charts");
+  if (history.length || data.batches.epochs.length > 1) charts.append(drawn(lossChart(data, epochs)));
+  if (history.length) charts.append(drawn(accuracyChart(history, epochs)));
+  section.append(charts);
   if (history.length) section.append(tableOf(history));
   return section;
 }
@@ -113,14 +113,13 @@ function drawn(chart: Chart): HTMLElement {
   new ResizeObserver(() => {
     if (Math.abs(room.clientWidth - width) < 1) return;
     width = room.clientWidth;
-    room.replaceChildren(svgOf(chart, width));
+    room.replaceChildren(svgOf(chart, width, room.clientHeight));
   }).observe(room);
   return figure;
 }
 
-function svgOf(chart: Chart, width: number): SVGSVGElement {
+function svgOf(chart: Chart, width: number, height: number): SVGSVGElement {
   const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
-  const height = Math.min(Math.max(width * 0.5, 11 * rem), 20 * rem);
   const left = 3.4 * rem, right = 0.9 * rem, top = 0.6 * rem, bottom = 2.8 * rem;
   const x = (epoch: number) => left + (epoch / chart.epochs) * (width - left - right);
   const y = (value: number) => height - bottom - chart.place(value) * (height - top - bottom);

@@ -9,7 +9,7 @@ import { drawingSection } from "./drawing";
 import { factsSection, versionsLine } from "./facts";
 import { momentsSection } from "./moments";
 import type { Page } from "./page";
-import { statusOf } from "./status";
+import { scrollBack, statusOf } from "./status";
 
 async function fill(app: HTMLElement, data: Page): Promise<void> {
   app.append(make("header", {}, make("h1", {}, data.title), themeSwitch()));
@@ -30,6 +30,9 @@ async function fill(app: HTMLElement, data: Page): Promise<void> {
 
 const app = document.getElementById("app")!;
 fill(app, readData<Page>()).then(
-  () => { app.dataset.ready = "yes"; },
+  () => {
+    scrollBack();
+    app.dataset.ready = "yes";
+  },
   (error: unknown) => { app.append(make("p", { role: "alert" }, `The page is damaged: ${error}`)); },
 );

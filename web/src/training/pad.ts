@@ -14,6 +14,8 @@ export interface Sample {
 }
 
 const STEP = 7;
+/** Which of the samples is the example. */
+const EXAMPLE = 3;
 const KEYS: Record<string, [number, number]> = {
   ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1],
 };
@@ -31,6 +33,8 @@ export class Pad {
   private readonly sheet = new Sheet();
   private strokes: Stroke[] = [];
   private sample: Sample | null = null;
+  /** Whether the sample is the one that the page begins with: it goes when a person draws. */
+  private example = false;
   private pen: Point = { x: SHEET / 2, y: SHEET / 4 };
   private down = false;
   private due = 0;
@@ -50,13 +54,14 @@ export class Pad {
     this.canvas.addEventListener("focus", () => this.mark(this.canvas.matches(":focus-visible")));
     this.canvas.addEventListener("blur", () => { this.down = false; this.mark(false); });
     document.addEventListener("themechange", () => this.paint());
-    this.redraw();
+    this.load(samples[EXAMPLE % samples.length] ?? null, true);
   }
 
   /** Begins anew with a picture of 28 × 28. */
-  load(sample: Sample | null): void {
+  load(sample: Sample | null, example = false): void {
     this.strokes = [];
     this.sample = sample;
+    this.example = example;
     this.redraw();
   }
 
@@ -125,6 +130,7 @@ export class Pad {
   }
 
   private begin(point: Point): void {
+    if (this.example) this.load(null);
     this.strokes.push([point]);
     this.sheet.line(point, point);
     this.show();

@@ -30,6 +30,8 @@ export class ScoreTable {
       make("th", { scope: "col", colspan }, String(name))
     ));
     this.element = make("div.scores", {}, make("h3", {}, "Ten scores"),
+      make("p.muted", {}, "A score is what the model computes; how sure it is, is the softmax of the ten. "
+        + "Choose a digit to look at its score below."),
       make("table", {}, make("thead", {}, make("tr", {}, ...head)),
         make("tbody", {}, ...this.rows.map(({ row }) => row))));
   }

@@ -13,14 +13,15 @@ const STALE = 60;
 type State = TrainingData["state"];
 
 export function statusOf(state: State): HTMLElement {
-  const box = make("div.status", { class: `status ${state.kind}` });
+  const box = make("div", { class: `status ${state.kind}` });
   const told = make("p.told", { role: "status" }, state.told);
   box.append(told);
   if (state.kind !== "training") return box;
   const usual = state.seconds ?? 0;
   const age = (Date.now() - Date.parse(state.written)) / 1000;
   if (age > Math.max(STALE, PATIENCE * usual)) {
-    box.append(make("p", {}, "Nothing new has been written here for a while: the run may have ended without a word."));
+    box.append(make("p", {},
+      "Nothing new has been written here for a while: the run may have ended without a word."));
     box.append(makeButton("Reload", () => location.reload()));
   } else {
     box.append(...reloading(Math.min(Math.max(usual, LEAST), MOST)));
@@ -28,32 +29,53 @@ export function statusOf(state: State): HTMLElement {
   return box;
 }
 
+/** What is remembered when the page is loaded anew. */
+interface Remembered {
+  /** Whether it loads itself anew. */
+  live: boolean;
+  scrolled: number;
+}
+
 /** The page loads itself anew, until a reader does something on it or asks it not to. */
 function reloading(seconds: number): Node[] {
-  const box = make("input", { type: "checkbox", checked: true });
+  const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  const box = make("input", { type: "checkbox", checked: remembered()?.live ?? !still });
+  const label = make("label", {}, box, `Reload by itself every ${secondsText(seconds)}`);
   const note = make("span.muted");
-  const stop = () => {
-    box.checked = false;
-    schedule();
-  };
   let timer = 0;
+  const reload = () => {
+    const state: Remembered = { live: box.checked, scrolled: scrollY };
+    history.replaceState(state, "");
+    location.reload();
+  };
   const schedule = () => {
     clearTimeout(timer);
-    if (box.checked) timer = setTimeout(() => location.reload(), seconds * 1000);
+    if (box.checked) timer = setTimeout(reload, seconds * 1000);
     note.textContent = box.checked ? "" : "It waits, so that nothing you do here is lost.";
   };
   box.addEventListener("change", schedule);
-  for (const kind of ["pointerdown", "keydown"]) {
+  for (const kind of ["pointerdown", "keydown", "focusin"]) {
     document.addEventListener(kind, (event) => {
-      if (!(event.target instanceof Node && label.contains(event.target))) stop();
+      if (event.target instanceof Node && label.contains(event.target)) return;
+      box.checked = false;
+      schedule();
     });
   }
-  const label = make("label", {}, box, `Reload by itself every ${secondsText(seconds)}`);
   schedule();
   return [
     make("p", {}, "This page is written anew after each epoch; reload it to see more."),
-    makeButton("Reload", () => location.reload()),
+    makeButton("Reload", reload),
     label,
     note,
   ];
+}
+
+function remembered(): Remembered | null {
+  return history.state as Remembered | null;
+}
+
+/** Once the page is whole: goes where the reader was before it was loaded anew. */
+export function scrollBack(): void {
+  const scrolled = remembered()?.scrolled;
+  if (scrolled) scrollTo({ top: scrolled, behavior: "instant" });
 }

@@ -18,6 +18,8 @@ export class Why {
   private readonly gradient: HeatMap;
   private readonly titles = [make("h3"), make("h3")] as const;
   private readonly sum = make("p.sum");
+  private readonly cut = make("p", { hidden: true },
+    "The model ends in a ReLU, which cut this score off at 0: no pixel changes it a little.");
   /** What the part of a score is called that the pixels do not give. */
   private readonly biases: string;
 
@@ -27,10 +29,10 @@ export class Why {
     this.biases = name === "logistic" ? "bias" : "from the biases";
     const [exact, slope] = told(name);
     this.element = make("div.why", {},
-      make("figure", {}, make("figcaption", {}, this.titles[0]), this.added.element, this.sum,
-        make("p.muted", {}, exact)),
+      make("figure", {}, make("figcaption", {}, this.titles[0]), this.added.element,
+        make("div.words", {}, this.sum, make("p.muted", {}, exact), this.cut)),
       make("figure", {}, make("figcaption", {}, this.titles[1]), this.gradient.element,
-        make("p.muted", {}, slope)));
+        make("div.words", {}, make("p.muted", {}, slope))));
   }
 
   show(answer: Answer | null, digit: number | null): void {
@@ -41,6 +43,7 @@ export class Why {
     const contributions = at?.answer.contributions[at.digit] ?? NOTHING;
     paint(this.added, contributions);
     paint(this.gradient, at?.answer.derivations[at.digit]!.gradient ?? NOTHING);
+    this.cut.hidden = !at || at.answer.scores[at.digit] !== 0;
     this.sum.replaceChildren(...(at ? sumOf(at.answer, at.digit, this.biases) : ["\u00a0"]));
   }
 }
