@@ -34,7 +34,7 @@ def evaluate(model, loss_func, valid_dl):
     return loss / rows, right / rows
 
 
-def fit(epochs, model, loss_func, opt, train_dl, valid_dl):
+def fit(epochs, model, loss_func, opt, train_dl, valid_dl, digits=4):
     """Trains, and prints after each epoch how the model does on the validation set."""
     for epoch in range(epochs):
         model.train()
@@ -44,7 +44,9 @@ def fit(epochs, model, loss_func, opt, train_dl, valid_dl):
         model.eval()
         with torch.no_grad():
             loss, accuracy = evaluate(model, loss_func, valid_dl)
-        print(f"epoch {epoch + 1}: validation loss {loss:.4f}, accuracy {accuracy:.4f}")
+        print(
+            f"epoch {epoch + 1}: validation loss {loss:.{digits}f}, accuracy {accuracy:.{digits}f}"
+        )
 
 
 def main():

@@ -1,7 +1,7 @@
 """Rung 12: the model moves to the device once, each batch when its turn comes.
 
 Two engines round differently, and this training magnifies the differences: after some 160 steps
-they show in what is printed. By default it takes 150 steps: three epochs of 3200 images.
+they show in the fourth digit. So two are printed.
 """
 
 import torch
@@ -11,9 +11,11 @@ from start import read_digits, read_options
 from torch import nn, optim
 from torch.utils.data import TensorDataset
 
-options = read_options(__doc__, epochs=3, rows=3200)
+options = read_options(__doc__, epochs=2, rows=16_000)
 device = torch.device(options.device)
 x_train, y_train, x_valid, y_valid = read_digits(options)
+mean, std = x_train.mean(), x_train.std()
+x_train, x_valid = (x_train - mean) / std, (x_valid - mean) / std
 torch.manual_seed(options.seed)
 
 
@@ -45,13 +47,12 @@ valid_dl = WrappedDataLoader(valid_dl, preprocess)
 model = nn.Sequential(
     nn.Conv2d(1, 16, kernel_size=3, stride=2, padding=1),
     nn.ReLU(),
-    nn.Conv2d(16, 16, kernel_size=3, stride=2, padding=1),
+    nn.Conv2d(16, 16, kernel_size=3, padding=1),
     nn.ReLU(),
-    nn.Conv2d(16, 10, kernel_size=3, stride=2, padding=1),
-    nn.ReLU(),
-    nn.AdaptiveAvgPool2d(1),
+    nn.AdaptiveAvgPool2d(7),
     nn.Flatten(),
+    nn.Linear(784, 10),
 )
 model.to(device)
-opt = optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
-fit(options.epochs, model, F.cross_entropy, opt, train_dl, valid_dl)
+opt = optim.SGD(model.parameters(), lr=0.03, momentum=0.9)
+fit(options.epochs, model, F.cross_entropy, opt, train_dl, valid_dl, digits=2)
