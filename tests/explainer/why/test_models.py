@@ -224,7 +224,7 @@ def test_the_layer_is_named():
     with torch.why.remember():
         _, said, asked = dead_relu_network()
     reason = torch.why(*asked)
-    assert "relu in 1 (ReLU)" in str(reason)
+    assert "relu in `1` (ReLU)" in str(reason)
     assert said in str(reason).replace("\n", " ")
 
 

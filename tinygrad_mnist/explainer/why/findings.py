@@ -354,14 +354,12 @@ def why_not_finite(record: Record, position: int, gradient: Gradient, result: Gr
     if any(not_finite(np.asarray(value)) for value in case.saved.values()):
         slope = "the numbers that went in were not finite already"
     elif "g = 0" in shown.split(", ") and slope:
-        slope += ", and 0 from above times infinity is NaN: hiding the result does not help"
-    value = case.result[place]
-    told = "".join(f"; {part}" for part in (slope, shown) if part)
-    return Finding(
-        "backward_not_finite",
-        f"the backward of {case.name} gives {value:g} at element {_index(place)}{told}",
-        bad_count(case.result),
-    )
+        slope += ", and 0 (g, from above) times infinity is NaN; to hide its result, as "
+        slope += "`where` or a product with 0 does, does not help"
+    told = f"the backward of {case.name} gives {case.result[place]:g} at element {_index(place)}"
+    told += f", where {shown}" if shown else ""
+    told += f": {slope}" if slope else ""
+    return Finding("backward_not_finite", told, bad_count(case.result))
 
 
 def forward_trouble(op: Any, inputs: Any, attributes: Any, output: Any) -> Finding | None:

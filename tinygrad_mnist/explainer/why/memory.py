@@ -261,7 +261,7 @@ def in_layer(memory: Memory | None, call: Call | None) -> str:
     if memory is None or layer is None:
         return ""
     name = memory.layers.get(id(layer), "")
-    return f" in {name} ({type(layer).__name__})" if name else f" in {type(layer).__name__}"
+    return f" in `{name}` ({type(layer).__name__})" if name else f" in {type(layer).__name__}"
 
 
 def _node(record: Any) -> Any:

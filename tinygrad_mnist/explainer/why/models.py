@@ -19,10 +19,9 @@ from .reason import Reason
 from .tensors import of_tensor
 from .traces import link
 
-_SERIOUS = (
-    "forward_not_finite", "backward_not_finite", "empty", "bad_data", "not_in_optimizer", "lr_zero",
-)  # fmt: skip
-"""Told before all others; what was frozen, on purpose perhaps, comes last."""
+_FIRST = ("forward_not_finite", "backward_not_finite", "empty", "bad_data")
+"""Told before all others: everything behind it is NaN. What was frozen, on purpose perhaps, is told
+last, and of the others first what concerns most parameters."""
 _NAMED = 4
 """Parameters that are named; others are counted."""
 
@@ -42,9 +41,11 @@ def of_model(model: Any, loss: Any, optimizer: Any, memory: Memory | None) -> Re
         grouped.setdefault(key, ([], reason))[0].append(name)
     learns = [names for (cause, _), (names, reason) in grouped.items() if reason.learns]
     count = sum(map(len, learns))
-    wrong = [_about(names, reason, len(parameters))
-             for names, reason in grouped.values() if not reason.learns]  # fmt: skip
-    wrong.sort(key=lambda r: (r.cause not in _SERIOUS, r.cause == "frozen"))
+    sick = [(names, reason) for names, reason in grouped.values() if not reason.learns]
+    sick.sort(
+        key=lambda pair: (pair[1].cause not in _FIRST, pair[1].cause == "frozen", -len(pair[0]))
+    )
+    wrong = [_about(names, reason, len(parameters)) for names, reason in sick]
     wrong += list(_in_general(loss, optimizer, memory))
     if not wrong:
         return answer("nothing", f"Nothing is wrong with the gradients: all {count} parameters "

@@ -43,7 +43,7 @@ class Link(NamedTuple):
         """The link as a line of text; the program's line where it is not the one `before`."""
         where = "" if self.line is None else f"{self.line}:  {self.line.text}"
         if self.line is not None and self.line == before:
-            where = " ″"
+            where = "″"
         return f"{'->' if self.is_cause else '  '} {self.name:<26} {where}".rstrip()
 
 
@@ -73,7 +73,7 @@ class Reason:
             told = [link.told(line) for link, line in zip(self.chain, lines, strict=False)]
             parts.append("\n".join(_cut_short(told)))
         parts.append(_filled(f"Fix: {self.fix}"))
-        parts += [_filled(f"Also: {each.paragraph}") for each in self.also]
+        parts += [_filled(f"Also: {each.paragraph} Fix: {each.fix}") for each in self.also]
         return "\n".join(parts)
 
     def __repr__(self) -> str:
