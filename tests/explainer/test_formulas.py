@@ -17,7 +17,9 @@ from tinygrad_mnist.explainer.formulas import (
     evaluate,
     forward_formula,
     of_call,
+    table,
 )
+from tinygrad_mnist.ops.elementwise import elementwise
 
 TABLE = sorted(PRIMITIVES)
 
@@ -78,3 +80,72 @@ def compare_derivatives(op, inputs, attributes):
             assert data["tree"]["shape"] == list(found.shape)
             have = np.broadcast_to(unbroadcast_array(found, shape), shape)
             np.testing.assert_allclose(have, gradient, rtol=2e-4, atol=1e-5)
+
+
+def test_the_table_of_the_documentation():
+    rows = table()
+    assert {row.name for row in rows} == set(PRIMITIVES) - {"never_computed"}
+    mul = next(row for row in rows if row.name == "mul")
+    assert (mul.formula.right, mul.grad_fn, mul.subject) == (
+        "x · y",
+        "MulBackward0",
+        "ops/arithmetic",
+    )
+    assert [formula.text for formula in mul.derivatives] == ["∂L/∂x = g · y", "∂L/∂y = g · x"]
+
+
+SHOWN = {
+    "log_softmax": "∂L/∂x = g − e^out · Σ g",
+    "softmax": "∂L/∂x = out · (g − Σ (g · out))",
+    "relu": "∂L/∂x = g where out > 0, 0 elsewhere",
+    "mm": "∂L/∂X = g Yᵀ",
+    "linear": "∂L/∂x = g W",
+    "mean": "∂L/∂x = g / n",
+    "acos": "∂L/∂x = g · (−1 / √(1 − x²))",
+    "erf": "∂L/∂x = g · (2 / √π) · e^(−x²)",
+    "maximum": "∂L/∂x = 0 where x < y, g / 2 where x = y, g elsewhere",
+    "hardsigmoid": "∂L/∂x = g · (1/6) where x > −3 and x < 3, 0 elsewhere",
+    "conv2d": "∂L/∂x = conv2d_input(g, w)",
+    "log10": "∂L/∂x = g / (x · ln 10)",
+    "cat": "∂L/∂x = g where this x is",
+}
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_formulas_as_they_are_read(name):
+    assert derivative_formula(PRIMITIVES[name], 0).text == SHOWN[name]
+
+
+def test_a_number_in_a_call_is_shown_as_itself():
+    x = np.array([3.0], np.float32)
+    values = {"g": Value(x, 0), "input": Value(x, 1), "exponent": Value(2)}
+    square = derivative_formula(PRIMITIVES["pow"], 0)
+    data = bound(square, values, {}, lambda array: None, (1,))
+    assert data["text"] == "∂L/∂x = g · 2 · x"
+    assert data["tree"]["b"]["a"] == {"k": "number", "shape": [], "value": 2}
+
+
+def test_reduced_dimensions_are_there_again_and_calls_are_computed():
+    x = np.arange(6, dtype=np.float32).reshape(2, 3)
+    mean = derivative_formula(PRIMITIVES["mean"], 0)
+    values = {"g": Value(x[0, :2], 0)}
+    tree = bound(mean, values, {"dim": (1,), "keepdim": False}, lambda a: None, (2, 3))["tree"]
+    assert tree["a"]["shape"] == [2, 1]
+    assert tree["b"] == {"k": "number", "shape": [], "value": 3}
+    kept = []
+    gather = derivative_formula(PRIMITIVES["index"], 0)
+    key = (np.array([1, 1]),)
+    tree = bound(gather, {"g": Value(x, 0)}, {"key": key}, kept.append, (3, 3))["tree"]
+    np.testing.assert_array_equal(kept[0], [[0, 0, 0], [3, 5, 7], [0, 0, 0]])
+    assert tree["says"] == "zeros, with x added at key, as often as an element is named"
+
+
+def test_an_operation_of_ones_own():
+    cube = elementwise(
+        "own_cube", "x³", lambda input: input**3, input=lambda g, input: g * 3 * input**2
+    )
+    try:
+        assert forward_formula(cube).text == "out = x³"
+        assert derivative_formula(cube, 0).text == "∂L/∂x = g · 3 · x²"
+    finally:
+        del PRIMITIVES["own_cube"]

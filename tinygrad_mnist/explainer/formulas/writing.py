@@ -88,12 +88,12 @@ def text(tree: Tree) -> str:
     if kind == "transpose":
         return _at_least(parts[0], _WHOLE) + "ᵀ"
     name = {"maximum": "max", "minimum": "min"}.get(kind, kind)
-    return f"{tree.name or name}({', '.join(map(text, _shown(parts)))})"
+    return f"{tree.name or name}({', '.join(map(text, _shown(tree)))})"
 
 
-def _shown(parts: tuple[Tree, ...]) -> list[Tree]:
-    """The arguments of a call that are numbers or arrays."""
-    return [part for part in parts if part.kind != "attribute" or isinstance(part.value, float)]
+def _shown(tree: Tree) -> list[Tree]:
+    """The arguments of what is written as a function; of a call those that are no settings."""
+    return [part for part in tree.parts if tree.kind != "call" or part.kind != "attribute"]
 
 
 def _plain(tree: Tree) -> Tree:
@@ -143,13 +143,13 @@ def _function(name: str, of: Tree) -> str:
 def mathml(tree: Tree, left: str = "") -> str:
     """A `<math>` element; `left` is MathML of what it equals."""
     equals = f"{left}<mo>=</mo>" if left else ""
-    return f"<math><mrow>{equals}{_row(tree)}</mrow></math>"
+    return f"<math displaystyle='true'><mrow>{equals}{_row(tree)}</mrow></math>"
 
 
 def sentence(words: str, left: str = "") -> str:
     """A `<math>` element for what is said in words."""
     equals = f"{left}<mo>=</mo>" if left else ""
-    return f"<math><mrow>{equals}<mtext>{escape(words)}</mtext></mrow></math>"
+    return f"<math displaystyle='true'><mrow>{equals}<mtext>{escape(words)}</mtext></mrow></math>"
 
 
 def name(shown: str) -> str:
@@ -175,7 +175,7 @@ def _row(tree: Tree) -> str:
     if kind == "number":
         return _number(tree)
     if kind == "neg":
-        return f"<mo>−</mo>{_within(parts[0], _WEAK['mul'])}"
+        return f"<mo form='prefix'>−</mo>{_within(parts[0], _WEAK['mul'])}"
     if kind == "div":
         return f"<mfrac>{_grouped(parts[0])}{_grouped(parts[1])}</mfrac>"
     if kind == "where":
@@ -193,7 +193,7 @@ def _row(tree: Tree) -> str:
     if kind == "compare" or kind in _ROW_SIGNS or kind == "matmul":
         return _joined_row(tree)
     shown = tree.name or {"maximum": "max", "minimum": "min"}.get(kind, kind)
-    arguments = "<mo>,</mo>".join(map(_row, _shown(parts)))
+    arguments = "<mo>,</mo>".join(map(_row, _shown(tree)))
     return f"{name(shown)}<mo>(</mo>{arguments}<mo>)</mo>"
 
 
@@ -231,12 +231,15 @@ def _number(tree: Tree) -> str:
     return f"<mn>{escape(shown)}</mn>"
 
 
+_WHERE = "<mtext>where</mtext><mspace width='0.3em'/>"
+
+
 def _cases(tree: Tree) -> str:
     condition, chosen, other = tree.parts
-    rows = [(_row(chosen), f"<mtext>where </mtext>{_row(condition)}")]
+    rows = [(_row(chosen), f"{_WHERE}{_row(condition)}")]
     while other.kind == "where":
         condition, chosen, other = other.parts
-        rows.append((_row(chosen), f"<mtext>where </mtext>{_row(condition)}"))
+        rows.append((_row(chosen), f"{_WHERE}{_row(condition)}"))
     rows.append((_row(other), "<mtext>elsewhere</mtext>"))
     cells = "".join(
         f"<mtr><mtd><mrow>{value}</mrow></mtd><mtd><mrow>{when}</mrow></mtd></mtr>"
@@ -259,7 +262,8 @@ def _function_row(called: str, of: Tree) -> str:
     shown = name(_NAMES.get(called, called))
     if base:
         shown = f"<msub><mi>log</mi><mn>{base}</mn></msub>"
-    return f"{shown}<mspace width='0.1em'/>{_within(of, _PREFIX)}"
+    inner = f"<mo>(</mo>{_row(of)}<mo>)</mo>" if of.kind == "div" else _within(of, _PREFIX)
+    return f"{shown}<mspace width='0.1em'/>{inner}"
 
 
 def static_text(given: Any) -> str:
