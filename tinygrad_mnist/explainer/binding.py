@@ -59,9 +59,13 @@ class Binding:
     def _values(self, node: passes.Node) -> dict[str, Value]:
         found = {} if node.value is None else {"out": self._value(node.value)}
         for edge in node.inputs:
-            value = self.nodes[edge.node].value
-            if value is not None:
-                found[edge.argument] = self._value(value)
+            source = self.nodes[edge.node]
+            if source.value is None:
+                continue
+            found[edge.argument] = self._value(source.value)
+            if source.kind == "constant" and source.value.ndim == 0:  # as `x ** 2` was given 2
+                number = found[edge.argument]
+                found[edge.argument] = Value(source.value.item(), number.index)
         return found
 
     def _value(self, array: Array) -> Value:

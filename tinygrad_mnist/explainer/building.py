@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -81,11 +82,8 @@ class Builder:
         node.bytes = (
             0 if node.view_of is not None else int(np.prod(record.shape)) * (record.dtype.itemsize)
         )
-        if isinstance(record, OutputRecord):
-            node.op, node.value = "output", None
-            node.grad_fn = record.inputs[0].name() if record.inputs[0] else None
-        elif op.name == "never_computed":
-            node.op = record.name().removesuffix("Backward")
+        if op.vjp is not None:
+            _describe(node, record)
         if call is not None:
             node.in_place = call.in_place
             self.scopes.note(node.id, call.places)
@@ -107,9 +105,8 @@ class Builder:
             if which == len(record.inputs):
                 source = node.id
             elif 0 <= which < len(record.inputs):
-                source = next((e.node for e in node.inputs
-                               if e.argument == input_name(node.primitive, which,
-                                                           len(record.inputs))), None)  # fmt: skip
+                name_of = input_name(record, which)
+                source = next((e.node for e in node.inputs if e.argument == name_of), None)
             array = None if value is None else np.asarray(value)
             node.saves.append(passes.Saved(name, array, source))
 
@@ -136,9 +133,7 @@ class Builder:
         count = len(record.inputs)
         known = call is not None and len(call.operands) == count
         for position, source in enumerate(record.inputs):
-            name = input_name(record.primitive, position, count)
-            if isinstance(record, OutputRecord):
-                name = f"output {record.attributes['position']}"
+            name = input_name(record, position)
             if source is not None:
                 source = _resolved(source)
                 if source in self._of:
@@ -179,22 +174,15 @@ class Builder:
 
     def _fill(self) -> None:
         """Give nodes whose value was not kept the one that their operation computes again."""
-        for record, at in self._of.items():
-            node = self.nodes[at]
+        for node in self.nodes:
             for saved in node.saves:
                 source = None if saved.node is None else self.nodes[saved.node]
                 fits = saved.array is not None and source is not None
                 if fits and source.value is None and saved.array.shape == source.shape:  # type: ignore[union-attr]
                     source.value = saved.array  # type: ignore[union-attr]
-            if isinstance(record, OutputRecord):
-                node.value = self._output_of(record)
         for at in self._of.values():
             if self.nodes[at].value is None:
                 self.nodes[at].value = self._again(self.nodes[at])
-
-    def _output_of(self, record: OutputRecord) -> Array | None:
-        """What one of several outputs was, where a call gave it."""
-        return None
 
     def _again(self, node: passes.Node) -> Array | None:
         """The operation's result, computed again from the values of its inputs, if all are known.
@@ -230,7 +218,7 @@ class Builder:
         for record in self.seen.order:
             visit = visits.get(record)
             at = self._of.get(record)
-            if visit is not None:
+            if visit is not None and not isinstance(record, OutputRecord):
                 for part in visit.contributions:
                     self._sum(record.inputs[part.position], part.array)
             if visit is not None and at is not None:
@@ -260,7 +248,7 @@ class Builder:
             to = None if source is None else self._of.get(_resolved(source))
             if to is None:
                 continue
-            name = input_name(node.primitive, part.position, len(visit.record.inputs))
+            name = input_name(visit.record, part.position)
             parts.append(_contribution(to, name, part.raw_shape, part.array, part.position))
         size = sum(part.array.nbytes for part in parts)
         return passes.Step(
@@ -329,6 +317,22 @@ def _contribution(
     elif raw != array.shape:
         summed = summed_over(raw, array.shape)
     return passes.Contribution(to, argument, raw, summed, stretched, array, position)
+
+
+def _describe(node: passes.Node, record: Record) -> None:
+    """Name the node of an operation of several outputs, or of one of them, or of a Function."""
+    of: Any = record.inputs[0] if isinstance(record, OutputRecord) else record
+    node.grad_fn = of.name()
+    title = re.sub(r"Backward\d*$", "", of.name().rpartition(":")[2])
+    function = of.attributes.get("function")
+    node.op = (
+        title if function is not None else re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", title).lower()
+    )
+    if isinstance(record, OutputRecord):
+        node.says = f"output {record.attributes['position']} of {node.op}"
+        node.attributes = {"output": str(record.attributes["position"])}
+    elif function is None:
+        node.says = None
 
 
 def _resolved(record: Record) -> Record:

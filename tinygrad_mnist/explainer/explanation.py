@@ -23,10 +23,12 @@ from tinygrad_mnist.engine.node import AccumulateGrad
 from tinygrad_mnist.engine.tensor import Tensor, TensorBase
 from tinygrad_mnist.engine.views import current_record
 from tinygrad_mnist.serialization import files
+from tinygrad_mnist.tools.scripts.import_hook import unanswered
 from tinygrad_mnist.tools.scripts.variables import tensors_in
 
 from . import passes
 from .building import Builder
+from .checks import against_differences, against_pytorch
 from .encoding import encoded
 from .frames import program_frames
 from .html import document
@@ -41,6 +43,7 @@ class Explanation:
     def __init__(self, found: passes.Pass, seconds: float) -> None:
         self.found = found
         self.seconds = seconds
+        self._checked = False
 
     @property
     def nodes(self) -> list[passes.Node]:
@@ -57,8 +60,27 @@ class Explanation:
         """What there is to say of the pass as a whole."""
         return self.found.notes
 
+    def check(self) -> None:
+        """Hold each gradient against PyTorch's, if it is installed, and central differences.
+
+        So do `to_json` and `save`, if it was not done.
+        """
+        if self._checked:
+            return
+        self._checked = True
+        for hold in (against_differences, against_pytorch):
+            try:
+                with unanswered():
+                    hold(self.found)
+            except Exception as error:  # whatever a replay meets, the pass itself is to be seen
+                self.notes.append(
+                    f"Not all gradients were checked ({hold.__name__}: "
+                    f"{type(error).__name__}: {error})."
+                )
+
     def to_json(self) -> dict[str, Any]:
         """The pass as the page reads it: plain data that `json.dumps` takes."""
+        self.check()
         begin = time.perf_counter()
         data = encoded(self.found, {})
         seconds = self.seconds + time.perf_counter() - begin

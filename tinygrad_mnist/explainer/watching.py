@@ -15,12 +15,20 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mnist.autograd.function import Function
 from tinygrad_mnist.core.backward_pass import restore_reduced_dims, topological_order
 from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.backward_pass import vjp
 from tinygrad_mnist.engine.hooks import Bundle, Gradients
 from tinygrad_mnist.engine.modes import GradMode, Pass, backward_mode
-from tinygrad_mnist.engine.node import KEPT, PRIMITIVES, AccumulateGrad, Record, edge
+from tinygrad_mnist.engine.node import (
+    KEPT,
+    PRIMITIVES,
+    AccumulateGrad,
+    OutputRecord,
+    Record,
+    edge,
+)
 from tinygrad_mnist.engine.observer import OBSERVERS, Observer, observe
 from tinygrad_mnist.engine.saved_tensors import unpack
 from tinygrad_mnist.engine.tensor import TensorBase
@@ -174,6 +182,8 @@ class Watch:
         self.calls: weakref.WeakKeyDictionary[Record, Call] = weakref.WeakKeyDictionary()
         self.stack = Stack(end)
         self._last: Call | None = None
+        self._parts: dict[int, tuple[Any, tuple[Place, ...]]] = {}
+        """Of each view, by its array's identity: a reference to that, and where it was made."""
         self._computing: Record | None = None
         self._outside: tuple[Observer | None, Any] = (None, None)
 
@@ -187,6 +197,7 @@ class Watch:
         observer, backward_mode.walk = self._outside
         observe.set(observer)
         self.stack.forget()
+        self._parts.clear()
         self._last = None
 
     # Forward
@@ -202,6 +213,8 @@ class Watch:
             self._changed(inputs, output)
             return
         record: Any = edge(output._record)[0]
+        if output._view is not None:
+            self._parts[id(output._array)] = (weakref.ref(output._array), self.stack.places(2))
         if isinstance(record, Record) and record.primitive is not None:
             self._last = self.calls[record] = self._call(inputs, output)
         else:
@@ -210,6 +223,9 @@ class Watch:
     def _call(self, inputs: tuple[Any, ...], output: TensorBase) -> Call:
         places = self.stack.places(3)
         names = self._local_names(inputs)
+        for each in inputs:
+            if isinstance(each, TensorBase) and isinstance(each._record, OutputRecord):
+                self._note_part(each, each._record)
         operands = tuple([_operand(each, names.get(id(each))) for each in inputs])
         for each in inputs:
             if id(each) in names and each._record is not None:
@@ -218,6 +234,18 @@ class Watch:
                     known.name = names[id(each)]
         going_back = backward_mode.running is not None
         return Call(operands, Kept.result(output), places, self._computing, going_back)
+
+    def _note_part(self, part: TensorBase, record: OutputRecord) -> None:
+        """Remember for one of several outputs, a view, its numbers and where it was made."""
+        reference, places = self._parts.get(id(part._array), (None, ()))
+        node = record.inputs[0]
+        if reference is None or reference() is not part._array or node is None:
+            return
+        if record not in self.calls:
+            if [place.kind for place in places[-2:]] == ["function", "function"]:
+                places = places[:-1]  # the one that takes a single part
+            self.calls[record] = Call((), Kept.result(part), places)
+            self.calls.setdefault(node, Call((), None, places))
 
     def _changed(self, inputs: tuple[Any, ...], target: TensorBase) -> None:
         """A tensor was written to: by a record of its own, or by what was called just before."""
@@ -324,10 +352,11 @@ class Watch:
         begin = time.perf_counter()
         found = self._computed(compute, record, gradient, wanted)
         seconds = time.perf_counter() - begin
+        one = isinstance(record, OutputRecord)  # what it gives is a bundle of its own gradient
         contributions = tuple([
             Contribution(position, copy, shapes.get(position, tuple(copy.shape)))
             for position, result, _ in found
-            if isinstance(copy := _copied(result), np.ndarray)
+            if isinstance(copy := given if one else _copied(result), np.ndarray)
         ])  # fmt: skip
         freed = seen.saved.get(record, []) if self.frees else []
         frees = tuple([name for name, value, _ in freed if isinstance(value, np.ndarray)])
@@ -368,7 +397,7 @@ def saved_by(record: Record) -> list[tuple[str, Any, int]]:
     found = []
     for which, saved in enumerate(record.saved):
         if saved is not None and saved[1] is not KEPT and which <= len(record.inputs):
-            found.append((input_name(op, which, len(record.inputs)), saved[0], which))
+            found.append((input_name(record, which), saved[0], which))
     return found
 
 
@@ -379,13 +408,21 @@ def _position(record: Record, source: Any) -> int:
     return -1 if source is None else len(record.inputs)
 
 
-def input_name(op: Any, position: int, inputs: int) -> str:
-    """What a primitive calls its input at a position; `out` behind the last."""
-    if position >= inputs:
+def input_name(record: Record, position: int) -> str:
+    """What a record's operation calls its input at a position; `out` behind the last."""
+    op: Any = record.primitive
+    if position >= len(record.inputs):
         return "out"
+    names = op.inputs
+    function = record.attributes.get("function")
+    if function is not None and hasattr(function.forward, "__code__"):
+        code = function.forward.__code__
+        with_context = function.setup_context is Function.setup_context
+        names = code.co_varnames[with_context : code.co_argcount]
     if op.variadic:
-        return f"{op.inputs[0] if op.inputs else 'inputs'}[{position}]"
-    return str(op.inputs[position]) if position < len(op.inputs) else f"input {position}"
+        return f"{names[0] if names else 'inputs'}[{position}]"
+    alone = "input" if len(record.inputs) == 1 else f"input {position}"
+    return str(names[position]) if position < len(names) else alone
 
 
 def _raw_shapes(

@@ -10,7 +10,8 @@ from __future__ import annotations
 import importlib.util
 import inspect
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import FrameType, ModuleType
@@ -19,7 +20,7 @@ from typing import Any
 import tinygrad_mnist
 from tinygrad_mnist.names import NAMES, Unsupported, unsupported
 
-__all__ = ["VERSION", "UnsupportedModule", "answer_torch_imports"]
+__all__ = ["VERSION", "UnsupportedModule", "answer_torch_imports", "unanswered"]
 
 VERSION = "2.13.0+tinygrad_mnist"
 """`torch.__version__`: the version of PyTorch whose interface this is, and the engine's name."""
@@ -188,3 +189,31 @@ def answer_torch_imports() -> TorchFinder:
         if inspect.isclass(value) and value.__module__.startswith("tinygrad_mnist"):
             value.__module__ = "torch"
     return finder
+
+
+_real: dict[str, ModuleType] = {}
+"""PyTorch's own modules, while `import torch` is answered."""
+
+
+@contextmanager
+def unanswered() -> Iterator[None]:
+    """Inside the block `import torch` gives PyTorch itself, in a process that answers it, too."""
+    finders = [finder for finder in sys.meta_path if isinstance(finder, TorchFinder)]
+    if not finders:
+        yield
+        return
+    answers = _taken_out()
+    sys.meta_path[:] = [finder for finder in sys.meta_path if finder not in finders]
+    sys.modules.update(_real)
+    try:
+        yield
+    finally:
+        _real.update(_taken_out())
+        sys.meta_path[:0] = finders
+        sys.modules.update(answers)
+
+
+def _taken_out() -> dict[str, ModuleType]:
+    """The modules of PyTorch's names, taken out of those that are known as imported."""
+    names = [name for name in sys.modules if name.partition(".")[0] == "torch"]
+    return {name: sys.modules.pop(name) for name in names}
