@@ -136,7 +136,7 @@ class Builder:
             name = input_name(record, position)
             if source is not None:
                 source = _resolved(source)
-                if source in self._of:
+                if source in self._of and _passes_on(record, position):
                     yield passes.Edge(self._of[source], name)
                 continue
             operand = call.operands[position] if known and call is not None else None
@@ -345,6 +345,12 @@ def _resolved(record: Record) -> Record:
         if node is not None and count_outputs(node) == 1:
             return node
     return record
+
+
+def _passes_on(record: Record, position: int) -> bool:
+    """Whether gradients go to this input; else it only spares computing it again."""
+    op: Any = record.primitive
+    return op.vjp is not None or op.formula(position) is not None
 
 
 def _is_hidden(record: Record) -> bool:

@@ -80,8 +80,8 @@ class Explanation:
 
     def to_json(self) -> dict[str, Any]:
         """The pass as the page reads it: plain data that `json.dumps` takes."""
-        self.check()
         begin = time.perf_counter()
+        self.check()
         data = encoded(self.found, {})
         seconds = self.seconds + time.perf_counter() - begin
         data["made"] = {name: _version(name) for name in ("tinygrad_mnist", "numpy", "torch")}
