@@ -277,8 +277,9 @@ export class Graph {
     }
     this.state.toggle(item.box);
     const place = this.layout.places.find((each) => each.item.key === item.key);
+    const inside = nodesOf(item).includes(this.state.focus) && this.placeOf(this.state.focus);
     if (place) {
-      this.viewport.bringIntoSight(place);
+      this.viewport.bringIntoSight(inside || place);
       this.buttonOf(place).focus({ preventScroll: true });
     }
     return undefined;

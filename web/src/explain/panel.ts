@@ -4,7 +4,7 @@ import type { Values } from "../shared/arrays";
 import { indexOf } from "../shared/arrays";
 import { make, makeButton } from "../shared/dom";
 import {
-  bytesText, element as elementText, exact, indexText, plural, secondsText, shapeText,
+  brief, bytesText, element as elementText, exact, indexText, plural, secondsText, shapeText,
 } from "../shared/numbers";
 import { broadcastDrawing, broadcastWords } from "./broadcast";
 import { Evaluator } from "./evaluate";
@@ -14,6 +14,7 @@ import type { State } from "./state";
 import type { AccumulateStep, BackwardStep, Contribution, Formula, GraphNode, Step, Tree } from "./types";
 import { arrayView, equation, Workings } from "./worked";
 
+const MOST = 6;
 const PHASES = { forward: "forward", backward: "backward", accumulate: "backward" };
 
 export class Panel {
@@ -68,7 +69,7 @@ export class Panel {
 
   private forward(node: GraphNode): HTMLElement[] {
     const values = this.state.pass.array(node.value);
-    const section = make("section.block", {}, ...this.formula(node.formula, node));
+    const section = make("section.block", {}, ...this.formula(node.formula, node, shapeText(node.shape)));
     if (!node.formula) section.append(make("p.formula", {}, node.says ?? node.op ?? ""));
     if (values) {
       section.append(...this.picker(values, `value of ${node.name ?? "out"}`, (flat) => (
@@ -79,29 +80,31 @@ export class Panel {
   }
 
   /** A formula, and what stands for its letters. */
-  private formula(formula: Formula | null, node: GraphNode): HTMLElement[] {
+  private formula(formula: Formula | null, node: GraphNode, shape: string): HTMLElement[] {
     if (!formula) return [];
     const letters = make("dl.letters");
     for (const [letter, argument] of lettersOf(formula)) {
       const input = node.inputs.find((each) => each.argument === argument)?.node;
       const from = argument === "out" ? node.id : input;
       const name = from === undefined ? "the gradient that arrives" : this.state.pass.title(from);
-      const shape = shapeText(from === undefined ? node.shape : this.state.pass.node(from).shape);
+      const own = shapeText(from === undefined ? node.shape : this.state.pass.node(from).shape);
       letters.append(make("dt", {}, letter), make("dd", {}, from === undefined
-        ? name : makeButton(name, () => this.state.select(from), { class: "link" }), ` ${shape}`));
+        ? name : makeButton(name, () => this.state.select(from), { class: "link" }), ` ${own}`));
     }
+    letters.append(make("dt", {}, formula.left), make("dd", {}, shape));
     return [
       make("p.formula", { tabindex: 0 }, formulaElement(formula.mathml, formula.text)), letters,
     ];
   }
 
   private backward(step: BackwardStep, node: GraphNode): HTMLElement[] {
-    const gradient = this.state.pass.array(step.gradient);
+    const { pass } = this.state;
+    const gradient = pass.array(step.gradient);
     const blocks = step.contributions.map((each) => this.contribution(each, node));
     const arrived = make("section.block", {}, make("h3", {}, this.whence(node.id)));
     if (gradient) {
       arrived.append(...this.picker(gradient, "gradient that arrives", (flat) => (
-        this.sumOfArrivals(node.id, gradient, flat)
+        this.sumOfArrivals(node.id, gradientName(pass.title(node.id), gradient, flat), flat, textAt(gradient, flat))
       )));
     }
     if (step.frees.length) {
@@ -120,19 +123,18 @@ export class Panel {
       : "g, the gradient that the pass begins with";
   }
 
-  /** Each contribution before the sum: 0.5 + 1.2 = 1.7. */
-  private sumOfArrivals(node: number, gradient: Values, flat: number): HTMLElement {
-    const { pass } = this.state;
-    const arrivals = pass.arrivals[node]!;
-    const name = `∂L/∂${pass.title(node)}${indexText(indexOf(flat, gradient.shape))}`;
-    const result = elementText(gradient.data[flat]!, gradient.dtype, "exact");
-    if (arrivals.length < 2) return equation(name, result);
-    const parts = arrivals.map((each) => pass.array(each.contribution.array));
-    const numbers = parts.map((each) => (each ? exact(each.data[flat]!, each.dtype) : "…"));
+  /** An element of a gradient: each contribution to it so far, then their sum. */
+  private sumOfArrivals(node: number, name: string, flat: number, last: string | null): HTMLElement {
+    const { pass, step } = this.state;
+    const arrivals = pass.arrivals[node]!.filter((each) => each.step <= step);
+    const parts = arrivals.map((each) => pass.array(each.contribution.array)?.data[flat] ?? null);
+    const known = parts.filter((each) => each !== null);
+    const total = last ?? brief(known.reduce((sum, each) => sum + each, 0));
+    if (arrivals.length < 2) return equation(name, total);
     const names = arrivals.map((each) => `from ${pass.title(each.from)}`);
-    return equation(
-      name, names.join(" + "), sumText(numbers), result,
-    );
+    return equation(name, sumText(names), sumText(parts.map((each) => (
+      each === null ? "…" : exact(each)
+    ))), total);
   }
 
   private contribution(each: Contribution, node: GraphNode): HTMLElement {
@@ -144,23 +146,30 @@ export class Panel {
       ` (${each.argument})`,
     );
     const section = make("section.block.contribution", { "data-to": each.to, "data-argument": each.argument }, heading);
-    section.append(...this.formula(each.formula, node));
     const raw = shapeText(each.raw_shape), shape = shapeText(to.shape);
-    section.append(make("p.shapes", {}, raw === shape ? `shape ${shape}` : `shape ${raw} → ${shape}`));
+    section.append(...this.formula(each.formula, node, raw === shape ? shape : `${raw} → ${shape}`));
     const words = broadcastWords(each, to.shape);
     if (words) section.append(make("p", {}, words), broadcastDrawing(each, to.shape)!);
     const values = pass.array(each.array);
     if (values) {
-      section.append(...this.picker(values, `contribution to ${name}`, (flat) => (
-        this.workings.contribution(each, values, flat)
+      section.append(...this.picker(values, `contribution to ${name}`, (flat) => make(
+        "div.workings", {}, this.workings.contribution(each, values, flat), this.soFar(each.to, values, flat),
       )));
     }
-    const others = pass.arrivals[each.to]!.length;
-    if (others > 1) {
-      const [arrived] = pass.arrived(each.to, this.state.step);
-      section.append(make("p.muted", {}, `${arrived} of ${plural(others, "contribution")} to ${name} so far; they are added up.`));
-    }
     return section;
+  }
+
+  /** Where more than one contribution goes to a node, their sum up to now. */
+  private soFar(node: number, values: Values, flat: number): HTMLElement | null {
+    const { pass, step } = this.state;
+    const [arrived, all] = pass.arrived(node, step);
+    if (all < 2) return null;
+    const gradient = arrived === all ? pass.array(pass.node(node).gradient?.array) : null;
+    const name = gradientName(pass.title(node), values, flat);
+    return this.sumOfArrivals(
+      node, `${name}, ${arrived} of ${plural(all, "contribution")}`, flat,
+      gradient ? textAt(gradient, flat) : null,
+    );
   }
 
   private accumulate(step: AccumulateStep, node: GraphNode): HTMLElement[] {
@@ -171,10 +180,13 @@ export class Panel {
     const section = make("section.block", {}, make("h3", {}, `${name} holds`));
     if (!after) return [section];
     section.append(...this.picker(after, name, (flat) => {
-      const index = indexText(indexOf(flat, after.shape));
-      const text = (values: Values) => elementText(values.data[flat]!, values.dtype, "exact");
-      const sum = before && gradient ? sumText([text(before), text(gradient)]) : null;
-      return equation(name + index, sum, text(after));
+      const left = name + indexText(indexOf(flat, after.shape));
+      if (!before) return this.sumOfArrivals(node.id, left, flat, textAt(after, flat));
+      const added = gradient ? textAt(gradient, flat) : "…";
+      return equation(
+        left, `what it held + ∂L/∂${pass.title(node.id)}`, sumText([textAt(before, flat), added]),
+        textAt(after, flat),
+      );
     }));
     section.append(make("p.muted", {}, before
       ? "What was in .grad before stays: gradients add up until zero_grad() clears them."
@@ -214,8 +226,18 @@ function lettersOf(formula: Formula): Map<string, string> {
   return letters;
 }
 
-function sumText(numbers: string[]): string {
-  return numbers.reduce((text, each) => (
+function gradientName(name: string, values: Values, flat: number): string {
+  return `∂L/∂${name}${indexText(indexOf(flat, values.shape))}`;
+}
+
+function textAt(values: Values, flat: number): string {
+  return elementText(values.data[flat]!, values.dtype, "exact");
+}
+
+/** Terms added up; of many the first and the last. */
+function sumText(terms: string[]): string {
+  const shown = terms.length > MOST ? [...terms.slice(0, 3), "…", ...terms.slice(-2)] : terms;
+  return shown.reduce((text, each) => (
     each.startsWith("−") ? `${text} − ${each.slice(1)}` : `${text} + ${each}`
   ));
 }

@@ -25,7 +25,7 @@ export function sourceView(state: State): HTMLElement | null {
   };
   open(0);
   state.listen(light);
-  queueMicrotask(light);
+  requestAnimationFrame(light);
   return make(
     "section.source", { "aria-label": "Source" },
     make("h2", {}, "Source"), make("div.files", {}, ...names), ...files.map((each) => each.element),
@@ -71,7 +71,7 @@ function line(state: State, number: number, text: string, nodes?: number[]): HTM
 }
 
 function keepInSight(line: HTMLElement, list: HTMLElement): void {
-  const top = line.offsetTop - list.offsetTop;
+  const top = line.offsetTop;
   const margin = 2 * line.offsetHeight;
   if (top < list.scrollTop + margin) list.scrollTop = top - margin;
   else if (top > list.scrollTop + list.clientHeight - margin - line.offsetHeight) {

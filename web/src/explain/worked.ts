@@ -11,7 +11,7 @@ import { Substitution } from "./substitute";
 import type { Contribution, Formula } from "./types";
 
 const FEW = 12;
-const MAP = { width: 330, height: 260 };
+const MAP = { width: 330, height: 190 };
 
 /** All numbers of an array; the reader picks one by pointer or keys. */
 export function arrayView(
