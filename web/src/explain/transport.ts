@@ -52,8 +52,9 @@ export class Transport {
       this.scrub, this.place, this.live,
     );
     this.scrub.addEventListener("input", () => {
+      const step = Number(this.scrub.value);
       this.stop();
-      state.goTo(Number(this.scrub.value));
+      state.goTo(step);
     });
     this.colourPhases();
     this.listen();

@@ -1,0 +1,328 @@
+"""The page of a backward pass: its numbers are the engine's, and everybody can use it.
+
+With `PICTURES=docs/images` in the environment the pictures of the documentation are taken again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import tinygrad_mnist as torch
+import tinygrad_mnist.nn.functional as F
+from tinygrad_mnist import nn
+from tinygrad_mnist.explainer.html import document
+
+from .conftest import AXE
+
+HOSTILE = "</script><script>window.harmed = 1</script><img src=x onerror='window.harmed = 1'>\u2028"
+BRIEF = 6e-4
+"""Four digits are this near."""
+
+
+def twice(a, b):
+    return (a * b + a) ** 2
+
+
+def broadcast(x, row, column):
+    shifted = x + row
+    return (shifted * column).mean()
+
+
+def classify(x, weights, target):
+    scores = x @ weights
+    return F.cross_entropy(scores, target)
+
+
+def recurrence(h, w):
+    for _ in range(40):
+        h = torch.tanh(h * w)
+    return h.sum()
+
+
+def leaf(*shape, seed=0):
+    numbers = np.random.default_rng(seed).normal(size=shape).astype("float32")
+    return torch.tensor(numbers, requires_grad=True)
+
+
+@pytest.fixture(scope="module")
+def passes():
+    """Passes as the page reads them, by name."""
+    torch.manual_seed(0)
+    layers = nn.Sequential(nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 3))
+    target = torch.tensor([0, 2, 1, 1])
+    images = torch.tensor(np.random.default_rng(1).random((4, 784), "float32"))
+    found = {
+        "twice": torch.explain(twice, leaf(seed=1), leaf(seed=2)),
+        "broadcast": torch.explain(broadcast, leaf(2, 3), leaf(3), leaf(2, 1)),
+        "classify": torch.explain(classify, images, leaf(784, 10), target),
+        "layers": torch.explain(lambda x: F.cross_entropy(layers(x), target), leaf(4, 6)),
+        "recurrence": torch.explain(recurrence, leaf(3), leaf(3, seed=3)),
+    }
+    return {name: each.to_json() for name, each in found.items()}
+
+
+def written(folder, data, title="A pass"):
+    path = folder / "page.html"
+    path.write_text(document(title, "explain", data), encoding="utf-8")
+    return path.as_uri()
+
+
+def opened(page, address):
+    page.goto(address)
+    page.wait_for_selector("html[data-ready]", state="attached")
+    return page
+
+
+@pytest.fixture
+def show(page, tmp_path, passes):
+    """Opens the page of a pass, perhaps at a step."""
+    return lambda name, end="": opened(page, written(tmp_path, passes[name]) + end)
+
+
+def read(text):
+    return np.float32(text.replace("\u2212", "-").replace("∞", "inf"))
+
+
+def numbers(data, index):
+    """The numbers of an array that the data holds in plain."""
+    return [np.float32(each) for each in data["arrays"][index]["numbers"]]
+
+
+def place(page):
+    return page.text_content(".place")
+
+
+def picks(block):
+    return [read(each) for each in block.locator(".pick").all_text_contents()]
+
+
+def last_lines(block):
+    return [read(each) for each in block.locator(".equation > :last-child").all_text_contents()]
+
+
+def known_gradients(data, now):
+    """The nodes whose gradient is complete after a step."""
+    arrivals = {}
+    for step in data["steps"]:
+        for each in step.get("contributions", []):
+            arrivals[each["to"]] = step["number"]
+        if step["phase"] == "backward":
+            arrivals.setdefault(step["node"], step["number"])
+    return {node for node, step in arrivals.items() if step <= now}
+
+
+def check_step(page, data, step):
+    panel = page.locator(".panel")
+    if step["phase"] == "forward":
+        value = data["nodes"][step["node"]]["value"]
+        assert picks(panel.locator(".block")) == numbers(data, value)
+    if step["phase"] == "accumulate":
+        held = numbers(data, step["array"])
+        assert picks(panel.locator(".block")) == held
+    if step["phase"] != "backward":
+        return
+    arrived = panel.locator(".block").first
+    assert picks(arrived) == numbers(data, step["gradient"])
+    for each in step["contributions"]:
+        block = panel.locator(f'[data-to="{each["to"]}"][data-argument="{each["argument"]}"]')
+        have = numbers(data, each["array"])
+        assert picks(block) == have
+        assert last_lines(block)[0] in have
+        assert block.locator("math").count() == 1
+
+
+def check_cards(page, data, now):
+    """Gradients on cards are those that are known, and no others."""
+    known = known_gradients(data, now)
+    for node in data["nodes"]:
+        slot = page.locator(f'[data-node="{node["id"]}"] .slot.gradient')
+        if not node["gradient"] or not slot.count():
+            continue
+        assert slot.locator(".few").is_visible() == (node["id"] in known)
+        shown = [read(each) for each in slot.locator(".few span").all_text_contents()]
+        assert shown == pytest.approx(numbers(data, node["gradient"]["array"]), rel=BRIEF)
+
+
+@pytest.mark.parametrize("name", ["twice", "broadcast"])
+def test_every_number_on_the_way_is_the_engines(show, passes, name):
+    data = passes[name]
+    page = show(name)
+    for step in data["steps"]:
+        assert place(page) == f"{step['number']} of {len(data['steps']) - 1}"
+        check_step(page, data, step)
+        check_cards(page, data, step["number"])
+        assert page.locator(".mismatch").count() == 0
+        page.keyboard.press("ArrowRight")
+    page.keyboard.press("Home")
+    assert place(page).startswith("0 of")
+    page.keyboard.press("End")
+    page.keyboard.press("ArrowLeft")
+    assert place(page).startswith(f"{len(data['steps']) - 2} of")
+
+
+def test_contributions_stand_on_their_edges_and_are_added_up(show, passes):
+    data = passes["twice"]
+    page = show("twice")
+    assert page.locator(".chip").count() == 0
+    page.keyboard.press("End")
+    to_a = [
+        each for step in data["steps"] for each in step.get("contributions", []) if each["to"] == 0
+    ]
+    parts = [numbers(data, each["array"])[0] for each in to_a]
+    chips = [read(each) for each in page.locator(".chip").all_text_contents()]
+    assert len(parts) == 2
+    assert all(any(abs(chip - part) <= BRIEF * abs(part) for chip in chips) for part in parts)
+    page.goto(page.url.split("#")[0] + f"#step={data['steps'][-1]['number']}")
+    lines = page.locator(".panel .block .equation span").all_text_contents()
+    assert any(" + " in line or " \u2212 " in line for line in lines if "from" not in line)
+
+
+def test_what_was_broadcast_is_drawn_and_summed(show, passes):
+    step = next(
+        step for step in passes["broadcast"]["steps"]
+        if any(each["summed"] for each in step.get("contributions", []))
+    )  # fmt: skip
+    page = show("broadcast", f"#step={step['number']}")
+    each = next(each for each in step["contributions"] if each["summed"])
+    block = page.locator(f'.contribution[data-to="{each["to"]}"]')
+    assert block.locator(".axis.changed").count() == len(each["summed"])
+    assert "summed" in block.locator(".axes").get_attribute("aria-label")
+
+
+def test_links_lead_to_a_step(show):
+    page = show("twice", "#step=3")
+    assert place(page).startswith("3 of")
+    page.evaluate("location.hash = '#step=5'")
+    page.locator(".place", has_text="5 of").wait_for()
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate("location.hash") == "#step=6"
+    page.locator(".scrub").fill("1")
+    assert place(page).startswith("1 of")
+
+
+def test_play_runs_to_the_end_and_stops(show):
+    page = show("twice")
+    page.select_option(".transport select", label="fast")
+    page.locator("h1").click()
+    page.keyboard.press(" ")
+    page.locator(".place", has_text="2 of").wait_for()
+    page.get_by_role("button", name="Pause").click()
+    assert page.get_by_role("button", name="Play", exact=True).is_visible()
+
+
+def test_boxes_open_and_close_by_pointer_and_keys(show):
+    page = show("layers")
+    box = page.locator(".open-box", has_text="cross_entropy")
+    cards = page.locator(".card").count()
+    box.locator("button").click()
+    assert box.count() == 0
+    assert page.locator(".card").count() < cards
+    page.keyboard.press("Enter")
+    assert box.count() == 1
+    assert page.locator(".card").count() == cards
+    assert f"{cards} cards drawn" in page.text_content(".graph-count")
+
+
+def test_a_line_leads_to_its_nodes_and_a_node_to_its_line(show, passes):
+    data = passes["twice"]
+    page = show("twice")
+    line = data["nodes"][2]["source"]["line"]
+    code = page.locator(".code li").nth(line - 1)
+    code.locator("button").click()
+    made = sum(each["source"] == data["nodes"][2]["source"] for each in data["nodes"])
+    assert page.locator(".card.marked").count() == made > 1
+    page.keyboard.press("Home")
+    page.locator("[data-node='2']").click()
+    assert page.locator("[data-details='2']").is_visible()
+    assert "lit" in code.get_attribute("class")
+
+
+def test_a_heat_map_reads_out_exact_numbers(show, passes):
+    data = passes["classify"]
+    page = show("classify")
+    weights = next(each for each in data["nodes"] if each["shape"] == [784, 10])
+    page.locator(f"[data-node='{weights['id']}'] .card-title").click()
+    picture = page.locator(".panel canvas.heat").first
+    picture.focus()
+    page.keyboard.press("ArrowRight")
+    readout = page.locator(".panel .heat-readout").first.text_content()
+    index, text = readout.split(" = ")
+    row, column = json.loads(index)
+    expected = leaf(784, 10).detach().numpy()[row, column]
+    assert np.float32(read(text)) == expected
+
+
+def test_a_long_pass_is_drawn_in_part(show, passes):
+    data = passes["recurrence"]
+    page = show("recurrence")
+    total = len(data["nodes"])
+    assert total > 80
+    assert f"of {total} nodes" in page.text_content(".graph-count")
+    assert page.locator(".card").count() < 30
+    page.keyboard.press("End")
+    assert page.locator(".card.current").count() == 1
+
+
+def test_text_in_a_pass_does_no_harm(page, tmp_path, passes):
+    data = json.loads(json.dumps(passes["layers"]))
+    data["title"] = HOSTILE
+    data["sources"] = [{"name": HOSTILE, "text": HOSTILE * 3}]
+    for node in data["nodes"]:
+        node.update(name=HOSTILE, says=HOSTILE, attributes={HOSTILE: HOSTILE})
+        node["source"] = {"file": 0, "line": 1}
+    for scope in data["scopes"]:
+        scope.update(name=HOSTILE, type=HOSTILE)
+    data["loops"] = [{"name": HOSTILE, "nodes": [5], "source": HOSTILE}]
+    data["notes"] = [HOSTILE]
+    data["why"] = [
+        {"node": 5, "cause": HOSTILE, "paragraph": HOSTILE, "chain": [5, 6], "fix": HOSTILE}
+    ]
+    opened(page, written(tmp_path, data, HOSTILE))
+    for _ in data["steps"]:
+        page.keyboard.press("ArrowRight")
+    page.locator(".loop summary").click()
+    page.get_by_role("button", name="Show in the graph").first.click()
+    assert page.evaluate("window.harmed") is None
+    assert page.text_content("h1") == HOSTILE
+    assert page.locator(".marked").count() > 0
+
+
+@pytest.mark.parametrize(
+    ("width", "colours", "key"),
+    [(360, "light", "Home"), (360, "dark", "End"), (1280, "light", "End"), (1280, "dark", "Home")],
+)
+def test_axe_finds_nothing(browser, tmp_path, passes, width, colours, key):
+    context = browser.new_context(
+        viewport={"width": width, "height": 800}, color_scheme=colours, reduced_motion="reduce"
+    )
+    page = context.new_page()
+    opened(page, written(tmp_path, passes["broadcast"] | {"notes": ["A note."]}))
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    page.keyboard.press(key)
+    page.keyboard.press("ArrowLeft")
+    found = page.evaluate("axe.run()")["violations"]
+    assert [(each["id"], each["nodes"][0]["html"]) for each in found] == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    context.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "colours", "step"), [("twice", "light", -3), ("classify", "dark", -2)]
+)
+def test_pictures_of_the_documentation(browser, tmp_path, passes, name, colours, step):
+    folder = Path(os.environ.get("PICTURES", tmp_path))
+    context = browser.new_context(
+        viewport={"width": 1200, "height": 720}, color_scheme=colours, reduced_motion="reduce"
+    )
+    page = context.new_page()
+    number = len(passes[name]["steps"]) + step
+    opened(page, written(tmp_path, passes[name], name) + f"#step={number}")
+    picture = folder / f"explain-{name}.png"
+    page.screenshot(path=picture)
+    assert 10_000 < picture.stat().st_size < 120_000
+    context.close()
