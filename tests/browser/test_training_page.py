@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import itertools
 import json
+import os
 import shutil
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,7 +18,7 @@ from tinygrad_mnist.app import drawing, evaluation, pictures
 from tinygrad_mnist.app.datasets import synthetic
 from tinygrad_mnist.app.datasets.digits import from_pixels
 from tinygrad_mnist.app.models import MODELS
-from tinygrad_mnist.app.train import Callback, Callbacks, Run, Settings
+from tinygrad_mnist.app.train import Callback, Callbacks, Run, Settings, load
 from tinygrad_mnist.app.training_report import TrainingReport
 
 from .conftest import AXE
@@ -28,7 +30,10 @@ SETTINGS = {
     "cnn": Settings(model="cnn", stage="module", optimizer="adam", lr=0.005, epochs=3),
 }
 STROKES = {
-    "three": [[(0.3, 0.25), (0.5, 0.15), (0.65, 0.3), (0.5, 0.48), (0.66, 0.7), (0.25, 0.75)]],
+    "three": [
+        [(0.3, 0.27), (0.42, 0.17), (0.58, 0.18), (0.66, 0.3), (0.6, 0.43), (0.45, 0.49)],
+        [(0.45, 0.49), (0.6, 0.54), (0.69, 0.67), (0.6, 0.81), (0.42, 0.84), (0.28, 0.75)],
+    ],
     "small seven": [[(0.1, 0.15), (0.32, 0.15), (0.2, 0.45)], [(0.15, 0.3), (0.3, 0.3)]],
     "upright": [[(0.5, 0.2), (0.5, 0.8)]],
 }
@@ -255,3 +260,19 @@ def test_all_can_use_it(runs, page):
             "async () => (await axe.run({resultTypes: ['violations']})).violations"
         )
         assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in found] == []
+
+
+def test_picture_of_the_documentation(browser, mnist_directory, tmp_path):
+    digits, run = load(str(mnist_directory)), Run(Settings())
+    with TrainingReport(tmp_path / "page.html", run, digits) as report:
+        run.train(digits, report)
+    context = browser.new_context(viewport={"width": 1200, "height": 900}, color_scheme="light")
+    page = opened(context.new_page(), tmp_path / "page.html")
+    draw(page, STROKES["three"])
+    numbers(page)
+    page.locator("summary", has_text="The numbers").click()
+    assert page.locator(".best").text_content().startswith("It sees a 3, ")
+    picture = Path(os.environ.get("PICTURES", tmp_path), "drawing.png")
+    page.locator("section", has=page.locator("canvas.pad")).screenshot(path=picture)
+    assert 10_000 < picture.stat().st_size < 150_000
+    context.close()

@@ -55,6 +55,7 @@ def test_readme_shows_commands():
         "tinygrad-mnist train",
         "tinygrad-mnist eval mlp",
         "tinygrad-mnist predict mlp",
+        "tinygrad-mnist draw mlp",
         "tinygrad-mnist parity softmax nn.functional.linear",
         "tinygrad-mnist run fit.py",
         "tinygrad-mnist compare fit.py",
@@ -67,10 +68,11 @@ def test_commands(commands, mnist_directory, tmp_path):
     (tmp_path / "docs").symlink_to(ROOT / "docs")
     (tmp_path / "fit.py").write_text(SCRIPT, encoding="utf-8")
     printed = {command: run(command, tmp_path, mnist_directory) for command in commands}
-    asked_for = re.findall(r"--(?:plot|json|save|checkpoint) (\S+)", " ".join(commands))
+    asked_for = re.findall(r"--(?:plot|json|save|checkpoint|report) (\S+)", " ".join(commands))
+    asked_for += re.findall(r" -o (\S+)", " ".join(commands))
     assert {path.name for path in tmp_path.iterdir()} == {"docs", "fit.py", *asked_for}
     for command, text in printed.items():
-        if command == "tinygrad-mnist train --plot weights.png":
+        if command == "tinygrad-mnist train --report page.html":
             for row, shown in zip(rows(text), rows(README), strict=True):
                 assert row == pytest.approx(shown, abs=2e-4)  # BLAS differs between machines
         if command.startswith("tinygrad-mnist run"):

@@ -61,7 +61,8 @@ class View {
   readonly why: Why;
   readonly numbers: HTMLDetailsElement;
   private readonly picture: HeatMap;
-  private readonly best = make("p.best", { role: "status" });
+  private readonly best = make("p.best");
+  private readonly spoken = make("p.out-of-sight", { role: "status" });
   private readonly text = make("textarea", {
     readonly: true, rows: 8, spellcheck: "false", "aria-label": "The numbers as JSON",
   });
@@ -76,7 +77,8 @@ class View {
       label: "What the model sees", width: 168, height: 168, scale: { kind: "ink", low: 0, high: 1 },
       legend: false,
     });
-    this.seen = make("div.seen", {}, make("h3", {}, "What the model sees"), this.picture.element, this.best);
+    this.seen = make("div.seen", {}, make("h3", {}, "What the model sees"), this.picture.element, this.best,
+      this.spoken);
     this.numbers = make("details", {}, make("summary", {}, "The numbers"),
       make("p.muted", {},
         "The pixels as the model sees them, the scores, and for the digit looked at the gradient of its "
@@ -89,8 +91,9 @@ class View {
     this.answer = pixels && answerOf(this.model, pixels);
     this.picture.show(pixels ? valuesOf(pixels, [28, 28]) : empty(), { kind: "ink", low: 0, high: 1 });
     this.update();
+    this.tellBest();
     clearTimeout(this.settled);
-    this.settled = setTimeout(() => this.tellBest(), SETTLED);
+    this.settled = setTimeout(() => { this.spoken.textContent = this.best.textContent; }, SETTLED);
   }
 
   private choose(digit: number): void {
@@ -105,7 +108,7 @@ class View {
     this.writeNumbers();
   }
 
-  /** Said once the pen rests, so that a screen reader does not hear every movement of it. */
+  /** Spoken only once the pen rests: a screen reader does not hear every movement of it. */
   private tellBest(): void {
     const { answer } = this;
     this.best.textContent = answer

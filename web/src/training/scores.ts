@@ -72,8 +72,8 @@ function rowOf(digit: number, choose: (digit: number) => void): Row {
   return { row, button, thumb, bar, score, share };
 }
 
-export function fixed(value: number): string {
-  return value.toFixed(2).replace("-", "\u2212");
+export function fixed(value: number, digits = 2): string {
+  return value.toFixed(digits).replace("-", "\u2212");
 }
 
 export function percent(share: number): string {

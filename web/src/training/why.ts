@@ -72,9 +72,9 @@ function sumOf(answer: Answer, digit: number, biases: string): Node[] {
   const term = (text: string, name: string) => make("span.term", {}, make("b", {}, text), ` ${name}`);
   const sign = bias < 0 ? "\u2212" : "+";
   return [
-    term(fixed(pixels), "the picture’s sum"), document.createTextNode(` ${sign} `),
-    term(fixed(Math.abs(bias)), biases), document.createTextNode(" = "),
-    term(fixed(answer.scores[digit]!), `score of ${digit}`),
+    term(fixed(pixels, 4), "the picture’s sum"), document.createTextNode(` ${sign} `),
+    term(fixed(Math.abs(bias), 4), biases), document.createTextNode(" = "),
+    term(fixed(answer.scores[digit]!, 4), `score of ${digit}`),
   ];
 }
 
