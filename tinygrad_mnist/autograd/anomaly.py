@@ -16,7 +16,7 @@ from tinygrad_mnist.engine.backward_pass import vjp
 from tinygrad_mnist.engine.hooks import Gradient, Gradients
 from tinygrad_mnist.engine.modes import backward_mode
 from tinygrad_mnist.engine.node import Record, edge
-from tinygrad_mnist.engine.observer import OBSERVERS, observe
+from tinygrad_mnist.engine.observer import OBSERVERS, Observer, observe
 from tinygrad_mnist.engine.tensor import TensorBase
 
 _origins: weakref.WeakKeyDictionary[Record, str] = weakref.WeakKeyDictionary()
@@ -39,6 +39,18 @@ def _note_origin(op: Any, inputs: Any, attributes: Any, output: Any) -> None:
             if f"/{_PACKAGE}/" not in frame.filename.replace("\\", "/")
         ]
         _origins[record] = "".join(traceback.format_list(stack))
+
+
+class _Origins:
+    """An observer that notes origins, and tells of each call the one that was there before."""
+
+    def __init__(self, outside: Observer | None) -> None:
+        self.outside = outside
+
+    def __call__(self, *call: Any) -> None:
+        _note_origin(*call)
+        if self.outside is not None:
+            self.outside(*call)
 
 
 def _warn(record: Record) -> None:
@@ -100,7 +112,8 @@ class set_detect_anomaly:
         self.previous = (backward_mode.anomaly, backward_mode.vjp, observer)
         backward_mode.anomaly = mode
         backward_mode.vjp = _vjp_that_tells(check_nan) if mode else None
-        observe.set(_note_origin if mode else None)
+        outside = observer.outside if isinstance(observer, _Origins) else observer
+        observe.set(_Origins(outside) if mode else outside)
 
     def __enter__(self) -> None:
         """Detection is on from the moment it was asked for."""

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import base64
+import hashlib
 import math
-import zlib
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from tinygrad_mnist.core.record import Array
 
 from . import passes
 from .binding import Binding
+from .html import deflate
 
 __all__ = ["BUDGET", "Arrays", "encoded"]
 
@@ -38,7 +38,7 @@ class Arrays:
             return None
         array = np.asarray(array)
         content = np.ascontiguousarray(array)
-        key = (array.shape, array.dtype.str, hash(content.tobytes()))
+        key = (array.shape, array.dtype.str, hashlib.blake2b(content.tobytes()).digest())
         if key not in self._index:
             self._index[key] = len(self._found)
             self._found.append(content.reshape(array.shape))
@@ -84,9 +84,7 @@ def _first_rows(array: Array, most: int) -> Array:
 
 def _packed(array: Array) -> str:
     little = array.astype(array.dtype.newbyteorder("<"), copy=False)
-    deflate = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
-    content = deflate.compress(np.ascontiguousarray(little).tobytes()) + deflate.flush()
-    return base64.b64encode(content).decode()
+    return deflate(np.ascontiguousarray(little).tobytes())
 
 
 def _statistics(array: Array) -> dict[str, Any]:

@@ -90,7 +90,7 @@ class Explanation:
 
     def html(self) -> str:
         """The page: one document that holds all it needs."""
-        return document(self.found.title, "explain", self.to_json())
+        return document(self.found.title, "explain", self.to_json(), deflated=True)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the page to a file, whole or not at all.

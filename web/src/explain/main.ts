@@ -15,7 +15,7 @@ import { Transport } from "./transport";
 import type { ExplainData } from "./types";
 
 async function start(): Promise<void> {
-  const data = readData<ExplainData>();
+  const data = await readData<ExplainData>();
   const app = document.getElementById("app")!;
   const skip = make("a.skip", { href: "#panel" }, "Skip to this step's numbers");
   const header = make("header.top", {}, make("h1", {}, data.title));

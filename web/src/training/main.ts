@@ -29,7 +29,7 @@ async function fill(app: HTMLElement, data: Page): Promise<void> {
 }
 
 const app = document.getElementById("app")!;
-fill(app, readData<Page>()).then(
+readData<Page>().then((data) => fill(app, data)).then(
   () => {
     scrollBack();
     app.dataset.ready = "yes";
