@@ -35,11 +35,17 @@ class Binding:
         self, node: passes.Node, part: passes.Contribution, gradient: Array | None
     ) -> dict[str, Any] | None:
         """What an operation's gradient gave to an input."""
-        if gradient is None or not isinstance(node.primitive, Primitive):
+        op = node.primitive
+        if not isinstance(op, Primitive) or (gradient is None and op.vjp is None):
             return None
-        values = self._values(node) | {"g": self._value(gradient)}
-        formula = derivative_formula(node.primitive, part.position)
-        return self._bound(formula, values, node, self.nodes[part.to].shape, part.position)
+        values = self._values(node)
+        if gradient is not None:
+            values["g"] = self._value(gradient)
+        formula = derivative_formula(op, part.position)
+        whole = part.raw_shape == part.array.shape
+        result = self._value(part.array) if whole else None
+        shape = self.nodes[part.to].shape
+        return self._bound(formula, values, node, shape, part.position, result)
 
     def _bound(
         self,
@@ -48,16 +54,22 @@ class Binding:
         node: passes.Node,
         shape: tuple[int, ...] = (),
         position: int = 0,
+        result: Value | None = None,
     ) -> dict[str, Any] | None:
         if formula is None:
             return None
         try:
-            return bound(formula, values, node.settings, self.encode, shape, position)
+            return bound(formula, values, node.settings, self.encode, shape, position, result)
         except _UNBOUND:
             return None
 
     def _values(self, node: passes.Node) -> dict[str, Value]:
-        found = {} if node.value is None else {"out": self._value(node.value)}
+        given = {edge.argument for edge in node.inputs}
+        op = node.primitive
+        absent = () if op.variadic else [name for name in op.inputs if name not in given]
+        found = {name: Value(None) for name in absent}
+        if node.value is not None:
+            found["out"] = self._value(node.value)
         for edge in node.inputs:
             source = self.nodes[edge.node]
             if source.value is None:

@@ -175,12 +175,17 @@ def _by_own_formulas(torch: Any, entry: Entry, inputs: list[Any], wide: bool) ->
 
 
 def own_gradients(
-    entry: Entry, g: Array | None, values: Sequence[Array | None], output: Array | None = None
+    entry: Entry,
+    g: Array | None,
+    values: Sequence[Array | None],
+    output: Array | None = None,
+    absolute: bool = False,
 ) -> dict[int, Array]:
     """The gradients of an entry's inputs by the engine's formulas, by the inputs' positions.
 
     `values` are the inputs (None: as the entry has them). Where an operation has no formulas, these
-    are the gradients that the recorded pass gave.
+    are the gradients that the recorded pass gave. With `absolute`, sums over what was broadcast are
+    of absolute terms.
     """
     op = entry.primitive
     if op.vjp is not None:
@@ -200,7 +205,8 @@ def own_gradients(
         keywords = {name: attributes[name] for name in formula.keywords}
         with np.errstate(all="ignore"):
             result = formula.function(g, *[saved[which] for which in formula.saved], **keywords)
-        found[position] = unbroadcast_array(np.asarray(result), value.shape)
+        result = np.abs(result) if absolute else np.asarray(result)
+        found[position] = unbroadcast_array(result, value.shape)
     return found
 
 

@@ -22,7 +22,11 @@ def tree_as_data(
     encode: Callable[[Any], int | None],
 ) -> dict[str, Any]:
     """The tree as nested dictionaries of text and numbers, arrays as their indices."""
-    data: dict[str, Any] = {"k": tree.kind, "shape": list(shape_of(tree, arrays))}
+    if tree.kind == "call":
+        value = np.asarray(evaluate(tree, arrays))
+        data = called_as_data(tree, arrays, indices, encode, value.shape)
+        return data | {"array": encode(value)}
+    data = {"k": tree.kind, "shape": list(shape_of(tree, arrays))}
     if tree.name and tree.kind != "compare":
         data["name"] = tree.name
     if tree.kind == "value":
@@ -34,10 +38,6 @@ def tree_as_data(
         known = {"value": _number(tree.value)} if numeric else {}
         return data | {"text": static_text(tree.value)} | known
     parts = [tree_as_data(part, arrays, indices, encode) for part in tree.parts]
-    if tree.kind == "call":
-        value = np.asarray(evaluate(tree, arrays)) if tree.function else None
-        array = None if value is None else encode(value)
-        return data | {"args": parts, "array": array, "says": tree.says}
     if tree.kind == "compare":
         data["op"] = tree.name
     if tree.kind in REDUCTIONS:
@@ -46,6 +46,20 @@ def tree_as_data(
     elif tree.kind == "permute":
         data["dims"] = list(tree.static["dims"])
     return data | dict(zip(_LETTERS.get(tree.kind, "ab"), parts, strict=False))
+
+
+def called_as_data(
+    tree: Tree,
+    arrays: Mapping[str, Any],
+    indices: Mapping[str, int | None],
+    encode: Callable[[Any], int | None],
+    shape: tuple[int, ...],
+) -> dict[str, Any]:
+    """A call whose result has this shape, with the arguments that are known."""
+    known = [part for part in tree.parts if part.arguments <= arrays.keys()]
+    arguments = [tree_as_data(part, arrays, indices, encode) for part in known]
+    return {"k": "call", "shape": list(shape), "name": tree.name, "args": arguments,
+            "array": None, "says": tree.says}  # fmt: skip
 
 
 def _number(value: Any) -> Any:

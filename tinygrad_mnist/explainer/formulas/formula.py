@@ -13,7 +13,7 @@ from tinygrad_mnist.core.primitive import Formula as Derivative
 from tinygrad_mnist.core.primitive import Primitive, parameters
 
 from . import notation, writing
-from .encoding import tree_as_data
+from .encoding import called_as_data, tree_as_data
 from .evaluation import shape_of
 from .forward import Shape, algebra, computed, says_of, shown_names
 from .reader import Static, Term, as_tree, read, static
@@ -72,7 +72,7 @@ def _derivative_formula(op: Primitive, position: int) -> Formula | None:
     vjp = getattr(op, "vjp", None)
     if vjp is not None:
         says = (vjp.__doc__ or "").partition("\n")[0].rstrip(".")
-        tree = Tree("call", (value("g", "g"),), op.name, says=says)
+        tree = Tree("call", (), vjp.__name__.strip("_"), says=says)
         return _made(op, tree, says, op.inputs[position] if op.inputs else "x", position)
     derivative = op.formula(position)
     return None if derivative is None else _derivative(op, position, derivative, {}, {}, _unknown)
@@ -85,21 +85,30 @@ def bound(
     encode: Encode,
     shape: tuple[int, ...] = (),
     position: int = 0,
+    result: Value | None = None,
 ) -> dict[str, Any]:
     """The formula of one call as plain data: its tree's leaves name arrays, its settings are known.
 
     `values` are the call's arrays by name: the inputs as in the operation's signature, `out`, and
-    for a derivative `g`; what the formula does not ask for may be left out. `shape` is that of the
+    for a derivative `g`; what the formula does not ask for may be left out, and an input that was
+    not given is None. `shape` is that of the
     input at `position`, for which the derivative is. An input named `out` goes before the result.
     `encode` keeps an array and gives its index:
-    it is asked for what is computed by calls within the formula.
+    it is asked for what is computed by calls within the formula; a derivative's `result` spares
+    that, where the formula is one call.
     """
     formula, arrays = of_call(formula, values, attributes, shape, position)
     indices = {name: value.index for name, value in values.items()}
+    result = result if formula.argument else values.get("out")
+    if result is not None and formula.tree.kind == "call":
+        tree = called_as_data(formula.tree, arrays, indices, encode, result.array.shape)
+        tree["array"] = result.index
+    else:
+        tree = tree_as_data(formula.tree, arrays, indices, encode)
     return {
         "text": formula.text, "mathml": formula.mathml, "argument": formula.argument,
         "left": formula.left, "right": formula.right,
-        "tree": tree_as_data(formula.tree, arrays, indices, encode),
+        "tree": tree,
     }  # fmt: skip
 
 
@@ -120,13 +129,13 @@ def of_call(
         sizes = [1 if d in attributes["dim"] else size for d, size in enumerate(shape)]
         arrays |= {name: np.reshape(arrays[name], sizes) for name in ("g", "out") if name in arrays}
 
-    def shape_now(tree: Tree) -> tuple[int, ...]:
-        return shape_of(tree, arrays)
+    def shape_now(tree: Tree) -> tuple[int, ...] | None:
+        return shape_of(tree, arrays) if tree.arguments <= arrays.keys() else None
 
-    derivative = op.formula(formula.position) if formula.argument else None
     if not formula.argument:
-        formula = _forward(op, arrays, attributes, shape_now)
-    elif derivative is not None and getattr(op, "vjp", None) is None:
+        return _forward(op, arrays, attributes, shape_now), arrays
+    derivative = None if getattr(op, "vjp", None) is not None else op.formula(formula.position)
+    if derivative is not None:
         formula = _derivative(op, formula.position, derivative, arrays, known, shape_now)
     return formula, arrays
 

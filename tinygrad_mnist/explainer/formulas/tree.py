@@ -47,6 +47,11 @@ class Tree:
             yield from part.walk()
 
     @property
+    def arguments(self) -> set[str]:
+        """The names, in the operation's signature, of the values that it reads."""
+        return {node.argument for node in self.walk() if node.kind == "value"}
+
+    @property
     def algebraic(self) -> bool:
         """Whether it has no call, of which only the result is known."""
         return all(node.kind != "call" for node in self.walk())
