@@ -68,7 +68,7 @@ def passes():
 
 def written(folder, data, title="A pass"):
     path = folder / "page.html"
-    path.write_text(document(title, "explain", data), encoding="utf-8")
+    path.write_text(document(title, "explain", data, deflated=True), encoding="utf-8")
     return path.as_uri()
 
 
