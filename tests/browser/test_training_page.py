@@ -233,6 +233,14 @@ def test_a_page_of_a_run_that_goes_on_loads_itself_anew(runs, page, tmp_path):
     page.get_by_text("Trained: 3 of 3 epochs.").wait_for()
 
 
+def test_a_page_that_is_not_written_any_more_says_so(runs, page):
+    path, _, _, _ = runs["mlp"]
+    page.clock.install(time=datetime.now() + timedelta(hours=1))
+    opened(page, path.with_name("mlp 1.html"))
+    assert "the run may have ended without a word" in page.text_content(".status")
+    assert page.get_by_role("checkbox").count() == 0
+
+
 def test_nothing_harms_that_a_page_is_told(runs, page, tmp_path):
     path, run, _, _ = runs["logistic"]
     opened(page, path)

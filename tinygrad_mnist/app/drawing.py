@@ -65,7 +65,7 @@ def check_finite(parameters: Mapping[str, Array], path: Path) -> None:
 def packed(array: Array) -> Data:
     """An array's bytes in base64, deflated, with what is needed to read them."""
     dtype = array.dtype.newbyteorder("<")
-    deflate = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    deflate = zlib.compressobj(wbits=-zlib.MAX_WBITS)
     content = deflate.compress(array.astype(dtype).tobytes()) + deflate.flush()
     return {
         "shape": list(array.shape),
@@ -76,7 +76,8 @@ def packed(array: Array) -> Data:
 
 def as_bytes(images: Array) -> Data:
     """Pixels as 0 to 255: what MNIST's were before they were divided by 256."""
-    return packed(np.rint(images * 256).clip(0, 255).astype(np.uint8))
+    shades = np.nan_to_num(images).clip(0, 1) * 256
+    return packed(np.rint(shades).clip(0, 255).astype(np.uint8))
 
 
 def model_data(name: str, parameters: Mapping[str, Array]) -> Data:

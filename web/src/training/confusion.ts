@@ -28,24 +28,28 @@ export async function confusionSection(
   }
   const mistakes = new Mistakes(data.confusion, await unpacked(data.confusion.pictures), show);
   section.append(
-    make("p.muted", {}, `Of the ${countText(data.data.valid)} validation digits. Choose a count to see the `
-      + "worst of these mistakes."),
-    make("div.mistakes", {}, tableOf(data.confusion, (digit, taken) => mistakes.show(digit, taken)), mistakes.element),
+    make("p.muted", {}, `Of the ${countText(data.data.valid)} validation digits. Choose a count to `
+      + "see the worst of these mistakes."),
+    make("div.mistakes", {},
+      tableOf(data.confusion, (digit, taken) => mistakes.show(digit, taken)), mistakes.element),
   );
   return section;
 }
 
-function tableOf({ counts }: Confusion, choose: (digit: number, taken: number) => void): HTMLElement {
+function tableOf(
+  { counts }: Confusion, choose: (digit: number, taken: number) => void,
+): HTMLElement {
   const most = Math.max(...DIGITS.flatMap((row) => DIGITS.map((column) => (
     row === column ? 0 : counts[row]![column]!
   ))), 1);
   const cells = DIGITS.map((digit) => DIGITS.map((taken) => {
     const count = counts[digit]![taken]!;
-    const button = makeButton(count ? String(count) : "·", () => pick(digit, taken), {
-      tabindex: -1, class: digit === taken ? "right" : "wrong",
-      "aria-label": digit === taken ? `${digit} told right: ${count}` : `${digit} taken for ${taken}: ${count}`,
+    const [kind, told] = digit === taken
+      ? ["right", `${digit} told right: ${count}`]
+      : ["wrong", `${digit} taken for ${taken}: ${count}`];
+    return makeButton(count ? String(count) : "·", () => pick(digit, taken), {
+      tabindex: -1, class: kind, "aria-label": told,
     });
-    return button;
   }));
   let current = cells[0]![0]!;
   const focus = (digit: number, taken: number) => {
@@ -64,7 +68,8 @@ function tableOf({ counts }: Confusion, choose: (digit: number, taken: number) =
     make("thead", {}, make("tr", {}, make("td"), ...DIGITS.map((each) => (
       make("th", { scope: "col" }, String(each))
     )))),
-    make("tbody", {}, ...DIGITS.map((digit) => make("tr", {}, make("th", { scope: "row" }, String(digit)),
+    make("tbody", {}, ...DIGITS.map((digit) => make("tr", {},
+      make("th", { scope: "row" }, String(digit)),
       ...cells[digit]!.map((button) => make("td", {}, button))))));
   table.addEventListener("keydown", (event) => {
     const move = MOVES[event.key];
@@ -85,13 +90,10 @@ function tableOf({ counts }: Confusion, choose: (digit: number, taken: number) =
 
 /** The mistake that is made most often. */
 function worst(counts: number[][]): [number, number] {
-  let found: [number, number] = [0, 1];
-  for (const digit of DIGITS) {
-    for (const taken of DIGITS) {
-      if (digit !== taken && counts[digit]![taken]! > counts[found[0]]![found[1]]!) found = [digit, taken];
-    }
-  }
-  return found;
+  const pairs = DIGITS.flatMap((digit) => DIGITS.map((taken): [number, number] => [digit, taken]));
+  const count = ([digit, taken]: [number, number]) => counts[digit]![taken]!;
+  return pairs.filter(([digit, taken]) => digit !== taken)
+    .reduce((most, pair) => (count(pair) > count(most) ? pair : most));
 }
 
 /** Mistakes are the darker, the more there are; the writing keeps its contrast. */
@@ -134,7 +136,7 @@ class Mistakes {
       const all = this.data.counts[digit]!.reduce((sum, each) => sum + each, 0);
       this.element.replaceChildren(
         make("h3", {}, `${digit} told right`),
-        make("p", {}, `${countText(count)} of ${countText(all)}${all ? `, ${percent(count / all)}` : ""}.`));
+        make("p", {}, `${countText(count)} of ${plural(all, "digit")}.`));
       return;
     }
     const pictures = this.data.mistakes.flatMap((each, at) => (
@@ -142,7 +144,8 @@ class Mistakes {
     ));
     this.element.replaceChildren(
       make("h3", {}, `${digit} taken for ${taken}: ${plural(count, "time")}`),
-      make("p.muted", {}, pictures.length ? "The worst of them. Choose one to see what the model makes of it." : "Never."),
+      make("p.muted", {}, pictures.length
+        ? "The worst of them. Choose one to see what the model makes of it." : "Never."),
       make("div.pictures", {}, ...pictures));
   }
 
@@ -153,8 +156,11 @@ class Mistakes {
       label: `A ${digit} that was taken for ${taken}`, width: 84, height: 84, scale: INK,
       legend: false, reads: false,
     });
-    const button = makeButton(map.element, () => this.load({ label: digit, pixels }), { class: "mistake" });
-    button.append(make("span", {}, `${taken}: ${percent(shares[taken]!)}`), make("span", {}, `${digit}: ${percent(shares[digit]!)}`));
+    const load = () => this.load({ label: digit, pixels });
+    const button = makeButton(map.element, load, { class: "mistake" });
+    for (const each of [taken, digit]) {
+      button.append(make("span", {}, `${each}: ${percent(shares[each]!)}`));
+    }
     return button;
   }
 }

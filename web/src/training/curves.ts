@@ -34,7 +34,9 @@ export function curvesSection(data: TrainingData): HTMLElement {
     make("h2", { id: "curves" }, "Loss and accuracy"));
   if (!history.length) section.append(make("p.muted", {}, "No epoch has been completed."));
   const charts = make("div.charts");
-  if (history.length || data.batches.epochs.length > 1) charts.append(drawn(lossChart(data, epochs)));
+  if (history.length || data.batches.epochs.length > 1) {
+    charts.append(drawn(lossChart(data, epochs)));
+  }
   if (history.length) charts.append(drawn(accuracyChart(history, epochs)));
   section.append(charts);
   if (history.length) section.append(tableOf(history));
@@ -55,7 +57,8 @@ function lossChart(data: TrainingData, epochs: number): Chart {
     .concat(band.flatMap(([, low, high]) => [low, high])).filter((value) => value > 0);
   const low = Math.min(...values), high = Math.max(...values);
   const ticks = logarithmic(low, high);
-  const bottom = Math.log(Math.min(low, ticks[0] ?? low)), top = Math.log(Math.max(high, ticks.at(-1) ?? high));
+  const bottom = Math.log(Math.min(low, ticks[0] ?? low));
+  const top = Math.log(Math.max(high, ticks.at(-1) ?? high));
   return {
     title: "Loss", unit: "mean cross-entropy, log scale", lines, epochs, ticks, low, high,
     place: (value) => (Math.log(Math.max(value, 1e-30)) - bottom) / (top - bottom || 1),
@@ -97,7 +100,8 @@ function logarithmic(low: number, high: number): number[] {
   for (let power = Math.floor(Math.log10(low)); power <= Math.ceil(Math.log10(high)); power++) {
     ticks.push(...digits.map((digit) => Number((digit * 10 ** power).toPrecision(3))));
   }
-  const below = ticks.filter((tick) => tick <= low).at(-1), above = ticks.find((tick) => tick >= high);
+  const below = ticks.filter((tick) => tick <= low).at(-1);
+  const above = ticks.find((tick) => tick >= high);
   return ticks.filter((tick) => tick >= (below ?? low) && tick <= (above ?? high));
 }
 
@@ -130,18 +134,16 @@ function svgOf(chart: Chart, width: number, height: number): SVGSVGElement {
       label(chart.text(tick), left - 0.4 * rem, y(tick), "end"),
     );
   }
+  const floor = height - bottom;
   for (const epoch of epochTicks(chart.epochs, (width - left - right) / (2.5 * rem))) {
+    const place = { x1: x(epoch), x2: x(epoch), y1: floor, y2: floor + 0.3 * rem };
     svg.append(
-      makeSvg("line", {
-        class: "tick", x1: x(epoch), x2: x(epoch), y1: height - bottom, y2: height - bottom + 0.3 * rem,
-      }),
-      label(String(epoch), x(epoch), height - bottom + 1 * rem, "middle"),
+      makeSvg("line", { class: "tick", ...place }),
+      label(String(epoch), x(epoch), floor + rem, "middle"),
     );
   }
   svg.append(
-    makeSvg("line", {
-      class: "axis", x1: left, x2: width - right, y1: height - bottom, y2: height - bottom,
-    }),
+    makeSvg("line", { class: "axis", x1: left, x2: width - right, y1: floor, y2: floor }),
     label("epoch", (left + width - right) / 2, height - 0.5 * rem, "middle"),
     ...chart.lines.flatMap((line) => shapes(line, chart, x, y)),
   );
@@ -152,18 +154,22 @@ function shapes(
   line: Line, chart: Chart, x: (epoch: number) => number, y: (value: number) => number,
 ): SVGElement[] {
   const parts: SVGElement[] = [];
-  const at = (points: [number, number][]) => points.map(([epoch, value]) => `${x(epoch)} ${y(value)}`);
+  const at = (points: [number, number][]) => (
+    points.map(([epoch, value]) => `${x(epoch)} ${y(value)}`)
+  );
   if (line.band?.length) {
     const high = at(line.band.map(([epoch, , most]) => [epoch, most]));
     const low = at(line.band.map(([epoch, least]): [number, number] => [epoch, least])).reverse();
     parts.push(makeSvg("polygon", { class: "band", points: [...high, ...low].join(" ") }));
   }
-  parts.push(makeSvg("polyline", { class: `line ${line.style}`, points: at(line.points).join(" ") }));
+  const points = at(line.points).join(" ");
+  parts.push(makeSvg("polyline", { class: `line ${line.style}`, points }));
   if (!line.dots) return parts;
   for (const [epoch, value] of line.points) {
+    const [across, down] = [x(epoch), y(value)];
     const mark = line.style === "train"
-      ? makeSvg("circle", { class: "dot train", cx: x(epoch), cy: y(value), r: 4 })
-      : makeSvg("rect", { class: "dot valid", x: x(epoch) - 4, y: y(value) - 4, width: 8, height: 8 });
+      ? makeSvg("circle", { class: "dot train", cx: across, cy: down, r: 4 })
+      : makeSvg("rect", { class: "dot valid", x: across - 4, y: down - 4, width: 8, height: 8 });
     mark.append(makeSvg("title", {}, `${line.name}, epoch ${epoch}: ${chart.text(value)}`));
     parts.push(mark);
   }

@@ -3,6 +3,7 @@
 import { valuesOf } from "../shared/arrays";
 import { make } from "../shared/dom";
 import { HeatMap } from "../shared/heatmap";
+import type { Scale } from "../shared/scale";
 import type { Derivation, Model } from "./model";
 import { modelOf, probabilities, unpacked } from "./model";
 import { Pad, type Sample } from "./pad";
@@ -13,6 +14,7 @@ import { Why } from "./why";
 
 const DIGITS = [...Array(10).keys()];
 const SETTLED = 500;
+const INK: Scale = { kind: "ink", low: 0, high: 1 };
 
 /** What the model makes of a drawing. */
 export interface Answer {
@@ -74,22 +76,21 @@ class View {
   constructor(private readonly model: Model) {
     this.why = new Why(model.name);
     this.picture = new HeatMap(empty(), {
-      label: "What the model sees", width: 168, height: 168, scale: { kind: "ink", low: 0, high: 1 },
-      legend: false,
+      label: "What the model sees", width: 168, height: 168, scale: INK, legend: false,
     });
-    this.seen = make("div.seen", {}, make("h3", {}, "What the model sees"), this.picture.element, this.best,
-      this.spoken);
+    this.seen = make("div.seen", {}, make("h3", {}, "What the model sees"),
+      this.picture.element, this.best, this.spoken);
     this.numbers = make("details", {}, make("summary", {}, "The numbers"),
       make("p.muted", {},
-        "The pixels as the model sees them, the scores, and for the digit looked at the gradient of its "
-        + "score and what each pixel adds to it, to be read by a program."),
+        "The pixels as the model sees them, the scores, and for the digit looked at the gradient "
+        + "of its score and what each pixel adds to it, to be read by a program."),
       this.text);
     this.numbers.addEventListener("toggle", () => this.writeNumbers());
   }
 
   show(pixels: Float64Array | null): void {
     this.answer = pixels && answerOf(this.model, pixels);
-    this.picture.show(pixels ? valuesOf(pixels, [28, 28]) : empty(), { kind: "ink", low: 0, high: 1 });
+    this.picture.show(pixels ? valuesOf(pixels, [28, 28]) : empty(), INK);
     this.update();
     this.tellBest();
     clearTimeout(this.settled);
@@ -137,7 +138,9 @@ function answerOf(model: Model, pixels: Float64Array): Answer {
   return {
     pixels, scores, derivations,
     shares: probabilities(scores),
-    contributions: derivations.map(({ gradient }) => gradient.map((each, at) => each * pixels[at]!)),
+    contributions: derivations.map(({ gradient }) => (
+      gradient.map((each, at) => each * pixels[at]!)
+    )),
   };
 }
 

@@ -18,7 +18,9 @@ export function factsSection(data: TrainingData): HTMLElement {
         digits: [of(train, "to train"), of(valid, "to validate"), of(test, "to test")].join(", "),
       }),
       facts("Settings", data.settings),
-      facts("Machine", { ...data.machine, "time of training": seconds ? secondsText(seconds) : "" }),
+      facts("Machine", {
+        ...data.machine, "time of training": seconds ? secondsText(seconds) : "",
+      }),
       facts("Versions", data.made),
     ),
     make("p.muted", {}, `Written ${new Date(data.state.written).toLocaleString("en-GB")}.`),

@@ -34,5 +34,7 @@ readData<Page>().then((data) => fill(app, data)).then(
     scrollBack();
     app.dataset.ready = "yes";
   },
-  (error: unknown) => { app.append(make("p", { role: "alert" }, `The page is damaged: ${error}`)); },
+  (error: unknown) => {
+    app.append(make("p", { role: "alert" }, `The page is damaged: ${error}`));
+  },
 );

@@ -126,7 +126,9 @@ class Linear implements Layer {
     gradient.forEach((each, to) => {
       if (each === 0) return;
       const row = to * input.length;
-      for (let from = 0; from < input.length; from++) back[from]! += this.weight[row + from]! * each;
+      for (let from = 0; from < input.length; from++) {
+        back[from]! += this.weight[row + from]! * each;
+      }
     });
     return back;
   }
@@ -177,7 +179,9 @@ class Conv2d implements Layer {
   ) {
     const kernel = Math.sqrt(weight.length / bias.length / channels);
     this.outputSide = Math.floor((side + 2 * padding - kernel) / stride) + 1;
-    const products = productsOf(bias.length, channels, kernel, side, this.outputSide, stride, padding);
+    const products = productsOf(
+      bias.length, channels, kernel, side, this.outputSide, stride, padding,
+    );
     const column = (which: number) => Int32Array.from(products, (product) => product[which]!);
     this.to = column(0);
     this.from = column(1);
@@ -196,7 +200,9 @@ class Conv2d implements Layer {
   backward(input: Numbers, gradient: Float64Array): Float64Array {
     const { to, from, by, weight } = this;
     const back = new Float64Array(input.length);
-    for (let at = 0; at < to.length; at++) back[from[at]!]! += weight[by[at]!]! * gradient[to[at]!]!;
+    for (let at = 0; at < to.length; at++) {
+      back[from[at]!]! += weight[by[at]!]! * gradient[to[at]!]!;
+    }
     return back;
   }
 
@@ -220,7 +226,8 @@ function productsOf(
       const channel = Math.floor(within / kernel ** 2);
       const y = top + Math.floor((within % kernel ** 2) / kernel), x = left + (within % kernel);
       if (y < 0 || y >= side || x < 0 || x >= side) continue;
-      products.push([to, (channel * side + y) * side + x, filter * channels * kernel ** 2 + within]);
+      const from = (channel * side + y) * side + x;
+      products.push([to, from, filter * channels * kernel ** 2 + within]);
     }
   }
   return products;

@@ -34,9 +34,9 @@ export async function momentsSection(data: Moments | null): Promise<HTMLElement>
 function whatTheyAre({ parameter, of, titles, digits }: Moments): string {
   const shape = shapeText(of), all = of.length === 2 && of[0] === 784 ? 10 : of[0]!;
   const some = titles.length < all ? `, ${titles.length} of ${all}` : "";
-  return `The model’s ${parameter}, ${shape}, as pictures${some}; beneath each the gradient of the loss over `
-    + `the same ${countText(digits)} training digits. A step moves the weights against the gradient. `
-    + "Numbers are kept to 1/127 of the largest.";
+  return `The model’s ${parameter}, ${shape}, as pictures${some}; beneath each the gradient of the `
+    + `loss over the same ${countText(digits)} training digits. A step moves the weights against `
+    + "the gradient. Numbers are kept to 1/127 of the largest.";
 }
 
 class View {
@@ -65,13 +65,17 @@ class View {
     this.scrub.addEventListener("input", () => this.go(Number(this.scrub.value)));
     this.play = makeButton("Play", () => this.toggle());
     this.thumbs = data.titles.map((title, which) => this.thumb(title, which));
-    this.large = { weights: this.picture("Weights", LARGE, true), gradients: this.picture("Gradient", LARGE, true) };
+    this.large = {
+      weights: this.picture("Weights", LARGE, true),
+      gradients: this.picture("Gradient", LARGE, true),
+    };
+    const figures = [this.large.weights, this.large.gradients].map((picture, at) => (
+      make("figure", {}, make("figcaption", {}, this.largeTitles[at]), picture.element)
+    ));
     this.elements = [
       make("div.scrub", {}, this.play, this.scrub, this.when),
       make("div.thumbs", {}, ...this.thumbs.map(({ button }) => button)),
-      make("div.pair", {},
-        make("figure", {}, make("figcaption", {}, this.largeTitles[0]), this.large.weights.element),
-        make("figure", {}, make("figcaption", {}, this.largeTitles[1]), this.large.gradients.element)),
+      make("div.pair", {}, ...figures),
     ];
     this.show();
   }
@@ -122,9 +126,9 @@ class View {
     const { data } = this;
     this.at = at;
     const weight = scale(data.weight_scale), gradient = scale(data.gradient_scales[at]!);
-    const step = data.steps[at]!;
-    this.when.textContent = `${step ? `After step ${countText(step)}` : "Before the first step"}, epoch ${
-      data.epochs[at]!.toFixed(2)}: loss ${brief(data.losses[at]!)}`;
+    const step = data.steps[at]!, epoch = data.epochs[at]!.toFixed(2);
+    const place = step ? `After step ${countText(step)}` : "Before the first step";
+    this.when.textContent = `${place}, epoch ${epoch}: loss ${brief(data.losses[at]!)}`;
     this.scrub.setAttribute("aria-valuetext", this.when.textContent);
     this.thumbs.forEach(({ weights, gradients, button }, which) => {
       weights.show(this.values(this.weights, which, weight.high), weight);

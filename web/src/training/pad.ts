@@ -1,7 +1,6 @@
 /** The canvas to draw on, by pointer, touch or keyboard, and its buttons. */
 
 import { make, makeButton } from "../shared/dom";
-import { brief } from "../shared/numbers";
 import { theme } from "../shared/theme";
 import type { Point, Stroke } from "./pen";
 import { SHEET, Sheet } from "./pen";
@@ -45,8 +44,8 @@ export class Pad {
       make("div.paper", {}, this.canvas, this.cursor),
       make("div.tools", {}, this.undo, this.clear, this.chooser(samples)),
       make("p.muted.keys", { id: "pad-keys" },
-        "Draw with a pointer or a finger; or with the keys: arrows move the pen (with Shift further), "
-        + "space puts it down and lifts it."),
+        "Draw with a pointer or a finger; or with the keys: arrows move the pen (with Shift "
+        + "further), space puts it down and lifts it."),
       this.told,
     );
     this.listenToPointer();
@@ -66,9 +65,11 @@ export class Pad {
   }
 
   private chooser(samples: Sample[]): HTMLElement {
-    const buttons = samples.map((sample) => makeButton(String(sample.label), () => this.load(sample), {
-      class: "sample", "aria-label": `Load a ${sample.label}`,
-    }));
+    const buttons = samples.map((sample) => (
+      makeButton(String(sample.label), () => this.load(sample), {
+        "aria-label": `Load a ${sample.label}`,
+      })
+    ));
     return make("div.samples", { role: "group", "aria-label": "Load a digit" },
       make("span", {}, "or load a"), ...buttons);
   }
@@ -116,9 +117,8 @@ export class Pad {
     }
     event.preventDefault();
     this.mark(true);
-    const place = `${brief(Math.round((this.pen.x / SHEET) * 100))} % across, ${
-      brief(Math.round((this.pen.y / SHEET) * 100))} % down`;
-    this.told.textContent = `Pen ${this.down ? "down" : "up"}, ${place}`;
+    const [across, down] = [this.pen.x, this.pen.y].map((each) => Math.round((each / SHEET) * 100));
+    this.told.textContent = `Pen ${this.down ? "down" : "up"}, ${across} % across, ${down} % down`;
   }
 
   /** Shows or hides where the pen of the keyboard is. */

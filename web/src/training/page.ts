@@ -1,4 +1,4 @@
-/** What Python puts into a page about a trained model (`app/drawing.py`, `app/training_report.py`). */
+/** What Python puts into a page: `app/drawing.py` and `app/training_report.py`. */
 
 import type { ModelData, Packed } from "./model";
 

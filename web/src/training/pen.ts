@@ -32,8 +32,10 @@ export class Sheet {
   /** Ink from one point to another; from a point to itself, a dot. */
   line(from: Point, to: Point): void {
     const reach = RADIUS + 1;
-    const top = bound(Math.min(from.y, to.y) - reach), bottom = bound(Math.max(from.y, to.y) + reach);
-    const left = bound(Math.min(from.x, to.x) - reach), right = bound(Math.max(from.x, to.x) + reach);
+    const top = bound(Math.min(from.y, to.y) - reach);
+    const bottom = bound(Math.max(from.y, to.y) + reach);
+    const left = bound(Math.min(from.x, to.x) - reach);
+    const right = bound(Math.max(from.x, to.x) + reach);
     for (let y = top; y < bottom; y++) {
       for (let x = left; x < right; x++) {
         const cover = RADIUS + 0.5 - distance({ x: x + 0.5, y: y + 0.5 }, from, to);

@@ -12,7 +12,7 @@ const FAINT = 16;
 const INKED = 0.1;
 const ROUNDING = 1e-9;
 
-/** The digit in whole shades from 0 to 255 as 784 numbers, pixel / 256; null where they show nothing. */
+/** The digit in whole shades from 0 to 255: 784 numbers, pixel / 256; null where there is none. */
 export function digitIn(grey: Picture): Float64Array | null {
   const light = lightOnDark(grey);
   const ground = median(frame(light));

@@ -30,8 +30,8 @@ export class ScoreTable {
       make("th", { scope: "col", colspan }, String(name))
     ));
     this.element = make("div.scores", {}, make("h3", {}, "Ten scores"),
-      make("p.muted", {}, "A score is what the model computes; how sure it is, is the softmax of the ten. "
-        + "Choose a digit to look at its score below."),
+      make("p.muted", {}, "A score is what the model computes; how sure it is, is the softmax of "
+        + "the ten. Choose a digit to look at its score below."),
       make("table", {}, make("thead", {}, make("tr", {}, ...head)),
         make("tbody", {}, ...this.rows.map(({ row }) => row))));
   }
@@ -67,7 +67,9 @@ function rowOf(digit: number, choose: (digit: number) => void): Row {
     legend: false, reads: false,
   });
   const bar = make("span.bar"), score = make("td.number"), share = make("td.number");
-  const row = make("tr", {}, make("th", { scope: "row" }, button), make("td.thumb", {}, thumb.element),
+  const row = make("tr", {},
+    make("th", { scope: "row" }, button),
+    make("td.thumb", {}, thumb.element),
     make("td.bars", { "aria-hidden": "true" }, make("span.track", {}, bar)), score, share);
   return { row, button, thumb, bar, score, share };
 }

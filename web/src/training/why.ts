@@ -53,23 +53,25 @@ function told(name: Model["name"]): [string, string] {
   if (name === "logistic") {
     return [
       "Weight × pixel. The model is a sum, so this is the whole of the score, exactly.",
-      "In this model it is the weights of the digit, whatever is drawn: ink on orange raises the score, "
-      + "ink on blue lowers it.",
+      "In this model it is the weights of the digit, whatever is drawn: ink on orange raises the "
+      + "score, ink on blue lowers it.",
     ];
   }
-  const biases = name === "mlp" ? "the biases of the units that are on" : "the biases of what is on";
   return [
-    "Gradient × pixel. With ReLU the model is a sum as long as the same units are on; for this very "
-    + `drawing these numbers and ${biases} give the score. Another drawing switches other units.`,
-    "How much the score changes as a pixel gets more ink, for this very drawing: orange raises the score, "
-    + "blue lowers it.",
+    "Gradient × pixel. With ReLU the model is a sum as long as the same units are on; for this "
+    + "very drawing these numbers and the biases of the units that are on give the score. Another "
+    + "drawing switches other units.",
+    "How much the score changes as a pixel gets more ink, for this very drawing: orange raises "
+    + "the score, blue lowers it.",
   ];
 }
 
 function sumOf(answer: Answer, digit: number, biases: string): Node[] {
   const { bias } = answer.derivations[digit]!;
   const pixels = answer.contributions[digit]!.reduce((sum, each) => sum + each, 0);
-  const term = (text: string, name: string) => make("span.term", {}, make("b", {}, text), ` ${name}`);
+  const term = (text: string, name: string) => (
+    make("span.term", {}, make("b", {}, text), ` ${name}`)
+  );
   const sign = bias < 0 ? "\u2212" : "+";
   return [
     term(fixed(pixels, 4), "the picture’s sum"), document.createTextNode(` ${sign} `),
