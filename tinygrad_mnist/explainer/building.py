@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -27,6 +28,10 @@ MOST_NODES = 2000
 """So many records at most are shown: those nearest to the end of the computation."""
 
 
+_AGAIN = 0.5
+"""Seconds at most for running operations once more to see how long each takes."""
+
+
 class Builder:
     """Builds the pass that was seen, from the calls by which its records were made."""
 
@@ -45,6 +50,8 @@ class Builder:
         self._of: dict[Record, int] = {}
         """The node of each record."""
         self._constants: dict[tuple[int, tuple[int, ...]], int] = {}
+        self.after: dict[AccumulateGrad, Array] = {}
+        """What the `.grad` of each leaf holds after the pass, or would hold."""
         self._sums: dict[Record, Array] = {}
 
     def build(self, title: str) -> passes.Pass:
@@ -61,6 +68,10 @@ class Builder:
         self._tell()
         scopes = self.scopes.built(self.nodes)
         return passes.Pass(title, self.nodes, scopes, steps, self.sources.built(), self.notes)
+
+    def node_of(self, record: Any) -> int | None:
+        """The node of a record, if it is shown."""
+        return None if record is None else self._of.get(_resolved(record))
 
     # Nodes
 
@@ -91,7 +102,7 @@ class Builder:
             if call.going_back:
                 node.order = 2
             if call.under is not None:
-                node.under = self._of.get(_resolved(call.under))
+                node.under = self.node_of(call.under)
         for edge in inputs:
             if self.nodes[edge.node].kind == "constant":
                 self.nodes[edge.node].order = node.order
@@ -180,9 +191,15 @@ class Builder:
                 fits = saved.array is not None and source is not None
                 if fits and source.value is None and saved.array.shape == source.shape:  # type: ignore[union-attr]
                     source.value = saved.array  # type: ignore[union-attr]
+        until = time.perf_counter() + _AGAIN
         for at in self._of.values():
-            if self.nodes[at].value is None:
-                self.nodes[at].value = self._again(self.nodes[at])
+            node = self.nodes[at]
+            if node.value is None or time.perf_counter() < until:
+                begin = time.perf_counter()
+                found = self._again(node)
+                if found is not None:
+                    node.seconds = time.perf_counter() - begin
+                    node.value = found if node.value is None else node.value
 
     def _again(self, node: passes.Node) -> Array | None:
         """The operation's result, computed again from the values of its inputs, if all are known.
@@ -191,18 +208,20 @@ class Builder:
         """
         op: Any = node.primitive
         values = [self.nodes[edge.node].value for edge in node.inputs]
-        if op is None or op.vjp is not None or "fill" in node.settings:
+        if (
+            op is None
+            or op.vjp is not None
+            or "fill" in node.settings
+            or any(v is None for v in values)
+        ):
             return None
-        if len(values) != len(node.inputs) or any(value is None for value in values):
-            return None
-        if not op.variadic and len(values) != len(op.inputs):
-            return None
+        ends = dict(zip([edge.argument for edge in node.inputs], values, strict=True))
+        given = tuple(values if op.variadic else [ends.get(name) for name in op.inputs])
         try:
-            result = op.compute(op.promoted(tuple(values)), node.settings)
+            result: Array = op.compute(op.promoted(given), node.settings)
         except Exception:  # whatever a body does with inputs that are not quite those it had
             return None
-        found: Array = result
-        return found if found.shape == node.shape else None
+        return result if result.shape == node.shape else None
 
     # Steps
 
@@ -245,7 +264,7 @@ class Builder:
         parts = []
         for part in visit.contributions:
             source = visit.record.inputs[part.position]
-            to = None if source is None else self._of.get(_resolved(source))
+            to = self.node_of(source)
             if to is None:
                 continue
             name = input_name(visit.record, part.position)
@@ -277,6 +296,7 @@ class Builder:
         if not np.array_equal(found, total, equal_nan=True):
             self.notes.append(f"A hook changed the gradient of {node.name or 'a leaf'}.")
         node.gradient = passes.Gradient(found)
+        self.after[record] = after
         return passes.Step(
             number, "accumulate", node.id, None, found.nbytes, before=leaf.before, array=after
         )
@@ -286,8 +306,8 @@ class Builder:
         seen = self.seen
         if not seen.accumulates:
             self.notes.append(
-                "This pass returns the gradients and leaves .grad as it is: the last steps show "
-                "what .grad would hold if they were added."
+                "This pass leaves every .grad as it is: the last steps show what .grad would hold "
+                "if the gradients were added."
             )
         if seen.create_graph:
             self.notes.append(

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import html
 import importlib.metadata
-import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -19,22 +18,21 @@ from tinygrad_mnist._tensor.creation import tensor as make_tensor
 from tinygrad_mnist.core.backward_pass import topological_order
 from tinygrad_mnist.engine.backward_pass import run_backward
 from tinygrad_mnist.engine.modes import GradMode
-from tinygrad_mnist.engine.node import AccumulateGrad
+from tinygrad_mnist.engine.node import FREED, AccumulateGrad
 from tinygrad_mnist.engine.tensor import Tensor, TensorBase
 from tinygrad_mnist.engine.views import current_record
 from tinygrad_mnist.serialization import files
 from tinygrad_mnist.tools.scripts.import_hook import unanswered
-from tinygrad_mnist.tools.scripts.variables import tensors_in
 
 from . import passes
-from .building import Builder
 from .checks import against_differences, against_pytorch
 from .encoding import encoded
+from .finishing import finished, names_in, remembering
 from .frames import program_frames
 from .html import document
 from .watching import Seen, Watch
 
-__all__ = ["Explanation", "explain", "names_in"]
+__all__ = ["Explanation", "explain"]
 
 
 class Explanation:
@@ -184,7 +182,7 @@ class _Call:
         self.inputs = inputs
         self.step = step
         self.gradient = gradient
-        self.title = str(getattr(function, "__name__", type(function).__name__))
+        self.title = _title(function)
         self.found: passes.Pass | None = None
         self.starts: set[Any] = set()
         self.watch = Watch(step, self._kept, frame)
@@ -192,7 +190,7 @@ class _Call:
     def explained(self) -> Explanation:
         """Call the function, and explain the pass that was asked for."""
         begin = time.perf_counter()
-        with self.watch, GradMode(True):
+        with remembering(), self.watch, GradMode(True):
             result = self.function(*self.inputs)
             if self.step is None and self._goes_on(result):
                 self._pass_from(result)
@@ -220,14 +218,13 @@ class _Call:
         for name, each in zip(given, self.inputs, strict=False):
             if isinstance(each, TensorBase):
                 names |= {id(each._array): name, id(each._record): name}
-        builder = Builder(seen, self.watch.calls, names, frozenset(given))
-        self.found = builder.build(self.title)
+        self.found = finished(seen, self.watch, self.title, names, frozenset(given))
 
     def _nothing(self, result: Any) -> str:
         if self.step is not None:
             return (
                 f"explain(): step={self.step} was asked for, and {self.title} called backward "
-                f"{self.watch.passes} times"
+                f"{'once' if self.watch.passes == 1 else f'{self.watch.passes} times'}"
             )
         if isinstance(result, TensorBase):
             return (
@@ -238,6 +235,13 @@ class _Call:
             f"explain(): {self.title} returned {type(result).__name__} and called no backward: "
             "return a tensor, or call backward inside"
         )
+
+
+def _title(function: Any) -> str:
+    code = getattr(function, "__code__", None)
+    if code is not None and code.co_name == "<lambda>":
+        return f"lambda, {os.path.basename(code.co_filename)}:{code.co_firstlineno}"
+    return str(getattr(function, "__name__", type(function).__name__))
 
 
 def _ones(result: Tensor) -> str:
@@ -258,10 +262,10 @@ def _of_tensor(tensor: Tensor, gradient: Tensor | None) -> Explanation:
 
     def kept(seen: Seen) -> None:
         names = names_in(program_frames())
-        found.append(Builder(seen, watch.calls, names, frozenset()).build(_called(tensor, names)))
+        found.append(finished(seen, watch, _called(tensor, names), names))
 
     watch = Watch(1, kept)
-    with watch:
+    with remembering(), watch:
         own_pass(tensor, gradient)
     if gradient is None and tensor.ndim:
         found[0].notes.append(_ones(tensor))
@@ -285,6 +289,11 @@ def own_pass(tensor: Tensor, gradient: Tensor | None) -> None:
             )
         start = np.asarray(gradient._array, record.dtype)
     order = topological_order([record])
+    if any(each.saved is FREED for each in order):
+        raise RuntimeError(
+            "explain(): backward() has freed the graph of this tensor: explain it before that, "
+            "or call backward(retain_graph=True), or explain the function that computes it"
+        )
     leaves: set[Any] = {each for each in order if isinstance(each, AccumulateGrad)}
     kept = [(each.hooks, each.hooks.grad) for each in order if each.hooks is not None]
     try:
@@ -294,16 +303,6 @@ def own_pass(tensor: Tensor, gradient: Tensor | None) -> None:
     finally:
         for hooks, grad in kept:
             hooks.grad = grad
-
-
-def names_in(frames: Iterable[FrameType]) -> dict[int, str]:
-    """What the variables of frames call records and arrays, by identity; inner frames first."""
-    names: dict[int, str] = {}
-    for name, tensor in tensors_in(frames, lambda value: isinstance(value, TensorBase)):
-        names.setdefault(id(tensor._array), name)
-        if tensor._record is not None:
-            names.setdefault(id(tensor._record), name)
-    return names
 
 
 def _parameters(function: Any, count: int) -> list[str]:
@@ -325,8 +324,3 @@ def _version(package: str) -> str | None:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return None
-
-
-def as_text(data: dict[str, Any]) -> str:
-    """The JSON of a pass, as a file holds it."""
-    return json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))

@@ -15,8 +15,8 @@ from tinygrad_mnist.serialization import files
 from tinygrad_mnist.tools.scripts import ScriptError, read
 from tinygrad_mnist.tools.scripts.running import call_in_fresh_python, run_notebook
 
-from .building import Builder
-from .explanation import Explanation, names_in
+from .explanation import Explanation
+from .finishing import finished, names_in, remembering
 from .frames import program_frames
 from .watching import Seen, Watch
 
@@ -116,8 +116,7 @@ class _Writer:
         """Explain the pass, and stop the script unless it is to go on."""
         if os.getpid() != self.process:
             return
-        builder = Builder(seen, self.watch.calls, names_in(program_frames()), frozenset())
-        found = builder.build(self.title)
+        found = finished(seen, self.watch, self.title, names_in(program_frames()))
         self.watch.calls.clear()
         self._write(Explanation(found, seen.seconds))
         self.written = True
@@ -153,7 +152,7 @@ def main(path: str, arguments: list[str], options: dict[str, object]) -> None:
     title = f"{program.path.name}, backward pass {request.step}"
     writer = _Writer(title if request.step > 1 else program.path.name, request, output)
     try:
-        with writer.watch:
+        with remembering(), writer.watch:
             run_notebook(path, arguments, request.notebook, False)
     except _Enough:
         return

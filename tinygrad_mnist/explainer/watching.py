@@ -148,7 +148,7 @@ class Seen:
     create_graph: bool
     accumulates: bool
     asked: frozenset[Record]
-    leaves: dict[Record, Leaf]
+    leaves: dict[AccumulateGrad, Leaf]
     saved: dict[Record, list[tuple[str, Any, int]]]
     """What each record had saved as the pass began: names, values, positions."""
     visits: list[Visit] = field(default_factory=list)
@@ -332,7 +332,7 @@ class Watch:
         self, starts: Any, keep: bool, create_graph: bool, inputs: Any, accumulate: bool
     ) -> Seen:
         order = topological_order([record for record, _ in starts])
-        leaves: dict[Record, Leaf] = {
+        leaves = {
             record: Leaf(_value_of(record), _grad_of(record))
             for record in order
             if isinstance(record, AccumulateGrad)
