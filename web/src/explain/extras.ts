@@ -1,36 +1,57 @@
 /** Beside the graph: whether gradients agree, causes, loops of compiled code, notes. */
 
 import { make, makeButton } from "../shared/dom";
-import { brief, plural, secondsText } from "../shared/numbers";
+import { brief, countText, plural, secondsText } from "../shared/numbers";
 import type { Pass } from "./pass";
 import type { State } from "./state";
 import type { Check, Loop, Why } from "./types";
 
+const MORE = "more";
+
 /** How many gradients agree, with PyTorch and with central differences. */
-export function summary(pass: Pass): HTMLElement {
-  const gradients = pass.data.nodes.flatMap((each) => each.gradient ?? []);
+export function summary(state: State): HTMLElement {
+  const nodes = state.pass.data.nodes.filter((each) => each.gradient);
   const lines = [
-    agreement("PyTorch", gradients.map((each) => each.checks.pytorch)),
-    agreement("central differences", gradients.map((each) => each.checks.differences)),
+    agreement(state, "PyTorch", nodes.map((each) => [each.id, each.gradient!.checks.pytorch])),
+    agreement(
+      state, "central differences", nodes.map((each) => [each.id, each.gradient!.checks.differences]),
+    ),
   ];
-  return make("ul.summary", {}, ...lines);
+  const { why, loops, notes } = state.pass.data;
+  const more = [why.length && "why", loops.length && "loops", notes.length && "notes"].filter(Boolean);
+  return make(
+    "ul.summary", {}, ...lines,
+    more.length > 0 && make("li", {}, make("a", { href: `#${MORE}` }, `Below: ${more.join(", ")}`)),
+  );
 }
 
-function agreement(against: string, checks: (Check | null)[]): HTMLElement | null {
-  const done = checks.filter((each) => each !== null);
+function agreement(
+  state: State, against: string, checks: [number, Check | null][],
+): HTMLElement | null {
+  const done = checks.filter((each): each is [number, Check] => each[1] !== null);
   if (!done.length) return null;
-  const good = done.filter((each) => each.ok).length;
-  const ulp = done.flatMap((each) => each.ulp ?? []);
-  const far = against === "PyTorch" && ulp.length ? `, at most ${brief(Math.max(...ulp))} ulp apart` : "";
-  const words = `${good} of ${plural(done.length, "gradient")} ${good === 1 ? "agrees" : "agree"} with ${against}${far}`;
-  const all = good === done.length;
-  return make(all ? "li.good" : "li.bad", {}, make("span", { "aria-hidden": "true" }, all ? "✓ " : "✗ "), words);
+  const off = done.filter(([, check]) => !check.ok).map(([node]) => node);
+  const good = done.length - off.length;
+  const words = `${countText(good)} of ${plural(done.length, "gradient")} ${good === 1 ? "agrees" : "agree"} `
+    + `with ${against}${distance(done.map(([, check]) => check))}`;
+  return make(
+    off.length ? "li.bad" : "li.good", {},
+    make("span", { "aria-hidden": "true" }, off.length ? "✗ " : "✓ "), words, " ",
+    off.length > 0 && makeButton("Show", () => state.select(off[0]!, off), { class: "link" }),
+  );
+}
+
+function distance(checks: Check[]): string {
+  const ulp = checks.flatMap((each) => each.ulp ?? []);
+  if (!ulp.length) return "";
+  const most = Math.max(...ulp);
+  return most ? `, at most ${brief(most)} ulp apart` : ", bit for bit";
 }
 
 export function extras(state: State): HTMLElement | null {
   const { why, loops, notes } = state.pass.data;
   if (!why.length && !loops.length && !notes.length) return null;
-  const section = make("section.extras", { "aria-label": "More on this pass" });
+  const section = make("section.extras", { id: MORE, tabindex: -1, "aria-label": "More on this pass" });
   if (why.length) {
     section.append(make("h2", {}, "Why?"), ...why.map((each) => cause(state, each)));
   }

@@ -264,7 +264,10 @@ export class Graph {
     const target = event.target as Element;
     const card = target.closest<HTMLElement>("[data-key], [data-box]");
     const isFrame = card?.classList.contains("open-box") && !target.closest("button");
-    if (!card || isFrame) return;
+    if (!card || isFrame) {
+      this.state.select(null);
+      return;
+    }
     const key = card.dataset.key ?? card.dataset.box!;
     const place = this.layout.places.find((each) => each.item.key === key);
     if (place) this.act(place);

@@ -25,8 +25,8 @@ async function start(): Promise<void> {
     return;
   }
   const pass = new Pass(data, await decodeAll(data.arrays));
-  header.append(summary(pass), themeSwitch());
   const state = new State(pass, boxesOf(pass));
+  header.append(summary(state), themeSwitch());
   const graph = new Graph(state), panel = new Panel(state), transport = new Transport(state);
   panel.element.id = "panel";
   const more = extras(state), source = sourceView(state);

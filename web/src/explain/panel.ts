@@ -1,7 +1,7 @@
 /** What happens at this step: the formula, then the numbers in it. */
 
 import type { Values } from "../shared/arrays";
-import { indexOf } from "../shared/arrays";
+import { bytesOf, indexOf, sizeOf } from "../shared/arrays";
 import { make, makeButton } from "../shared/dom";
 import {
   brief, bytesText, element as elementText, exact, indexText, plural, secondsText, shapeText,
@@ -76,7 +76,20 @@ export class Panel {
         this.workings.forward(node.formula, values, flat)
       )));
     }
+    if (node.saves.length) section.append(this.saved(node));
     return [section];
+  }
+
+  /** What the way back will need, and how much of it there is. */
+  private saved(node: GraphNode): HTMLElement {
+    const { pass } = this.state;
+    const items = node.saves.map((each) => {
+      const values = pass.array(each.array);
+      const name = each.node === null || each.node === node.id ? "" : ` = ${pass.title(each.node)}`;
+      const size = values ? ` ${shapeText(values.full)}, ${bytesText(sizeOf(values.full) * bytesOf(values.dtype))}` : "";
+      return make("li", {}, make("code", {}, each.name), `${name}${size}`);
+    });
+    return make("div.saved", {}, make("h3", {}, "Saved for the way back"), make("ul", {}, ...items));
   }
 
   /** A formula, and what stands for its letters. */

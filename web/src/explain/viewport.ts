@@ -3,6 +3,7 @@
 import type { Point, Size } from "./layout";
 
 const LEAST = 0.08, MOST = 3, ZOOM_STEP = 1.25, PAN_STEP = 60, READABLE = 0.7;
+const TOOLS = 44;
 
 export class Viewport {
   private x = 0;
@@ -24,8 +25,9 @@ export class Viewport {
     }, { capture: true });
   }
 
+  /** The room for the graph: the frame above its tools. */
   get size(): Size {
-    return { width: this.frame.clientWidth, height: this.frame.clientHeight };
+    return { width: this.frame.clientWidth, height: this.frame.clientHeight - TOOLS };
   }
 
   setContent(content: Size): void {

@@ -29,7 +29,7 @@ export function arrayView(
 function few(
   values: Values, label: string, first: number, pick: (flat: number) => void,
 ): HTMLElement {
-  const isMatrix = values.shape.length > 1;
+  const isMatrix = values.shape.length === 2 && values.shape[1] !== 1;
   const grid = make(isMatrix ? "div.picks.matrix" : "div.picks", { role: "group", "aria-label": label });
   if (isMatrix) grid.style.gridTemplateColumns = `repeat(${values.shape.at(-1)}, max-content)`;
   const buttons = Array.from({ length: sizeOf(values.shape) }, (_, flat) => {

@@ -77,6 +77,11 @@ export function sizeOf(shape: readonly number[]): number {
   return shape.reduce((product, each) => product * each, 1);
 }
 
+/** The bytes that an element takes. */
+export function bytesOf(dtype: string): number {
+  return Number(/\d+$/.exec(dtype)?.[0] ?? 8) / 8;
+}
+
 /** The position in C order of an element. */
 export function flatOf(index: readonly number[], shape: readonly number[]): number {
   return index.reduce((flat, each, dim) => flat * shape[dim]! + each, 0);
