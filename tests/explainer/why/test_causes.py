@@ -271,6 +271,79 @@ def a_function_that_returns_none():
     return x, loss
 
 
+@case("retained_late", "cleared")
+def retain_grad_too_late():
+    x = leaf(1.0, 2.0)
+    h = x * 2
+    loss = (h * h).sum()
+    loss.backward()  # here
+    h.retain_grad()
+    return h, loss
+
+
+@case("not_a_leaf")
+def a_step_that_makes_a_new_tensor():
+    w = leaf(1.0, 2.0)
+    (w * w).sum().backward()
+    w = w - 0.1 * w.grad  # here
+    return w, (w * w).sum()
+
+
+@case("item", UNSEEN)
+def a_list_of_tensors():
+    x, y = leaf(1.5), leaf(2.5)
+    h = torch.tensor([x, y])  # here
+    return x, (h * h).sum()
+
+
+@case("item", UNSEEN)
+def a_total_of_numbers():
+    x = leaf(1.5)
+    total = 0.0
+    for scale in (2.0, 3.0, 4.0):
+        total += (x * scale).sum().item()  # here
+    return x, torch.tensor(total, requires_grad=True)
+
+
+def fails(loss):
+    with pytest.raises(RuntimeError):
+        loss.backward()
+
+
+@case("freed", "cleared")
+def backward_twice():
+    x = leaf(1.0, 2.0)
+    loss = (x * x).sum()  # here
+    loss.backward()
+    x.grad = None
+    fails(loss)
+    return x, loss
+
+
+@case("changed")
+def overwritten_before_backward():
+    x = leaf(1.0, 2.0)
+    h = x * 2
+    loss = (h * h).sum()
+    h += 1  # here
+    fails(loss)
+    return x, loss
+
+
+class Failing(NoGradient):
+    @staticmethod
+    def backward(ctx, g):
+        raise RuntimeError("not today")
+
+
+@case("failed", "not_walked")
+def an_error_on_the_way():
+    x = leaf(1.0, 2.0)
+    loss = Failing.apply(x).sum()  # here
+    fails(loss)
+    return x, loss
+
+
 # A gradient of zero
 
 

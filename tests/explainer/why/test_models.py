@@ -128,7 +128,7 @@ def wrong_loss():
 
 
 def softmax_twice():
-    return "double_softmax", "", trained(mlp(nn.ReLU(), nn.Linear(5, 5)), _of_probabilities)
+    return "applied_twice", "", trained(mlp(nn.ReLU(), nn.Linear(5, 5)), _of_probabilities)
 
 
 def _of_probabilities(scores, y):
@@ -173,7 +173,47 @@ def layers_in_a_list():
             super().__init__()
             self.layers = [nn.Linear(4, 3)]
 
-    return "no_parameters", "", (Listed(),)
+    return "no_parameter", "`layers` is a list of Linears", (Listed(),)
+
+
+def a_plain_tensor():
+    model = mlp()
+    model[0].scale = torch.ones(5, requires_grad=True)
+    return "no_parameter", "`0.scale` is a Tensor", trained(model)
+
+
+def sigmoid_twice():
+    model = nn.Linear(4, 1)
+
+    def loss_of(scores, _):
+        return F.binary_cross_entropy_with_logits(scores.sigmoid(), torch.ones(8, 1))  # here
+
+    return "applied_twice", "sigmoid", trained(model, loss_of)
+
+
+def no_logarithm():
+    return "no_logarithm", "what linear gives", trained(mlp(), F.nll_loss)
+
+
+def steps_that_make_new_tensors():
+    model = mlp()
+    for _ in range(2):
+        model.zero_grad()
+        loss = F.cross_entropy(model(X), Y)
+        loss.backward()
+        for parameter in model.parameters():
+            parameter = parameter - 0.1 * parameter.grad
+    return "no_step", "4 of 4 parameters", (model, loss)
+
+
+def cleared_before_the_step():
+    model = mlp()
+    optimizer = optim.SGD(model.parameters(), lr=0.1)
+    loss = F.cross_entropy(model(X), Y)
+    loss.backward()
+    optimizer.zero_grad()
+    optimizer.step()
+    return "cleared", "4 of 4 parameters", (model, loss, optimizer)
 
 
 def numbers_for_the_head():
@@ -189,7 +229,8 @@ CASES = [
     forgotten_backward, forgotten_step, forgotten_zero_grad, learning_rate_of_zero,
     a_step_lost_in_rounding, frozen, detached_encoder, wrong_loss, softmax_twice, softmax_of_one,
     batch_norm_in_eval, too_high_a_learning_rate, zero_weights, copied_model, layers_in_a_list,
-    numbers_for_the_head,
+    numbers_for_the_head, a_plain_tensor, sigmoid_twice, no_logarithm, steps_that_make_new_tensors,
+    cleared_before_the_step,
 ]  # fmt: skip
 MARKED = {
     number
@@ -205,7 +246,7 @@ def test_the_mistake_is_named(program):
     reason = torch.why(*asked)
     assert reason.cause == cause, reason
     assert said in reason.paragraph
-    if cause in ("detach", "no_derivative", "item", "double_softmax", "accumulated"):
+    if cause in ("detach", "no_derivative", "item", "applied_twice", "accumulated"):
         assert reason.line.number in MARKED, reason
         assert reason.line.file == __file__
 

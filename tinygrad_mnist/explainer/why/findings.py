@@ -123,8 +123,8 @@ def _outside(case: Case) -> Finding:
 def _saturated(case: Case) -> Finding:
     out = case.saved.get("out")
     dim = case.record.attributes.get("dim")
-    if case.name_of_operation.endswith("softmax") and dim is not None and case.result.ndim:
-        g, along = case.g, case.result.shape[dim]
+    if case.name_of_operation.endswith("softmax") and dim is not None:
+        g, along = case.g, case.result.shape[dim] if case.result.ndim else 1
         if along == 1:
             text = f"{case.name} over 1 number is always the same, whatever the number is"
             return Finding("constant", text, case.zeros)
@@ -214,6 +214,8 @@ def _underflow(case: Case) -> Finding:
 
 
 def _not_chosen(case: Case) -> Finding:
+    if case.name_of_operation == "where" and "(of " in case.name and "Fill" not in case.name:
+        return _other(case)  # a composed operation chooses its slope by where
     zeros, size = case.zeros
     what = f"{of(case.zeros)} numbers"
     if case.result.ndim > 1 and case.name_of_operation == "index":
@@ -276,10 +278,12 @@ def _other(case: Case) -> Finding:
     at = ""
     if isinstance(x, np.ndarray) and x.shape == case.result.shape:
         at = f", for example at x = {x[case.result == 0].flat[0]:g}"
-    says = f" ({op.says})" if getattr(op, "says", None) and "Back" not in op.says else ""
+    of_all, _, title = case.name.partition(" (of ")
+    says = f" ({op.says})" if getattr(op, "says", None) and not title else ""
     return Finding(
         "zero_derivative",
-        f"the derivative of {case.name}{says} is 0 at {of(case.zeros)} of its numbers{at}",
+        f"the derivative of {title.rstrip(')') or of_all}{says} is 0 at {of(case.zeros)} of its "
+        f"numbers{at}",
         case.zeros,
     )
 

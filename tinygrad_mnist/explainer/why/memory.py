@@ -18,7 +18,7 @@ import numpy as np
 from tinygrad_mnist.core.record import Array, state
 from tinygrad_mnist.engine.backward_pass import vjp
 from tinygrad_mnist.engine.hooks import Gradient, Gradients
-from tinygrad_mnist.engine.modes import backward_mode
+from tinygrad_mnist.engine.modes import Pass, backward_mode
 from tinygrad_mnist.engine.node import OutputRecord, Record
 from tinygrad_mnist.engine.observer import (
     OBSERVERS,
@@ -36,7 +36,7 @@ from tinygrad_mnist.explainer.frames import is_program
 
 from .findings import Finding, bad_count, forward_trouble, not_finite, of
 from .reason import Line
-from .walks import Walk
+from .walks import Walk, changed_in_place
 
 KEPT = 200_000
 """So many calls are remembered; the oldest are forgotten."""
@@ -103,7 +103,8 @@ class Memory:
         self.passes: deque[Walk] = deque(maxlen=PASSES)
         self.layers: dict[int, str] = {}
         """What the model that was asked about calls its layers, by identity."""
-        self._count = 0
+        self._count = self._operated = 0
+        """How many calls there were; how many when the last operation was called."""
         self._of_record: dict[int, int] = {}
         self._of_array: dict[int, tuple[weakref.ref[Array], int]] = {}
         """The latest call that gave this array; by `_plain`, the latest without a record."""
@@ -131,14 +132,34 @@ class Memory:
 
     def compute(self, record: Record, gradient: Gradient, wanted: set[Record] | None) -> Gradients:
         """In place of the engine's `vjp`: the same, and what came and went is remembered."""
+        compute = self.outer_vjp or vjp
         running = backward_mode.running
-        if running is not None and (not self.passes or self.passes[-1].running is not running):
-            line, _, asked_by = _line()
-            self.passes.append(Walk(running.order, running, line, asked_by == "grad", self._count))
-        found: Gradients = (self.outer_vjp or vjp)(record, gradient, wanted)
-        if running is not None and self.passes and self.passes[-1].running is running:
-            self.passes[-1].note(record, gradient, found)
+        if running is None:
+            return compute(record, gradient, wanted)
+        walk = self._walk_of(running)
+        try:
+            found: Gradients = compute(record, gradient, wanted)
+        except BaseException as error:
+            walk.failure = walk.failure or (record, str(error), self._change_of(record))
+            raise
+        walk.note(record, gradient, found)
         return found
+
+    def _change_of(self, record: Record) -> Line | None:
+        """Where what a record saved was changed in place, if it was."""
+        array = changed_in_place(record)
+        number = None if array is None else _known(self._of_array, array)
+        return None if number is None else self.calls[number].line
+
+    def _walk_of(self, running: Pass) -> Walk:
+        """What is remembered of the pass that is under way."""
+        for walk in reversed(self.passes):
+            if walk.running is running:
+                return walk
+        line, _, asked_by = _line()
+        walk = Walk(running.order, running, line, asked_by == "grad", self._count)
+        self.passes.append(walk)
+        return walk
 
     def _note_call(self, op: Any, inputs: Any, attributes: Any, output: Any) -> None:
         tensors = [each for each in inputs if isinstance(each, TensorBase)]
@@ -149,6 +170,7 @@ class Memory:
         ]
         parents += [(number, None) for number in self._hidden(inputs, attributes)]
         call = self._add(op.name, output, parents)
+        self._operated = call.number
         if not_finite(output._array):
             call.trouble = forward_trouble(op, inputs, attributes, output)
 
@@ -179,10 +201,15 @@ class Memory:
         self._add(by, made, [(self.source_of(source).number, cut)])
 
     def _note_constant(self, made: Any) -> None:
-        read = next((each for each in self._reads if each.gave(made._array)), None)
-        parents: list[tuple[int, str | None]] = [] if read is None else [(read.call, None)]
-        if read is None and self._reads and self._reads[0].call == self._count:
-            parents = [(self._count, "perhaps")]  # Python alone may have computed in between
+        array = made._array
+        read = [each.call for each in self._reads if each.gave(array)][:1]
+        parents: list[tuple[int, str | None]] = [(number, None) for number in read]
+        if not parents:  # what Python read since the last operation, it may have computed with
+            recent = [each for each in self._reads if each.call > self._operated]
+            taken = array.size == sum(each.size for each in recent) and all(
+                np.isin(each.numbers, array).all() for each in recent
+            )
+            parents = [(each.call, None if taken else "perhaps") for each in recent]
         call = self._add("numbers", made, parents)
         call.trouble = _of_data(made._array)
 

@@ -9,14 +9,14 @@ import numpy as np
 
 from tinygrad_mnist.core.backward_pass import topological_order
 from tinygrad_mnist.core.record import state
-from tinygrad_mnist.engine.node import AccumulateGrad, OutputRecord, Record
+from tinygrad_mnist.engine.node import FREED, AccumulateGrad, OutputRecord, Record
 from tinygrad_mnist.engine.views import current_record
 
 from .memory import Call, Memory
 from .reason import Link, Reason
 from .search import Step, ancestors, links, way
 from .traces import chain, link, missing
-from .walks import Walk, is_freed
+from .walks import Walk, changed_in_place, is_freed
 from .words import CUTS, FIXES, MEMORY
 
 
@@ -81,14 +81,17 @@ def _cut_before(tensor: Any, memory: Memory | None) -> Reason | None:
 def cut_reason(memory: Memory, steps: list[Step], says: str) -> Reason:
     """The first cut on a way is the reason; those after it would be next."""
     cuts = [(at, step) for at, step in enumerate(steps) if step.cut is not None]
-    reasons = []
+    reasons: list[Reason] = []
+    likely = " most likely" if any(step.cut == "perhaps" for _, step in cuts) else ""
     for number, (at, step) in enumerate(cuts):
         cut: Any = step.cut
         call = steps[at - 1].call if cut == "perhaps" else step.call
         where = f" in {call.line}" if call.line is not None else ""
-        opening = f"{says}: the way to it is cut" if number == 0 else "further on it is cut"
+        opening = f"{says}: the way to it is{likely} cut" if number == 0 else "further on it is cut"
         key = "item" if cut == "perhaps" else cut
         text = f"{opening}{where} ({_written(call, cut)}). {_upper(CUTS[cut])}."
+        if (key, call.line) in [(each.cause, each.line) for each in reasons]:
+            continue
         reasons.append(Reason(key, text, FIXES[cut], links(memory, steps), call.line))
     first, *others = reasons
     return dataclasses.replace(first, also=tuple(others))
@@ -122,6 +125,11 @@ def not_a_leaf(tensor: Any, memory: Memory | None) -> Reason:
             " The leaf that asked for a gradient (requires_grad=True) is the tensor before that "
             "operation, which no variable holds any more."
         )
+        if record.primitive.name in ("sub", "add"):
+            text += (
+                " If this was meant as a step of gradient descent, change the leaf in place: `with "
+                "torch.no_grad(): w -= lr * w.grad`."
+            )
     found = tuple([link(each, memory, each is record) for each in reversed(path)])
     return answer("not_a_leaf", text, chain=found, line=made.line)
 
@@ -154,8 +162,12 @@ def _passed_by(tensor: Any, record: Record, walk: Walk, memory: Memory | None) -
     """A pass reached the tensor's record, and yet there is no gradient."""
     when = f" (backward in {walk.line})" if walk.line is not None else ""
     this = f"The `.grad` of this tensor {_shape(tensor)} is None"
+    if walk.failure is not None:
+        return _failed(f"{this}: the backward pass{when} ended with an error", record, walk, memory)
     if walk.into(record):
         cause, text = "cleared", "and was cleared since, by zero_grad() or `.grad = None`"
+        if record.primitive is not None:
+            cause, text = "retained_late", "and not kept: `.retain_grad()` came after backward()"
         if walk.by_grad:
             cause, text = "by_grad", "and `autograd.grad` returns gradients: `.grad` stays as it is"
         return answer(cause, f"{this}. Its gradient was computed{when}, {text}.", line=walk.line,
@@ -176,6 +188,20 @@ def _passed_by(tensor: Any, record: Record, walk: Walk, memory: Memory | None) -
     )
 
 
+def _failed(text: str, record: Record, walk: Walk, memory: Memory | None) -> Reason:
+    """An error ended the pass before it came to the tensor."""
+    assert walk.failure is not None
+    at, error, changed = walk.failure
+    made = link(at, memory)
+    found = chain(walk, record, at, memory)
+    where = f" at {made.name} ({made.line})" if made.line is not None else f" at {made.name}"
+    if changed is not None:
+        text += f"{where}: numbers that it needs were overwritten in {changed} (`{changed.text}`)."
+        return answer("changed", text, chain=found, line=changed)
+    cause = "freed" if at.saved is FREED else "failed"
+    return answer(cause, f"{text}{where}: {error.partition('. ')[0]}.", chain=found, line=made.line)
+
+
 def _never(tensor: Any, memory: Memory | None) -> Reason:
     text = f"The `.grad` of this tensor {_shape(tensor)} is None: "
     if memory is None:
@@ -187,12 +213,16 @@ def _never(tensor: Any, memory: Memory | None) -> Reason:
 
 def _not_walked(tensor: Any, root: Any, order: Any, memory: Memory | None) -> Reason:
     text = f"The `.grad` of this tensor {_shape(tensor)} is None. The loss was computed from it"
+    changed = next((each for each in order if changed_in_place(each) is not None), None)
+    if changed is not None:
+        text += f", but numbers that the backward of {link(changed, memory).name} needs were"
+        found = chain(Walk(order), tensor._record, changed, memory)
+        return answer("changed", f"{text} overwritten in place.", chain=found)
     if is_freed(order):
         return answer("cleared", f"{text}, and backward() has run and freed the graph: `.grad` was "
                       "cleared since (zero_grad), or the gradient was asked for by `autograd.grad` "
                       f"or for other `inputs`.{_asks(memory)}")  # fmt: skip
-    walk = Walk(order)
-    found = chain(walk, tensor._record, root, memory)
+    found = chain(Walk(order), tensor._record, root, memory)
     return answer("not_walked", f"{text}, but backward() was not called on the loss.", chain=found)
 
 

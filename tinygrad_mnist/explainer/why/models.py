@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mnist._tensor import Tensor
 from tinygrad_mnist.core.backward_pass import topological_order
-from tinygrad_mnist.engine.node import AccumulateGrad
 from tinygrad_mnist.engine.views import current_record
+from tinygrad_mnist.nn import Module, Parameter
 
-from .findings import called
 from .memory import Memory
 from .missing import answer
 from .reason import Reason
@@ -30,8 +30,7 @@ def of_model(model: Any, loss: Any, optimizer: Any, memory: Memory | None) -> Re
     """The first reason why a model, or a part of it, does not learn; the others in `also`."""
     parameters = list(model.named_parameters())
     if not parameters:
-        text = "This model has no parameters: layers in a plain list are not found (use "
-        return answer("no_parameters", f"{text}nn.ModuleList), nor tensors that are no Parameter.")
+        return next(_kept_elsewhere(model), answer("no_parameter", "This model has no parameters."))
     if memory is not None:
         memory.layers = {id(layer): name for name, layer in model.named_modules()}
     grouped: dict[tuple[str, Any], tuple[list[str], Reason]] = {}
@@ -46,7 +45,7 @@ def of_model(model: Any, loss: Any, optimizer: Any, memory: Memory | None) -> Re
         key=lambda pair: (pair[1].cause not in _FIRST, pair[1].cause == "frozen", -len(pair[0]))
     )
     wrong = [_about(names, reason, len(parameters)) for names, reason in sick]
-    wrong += list(_in_general(loss, optimizer, memory))
+    wrong += [*_kept_elsewhere(model), *_in_the_loss(loss, memory)]
     if not wrong:
         return answer("nothing", f"Nothing is wrong with the gradients: all {count} parameters "
                       "have one that is finite and not zero.", learns=True)  # fmt: skip
@@ -57,8 +56,8 @@ def of_model(model: Any, loss: Any, optimizer: Any, memory: Memory | None) -> Re
 def of_parameter(parameter: Any, loss: Any, optimizer: Any, memory: Memory | None) -> Reason:
     """Why a parameter does not learn: its gradient, or what the optimiser does with it."""
     reason = of_tensor(parameter, loss, memory)
-    if optimizer is None or not reason.learns:
-        return reason
+    if not reason.learns or optimizer is None:
+        return _not_stepped(parameter, memory) or reason if reason.learns else reason
     this = f"This parameter of shape {list(parameter._array.shape)} has a gradient, but the"
     group = next((g for g in optimizer.param_groups if any(parameter is p for p in g["params"])),
                  None)  # fmt: skip
@@ -67,7 +66,21 @@ def of_parameter(parameter: Any, loss: Any, optimizer: Any, memory: Memory | Non
     lr = float(group.get("lr", 1))
     if lr == 0:
         return answer("lr_zero", f"{this} learning rate of its group is 0.")
-    return _of_step(parameter, optimizer, lr, memory) or reason
+    return (
+        _not_stepped(parameter, memory, 1) or _of_step(parameter, optimizer, lr, memory) or reason
+    )
+
+
+def _not_stepped(parameter: Any, memory: Memory | None, passes: int = 2) -> Reason | None:
+    """Whether nothing changed a parameter in this many backward passes, or more."""
+    call = None if memory is None else memory.call_of(parameter)
+    if memory is None or call is None or not call.graded or len(memory.passes) < passes:
+        return None
+    if not isinstance(parameter, Parameter) or call.changed > memory.passes[0].when:
+        return None
+    text = f"This parameter of shape {list(parameter._array.shape)} has a gradient, and nothing has"
+    text += " changed it since the first backward(): no step was taken (`optimizer.step()`), or it"
+    return answer("no_step", f"{text} made new tensors, as `p = p - …` does.")
 
 
 def _of_step(parameter: Any, optimizer: Any, lr: float, memory: Memory | None) -> Reason | None:
@@ -79,12 +92,8 @@ def _of_step(parameter: Any, optimizer: Any, lr: float, memory: Memory | None) -
         text = f"{this} has a gradient so small (up to {float(np.abs(grad).max()):.3g} in size)"
         text += f" that a step of lr = {lr:g} is lost in rounding:"
         return answer("too_small", f"{text} w − lr · g is w in {array.dtype}.")
-    call = None if memory is None else memory.call_of(parameter)
-    if memory is None or call is None or not memory.passes:
+    if memory is None or not memory.passes:
         return None
-    if call.changed <= memory.passes[0].when:
-        text = f"{this} has a gradient, and nothing has changed it since backward():"
-        return answer("no_step", f"{text} `optimizer.step()` was not called.")
     added = [walk for walk in memory.passes if parameter._record in walk.added]
     if added and len(memory.passes) > 1:
         line = added[-1].line
@@ -105,20 +114,48 @@ def _about(names: list[str], reason: Reason, count: int) -> Reason:
     )
 
 
-def _in_general(loss: Any, optimizer: Any, memory: Memory | None) -> Iterator[Reason]:
+def _kept_elsewhere(model: Any) -> Iterator[Reason]:
+    """What a module holds where its parameters are not looked for."""
+    for path, module in model.named_modules():
+        for name, value in vars(module).items():
+            if name.startswith("_"):
+                continue
+            held = value if isinstance(value, list | tuple) else [value]
+            held = list(value.values()) if isinstance(value, dict) else held
+            found = [each for each in held if _could_learn(each)]
+            if found:
+                kind = type(found[0]).__name__
+                told = f"a {kind}" if found[0] is value else f"a {type(value).__name__} of {kind}s"
+                text = f"`{path}{'.' * bool(path)}{name}` is {told}, which `parameters()` does not"
+                yield answer("no_parameter", f"{text} find: the optimiser is not given it.")
+
+
+def _could_learn(value: Any) -> bool:
+    if isinstance(value, Module):
+        return any(True for _ in value.parameters())
+    return isinstance(value, Tensor) and value.requires_grad and value.is_leaf
+
+
+_TWICE = {"log_softmax": ("softmax", "log_softmax"), "log_sigmoid": ("sigmoid",)}
+"""What losses apply to raw scores, and what must not have been applied before."""
+_NOT_LOGARITHMS = ("softmax", "sigmoid", "linear", "relu", "conv2d")
+
+
+def _in_the_loss(loss: Any, memory: Memory | None) -> Iterator[Reason]:
     """What may be wrong with the loss, though gradients arrive."""
     walk = None if memory is None or not memory.passes else memory.passes[-1]
     root = None if loss is None else current_record(loss)
     order = topological_order([root]) if root is not None else [] if walk is None else walk.order
     for record in order:
-        if record.primitive is None or record.primitive.name != "log_softmax":
+        inside: Any = record.inputs[0] if record.inputs else None
+        if inside is None or inside.primitive is None:
             continue
-        inside = record.inputs[0]
-        if inside is not None and not isinstance(inside, AccumulateGrad) \
-                and inside.primitive.name in ("softmax", "log_softmax"):  # fmt: skip
-            line = link(record, memory).line
-            where = f" in {line}" if line is not None else ""
-            yield answer("double_softmax", f"softmax is applied twice{where}: what goes into "
-                         f"log_softmax (in cross_entropy) has been through {called(inside)} "
-                         "already, which makes gradients small.", line=line)  # fmt: skip
-            return
+        name, before = record.primitive.name, inside.primitive.name
+        line = link(record, memory).line
+        where = f" in {line}" if line is not None else ""
+        if before in _TWICE.get(name, ()):
+            text = f"{before} is applied twice{where}: the loss applies {name} itself, to what has"
+            yield answer("applied_twice", f"{text} been through {before} already.", line=line)
+        elif name == "nll_loss" and before in _NOT_LOGARITHMS:
+            text = f"`nll_loss` takes logarithms of probabilities{where}, and was given what"
+            yield answer("no_logarithm", f"{text} {before} gives.", line=line)

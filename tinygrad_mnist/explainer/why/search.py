@@ -66,10 +66,12 @@ def ancestors(memory: Memory, goal: Call) -> set[int]:
     return seen
 
 
-def links(memory: Memory, steps: list[Step]) -> tuple[Link, ...]:
-    """The chain of a way: a cut stands where the way is cut."""
-    return tuple([Link(named(memory, step.call), step.call.line, None, step.cut is not None)
-                  for step in steps])  # fmt: skip
+def links(memory: Memory, steps: list[Step], cause: Call | None = None) -> tuple[Link, ...]:
+    """The chain of a way, marked where it is cut, or at the call that is the cause."""
+    return tuple([
+        Link(named(memory, call), call.line, None, cut is not None or call is cause)
+        for call, cut in steps
+    ])  # fmt: skip
 
 
 def named(memory: Memory, call: Call) -> str:

@@ -84,6 +84,9 @@ class Walk:
         """The engine's own note of it; the line that asked for it, and if by `autograd.grad`."""
         self.when = when
         """How many calls were remembered before."""
+        self.failure: tuple[Record, str, Line | None] | None = None
+        """At which record an error ended the pass, what it says, and where, if so, what the record
+        had saved was changed in place."""
         self.visits: dict[Record, Visit] = {}
         self.added: set[Record] = set()
         """The leaves whose `.grad` held something before."""
@@ -140,6 +143,15 @@ def is_freed(order: Iterable[Record]) -> bool:
         if record.saved is FREED or (context is not None and context._saved is None):
             return True
     return False
+
+
+def changed_in_place(record: Record) -> Array | None:
+    """What a record saved and was changed in place since, if anything was."""
+    for saved in record.saved:
+        if saved is not None and saved[1][0] != saved[2]:
+            array: Array = saved[0]
+            return array
+    return None
 
 
 def walk_again(root: Record) -> Walk | None:

@@ -26,11 +26,13 @@ FIXES = {
     "data": "use the tensor itself instead of its `.data`.",
     "torch.tensor": "use the tensor itself, or `.clone()`, which passes gradients on; for a list "
     "of tensors use `torch.stack`.",
-    "no_grad": "compute it outside the `no_grad` block.",
+    "no_grad": "compute it outside the `no_grad` block; a step of gradient descent changes the "
+    "weight in place there: `w -= lr * w.grad`.",
     "integer": "stay in a floating-point type up to the loss.",
     "no_derivative": "use something smooth in its place: softmax or sigmoid for argmax and "
     "comparisons, `torch.where` to choose; compute accuracies apart from the loss.",
-    "item": "compute with tensors up to the loss, and read numbers only to print them.",
+    "item": "compute with tensors up to the loss (`torch.stack` joins a list of them), and read "
+    "numbers only to print them.",
     "perhaps": "compute with tensors up to the loss, and read numbers only to print them.",
     "new_leaf": "compute with the tensor itself, or ask for the gradient of the new leaf.",
     "requires_grad": "call `.requires_grad_()` on it, or make it with `requires_grad=True`, before "
@@ -39,9 +41,14 @@ FIXES = {
     "not_a_leaf": "read the gradient of the leaf it was computed from; or call `.retain_grad()` on "
     "it before backward(); or make it a leaf: compute first, then `.requires_grad_()`.",
     "not_walked": "call `.backward()` on the loss, before reading `.grad`.",
-    "cleared": "read `.grad` after backward() and before `zero_grad()`.",
+    "cleared": "call `zero_grad()` before backward() or after step(), and read `.grad` in between.",
+    "retained_late": "call `.retain_grad()` before backward().",
     "by_grad": "take what `autograd.grad` returns, or call `.backward()`.",
     "not_asked": "name this tensor among `inputs=`, or leave `inputs=` out.",
+    "failed": "mend what the error says.",
+    "freed": "call backward() once for a graph, or pass `retain_graph=True` to the first call; in "
+    "a loop, compute the loss anew, and detach what is carried from one step to the next.",
+    "changed": "write `x = x + 1` instead of `x += 1` there, or `.clone()` first.",
     "unused": "use it in the forward pass on the way to the loss, or take it out of the model.",
     "unused_output": "use this output in the loss too, if it is to get a gradient.",
     "copy": "ask the tensor that was used: of a copied model, the copy's own parameters.",
@@ -59,8 +66,8 @@ FIXES = {
     "constant": "compute the loss from something that changes: with one output unit use sigmoid "
     "and `binary_cross_entropy`, not softmax.",
     "cancelled": "look whether the sum is meant: the loss does not change when this tensor does.",
-    "underflow": "compute in float64, scale the loss up, or use the logarithmic form "
-    "(`log_softmax`, `logsumexp`).",
+    "underflow": "compute in float64, or use the logarithmic form (`log_softmax`, `logsumexp`); in "
+    "a deep network use relu, normalisation, or residual connections.",
     "not_chosen": "nothing, if it is as meant: these take no part this time; another batch may "
     "choose others.",
     "overwritten": "make a new tensor instead of writing into this one (`torch.where`, `cat`, "
@@ -84,11 +91,13 @@ FIXES = {
     "is whole; after replacing a layer, make the optimiser again.",
     "lr_zero": "give the optimiser a learning rate above 0, and look at the scheduler.",
     "too_small": "raise the learning rate, or scale what the gradient is small for.",
-    "no_step": "call `optimizer.step()` after backward().",
+    "no_step": "call `optimizer.step()` after backward(), or change the parameter in place, under "
+    "no_grad.",
     "accumulated": "call `optimizer.zero_grad()` in each step, before backward().",
-    "no_parameters": "keep layers in `nn.ModuleList` or `nn.Sequential`, tensors in "
-    "`nn.Parameter`.",
-    "double_softmax": "give `cross_entropy` the raw scores: it applies log_softmax itself.",
+    "no_parameter": "keep it in `nn.Parameter`, layers in `nn.ModuleList` or `nn.ModuleDict`.",
+    "applied_twice": "give `cross_entropy` and `binary_cross_entropy_with_logits` the raw scores: "
+    "they apply softmax or sigmoid themselves.",
+    "no_logarithm": "give `nll_loss` what `log_softmax` gives, or use `cross_entropy`.",
     "nothing": "nothing to do.",
 }
 """What to do, by cause."""

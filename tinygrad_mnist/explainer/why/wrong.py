@@ -172,7 +172,7 @@ def forward_reason(this: str, memory: Memory, start: Call | None, goal: Call) ->
     where = f" in {call.line} (`{call.line.text}`)" if call.line is not None else ""
     first = "The first numbers that are not finite come from the forward pass"
     text = f"{this}. {first}{where}: {trouble.says}."
-    return answer(trouble.cause, text, chain=links(memory, steps), line=call.line,
+    return answer(trouble.cause, text, chain=links(memory, steps, call), line=call.line,
                   elements=trouble.elements)  # fmt: skip
 
 
