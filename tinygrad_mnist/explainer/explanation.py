@@ -26,6 +26,7 @@ from tinygrad_mnist.tools.scripts.import_hook import unanswered
 
 from . import passes
 from .checks import against_differences, against_pytorch
+from .compiled import add_loops
 from .encoding import encoded
 from .finishing import finished, names_in, remembering
 from .frames import program_frames
@@ -38,9 +39,13 @@ __all__ = ["Explanation", "explain"]
 class Explanation:
     """A backward pass, and the computation that it goes back through, as plain data."""
 
-    def __init__(self, found: passes.Pass, seconds: float) -> None:
+    def __init__(
+        self, found: passes.Pass, seconds: float, compiled: tuple[Any, Any] | None = None
+    ) -> None:
         self.found = found
         self.seconds = seconds
+        self._compiled = compiled
+        """The compiled function that it is a pass of, if it is, and its arguments."""
         self._checked = False
 
     @property
@@ -61,20 +66,23 @@ class Explanation:
     def check(self) -> None:
         """Hold each gradient against PyTorch's, if it is installed, and central differences.
 
-        So do `to_json` and `save`, if it was not done.
+        Of a compiled function the fused loops are found, too. `to_json` and `save` do all that.
         """
         if self._checked:
             return
         self._checked = True
-        for hold in (against_differences, against_pytorch):
-            try:
-                with unanswered():
-                    hold(self.found)
-            except Exception as error:  # whatever a replay meets, the pass itself is to be seen
-                self.notes.append(
-                    f"Not all gradients were checked ({hold.__name__}: "
-                    f"{type(error).__name__}: {error})."
-                )
+        self._try("Not all gradients were checked", against_differences, self.found)
+        with unanswered():
+            self._try("Not all gradients were held against PyTorch's", against_pytorch, self.found)
+        if self._compiled is not None:
+            self._try("The compiled loops are not shown", add_loops, self.found, *self._compiled)
+
+    def _try(self, failed: str, function: Callable[..., None], *arguments: Any) -> None:
+        """Call a function, and note its error: whatever it meets, the pass is to be seen."""
+        try:
+            function(*arguments)
+        except Exception as error:
+            self.notes.append(f"{failed} ({type(error).__name__}: {error}).")
 
     def to_json(self) -> dict[str, Any]:
         """The pass as the page reads it: plain data that `json.dumps` takes."""
@@ -196,7 +204,8 @@ class _Call:
                 self._pass_from(result)
         if self.found is None:
             raise RuntimeError(self._nothing(result))
-        return Explanation(self.found, time.perf_counter() - begin)
+        seconds = time.perf_counter() - begin
+        return Explanation(self.found, seconds, self.watch.stack.compiled)
 
     def _goes_on(self, result: Any) -> bool:
         """Whether the result is to be gone back through: the function itself did not do it."""

@@ -18,6 +18,7 @@ from types import CodeType, FrameType
 from typing import Any, Literal
 
 import tinygrad_mnist
+from tinygrad_mnist.compiler.compiled import Compiled
 
 __all__ = [
     "Kind",
@@ -31,6 +32,7 @@ __all__ = [
 ]
 
 Kind = Literal["program", "module", "function"]
+_COMPILED = Compiled.__call__.__code__
 _OURS = os.path.dirname(os.path.abspath(tinygrad_mnist.__file__)) + os.sep
 _EXAMPLES = os.path.join(_OURS, "explainer", "examples") + os.sep
 _PYTHONS = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
@@ -170,6 +172,8 @@ class Stack:
         self._running: dict[int, _Running] = {}
         self.innermost: FrameType | None = None
         """The frame of the program's code that runs."""
+        self.compiled: tuple[Any, Any] | None = None
+        """The compiled function that was running last, uncompiled, and its arguments."""
 
     def forget(self) -> None:
         """Let the frames go."""
@@ -184,6 +188,8 @@ class Stack:
         for frame in _frames(depth, self.end):
             kind = _kind(frame.f_code)
             if kind is None:
+                if frame.f_code is _COMPILED:
+                    self.compiled = frame.f_locals["self"], frame.f_locals["args"]
                 continue
             known = self._running.get(id(frame))
             if known is None or known.frame is not frame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -102,36 +103,43 @@ class _Enough(BaseException):
 
 
 class _Writer:
-    """Writes the explanation when the pass is over."""
+    """Explains the pass when it is over."""
 
     def __init__(self, title: str, request: Request, output: int) -> None:
         self.title = title
         self.request = request
         self.output = output
-        self.written = False
+        self.explanation: Explanation | None = None
         self.process = os.getpid()
         self.watch = Watch(request.step, self.kept)
 
     def kept(self, seen: Seen) -> None:
-        """Explain the pass, and stop the script unless it is to go on."""
+        """Explain the pass, and stop the script; or write at once, and let it go on."""
         if os.getpid() != self.process:
             return
         found = finished(seen, self.watch, self.title, names_in(program_frames()))
         self.watch.calls.clear()
-        self._write(Explanation(found, seen.seconds))
-        self.written = True
-        if not self.request.goes_on:
-            raise _Enough
+        if self.request.goes_on:
+            self.explanation = Explanation(found, seen.seconds)
+            self.write()
+            return
+        self.explanation = Explanation(found, seen.seconds, self.watch.stack.compiled)
+        raise _Enough
 
-    def _write(self, explanation: Explanation) -> None:
-        content = _content(explanation, self.request.form)
+    def write(self) -> None:
+        """Write what was asked for."""
+        assert self.explanation is not None
+        content = _content(self.explanation, self.request.form)
         sys.stdout.flush()
         if self.request.output is None:
             with open(self.output, "w", encoding="utf-8", closefd=False) as file:
                 file.write(content)
             return
-        with files.writing(Path(self.request.output)) as page:
-            page.write(content.encode())
+        try:
+            with files.writing(Path(self.request.output)) as page:
+                page.write(content.encode())
+        except files.WriteError as error:
+            raise SystemExit(f"error: {error}") from None
         sys.stderr.write(f"wrote {self.request.output}\n")
 
 
@@ -151,25 +159,24 @@ def main(path: str, arguments: list[str], options: dict[str, object]) -> None:
     program = read(Path(path), request.notebook)
     title = f"{program.path.name}, backward pass {request.step}"
     writer = _Writer(title if request.step > 1 else program.path.name, request, output)
-    try:
-        with remembering(), writer.watch:
+    ended: SystemExit | None = None
+    with contextlib.suppress(_Enough), remembering(), writer.watch:
+        try:
             run_notebook(path, arguments, request.notebook, False)
-    except _Enough:
-        return
-    except files.WriteError as error:
-        raise SystemExit(f"error: {error}") from None
-    except SystemExit as end:
-        if writer.written or end.code not in (None, 0):
-            raise
-    if not writer.written:
+        except SystemExit as end:
+            ended = end
+    if writer.explanation is None:
+        if ended is not None and isinstance(ended.code, str):
+            raise ended
         raise SystemExit(f"error: {_too_few(program.path.name, request.step, writer.watch.passes)}")
+    if not request.goes_on:
+        writer.write()
+    elif ended is not None:
+        raise ended
 
 
 def _too_few(name: str, step: int, passes: int) -> str:
     if not passes:
-        return (
-            f"{name} ended without a backward pass: nothing called backward() or autograd.grad() "
-            "(steps that torch.compile runs are not seen: leave it out to see them)"
-        )
+        return f"{name} ended without a backward pass: nothing called backward() or autograd.grad()"
     times = "once" if passes == 1 else f"{passes} times"
     return f"--step {step}: {name} went backward {times} and ended"
