@@ -5,13 +5,11 @@
 
 from __future__ import annotations
 
-import base64
-import zlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinygrad_mnist.explainer.html import document
+from tinygrad_mnist.explainer.html import deflate, document
 from tinygrad_mnist.serialization.files import ReadError
 
 from .datasets import synthetic
@@ -63,14 +61,12 @@ def check_finite(parameters: Mapping[str, Array], path: Path) -> None:
 
 
 def packed(array: Array) -> Data:
-    """An array's bytes in base64, deflated, with what is needed to read them."""
+    """An array's bytes, and what is needed to read them."""
     dtype = array.dtype.newbyteorder("<")
-    deflate = zlib.compressobj(wbits=-zlib.MAX_WBITS)
-    content = deflate.compress(array.astype(dtype).tobytes()) + deflate.flush()
     return {
         "shape": list(array.shape),
         "dtype": array.dtype.name,
-        "packed": base64.b64encode(content).decode(),
+        "packed": deflate(array.astype(dtype).tobytes()),
     }
 
 

@@ -83,7 +83,8 @@ def _run(begin: Beginning, outputs: Outputs) -> None:
     run, digits = begin.run, begin.digits
     page = begin.page(outputs.report)
     if page is not None:
-        typer.echo(f"open {page.path} in a browser: it is written anew after each epoch", err=True)
+        told = f"{page.path} will show the run, anew after each epoch: open it in a browser"
+        typer.echo(told, err=True)
     code = _train(begin, outputs.checkpoint, page)
     outcomes: dict[Path, WriteError | None] = {}
     if run.result.history:
