@@ -114,7 +114,8 @@ def check(page, model, pixels):
     total = sum(told["contributions"]) + told["bias"]
     assert total == pytest.approx(told["scores"][told["digit"]], abs=1e-9)
     shown = page.locator(".scores td.number:nth-child(4)").all_text_contents()
-    assert shown == [f"{score:.2f}".replace("-", "\u2212") for score in told["scores"]]
+    rounded = [f"{score:.2f}".replace("-0.00", "0.00") for score in told["scores"]]
+    assert shown == [score.replace("-", "\u2212") for score in rounded]
     return told
 
 
@@ -176,6 +177,7 @@ def test_mistakes_are_those_of_the_model(runs, page):
     assert page.locator(".worst h3").text_content().startswith(f"{digit} taken for {taken}: ")
     page.locator("button.mistake").first.click()
     assert np.argmax(numbers(page)["scores"]) == taken
+    assert page.evaluate("document.activeElement.className") == "pad"
     page.get_by_label(f"{digit} taken for {taken}: {counts[worst]}").focus()
     page.keyboard.press("ArrowRight" if taken < 9 else "ArrowLeft")
     beside = taken + 1 if taken < 9 else taken - 1

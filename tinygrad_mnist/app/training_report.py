@@ -115,7 +115,8 @@ class TrainingReport(Callback):
     ) -> None:
         if error is not None:
             interrupted = isinstance(error, KeyboardInterrupt)
-            self._try_to_write("interrupted" if interrupted else "failed", str(error))
+            reason = str(error) or type(error).__name__
+            self._try_to_write("interrupted" if interrupted else "failed", reason.rstrip("."))
         else:
             self._try_to_write("interrupted" if self.run.result.interrupted else "complete")
 

@@ -180,9 +180,9 @@ function label(text: string, x: number, y: number, anchor: string): SVGTextEleme
   return makeSvg("text", { x, y, "text-anchor": anchor, "dominant-baseline": "middle" }, text);
 }
 
-/** Whole epochs to name under the axis, no more than fit. */
+/** Epochs to name under the axis, no more than fit; quarters where there are few. */
 function epochTicks(epochs: number, most: number): number[] {
-  const steps = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];
+  const steps = [...(epochs <= 2 ? [0.25, 0.5] : []), 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];
   const step = steps.find((each) => epochs / each <= most) ?? Math.ceil(epochs / most);
   return Array.from({ length: Math.floor(epochs / step) + 1 }, (_, at) => at * step);
 }

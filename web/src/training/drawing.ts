@@ -51,6 +51,7 @@ export async function drawingSection(data: DrawingData): Promise<Drawing> {
     section,
     show(sample) {
       pad.load(sample);
+      pad.focus();
       section.scrollIntoView({ block: "start" });
     },
   };

@@ -64,6 +64,10 @@ export class Pad {
     this.redraw();
   }
 
+  focus(): void {
+    this.canvas.focus({ preventScroll: true });
+  }
+
   private chooser(samples: Sample[]): HTMLElement {
     const buttons = samples.map((sample) => (
       makeButton(String(sample.label), () => this.load(sample), {
@@ -79,7 +83,7 @@ export class Pad {
     this.canvas.addEventListener("pointerdown", (event) => {
       if (event.button !== 0) return;
       event.preventDefault();
-      this.canvas.focus({ preventScroll: true });
+      this.focus();
       this.mark(false);
       this.canvas.setPointerCapture(event.pointerId);
       drawing = true;

@@ -75,7 +75,8 @@ function rowOf(digit: number, choose: (digit: number) => void): Row {
 }
 
 export function fixed(value: number, digits = 2): string {
-  return value.toFixed(digits).replace("-", "\u2212");
+  const text = value.toFixed(digits);
+  return Number(text) === 0 ? text.replace("-", "") : text.replace("-", "\u2212");
 }
 
 export function percent(share: number): string {
