@@ -1,6 +1,6 @@
 /** All that is known of one node, at the step where the reader is. */
 
-import { make, makeButton } from "../shared/dom";
+import { make, makeButton, prose } from "../shared/dom";
 import { brief, bytesText, plural, secondsText, shapeText } from "../shared/numbers";
 import { tickOf } from "./cards";
 import type { State } from "./state";
@@ -79,7 +79,7 @@ function checkLine(against: string, check: Check | null): HTMLElement | null {
 
 function whys(state: State, id: number): HTMLElement[] {
   return state.pass.data.why.filter((each) => each.node === id)
-    .map((each) => make("p.why", {}, make("strong", {}, "Why? "), each.paragraph));
+    .map((each) => make("p.why", {}, make("strong", {}, "Why? "), ...prose(each.paragraph)));
 }
 
 function links(state: State, id: number): HTMLElement {

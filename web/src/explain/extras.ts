@@ -1,6 +1,6 @@
 /** Beside the graph: whether gradients agree, causes, loops of compiled code, notes. */
 
-import { make, makeButton } from "../shared/dom";
+import { make, makeButton, makeJump, prose } from "../shared/dom";
 import { brief, countText, plural, secondsText } from "../shared/numbers";
 import type { Pass } from "./pass";
 import type { State } from "./state";
@@ -21,7 +21,7 @@ export function summary(state: State): HTMLElement {
   const more = [why.length && "why", loops.length && "loops", notes.length && "notes"].filter(Boolean);
   return make(
     "ul.summary", {}, ...lines,
-    more.length > 0 && make("li", {}, make("a", { href: `#${MORE}` }, `Below: ${more.join(", ")}`)),
+    more.length > 0 && make("li", {}, makeJump(MORE, `Below: ${more.join(", ")}`)),
   );
 }
 
@@ -69,8 +69,8 @@ export function extras(state: State): HTMLElement | null {
 function cause(state: State, each: Why): HTMLElement {
   return make(
     "article.why", {},
-    make("p", {}, make("strong", {}, state.pass.title(each.node)), `: ${each.paragraph}`),
-    each.fix ? make("p", {}, make("strong", {}, "What to do: "), each.fix) : null,
+    make("p", {}, make("strong", {}, state.pass.title(each.node)), ": ", ...prose(each.paragraph)),
+    each.fix ? make("p", {}, make("strong", {}, "What to do: "), ...prose(each.fix)) : null,
     makeButton("Show in the graph", () => state.select(each.node, each.chain), { class: "quiet" }),
   );
 }

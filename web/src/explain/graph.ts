@@ -5,6 +5,7 @@ import { sizeOf } from "../shared/arrays";
 import { make, makeButton, makeSvg } from "../shared/dom";
 import { HeatMap } from "../shared/heatmap";
 import { brief, plural } from "../shared/numbers";
+import { tilingOf } from "../shared/tiling";
 import type { Item } from "./boxes";
 import { nodesOf } from "./boxes";
 import type { Card } from "./cards";
@@ -23,6 +24,8 @@ interface Drawn {
   tag: HTMLElement | null;
 }
 
+/** A contribution of so many numbers at most is written out on its line. */
+const WRITTEN = 3;
 const CHIP = { width: 34, height: 22, cell: 5 };
 
 export class Graph {
@@ -343,7 +346,13 @@ function centre(place: Place): Point {
 }
 
 function chipContent(values: Values): HTMLElement {
-  if (sizeOf(values.shape) === 1) return make("span", {}, brief(values.data[0]!));
+  if (sizeOf(values.shape) <= WRITTEN) {
+    return make("span", {}, Array.from(values.data, brief).join(", "));
+  }
+  if (tilingOf(values.shape).tiles > 1) {
+    const most = Math.max(-(values.min ?? 0), values.max ?? 0);
+    return make("span", {}, `|·| ≤ ${brief(most)}`);
+  }
   return new HeatMap(values, { ...CHIP, label: "contribution", legend: false, reads: false }).element;
 }
 

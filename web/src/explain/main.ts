@@ -2,7 +2,7 @@ import "../shared/page.css";
 import "./explain.css";
 import { decodeAll } from "../shared/arrays";
 import { readData } from "../shared/data";
-import { make } from "../shared/dom";
+import { make, makeJump } from "../shared/dom";
 import { themeSwitch } from "../shared/theme";
 import { boxesOf } from "./boxes";
 import { extras, madeBy, summary } from "./extras";
@@ -17,7 +17,7 @@ import type { ExplainData } from "./types";
 async function start(): Promise<void> {
   const data = await readData<ExplainData>();
   const app = document.getElementById("app")!;
-  const skip = make("a.skip", { href: "#panel" }, "Skip to this step's numbers");
+  const skip = makeJump("panel", "Skip to this step's numbers", { class: "skip" });
   const header = make("header.top", {}, make("h1", {}, data.title));
   app.append(header);
   if (!data.steps?.length) {

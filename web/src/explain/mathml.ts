@@ -22,6 +22,7 @@ function adopt(node: Node): Node {
     if (ATTRIBUTES.has(name)) copy.setAttribute(name, value);
   }
   copy.append(...[...node.childNodes].map(adopt));
+  if (copy.localName === "mtext") copy.textContent = copy.textContent!.replace(/^ | $/g, "\u00a0");
   return copy;
 }
 

@@ -14,7 +14,7 @@ import type { State } from "./state";
 import type { AccumulateStep, BackwardStep, Contribution, Formula, GraphNode, Step, Tree } from "./types";
 import { arrayView, equation, Workings } from "./worked";
 
-const MOST = 6;
+const MOST = 6, LINE = 36;
 const PHASES = { forward: "forward", backward: "backward", accumulate: "backward" };
 
 export class Panel {
@@ -105,8 +105,11 @@ export class Panel {
         ? name : makeButton(name, () => this.state.select(from), { class: "link" }), ` ${own}`));
     }
     letters.append(make("dt", {}, formula.left), make("dd", {}, shape));
+    const isSentence = formula.text.length > LINE && formula.mathml.includes("<mtext");
     return [
-      make("p.formula", { tabindex: 0 }, formulaElement(formula.mathml, formula.text)), letters,
+      isSentence ? make("p.formula.words", {}, formula.text)
+        : make("p.formula", { tabindex: 0 }, formulaElement(formula.mathml, formula.text)),
+      letters,
     ];
   }
 

@@ -2,7 +2,7 @@
 
 import type { Point, Size } from "./layout";
 
-const LEAST = 0.08, MOST = 3, ZOOM_STEP = 1.25, PAN_STEP = 60, READABLE = 0.7;
+const LEAST = 0.08, MOST = 3, ZOOM_STEP = 1.25, PAN_STEP = 60, READABLE = 0.8;
 const TOOLS = 44;
 
 export class Viewport {

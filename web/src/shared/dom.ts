@@ -30,6 +30,25 @@ export function makeButton(
   return button;
 }
 
+/** A link within the page. A frame without an address of its own cannot follow one by itself. */
+export function makeJump(id: string, text: string, attributes: Attributes = {}): HTMLAnchorElement {
+  const link = make("a", { href: `#${id}`, ...attributes }, text);
+  link.addEventListener("click", (event) => {
+    event.preventDefault();
+    const target = document.getElementById(id);
+    target?.scrollIntoView();
+    target?.focus({ preventScroll: true });
+  });
+  return link;
+}
+
+/** Text in which `code` between backticks is set as code. */
+export function prose(text: string): Node[] {
+  return text.split("`").map((part, at) => (
+    at % 2 ? make("code", {}, part) : document.createTextNode(part)
+  ));
+}
+
 function furnish<Kind extends Element>(
   element: Kind, attributes: Attributes | undefined, children: Child[],
 ): Kind {
