@@ -52,8 +52,11 @@ class Scopes:
         """The boxes, outer ones first; those that explain nothing give what they hold away."""
         for box in reversed(self._boxes):
             box.items = list(_kept(box))
+        root = self._boxes[0]
+        while len(root.items) == 1 and _is_function(root.items[0]):
+            root.items = root.items[0].items  # type: ignore[union-attr]
         found: list[passes.Scope] = []
-        waiting: list[tuple[_Box, int | None]] = [(self._boxes[0], None)]
+        waiting: list[tuple[_Box, int | None]] = [(root, None)]
         while waiting:
             box, parent = waiting.pop()
             here = parent
@@ -104,6 +107,10 @@ def _explains_nothing(box: _Box, outer: _Box) -> bool:
         alone = outer.kind == "module" and len(outer.items) == 1
         return alone or (not others and (isinstance(first, int) or first.name == box.name))
     return False
+
+
+def _is_function(item: int | _Box) -> bool:
+    return not isinstance(item, int) and item.kind == "function"
 
 
 def _is_of_module(item: int | _Box) -> bool:

@@ -1,15 +1,9 @@
-"""What `to_json` gives is what the page reads: these fields, of these types, and no others."""
+"""What the page reads: these fields, of these types, and no others."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
-
-import pytest
-
-import tinygrad_mnist as torch
-from tinygrad_mnist import nn
-from tinygrad_mnist.nn import functional as F
 
 WHOLE, NUMBER = (int,), (int, float)
 OPTIONAL = {
@@ -90,27 +84,3 @@ def check(data: dict[str, Any]) -> None:
             fits(part, CONTRIBUTION)
             assert part["to"] in nodes
             assert part["array"] in arrays
-
-
-def _square() -> Any:
-    return torch.explain(lambda a, b: (a * b + a) ** 2, 2.0, 3.0)
-
-
-def _linear() -> Any:
-    def loss(weights: torch.Tensor, bias: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-        return (x @ weights + bias).tanh().mean()
-
-    x = torch.arange(6.0).reshape(2, 3)
-    return torch.explain(loss, torch.ones(3, 2, requires_grad=True), torch.zeros(2), x)
-
-
-def _sequential() -> Any:
-    model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3))
-    return torch.explain(
-        lambda x, y: F.cross_entropy(model(x), y), torch.rand(5, 4), [0, 1, 2, 0, 1]
-    )
-
-
-@pytest.mark.parametrize("made", [_square, _linear, _sequential])
-def test_the_data_is_as_the_page_reads_it(made: Any) -> None:
-    check(made().to_json())
