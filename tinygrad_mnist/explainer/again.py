@@ -88,16 +88,19 @@ class Again:
 
     def results(self, at: int, value: Array, near: bool) -> list[Array]:
         """The terms of Σ gradient · result, with `value` at an entry."""
-        values: dict[int, Any] = {at: np.asarray(value)}
-        layered = _Layered(self.values, values)
+        changed: dict[int, Any] = {at: np.asarray(value)}
+        values, layered = dict(changed), _Layered(self.values, changed)
         for each in self.after(at, near):
             values[each] = self._run(self.entries[each], layered)
+            if not near or isinstance(values[each], tuple):  # near, each user sees `at` alone
+                changed[each] = values[each]
         roots = self.starts
         if near:
             own = {at: self.starts[at]} if at in self.starts else {}
             arrived = {each: self.arrived[each] for each in values if each in self.arrived}
             roots = arrived | own if own else {e: g for e, g in arrived.items() if e != at}
-        return [g * layered[root] for root, g in roots.items()]
+        found = _Layered(self.values, values)
+        return [g * found[root] for root, g in roots.items()]
 
     def gradient(self, at: int) -> Array | None:
         """The gradient by the engine's own formulas, in float64."""
