@@ -199,6 +199,15 @@ def frozen():
     return x, (x * leaf(1.0, 2.0)).sum()
 
 
+@case("asked_late", UNSEEN)
+def asked_for_too_late():
+    x, w = torch.tensor([1.0, 2.0]), leaf(1.0, 2.0)
+    loss = (x * w).sum()
+    x.requires_grad_()
+    loss.backward()
+    return x, loss
+
+
 @case("not_a_leaf")
 def no_leaf():
     x = torch.ones(3, requires_grad=True) * 0.1  # here

@@ -277,6 +277,8 @@ def test_without_memory_much_is_known_too():
     loss = F.cross_entropy(model(X), Y)
     loss.backward(retain_graph=True)
     assert torch.why(model, loss).cause == "dead_relu"
+    sick, large, _ = trained(mlp(), lambda scores, _: (scores * 1e30).sum(), steps=3)
+    assert torch.why(sick, large).cause == "bad_numbers"
     assert torch.why(model[0].weight, loss).elements == (40, 40)
 
 

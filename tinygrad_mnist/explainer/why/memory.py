@@ -225,6 +225,10 @@ class Memory:
             number = _known(self._of_array, tensor._array)
         return None if number is None else self.calls.get(number)
 
+    def before_asked(self, leaf: Any) -> Call | None:
+        """The call that made a leaf's numbers, before it required a gradient."""
+        return self.calls.get(_known(self._plain, leaf._array) or 0)
+
     def knows(self, *tensors: Any) -> bool:
         """Whether anything was heard of one of the tensors."""
         return any(each is not None and self.call_of(each) is not None for each in tensors)

@@ -13,16 +13,11 @@ from tinygrad_mnist.engine.node import FREED, AccumulateGrad, OutputRecord, Reco
 from tinygrad_mnist.engine.views import current_record
 
 from .memory import Call, Memory
-from .reason import Link, Reason
+from .reason import Link, Reason, at
 from .search import Step, ancestors, links, way
 from .traces import chain, link, missing
 from .walks import Walk, changed_in_place, is_freed
-from .words import CUTS, FIXES, MEMORY
-
-
-def answer(cause: str, paragraph: str, **rest: Any) -> Reason:
-    """A reason with the fix of its cause."""
-    return Reason(cause, paragraph, FIXES[cause], **rest)
+from .words import CUTS, FIXES, MEMORY, answer
 
 
 def _shape(tensor: Any) -> str:
@@ -73,36 +68,26 @@ def _cut_before(tensor: Any, memory: Memory | None) -> Reason | None:
     if memory is None or call is None or call.graded:
         return None
     steps = way(memory, call, lambda each: each.graded)
-    return (
-        cut_reason(memory, steps, f"This tensor {_shape(tensor)} has no record") if steps else None
-    )
+    says = f"This tensor {_shape(tensor)} has no record"
+    return cut_reason(memory, steps, says) if steps else None
 
 
 def cut_reason(memory: Memory, steps: list[Step], says: str) -> Reason:
     """The first cut on a way is the reason; those after it would be next."""
-    cuts = [(at, step) for at, step in enumerate(steps) if step.cut is not None]
+    cuts = [each for each in enumerate(steps) if each[1].cut is not None]
     reasons: list[Reason] = []
     likely = " most likely" if any(step.cut == "perhaps" for _, step in cuts) else ""
-    for number, (at, step) in enumerate(cuts):
+    for number, (place, step) in enumerate(cuts):
         cut: Any = step.cut
-        call = steps[at - 1].call if cut == "perhaps" else step.call
-        where = f" in {call.line}" if call.line is not None else ""
+        call = steps[place - 1].call if cut == "perhaps" else step.call
         opening = f"{says}: the way to it is{likely} cut" if number == 0 else "further on it is cut"
         key = "item" if cut == "perhaps" else cut
-        text = f"{opening}{where} ({_written(call, cut)}). {_upper(CUTS[cut])}."
+        text = f"{opening}{at(call.line, quoted=True)}. {CUTS[cut]}."
         if (key, call.line) in [(each.cause, each.line) for each in reasons]:
             continue
         reasons.append(Reason(key, text, FIXES[cut], links(memory, steps), call.line))
     first, *others = reasons
     return dataclasses.replace(first, also=tuple(others))
-
-
-def _written(call: Call, cut: str) -> str:
-    return f"`{call.line.text}`" if call.line is not None and call.line.text else cut
-
-
-def _upper(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 # A record, but no leaf: its gradient passes and is not kept
@@ -115,10 +100,9 @@ def not_a_leaf(tensor: Any, memory: Memory | None) -> Reason:
     while len(sources := [each for each in path[-1].inputs if each is not None]) == 1:
         path.append(sources[0])
     made = link(record, memory)
-    where = f" in {made.line}" if made.line is not None else ""
     text = (
-        f"This tensor {_shape(tensor)} is not a leaf: it was computed{where} (by {made.name}), and "
-        "backward() keeps gradients for leaves only."
+        f"This tensor {_shape(tensor)} is not a leaf: it was computed{at(made.line)} (by "
+        f"{made.name}), and backward() keeps gradients for leaves only."
     )
     if isinstance(path[-1], AccumulateGrad) and path[-1].variable is None:
         text += (
@@ -139,7 +123,7 @@ def not_a_leaf(tensor: Any, memory: Memory | None) -> Reason:
 
 def no_gradient(tensor: Any, loss: Any, memory: Memory | None) -> Reason:
     """Why the `.grad` of a leaf is None."""
-    record: Any = tensor._record
+    record: Any = current_record(tensor)
     walks = [] if memory is None else list(memory.passes)
     root = None if loss is None else current_record(loss)
     if loss is not None and root is None:
@@ -160,7 +144,7 @@ def no_gradient(tensor: Any, loss: Any, memory: Memory | None) -> Reason:
 
 def _passed_by(tensor: Any, record: Record, walk: Walk, memory: Memory | None) -> Reason:
     """A pass reached the tensor's record, and yet there is no gradient."""
-    when = f" (backward in {walk.line})" if walk.line is not None else ""
+    when = "" if walk.line is None else f" (backward{at(walk.line)})"
     this = f"The `.grad` of this tensor {_shape(tensor)} is None"
     if walk.failure is not None:
         return _failed(f"{this}: the backward pass{when} ended with an error", record, walk, memory)
@@ -182,24 +166,22 @@ def _passed_by(tensor: Any, record: Record, walk: Walk, memory: Memory | None) -
                       line=walk.line)  # fmt: skip
     found = chain(walk, record, stop.record, memory)
     line = link(stop.record, memory).line
-    where = f" ({line})" if line is not None else ""
-    return answer(
-        stop.finding.cause, f"{this}: {stop.finding.says}{where}.", chain=found, line=line
-    )
+    text = f"{this}:{at(line, quoted=True)} {stop.finding.says}."
+    return answer(stop.finding.cause, text, chain=found, line=line)
 
 
 def _failed(text: str, record: Record, walk: Walk, memory: Memory | None) -> Reason:
     """An error ended the pass before it came to the tensor."""
     assert walk.failure is not None
-    at, error, changed = walk.failure
-    made = link(at, memory)
-    found = chain(walk, record, at, memory)
-    where = f" at {made.name} ({made.line})" if made.line is not None else f" at {made.name}"
+    failed, error, changed = walk.failure
+    made = link(failed, memory)
+    found = chain(walk, record, failed, memory)
+    text += f" at {made.name}{at(made.line)}"
     if changed is not None:
-        text += f"{where}: numbers that it needs were overwritten in {changed} (`{changed.text}`)."
+        text += f": numbers that it needs were overwritten{at(changed, quoted=True)}."
         return answer("changed", text, chain=found, line=changed)
-    cause = "freed" if at.saved is FREED else "failed"
-    return answer(cause, f"{text}{where}: {error.partition('. ')[0]}.", chain=found, line=made.line)
+    cause = "freed" if failed.saved is FREED else "failed"
+    return answer(cause, f"{text}: {error.partition('. ')[0]}.", chain=found, line=made.line)
 
 
 def _never(tensor: Any, memory: Memory | None) -> Reason:
@@ -212,17 +194,18 @@ def _never(tensor: Any, memory: Memory | None) -> Reason:
 
 
 def _not_walked(tensor: Any, root: Any, order: Any, memory: Memory | None) -> Reason:
+    record: Any = current_record(tensor)
     text = f"The `.grad` of this tensor {_shape(tensor)} is None. The loss was computed from it"
     changed = next((each for each in order if changed_in_place(each) is not None), None)
     if changed is not None:
         text += f", but numbers that the backward of {link(changed, memory).name} needs were"
-        found = chain(Walk(order), tensor._record, changed, memory)
+        found = chain(Walk(order), record, changed, memory)
         return answer("changed", f"{text} overwritten in place.", chain=found)
     if is_freed(order):
         return answer("cleared", f"{text}, and backward() has run and freed the graph: `.grad` was "
                       "cleared since (zero_grad), or the gradient was asked for by `autograd.grad` "
                       f"or for other `inputs`.{_asks(memory)}")  # fmt: skip
-    found = chain(Walk(order), tensor._record, root, memory)
+    found = chain(Walk(order), record, root, memory)
     return answer("not_walked", f"{text}, but backward() was not called on the loss.", chain=found)
 
 
@@ -236,12 +219,15 @@ def _unreachable(tensor: Any, order: Any, loss: Any, memory: Memory | None) -> R
     if found is not None:
         return found
     if memory is not None:
-        start = memory.call_of(tensor)
+        start = memory.call_of(tensor) or memory.before_asked(tensor)
         goal = memory.source_of(loss) if loss is not None else memory.call_of_record(order[0])
         if goal is not None:
             steps = [] if start is None else way(memory, goal, lambda each: each is start)
             if any(step.cut is not None for step in steps):
                 return cut_reason(memory, steps, text)
+            if steps:
+                text += ": it required none yet when the loss was computed from it."
+                return answer("asked_late", text, chain=links(memory, steps))
             return answer("unused", f"{text}: it was not used in computing the loss."
                           f"{_where_it_ends(memory, start)}")  # fmt: skip
     if order is None:
@@ -266,10 +252,7 @@ def _where_it_ends(memory: Memory, start: Call | None) -> str:
             last = call
     if last is start:
         return " It was not used in any operation."
-    where = f" in {last.line}" if last.line is not None else ""
-    return (
-        f" The last that was computed from it is {last.name}{where}, which the loss does not use."
-    )
+    return f" The last computed from it is {last.name}{at(last.line)}, which the loss does not use."
 
 
 def _unused_output(tensor: Any, order: Any) -> Reason | None:

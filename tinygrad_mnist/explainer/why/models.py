@@ -14,10 +14,10 @@ from tinygrad_mnist.engine.views import current_record
 from tinygrad_mnist.nn import Module, Parameter
 
 from .memory import Memory
-from .missing import answer
-from .reason import Reason
+from .reason import Reason, at
 from .tensors import of_tensor
 from .traces import link
+from .words import answer
 
 _FIRST = ("forward_not_finite", "backward_not_finite", "empty", "bad_data")
 """Told before all others: everything behind it is NaN. What was frozen, on purpose perhaps, is told
@@ -97,8 +97,9 @@ def _of_step(parameter: Any, optimizer: Any, lr: float, memory: Memory | None) -
     added = [walk for walk in memory.passes if parameter._record in walk.added]
     if added and len(memory.passes) > 1:
         line = added[-1].line
-        where = f" in {line}" if line is not None else ""
-        text = f"{this} learns from gradients that add up: backward(){where} added to the gradient"
+        text = (
+            f"{this} learns from gradients that add up: backward(){at(line)} added to the gradient"
+        )
         return answer("accumulated", f"{text} of an earlier step, not cleared.", line=line)
     return None
 
@@ -152,7 +153,7 @@ def _in_the_loss(loss: Any, memory: Memory | None) -> Iterator[Reason]:
             continue
         name, before = record.primitive.name, inside.primitive.name
         line = link(record, memory).line
-        where = f" in {line}" if line is not None else ""
+        where = at(line)
         if before in _TWICE.get(name, ()):
             text = f"{before} is applied twice{where}: the loss applies {name} itself, to what has"
             yield answer("applied_twice", f"{text} been through {before} already.", line=line)

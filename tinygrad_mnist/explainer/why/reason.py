@@ -29,6 +29,13 @@ class Line(NamedTuple):
         return f"{os.path.basename(self.file)}, line {self.number}"
 
 
+def at(line: Line | None, quoted: bool = False) -> str:
+    """In which line something is, and what it says; "" where that is not known."""
+    if line is None:
+        return ""
+    return f" in {line} (`{line.text}`)" if quoted else f" in {line}"
+
+
 class Link(NamedTuple):
     """One step of the chain from a tensor to what became of it."""
 

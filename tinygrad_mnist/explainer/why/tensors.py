@@ -8,9 +8,10 @@ from tinygrad_mnist.engine.views import current_record, requires_grad
 
 from .findings import not_finite
 from .memory import Memory
-from .missing import answer, no_gradient, no_record, not_a_leaf
+from .missing import no_gradient, no_record, not_a_leaf
 from .reason import Reason
 from .walks import amount
+from .words import answer
 from .wrong import not_finite_gradient, of_result, partly_zero, zero
 
 

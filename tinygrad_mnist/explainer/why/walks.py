@@ -157,7 +157,7 @@ def changed_in_place(record: Record) -> Array | None:
 def walk_again(root: Record) -> Walk | None:
     """A backward pass from a record with 1, which changes nothing; None where it is freed.
 
-    Hooks are not called; the backward of a `Function` is.
+    Hooks are not called; the backward of a `Function` is. None, too, where it fails.
     """
     order = topological_order([root])
     if is_freed(order):
@@ -170,7 +170,10 @@ def walk_again(root: Record) -> Walk | None:
             gradient = pending.pop(record, None)
             if gradient is None or isinstance(record, AccumulateGrad):
                 continue
-            found = vjp(record, gradient, None)
+            try:
+                found = vjp(record, gradient, None)
+            except Exception:  # of a Function, or of numbers that were overwritten
+                return None
             walk.note(record, gradient, found)
             for position, result, fresh in found:
                 source = record.inputs[position]

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from .reason import Reason
+
 CUTS = {
     "detach": "`.detach()` gives the same numbers without a record of where they came from",
     "detach_": "`.detach_()` makes the tensor forget where its numbers came from",
     "data": "`.data` gives the same numbers without a record of where they came from",
     "torch.tensor": "`torch.tensor(t)` copies the numbers of t and nothing else",
-    "no_grad": "it was computed while gradients were off (`no_grad`, `inference_mode` or "
+    "no_grad": "It was computed while gradients were off (`no_grad`, `inference_mode` or "
     "`set_grad_enabled(False)`), so it left no record",
-    "integer": "it was cast to whole numbers, which have no derivative",
-    "no_derivative": "this operation has no derivative: it gives whole numbers, or true and false",
+    "integer": "It was cast to whole numbers, which have no derivative",
+    "no_derivative": "This operation has no derivative: it gives whole numbers, or true and false",
     "item": "Python read the numbers here (`.item()`, `.tolist()`, `.numpy()`, `float()`), and "
     "what Python or NumPy computes leaves no record",
     "perhaps": "Python most likely read the numbers just before (`.item()`, `.tolist()`, "
     "`.numpy()`) and gave them back, and what Python computes leaves no record",
-    "new_leaf": "a new leaf was made of the numbers (`requires_grad_()`, `Parameter(...)` or "
+    "new_leaf": "A new leaf was made of the numbers (`requires_grad_()`, `Parameter(...)` or "
     "`Variable(...)`): gradients end there",
 }
 """How gradients are cut off on their way back, by the key of the cut."""
@@ -37,6 +41,7 @@ FIXES = {
     "new_leaf": "compute with the tensor itself, or ask for the gradient of the new leaf.",
     "requires_grad": "call `.requires_grad_()` on it, or make it with `requires_grad=True`, before "
     "computing with it; the weights of a model are `nn.Parameter`s.",
+    "asked_late": "call `.requires_grad_()` before the forward pass.",
     "frozen": "call `.requires_grad_(True)` before the forward pass, if it is to learn.",
     "not_a_leaf": "read the gradient of the leaf it was computed from; or call `.retain_grad()` on "
     "it before backward(); or make it a leaf: compute first, then `.requires_grad_()`.",
@@ -86,6 +91,8 @@ FIXES = {
     "not after it.",
     "no_numbers": "look at the shapes: a slice, a mask or a repeat takes nothing.",
     "empty": "check that the mask or the batch is not empty before taking the mean.",
+    "bad_numbers": "start again, with a smaller learning rate, inside `torch.why.remember()`: it "
+    "names the first operation that gave NaN.",
     "bad_data": "look at the data: replace or drop what is NaN or infinite (`torch.nan_to_num`).",
     "not_in_optimizer": "give the optimiser all parameters: `model.parameters()`, once the model "
     "is whole; after replacing a layer, make the optimiser again.",
@@ -105,3 +112,8 @@ FIXES = {
 MEMORY = (
     "With `torch.why.remember()` before the forward pass, `why` would know the lines and the cuts."
 )
+
+
+def answer(cause: str, paragraph: str, **rest: Any) -> Reason:
+    """A reason with the fix of its cause."""
+    return Reason(cause, paragraph, FIXES[cause], **rest)

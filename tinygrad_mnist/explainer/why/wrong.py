@@ -10,30 +10,35 @@ import numpy as np
 from tinygrad_mnist.engine.node import Record
 from tinygrad_mnist.engine.views import current_record
 
-from .findings import Finding, called, not_finite, of
+from .findings import Finding, bad_count, called, not_finite, of
 from .memory import Call, Memory, in_layer
-from .missing import answer
-from .reason import Reason
+from .reason import Reason, at
 from .search import ancestors, links, way
 from .traces import Stop, chain, hook_on, link, told_hook, trace
 from .walks import Amount, Walk, amount, walk_again
+from .words import answer
 
 
 def _walk_for(record: Record, loss: Any, memory: Memory | None, wrong: Any) -> Walk | None:
-    """The pass to look at: the first remembered that brought what is wrong, or one made anew."""
+    """The pass to look at: a remembered one that brought what is wrong, or one made anew.
+
+    Of several that brought NaN it is the first, since that makes all NaN that comes after.
+    """
     walks = [] if memory is None else [walk for walk in memory.passes if walk.into(record)]
-    for walk in walks:
+    root = None if loss is None else current_record(loss)
+    if root is not None and wrong is not _is_bad:
+        walks = [walk for walk in walks if root in walk.visits]
+    for walk in walks if wrong is _is_bad else reversed(walks):
         if any(wrong(given) for *_, given in walk.into(record)):
             return walk
     if walks:
         return walks[-1]
-    root = None if loss is None else current_record(loss)
     return None if root is None else walk_again(root)
 
 
 def zero(tensor: Any, grad: Any, loss: Any, memory: Memory | None) -> Reason:
     """Why the gradient is zero everywhere."""
-    record: Any = tensor._record
+    record: Any = current_record(tensor)
     this = f"The `.grad` of this tensor of shape {list(tensor._array.shape)} is 0 everywhere"
     walk = _walk_for(record, loss, memory, _all_zero)
     if walk is None or not walk.into(record):
@@ -54,8 +59,9 @@ def _zero_after_all(
     """What arrived was not zero, and yet the gradient is."""
     call = None if memory is None else memory.call_of(grad)
     if call is not None:
-        where = f" in {call.line}" if call.line is not None else ""
-        text = f"{this}: after backward() it was set to 0{where}, by zero_grad() or by hand."
+        text = (
+            f"{this}: after backward() it was set to 0{at(call.line)}, by zero_grad() or by hand."
+        )
         return answer("cleared", text, line=call.line)
     hook = hook_on(record)
     if hook is not None:
@@ -85,12 +91,13 @@ def _told(
         return answer("unknown", f"{this}, and no single operation made it so.")
     reasons = []
     for number, stop in enumerate(stops[:3]):
-        at = link(stop.record, memory)
-        where = f" In {at.line} (`{at.line.text}`)" if at.line is not None else " On the way"
+        line = link(stop.record, memory).line
+        where = at(line, quoted=True) or " on the way"
         where += in_layer(memory, None if memory is None else memory.call_of_record(stop.record))
-        opening = f"{this}.{where}, " if number == 0 else f"{where.strip()}, "
-        reasons.append(answer(stop.finding.cause, f"{opening}{stop.finding.says}.",
-                              chain=chain(walk, record, stop.record, memory), line=at.line,
+        opening = f"{this}. I{where[2:]}" if number == 0 else where.strip()
+        found = chain(walk, record, stop.record, memory)
+        text = f"{opening}, {stop.finding.says}."
+        reasons.append(answer(stop.finding.cause, text, chain=found, line=line,
                               elements=stop.finding.elements))  # fmt: skip
     first, *others = reasons
     return dataclasses.replace(first, also=tuple(others))
@@ -98,7 +105,7 @@ def _told(
 
 def partly_zero(tensor: Any, grad: Any, loss: Any, memory: Memory | None) -> Reason | None:
     """Why some of the gradient is zero; None where no operation is known to have made it so."""
-    record: Any = tensor._record
+    record: Any = current_record(tensor)
     walk = _walk_for(record, loss, memory, lambda given: given.zeros > 0)
     if walk is None or not walk.into(record):
         return None
@@ -126,7 +133,7 @@ def _whole(finding: Finding) -> bool:
 
 def not_finite_gradient(tensor: Any, grad: Any, loss: Any, memory: Memory | None) -> Reason:
     """Why the gradient is NaN or infinite."""
-    record: Any = tensor._record
+    record: Any = current_record(tensor)
     count = amount(grad)
     kind = "NaN" if np.isnan(grad._array).any() else "infinite"
     this = (
@@ -137,6 +144,9 @@ def not_finite_gradient(tensor: Any, grad: Any, loss: Any, memory: Memory | None
     forward = _forward(this, tensor, loss, walk, memory)
     if forward is not None:
         return forward
+    if not_finite(tensor._array):
+        text = f"{this}, and so are {of(bad_count(tensor._array))} of its own numbers: an earlier"
+        return answer("bad_numbers", f"{text} step made them so, or whatever wrote them.")
     if walk is None or not walk.into(record):
         return answer("unknown", f"{this}. Which operation made it so is not known: nothing was "
                       "remembered of the backward pass, and its graph is gone.")  # fmt: skip
@@ -169,9 +179,8 @@ def forward_reason(this: str, memory: Memory, start: Call | None, goal: Call) ->
     call = memory.calls[min(troubled)]
     trouble: Any = call.trouble
     steps = way(memory, call, lambda each: each is start) or way(memory, goal, lambda e: e is call)
-    where = f" in {call.line} (`{call.line.text}`)" if call.line is not None else ""
     first = "The first numbers that are not finite come from the forward pass"
-    text = f"{this}. {first}{where}: {trouble.says}."
+    text = f"{this}. {first}{at(call.line, quoted=True)}: {trouble.says}."
     return answer(trouble.cause, text, chain=links(memory, steps, call), line=call.line,
                   elements=trouble.elements)  # fmt: skip
 
@@ -187,9 +196,9 @@ def _first_saved(walk: Walk) -> Stop | None:
             array = saved[0]
             count = (array.size - int(np.isfinite(array).sum()), array.size)
             made = "what was given to" if source is None or source.primitive is None else ""
-            at = record if source is None or source.primitive is None else source
-            says = f"{made or 'the result of'} {called(at)} is not finite in the forward pass: "
-            return Stop(at, Finding("forward_not_finite", f"{says}{of(count)} numbers", count))
+            place = record if source is None or source.primitive is None else source
+            says = f"{made or 'the result of'} {called(place)} is not finite in the forward pass: "
+            return Stop(place, Finding("forward_not_finite", f"{says}{of(count)} numbers", count))
     return None
 
 
