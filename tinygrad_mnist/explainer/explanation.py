@@ -215,7 +215,7 @@ class _Call:
         return record is not None and record not in self.starts
 
     def _pass_from(self, result: Tensor) -> None:
-        self.watch.step = self.watch.passes + 1
+        self.watch.step, self.watch.is_own = self.watch.passes + 1, True
         own_pass(result, self.gradient)
         if self.gradient is None and result.ndim and self.found is not None:
             self.found.notes.append(_ones(result))
@@ -274,6 +274,7 @@ def _of_tensor(tensor: Tensor, gradient: Tensor | None) -> Explanation:
         found.append(finished(seen, watch, _called(tensor, names), names))
 
     watch = Watch(1, kept)
+    watch.is_own = True
     with remembering(), watch:
         own_pass(tensor, gradient)
     if gradient is None and tensor.ndim:

@@ -178,7 +178,9 @@ class Watch:
         self.passes = 0
         self.seen: Seen | None = None
         self.frees = True
-        """Whether the pass frees what was saved."""
+        """Whether the pass frees what was saved, or would if it were `backward`'s."""
+        self.is_own = False
+        """Whether the pass is one of `explain`'s, which keeps the graph."""
         self.calls: weakref.WeakKeyDictionary[Record, Call] = weakref.WeakKeyDictionary()
         self.stack = Stack(end)
         self._last: Call | None = None
@@ -337,7 +339,7 @@ class Watch:
             for record in order
             if isinstance(record, AccumulateGrad)
         }
-        self.frees = not keep
+        self.frees = self.is_own or not keep
         return Seen(
             [(record, _copied(gradient)) for record, gradient in starts],
             order, create_graph, accumulate, frozenset(inputs or ()), leaves,
