@@ -1,0 +1,124 @@
+"""`tinygrad-mnist explain`: scripts and examples, the page and the other forms, and its errors."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.explainer.data import check
+from tests.explainer.programs import EXAMPLES
+from tests.processes import started
+from tinygrad_mnist.explainer import script as explaining
+from tinygrad_mnist.tools.scripts import ScriptError
+
+SCRIPT = """
+import sys
+import torch
+
+x = torch.tensor([1.0, 2.0], requires_grad=True)
+for factor in range(1, 4):
+    loss = (x * factor).sum()
+    loss.backward()
+    print("after", factor, sys.argv[1:])
+"""
+
+
+@pytest.fixture
+def explain(tmp_path):
+    """Runs the command in a folder of the test's."""
+
+    def run(*arguments, text=SCRIPT):
+        (tmp_path / "fit.py").write_text(text, encoding="utf-8")
+        command = [sys.executable, "-m", "tinygrad_mnist", "explain", *arguments]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    return run
+
+
+def test_a_scripts_second_pass_in_words(explain, tmp_path):
+    done = explain("fit.py", "--step", "2", "--text", "-o", "pass.txt", "--", "--seed", "3")
+    assert done.stdout == "after 1 ['--seed', '3']\n"
+    assert done.stderr == f"wrote {tmp_path / 'pass.txt'}\n"
+    assert done.returncode == 0
+    text = (tmp_path / "pass.txt").read_text(encoding="utf-8")
+    assert text.startswith("fit.py, backward pass 2\n  x: float32 2 = [1, 2]\n")
+    assert "  x.grad = [3, 3] (before: [1, 1])\n" in text
+
+
+def test_data_goes_to_standard_output_alone_and_the_script_runs_on(explain):
+    done = explain("fit.py", "--json", "--continue")
+    data = json.loads(done.stdout)
+    check(data)
+    assert data["sources"] == [{"name": "fit.py", "text": SCRIPT.rstrip("\n")}]
+    assert [node["name"] for node in data["nodes"]] == ["x", None, None, "loss"]
+    assert done.stderr.count("after") == 3
+    assert done.returncode == 0
+    compared = [node["gradient"]["checks"]["pytorch"] for node in data["nodes"][2:]]
+    assert compared == [None, None] or all(check["ok"] for check in compared)
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments", "said"),
+    [
+        (SCRIPT, ("--step", "4"), "error: --step 4: fit.py went backward 3 times and ended\n"),
+        ("print('no')", (), "error: fit.py ended without a backward pass: nothing called backw"),
+        ("1 / 0", (), "ZeroDivisionError"),
+    ],
+)
+def test_what_went_wrong_is_one_sentence(explain, tmp_path, text, arguments, said):
+    done = explain("fit.py", *arguments, text=text)
+    assert said in done.stderr
+    assert done.returncode == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["fit.py"]
+
+
+def test_ctrl_c_ends_it(tmp_path):
+    (tmp_path / "slow.py").write_text("import time\nprint('on', flush=True)\ntime.sleep(60)\n")
+    with started(
+        [sys.executable, "-m", "tinygrad_mnist", "explain", "slow.py"], cwd=tmp_path
+    ) as process:
+        assert process.stdout.readline() == "on\n"
+        time.sleep(0.1)
+        os.killpg(process.pid, signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (130, "stopped\n")
+    assert not (tmp_path / "explain.html").exists()
+
+
+def test_a_file_that_cannot_be_written_is_found_first(command):
+    done = command("explain", "--example", "square", "-o", "/nowhere/page.html")
+    assert (done.exit_code, "its folder does not exist" in done.output) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "expected a script, or --example NAME, or --rung N"),
+        (("--example", "square", "--text", "--dot"), "expected one of --text, --dot and --json"),
+        (("--example", "square", "--text", "--open"), "--open shows the page"),
+    ],
+)
+def test_options_that_contradict_each_other(command, arguments, said):
+    done = command("explain", *arguments)
+    assert done.exit_code == 2
+    assert said in done.output
+
+
+def test_examples_and_rungs_are_named(command):
+    listed = command("explain", "--list").output.splitlines()
+    assert [line.split()[0] for line in listed] == list(EXAMPLES)
+    assert "error: there is no example 'nope'" in command("explain", "--example", "nope").output
+    assert "error: there is no rung 13" in command("explain", "--rung", "13").output
+    assert {explaining.rung(number).exists() for number in range(1, 13)} == {True}
+
+
+def test_rungs_are_examples_where_there_is_no_ladder(monkeypatch, tmp_path):
+    monkeypatch.setattr(explaining, "_LADDER", tmp_path)
+    found = [explaining.rung(number).stem for number in (1, 2, 9, 10)]
+    assert found == ["logistic", "functional", "functional", "cnn"]
+    with pytest.raises(ScriptError, match="there is no rung 0"):
+        explaining.rung(0)
