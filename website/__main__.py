@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 
-from . import pages, reference, sources
+from . import explained, pages, reference, sources
 
 STAGE = pages.ROOT / "build" / "docs"
 WORKER = pages.ROOT / "web" / "node_modules" / "iframe-worker"
@@ -14,9 +14,10 @@ WORKER = pages.ROOT / "web" / "node_modules" / "iframe-worker"
 def main() -> None:
     """Writes all pages anew."""
     shutil.rmtree(STAGE, ignore_errors=True)
-    written = {page: pages.staged(page) for page in pages.PAGES}
-    for page, text in written.items():
-        write(pages.uri(page), text)
+    STAGE.mkdir(parents=True)
+    explained.write(explained.asked(), STAGE / "explained", STAGE.parent)
+    for page in pages.PAGES:
+        write(pages.uri(page), explained.shown(page, pages.staged(page)))
     for page, text in sources.shown(pages.outside()).items():
         write(page, text)
     for page, text in reference.pages().items():

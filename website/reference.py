@@ -31,6 +31,8 @@ OPERATIONS = {
 }
 """The pages of operations: the title of each, and the files in `ops` that it is about."""
 
+EXPLAINING = ["explain", "explainer.explanation.Explanation", "why", "explainer.why.Reason"]
+
 
 def subjects() -> list[Subject]:
     """The pages, in the order in which they are listed."""
@@ -74,6 +76,7 @@ def subjects() -> list[Subject]:
         ),
         Subject("autograd", "autograd", "", [*_in("autograd"), *_in("autograd.functional")]),
         Subject("compile", "compile", "", ["compile"]),
+        Subject("explain", "explain, why", "", EXPLAINING),
         Subject("data", "utils.data", "", _in("utils.data")),
         Subject("saving", "Saving and loading", "", ["save", "load"]),
         Subject("testing", "testing", "", _in("testing")),

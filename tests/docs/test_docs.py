@@ -41,6 +41,13 @@ def test_links_lead_to_files(page):
     assert [target for target in links(page) if not target.exists()] == []
 
 
+@pytest.mark.parametrize("page", sorted((ROOT / "docs" / "ko").glob("*.md")), ids=lambda p: p.name)
+def test_a_korean_page_has_the_code_of_its_twin(page):
+    fenced = re.compile(r"^```.*?^```$|<!-- explained: [\w-]+", re.MULTILINE | re.DOTALL)
+    twin = (ROOT / "docs" / page.name).read_text(encoding="utf-8")
+    assert fenced.findall(page.read_text(encoding="utf-8")) == fenced.findall(twin)
+
+
 @pytest.mark.parametrize("index", INDEXES, ids=lambda index: str(index.relative_to(ROOT)))
 def test_index_lists_the_tutorial_in_order(index):
     pages = sorted((index.parent / "tutorial").glob("*.md"))

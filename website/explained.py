@@ -1,0 +1,112 @@
+"""Explained backward passes: pages that `tinygrad-mnist explain` makes, shown in pages of the site.
+
+A page asks for one in a comment, `<!-- explained: square: Two paths meet at a. -->`: the name of an
+example of the package, or `rung-04`, and what there is to see.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from tinygrad_mnist.app.datasets import synthetic
+from tinygrad_mnist.explainer import script
+
+from .pages import DOCS, KOREAN, PAGES, uri
+
+ASKED = re.compile(
+    r"^<!-- explained: (?P<name>[\w-]+): (?P<says>.+?) -->$", re.MULTILINE | re.DOTALL
+)
+BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+CHAIN_RULE = ("import tinygrad_mnist as torch", "products = w * x", "\nloss.backward()")
+"""What marks the blocks of the page on the chain rule that make its program."""
+ROWS = 256
+RUNG = "rung-"
+LINKS = {False: ("Full size", "in words"), True: ("크게 보기", "글로 보기")}
+
+
+def asked() -> dict[str, list[Path]]:
+    """The names of the passes that pages ask for, and the pages."""
+    found: dict[str, list[Path]] = {}
+    for page in PAGES:
+        for match in ASKED.finditer(page.read_text(encoding="utf-8")):
+            found.setdefault(match["name"], []).append(page)
+    return found
+
+
+def shown(page: Path, text: str) -> str:
+    """The text of a page, with frames for the passes that it asks for."""
+    korean = page.is_relative_to(KOREAN)
+    folder = os.path.relpath("explained", os.path.dirname(uri(page)))
+    large, in_words = LINKS[korean]
+
+    def frame(match: re.Match[str]) -> str:
+        says = " ".join(match["says"].split())
+        link = f"{folder}/{match['name']}"
+        source = f"../{link}" if korean else link
+        words = "" if match["name"].startswith(RUNG) else f", [{in_words}]({link}.txt)"
+        return (
+            f'<figure class="explained" markdown>\n'
+            f'<iframe src="{source}.html" title="{says}" loading="lazy"></iframe>\n'
+            f"<figcaption markdown>{says} [{large}]({link}.html){words}</figcaption>\n</figure>"
+        )
+
+    return ASKED.sub(frame, text)
+
+
+def write(names: Iterable[str], folder: Path, scratch: Path) -> None:
+    """Writes the pages of these passes into a folder; those of examples in words, too."""
+    folder.mkdir(parents=True)
+    images, labels = synthetic.draw(2 * ROWS)
+    pixels = (images.reshape(-1, 784) / 256).astype(np.float32)
+    data = {"x_train": pixels[:ROWS], "y_train": labels[:ROWS].astype(np.int64)}
+    data |= {"x_valid": pixels[ROWS:], "y_valid": labels[ROWS:].astype(np.int64)}
+    np.savez(scratch / "digits.npz", **data)
+    (scratch / "chain_rule.py").write_text(_chain_rule(), encoding="utf-8")
+
+    def explained(name: str) -> None:
+        _explain(name, scratch, "--output", str(folder / f"{name}.html"))
+        if not name.startswith(RUNG):
+            words = _explain(name, scratch, "--text")
+            (folder / f"{name}.txt").write_text(words, encoding="utf-8")
+
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(explained, names))
+
+
+def _explain(name: str, scratch: Path, *options: str) -> str:
+    """What the command prints for one pass."""
+    program, step, arguments = _program(name, scratch)
+    command = [sys.executable, "-m", "tinygrad_mnist", "explain", str(program), "--step", str(step)]
+    done = subprocess.run(
+        [*command, *options, "--", *arguments], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)}: {done.stderr}")
+    return done.stdout
+
+
+def _program(name: str, scratch: Path) -> tuple[Path, int, list[str]]:
+    """The script of a pass, which backward call of it is meant, and the script's arguments."""
+    if name == "rung-00":
+        return scratch / "chain_rule.py", 1, []
+    if name.startswith(RUNG):
+        data = ["--data", str(scratch / "digits.npz"), "--epochs", "1"]
+        return script.rung(int(name.removeprefix(RUNG))), 1, data
+    return *script.example(name), []
+
+
+def _chain_rule() -> str:
+    """The program of the page on the chain rule: its own blocks."""
+    text = (DOCS / "tutorial" / "00-chain-rule.md").read_text(encoding="utf-8")
+    found = [
+        code for code in BLOCK.findall(text) if any(mark in f"\n{code}" for mark in CHAIN_RULE)
+    ]
+    return "\n".join(found)
