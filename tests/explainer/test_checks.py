@@ -144,3 +144,17 @@ def test_a_long_loop_and_several_outputs():
     explanation = checked(loop, np.array([0.5, -1.0, 2.0, 1.5]), np.array([0.7, -0.3]))
     assert wrong(explanation) == []
     assert all(n.gradient.differences for n in explanation.nodes if n.gradient and n.op != "split")
+
+
+def test_a_loop_in_which_what_uses_a_node_uses_each_other():
+    def loop(x):
+        for _ in range(40):
+            x = x + (x - x.mean(1, keepdim=True)) * x.exp().sum(1, keepdim=True).log().sin()
+        return x.sum()
+
+    explanation = torch.explain(loop, np.linspace(-1, 1, 24).reshape(4, 6))
+    against_pytorch(explanation.found)
+    against_differences(explanation.found, runs=1000)
+    assert wrong(explanation) == []
+    assert any("through what uses it" in (node.gradient.differences.note or "")
+               for node in explanation.nodes if node.gradient)  # fmt: skip

@@ -88,19 +88,27 @@ class Again:
 
     def results(self, at: int, value: Array, near: bool) -> list[Array]:
         """The terms of Σ gradient · result, with `value` at an entry."""
-        changed: dict[int, Any] = {at: np.asarray(value)}
-        values, layered = dict(changed), _Layered(self.values, changed)
-        for each in self.after(at, near):
-            values[each] = self._run(self.entries[each], layered)
-            if not near or isinstance(values[each], tuple):  # near, each user sees `at` alone
-                changed[each] = values[each]
-        roots = self.starts
+        values: dict[int, Any] = {at: np.asarray(value)}
         if near:
-            own = {at: self.starts[at]} if at in self.starts else {}
-            arrived = {each: self.arrived[each] for each in values if each in self.arrived}
-            roots = arrived | own if own else {e: g for e, g in arrived.items() if e != at}
-        found = _Layered(self.values, values)
-        return [g * found[root] for root, g in roots.items()]
+            return self._near(at, values)
+        layered = _Layered(self.values, values)
+        for each in self.after(at, False):
+            values[each] = self._run(self.entries[each], layered)
+        return [g * layered[root] for root, g in self.starts.items()]
+
+    def _near(self, at: int, changed: dict[int, Any]) -> list[Array]:
+        """The terms of what uses an entry, each with nothing else changed."""
+        terms = [self.starts[at] * changed[at]] if at in self.starts else []
+        for user in self.users[at]:
+            result = self._run(self.entries[user], _Layered(self.values, changed))
+            outputs = {user: result}
+            if isinstance(result, tuple):
+                with_it = _Layered(self.values, changed | outputs)
+                outputs = {
+                    part: self._run(self.entries[part], with_it) for part in self.users[user]
+                }
+            terms += [self.arrived[e] * each for e, each in outputs.items() if e in self.arrived]
+        return terms
 
     def gradient(self, at: int) -> Array | None:
         """The gradient by the engine's own formulas, in float64."""

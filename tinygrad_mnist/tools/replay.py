@@ -54,63 +54,75 @@ class Replayed:
 
 
 def gradients(
-    entries: Sequence[Entry], starts: Mapping[int, Array], wide: bool = False
+    entries: Sequence[Entry],
+    starts: Mapping[int, Array],
+    arrived: Mapping[int, Array] | None = None,
 ) -> Replayed:
     """The gradient of Σ start · result with respect to each entry, by PyTorch's autograd.
 
-    `wide` computes in float64. Needs PyTorch: ModuleNotFoundError where it is not installed.
+    It is the gradient at the recorded numbers: each result takes these before it is used, so that
+    roundings on the way forward, which a long computation may enlarge, count for nothing. With
+    `arrived`, the gradients of the recorded pass, each operation goes on from these, too. Needs
+    PyTorch: ModuleNotFoundError where it is not installed.
     """
     torch = pytorch()
     results: list[Any] = []
+    found: dict[int, Array] = {}
     with torch.enable_grad():
-        for entry in entries:
-            results.append(_replayed(torch, entry, results, wide))
-        roots = {at: g for at, g in starts.items() if getattr(results[at], "requires_grad", False)}
-        torch.autograd.backward(
-            [results[at] for at in roots],
-            [torch.from_numpy(np.array(g, ndmin=0)).to(results[at].dtype)
-             for at, g in roots.items()],
-        )  # fmt: skip
-    found = [getattr(result, "grad", None) for result in results]
-    return Replayed([None if g is None else g.numpy() for g in found], _behind(entries))
+        for at, entry in enumerate(entries):
+            result = _replayed(torch, entry, results)
+            results.append(result)
+            if isinstance(result, torch.Tensor) and result.requires_grad:
+                recorded = None if arrived is None else arrived.get(at)
+                result.register_hook(_noting(torch, found, at, recorded))
+        roots = [at for at in starts if getattr(results[at], "requires_grad", False)]
+        given = [torch.from_numpy(np.array(starts[at])).to(results[at].dtype) for at in roots]
+        torch.autograd.backward([results[at] for at in roots], given)
+    return Replayed([found.get(at) for at in range(len(entries))], _behind(entries))
 
 
-def _replayed(torch: Any, entry: Entry, results: list[Any], wide: bool) -> Any:
-    """The entry's result as a tensor (or several), whose gradient is kept."""
+def _noting(torch: Any, found: dict[int, Array], at: int, recorded: Array | None) -> Any:
+    """Called with a complete gradient: notes it, and gives the recorded one in its place."""
+
+    def note(gradient: Any) -> Any:
+        found[at] = gradient.numpy().copy()
+        return None if recorded is None else torch.from_numpy(np.array(recorded))
+
+    return note
+
+
+def _replayed(torch: Any, entry: Entry, results: list[Any]) -> Any:
+    """The entry's result as a tensor, or several."""
     if entry.primitive is None:
-        return _leaf(torch, entry.output, wide)
-    inputs = [_given(torch, each, results, wide) for each in entry.inputs]
+        return _leaf(torch, entry.output)
+    inputs = [_given(torch, each, results) for each in entry.inputs]
     call = counterpart(entry.primitive)
     known = all(each is not None or given is None
                 for each, given in zip(inputs, entry.inputs, strict=True))  # fmt: skip
     if call is None or not known:
-        result = _by_own_formulas(torch, entry, inputs, wide)
-    else:
-        attributes = {name: _setting(torch, each) for name, each in entry.attributes.items()}
-        if wide and attributes.get("dtype") in (torch.float16, torch.bfloat16, torch.float32):
-            attributes["dtype"] = torch.float64
-        result = call(torch, inputs, attributes)
+        return _by_own_formulas(torch, entry, inputs)
+    attributes = {name: _setting(torch, each) for name, each in entry.attributes.items()}
+    result = call(torch, inputs, attributes)
     if isinstance(result, torch.Tensor) and result.requires_grad:
-        result = result.clone() if result.is_leaf or any(result is x for x in inputs) else result
-        result.retain_grad()
+        recorded = entry.output
+        if recorded is not None and not entry.primitive.view and recorded.shape == result.shape:
+            result.data.copy_(torch.from_numpy(np.array(recorded)))
+        result = result.clone() if any(result is x for x in inputs) else result
     return result
 
 
-def _leaf(torch: Any, array: Any, wide: bool) -> Any:
+def _leaf(torch: Any, array: Any) -> Any:
     if array is None:
         return None
     tensor = torch.from_numpy(np.array(array))
-    if not tensor.is_floating_point():
-        return tensor
-    return (tensor.double() if wide else tensor).requires_grad_()
+    return tensor.requires_grad_() if tensor.is_floating_point() else tensor
 
 
-def _given(torch: Any, each: Any, results: list[Any], wide: bool) -> Any:
+def _given(torch: Any, each: Any, results: list[Any]) -> Any:
     if isinstance(each, At):
         return results[each.entry]
     if isinstance(each, np.ndarray):
-        tensor = torch.from_numpy(np.array(each))
-        return tensor.double() if wide and tensor.is_floating_point() else tensor
+        return torch.from_numpy(np.array(each))
     return each.item() if isinstance(each, np.generic) else each
 
 
@@ -148,13 +160,12 @@ def _without_counterpart(entry: Entry) -> set[str]:
 # What has no counterpart
 
 
-def _by_own_formulas(torch: Any, entry: Entry, inputs: list[Any], wide: bool) -> Any:
+def _by_own_formulas(torch: Any, entry: Entry, inputs: list[Any]) -> Any:
     """The recorded result, whose gradient goes on by the engine's formulas."""
     if entry.output is None:
         return None
     tensors = [each if isinstance(each, torch.Tensor) else None for each in inputs]
     output = torch.from_numpy(np.array(entry.output))
-    output = output.double() if wide and output.is_floating_point() else output
 
     class Own(torch.autograd.Function):  # type: ignore[misc, name-defined, unused-ignore]
         @staticmethod
