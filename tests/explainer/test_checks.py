@@ -158,3 +158,10 @@ def test_a_loop_in_which_what_uses_a_node_uses_each_other():
     assert wrong(explanation) == []
     assert any("through what uses it" in (node.gradient.differences.note or "")
                for node in explanation.nodes if node.gradient)  # fmt: skip
+
+
+def test_a_gradient_that_is_nan_where_there_is_a_slope():
+    explanation = checked(lambda x: torch.where(x > 0, x.sqrt(), 0.0).sum(), np.array([-1.0, 4.0]))
+    assert wrong(explanation) == [("x", "differences")]
+    (x,) = [node for node in explanation.nodes if node.name == "x"]
+    assert x.gradient.differences.note == "at 1 the gradient is not finite, though there is a slope"

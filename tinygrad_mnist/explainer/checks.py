@@ -213,7 +213,7 @@ class _Tried:
         self.tolerance = _TOLERANCE.get(node.dtype, 1e-3) * _largest(self.gradient)
         self.tries = tries
         self.worst = 0.0
-        self.kinks = self.wrong = self.rounded = self.endless = 0
+        self.kinks = self.wrong = self.rounded = self.endless = self.undefined = 0
 
     def check(self) -> Check:
         """What came of all directions."""
@@ -240,6 +240,8 @@ class _Tried:
             told.append(f"at {self.kinks} the slopes to both sides differ")
         if self.endless:
             told.append(f"at {self.endless} there is no slope: not all numbers are finite")
+        if self.undefined:
+            told.append(f"at {self.undefined} the gradient is not finite, though there is a slope")
         if self.rounded:
             told.append("rounding: in float64 the formulas hold")
         return "; ".join(told) or None
@@ -261,6 +263,7 @@ class _Tried:
         size = float(np.abs(direction).sum())
         found = float(np.sum(self.gradient * direction))
         apart = abs(found - slope)
+        self.undefined += not math.isfinite(found)
         allowed = self.tolerance * math.sqrt(size) + noise
         if apart <= allowed:
             self.worst = max(self.worst, apart)
