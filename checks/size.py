@@ -15,12 +15,12 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 58_710, 40_000
+TOTAL, AIM = 58_760, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
     "ops": 9_000,
-    "tools": 7_900,
+    "tools": 7_950,
     "nn": 6_350,
     "compiler": 6_480,
     "app": 4_600,

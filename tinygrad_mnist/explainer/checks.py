@@ -261,7 +261,7 @@ class _Tried:
         terms = sum(float(np.abs(term).sum()) for term in here)
         noise = 64 * float(np.finfo(np.float64).eps) * terms / step
         size = float(np.abs(direction).sum())
-        found = float(np.sum(self.gradient * direction))
+        found = _along(self.gradient, direction)
         apart = abs(found - slope)
         self.undefined += not math.isfinite(found)
         allowed = self.tolerance * math.sqrt(size) + noise
@@ -274,14 +274,22 @@ class _Tried:
             self.kinks += 1
             return
         exact = self.again.gradient(self.at)
-        if exact is not None and abs(np.sum(exact * direction) - slope) <= 1e-2 * allowed + noise:
+        if exact is not None and abs(_along(exact, direction) - slope) <= 1e-2 * allowed + noise:
             self.rounded += 1
         else:
             self.wrong += 1
         self.worst = max(self.worst, apart if math.isfinite(apart) else 0.0)
 
 
+def _along(gradient: Array, direction: Array) -> float:
+    """The gradient in a direction, of what changes in it."""
+    return float(np.sum(np.where(direction != 0, gradient * direction, 0.0)))
+
+
 def _apart(ours: Sequence[Array], theirs: Sequence[Array]) -> float:
-    """The sum of all differences, which are small beside what they are between."""
-    with np.errstate(invalid="ignore"):
-        return float(sum(np.sum(a - b) for a, b in zip(ours, theirs, strict=True)))
+    """The sum of all differences; two that are NaN, or infinite alike, do not differ."""
+    total = 0.0
+    for a, b in zip(ours, theirs, strict=True):
+        same = (a == b) | ((a != a) & (b != b))
+        total += float(np.sum(np.where(same, 0.0, a - b)))
+    return total
