@@ -122,6 +122,7 @@ def check(page, model, pixels):
 @pytest.mark.parametrize("name", SETTINGS)
 def test_scores_and_gradients_of_a_drawing_are_the_engines(runs, page, tmp_path, name):
     path, _, model, _ = runs[name]
+    page.emulate_media(color_scheme="dark" if name == "cnn" else "light")
     opened(page, path)
     for strokes in STROKES.values() if name == "mlp" else [STROKES["three"]]:
         page.get_by_role("button", name="Clear").click(force=True)

@@ -59,7 +59,8 @@ class TrainingReport(Callback):
         path: where the page is written, whole each time.
         run: what is trained.
         digits: what it is trained on.
-        data: where they are from, as `train --data` has it.
+        data: where they are from, as `train --data` has it; it stands in the command that repeats
+            the run.
 
     Raises WriteError on entering where the page cannot be written. What cannot be written later
     is in `fault`, and does not stop the run.
@@ -82,7 +83,8 @@ class TrainingReport(Callback):
         self, path: Path, run: Run, digits: Digits[Tensor], data: str | None = None
     ) -> None:
         self.path, self.run, self.digits = path, run, digits
-        self.data = digits.source if data is None else data
+        named = digits.source if digits.source in ("mnist", "synthetic") else "digits.npz"
+        self.data = named if data is None else data
         self.fault: files.WriteError | None = None
         self._moments = Moments(run, digits)
         self._first = {name: p.detach().numpy().copy() for name, p in run.job.parameters.items()}

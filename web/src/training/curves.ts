@@ -27,6 +27,8 @@ interface Chart {
   text: (value: number) => string;
 }
 
+const MOST_DOTS = 40;
+
 export function curvesSection(data: TrainingData): HTMLElement {
   const { history } = data;
   const epochs = Number(data.settings.epochs);
@@ -83,7 +85,8 @@ function accuracyChart(history: Epoch[], epochs: number): Chart {
 
 function ofEpochs(history: Epoch[], train: keyof Epoch, valid: keyof Epoch): Line[] {
   const of = (name: keyof Epoch, style: "train" | "valid"): Line => ({
-    name: style === "train" ? "training digits" : "validation digits", style, dots: true,
+    name: style === "train" ? "training digits" : "validation digits", style,
+    dots: history.length <= MOST_DOTS,
     points: history.flatMap((epoch): [number, number][] => {
       const value = epoch[name];
       return value === null ? [] : [[epoch.epoch, value]];

@@ -52,7 +52,7 @@ export class Why {
 function told(name: Model["name"]): [string, string] {
   if (name === "logistic") {
     return [
-      "Weight × pixel. The model is a sum, so this is the whole of the score, exactly.",
+      "Weight × pixel, w · x. The model is a sum, so this is the whole of the score, exactly.",
       "In this model it is the weights of the digit, whatever is drawn: ink on orange raises the "
       + "score, ink on blue lowers it.",
     ];
