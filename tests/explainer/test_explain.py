@@ -264,13 +264,18 @@ def check_if_any(data):
 def test_a_long_chain_shows_its_end_and_says_so():
     def chain(x):
         for _ in range(5_000):
-            x = x + 1.0
+            x = x * factor
         return x
 
-    explanation = torch.explain(chain(leaf(1.0)))
+    factor = leaf(1.001)
+    explanation = torch.explain(chain, leaf(1.0))
     assert len(ops(explanation)) == MOST_NODES
-    assert explanation.notes[0] == (
-        f"Only the last {MOST_NODES:,} of 5,001 operations and leaves are shown."
+    assert explanation.notes[0] == f"Only the last {MOST_NODES:,} of 5,000 operations are shown."
+    assert named(explanation, "factor").gradient is not None
+    begun = explanation.nodes[1]
+    assert (begun.kind, begun.is_leaf, begun.value is None) == ("input", False, False)
+    np.testing.assert_array_equal(
+        begun.gradient.array, explanation.steps[-2].contributions[0].array
     )
 
 

@@ -49,6 +49,8 @@ class Builder:
         self.scopes = Scopes()
         self._of: dict[Record, int] = {}
         """The node of each record."""
+        self._cut: set[Record] = set()
+        """The records whose own operations are not shown."""
         self._constants: dict[tuple[int, tuple[int, ...]], int] = {}
         self.after: dict[AccumulateGrad, Array] = {}
         """What the `.grad` of each leaf holds after the pass, or would hold."""
@@ -56,18 +58,30 @@ class Builder:
 
     def build(self, title: str) -> passes.Pass:
         """The whole of it."""
-        shown = [record for record in self.seen.order if not _is_hidden(record)]
-        if len(shown) > MOST_NODES:
-            self.notes.append(
-                f"Only the last {MOST_NODES:,} of {len(shown):,} operations and leaves are shown."
-            )
-        for record in reversed(shown[:MOST_NODES]):
+        for record in self._shown():
             self._add(record)
         self._fill()
         steps = list(self._steps())
         self._tell()
         scopes = self.scopes.built(self.nodes)
         return passes.Pass(title, self.nodes, scopes, steps, self.sources.built(), self.notes)
+
+    def _shown(self) -> list[Record]:
+        """The records that are shown, oldest first: the last operations, and leaves they use."""
+        operations = [
+            record
+            for record in self.seen.order
+            if not isinstance(record, AccumulateGrad) and not _is_hidden(record)
+        ]
+        if len(operations) <= MOST_NODES:
+            return [record for record in reversed(self.seen.order) if not _is_hidden(record)]
+        self.notes.append(
+            f"Only the last {MOST_NODES:,} of {len(operations):,} operations are shown."
+        )
+        shown = set(operations[:MOST_NODES])
+        used = {source for record in shown for source in record.inputs}
+        used = {source for source in used if isinstance(source, AccumulateGrad)}
+        return [record for record in reversed(self.seen.order) if record in shown | used]
 
     def node_of(self, record: Any) -> int | None:
         """The node of a record, if it is shown."""
@@ -135,6 +149,18 @@ class Builder:
         self._of[record] = node.id
         self.nodes.append(node)
 
+    def _add_cut(self, record: Record) -> None:
+        """A node for what was computed by operations that are not shown."""
+        call: Call | None = self.calls.get(record)
+        value = None if call is None or call.output is None else call.output.now()
+        node = passes.Node(
+            len(self.nodes), "input", self._name_of(record, call), None, record.name(), None, [],
+            {}, record.shape, record.dtype.name, value,
+        )  # fmt: skip
+        self._of[record] = node.id
+        self._cut.add(record)
+        self.nodes.append(node)
+
     def _name_of(self, record: Record, call: Call | None) -> str | None:
         found = self.names.get(id(record))
         return found if found is not None or call is None else call.name
@@ -147,7 +173,9 @@ class Builder:
             name = input_name(record, position)
             if source is not None:
                 source = _resolved(source)
-                if source in self._of and _passes_on(record, position):
+                if _passes_on(record, position):
+                    if source not in self._of:
+                        self._add_cut(source)
                     yield passes.Edge(self._of[source], name)
                 continue
             operand = call.operands[position] if known and call is not None else None
@@ -240,6 +268,10 @@ class Builder:
             if visit is not None and not isinstance(record, OutputRecord):
                 for part in visit.contributions:
                     self._sum(record.inputs[part.position], part.array)
+            if visit is not None and at is not None and record in self._cut:
+                if isinstance(visit.gradient, np.ndarray):
+                    self.nodes[at].gradient = passes.Gradient(visit.gradient)
+                continue
             if visit is not None and at is not None:
                 yield self._backward(number, self.nodes[at], visit)
             elif at is not None and isinstance(record, AccumulateGrad) and record in self._sums:
