@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 
-from . import explained, pages, reference, sources
+from . import explained, operations, pages, reference, sources
 
 STAGE = pages.ROOT / "build" / "docs"
 WORKER = pages.ROOT / "web" / "node_modules" / "iframe-worker"
@@ -20,7 +20,7 @@ def main() -> None:
         write(pages.uri(page), explained.shown(page, pages.staged(page)))
     for page, text in sources.shown(pages.outside()).items():
         write(page, text)
-    for page, text in reference.pages().items():
+    for page, text in (reference.pages() | operations.pages()).items():
         write(page, text)
     shutil.copytree(pages.DOCS / "images", STAGE / "images")
     (STAGE / "javascripts").mkdir()
