@@ -57,7 +57,7 @@ export function extras(state: State): HTMLElement | null {
   }
   if (loops.length) {
     section.append(
-      make("h2", {}, `Compiled: ${plural(loops.length, "loop")}`), ...loops.map((each) => loop(state, each)),
+      make("h2", {}, `Compiled: ${plural(loops.length, "piece")} of code`), ...loops.map((each) => loop(state, each)),
     );
   }
   if (notes.length) {
@@ -79,7 +79,7 @@ function loop(state: State, each: Loop): HTMLElement {
   const names = each.nodes.map((id) => state.pass.title(id)).join(", ");
   return make(
     "details.loop", {},
-    make("summary", {}, `${each.name}: ${plural(each.nodes.length, "operation")} in one loop`),
+    make("summary", {}, `${each.name} (${plural(each.nodes.length, "operation")})`),
     make("p", {}, names),
     each.nodes.length
       ? makeButton("Show in the graph", () => state.select(each.nodes[0]!, each.nodes), { class: "quiet" }) : null,

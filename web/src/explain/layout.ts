@@ -211,6 +211,12 @@ class Layouter {
       bends: (graph.edge(lane.from, lane.to, String(at)) as { points: Point[] }).points
         .slice(1, -1).map((each) => ({ x: each.x - frame.x, y: each.y - frame.y })),
     }));
+    inner.forEach((within, key) => {
+      const entering = routed.filter(({ lane }) => lane.to === key).map((each) => ({
+        outside: this.origin(each, places), inside: within.entries.get(each.lane.edges[0]!.from)!,
+      }));
+      if (crossings(entering) > crossings(entering.map(mirrored))) this.flip(within);
+    });
     routed.push(...stubs.map((lane) => ({ lane, bends: null })));
     result.lines = this.route(routed, places, ports, inner, frame);
     this.moveIn(result, places, inner);
@@ -274,6 +280,11 @@ class Layouter {
     return this.direction === "down" ? { x, y: y - length } : { x: x - length, y };
   }
 
+  private origin(each: Routed, places: Map<string, Place>): number {
+    const from = places.get(each.lane.from);
+    return from ? this.middle(from) : this.approach(each, places);
+  }
+
   /** Where along the border a lane comes from, by which lanes to one card are ordered. */
   private approach(each: Routed, places: Map<string, Place>): number {
     if (!each.bends) return Infinity;
@@ -310,6 +321,20 @@ class Layouter {
     return this.along(place) + (this.direction === "down" ? place.width : place.height) / 2;
   }
 
+  /** Turns what is in a box around, so that lines into it cross less. */
+  private flip(within: Inner): void {
+    const down = this.direction === "down", length = down ? within.width : within.height;
+    const turn = (point: Point, size: number) => {
+      if (down) point.x = length - point.x - size;
+      else point.y = length - point.y - size;
+    };
+    within.places.forEach((each) => turn(each, down ? each.width : each.height));
+    within.lines.forEach((line) => line.points.forEach((each) => turn(each, 0)));
+    for (const ports of [within.entries, within.exits]) {
+      ports.forEach((at, node) => ports.set(node, length - at));
+    }
+  }
+
   /** Puts what is in open boxes where those boxes stand, and joins their ports to the border. */
   private moveIn(result: Inner, places: Map<string, Place>, inner: Map<string, Inner>): void {
     inner.forEach((within, key) => {
@@ -339,6 +364,22 @@ class Layouter {
     }
     return points;
   }
+}
+
+interface Entering {
+  outside: number;
+  inside: number;
+}
+
+/** How many pairs of lines into a box cross before its border. */
+function crossings(entering: Entering[]): number {
+  return entering.reduce((count, a, at) => count + entering.slice(at + 1).filter((b) => (
+    (a.outside - b.outside) * (a.inside - b.inside) < 0
+  )).length, 0);
+}
+
+function mirrored({ outside, inside }: Entering): Entering {
+  return { outside, inside: -inside };
 }
 
 function compare(a: number, b: number): number {

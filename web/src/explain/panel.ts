@@ -140,13 +140,15 @@ export class Panel {
   }
 
   /** An element of a gradient: each contribution to it so far, then their sum. */
-  private sumOfArrivals(node: number, name: string, flat: number, last: string | null): HTMLElement {
+  private sumOfArrivals(
+    node: number, name: string, flat: number, last: string | null,
+  ): HTMLElement | null {
     const { pass, step } = this.state;
     const arrivals = pass.arrivals[node]!.filter((each) => each.step <= step);
+    if (arrivals.length < 2) return null;
     const parts = arrivals.map((each) => pass.array(each.contribution.array)?.data[flat] ?? null);
     const known = parts.filter((each) => each !== null);
     const total = last ?? brief(known.reduce((sum, each) => sum + each, 0));
-    if (arrivals.length < 2) return equation(name, total);
     const names = arrivals.map((each) => `from ${pass.title(each.from)}`);
     return equation(name, sumText(names), sumText(parts.map((each) => (
       each === null ? "…" : exact(each)
@@ -212,10 +214,10 @@ export class Panel {
 
   /** An array to pick from, and what is worked out for the element picked. */
   private picker(
-    values: Values, label: string, work: (flat: number) => HTMLElement,
+    values: Values, label: string, work: (flat: number) => HTMLElement | null,
   ): HTMLElement[] {
     const result = make("div.worked", { "aria-live": "polite" });
-    const view = arrayView(values, label, (flat) => result.replaceChildren(work(flat)));
+    const view = arrayView(values, label, (flat) => result.replaceChildren(...[work(flat) ?? []].flat()));
     return [view, result];
   }
 }

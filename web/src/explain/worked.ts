@@ -81,23 +81,23 @@ export class Workings {
   }
 
   /** A formula's value at an element, worked out: names, numbers, result. */
-  forward(formula: Formula | null, values: Values, flat: number): HTMLElement {
+  forward(formula: Formula | null, values: Values, flat: number): HTMLElement | null {
     const index = indexOf(flat, values.shape);
     const result = elementText(values.data[flat]!, values.dtype, "exact");
     const left = (formula?.left ?? "out") + indexText(index), tree = formula?.tree;
-    if (!tree) return equation(left, result);
+    if (!tree) return null;
     const { names, numbers } = this.substitution.at(tree, index);
     const lines = equation(left, names, numbers, result);
     return this.checked(lines, [this.evaluator.value(tree, index)], values.data[flat]!);
   }
 
   /** A contribution at an element of the input, summed where it was broadcast. */
-  contribution(each: Contribution, values: Values, flat: number): HTMLElement {
+  contribution(each: Contribution, values: Values, flat: number): HTMLElement | null {
     const index = indexOf(flat, values.shape);
     const result = elementText(values.data[flat]!, values.dtype, "exact");
     const left = (each.formula?.left ?? `∂L/∂${each.argument}`) + indexText(index);
     const tree = each.formula?.tree;
-    if (!tree) return equation(left, result);
+    if (!tree) return null;
     const raws = rawIndices(each, index, values.full);
     const { names, numbers } = raws.length === 1
       ? this.substitution.at(tree, raws[0]!) : this.substitution.sum(tree, raws);
