@@ -106,6 +106,13 @@ def argmax():
 
 
 @case("no_derivative", UNSEEN)
+def indices_of_the_largest():
+    x = leaf(1.0, 2.0)
+    _, h = torch.max(x, 0)  # here
+    return x, h * leaf(1.0)
+
+
+@case("no_derivative", UNSEEN)
 def compared():
     x = leaf(1.0, 2.0)
     h = x > 1.5  # here
@@ -478,6 +485,32 @@ def a_sum_that_cancels():
     loss = (x * (b + torch.zeros(2))).sum()  # here
     loss.backward(retain_graph=True)
     return b, loss
+
+
+@case("cancelled", "nothing")
+def all_but_rounding_cancels():
+    x = leaf(1.0, 2.5, 4.0)
+    loss = (x * 0.1 + x * 0.2 - x * 0.3).sum()
+    loss.backward()
+    return x, loss
+
+
+@case("not_chosen", elements=(1, 1))
+def written_where_the_loss_does_not_look():
+    x = leaf(1.0)
+    h = torch.zeros(3)
+    h[0] = x[0] * 2  # here
+    loss = h[1:].sum()
+    loss.backward(retain_graph=True)
+    return x, loss
+
+
+@case("times_zero", elements=(3, 3))
+def targets_that_are_ignored():
+    x = leaf(1.0, 2.0, 3.0)
+    loss = F.cross_entropy(x[None], torch.tensor([-100]), reduction="sum")  # here
+    loss.backward(retain_graph=True)
+    return x, loss
 
 
 @case("underflow", elements=(2, 2))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import tinygrad_mnist as torch
+from tinygrad_mnist.explainer.why import walks
 from tinygrad_mnist.explainer.why.words import FIXES
 from tinygrad_mnist.tools.parity.table import OPERATIONS
 from tinygrad_mnist.tools.parity.twins import read, twin
@@ -14,9 +15,9 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 REFUSED = (RuntimeError, TypeError, ValueError, OverflowError, IndexError)
 
 
-def passed_back(row):
+def passed_back(row, situation):
     """A loss computed by a row of the table, after backward(); the leaves. None where refused."""
-    sample = row.sample("ordinary", 0)
+    sample = row.sample(situation, 0)
     given = twin(torch, (read(sample.options), *map(read, sample.arguments)))
     options, *arguments = given.arguments
     leaves = [each for each in given.tensors.values() if each.requires_grad]
@@ -33,16 +34,31 @@ def passed_back(row):
     return None if loss is None else (loss, leaves)
 
 
+def found_by(failures):
+    def looked_at(find, *what):
+        try:
+            return find(*what)
+        except Exception as error:
+            failures.append(error)
+            raise
+
+    return looked_at
+
+
 def is_right(tensor):
     grad = tensor.grad
     return grad is not None and bool((grad.isfinite() & (grad != 0)).all())
 
 
-@pytest.mark.parametrize("remembers", [True, False])
+@pytest.mark.parametrize(
+    ("situation", "remembers"), [("ordinary", True), ("ordinary", False), ("broadcast", True)]
+)
 @pytest.mark.parametrize("row", OPERATIONS, ids=lambda row: row.name)
-def test_a_gradient_is_told_as_it_is(row, remembers):
+def test_a_gradient_is_told_as_it_is(row, situation, remembers, monkeypatch):
+    monkeypatch.setattr(walks, "found_by", found_by(failures := []))
     with torch.why.remember(remembers):
-        made = passed_back(row)
+        made = passed_back(row, situation)
+    assert not failures
     if made is None:
         return
     loss, leaves = made

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
 @pytest.fixture(autouse=True)
 def forgotten():
+    torch.why.remember(False)
     yield
     torch.why.remember(False)
 
@@ -54,6 +55,24 @@ def test_a_plain_call_switches_on_and_off():
     torch.why.remember(False)
     assert is_off()
     assert torch.why(x, y).cause == "unreachable"
+
+
+def test_a_second_call_takes_the_place_of_the_first():
+    torch.why.remember()
+    first = memory.threads.memory
+    torch.why.remember()
+    torch.exp(torch.ones(2))
+    assert not first.calls
+    assert memory.threads.memory.calls
+    torch.why.remember(False)
+    assert is_off()
+    with torch.why.remember():
+        outer = memory.threads.memory
+        with torch.why.remember():
+            pass
+        torch.exp(torch.ones(2))
+        assert outer.calls
+    assert is_off()
 
 
 def test_anomaly_detection_goes_on_inside_and_outside():

@@ -87,6 +87,30 @@ def forgotten_zero_grad():
     return "accumulated", "4 of 4 parameters", (model, loss, optimizer)
 
 
+def forgotten_zero_grad_by_hand():
+    w = torch.ones(3, requires_grad=True)
+    for _ in range(3):
+        loss = (w * w).sum()
+        loss.backward()  # here
+        with torch.no_grad():
+            w -= 0.1 * w.grad
+    return "accumulated", "", (w, loss)
+
+
+def gathered_gradients():
+    model = mlp()
+    optimizer = optim.SGD(model.parameters(), lr=0.1)
+    for part in (slice(4), slice(4, 8)):
+        loss = F.cross_entropy(model(X[part]), Y[part])
+        loss.backward()
+    optimizer.step()
+    return "nothing", "", (model, loss, optimizer)
+
+
+def a_bias_before_batch_norm():
+    return "nothing", "", trained(mlp(nn.BatchNorm1d(5), nn.ReLU()))
+
+
 def learning_rate_of_zero():
     model = mlp()
     return "lr_zero", "", trained(model, optimizer=optim.SGD(model.parameters(), lr=0.0))
@@ -226,7 +250,8 @@ def numbers_for_the_head():
 
 CASES = [
     right, dead_relu_network, saturated_network, forgotten_parameter, replaced_layer,
-    forgotten_backward, forgotten_step, forgotten_zero_grad, learning_rate_of_zero,
+    forgotten_backward, forgotten_step, forgotten_zero_grad, forgotten_zero_grad_by_hand,
+    gathered_gradients, a_bias_before_batch_norm, learning_rate_of_zero,
     a_step_lost_in_rounding, frozen, detached_encoder, wrong_loss, softmax_twice, softmax_of_one,
     batch_norm_in_eval, too_high_a_learning_rate, zero_weights, copied_model, layers_in_a_list,
     numbers_for_the_head, a_plain_tensor, sigmoid_twice, no_logarithm, steps_that_make_new_tensors,

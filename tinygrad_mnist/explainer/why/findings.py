@@ -161,16 +161,18 @@ def _absolute(case: Case, factor: Array) -> Array | None:
     g, size = np.abs(case.g.astype(np.float64)), np.abs(factor.astype(np.float64))
     kind = case.name_of_operation, case.position
     if kind[0] in ("mul", "div"):
-        return np.asarray(unbroadcast_array(g * size, case.result.shape))
-    if kind == ("mm", 0):
-        return np.asarray(g @ size.T)
-    if kind == ("mm", 1):
-        return np.asarray(size.T @ g)
-    if kind == ("linear", 0):
-        return np.asarray(g @ size)
-    if kind == ("linear", 1):
-        return np.asarray(g.reshape(-1, g.shape[-1]).T @ size.reshape(-1, size.shape[-1]))
-    return None
+        found = g * size
+    elif kind == ("mm", 0):
+        found = g @ size.swapaxes(-1, -2)
+    elif kind == ("mm", 1):
+        found = size.swapaxes(-1, -2) @ g
+    elif kind == ("linear", 0):
+        found = g @ size
+    elif kind == ("linear", 1):
+        found = g.reshape(-1, g.shape[-1]).T @ size.reshape(-1, size.shape[-1])
+    else:
+        return None
+    return np.asarray(unbroadcast_array(found, case.result.shape))
 
 
 def _product(case: Case) -> Finding:
@@ -190,6 +192,10 @@ def _product(case: Case) -> Finding:
                                  absolute[zeros].max() < least):  # fmt: skip
         return _underflow(case)
     return _summed(case)
+
+
+SUMS = ("add", "sub", "add_bias", "expand")
+"""Operations of which a gradient is only summed, where they broadcast."""
 
 
 def _summed(case: Case) -> Finding:
@@ -217,6 +223,9 @@ def _not_chosen(case: Case) -> Finding:
     if case.name_of_operation == "where" and "(of " in case.name and "Fill" not in case.name:
         return _other(case)  # a composed operation chooses its slope by where
     zeros, size = case.zeros
+    if case.name_of_operation == "nll_loss" and zeros == size:
+        text = "nll_loss weighs all targets with 0: they are `ignore_index`, or their weight is 0"
+        return Finding("times_zero", text, case.zeros)
     what = f"{of(case.zeros)} numbers"
     if case.result.ndim > 1 and case.name_of_operation == "index":
         rows = len(case.result)
@@ -230,6 +239,9 @@ def _not_chosen(case: Case) -> Finding:
 
 
 def _overwritten(case: Case) -> Finding:
+    if case.position:
+        text = f"{of(case.zeros)} numbers were written where the loss does not look"
+        return Finding("not_chosen", text, case.zeros)
     return Finding(
         "overwritten",
         f"{of(case.zeros)} numbers were overwritten in place, so what they were has no influence "
@@ -294,7 +306,7 @@ for _find, _names in (
     (_outside, "clamp hardtanh hardsigmoid hardswish threshold hardshrink softshrink"),
     (_saturated, "sigmoid tanh softmax log_softmax erf erfc softplus silu log_sigmoid elu"),
     (_product, "mul div mm linear conv2d"),
-    (_summed, "add sub add_bias expand"),
+    (_summed, " ".join(SUMS)),
     (_underflow, "mean cast"),
     (_not_chosen, "where maximum minimum amax amin index gather slice pick diagonal as_strided "
                   "unfold nll_loss"),

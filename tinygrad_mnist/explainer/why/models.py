@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,10 +15,11 @@ from tinygrad_mnist.core.backward_pass import topological_order
 from tinygrad_mnist.engine.views import current_record
 from tinygrad_mnist.nn import Module, Parameter
 
-from .memory import Memory
+from .memory import Call, Memory
 from .reason import Reason, at
 from .tensors import of_tensor
 from .traces import link
+from .walks import Walk
 from .words import answer
 
 _FIRST = ("forward_not_finite", "backward_not_finite", "empty", "bad_data")
@@ -56,52 +59,58 @@ def of_model(model: Any, loss: Any, optimizer: Any, memory: Memory | None) -> Re
 def of_parameter(parameter: Any, loss: Any, optimizer: Any, memory: Memory | None) -> Reason:
     """Why a parameter does not learn: its gradient, or what the optimiser does with it."""
     reason = of_tensor(parameter, loss, memory)
-    if not reason.learns or optimizer is None:
-        return _not_stepped(parameter, memory) or reason if reason.learns else reason
-    this = f"This parameter of shape {list(parameter._array.shape)} has a gradient, but the"
+    if not reason.learns:
+        return reason
+    found = None if optimizer is None else _in_optimizer(parameter, optimizer)
+    return found or _of_steps(parameter, memory, 2 if optimizer is None else 1) or reason
+
+
+def _in_optimizer(parameter: Any, optimizer: Any) -> Reason | None:
+    """Why a step of the optimiser changes nothing."""
+    this = f"This parameter of shape {list(parameter._array.shape)} has a gradient"
     group = next((g for g in optimizer.param_groups if any(parameter is p for p in g["params"])),
                  None)  # fmt: skip
     if group is None:
-        return answer("not_in_optimizer", f"{this} optimiser was not given it: it never changes.")
+        text = f"{this}, but the optimiser was not given it: it never changes."
+        return answer("not_in_optimizer", text)
     lr = float(group.get("lr", 1))
     if lr == 0:
-        return answer("lr_zero", f"{this} learning rate of its group is 0.")
-    return (
-        _not_stepped(parameter, memory, 1) or _of_step(parameter, optimizer, lr, memory) or reason
-    )
-
-
-def _not_stepped(parameter: Any, memory: Memory | None, passes: int = 2) -> Reason | None:
-    """Whether nothing changed a parameter in this many backward passes, or more."""
-    call = None if memory is None else memory.call_of(parameter)
-    if memory is None or call is None or not call.graded or len(memory.passes) < passes:
-        return None
-    if not isinstance(parameter, Parameter) or call.changed > memory.passes[0].when:
-        return None
-    text = f"This parameter of shape {list(parameter._array.shape)} has a gradient, and nothing has"
-    text += " changed it since the first backward(): no step was taken (`optimizer.step()`), or it"
-    return answer("no_step", f"{text} made new tensors, as `p = p - …` does.")
-
-
-def _of_step(parameter: Any, optimizer: Any, lr: float, memory: Memory | None) -> Reason | None:
-    """Why a step changes nothing, or the wrong way."""
+        return answer("lr_zero", f"{this}, but the learning rate of its group is 0.")
     array, grad = parameter._array, parameter.grad._array
-    this = f"This parameter of shape {list(array.shape)}"
-    plain = type(optimizer).__name__ == "SGD"
-    if plain and np.array_equal(array - grad.dtype.type(lr) * grad, array):
-        text = f"{this} has a gradient so small (up to {float(np.abs(grad).max()):.3g} in size)"
-        text += f" that a step of lr = {lr:g} is lost in rounding:"
-        return answer("too_small", f"{text} w − lr · g is w in {array.dtype}.")
-    if memory is None or not memory.passes:
-        return None
-    added = [walk for walk in memory.passes if parameter._record in walk.added]
-    if added and len(memory.passes) > 1:
-        line = added[-1].line
+    step = grad.dtype.type(lr) * grad
+    if type(optimizer).__name__ == "SGD" and np.array_equal(array - step, array):
         text = (
-            f"{this} learns from gradients that add up: backward(){at(line)} added to the gradient"
+            f"{this} so small (up to {float(np.abs(grad).max()):.3g} in size) that a step of lr ="
         )
-        return answer("accumulated", f"{text} of an earlier step, not cleared.", line=line)
+        text += f" {lr:g} is lost in rounding: w − lr · g is w in {array.dtype}."
+        return answer("too_small", text)
     return None
+
+
+def _of_steps(parameter: Any, memory: Memory | None, passes: int) -> Reason | None:
+    """Whether no step changed a parameter in so many passes, or a step kept its old gradient."""
+    call = None if memory is None else memory.call_of(parameter)
+    if memory is None or call is None or not call.graded:
+        return None
+    record: Any = current_record(parameter)
+    walks = [walk for walk in memory.passes if record in walk.consumers and not walk.by_grad]
+    this = f"This parameter of shape {list(parameter._array.shape)}"
+    stepped = isinstance(parameter, Parameter) or passes == 1
+    if len(walks) >= passes and stepped and not _changed(call, walks[0], None):
+        text = f"{this} has a gradient, and nothing has changed it since the first backward(): no"
+        text += " step was taken (`optimizer.step()`), or it made new tensors, as `p = p - …` does."
+        return answer("no_step", text)
+    for before, walk in itertools.pairwise(walks):
+        if record in walk.added and _changed(call, before, walk):
+            text = f"{this} learns from gradients that add up: backward(){at(walk.line)} added to"
+            return answer("accumulated", f"{text} the gradient of the step before.", line=walk.line)
+    return None
+
+
+def _changed(call: Call, after: Walk, before: Walk | None) -> bool:
+    """Whether a leaf was changed in place between two passes."""
+    end = math.inf if before is None else before.when
+    return any(after.when < when <= end for when in call.changes)
 
 
 def _about(names: list[str], reason: Reason, count: int) -> Reason:

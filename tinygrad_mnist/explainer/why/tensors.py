@@ -12,7 +12,7 @@ from .missing import no_gradient, no_record, not_a_leaf
 from .reason import Reason
 from .walks import amount
 from .words import answer
-from .wrong import not_finite_gradient, of_result, partly_zero, zero
+from .wrong import nearly_zero, not_finite_gradient, of_result, partly_zero, zero
 
 
 def of_tensor(tensor: Any, loss: Any, memory: Memory | None) -> Reason:
@@ -35,7 +35,9 @@ def of_tensor(tensor: Any, loss: Any, memory: Memory | None) -> Reason:
         return not_finite_gradient(tensor, grad, loss, memory)
     if count.all_zero and count.size:
         return zero(tensor, grad, loss, memory)
-    found = partly_zero(tensor, grad, loss, memory) if count.zeros else None
+    found = nearly_zero(tensor, grad, loss, memory)
+    if found is None and count.zeros:
+        found = partly_zero(tensor, grad, loss, memory)
     if found is not None:
         return found
     return answer(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +15,7 @@ from tinygrad_mnist.engine.modes import GradMode
 from tinygrad_mnist.engine.node import FREED, AccumulateGrad, Record
 from tinygrad_mnist.engine.tensor import TensorBase
 
-from .findings import Finding, why_not_finite, why_zero
+from .findings import Finding, called, why_not_finite, why_zero
 from .reason import Line
 
 
@@ -107,9 +107,11 @@ class Walk:
             if before is not None and np.any(before._array):
                 self.added.add(source)
             if given.bad and not visit.arrived.bad:
-                visit.findings[position] = why_not_finite(record, position, gradient, result)
+                visit.findings[position] = found_by(
+                    why_not_finite, record, position, gradient, result
+                )
             elif _lost(given, visit.arrived):
-                visit.findings[position] = why_zero(record, position, gradient, result)
+                visit.findings[position] = found_by(why_zero, record, position, gradient, result)
 
     @property
     def consumers(self) -> dict[Record, list[tuple[Record, int]]]:
@@ -129,6 +131,15 @@ class Walk:
             for consumer, position in self.consumers.get(record, ())
             if (visit := self.visits.get(consumer)) is not None and position in visit.given
         ]
+
+
+def found_by(find: Callable[..., Finding], record: Record, *what: Any) -> Finding:
+    """What `find` makes of it; the pass that is explained goes on in any case."""
+    try:
+        return find(record, *what)
+    except Exception as error:
+        text = f"{called(record)} did this ({type(error).__name__} as it was looked at)"
+        return Finding("unknown", text, None)
 
 
 def _lost(given: Amount, arrived: Amount) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 from tinygrad_mnist.engine.node import Record
 from tinygrad_mnist.engine.views import current_record
 
-from .findings import Finding, bad_count, called, not_finite, of
+from .findings import SUMS, Finding, bad_count, called, not_finite, of
 from .memory import Call, Memory, in_layer
 from .reason import Reason, at
 from .search import ancestors, links, way
@@ -122,6 +122,30 @@ def partly_zero(tensor: Any, grad: Any, loss: Any, memory: Memory | None) -> Rea
     )
     told = _told(this, record, walk, stops, memory)
     return dataclasses.replace(told, learns=True)
+
+
+def nearly_zero(tensor: Any, grad: Any, loss: Any, memory: Memory | None) -> Reason | None:
+    """Why no more than rounding is left of a gradient: what came in was far larger."""
+    record: Any = current_record(tensor)
+    walk = None if memory is None else _walk_for(record, loss, memory, _is_bad)
+    parts = [] if walk is None else walk.into(record)
+    if walk is None or not parts:
+        return None
+    came = max(given.largest for *_, given in parts)
+    if len(parts) == 1 and parts[0][0].record.primitive.name in SUMS:
+        came = parts[0][0].arrived.largest
+    rounding = 64 * float(np.finfo(grad._array.dtype).eps)
+    if not amount(grad).largest < rounding * came:
+        return None
+    last = link(parts[0][0].record, memory)
+    text = (
+        f"The `.grad` of this tensor of shape {list(tensor._array.shape)} is rounding error, up to "
+        f"{amount(grad).largest:.2g} in size: contributions of up to {came:.4g} cancel"
+        f"{at(last.line, quoted=True)}. The loss does not depend on it, as on a bias before a "
+        "batch norm."
+    )
+    found = chain(walk, record, parts[0][0].record, memory)
+    return answer("cancelled", text, chain=found, line=last.line, learns=True)
 
 
 def _whole(finding: Finding) -> bool:
