@@ -255,13 +255,14 @@ class _Tried:
             for sign in (1, 0, -1)
         )
         slope = _apart(above, below) / (2 * step)
-        if not math.isfinite(slope):
+        found = _along(self.gradient, direction)
+        terms = sum(float(np.abs(term).sum()) for term in here)
+        if not math.isfinite(slope) or not (math.isfinite(found) or math.isfinite(terms)):
             self.endless += 1
             return
-        terms = sum(float(np.abs(term).sum()) for term in here)
+        terms = sum(float(np.abs(term[np.isfinite(term)]).sum()) for term in map(np.asarray, here))
         noise = 64 * float(np.finfo(np.float64).eps) * terms / step
         size = float(np.abs(direction).sum())
-        found = _along(self.gradient, direction)
         apart = abs(found - slope)
         self.undefined += not math.isfinite(found)
         allowed = self.tolerance * math.sqrt(size) + noise
