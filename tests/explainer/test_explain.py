@@ -303,3 +303,29 @@ def test_hostile_names_do_no_harm(tmp_path):
     assert "<img" not in explanation._repr_html_()
     assert "\x1b" not in explanation.text()
     assert 'onerror=\\"alert' in explanation.dot()
+
+
+def test_loops_inside_loops_and_rounds_of_modules():
+    model = nn.ModuleList([nn.Linear(2, 2), nn.Linear(2, 2)])
+
+    def function(x):
+        for i in range(2):
+            for j in range(3):
+                x = x * 2 + i * j
+        for layer in model:
+            x = layer(x)
+        for _ in range(1):
+            x = x * 3
+        while x.sum() < 0:
+            x = x + 1
+        return x.sum()
+
+    found = torch.explain(function, leaf(1.0, 1.0)).found.scopes
+    names = {scope.id: scope.name for scope in found}
+    outline = [(names.get(scope.parent), scope.name, scope.repeats) for scope in found]
+    outer, inner = "for i in range(2)", "for j in range(3)"
+    assert [each for each in outline if each[2]] == [
+        (None, outer, 2), ("i = 0", inner, 3), ("i = 1", inner, 3),
+    ]  # fmt: skip
+    assert [name for above, name, _ in outline if above == inner] == ["j = 0", "j = 1", "j = 2"] * 2
+    assert [scope.type for scope in found if scope.kind == "module"] == ["Linear", "Linear"]

@@ -38,7 +38,7 @@ class Scopes:
         module: Any = None
         for number, place in enumerate(places):
             if place.kind == "module":
-                name = _module_name(place, module, places[:number])
+                name = _module_name(place, module)
                 module = place.module
                 box = self._inside(box, place.call, "module", name, type(place.module).__name__)
             elif not _is_outermost(place, number) and not _is_forward(places, number):
@@ -100,9 +100,9 @@ def _explains_nothing(box: _Box, outer: _Box) -> bool:
     """
     first, *others = box.items
     if box.kind == "loop":
-        return not others or all(_is_of_module(item) for item in box.items)
+        return len(box.boxes) < 2 or all(_is_of_module(item) for item in box.items)
     if box.kind == "iteration":
-        return outer.kind != "loop" or (_is_of_module(box) and len(outer.items) > 1)
+        return len(outer.boxes) < 2 or _is_of_module(box)
     if box.kind == "function":
         alone = outer.kind == "module" and len(outer.items) == 1
         return alone or (not others and (isinstance(first, int) or first.name == box.name))
@@ -132,7 +132,7 @@ def _is_forward(places: Sequence[Place], number: int) -> bool:
     return number > 0 and places[number - 1].kind == "module" and places[number].name == "forward"
 
 
-def _module_name(place: Place, outer: Any, above: Sequence[Place]) -> str:
+def _module_name(place: Place, outer: Any) -> str:
     """What the module inside which it was called calls it, else the variable of the program."""
     if outer is not None:
         for name, module in outer.named_modules():

@@ -55,6 +55,7 @@ def test_data_goes_to_standard_output_alone_and_the_script_runs_on(explain):
     check(data)
     assert data["sources"] == [{"name": "fit.py", "text": SCRIPT.rstrip("\n")}]
     assert [node["name"] for node in data["nodes"]] == ["x", None, None, "loss"]
+    assert data["scopes"] == []  # one round of a loop is no box
     assert done.stderr.count("after") == 3
     assert done.returncode == 0
     compared = [node["gradient"]["checks"]["pytorch"] for node in data["nodes"][2:]]
