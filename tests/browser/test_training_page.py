@@ -152,6 +152,23 @@ def test_drawing_by_keyboard(runs, page, tmp_path):
     assert numbers(page) is None
 
 
+def test_drawing_by_touch(runs, browser, tmp_path):
+    path, _, model, _ = runs["logistic"]
+    context = browser.new_context(viewport={"width": 360, "height": 700}, has_touch=True)
+    page = opened(context.new_page(), path)
+    page.locator("canvas.pad").scroll_into_view_if_needed()
+    box, scrolled = page.locator("canvas.pad").bounding_box(), page.evaluate("scrollY")
+    session = context.new_cdp_session(page)
+    for kind, shares in ("Start", [0.2]), ("Move", [0.5]), ("Move", [0.8]), ("End", []):
+        points = [{"x": box["x"] + 100, "y": box["y"] + y * box["height"]} for y in shares]
+        session.send("Input.dispatchTouchEvent", {"type": f"touch{kind}", "touchPoints": points})
+    numbers(page)
+    ink = check(page, model, drawn(page, tmp_path / "drawn.png"))["pixels"]
+    assert np.count_nonzero(np.array(ink).reshape(28, 28).max(1) > 0.5) == 20
+    assert page.evaluate("scrollY") == scrolled
+    context.close()
+
+
 def test_a_sample_is_seen_as_it_is_until_it_is_drawn_on(runs, page, tmp_path):
     path, _, model, digits = runs["cnn"]
     opened(page, path)

@@ -45,7 +45,7 @@ def draw(
         name, network = evaluation.load(model)
         weights = {key: each.detach().numpy() for key, each in network.state_dict().items()}
         drawing.check_finite(weights, model)
-        write(path, drawing.page(name, weights, model.name).encode())
+        write(path, drawing.page(name, weights, f"the {name} model in {model.name}").encode())
         if open:
             import webbrowser
 
