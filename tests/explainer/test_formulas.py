@@ -149,3 +149,15 @@ def test_an_operation_of_ones_own():
         assert derivative_formula(cube, 0).text == "∂L/∂x = g · 3 · x²"
     finally:
         del PRIMITIVES["own_cube"]
+
+
+def test_a_formula_without_source_is_called():
+    made = {}
+    exec("own = elementwise('own_twice', '2 · x', lambda input: 2 * input, input=lambda g: 2 * g)",
+         {"elementwise": elementwise}, made)  # fmt: skip
+    try:
+        formula = derivative_formula(made["own"], 0)
+        assert formula.right == "a formula whose source is not at hand"
+        assert evaluate(formula.tree, {"g": np.ones(2)}).tolist() == [2, 2]
+    finally:
+        del PRIMITIVES["own_twice"]

@@ -181,11 +181,15 @@ def _derivative(
     except NotShown:
         tree = None
     if tree is None or (says and not tree.algebraic):
-        words, parts = says, tuple(map(as_tree, arguments.values()))
-        tree = Tree("call", parts, function.__name__.strip("_"), function=function, says=words)
+        words, parts = says or _NO_SOURCE, tuple(map(as_tree, arguments.values()))
+        name = f"{op.name}_derivative" if function.__name__ == "<lambda>" else function.__name__
+        tree = Tree("call", parts, name.strip("_"), function=function, says=words)
     elif tree.kind == "call" and not isinstance(tree.function, Primitive):
         words = tree.says or "" if all(part.algebraic for part in tree.parts) else ""
     return _made(op, tree, words, op.inputs[position], position)
+
+
+_NO_SOURCE = "a formula whose source is not at hand"
 
 
 def _made(op: Primitive, tree: Tree, words: str, argument: str, position: int) -> Formula:
