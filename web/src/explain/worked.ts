@@ -1,7 +1,7 @@
 /** Numbers to pick from, and a formula worked out for the one that is picked. */
 
 import type { Values } from "../shared/arrays";
-import { indexOf, sizeOf } from "../shared/arrays";
+import { flatOf, indexOf, sizeOf } from "../shared/arrays";
 import { make, makeButton } from "../shared/dom";
 import { HeatMap } from "../shared/heatmap";
 import { brief, element as elementText, indexText } from "../shared/numbers";
@@ -121,6 +121,7 @@ export class Workings {
 /** The elements of the formula's result that make up an element of the contribution. */
 export function rawIndices(each: Contribution, index: Index, shape: readonly number[]): number[][] {
   const raw = each.raw_shape;
+  if (sizeOf(raw) === sizeOf(shape)) return [indexOf(flatOf(index, shape), raw)];
   if (each.stretched.length && raw.length < shape.length) {
     const dropped = shape.length - raw.length;
     const gone = new Set(each.stretched.slice(0, dropped));

@@ -91,11 +91,10 @@ export class HeatMap {
     this.canvas.addEventListener("pointerleave", () => this.say(this.picked, "off"));
     this.canvas.addEventListener("click", (event) => this.choose(this.under(event)));
     this.canvas.addEventListener("keydown", (event) => {
-      const next = this.neighbour(event.key);
-      if (next === null) return;
+      if (!/^(Arrow|Page)/.test(event.key)) return;
       event.preventDefault();
       event.stopPropagation();
-      this.choose(next);
+      this.choose(this.neighbour(event.key));
     });
   }
 
