@@ -316,7 +316,9 @@ def test_loops_inside_loops_and_rounds_of_modules():
             x = layer(x)
         for _ in range(1):
             x = x * 3
-        while x.sum() < 0:
+        rounds = 0
+        while rounds < 2:
+            rounds += 1
             x = x + 1
         return x.sum()
 
@@ -325,7 +327,7 @@ def test_loops_inside_loops_and_rounds_of_modules():
     outline = [(names.get(scope.parent), scope.name, scope.repeats) for scope in found]
     outer, inner = "for i in range(2)", "for j in range(3)"
     assert [each for each in outline if each[2]] == [
-        (None, outer, 2), ("i = 0", inner, 3), ("i = 1", inner, 3),
+        (None, outer, 2), ("i = 0", inner, 3), ("i = 1", inner, 3), (None, "while rounds < 2", 2),
     ]  # fmt: skip
     assert [name for above, name, _ in outline if above == inner] == ["j = 0", "j = 1", "j = 2"] * 2
     assert [scope.type for scope in found if scope.kind == "module"] == ["Linear", "Linear"]

@@ -10,7 +10,7 @@ from tinygrad_mnist.engine.wording import cut
 
 __all__ = ["printable", "says_of"]
 
-_INTERNAL = frozenset(("ctx", "tensors", "outputs", "steps", "keys", "starts"))
+_INTERNAL = frozenset(("ctx", "function", "tensors", "outputs", "steps", "keys", "starts"))
 
 
 def printable(attributes: dict[str, Any]) -> dict[str, str]:

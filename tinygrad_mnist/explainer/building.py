@@ -18,6 +18,7 @@ from tinygrad_mnist.nn.parameter import Parameter
 
 from . import passes
 from .attributes import printable, says_of
+from .frames import Place
 from .scopes import Scopes
 from .sources import Sources
 from .watching import Call, Operand, Seen, Visit, input_name
@@ -109,10 +110,11 @@ class Builder:
         )
         if op.vjp is not None:
             _describe(node, record)
+        places = self._places(record, call)
+        self.scopes.note(node.id, places)
+        node.source = self.sources.place(places)
         if call is not None:
             node.in_place = call.in_place
-            self.scopes.note(node.id, call.places)
-            node.source = self.sources.place(call.places)
             if call.going_back:
                 node.order = 2
             if call.under is not None:
@@ -121,6 +123,16 @@ class Builder:
             if self.nodes[edge.node].kind == "constant":
                 self.nodes[edge.node].order = node.order
         self._place(record, node)
+
+    def _places(self, record: Record, call: Call | None) -> tuple[Place, ...]:
+        """Where the program made a record: of one that follows a changed view, where it changed."""
+        seen = call
+        while seen is None and record.primitive.name in ("as_strided", "copy_slices"):
+            if record.inputs[-1] is None:
+                break
+            record = record.inputs[-1]
+            seen = self.calls.get(record)
+        return () if seen is None else seen.places
 
     def _place(self, record: Record, node: passes.Node) -> None:
         self._of[record] = node.id
