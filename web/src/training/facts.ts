@@ -11,7 +11,7 @@ export function factsSection(data: TrainingData): HTMLElement {
   return make("section.card", { "aria-labelledby": "run" },
     make("h2", { id: "run" }, "The run"),
     make("h3", {}, "To have it again"),
-    make("pre.command", { tabindex: 0, "aria-label": "The command" }, data.command),
+    make("pre.command", {}, data.command),
     make("div.facts", {},
       facts("Data", {
         "": description,

@@ -91,7 +91,7 @@ export class Pad {
     });
     this.canvas.addEventListener("pointermove", (event) => {
       if (!drawing) return;
-      const passed = event.getCoalescedEvents();
+      const passed = event.getCoalescedEvents?.() ?? [];  // not every browser has it
       for (const each of passed.length ? passed : [event]) this.go(this.under(each));
     });
     for (const kind of ["pointerup", "pointercancel"]) {
