@@ -13,7 +13,7 @@ from tinygrad_mnist.engine.tensor import TensorBase
 from tinygrad_mnist.tools.parity.table import OPERATIONS
 from tinygrad_mnist.tools.parity.twins import read, twin
 
-EACH = 3
+EACH = 2
 """So many calls of a primitive are kept, of different shapes."""
 
 
