@@ -237,7 +237,7 @@ def test_boxes_open_and_close_by_pointer_and_keys(show):
     page.keyboard.press("Enter")
     assert box.count() == 1
     assert page.locator(".card").count() == cards
-    assert f"{cards} cards drawn" in page.text_content(".graph-count")
+    assert page.text_content(".graph-count").startswith(f"{cards} cards")
 
 
 def test_a_line_leads_to_its_nodes_and_a_node_to_its_line(show, passes):
@@ -274,7 +274,7 @@ def test_a_long_pass_is_drawn_in_part(show, passes):
     page = show("recurrence")
     total = len(data["nodes"])
     assert total > 80
-    assert f"of {total} nodes" in page.text_content(".graph-count")
+    assert page.text_content(".graph-count").endswith(f"for {total} nodes")
     assert page.locator(".card").count() < 30
     page.keyboard.press("End")
     assert page.locator(".card.current").count() == 1

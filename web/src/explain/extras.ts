@@ -71,7 +71,7 @@ function cause(state: State, each: Why): HTMLElement {
     "article.why", {},
     make("p", {}, make("strong", {}, state.pass.title(each.node)), ": ", ...prose(each.paragraph)),
     each.fix ? make("p", {}, make("strong", {}, "What to do: "), ...prose(each.fix)) : null,
-    makeButton("Show in the graph", () => state.select(each.node, each.chain), { class: "quiet" }),
+    makeButton("Show in the graph", () => show(state, each.node, each.chain), { class: "quiet" }),
   );
 }
 
@@ -82,9 +82,14 @@ function loop(state: State, each: Loop): HTMLElement {
     make("summary", {}, `${each.name} (${plural(each.nodes.length, "operation")})`),
     make("p", {}, names),
     each.nodes.length
-      ? makeButton("Show in the graph", () => state.select(each.nodes[0]!, each.nodes), { class: "quiet" }) : null,
+      ? makeButton("Show in the graph", () => show(state, each.nodes[0]!, each.nodes), { class: "quiet" }) : null,
     make("pre", { tabindex: 0, "aria-label": `Source of ${each.name}` }, each.source),
   );
+}
+
+function show(state: State, node: number, marked: number[]): void {
+  state.select(node, marked);
+  document.querySelector(".graph")?.scrollIntoView({ block: "nearest" });
 }
 
 export function madeBy(pass: Pass): HTMLElement {

@@ -74,7 +74,7 @@ export class Graph {
       "div.graph-tools", { role: "toolbar", "aria-label": "View of the graph" },
       makeButton("−", () => this.viewport.zoomBy(0.8), { "aria-label": "Zoom out" }),
       makeButton("+", () => this.viewport.zoomBy(1.25), { "aria-label": "Zoom in" }),
-      makeButton("Fit", () => this.viewport.fit(null), { title: "Show the whole graph" }),
+      makeButton("Fit", () => this.viewport.fit(null), { title: "Show the whole graph (0)" }),
       makeButton("⤭", () => this.turn(), { "aria-label": "Turn the graph", title: "Turn the graph" }),
       second, this.counter,
     );
@@ -160,8 +160,7 @@ export class Graph {
     this.drawLines(lines, width, height);
     this.putInOrder(places);
     const total = this.state.pass.data.nodes.length;
-    const nodes = shown.filter((each) => each.item.kind === "node").length;
-    this.counter.textContent = `${plural(shown.length, "card")} drawn: ${nodes} of ${plural(total, "node")}`;
+    this.counter.textContent = `${plural(shown.length, "card")} for ${plural(total, "node")}`;
     this.light();
   }
 

@@ -49,7 +49,7 @@ export class Transport {
         go(ICONS.last, "Last step", "End", () => state.goTo(last)),
         this.speed,
       ),
-      this.scrub, this.place, this.live,
+      this.scrub, this.place, make("p.hint.muted", {}, "← → step, space plays"), this.live,
     );
     this.scrub.addEventListener("input", () => {
       const step = Number(this.scrub.value);
