@@ -107,6 +107,19 @@ def gathered_gradients():
     return "nothing", "", (model, loss, optimizer)
 
 
+def two_losses_that_take_turns():
+    critic, source = mlp(), nn.Linear(4, 4)
+    optimizer = optim.SGD(critic.parameters(), lr=0.1)
+    for _ in range(3):
+        made = source(X)
+        loss = F.cross_entropy(critic(made.detach()), Y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        critic(made).sum().backward()
+    return "nothing", "", (critic, loss, optimizer)
+
+
 def a_bias_before_batch_norm():
     return "nothing", "", trained(mlp(nn.BatchNorm1d(5), nn.ReLU()))
 
@@ -251,7 +264,7 @@ def numbers_for_the_head():
 CASES = [
     right, dead_relu_network, saturated_network, forgotten_parameter, replaced_layer,
     forgotten_backward, forgotten_step, forgotten_zero_grad, forgotten_zero_grad_by_hand,
-    gathered_gradients, a_bias_before_batch_norm, learning_rate_of_zero,
+    gathered_gradients, two_losses_that_take_turns, a_bias_before_batch_norm, learning_rate_of_zero,
     a_step_lost_in_rounding, frozen, detached_encoder, wrong_loss, softmax_twice, softmax_of_one,
     batch_norm_in_eval, too_high_a_learning_rate, zero_weights, copied_model, layers_in_a_list,
     numbers_for_the_head, a_plain_tensor, sigmoid_twice, no_logarithm, steps_that_make_new_tensors,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -100,8 +99,9 @@ def _of_steps(parameter: Any, memory: Memory | None, passes: int) -> Reason | No
         text = f"{this} has a gradient, and nothing has changed it since the first backward(): no"
         text += " step was taken (`optimizer.step()`), or it made new tensors, as `p = p - …` does."
         return answer("no_step", text)
-    for before, walk in itertools.pairwise(walks):
-        if record in walk.added and _changed(call, before, walk):
+    for before, walk, after in zip(walks, walks[1:], [*walks[2:], None], strict=False):
+        kept = record in walk.added and _changed(call, before, walk)
+        if kept and (_changed(call, walk, after) or (after is not None and record in after.added)):
             text = f"{this} learns from gradients that add up: backward(){at(walk.line)} added to"
             return answer("accumulated", f"{text} the gradient of the step before.", line=walk.line)
     return None
