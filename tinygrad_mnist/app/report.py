@@ -72,14 +72,14 @@ def as_safetensors(parameters: Mapping[str, Array], model: str) -> bytes:
     return save(dict(parameters), {"model": model})
 
 
-def images_of(parameters: Mapping[str, Array]) -> dict[str, Array]:
-    """Ten images of a model's first weights, by title: digits, hidden units or filters."""
+def images_of(parameters: Mapping[str, Array], filters: int = 10) -> dict[str, Array]:
+    """Images of a model's first weights, by title: ten digits or hidden units, or the filters."""
     if "weights" in parameters:
         kind, images = "", parameters["weights"].T.reshape(10, 28, 28)
     elif "hidden.weight" in parameters:
         kind, images = "unit ", parameters["hidden.weight"][:10].reshape(10, 28, 28)
     else:
-        kind, images = "filter ", parameters["conv1.weight"][:10, 0]
+        kind, images = "filter ", parameters["conv1.weight"][:filters, 0]
     return {f"{kind}{number}": image for number, image in enumerate(images)}
 
 

@@ -210,22 +210,24 @@ class Moments:
         loss = self.run.job.loss_func(self.run.job.model(self._x), self._y)
         (gradient,) = grad(loss, [self._first])
         weights, gradients = (
-            np.stack(list(images_of({self._name: each.numpy().copy()}).values()))
-            for each in (self._first.detach(), gradient)
+            np.stack(list(self._images(each).values())) for each in (self._first.detach(), gradient)
         )
         numbers = (weights, gradients, loss.item())
         if all(np.isfinite(each).all() for each in numbers):
             self._kept.append((len(self.run.losses), loss.item(), weights, gradients))
+
+    def _images(self, first: Tensor) -> dict[str, Array]:
+        """Copies of what the page shows of the first layer: all filters, but ten of many units."""
+        return images_of({self._name: first.numpy().copy()}, len(first))
 
     def data(self) -> Data | None:
         """All that were kept, in steps of 1/127 of the largest; None where none were."""
         if not self._kept:
             return None
         steps, losses, weights, gradients = zip(*self._kept, strict=True)
-        names = {self._name: self._first.detach().numpy()}
         scales = [_largest(each) for each in gradients]
         return {
-            "titles": list(images_of(names)),
+            "titles": list(self._images(self._first.detach())),
             "parameter": self._name,
             "of": list(self._first.shape),
             "digits": len(self._x),
