@@ -47,6 +47,11 @@ def recurrence(h, w):
     return h.sum()
 
 
+def curvature(x):
+    (slope,) = torch.autograd.grad(x**3 * x.sin(), x, create_graph=True)
+    return slope.backward()
+
+
 def leaf(*shape, seed=0):
     numbers = np.random.default_rng(seed).normal(size=shape).astype("float32")
     return torch.tensor(numbers, requires_grad=True)
@@ -65,6 +70,7 @@ def passes():
         "broadcast": torch.explain(broadcast, leaf(2, 3), leaf(3), leaf(2, 1)),
         "logistic": torch.explain(classify, images, leaf(784, 10), torch.tensor(labels).long()),
         "layers": torch.explain(lambda x: F.cross_entropy(layers(x), target), leaf(4, 6)),
+        "curvature": torch.explain(curvature, 1.5, step=2),
         "recurrence": torch.explain(recurrence, leaf(3), leaf(3, seed=3)),
     }
     return {name: each.to_json() for name, each in found.items()}
@@ -238,6 +244,29 @@ def test_boxes_open_and_close_by_pointer_and_keys(show):
     assert box.count() == 1
     assert page.locator(".card").count() == cards
     assert page.text_content(".graph-count").startswith(f"{cards} cards")
+
+
+def test_gradients_of_gradients_are_a_layer_that_can_be_hidden(show, passes):
+    page = show("curvature")
+    second = [each for each in passes["curvature"]["nodes"] if each["order"] == 2]
+    drawn = page.locator('.card[data-order="2"], .open-box[data-order="2"]')
+    assert second
+    assert drawn.count() > len(second)
+    page.get_by_role("button", name="Gradients of gradients").click()
+    assert drawn.count() == 0
+    page.get_by_role("button", name="Gradients of gradients").click()
+    assert drawn.count() > len(second)
+
+
+def test_the_graph_is_walked_with_arrow_keys(show):
+    page = show("square")
+    page.locator(".card-title[tabindex='0']").focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    assert page.locator(".card.selected").get_attribute("data-node") == "2"
+    page.keyboard.press("Escape")
+    assert page.locator(".card.selected").count() == 0
 
 
 def test_a_line_leads_to_its_nodes_and_a_node_to_its_line(show, passes):

@@ -208,7 +208,7 @@ export class Graph {
     const { pass, step, current, selected, marked } = this.state;
     const back = current.phase === "backward";
     for (const place of this.layout.places) {
-      const nodes = nodesOf(place.item), node = pass.node(nodes[0]!);
+      const nodes = nodesOf(place.item);
       const element = place.open
         ? this.frames.find((each) => each.dataset.box === place.item.key)!
         : this.cardFor(place.item).element;
@@ -221,7 +221,6 @@ export class Graph {
       if (!place.open) this.cardFor(place.item).update(step);
       if (place.item.kind === "node") {
         this.buttonOf(place).setAttribute("aria-current", isCurrent ? "step" : "false");
-        element.classList.toggle("inert", node.op !== null && !node.requires_grad);
       }
     }
     for (const each of this.drawn) {

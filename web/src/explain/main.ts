@@ -26,7 +26,8 @@ async function start(): Promise<void> {
   }
   const pass = new Pass(data, await decodeAll(data.arrays));
   const state = new State(pass, boxesOf(pass));
-  header.append(summary(state), themeSwitch());
+  const says = /^\s*"""(.+?)(?:"""|\n)/.exec(data.sources[0]?.text ?? "")?.[1];
+  header.append(...(says ? [make("p.says", { title: says }, says)] : []), summary(state), themeSwitch());
   const graph = new Graph(state), panel = new Panel(state), transport = new Transport(state);
   panel.element.id = "panel";
   const more = extras(state), source = sourceView(state);
