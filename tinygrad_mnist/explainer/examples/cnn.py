@@ -24,8 +24,8 @@ class Net(nn.Module):
         return self.pool(xb).view(-1, xb.size(1))
 
 
-images, labels = synthetic.draw(8)
-xb = torch.from_numpy(images).reshape(8, 1, 28, 28).float() / 255
+images, labels = synthetic.draw(4)
+xb = torch.from_numpy(images).reshape(4, 1, 28, 28).float() / 255
 yb = torch.from_numpy(labels).long()
 torch.manual_seed(0)
 model = Net()
