@@ -134,7 +134,7 @@ class Layouter {
     const graph = new Graph({ multigraph: true });
     graph.setGraph({
       rankdir: this.direction === "down" ? "TB" : "LR",
-      nodesep: 22, ranksep: this.direction === "down" ? 42 : 56, edgesep: 14,
+      nodesep: 22, ranksep: this.direction === "down" ? 42 : 96, edgesep: 14,
       ranker: items.length > 60 ? "longest-path" : "network-simplex",
     });
     for (const item of items) {
