@@ -18,7 +18,7 @@ from .watching import Seen, Watch
 from .why import reasons
 from .why.memory import remember, threads
 
-__all__ = ["finished", "names_in", "remembering"]
+__all__ = ["finished", "loss_of", "names_in", "remembering"]
 
 
 def finished(
@@ -45,11 +45,16 @@ def finished(
 
 def _reasons(seen: Seen, builder: Builder) -> list[passes.Why]:
     """What `why` says of the leaves, as if `.grad` held what the pass shows that it would."""
+    leaves = [record.variable for record in seen.leaves]
+    return reasons([leaf for leaf in leaves if leaf is not None], loss_of(seen), builder.node_of)
+
+
+def loss_of(seen: Seen) -> Any:
+    """A tensor in place of the one that the pass began at, with its record."""
     start, gradient = seen.starts[0]
     loss = wrap(gradient if not isinstance(gradient, dict) else next(iter(gradient.values())))
     loss._record = start
-    leaves = [record.variable for record in seen.leaves]
-    return reasons([leaf for leaf in leaves if leaf is not None], loss, builder.node_of)
+    return loss
 
 
 @contextmanager

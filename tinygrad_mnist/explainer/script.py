@@ -12,13 +12,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
+from tinygrad_mnist._tensor import Tensor
 from tinygrad_mnist.serialization import files
 from tinygrad_mnist.tools.scripts import ScriptError, read
 from tinygrad_mnist.tools.scripts.running import call_in_fresh_python, run_notebook
 
+from . import asking
 from .explanation import Explanation
-from .finishing import finished, names_in, remembering
-from .frames import program_frames
+from .finishing import finished, loss_of, names_in, remembering
+from .frames import program_frames, visible
 from .watching import Seen, Watch
 
 __all__ = ["Request", "example", "examples", "explain_script", "rung"]
@@ -37,12 +39,14 @@ class Request:
     """What is to be made of a script's backward pass."""
 
     step: int = 1
-    form: Literal["page", "text", "dot", "json"] = "page"
+    form: Literal["page", "text", "dot", "json", "why"] = "page"
     output: str | None = None
     """The file to write; None: standard output."""
     goes_on: bool = False
     """Whether the script runs to its end."""
     notebook: bool = False
+    why: str = ""
+    """For the form "why": which variable's gradient is asked about."""
 
 
 def examples() -> dict[str, str]:
@@ -110,6 +114,7 @@ class _Writer:
         self.request = request
         self.output = output
         self.explanation: Explanation | None = None
+        self.answered = False
         self.process = os.getpid()
         self.watch = Watch(request.step, self.kept)
 
@@ -117,19 +122,29 @@ class _Writer:
         """Explain the pass, and stop the script; or write at once, and let it go on."""
         if os.getpid() != self.process:
             return
+        if self.request.form == "why":
+            self.answer([visible(frame) for frame in program_frames()], loss_of(seen))
+            raise _Enough
         found = finished(seen, self.watch, self.title, names_in(program_frames()))
         self.watch.calls.clear()
         if self.request.goes_on:
             self.explanation = Explanation(found, seen.seconds)
-            self.write()
+            self.write(_content(self.explanation, self.request.form))
             return
         self.explanation = Explanation(found, seen.seconds, self.watch.stack.compiled)
         raise _Enough
 
-    def write(self) -> None:
+    def answer(self, scopes: asking.Scopes, loss: Tensor | None) -> None:
+        """Write why the gradient is as it is that was asked about."""
+        self.answered = True
+        try:
+            text = asking.told(self.request.why, scopes, loss)
+        except ScriptError as error:
+            raise SystemExit(f"error: {error}") from None
+        self.write(text)
+
+    def write(self, content: str) -> None:
         """Write what was asked for."""
-        assert self.explanation is not None
-        content = _content(self.explanation, self.request.form)
         sys.stdout.flush()
         if self.request.output is None:
             with open(self.output, "w", encoding="utf-8", closefd=False) as file:
@@ -165,12 +180,20 @@ def main(path: str, arguments: list[str], options: dict[str, object]) -> None:
             run_notebook(path, arguments, request.notebook, False)
         except SystemExit as end:
             ended = end
+        except Exception as error:
+            if request.form == "why":
+                writer.answer(*asking.scopes_of(error.__traceback__))
+            raise
+        if request.form == "why" and not writer.answered:
+            writer.answer([vars(sys.modules["__main__"])], None)
+    if ended is not None and isinstance(ended.code, str) and writer.explanation is None:
+        raise ended
+    if writer.answered:
+        return
     if writer.explanation is None:
-        if ended is not None and isinstance(ended.code, str):
-            raise ended
         raise SystemExit(f"error: {_too_few(program.path.name, request.step, writer.watch.passes)}")
     if not request.goes_on:
-        writer.write()
+        writer.write(_content(writer.explanation, request.form))
     elif ended is not None:
         raise ended
 

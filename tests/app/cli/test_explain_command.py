@@ -76,6 +76,46 @@ def test_what_went_wrong_is_one_sentence(explain, tmp_path, text, arguments, sai
     assert [path.name for path in tmp_path.iterdir()] == ["fit.py"]
 
 
+CUT = """
+import torch
+from torch import nn
+
+model = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1))
+
+def train(x):
+    hidden = model[0](x).detach()
+    loss = (model[1](hidden)**2).mean()
+    loss.backward()
+
+train(torch.ones(4, 2))
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "cause", "code"),
+    [
+        (CUT, "model.0.weight", "cut in fit.py, line 8 (`hidden = model[0](x).detach()`)", 0),
+        (CUT, "model", "2 of 4 parameters (0.weight, 0.bias): No gradient reaches", 0),
+        (CUT.replace("model[1](hidden)", "hidden"), "model", "2 of 4 parameters", 1),
+        (CUT.replace("loss.backward()", "pass"), "model", "backward() was never called", 0),
+    ],
+)
+def test_why_a_gradient_is_missing(explain, text, name, cause, code):
+    done = explain("fit.py", "--why", name, text=text)
+    assert cause in done.stdout.replace("\n", " ")
+    assert done.returncode == code
+    assert ("does not require grad" in done.stderr) == bool(code)
+
+
+def test_why_of_what_is_not_there(explain):
+    done = explain("fit.py", "--why", "weight", text=CUT)
+    assert done.stderr == (
+        "error: --why weight: no tensor or module is called so there; these are: hidden, loss, "
+        "model, x\n"
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+
+
 def test_ctrl_c_ends_it(tmp_path):
     (tmp_path / "slow.py").write_text("import time\nprint('on', flush=True)\ntime.sleep(60)\n")
     with started(
@@ -98,7 +138,7 @@ def test_a_file_that_cannot_be_written_is_found_first(command):
     ("arguments", "said"),
     [
         ((), "expected a script, or --example NAME, or --rung N"),
-        (("--example", "square", "--text", "--dot"), "expected one of --text, --dot and --json"),
+        (("--example", "square", "--text", "--dot"), "expected one of --text, --dot, --json"),
         (("--example", "square", "--text", "--open"), "--open shows the page"),
     ],
 )

@@ -27,6 +27,7 @@ HELP = (
     "  [cyan]tinygrad-mnist explain train.py -- --epochs 1[/cyan]    behind -- is the script's\n"
     "  [cyan]tinygrad-mnist explain --rung 5[/cyan]                  a rung of the tutorial\n"
     "  [cyan]tinygrad-mnist explain --example loop --text[/cyan]     in words, here\n"
+    "  [cyan]tinygrad-mnist explain --example nan --why x[/cyan]     why this gradient is NaN\n"
     "  [cyan]tinygrad-mnist explain --example cnn --dot | dot -Tsvg > cnn.svg[/cyan]"
 )
 
@@ -43,6 +44,7 @@ def explain(
     text: options.AsText = False,
     dot: options.AsDot = False,
     json: options.AsJson = False,
+    why: options.Asked = None,
     goes_on: options.GoesOn = False,
     notebook: options.Notebook = False,
 ) -> None:
@@ -54,7 +56,8 @@ def explain(
         for name, says in explaining.examples().items():
             typer.echo(f"{name:14}{says}")
         return
-    forms = [name for name, wanted in (("text", text), ("dot", dot), ("json", json)) if wanted]
+    wanted = {"text": text, "dot": dot, "json": json, "why": why is not None}
+    forms = [name for name in wanted if wanted[name]]
     _check(len([each for each in (script, example, rung) if each is not None]), forms, open_page)
     given = [*([script] if script is not None else []), *(arguments or [])]
     with told_in_a_sentence():
@@ -62,7 +65,7 @@ def explain(
             path, first, given = _program(example, rung, given)
             target = _target(output, bool(forms))
             form: Any = forms[0] if forms else "page"
-            request = explaining.Request(step or first, form, target, goes_on, notebook)
+            request = explaining.Request(step or first, form, target, goes_on, notebook, why or "")
             code = explaining.explain_script(path, given, request)
         except ScriptError as error:
             complain(error)
@@ -90,7 +93,7 @@ def _check(programs: int, forms: list[str], open_page: bool) -> None:
     if not programs:
         raise typer.BadParameter("expected a script, or --example NAME, or --rung N")
     if len(forms) > 1:
-        raise typer.BadParameter("expected one of --text, --dot and --json")
+        raise typer.BadParameter("expected one of --text, --dot, --json and --why")
     if forms and open_page:
         raise typer.BadParameter(f"--open shows the page, which --{forms[0]} does not make")
 

@@ -158,4 +158,12 @@ ListExamples = Annotated[bool, Option("--list", help="Name the examples.")]
 AsText = Annotated[bool, Option("--text", help="Words and numbers, no page.")]
 AsDot = Annotated[bool, Option("--dot", help="The graph, for Graphviz.")]
 AsJson = Annotated[bool, Option("--json", help="All of it as data.")]
+Asked = Annotated[
+    str | None,
+    Option(
+        "--why", metavar="NAME",
+        help='Say why the gradient of a variable ("w", "model.0.weight", "model") is missing, '
+        "zero or not finite; no page.",
+    ),
+]  # fmt: skip
 GoesOn = Annotated[bool, Option("--continue", help="Let the script run to its end.")]
