@@ -341,3 +341,24 @@ def test_loops_inside_loops_and_rounds_of_modules():
     ]  # fmt: skip
     assert [name for above, name, _ in outline if above == inner] == ["j = 0", "j = 1", "j = 2"] * 2
     assert [scope.type for scope in found if scope.kind == "module"] == ["Linear", "Linear"]
+
+
+def test_words_for_a_terminal():
+    told = torch.explain(lambda x: torch.relu(-x).sum(), leaf(1.0, 2.0)).text().splitlines()
+    assert told[1:4] == ["  x: float32 2 = [1, 2]", "", "forward"]
+    assert told[5].strip() == "−x = [-1, -2]"
+    assert "  #2 ReluBackward0: g = [1, 1]" in told
+    assert "      ∂L/∂x = g where out > 0, 0 elsewhere → #1: [0, 0]" in told
+    assert "      lets go of out" in told
+    assert "  x.grad = [0, 0]" in told
+    why = told.index("why")
+    assert "relu" in told[why + 2]
+
+
+def test_graphviz_draws_modules_as_clusters():
+    model = nn.Sequential(nn.Linear(2, 1))
+    drawn = torch.explain(lambda x: model(x).sum(), torch.ones(1, 2)).dot()
+    assert 'subgraph cluster_0 { label="model";' in drawn
+    assert 'label="linear\\nfloat32 1×1"' in drawn
+    assert drawn.count("->") == 4
+    assert drawn.count("{") == drawn.count("}")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 
 from . import passes
+from .formulas import derivative_formula
 from .writing import called, numbers, plain, shape, sized
 
 __all__ = ["walk"]
@@ -15,7 +17,7 @@ def walk(found: passes.Pass) -> str:
     lines = [plain(found.title), *_given(found)]
     headings = {
         "forward": "forward",
-        "backward": "backward: g is the gradient that arrives, ∂ what it gives to an input",
+        "backward": "backward: g is the gradient that arrives, → what it gives to an input",
         "accumulate": "what .grad holds",
     }
     for phase, heading in headings.items():
@@ -24,9 +26,20 @@ def walk(found: passes.Pass) -> str:
             lines += ["", heading]
         for step in steps:
             lines += _LINES[phase](found, step)
+    if found.why:
+        lines += ["", "why", *[line for why in found.why for line in _why(why)]]
     if found.notes:
         lines += ["", "notes", *[f"  {plain(note)}" for note in found.notes]]
     return "\n".join(lines) + "\n"
+
+
+def _why(why: passes.Why) -> Iterator[str]:
+    """A paragraph, and what to do."""
+    told = [why.paragraph, *([f"To mend it: {why.fix}"] if why.fix else [])]
+    for text in told:
+        yield from textwrap.wrap(
+            plain(text), 96, initial_indent="  ", subsequent_indent="    ", break_long_words=False
+        )
 
 
 def _given(found: passes.Pass) -> Iterator[str]:
@@ -70,9 +83,17 @@ def _backward(found: passes.Pass, step: passes.Step) -> Iterator[str]:
             undone += sized(part.raw_shape)
         elif part.stretched:
             undone = f", stretched along dim {', '.join(map(str, part.stretched))}"
-        yield f"      ∂{part.argument} → {_short(found, part.to)}: {numbers(part.array)}{undone}"
+        given = f"{_short(found, part.to)}: {numbers(part.array)}{undone}"
+        yield f"      {_formula(node, part)} → {given}"
     if step.frees:
         yield f"      lets go of {', '.join(step.frees)}"
+
+
+def _formula(node: passes.Node, part: passes.Contribution) -> str:
+    """The derivative for an input: "∂L/∂x = g · y"."""
+    op = node.primitive
+    formula = derivative_formula(op, part.position) if "function" not in node.settings else None
+    return f"∂L/∂{plain(part.argument)}" if formula is None else formula.text
 
 
 def _accumulate(found: passes.Pass, step: passes.Step) -> Iterator[str]:

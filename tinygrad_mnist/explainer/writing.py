@@ -67,7 +67,7 @@ def numbers(array: Array | None) -> str:
 
 def number(value: Any) -> str:
     """A number in few digits."""
-    return str(value) if isinstance(value, bool | np.bool_) else f"{value:.5g}"
+    return str(value) if isinstance(value, bool | np.bool_) else f"{value or 0:.5g}"
 
 
 def _nested(values: Any) -> str:

@@ -11,6 +11,8 @@ __all__ = ["tensors_in"]
 
 _DEPTH = 3
 _ITEMS = 1000
+_MOST = 100_000
+"""Values that are looked at, so that large lists of a program's take no time."""
 
 
 def tensors_in(
@@ -28,15 +30,21 @@ def tensors_in(
     """
     variables = [item for frame in frames for item in list(frame.f_locals.items())]
     modules = [item for item in variables if hasattr(item[1], "named_parameters")]
-    yield from _tensors(modules, is_tensor, _DEPTH)
-    yield from _tensors(variables, is_tensor, _DEPTH)
+    left = iter(range(_MOST))
+    yield from _tensors(modules, is_tensor, _DEPTH, left)
+    yield from _tensors(variables, is_tensor, _DEPTH, left)
 
 
 def _tensors(
-    items: Iterable[tuple[str, Any]], is_tensor: Callable[[Any], bool], depth: int
+    items: Iterable[tuple[str, Any]],
+    is_tensor: Callable[[Any], bool],
+    depth: int,
+    left: Iterator[int],
 ) -> Iterator[tuple[str, Any]]:
-    """The tensors among values and inside of them, with the way to each."""
+    """The tensors among values and inside of them, with the way to each, while any are left."""
     for name, value in items:
+        if next(left, None) is None:
+            return
         if is_tensor(value):
             yield name, value
         elif isinstance(value, type):
@@ -44,7 +52,7 @@ def _tensors(
         elif hasattr(value, "named_parameters"):
             yield from ((f"{name}.{inner}", p) for inner, p in value.named_parameters())
         elif depth > 0:
-            yield from _tensors(_parts(name, value), is_tensor, depth - 1)
+            yield from _tensors(_parts(name, value), is_tensor, depth - 1, left)
 
 
 def _parts(name: str, value: Any) -> Iterator[tuple[str, Any]]:
