@@ -389,6 +389,15 @@ def partly_dead_relu():
     return x, loss
 
 
+@case("dead_relu", elements=(2, 4))
+def partly_dead_relu_of_which_part_is_used():
+    x = leaf(-1.0, -2.0, 5.0, 6.0)
+    h = torch.relu(x)  # here
+    loss = (h * torch.tensor([1.0, 1.0, 0.0, 1.0])).sum()
+    loss.backward(retain_graph=True)
+    return x, loss
+
+
 @case("dead_relu", BLIND, (4, 4))
 def dead_relu_of_a_batch():
     w = torch.full((2, 1), -1.0, requires_grad=True)

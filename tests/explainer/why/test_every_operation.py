@@ -50,9 +50,7 @@ def is_right(tensor):
     return grad is not None and bool((grad.isfinite() & (grad != 0)).all())
 
 
-@pytest.mark.parametrize(
-    ("situation", "remembers"), [("ordinary", True), ("ordinary", False), ("broadcast", True)]
-)
+@pytest.mark.parametrize(("situation", "remembers"), [("ordinary", True), ("broadcast", False)])
 @pytest.mark.parametrize("row", OPERATIONS, ids=lambda row: row.name)
 def test_a_gradient_is_told_as_it_is(row, situation, remembers, monkeypatch):
     monkeypatch.setattr(walks, "found_by", found_by(failures := []))

@@ -95,7 +95,8 @@ def _case(record: Record, position: int, gradient: Gradient, result: Gradient) -
 
 
 def _dead(case: Case) -> Finding:
-    count = case.zeros
+    out = np.asarray(case.saved.get("out", case.result))
+    count = out.size - int(np.count_nonzero(out)), out.size
     return Finding(
         "dead_relu",
         f"{of(count)} numbers that went into {case.name} were not above 0, where its derivative "
