@@ -42,15 +42,13 @@ class Primitive:
     """An operation: its body, its inputs, its formulas."""
 
     def __init__(self, body: Callable[..., Any], reduces: bool = False) -> None:
-        """Of `body`, positional parameters are inputs, those by keyword only are attributes.
-
-        `reduces`: its result lacks the dimensions that the attribute `dim` tells.
-        """
+        """Of `body`, positional parameters are inputs, those by keyword only are attributes."""
         self.name = body.__name__.strip("_")
         self.__doc__ = body.__doc__
         self.body = body
         self.inputs = parameters(body)
         self.reduces = reduces
+        """Whether the result lacks the dimensions that the attribute `dim` tells."""
         self.formulas: dict[str, Formula] = {}
 
     def derivatives(self, **formulas: Callable[..., Any]) -> None:

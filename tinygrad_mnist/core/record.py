@@ -52,6 +52,10 @@ class Record:
         self.shape, self.dtype = out.shape, out.dtype
         self.sequence = next_sequence()
 
+    def __repr__(self) -> str:
+        of = [source and source.sequence for source in self.inputs]
+        return f"<record {self.sequence}: {getattr(self.primitive, 'name', 'leaf')} of {of}>"
+
 
 class Leaf(Record):
     """The record of a tensor that was not computed: the end of a path, where gradients add up."""
@@ -67,7 +71,6 @@ class TensorBase:
     """The least that a tensor is: an array, and its record; None if it requires no gradient."""
 
     __slots__ = ("_array", "_record")
-
     _array: Array
     _record: Record | None
 

@@ -49,6 +49,7 @@ class Record(CoreRecord):
     """
 
     __slots__ = ("__weakref__", "hooks")
+    __repr__ = object.__repr__  # <MulBackward0 object at 0x…>, as PyTorch prints it
 
     inputs: tuple[Record | None, ...]
     saved: tuple[Saved | None, ...]
