@@ -41,12 +41,8 @@ def _page(rows: list[Row], title: str, says: str, columns: tuple[str, ...]) -> s
     for subject, group in groupby(rows, key=lambda row: row.subject):
         body = "".join(map(_row, group))
         name = subject.rpartition("/")[2].replace("_", " ")
-        frame = '<div class="formulas" tabindex="0" role="region"'
         parts.append(f"## {name}\n\n`tinygrad_mnist/{subject}.py`\n")
-        parts.append(
-            f'{frame} aria-label="{name}"><table><thead><tr>{head}</tr></thead>'
-            f"<tbody>{body}</tbody></table></div>\n"
-        )
+        parts.append(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>\n")
     return "\n".join(parts)
 
 
