@@ -59,7 +59,12 @@ function homesOf(pass: Pass, root: Box): Box[] {
     if (id === null) return root;
     const scope = pass.data.scopes[id]!;
     const box = made.get(id) ?? {
-      key: `s${id}`, scope, second: false, parent: boxOf(scope.parent), items: [], nodes: [],
+      key: `s${id}`,
+      scope,
+      second: false,
+      parent: boxOf(scope.parent),
+      items: [],
+      nodes: [],
     };
     made.set(id, box);
     return box;
@@ -68,14 +73,20 @@ function homesOf(pass: Pass, root: Box): Box[] {
   const homes = pass.data.nodes.map((node) => {
     if (node.kind === "operation" && node.order === 1) run = null;
     if (node.order === 1) return boxOf(node.scope);
-    return run ??= {
-      key: `second${node.id}`, scope: null, second: true, parent: root, items: [], nodes: [],
-    };
+    return (run ??= {
+      key: `second${node.id}`,
+      scope: null,
+      second: true,
+      parent: root,
+      items: [],
+      nodes: [],
+    });
   });
   const users = new Map<number, Box[]>();
   for (const { from, to } of pass.edges) users.set(from, [...(users.get(from) ?? []), homes[to]!]);
   return pass.data.nodes.map((node) => {
-    const home = homes[node.id]!, using = users.get(node.id);
+    const home = homes[node.id]!,
+      using = users.get(node.id);
     if (node.kind === "operation" || node.kind === "input" || !using) return home;
     let around: Box | null = using.reduce(common);
     if (node.kind === "parameter") {
@@ -97,9 +108,12 @@ function common(a: Box, b: Box): Box {
 /** The boxes to open at first: level by level, as long as the picture can be read at a glance. */
 export function openAtFirst(root: Box, pass: Pass): Set<string> {
   const open = new Set([root.key]);
-  let level = [root], drawn = drawnIn(root, everything(open));
+  let level = [root],
+    drawn = drawnIn(root, everything(open));
   while (level.length) {
-    const next = level.flatMap(innerBoxes).filter((each) => !isLongLoop(each))
+    const next = level
+      .flatMap(innerBoxes)
+      .filter((each) => !isLongLoop(each))
       .map((each) => opensWith(each, pass));
     const wider = new Set([...open, ...next.flat().map((box) => box.key)]);
     const count = drawnIn(root, everything(wider));
@@ -114,9 +128,9 @@ export function openAtFirst(root: Box, pass: Pass): Set<string> {
 /** A box, and what opens with it: a box that holds leaves and one box is of no use alone. */
 export function opensWith(box: Box, pass: Pass): Box[] {
   const inner = innerBoxes(box);
-  const alone = inner.length === 1 && box.items.every((each) => (
-    each.kind !== "node" || pass.node(each.node).kind !== "operation"
-  ));
+  const alone =
+    inner.length === 1 &&
+    box.items.every((each) => each.kind !== "node" || pass.node(each.node).kind !== "operation");
   return alone ? [box, ...opensWith(inner[0]!, pass)] : [box];
 }
 
@@ -145,10 +159,11 @@ export function visible(box: Box, view: View): Item[] {
   const items = view.second ? box.items : box.items.filter((each) => !isSecond(each));
   if (items.length <= CROWDED) return items;
   const focus = items.findIndex((each) => nodesOf(each).includes(view.focus));
-  const stays = (item: Item, at: number) => (
-    at < ENDS || at >= items.length - ENDS || view.revealed.has(item.key)
-    || (focus >= 0 && Math.abs(at - focus) <= AROUND)
-  );
+  const stays = (item: Item, at: number) =>
+    at < ENDS ||
+    at >= items.length - ENDS ||
+    view.revealed.has(item.key) ||
+    (focus >= 0 && Math.abs(at - focus) <= AROUND);
   const shown: Item[] = [];
   let run: Item[] = [];
   const fold = () => {

@@ -4,25 +4,35 @@ import { makeSvg } from "../shared/dom";
 import { shapeText } from "../shared/numbers";
 import type { Contribution } from "./types";
 
-const WIDTH = 46, HEIGHT = 26, GAP = 8, ROW = 62;
+const WIDTH = 46,
+  HEIGHT = 26,
+  GAP = 8,
+  ROW = 62;
 
 /** A sentence on what happened to the axes; null where nothing did. */
 export function broadcastWords(each: Contribution, shape: number[]): string | null {
   const { raw_shape: raw, summed, stretched } = each;
   if (isSameNumbers(each, shape)) return null;
   if (summed.length) {
-    return `Forwards this input was stretched from ${shapeText(shape)} to ${shapeText(raw)}, `
-      + `so backwards the gradient is summed over ${dims(summed)}.`;
+    return (
+      `Forwards this input was stretched from ${shapeText(shape)} to ${shapeText(raw)}, ` +
+      `so backwards the gradient is summed over ${dims(summed)}.`
+    );
   }
   if (stretched.length) {
-    return `Forwards ${dims(stretched)} of ${shapeText(shape)} became one number, `
-      + "so backwards each of its elements gets that number's gradient.";
+    return (
+      `Forwards ${dims(stretched)} of ${shapeText(shape)} became one number, ` +
+      "so backwards each of its elements gets that number's gradient."
+    );
   }
   return null;
 }
 
 /** Whether only the shape changes: nothing is added up and nothing repeated. */
-function isSameNumbers({ raw_shape: raw, summed, stretched }: Contribution, shape: number[]): boolean {
+function isSameNumbers(
+  { raw_shape: raw, summed, stretched }: Contribution,
+  shape: number[],
+): boolean {
   return summed.every((dim) => raw[dim] === 1) && stretched.every((dim) => shape[dim] === 1);
 }
 
@@ -36,16 +46,22 @@ export function broadcastDrawing(each: Contribution, shape: number[]): SVGSVGEle
   if (isSameNumbers(each, shape)) return null;
   const columns = Math.max(raw.length, shape.length, 1);
   const svg = makeSvg("svg", {
-    class: "axes", role: "img", "aria-label": broadcastWords(each, shape)!,
+    class: "axes",
+    role: "img",
+    "aria-label": broadcastWords(each, shape)!,
     viewBox: `0 0 ${columns * (WIDTH + GAP)} ${ROW + HEIGHT + 2}`,
-    width: columns * (WIDTH + GAP), height: ROW + HEIGHT + 2,
+    width: columns * (WIDTH + GAP),
+    height: ROW + HEIGHT + 2,
   });
   const changed = summed.length ? summed : stretched;
-  const wide = summed.length ? raw : shape, narrow = summed.length ? shape : raw;
+  const wide = summed.length ? raw : shape,
+    narrow = summed.length ? shape : raw;
   const kept = pairing(wide, narrow, changed);
-  const wideAt = summed.length ? 1 : ROW, narrowAt = summed.length ? ROW : 1;
+  const wideAt = summed.length ? 1 : ROW,
+    narrowAt = summed.length ? ROW : 1;
   wide.forEach((length, dim) => {
-    const x = dim * (WIDTH + GAP) + GAP / 2, isChanged = changed.includes(dim);
+    const x = dim * (WIDTH + GAP) + GAP / 2,
+      isChanged = changed.includes(dim);
     svg.append(...axis(x, wideAt, length, isChanged));
     const y = 1 + HEIGHT;
     if (isChanged) {
@@ -80,7 +96,12 @@ function pairing(wide: number[], narrow: number[], changed: number[]): Map<numbe
 function axis(x: number, y: number, length: number, changed: boolean): SVGElement[] {
   return [
     makeSvg("rect", {
-      class: changed ? "axis changed" : "axis", x, y, width: WIDTH, height: HEIGHT, rx: 4,
+      class: changed ? "axis changed" : "axis",
+      x,
+      y,
+      width: WIDTH,
+      height: HEIGHT,
+      rx: 4,
     }),
     makeSvg("text", { class: "axis-length", x: x + WIDTH / 2, y: y + 17.5 }, String(length)),
   ];

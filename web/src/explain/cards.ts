@@ -10,7 +10,9 @@ import { nodesOf } from "./boxes";
 import type { Pass } from "./pass";
 import type { Check } from "./types";
 
-const FEW = 9, ROW = 4, COLUMN = 3;
+const FEW = 9,
+  ROW = 4,
+  COLUMN = 3;
 const MAP = { width: 140, height: 76, cell: 12 };
 
 /** A card, and how it shows what is known at a step. */
@@ -21,9 +23,12 @@ export interface Card {
 
 export function cardOf(item: Item, pass: Pass): Card {
   switch (item.kind) {
-    case "node": return nodeCard(item.node, pass);
-    case "box": return boxCard(item.box, pass);
-    default: return foldCard(item.items, pass);
+    case "node":
+      return nodeCard(item.node, pass);
+    case "box":
+      return boxCard(item.box, pass);
+    default:
+      return foldCard(item.items, pass);
   }
 }
 
@@ -32,12 +37,15 @@ function nodeCard(id: number, pass: Pass): Card {
   if (node.kind === "constant" && !node.name && !node.shape.length) return numberCard(id, pass);
   const name = node.name ? make("span.card-name", {}, node.name) : null;
   const op = make("span.card-op", {}, node.op ?? node.kind);
-  const title = make("button.card-title", { type: "button", tabindex: -1 }, ...(
-    node.op ? [op, name] : [name ?? op, name && op]
-  ));
+  const title = make(
+    "button.card-title",
+    { type: "button", tabindex: -1 },
+    ...(node.op ? [op, name] : [name ?? op, name && op]),
+  );
   const numbers = numbersOf(id, pass);
   const element = make(
-    "div.card", { "data-node": id, "data-order": node.order },
+    "div.card",
+    { "data-node": id, "data-order": node.order },
     title,
     node.says && make("p.card-says", {}, node.says.split("\n")[0]!),
     numbers.element,
@@ -50,7 +58,9 @@ function nodeCard(id: number, pass: Pass): Card {
 function numberCard(id: number, pass: Pass): Card {
   const title = make("button.card-title", { type: "button", tabindex: -1 }, pass.title(id));
   const element = make(
-    "div.card.constant.number", { "data-node": id, "data-order": pass.node(id).order }, title,
+    "div.card.constant.number",
+    { "data-node": id, "data-order": pass.node(id).order },
+    title,
   );
   return { element, update: () => undefined };
 }
@@ -59,11 +69,15 @@ function boxCard(box: Box, pass: Pass): Card {
   const result = resultOf(box, pass);
   const numbers = result === null ? null : numbersOf(result, pass);
   const title = make(
-    "button.card-title", { type: "button", tabindex: -1, "aria-expanded": "false" },
-    make("span.sign", { "aria-hidden": "true" }, "+"), ...boxTitle(box),
+    "button.card-title",
+    { type: "button", tabindex: -1, "aria-expanded": "false" },
+    make("span.sign", { "aria-hidden": "true" }, "+"),
+    ...boxTitle(box),
   );
   const element = make(
-    "div.card.box", { "data-box": box.key }, title,
+    "div.card.box",
+    { "data-box": box.key },
+    title,
     make("p.card-says", {}, contents(box, pass)),
     numbers?.element,
   );
@@ -75,14 +89,18 @@ function foldCard(items: Item[], pass: Pass): Card {
   const nodes = items.flatMap(nodesOf);
   const noun = items.every((each) => each.kind === "box") ? ["box", "boxes"] : ["node", "nodes"];
   const title = make(
-    "button.card-title", { type: "button", tabindex: -1 }, `⋯ ${plural(items.length, noun[0]!, noun[1])}`,
+    "button.card-title",
+    { type: "button", tabindex: -1 },
+    `⋯ ${plural(items.length, noun[0]!, noun[1])}`,
   );
   const progress = make("p.card-says");
   return {
     element: make("div.card.fold", {}, title, progress),
     update: (now) => {
       const reached = nodes.filter((each) => pass.isGradientComplete(each, now)).length;
-      progress.textContent = reached ? `${plural(reached, "gradient")} known` : "folded; open to see them";
+      progress.textContent = reached
+        ? `${plural(reached, "gradient")} known`
+        : "folded; open to see them";
     },
   };
 }
@@ -108,9 +126,11 @@ function contents(box: Box, pass: Pass): string {
 /** The node whose value leaves the box, where there is one only. */
 function resultOf(box: Box, pass: Pass): number | null {
   const inside = new Set(box.nodes);
-  const leaving = new Set(pass.edges.flatMap((edge) => (
-    inside.has(edge.from) && !inside.has(edge.to) ? [edge.from] : []
-  )));
+  const leaving = new Set(
+    pass.edges.flatMap((edge) =>
+      inside.has(edge.from) && !inside.has(edge.to) ? [edge.from] : [],
+    ),
+  );
   if (leaving.size === 0) return box.nodes.at(-1) ?? null;
   return leaving.size === 1 ? [...leaving][0]! : null;
 }
@@ -121,9 +141,16 @@ function numbersOf(id: number, pass: Pass): Card {
   const value = pass.array(node.value);
   const valueSlot = make("div.slot.value", {}, shown(value, `value of ${pass.title(id)}`));
   const gradient = pass.array(node.gradient?.array);
-  const element = make("div.card-numbers", {}, make(
-    "figure.part", {}, valueSlot, make("figcaption", {}, `${shapeText(node.shape)} ${node.dtype}`),
-  ));
+  const element = make(
+    "div.card-numbers",
+    {},
+    make(
+      "figure.part",
+      {},
+      valueSlot,
+      make("figcaption", {}, `${shapeText(node.shape)} ${node.dtype}`),
+    ),
+  );
   if (!gradient) {
     return { element, update: (now) => hide(valueSlot, !pass.isComputed(id, now)) };
   }
@@ -139,9 +166,11 @@ function numbersOf(id: number, pass: Pass): Card {
       const [arrived, all] = pass.arrived(id, now);
       hide(slot, !complete);
       element.classList.toggle("complete", complete);
-      caption.replaceChildren(...(complete
-        ? [`∂L/∂${node.name ?? "this"} `, ...(tick ? [tick] : [])]
-        : [arrived ? `∂L: ${arrived} of ${all} arrived` : "∂L: not yet"]));
+      caption.replaceChildren(
+        ...(complete
+          ? [`∂L/∂${node.name ?? "this"} `, ...(tick ? [tick] : [])]
+          : [arrived ? `∂L: ${arrived} of ${all} arrived` : "∂L: not yet"]),
+      );
     },
   };
 }
@@ -157,8 +186,10 @@ export function tickOf(check: Check | null): HTMLElement | null {
   const sign = check.ok ? "✓" : "✗";
   const words = check.ok ? "agrees" : "differs";
   return make(
-    check.ok ? "span.tick.good" : "span.tick.bad", { title: words },
-    make("span", { "aria-hidden": "true" }, sign), make("span.out-of-sight", {}, words),
+    check.ok ? "span.tick.good" : "span.tick.bad",
+    { title: words },
+    make("span", { "aria-hidden": "true" }, sign),
+    make("span.out-of-sight", {}, words),
   );
 }
 

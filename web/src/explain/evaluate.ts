@@ -7,12 +7,32 @@ import type { BinaryKind, ReductionKind, Tree } from "./types";
 export type Index = readonly number[];
 
 const FUNCTIONS: Record<string, (x: number) => number> = {
-  abs: Math.abs, acos: Math.acos, acosh: Math.acosh, asin: Math.asin, asinh: Math.asinh,
-  atan: Math.atan, atanh: Math.atanh, ceil: Math.ceil, cos: Math.cos, cosh: Math.cosh,
-  exp: Math.exp, expm1: Math.expm1, floor: Math.floor, log: Math.log,
-  log10: Math.log10, log1p: Math.log1p, log2: Math.log2, not: (x) => Number(!x),
-  sigmoid: (x) => 1 / (1 + Math.exp(-x)), sign: Math.sign, sin: Math.sin, sinh: Math.sinh,
-  sqrt: Math.sqrt, tan: Math.tan, tanh: Math.tanh, trunc: Math.trunc,
+  abs: Math.abs,
+  acos: Math.acos,
+  acosh: Math.acosh,
+  asin: Math.asin,
+  asinh: Math.asinh,
+  atan: Math.atan,
+  atanh: Math.atanh,
+  ceil: Math.ceil,
+  cos: Math.cos,
+  cosh: Math.cosh,
+  exp: Math.exp,
+  expm1: Math.expm1,
+  floor: Math.floor,
+  log: Math.log,
+  log10: Math.log10,
+  log1p: Math.log1p,
+  log2: Math.log2,
+  not: (x) => Number(!x),
+  sigmoid: (x) => 1 / (1 + Math.exp(-x)),
+  sign: Math.sign,
+  sin: Math.sin,
+  sinh: Math.sinh,
+  sqrt: Math.sqrt,
+  tan: Math.tan,
+  tanh: Math.tanh,
+  trunc: Math.trunc,
 };
 
 const BINARY: Record<Exclude<BinaryKind, "matmul">, (a: number, b: number) => number> = {
@@ -68,10 +88,15 @@ export class Evaluator {
   private at(tree: Tree, index: Index): number | null {
     if (--this.left < 0) return null;
     switch (tree.k) {
-      case "number": return numberOf(tree.value);
-      case "value": case "call": return this.look(tree, index);
-      case "attribute": return tree.value ?? null;
-      case "neg": return map(this.at(tree.a, index), (x) => -x);
+      case "number":
+        return numberOf(tree.value);
+      case "value":
+      case "call":
+        return this.look(tree, index);
+      case "attribute":
+        return tree.value ?? null;
+      case "neg":
+        return map(this.at(tree.a, index), (x) => -x);
       case "function": {
         const apply = FUNCTIONS[tree.name];
         return apply ? map(this.at(tree.a, index), apply) : null;
@@ -82,29 +107,44 @@ export class Evaluator {
         const branch = chosen ? tree.a : tree.b;
         return this.at(branch, within(index, branch));
       }
-      case "compare": return this.both(tree, index, (a, b) => Number(COMPARE[tree.op]?.(a, b)));
-      case "matmul": return this.fold(tree, index, ...REDUCE.sum);
-      case "sum": case "max": case "min": case "prod":
+      case "compare":
+        return this.both(tree, index, (a, b) => Number(COMPARE[tree.op]?.(a, b)));
+      case "matmul":
+        return this.fold(tree, index, ...REDUCE.sum);
+      case "sum":
+      case "max":
+      case "min":
+      case "prod":
         return this.fold(tree, index, ...REDUCE[tree.k]);
       case "mean": {
         const count = termsOf(tree, index)?.count ?? 1;
         return map(this.fold(tree, index, ...REDUCE.mean), (x) => x / count);
       }
-      case "transpose": case "reshape": case "expand": case "permute":
+      case "transpose":
+      case "reshape":
+      case "expand":
+      case "permute":
         return this.at(tree.a, moved(tree, index));
-      default: return this.both(tree, index, BINARY[tree.k]);
+      default:
+        return this.both(tree, index, BINARY[tree.k]);
     }
   }
 
   private both(
-    tree: { a: Tree; b: Tree }, index: Index, apply: (a: number, b: number) => number,
+    tree: { a: Tree; b: Tree },
+    index: Index,
+    apply: (a: number, b: number) => number,
   ): number | null {
-    const a = this.at(tree.a, within(index, tree.a)), b = this.at(tree.b, within(index, tree.b));
+    const a = this.at(tree.a, within(index, tree.a)),
+      b = this.at(tree.b, within(index, tree.b));
     return a === null || b === null ? null : apply(a, b);
   }
 
   private fold(
-    tree: Tree, index: Index, join: (a: number, b: number) => number, start: number,
+    tree: Tree,
+    index: Index,
+    join: (a: number, b: number) => number,
+    start: number,
   ): number | null {
     const terms = termsOf(tree, index);
     if (!terms) return null;
@@ -135,7 +175,8 @@ export function termsOf(tree: Tree, index: Index): Terms | null {
   if (!("dims" in tree) || tree.k === "permute") return null;
   const shape = tree.a.shape;
   if (!shape) return null;
-  const dims = tree.dims.length ? tree.dims.map((each) => (each + shape.length) % shape.length)
+  const dims = tree.dims.length
+    ? tree.dims.map((each) => (each + shape.length) % shape.length)
     : shape.map((_, dim) => dim);
   const lengths = dims.map((dim) => shape[dim]!);
   const kept = [...index];
@@ -156,11 +197,14 @@ export function termsOf(tree: Tree, index: Index): Terms | null {
 }
 
 function products(tree: { a: Tree; b: Tree }, index: Index): Terms | null {
-  const left = tree.a.shape, right = tree.b.shape;
+  const left = tree.a.shape,
+    right = tree.b.shape;
   if (!left || !right) return null;
-  const row = left.length > 1, column = right.length > 1;
+  const row = left.length > 1,
+    column = right.length > 1;
   const batch = index.slice(0, index.length - Number(row) - Number(column));
-  const i = index[batch.length]!, j = index.at(-1)!;
+  const i = index[batch.length]!,
+    j = index.at(-1)!;
   return {
     count: left.at(-1)!,
     at: (k) => [
@@ -194,7 +238,7 @@ export function within(index: Index, tree: Tree): number[] {
 
 export function aligned(index: Index, shape: readonly number[]): number[] {
   const lead = index.length - shape.length;
-  return shape.map((length, dim) => (length === 1 ? 0 : index[lead + dim] ?? 0));
+  return shape.map((length, dim) => (length === 1 ? 0 : (index[lead + dim] ?? 0)));
 }
 
 function map(value: number | null, apply: (x: number) => number): number | null {

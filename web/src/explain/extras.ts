@@ -12,31 +12,47 @@ const MORE = "more";
 export function summary(state: State): HTMLElement {
   const nodes = state.pass.data.nodes.filter((each) => each.gradient);
   const lines = [
-    agreement(state, "PyTorch", nodes.map((each) => [each.id, each.gradient!.checks.pytorch])),
     agreement(
-      state, "central differences", nodes.map((each) => [each.id, each.gradient!.checks.differences]),
+      state,
+      "PyTorch",
+      nodes.map((each) => [each.id, each.gradient!.checks.pytorch]),
+    ),
+    agreement(
+      state,
+      "central differences",
+      nodes.map((each) => [each.id, each.gradient!.checks.differences]),
     ),
   ];
   const { why, loops, notes } = state.pass.data;
-  const more = [why.length && "why", loops.length && "loops", notes.length && "notes"].filter(Boolean);
+  const more = [why.length && "why", loops.length && "loops", notes.length && "notes"].filter(
+    Boolean,
+  );
   return make(
-    "ul.summary", {}, ...lines,
+    "ul.summary",
+    {},
+    ...lines,
     more.length > 0 && make("li", {}, makeJump(MORE, `Below: ${more.join(", ")}`)),
   );
 }
 
 function agreement(
-  state: State, against: string, checks: [number, Check | null][],
+  state: State,
+  against: string,
+  checks: [number, Check | null][],
 ): HTMLElement | null {
   const done = checks.filter((each): each is [number, Check] => each[1] !== null);
   if (!done.length) return null;
   const off = done.filter(([, check]) => !check.ok).map(([node]) => node);
   const good = done.length - off.length;
-  const words = `${countText(good)} of ${plural(done.length, "gradient")} ${good === 1 ? "agrees" : "agree"} `
-    + `with ${against}${distance(done.map(([, check]) => check))}`;
+  const words =
+    `${countText(good)} of ${plural(done.length, "gradient")} ${good === 1 ? "agrees" : "agree"} ` +
+    `with ${against}${distance(done.map(([, check]) => check))}`;
   return make(
-    off.length ? "li.bad" : "li.good", {},
-    make("span", { "aria-hidden": "true" }, off.length ? "✗ " : "✓ "), words, " ",
+    off.length ? "li.bad" : "li.good",
+    {},
+    make("span", { "aria-hidden": "true" }, off.length ? "✗ " : "✓ "),
+    words,
+    " ",
     off.length > 0 && makeButton("Show", () => state.select(off[0]!, off), { class: "link" }),
   );
 }
@@ -51,24 +67,33 @@ function distance(checks: Check[]): string {
 export function extras(state: State): HTMLElement | null {
   const { why, loops, notes } = state.pass.data;
   if (!why.length && !loops.length && !notes.length) return null;
-  const section = make("section.extras", { id: MORE, tabindex: -1, "aria-label": "More on this pass" });
+  const section = make("section.extras", {
+    id: MORE,
+    tabindex: -1,
+    "aria-label": "More on this pass",
+  });
   if (why.length) {
     section.append(make("h2", {}, "Why?"), ...why.map((each) => cause(state, each)));
   }
   if (loops.length) {
     section.append(
-      make("h2", {}, `Compiled: ${plural(loops.length, "piece")} of code`), ...loops.map((each) => loop(state, each)),
+      make("h2", {}, `Compiled: ${plural(loops.length, "piece")} of code`),
+      ...loops.map((each) => loop(state, each)),
     );
   }
   if (notes.length) {
-    section.append(make("h2", {}, "Notes"), make("ul", {}, ...notes.map((each) => make("li", {}, each))));
+    section.append(
+      make("h2", {}, "Notes"),
+      make("ul", {}, ...notes.map((each) => make("li", {}, each))),
+    );
   }
   return section;
 }
 
 function cause(state: State, each: Why): HTMLElement {
   return make(
-    "article.why", {},
+    "article.why",
+    {},
     make("p", {}, make("strong", {}, state.pass.title(each.node)), ": ", ...prose(each.paragraph)),
     each.fix ? make("p", {}, make("strong", {}, "What to do: "), ...prose(each.fix)) : null,
     makeButton("Show in the graph", () => show(state, each.node, each.chain), { class: "quiet" }),
@@ -78,11 +103,15 @@ function cause(state: State, each: Why): HTMLElement {
 function loop(state: State, each: Loop): HTMLElement {
   const names = each.nodes.map((id) => state.pass.title(id)).join(", ");
   return make(
-    "details.loop", {},
+    "details.loop",
+    {},
     make("summary", {}, `${each.name} (${plural(each.nodes.length, "operation")})`),
     make("p", {}, names),
     each.nodes.length
-      ? makeButton("Show in the graph", () => show(state, each.nodes[0]!, each.nodes), { class: "quiet" }) : null,
+      ? makeButton("Show in the graph", () => show(state, each.nodes[0]!, each.nodes), {
+          class: "quiet",
+        })
+      : null,
     make("pre", { tabindex: 0, "aria-label": `Source of ${each.name}` }, each.source),
   );
 }
@@ -94,7 +123,12 @@ function show(state: State, node: number, marked: number[]): void {
 
 export function madeBy(pass: Pass): HTMLElement {
   const { made } = pass.data;
-  const torch = made.torch ? `checked against PyTorch ${made.torch}` : "PyTorch was not there to check against";
-  return make("p.made.muted", {},
-    `Made by tinygrad_mnist ${made.tinygrad_mnist} in ${secondsText(made.seconds)}; ${torch}.`);
+  const torch = made.torch
+    ? `checked against PyTorch ${made.torch}`
+    : "PyTorch was not there to check against";
+  return make(
+    "p.made.muted",
+    {},
+    `Made by tinygrad_mnist ${made.tinygrad_mnist} in ${secondsText(made.seconds)}; ${torch}.`,
+  );
 }

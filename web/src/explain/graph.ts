@@ -69,22 +69,32 @@ export class Graph {
 
   private tools(): HTMLElement {
     const second = this.state.pass.data.nodes.some((each) => each.order === 2)
-      ? this.secondSwitch() : null;
+      ? this.secondSwitch()
+      : null;
     return make(
-      "div.graph-tools", { role: "toolbar", "aria-label": "View of the graph" },
+      "div.graph-tools",
+      { role: "toolbar", "aria-label": "View of the graph" },
       makeButton("−", () => this.viewport.zoomBy(0.8), { "aria-label": "Zoom out" }),
       makeButton("+", () => this.viewport.zoomBy(1.25), { "aria-label": "Zoom in" }),
       makeButton("Fit", () => this.viewport.fit(null), { title: "Show the whole graph (0)" }),
-      makeButton("⤭", () => this.turn(), { "aria-label": "Turn the graph", title: "Turn the graph" }),
-      second, this.counter,
+      makeButton("⤭", () => this.turn(), {
+        "aria-label": "Turn the graph",
+        title: "Turn the graph",
+      }),
+      second,
+      this.counter,
     );
   }
 
   private secondSwitch(): HTMLElement {
-    const button = makeButton("Gradients of gradients", () => {
-      this.state.showSecond(!this.state.second);
-      button.setAttribute("aria-pressed", String(this.state.second));
-    }, { "aria-pressed": "true", class: "second-switch" });
+    const button = makeButton(
+      "Gradients of gradients",
+      () => {
+        this.state.showSecond(!this.state.second);
+        button.setAttribute("aria-pressed", String(this.state.second));
+      },
+      { "aria-pressed": "true", class: "second-switch" },
+    );
     return button;
   }
 
@@ -172,11 +182,14 @@ export class Graph {
       each.tag?.remove();
     }
     this.drawn = lines.map((line) => ({
-      line, chip: null, tag: line.stub ? this.tag(line) : null,
+      line,
+      chip: null,
+      tag: line.stub ? this.tag(line) : null,
       path: makeSvg("path", { d: pathOf(line.points, this.direction) }),
     }));
     this.world.append(...this.drawn.flatMap((each) => each.tag ?? []));
-    const heads = lines.filter((each) => each.ends)
+    const heads = lines
+      .filter((each) => each.ends)
       .map((line) => arrowHead(line.points.at(-1)!, this.direction));
     this.svg.replaceChildren(...this.drawn.map((each) => each.path), ...heads);
   }
@@ -192,7 +205,9 @@ export class Graph {
   private putInOrder(places: Place[]): void {
     const ordered = [...places].sort((a, b) => nodesOf(a.item)[0]! - nodesOf(b.item)[0]!);
     const buttons = ordered.map((each) => this.buttonOf(each));
-    buttons.forEach((button) => { button.tabIndex = -1; });
+    buttons.forEach((button) => {
+      button.tabIndex = -1;
+    });
     const focused = buttons.find((each) => each === document.activeElement) ?? buttons[0];
     if (focused) focused.tabIndex = 0;
   }
@@ -215,7 +230,10 @@ export class Graph {
       const isCurrent = nodes.includes(current.node);
       element.classList.toggle("current", isCurrent && !place.open);
       element.classList.toggle("backward", isCurrent && current.phase !== "forward");
-      element.classList.toggle("selected", selected !== null && nodes.includes(selected) && !place.open);
+      element.classList.toggle(
+        "selected",
+        selected !== null && nodes.includes(selected) && !place.open,
+      );
       element.classList.toggle("marked", nodes.some((each) => marked.has(each)) && !place.open);
       element.classList.toggle("ahead", !nodes.some((each) => pass.isComputed(each, step)));
       if (!place.open) this.cardFor(place.item).update(step);
@@ -227,7 +245,10 @@ export class Graph {
       const lit = each.line.edges.some((edge) => this.isLit(edge));
       each.path.classList.toggle("lit", lit);
       each.path.classList.toggle("backward", lit && back);
-      each.path.classList.toggle("ahead", !each.line.edges.some((edge) => pass.isComputed(edge.from, step)));
+      each.path.classList.toggle(
+        "ahead",
+        !each.line.edges.some((edge) => pass.isComputed(edge.from, step)),
+      );
       this.chip(each, lit && back);
     }
   }
@@ -252,8 +273,11 @@ export class Graph {
     if (each.chip?.dataset.of !== label) {
       each.chip?.remove();
       const values = arrivals.length === 1 ? pass.array(arrivals[0]!.contribution.array) : null;
-      each.chip = make("div.chip", { "data-of": label }, values
-        ? chipContent(values) : make("span", {}, `${arrivals.length} gradients`));
+      each.chip = make(
+        "div.chip",
+        { "data-of": label },
+        values ? chipContent(values) : make("span", {}, `${arrivals.length} gradients`),
+      );
       (each.tag ?? this.world).append(each.chip);
       const { x, y } = middleOf(each.line.points);
       if (!each.tag) each.chip.style.transform = `translate(${x}px, ${y}px) translate(-50%, -50%)`;
@@ -291,7 +315,8 @@ export class Graph {
 
   private key(event: KeyboardEvent): void {
     const buttons = [...this.layout.places]
-      .sort((a, b) => nodesOf(a.item)[0]! - nodesOf(b.item)[0]!).map((each) => this.buttonOf(each));
+      .sort((a, b) => nodesOf(a.item)[0]! - nodesOf(b.item)[0]!)
+      .map((each) => this.buttonOf(each));
     const at = buttons.findIndex((each) => each === document.activeElement);
     if (this.viewport.key(event)) event.preventDefault();
     else if (event.key === "0") this.viewport.fit(null);
@@ -323,8 +348,10 @@ function openBox(place: Place): HTMLElement {
   if (place.item.kind !== "box") throw new Error("only a box can be open");
   const { box } = place.item;
   const title = make(
-    "button.card-title", { type: "button", tabindex: -1, "aria-expanded": "true" },
-    make("span.sign", { "aria-hidden": "true" }, "−"), ...boxTitle(box),
+    "button.card-title",
+    { type: "button", tabindex: -1, "aria-expanded": "true" },
+    make("span.sign", { "aria-hidden": "true" }, "−"),
+    ...boxTitle(box),
   );
   const frame = make("div.open-box", { "data-box": box.key }, title);
   if (box.second) frame.dataset.order = "2";
@@ -351,27 +378,31 @@ function chipContent(values: Values): HTMLElement {
     const most = Math.max(-(values.min ?? 0), values.max ?? 0);
     return make("span", {}, `|·| ≤ ${brief(most)}`);
   }
-  return new HeatMap(values, { ...CHIP, label: "contribution", legend: false, reads: false }).element;
+  return new HeatMap(values, { ...CHIP, label: "contribution", legend: false, reads: false })
+    .element;
 }
 
 /** A line through points that leaves and arrives in the graph's direction. */
 function pathOf(points: Point[], direction: Direction): string {
   const [first, ...rest] = points;
-  let at = first!, path = `M${at.x} ${at.y}`;
+  let at = first!,
+    path = `M${at.x} ${at.y}`;
   for (const next of rest) {
     const half = direction === "down" ? (next.y - at.y) / 2 : (next.x - at.x) / 2;
-    path += direction === "down"
-      ? `C${at.x} ${at.y + half} ${next.x} ${next.y - half} ${next.x} ${next.y}`
-      : `C${at.x + half} ${at.y} ${next.x - half} ${next.y} ${next.x} ${next.y}`;
+    path +=
+      direction === "down"
+        ? `C${at.x} ${at.y + half} ${next.x} ${next.y - half} ${next.x} ${next.y}`
+        : `C${at.x + half} ${at.y} ${next.x - half} ${next.y} ${next.x} ${next.y}`;
     at = next;
   }
   return path;
 }
 
 function arrowHead({ x, y }: Point, direction: Direction): SVGPathElement {
-  const d = direction === "down"
-    ? `M${x - 4} ${y - 7}L${x} ${y}L${x + 4} ${y - 7}Z`
-    : `M${x - 7} ${y - 4}L${x} ${y}L${x - 7} ${y + 4}Z`;
+  const d =
+    direction === "down"
+      ? `M${x - 4} ${y - 7}L${x} ${y}L${x + 4} ${y - 7}Z`
+      : `M${x - 7} ${y - 4}L${x} ${y}L${x - 7} ${y + 4}Z`;
   return makeSvg("path", { d, class: "head" });
 }
 
@@ -379,6 +410,7 @@ function arrowHead({ x, y }: Point, direction: Direction): SVGPathElement {
 function middleOf(points: Point[]): Point {
   const at = Math.floor((points.length - 1) / 2);
   if (points.length % 2) return points[at]!;
-  const a = points[at]!, b = points[at + 1]!;
+  const a = points[at]!,
+    b = points[at + 1]!;
   return { x: (a.x + b.x) / 2, y: (a.y + b.y) / 2 };
 }

@@ -72,11 +72,18 @@ interface Routed {
   bends: Point[] | null;
 }
 
-const PADDING = 14, HEADER = 30, PORT = 8;
-const MANY = 4, STUB = { down: 40, right: 64 };
+const PADDING = 14,
+  HEADER = 30,
+  PORT = 8;
+const MANY = 4,
+  STUB = { down: 40, right: 64 };
 
 export function layoutAll(
-  root: Box, pass: Pass, view: View, direction: Direction, measure: Measure,
+  root: Box,
+  pass: Pass,
+  view: View,
+  direction: Direction,
+  measure: Measure,
 ): Layout {
   return new Layouter(pass, view, direction, measure).inside(root, 0);
 }
@@ -104,7 +111,10 @@ class Layouter {
     all.forEach(({ from }) => used.set(from, (used.get(from) ?? 0) + 1));
     const isStub = ({ from }: Lane) => !/^[sf]/.test(from) && used.get(from)! > MANY;
     const contents = {
-      items, inner, lanes: all.filter((each) => !isStub(each)), stubs: all.filter(isStub),
+      items,
+      inner,
+      lanes: all.filter((each) => !isStub(each)),
+      stubs: all.filter(isStub),
     };
     const graph = this.graph(contents);
     dagre(graph);
@@ -117,9 +127,11 @@ class Layouter {
     const lanes = new Map<string, Lane>();
     for (const edge of this.pass.edges) {
       if (!this.view.second && this.pass.isSecond(edge)) continue;
-      const from = home.get(edge.from), to = home.get(edge.to);
+      const from = home.get(edge.from),
+        to = home.get(edge.to);
       if ((!from && !to) || from === to || ((!from || !to) && !hasBorder)) continue;
-      const start = from ?? `in ${edge.from}`, end = to ?? `out ${edge.from}`;
+      const start = from ?? `in ${edge.from}`,
+        end = to ?? `out ${edge.from}`;
       const single = to === `n${edge.to}` ? edge.argument : "";
       const source = isShut(start) && isShut(end) ? "" : edge.from;
       const key = `${start}>${end}>${source}>${single}`;
@@ -134,16 +146,21 @@ class Layouter {
     const graph = new Graph({ multigraph: true });
     graph.setGraph({
       rankdir: this.direction === "down" ? "TB" : "LR",
-      nodesep: 22, ranksep: this.direction === "down" ? 42 : 96, edgesep: 14,
+      nodesep: 22,
+      ranksep: this.direction === "down" ? 42 : 96,
+      edgesep: 14,
       ranker: items.length > 60 ? "longest-path" : "network-simplex",
     });
     for (const item of items) {
       const within = inner.get(item.key);
       const size = within ? framed(within) : this.measure(item);
       const lead = this.lead(item.key, stubs);
-      graph.setNode(item.key, this.direction === "down"
-        ? { width: size.width, height: size.height + lead }
-        : { width: size.width + lead, height: size.height });
+      graph.setNode(
+        item.key,
+        this.direction === "down"
+          ? { width: size.width, height: size.height + lead }
+          : { width: size.width + lead, height: size.height },
+      );
     }
     lanes.forEach((lane, at) => {
       for (const end of [lane.from, lane.to]) {
@@ -180,18 +197,29 @@ class Layouter {
     }
   }
 
-  private read(graph: Graph, contents: Contents, depth: number): Inner {
-    const { items, lanes, stubs, inner } = contents;
+  /** Where the items stand; behind the room that their stubs take. */
+  private placed(graph: Graph, { items, stubs, inner }: Contents, depth: number) {
     const places = new Map<string, Place>();
     for (const item of items) {
       const { x, y, width, height } = graph.node(item.key) as Place;
-      const lead = this.lead(item.key, stubs), down = this.direction === "down";
+      const lead = this.lead(item.key, stubs),
+        down = this.direction === "down";
       places.set(item.key, {
-        x: x - width / 2 + (down ? 0 : lead), y: y - height / 2 + (down ? lead : 0),
-        width: width - (down ? 0 : lead), height: height - (down ? lead : 0),
-        item, open: inner.has(item.key), depth,
+        x: x - width / 2 + (down ? 0 : lead),
+        y: y - height / 2 + (down ? lead : 0),
+        width: width - (down ? 0 : lead),
+        height: height - (down ? lead : 0),
+        item,
+        open: inner.has(item.key),
+        depth,
       });
     }
+    return places;
+  }
+
+  private read(graph: Graph, contents: Contents, depth: number): Inner {
+    const { lanes, stubs, inner } = contents;
+    const places = this.placed(graph, contents, depth);
     const frame = this.frame(graph, [...places.values()]);
     places.forEach((place) => {
       place.x -= frame.x;
@@ -203,18 +231,26 @@ class Layouter {
       if (/^(in|out) /.test(key)) ports.set(key, this.along(at) - this.along(frame));
     }
     const result: Inner = {
-      width: frame.width, height: frame.height, places: [...places.values()],
-      lines: [], entries: portsOf(ports, "in "), exits: portsOf(ports, "out "),
+      width: frame.width,
+      height: frame.height,
+      places: [...places.values()],
+      lines: [],
+      entries: portsOf(ports, "in "),
+      exits: portsOf(ports, "out "),
     };
     const routed: Routed[] = lanes.map((lane, at) => ({
       lane,
       bends: (graph.edge(lane.from, lane.to, String(at)) as { points: Point[] }).points
-        .slice(1, -1).map((each) => ({ x: each.x - frame.x, y: each.y - frame.y })),
+        .slice(1, -1)
+        .map((each) => ({ x: each.x - frame.x, y: each.y - frame.y })),
     }));
     inner.forEach((within, key) => {
-      const entering = routed.filter(({ lane }) => lane.to === key).map((each) => ({
-        outside: this.origin(each, places), inside: within.entries.get(each.lane.edges[0]!.from)!,
-      }));
+      const entering = routed
+        .filter(({ lane }) => lane.to === key)
+        .map((each) => ({
+          outside: this.origin(each, places),
+          inside: within.entries.get(each.lane.edges[0]!.from)!,
+        }));
       if (crossings(entering) > crossings(entering.map(mirrored))) this.flip(within);
     });
     routed.push(...stubs.map((lane) => ({ lane, bends: null })));
@@ -225,27 +261,37 @@ class Layouter {
 
   /** The rectangle around everything, up to the border where ports stand. */
   private frame(graph: Graph, places: Place[]): Point & Size {
-    const points = graph.nodes().filter((key) => key !== "top" && key !== "bottom")
+    const points = graph
+      .nodes()
+      .filter((key) => key !== "top" && key !== "bottom")
       .map((key) => graph.node(key) as Point & Size);
-    const bends = graph.edges().filter((each) => each.v !== "top" && each.w !== "bottom")
+    const bends = graph
+      .edges()
+      .filter((each) => each.v !== "top" && each.w !== "bottom")
       .flatMap((each) => (graph.edge(each) as { points: Point[] }).points);
     const boxes = [
       ...points.map((each) => ({
-        x: each.x - each.width / 2, y: each.y - each.height / 2,
-        width: each.width, height: each.height,
+        x: each.x - each.width / 2,
+        y: each.y - each.height / 2,
+        width: each.width,
+        height: each.height,
       })),
       ...bends.map((each) => ({ ...each, width: 0, height: 0 })),
       ...places,
     ];
-    const x = Math.min(...boxes.map((each) => each.x)), y = Math.min(...boxes.map((each) => each.y));
+    const x = Math.min(...boxes.map((each) => each.x)),
+      y = Math.min(...boxes.map((each) => each.y));
     const right = Math.max(...boxes.map((each) => each.x + each.width));
     const bottom = Math.max(...boxes.map((each) => each.y + each.height));
     return { x, y, width: right - x, height: bottom - y };
   }
 
   private route(
-    routed: Routed[], places: Map<string, Place>, ports: Map<string, number>,
-    inner: Map<string, Inner>, frame: Size,
+    routed: Routed[],
+    places: Map<string, Place>,
+    ports: Map<string, number>,
+    inner: Map<string, Inner>,
+    frame: Size,
   ): Line[] {
     const arriving = new Map<string, Routed[]>();
     for (const each of routed) {
@@ -255,20 +301,31 @@ class Layouter {
     return routed.map((each) => {
       const { lane, bends } = each;
       const source = lane.edges[0]!.from;
-      const from = places.get(lane.from), to = places.get(lane.to);
-      const rivals = arriving.get(lane.to)!
+      const from = places.get(lane.from),
+        to = places.get(lane.to);
+      const rivals = arriving
+        .get(lane.to)!
         .sort((a, b) => compare(this.approach(a, places), this.approach(b, places)));
       const finish = to
         ? this.onBorder(
-          to, inner.get(lane.to)?.entries.get(source), "start", rivals.indexOf(each), rivals.length,
-        )
+            to,
+            inner.get(lane.to)?.entries.get(source),
+            "start",
+            rivals.indexOf(each),
+            rivals.length,
+          )
         : this.point(ports.get(lane.to)!, end);
-      const start = bends === null ? this.before(finish) : from
-        ? this.onBorder(from, inner.get(lane.from)?.exits.get(source), "end", 0, 1)
-        : this.point(ports.get(lane.from)!, 0);
+      const start =
+        bends === null
+          ? this.before(finish)
+          : from
+            ? this.onBorder(from, inner.get(lane.from)?.exits.get(source), "end", 0, 1)
+            : this.point(ports.get(lane.from)!, 0);
       return {
-        points: [start, ...(bends ?? []), finish], edges: lane.edges,
-        ends: Boolean(to) && !inner.has(lane.to), main: Boolean(from && to) || bends === null,
+        points: [start, ...(bends ?? []), finish],
+        edges: lane.edges,
+        ends: Boolean(to) && !inner.has(lane.to),
+        main: Boolean(from && to) || bends === null,
         stub: bends === null,
       };
     });
@@ -288,14 +345,19 @@ class Layouter {
   /** Where along the border a lane comes from, by which lanes to one card are ordered. */
   private approach(each: Routed, places: Map<string, Place>): number {
     if (!each.bends) return Infinity;
-    const last = each.bends.at(-1), from = places.get(each.lane.from);
+    const last = each.bends.at(-1),
+      from = places.get(each.lane.from);
     if (from && each.bends.length < 2) return this.middle(from);
     return last ? this.along(last) : 0;
   }
 
   /** A point on a card's border: at its port, or spread around the middle. */
   private onBorder(
-    place: Place, port: number | undefined, side: "start" | "end", at: number, count: number,
+    place: Place,
+    port: number | undefined,
+    side: "start" | "end",
+    at: number,
+    count: number,
   ): Point {
     const down = this.direction === "down";
     const length = down ? place.width : place.height;
@@ -303,9 +365,14 @@ class Layouter {
     const spread = length / 2 + (at - (count - 1) / 2) * gap;
     const border = down ? PADDING : HEADER;
     const along = (down ? place.x : place.y) + (port === undefined ? spread : port + border);
-    const across = side === "start"
-      ? (down ? place.y : place.x)
-      : (down ? place.y + place.height : place.x + place.width);
+    const across =
+      side === "start"
+        ? down
+          ? place.y
+          : place.x
+        : down
+          ? place.y + place.height
+          : place.x + place.width;
     return this.point(along, across);
   }
 
@@ -323,7 +390,8 @@ class Layouter {
 
   /** Turns what is in a box around, so that lines into it cross less. */
   private flip(within: Inner): void {
-    const down = this.direction === "down", length = down ? within.width : within.height;
+    const down = this.direction === "down",
+      length = down ? within.width : within.height;
     const turn = (point: Point, size: number) => {
       if (down) point.x = length - point.x - size;
       else point.y = length - point.y - size;
@@ -348,19 +416,28 @@ class Layouter {
   }
 
   private toBorder(
-    line: Line, within: Inner, frame: Place, move: (point: Point) => Point,
+    line: Line,
+    within: Inner,
+    frame: Place,
+    move: (point: Point) => Point,
   ): Point[] {
     const points = line.points.map(move);
     const down = this.direction === "down";
-    const first = line.points[0]!, last = line.points.at(-1)!;
-    if (!line.stub && (down ? first.y : first.x) <= 0.5 && within.entries.has(line.edges[0]!.from)) {
+    const first = line.points[0]!,
+      last = line.points.at(-1)!;
+    if (
+      !line.stub &&
+      (down ? first.y : first.x) <= 0.5 &&
+      within.entries.has(line.edges[0]!.from)
+    ) {
       points.unshift(down ? { x: points[0]!.x, y: frame.y } : { x: frame.x, y: points[0]!.y });
     }
     const end = down ? within.height : within.width;
     if ((down ? last.y : last.x) >= end - 0.5 && within.exits.has(line.edges[0]!.from)) {
       const at = points.at(-1)!;
-      points.push(down
-        ? { x: at.x, y: frame.y + frame.height } : { x: frame.x + frame.width, y: at.y });
+      points.push(
+        down ? { x: at.x, y: frame.y + frame.height } : { x: frame.x + frame.width, y: at.y },
+      );
     }
     return points;
   }
@@ -373,9 +450,13 @@ interface Entering {
 
 /** How many pairs of lines into a box cross before its border. */
 function crossings(entering: Entering[]): number {
-  return entering.reduce((count, a, at) => count + entering.slice(at + 1).filter((b) => (
-    (a.outside - b.outside) * (a.inside - b.inside) < 0
-  )).length, 0);
+  return entering.reduce(
+    (count, a, at) =>
+      count +
+      entering.slice(at + 1).filter((b) => (a.outside - b.outside) * (a.inside - b.inside) < 0)
+        .length,
+    0,
+  );
 }
 
 function mirrored({ outside, inside }: Entering): Entering {

@@ -1,4 +1,6 @@
 import "../shared/page.css";
+import "./graph.css";
+import "./panel.css";
 import "./explain.css";
 import { decodeAll } from "../shared/arrays";
 import { readData } from "../shared/data";
@@ -27,12 +29,25 @@ async function start(): Promise<void> {
   const pass = new Pass(data, await decodeAll(data.arrays));
   const state = new State(pass, boxesOf(pass));
   const says = /^\s*"""(.+?)(?:"""|\n)/.exec(data.sources[0]?.text ?? "")?.[1];
-  header.append(...(says ? [make("p.says", { title: says }, says)] : []), summary(state), themeSwitch());
-  const graph = new Graph(state), panel = new Panel(state), transport = new Transport(state);
+  header.append(
+    ...(says ? [make("p.says", { title: says }, says)] : []),
+    summary(state),
+    themeSwitch(),
+  );
+  const graph = new Graph(state),
+    panel = new Panel(state),
+    transport = new Transport(state);
   panel.element.id = "panel";
-  const more = extras(state), source = sourceView(state);
+  const more = extras(state),
+    source = sourceView(state);
   const workspace = make(
-    "div.workspace", {}, header, graph.element, transport.element, panel.element, source,
+    "div.workspace",
+    {},
+    header,
+    graph.element,
+    transport.element,
+    panel.element,
+    source,
   );
   app.append(skip, workspace, ...(more ? [more] : []), madeBy(pass));
   transport.readHash();

@@ -1,8 +1,21 @@
 /** Formulas in mathematical type. */
 
 const MATHML = "http://www.w3.org/1998/Math/MathML";
-const ATTRIBUTES = new Set(["mathvariant", "stretchy", "form", "fence", "separator", "lspace", "rspace",
-  "largeop", "movablelimits", "accent", "columnalign", "displaystyle", "linethickness"]);
+const ATTRIBUTES = new Set([
+  "mathvariant",
+  "stretchy",
+  "form",
+  "fence",
+  "separator",
+  "lspace",
+  "rspace",
+  "largeop",
+  "movablelimits",
+  "accent",
+  "columnalign",
+  "displaystyle",
+  "linethickness",
+]);
 
 /** The formula that Python wrote; elements of mathematics alone are taken over. */
 export function formulaElement(mathml: string, label: string): Element {

@@ -4,17 +4,33 @@ import type { Values } from "../shared/arrays";
 import { bytesOf, indexOf, sizeOf } from "../shared/arrays";
 import { make, makeButton } from "../shared/dom";
 import {
-  brief, bytesText, element as elementText, exact, indexText, plural, secondsText, shapeText,
+  brief,
+  bytesText,
+  element as elementText,
+  exact,
+  indexText,
+  plural,
+  secondsText,
+  shapeText,
 } from "../shared/numbers";
 import { broadcastDrawing, broadcastWords } from "./broadcast";
 import { Evaluator } from "./evaluate";
 import { formulaElement } from "./mathml";
 import { nodeDetails } from "./details";
 import type { State } from "./state";
-import type { AccumulateStep, BackwardStep, Contribution, Formula, GraphNode, Step, Tree } from "./types";
+import type {
+  AccumulateStep,
+  BackwardStep,
+  Contribution,
+  Formula,
+  GraphNode,
+  Step,
+  Tree,
+} from "./types";
 import { arrayView, equation, Workings } from "./worked";
 
-const MOST = 6, LINE = 36;
+const MOST = 6,
+  LINE = 36;
 const PHASES = { forward: "forward", backward: "backward", accumulate: "backward" };
 
 export class Panel {
@@ -51,7 +67,8 @@ export class Panel {
     const figures = [step.seconds === null ? "" : secondsText(step.seconds)];
     if (step.bytes) figures.push(bytesText(step.bytes));
     return make(
-      "header.step-head", {},
+      "header.step-head",
+      {},
       make(`p.phase.${phase}`, {}, step.phase === "accumulate" ? "accumulate" : phase),
       make("h2", {}, ...titleOf(step, node)),
       make("p.muted.figures", {}, figures.filter(Boolean).join(" · ")),
@@ -61,20 +78,29 @@ export class Panel {
   private body(step: Step): HTMLElement[] {
     const node = this.state.pass.node(step.node);
     switch (step.phase) {
-      case "forward": return this.forward(node);
-      case "backward": return this.backward(step, node);
-      default: return this.accumulate(step, node);
+      case "forward":
+        return this.forward(node);
+      case "backward":
+        return this.backward(step, node);
+      default:
+        return this.accumulate(step, node);
     }
   }
 
   private forward(node: GraphNode): HTMLElement[] {
     const values = this.state.pass.array(node.value);
-    const section = make("section.block", {}, ...this.formula(node.formula, node, shapeText(node.shape)));
+    const section = make(
+      "section.block",
+      {},
+      ...this.formula(node.formula, node, shapeText(node.shape)),
+    );
     if (!node.formula) section.append(make("p.formula", {}, node.says ?? node.op ?? ""));
     if (values) {
-      section.append(...this.picker(values, `value of ${node.name ?? "out"}`, (flat) => (
-        this.workings.forward(node.formula, values, flat)
-      )));
+      section.append(
+        ...this.picker(values, `value of ${node.name ?? "out"}`, (flat) =>
+          this.workings.forward(node.formula, values, flat),
+        ),
+      );
     }
     if (node.saves.length) section.append(this.saved(node));
     return [section];
@@ -86,10 +112,17 @@ export class Panel {
     const items = node.saves.map((each) => {
       const values = pass.array(each.array);
       const name = each.node === null || each.node === node.id ? "" : ` = ${pass.title(each.node)}`;
-      const size = values ? ` ${shapeText(values.full)}, ${bytesText(sizeOf(values.full) * bytesOf(values.dtype))}` : "";
+      const size = values
+        ? ` ${shapeText(values.full)}, ${bytesText(sizeOf(values.full) * bytesOf(values.dtype))}`
+        : "";
       return make("li", {}, make("code", {}, each.name), `${name}${size}`);
     });
-    return make("div.saved", {}, make("h3", {}, "Saved for the way back"), make("ul", {}, ...items));
+    return make(
+      "div.saved",
+      {},
+      make("h3", {}, "Saved for the way back"),
+      make("ul", {}, ...items),
+    );
   }
 
   /** A formula, and what stands for its letters. */
@@ -101,13 +134,23 @@ export class Panel {
       const from = argument === "out" ? node.id : input;
       const name = from === undefined ? "the gradient that arrives" : this.state.pass.title(from);
       const own = shapeText(from === undefined ? node.shape : this.state.pass.node(from).shape);
-      letters.append(make("dt", {}, letter), make("dd", {}, from === undefined
-        ? name : makeButton(name, () => this.state.select(from), { class: "link" }), ` ${own}`));
+      letters.append(
+        make("dt", {}, letter),
+        make(
+          "dd",
+          {},
+          from === undefined
+            ? name
+            : makeButton(name, () => this.state.select(from), { class: "link" }),
+          ` ${own}`,
+        ),
+      );
     }
     letters.append(make("dt", {}, formula.left), make("dd", {}, shape));
     const isSentence = formula.text.length > LINE && formula.mathml.includes("<mtext");
     return [
-      isSentence ? make("p.formula.words", {}, formula.text)
+      isSentence
+        ? make("p.formula.words", {}, formula.text)
         : make("p.formula", { tabindex: 0 }, formulaElement(formula.mathml, formula.text)),
       letters,
     ];
@@ -119,15 +162,26 @@ export class Panel {
     const blocks = step.contributions.map((each) => this.contribution(each, node));
     const arrived = make("section.block", {}, make("h3", {}, this.whence(node.id)));
     if (gradient) {
-      arrived.append(...this.picker(gradient, "gradient that arrives", (flat) => (
-        this.sumOfArrivals(node.id, gradientName(pass.title(node.id), gradient, flat), flat, textAt(gradient, flat))
-      )));
+      arrived.append(
+        ...this.picker(gradient, "gradient that arrives", (flat) =>
+          this.sumOfArrivals(
+            node.id,
+            gradientName(pass.title(node.id), gradient, flat),
+            flat,
+            textAt(gradient, flat),
+          ),
+        ),
+      );
     }
     if (step.frees.length) {
-      blocks.push(make(
-        "section.block.freed", {}, make("h3", {}, "Let go"),
-        make("p", {}, `${step.frees.join(", ")}: saved for this step, no longer needed.`),
-      ));
+      blocks.push(
+        make(
+          "section.block.freed",
+          {},
+          make("h3", {}, "Let go"),
+          make("p", {}, `${step.frees.join(", ")}: saved for this step, no longer needed.`),
+        ),
+      );
     }
     return [arrived, ...blocks];
   }
@@ -135,13 +189,17 @@ export class Panel {
   private whence(node: number): string {
     const { pass } = this.state;
     const from = pass.arrivals[node]!.map((each) => pass.title(each.from));
-    return from.length ? `g, the gradient that arrives from ${from.join(" and ")}`
+    return from.length
+      ? `g, the gradient that arrives from ${from.join(" and ")}`
       : "g, the gradient that the pass begins with";
   }
 
   /** An element of a gradient: each contribution to it so far, then their sum. */
   private sumOfArrivals(
-    node: number, name: string, flat: number, last: string | null,
+    node: number,
+    name: string,
+    flat: number,
+    last: string | null,
   ): HTMLElement | null {
     const { pass, step } = this.state;
     const arrivals = pass.arrivals[node]!.filter((each) => each.step <= step);
@@ -150,9 +208,12 @@ export class Panel {
     const known = parts.filter((each) => each !== null);
     const total = last ?? brief(known.reduce((sum, each) => sum + each, 0));
     const names = arrivals.map((each) => `from ${pass.title(each.from)}`);
-    return equation(name, sumText(names), sumText(parts.map((each) => (
-      each === null ? "…" : exact(each)
-    ))), total);
+    return equation(
+      name,
+      sumText(names),
+      sumText(parts.map((each) => (each === null ? "…" : exact(each)))),
+      total,
+    );
   }
 
   private contribution(each: Contribution, node: GraphNode): HTMLElement {
@@ -160,19 +221,36 @@ export class Panel {
     const to = pass.node(each.to);
     const name = pass.title(each.to);
     const heading = make(
-      "h3", {}, "To ", makeButton(pass.title(each.to), () => this.state.select(each.to), { class: "link" }),
+      "h3",
+      {},
+      "To ",
+      makeButton(pass.title(each.to), () => this.state.select(each.to), { class: "link" }),
       ` (${each.argument})`,
     );
-    const section = make("section.block.contribution", { "data-to": each.to, "data-argument": each.argument }, heading);
-    const raw = shapeText(each.raw_shape), shape = shapeText(to.shape);
-    section.append(...this.formula(each.formula, node, raw === shape ? shape : `${raw} → ${shape}`));
+    const section = make(
+      "section.block.contribution",
+      { "data-to": each.to, "data-argument": each.argument },
+      heading,
+    );
+    const raw = shapeText(each.raw_shape),
+      shape = shapeText(to.shape);
+    section.append(
+      ...this.formula(each.formula, node, raw === shape ? shape : `${raw} → ${shape}`),
+    );
     const words = broadcastWords(each, to.shape);
     if (words) section.append(make("p", {}, words), broadcastDrawing(each, to.shape)!);
     const values = pass.array(each.array);
     if (values) {
-      section.append(...this.picker(values, `contribution to ${name}`, (flat) => make(
-        "div.workings", {}, this.workings.contribution(each, values, flat), this.soFar(each.to, values, flat),
-      )));
+      section.append(
+        ...this.picker(values, `contribution to ${name}`, (flat) =>
+          make(
+            "div.workings",
+            {},
+            this.workings.contribution(each, values, flat),
+            this.soFar(each.to, values, flat),
+          ),
+        ),
+      );
     }
     return section;
   }
@@ -185,46 +263,64 @@ export class Panel {
     const gradient = arrived === all ? pass.array(pass.node(node).gradient?.array) : null;
     const name = gradientName(pass.title(node), values, flat);
     return this.sumOfArrivals(
-      node, `${name}, ${arrived} of ${plural(all, "contribution")}`, flat,
+      node,
+      `${name}, ${arrived} of ${plural(all, "contribution")}`,
+      flat,
       gradient ? textAt(gradient, flat) : null,
     );
   }
 
   private accumulate(step: AccumulateStep, node: GraphNode): HTMLElement[] {
     const { pass } = this.state;
-    const after = pass.array(step.array), before = pass.array(step.before);
+    const after = pass.array(step.array),
+      before = pass.array(step.before);
     const gradient = pass.array(node.gradient?.array);
     const name = `${pass.title(node.id)}.grad`;
     const section = make("section.block", {}, make("h3", {}, `${name} holds`));
     if (!after) return [section];
-    section.append(...this.picker(after, name, (flat) => {
-      const left = name + indexText(indexOf(flat, after.shape));
-      if (!before) return this.sumOfArrivals(node.id, left, flat, textAt(after, flat));
-      const added = gradient ? textAt(gradient, flat) : "…";
-      return equation(
-        left, `what it held + ∂L/∂${pass.title(node.id)}`, sumText([textAt(before, flat), added]),
-        textAt(after, flat),
-      );
-    }));
-    section.append(make("p.muted", {}, before
-      ? "What was in .grad before stays: gradients add up until zero_grad() clears them."
-      : ".grad was None: the gradient itself is stored."));
+    section.append(
+      ...this.picker(after, name, (flat) => {
+        const left = name + indexText(indexOf(flat, after.shape));
+        if (!before) return this.sumOfArrivals(node.id, left, flat, textAt(after, flat));
+        const added = gradient ? textAt(gradient, flat) : "…";
+        return equation(
+          left,
+          `what it held + ∂L/∂${pass.title(node.id)}`,
+          sumText([textAt(before, flat), added]),
+          textAt(after, flat),
+        );
+      }),
+    );
+    section.append(
+      make(
+        "p.muted",
+        {},
+        before
+          ? "What was in .grad before stays: gradients add up until zero_grad() clears them."
+          : ".grad was None: the gradient itself is stored.",
+      ),
+    );
     return [section];
   }
 
   /** An array to pick from, and what is worked out for the element picked. */
   private picker(
-    values: Values, label: string, work: (flat: number) => HTMLElement | null,
+    values: Values,
+    label: string,
+    work: (flat: number) => HTMLElement | null,
   ): HTMLElement[] {
     const result = make("div.worked", { "aria-live": "polite" });
-    const view = arrayView(values, label, (flat) => result.replaceChildren(...[work(flat) ?? []].flat()));
+    const view = arrayView(values, label, (flat) =>
+      result.replaceChildren(...[work(flat) ?? []].flat()),
+    );
     return [view, result];
   }
 }
 
 /** What runs, and the variable that it makes or changes. */
 function titleOf(step: Step, node: GraphNode): (string | HTMLElement)[] {
-  if (step.phase === "accumulate") return [make("code", {}, `${node.name ?? `node ${node.id}`}.grad`)];
+  if (step.phase === "accumulate")
+    return [make("code", {}, `${node.name ?? `node ${node.id}`}.grad`)];
   const ran = (step.phase === "backward" ? node.grad_fn : null) ?? node.op ?? node.kind;
   return node.name ? [`${ran} `, make("code", {}, node.name)] : [ran];
 }
@@ -236,7 +332,8 @@ function lettersOf(formula: Formula): Map<string, string> {
     if (tree.k === "value") letters.set(tree.name, tree.argument ?? tree.name);
     for (const each of Object.values(tree)) {
       const parts: unknown[] = Array.isArray(each) ? each : [each];
-      parts.filter((part): part is Tree => typeof part === "object" && part !== null && "k" in part)
+      parts
+        .filter((part): part is Tree => typeof part === "object" && part !== null && "k" in part)
         .forEach(walk);
     }
   };
@@ -255,7 +352,7 @@ function textAt(values: Values, flat: number): string {
 /** Terms added up; of many the first and the last. */
 function sumText(terms: string[]): string {
   const shown = terms.length > MOST ? [...terms.slice(0, 3), "…", ...terms.slice(-2)] : terms;
-  return shown.reduce((text, each) => (
-    each.startsWith("−") ? `${text} − ${each.slice(1)}` : `${text} + ${each}`
-  ));
+  return shown.reduce((text, each) =>
+    each.startsWith("−") ? `${text} − ${each.slice(1)}` : `${text} + ${each}`,
+  );
 }

@@ -27,7 +27,10 @@ export class Pass {
   private readonly accumulateAt = new Map<number, number>();
   private readonly byEdge = new Map<string, Arrival>();
 
-  constructor(readonly data: ExplainData, readonly values: Values[]) {
+  constructor(
+    readonly data: ExplainData,
+    readonly values: Values[],
+  ) {
     this.arrivals = data.nodes.map(() => []);
     for (const node of data.nodes) {
       for (const { node: from, argument } of node.inputs) {
@@ -58,7 +61,7 @@ export class Pass {
   }
 
   array(index: number | null | undefined): Values | null {
-    return index == null ? null : this.values[index] ?? null;
+    return index == null ? null : (this.values[index] ?? null);
   }
 
   stepsOf(node: number): { name: string; step: number }[] {

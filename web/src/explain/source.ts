@@ -8,14 +8,16 @@ export function sourceView(state: State): HTMLElement | null {
   const { sources } = state.pass.data;
   if (!sources.length) return null;
   const files = sources.map((_, file) => fileView(state, file));
-  const names = sources.map((each, file) => (
-    makeButton(each.name, () => open(file), { class: "quiet file" })
-  ));
+  const names = sources.map((each, file) =>
+    makeButton(each.name, () => open(file), { class: "quiet file" }),
+  );
   let opened = -1;
   const open = (file: number) => {
     if (file === opened) return;
     opened = file;
-    files.forEach((each, at) => { each.element.hidden = at !== file; });
+    files.forEach((each, at) => {
+      each.element.hidden = at !== file;
+    });
     names.forEach((each, at) => each.setAttribute("aria-pressed", String(at === file)));
   };
   const light = () => {
@@ -27,8 +29,11 @@ export function sourceView(state: State): HTMLElement | null {
   state.listen(light);
   requestAnimationFrame(light);
   return make(
-    "section.source", { "aria-label": "Source" },
-    make("h2", {}, "Source"), make("div.files", {}, ...names), ...files.map((each) => each.element),
+    "section.source",
+    { "aria-label": "Source" },
+    make("h2", {}, "Source"),
+    make("div.files", {}, ...names),
+    ...files.map((each) => each.element),
   );
 }
 
@@ -52,7 +57,7 @@ function fileView(state: State, file: number): FileView {
     light: (number) => {
       lit?.classList.remove("lit");
       lit?.removeAttribute("aria-current");
-      lit = number === null ? null : lines[number - 1] ?? null;
+      lit = number === null ? null : (lines[number - 1] ?? null);
       lit?.classList.add("lit");
       lit?.setAttribute("aria-current", "step");
       if (lit) keepInSight(lit, element);
@@ -65,7 +70,8 @@ function line(state: State, number: number, text: string, nodes?: number[]): HTM
   const gutter = make("span.number", { "aria-hidden": "true" }, String(number));
   if (!nodes) return make("li", {}, gutter, make("span.text", {}, text || " "));
   const button = makeButton(text, () => state.select(nodes.at(-1)!, nodes), {
-    class: "text", title: `Line ${number}: ${plural(nodes.length, "node")}`,
+    class: "text",
+    title: `Line ${number}: ${plural(nodes.length, "node")}`,
   });
   return make("li", {}, gutter, button);
 }

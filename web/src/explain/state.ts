@@ -19,7 +19,10 @@ export class State {
   second = true;
   private readonly listeners: ((change: Change) => void)[] = [];
 
-  constructor(readonly pass: Pass, readonly root: Box) {
+  constructor(
+    readonly pass: Pass,
+    readonly root: Box,
+  ) {
     this.open = openAtFirst(root, pass);
   }
 
@@ -56,7 +59,8 @@ export class State {
   }
 
   toggle(box: Box): void {
-    if (!this.open.delete(box.key)) opensWith(box, this.pass).forEach((each) => this.open.add(each.key));
+    if (!this.open.delete(box.key))
+      opensWith(box, this.pass).forEach((each) => this.open.add(each.key));
     this.changed("boxes");
   }
 

@@ -16,12 +16,21 @@ interface Written extends Substituted {
   strength: number;
 }
 
-const SUM = 1, PRODUCT = 2, SIGN = 3, POWER = 4, ATOM = 5;
+const SUM = 1,
+  PRODUCT = 2,
+  SIGN = 3,
+  POWER = 4,
+  ATOM = 5;
 const SIGNS = {
-  add: [" + ", SUM], sub: [" − ", SUM], mul: [" · ", PRODUCT], div: [" / ", PRODUCT],
+  add: [" + ", SUM],
+  sub: [" − ", SUM],
+  mul: [" · ", PRODUCT],
+  div: [" / ", PRODUCT],
 } as const;
 const UNKNOWN = "…";
-const FIRST = 2, LARGEST = 2, ALL = 5;
+const FIRST = 2,
+  LARGEST = 2,
+  ALL = 5;
 
 export class Substitution {
   constructor(private readonly evaluator: Evaluator) {}
@@ -42,34 +51,52 @@ export class Substitution {
 
   private write(tree: Tree, index: Index): Written {
     switch (tree.k) {
-      case "value": return this.leaf(tree.name + indexText(within(index, tree)), tree, index);
+      case "value":
+        return this.leaf(tree.name + indexText(within(index, tree)), tree, index);
       case "number": {
         const number = brief(numberOf(tree.value));
         return atom(tree.name ?? number, number);
       }
-      case "attribute": return atom(tree.name, tree.text);
+      case "attribute":
+        return atom(tree.name, tree.text);
       case "call": {
         const names = `${tree.name}(${tree.args.map(nameOf).join(", ")})${indexText(index)}`;
         return this.leaf(names, tree, index);
       }
-      case "add": case "sub": case "mul": case "div": {
+      case "add":
+      case "sub":
+      case "mul":
+      case "div": {
         const [sign, strength] = SIGNS[tree.k];
         return this.joined(tree, index, sign, strength);
       }
-      case "pow": return this.power(tree, index);
+      case "pow":
+        return this.power(tree, index);
       case "neg": {
         const inner = this.enclosed(tree.a, index, SIGN);
         return { names: `−${inner.names}`, numbers: negated(inner.numbers), strength: SIGN };
       }
-      case "maximum": case "minimum":
+      case "maximum":
+      case "minimum":
         return this.apply(tree.k.slice(0, 3), [tree.a, tree.b], index);
-      case "function": return this.apply(tree.name, [tree.a], index);
-      case "compare": return this.joined(tree, index, ` ${tree.op} `, SUM);
-      case "and": case "or": return this.joined(tree, index, ` ${tree.k} `, SUM);
-      case "where": return this.choice(tree, index);
-      case "sum": case "mean": case "max": case "min": case "prod": case "matmul":
+      case "function":
+        return this.apply(tree.name, [tree.a], index);
+      case "compare":
+        return this.joined(tree, index, ` ${tree.op} `, SUM);
+      case "and":
+      case "or":
+        return this.joined(tree, index, ` ${tree.k} `, SUM);
+      case "where":
+        return this.choice(tree, index);
+      case "sum":
+      case "mean":
+      case "max":
+      case "min":
+      case "prod":
+      case "matmul":
         return this.many(tree, index);
-      default: return this.write(tree.a, moved(tree, index));
+      default:
+        return this.write(tree.a, moved(tree, index));
     }
   }
 
@@ -79,13 +106,18 @@ export class Substitution {
   }
 
   private joined(
-    tree: { k: string; a: Tree; b: Tree }, index: Index, sign: string, strength: number,
+    tree: { k: string; a: Tree; b: Tree },
+    index: Index,
+    sign: string,
+    strength: number,
   ): Written {
     const a = this.enclosed(tree.a, within(index, tree.a), strength);
     const tighter = tree.k === "sub" || tree.k === "div" ? strength + 1 : strength;
     const b = this.enclosed(tree.b, within(index, tree.b), tighter);
     return {
-      names: a.names + sign + b.names, numbers: a.numbers + sign + guarded(b.numbers, sign), strength,
+      names: a.names + sign + b.names,
+      numbers: a.numbers + sign + guarded(b.numbers, sign),
+      strength,
     };
   }
 
@@ -94,15 +126,16 @@ export class Substitution {
     const b = this.enclosed(tree.b, within(index, tree.b), ATOM);
     const base = a.numbers.startsWith("−") ? `(${a.numbers})` : a.numbers;
     return {
-      names: a.names + raised(b.names), numbers: base + raised(b.numbers), strength: POWER,
+      names: a.names + raised(b.names),
+      numbers: base + raised(b.numbers),
+      strength: POWER,
     };
   }
 
   private apply(name: string, operands: Tree[], index: Index): Written {
     const inner = operands.map((each) => this.write(each, within(index, each)));
-    const call = (part: keyof Substituted) => (
-      `${name}(${inner.map((each) => each[part]).join(", ")})`
-    );
+    const call = (part: keyof Substituted) =>
+      `${name}(${inner.map((each) => each[part]).join(", ")})`;
     return { names: call("names"), numbers: call("numbers"), strength: ATOM };
   }
 
@@ -120,10 +153,11 @@ export class Substitution {
       const join = (part: keyof Substituted) => factors.map((each) => each[part]).join(" · ");
       return { names: join("names"), numbers: join("numbers") };
     };
-    const value = (term: number) => terms.at(term).reduce<number | null>((total, each) => {
-      const factor = this.evaluator.value(each.tree, each.index);
-      return factor === null || total === null ? null : total * factor;
-    }, 1);
+    const value = (term: number) =>
+      terms.at(term).reduce<number | null>((total, each) => {
+        const factor = this.evaluator.value(each.tree, each.index);
+        return factor === null || total === null ? null : total * factor;
+      }, 1);
     if (tree.k === "max" || tree.k === "min" || tree.k === "prod") {
       const { names, numbers } = this.terms(terms.count, product, value, ", ");
       return atom(`${tree.k}(${names})`, `${tree.k}(${numbers})`);
@@ -135,11 +169,14 @@ export class Substitution {
   }
 
   private terms(
-    count: number, write: (term: number) => Substituted, value: (term: number) => number | null,
+    count: number,
+    write: (term: number) => Substituted,
+    value: (term: number) => number | null,
     sign = " + ",
   ): Substituted {
     const chosen = count <= ALL ? range(count) : firstAndLargest(count, value);
-    const names: string[] = [], numbers: string[] = [];
+    const names: string[] = [],
+      numbers: string[] = [];
     let before = -1;
     for (const term of chosen) {
       if (term > before + 1) [names, numbers].forEach((each) => each.push(UNKNOWN));
@@ -172,7 +209,10 @@ function nameOf(tree: Tree): string {
 /** The first terms and those of the largest size, in order. */
 function firstAndLargest(count: number, value: (term: number) => number | null): number[] {
   const sizes = range(count).map((term) => ({ term, size: Math.abs(value(term) ?? 0) }));
-  const largest = sizes.slice(FIRST).sort((a, b) => b.size - a.size).slice(0, LARGEST);
+  const largest = sizes
+    .slice(FIRST)
+    .sort((a, b) => b.size - a.size)
+    .slice(0, LARGEST);
   return [...range(FIRST), ...largest.map((each) => each.term)].sort((a, b) => a - b);
 }
 
@@ -181,9 +221,9 @@ function range(count: number): number[] {
 }
 
 function added(numbers: string[], sign: string): string {
-  return numbers.reduce((text, each) => (
-    sign === " + " && each.startsWith("−") ? `${text} − ${each.slice(1)}` : text + sign + each
-  ));
+  return numbers.reduce((text, each) =>
+    sign === " + " && each.startsWith("−") ? `${text} − ${each.slice(1)}` : text + sign + each,
+  );
 }
 
 function guarded(number: string, sign: string): string {
@@ -195,8 +235,17 @@ function negated(number: string): string {
 }
 
 const RAISED: Record<string, string> = {
-  "0": "⁰", "1": "¹", "2": "²", "3": "³", "4": "⁴", "5": "⁵", "6": "⁶", "7": "⁷", "8": "⁸",
-  "9": "⁹", "−": "⁻",
+  "0": "⁰",
+  "1": "¹",
+  "2": "²",
+  "3": "³",
+  "4": "⁴",
+  "5": "⁵",
+  "6": "⁶",
+  "7": "⁷",
+  "8": "⁸",
+  "9": "⁹",
+  "−": "⁻",
 };
 
 /** An exponent: raised digits for a whole number, `^x` else. */

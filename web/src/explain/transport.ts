@@ -5,7 +5,11 @@ import type { Pass } from "./pass";
 import type { State } from "./state";
 import type { Step } from "./types";
 
-const SPEEDS = [["slow", 2200], ["normal", 1000], ["fast", 300]] as const;
+const SPEEDS = [
+  ["slow", 2200],
+  ["normal", 1000],
+  ["fast", 300],
+] as const;
 
 const ICONS = {
   first: "M4 3v10M13 3L6 8l7 5z",
@@ -26,30 +30,28 @@ export class Transport {
   private timer = 0;
 
   constructor(private readonly state: State) {
-    const { last } = state;
     this.play = makeButton(null, () => this.toggle(), { class: "play" });
     this.scrub = make("input.scrub", {
-      type: "range", min: 0, max: last, step: 1, "aria-label": "Step of the pass",
+      type: "range",
+      min: 0,
+      max: state.last,
+      step: 1,
+      "aria-label": "Step of the pass",
     });
     this.speed = make(
-      "select", { "aria-label": "Speed" },
+      "select",
+      { "aria-label": "Speed" },
       ...SPEEDS.map(([name, pause]) => make("option", { value: pause }, name)),
     );
     this.speed.value = String(SPEEDS[1][1]);
-    const go = (drawn: string, label: string, key: string, act: () => void) => (
-      makeButton(icon(drawn), () => { this.stop(); act(); }, { "aria-label": label, title: `${label} (${key})` })
-    );
     this.element = make(
-      "section.transport", { "aria-label": "Steps" },
-      make("div.buttons", {},
-        go(ICONS.first, "First step", "Home", () => state.goTo(0)),
-        go(ICONS.back, "Step back", "←", () => state.goTo(state.step - 1)),
-        this.play,
-        go(ICONS.next, "Next step", "→", () => state.goTo(state.step + 1)),
-        go(ICONS.last, "Last step", "End", () => state.goTo(last)),
-        this.speed,
-      ),
-      this.scrub, this.place, make("p.hint.muted", {}, "← → step, space plays"), this.live,
+      "section.transport",
+      { "aria-label": "Steps" },
+      this.buttons(),
+      this.scrub,
+      this.place,
+      make("p.hint.muted", {}, "← → step, space plays"),
+      this.live,
     );
     this.scrub.addEventListener("input", () => {
       const step = Number(this.scrub.value);
@@ -59,6 +61,27 @@ export class Transport {
     this.colourPhases();
     this.listen();
     this.show();
+  }
+
+  private buttons(): HTMLElement {
+    const { state } = this;
+    const go = (drawn: string, label: string, key: string, step: () => number) => {
+      const act = () => {
+        this.stop();
+        state.goTo(step());
+      };
+      return makeButton(icon(drawn), act, { "aria-label": label, title: `${label} (${key})` });
+    };
+    return make(
+      "div.buttons",
+      {},
+      go(ICONS.first, "First step", "Home", () => 0),
+      go(ICONS.back, "Step back", "←", () => state.step - 1),
+      this.play,
+      go(ICONS.next, "Next step", "→", () => state.step + 1),
+      go(ICONS.last, "Last step", "End", () => state.last),
+      this.speed,
+    );
   }
 
   private listen(): void {
@@ -140,7 +163,11 @@ export class Transport {
 }
 
 function icon(drawn: string): SVGSVGElement {
-  return makeSvg("svg", { class: "icon", viewBox: "0 0 16 16", "aria-hidden": "true" }, makeSvg("path", { d: drawn }));
+  return makeSvg(
+    "svg",
+    { class: "icon", viewBox: "0 0 16 16", "aria-hidden": "true" },
+    makeSvg("path", { d: drawn }),
+  );
 }
 
 /** The step in a sentence, for the ear. */

@@ -18,7 +18,7 @@ export type Tree = { shape?: number[] } & (
 );
 
 export type BinaryKind =
-  | "add" | "sub" | "mul" | "div" | "pow" | "matmul" | "maximum" | "minimum" | "and" | "or";
+  "add" | "sub" | "mul" | "div" | "pow" | "matmul" | "maximum" | "minimum" | "and" | "or";
 
 export type ReductionKind = "sum" | "mean" | "max" | "min" | "prod";
 

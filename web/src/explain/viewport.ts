@@ -2,7 +2,11 @@
 
 import type { Point, Size } from "./layout";
 
-const LEAST = 0.08, MOST = 3, ZOOM_STEP = 1.25, PAN_STEP = 60, READABLE = 0.8;
+const LEAST = 0.08,
+  MOST = 3,
+  ZOOM_STEP = 1.25,
+  PAN_STEP = 60,
+  READABLE = 0.8;
 const TOOLS = 44;
 
 export class Viewport {
@@ -13,16 +17,23 @@ export class Viewport {
   private readonly pointers = new Map<number, Point>();
   private moved = false;
 
-  constructor(private readonly frame: HTMLElement, private readonly world: HTMLElement) {
+  constructor(
+    private readonly frame: HTMLElement,
+    private readonly world: HTMLElement,
+  ) {
     frame.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
     frame.addEventListener("pointerdown", (event) => this.down(event));
     frame.addEventListener("pointermove", (event) => this.move(event));
     for (const end of ["pointerup", "pointercancel", "pointerleave"] as const) {
       frame.addEventListener(end, (event) => this.pointers.delete(event.pointerId));
     }
-    frame.addEventListener("click", (event) => {
-      if (this.moved) event.stopPropagation();
-    }, { capture: true });
+    frame.addEventListener(
+      "click",
+      (event) => {
+        if (this.moved) event.stopPropagation();
+      },
+      { capture: true },
+    );
   }
 
   /** The room for the graph: the frame above its tools. */
@@ -37,9 +48,7 @@ export class Viewport {
   /** The zoom at which everything is seen. */
   fitting(content: Size, margin = 24): number {
     const { width, height } = this.size;
-    return Math.min(
-      1.25, (width - margin) / content.width, (height - margin) / content.height,
-    );
+    return Math.min(1.25, (width - margin) / content.width, (height - margin) / content.height);
   }
 
   /** Shows everything; where that were too small to read, the part around a point. */
@@ -61,9 +70,11 @@ export class Viewport {
 
   /** Moves as little as brings a rectangle into sight. */
   bringIntoSight(place: Point & Size): void {
-    const { width, height } = this.size, margin = 16;
+    const { width, height } = this.size,
+      margin = 16;
     const shift = (from: number, length: number, frame: number) => {
-      const start = from - margin, end = from + length + margin;
+      const start = from - margin,
+        end = from + length + margin;
       if (start >= 0 && end <= frame) return 0;
       return length + 2 * margin > frame || start < 0 ? -start : frame - end;
     };
@@ -88,7 +99,10 @@ export class Viewport {
   /** Acts on a key: + − zoom, Shift with an arrow pans. */
   key(event: KeyboardEvent): boolean {
     const pan: Record<string, [number, number]> = {
-      ArrowLeft: [1, 0], ArrowRight: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1],
+      ArrowLeft: [1, 0],
+      ArrowRight: [-1, 0],
+      ArrowUp: [0, 1],
+      ArrowDown: [0, -1],
     };
     if (event.key === "+" || event.key === "=") this.zoomBy(ZOOM_STEP);
     else if (event.key === "-") this.zoomBy(1 / ZOOM_STEP);

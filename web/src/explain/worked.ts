@@ -15,7 +15,9 @@ const MAP = { width: 330, height: 190 };
 
 /** All numbers of an array; the reader picks one by pointer or keys. */
 export function arrayView(
-  values: Values, label: string, pick: (flat: number) => void,
+  values: Values,
+  label: string,
+  pick: (flat: number) => void,
 ): HTMLElement {
   const first = mostTelling(values);
   if (sizeOf(values.shape) === 0) return make("p.muted", {}, "no elements");
@@ -27,16 +29,23 @@ export function arrayView(
 }
 
 function few(
-  values: Values, label: string, first: number, pick: (flat: number) => void,
+  values: Values,
+  label: string,
+  first: number,
+  pick: (flat: number) => void,
 ): HTMLElement {
   const isMatrix = values.shape.length === 2 && values.shape[1] !== 1;
-  const grid = make(isMatrix ? "div.picks.matrix" : "div.picks", { role: "group", "aria-label": label });
+  const grid = make(isMatrix ? "div.picks.matrix" : "div.picks", {
+    role: "group",
+    "aria-label": label,
+  });
   if (isMatrix) grid.style.gridTemplateColumns = `repeat(${values.shape.at(-1)}, max-content)`;
   const buttons = Array.from({ length: sizeOf(values.shape) }, (_, flat) => {
     const number = elementText(values.data[flat]!, values.dtype, "exact");
     const index = indexText(indexOf(flat, values.shape));
     const button = makeButton(number, () => choose(flat), {
-      class: "pick", "aria-label": index ? `${index}: ${number}` : number,
+      class: "pick",
+      "aria-label": index ? `${index}: ${number}` : number,
     });
     button.classList.toggle("odd", !Number.isFinite(values.data[flat]));
     return button;
@@ -52,7 +61,8 @@ function few(
 
 /** The element that is shown first: one that is not finite, else the largest. */
 function mostTelling(values: Values): number {
-  let best = 0, size = -1;
+  let best = 0,
+    size = -1;
   for (let at = 0; at < values.data.length; at++) {
     const value = Math.abs(values.data[at]!);
     if (!Number.isFinite(value)) return at;
@@ -84,7 +94,8 @@ export class Workings {
   forward(formula: Formula | null, values: Values, flat: number): HTMLElement | null {
     const index = indexOf(flat, values.shape);
     const result = elementText(values.data[flat]!, values.dtype, "exact");
-    const left = (formula?.left ?? "out") + indexText(index), tree = formula?.tree;
+    const left = (formula?.left ?? "out") + indexText(index),
+      tree = formula?.tree;
     if (!tree) return null;
     const { names, numbers } = this.substitution.at(tree, index);
     const lines = equation(left, names, numbers, result);
@@ -99,22 +110,36 @@ export class Workings {
     const tree = each.formula?.tree;
     if (!tree) return null;
     const raws = rawIndices(each, index, values.full);
-    const { names, numbers } = raws.length === 1
-      ? this.substitution.at(tree, raws[0]!) : this.substitution.sum(tree, raws);
+    const { names, numbers } =
+      raws.length === 1 ? this.substitution.at(tree, raws[0]!) : this.substitution.sum(tree, raws);
     const lines = equation(left, names, numbers, result);
-    return this.checked(lines, raws.map((raw) => this.evaluator.value(tree, raw)), values.data[flat]!);
+    return this.checked(
+      lines,
+      raws.map((raw) => this.evaluator.value(tree, raw)),
+      values.data[flat]!,
+    );
   }
 
   /** Where the page's own arithmetic does not give the engine's number, it says so. */
   private checked(lines: HTMLElement, parts: (number | null)[], engine: number): HTMLElement {
     if (parts.includes(null)) return lines;
     const own = parts.reduce<number>((total, each) => total + each!, 0);
-    const scale = parts.reduce<number>((most, each) => Math.max(most, Math.abs(each!)), Math.abs(engine));
+    const scale = parts.reduce<number>(
+      (most, each) => Math.max(most, Math.abs(each!)),
+      Math.abs(engine),
+    );
     const same = Object.is(own, engine) || Math.abs(own - engine) <= 1e-3 * scale + 1e-30;
     if (same || !Number.isFinite(own) || !Number.isFinite(engine)) return lines;
-    return make("div", {}, lines, make(
-      "p.mismatch", {}, `This page's own arithmetic gives ${brief(own)}: the formula shown is not all that ran.`,
-    ));
+    return make(
+      "div",
+      {},
+      lines,
+      make(
+        "p.mismatch",
+        {},
+        `This page's own arithmetic gives ${brief(own)}: the formula shown is not all that ran.`,
+      ),
+    );
   }
 }
 
@@ -125,12 +150,23 @@ export function rawIndices(each: Contribution, index: Index, shape: readonly num
   if (each.stretched.length && raw.length < shape.length) {
     const dropped = shape.length - raw.length;
     const gone = new Set(each.stretched.slice(0, dropped));
-    return [aligned(index.filter((_, dim) => !gone.has(dim)), raw)];
+    return [
+      aligned(
+        index.filter((_, dim) => !gone.has(dim)),
+        raw,
+      ),
+    ];
   }
-  const base = raw.map((length, dim) => (
-    length === 1 ? 0 : index[dim - (raw.length - shape.length)] ?? 0
-  ));
-  return each.summed.reduce<number[][]>((all, dim) => all.flatMap((one) => (
-    Array.from({ length: raw[dim]! }, (_, at) => one.map((old, here) => (here === dim ? at : old)))
-  )), [base]);
+  const base = raw.map((length, dim) =>
+    length === 1 ? 0 : (index[dim - (raw.length - shape.length)] ?? 0),
+  );
+  return each.summed.reduce<number[][]>(
+    (all, dim) =>
+      all.flatMap((one) =>
+        Array.from({ length: raw[dim]! }, (_, at) =>
+          one.map((old, here) => (here === dim ? at : old)),
+        ),
+      ),
+    [base],
+  );
 }

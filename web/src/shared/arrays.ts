@@ -53,7 +53,12 @@ export async function decode(array: PackedArray): Promise<Values> {
 
 /** Values made on the page, for example by a model that runs there. */
 export function valuesOf(data: ArrayLike<number>, shape: number[], dtype = "float32"): Values {
-  let min = Infinity, max = -Infinity, total = 0, nan = 0, inf = 0, zero = 0;
+  let min = Infinity,
+    max = -Infinity,
+    total = 0,
+    nan = 0,
+    inf = 0,
+    zero = 0;
   for (let at = 0; at < data.length; at++) {
     const value = data[at]!;
     if (Number.isNaN(value)) nan++;
@@ -68,8 +73,16 @@ export function valuesOf(data: ArrayLike<number>, shape: number[], dtype = "floa
   const finite = data.length - nan - inf;
   const some = <T>(value: T) => (finite ? value : null);
   return {
-    shape, full: shape, dtype, data,
-    min: some(min), max: some(max), mean: some(total / finite), nan, inf, zero,
+    shape,
+    full: shape,
+    dtype,
+    data,
+    min: some(min),
+    max: some(max),
+    mean: some(total / finite),
+    nan,
+    inf,
+    zero,
   };
 }
 
@@ -112,10 +125,15 @@ export async function inflate(bytes: Uint8Array<ArrayBuffer>): Promise<ArrayBuff
 /** Little-endian bytes as numbers; every machine that runs a browser is little-endian. */
 export function read(bytes: ArrayBuffer, dtype: string): ArrayLike<number> {
   switch (dtype) {
-    case "float32": return new Float32Array(bytes);
-    case "float64": return new Float64Array(bytes);
-    case "int64": return Float64Array.from(new BigInt64Array(bytes), Number);
-    case "int32": return new Int32Array(bytes);
-    default: return new Uint8Array(bytes);
+    case "float32":
+      return new Float32Array(bytes);
+    case "float64":
+      return new Float64Array(bytes);
+    case "int64":
+      return Float64Array.from(new BigInt64Array(bytes), Number);
+    case "int32":
+      return new Int32Array(bytes);
+    default:
+      return new Uint8Array(bytes);
   }
 }

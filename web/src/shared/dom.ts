@@ -7,7 +7,9 @@ const SVG = "http://www.w3.org/2000/svg";
 
 /** An element: `make("button.quiet.small", {title: "…"}, "text")`. */
 export function make<Tag extends keyof HTMLElementTagNameMap>(
-  selector: Tag | `${Tag}.${string}`, attributes?: Attributes, ...children: Child[]
+  selector: Tag | `${Tag}.${string}`,
+  attributes?: Attributes,
+  ...children: Child[]
 ): HTMLElementTagNameMap[Tag] {
   const [tag, ...classes] = selector.split(".");
   const element = document.createElement(tag!) as HTMLElementTagNameMap[Tag];
@@ -16,14 +18,18 @@ export function make<Tag extends keyof HTMLElementTagNameMap>(
 }
 
 export function makeSvg<Tag extends keyof SVGElementTagNameMap>(
-  tag: Tag, attributes?: Attributes, ...children: Child[]
+  tag: Tag,
+  attributes?: Attributes,
+  ...children: Child[]
 ): SVGElementTagNameMap[Tag] {
   return furnish(document.createElementNS(SVG, tag), attributes, children);
 }
 
 /** A button with its name and what it does. */
 export function makeButton(
-  content: Child, act: () => void, attributes: Attributes = {},
+  content: Child,
+  act: () => void,
+  attributes: Attributes = {},
 ): HTMLButtonElement {
   const button = make("button", { type: "button", ...attributes }, content);
   button.addEventListener("click", act);
@@ -44,13 +50,15 @@ export function makeJump(id: string, text: string, attributes: Attributes = {}):
 
 /** Text in which `code` between backticks is set as code. */
 export function prose(text: string): Node[] {
-  return text.split("`").map((part, at) => (
-    at % 2 ? make("code", {}, part) : document.createTextNode(part)
-  ));
+  return text
+    .split("`")
+    .map((part, at) => (at % 2 ? make("code", {}, part) : document.createTextNode(part)));
 }
 
 function furnish<Kind extends Element>(
-  element: Kind, attributes: Attributes | undefined, children: Child[],
+  element: Kind,
+  attributes: Attributes | undefined,
+  children: Child[],
 ): Kind {
   for (const [name, value] of Object.entries(attributes ?? {})) {
     if (value === true) element.setAttribute(name, "");

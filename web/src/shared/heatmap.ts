@@ -45,13 +45,16 @@ export class HeatMap {
   private scale: Scale;
   private picked: number | null = null;
 
-  constructor(private values: Values, private readonly options: HeatMapOptions) {
+  constructor(
+    private values: Values,
+    private readonly options: HeatMapOptions,
+  ) {
     const reads = options.reads ?? true;
     this.scale = options.scale ?? scaleOf(values);
     this.sheet = sheetOf(tilingOf(values.shape), options.width, options.height, options.cell);
     this.canvas = make("canvas.heat", { role: reads ? "application" : "img" });
     this.readout = reads ? make("p.heat-readout", { "aria-live": "polite" }) : null;
-    this.legend = options.legend ?? true ? make("div.heat-legend") : null;
+    this.legend = (options.legend ?? true) ? make("div.heat-legend") : null;
     const frame = make("div.heat-frame", {}, this.canvas, this.cursor);
     this.element = make("div.heat-map", {}, frame, this.legend, this.readout);
     if (reads) this.listen();
@@ -124,7 +127,8 @@ export class HeatMap {
     const { tiling, across, shown } = this.sheet;
     const { rows, columns } = tiling;
     const [tile, row, column] = placeOf(tiling, this.picked ?? 0);
-    const lineX = (tile % across) * columns + column, lineY = Math.floor(tile / across) * rows + row;
+    const lineX = (tile % across) * columns + column,
+      lineY = Math.floor(tile / across) * rows + row;
     const to = (x: number, y: number) => {
       const next = Math.floor(y / rows) * across + Math.floor(x / columns);
       const inside = x >= 0 && y >= 0 && x < across * columns && next < shown;
@@ -132,13 +136,20 @@ export class HeatMap {
       return flat >= 0 && flat < sizeOf(this.values.shape) ? flat : null;
     };
     switch (key) {
-      case "ArrowLeft": return to(lineX - 1, lineY);
-      case "ArrowRight": return to(lineX + 1, lineY);
-      case "ArrowUp": return to(lineX, lineY - 1);
-      case "ArrowDown": return to(lineX, lineY + 1);
-      case "PageUp": return to(lineX, lineY - rows);
-      case "PageDown": return to(lineX, lineY + rows);
-      default: return null;
+      case "ArrowLeft":
+        return to(lineX - 1, lineY);
+      case "ArrowRight":
+        return to(lineX + 1, lineY);
+      case "ArrowUp":
+        return to(lineX, lineY - 1);
+      case "ArrowDown":
+        return to(lineX, lineY + 1);
+      case "PageUp":
+        return to(lineX, lineY - rows);
+      case "PageDown":
+        return to(lineX, lineY + rows);
+      default:
+        return null;
     }
   }
 
@@ -180,7 +191,10 @@ function describe(values: Values): string {
 }
 
 function paintTiles(
-  context: CanvasRenderingContext2D, values: Values, sheet: Sheet, scale: Scale,
+  context: CanvasRenderingContext2D,
+  values: Values,
+  sheet: Sheet,
+  scale: Scale,
 ): void {
   const { tiling, across, cellWidth, cellHeight, shown } = sheet;
   const { rows, columns } = tiling;
@@ -188,7 +202,8 @@ function paintTiles(
   const scratch = new OffscreenCanvas(columns, rows);
   const brush = scratch.getContext("2d")!;
   const picture = brush.createImageData(columns, rows);
-  const table = colours(scale), odd = rgb(token("heat-nan"));
+  const table = colours(scale),
+    odd = rgb(token("heat-nan"));
   const strange: number[] = [];
   context.imageSmoothingEnabled = false;
   for (let tile = 0; tile < shown; tile++) {
@@ -201,7 +216,8 @@ function paintTiles(
         if (value === undefined) continue;
         const finite = Number.isFinite(value);
         if (!finite && strange.length < SIGNS) strange.push(flat);
-        const from = finite ? table : odd, at = finite ? stepOf(scale, value) * 3 : 0;
+        const from = finite ? table : odd,
+          at = finite ? stepOf(scale, value) * 3 : 0;
         picture.data[pixel] = from[at]!;
         picture.data[pixel + 1] = from[at + 1]!;
         picture.data[pixel + 2] = from[at + 2]!;
@@ -216,12 +232,16 @@ function paintTiles(
 
 /** NaN and infinity bear a sign, so that colour is not all that tells them. */
 function paintSign(
-  context: CanvasRenderingContext2D, value: number, sheet: Sheet, flat: number,
+  context: CanvasRenderingContext2D,
+  value: number,
+  sheet: Sheet,
+  flat: number,
 ): void {
   const cell = cellAt(sheet, flat);
   if (!cell) return;
   const side = Math.max(9, Math.min(sheet.cellWidth, sheet.cellHeight));
-  const x = Math.min(cell.x, sheet.width - side), y = Math.min(cell.y, sheet.height - side);
+  const x = Math.min(cell.x, sheet.width - side),
+    y = Math.min(cell.y, sheet.height - side);
   context.fillStyle = token("heat-nan");
   context.fillRect(x, y, side, side);
   context.fillStyle = token("heat-sign");
@@ -246,11 +266,18 @@ function fillLegend(legend: HTMLElement, values: Values, scale: Scale): void {
     context.fillStyle = `rgb(${table[at]} ${table[at + 1]} ${table[at + 2]})`;
     context.fillRect(x, 0, 1, 1);
   }
-  legend.replaceChildren(make("span", {}, brief(scale.low)), bar, make("span", {}, brief(scale.high)));
+  legend.replaceChildren(
+    make("span", {}, brief(scale.low)),
+    bar,
+    make("span", {}, brief(scale.high)),
+  );
   if (values.nan) legend.append(make("span.heat-odd", {}, `× ${values.nan} NaN`));
   if (values.inf) legend.append(make("span.heat-odd", {}, `∞ ${values.inf} infinite`));
-  const kept = sizeOf(values.shape), whole = sizeOf(values.full);
+  const kept = sizeOf(values.shape),
+    whole = sizeOf(values.full);
   if (kept < whole) {
-    legend.append(make("span", {}, `first ${plural(values.shape[0]!, "row")} of ${values.full[0]}`));
+    legend.append(
+      make("span", {}, `first ${plural(values.shape[0]!, "row")} of ${values.full[0]}`),
+    );
   }
 }

@@ -12,7 +12,13 @@ export interface Scale {
 
 const STEPS = 256;
 const TOKENS = {
-  diverging: ["heat-negative", "heat-negative-half", "heat-zero", "heat-positive-half", "heat-positive"],
+  diverging: [
+    "heat-negative",
+    "heat-negative-half",
+    "heat-zero",
+    "heat-positive-half",
+    "heat-positive",
+  ],
   ink: ["heat-empty", "heat-ink"],
   negative: ["heat-negative", "heat-negative-half", "heat-zero"],
 };
@@ -49,7 +55,8 @@ export function colours(scale: Scale): Uint8ClampedArray {
     const at = (step / (STEPS - 1)) * (stops.length - 1);
     const left = Math.min(Math.floor(at), stops.length - 2);
     for (let channel = 0; channel < 3; channel++) {
-      const from = stops[left]![channel]!, to = stops[left + 1]![channel]!;
+      const from = stops[left]![channel]!,
+        to = stops[left + 1]![channel]!;
       table[step * 3 + channel] = from + (to - from) * (at - left);
     }
   }

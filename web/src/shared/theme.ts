@@ -11,12 +11,16 @@ const system = matchMedia("(prefers-color-scheme: dark)");
 export function themeSwitch(): HTMLButtonElement {
   const stored = recall();
   if (stored) document.documentElement.dataset.theme = stored;
-  const button = makeButton("", () => {
-    const next = theme() === "dark" ? "light" : "dark";
-    document.documentElement.dataset.theme = next;
-    remember(next);
-    changed();
-  }, { class: "quiet theme" });
+  const button = makeButton(
+    "",
+    () => {
+      const next = theme() === "dark" ? "light" : "dark";
+      document.documentElement.dataset.theme = next;
+      remember(next);
+      changed();
+    },
+    { class: "quiet theme" },
+  );
   const changed = () => {
     const dark = theme() === "dark";
     button.textContent = dark ? "☀" : "☾";

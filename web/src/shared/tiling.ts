@@ -36,8 +36,12 @@ export function tilingOf(shape: readonly number[]): Tiling {
 }
 
 function strided(
-  tiles: number, rows: number, columns: number,
-  tileStride: number, rowStride: number, columnStride: number,
+  tiles: number,
+  rows: number,
+  columns: number,
+  tileStride: number,
+  rowStride: number,
+  columnStride: number,
 ): Tiling {
   return { tiles, rows, columns, tileStride, rowStride, columnStride };
 }
@@ -83,12 +87,18 @@ export function sheetOf(tiling: Tiling, width: number, height: number, largest =
 }
 
 function stretched(tiling: Tiling, width: number, height: number, largest: number): Sheet {
-  const side = (room: number, count: number) => (
-    Math.min(largest, Math.max(1, Math.floor(room / Math.max(1, count))))
-  );
-  const wide = side(width, tiling.columns), tall = side(height, tiling.rows);
+  const side = (room: number, count: number) =>
+    Math.min(largest, Math.max(1, Math.floor(room / Math.max(1, count))));
+  const wide = side(width, tiling.columns),
+    tall = side(height, tiling.rows);
   return measured(
-    tiling, 1, 1, Math.min(wide, tall * LONGEST), Math.min(tall, wide * LONGEST), 0, 1,
+    tiling,
+    1,
+    1,
+    Math.min(wide, tall * LONGEST),
+    Math.min(tall, wide * LONGEST),
+    0,
+    1,
   );
 }
 
@@ -100,11 +110,21 @@ function cropped(tiling: Tiling, width: number, height: number, gap: number): Sh
 }
 
 function measured(
-  tiling: Tiling, across: number, down: number, cellWidth: number, cellHeight: number, gap: number,
+  tiling: Tiling,
+  across: number,
+  down: number,
+  cellWidth: number,
+  cellHeight: number,
+  gap: number,
   shown: number,
 ): Sheet {
   return {
-    tiling, across, cellWidth, cellHeight, gap, shown,
+    tiling,
+    across,
+    cellWidth,
+    cellHeight,
+    gap,
+    shown,
     width: across * tiling.columns * cellWidth + gap * (across - 1),
     height: down * tiling.rows * cellHeight + gap * (down - 1),
   };
@@ -123,7 +143,8 @@ export function cellAt(sheet: Sheet, flat: number): { x: number; y: number } | n
 export function tileAt(sheet: Sheet, column: number, line: number): { x: number; y: number } {
   const { tiling, cellWidth, cellHeight, gap } = sheet;
   return {
-    x: column * (tiling.columns * cellWidth + gap), y: line * (tiling.rows * cellHeight + gap),
+    x: column * (tiling.columns * cellWidth + gap),
+    y: line * (tiling.rows * cellHeight + gap),
   };
 }
 
