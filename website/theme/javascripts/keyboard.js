@@ -4,7 +4,7 @@ new MutationObserver(() => {
   for (const nav of document.querySelectorAll(".md-code__nav")) {
     nav.role = "none";
   }
-  for (const table of document.querySelectorAll(".md-typeset__scrollwrap")) {
+  for (const table of document.querySelectorAll(".md-typeset__scrollwrap, .md-typeset__table > table")) {
     table.tabIndex = 0;
   }
 }).observe(document.body, { childList: true, subtree: true });
