@@ -16,6 +16,13 @@ import { State } from "./state";
 import { Transport } from "./transport";
 import type { ExplainData } from "./types";
 
+/** What a script says of itself in its first line, where the page is a script's. */
+function docstring({ title, sources }: ExplainData): string | undefined {
+  const [source] = sources;
+  if (!source || !title.startsWith(source.name)) return undefined;
+  return /^\s*"""(.+?)(?:"""|\n)/.exec(source.text)?.[1];
+}
+
 async function start(): Promise<void> {
   const data = await readData<ExplainData>();
   const app = document.getElementById("app")!;
@@ -28,7 +35,7 @@ async function start(): Promise<void> {
   }
   const pass = new Pass(data, await decodeAll(data.arrays));
   const state = new State(pass, boxesOf(pass));
-  const says = /^\s*"""(.+?)(?:"""|\n)/.exec(data.sources[0]?.text ?? "")?.[1];
+  const says = docstring(data);
   header.append(
     ...(says ? [make("p.says", { title: says }, says)] : []),
     summary(state),
