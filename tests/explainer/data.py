@@ -60,8 +60,8 @@ def check(data: dict[str, Any]) -> None:
     fits(data, TOP)
     arrays, nodes, scopes = (range(len(data[each])) for each in ("arrays", "nodes", "scopes"))
     for array in data["arrays"]:
-        held = "numbers" if "numbers" in array else "packed"
-        fits({name: value for name, value in array.items() if name != held}, ARRAY)
+        held = {"numbers"} if "numbers" in array else {"packed", "palette"}
+        fits({name: value for name, value in array.items() if name not in held}, ARRAY)
     for at, node in enumerate(data["nodes"]):
         fits(node, NODE)
         assert node["id"] == at

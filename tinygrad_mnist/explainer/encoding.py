@@ -23,6 +23,9 @@ WHOLE = 65_536
 BUDGET = 1_500_000
 """Packed bytes at most; beyond them the largest arrays are cut to their first rows."""
 _CUT = 1_024
+_MANY, _FEW = 1_024, 256
+"""Of at least so many elements, with at most so many different ones, each different one is kept
+once: pixels of pictures, results of a ReLU."""
 
 
 class Arrays:
@@ -50,13 +53,11 @@ class Arrays:
 
     def encoded(self, budget: int = BUDGET) -> list[dict[str, Any]]:
         """All of them."""
-        limits = [WHOLE] * len(self._found)
         entries = [_entry(array, WHOLE) for array in self._found]
         sizes = [len(entry.get("packed", "")) for entry in entries]
         for at in sorted(range(len(sizes)), key=sizes.__getitem__, reverse=True):
             if sum(sizes) <= budget or not sizes[at]:
                 break
-            limits[at] = _CUT
             entries[at] = _entry(self._found[at], _CUT)
             sizes[at] = len(entries[at].get("packed", ""))
         return entries
@@ -70,7 +71,7 @@ def _entry(array: Array, most: int) -> dict[str, Any]:
     if kept.size <= NUMBERS:
         entry["numbers"] = [_number(each) for each in kept.reshape(-1).tolist()]
     else:
-        entry["packed"] = _packed(kept)
+        entry |= _packed(kept)
     return entry | _statistics(array)
 
 
@@ -82,9 +83,15 @@ def _first_rows(array: Array, most: int) -> Array:
     return array[: max(1, most // row)] if row <= most else array[:0]
 
 
-def _packed(array: Array) -> str:
-    little = array.astype(array.dtype.newbyteorder("<"), copy=False)
-    return deflate(np.ascontiguousarray(little).tobytes())
+def _packed(array: Array) -> dict[str, str]:
+    """The bytes, deflated; of few different numbers those, and for each element which it is."""
+    little = np.ascontiguousarray(array, array.dtype.newbyteorder("<")).reshape(-1)
+    bits = little.view(f"<u{little.itemsize}")
+    different = np.unique(bits)
+    if bits.size < _MANY or different.size > _FEW:
+        return {"packed": deflate(little.tobytes())}
+    which = np.searchsorted(different, bits).astype(np.uint8)
+    return {"palette": deflate(different.tobytes()), "packed": deflate(which.tobytes())}
 
 
 def _statistics(array: Array) -> dict[str, Any]:

@@ -2,7 +2,10 @@
 
 export type Scalar = number | boolean | "nan" | "inf" | "-inf";
 
-/** An array as Python wrote it: few numbers in plain, many packed (deflated bytes in base64). */
+/**
+ * An array as Python wrote it: few numbers in plain, many packed (deflated bytes in base64). With a
+ * palette, the bytes say which number of that each element is.
+ */
 export interface PackedArray {
   shape: number[];
   /** The real array's shape, where only its first rows are kept. */
@@ -10,6 +13,7 @@ export interface PackedArray {
   dtype: string;
   numbers?: Scalar[];
   packed?: string;
+  palette?: string;
   min: number | null;
   max: number | null;
   mean: number | null;
@@ -44,9 +48,14 @@ export function decodeAll(arrays: PackedArray[]): Promise<Values[]> {
 }
 
 export async function decode(array: PackedArray): Promise<Values> {
-  const { numbers, packed, ...rest } = array;
+  const { numbers, packed, palette, ...rest } = array;
   if (numbers) {
     return { ...rest, data: numbers.map(numberOf) };
+  }
+  if (palette) {
+    const different = read(await inflate(fromBase64(palette)), array.dtype);
+    const which = new Uint8Array(await inflate(fromBase64(packed ?? "")));
+    return { ...rest, data: Array.from(which, (at) => different[at]!) };
   }
   return { ...rest, data: read(await inflate(fromBase64(packed ?? "")), array.dtype) };
 }
