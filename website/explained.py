@@ -6,18 +6,21 @@ example of the package, or `rung-04`, and what there is to see.
 
 from __future__ import annotations
 
+import importlib
+import multiprocessing
 import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from tinygrad_mnist.app.datasets import synthetic
 from tinygrad_mnist.explainer import script
+from tinygrad_mnist.tools.scripts.import_hook import unanswered
+from tinygrad_mnist.tools.scripts.running import call_in_fresh_python
 
 from .pages import DOCS, KOREAN, PAGES, uri
 
@@ -71,26 +74,35 @@ def write(names: Iterable[str], folder: Path, scratch: Path) -> None:
     np.savez(scratch / "digits.npz", **data)
     (scratch / "chain_rule.py").write_text(_chain_rule(), encoding="utf-8")
 
-    def explained(name: str) -> None:
-        _explain(name, scratch, "--output", str(folder / f"{name}.html"))
-        if not name.startswith(RUNG):
-            words = _explain(name, scratch, "--text")
-            (folder / f"{name}.txt").write_text(words, encoding="utf-8")
+    wanted = [(name, "page", ".html") for name in names]
+    wanted += [(name, "text", ".txt") for name in names if not name.startswith(RUNG)]
+    calls = []
+    for name, form, suffix in wanted:
+        program, step, arguments = _program(name, scratch)
+        request = script.Request(step, form, str(folder / f"{name}{suffix}"))
+        calls.append([str(program), arguments, asdict(request)])
+    if call_in_fresh_python(__name__, "explain_all", [calls]):
+        raise SystemExit("a backward pass of the site's pages is not explained")
 
-    with ThreadPoolExecutor(2) as threads:
-        list(threads.map(explained, names))
+
+def explain_all(calls: list[list[Any]]) -> None:
+    """Explains passes, each in a process of its own, in a Python whose `import torch` is answered.
+
+    PyTorch, with which gradients are compared, is imported once for all.
+    """
+    with unanswered():
+        importlib.import_module("torch")
+    with multiprocessing.get_context("fork").Pool(2, maxtasksperchild=1) as processes:
+        processes.starmap(_explain, calls, chunksize=1)
 
 
-def _explain(name: str, scratch: Path, *options: str) -> str:
-    """What the command prints for one pass."""
-    program, step, arguments = _program(name, scratch)
-    command = [sys.executable, "-m", "tinygrad_mnist", "explain", str(program), "--step", str(step)]
-    done = subprocess.run(
-        [*command, *options, "--", *arguments], capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise SystemExit(f"{' '.join(command)}: {done.stderr}")
-    return done.stdout
+def _explain(program: str, arguments: list[str], request: dict[str, object]) -> None:
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 1)
+    try:
+        script.main(program, arguments, request)
+    except SystemExit as end:
+        raise RuntimeError(f"{program}: {end}") from None
 
 
 def _program(name: str, scratch: Path) -> tuple[Path, int, list[str]]:
