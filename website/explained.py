@@ -1,7 +1,8 @@
 """Explained backward passes: pages that `tinygrad-mnist explain` makes, shown in pages of the site.
 
 A page asks for one in a comment, `<!-- explained: square: Two paths meet at a. -->`: the name of an
-example of the package, or `rung-04`, and what there is to see.
+example of the package, or `rung-04`, and what there is to see. A picture before it stands in for
+the pass where pages are read in the repository.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ from tinygrad_mnist.tools.scripts.running import call_in_fresh_python
 from .pages import DOCS, KOREAN, PAGES, uri
 
 ASKED = re.compile(
-    r"^<!-- explained: (?P<name>[\w-]+): (?P<says>.+?) -->$", re.MULTILINE | re.DOTALL
+    r"(?:^!\[[^\]]*\]\([^)]*\)\n\n)?^<!-- explained: (?P<name>[\w-]+): (?P<says>.+?) -->$",
+    re.MULTILINE | re.DOTALL,
 )
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 CHAIN_RULE = ("import tinygrad_mnist as torch", "products = w * x", "\nloss.backward()")
