@@ -32,6 +32,15 @@ def browser():
         browser.close()
 
 
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """The script of axe-core, which finds what shuts people out of a page."""
+    if not AXE.exists():
+        assert not REQUIRED, "CI must have axe-core"
+        pytest.skip("there is no axe-core: `make web` installs it")
+    return AXE.read_text(encoding="utf-8")
+
+
 @pytest.fixture
 def context(browser) -> Iterator:
     """A browser context as a desk has it: 1280 wide."""

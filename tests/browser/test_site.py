@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from tests.browser.conftest import AXE, ROOT
+from tests.browser.conftest import ROOT
 
 SITE = ROOT / "site"
 DESK, PHONE = ("light", 1280), ("dark", 360)
@@ -36,9 +36,9 @@ def shown(page, name, scheme="light", width=1280):
         ("operations.html", *PHONE),
     ],
 )
-def test_axe_finds_nothing(page, name, scheme, width):
+def test_axe_finds_nothing(page, axe, name, scheme, width):
     shown(page, name, scheme, width)
-    page.add_script_tag(path=AXE)
+    page.evaluate(axe)
     found = page.evaluate("axe.run({iframes: false, preload: false})")
     assert [(each["id"], each["nodes"][0]["html"]) for each in found["violations"]] == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width

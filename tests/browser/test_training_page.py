@@ -21,8 +21,6 @@ from tinygrad_mnist.app.models import MODELS
 from tinygrad_mnist.app.train import Callback, Callbacks, Run, Settings, load
 from tinygrad_mnist.app.training_report import TrainingReport
 
-from .conftest import AXE
-
 HOSTILE = "</script><script>window.harmed = 1</script><img src=x onerror='window.harmed = 1'>\u2028"
 SETTINGS = {
     "logistic": Settings(lr=0.1, epochs=3),
@@ -273,13 +271,13 @@ def test_nothing_harms_that_a_page_is_told(runs, page, tmp_path):
     assert page.evaluate("window.harmed") is None
 
 
-def test_all_can_use_it(runs, page):
+def test_all_can_use_it(runs, page, axe):
     path, _, _, _ = runs["mlp"]
     opened(page, path)
     draw(page, STROKES["three"])
     numbers(page)
     page.locator("summary").first.click()
-    page.evaluate(AXE.read_text(encoding="utf-8"))
+    page.evaluate(axe)
     for width, scheme in itertools.product((360, 1280), ("light", "dark")):
         page.emulate_media(color_scheme=scheme)
         page.set_viewport_size({"width": width, "height": 900})
