@@ -8,7 +8,7 @@ import pytest
 import tinygrad_mnist as torch
 from tinygrad_mnist import nn, optim
 from tinygrad_mnist.explainer import why
-from tinygrad_mnist.explainer.why import memory
+from tinygrad_mnist.explainer.why import memory, walks
 from tinygrad_mnist.nn import functional as F
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
@@ -307,14 +307,19 @@ def test_the_layer_is_named():
     assert said in str(reason).replace("\n", " ")
 
 
-def test_without_memory_much_is_known_too():
+def test_without_memory_much_is_known_too(monkeypatch):
+    again = walks.made_again
     torch.why.remember(False)
     model = mlp()
     with torch.no_grad():
         model[0].bias.fill_(-100.0)
     loss = F.cross_entropy(model(X), Y)
     loss.backward(retain_graph=True)
+    made = []
+    monkeypatch.setattr(walks, "made_again", lambda root: made.append(root) or again(root))
     assert torch.why(model, loss).cause == "dead_relu"
+    assert made == [loss._record]
+    assert not walks.again.walks
     sick, large, _ = trained(mlp(), lambda scores, _: (scores * 1e30).sum(), steps=3)
     assert torch.why(sick, large).cause == "bad_numbers"
     assert torch.why(model[0].weight, loss).elements == (40, 40)

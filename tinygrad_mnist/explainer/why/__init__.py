@@ -14,6 +14,7 @@ from tinygrad_mnist.optim import Optimizer
 from .memory import remember, threads
 from .models import of_model, of_parameter
 from .reason import Line, Link, Reason
+from .walks import again
 
 __all__ = ["Line", "Link", "Reason", "Why", "reasons", "remember", "why"]
 
@@ -52,10 +53,13 @@ class Why:
         if optimizer is not None and not hasattr(optimizer, "param_groups"):
             kind = type(optimizer).__name__
             raise TypeError(f"why(): argument 'optimizer' must be Optimizer, not {kind}")
-        if isinstance(subject, Module):
-            return of_model(subject, loss, optimizer, threads.memory)
-        if isinstance(subject, Tensor):
-            return of_parameter(subject, loss, optimizer, threads.memory)
+        try:
+            if isinstance(subject, Module):
+                return of_model(subject, loss, optimizer, threads.memory)
+            if isinstance(subject, Tensor):
+                return of_parameter(subject, loss, optimizer, threads.memory)
+        finally:
+            again.walks.clear()
         raise TypeError(
             f"why(): argument 'subject' must be Tensor or Module, not {type(subject).__name__}"
         )

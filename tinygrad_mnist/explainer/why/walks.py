@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
@@ -165,7 +166,24 @@ def changed_in_place(record: Record) -> Array | None:
     return None
 
 
+class Again(threading.local):
+    """The passes that were made to answer a question: each once, however many tensors ask."""
+
+    def __init__(self) -> None:
+        self.walks: dict[Record, Walk | None] = {}
+
+
+again = Again()
+
+
 def walk_again(root: Record) -> Walk | None:
+    """`made_again`, kept until the question is answered."""
+    if root not in again.walks:
+        again.walks[root] = made_again(root)
+    return again.walks[root]
+
+
+def made_again(root: Record) -> Walk | None:
     """A backward pass from a record with 1, which changes nothing; None where it is freed.
 
     Hooks are not called; the backward of a `Function` is. None, too, where it fails.
