@@ -69,11 +69,13 @@ def called(record: Any) -> str:
 
 
 def of(count: Count) -> str:
-    """All 8, or 3 of 8.
+    """All 8, both, or 3 of 8.
 
-    >>> of((8, 8)), of((3, 8))
-    ('all 8', '3 of 8')
+    >>> of((8, 8)), of((2, 2)), of((3, 8))
+    ('all 8', 'both', '3 of 8')
     """
+    if count == (2, 2):
+        return "both"
     return f"all {count[1]:,}" if count[0] == count[1] > 1 else f"{count[0]:,} of {count[1]:,}"
 
 

@@ -144,7 +144,7 @@ def no_gradient(tensor: Any, loss: Any, memory: Memory | None) -> Reason:
 
 def _passed_by(tensor: Any, record: Record, walk: Walk, memory: Memory | None) -> Reason:
     """A pass reached the tensor's record, and yet there is no gradient."""
-    when = "" if walk.line is None else f" (backward{at(walk.line)})"
+    when = at(walk.line)
     this = f"The `.grad` of this tensor {_shape(tensor)} is None"
     if walk.failure is not None:
         return _failed(f"{this}: the backward pass{when} ended with an error", record, walk, memory)
@@ -154,7 +154,7 @@ def _passed_by(tensor: Any, record: Record, walk: Walk, memory: Memory | None) -
             cause, text = "retained_late", "and not kept: `.retain_grad()` came after backward()"
         if walk.by_grad:
             cause, text = "by_grad", "and `autograd.grad` returns gradients: `.grad` stays as it is"
-        return answer(cause, f"{this}. Its gradient was computed{when}, {text}.", line=walk.line,
+        return answer(cause, f"{this}. The pass{when} computed its gradient, {text}.", line=walk.line,
                       chain=chain(walk, record, walk.root, memory))  # fmt: skip
     needed = None if walk.running is None else walk.running.needed
     if needed is not None and record not in needed:

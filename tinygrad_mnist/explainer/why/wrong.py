@@ -78,7 +78,7 @@ def _zero_after_all(
     told = " and ".join(f"{given.largest:.4g} from {link(visit.record, memory).name}"
                         for visit, _, given in parts[:3])  # fmt: skip
     stop = Stop(parts[0][0].record, Finding("cancelled", "", None))
-    return answer("cancelled", f"{this}: {len(parts)} contributions cancel, up to {told} in size.",
+    return answer("cancelled", f"{this}: {len(parts)} contributions cancel, in size up to {told}.",
                   chain=chain(walk, record, stop.record, memory),
                   line=link(stop.record, memory).line)  # fmt: skip
 
