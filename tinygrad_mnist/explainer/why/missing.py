@@ -149,13 +149,14 @@ def _passed_by(tensor: Any, record: Record, walk: Walk, memory: Memory | None) -
     if walk.failure is not None:
         return _failed(f"{this}: the backward pass{when} ended with an error", record, walk, memory)
     if walk.into(record):
-        cause, text = "cleared", "and was cleared since, by zero_grad() or `.grad = None`"
+        cause, text = "cleared", "which was cleared since, by zero_grad() or `.grad = None`"
         if record.primitive is not None:
-            cause, text = "retained_late", "and not kept: `.retain_grad()` came after backward()"
+            cause, text = "retained_late", "which was not kept: `.retain_grad()` came later"
         if walk.by_grad:
-            cause, text = "by_grad", "and `autograd.grad` returns gradients: `.grad` stays as it is"
-        return answer(cause, f"{this}. The pass{when} computed its gradient, {text}.", line=walk.line,
-                      chain=chain(walk, record, walk.root, memory))  # fmt: skip
+            cause, text = "by_grad", "which `autograd.grad` returns: it leaves `.grad` as it is"
+        text = f"{this}. The backward pass{when} computed its gradient, {text}."
+        found = chain(walk, record, walk.root, memory)
+        return answer(cause, text, line=walk.line, chain=found)
     needed = None if walk.running is None else walk.running.needed
     if needed is not None and record not in needed:
         return answer("not_asked", f"{this}: the backward pass{when} was asked for other tensors "
