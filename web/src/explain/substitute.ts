@@ -174,6 +174,7 @@ export class Substitution {
     value: (term: number) => number | null,
     sign = " + ",
   ): Substituted {
+    if (count === 0) return { names: "a sum of nothing", numbers: "0" };
     const chosen = count <= ALL ? range(count) : firstAndLargest(count, value);
     const names: string[] = [],
       numbers: string[] = [];

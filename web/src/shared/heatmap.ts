@@ -164,7 +164,9 @@ export class HeatMap {
     const { width, height } = this.sheet;
     this.canvas.width = width * ratio;
     this.canvas.height = height * ratio;
-    this.canvas.style.width = `${width}px`;
+    const shrunk = Math.min(1, this.options.width / width, this.options.height / height);
+    this.canvas.style.width = `${width * shrunk}px`;
+    this.canvas.classList.toggle("shrunk", shrunk < 1);
     this.canvas.style.aspectRatio = `${width} / ${height}`;
     const context = this.canvas.getContext("2d")!;
     context.scale(ratio, ratio);
