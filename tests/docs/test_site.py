@@ -9,10 +9,11 @@ import pytest
 
 from tests.docs.pages import DOCS, ROOT
 from tinygrad_mnist import names
-from website import docstrings, pages, reference, sources
+from tinygrad_mnist.explainer import script
+from website import docstrings, explained, operations, pages, reference, sources
 
 STAGED = {pages.uri(page): pages.staged(page) for page in pages.PAGES}
-MADE = sources.shown(pages.outside()) | reference.pages()
+MADE = sources.shown(pages.outside()) | reference.pages() | operations.pages()
 
 
 def targets(uri, text):
@@ -40,6 +41,24 @@ def test_a_folder_shows_its_files():
     assert program in MADE["source/reference/ladder/rung10_cnn.md"]
 
 
+def test_each_rung_asks_for_its_own_pass_and_the_others_are_examples():
+    asked = explained.asked()
+    rungs = {name: found for name, found in asked.items() if name.startswith("rung-")}
+    assert sorted(rungs) == [f"rung-{number:02}" for number in range(13)]
+    for name, found in rungs.items():
+        assert [page.name[:2] for page in found] == [name[-2:]] * 2
+    assert asked.keys() - rungs.keys() <= script.examples().keys()
+
+
+def test_frames_are_found_from_both_languages():
+    text = "![A picture](images/a.png)\n\n<!-- explained: square: Two paths. -->\n"
+    for page, source in (("", "explained/square.html"), ("ko", "../explained/square.html")):
+        shown = explained.shown(DOCS / page / "index.md", text)
+        assert f'<iframe src="{source}" title="Two paths."' in shown
+        assert "](explained/square.html)" in shown
+        assert "A picture" not in shown
+
+
 def test_a_link_to_nothing_is_refused():
     with pytest.raises(FileNotFoundError):
         pages.linked(DOCS / "index.md", "no-such-page.md")
@@ -54,6 +73,12 @@ def test_the_reference_lists_every_public_name():
 def test_the_navigation_shows_every_page_of_the_reference():
     text = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
     assert set(re.findall(r"api/[\w-]+\.md", text)) == reference.pages().keys()
+
+
+def test_the_table_of_operations_shows_formulas():
+    rows = re.findall(r"<tr><th scope=.row.><code>tanh</code>.*?</tr>", MADE["operations.ko.md"])
+    assert len(rows) == 1
+    assert rows[0].count("<math") == 2
 
 
 @pytest.mark.parametrize(
