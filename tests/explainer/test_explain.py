@@ -362,3 +362,22 @@ def test_graphviz_draws_modules_as_clusters():
     assert 'label="linear\\nfloat32 1×1"' in drawn
     assert drawn.count("->") == 4
     assert drawn.count("{") == drawn.count("}")
+
+
+def test_what_is_changed_beside_the_graph_changes_nothing_in_it():
+    buffer = torch.zeros(2)
+
+    def function(x):
+        h = x * 2
+        buffer.fill_(3.0)
+        g = h + 1
+        buffer[0] = 1.0
+        with torch.no_grad():
+            buffer.copy_(g)
+        y = g * 1
+        y.detach().add_(1)
+        buffer.normal_()
+        return h.sum() + g.sum()
+
+    explanation = torch.explain(function, leaf(1.0, 2.0))
+    assert [node.op for node in explanation.nodes if node.in_place] == []

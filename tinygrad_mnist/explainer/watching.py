@@ -17,7 +17,7 @@ import numpy as np
 
 from tinygrad_mnist.autograd.function import Function
 from tinygrad_mnist.core.backward_pass import restore_reduced_dims, topological_order
-from tinygrad_mnist.core.record import Array
+from tinygrad_mnist.core.record import Array, state
 from tinygrad_mnist.engine.backward_pass import vjp
 from tinygrad_mnist.engine.hooks import Bundle, Gradients
 from tinygrad_mnist.engine.modes import GradMode, Pass, backward_mode
@@ -29,7 +29,7 @@ from tinygrad_mnist.engine.node import (
     Record,
     edge,
 )
-from tinygrad_mnist.engine.observer import OBSERVERS, Observer, observe
+from tinygrad_mnist.engine.observer import OBSERVERS, Observer, detached, observe
 from tinygrad_mnist.engine.saved_tensors import unpack
 from tinygrad_mnist.engine.tensor import TensorBase
 
@@ -209,7 +209,7 @@ class Watch:
     ) -> None:
         if self._outside[0] is not None:
             self._outside[0](op, inputs, attributes, output)
-        if output is None or not isinstance(output, TensorBase):
+        if not isinstance(output, TensorBase) or op is detached:
             return
         if inputs and output is inputs[0]:
             self._changed(inputs, output)
@@ -259,8 +259,10 @@ class Watch:
         if written and record not in self.calls:
             self.calls[record] = call = self._call(inputs, target)
             call.in_place = True
-        elif self._last is not None:
-            self._last.in_place = True
+        elif state.grad_enabled and self._last is not None and len(inputs) > 1:
+            value = inputs[1]._record if isinstance(inputs[1], TensorBase) else None
+            if value is not None and self.calls.get(value) is self._last:
+                self._last.in_place = True
         self._last = None
 
     def _local_names(self, inputs: tuple[Any, ...]) -> dict[int, str]:
