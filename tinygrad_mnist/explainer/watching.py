@@ -260,7 +260,7 @@ class Watch:
             self.calls[record] = call = self._call(inputs, target)
             call.in_place = True
         elif state.grad_enabled and self._last is not None and len(inputs) > 1:
-            value = inputs[1]._record if isinstance(inputs[1], TensorBase) else None
+            value: Any = inputs[1]._record if isinstance(inputs[1], TensorBase) else None
             if value is not None and self.calls.get(value) is self._last:
                 self._last.in_place = True
         self._last = None
