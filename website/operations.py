@@ -14,7 +14,7 @@ ENGLISH = (
     "g = ∂L/∂out the gradient that arrives from above, out the result. Broadcasting, types and "
     "reduced dimensions are no formula's business: the backward pass sees to them. All other "
     "operations are composed of these.",
-    ("operation", "computes", "derivatives"),
+    ("operation", "what it computes, and its derivatives"),
 )
 KOREAN = (
     "연산과 공식",
@@ -22,7 +22,7 @@ KOREAN = (
     "읽었습니다. L은 역전파가 시작되는 값이고, g = ∂L/∂out은 위에서 온 기울기, out은 "
     "결과입니다. 브로드캐스팅, 자료형, 축약된 차원은 공식이 아니라 역전파가 맡습니다. 다른 "
     "연산은 모두 이 연산으로 이루어져 있습니다.",
-    ("연산", "계산", "미분"),
+    ("연산", "계산과 미분"),
 )
 
 
@@ -49,6 +49,6 @@ def _page(rows: list[Row], title: str, says: str, columns: tuple[str, ...]) -> s
 def _row(row: Row) -> str:
     node = f"<br>{row.grad_fn}" if row.grad_fn else ""
     computes = row.formula.mathml if row.formula else html.escape(row.says)
-    derivatives = "".join(f"<div>{formula.mathml}</div>" for formula in row.derivatives)
-    cells = f"<td>{computes}</td><td>{derivatives}</td>"
-    return f'<tr><th scope="row"><code>{row.name}</code>{node}</th>{cells}</tr>'
+    lines = [computes, *(formula.mathml for formula in row.derivatives)]
+    cell = "".join(f"<div>{line}</div>" for line in lines)
+    return f'<tr><th scope="row"><code>{row.name}</code>{node}</th><td>{cell}</td></tr>'
