@@ -245,6 +245,8 @@ def test_operations_of_another_thread_are_known_by_their_records():
         lambda x: (x[torch.tensor([0, 0, 1])] * torch.tensor([1, 2, 3])).sum(),
         lambda x: torch.cat([x, x * 2, x]).cumsum(0).prod(),
         lambda x: torch.var_mean(x)[0] + x.split(1)[0],
+        lambda x: x.chunk(1)[0] * 2 + x.flip(0),
+        lambda x: x.std() + x.norm(),
         lambda x: x.clone().fill_(3.0) + x,
         lambda x: torch.dropout(x, 0.0, False) if hasattr(torch, "dropout") else x * 1,
     ],
@@ -254,6 +256,11 @@ def test_kinds_of_results(function):
     assert explanation.text()
     assert explanation.dot().startswith("digraph")
     check_if_any(explanation.to_json())
+    assert not any("checked" in note or "PyTorch" in note for note in explanation.notes)
+    for node in explanation.nodes:
+        if node.gradient is not None and np.isfinite(node.gradient.array).all():
+            assert node.gradient.pytorch.ok
+            assert node.gradient.differences.ok
 
 
 def check_if_any(data):

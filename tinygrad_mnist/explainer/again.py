@@ -83,7 +83,8 @@ class Again:
 
     def cost(self, at: int, near: bool) -> float:
         """How many operations one run takes, large ones counting more."""
-        sizes = [np.size(self.values[each]) for each in self.after(at, near)]
+        found = [self.values[each] for each in self.after(at, near)]
+        sizes = [sum(map(np.size, v)) if isinstance(v, tuple) else np.size(v) for v in found]
         return 1 + sum(1 + size / 4000 for size in sizes)
 
     def results(self, at: int, value: Array, near: bool) -> list[Array]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from tinygrad_mnist.core.backward_pass import broadcasts, summed_over
 from tinygrad_mnist.core.record import Array
-from tinygrad_mnist.engine.node import FREED, AccumulateGrad, OutputRecord, Record, count_outputs
+from tinygrad_mnist.engine.node import FREED, AccumulateGrad, OutputRecord, Record
 from tinygrad_mnist.engine.outputs import EACH_TO_ITS_OWN as JOINED
 from tinygrad_mnist.engine.primitive import Primitive
 from tinygrad_mnist.nn.parameter import Parameter
@@ -406,8 +406,6 @@ def _resolved(record: Record) -> Record:
         if node is not None and node.primitive is JOINED:
             source = node.inputs[record.attributes["position"]]
             return record if source is None else _resolved(source)
-        if node is not None and count_outputs(node) == 1:
-            return node
     return record
 
 

@@ -60,8 +60,9 @@ def _inputs(node: Node, nodes: Sequence[Node]) -> tuple[Any, ...]:
 
 def _end(node: Node) -> Any:
     """A number as itself, any other node by its place."""
-    number = node.kind == "constant" and node.name is None and node.value is not None
-    return node.value.item() if number and node.value.ndim == 0 else At(node.id)  # type: ignore[union-attr]
+    value = node.value if node.kind == "constant" and node.name is None else None
+    number = value is not None and value.ndim == 0 and value.dtype != bool
+    return value.item() if value is not None and number else At(node.id)
 
 
 def starts_of(found: Pass) -> dict[int, Array]:

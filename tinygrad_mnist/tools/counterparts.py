@@ -154,6 +154,15 @@ def _as_strided_backward(torch: Any, inputs: list[Any], attributes: dict[str, An
     return zeros.index_add(0, positions, x.reshape(-1)).reshape(shape)
 
 
+def _slice(torch: Any, inputs: list[Any], attributes: dict[str, Any]) -> Any:
+    """What PyTorch's indexing gives, which takes no steps backward: they are taken by index."""
+    (x,), key = inputs, attributes["key"]
+    if all(not isinstance(part, slice) or (part.step or 1) > 0 for part in key):
+        return x[key]
+    places = np.arange(x.numel()).reshape(x.shape)[key]
+    return x.reshape(-1)[torch.from_numpy(places.copy())]
+
+
 def _copy_slices(torch: Any, inputs: list[Any], attributes: dict[str, Any]) -> Any:
     x, values = inputs
     positions = positions_of_view(tuple(x.shape), attributes["steps"])
@@ -224,7 +233,7 @@ _TABLE: dict[str, Call] = {
     "threshold_backward": lambda torch, x, attributes: (
         torch.ops.aten.threshold_backward(x[0], x[1], 0)
     ),
-    "slice": lambda torch, x, attributes: x[0][attributes["key"]],
+    "slice": _slice,
     "index": lambda torch, x, attributes: x[0][attributes["key"]],
     "cat": lambda torch, x, attributes: torch.cat(x, attributes["dim"]),
     "unfold": lambda torch, x, attributes: x[0].unfold(
