@@ -115,6 +115,17 @@ def test_a_loss_that_was_gone_back_through_is_not_gone_through_again():
     assert torch.explain(loss, leaf(3.0)).steps[-1].array.tolist() == [6.0]
 
 
+@pytest.mark.parametrize("call", [torch.add, torch.mul, torch.sub])
+def test_a_leaf_that_no_variable_holds_shows_the_numbers_it_had(call):
+    explanation = torch.explain(lambda x: call(x, leaf(3.0, 4.0)).sum(), leaf(1.0, 2.0))
+    assert [node.value.tolist() for node in explanation.nodes[:2]] == [[1.0, 2.0], [3.0, 4.0]]
+
+
+def test_contributions_that_cancel_to_no_number_raise_no_warning():
+    huge = torch.explain(lambda x: (x * torch.inf - x * torch.inf).sum(), leaf(1.0))
+    assert np.isnan(named(huge, "x").gradient.array).all()
+
+
 def test_a_gradient_to_start_from():
     explanation = torch.explain(lambda x: x * 2, leaf(1.0, 1.0), gradient=torch.tensor([1.0, 3.0]))
     np.testing.assert_array_equal(explanation.steps[-1].array, [2.0, 6.0])

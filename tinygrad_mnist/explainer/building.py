@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections.abc import Iterator
@@ -156,7 +157,8 @@ class Builder:
             kind = "parameter"
         node = passes.Node(
             len(self.nodes), kind, name, None, record.name().rpartition(":")[2], None, [], {},
-            record.shape, record.dtype.name, leaf.value, is_leaf=True, bytes=leaf.value.nbytes,
+            record.shape, record.dtype.name, leaf.value, is_leaf=True,
+            bytes=math.prod(record.shape) * record.dtype.itemsize,
         )  # fmt: skip
         self._of[record] = node.id
         self.nodes.append(node)
@@ -298,7 +300,8 @@ class Builder:
         """Add to the gradient of a record, in the order in which the pass added."""
         if record is not None and isinstance(gradient, np.ndarray):
             known = self._sums.get(record)
-            self._sums[record] = gradient if known is None else np.asarray(known + gradient)
+            with np.errstate(all="ignore"):
+                self._sums[record] = gradient if known is None else np.asarray(known + gradient)
 
     def _backward(self, number: int, node: passes.Node, visit: Visit) -> passes.Step:
         gradient = visit.gradient if isinstance(visit.gradient, np.ndarray) else None

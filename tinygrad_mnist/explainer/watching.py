@@ -134,7 +134,7 @@ class Visit:
 class Leaf:
     """A leaf of the pass."""
 
-    value: Array
+    value: Array | None
     before: Array | None
     after: Array | None = None
 
@@ -337,7 +337,7 @@ class Watch:
     ) -> Seen:
         order = topological_order([record for record, _ in starts])
         leaves = {
-            record: Leaf(_value_of(record), _grad_of(record))
+            record: Leaf(self._value_of(record, order), _grad_of(record))
             for record in order
             if isinstance(record, AccumulateGrad)
         }
@@ -347,6 +347,18 @@ class Watch:
             order, create_graph, accumulate, frozenset(inputs or ()), leaves,
             {record: saved_by(record) for record in order}, places=self.stack.places(3),
         )  # fmt: skip
+
+    def _value_of(self, leaf: AccumulateGrad, order: Sequence[Record]) -> Array | None:
+        """The numbers of a leaf; of one that no variable holds any more, as a call had them."""
+        if leaf.variable is not None:
+            return np.array(leaf.variable._array)
+        for user in order:
+            call = self.calls.get(user)
+            for source, operand in zip(user.inputs, call.operands if call else (), strict=False):
+                if source is leaf and operand.value is not None:
+                    return operand.value.now()
+        return next((value for user in order for _, value, at in saved_by(user)
+                     if 0 <= at < len(user.inputs) and user.inputs[at] is leaf), None)  # fmt: skip
 
     def _visit(
         self, seen: Seen, compute: Any, record: Record, gradient: Any, wanted: set[Record] | None
@@ -374,11 +386,6 @@ def _operand(given: Any, name: str | None) -> Operand:
     if isinstance(given, np.ndarray | bool | int | float | np.generic):
         return Operand(Kept(np.asarray(given)))
     return Operand(None)
-
-
-def _value_of(leaf: AccumulateGrad) -> Array:
-    tensor = leaf.variable
-    return np.zeros(leaf.shape, leaf.dtype) if tensor is None else np.array(tensor._array)
 
 
 def _grad_of(record: Any) -> Array | None:
