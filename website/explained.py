@@ -7,7 +7,9 @@ the pass where pages are read in the repository.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import io
 import multiprocessing
 import os
 import re
@@ -99,12 +101,12 @@ def explain_all(calls: list[list[Any]]) -> None:
 
 
 def _explain(program: str, arguments: list[str], request: dict[str, object]) -> None:
-    with open(os.devnull, "w") as nowhere:
-        os.dup2(nowhere.fileno(), 1)
+    said = io.StringIO()
     try:
-        script.main(program, arguments, request)
+        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+            script.main(program, arguments, request)
     except SystemExit as end:
-        raise RuntimeError(f"{program}: {end}") from None
+        raise RuntimeError(f"{program}: {end}\n{said.getvalue()}") from None
 
 
 def _program(name: str, scratch: Path) -> tuple[Path, int, list[str]]:
