@@ -316,6 +316,13 @@ def test_a_hook_that_changes_a_gradient_is_told():
     explanation = torch.explain(function, leaf(1.0))
     assert "A hook changed the gradient of h." in explanation.notes
     assert explanation.steps[-1].array.tolist() == [20.0]
+    x = leaf(1.0)
+    x.register_hook(lambda g: g * 3)
+    for number in (1, 2):
+        again = torch.explain(lambda: (x * 2).sum().backward())
+        assert "A hook changed the gradient of x." in again.notes
+        assert named(again, "x").gradient.array.tolist() == [6.0]
+        assert again.steps[-1].array.tolist() == [6.0 * number]
 
 
 def test_hostile_names_do_no_harm(tmp_path):

@@ -338,6 +338,8 @@ class Builder:
             after = leaf.after
             if leaf.before is None:
                 found = after
+            elif record.hooks is not None and (record.hooks.tensor_hooks or record.hooks.pre_hooks):
+                found = np.asarray(after - leaf.before)
         else:
             after = found if leaf.before is None else leaf.before + found
         if not np.array_equal(found, total, equal_nan=True):
@@ -352,9 +354,9 @@ class Builder:
         """What there is to say of the pass as a whole."""
         seen = self.seen
         if not seen.accumulates:
+            would = "; the last steps show what .grad would hold if the gradients were added"
             self.notes.append(
-                "This pass leaves every .grad as it is: the last steps show what .grad would hold "
-                "if the gradients were added."
+                f"This pass leaves every .grad as it is{would if self.after else ''}."
             )
         if seen.create_graph:
             self.notes.append(

@@ -212,7 +212,7 @@ class Watch:
         if not isinstance(output, TensorBase) or op is detached:
             return
         if inputs and output is inputs[0]:
-            self._changed(inputs, output)
+            self._changed(op, inputs, output)
             return
         record: Any = edge(output._record)[0]
         if output._view is not None:
@@ -249,13 +249,13 @@ class Watch:
             self.calls[record] = Call((), Kept.result(part), places)
             self.calls.setdefault(node, Call((), None, places))
 
-    def _changed(self, inputs: tuple[Any, ...], target: TensorBase) -> None:
+    def _changed(self, op: Any, inputs: tuple[Any, ...], target: TensorBase) -> None:
         """A tensor was written to: by a record of its own, or by what was called just before."""
         record: Any = target._record
         if target._view is not None and target._view[0]._record is not None:
             record = target._view[0]._record
             record = record.inputs[1] if len(record.inputs) > 1 else record
-        written = record is not None and record.primitive is PRIMITIVES["index_put"]
+        written = record is not None and record.primitive in (op, PRIMITIVES["index_put"])
         if written and record not in self.calls:
             self.calls[record] = call = self._call(inputs, target)
             call.in_place = True
