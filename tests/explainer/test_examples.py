@@ -135,3 +135,8 @@ def test_a_function_of_ones_own_tells_what_it_saved():
 def test_why_a_gradient_is_not_a_number_is_told():
     explanation, _ = example("nan")
     assert [why.cause for why in explanation.found.why] == ["backward_not_finite"]
+
+
+def test_the_page_of_the_logistic_step_is_small():
+    explanation, _ = example("logistic")
+    assert len(explanation.html().encode()) < 300_000

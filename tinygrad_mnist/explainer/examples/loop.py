@@ -4,8 +4,8 @@ import torch
 
 torch.manual_seed(0)
 W = (torch.randn(4, 4) * 0.5).requires_grad_()
-x = torch.randn(4)
-h = torch.zeros(4)
+x = torch.randn(1, 4)
+h = torch.zeros(1, 4)
 for t in range(200):
     h = torch.tanh(h @ W + x)
 loss = (h**2).sum()
