@@ -145,8 +145,10 @@ class Builder:
             elif 0 <= which < len(record.inputs):
                 name_of = input_name(record, which)
                 source = next((e.node for e in node.inputs if e.argument == name_of), None)
-            array = None if value is None else np.asarray(value)
-            node.saves.append(passes.Saved(name, array, source))
+            known = None if source is None else self.nodes[source].value
+            array = np.asarray(value)
+            same = known is not None and (known.dtype, known.shape) == (array.dtype, array.shape)
+            node.saves.append(passes.Saved(name, known if same else np.array(array), source))
 
     def _add_leaf(self, record: AccumulateGrad) -> None:
         leaf = self.seen.leaves[record]
@@ -206,7 +208,7 @@ class Builder:
             array = operand.value.now()
             shape = operand.value.array.shape
         elif record.saved is not FREED and (saved := record.saved[position : position + 1]):
-            array = None if saved[0] is None else np.asarray(saved[0][0])
+            array = None if saved[0] is None else np.array(saved[0][0])
             shape = () if array is None else array.shape
         else:
             shape = ()
@@ -218,7 +220,7 @@ class Builder:
         dtype = "" if array is None else array.dtype.name
         node = passes.Node(
             len(self.nodes), "input" if name else "constant", name, None, None, None, [], {},
-            shape, dtype, None if array is None else np.array(array), requires_grad=False,
+            shape, dtype, array, requires_grad=False,
             is_leaf=True, bytes=0 if array is None else array.nbytes,
         )  # fmt: skip
         self.nodes.append(node)

@@ -77,9 +77,10 @@ class Kept:
         return cls(tensor._array, tensor._counter, tensor._counter[0])
 
     def now(self) -> Array | None:
-        """The numbers; None if they were changed since."""
-        changed = self.counter is not None and self.counter[0] != self.version
-        return None if changed else self.array
+        """The numbers, which nobody changes any more; None if they were changed since."""
+        if self.counter is None:
+            return self.array
+        return None if self.counter[0] != self.version else self.array.copy()
 
 
 @dataclass(frozen=True)
