@@ -18,7 +18,7 @@ import tinygrad_mnist as torch
 import tinygrad_mnist.nn.functional as F
 from tinygrad_mnist import nn
 from tinygrad_mnist.app.datasets import synthetic
-from tinygrad_mnist.explainer.html import document
+from tinygrad_mnist.explainer.output.html import document
 
 HOSTILE = "</script><script>window.harmed = 1</script><img src=x onerror='window.harmed = 1'>\u2028"
 BRIEF = 6e-4

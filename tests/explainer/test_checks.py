@@ -6,7 +6,7 @@ import pytest
 import tinygrad_mnist as torch
 from tests.explainer.calls import calls_of
 from tinygrad_mnist.engine.node import PRIMITIVES
-from tinygrad_mnist.explainer.checks import against_differences, against_pytorch
+from tinygrad_mnist.explainer.checking.against import against_differences, against_pytorch
 from tinygrad_mnist.tools.counterparts import counterpart
 
 F = torch.nn.functional

@@ -7,7 +7,7 @@ import zlib
 import numpy as np
 import pytest
 
-from tinygrad_mnist.explainer.encoding import WHOLE, Arrays
+from tinygrad_mnist.explainer.output.encoding import WHOLE, Arrays
 
 
 def inflated(text):

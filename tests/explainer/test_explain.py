@@ -10,7 +10,7 @@ import tinygrad_mnist as torch
 from tests.explainer.data import check
 from tinygrad_mnist.engine.modes import backward_mode
 from tinygrad_mnist.engine.observer import OBSERVERS
-from tinygrad_mnist.explainer import building, watching
+from tinygrad_mnist.explainer.recording import building, watching
 
 nn = torch.nn
 

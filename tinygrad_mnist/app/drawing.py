@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinygrad_mnist.explainer.html import deflate, document
+from tinygrad_mnist.explainer.output.html import deflate, document
 from tinygrad_mnist.serialization.files import ReadError
 
 from .datasets import synthetic

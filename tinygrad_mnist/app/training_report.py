@@ -20,7 +20,7 @@ import numpy as np
 
 import tinygrad_mnist as torch
 from tinygrad_mnist.autograd import grad
-from tinygrad_mnist.explainer.html import document
+from tinygrad_mnist.explainer.output.html import document
 from tinygrad_mnist.hardware.settings import get_num_threads
 from tinygrad_mnist.kernels import dispatch
 from tinygrad_mnist.serialization import files

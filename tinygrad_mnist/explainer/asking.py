@@ -10,7 +10,7 @@ from tinygrad_mnist._tensor import Tensor
 from tinygrad_mnist.nn import Module
 from tinygrad_mnist.tools.scripts import ScriptError
 
-from .frames import is_program, visible
+from .recording.frames import is_program, visible
 from .why import why
 
 Scopes = Iterable[Mapping[str, Any]]

@@ -25,13 +25,13 @@ from tinygrad_mnist.serialization import files
 from tinygrad_mnist.tools.scripts.import_hook import unanswered
 
 from . import passes
-from .checks import against_differences, against_pytorch
+from .checking.against import against_differences, against_pytorch
 from .compiled import add_loops
-from .encoding import encoded
-from .finishing import finished, names_in, remembering
-from .frames import program_frames
-from .html import document
-from .watching import Seen, Watch
+from .output.encoding import encoded
+from .output.html import document
+from .recording.finishing import finished, names_in, remembering
+from .recording.frames import program_frames
+from .recording.watching import Seen, Watch
 
 __all__ = ["Explanation", "explain"]
 
@@ -109,13 +109,13 @@ class Explanation:
 
     def text(self) -> str:
         """The pass in words and numbers, for a terminal."""
-        from .text import walk
+        from .output.text import walk
 
         return walk(self.found)
 
     def dot(self) -> str:
         """The graph in Graphviz's language."""
-        from .dot import graph
+        from .output.dot import graph
 
         return graph(self.found)
 

@@ -19,9 +19,9 @@ from tinygrad_mnist.tools.scripts.running import call_in_fresh_python, run_noteb
 
 from . import asking
 from .explanation import Explanation
-from .finishing import finished, loss_of, names_in, remembering
-from .frames import program_frames, visible
-from .watching import Seen, Watch
+from .recording.finishing import finished, loss_of, names_in, remembering
+from .recording.frames import program_frames, visible
+from .recording.watching import Seen, Watch
 
 __all__ = ["Request", "example", "examples", "explain_script", "rung"]
 

@@ -32,7 +32,7 @@ from tinygrad_mnist.engine.observer import (
 )
 from tinygrad_mnist.engine.tensor import TensorBase
 from tinygrad_mnist.engine.views import requires_grad
-from tinygrad_mnist.explainer.frames import is_program
+from tinygrad_mnist.explainer.recording.frames import is_program
 
 from .findings import Finding, bad_count, forward_trouble, not_finite, of
 from .reason import Line

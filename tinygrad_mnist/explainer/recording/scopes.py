@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from . import passes
+from tinygrad_mnist.explainer import passes
+
 from .frames import Place
 
 __all__ = ["Scopes"]

@@ -15,9 +15,9 @@ from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.node import FREED, AccumulateGrad, OutputRecord, Record
 from tinygrad_mnist.engine.outputs import EACH_TO_ITS_OWN as JOINED
 from tinygrad_mnist.engine.primitive import Primitive
+from tinygrad_mnist.explainer import passes
 from tinygrad_mnist.nn.parameter import Parameter
 
-from . import passes
 from .attributes import printable, says_of
 from .frames import Place
 from .scopes import Scopes

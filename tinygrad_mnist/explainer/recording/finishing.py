@@ -10,13 +10,13 @@ from typing import Any
 from tinygrad_mnist.engine.modes import backward_mode
 from tinygrad_mnist.engine.observer import observe
 from tinygrad_mnist.engine.tensor import TensorBase, wrap
+from tinygrad_mnist.explainer import passes
+from tinygrad_mnist.explainer.why import reasons
+from tinygrad_mnist.explainer.why.memory import remember, threads
 from tinygrad_mnist.tools.scripts.variables import tensors_in
 
-from . import passes
 from .building import Builder
 from .watching import Seen, Watch
-from .why import reasons
-from .why.memory import remember, threads
 
 __all__ = ["finished", "loss_of", "names_in", "remembering"]
 

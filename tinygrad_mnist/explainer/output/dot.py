@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from . import passes
+from tinygrad_mnist.explainer import passes
+
 from .writing import called, shape
 
 __all__ = ["graph"]
@@ -57,7 +58,7 @@ def _node(node: passes.Node) -> str:
 def _quoted(text: str) -> str:
     r"""A string of Graphviz's: quotes and backslashes escaped, a line end as \n.
 
-    >>> from tinygrad_mnist.explainer.dot import _quoted
+    >>> from tinygrad_mnist.explainer.output.dot import _quoted
     >>> print(_quoted('say "a"'))
     "say \"a\""
     """

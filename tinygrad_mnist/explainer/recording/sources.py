@@ -6,7 +6,8 @@ import linecache
 import os
 from collections.abc import Sequence
 
-from . import passes
+from tinygrad_mnist.explainer import passes
+
 from .frames import Place
 
 __all__ = ["Sources"]

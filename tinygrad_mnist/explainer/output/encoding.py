@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist.core.record import Array
+from tinygrad_mnist.explainer import passes
+from tinygrad_mnist.explainer.binding import Binding
 
-from . import passes
-from .binding import Binding
 from .html import deflate
 
 __all__ = ["BUDGET", "Arrays", "encoded"]

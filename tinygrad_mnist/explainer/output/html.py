@@ -42,7 +42,7 @@ def document(
     Raises:
         ValueError: `data` holds a number that JSON does not know (NaN, infinity).
 
-    >>> from tinygrad_mnist.explainer.html import document
+    >>> from tinygrad_mnist.explainer.output.html import document
     >>> "</script><b>" in document("A title", "explain", {"title": "</script><b>"})
     False
     """
@@ -68,7 +68,11 @@ def deflate(content: bytes) -> str:
 
 def _read(name: str) -> str:
     """A file of the bundle, which is built from `web/`."""
-    return resources.files(__package__).joinpath("bundle", name).read_text(encoding="utf-8")
+    return (
+        resources.files(__package__.rpartition(".")[0])
+        .joinpath("bundle", name)
+        .read_text(encoding="utf-8")
+    )
 
 
 def _digest(text: str) -> str:

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist.core.record import Array
+from tinygrad_mnist.explainer.passes import Check, Node, Pass
 from tinygrad_mnist.tools.parity.ulp import ulp_difference
 from tinygrad_mnist.tools.replay import At, Entry, Replayed, gradients, own_gradients
 
 from .again import Again
-from .passes import Check, Node, Pass
 
 __all__ = ["against_differences", "against_pytorch", "entries_of", "starts_of"]
 

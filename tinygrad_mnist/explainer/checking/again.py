@@ -11,9 +11,8 @@ from tinygrad_mnist.autograd.function import Function, FunctionCtx
 from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.modes import GradMode
 from tinygrad_mnist.engine.tensor import wrap
+from tinygrad_mnist.explainer.passes import Node
 from tinygrad_mnist.tools.replay import At, Entry, own_gradients
-
-from .passes import Node
 
 __all__ = ["Again"]
 

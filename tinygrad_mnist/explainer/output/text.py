@@ -5,8 +5,9 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 
-from . import passes
-from .formulas import derivative_formula
+from tinygrad_mnist.explainer import passes
+from tinygrad_mnist.explainer.formulas import derivative_formula
+
 from .writing import called, numbers, plain, shape, sized
 
 __all__ = ["walk"]

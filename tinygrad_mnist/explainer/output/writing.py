@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist.core.record import Array
-
-from . import passes
+from tinygrad_mnist.explainer import passes
 
 __all__ = ["called", "numbers", "plain", "shape"]
 
@@ -42,7 +41,7 @@ def numbers(array: Array | None) -> str:
     """An array's numbers when they are few, else their range.
 
     >>> import numpy as np
-    >>> from tinygrad_mnist.explainer.writing import numbers
+    >>> from tinygrad_mnist.explainer.output.writing import numbers
     >>> numbers(np.array([1.0, 2.5]))
     '[1, 2.5]'
     >>> numbers(np.arange(100.0))

@@ -1,0 +1,1 @@
+"""The gradients of a pass held against PyTorch and against central differences."""

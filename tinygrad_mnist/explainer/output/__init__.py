@@ -1,0 +1,1 @@
+"""A pass as words, a graph, data, or a page."""

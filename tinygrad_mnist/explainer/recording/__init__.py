@@ -1,0 +1,1 @@
+"""A backward pass seen as it runs, and made into plain data."""
