@@ -15,7 +15,7 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 58_860, 40_000
+TOTAL, AIM = 58_960, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
@@ -23,7 +23,7 @@ BUDGET = {
     "tools": 7_950,
     "nn": 6_350,
     "compiler": 6_480,
-    "app": 4_600,
+    "app": 4_700,
     "explainer": 7_300,
     "kernels": 3_340,
     "_tensor": 2_950,

@@ -85,10 +85,12 @@ def model_data(name: str, parameters: Mapping[str, Array]) -> Data:
     if name == "logistic":
         layers = [linear(np.ascontiguousarray(parameters["weights"].T), "bias")]
     elif name == "mlp":
-        hidden, output = (
-            linear(parameters[f"{layer}.weight"], f"{layer}.bias") for layer in ("hidden", "output")
-        )
-        layers = [hidden, _RELU, output]
+        layers = []
+        for key in parameters:
+            layer, _, kind = key.rpartition(".")
+            if kind == "weight":
+                layers += [linear(parameters[key], f"{layer}.bias"), _RELU]
+        del layers[-1]
     else:
         layers = []
         for number in (1, 2, 3):

@@ -17,13 +17,12 @@ from tinygrad_mnist.nn import functional as F
 from tinygrad_mnist.serialization import files, safetensors
 from tinygrad_mnist.serialization.files import ReadError
 
-from . import checkpoints, report
+from . import checkpoints, report, shapes
 from .logistic import CLASSES
 from .models import MODELS
 from .train import EVALUATED
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from tinygrad_mnist import Tensor, nn
@@ -129,8 +128,8 @@ def as_picture(evaluation: Evaluation, suffix: str) -> bytes:
 def load(path: Path) -> tuple[str, nn.Module]:
     """A model's name, and the model with the weights in the file, which is not trusted.
 
-    Where a file names no model, as other programs may leave it, it is of the model that has
-    parameters of those names and shapes.
+    Where a file names no model, as other programs leave it, the shapes of its weights tell which
+    it is, whatever they are called.
 
     Raises ReadError if the file cannot be read, or holds no model that there is.
     """
@@ -138,8 +137,14 @@ def load(path: Path) -> tuple[str, nn.Module]:
     is_zip = content.startswith(b"PK")  # as torch.save writes
     name, weights = _from_archive(path, content) if is_zip else _from_safetensors(path, content)
     if name not in MODELS:
-        known = ", ".join(MODELS)
-        raise ReadError(f"{path}: holds the weights of no model that there is ({known}).")
+        found = shapes.model_of(weights)
+        if found is None:
+            held = ", ".join(f"{key} {list(each.shape)}" for key, each in weights.items())
+            raise ReadError(
+                f"{path}: holds the weights of no model that there is ({shapes.KNOWN}). "
+                f"It holds {cut(held) or 'no weights'}."
+            )
+        return found
     with torch.random.fork_rng():
         model = MODELS[name]()
     try:
@@ -152,14 +157,35 @@ def load(path: Path) -> tuple[str, nn.Module]:
 
 def _from_archive(path: Path, content: bytes) -> tuple[str | None, dict[str, Tensor]]:
     try:
-        weights = torch.load(BytesIO(content))
+        state = torch.load(BytesIO(content))
     except Exception as error:  # what is in a file may be anything
+        if "Unsupported global" in str(error):
+            raise ReadError(
+                f"{path}: holds a whole object of Python, which may be code and is not loaded; "
+                "save its weights: torch.save(model.state_dict(), path)."
+            ) from error
         raise ReadError(f"{path}: cannot be loaded ({cut(error)})") from error
-    if isinstance(weights, dict) and all(isinstance(w, torch.Tensor) for w in weights.values()):
-        weights = {str(name): tensor for name, tensor in weights.items()}  # and no attributes
-        return _named_by_shapes(weights), weights
-    checkpoint = checkpoints.checked(path, weights)
-    return checkpoint.settings.model, checkpoint.parameters()
+    kind = state.get("format") if isinstance(state, dict) else None
+    if isinstance(kind, str) and kind == checkpoints.FORMAT:
+        checkpoint = checkpoints.checked(path, state)
+        return checkpoint.settings.model, checkpoint.parameters()
+    inside = list(state.values()) if isinstance(state, dict) else []
+    found = [dict(each) for each in (state, *inside) if _is_state_dict(each)]
+    if len(found) != 1:
+        held = "several state_dicts" if found else "no state_dict"
+        raise ReadError(
+            f"{path}: is no checkpoint of `tinygrad-mnist train`, and holds {held}; save one: "
+            "torch.save(model.state_dict(), path)."
+        )
+    return None, {str(name): tensor for name, tensor in found[0].items()}
+
+
+def _is_state_dict(state: Any) -> bool:
+    return (
+        isinstance(state, dict)
+        and len(state) > 0
+        and all(isinstance(each, torch.Tensor) for each in state.values())
+    )
 
 
 def _from_safetensors(path: Path, content: bytes) -> tuple[str | None, dict[str, Tensor]]:
@@ -170,15 +196,9 @@ def _from_safetensors(path: Path, content: bytes) -> tuple[str | None, dict[str,
         raise ReadError(
             f"{path}: is neither weights in safetensors nor a checkpoint ({cut(error)})."
         ) from error
-    if name is None:
-        name = _named_by_shapes(weights)
-    return name, weights
+    return name, dict(sorted(weights.items(), key=lambda item: _natural(item[0])))
 
 
-def _named_by_shapes(weights: Mapping[str, Any]) -> str | None:
-    shapes = {name: tuple(tensor.shape) for name, tensor in weights.items()}
-    with torch.random.fork_rng():
-        for name, make in MODELS.items():
-            if shapes == {key: tuple(p.shape) for key, p in make().named_parameters()}:
-                return name
-    return None
+def _natural(name: str) -> list[tuple[int, str]]:
+    """Orders names as layers are numbered: "2.weight" before "10.weight"."""
+    return [(int(part) if part.isdecimal() else -1, part) for part in name.split(".")]

@@ -43,7 +43,8 @@ ModelFile = Annotated[
     Argument(
         metavar="MODEL",
         help="Weights that train --save wrote (.safetensors), a run's checkpoint, or a state_dict "
-        "that torch.save wrote, here or in PyTorch.",
+        "that PyTorch wrote, of layers as logistic, mlp and cnn have them, whatever their names; "
+        "an mlp's hidden layers may be of any size and number, ReLU after each.",
     ),
 ]
 Script = Annotated[str, Argument(help="A .py file, or a notebook.")]
