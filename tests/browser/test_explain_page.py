@@ -50,6 +50,10 @@ def curvature(x):
     return slope.backward()
 
 
+def nearly(x):
+    return (x * 1.0001).sum()
+
+
 def leaf(*shape, seed=0):
     numbers = np.random.default_rng(seed).normal(size=shape).astype("float32")
     return torch.tensor(numbers, requires_grad=True)
@@ -69,6 +73,7 @@ def passes():
         "logistic": torch.explain(classify, images, leaf(784, 10), torch.tensor(labels).long()),
         "layers": torch.explain(lambda x: F.cross_entropy(layers(x), target), leaf(4, 6)),
         "curvature": torch.explain(curvature, 1.5, step=2),
+        "nearly": torch.explain(nearly, leaf(2)),
         "recurrence": torch.explain(recurrence, leaf(3), leaf(3, seed=3)),
     }
     return {name: each.to_json() for name, each in found.items()}
@@ -167,16 +172,16 @@ def test_every_number_on_the_way_is_the_engines(show, passes, name):
     data = passes[name]
     page = show(name)
     for step in data["steps"]:
-        assert place(page) == f"{step['number']} of {len(data['steps']) - 1}"
+        assert place(page) == f"{step['number'] + 1} of {len(data['steps'])}"
         check_step(page, data, step)
         check_cards(page, data, step["number"])
         assert page.locator(".mismatch").count() == 0
         page.keyboard.press("ArrowRight")
     page.keyboard.press("Home")
-    assert place(page).startswith("0 of")
+    assert place(page).startswith("1 of")
     page.keyboard.press("End")
     page.keyboard.press("ArrowLeft")
-    assert place(page).startswith(f"{len(data['steps']) - 2} of")
+    assert place(page).startswith(f"{len(data['steps']) - 1} of")
 
 
 def test_contributions_stand_on_their_edges_and_are_added_up(show, passes):
@@ -191,7 +196,7 @@ def test_contributions_stand_on_their_edges_and_are_added_up(show, passes):
     chips = [read(each) for each in page.locator(".chip").all_text_contents()]
     assert len(parts) == 2
     assert all(any(abs(chip - part) <= BRIEF * abs(part) for chip in chips) for part in parts)
-    page.goto(page.url.split("#")[0] + f"#step={data['steps'][-1]['number']}")
+    page.goto(page.url.split("#")[0] + f"#step={len(data['steps'])}")
     lines = page.locator(".panel .block .equation span").all_text_contents()
     assert any(" + " in line or " \u2212 " in line for line in lines if "from" not in line)
 
@@ -201,11 +206,36 @@ def test_what_was_broadcast_is_drawn_and_summed(show, passes):
         step for step in passes["broadcast"]["steps"]
         if any(each["summed"] for each in step.get("contributions", []))
     )  # fmt: skip
-    page = show("broadcast", f"#step={step['number']}")
+    page = show("broadcast", f"#step={step['number'] + 1}")
     each = next(each for each in step["contributions"] if each["summed"])
     block = page.locator(f'.contribution[data-to="{each["to"]}"]')
     assert block.locator(".axis.changed").count() == len(each["summed"])
     assert "summed" in block.locator(".axes").get_attribute("aria-label")
+
+
+def test_numbers_read_as_the_formula_has_them(show, passes):
+    steps = passes["nearly"]["steps"]
+    (mul,) = (
+        each for each in steps if each["phase"] == "backward" and "1.0001" in json.dumps(each)
+    )
+    page = show("nearly", f"#step={mul['number'] + 1}")
+    lines = page.locator(".contribution .equation span").all_text_contents()
+    assert "g[0] · 1.0001" in lines or "g[1] · 1.0001" in lines
+    assert "1 · 1.0001" in lines
+
+
+def test_show_leads_to_the_gradient_that_differs(page, tmp_path, passes):
+    data = json.loads(json.dumps(passes["square"]))
+    wrong = {"ok": False, "ulp": 9.0, "largest": 0.5, "elements": 1, "note": None}
+    for node in data["nodes"][:2]:
+        node["gradient"]["checks"]["pytorch"] = wrong
+    opened(page, written(tmp_path, data))
+    page.locator(".summary").get_by_role("button", name="Show").click()
+    assert known_gradients(data, int(place(page).split()[0]) - 1) & {0, 1}
+    selected = page.locator(".card.selected").get_attribute("data-node")
+    assert selected in ("0", "1")
+    assert page.locator(f"[data-details='{selected}'] .checks .bad").is_visible()
+    assert "at most 0.5 apart, 9 ulp" in page.text_content(".checks")
 
 
 def test_links_lead_to_a_step(show):
@@ -216,19 +246,19 @@ def test_links_lead_to_a_step(show):
     page.keyboard.press("ArrowRight")
     assert page.evaluate("location.hash") == "#step=6"
     page.locator(".scrub").fill("1")
-    assert place(page).startswith("1 of")
+    assert place(page).startswith("2 of")
 
 
 def test_play_runs_to_the_end_and_stops(show):
     page = show("square", "#step=4")
     page.select_option(".transport select", label="fast")
     page.get_by_role("button", name="Play").click()
-    page.locator(".place", has_text="7 of 7").wait_for()
+    page.locator(".place", has_text="8 of 8").wait_for()
     page.get_by_role("button", name="Play").wait_for()
     page.locator("h1").click()
     page.keyboard.press(" ")
     page.get_by_role("button", name="Pause").wait_for()
-    assert not place(page).startswith("7 of")
+    assert not place(page).startswith("8 of")
 
 
 def test_boxes_open_and_close_by_pointer_and_keys(show):
@@ -363,7 +393,7 @@ def test_pictures_of_the_documentation(browser, tmp_path, passes, name, title, c
         viewport={"width": 1200, "height": 720}, color_scheme=colours, reduced_motion="reduce"
     )
     page = context.new_page()
-    number = len(passes[name]["steps"]) + step
+    number = len(passes[name]["steps"]) + 1 + step
     data = passes[name] | {"title": title, "notes": []}
     opened(page, written(tmp_path, data, title) + f"#step={number}")
     taken = Image.open(io.BytesIO(page.screenshot()))

@@ -105,7 +105,8 @@ SHOWN = {
     "erf": "∂L/∂x = g · (2 / √π) · e^(−x²)",
     "maximum": "∂L/∂x = 0 where x < y, g / 2 where x = y, g elsewhere",
     "hardsigmoid": "∂L/∂x = g · (1/6) where x > −3 and x < 3, 0 elsewhere",
-    "conv2d": "∂L/∂x = conv2d_input(g, w)",
+    "conv2d": "∂L/∂x = Σ of g times w, put back under the window",
+    "copy_slices": "∂L/∂x = g, with 0 where the view lies",
     "log10": "∂L/∂x = g / (x · ln 10)",
     "cat": "∂L/∂x = g where this x is",
 }
@@ -137,7 +138,7 @@ def test_reduced_dimensions_are_there_again_and_calls_are_computed():
     key = (np.array([1, 1]),)
     tree = bound(gather, {"g": Value(x, 0)}, {"key": key}, kept.append, (3, 3))["tree"]
     np.testing.assert_array_equal(kept[0], [[0, 0, 0], [3, 5, 7], [0, 0, 0]])
-    assert tree["says"] == "zeros, with x added at key, as often as an element is named"
+    assert tree["says"] == "zeros, with g added at key, as often as an element is named"
 
 
 def test_an_operation_of_ones_own():

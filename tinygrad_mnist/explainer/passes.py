@@ -67,7 +67,7 @@ class Node:
     """A tensor of the pass, and the operation that made it, if one did."""
 
     id: int
-    kind: Literal["parameter", "input", "constant", "operation"]
+    kind: Literal["parameter", "leaf", "input", "constant", "operation"]
     name: str | None
     op: str | None
     grad_fn: str | None

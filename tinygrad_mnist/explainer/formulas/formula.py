@@ -184,7 +184,7 @@ def _derivative(
         words, parts = says or _NO_SOURCE, tuple(map(as_tree, arguments.values()))
         name = f"{op.name}_derivative" if function.__name__ == "<lambda>" else function.__name__
         tree = Tree("call", parts, name.strip("_"), function=function, says=words)
-    elif tree.kind == "call" and not isinstance(tree.function, Primitive):
+    elif tree.kind == "call":
         words = tree.says or "" if all(part.algebraic for part in tree.parts) else ""
     return _made(op, tree, words, op.inputs[position], position)
 

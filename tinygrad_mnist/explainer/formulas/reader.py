@@ -10,17 +10,18 @@ import ast
 import builtins
 import math
 import operator
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from tinygrad_mnist.engine.primitive import Primitive
 
-from .forward import Shape, algebra
+from .forward import Shape, algebra, says_of, shown_names
 from .kinds import known_kind
 from .source import NotShown, syntax
 from .tree import UNKNOWN, Tree, attribute, binary, negative, number
-from .writing import static_text
+from .writing import static_text, text
 
 _OPERATORS = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div", ast.Pow: "pow",
               ast.MatMult: "matmul", ast.BitAnd: "and", ast.BitOr: "or"}  # fmt: skip
@@ -226,9 +227,9 @@ class _Reader:
         if found is not None:
             return found
         if isinstance(function, Primitive):
-            says = function.says
-            found = algebra(function, dict(zip(function.inputs, parts, strict=True)), statics,
-                            self.shape)  # fmt: skip
+            given = dict(zip(function.inputs, parts, strict=True))
+            says: str | None = _of_these(function, given)
+            found = algebra(function, given, statics, self.shape)
         else:
             says = (function.__doc__ or "").partition("\n")[0].rstrip(".") or None
             found = self._inlined(function, arguments, named, says)
@@ -249,6 +250,12 @@ class _Reader:
                 raise
             return None
         return found if says is None or as_tree(found).algebraic else None
+
+
+def _of_these(op: Primitive, given: Mapping[str, Tree]) -> str:
+    """What an operation says of itself, with what it is called on in its inputs' places."""
+    letters = {shown: text(given[name]) for name, shown in shown_names(op).items()}
+    return re.sub(r"\w+", lambda word: letters.get(word[0], word[0]), says_of(op))
 
 
 def _called(

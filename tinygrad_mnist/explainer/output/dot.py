@@ -12,6 +12,7 @@ __all__ = ["graph"]
 
 _LOOKS = {
     "parameter": 'shape=box, style="rounded,filled", fillcolor="#cfe8cf"',
+    "leaf": 'shape=box, style="rounded,filled", fillcolor="#cfe8cf"',
     "input": 'shape=box, style="rounded,filled", fillcolor="#d6e4f5"',
     "constant": 'shape=plaintext, fillcolor="#ffffff"',
     "operation": 'shape=box, style=filled, fillcolor="#f3f3f3"',

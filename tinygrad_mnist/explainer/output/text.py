@@ -45,7 +45,7 @@ def _why(why: passes.Why) -> Iterator[str]:
 
 def _given(found: passes.Pass) -> Iterator[str]:
     for node in found.nodes:
-        if node.kind in ("parameter", "input"):
+        if node.kind in ("parameter", "leaf", "input"):
             needs = "" if node.requires_grad else " (needs no gradient)"
             yield f"  {called(node)}: {shape(node)} = {numbers(node.value)}{needs}"
 

@@ -156,7 +156,7 @@ class Builder:
         kind: Any = "parameter" if isinstance(variable, Parameter) else "input"
         name = self.names.get(id(record))
         if kind == "input" and name is not None and name not in self.arguments:
-            kind = "parameter"
+            kind = "leaf"
         node = passes.Node(
             len(self.nodes), kind, name, None, record.name().rpartition(":")[2], None, [], {},
             record.shape, record.dtype.name, leaf.value, is_leaf=True,

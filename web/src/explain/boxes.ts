@@ -89,7 +89,7 @@ function homesOf(pass: Pass, root: Box): Box[] {
       using = users.get(node.id);
     if (node.kind === "operation" || node.kind === "input" || !using) return home;
     let around: Box | null = using.reduce(common);
-    if (node.kind === "parameter") {
+    if (node.kind !== "constant") {
       while (around.parent && around.scope?.kind !== "module") around = around.parent;
     }
     return around;

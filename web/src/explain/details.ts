@@ -103,12 +103,9 @@ function checks(node: GraphNode): HTMLElement[] {
 
 function checkLine(against: string, check: Check | null): HTMLElement | null {
   if (!check) return null;
-  const far =
-    check.ulp === null
-      ? `at most ${brief(check.largest)} apart`
-      : check.ulp === 0
-        ? "every bit the same"
-        : `at most ${brief(check.ulp)} ulp apart`;
+  const apart = `at most ${brief(check.largest)} apart`;
+  const ulp = check.ulp === 0 ? "every bit the same" : `at most ${brief(check.ulp!)} ulp apart`;
+  const far = check.ulp === null ? apart : check.ok ? ulp : `${apart}, ${brief(check.ulp)} ulp`;
   const note = check.note ? ` (${check.note})` : "";
   const words = ` ${against}: ${far}, ${plural(check.elements, "element")}${note}`;
   return make("li", {}, tickOf(check), words);
@@ -125,7 +122,7 @@ function links(state: State, id: number): HTMLElement {
   const steps = pass
     .stepsOf(id)
     .map(({ name, step }) =>
-      makeButton(`${name}: step ${step}`, () => state.goTo(step), { class: "quiet" }),
+      makeButton(`${name}: step ${step + 1}`, () => state.goTo(step), { class: "quiet" }),
     );
   return make("div.links", {}, ...steps);
 }

@@ -30,6 +30,7 @@ export function summary(state: State): HTMLElement {
   return make(
     "ul.summary",
     {},
+    ...notes.filter((each) => each.startsWith("Only")).map((each) => make("li", {}, each)),
     ...lines,
     more.length > 0 && make("li", {}, makeJump(MORE, `Below: ${more.join(", ")}`)),
   );
@@ -53,8 +54,13 @@ function agreement(
     make("span", { "aria-hidden": "true" }, off.length ? "✗ " : "✓ "),
     words,
     " ",
-    off.length > 0 && makeButton("Show", () => state.select(off[0]!, off), { class: "link" }),
+    off.length > 0 && makeButton("Show", () => showGradients(state, off), { class: "link" }),
   );
+}
+
+function showGradients(state: State, nodes: number[]): void {
+  state.goToGradient(nodes);
+  document.querySelector(".checks .bad")?.scrollIntoView({ block: "center" });
 }
 
 function distance(checks: Check[]): string {

@@ -11,7 +11,7 @@ import { nodesOf } from "./boxes";
 import type { Card } from "./cards";
 import { boxTitle, cardOf } from "./cards";
 import type { Direction, Layout, Line, Place, Point } from "./layout";
-import { layoutAll } from "./layout";
+import { HEADER, layoutAll } from "./layout";
 import type { Edge } from "./pass";
 import type { Change, State } from "./state";
 import { Viewport } from "./viewport";
@@ -40,6 +40,7 @@ export class Graph {
   private layout: Layout = { width: 0, height: 0, places: [], lines: [] };
   private drawn: Drawn[] = [];
   private frames: HTMLElement[] = [];
+  private grounds: HTMLElement[] = [];
 
   constructor(private readonly state: State) {
     this.world.append(this.svg);
@@ -160,12 +161,15 @@ export class Graph {
     this.viewport.setContent({ width, height });
     const shown = places.filter((each) => !each.open);
     const elements = new Set(shown.map((each) => this.cardFor(each.item).element));
-    this.frames.forEach((each) => each.remove());
-    this.frames = places.filter((each) => each.open).map((each) => openBox(each));
+    [...this.frames, ...this.grounds].forEach((each) => each.remove());
+    const open = places.filter((each) => each.open);
+    this.frames = open.map((each) => frameOf(each, titleBar(each)));
+    this.grounds = open.map((each) => frameOf(each, make("div.ground")));
     for (const each of [...this.world.children]) {
       if (each !== this.svg && !elements.has(each as HTMLElement)) each.remove();
     }
-    this.world.prepend(...this.frames);
+    this.world.prepend(...this.grounds);
+    this.svg.after(...this.frames);
     shown.forEach((each) => moveTo(this.cardFor(each.item).element, each));
     this.drawLines(lines, width, height);
     this.putInOrder(places);
@@ -279,10 +283,24 @@ export class Graph {
         values ? chipContent(values) : make("span", {}, `${arrivals.length} gradients`),
       );
       (each.tag ?? this.world).append(each.chip);
-      const { x, y } = middleOf(each.line.points);
+      const { x, y } = this.roomOn(each.line, each.chip);
       if (!each.tag) each.chip.style.transform = `translate(${x}px, ${y}px) translate(-50%, -50%)`;
     }
     each.chip.classList.toggle("lit", lit);
+  }
+
+  /** The point of a line, as near to its middle as can be, where a chip covers no text. */
+  private roomOn({ points }: Line, { offsetWidth, offsetHeight }: HTMLElement): Point {
+    const covers = ({ x, y }: Point) =>
+      this.layout.places.some((each) => {
+        const height = each.open ? HEADER : each.height;
+        return (
+          Math.abs(x - each.x - each.width / 2) < (each.width + offsetWidth) / 2 &&
+          Math.abs(y - each.y - height / 2) < (height + offsetHeight) / 2
+        );
+      });
+    const along = alongOf(points);
+    return along.find((each) => !covers(each)) ?? along[0]!;
   }
 
   private click(event: MouseEvent): void {
@@ -344,17 +362,21 @@ export class Graph {
   }
 }
 
-function openBox(place: Place): HTMLElement {
-  if (place.item.kind !== "box") throw new Error("only a box can be open");
-  const { box } = place.item;
+/** The title of an open box, which stands above the lines. */
+function titleBar({ item }: Place): HTMLElement {
+  if (item.kind !== "box") throw new Error("only a box can be open");
   const title = make(
     "button.card-title",
     { type: "button", tabindex: -1, "aria-expanded": "true" },
     make("span.sign", { "aria-hidden": "true" }, "−"),
-    ...boxTitle(box),
+    ...boxTitle(item.box),
   );
-  const frame = make("div.open-box", { "data-box": box.key }, title);
-  if (box.second) frame.dataset.order = "2";
+  return make("div.open-box", { "data-box": item.key }, title);
+}
+
+/** An element put in the place of an open box. */
+function frameOf(place: Place, frame: HTMLElement): HTMLElement {
+  if (place.item.kind === "box" && place.item.box.second) frame.dataset.order = "2";
   if (place.depth % 2) frame.classList.add("deep");
   moveTo(frame, place);
   frame.style.width = `${place.width}px`;
@@ -406,11 +428,13 @@ function arrowHead({ x, y }: Point, direction: Direction): SVGPathElement {
   return makeSvg("path", { d, class: "head" });
 }
 
-/** The point of a line halfway between its ends. */
-function middleOf(points: Point[]): Point {
-  const at = Math.floor((points.length - 1) / 2);
-  if (points.length % 2) return points[at]!;
-  const a = points[at]!,
-    b = points[at + 1]!;
-  return { x: (a.x + b.x) / 2, y: (a.y + b.y) / 2 };
+/** Points of a line, those nearest to its middle first. */
+function alongOf(points: Point[]): Point[] {
+  const along = points.flatMap((a, at) => {
+    const b = points[at + 1];
+    return b ? [a, { x: (a.x + b.x) / 2, y: (a.y + b.y) / 2 }] : [a];
+  });
+  const middle = (along.length - 1) / 2;
+  const far = (each: Point) => Math.abs(along.indexOf(each) - middle);
+  return [...along].sort((a, b) => far(a) - far(b));
 }

@@ -72,8 +72,9 @@ interface Routed {
   bends: Point[] | null;
 }
 
+/** The height of an open box's title. */
+export const HEADER = 30;
 const PADDING = 14,
-  HEADER = 30,
   PORT = 8;
 const MANY = 4,
   STUB = { down: 40, right: 64 };

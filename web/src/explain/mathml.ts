@@ -15,6 +15,7 @@ const ATTRIBUTES = new Set([
   "columnalign",
   "displaystyle",
   "linethickness",
+  "width",
 ]);
 
 /** The formula that Python wrote; elements of mathematics alone are taken over. */

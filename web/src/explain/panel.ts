@@ -58,7 +58,7 @@ export class Panel {
 
   private backToStep(): HTMLElement {
     const { state } = this;
-    return makeButton(`← Back to step ${state.step}`, () => state.select(null), { class: "quiet" });
+    return makeButton(`← Back to step ${state.step + 1}`, () => state.select(null), { class: "quiet" });
   }
 
   private heading(step: Step): HTMLElement {

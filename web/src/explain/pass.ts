@@ -108,7 +108,7 @@ export class Pass {
   }
 
   /** The step after which the node's gradient is complete. */
-  private gradientAt(node: number): number {
+  gradientAt(node: number): number {
     const arrivals = this.arrivals[node]!;
     if (arrivals.length) return Math.max(...arrivals.map((each) => each.step));
     return this.backwardAt.get(node) ?? this.accumulateAt.get(node) ?? Infinity;

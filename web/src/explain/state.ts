@@ -52,6 +52,14 @@ export class State {
     this.changed("step");
   }
 
+  /** Goes to where gradients are first known of these nodes, and looks at the node of that one. */
+  goToGradient(nodes: number[]): void {
+    const at = (node: number) => this.pass.gradientAt(node);
+    const first = nodes.reduce((best, each) => (at(each) < at(best) ? each : best));
+    this.goTo(at(first));
+    this.select(first, nodes);
+  }
+
   select(node: number | null, marked: Iterable<number> = []): void {
     this.selected = node;
     this.marked = new Set(marked);

@@ -95,10 +95,10 @@ export class Transport {
     });
   }
 
-  /** Goes to the step that the page's address names: `#step=12`. */
+  /** Goes to the step that the page's address names: `#step=12`, counted from 1. */
   readHash(): void {
     const step = /^#step=(\d+)$/.exec(location.hash)?.[1];
-    if (step !== undefined) this.state.goTo(Number(step));
+    if (step !== undefined) this.state.goTo(Number(step) - 1);
   }
 
   private key(event: KeyboardEvent): void {
@@ -150,7 +150,7 @@ export class Transport {
     this.play.title = playing ? "Pause (space)" : "Play (space)";
     this.scrub.value = String(state.step);
     this.scrub.setAttribute("aria-valuetext", sentence(state.pass, state.current));
-    this.place.textContent = `${state.step} of ${state.last}`;
+    this.place.textContent = `${state.step + 1} of ${state.last + 1}`;
   }
 
   /** The bar bears the colours of the two directions. */
@@ -172,7 +172,7 @@ function icon(drawn: string): SVGSVGElement {
 
 /** The step in a sentence, for the ear. */
 export function sentence(pass: Pass, step: Step): string {
-  const where = `Step ${step.number} of ${pass.steps.length - 1}`;
+  const where = `Step ${step.number + 1} of ${pass.steps.length}`;
   const name = pass.title(step.node);
   if (step.phase === "forward") return `${where}, forward: ${name}`;
   if (step.phase === "accumulate") return `${where}: the gradient of ${name} is added to its .grad`;
@@ -183,7 +183,7 @@ export function sentence(pass: Pass, step: Step): string {
 /** A frame without an address of its own refuses; the step is then in the page only. */
 function writeHash(step: number): void {
   try {
-    history.replaceState(null, "", `#step=${step}`);
+    history.replaceState(null, "", `#step=${step + 1}`);
   } catch {
     return;
   }

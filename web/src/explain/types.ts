@@ -43,7 +43,7 @@ export interface Check {
 
 export interface GraphNode {
   id: number;
-  kind: "parameter" | "input" | "constant" | "operation";
+  kind: "parameter" | "leaf" | "input" | "constant" | "operation";
   name: string | null;
   op: string | null;
   grad_fn: string | null;

@@ -97,6 +97,7 @@ export class Workings {
     const left = (formula?.left ?? "out") + indexText(index),
       tree = formula?.tree;
     if (!tree) return null;
+    if (tree.k === "call") return equation(left, result);
     const { names, numbers } = this.substitution.at(tree, index);
     const lines = equation(left, names, numbers, result);
     return this.checked(lines, [this.evaluator.value(tree, index)], values.data[flat]!);
@@ -109,6 +110,7 @@ export class Workings {
     const left = (each.formula?.left ?? `∂L/∂${each.argument}`) + indexText(index);
     const tree = each.formula?.tree;
     if (!tree) return null;
+    if (tree.k === "call") return equation(left, result);
     const raws = rawIndices(each, index, values.full);
     const { names, numbers } =
       raws.length === 1 ? this.substitution.at(tree, raws[0]!) : this.substitution.sum(tree, raws);

@@ -2,6 +2,8 @@
 
 const MINUS = "\u2212";
 
+const SHORT = 6;
+
 /** The shortest decimal that reads back as the same number of this dtype. */
 export function exact(value: number, dtype = "float32"): string {
   if (dtype !== "float32" || !Number.isFinite(value) || Number.isInteger(value)) {
@@ -14,9 +16,13 @@ export function exact(value: number, dtype = "float32"): string {
   return typeset(value, String(value));
 }
 
-/** The number in four significant digits. */
+/** The number in four significant digits; in more where six say it all, or four read as a whole. */
 export function brief(value: number): string {
-  return typeset(value === 0 ? 0 : value, String(Number(value.toPrecision(4))));
+  const all = exact(value || 0);
+  if (!Number.isFinite(value) || all.replace(/e.*|\D/g, "").length <= SHORT) return all;
+  const readings = [4, 5, 6, 7, 8, 9].map((digits) => Number(value.toPrecision(digits)));
+  const told = Math.abs(value) < 1e3 ? readings.find((each) => each % 1) : undefined;
+  return typeset(value, String(told ?? readings[0]));
 }
 
 /** An element of an array of this dtype, as Python's: `True` and `False` for bool. */

@@ -6,42 +6,61 @@ type Theme = "light" | "dark";
 
 const KEY = "theme";
 const system = matchMedia("(prefers-color-scheme: dark)");
+const root = document.documentElement;
+
+/** A page around this one, in whose frame it stands, says which: `{theme: "dark"}`. */
+addEventListener("message", ({ source, data }: MessageEvent<{ theme?: unknown } | null>) => {
+  const told = data?.theme;
+  if (source !== window && source === parent && isTheme(told)) choose(told);
+});
+system.addEventListener("change", tell);
 
 /** The button that switches; the choice lasts as long as the browser's tab. */
 export function themeSwitch(): HTMLButtonElement {
   const stored = recall();
-  if (stored) document.documentElement.dataset.theme = stored;
+  if (stored) root.dataset.theme ??= stored;
   const button = makeButton(
     "",
     () => {
       const next = theme() === "dark" ? "light" : "dark";
-      document.documentElement.dataset.theme = next;
       remember(next);
-      changed();
+      choose(next);
     },
     { class: "quiet theme" },
   );
-  const changed = () => {
+  const show = () => {
     const dark = theme() === "dark";
     button.textContent = dark ? "☀" : "☾";
     button.setAttribute("aria-label", dark ? "Switch to light colours" : "Switch to dark colours");
     button.title = dark ? "Light colours" : "Dark colours";
-    document.dispatchEvent(new Event("themechange"));
   };
-  system.addEventListener("change", changed);
-  changed();
+  document.addEventListener("themechange", show);
+  show();
   return button;
 }
 
+function choose(chosen: Theme): void {
+  root.dataset.theme = chosen;
+  tell();
+}
+
+function tell(): void {
+  document.dispatchEvent(new Event("themechange"));
+}
+
+function isTheme(name: unknown): name is Theme {
+  return name === "light" || name === "dark";
+}
+
 export function theme(): Theme {
-  const chosen = document.documentElement.dataset.theme;
-  if (chosen === "light" || chosen === "dark") return chosen;
+  const chosen = root.dataset.theme;
+  if (isTheme(chosen)) return chosen;
   return system.matches ? "dark" : "light";
 }
 
 /** The colour, `#rrggbb`, that a token of page.css has in the theme of now. */
 export function token(name: string): string {
-  const written = getComputedStyle(document.documentElement).getPropertyValue(`--${name}`);
+  const written = getComputedStyle(root).getPropertyValue(`--${name}`);
   const [light = "", dark = light] = written.match(/#[0-9a-f]{6}/gi) ?? [];
   return theme() === "dark" ? dark : light;
 }
@@ -50,7 +69,7 @@ export function token(name: string): string {
 function recall(): Theme | null {
   try {
     const value = sessionStorage.getItem(KEY);
-    return value === "light" || value === "dark" ? value : null;
+    return isTheme(value) ? value : null;
   } catch {
     return null;
   }
