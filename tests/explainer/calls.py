@@ -44,7 +44,7 @@ def _heard(row, situation):
     options, *arguments = given.arguments
 
     def listen(op, inputs, attributes, output):
-        if not any(output is each for each in inputs):
+        if inputs and not any(output is each for each in inputs):
             copies = [
                 each._array.copy() if isinstance(each, TensorBase) else each for each in inputs
             ]

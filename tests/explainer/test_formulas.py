@@ -21,6 +21,7 @@ from tinygrad_mnist.explainer.formulas import (
 )
 from tinygrad_mnist.ops.elementwise import elementwise
 
+table()  # loads every operation
 TABLE = sorted(PRIMITIVES)
 
 

@@ -49,7 +49,7 @@ def test_there_are_twelve_rungs():
 @pytest.mark.parametrize("name", RUNGS)
 def test_both_engines_print_the_same(name, in_torch, on_ours):
     assert on_ours[name] == in_torch[name]
-    lines = re.findall(r"^epoch \d: .*loss \d\.\d{4}, accuracy \d\.\d{4}$", on_ours[name], re.M)
+    lines = re.findall(r"^epoch \d: .*loss \d\.\d{2,4}, accuracy \d\.\d{2,4}$", on_ours[name], re.M)
     assert len(lines) == 2
 
 
@@ -60,7 +60,7 @@ def test_rewriting_changes_no_number(names, on_ours):
 
 @pytest.mark.parametrize("name", RUNGS)
 def test_training_gets_somewhere(name, on_ours):
-    first, *_, last = re.findall(r"loss (\d\.\d{4})", on_ours[name])
+    first, *_, last = re.findall(r"loss (\d\.\d{2,4})", on_ours[name])
     assert float(last) < float(first)
 
 

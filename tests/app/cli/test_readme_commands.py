@@ -59,6 +59,8 @@ def test_readme_shows_commands():
         "tinygrad-mnist parity softmax nn.functional.linear",
         "tinygrad-mnist run fit.py",
         "tinygrad-mnist compare fit.py",
+        "tinygrad-mnist explain",
+        "tinygrad-mnist explain fit.py",
         "python",
     }
 

@@ -23,6 +23,7 @@ import numpy as np
 from tinygrad_mnist.autograd.gradients import grad
 from tinygrad_mnist.core.record import state
 from tinygrad_mnist.engine.modes import enable_grad
+from tinygrad_mnist.engine.observer import detached
 from tinygrad_mnist.engine.tensor import TensorBase, wrap
 from tinygrad_mnist.nn import Module
 from tinygrad_mnist.tools.scripts.tracebacks import user_frames
@@ -76,7 +77,8 @@ class Choices:
         self, op: Any, inputs: tuple[Any, ...], attributes: dict[str, Any], output: Any
     ) -> None:
         """Take note of a call, and change its result into PyTorch's."""
-        if self._busy or not isinstance(output, TensorBase) or not state.grad_enabled:
+        computed = isinstance(output, TensorBase) and op is not detached
+        if self._busy or not computed or not state.grad_enabled:
             return
         self._busy = True
         try:
