@@ -15,7 +15,7 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 58_960, 40_000
+TOTAL, AIM = 59_060, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
@@ -24,7 +24,7 @@ BUDGET = {
     "nn": 6_350,
     "compiler": 6_480,
     "app": 4_700,
-    "explainer": 7_300,
+    "explainer": 7_400,
     "kernels": 3_340,
     "_tensor": 2_950,
     "engine": 2_510,

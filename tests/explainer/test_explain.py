@@ -148,7 +148,12 @@ def test_a_module():
     [
         (3, (), TypeError, "must be a function or a Tensor, not int"),
         (torch.ones(1), (), RuntimeError, "requires no gradient, so no graph hangs on it"),
-        (lambda x: x, (torch.ones(1),), RuntimeError, "requires no gradient: no input of it does"),
+        (
+            lambda x: x,
+            (torch.ones(1),),
+            RuntimeError,
+            "requires no gradient: none of the tensors given does; call requires_grad_",
+        ),
         (lambda: (1, 2), (), RuntimeError, "returned tuple and called no backward"),
         (torch.no_grad()(lambda x: x * 2), (2.0,), RuntimeError, "requires no gradient"),
     ],

@@ -12,17 +12,26 @@ from tinygrad_mnist.tools.scripts import ScriptError
 
 from .recording.frames import is_program, visible
 from .why import why
+from .why.words import answer
 
+_AS_IF_FINE = ("nothing", "not_walked", "not_a_leaf")
+"""What a backward pass that failed before its first step leaves `why` to believe."""
 Scopes = Iterable[Mapping[str, Any]]
 
 
-def told(name: str, scopes: Scopes, loss: Tensor | None) -> str:
+def told(name: str, scopes: Scopes, loss: Tensor | None, error: Exception | None = None) -> str:
     """The reason for what a script calls `name`, such as "w" or "model.0.weight".
+
+    `error` is what ended the backward() of that loss, if anything did.
 
     Raises:
         ScriptError: there is no such tensor or module.
     """
-    return f"{why(named(name, scopes), loss)}\n"
+    reason = why(named(name, scopes), loss)
+    if error is not None and loss is not None and reason.cause in _AS_IF_FINE:
+        text = f"backward() ended with an error before it began: {str(error).partition('. ')[0]}."
+        reason = answer("failed", text)
+    return f"{reason}\n"
 
 
 def named(name: str, scopes: Scopes) -> Tensor | Module:

@@ -20,7 +20,7 @@ from tinygrad_mnist.engine.backward_pass import run_backward
 from tinygrad_mnist.engine.modes import GradMode
 from tinygrad_mnist.engine.node import FREED, AccumulateGrad
 from tinygrad_mnist.engine.tensor import Tensor, TensorBase
-from tinygrad_mnist.engine.views import current_record
+from tinygrad_mnist.engine.views import current_record, requires_grad
 from tinygrad_mnist.serialization import files
 from tinygrad_mnist.tools.scripts.import_hook import unanswered
 
@@ -236,10 +236,14 @@ class _Call:
                 f"{'once' if self.watch.passes == 1 else f'{self.watch.passes} times'}"
             )
         if isinstance(result, TensorBase):
-            return (
-                f"explain(): what {self.title} returned requires no gradient: no input of it does, "
-                "or it was cut off by detach(), no_grad() or an integer type"
-            )
+            says = f"explain(): what {self.title} returned requires no gradient: "
+            given = [each for each in self.inputs if isinstance(each, TensorBase)]
+            if given and not any(map(requires_grad, given)):
+                return (
+                    f"{says}none of the tensors given does; call requires_grad_() on one, or pass "
+                    "its numbers as an array or a list, of which explain() makes such a tensor"
+                )
+            return f"{says}no input does, or it was cut off by detach(), no_grad() or whole numbers"
         return (
             f"explain(): {self.title} returned {type(result).__name__} and called no backward: "
             "return a tensor, or call backward inside"

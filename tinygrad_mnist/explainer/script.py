@@ -32,6 +32,7 @@ _RUNGS = {1: "logistic", 2: "functional", **dict.fromkeys(range(3, 10), "functio
 """The example that stands in for each rung of the ladder, which is not in the wheel."""
 _STEP = re.compile(r"^# explain: --step (\d+)$", re.MULTILINE)
 FAILED = 1
+_HINT = "(tinygrad-mnist explain SCRIPT --why NAME says why, of a variable that backward() is for)"
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,8 @@ class Request:
     """What is to be made of a script's backward pass."""
 
     step: int = 1
+    exactly: bool = False
+    """Whether that step was asked for: without, `why` waits for a pass that fills `.grad`."""
     form: Literal["page", "text", "dot", "json", "why"] = "page"
     output: str | None = None
     """The file to write; None: standard output."""
@@ -115,6 +118,8 @@ class _Writer:
         self.output = output
         self.explanation: Explanation | None = None
         self.answered = False
+        self.passed_over: tuple[asking.Scopes, Tensor | None] | None = None
+        """What the first pass saw that `autograd.grad` asked for."""
         self.process = os.getpid()
         self.watch = Watch(request.step, self.kept)
 
@@ -123,8 +128,13 @@ class _Writer:
         if os.getpid() != self.process:
             return
         if self.request.form == "why":
-            self.answer([visible(frame) for frame in program_frames()], loss_of(seen))
-            raise _Enough
+            known = [visible(frame) for frame in program_frames()], loss_of(seen)
+            if seen.accumulates or self.request.exactly:
+                self.answer(*known)
+                raise _Enough
+            self.passed_over = self.passed_over or known
+            self.watch.step = self.watch.passes + 1
+            return
         found = finished(seen, self.watch, self.title, names_in(program_frames()))
         self.watch.calls.clear()
         if self.request.goes_on:
@@ -134,14 +144,26 @@ class _Writer:
         self.explanation = Explanation(found, seen.seconds, self.watch.stack.compiled)
         raise _Enough
 
-    def answer(self, scopes: asking.Scopes, loss: Tensor | None) -> None:
+    def answer(
+        self, scopes: asking.Scopes, loss: Tensor | None, error: Exception | None = None
+    ) -> None:
         """Write why the gradient is as it is that was asked about."""
         self.answered = True
         try:
-            text = asking.told(self.request.why, scopes, loss)
+            text = asking.told(self.request.why, scopes, loss, error)
         except ScriptError as error:
             raise SystemExit(f"error: {error}") from None
+        if self.passed_over is not None and loss is not self.passed_over[1]:
+            text += (
+                f"This is backward pass {self.watch.passes}, the first that fills `.grad`; "
+                "`autograd.grad` asked\nfor those before it: --step N asks about one of them.\n"
+            )
         self.write(text)
+
+    def answer_at_the_end(self) -> None:
+        """Answer without the pass that was waited for, unless just that one was asked for."""
+        if not self.request.exactly:
+            self.answer(*(self.passed_over or ([vars(sys.modules["__main__"])], None)))
 
     def write(self, content: str) -> None:
         """Write what was asked for."""
@@ -182,10 +204,12 @@ def main(path: str, arguments: list[str], options: dict[str, object]) -> None:
             ended = end
         except Exception as error:
             if request.form == "why":
-                writer.answer(*asking.scopes_of(error.__traceback__))
+                writer.answer(*asking.scopes_of(error.__traceback__), error)
+            elif asking.scopes_of(error.__traceback__)[1] is not None:
+                error.add_note(_HINT)
             raise
         if request.form == "why" and not writer.answered:
-            writer.answer([vars(sys.modules["__main__"])], None)
+            writer.answer_at_the_end()
     if ended is not None and isinstance(ended.code, str) and writer.explanation is None:
         raise ended
     if writer.answered:

@@ -1,5 +1,6 @@
 """`tinygrad-mnist explain`: scripts and examples, the page and the other forms, and its errors."""
 
+import contextlib
 import json
 import os
 import signal
@@ -9,10 +10,13 @@ import time
 
 import pytest
 
+import tinygrad_mnist as torch
 from tests.explainer.data import check
 from tests.explainer.programs import EXAMPLES
 from tests.processes import started
 from tinygrad_mnist.explainer import script as explaining
+from tinygrad_mnist.explainer.asking import told
+from tinygrad_mnist.explainer.recording.finishing import remembering
 from tinygrad_mnist.tools.scripts import ScriptError
 
 SCRIPT = """
@@ -107,6 +111,50 @@ def test_why_a_gradient_is_missing(explain, text, name, cause, code):
     assert ("does not require grad" in done.stderr) == bool(code)
 
 
+def penalised():
+    w = torch.tensor([1.0, 2.0], requires_grad=True)
+    x = torch.tensor([3.0], requires_grad=True)
+    (slope,) = torch.autograd.grad((w * x).sum(), x, create_graph=True)
+    (slope**2).sum().backward()
+
+
+def asked_for_slopes_only():
+    w = torch.tensor([1.0, 2.0], requires_grad=True)
+    torch.autograd.grad((w * 2).sum(), w)
+
+
+@pytest.mark.parametrize(
+    ("program", "step", "said"),
+    [
+        (penalised, None, ("Nothing is wrong", "This is backward pass 2, the first that fills")),
+        (penalised, 1, ("`autograd.grad` in", "was asked for the gradient of other tensors only")),
+        (penalised, 9, ()),
+        (asked_for_slopes_only, None, ("which `autograd.grad` returns",)),
+    ],
+)
+def test_why_waits_for_a_pass_that_fills_grad(program, step, said, tmp_path):
+    page = tmp_path / "why.txt"
+    request = explaining.Request(step or 1, step is not None, "why", str(page), why="w")
+    writer = explaining._Writer("fit.py", request, 1)
+    with contextlib.suppress(explaining._Enough), remembering(), writer.watch:
+        program()
+        writer.answer_at_the_end()
+    text = " ".join(page.read_text(encoding="utf-8").split()) if page.exists() else ""
+    assert [each for each in said if each not in text] == []
+    assert bool(text) == writer.answered == bool(said)
+
+
+def test_why_where_backward_failed():
+    w = torch.tensor([1.0, 2.0], requires_grad=True)
+    loss = w * 2
+    with remembering():
+        try:
+            loss.backward()
+        except RuntimeError as error:
+            said = told("w", [locals()], loss, error)
+    assert said.startswith("backward() ended with an error before it began: grad can be")
+
+
 def test_why_of_what_is_not_there(explain):
     done = explain("fit.py", "--why", "weight", text=CUT)
     assert done.stderr == (
@@ -140,6 +188,9 @@ def test_a_file_that_cannot_be_written_is_found_first(command):
         ((), "expected a script, or --example NAME, or --rung N"),
         (("--example", "square", "--text", "--dot"), "expected one of --text, --dot, --json"),
         (("--example", "square", "--text", "--open"), "--open shows the page"),
+        (("--example", "square", "fit.py"), "expected one of a script, --example NAME and --rung"),
+        (("--example", "square", "--rung", "3"), "expected one of a script, --example NAME and"),
+        (("--bogus",), "No such option: --bogus"),
     ],
 )
 def test_options_that_contradict_each_other(command, arguments, said):

@@ -336,6 +336,15 @@ def backward_twice():
     return x, loss
 
 
+@case("freed", "nothing")
+def backward_twice_after_a_gradient():
+    x = leaf(1.0, 2.0)
+    loss = (x * x).sum()  # here
+    loss.backward()
+    fails(loss)
+    return x, loss
+
+
 @case("changed")
 def overwritten_before_backward():
     x = leaf(1.0, 2.0)

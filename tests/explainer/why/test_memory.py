@@ -198,6 +198,63 @@ def test_views_and_changes_in_place():
     assert torch.why(x, other).cause == "no_grad"
 
 
+def test_what_is_changed_in_place_keeps_the_line_that_made_it():
+    with torch.why.remember():
+        x = torch.ones(2, requires_grad=True)
+        y = torch.sigmoid(x)
+        z = y**2
+        y += 1
+        with pytest.raises(RuntimeError, match="modified by an inplace"):
+            z.sum().backward()
+    lines = [link.line.text for link in torch.why(x).chain]
+    assert lines == ["x = torch.ones(2, requires_grad=True)", "y = torch.sigmoid(x)", "z = y**2",
+                     "z.sum().backward()"]  # fmt: skip
+
+
+def test_a_backward_pass_hides_what_autograd_grad_asked_for():
+    x, w = torch.ones(2, requires_grad=True), torch.ones(2, requires_grad=True)
+    with torch.why.remember():
+        (x * w).sum().backward()
+        w.grad = None
+        torch.autograd.grad((x * w).sum(), x)
+    assert torch.why(w).cause == "cleared"
+
+
+def test_a_loss_is_told_what_a_loss_is():
+    with torch.why.remember():
+        loss = torch.ones(2, requires_grad=True).sum()
+        hint = torch.why(loss)
+        loss.backward()
+    assert "If it is the loss" in hint.paragraph
+    for reason in (torch.why(loss), torch.why(loss, loss)):
+        assert (reason.cause, "backward() starts here" in reason.paragraph) == ("not_a_leaf", True)
+        assert reason.fix.startswith("nothing. Ask why of")
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [
+        torch.relu,
+        lambda x: x.clamp(0, 1),
+        lambda x: x * 0,
+        torch.round,
+        lambda x: (-x).sqrt() * 0,
+        lambda x: (x * 500).sigmoid(),
+    ],
+)
+def test_one_number_is_not_one_of_one(lost):
+    x = torch.tensor(-1.0 if lost(torch.tensor(-1.0)).item() == 0 else 0.0, requires_grad=True)
+    lost(x).backward(retain_graph=True)
+    assert "1 of 1" not in str(torch.why(x, lost(x)))
+
+
+def test_a_call_that_lacks_the_tensor_is_told_as_pytorch_tells_it():
+    with pytest.raises(
+        TypeError, match=r"^why\(\) missing 1 required positional argument: 'subject'"
+    ):
+        torch.why()
+
+
 def test_a_compiled_step():
     @torch.compile
     def step(x, w):

@@ -58,14 +58,17 @@ def explain(
         return
     wanted = {"text": text, "dot": dot, "json": json, "why": why is not None}
     forms = [name for name in wanted if wanted[name]]
-    _check(len([each for each in (script, example, rung) if each is not None]), forms, open_page)
+    _check(script, [each for each in (example, rung) if each is not None], forms, open_page)
     given = [*([script] if script is not None else []), *(arguments or [])]
     with told_in_a_sentence():
         try:
             path, first, given = _program(example, rung, given)
             target = _target(output, bool(forms))
             form: Any = forms[0] if forms else "page"
-            request = explaining.Request(step or first, form, target, goes_on, notebook, why or "")
+            request = explaining.Request(
+                step or first, step is not None or first > 1, form, target, goes_on,
+                notebook, why or "",
+            )  # fmt: skip
             code = explaining.explain_script(path, given, request)
         except ScriptError as error:
             complain(error)
@@ -88,9 +91,14 @@ def _program(
     return Path(given[0]), 1, given[1:]
 
 
-def _check(programs: int, forms: list[str], open_page: bool) -> None:
-    """Refuse what contradicts itself."""
-    if not programs:
+def _check(script: str | None, others: list[str | int], forms: list[str], open_page: bool) -> None:
+    """Refuse what contradicts itself, and an option that no script is there for."""
+    is_option = script is not None and script.startswith("-") and not Path(script).exists()
+    if is_option and not others:
+        raise typer.BadParameter(f"No such option: {script}; a script's own go behind the script")
+    if len(others) + (script is not None and not is_option) > 1:
+        raise typer.BadParameter("expected one of a script, --example NAME and --rung N")
+    if script is None and not others:
         raise typer.BadParameter("expected a script, or --example NAME, or --rung N")
     if len(forms) > 1:
         raise typer.BadParameter("expected one of --text, --dot, --json and --why")

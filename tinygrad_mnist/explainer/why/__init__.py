@@ -65,6 +65,7 @@ class Why:
         )
 
 
+Why.__call__.__qualname__ = "why"  # as Python calls it where arguments are missing
 why = Why()
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -79,6 +80,28 @@ def of(count: Count) -> str:
     return f"all {count[1]:,}" if count[0] == count[1] > 1 else f"{count[0]:,} of {count[1]:,}"
 
 
+def for_how_many(count: Count, word: str = "for", which: str = "") -> str:
+    """For how many numbers; "" for the only one."""
+    return "" if count == (1, 1) else f" {word} {of(count)}{which} numbers"
+
+
+def numbers(count: Count, what: str = "") -> str:
+    """`of` them, and what they do: "3 of 8 numbers are", "the number is".
+
+    >>> numbers((3, 8), "were not above 0"), numbers((1, 1), "were not above 0")
+    ('3 of 8 numbers were not above 0', 'the number was not above 0')
+    """
+    if count != (1, 1):
+        return f"{of(count)} numbers {what}".rstrip()
+    for many, one in _OF_ONE.items():
+        what = re.sub(rf"\b{many}\b", one, what)
+    return f"the number {what}".rstrip()
+
+
+_OF_ONE = {"they are": "it is", "they were": "it was", "are": "is", "were": "was", "lie": "lies",
+           "have": "has"}  # fmt: skip
+
+
 def _array(value: Any) -> Array:
     if isinstance(value, Bundle):
         value = next(iter(value.values()))
@@ -101,8 +124,11 @@ def _dead(case: Case) -> Finding:
     count = out.size - int(np.count_nonzero(out)), out.size
     return Finding(
         "dead_relu",
-        f"{of(count)} numbers that went into {case.name} were not above 0, where its derivative "
-        "is 0: nothing passes",
+        numbers(
+            count,
+            f"that went into {case.name} were not above 0, where its derivative is 0: "
+            "nothing passes",
+        ),
         count,
     )
 
@@ -117,8 +143,11 @@ def _outside(case: Case) -> Finding:
     between = f" ({', '.join(bounds)})" if bounds else ""
     return Finding(
         "outside",
-        f"{of(case.zeros)} numbers that went into {case.name} lie where it is flat, outside its "
-        f"bounds{between}: its derivative is 0 there",
+        numbers(
+            case.zeros,
+            f"that went into {case.name} lie where it is flat, outside its bounds"
+            f"{between}: its derivative is 0 there",
+        ),
         case.zeros,
     )
 
@@ -140,8 +169,11 @@ def _saturated(case: Case) -> Finding:
         told = f" (it gave {low:.8g} … {high:.8g})"
     return Finding(
         "saturated",
-        f"{of(case.zeros)} numbers that went into {case.name} are so large that it is flat "
-        f"there{told}: its derivative is 0 in {case.result.dtype}",
+        numbers(
+            case.zeros,
+            f"that went into {case.name} are so large that it is flat there{told}: "
+            f"its derivative is 0 in {case.result.dtype}",
+        ),
         case.zeros,
     )
 
@@ -187,7 +219,7 @@ def _product(case: Case) -> Finding:
     absolute = _absolute(case, factor)
     zeros = case.result == 0
     if count[0] == count[1] or (absolute is not None and not absolute[zeros].any()):
-        what = "is the number 0" if not factor.shape else f"has {of(count)} numbers equal to 0"
+        what = "is the number 0" if factor.size == 1 else f"has {of(count)} numbers equal to 0"
         text = f"{case.name} multiplies it by zero: the other factor {what}"
         return Finding("times_zero", text, case.zeros)
     least = np.finfo(case.result.dtype).smallest_subnormal
@@ -206,7 +238,7 @@ def _summed(case: Case) -> Finding:
     return Finding(
         "cancelled",
         f"{case.name} adds up contributions that cancel: what arrives is up to {largest:.4g} in "
-        f"size, and sums to 0 for {of(case.zeros)} numbers",
+        f"size, and sums to 0{for_how_many(case.zeros)}",
         case.zeros,
     )
 
@@ -229,26 +261,27 @@ def _not_chosen(case: Case) -> Finding:
     if case.name_of_operation == "nll_loss" and zeros == size:
         text = "nll_loss weighs all targets with 0: they are `ignore_index`, or their weight is 0"
         return Finding("times_zero", text, case.zeros)
-    what = f"{of(case.zeros)} numbers"
+    what = numbers(case.zeros, "were")
     if case.result.ndim > 1 and case.name_of_operation == "index":
         rows = len(case.result)
         unused = rows - int(np.count_nonzero(case.result.reshape(rows, -1).any(1)))
         if unused:
-            what, zeros = f"{of((unused, rows))} rows", unused * (size // rows)
+            what, zeros = f"{of((unused, rows))} rows were", unused * (size // rows)
     return Finding(
-        "not_chosen", f"{what} were not chosen by {case.name}, so the loss is the same whatever "
-        "they are", (zeros, size),
+        "not_chosen", f"{what} not chosen by {case.name}: the loss is the same without",
+        (zeros, size),
     )  # fmt: skip
 
 
 def _overwritten(case: Case) -> Finding:
     if case.position:
-        text = f"{of(case.zeros)} numbers were written where the loss does not look"
+        text = numbers(case.zeros, "were written where the loss does not look")
         return Finding("not_chosen", text, case.zeros)
     return Finding(
         "overwritten",
-        f"{of(case.zeros)} numbers were overwritten in place, so what they were has no influence "
-        "any more",
+        numbers(
+            case.zeros, "were overwritten in place, so what they were has no influence any more"
+        ),
         case.zeros,
     )
 
@@ -297,8 +330,8 @@ def _other(case: Case) -> Finding:
     says = f" ({op.says})" if getattr(op, "says", None) and not title else ""
     return Finding(
         "zero_derivative",
-        f"the derivative of {title.rstrip(')') or of_all}{says} is 0 at {of(case.zeros)} of its "
-        f"numbers{at}",
+        f"the derivative of {title.rstrip(')') or of_all}{says} is 0"
+        f"{for_how_many(case.zeros, 'at', ' of its')}{at}",
         case.zeros,
     )
 
@@ -405,7 +438,7 @@ def forward_trouble(op: Any, inputs: Any, attributes: Any, output: Any) -> Findi
         hint = f": more than the largest {out.dtype} number, {np.finfo(out.dtype).max:.4g}"
     return Finding(
         "forward_not_finite",
-        f"{op.name} gives {out[place]:g}{at} (element {_index(place)}, {of(count)} numbers){hint}",
+        f"{op.name} gives {out[place]:g}{at} (element {_index(place)}, {numbers(count)}){hint}",
         count,
     )
 

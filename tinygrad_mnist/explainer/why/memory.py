@@ -34,7 +34,7 @@ from tinygrad_mnist.engine.tensor import TensorBase
 from tinygrad_mnist.engine.views import requires_grad
 from tinygrad_mnist.explainer.recording.frames import is_program
 
-from .findings import Finding, bad_count, forward_trouble, not_finite, of
+from .findings import Finding, bad_count, forward_trouble, not_finite, numbers
 from .reason import Line
 from .walks import Walk, changed_in_place
 
@@ -110,6 +110,9 @@ class Memory:
         self._count = self._operated = 0
         """How many calls there were; how many when the last operation was called."""
         self._of_record: dict[int, int] = {}
+        self._left: dict[int, int] = {}
+        """By the sequence of a record: the latest call that changed its tensor; that which left it.
+        """
         self._of_array: dict[int, tuple[weakref.ref[Array], int]] = {}
         """The latest call that gave this array; by `_plain`, the latest without a record."""
         self._plain: dict[int, tuple[weakref.ref[Array], int]] = {}
@@ -242,7 +245,7 @@ class Memory:
 
     def call_of_record(self, record: Record) -> Call | None:
         """The call that left a record."""
-        number = self._of_record.get(_node(record).sequence)
+        number = self._left.get(_node(record).sequence)
         return None if number is None else self.calls.get(number)
 
     def source_of(self, tensor: Any) -> Call:
@@ -282,12 +285,14 @@ class Memory:
         else:
             call.sequence = _node(record).sequence
             self._of_record[call.sequence] = call.number
+            self._left.setdefault(call.sequence, call.number)
         return call
 
     def _forget(self, number: int) -> None:
         call = self.calls.pop(number)
-        if self._of_record.get(call.sequence) == number:
-            del self._of_record[call.sequence]
+        for calls in (self._of_record, self._left):
+            if calls.get(call.sequence) == number:
+                del calls[call.sequence]
         for places in (self._of_array, self._plain):
             if call.place in places and places[call.place][1] == number:
                 del places[call.place]
@@ -320,7 +325,7 @@ def _of_data(array: Array) -> Finding | None:
     if not not_finite(array):
         return None
     count = bad_count(array)
-    return Finding("bad_data", f"{of(count)} numbers that came in here are NaN or infinite", count)
+    return Finding("bad_data", numbers(count, "that came in here are NaN or infinite"), count)
 
 
 def _cut_of(op: Any, output: Any) -> str:

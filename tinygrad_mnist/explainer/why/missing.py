@@ -17,7 +17,7 @@ from .reason import Link, Reason, at
 from .search import Step, ancestors, links, way
 from .traces import chain, link, missing
 from .walks import Walk, changed_in_place, is_freed
-from .words import CUTS, FIXES, MEMORY, answer
+from .words import CUTS, FIXES, MEMORY, OF_LOSS, answer
 
 
 def _shape(tensor: Any) -> str:
@@ -93,17 +93,32 @@ def cut_reason(memory: Memory, steps: list[Step], says: str) -> Reason:
 # A record, but no leaf: its gradient passes and is not kept
 
 
-def not_a_leaf(tensor: Any, memory: Memory | None) -> Reason:
+def _begins(tensor: Any, loss: Any, memory: Memory | None) -> bool:
+    """Whether a tensor is the loss: it is said to be, or a backward pass began there."""
+    roots: list[Any] = [] if memory is None else [walk.root for walk in memory.passes]
+    roots += [] if loss is None else [current_record(loss)]
+    return any(current_record(tensor) is root for root in roots)
+
+
+def not_a_leaf(tensor: Any, loss: Any, memory: Memory | None) -> Reason:
     """A tensor that was computed keeps no gradient."""
     record: Any = current_record(tensor)
     path = [record]
     while len(sources := [each for each in path[-1].inputs if each is not None]) == 1:
         path.append(sources[0])
     made = link(record, memory)
+    if _begins(tensor, loss, memory):
+        text = f"This tensor {_shape(tensor)} was computed{at(made.line)} (by {made.name}), and"
+        text += (
+            " backward() starts here: its own gradient is what that starts from, and is not kept."
+        )
+        return dataclasses.replace(answer("not_a_leaf", text, line=made.line), fix=OF_LOSS)
     text = (
         f"This tensor {_shape(tensor)} is not a leaf: it was computed{at(made.line)} (by "
         f"{made.name}), and backward() keeps gradients for leaves only."
     )
+    if loss is None and not tensor._array.ndim:
+        text += " If it is the loss: its own gradient is 1, so ask of what it was computed from."
     if isinstance(path[-1], AccumulateGrad) and path[-1].variable is None:
         text += (
             " The leaf that asked for a gradient (requires_grad=True) is the tensor before that "
@@ -130,6 +145,7 @@ def no_gradient(tensor: Any, loss: Any, memory: Memory | None) -> Reason:
         return _unreachable(tensor, None, loss, memory)
     if root is not None:
         walks = [walk for walk in walks if root in walk.visits]
+    walks.sort(key=lambda walk: not walk.by_grad)
     for walk in reversed(walks):
         if record in walk.consumers:
             return _passed_by(tensor, record, walk, memory)
@@ -158,6 +174,11 @@ def _passed_by(tensor: Any, record: Record, walk: Walk, memory: Memory | None) -
         found = chain(walk, record, walk.root, memory)
         return answer(cause, text, line=walk.line, chain=found)
     needed = None if walk.running is None else walk.running.needed
+    if needed is not None and record not in needed and walk.by_grad:
+        text = (
+            f"{this}: `autograd.grad`{when} was asked for the gradient of other tensors only, and"
+        )
+        return answer("by_grad", f"{text} leaves every `.grad` as it is.", line=walk.line)
     if needed is not None and record not in needed:
         return answer("not_asked", f"{this}: the backward pass{when} was asked for other tensors "
                       "only.", line=walk.line)  # fmt: skip
@@ -169,6 +190,18 @@ def _passed_by(tensor: Any, record: Record, walk: Walk, memory: Memory | None) -
     line = link(stop.record, memory).line
     text = f"{this}:{at(line, quoted=True)} {stop.finding.says}."
     return answer(stop.finding.cause, text, chain=found, line=line)
+
+
+def failed_since(tensor: Any, loss: Any, memory: Memory | None) -> Reason | None:
+    """The error that ended the latest backward pass, where `.grad` is of one before."""
+    record: Any = current_record(tensor)
+    walk = memory.passes[-1] if memory is not None and memory.passes else None
+    if walk is None or walk.failure is None or record not in walk.consumers:
+        return None
+    if loss is not None and current_record(loss) not in walk.order:
+        return None
+    text = f"The `.grad` of this tensor {_shape(tensor)} is not the latest backward pass's: that"
+    return _failed(f"{text}{at(walk.line)} ended with an error", record, walk, memory)
 
 
 def _failed(text: str, record: Record, walk: Walk, memory: Memory | None) -> Reason:

@@ -8,7 +8,7 @@ from tinygrad_mnist.engine.views import current_record, requires_grad
 
 from .findings import not_finite
 from .memory import Memory
-from .missing import no_gradient, no_record, not_a_leaf
+from .missing import failed_since, no_gradient, no_record, not_a_leaf
 from .reason import Reason
 from .walks import amount
 from .words import answer
@@ -26,10 +26,13 @@ def of_tensor(tensor: Any, loss: Any, memory: Memory | None) -> Reason:
         return no_record(tensor, memory)
     record: Any = current_record(tensor)
     if record.primitive is not None and record.grad is None and not tensor.retains_grad:
-        return not_a_leaf(tensor, memory)
+        return not_a_leaf(tensor, loss, memory)
     grad = record.grad
     if grad is None:
         return no_gradient(tensor, loss, memory)
+    failed = failed_since(tensor, loss, memory)
+    if failed is not None:
+        return failed
     count = amount(grad)
     if count.bad:
         return not_finite_gradient(tensor, grad, loss, memory)

@@ -133,7 +133,7 @@ def _path(walk: Walk, start: Record, end: Record) -> list[Record]:
 def link(record: Record, memory: Memory | None, is_cause: bool = False) -> Link:
     """A record as a link of a chain, with its line and layer where they are remembered."""
     call = None if memory is None else memory.call_of_record(record)
+    line = None if call is None else call.line
     if record.primitive is None:
-        return Link(f"leaf of shape {list(record.shape)}", None, record, is_cause)
-    name = called(record) + in_layer(memory, call)
-    return Link(name, None if call is None else call.line, record, is_cause)
+        return Link(f"leaf of shape {list(record.shape)}", line, record, is_cause)
+    return Link(called(record) + in_layer(memory, call), line, record, is_cause)

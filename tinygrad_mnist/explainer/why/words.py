@@ -109,6 +109,12 @@ FIXES = {
 }
 """What to do, by cause."""
 
+OF_LOSS = (
+    "nothing. Ask why of what it was computed from, `torch.why(parameter, loss)`; "
+    "`.retain_grad()` before backward() would keep this one, a 1."
+)
+"""What to do about the gradient of a loss."""
+
 MEMORY = (
     "With `torch.why.remember()` before the forward pass, `why` would know the lines and the cuts."
 )

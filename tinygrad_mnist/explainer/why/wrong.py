@@ -10,7 +10,7 @@ import numpy as np
 from tinygrad_mnist.engine.node import Record
 from tinygrad_mnist.engine.views import current_record
 
-from .findings import SUMS, Finding, bad_count, called, not_finite, of
+from .findings import SUMS, Finding, bad_count, called, for_how_many, not_finite, numbers, of
 from .memory import Call, Memory, in_layer
 from .reason import Reason, at
 from .search import ancestors, links, way
@@ -161,15 +161,17 @@ def not_finite_gradient(tensor: Any, grad: Any, loss: Any, memory: Memory | None
     count = amount(grad)
     kind = "NaN" if np.isnan(grad._array).any() else "infinite"
     this = (
-        f"The `.grad` of this tensor of shape {list(tensor._array.shape)} is {kind} for "
-        f"{of((count.bad, count.size))} numbers"
+        f"The `.grad` of this tensor of shape {list(tensor._array.shape)} is {kind}"
+        f"{for_how_many((count.bad, count.size))}"
     )
     walk = _walk_for(record, loss, memory, _is_bad)
     forward = _forward(this, tensor, loss, walk, memory)
     if forward is not None:
         return forward
     if not_finite(tensor._array):
-        text = f"{this}, and so are {of(bad_count(tensor._array))} of its own numbers: an earlier"
+        own = bad_count(tensor._array)
+        told = "is its own number" if own == (1, 1) else f"are {of(own)} of its own numbers"
+        text = f"{this}, and so {told}: an earlier"
         return answer("bad_numbers", f"{text} step made them so, or whatever wrote them.")
     if walk is None or not walk.into(record):
         return answer("unknown", f"{this}. Which operation made it so is not known: nothing was "
@@ -222,7 +224,7 @@ def _first_saved(walk: Walk) -> Stop | None:
             made = "what was given to" if source is None or source.primitive is None else ""
             place = record if source is None or source.primitive is None else source
             says = f"{made or 'the result of'} {called(place)} is not finite in the forward pass: "
-            return Stop(place, Finding("forward_not_finite", f"{says}{of(count)} numbers", count))
+            return Stop(place, Finding("forward_not_finite", f"{says}{numbers(count)}", count))
     return None
 
 
