@@ -165,3 +165,36 @@ def test_a_gradient_that_is_nan_where_there_is_a_slope():
     assert wrong(explanation) == [("x", "differences")]
     (x,) = [node for node in explanation.nodes if node.name == "x"]
     assert x.gradient.differences.note == "at 1 the gradient is not finite, though there is a slope"
+
+
+SIZES = [
+    (1e20, 0.5, -2.0), (-1e20, -1e20, 0.3), (1e-12, 1.0, 3.0), (1e-12, 1e12, 1.0), (0.0, 1e20, 0.7),
+]  # fmt: skip
+MIXED = {
+    "tanh": lambda x: x.tanh(),
+    "bump": lambda x: x / (1 + x * x),
+    "softmax": lambda x: (x.softmax(0) * torch.tensor([3.0, 1.0, 2.0])),
+    "reciprocal": lambda x: 1 / (x + 1e-13),
+    "exp": lambda x: (-x.abs()).exp(),
+    "masked": lambda x: F.log_softmax(x.masked_fill(x > 1, float("-1e20")), 0) * x.sigmoid(),
+    "square": lambda x: x * x,
+}  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("numbers", SIZES)
+@pytest.mark.parametrize("name", MIXED)
+def test_huge_numbers_beside_small_ones_are_no_fault(name, numbers):
+    function = MIXED[name]
+    for kind in (np.float32, np.float64):
+        for values in (numbers, np.resize(numbers, 18)[: None if name != "softmax" else 3]):
+            given = np.asarray(values, kind)
+            explanation = checked(lambda x: function(x) * 2, given)
+            assert [by for by in wrong(explanation) if by[1] == "differences"] == []
+
+
+def test_no_slope_is_told_where_the_result_is_no_number():
+    explanation = checked(lambda w: (w * w.log()).sum(), np.array([1.0, -1.0, 0.0]))
+    assert wrong(explanation) == []
+    (w,) = [node.gradient.differences for node in explanation.nodes if node.is_leaf]
+    assert (w.elements, w.note) == (0, "at 3 there is no slope: not all numbers are finite")

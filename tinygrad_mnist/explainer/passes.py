@@ -23,7 +23,7 @@ class Check:
     largest: float
     """The largest absolute difference."""
     elements: int
-    """How many were compared."""
+    """How many were compared; 0: nothing can be told, and the note says why."""
     note: str | None = None
 
 
@@ -32,6 +32,8 @@ class Gradient:
     """The complete gradient of the result with respect to a node, and what it was held against."""
 
     array: Array
+    before: Array | None = None
+    """What had come, where a hook changed it; no part of the data."""
     pytorch: Check | None = None
     differences: Check | None = None
 
@@ -186,3 +188,5 @@ class Pass:
     notes: list[str]
     loops: list[Loop] = field(default_factory=list)
     why: list[Why] = field(default_factory=list)
+    starts: dict[int, Array] = field(default_factory=dict)
+    """The gradients that the pass began with, by node; no part of the data."""

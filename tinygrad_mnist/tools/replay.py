@@ -1,14 +1,15 @@
 """A recorded computation replayed in PyTorch, whose own autograd then gives every gradient.
 
 An operation is replayed by PyTorch's function of its name, or by a line of a short table. One that
-PyTorch has no counterpart of passes gradients on by the engine's own formulas, so that the chain
-goes on; what lies behind it is told apart.
+PyTorch has no counterpart of, or cannot compute so, passes on the gradients that it gave in the
+recorded pass, so that the chain goes on; what lies behind it is told apart.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ import numpy as np
 from tinygrad_mnist.core.backward_pass import restore_reduced_dims
 from tinygrad_mnist.engine.unbroadcast import unbroadcast_array
 
-from .counterparts import counterpart
+from .counterparts import Call, counterpart
 from .parity.twins import pytorch
 
 __all__ = ["At", "Entry", "Replayed", "gradients", "own_gradients"]
@@ -50,7 +51,7 @@ class Replayed:
 
     gradients: list[Array | None]
     behind: list[tuple[str, ...]]
-    """For each entry, the operations without counterpart that its gradient came through."""
+    """For each entry, the operations that its gradient came through as it was recorded."""
 
 
 def gradients(
@@ -65,20 +66,63 @@ def gradients(
     `arrived`, the gradients of the recorded pass, each operation goes on from these, too. Needs
     PyTorch: ModuleNotFoundError where it is not installed.
     """
-    torch = pytorch()
+    torch, arrived = pytorch(), arrived or {}
+    try:
+        return _gradients(torch, entries, starts, arrived, set())
+    except (RuntimeError, TypeError, ValueError, IndexError):
+        alone = {at for at in range(len(entries)) if not _can_go_back(torch, entries, at)}
+        return _gradients(torch, entries, starts, arrived, alone)
+
+
+def _gradients(
+    torch: Any,
+    entries: Sequence[Entry],
+    starts: Mapping[int, Array],
+    arrived: Mapping[int, Array],
+    alone: set[int],
+) -> Replayed:
     results: list[Any] = []
     found: dict[int, Array] = {}
     with torch.enable_grad():
         for at, entry in enumerate(entries):
-            result = _replayed(torch, entry, results)
+            result = None if at in alone else _replayed(torch, entry, results)
+            if result is None and entry.primitive is not None:
+                alone.add(at)
+            result = _leaf(torch, entry.output) if result is None else result
             results.append(result)
             if isinstance(result, torch.Tensor) and result.requires_grad:
-                recorded = None if arrived is None else arrived.get(at)
-                result.register_hook(_noting(torch, found, at, recorded))
-        roots = [at for at in starts if getattr(results[at], "requires_grad", False)]
-        given = [torch.from_numpy(np.array(starts[at])).to(results[at].dtype) for at in roots]
-        torch.autograd.backward([results[at] for at in roots], given)
-    return Replayed([found.get(at) for at in range(len(entries))], _behind(entries))
+                result.register_hook(_noting(torch, found, at, arrived.get(at)))
+        begun = [*starts.items(), *_given(entries, alone)]
+        begun = [(at, g) for at, g in begun if getattr(results[at], "requires_grad", False)]
+        given = [torch.from_numpy(np.array(g)).to(results[at].dtype) for at, g in begun]
+        torch.autograd.backward([results[at] for at, _ in begun], given)
+    return Replayed([found.get(at) for at in range(len(entries))], _behind(entries, alone))
+
+
+def _given(entries: Sequence[Entry], alone: set[int]) -> Iterator[tuple[int, Array]]:
+    """What operations that PyTorch does not go back through gave to their inputs, as recorded."""
+    for at in sorted(alone):
+        for position, gradient in entries[at].given.items():
+            source = entries[at].inputs[position]
+            if isinstance(source, At):
+                yield source.entry, gradient
+
+
+def _can_go_back(torch: Any, entries: Sequence[Entry], at: int) -> bool:
+    """Whether PyTorch has the derivatives of one operation, tried by itself."""
+    entry = entries[at]
+    if entry.primitive is None or entry.output is None:
+        return True
+    sources = sorted({each.entry for each in entry.inputs if isinstance(each, At)})
+    inputs = [At(sources.index(x.entry)) if isinstance(x, At) else x for x in entry.inputs]
+    small = [Entry(None, (), {}, entries[source].output) for source in sources]
+    small.append(replace(entry, inputs=tuple(inputs)))
+    start = {len(sources): np.ones_like(entry.output)}
+    try:
+        _gradients(torch, small, start, {}, set())
+    except (RuntimeError, TypeError, ValueError, IndexError):
+        return False
+    return True
 
 
 def _noting(torch: Any, found: dict[int, Array], at: int, recorded: Array | None) -> Any:
@@ -92,23 +136,39 @@ def _noting(torch: Any, found: dict[int, Array], at: int, recorded: Array | None
 
 
 def _replayed(torch: Any, entry: Entry, results: list[Any]) -> Any:
-    """The entry's result as a tensor, or several."""
+    """The entry's result as a tensor, or several; None where PyTorch cannot compute it."""
     if entry.primitive is None:
-        return _leaf(torch, entry.output)
-    inputs = [_given(torch, each, results) for each in entry.inputs]
+        return None
+    inputs = [_input(torch, each, results) for each in entry.inputs]
     call = counterpart(entry.primitive)
     known = all(each is not None or given is None
                 for each, given in zip(inputs, entry.inputs, strict=True))  # fmt: skip
     if call is None or not known:
-        return _by_own_formulas(torch, entry, inputs)
-    attributes = {name: _setting(torch, each) for name, each in entry.attributes.items()}
-    result = call(torch, inputs, attributes)
+        return None
+    result = _called(torch, call, entry, inputs)
     if isinstance(result, torch.Tensor) and result.requires_grad:
         recorded = entry.output
         if recorded is not None and not entry.primitive.view and recorded.shape == result.shape:
             result.data.copy_(torch.from_numpy(np.array(recorded)))
         result = result.clone() if any(result is x for x in inputs) else result
     return result
+
+
+def _called(torch: Any, call: Call, entry: Entry, inputs: list[Any]) -> Any:
+    """What PyTorch computes; numbers as tensors, and of the result's shape, where these must be.
+
+    None where it refuses all that.
+    """
+    attributes = {name: _setting(torch, each) for name, each in entry.attributes.items()}
+    kinds = [x.dtype for x in inputs if isinstance(x, torch.Tensor) and x.is_floating_point()]
+    types = {bool: torch.bool, int: torch.int64, float: kinds[0] if kinds else torch.float64}
+    tensors = [torch.tensor(x, dtype=types[type(x)]) if type(x) in types else x for x in inputs]
+    shape = () if entry.output is None else entry.output.shape
+    wide = [x.broadcast_to(shape) if getattr(x, "ndim", None) == 0 else x for x in tensors]
+    for given in (inputs, tensors, wide):
+        with suppress(RuntimeError, TypeError, ValueError, AttributeError, IndexError):
+            return call(torch, given, attributes)
+    return None
 
 
 def _leaf(torch: Any, array: Any) -> Any:
@@ -118,7 +178,7 @@ def _leaf(torch: Any, array: Any) -> Any:
     return tensor.requires_grad_() if tensor.is_floating_point() else tensor
 
 
-def _given(torch: Any, each: Any, results: list[Any]) -> Any:
+def _input(torch: Any, each: Any, results: list[Any]) -> Any:
     if isinstance(each, At):
         return results[each.entry]
     if isinstance(each, np.ndarray):
@@ -137,52 +197,21 @@ def _setting(torch: Any, value: Any) -> Any:
     return value
 
 
-def _behind(entries: Sequence[Entry]) -> list[tuple[str, ...]]:
-    """For each entry, the operations without counterpart between it and the end."""
+def _behind(entries: Sequence[Entry], alone: set[int]) -> list[tuple[str, ...]]:
+    """For each entry, the operations between it and the end that PyTorch did not go through."""
     behind: list[set[str]] = [set() for _ in entries]
     for at in range(len(entries) - 1, -1, -1):
-        own = _without_counterpart(entries[at])
+        own = {_name(entries[at])} if at in alone else set()
         for each in entries[at].inputs:
             if isinstance(each, At):
                 behind[each.entry] |= behind[at] | own
     return [tuple(sorted(names)) for names in behind]
 
 
-def _without_counterpart(entry: Entry) -> set[str]:
-    """The operation's name, if PyTorch has nothing alike."""
-    op = entry.primitive
-    if op is None or counterpart(op) is not None:
-        return set()
+def _name(entry: Entry) -> str:
     function = entry.attributes.get("function")
-    return {op.name if function is None else function.__name__}
-
-
-# What has no counterpart
-
-
-def _by_own_formulas(torch: Any, entry: Entry, inputs: list[Any]) -> Any:
-    """The recorded result, whose gradient goes on by the engine's formulas."""
-    if entry.output is None:
-        return None
-    tensors = [each if isinstance(each, torch.Tensor) else None for each in inputs]
-    output = torch.from_numpy(np.array(entry.output))
-
-    class Own(torch.autograd.Function):  # type: ignore[misc, name-defined, unused-ignore]
-        @staticmethod
-        def forward(ctx: Any, *given: Any) -> Any:
-            return output
-
-        @staticmethod
-        def backward(ctx: Any, g: Any) -> Any:
-            found = own_gradients(entry, g.numpy(), [None if t is None else t.detach().numpy()
-                                                     for t in tensors])  # fmt: skip
-            return tuple([
-                None if t is None or at not in found else torch.tensor(found[at]).to(t.dtype)
-                for at, t in enumerate(tensors)
-            ])  # fmt: skip
-
-    apply: Any = Own.apply
-    return apply(*tensors)
+    name: str = entry.primitive.name if function is None else function.__name__
+    return name
 
 
 def own_gradients(

@@ -24,8 +24,10 @@ class Again:
         self, entries: Sequence[Entry], starts: Mapping[int, Array], nodes: Sequence[Node]
     ) -> None:
         self.entries = entries
-        self.arrived = {node.id: node.gradient.array.astype(np.float64)
-                        for node in nodes if node.gradient is not None}  # fmt: skip
+        known = {node.id: node.gradient for node in nodes if node.gradient is not None}
+        self.arrived = {at: gradient.array.astype(np.float64) for at, gradient in known.items()}
+        self.changed = {at for at, gradient in known.items() if gradient.before is not None}
+        """Those whose gradients hooks changed: before these there is no slope of the whole."""
         self.starts = {at: g.astype(np.float64) for at, g in starts.items()}
         self.stuck: set[int] = set()
         """What cannot be run again, and so stays as it was recorded."""
@@ -78,7 +80,8 @@ class Again:
 
     def can_run_from(self, at: int, near: bool) -> bool:
         """Whether what depends on an entry can be run again."""
-        return self.stuck.isdisjoint(self.after(at, near))
+        after = self.after(at, near)
+        return self.stuck.isdisjoint(after) and (near or self.changed.isdisjoint(after))
 
     def cost(self, at: int, near: bool) -> float:
         """How many operations one run takes, large ones counting more."""
@@ -117,6 +120,8 @@ class Again:
             for root, g in self.starts.items():
                 self._wide[root] = g
             for each in reversed(range(len(self.entries))):
+                if each in self.changed:
+                    self._wide[each] = self.arrived[each]
                 self._spread(each, self._wide)
         return self._wide[at]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,9 @@ _ALL, _CHOSEN = 16, 8
 _RUNS = 60_000
 """So many operations at most are run again, one of 4,000 numbers counting twice."""
 _STEP = float(np.finfo(np.float64).eps) ** (1 / 3)
+_TINY = float(np.finfo(np.float64).tiny)
+_FINER = 40
+"""So many smaller steps at most are tried where the gradient is not the slope."""
 _TOLERANCE = {"float32": 1e-3, "float64": 1e-5}
 """Of the largest gradient, by the type of the pass: its own rounding, not that of the slopes."""
 
@@ -37,8 +40,11 @@ def entries_of(found: Pass) -> list[Entry]:
     """The operations of a pass, and what they began with, as they can be run again."""
     given: dict[int, dict[int, Array]] = {}
     for step in found.steps:
+        node = found.nodes[step.node]
+        by_edge = _by_edge(node)
+        at = {edge.argument: place for place, edge in enumerate(node.inputs)}
         given[step.node] = given.get(step.node, {}) | {
-            p.position: p.array for p in step.contributions
+            at[p.argument] if by_edge else p.position: p.array for p in step.contributions
         }
     return [
         Entry(node.primitive, _inputs(node, found.nodes), node.settings, node.value,
@@ -52,10 +58,18 @@ def _inputs(node: Node, nodes: Sequence[Node]) -> tuple[Any, ...]:
     op = node.primitive
     if op is None:
         return ()
-    ends = {edge.argument: _end(nodes[edge.node]) for edge in node.inputs}
-    if op.variadic or len(ends) != len(node.inputs) or not ends.keys() <= set(op.inputs):
+    if _by_edge(node):
         return tuple([_end(nodes[edge.node]) for edge in node.inputs])
+    ends = {edge.argument: _end(nodes[edge.node]) for edge in node.inputs}
     return tuple([ends.get(name) for name in op.inputs])
+
+
+def _by_edge(node: Node) -> bool:
+    """Whether the operation takes as many inputs as it is given, of no names of its own."""
+    op, names = node.primitive, {edge.argument for edge in node.inputs}
+    return op is not None and (
+        op.variadic or len(names) != len(node.inputs) or not names <= set(op.inputs)
+    )
 
 
 def _end(node: Node) -> Any:
@@ -66,12 +80,21 @@ def _end(node: Node) -> Any:
 
 
 def starts_of(found: Pass) -> dict[int, Array]:
-    """The gradients that the pass began with, by node: of those that nothing contributed to."""
+    """The gradients that the pass began with, by node, those from what is left out among them."""
     reached = {part.to for step in found.steps for part in step.contributions}
+    return found.starts | {
+        node.id: node.gradient.array
+        for node in found.nodes
+        if node.gradient is not None and node.id not in reached | found.starts.keys()
+    }
+
+
+def _changed(found: Pass) -> dict[int, Array]:
+    """The gradients that hooks changed, as they left them, by node."""
     return {
         node.id: node.gradient.array
         for node in found.nodes
-        if node.gradient is not None and node.id not in reached
+        if node.gradient is not None and node.gradient.before is not None
     }
 
 
@@ -88,7 +111,7 @@ def _against_pytorch(found: Pass) -> None:
     entries, starts = entries_of(found), starts_of(found)
     reached = [node for node in found.nodes if node.gradient is not None]
     try:
-        checks = _all_compared(reached, entries, gradients(entries, starts))
+        checks = _all_compared(reached, entries, gradients(entries, starts, _changed(found)))
     except ModuleNotFoundError:
         return
     if not all(check.ok for check in checks.values()):
@@ -101,6 +124,7 @@ def _against_pytorch(found: Pass) -> None:
         node.gradient.pytorch = checks[node.id]
 
 
+_CHANGED = "before a hook changed it"
 _GROWN = "step by step: on the way back, differences of roundings grow"
 
 
@@ -111,13 +135,18 @@ def _all_compared(
     checks = {}
     for node in nodes:
         assert node.gradient is not None
-        check = _compared(node.gradient.array, replayed, node.id)
+        before = node.gradient.before
+        ours = node.gradient.array if before is None else before
+        check = _compared(ours, replayed, node.id)
         if not check.ok:
-            terms = _of_users(entries, nodes, node.id, node.gradient.array.dtype, absolute=True)
-            check = _compared(node.gradient.array, replayed, node.id, _largest(terms))
+            terms = _of_users(entries, nodes, node.id, ours.dtype, absolute=True)
+            check = _compared(ours, replayed, node.id, _largest(terms))
         if not check.ok and math.isfinite(check.largest):
             moved = _rounding(entries, nodes, node.id, node.gradient.array.dtype)
             check = replace(check, ok=check.ulp is not None and check.largest <= 16 * moved)
+        if before is not None:
+            told = [_CHANGED, check.note] if check.note else [_CHANGED]
+            check = replace(check, note="; ".join(told))
         checks[node.id] = check
     return checks
 
@@ -155,7 +184,7 @@ def _compared(ours: Array, replayed: Replayed, at: int, scale: float = 0.0) -> C
     theirs, behind = replayed.gradients[at], replayed.behind[at]
     note = None
     if behind:
-        note = f"PyTorch has no counterpart of {', '.join(behind)}, whose own formula was used"
+        note = f"PyTorch has no counterpart of {', '.join(behind)}: its part is as it was recorded"
     if theirs is None:
         theirs = np.zeros_like(ours)
     if theirs.shape != ours.shape:
@@ -180,7 +209,8 @@ def against_differences(found: Pass, runs: int = _RUNS) -> None:
 
     From the leaves on, and as far as `runs` allows from other nodes, all that depends on them is
     run again; else what uses them, the gradients there taken as right. Kinks, where the slopes to
-    both sides differ, count as right if the gradient lies between these, and are told in the note.
+    both sides differ, count as right if the gradient lies between these, and are told in the note;
+    so is where nothing can be told, which counts as no element.
     """
     with np.errstate(all="ignore"):
         _against_differences(found, runs)
@@ -191,6 +221,9 @@ def _against_differences(found: Pass, runs: int) -> None:
     left = float(runs)
     for node in sorted(found.nodes, key=lambda node: not node.is_leaf):
         if node.gradient is None or not isinstance(again.values[node.id], np.ndarray):
+            continue
+        if node.gradient.before is not None:
+            node.gradient.differences = Check(True, None, 0.0, 0, "a hook changed it: no slope")
             continue
         size = node.gradient.array.size
         tries = size if size <= _ALL else _CHOSEN + 1
@@ -214,7 +247,7 @@ class _Tried:
         self.tolerance = _TOLERANCE.get(node.dtype, 1e-3) * _largest(self.gradient)
         self.tries = tries
         self.worst = 0.0
-        self.kinks = self.wrong = self.rounded = self.endless = self.undefined = 0
+        self.kinks = self.wrong = self.rounded = self.endless = self.undefined = self.coarse = 0
 
     def check(self) -> Check:
         """What came of all directions."""
@@ -230,7 +263,7 @@ class _Tried:
             direction = np.zeros(size)
             direction[place] = 1
             self._try(direction.reshape(self.value.shape))
-        count = len(places) + (self.tries != size) - self.endless
+        count = len(places) + (self.tries != size) - self.endless - self.coarse
         return Check(not self.wrong, None, self.worst, count, self._note(size, len(places)))
 
     def _note(self, size: int, elements: int) -> str | None:
@@ -241,6 +274,8 @@ class _Tried:
             told.append(f"at {self.kinks} the slopes to both sides differ")
         if self.endless:
             told.append(f"at {self.endless} there is no slope: not all numbers are finite")
+        if self.coarse:
+            told.append(f"at {self.coarse} differences are too coarse to tell")
         if self.undefined:
             told.append(f"at {self.undefined} the gradient is not finite, though there is a slope")
         if self.rounded:
@@ -248,39 +283,103 @@ class _Tried:
         return "; ".join(told) or None
 
     def _try(self, direction: Array) -> None:
-        finite = np.abs(self.value[np.isfinite(self.value)])
-        along = np.abs(self.value)[direction != 0].mean()
-        step = _STEP * float(along or finite.mean() or 1.0)
-        above, here, below = (
-            self.again.results(self.at, self.value + sign * step * direction, self.near)
-            for sign in (1, 0, -1)
-        )
-        slope = _apart(above, below) / (2 * step)
-        found = _along(self.gradient, direction)
-        terms = sum(float(np.abs(term).sum()) for term in here)
-        if not math.isfinite(slope) or not (math.isfinite(found) or math.isfinite(terms)):
+        step = _STEP * float(np.median(self._sizes(direction)))
+        tried = self._slope(direction, step)
+        if not math.isfinite(tried.slope) or not (tried.is_whole or math.isfinite(tried.found)):
             self.endless += 1
-            return
-        terms = sum(float(np.abs(term[np.isfinite(term)]).sum()) for term in map(np.asarray, here))
-        noise = 64 * float(np.finfo(np.float64).eps) * terms / step
-        size = float(np.abs(direction).sum())
-        apart = abs(found - slope)
-        self.undefined += not math.isfinite(found)
-        allowed = self.tolerance * math.sqrt(size) + noise
+        elif not self._holds(tried, direction):
+            self.undefined += not math.isfinite(tried.found)
+            if math.isfinite(tried.found) and not tried.is_whole:
+                self.endless += 1  # what is no number may hide the difference
+                return
+            finer = self._finer(direction, tried) if math.isfinite(tried.found) else tried
+            if finer is None:
+                self.coarse += 1
+            elif not self._holds(finer, direction):
+                self.wrong += 1
+                apart = abs(finer.found - finer.slope)
+                self.worst = max(self.worst, apart if math.isfinite(apart) else 0.0)
+
+    def _sizes(self, direction: Array) -> Any:
+        """How large the numbers are that are changed; of zeros, how large all are."""
+        for values in (self.value[direction != 0], self.value):
+            sizes = np.abs(values[np.isfinite(values) & (values != 0)])
+            if sizes.size:
+                return sizes
+        return np.ones(1)
+
+    def _slope(self, direction: Array, step: float) -> _Slope:
+        higher, lower = self.value + step * direction, self.value - step * direction
+        above, here, below = (
+            [np.asarray(term) for term in self.again.results(self.at, value, self.near)]
+            for value in (higher, self.value, lower)
+        )
+        moved = (higher - lower) / (2 * step)
+        moved = np.where(np.isfinite(moved), moved, direction)
+        terms = sum(float(np.abs(term[np.isfinite(term)]).sum()) for term in here)
+        return _Slope(
+            step,
+            _apart(above, below) / (2 * step),
+            _along(self.gradient, moved),
+            _apart(above, here) / step,
+            _apart(here, below) / step,
+            64 * float(np.finfo(np.float64).eps) * terms / step,
+            all(np.isfinite(term).all() for term in (*above, *here, *below)),
+        )
+
+    def _holds(self, tried: _Slope, direction: Array) -> bool:
+        """Whether the gradient is the slope, or between those to both sides of a kink."""
+        allowed = self.tolerance * math.sqrt(float(np.abs(direction).sum())) + tried.noise
+        apart = abs(tried.found - tried.slope)
         if apart <= allowed:
             self.worst = max(self.worst, apart)
-            return
-        up, down = _apart(above, here) / step, _apart(here, below) / step
-        between = min(up, down) - allowed <= found <= max(up, down) + allowed
+            return True
+        up, down = tried.up, tried.down
+        between = min(up, down) - allowed <= tried.found <= max(up, down) + allowed
         if between and abs(up - down) > allowed:
             self.kinks += 1
-            return
+            return True
         exact = self.again.gradient(self.at)
-        if exact is not None and abs(_along(exact, direction) - slope) <= 1e-2 * allowed + noise:
+        close = 1e-2 * allowed + tried.noise
+        if exact is not None and abs(_along(exact, direction) - tried.slope) <= close:
             self.rounded += 1
-        else:
-            self.wrong += 1
-        self.worst = max(self.worst, apart if math.isfinite(apart) else 0.0)
+            self.worst = max(self.worst, apart if math.isfinite(apart) else 0.0)
+            return True
+        return False
+
+    def _finer(self, direction: Array, tried: _Slope) -> _Slope | None:
+        """The slope of a step so small that a smaller one changes nothing; None: there is none.
+
+        The first fits the smallest numbers, unless the results' rounding would hide the slope.
+        """
+        most = max(self.tolerance, 0.1 * abs(tried.found)) or _TINY
+        step = max(_STEP * float(self._sizes(direction).min()), 8 * tried.noise * tried.step / most)
+        if step < tried.step:
+            tried = self._slope(direction, step)
+        for _ in range(_FINER):
+            finer = self._slope(direction, tried.step / 4)
+            if finer.noise > max(self.tolerance, 0.1 * abs(finer.found)):
+                return None
+            if abs(finer.slope - tried.slope) <= 1e-3 * abs(finer.slope) + finer.noise:
+                return finer
+            tried = finer
+        return None
+
+
+@dataclass(frozen=True)
+class _Slope:
+    """What steps of one size along a direction, and against it, show."""
+
+    step: float
+    slope: float
+    found: float
+    """The gradient along what was changed."""
+    up: float
+    down: float
+    noise: float
+    """By how much the rounding of the results may change the slope."""
+    is_whole: bool
+    """Whether all results are finite."""
 
 
 def _along(gradient: Array, direction: Array) -> float:

@@ -57,6 +57,13 @@ class Builder:
         self.after: dict[AccumulateGrad, Array] = {}
         """What the `.grad` of each leaf holds after the pass, or would hold."""
         self._sums: dict[Record, Array] = {}
+        self._given_to_hooks = {
+            source
+            for record in seen.order
+            if record.hooks is not None and record.hooks.node_hooks
+            for source in record.inputs
+        }
+        """The records whose gradients went through the hooks of the operations that use them."""
 
     def build(self, title: str) -> passes.Pass:
         """The whole of it."""
@@ -66,7 +73,13 @@ class Builder:
         steps = list(self._steps())
         self._tell()
         scopes = self.scopes.built(self.nodes)
-        return passes.Pass(title, self.nodes, scopes, steps, self.sources.built(), self.notes)
+        found = passes.Pass(title, self.nodes, scopes, steps, self.sources.built(), self.notes)
+        for record, gradient in self.seen.starts:
+            at = self.node_of(record)
+            if at is not None and isinstance(gradient, np.ndarray):
+                known = found.starts.get(at)
+                found.starts[at] = gradient if known is None else known + gradient
+        return found
 
     def _shown(self) -> list[Record]:
         """The records that are shown, oldest first: the last operations, and leaves they use."""
@@ -286,7 +299,7 @@ class Builder:
                     self._sum(record.inputs[part.position], part.array)
             if visit is not None and at is not None and record in self._cut:
                 if isinstance(visit.gradient, np.ndarray):
-                    self.nodes[at].gradient = passes.Gradient(visit.gradient)
+                    self._complete(self.nodes[at], record, visit.gradient)
                 continue
             if visit is not None and at is not None:
                 yield self._backward(number, self.nodes[at], visit)
@@ -294,7 +307,7 @@ class Builder:
                 yield self._accumulate(number, self.nodes[at], record)
             else:
                 if at is not None and record in self.seen.arrived:
-                    self.nodes[at].gradient = passes.Gradient(self.seen.arrived[record])
+                    self._complete(self.nodes[at], record, self.seen.arrived[record])
                 continue
             number += 1
 
@@ -308,8 +321,7 @@ class Builder:
     def _backward(self, number: int, node: passes.Node, visit: Visit) -> passes.Step:
         gradient = visit.gradient if isinstance(visit.gradient, np.ndarray) else None
         if gradient is not None:
-            node.gradient = passes.Gradient(gradient)
-            self._note_hooks(node, visit.record, gradient)
+            self._complete(node, visit.record, gradient)
         parts = []
         for part in visit.contributions:
             source = visit.record.inputs[part.position]
@@ -323,14 +335,17 @@ class Builder:
             number, "backward", node.id, visit.seconds, size, gradient, tuple(parts), visit.frees
         )
 
-    def _note_hooks(self, node: passes.Node, record: Record, gradient: Array) -> None:
+    def _complete(self, node: passes.Node, record: Record, gradient: Array) -> None:
+        """Give a node its gradient, and note what hooks made of it."""
+        node.gradient = passes.Gradient(gradient)
         hooks, expected = record.hooks, self._sums.get(record)
-        if hooks is None:
+        if hooks is None and record not in self.seen.leaves and record not in self._given_to_hooks:
             return
-        called = node.name or node.op
+        called = node.name or node.op or "a leaf"
         if expected is not None and not np.array_equal(expected, gradient, equal_nan=True):
+            node.gradient.before = expected
             self.notes.append(f"A hook changed the gradient of {called}.")
-        if hooks.retains_grad:
+        if hooks is not None and hooks.retains_grad and node.op is not None:
             self.notes.append(f"{called} keeps its gradient in .grad (retain_grad).")
 
     def _accumulate(self, number: int, node: passes.Node, record: AccumulateGrad) -> passes.Step:
@@ -344,9 +359,7 @@ class Builder:
                 found = np.asarray(after - leaf.before)
         else:
             after = found if leaf.before is None else leaf.before + found
-        if not np.array_equal(found, total, equal_nan=True):
-            self.notes.append(f"A hook changed the gradient of {node.name or 'a leaf'}.")
-        node.gradient = passes.Gradient(found)
+        self._complete(node, record, found)
         self.after[record] = after
         return passes.Step(
             number, "accumulate", node.id, None, found.nbytes, before=leaf.before, array=after
