@@ -15,16 +15,16 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 59_060, 40_000
+TOTAL, AIM = 59_200, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
     "ops": 9_000,
-    "tools": 7_950,
+    "tools": 7_960,
     "nn": 6_350,
     "compiler": 6_480,
     "app": 4_700,
-    "explainer": 7_400,
+    "explainer": 7_530,
     "kernels": 3_340,
     "_tensor": 2_950,
     "engine": 2_510,

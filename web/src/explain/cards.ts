@@ -180,9 +180,14 @@ function hide(slot: HTMLElement, hidden: boolean): void {
   slot.setAttribute("aria-hidden", String(hidden));
 }
 
+/** Whether a check could tell anything. */
+export function tells(check: Check): boolean {
+  return check.elements > 0;
+}
+
 /** ✓ or ✗ with what it means. */
 export function tickOf(check: Check | null): HTMLElement | null {
-  if (!check) return null;
+  if (!check || !tells(check)) return null;
   const sign = check.ok ? "✓" : "✗";
   const words = check.ok ? "agrees" : "differs";
   return make(

@@ -2,7 +2,7 @@
 
 import { make, makeButton, prose } from "../shared/dom";
 import { brief, bytesText, plural, secondsText, shapeText } from "../shared/numbers";
-import { tickOf } from "./cards";
+import { tells, tickOf } from "./cards";
 import type { State } from "./state";
 import type { Check, GraphNode } from "./types";
 import { arrayView } from "./worked";
@@ -103,6 +103,7 @@ function checks(node: GraphNode): HTMLElement[] {
 
 function checkLine(against: string, check: Check | null): HTMLElement | null {
   if (!check) return null;
+  if (!tells(check)) return make("li", {}, `${against}: cannot tell (${check.note ?? ""})`);
   const apart = `at most ${brief(check.largest)} apart`;
   const ulp = check.ulp === 0 ? "every bit the same" : `at most ${brief(check.ulp!)} ulp apart`;
   const far = check.ulp === null ? apart : check.ok ? ulp : `${apart}, ${brief(check.ulp)} ulp`;

@@ -2,6 +2,7 @@
 
 import { make, makeButton, makeJump, prose } from "../shared/dom";
 import { brief, countText, plural, secondsText } from "../shared/numbers";
+import { tells } from "./cards";
 import type { Pass } from "./pass";
 import type { State } from "./state";
 import type { Check, Loop, Why } from "./types";
@@ -41,7 +42,7 @@ function agreement(
   against: string,
   checks: [number, Check | null][],
 ): HTMLElement | null {
-  const done = checks.filter((each): each is [number, Check] => each[1] !== null);
+  const done = checks.filter((each): each is [number, Check] => each[1] !== null && tells(each[1]));
   if (!done.length) return null;
   const off = done.filter(([, check]) => !check.ok).map(([node]) => node);
   const good = done.length - off.length;
