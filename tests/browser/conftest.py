@@ -1,10 +1,11 @@
-"""A headless browser for the pages: one for all tests, a new context for each."""
+"""A headless browser for the pages: one for all tests, a context for each file's."""
 
 from __future__ import annotations
 
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -41,16 +42,34 @@ def axe() -> str:
     return AXE.read_text(encoding="utf-8")
 
 
-@pytest.fixture
+DESK = {"width": 1280, "height": 900}
+
+
+@pytest.fixture(scope="module")
 def context(browser) -> Iterator:
     """A browser context as a desk has it: 1280 wide."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    context = browser.new_context(viewport=DESK)
     yield context
     context.close()
 
 
 @pytest.fixture
 def page(context):
+    with quiet_page(context) as page:
+        yield page
+
+
+@pytest.fixture
+def lone_page(browser):
+    """A page with a clock and a memory of its own."""
+    context = browser.new_context(viewport=DESK)
+    with quiet_page(context) as page:
+        yield page
+    context.close()
+
+
+@contextmanager
+def quiet_page(context) -> Iterator:
     """A page that may say nothing on the console, and fetch nothing."""
     page = context.new_page()
     said: list[str] = []
@@ -65,4 +84,17 @@ def page(context):
         ),
     )
     yield page
+    page.close()
     assert said == []
+
+
+def violations(page, axe, *, without: tuple[str, ...] = ()) -> list[tuple[str, list[str]]]:
+    """What axe finds wrong on a page, `without` some of its parts."""
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(axe)
+    found = page.evaluate(
+        """without => axe.run({include: [['html']], exclude: without.map((each) => [each])},
+            {resultTypes: ['violations'], iframes: false, preload: false})""",
+        list(without),
+    )
+    return [(each["id"], [node["html"] for node in each["nodes"]]) for each in found["violations"]]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import itertools
 import json
 import os
 import shutil
@@ -14,6 +13,7 @@ import numpy as np
 import pytest
 
 import tinygrad_mnist as torch
+from tests.browser.conftest import violations
 from tinygrad_mnist.app import drawing, evaluation, pictures
 from tinygrad_mnist.app.datasets import synthetic
 from tinygrad_mnist.app.datasets.digits import from_pixels
@@ -229,7 +229,8 @@ def test_weights_as_they_changed(runs, page):
     page.get_by_role("button", name="Pause").click()
 
 
-def test_a_page_of_a_run_that_goes_on_loads_itself_anew(runs, page, tmp_path):
+def test_a_page_of_a_run_that_goes_on_loads_itself_anew(runs, lone_page, tmp_path):
+    page = lone_page
     path, _, _, _ = runs["mlp"]
     live = tmp_path / "live.html"
     shutil.copy(path.with_name("mlp 1.html"), live)
@@ -251,7 +252,8 @@ def test_a_page_of_a_run_that_goes_on_loads_itself_anew(runs, page, tmp_path):
     page.get_by_text("Trained: 3 of 3 epochs.").wait_for()
 
 
-def test_a_page_that_is_not_written_any_more_says_so(runs, page):
+def test_a_page_that_is_not_written_any_more_says_so(runs, lone_page):
+    page = lone_page
     path, _, _, _ = runs["mlp"]
     page.clock.install(time=datetime.now() + timedelta(hours=1))
     opened(page, path.with_name("mlp 1.html"))
@@ -277,23 +279,22 @@ def test_all_can_use_it(runs, page, axe):
     draw(page, STROKES["three"])
     numbers(page)
     page.locator("summary").first.click()
-    page.evaluate(axe)
-    for width, scheme in itertools.product((360, 1280), ("light", "dark")):
+    for width, scheme in (360, "light"), (1280, "dark"):
         page.emulate_media(color_scheme=scheme)
         page.set_viewport_size({"width": width, "height": 900})
         assert page.evaluate("document.documentElement.scrollWidth") <= width
-        found = page.evaluate(
-            "async () => (await axe.run({resultTypes: ['violations']})).violations"
-        )
-        assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in found] == []
+        assert violations(page, axe) == []
 
 
-def test_picture_of_the_documentation(browser, mnist_directory, tmp_path):
-    digits, run = load(str(mnist_directory)), Run(Settings())
-    with TrainingReport(tmp_path / "page.html", run, digits) as report:
-        run.train(digits, report)
+def test_picture_of_the_documentation(browser, runs, mnist_directory, tmp_path):
+    """With `PICTURES` in the environment of a whole run, else of the small one."""
+    path = runs["logistic"][0]
+    if "PICTURES" in os.environ:
+        digits, run, path = load(str(mnist_directory)), Run(Settings()), tmp_path / "page.html"
+        with TrainingReport(path, run, digits) as report:
+            run.train(digits, report)
     context = browser.new_context(viewport={"width": 1200, "height": 900}, color_scheme="light")
-    page = opened(context.new_page(), tmp_path / "page.html")
+    page = opened(context.new_page(), path)
     draw(page, STROKES["three"])
     numbers(page)
     page.locator("summary", has_text="The numbers").click()
