@@ -15,7 +15,7 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 59_200, 40_000
+TOTAL, AIM = 59_230, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
@@ -23,11 +23,11 @@ BUDGET = {
     "tools": 7_960,
     "nn": 6_350,
     "compiler": 6_480,
-    "app": 4_700,
+    "app": 4_720,
     "explainer": 7_530,
     "kernels": 3_340,
     "_tensor": 2_950,
-    "engine": 2_510,
+    "engine": 2_520,
     "optim": 1_950,
     "autograd": 1_800,
     "serialization": 2_050,

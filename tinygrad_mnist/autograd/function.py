@@ -16,7 +16,7 @@ from tinygrad_mnist.engine.modes import GradMode, backward_mode
 from tinygrad_mnist.engine.node import Record, freed_error, make_record
 from tinygrad_mnist.engine.observer import report
 from tinygrad_mnist.engine.outputs import only_recorded, output_record, share_record
-from tinygrad_mnist.engine.saved_tensors import version_error
+from tinygrad_mnist.engine.saved_tensors import changed_by, version_error
 from tinygrad_mnist.engine.tensor import Tensor, wrap
 from tinygrad_mnist.engine.unbroadcast import unbroadcast
 from tinygrad_mnist.engine.views import OF_A_FUNCTION, current_record, mark_view
@@ -55,7 +55,9 @@ class FunctionCtx:
     def _unpack(self, kept: Any, counter: list[int], version: int, source: Any) -> Tensor:
         array = kept._array if isinstance(kept, Tensor) else kept
         if counter[0] != version:
-            origin = source if isinstance(source, Record) else self._node
+            origin = self._node
+            if isinstance(source, Record):
+                origin = changed_by(array, counter) or source
             raise version_error(array, counter[0], version, origin)
         if isinstance(kept, Tensor):
             return kept

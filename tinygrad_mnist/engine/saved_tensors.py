@@ -5,6 +5,7 @@ Saved values are freed after use.
 
 from __future__ import annotations
 
+import gc
 import weakref
 from typing import Any
 
@@ -54,6 +55,7 @@ def unpack(record: Record, which: int, as_tensor: bool) -> Any:
         _check_not_detached(record.inputs[which])
     if counter[0] != version:
         source = (*record.inputs, record, None)[min(which, len(record.inputs) + 1)]
+        source = source if is_output else changed_by(value, counter) or source
         raise version_error(value, counter[0], version, source)
     if as_tensor and value.__class__ is _ndarray:
         value = wrap(value, counter)
@@ -61,6 +63,14 @@ def unpack(record: Record, which: int, as_tensor: bool) -> Any:
     if is_output and record.primitive.reduces:
         return value if record.attributes["keepdim"] else restore_reduced_dims(value, record)
     return value
+
+
+def changed_by(value: Any, counter: Any) -> Record | None:
+    """The record which the tensor of these numbers has now, if anyone holds it still."""
+    holders = [each for each in gc.get_referrers(value) if isinstance(each, TensorBase)]
+    records = [current_record(each) for each in holders if each._counter is counter]
+    known = [each for each in records if each is not None]
+    return max(known, key=lambda each: each.sequence, default=None)
 
 
 def free(record: Record) -> None:

@@ -142,7 +142,12 @@ ExplainedScript = Annotated[
     str | None, Argument(help="A .py file, or a notebook.", show_default=False)
 ]
 BackwardStep = Annotated[
-    int | None, Option(min=1, help="Which backward pass.", show_default="the first")
+    int | None,
+    Option(
+        min=1,
+        help="Which backward pass.",
+        show_default="the first; with --why the first that fills .grad: autograd.grad does not",
+    ),
 ]
 Page = Annotated[
     Path | None,
@@ -164,7 +169,7 @@ Asked = Annotated[
     Option(
         "--why", metavar="NAME",
         help='Say why the gradient of a variable ("w", "model.0.weight", "model") is missing, '
-        "zero or not finite; no page.",
+        "zero or not finite, once the pass of --step is over or has failed; no page.",
     ),
 ]  # fmt: skip
 GoesOn = Annotated[bool, Option("--continue", help="Let the script run to its end.")]
