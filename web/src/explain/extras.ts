@@ -61,7 +61,7 @@ function agreement(
 
 function showGradients(state: State, nodes: number[]): void {
   state.goToGradient(nodes);
-  document.querySelector(".checks .bad")?.scrollIntoView({ block: "center" });
+  document.querySelector(".checks .bad")?.scrollIntoView({ block: "nearest" });
 }
 
 function distance(checks: Check[]): string {

@@ -1,7 +1,7 @@
 /** The pass as the page asks about it: who uses what, and when each number is known. */
 
 import type { Values } from "../shared/arrays";
-import { brief } from "../shared/numbers";
+import { constant } from "../shared/numbers";
 import type { Contribution, ExplainData, GraphNode, Step } from "./types";
 
 /** From a node to an operation that takes it as this argument. */
@@ -119,7 +119,7 @@ export class Pass {
     const node = this.node(id);
     if (node.name ?? node.op) return node.name ?? node.op!;
     const value = node.shape.length ? null : this.array(node.value);
-    return value ? brief(value.data[0]!) : node.kind;
+    return value ? constant(value.data[0]!) : node.kind;
   }
 }
 

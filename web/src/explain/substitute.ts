@@ -1,7 +1,7 @@
 /** A formula at one element: in names with indices, and with the numbers in it. */
 
 import { numberOf } from "../shared/arrays";
-import { brief, indexText } from "../shared/numbers";
+import { brief, constant, indexText } from "../shared/numbers";
 import type { Evaluator, Index } from "./evaluate";
 import { moved, termsOf, within } from "./evaluate";
 import type { Tree } from "./types";
@@ -54,7 +54,7 @@ export class Substitution {
       case "value":
         return this.leaf(tree.name + indexText(within(index, tree)), tree, index);
       case "number": {
-        const number = brief(numberOf(tree.value));
+        const number = constant(numberOf(tree.value));
         return atom(tree.name ?? number, number);
       }
       case "attribute":
@@ -203,7 +203,7 @@ function atom(names: string, numbers: string): Written {
 
 function nameOf(tree: Tree): string {
   if (tree.k === "value") return tree.name;
-  if (tree.k === "number") return tree.name ?? brief(numberOf(tree.value));
+  if (tree.k === "number") return tree.name ?? constant(numberOf(tree.value));
   return tree.k === "attribute" ? tree.name : UNKNOWN;
 }
 

@@ -2,7 +2,8 @@
 
 const MINUS = "\u2212";
 
-const SHORT = 6;
+const SHORT = 6,
+  LONG = 10;
 
 /** The shortest decimal that reads back as the same number of this dtype. */
 export function exact(value: number, dtype = "float32"): string {
@@ -16,13 +17,17 @@ export function exact(value: number, dtype = "float32"): string {
   return typeset(value, String(value));
 }
 
-/** The number in four significant digits; in more where six say it all, or four read as a whole. */
-export function brief(value: number): string {
+/** The number itself where six digits (or so many) say it, else its first four: `0.2`, `0.2000`. */
+export function brief(value: number, short = SHORT): string {
   const all = exact(value || 0);
-  if (!Number.isFinite(value) || all.replace(/e.*|\D/g, "").length <= SHORT) return all;
-  const readings = [4, 5, 6, 7, 8, 9].map((digits) => Number(value.toPrecision(digits)));
-  const told = Math.abs(value) < 1e3 ? readings.find((each) => each % 1) : undefined;
-  return typeset(value, String(told ?? readings[0]));
+  if (!Number.isFinite(value) || all.replace(/e.*|\D/g, "").length <= short) return all;
+  const four = value.toPrecision(4);
+  return typeset(value, four.includes("e+") ? String(Number(four)) : four);
+}
+
+/** A number of a program or a formula, as it stands there unless that is long. */
+export function constant(value: number): string {
+  return brief(value, LONG);
 }
 
 /** An element of an array of this dtype, as Python's: `True` and `False` for bool. */
