@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import gc
+import io
 import json
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NoReturn
 
 from tinygrad_mnist._tensor import Tensor
 from tinygrad_mnist.serialization import files
@@ -105,10 +109,6 @@ def explain_script(script: str | Path, arguments: Sequence[str], request: Reques
 # In the process that the script runs in
 
 
-class _Enough(BaseException):
-    """Raised through the script when its pass has been explained."""
-
-
 class _Writer:
     """Explains the pass when it is over."""
 
@@ -124,25 +124,26 @@ class _Writer:
         self.watch = Watch(request.step, self.kept)
 
     def kept(self, seen: Seen) -> None:
-        """Explain the pass, and stop the script; or write at once, and let it go on."""
+        """Explain the pass, and end this process; or write at once, and let the script go on."""
         if os.getpid() != self.process:
             return
         if self.request.form == "why":
             known = [visible(frame) for frame in program_frames()], loss_of(seen)
             if seen.accumulates or self.request.exactly:
-                self.answer(*known)
-                raise _Enough
+                _last(lambda: self.answer(*known))
             self.passed_over = self.passed_over or known
             self.watch.step = self.watch.passes + 1
             return
         found = finished(seen, self.watch, self.title, names_in(program_frames()))
         self.watch.calls.clear()
+        compiled = None if self.request.goes_on else self.watch.stack.compiled
+        self.explanation = Explanation(found, seen.seconds, compiled)
         if self.request.goes_on:
-            self.explanation = Explanation(found, seen.seconds)
             self.write(_content(self.explanation, self.request.form))
             return
-        self.explanation = Explanation(found, seen.seconds, self.watch.stack.compiled)
-        raise _Enough
+        with ThreadPoolExecutor(1) as unwatched:
+            content = unwatched.submit(_content, self.explanation, self.request.form)
+            _last(lambda: self.write(content.result()))
 
     def answer(
         self, scopes: asking.Scopes, loss: Tensor | None, error: Exception | None = None
@@ -180,6 +181,29 @@ class _Writer:
         sys.stderr.write(f"wrote {self.request.output}\n")
 
 
+def _last(task: Callable[[], None]) -> NoReturn:
+    """Do something, and end this process as `sys.exit` does that no `except` of a script's stops.
+
+    What the script has written so far is in its files.
+    """
+    code = 0
+    try:
+        task()
+    except SystemExit as end:
+        sys.stderr.write(f"{end}\n")
+        code = FAILED
+    except BaseException as error:
+        sys.excepthook(type(error), error, error.__traceback__)
+        code = 130 if isinstance(error, KeyboardInterrupt) else FAILED
+    for each in gc.get_objects():
+        if issubclass(type(each), io.TextIOWrapper | io.BufferedWriter):
+            with contextlib.suppress(OSError, ValueError):
+                each.flush()
+    with contextlib.suppress(BaseException):
+        atexit._run_exitfuncs()
+    os._exit(code)
+
+
 def _content(explanation: Explanation, form: str) -> str:
     if form == "json":
         return json.dumps(explanation.to_json(), ensure_ascii=False, allow_nan=False) + "\n"
@@ -197,7 +221,7 @@ def main(path: str, arguments: list[str], options: dict[str, object]) -> None:
     title = f"{program.path.name}, backward pass {request.step}"
     writer = _Writer(title if request.step > 1 else program.path.name, request, output)
     ended: SystemExit | None = None
-    with contextlib.suppress(_Enough), remembering(), writer.watch:
+    with remembering(), writer.watch:
         try:
             run_notebook(path, arguments, request.notebook, False)
         except SystemExit as end:
@@ -216,9 +240,7 @@ def main(path: str, arguments: list[str], options: dict[str, object]) -> None:
         return
     if writer.explanation is None:
         raise SystemExit(f"error: {_too_few(program.path.name, request.step, writer.watch.passes)}")
-    if not request.goes_on:
-        writer.write(_content(writer.explanation, request.form))
-    elif ended is not None:
+    if ended is not None:
         raise ended
 
 

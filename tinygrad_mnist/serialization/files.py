@@ -260,5 +260,6 @@ def _prefix(target: Path) -> str:
 def _fault(path: Path, error: OSError) -> WriteError:
     reason = error.strerror or str(error)
     if isinstance(error, FileNotFoundError):
-        reason = "its folder does not exist; create it first"
+        there = Path(os.path.realpath(path)).parent.is_dir()
+        reason = f"its folder {'takes no files' if there else 'does not exist; create it first'}"
     return WriteError(f"{path}: cannot be written ({reason}).")

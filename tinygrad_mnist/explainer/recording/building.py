@@ -167,7 +167,7 @@ class Builder:
         leaf = self.seen.leaves[record]
         variable = record.variable
         kind: Any = "parameter" if isinstance(variable, Parameter) else "input"
-        name = self.names.get(id(record))
+        name = self.names.get(id(record)) or leaf.name
         if kind == "input" and name is not None and name not in self.arguments:
             kind = "leaf"
         node = passes.Node(

@@ -137,6 +137,8 @@ class Leaf:
 
     value: Array | None
     before: Array | None
+    name: str | None = None
+    """What the program called it where it was used last."""
     after: Array | None = None
 
 
@@ -337,11 +339,15 @@ class Watch:
         self, starts: Any, keep: bool, create_graph: bool, inputs: Any, accumulate: bool
     ) -> Seen:
         order = topological_order([record for record, _ in starts])
+        used = self._operands(order)
         leaves = {
-            record: Leaf(self._value_of(record, order), _grad_of(record))
+            record: Leaf(
+                _value_of(record, order, used.get(record, ())), _grad_of(record),
+                next((each.name for each in used.get(record, ()) if each.name), None),
+            )
             for record in order
             if isinstance(record, AccumulateGrad)
-        }
+        }  # fmt: skip
         self.frees = self.is_own or not keep
         return Seen(
             [(record, _copied(gradient)) for record, gradient in starts],
@@ -349,17 +355,15 @@ class Watch:
             {record: saved_by(record) for record in order}, places=self.stack.places(3),
         )  # fmt: skip
 
-    def _value_of(self, leaf: AccumulateGrad, order: Sequence[Record]) -> Array | None:
-        """The numbers of a leaf; of one that no variable holds any more, as a call had them."""
-        if leaf.variable is not None:
-            return np.array(leaf.variable._array)
+    def _operands(self, order: Sequence[Record]) -> dict[Record, list[Operand]]:
+        """Of each leaf, what the calls that used it were given."""
+        found: dict[Record, list[Operand]] = {}
         for user in order:
             call = self.calls.get(user)
             for source, operand in zip(user.inputs, call.operands if call else (), strict=False):
-                if source is leaf and operand.value is not None:
-                    return operand.value.now()
-        return next((value for user in order for _, value, at in saved_by(user)
-                     if 0 <= at < len(user.inputs) and user.inputs[at] is leaf), None)  # fmt: skip
+                if isinstance(source, AccumulateGrad):
+                    found.setdefault(source, []).append(operand)
+        return found
 
     def _visit(
         self, seen: Seen, compute: Any, record: Record, gradient: Any, wanted: set[Record] | None
@@ -387,6 +391,19 @@ def _operand(given: Any, name: str | None) -> Operand:
     if isinstance(given, np.ndarray | bool | int | float | np.generic):
         return Operand(Kept(np.asarray(given)))
     return Operand(None)
+
+
+def _value_of(
+    leaf: AccumulateGrad, order: Sequence[Record], used: Sequence[Operand] = ()
+) -> Array | None:
+    """The numbers of a leaf; of one that no variable holds any more, as a call had them."""
+    if leaf.variable is not None:
+        return np.array(leaf.variable._array)
+    for operand in used:
+        if operand.value is not None:
+            return operand.value.now()
+    return next((value for user in order for _, value, at in saved_by(user)
+                 if 0 <= at < len(user.inputs) and user.inputs[at] is leaf), None)  # fmt: skip
 
 
 def _grad_of(record: Any) -> Array | None:
