@@ -4,13 +4,13 @@ import contextlib
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 
 import pytest
 
 import tinygrad_mnist as torch
+from tests.app.cli.forks import forking
 from tests.explainer.data import check
 from tests.explainer.programs import EXAMPLES
 from tests.processes import started
@@ -31,14 +31,19 @@ for factor in range(1, 4):
 """
 
 
+@pytest.fixture(scope="module")
+def forks(tmp_path_factory):
+    with forking(tmp_path_factory.mktemp("outputs")) as run:
+        yield run
+
+
 @pytest.fixture
-def explain(tmp_path):
+def explain(forks, tmp_path):
     """Runs the command in a folder of the test's."""
 
     def run(*arguments, text=SCRIPT):
         (tmp_path / "fit.py").write_text(text, encoding="utf-8")
-        command = [sys.executable, "-m", "tinygrad_mnist", "explain", *arguments]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        return forks(tmp_path, arguments)
 
     return run
 
@@ -111,6 +116,10 @@ def test_why_a_gradient_is_missing(explain, text, name, cause, code):
     assert ("does not require grad" in done.stderr) == bool(code)
 
 
+class Ended(BaseException):
+    """In place of the end of the process."""
+
+
 def penalised():
     w = torch.tensor([1.0, 2.0], requires_grad=True)
     x = torch.tensor([3.0], requires_grad=True)
@@ -132,11 +141,16 @@ def asked_for_slopes_only():
         (asked_for_slopes_only, None, ("which `autograd.grad` returns",)),
     ],
 )
-def test_why_waits_for_a_pass_that_fills_grad(program, step, said, tmp_path):
+def test_why_waits_for_a_pass_that_fills_grad(program, step, said, tmp_path, monkeypatch):
+    def last(task):
+        task()
+        raise Ended
+
+    monkeypatch.setattr(explaining, "_last", last)
     page = tmp_path / "why.txt"
     request = explaining.Request(step or 1, step is not None, "why", str(page), why="w")
     writer = explaining._Writer("fit.py", request, 1)
-    with contextlib.suppress(explaining._Enough), remembering(), writer.watch:
+    with contextlib.suppress(Ended), remembering(), writer.watch:
         program()
         writer.answer_at_the_end()
     text = " ".join(page.read_text(encoding="utf-8").split()) if page.exists() else ""
@@ -177,9 +191,52 @@ def test_ctrl_c_ends_it(tmp_path):
     assert not (tmp_path / "explain.html").exists()
 
 
-def test_a_file_that_cannot_be_written_is_found_first(command):
-    done = command("explain", "--example", "square", "-o", "/nowhere/page.html")
-    assert (done.exit_code, "its folder does not exist" in done.output) == (1, True)
+STUBBORN = """
+import atexit, torch
+log = open("log.txt", "w")
+log.write("half a line")
+atexit.register(print, "at exit")
+while True:
+    try:
+        print("step")
+        (torch.tensor(2.0, requires_grad=True) * 3).backward()
+    except BaseException:
+        print("caught")
+    finally:
+        print("finally")
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("--text", "-o", "pass.txt"), 0, "wrote"),
+        (("--text", "-o", "/dev/full"), 1, "error: /dev/full: cannot be written"),
+        (("--why", "log", "-o", "why.txt"), 1, "error: --why log: no tensor or module is called so"),
+    ],
+)
+def test_no_script_goes_on_after_its_pass(explain, tmp_path, arguments, code, said):
+    done = explain("fit.py", *arguments, text=STUBBORN)
+    assert (done.stdout, done.returncode) == ("step\nat exit\n", code)
+    assert done.stderr.startswith(said)
+    assert (tmp_path / "log.txt").read_text() == "half a line"
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("/nowhere/page.html", "its folder does not exist; create it first"),
+        ("/proc/page.html", "its folder takes no files"),
+        ("/proc/self/page.html", "its folder takes no files"),
+        ("/proc/nowhere/page.html", "its folder does not exist; create it first"),
+    ],
+)
+def test_a_file_that_cannot_be_written_is_found_first(command, path, reason):
+    if not os.path.isdir("/proc/self"):
+        pytest.skip("there is no /proc")
+    done = command("explain", "--example", "square", "-o", path)
+    assert done.exit_code == 1
+    assert f"{path}: cannot be written ({reason})." in done.output
 
 
 @pytest.mark.parametrize(
