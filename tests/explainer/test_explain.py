@@ -121,6 +121,17 @@ def test_a_leaf_that_no_variable_holds_shows_the_numbers_it_had(call):
     assert [node.value.tolist() for node in explanation.nodes[:2]] == [[1.0, 2.0], [3.0, 4.0]]
 
 
+def test_a_leaf_keeps_the_name_it_had_where_it_was_used():
+    def inside(x):
+        inter = leaf(3.0, 4.0)
+        scaled = inter * 2
+        return scaled * x
+
+    explanation = torch.explain(lambda x: inside(x).sum(), leaf(1.0, 2.0))
+    kinds = {node.name: (node.kind, node.value.tolist()) for node in explanation.nodes[:2]}
+    assert kinds == {"x": ("input", [1.0, 2.0]), "inter": ("leaf", [3.0, 4.0])}
+
+
 def test_contributions_that_cancel_to_no_number_raise_no_warning():
     huge = torch.explain(lambda x: (x * torch.inf - x * torch.inf).sum(), leaf(1.0))
     assert np.isnan(named(huge, "x").gradient.array).all()
