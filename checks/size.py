@@ -24,7 +24,7 @@ BUDGET = {
     "nn": 6_350,
     "compiler": 6_480,
     "app": 4_720,
-    "explainer": 7_530,
+    "explainer": 7_560,
     "kernels": 3_340,
     "_tensor": 2_950,
     "engine": 2_520,
