@@ -137,6 +137,10 @@ def archive(value):
             r"holds .* no model .* It holds weight \[10, 784\], bias \[9\]\.",
         ),
         (
+            lambda: archive({"0.weight": torch.ones(0, 784), "1.weight": torch.ones(10, 0)}),
+            r"holds .* no model .* It holds 0\.weight \[0, 784\], 1\.weight \[10, 0\]\.",
+        ),
+        (
             lambda: archive({"weight": torch.ones(10, 784, dtype=torch.int64)}),
             r"holds .* no model .* It holds weight \[10, 784\]\.",
         ),

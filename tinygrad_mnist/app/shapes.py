@@ -39,7 +39,8 @@ def model_of(weights: Mapping[str, Tensor]) -> tuple[str, nn.Module] | None:
     >>> name, model(torch.zeros(1, 784)).tolist()
     ('logistic', [[1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0]])
     """
-    if len(weights) > _MOST or not all(each.is_floating_point() for each in weights.values()):
+    usable = all(each.is_floating_point() and each.numel() for each in weights.values())
+    if not usable or len(weights) > _MOST:
         return None
     with torch.random.fork_rng():
         if (layers := _convolutions(weights)) is not None:

@@ -169,6 +169,13 @@ def test_why_where_backward_failed():
     assert said.startswith("backward() ended with an error before it began: grad can be")
 
 
+def test_a_backward_that_fails_points_to_why(explain):
+    done = explain("fit.py", text=CUT.replace("model[1](hidden)", "hidden"))
+    assert "does not require grad" in done.stderr
+    assert "tinygrad-mnist explain SCRIPT --why NAME says why" in done.stderr
+    assert done.returncode == 1
+
+
 def test_why_of_what_is_not_there(explain):
     done = explain("fit.py", "--why", "weight", text=CUT)
     assert done.stderr == (
