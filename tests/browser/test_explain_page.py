@@ -223,6 +223,7 @@ def test_numbers_read_as_the_formula_has_them(show, passes):
     lines = page.locator(".contribution .equation span").all_text_contents()
     assert "g[0] · 1.0001" in lines or "g[1] · 1.0001" in lines
     assert "1 · 1.0001" in lines
+    assert "1.0001, 1.0001" in page.locator(".chip").all_text_contents()
 
 
 def test_show_leads_to_the_gradient_that_differs(page, tmp_path, passes):

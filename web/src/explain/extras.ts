@@ -61,7 +61,7 @@ function agreement(
 
 function showGradients(state: State, nodes: number[]): void {
   state.goToGradient(nodes);
-  document.querySelector(".checks .bad")?.scrollIntoView({ block: "nearest" });
+  document.querySelector(".checks:has(.bad)")?.scrollIntoView({ block: "nearest" });
 }
 
 function distance(checks: Check[]): string {

@@ -394,7 +394,7 @@ function centre(place: Place): Point {
 
 function chipContent(values: Values): HTMLElement {
   if (sizeOf(values.shape) <= WRITTEN) {
-    return make("span", {}, Array.from(values.data, brief).join(", "));
+    return make("span", {}, Array.from(values.data, (each) => brief(each)).join(", "));
   }
   if (tilingOf(values.shape).tiles > 1) {
     const most = Math.max(-(values.min ?? 0), values.max ?? 0);
