@@ -228,10 +228,14 @@ class _Reader:
             return found
         if isinstance(function, Primitive):
             given = dict(zip(function.inputs, parts, strict=True))
-            says: str | None = _of_these(function, given)
+            letters = {shown: given[name] for name, shown in shown_names(function).items()}
+            says: str | None = _of_these(says_of(function), letters)
             found = algebra(function, given, statics, self.shape)
         else:
             says = (function.__doc__ or "").partition("\n")[0].rstrip(".") or None
+            says = says and _of_these(
+                says, dict(zip(function.__code__.co_varnames, parts, strict=False))
+            )
             found = self._inlined(function, arguments, named, says)
         return _called(name, function, parts, statics, says) if found is None else found
 
@@ -252,10 +256,9 @@ class _Reader:
         return found if says is None or as_tree(found).algebraic else None
 
 
-def _of_these(op: Primitive, given: Mapping[str, Tree]) -> str:
-    """What an operation says of itself, with what it is called on in its inputs' places."""
-    letters = {shown: text(given[name]) for name, shown in shown_names(op).items()}
-    return re.sub(r"\w+", lambda word: letters.get(word[0], word[0]), says_of(op))
+def _of_these(says: str, given: Mapping[str, Tree]) -> str:
+    """What a function says of itself, with what it is called on in its parameters' places."""
+    return re.sub(r"\w+", lambda word: text(given[word[0]]) if word[0] in given else word[0], says)
 
 
 def _called(

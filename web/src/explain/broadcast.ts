@@ -7,7 +7,8 @@ import type { Contribution } from "./types";
 const WIDTH = 46,
   HEIGHT = 26,
   GAP = 8,
-  ROW = 62;
+  ROW = 62,
+  SIGN = 40;
 
 /** A sentence on what happened to the axes; null where nothing did. */
 export function broadcastWords(each: Contribution, shape: number[]): string | null {
@@ -45,12 +46,13 @@ export function broadcastDrawing(each: Contribution, shape: number[]): SVGSVGEle
   const { raw_shape: raw, summed, stretched } = each;
   if (isSameNumbers(each, shape)) return null;
   const columns = Math.max(raw.length, shape.length, 1);
+  const width = columns * (WIDTH + GAP) + SIGN;
   const svg = makeSvg("svg", {
     class: "axes",
     role: "img",
     "aria-label": broadcastWords(each, shape)!,
-    viewBox: `0 0 ${columns * (WIDTH + GAP)} ${ROW + HEIGHT + 2}`,
-    width: columns * (WIDTH + GAP),
+    viewBox: `0 0 ${width} ${ROW + HEIGHT + 2}`,
+    width,
     height: ROW + HEIGHT + 2,
   });
   const changed = summed.length ? summed : stretched;
