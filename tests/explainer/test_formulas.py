@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tests.explainer.calls import called_again, calls_of
+from tests.parts import in_parts
 from tinygrad_mnist.engine import backward_pass
 from tinygrad_mnist.engine.node import PRIMITIVES
 from tinygrad_mnist.engine.unbroadcast import unbroadcast_array
@@ -30,7 +31,7 @@ def derivatives(op):
     return [formula for formula in found if formula is not None]
 
 
-@pytest.mark.parametrize("name", TABLE)
+@in_parts("name", TABLE)
 def test_every_primitive_has_formulas(name):
     op = PRIMITIVES[name]
     formulas = [forward_formula(op), *derivatives(op)]
@@ -42,7 +43,7 @@ def test_every_primitive_has_formulas(name):
         ElementTree.fromstring(formula.mathml)
 
 
-@pytest.mark.parametrize("name", TABLE)
+@in_parts("name", TABLE)
 def test_what_is_shown_is_what_is_computed(name):
     for op, inputs, attributes, output in calls_of(name):
         values = {name: Value(each) for name, each in zip(op.inputs, inputs, strict=False)}
@@ -55,7 +56,7 @@ def test_what_is_shown_is_what_is_computed(name):
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name", [name for name in TABLE if PRIMITIVES[name].formulas])
+@in_parts("name", [name for name in TABLE if PRIMITIVES[name].formulas])
 def test_derivatives_are_the_engines_own(name):
     for op, inputs, attributes, output in calls_of(name):
         if output.dtype.kind == "f":
@@ -113,7 +114,7 @@ SHOWN = {
 }
 
 
-@pytest.mark.parametrize("name", SHOWN)
+@in_parts("name", list(SHOWN))
 def test_formulas_as_they_are_read(name):
     assert derivative_formula(PRIMITIVES[name], 0).text == SHOWN[name]
 

@@ -6,6 +6,7 @@ import pytest
 import tinygrad_mnist as torch
 from tests.explainer.calls import calls_of
 from tests.explainer.test_checks import NAMES, NO_DERIVATIVE
+from tests.parts import in_parts
 from tinygrad_mnist.explainer.checking.against import against_pytorch
 from tinygrad_mnist.tools import replay
 from tinygrad_mnist.tools.counterparts import counterpart
@@ -36,9 +37,7 @@ def with_numbers(op, inputs, attributes, shape):
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize(
-    "name", [name for name in NAMES if name not in NO_DERIVATIVE | NEVER_NUMBERS]
-)
+@in_parts("name", [name for name in NAMES if name not in NO_DERIVATIVE | NEVER_NUMBERS])
 def test_numbers_are_inputs_like_any_other(name):
     for op, inputs, attributes, result in calls_of(name):
         if counterpart(op) is None:

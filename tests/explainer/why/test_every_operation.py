@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import tinygrad_mnist as torch
+from tests.parts import in_parts
 from tinygrad_mnist.explainer.why import walks
 from tinygrad_mnist.explainer.why.words import FIXES
 from tinygrad_mnist.tools.parity.table import OPERATIONS
@@ -51,7 +52,7 @@ def is_right(tensor):
 
 
 @pytest.mark.parametrize(("situation", "remembers"), [("ordinary", True), ("broadcast", False)])
-@pytest.mark.parametrize("row", OPERATIONS, ids=lambda row: row.name)
+@in_parts("row", OPERATIONS)
 def test_a_gradient_is_told_as_it_is(row, situation, remembers, monkeypatch):
     monkeypatch.setattr(walks, "found_by", found_by(failures := []))
     with torch.why.remember(remembers):

@@ -245,6 +245,8 @@ class _Tried:
         assert node.gradient is not None
         self.gradient: Array = node.gradient.array.astype(np.float64)
         self.tolerance = _TOLERANCE.get(node.dtype, 1e-3) * _largest(self.gradient)
+        self.here = self._terms(self.value)
+        self.size = sum(float(np.abs(term[np.isfinite(term)]).sum()) for term in self.here)
         self.tries = tries
         self.worst = 0.0
         self.kinks = self.wrong = self.rounded = self.endless = self.undefined = self.coarse = 0
@@ -308,22 +310,21 @@ class _Tried:
                 return sizes
         return np.ones(1)
 
+    def _terms(self, value: Array) -> list[Array]:
+        return [np.asarray(term) for term in self.again.results(self.at, value, self.near)]
+
     def _slope(self, direction: Array, step: float) -> _Slope:
         higher, lower = self.value + step * direction, self.value - step * direction
-        above, here, below = (
-            [np.asarray(term) for term in self.again.results(self.at, value, self.near)]
-            for value in (higher, self.value, lower)
-        )
+        above, here, below = self._terms(higher), self.here, self._terms(lower)
         moved = (higher - lower) / (2 * step)
         moved = np.where(np.isfinite(moved), moved, direction)
-        terms = sum(float(np.abs(term[np.isfinite(term)]).sum()) for term in here)
         return _Slope(
             step,
             _apart(above, below) / (2 * step),
             _along(self.gradient, moved),
             _apart(above, here) / step,
             _apart(here, below) / step,
-            64 * float(np.finfo(np.float64).eps) * terms / step,
+            64 * float(np.finfo(np.float64).eps) * self.size / step,
             all(np.isfinite(term).all() for term in (*above, *here, *below)),
         )
 
