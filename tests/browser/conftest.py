@@ -1,4 +1,4 @@
-"""A headless browser for the pages: one for all tests, a context for each file's."""
+"""A headless browser for the pages: one for all tests, a page for each file's."""
 
 from __future__ import annotations
 
@@ -46,31 +46,34 @@ DESK = {"width": 1280, "height": 900}
 
 
 @pytest.fixture(scope="module")
-def context(browser) -> Iterator:
-    """A browser context as a desk has it: 1280 wide."""
-    context = browser.new_context(viewport=DESK)
-    yield context
-    context.close()
+def tab(browser) -> Iterator:
+    """The page that all tests of a file look at, as a desk has it, and what it says."""
+    with quiet_page(browser) as found:
+        yield found
 
 
 @pytest.fixture
-def page(context):
-    with quiet_page(context) as page:
-        yield page
+def page(tab):
+    page, said = tab
+    said.clear()
+    page.set_viewport_size(DESK)
+    page.emulate_media(color_scheme="light", reduced_motion="no-preference")
+    yield page
+    assert said == []
 
 
 @pytest.fixture
 def lone_page(browser):
     """A page with a clock and a memory of its own."""
-    context = browser.new_context(viewport=DESK)
-    with quiet_page(context) as page:
+    with quiet_page(browser) as (page, said):
         yield page
-    context.close()
+        assert said == []
 
 
 @contextmanager
-def quiet_page(context) -> Iterator:
-    """A page that may say nothing on the console, and fetch nothing."""
+def quiet_page(browser) -> Iterator:
+    """A page that may say nothing on the console, and fetch nothing; and a list of what it did."""
+    context = browser.new_context(viewport=DESK)
     page = context.new_page()
     said: list[str] = []
     page.on("console", lambda message: said.append(message.text))
@@ -83,9 +86,8 @@ def quiet_page(context) -> Iterator:
             else None
         ),
     )
-    yield page
-    page.close()
-    assert said == []
+    yield page, said
+    context.close()
 
 
 def violations(page, axe, *, without: tuple[str, ...] = ()) -> list[tuple[str, list[str]]]:
