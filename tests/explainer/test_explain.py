@@ -132,6 +132,14 @@ def test_a_leaf_keeps_the_name_it_had_where_it_was_used():
     assert kinds == {"x": ("input", [1.0, 2.0]), "inter": ("leaf", [3.0, 4.0])}
 
 
+@pytest.mark.parametrize("limits", [{"min": 0.5}, {"max": 0.5}, {"min": torch.tensor([0.5, 3.0])}])
+def test_an_input_that_is_none_is_nothing_saved(limits):
+    explanation = torch.explain(lambda x: x.clamp(**limits).sum(), leaf(1.0, 2.0))
+    explanation.to_json()
+    (clamp,) = [node for node in explanation.nodes if node.op == "clamp"]
+    assert {saved.name for saved in clamp.saves} == {"input", *limits}
+
+
 def test_contributions_that_cancel_to_no_number_raise_no_warning():
     huge = torch.explain(lambda x: (x * torch.inf - x * torch.inf).sum(), leaf(1.0))
     assert np.isnan(named(huge, "x").gradient.array).all()

@@ -425,7 +425,9 @@ def saved_by(record: Record) -> list[tuple[str, Any, int]]:
         ]
     found = []
     for which, saved in enumerate(record.saved):
-        if saved is not None and saved[1] is not KEPT and which <= len(record.inputs):
+        if saved is None or saved[0] is None:
+            continue
+        if saved[1] is not KEPT and which <= len(record.inputs):
             found.append((input_name(record, which), saved[0], which))
     return found
 
