@@ -7,14 +7,13 @@ the pass where pages are read in the repository.
 
 from __future__ import annotations
 
-import contextlib
 import importlib
-import io
 import multiprocessing
 import os
 import re
 from collections.abc import Iterable
 from dataclasses import asdict
+from multiprocessing import connection
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +34,9 @@ BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 CHAIN_RULE = ("import tinygrad_mnist as torch", "products = w * x", "\nloss.backward()")
 """What marks the blocks of the page on the chain rule that make its program."""
 ROWS = 256
+FORK = multiprocessing.get_context("fork")
+PROCESSES = 2
+"""So many passes are explained at a time."""
 RUNG = "rung-"
 LINKS = {False: ("Full size", "in words"), True: ("크게 보기", "글로 보기")}
 
@@ -83,7 +85,7 @@ def write(names: Iterable[str], folder: Path, scratch: Path) -> None:
     calls = []
     for name, form, suffix in wanted:
         program, step, arguments = _program(name, scratch)
-        request = script.Request(step, form, str(folder / f"{name}{suffix}"))
+        request = script.Request(step=step, form=form, output=str(folder / f"{name}{suffix}"))
         calls.append([str(program), arguments, asdict(request)])
     if call_in_fresh_python(__name__, "explain_all", [calls]):
         raise SystemExit("a backward pass of the site's pages is not explained")
@@ -96,17 +98,23 @@ def explain_all(calls: list[list[Any]]) -> None:
     """
     with unanswered():
         importlib.import_module("torch")
-    with multiprocessing.get_context("fork").Pool(2, maxtasksperchild=1) as processes:
-        processes.starmap(_explain, calls, chunksize=1)
+    waiting = [FORK.Process(target=_explain, args=call, name=call[0]) for call in calls]
+    running: list[Any] = []
+    while waiting or running:
+        while waiting and len(running) < PROCESSES:
+            running.append(waiting.pop(0))
+            running[-1].start()
+        connection.wait([process.sentinel for process in running])
+        for process in [each for each in running if not each.is_alive()]:
+            running.remove(process)
+            if process.exitcode:
+                raise SystemExit(f"{process.name}: its backward pass is not explained")
 
 
 def _explain(program: str, arguments: list[str], request: dict[str, object]) -> None:
-    said = io.StringIO()
-    try:
-        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-            script.main(program, arguments, request)
-    except SystemExit as end:
-        raise RuntimeError(f"{program}: {end}\n{said.getvalue()}") from None
+    """Explains a pass, which ends this process; what the program prints is for nobody."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    script.main(program, arguments, request)
 
 
 def _program(name: str, scratch: Path) -> tuple[Path, int, list[str]]:

@@ -39,7 +39,7 @@ FAILED = 1
 _HINT = "(tinygrad-mnist explain SCRIPT --why NAME says why, of a variable that backward() is for)"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Request:
     """What is to be made of a script's backward pass."""
 

@@ -148,7 +148,9 @@ def test_why_waits_for_a_pass_that_fills_grad(program, step, said, tmp_path, mon
 
     monkeypatch.setattr(explaining, "_last", last)
     page = tmp_path / "why.txt"
-    request = explaining.Request(step or 1, step is not None, "why", str(page), why="w")
+    request = explaining.Request(
+        step=step or 1, exactly=step is not None, form="why", output=str(page), why="w"
+    )
     writer = explaining._Writer("fit.py", request, 1)
     with contextlib.suppress(Ended), remembering(), writer.watch:
         program()

@@ -66,8 +66,8 @@ def explain(
             target = _target(output, bool(forms))
             form: Any = forms[0] if forms else "page"
             request = explaining.Request(
-                step or first, step is not None or first > 1, form, target, goes_on,
-                notebook, why or "",
+                step=step or first, exactly=step is not None or first > 1, form=form,
+                output=target, goes_on=goes_on, notebook=notebook, why=why or "",
             )  # fmt: skip
             code = explaining.explain_script(path, given, request)
         except ScriptError as error:
