@@ -30,7 +30,7 @@ def in_parts(argument: str, items: Sequence[Any], size: int = 40) -> Callable[[A
             each.replace(name="part") if name == argument else each
             for name, each in inspect.signature(test).parameters.items()
         ]
-        run.__signature__ = inspect.Signature(given)  # type: ignore[attr-defined]
+        run.__signature__ = inspect.Signature(given)
         return pytest.mark.parametrize("part", range(len(parts)))(run)
 
     return decorate
