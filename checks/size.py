@@ -15,7 +15,7 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 59_230, 40_000
+TOTAL, AIM = 59_840, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
@@ -28,7 +28,7 @@ BUDGET = {
     "kernels": 3_340,
     "_tensor": 2_950,
     "engine": 2_520,
-    "optim": 1_950,
+    "optim": 2_560,
     "autograd": 1_800,
     "serialization": 2_050,
     "utils": 1_300,

@@ -43,7 +43,6 @@ _INSTEAD = {
     "nn.TransformerEncoderLayer": "use nn.Linear and nn.functional.scaled_dot_product_attention",
     "nn.DataParallel": "train in one process",
     "nn.parallel": "train in one process",
-    "optim.LBFGS": "use torch.optim.Adam or SGD",
     "distributions": "draw with torch.randn, torch.rand or torch.multinomial",
     "multiprocessing": "use Python's multiprocessing",
     "profiler": "measure with time.perf_counter, or with Python's cProfile",

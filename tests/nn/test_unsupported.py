@@ -10,8 +10,8 @@ from tinygrad_mnist.names import Unsupported
 PACKAGES = {
     "nn": "LSTM",
     "nn.functional": "grid_sample",
-    "optim": "LBFGS",
-    "optim.lr_scheduler": "CyclicLR",
+    "optim": "SparseAdam",
+    "optim.lr_scheduler": "WarmupLR",
     "utils.data": "DistributedSampler",
 }
 

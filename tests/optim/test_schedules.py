@@ -29,6 +29,12 @@ def rates(engine, make, optimizer="SGD", steps=STEPS, **settings):
     return seen, schedule.last_epoch if hasattr(schedule, "last_epoch") else None
 
 
+def swa(optimizer):
+    """The module of averages beside an optimiser's class."""
+    engine = tinygrad_mnist if isinstance(optimizer, tinygrad_mnist.optim.Optimizer) else torch
+    return engine.optim.swa_utils
+
+
 SCHEDULES = {
     "LambdaLR": lambda s, o: s.LambdaLR(o, lambda epoch: 0.9**epoch),
     "LambdaLR list": lambda s, o: s.LambdaLR(o, [lambda n: 1 / (n + 1), lambda n: n]),
@@ -46,6 +52,17 @@ SCHEDULES = {
     "OneCycleLR linear": lambda s, o: s.OneCycleLR(
         o, [1.5, 2.0], epochs=6, steps_per_epoch=5, anneal_strategy="linear", three_phase=True
     ),
+    "CyclicLR": lambda s, o: s.CyclicLR(o, 0.1, [1.0, 2.0], 4),
+    "CyclicLR triangular2": lambda s, o: s.CyclicLR(o, 0.1, 1.0, 3, 5, "triangular2"),
+    "CyclicLR exp_range": lambda s, o: s.CyclicLR(
+        o, 0.1, 1.0, 4, mode="exp_range", gamma=0.9, cycle_momentum=False
+    ),
+    "CyclicLR scale_fn": lambda s, o: s.CyclicLR(
+        o, 0.1, 1.0, 4, scale_fn=lambda n: 1 / (n + 1), scale_mode="iterations"
+    ),
+    "SWALR": lambda s, o: swa(o).SWALR(o, [0.05, 0.9], 7),
+    "SWALR linear": lambda s, o: swa(o).SWALR(o, 0.05, 7, "linear"),
+    "SWALR at once": lambda s, o: swa(o).SWALR(o, 0.05, 0),
     "SequentialLR": lambda s, o: s.SequentialLR(
         o, [s.ConstantLR(o, 0.1, 3), s.ExponentialLR(o, 0.9), s.StepLR(o, 2)], [4, 11]
     ),
@@ -57,13 +74,14 @@ SCHEDULES = {
 
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_schedule(name):
-    settings = {"momentum": 0.9} if name.startswith("OneCycle") else {}
+    settings = {"momentum": 0.9} if name.startswith(("OneCycle", "Cyclic")) else {}
     theirs, ours = (rates(engine, SCHEDULES[name], **settings) for engine in ENGINES)
     assert ours == theirs
 
 
-def test_one_cycle_of_adam():
-    theirs, ours = (rates(engine, SCHEDULES["OneCycleLR"], "Adam") for engine in ENGINES)
+@pytest.mark.parametrize("name", ["OneCycleLR", "CyclicLR"])
+def test_cycles_of_adam(name):
+    theirs, ours = (rates(engine, SCHEDULES[name], "Adam") for engine in ENGINES)
     assert ours == theirs
 
 
@@ -112,7 +130,7 @@ RESUMABLE = [name for name in SCHEDULES if not name.startswith(("LambdaLR", "Mul
 @pytest.mark.parametrize("name", RESUMABLE)
 def test_state_dict(name):
     engine = tinygrad_mnist
-    settings = {"momentum": 0.9} if name.startswith("OneCycle") else {}
+    settings = {"momentum": 0.9} if name.startswith(("OneCycle", "Cyclic")) else {}
     optimizer = make_optimizer(engine, **settings)
     schedule = SCHEDULES[name](engine.optim.lr_scheduler, optimizer)
     for _ in range(5):

@@ -1,11 +1,23 @@
-"""Steps along the gradient or by its sign: SGD and Rprop."""
+"""Steps along the gradient or by its sign: SGD, ASGD and Rprop."""
 
 from __future__ import annotations
 
+from tinygrad_mnist import dtypes
 from tinygrad_mnist._tensor import Tensor
-from tinygrad_mnist._tensor.creation import full_like
+from tinygrad_mnist._tensor.creation import as_tensor, full_like, ones, tensor, zeros_like
+from tinygrad_mnist._tensor.python_data import counted
+from tinygrad_mnist.ops.conditional import where
 
-from .optimizer import Group, Optimizer, Params, check_lr, read_settings, start_state, to_scalar
+from .optimizer import (
+    Group,
+    Optimizer,
+    Params,
+    check_lr,
+    decayed,
+    read_settings,
+    start_state,
+    to_scalar,
+)
 
 
 class SGD(Optimizer):
@@ -54,6 +66,48 @@ class SGD(Optimizer):
                 velocity.mul_(momentum).add_(grad, alpha=1 - group["dampening"])
             grad = grad.add(velocity, alpha=momentum) if group["nesterov"] else velocity
         param.add_(grad, alpha=-to_scalar(group["lr"]))
+
+
+class ASGD(Optimizer):
+    """p ← (1 − lambd · η) · p − η · g, η falling as lr / (1 + lambd · lr · t)^alpha.
+
+    From step `t0` on, the state's "ax" is the average of p; before, it is p. The other settings:
+    see `Optimizer`.
+
+    Polyak and Juditsky, "Acceleration of stochastic approximation by averaging" (1992).
+    """
+
+    def __init__(
+        self, params: Params, lr: float | Tensor = 1e-2, lambd: float = 1e-4, alpha: float = 0.75,
+        t0: float = 1e6, weight_decay: float = 0, foreach: bool | None = None,
+        maximize: bool = False, differentiable: bool = False, capturable: bool = False,
+    ) -> None:  # fmt: skip
+        check_lr(lr)
+        names = "lr lambd alpha t0 weight_decay foreach maximize differentiable capturable"
+        super().__init__(params, read_settings(locals(), names, checks="weight_decay"))
+
+    def _update(self, param: Tensor, grad: Tensor, group: Group) -> None:
+        state, lr, lambd = self.state[param], to_scalar(group["lr"]), group["lambd"]
+        if not state:
+            start_state(state, param)
+            state["eta"] = tensor(float(lr), dtype=state["step"].dtype)
+            state["mu"] = ones((), dtype=state["step"].dtype)
+            state["ax"] = zeros_like(param, requires_grad=False)
+        grad = decayed(param, grad, group)
+        state["step"] += 1
+        eta, mu, step = (counted(state[name]) for name in ("eta", "mu", "step"))
+        param.mul_(1 - lambd * eta).add_(grad, alpha=-eta)
+        average = state["ax"]
+        if isinstance(mu, Tensor):
+            average.copy_(where(mu != 1, average + (param - average) * state["mu"], param))
+            late = (step - group["t0"]).clamp(min=1)
+        else:
+            average.copy_(param) if mu == 1 else average.add_(param.sub(average).mul_(state["mu"]))
+            late = max(1, step - group["t0"])
+        kind = dtypes.get_default_dtype()
+        eta = lr / ((1 + lambd * lr * step) ** group["alpha"])
+        state["eta"].copy_(as_tensor(eta, dtype=kind))
+        state["mu"].copy_(as_tensor(1 / late, dtype=kind))
 
 
 class Rprop(Optimizer):

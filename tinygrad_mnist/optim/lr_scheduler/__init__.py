@@ -2,7 +2,7 @@
 
 from tinygrad_mnist.names import lazily
 
-from .cycles import CosineAnnealingLR, CosineAnnealingWarmRestarts, OneCycleLR
+from .cycles import CosineAnnealingLR, CosineAnnealingWarmRestarts, CyclicLR, OneCycleLR
 from .factors import (
     ChainedScheduler,
     ConstantLR,
@@ -19,8 +19,8 @@ from .scheduler import EPOCH_DEPRECATION_WARNING, LRScheduler, ReduceLROnPlateau
 
 __all__ = [
     "EPOCH_DEPRECATION_WARNING", "ChainedScheduler", "ConstantLR", "CosineAnnealingLR",
-    "CosineAnnealingWarmRestarts",
-    "ExponentialLR", "LRScheduler", "LambdaLR", "LinearLR", "MultiStepLR", "MultiplicativeLR",
-    "OneCycleLR", "PolynomialLR", "ReduceLROnPlateau", "SequentialLR", "StepLR", "_LRScheduler",
+    "CosineAnnealingWarmRestarts", "CyclicLR", "ExponentialLR", "LRScheduler", "LambdaLR",
+    "LinearLR", "MultiStepLR", "MultiplicativeLR", "OneCycleLR", "PolynomialLR",
+    "ReduceLROnPlateau", "SequentialLR", "StepLR", "_LRScheduler",
 ]  # fmt: skip
 __getattr__, __dir__ = lazily(__name__, {})

@@ -1,13 +1,15 @@
-"""Schedules that rise and fall: cosine annealing, with restarts or without, and one cycle."""
+"""Schedules that rise and fall: cosine annealing, with restarts or without, and cycles."""
 
 from __future__ import annotations
 
 import math
+import types
+from collections.abc import Callable
 from typing import Any, Literal
 
 from tinygrad_mnist.optim.optimizer import Optimizer
 
-from .scheduler import LRScheduler, Rate, check_optimizer, current, one_each
+from .scheduler import LRScheduler, Rate, check_optimizer, current, one_each, set_lr
 
 
 class CosineAnnealingLR(LRScheduler):
@@ -124,7 +126,131 @@ def _line(start: Any, end: Any, share: float) -> Any:
     return (end - start) * share + start
 
 
-class OneCycleLR(LRScheduler):
+class _WithMomentum(LRScheduler):
+    """A schedule in which momentum (or β₁) goes the opposite way, if `cycle_momentum`."""
+
+    cycle_momentum: bool
+    use_beta1: bool
+
+    def _prepare_momentum(
+        self, highest: Any, lowest: Any, last_epoch: int
+    ) -> tuple[list[Any], list[Any]]:
+        """The highest and lowest momentum of each group, which starts at the highest."""
+        settings = self.optimizer.defaults
+        if "momentum" not in settings and "betas" not in settings:
+            raise ValueError(
+                "optimizer must support momentum or beta1 with `cycle_momentum` option enabled"
+            )
+        self.use_beta1 = "betas" in settings
+        highs = one_each("max_momentum", self.optimizer, highest)
+        lows = one_each("base_momentum", self.optimizer, lowest)
+        if last_epoch == -1:
+            for group, high, low in zip(self.optimizer.param_groups, highs, lows, strict=True):
+                self._set_momentum(group, high)
+                group["max_momentum"] = high
+                group["base_momentum"] = low
+        return highs, lows
+
+    def _set_momentum(self, group: dict[str, Any], momentum: Any) -> None:
+        if self.use_beta1:
+            group["betas"] = (momentum, *group["betas"][1:])
+        else:
+            group["momentum"] = momentum
+
+
+class CyclicLR(_WithMomentum):
+    """From `base_lr` up to `max_lr` and back, again and again; by batch.
+
+    The way up takes `step_size_up` steps, that down `step_size_down` (None: as many). The height
+    of a cycle is multiplied by `scale_fn`, of the cycle's number or, with `scale_mode`
+    "iterations", of the step's; or else by `mode`: "triangular" 1, "triangular2" 1 / 2^(cycle−1),
+    "exp_range" `gamma`^step. Raises ValueError for another mode, and where momentum is to be
+    cycled and the optimiser has none.
+
+    Smith, "Cyclical Learning Rates for Training Neural Networks" (2017).
+
+    >>> optimizer = torch.optim.SGD([torch.ones(1)], lr=0.1, momentum=0.9)
+    >>> schedule = torch.optim.lr_scheduler.CyclicLR(optimizer, 0.25, 0.75, step_size_up=2)
+    >>> for _ in range(4):
+    ...     optimizer.step()
+    ...     schedule.step()
+    ...     print(schedule.get_last_lr(), end=" ")
+    [0.5] [0.75] [0.5] [0.25]
+    """
+
+    def __init__(
+        self, optimizer: Optimizer, base_lr: float | list[float], max_lr: float | list[float],
+        step_size_up: int = 2000, step_size_down: int | None = None,
+        mode: Literal["triangular", "triangular2", "exp_range"] = "triangular", gamma: float = 1.0,
+        scale_fn: Callable[[float], float] | None = None,
+        scale_mode: Literal["cycle", "iterations"] = "cycle", cycle_momentum: bool = True,
+        base_momentum: float = 0.8, max_momentum: float = 0.9, last_epoch: int = -1,
+    ) -> None:  # fmt: skip
+        check_optimizer(optimizer)
+        self.optimizer = optimizer
+        lowest = one_each("base_lr", optimizer, base_lr)
+        if last_epoch == -1:
+            for group, rate in zip(optimizer.param_groups, lowest, strict=True):
+                set_lr(group, rate)
+        self.max_lrs = one_each("max_lr", optimizer, max_lr)
+        up = float(step_size_up)
+        self.total_size = up + (up if step_size_down is None else float(step_size_down))
+        self.step_ratio = up / self.total_size
+        if mode not in ("triangular", "triangular2", "exp_range") and scale_fn is None:
+            raise ValueError("mode is invalid and scale_fn is None")
+        self.mode = mode
+        self.gamma = gamma
+        self._scale_fn_custom = scale_fn
+        by_mode = "iterations" if mode == "exp_range" else "cycle"
+        self.scale_mode = by_mode if scale_fn is None else scale_mode
+        self.cycle_momentum = cycle_momentum
+        if cycle_momentum:
+            self.max_momentums, self.base_momentums = self._prepare_momentum(
+                max_momentum, base_momentum, last_epoch
+            )
+        super().__init__(optimizer, last_epoch)
+        self.base_lrs = lowest
+
+    def scale_fn(self, x: float) -> float:
+        """The factor of a cycle's height: at cycle or step `x`, as `scale_mode` says."""
+        if self._scale_fn_custom is not None:
+            return self._scale_fn_custom(x)
+        if self.mode == "exp_range":
+            return math.pow(self.gamma, x)
+        return 1.0 if self.mode == "triangular" else math.pow(2.0, 1 - x)
+
+    def get_lr(self) -> list[Rate]:
+        """The learning rates at step `last_epoch`; for `step` to call, it sets momentum too."""
+        self._expect_step()
+        cycle = math.floor(1 + self.last_epoch / self.total_size)
+        share = 1.0 + self.last_epoch / self.total_size - cycle
+        ratio = self.step_ratio
+        height = share / ratio if share <= ratio else (share - 1) / (ratio - 1)
+        factor = self.scale_fn(cycle if self.scale_mode == "cycle" else self.last_epoch)
+        if self.cycle_momentum:
+            ends = zip(self.optimizer.param_groups, self.base_momentums, self.max_momentums,
+                       strict=True)  # fmt: skip
+            for group, low, high in ends:
+                self._set_momentum(group, high - (high - low) * height * factor)
+        rates = zip(self.base_lrs, self.max_lrs, strict=True)
+        return [low + (high - low) * height * factor for low, high in rates]
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that the schedule keeps, save its optimiser and the code of `scale_fn`."""
+        state = super().state_dict()
+        scale = state["_scale_fn_custom"]
+        plain = scale is None or isinstance(scale, types.FunctionType)
+        return state | {"_scale_fn_custom": None if plain else scale.__dict__.copy()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over what `state_dict` of a schedule of this kind gave."""
+        scale, attributes = self._scale_fn_custom, state_dict["_scale_fn_custom"]
+        super().load_state_dict(state_dict | {"_scale_fn_custom": scale})
+        if attributes is not None:
+            scale.__dict__.update(attributes)
+
+
+class OneCycleLR(_WithMomentum):
     """From max_lr / div_factor up to `max_lr`, then down to that / final_div_factor; by batch.
 
     The number of steps is `total_steps`, or `epochs` times `steps_per_epoch`; the way up takes the
@@ -169,27 +295,6 @@ class OneCycleLR(LRScheduler):
         if cycle_momentum:
             self._prepare_momentum(max_momentum, base_momentum, last_epoch)
         super().__init__(optimizer, last_epoch)
-
-    def _prepare_momentum(self, highest: Any, lowest: Any, last_epoch: int) -> None:
-        settings = self.optimizer.defaults
-        if "momentum" not in settings and "betas" not in settings:
-            raise ValueError(
-                "optimizer must support momentum or beta1 with `cycle_momentum` option enabled"
-            )
-        self.use_beta1 = "betas" in settings
-        highs = one_each("max_momentum", self.optimizer, highest)
-        lows = one_each("base_momentum", self.optimizer, lowest)
-        if last_epoch == -1:
-            for group, high, low in zip(self.optimizer.param_groups, highs, lows, strict=True):
-                self._set_momentum(group, high)
-                group["max_momentum"] = high
-                group["base_momentum"] = low
-
-    def _set_momentum(self, group: dict[str, Any], momentum: Any) -> None:
-        if self.use_beta1:
-            group["betas"] = (momentum, *group["betas"][1:])
-        else:
-            group["momentum"] = momentum
 
     def get_lr(self) -> list[Rate]:
         """The learning rates at step `last_epoch`; for `step` to call, it sets momentum too."""

@@ -75,7 +75,9 @@ class Answer(ModuleType):
         try:
             found = getattr(self._ours, name)
         except AttributeError:
-            raise _unsupported(dotted) from None
+            if not _is_answered(dotted):
+                raise _unsupported(dotted) from None
+            found = importlib.import_module(dotted)
         if isinstance(found, ModuleType):
             if not _is_answered(dotted):
                 raise _unsupported(dotted)
