@@ -171,11 +171,10 @@ class CyclicLR(_WithMomentum):
 
     >>> optimizer = torch.optim.SGD([torch.ones(1)], lr=0.1, momentum=0.9)
     >>> schedule = torch.optim.lr_scheduler.CyclicLR(optimizer, 0.25, 0.75, step_size_up=2)
-    >>> for _ in range(4):
-    ...     optimizer.step()
-    ...     schedule.step()
-    ...     print(schedule.get_last_lr(), end=" ")
-    [0.5] [0.75] [0.5] [0.25]
+    >>> optimizer.step()
+    >>> schedule.step()
+    >>> schedule.get_last_lr()
+    [0.5]
     """
 
     def __init__(
