@@ -1,12 +1,14 @@
 """The data types of tensors, and PyTorch's rules for combining them.
 
 Everything about types is settled here, before an operation computes: its body and its
-derivative formulas then see arrays of one type.
+derivative formulas then see arrays of one type. float16 and bfloat16 are stored as such; what is
+computed with them is computed in float32 and rounded (`widened`, `narrowed`).
 """
 
 from __future__ import annotations
 
 import builtins
+import math
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -16,7 +18,7 @@ Array = np.ndarray[Any, Any]
 
 
 class dtype:
-    """A data type; there is one object for each of the six, printed as PyTorch prints it.
+    """A data type; there is one object for each, printed as PyTorch prints it.
 
     >>> torch.float32
     torch.float32
@@ -37,22 +39,28 @@ class dtype:
     def __init__(self, name: str, legacy_name: str, category: int) -> None:
         self.name = name
         self.legacy_name = legacy_name
-        self.numpy = np.dtype(name)
         self.category = category
-        self.itemsize = self.numpy.itemsize
         self.is_floating_point = category == FLOATING
+        if name in _NARROW_NAMES:
+            self.itemsize = 2
+        else:
+            self.numpy = np.dtype(name)
+            self.itemsize = self.numpy.itemsize
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "numpy":
+            return _use(self)
+        raise AttributeError(f"'torch.dtype' object has no attribute '{name}'")
 
     @property
     def cpp_name(self) -> str:
         """The type's name in C++, which some of PyTorch's messages give."""
-        names = {"uint8": "unsigned char", "int32": "int", "int64": "int64_t"}
-        floats = {"float32": "float", "float64": "double"}
-        return {**names, **floats}.get(self.name, self.name)
+        return _CPP_NAMES.get(self.name, self.name)
 
     @property
     def is_signed(self) -> builtins.bool:
         """Whether the type holds negative numbers."""
-        return self.numpy.kind in "if"
+        return self.is_floating_point or self.numpy.kind == "i"
 
     def __repr__(self) -> str:
         return f"torch.{self.name}"
@@ -68,17 +76,66 @@ class dtype:
 
 
 BOOLEAN, INTEGRAL, FLOATING = range(3)
+_NARROW_NAMES = ("float16", "bfloat16")
+_CPP_NAMES = {
+    "uint8": "unsigned char", "int8": "signed char", "int16": "short", "int32": "int",
+    "int64": "int64_t", "float16": "c10::Half", "bfloat16": "c10::BFloat16",
+    "float32": "float", "float64": "double",
+}  # fmt: skip
 
 bool = dtype("bool", "Bool", BOOLEAN)
 uint8 = dtype("uint8", "Byte", INTEGRAL)
+int8 = dtype("int8", "Char", INTEGRAL)
+int16 = dtype("int16", "Short", INTEGRAL)
 int32 = dtype("int32", "Int", INTEGRAL)
 int64 = dtype("int64", "Long", INTEGRAL)
+float16 = dtype("float16", "Half", FLOATING)
+bfloat16 = dtype("bfloat16", "BFloat16", FLOATING)
 float32 = dtype("float32", "Float", FLOATING)
 float64 = dtype("float64", "Double", FLOATING)
 
-_ALL = (bool, uint8, int32, int64, float32, float64)
-_FROM_NUMPY = {each.numpy: each for each in _ALL}
+_ALL = (bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64)
+_FROM_NUMPY = {each.numpy: each for each in _ALL if each.name not in _NARROW_NAMES}
 _default = float32
+
+FLOATS = "fV"
+"""The kinds of NumPy's floating-point types: V is that of bfloat16, which `ml_dtypes` adds."""
+NARROW: set[np.dtype[Any]] = set()
+"""NumPy's types for float16 and bfloat16, of those that the program has used: none costs nothing.
+Arrays of them are kept, and never computed with."""
+
+
+def _use(kind: dtype) -> np.dtype[Any]:
+    """NumPy's type for float16 or bfloat16, from its first use on."""
+    if kind is float16:
+        kind.numpy = np.dtype(np.float16)
+    else:
+        import ml_dtypes
+
+        kind.numpy = np.dtype(ml_dtypes.bfloat16)
+    _FROM_NUMPY[kind.numpy] = kind
+    NARROW.add(kind.numpy)
+    return kind.numpy
+
+
+def widened(values: tuple[Any, ...]) -> tuple[tuple[Any, ...], np.dtype[Any] | None]:
+    """The values, float16 and bfloat16 among them in float32; and the type to round results to.
+
+    That is their common type if all floating-point arrays have it, else None.
+    """
+    kinds = {v.dtype for v in values if isinstance(v, np.ndarray) and v.dtype.kind in FLOATS}
+    if NARROW.isdisjoint(kinds):
+        return values, None
+    wide = [
+        v.astype(np.float32) if isinstance(v, np.ndarray) and v.dtype in NARROW else v
+        for v in values
+    ]
+    return tuple(wide), kinds.pop() if len(kinds) == 1 else None
+
+
+def narrowed(out: Any, kind: np.dtype[Any] | None) -> Any:
+    """A result computed in float32, rounded to `kind` unless that is None."""
+    return out if kind is None or out.dtype != np.float32 else out.astype(kind)
 
 
 def from_numpy_dtype(numpy_dtype: np.dtype[Any]) -> dtype:
@@ -86,6 +143,8 @@ def from_numpy_dtype(numpy_dtype: np.dtype[Any]) -> dtype:
     try:
         return _FROM_NUMPY[numpy_dtype]
     except KeyError:
+        if numpy_dtype == np.float16:
+            return _FROM_NUMPY[float16.numpy]
         names = ", ".join(each.name for each in _ALL)
         raise TypeError(
             f"can't convert np.ndarray of type {numpy_dtype}. The only supported types are: "
@@ -99,7 +158,7 @@ def get_default_dtype() -> dtype:
 
 
 def set_default_dtype(d: dtype) -> None:
-    """Make `d` (float32 or float64) the type of tensors made from Python floats.
+    """Make `d`, a floating-point type, the type of tensors made from Python floats.
 
     Raises TypeError when `d` is not a floating-point type.
     """
@@ -126,6 +185,8 @@ def promote_types(type1: dtype, type2: dtype) -> dtype:
     """
     if type1.category != type2.category:
         return type1 if type1.category > type2.category else type2
+    if type1 is not type2 and type1.itemsize == type2.itemsize:  # neither holds the other
+        return float32 if type1.is_floating_point else int16
     return type1 if type1.itemsize >= type2.itemsize else type2
 
 
@@ -164,7 +225,11 @@ def promote_to_floating(values: tuple[Array | Number, ...]) -> dtype:
 def cast(value: Array | Number, kind: dtype) -> Array:
     """`value` as an array of type `kind` (itself when it is one); integers wrap around."""
     if isinstance(value, np.ndarray):
-        return value if value.dtype == kind.numpy else value.astype(kind.numpy)
+        if value.dtype == kind.numpy:
+            return value
+        if kind.numpy in NARROW:  # by way of float32, as PyTorch goes
+            return value.astype(np.float32).astype(kind.numpy)
+        return value.astype(kind.numpy)
     if isinstance(value, int) and not -(2**63) <= value < 2**63:
         raise OverflowError(f"int too big to convert: {value} does not fit in 64 bits")
     return np.asarray(value).astype(kind.numpy)
@@ -211,14 +276,17 @@ class finfo:
                 f"torch.finfo() requires a floating point input type. "
                 f"Use torch.iinfo to handle '{kind.name}'"
             )
-        limits = np.finfo(kind.numpy)
+        finfo_of: Any = np.finfo
+        if kind is bfloat16:
+            from ml_dtypes import finfo as finfo_of
+        limits = finfo_of(kind.numpy)
         self.dtype = kind.name
         self.bits = limits.bits
         self.eps = float(limits.eps)
         self.min = float(limits.min)
         self.max = float(limits.max)
         self.tiny = self.smallest_normal = float(limits.tiny)
-        self.resolution = float(limits.resolution)
+        self.resolution = 10.0 ** -int(-math.log10(self.eps))
 
     def __repr__(self) -> str:
         return (

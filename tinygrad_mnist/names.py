@@ -15,13 +15,6 @@ class Unsupported(NotImplementedError, AttributeError):
 
 
 _INSTEAD = {
-    "float16": "use torch.float32",
-    "half": "use torch.float32",
-    "bfloat16": "use torch.float32",
-    "int8": "use torch.int32",
-    "char": "use torch.int32",
-    "int16": "use torch.int32",
-    "short": "use torch.int32",
     "complex64": "keep real and imaginary parts as two real tensors",
     "complex128": "keep real and imaginary parts as two real tensors",
     "cfloat": "keep real and imaginary parts as two real tensors",
@@ -139,7 +132,8 @@ method alone.
 _OTHERS = {
     "_tensor": "Tensor",
     "_tensor.creation": """
-        BoolTensor ByteTensor DoubleTensor FloatTensor IntTensor LongTensor arange as_tensor asarray
+        BFloat16Tensor BoolTensor ByteTensor CharTensor DoubleTensor FloatTensor HalfTensor
+        IntTensor LongTensor ShortTensor arange as_tensor asarray
         empty empty_like eye from_numpy frombuffer full full_like linspace logspace ones ones_like
         scalar_tensor tensor zeros zeros_like""",
     "_tensor.description": """
@@ -151,8 +145,9 @@ _OTHERS = {
         set_grad_enabled""",
     "compiler": "compile",
     "dtypes": """
-        bool can_cast double=float64 dtype finfo float=float32 float32 float64 get_default_dtype
-        iinfo int=int32 int32 int64 long=int64 promote_types result_type set_default_dtype uint8""",
+        bfloat16 bool can_cast double=float64 dtype finfo float=float32 float16 float32 float64
+        get_default_dtype half=float16 iinfo int=int32 int16 int32 int64 int8 long=int64
+        promote_types result_type set_default_dtype short=int16 uint8""",
     "engine.device": "device",
     "explainer.explanation": "explain",
     "engine.size": "Size",

@@ -24,13 +24,10 @@ from tinygrad_mnist.ops.arguments import check_tensors, read_dtype, read_legacy_
 # From tensors to Python, to NumPy, and to other types
 
 
-def _in_type(name: str, kind: dtypes.dtype | None, says: str) -> Callable[..., Tensor]:
-    """The method that converts to the type `kind`; None: to one that is not carried."""
+def _in_type(name: str, kind: dtypes.dtype, says: str) -> Callable[..., Tensor]:
+    """The method that converts to the type `kind`."""
 
     def convert(self: Tensor, memory_format: MemoryFormat = None) -> Tensor:
-        if kind is None:
-            refused = "float16" if name == "half" else name
-            raise NotImplementedError(f"{refused} is not supported: use .float() (float32)")
         return casting.cast_to(self, kind)
 
     convert.__name__ = convert.__qualname__ = name
@@ -73,6 +70,8 @@ class Conversion(Tensor):
                 "Can't call numpy() on Tensor that requires grad. "
                 "Use tensor.detach().numpy() instead."
             )
+        if self._array.dtype.kind == "V":
+            raise TypeError("Got unsupported ScalarType BFloat16")
         return self._read()
 
     def __array__(
@@ -163,8 +162,10 @@ class Conversion(Tensor):
     int = _in_type("int", dtypes.int32, "In int32, fractions cut off.")
     byte = _in_type("byte", dtypes.uint8, "In uint8.")
     bool = _in_type("bool", dtypes.bool, "In bool: whether each number is not zero.")
-    half = _in_type("half", None, "Refused: float16 is not carried.")
-    bfloat16 = _in_type("bfloat16", None, "Refused: bfloat16 is not carried.")
+    half = _in_type("half", dtypes.float16, "In float16.")
+    bfloat16 = _in_type("bfloat16", dtypes.bfloat16, "In bfloat16.")
+    short = _in_type("short", dtypes.int16, "In int16, fractions cut off.")
+    char = _in_type("char", dtypes.int8, "In int8, fractions cut off.")
 
     def is_nonzero(self) -> builtins.bool:
         """Whether the one number of the tensor is not zero; RuntimeError when there are more."""
@@ -191,7 +192,7 @@ class Conversion(Tensor):
         return complex(self._number())
 
     def __index__(self) -> builtins.int:
-        if self._array.size != 1 or self._array.dtype.kind == "f":
+        if self._array.size != 1 or self._array.dtype.kind in dtypes.FLOATS:
             raise TypeError("only integer tensors of a single element can be converted to an index")
         return builtins.int(self._read().item())
 

@@ -60,7 +60,7 @@ def finish(array: Array, requires_grad: bool, constant: bool = True) -> Tensor:
     made = _made(array) if constant else _shared(array)
     if not requires_grad:
         return made
-    if array.dtype.kind != "f":
+    if array.dtype.kind not in dtypes.FLOATS:
         raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
     return made.requires_grad_()
 
@@ -691,3 +691,5 @@ LongTensor = _kind(dtypes.int64)
 IntTensor = _kind(dtypes.int32)
 ByteTensor = _kind(dtypes.uint8)
 BoolTensor = _kind(dtypes.bool)
+CharTensor, ShortTensor = _kind(dtypes.int8), _kind(dtypes.int16)
+HalfTensor, BFloat16Tensor = _kind(dtypes.float16), _kind(dtypes.bfloat16)

@@ -142,7 +142,7 @@ class Description(Tensor):
 
     def is_floating_point(self) -> bool:
         """Whether the numbers are floating point."""
-        return bool(self._array.dtype.kind == "f")
+        return bool(self._array.dtype.kind in dtypes.FLOATS)
 
     def is_complex(self) -> bool:
         """Whether the numbers are complex: never."""
@@ -204,7 +204,7 @@ def numel(input: Tensor) -> int:
 @operation
 def is_floating_point(input: Tensor) -> bool:
     """Whether the numbers are floating point."""
-    return bool(input._array.dtype.kind == "f")
+    return bool(input._array.dtype.kind in dtypes.FLOATS)
 
 
 @operation

@@ -55,7 +55,7 @@ class Gradients(Tensor):
             raise RuntimeError("requires_grad must be a bool")
         if mode and not self.is_leaf:
             raise RuntimeError("you can only change requires_grad flags of leaf variables.")
-        if mode and self._array.dtype.kind != "f":
+        if mode and self._array.dtype.kind not in dtypes.FLOATS:
             raise RuntimeError(
                 "only Tensors of floating point and complex dtype can require gradients"
             )
@@ -84,7 +84,7 @@ class Gradients(Tensor):
                     "var_no_grad = var.detach()."
                 )
         elif requires_grad and record is None:
-            if self._array.dtype.kind != "f":
+            if self._array.dtype.kind not in dtypes.FLOATS:
                 raise RuntimeError("only Tensors of floating point dtype can require gradients")
             self._record = self.__dict__.pop("_resting_leaf", None) or AccumulateGrad(self)
         elif not requires_grad and record is not None:
@@ -279,7 +279,7 @@ class Gradients(Tensor):
         if not isinstance(value, Tensor):
             raise TypeError(f"Variable data has to be a tensor, but got {type(value).__name__}")
         record = self._record
-        if record is not None and value._array.dtype.kind != "f":
+        if record is not None and value._array.dtype.kind not in dtypes.FLOATS:
             raise RuntimeError(
                 "data set to a tensor that requires gradients must be floating point or complex "
                 "dtype"

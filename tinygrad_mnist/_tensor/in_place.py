@@ -54,6 +54,10 @@ _ASSIGNMENTS: dict[str, Callable[..., tuple[Any, Any, str]]] = {
 and PyTorch's words for it."""
 
 
+_WIDE = "fd"
+"""NumPy's letters for float32 and float64, in which it computes at once."""
+
+
 def in_place(op: Any, target: Tensor, *others: Any, **attributes: Any) -> Tensor:
     """Write `op(target, *others)` into `target`; a non-leaf is rebound to a newer record."""
     recorded = state.grad_enabled and check_inplace(target, *others)
@@ -77,7 +81,7 @@ def _at_once(op: Any, target: Tensor, others: tuple[Any, ...]) -> bool:
     """Let NumPy compute straight into the array, where shapes and types need no care."""
     ufunc = getattr(op, "ufunc", None)
     array = target._array
-    if ufunc is None or array.dtype.kind != "f":
+    if ufunc is None or array.dtype.char not in _WIDE:
         return False
     values: list[Any] = []
     for other in others:
@@ -278,7 +282,7 @@ def scaled_update(target: Tensor, other: Any, alpha: Any, sign: int) -> Tensor:
     if alpha.__class__ is float and isinstance(other, Tensor) and not OBSERVERS:
         array, change = target._array, other._array
         alike = array.dtype is change.dtype and array.shape == change.shape
-        if alike and array.dtype.kind == "f" and not check_inplace(target, other):
+        if alike and array.dtype.char in _WIDE and not check_inplace(target, other):
             check_no_partial_overlap(array, change)
             kernels.sgd_update(writeable(array), change, -sign * alpha)
             target._counter[0] += 1

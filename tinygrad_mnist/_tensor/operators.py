@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from tinygrad_mnist import dtypes
 from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.calls import call_binary, call_unary
 from tinygrad_mnist.engine.primitive import Primitive
@@ -163,7 +164,7 @@ class Operators(Tensor):
 
     def __invert__(self) -> Tensor:
         """~x, bit by bit"""
-        if self._array.dtype.kind == "f":
+        if self._array.dtype.kind in dtypes.FLOATS:
             raise TypeError(
                 "~ (operator.invert) is only implemented on integer and Boolean-type tensors"
             )

@@ -219,7 +219,7 @@ def _number_texts(shown: Array) -> tuple[list[str], int]:
     """
     # Python's floats are doubles, as PyTorch prints them, and never raise a warning.
     numbers = shown.ravel().tolist()
-    if shown.dtype.kind != "f":
+    if shown.dtype.kind not in dtypes.FLOATS:
         texts = [str(number) for number in numbers]
         return texts, max(map(len, texts), default=1)
     deciding = [number for number in numbers if number and math.isfinite(number)]

@@ -362,7 +362,7 @@ def _record_outputs(
     ctx._saved = tuple([_kept(tensor, ctx, args, sources, outputs) for tensor in ctx._to_save])
     ctx._to_save = ctx._dirty = ctx._constant = ()
     for position, (output, result) in enumerate(zip(outputs, results, strict=True)):
-        differentiable = isinstance(result, Tensor) and result._array.dtype.kind == "f"
+        differentiable = isinstance(result, Tensor) and result.is_floating_point()
         if differentiable and id(output) not in constant:
             newer = _output_record(node, result._array, position)
             if _among(result, args):

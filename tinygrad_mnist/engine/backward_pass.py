@@ -17,6 +17,7 @@ import numpy as np
 from tinygrad_mnist.core.backward_pass import restore_reduced_dims, topological_order
 from tinygrad_mnist.core.primitive import Formula
 from tinygrad_mnist.core.record import state
+from tinygrad_mnist.dtypes import NARROW, widened
 from tinygrad_mnist.kernels.locks import held_through_fork
 
 from .hooks import (
@@ -202,6 +203,8 @@ def vjp(record: Record, gradient: Gradient, wanted: set[Record] | None) -> Gradi
         if formula is None:
             continue
         values = [unpack(record, which, as_tensors) for which in formula.saved]
+        if NARROW and not as_tensors:
+            (gradient, *values), _ = widened((gradient, *values))
         if formula.keywords:
             keywords = _keywords(formula, record, position, source)
             result = formula.function(gradient, *values, **keywords)

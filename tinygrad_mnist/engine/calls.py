@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist.core.record import Array, next_sequence, state
+from tinygrad_mnist.dtypes import FLOATS, NARROW
 
 from .node import CONSTANT, NO_ATTRIBUTES, Saved, make_record
 from .observer import OBSERVERS, report
@@ -112,7 +113,7 @@ def record_call(
     """Leave a record of this call in `output` if an input requires a gradient."""
     records = tuple([current_record(i) if isinstance(i, TensorBase) else None for i in inputs])
     needs = tuple([record is not None for record in records])
-    if not any(needs) or not op.formulas or output._array.dtype.kind != "f":
+    if not any(needs) or not op.formulas or output._array.dtype.kind not in FLOATS:
         return
     *keeps, keep_output = op.saves[needs]
     saved: list[Saved | None] = []
@@ -123,6 +124,11 @@ def record_call(
         saved.append((value, counter, counter[0]) if keep else None)
     saved.append((output._array, output._counter, output._counter[0]) if keep_output else None)
     output._record = make_record(op, records, output._array, tuple(saved), attributes)
+
+
+def _some_narrow(*values: Any) -> bool:
+    """Whether one is an array of float16 or bfloat16, which the general way computes in float32."""
+    return any(value.__class__ is _ndarray and value.dtype in NARROW for value in values)
 
 
 def call(op: Any, inputs: tuple[Any, ...], attributes: dict[str, Any]) -> Tensor:
@@ -141,6 +147,8 @@ def call_unary(op: Any, x: Any, attributes: dict[str, Any] = NO_ATTRIBUTES) -> T
     if not isinstance(x, TensorBase) or OBSERVERS:
         return call(op, (x,), attributes)
     value = x._array
+    if NARROW and value.dtype in NARROW:
+        return call(op, (x,), attributes)
     if op.promotion is not None and value.dtype.kind != "f":
         (value,) = op.promoted((value,))
     try:
@@ -155,7 +163,7 @@ def call_unary(op: Any, x: Any, attributes: dict[str, Any] = NO_ATTRIBUTES) -> T
         out = np.asarray(out)
     tensor = _output(op, out, x, attributes) if op.view else wrap(out)
     record = x._record if x._view is None else current_record(x)
-    if record is not None and op.formulas and state.grad_enabled and out.dtype.kind == "f":
+    if record is not None and op.formulas and state.grad_enabled and out.dtype.kind in FLOATS:
         keep_x, keep_out = op.saves[_UNARY]
         counter = x._counter
         saved = (
@@ -180,7 +188,7 @@ def call_binary(op: Any, x: Any, y: Any, attributes: dict[str, Any] = NO_ATTRIBU
     else:
         y_value, y_counter, y_record = y, CONSTANT, None
         usual = (y.__class__ is float or y.__class__ is int) and kind.kind == "f"
-    if not usual and op.promotion is not None:
+    if (not usual and op.promotion is not None) or (NARROW and _some_narrow(x_value, y_value)):
         return call(op, (x, y), attributes)
     thread = state.__dict__
     try:

@@ -172,12 +172,17 @@ class Primitive(CorePrimitive):
 
     def compute(self, values: tuple[Any, ...], attributes: dict[str, Any]) -> Array:
         """The body's result on arrays, always an array (NumPy makes 0-d results scalars)."""
+        narrow = None
+        if dtypes.NARROW and not self.view:
+            values, narrow = dtypes.widened(values)
         try:
             out = state.quietly(self.body, *values, **attributes)
         except (MemoryError, ValueError) as error:
             explain_shapes(values)
             refuse_size(self, error)
             raise RuntimeError(f"{self.name}(): {error}") from error
+        if narrow is not None and "dtype" not in attributes:
+            out = dtypes.narrowed(out, narrow)
         return out if out.__class__ is _ndarray else np.asarray(out)
 
 

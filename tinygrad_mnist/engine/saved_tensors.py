@@ -13,7 +13,7 @@ import numpy as np
 
 from tinygrad_mnist.core.backward_pass import restore_reduced_dims
 from tinygrad_mnist.core.record import state
-from tinygrad_mnist.dtypes import from_numpy_dtype
+from tinygrad_mnist.dtypes import FLOATS, from_numpy_dtype
 
 from .modes import backward_mode
 from .node import FREED, KEPT, Record, edge
@@ -135,7 +135,7 @@ def check_inplace(target: TensorBase, *others: Any, through_view: bool = False) 
         raise RuntimeError(("a view of a" if through_view else "a") + _OF_LEAF)
     if view is not None and record is not None and record.hooks is not None:
         to_be_renewed(target)
-    return bool(target._array.dtype.kind == "f")
+    return bool(target._array.dtype.kind in FLOATS)
 
 
 def _any_recorded(others: tuple[Any, ...]) -> bool:

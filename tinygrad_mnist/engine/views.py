@@ -10,6 +10,7 @@ from typing import Any
 
 from tinygrad_mnist.core.primitive import Primitive
 from tinygrad_mnist.core.record import state
+from tinygrad_mnist.dtypes import FLOATS
 
 from .modes import backward_mode
 from .node import PRIMITIVES, AccumulateGrad, Record, edge, make_record, move_grad
@@ -90,7 +91,7 @@ def requires_grad(tensor: TensorBase) -> bool:
     """Whether a tensor takes part in a graph: a view does if its base does."""
     if tensor._record is not None or tensor._view is None:
         return tensor._record is not None
-    return tensor._view[0]._record is not None and tensor._array.dtype.kind == "f"
+    return tensor._view[0]._record is not None and tensor._array.dtype.kind in FLOATS
 
 
 def to_be_renewed(view: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Self
 
+from tinygrad_mnist import dtypes
 from tinygrad_mnist._tensor import Tensor
 from tinygrad_mnist._tensor.creation import empty
 from tinygrad_mnist._tensor.printing import parameter_repr
@@ -38,7 +39,7 @@ class Parameter(Tensor):
         parameter._record = None
         parameter._view = None
         if requires_grad:
-            if parameter._array.dtype.kind != "f":
+            if parameter._array.dtype.kind not in dtypes.FLOATS:
                 raise RuntimeError(
                     "Only Tensors of floating point and complex dtype can require gradients"
                 )

@@ -185,8 +185,12 @@ def check_some_tensor(name: str, *operands: Any) -> None:
 
 _CPP_NAMES = {
     dtypes.uint8: "uint8_t",
+    dtypes.int8: "int8_t",
+    dtypes.int16: "int16_t",
     dtypes.int32: "int",
     dtypes.int64: "int64_t",
+    dtypes.float16: "at::Half",
+    dtypes.bfloat16: "at::BFloat16",
     dtypes.float32: "float",
     dtypes.float64: "double",
 }
@@ -240,7 +244,7 @@ def not_implemented(name: str, kind: np.dtype[Any]) -> NotImplementedError:
 
 def check_floating(name: str, array: np.ndarray[Any, Any]) -> None:
     """Raise PyTorch's NotImplementedError for integers and bools."""
-    if array.dtype.kind != "f":
+    if array.dtype.kind not in dtypes.FLOATS:
         raise not_implemented(name, array.dtype)
 
 

@@ -122,7 +122,7 @@ def _rounded_div(input: Array, other: Array, *, rounding_mode: str) -> Any:
     _refuse_zero_divisor(f"div_{rounding_mode}", input, other)
     if rounding_mode == "floor":
         return np.floor_divide(input, other)
-    if input.dtype.kind == "f":
+    if input.dtype.kind in dtypes.FLOATS:
         return np.trunc(input / other)
     return (input - np.fmod(input, other)) // other
 
@@ -153,7 +153,7 @@ floor_divide.derivatives(input=no_derivative("floor_divide"), other=no_derivativ
 def _refuse_zero_divisor(name: str, input: Array, other: Array) -> None:
     if input.dtype == bool:
         raise not_implemented(f"{name}_cpu", input.dtype)
-    if input.dtype.kind != "f" and not np.all(other):
+    if input.dtype.kind not in dtypes.FLOATS and not np.all(other):
         raise RuntimeError("ZeroDivisionError")
 
 
@@ -170,7 +170,7 @@ def _modulo(name: str, says: str, of: Callable[..., Any], mode: str) -> Primitiv
 
 def _with_divisor_sign(x: Array, y: Any) -> Any:
     """What ⌊x / y⌋ leaves; NumPy gives a 0 the sign of y, PyTorch that of x."""
-    if np.asarray(x).dtype.kind != "f":
+    if np.asarray(x).dtype.kind not in dtypes.FLOATS:
         return np.remainder(x, y)
     rest = np.fmod(x, y)
     return np.where((rest != 0) & (np.less(y, 0) != (rest < 0)), rest + y, rest)
@@ -218,7 +218,7 @@ def _pow(input: Array, exponent: Array) -> Any:
     kind = np.asarray(input).dtype
     if kind.kind == "b":
         raise not_implemented("pow", kind)
-    if kind.kind != "f" and np.any(np.less(exponent, 0)):
+    if kind.kind not in dtypes.FLOATS and np.any(np.less(exponent, 0)):
         return _integer_power(input, exponent)
     return input**exponent
 
@@ -257,7 +257,7 @@ def pow(input: Operand, exponent: Operand) -> Tensor:
     check_some_tensor("pow", input, exponent)
     if not isinstance(exponent, Tensor):
         kind = input._array.dtype.kind if isinstance(input, Tensor) else "f"
-        if kind != "f" and isinstance(exponent, int) and exponent < 0:
+        if kind not in dtypes.FLOATS and isinstance(exponent, int) and exponent < 0:
             raise RuntimeError("Integers to negative integer powers are not allowed.")
         if kind == "b" and isinstance(exponent, bool):
             return bitwise_or(input, not exponent)
@@ -301,7 +301,7 @@ def abs(input: Array) -> Any:
 @primitive
 def sign(input: Array) -> Any:
     """−1, 0 or 1; 0 for NaN"""
-    if input.dtype.kind != "f":
+    if input.dtype.kind not in dtypes.FLOATS:
         return input.copy() if input.dtype == bool else np.sign(input)
     return np.sign(np.where(np.isnan(input), 0, input))
 
@@ -346,7 +346,7 @@ def _multiple(x: Tensor, factor: Any) -> Tensor:
 @operation
 def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1) -> Tensor:
     """x + value · y / z, broadcast; RuntimeError for integers."""
-    if tensor1._array.dtype.kind != "f" and tensor2._array.dtype.kind != "f":
+    if not (tensor1.is_floating_point() or tensor2.is_floating_point()):
         raise RuntimeError(
             "Integer division with addcdiv is no longer supported, and in a future release "
             "addcdiv will perform a true division of tensor1 and tensor2. The historic addcdiv "
@@ -377,7 +377,7 @@ def lerp(input: Tensor, end: Tensor, weight: Operand) -> Tensor:
             raise not_implemented("lerp_kernel_tensor", input._array.dtype)
         nearer = weight.abs() < 0.5
         start, share = where(nearer, input, end), where(nearer, weight, weight - 1)
-    if input._array.dtype.kind != "f":
+    if input._array.dtype.kind not in dtypes.FLOATS:
         raise not_implemented(f"lerp_kernel_{kernel}", input._array.dtype)
     return named_as(start + share * (end - input), f"LerpBackward{kernel == 'tensor':d}")
 
@@ -439,7 +439,7 @@ def nan_to_num(
     >>> torch.nan_to_num(torch.tensor([float("nan"), 1.0]))
     tensor([0., 1.])
     """
-    if input._array.dtype.kind != "f":
+    if input._array.dtype.kind not in dtypes.FLOATS:
         return clone(input)
     limits = np.finfo(input._array.dtype)
     x = input.detach()
@@ -461,7 +461,7 @@ def heaviside(input: Tensor, values: Tensor) -> Tensor:
 
 def _of_floats(name: str, says: str, of: np.ufunc, **derivatives: Any) -> Primitive:
     def body(input: Array, other: Array) -> Any:
-        if input.dtype.kind != "f":
+        if input.dtype.kind not in dtypes.FLOATS:
             raise not_implemented(f"{name}_cpu", input.dtype)
         return of(input, other)
 

@@ -207,7 +207,7 @@ def repeat_interleave(
         final = [*before, size * repeats, *after]
         return _stretched(x, [*before, size, 1, *after], stretched, final)
     counts = np.array(repeats._array if isinstance(repeats, Tensor) else repeats)
-    if counts.dtype.kind == "f":
+    if counts.dtype.kind in dtypes.FLOATS:
         raise not_implemented("repeat_interleave_cpu", counts.dtype)
     if np.any(counts < 0):
         raise RuntimeError("repeats can not be negative")
@@ -367,7 +367,7 @@ def trace(input: Tensor) -> Tensor:
     if input._array.dtype == bool:
         raise not_implemented("trace", input._array.dtype)
     view = _diagonal(input, offset=0, dim1=0, dim2=1)
-    if view._array.dtype.kind != "f":
+    if view._array.dtype.kind not in dtypes.FLOATS:
         view = cast_to(view, dtypes.int64)
     return named_as(_sum(view, dim=(0,), keepdim=False), "TraceBackward0")
 

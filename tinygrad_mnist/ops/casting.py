@@ -17,6 +17,8 @@ from tinygrad_mnist.engine.types import MemoryFormat
 @primitive(grad_fn="ToCopyBackward0")
 def _cast(input: Array, *, dtype: np.dtype[Any]) -> Any:
     """x in another type"""
+    if dtype in dtypes.NARROW and input.dtype != np.float32:  # by way of it, as PyTorch goes
+        input = input.astype(np.float32)
     return input.astype(dtype)
 
 

@@ -41,7 +41,7 @@ def _cumsum(input: Array, *, dim: int, reverse: bool) -> Any:
         return input.copy()
     _refuse_bools("cumsum_out_cpu", input)
     x = np.flip(input, dim) if reverse else input
-    total = np.cumsum(x, axis=dim, dtype=_WIDE if x.dtype.kind == "f" else x.dtype)
+    total = np.cumsum(x, axis=dim, dtype=_WIDE if x.dtype.kind in dtypes.FLOATS else x.dtype)
     return (np.flip(total, dim) if reverse else total).astype(input.dtype)
 
 
@@ -54,7 +54,7 @@ def _cumprod(input: Array, *, dim: int) -> Any:
     if input.ndim == 0:
         return input.copy()
     _refuse_bools("cumprod_out_cpu", input)
-    kind = _WIDE if input.dtype.kind == "f" else input.dtype
+    kind = _WIDE if input.dtype.kind in dtypes.FLOATS else input.dtype
     return np.cumprod(input, axis=dim, dtype=kind).astype(input.dtype)
 
 
@@ -131,7 +131,7 @@ _prod.derivatives(input=_product_rule)
 def _accumulated(
     name: str, op: Any, input: Tensor, dim: int, dtype: DType, **attributes: Any
 ) -> Tensor:
-    if dtype is None and input._array.dtype.kind != "f":
+    if dtype is None and input._array.dtype.kind not in dtypes.FLOATS:
         dtype = dtypes.int64
     x = input if dtype is None else cast_to(input, dtype)
     result: Tensor = op(x, dim=read_dim(dim, x._array.ndim), **attributes)
@@ -168,7 +168,7 @@ def prod(
     >>> torch.prod(torch.tensor([[1, 2], [3, 4]]), dim=1)
     tensor([ 2, 12])
     """
-    if dtype is None and input._array.dtype.kind != "f":
+    if dtype is None and input._array.dtype.kind not in dtypes.FLOATS:
         dtype = dtypes.int64
     x = input if dtype is None else cast_to(input, dtype)
     if dim is None:
@@ -265,7 +265,7 @@ def logcumsumexp(input: Tensor, dim: int) -> Tensor:
     tensor([1000.0000, 1000.6932])
     """
     axis = read_dim(dim, input._array.ndim)
-    if input._array.dtype.kind != "f":
+    if input._array.dtype.kind not in dtypes.FLOATS:
         raise not_implemented("logcumsumexp_out_cpu", input._array.dtype)
     if input._array.ndim == 0:
         return named_as(clone(input), "LogcumsumexpBackward0")

@@ -321,7 +321,7 @@ def _to_whole(name: str, of: np.ufunc) -> Callable[[Array], Any]:
     def rounded(input: Array) -> Any:
         if input.dtype == bool:
             raise not_implemented(f"{name}_vml_cpu", input.dtype)
-        return of(input) if input.dtype.kind == "f" else input.copy()
+        return of(input) if input.dtype.kind in dtypes.FLOATS else input.copy()
 
     return rounded
 
@@ -354,7 +354,7 @@ def round(input: Tensor, *, decimals: int | None = None) -> Tensor:
     """
     if decimals is None:
         return _round(input, decimals=0)
-    if input._array.dtype.kind != "f":
+    if input._array.dtype.kind not in dtypes.FLOATS:
         raise not_implemented("round_cpu", input._array.dtype)
     return named_as(_round(input, decimals=decimals), "RoundBackward1")
 
@@ -362,7 +362,7 @@ def round(input: Tensor, *, decimals: int | None = None) -> Tensor:
 @operation
 def frac(input: Tensor) -> Tensor:
     """The fraction of each number, with its sign: x − trunc(x)."""
-    if input._array.dtype.kind != "f":
+    if input._array.dtype.kind not in dtypes.FLOATS:
         raise not_implemented("frac_cpu", input._array.dtype)
     return named_as(input - trunc(input), "FracBackward0")
 
@@ -416,7 +416,7 @@ def _bitwise(name: str, says: str, of: np.ufunc) -> Primitive:
     def whole(*operands: Any) -> Any:
         for operand in operands:
             kind = np.asarray(operand).dtype
-            if kind.kind == "f":
+            if kind.kind in dtypes.FLOATS:
                 raise not_implemented(f"{name}_cpu", kind)
         return of(*operands)
 
@@ -434,7 +434,7 @@ bitwise_not = _bitwise("bitwise_not", "~x, bit by bit", np.bitwise_not)
 @primitive
 def _isclose(input: Array, other: Array, *, rtol: float, atol: float, equal_nan: bool) -> Any:
     """|x − y| ≤ atol + rtol · |y|"""
-    if input.dtype.kind != "f":
+    if input.dtype.kind not in dtypes.FLOATS:
         difference = np.abs(np.subtract(input, other, dtype=np.float64))
         return difference <= atol + rtol * np.abs(np.asarray(other, np.float64))
     near = np.abs(input - other) <= atol + np.abs(rtol * other)

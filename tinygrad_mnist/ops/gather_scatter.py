@@ -389,7 +389,7 @@ def index_add(
             f"Got self.shape = {list(want)} source.shape = {list(have)}"
         )
     array = _check_bounds("index_add_", input, axis, array)
-    alpha = alpha if input._array.dtype.kind == "f" else int(alpha)
+    alpha = alpha if input._array.dtype.kind in dtypes.FLOATS else int(alpha)
     added = with_dimension(source if alpha == 1 else mul(source, alpha))
     along = reshape(wrap(array), [-1 if d == axis else 1 for d in range(added._array.ndim)])
     indices = expand(along, added._array.shape)._array
@@ -447,7 +447,7 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: float | Tensor) ->
     check_fill_value("index_fill", 4, value)
     filling: Any = value
     with_tensor = isinstance(value, Tensor)
-    if with_tensor and filling.requires_grad and input._array.dtype.kind != "f":
+    if with_tensor and filling.requires_grad and input._array.dtype.kind not in dtypes.FLOATS:
         raise RuntimeError(f"Autograd not support dtype: {input.dtype.name}")
     check_number_fits(value, input.dtype)
     array = _check_bounds("index_fill_", input, axis, array, negative=True)

@@ -75,7 +75,7 @@ def _added(name: str, input: Tensor, product: Tensor, beta: float, alpha: float)
             f"self and mat2 must have the same dtype, but got {input.dtype.legacy_name} and "
             f"{product.dtype.legacy_name}"
         )
-    if input._array.dtype.kind != "f":
+    if input._array.dtype.kind not in dtypes.FLOATS:
         to_type = bool if input._array.dtype.kind == "b" else int
         beta, alpha = to_type(beta), to_type(alpha)
     scaled = product if alpha == 1 else product * alpha
@@ -553,7 +553,7 @@ def _powers(x: Tensor, count: int) -> Tensor:
 
 def _checked(name: str, x: Tensor, dtype: DType) -> Tensor:
     """`x` in the type to compute in; PyTorch's errors for types that have no norm."""
-    if x._array.dtype.kind != "f":
+    if x._array.dtype.kind not in dtypes.FLOATS:
         raise RuntimeError(
             f"{name}: Expected a floating point or complex tensor as input. "
             f"Got {x.dtype.legacy_name}"
@@ -709,7 +709,7 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str | None = Non
     tensor([[5., 1.]])
     """
     for name, x in (("X1", x1), ("X2", x2)):
-        if x._array.dtype.kind != "f":
+        if x._array.dtype.kind not in dtypes.FLOATS:
             raise RuntimeError(
                 f"cdist only supports floating-point dtypes, {name} got: {x.dtype.legacy_name}"
             )

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mnist import kernels
+from tinygrad_mnist import dtypes, kernels
 from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.observer import note_constant
@@ -268,7 +268,7 @@ def avg_pool2d(
     if divisor_override == 0:
         raise RuntimeError("divisor must be not zero")
     kind, sizes = input._array.dtype, input._array.shape[-2:]
-    if kind.kind != "f" and kind != np.int64:
+    if kind.kind not in dtypes.FLOATS and kind != np.int64:
         raise not_implemented("avg_pool2d", kind)
     borders = _reach(sizes, kernel, step, around, counts)
     total = _window_sum(input, kernel=kernel, stride=step, borders=borders, counts=counts)
@@ -277,7 +277,7 @@ def avg_pool2d(
         divisor = kernel[0] * kernel[1]
     elif divisor is None:
         divisor = _numbers_under(sizes, kernel, step, around, counts, count_include_pad, kind)
-    rounding = None if kind.kind == "f" else "trunc"
+    rounding = None if kind.kind in dtypes.FLOATS else "trunc"
     return named_as(div(total, divisor, rounding_mode=rounding), "AvgPool2DBackward0")
 
 
@@ -385,7 +385,7 @@ def adaptive_avg_pool2d(input: Tensor, output_size: int | Sequence[int | None] |
     sizes = _read_output_size("adaptive_avg_pool2d", input, output_size)
     if sizes == [1, 1]:
         return mean(input, (-1, -2), True)
-    if input._array.dtype.kind != "f":
+    if input._array.dtype.kind not in dtypes.FLOATS:
         raise not_implemented("adaptive_avg_pool2d", input._array.dtype)
     x = through(input)
     out = _means_of_parts(_means_of_parts(x, -2, sizes[0]), -1, sizes[1])
@@ -433,7 +433,7 @@ def adaptive_max_pool2d(
     tensor([[[4., 5.]]])
     """
     down, across = _read_output_size("adaptive_max_pool2d", input, output_size)
-    if input._array.dtype.kind != "f":
+    if input._array.dtype.kind not in dtypes.FLOATS:
         raise not_implemented("adaptive_max_pool2d", input._array.dtype)
     indices = _place_of_part_max(input.detach(), sizes=(down, across))
     out = named_as(pick(input, indices), "AdaptiveMaxPool2DBackward0")

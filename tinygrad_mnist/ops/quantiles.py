@@ -43,7 +43,7 @@ def nanmean(
     >>> torch.nanmean(torch.tensor([1.0, float("nan"), 3.0]))
     tensor(2.)
     """
-    if input._array.dtype.kind != "f":
+    if input._array.dtype.kind not in dtypes.FLOATS:
         raise RuntimeError(
             "nanmean(): expected input to have floating point or complex dtype but got "
             + input.dtype.legacy_name
@@ -63,7 +63,7 @@ def nanmedian(
 ) -> Tensor | ValuesAndIndices:
     """`median` of the numbers that are not NaN (NaN where there are none)."""
     x = input._array
-    if x.dtype.kind != "f":
+    if x.dtype.kind not in dtypes.FLOATS:
         return _renamed(median(input) if dim is None else median(input, dim, keepdim))
     if dim is None:
         kept = reshape(input, -1)[wrap(~np.isnan(x.reshape(-1)))]
@@ -102,7 +102,7 @@ def _quantile(
     how: str,
     skips: bool,
 ) -> Tensor:
-    if input._array.dtype.kind != "f":
+    if input._array.dtype.kind not in dtypes.FLOATS:
         raise RuntimeError(f"{name}() input tensor must be either float or double dtype")
     share = q if isinstance(q, Tensor) else wrap(np.asarray(q, input._array.dtype))
     if share._array.ndim > 1:
@@ -193,7 +193,7 @@ def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Ten
     tensor([0., 2., 1., 0.])
     """
     x = input._array
-    if x.dtype.kind != "f":
+    if x.dtype.kind not in dtypes.FLOATS:
         raise not_implemented("histogram_cpu", x.dtype)
     if bins <= 0:
         raise RuntimeError("bins must be > 0")

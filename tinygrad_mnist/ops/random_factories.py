@@ -338,7 +338,7 @@ def _multinomial(
 def _check_multinomial(weights: Array, samples: int, replacement: bool) -> None:
     if weights.ndim not in (1, 2):
         raise RuntimeError("prob_dist must be 1 or 2 dim")
-    if weights.dtype.kind != "f":
+    if weights.dtype.kind not in dtypes.FLOATS:
         kind = dtypes.from_numpy_dtype(weights.dtype)
         raise RuntimeError(
             f"multinomial only supports floating-point dtypes for input, got: {kind.legacy_name}"

@@ -262,7 +262,7 @@ def stream_of(generator: Generator | None) -> Iterator[Stream]:
 
 
 def _continuous(array: Array, name: str, given: str) -> None:
-    if array.dtype.kind != "f":
+    if array.dtype.kind not in dtypes.FLOATS:
         raise RuntimeError(
             f"{name} distribution is a continuous probability distribution. "
             f"dtype must be a floating point but you specified {given}"
@@ -400,7 +400,7 @@ def permutation(array: Array, generator: Generator | None) -> None:
 
 def _closed_range(dtype: np.dtype[Any], low: int, high: int | None) -> tuple[int, int]:
     """The first and the last of the numbers to draw, all of which `dtype` must hold."""
-    if dtype.kind == "f":
+    if dtype.kind in dtypes.FLOATS:
         low, last = _closed_float_range(dtype, low, high)
     else:
         last = _limits(dtype)[1] if high is None else high - 1
@@ -443,7 +443,7 @@ def _rounded(dtype: np.dtype[Any], number: int) -> int:
 def _check_bounds(dtype: np.dtype[Any], low: int, last: int) -> None:
     kind = dtypes.from_numpy_dtype(dtype)
     for name, bound in (("from", low), ("to - 1", last)):
-        if dtype.kind == "f":
+        if dtype.kind in dtypes.FLOATS:
             digits = np.finfo(dtype).nmant + 1
             if abs(bound) > 1 << digits:
                 warnings.warn(

@@ -115,7 +115,7 @@ def sum(
     tensor([4, 6])
     """
     _check_differentiable(input, dtype)
-    if dtype is None and input._array.dtype.kind != "f":
+    if dtype is None and input._array.dtype.kind not in dtypes.FLOATS:
         dtype = dtypes.int64
     x = input if dtype is None else cast_to(input, dtype)
     if dim is None:
@@ -146,7 +146,7 @@ def mean(
     _check_differentiable(input, dtype)
     x = input if dtype is None else cast_to(input, dtype)
     kind = x._array.dtype
-    if kind.kind != "f":
+    if kind.kind not in dtypes.FLOATS:
         which = "Input" if dtype is None else "Optional"
         raise RuntimeError(
             f"mean(): could not infer output dtype. {which} dtype must be either a floating point "
@@ -418,7 +418,7 @@ def _moments(
     if unbiased is not None:
         correction = int(unbiased)
     x = input._array
-    if x.dtype.kind != "f":
+    if x.dtype.kind not in dtypes.FLOATS:
         raise RuntimeError(
             f"{name[:3]}{'_mean' * name.endswith('mean')} only support floating point and complex "
             "dtypes" if name.endswith("mean") else

@@ -118,7 +118,7 @@ def _floating(name: str, input: Tensor, dim: Any, dtype: dtypes.dtype | None) ->
             f"{name}(): argument 'dim' (position 2) must be int, not {type(dim).__name__}"
         )
     axis = read_dim(dim, x._array.ndim)
-    if x._array.dtype.kind != "f" and x._array.size:
+    if x._array.dtype.kind not in dtypes.FLOATS and x._array.size:
         raise not_implemented(f"{name}_lastdim_kernel_impl", x._array.dtype)
     return x, axis
 

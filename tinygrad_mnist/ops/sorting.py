@@ -7,6 +7,7 @@ from typing import Any, overload
 
 import numpy as np
 
+from tinygrad_mnist import dtypes
 from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.primitive import primitive
@@ -146,15 +147,15 @@ def median(
 
 def _median_of_all(input: Tensor) -> Tensor:
     x = input._array
-    if x.size == 0 and x.dtype.kind != "f":
+    if x.size == 0 and x.dtype.kind not in dtypes.FLOATS:
         return wrap(np.asarray(np.iinfo(x.dtype).min, x.dtype))
     if x.size == 0:
         return named_as(_mean(reshape(input, -1), dim=(0,), keepdim=False), "MedianBackward0")
     value = np.sort(x, axis=None)[(x.size - 1) // 2]
     others = x != value
-    if x.dtype.kind == "f" and np.isnan(x).any():
+    if x.dtype.kind in dtypes.FLOATS and np.isnan(x).any():
         others = ~np.isnan(x)
-    lowest = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
+    lowest = -np.inf if x.dtype.kind in dtypes.FLOATS else np.iinfo(x.dtype).min
     ties = masked_fill(reshape(input, -1), wrap(others.reshape(-1)), lowest)
     out = _amax(ties, dim=(0,), keepdim=False, nan_is_place=True)
     return named_as(out, "MedianBackward0")

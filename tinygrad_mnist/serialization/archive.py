@@ -21,6 +21,10 @@ STORAGE_NAMES = {
     "LongStorage": dtypes.int64,
     "IntStorage": dtypes.int32,
     "ByteStorage": dtypes.uint8,
+    "CharStorage": dtypes.int8,
+    "ShortStorage": dtypes.int16,
+    "HalfStorage": dtypes.float16,
+    "BFloat16Storage": dtypes.bfloat16,
     "BoolStorage": dtypes.bool,
 }
 """What PyTorch calls a stretch of memory that holds numbers of a type."""

@@ -33,10 +33,6 @@ _OPCODES = CONTAINERS | {
     "LONG1", "BINFLOAT", "EMPTY_DICT", "EMPTY_SET", "SETITEM", "SETITEMS", "BINPERSID",
 }  # fmt: skip
 _NOT_CARRIED = {
-    "HalfStorage": "float16",
-    "BFloat16Storage": "bfloat16",
-    "CharStorage": "int8",
-    "ShortStorage": "int16",
     "ComplexFloatStorage": "complex64",
     "ComplexDoubleStorage": "complex128",
 }
@@ -170,7 +166,7 @@ class _Memory:
                 )
             memory = np.empty(count, kind.numpy)
             if count:
-                self._archive.read_into(f"data/{key}", memory.data.cast("B"))
+                self._archive.read_into(f"data/{key}", memory.view("u1").data)
             self._known[key] = memory
         memory = self._known[key]
         if memory.dtype != kind.numpy or len(memory) != count:

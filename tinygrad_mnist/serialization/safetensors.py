@@ -32,7 +32,11 @@ _CARRIED = {
     "F64": dtypes.float64,
     "I64": dtypes.int64,
     "I32": dtypes.int32,
+    "I16": dtypes.int16,
+    "I8": dtypes.int8,
     "U8": dtypes.uint8,
+    "F16": dtypes.float16,
+    "BF16": dtypes.bfloat16,
     "BOOL": dtypes.bool,
 }
 

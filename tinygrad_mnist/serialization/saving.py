@@ -80,7 +80,7 @@ def save(
         if not _disable_byteorder_record:
             records.write("byteorder", sys.byteorder.encode())
         for key, memory in enumerate(pickler.storages):
-            records.write(f"data/{key}", memory)
+            records.write(f"data/{key}", memory.view("u1"))
 
 
 @contextmanager

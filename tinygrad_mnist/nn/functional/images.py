@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mnist import dtypes
 from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.observer import note_constant
 from tinygrad_mnist.engine.tensor import Tensor, wrap
@@ -244,7 +245,7 @@ def interpolate(
         pool = adaptive_avg_pool1d if input.dim() == 3 else adaptive_avg_pool2d
         return pool(input, wanted)
     kind = input._array.dtype
-    if kind.kind != "f" and kind != np.uint8:
+    if kind.kind not in dtypes.FLOATS and kind != np.uint8:
         raise not_implemented("compute_indices_weights_nearest", kind)
     out = input
     for d, (count, scale) in enumerate(zip(wanted, scales, strict=True), 2):

@@ -443,7 +443,7 @@ def _negative_log_likelihood(
         alone = reshape(input, 1, -1), reshape(target, 1)
         loss = reshape(_negative_log_likelihood(*alone, weight, ignore_index, reduction), ())
         return named_as(loss, "NllLossBackward0")
-    if x.dtype.kind != "f":
+    if x.dtype.kind not in dtypes.FLOATS:
         raise not_implemented("nll_loss_out_frame", x.dtype)
     if x.ndim not in (2, 4) and not x.size and labels.size:
         raise RuntimeError(

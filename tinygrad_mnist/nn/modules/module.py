@@ -146,12 +146,12 @@ class Module(Calling, State):
         return self.to(dtypes.float64)
 
     def half(self) -> Self:
-        """Refused: float16 is not carried."""
-        raise NotImplementedError("float16 is not supported: use .float() (float32)")
+        """Convert all floating-point parameters and buffers to float16; the module."""
+        return self.to(dtypes.float16)
 
     def bfloat16(self) -> Self:
-        """Refused: bfloat16 is not carried."""
-        raise NotImplementedError("bfloat16 is not supported: use .float() (float32)")
+        """Convert all floating-point parameters and buffers to bfloat16; the module."""
+        return self.to(dtypes.bfloat16)
 
     def type(self, dst_type: dtypes.dtype | str) -> Self:
         """Convert all parameters and buffers to `dst_type`; the module."""
