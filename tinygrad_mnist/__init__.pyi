@@ -15,12 +15,16 @@ from tinygrad_mnist import random as random
 from tinygrad_mnist import serialization as serialization
 from tinygrad_mnist import testing as testing
 from tinygrad_mnist import utils as utils
+from tinygrad_mnist._tensor.creation import BFloat16Tensor as BFloat16Tensor
 from tinygrad_mnist._tensor.creation import BoolTensor as BoolTensor
 from tinygrad_mnist._tensor.creation import ByteTensor as ByteTensor
+from tinygrad_mnist._tensor.creation import CharTensor as CharTensor
 from tinygrad_mnist._tensor.creation import DoubleTensor as DoubleTensor
 from tinygrad_mnist._tensor.creation import FloatTensor as FloatTensor
+from tinygrad_mnist._tensor.creation import HalfTensor as HalfTensor
 from tinygrad_mnist._tensor.creation import IntTensor as IntTensor
 from tinygrad_mnist._tensor.creation import LongTensor as LongTensor
+from tinygrad_mnist._tensor.creation import ShortTensor as ShortTensor
 from tinygrad_mnist.app import datasets as datasets
 from tinygrad_mnist.compiler.compiled import Compiled as Compiled
 from tinygrad_mnist.compiler.compiled import Inputs as Inputs
@@ -375,6 +379,8 @@ def bernoulli(
     out: None = None,
 ) -> Tensor:
     """1 with the probability that `input` says, else 0, in its shape and type."""
+
+bfloat16: _dtype
 
 def bilinear(
     input1: Tensor,
@@ -815,6 +821,7 @@ def flipud(input: Tensor) -> Tensor:
     """The rows in reverse order."""
 
 float: _dtype
+float16: _dtype
 float32: _dtype
 float64: _dtype
 
@@ -922,6 +929,8 @@ def greater_equal(input: Tensor, other: Tensor | builtins.float) -> Tensor:
 def gt(input: Tensor, other: Tensor | builtins.float) -> Tensor:
     """gt(input: Tensor, other: Tensor | float) -> Tensor"""
 
+half: _dtype
+
 def hardshrink(input: Tensor, lambd: builtins.float = 0.5) -> Tensor:
     """x where |x| > lambd, 0 elsewhere."""
 
@@ -1000,8 +1009,10 @@ def inner(input: Tensor, other: Tensor) -> Tensor:
     """The sums of products over the last dimensions; with a number, the product."""
 
 int: _dtype
+int16: _dtype
 int32: _dtype
 int64: _dtype
+int8: _dtype
 
 def is_complex(input: Tensor) -> builtins.bool:
     """Whether the numbers are complex: never."""
@@ -1840,7 +1851,7 @@ def set_default_device(device: _device | builtins.str | builtins.int | None) -> 
     """Make tensors on `device`; NotImplementedError for anything but the CPU."""
 
 def set_default_dtype(d: _dtype) -> None:
-    """Make `d` (float32 or float64) the type of tensors made from Python floats."""
+    """Make `d`, a floating-point type, the type of tensors made from Python floats."""
 
 def set_float32_matmul_precision(precision: builtins.str) -> None:
     """Allow less than float32 inside products of matrices; this engine never makes use of it."""
@@ -1866,6 +1877,8 @@ def set_rng_state(new_state: Tensor) -> None:
 
 def sgn(input: Tensor) -> Tensor:
     """`sign`: for real numbers the two are the same."""
+
+short: _dtype
 
 def sigmoid(input: Tensor) -> Tensor:
     """sigmoid(input: Tensor) -> Tensor"""

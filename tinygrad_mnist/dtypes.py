@@ -78,7 +78,7 @@ class dtype:
 BOOLEAN, INTEGRAL, FLOATING = range(3)
 _NARROW_NAMES = ("float16", "bfloat16")
 _CPP_NAMES = {
-    "uint8": "unsigned char", "int8": "signed char", "int16": "short", "int32": "int",
+    "uint8": "unsigned char", "int8": "signed char", "int16": "short int", "int32": "int",
     "int64": "int64_t", "float16": "c10::Half", "bfloat16": "c10::BFloat16",
     "float32": "float", "float64": "double",
 }  # fmt: skip
@@ -136,6 +136,11 @@ def widened(values: tuple[Any, ...]) -> tuple[tuple[Any, ...], np.dtype[Any] | N
 def narrowed(out: Any, kind: np.dtype[Any] | None) -> Any:
     """A result computed in float32, rounded to `kind` unless that is None."""
     return out if kind is None or out.dtype != np.float32 else out.astype(kind)
+
+
+def digits(kind: np.dtype[Any]) -> int:
+    """How many binary digits a floating-point type has, with the one that is not stored."""
+    return {"float16": 11, "bfloat16": 8, "float32": 24}.get(kind.name, 53)
 
 
 def from_numpy_dtype(numpy_dtype: np.dtype[Any]) -> dtype:

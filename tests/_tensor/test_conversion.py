@@ -157,7 +157,7 @@ def test_numpy(source):
 
 
 def test_arrays_of_types_that_are_not_carried_are_refused_with_a_way_out():
-    for kind in (np.float16, np.complex64, np.int16, "U1", object, np.uint32):
+    for kind in (np.complex64, np.uint16, "U1", object, np.uint32):
         for make in (torch.tensor, torch.as_tensor, torch.from_numpy):
             with pytest.raises(
                 TypeError, match=r"The only supported types are: .*Convert it first"
@@ -165,8 +165,6 @@ def test_arrays_of_types_that_are_not_carried_are_refused_with_a_way_out():
                 make(np.zeros(2, kind))
     with pytest.raises(NotImplementedError, match="real and imaginary parts as two real tensors"):
         torch.tensor([1j])
-    with pytest.raises(NotImplementedError, match=r"use .float\(\)"):
-        torch.ones(2).half()
 
 
 TYPES = lines("""

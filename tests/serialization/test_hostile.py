@@ -195,8 +195,11 @@ def test_only_what_fits_is_put_together(content):
         ({"size": b"(" + b"K\x01" * 99 + b"t", "stride": b"(" + b"K\x01" * 99 + b"t"}, "damaged"),
         ({"size": b"\x8a\x09" + b"\xff" * 8 + b"\x00\x85", "stride": b"K\x00\x85"}, "damaged"),
         ({"size": b"N"}, "damaged"),
-        ({"storage": b"ctorch\nHalfStorage\n"}, "tensor of float16, which tinygrad_mnist"),
-        ({"storage": b"ctorch\nBFloat16Storage\n"}, "convert it in PyTorch"),
+        (
+            {"storage": b"ctorch\nComplexFloatStorage\n"},
+            "tensor of complex64, which tinygrad_mnist",
+        ),
+        ({"storage": b"ctorch\nBFloat16Storage\n"}, "announces 4 numbers of bfloat16"),
         ({"storage": b"ctorch\nUntypedStorage\n"}, "GLOBAL torch.UntypedStorage was not"),
         ({"storage": b"ctorch\nfloat32\n"}, "something else than a tensor's memory"),
     ],

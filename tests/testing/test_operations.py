@@ -42,7 +42,7 @@ NOT_OPERATIONS = {
     ),
     "where memory lies, which differs from run to run; tests/tensor": ("Tensor.data_ptr",),
     "refused with a sentence; tests/tensor": (
-        "Tensor.bfloat16", "Tensor.cuda", "Tensor.half", "Tensor.pin_memory", "Tensor.__delitem__",
+        "Tensor.cuda", "Tensor.pin_memory", "Tensor.__delitem__",
         "Tensor.__init_subclass__",
     ),
     "tried on the samples of PyTorch's own tables; tests/op_tables": tuple(

@@ -150,7 +150,7 @@ class Description(Tensor):
 
     def is_signed(self) -> bool:
         """Whether the type holds negative numbers."""
-        return self._array.dtype.kind in "if"
+        return self._array.dtype.kind in "ifV"
 
     def is_inference(self) -> bool:
         """Whether the tensor was made for inference alone: none is, here."""

@@ -458,7 +458,7 @@ class Tensor(TensorBase):
     ) -> Tensor:
         """Fill with 1 with probability p, else 0; a tensor `p` gives each element its own."""
     def bfloat16(self, memory_format: _memory_format | None = None) -> Tensor:
-        """Refused: bfloat16 is not carried."""
+        """In bfloat16."""
     def bincount(self, weights: Tensor | None = None, minlength: builtins.int = 0) -> Tensor:
         """How often each of 0, 1, 2, … occurs in a vector of integers; or the sums of their weights."""
     def bitwise_and(self, other: Tensor | builtins.float) -> Tensor:
@@ -505,6 +505,8 @@ class Tensor(TensorBase):
         """ceil(input: Tensor) -> Tensor"""
     def ceil_(self) -> Tensor:
         """ceil(input: Tensor) -> Tensor"""
+    def char(self, memory_format: _memory_format | None = None) -> Tensor:
+        """In int8, fractions cut off."""
     def chunk(self, chunks: builtins.int, dim: builtins.int = 0) -> builtins.tuple[Tensor, ...]:
         """`input` cut along `dim` into at most `chunks` parts of one size, the last may be shorter."""
     def clamp(
@@ -828,7 +830,7 @@ class Tensor(TensorBase):
     def gt_(self, other: Tensor | builtins.float) -> Tensor:
         """gt(input: Tensor, other: Tensor | float) -> Tensor"""
     def half(self, memory_format: _memory_format | None = None) -> Tensor:
-        """Refused: float16 is not carried."""
+        """In float16."""
     def heaviside(self, values: Tensor) -> Tensor:
         """0 for negative numbers, 1 for positive ones, and `values` where they are 0."""
     def heaviside_(self, values: Tensor) -> Tensor:
@@ -1500,6 +1502,8 @@ class Tensor(TensorBase):
     @property
     def shape(self) -> Size:
         """The lengths of the dimensions."""
+    def short(self, memory_format: _memory_format | None = None) -> Tensor:
+        """In int16, fractions cut off."""
     def sigmoid(self) -> Tensor:
         """sigmoid(input: Tensor) -> Tensor"""
     def sigmoid_(self) -> Tensor:

@@ -330,17 +330,19 @@ _CHUNK = 1 << 15
 
 
 def uniform(stream: Stream, out: Array, low: float = 0.0, high: float = 1.0) -> None:
-    """u · (high - low) + low, in out's dtype, float32 or float64."""
-    start, end = out.dtype.type(low), out.dtype.type(high)
-    standard = _uniform_draw(stream, out.dtype)
+    """u · (high - low) + low, in out's dtype; in float32 and rounded for one of 16 bits."""
+    kind = np.dtype(np.float32) if out.itemsize == 2 else out.dtype
+    start: Any = kind.type(low)
+    end: Any = kind.type(high)
+    standard = _uniform_draw(stream, kind)
 
     def draw(count: int) -> Array:
-        numbers = multiply_add(standard(count), end - start, start)
+        numbers = multiply_add(standard(count), end - start, start).astype(out.dtype, copy=False)
         # Rounding may reach the end, which is no number of the interval.
-        numbers[numbers == end] = start
+        numbers[numbers == out.dtype.type(end)] = start
         return numbers
 
-    _fill(out, draw if (start, end) != (0, 1) else standard)
+    _fill(out, draw if (start, end) != (0, 1) or kind != out.dtype else standard)
 
 
 @np.errstate(all="ignore")
@@ -354,8 +356,10 @@ def normal(stream: Stream, out: Array, mean: float = 0.0, std: float = 1.0) -> N
     in_blocks = out.size // BLOCK * BLOCK
     _fill(flat[:in_blocks], lambda count: normal_blocks(draw(count), mean, std))
     if in_blocks < out.size:
-        # PyTorch draws for the incomplete block, too, and then computes the last 16 numbers anew.
-        draw(out.size - in_blocks)
+        # PyTorch draws for the incomplete block, too, save for types of 16 bits, and then computes
+        # the last 16 numbers anew.
+        if out.itemsize != 2:
+            draw(out.size - in_blocks)
         flat[-BLOCK:] = normal_blocks(draw(BLOCK), mean, std)
 
 
@@ -464,7 +468,7 @@ _FLOAT_STEP = np.float32(2.0**-24)
 
 
 def _uniform_draw(stream: Stream, dtype: np.dtype[Any]) -> Draw:
-    number = _floats if dtype == np.float32 else _doubles
+    number = _doubles if dtype == np.float64 else _floats
     return lambda count: number(stream, count)
 
 

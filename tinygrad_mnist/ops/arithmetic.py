@@ -16,7 +16,7 @@ from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.engine.types import Operand
 
 from .arguments import check_number_fits, check_some_tensor, not_implemented, operation
-from .casting import cast_to, clone, zeros
+from .casting import cast_to, clone, rounded_once, zeros
 from .conditional import where
 from .elementwise import bitwise_or, composed, elementwise, eq, ge, isnan, le, log, of_tensors
 
@@ -360,6 +360,7 @@ def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1
 
 
 @operation
+@rounded_once
 def lerp(input: Tensor, end: Tensor, weight: Operand) -> Tensor:
     """x + weight · (y − x): the point that lies `weight` of the way from `input` to `end`."""
     _check_lerp(input, "end", end)
@@ -441,7 +442,7 @@ def nan_to_num(
     """
     if input._array.dtype.kind not in dtypes.FLOATS:
         return clone(input)
-    limits = np.finfo(input._array.dtype)
+    limits = dtypes.finfo(input.dtype)
     x = input.detach()
     high = float(limits.max) if posinf is None else posinf
     low = float(limits.min) if neginf is None else neginf

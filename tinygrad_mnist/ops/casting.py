@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.core.record import Array
+from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.observer import OBSERVERS, report
 from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.tensor import Tensor, wrap
 from tinygrad_mnist.engine.types import MemoryFormat
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 @primitive(grad_fn="ToCopyBackward0")
@@ -52,6 +57,22 @@ def cast_to(input: Tensor, kind: dtypes.dtype) -> Tensor:
     if input._array.dtype == kind.numpy:
         return input
     return _cast(input, dtype=kind.numpy)
+
+
+def rounded_once(function: Function) -> Function:
+    """Have a composed function compute in float32 throughout what is float16 or bfloat16."""
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        kinds = {x.dtype for x in args if isinstance(x, Tensor)} if dtypes.NARROW else set()
+        if len(kinds) != 1 or (kind := kinds.pop()).numpy not in dtypes.NARROW:
+            return function(*args, **kwargs)
+        wide = [cast_to(x, dtypes.float32) if isinstance(x, Tensor) else x for x in args]
+        out = function(*wide, **kwargs)
+        record = out._record
+        return cast_to(out, kind) if record is None else named_as(cast_to(out, kind), record.name())
+
+    return call  # type: ignore[return-value]
 
 
 def clone(input: Tensor, *, memory_format: MemoryFormat = None) -> Tensor:

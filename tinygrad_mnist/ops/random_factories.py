@@ -147,7 +147,7 @@ def _check_permutation(length: int, kind: dtypes.dtype) -> None:
     if kind is dtypes.bool:
         raise NotImplementedError("\"randperm\" not implemented for 'Bool'")
     if kind.is_floating_point:
-        digits = np.finfo(kind.numpy).nmant + 1
+        digits = dtypes.digits(kind.numpy)
         if length > 2**digits + 1:
             raise RuntimeError(
                 f"n cannot be greater than 2^{digits}+1 for {kind.legacy_name} type."

@@ -326,7 +326,7 @@ def uniform(array: Array, low: float, high: float, generator: Generator | None) 
     """Numbers from [low, high)."""
     check_floating("check_uniform_bounds", array)
     kind = dtypes.from_numpy_dtype(array.dtype)
-    largest = float(np.finfo(array.dtype).max)
+    largest = float(dtypes.finfo(kind).max)
     for name, bound in (("from", low), ("to", high)):
         if not -largest <= bound <= largest:
             raise RuntimeError(f"{name} is out of bounds for {kind.cpp_name}")
@@ -364,7 +364,10 @@ def bernoulli(array: Array, p: float | Array, generator: Generator | None) -> No
 def _whole_range(array: Array, generator: Generator | None) -> None:
     """Whole numbers from 0 to the largest that the type holds, for floats without gaps below it."""
     with stream_of(generator) as stream:
-        distributions.whole_range(stream, array)
+        if array.dtype in dtypes.NARROW:
+            distributions.integers(stream, array, 0, (1 << dtypes.digits(array.dtype)) + 1)
+        else:
+            distributions.whole_range(stream, array)
 
 
 _LOWEST = -(2**63)
@@ -380,7 +383,7 @@ def integers(array: Array, low: int, high: int | None, generator: Generator | No
     if high is None and low == _LOWEST:
         count = 2**64
         low = 0
-        if array.size and array.dtype not in (np.int64, np.float32, np.float64):
+        if array.size and array.dtype.name not in ("int64", "float32", "float64", "bfloat16"):
             raise RuntimeError(
                 "random_full_64_bits_range_kernel_cpu handles only int64, double, float and "
                 "bfloat16"
@@ -410,7 +413,7 @@ def _closed_range(dtype: np.dtype[Any], low: int, high: int | None) -> tuple[int
 
 def _closed_float_range(dtype: np.dtype[Any], low: int, high: int | None) -> tuple[int, int]:
     """The range moved inwards so that no number of it is rounded to one outside."""
-    digits = np.finfo(dtype).nmant + 1
+    digits = dtypes.digits(dtype)
     first = low
     after = _rounded(dtype, low + 1)
     if after < low:
@@ -444,7 +447,7 @@ def _check_bounds(dtype: np.dtype[Any], low: int, last: int) -> None:
     kind = dtypes.from_numpy_dtype(dtype)
     for name, bound in (("from", low), ("to - 1", last)):
         if dtype.kind in dtypes.FLOATS:
-            digits = np.finfo(dtype).nmant + 1
+            digits = dtypes.digits(dtype)
             if abs(bound) > 1 << digits:
                 warnings.warn(
                     f"{name} is out of bounds [-(2^{digits}), 2^{digits}]. Due to precision "

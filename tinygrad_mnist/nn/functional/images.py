@@ -16,6 +16,7 @@ from tinygrad_mnist.engine.tensor import Tensor, wrap
 from tinygrad_mnist.ops import pooling
 from tinygrad_mnist.ops.arguments import check_tensors, not_implemented, read_dim
 from tinygrad_mnist.ops.arranging import pad
+from tinygrad_mnist.ops.casting import cast_to
 from tinygrad_mnist.ops.convolution import read_pair
 from tinygrad_mnist.ops.pooling import (
     adaptive_avg_pool1d,
@@ -247,14 +248,14 @@ def interpolate(
     kind = input._array.dtype
     if kind.kind not in dtypes.FLOATS and kind != np.uint8:
         raise not_implemented("compute_indices_weights_nearest", kind)
-    out = input
+    out = cast_to(input, dtypes.float32) if kind in dtypes.NARROW else input
     for d, (count, scale) in enumerate(zip(wanted, scales, strict=True), 2):
         if mode in _BETWEEN:
             out = _BETWEEN[mode](out, d, count, scale, bool(align_corners))
         else:
             out = _take_nearest(out, d, count, scale, exact=mode == "nearest-exact")
     title = mode.title().replace("-", "")
-    return named_as(out, f"Upsample{title}{input.dim() - 2}DBackward0")
+    return named_as(cast_to(out, input.dtype), f"Upsample{title}{input.dim() - 2}DBackward0")
 
 
 def upsample(

@@ -68,7 +68,8 @@ def _is_tensor(value: Any) -> bool:
 
 
 def _numbers(tensor: Any) -> Array:
-    """A tensor's numbers, in an array of its own."""
+    """A tensor's numbers, in an array of its own; float32 for bfloat16, which NumPy has not."""
+    tensor = tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor
     return np.array(tensor.numpy(force=True))
 
 
@@ -115,7 +116,9 @@ def _direction(
     """Random numbers in the shape of a tensor, the same for both engines."""
     random = np.random.default_rng([seed, purpose, position])
     drawn = random.standard_normal(tuple(tensor.shape)).astype(_numbers(tensor).dtype)
-    return engine.from_numpy(np.asarray(np.abs(drawn) if absolute else drawn)).to(tensor.device)
+    return engine.from_numpy(np.asarray(np.abs(drawn) if absolute else drawn)).to(
+        tensor.device, tensor.dtype
+    )
 
 
 def _differentiate(

@@ -220,7 +220,8 @@ _CHOOSING = [
               errors=(sample(TWO, TWO, 1.0), sample(TWO, np.array([True]), "text"))),
     Operation("Tensor.to", _converted, lambda t, x, kind: x.to(getattr(t, kind)),
               primitives="cast", errors=(sample(TWO, "text"),)),
-    *rows("Tensor.float Tensor.double Tensor.int Tensor.long Tensor.byte Tensor.bool",
+    *rows("Tensor.float Tensor.double Tensor.int Tensor.long Tensor.byte Tensor.bool "
+          "Tensor.half Tensor.bfloat16 Tensor.short Tensor.char",
           lambda make: make.sample(_converted(make).arguments[0]), primitives="cast"),
     Operation("Tensor.type_as", lambda make: make.sample(_converted(make).arguments[0],
                                                          make.array()), primitives="cast"),
