@@ -15,11 +15,11 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 59_856, 40_000
+TOTAL, AIM = 59_995, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
-    "ops": 9_000,
+    "ops": 9_013,
     "tools": 7_960,
     "nn": 6_350,
     "compiler": 6_480,
@@ -27,14 +27,14 @@ BUDGET = {
     "explainer": 7_560,
     "kernels": 3_340,
     "_tensor": 2_950,
-    "engine": 2_520,
+    "engine": 2_530,
     "optim": 2_560,
     "autograd": 1_800,
     "serialization": 2_050,
     "utils": 1_300,
     "hardware": 400,
     "names": 355,
-    "dtypes": 300,
+    "dtypes": 320,
     "testing": 200,
 }
 """Lines that a room may have."""
