@@ -120,8 +120,8 @@ def test_a_model_trains(kind):
 
 @pytest.mark.parametrize("kind", ["float16", "bfloat16"])
 @pytest.mark.parametrize("fill", [
-    "uniform_()", "uniform_(-0.3, 0.7)", "normal_()", "normal_(2, 3)", "exponential_()", "cauchy_()",
-    "log_normal_()", "geometric_(0.1)", "random_()", "random_(5)", "bernoulli_(0.3)",
+    "uniform_()", "uniform_(-0.3, 0.7)", "normal_()", "normal_(2, 3)", "exponential_()",
+    "cauchy_()", "log_normal_()", "geometric_(0.1)", "random_()", "random_(5)", "bernoulli_(0.3)",
 ])  # fmt: skip
 def test_random_numbers_are_pytorch_s(kind, fill):
     for count in (5, 50, 3000):
