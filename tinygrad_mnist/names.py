@@ -41,7 +41,6 @@ _INSTEAD = {
     "profiler": "measure with time.perf_counter, or with Python's cProfile",
     "autograd.profiler": "measure with time.perf_counter, or with Python's cProfile",
     "utils.benchmark": "measure with Python's timeit",
-    "utils.checkpoint": "call the function itself; it keeps what backward needs",
     "utils.tensorboard": "print, or plot with matplotlib",
     "quantization": "compute in torch.float32",
     "sparse_coo_tensor": "use dense tensors",

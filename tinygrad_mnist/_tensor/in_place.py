@@ -15,6 +15,7 @@ import numpy as np
 from tinygrad_mnist import dtypes, kernels, names
 from tinygrad_mnist.core.record import Array, state
 from tinygrad_mnist.engine.calls import explain_shapes, record_call
+from tinygrad_mnist.engine.modes import backward_mode
 from tinygrad_mnist.engine.node import Record, move_grad, named_as
 from tinygrad_mnist.engine.observer import OBSERVERS, report
 from tinygrad_mnist.engine.primitive import Primitive
@@ -65,8 +66,8 @@ def in_place(op: Any, target: Tensor, *others: Any, **attributes: Any) -> Tensor
         return target
     _check_memory(op.__name__, target._array, (*others, *attributes.values()))
     source = target
-    if recorded and not isinstance(op, Primitive):
-        # What the steps of a composed operation save of the target must stay as it is.
+    if recorded and (backward_mode.packing or not isinstance(op, Primitive)):
+        # What a hook packs, or the steps of a composed operation save, must stay as it is.
         source = wrap(casting.copied(target._array))
         source._record = current_record(target)
     result = op(source, *others, **attributes)

@@ -13,7 +13,7 @@ from tinygrad_mnist.core.backward_pass import broadcasts
 from tinygrad_mnist.core.record import state
 from tinygrad_mnist.engine.hooks import Bundle
 from tinygrad_mnist.engine.modes import GradMode, backward_mode
-from tinygrad_mnist.engine.node import Record, freed_error, make_record
+from tinygrad_mnist.engine.node import PACKED, Packed, Record, freed_error, make_record
 from tinygrad_mnist.engine.observer import report
 from tinygrad_mnist.engine.outputs import only_recorded, output_record, share_record
 from tinygrad_mnist.engine.saved_tensors import changed_by, version_error
@@ -53,6 +53,11 @@ class FunctionCtx:
         return tuple([None if kept is None else self._unpack(*kept) for kept in self._saved])
 
     def _unpack(self, kept: Any, counter: list[int], version: int, source: Any) -> Tensor:
+        if counter is PACKED:
+            opened: Tensor = kept.open()
+            if source is None:
+                return opened
+            kept, counter, version = opened._array, opened._counter, opened._counter[0]
         array = kept._array if isinstance(kept, Tensor) else kept
         if counter[0] != version:
             origin = self._node
@@ -359,7 +364,9 @@ def _record_outputs(
     }  # fmt: skip
     name = Record.named(f"{cls.__name__}Backward")
     node = make_record(FUNCTION, sources, tensors[0]._array, (), attributes, name)
-    ctx._saved = tuple([_kept(tensor, ctx, args, sources, outputs) for tensor in ctx._to_save])
+    ctx._saved = tuple(
+        [kept_for_backward(tensor, ctx, args, sources, outputs) for tensor in ctx._to_save]
+    )
     ctx._to_save = ctx._dirty = ctx._constant = ()
     for position, (output, result) in enumerate(zip(outputs, results, strict=True)):
         differentiable = isinstance(result, Tensor) and result.is_floating_point()
@@ -371,7 +378,7 @@ def _record_outputs(
                 result._record = newer
 
 
-def _kept(
+def kept_for_backward(
     tensor: Any,
     ctx: FunctionCtx,
     args: tuple[Any, ...],
@@ -388,6 +395,9 @@ def _kept(
     for position, output in enumerate(outputs):
         if output is tensor and not _among(output, args):
             source = position
+    if backward_mode.packing:
+        alone = tensor if tensor._record is None else wrap(tensor._array, tensor._counter)
+        return Packed(alone, *backward_mode.packing[-1]), PACKED, 0, source
     is_output = source.__class__ is int or _among(tensor, ctx._dirty)
     kept = tensor._array if is_output else tensor
     return kept, tensor._counter, tensor._counter[0], source

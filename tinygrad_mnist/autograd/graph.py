@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -11,7 +12,15 @@ import numpy as np
 from tinygrad_mnist.core.backward_pass import topological_order
 from tinygrad_mnist.engine.hooks import RemovableHandle
 from tinygrad_mnist.engine.modes import backward_mode
-from tinygrad_mnist.engine.node import OutputRecord, Record, count_outputs, edge
+from tinygrad_mnist.engine.node import (
+    FREED,
+    OutputRecord,
+    Record,
+    count_outputs,
+    edge,
+    packed,
+)
+from tinygrad_mnist.engine.observer import OBSERVERS, Observer, observe
 from tinygrad_mnist.engine.outputs import output_record
 from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.engine.views import current_record
@@ -119,6 +128,105 @@ def register_multi_grad_hook(
         raise ValueError(f"Expects mode to be one of ('all', 'any') but got {mode}")
     group: Any = _Group(tensors, fn, mode == "all")
     return RemovableHandle(group, 0)
+
+
+class _Packer:
+    """An observer that has the innermost hooks pack what each call saved."""
+
+    def __init__(self, outside: Observer | None) -> None:
+        self.outside = outside
+
+    def __call__(self, *call: Any) -> None:
+        """A call was made: its record holds its saved tensors."""
+        if self.outside is not None:
+            self.outside(*call)
+        record = None if call[3] is None else call[3]._record
+        if record is not None and backward_mode.packing and record.saved is not FREED:
+            pack, undo = backward_mode.packing[-1]
+            record.saved = tuple([each and packed(each, pack, undo) for each in record.saved])
+
+
+class saved_tensors_hooks:
+    """Inside the `with` block, keep what `pack_hook` makes of each tensor saved for backward.
+
+    `unpack_hook` gets that, and makes the tensor again when backward needs it. Of nested blocks
+    the innermost counts. Raises RuntimeError for a `pack_hook` that changes the tensor in place,
+    and where `disable_saved_tensors_hooks` forbids them; TypeError where no tensor is unpacked.
+
+    >>> a = torch.tensor([2.0], requires_grad=True)
+    >>> with torch.autograd.graph.saved_tensors_hooks(lambda x: x.numpy(), torch.from_numpy):
+    ...     b = a * a
+    >>> b.backward()
+    >>> a.grad
+    tensor([4.])
+    """
+
+    def __init__(
+        self, pack_hook: Callable[[Tensor], Any], unpack_hook: Callable[[Any], Tensor]
+    ) -> None:
+        self.pack_hook, self.unpack_hook = pack_hook, unpack_hook
+
+    def __enter__(self) -> None:
+        if backward_mode.no_packing is not None:
+            raise RuntimeError(backward_mode.no_packing)
+        observer = OBSERVERS.get(threading.get_ident())
+        if not backward_mode.packing:
+            observe.set(_Packer(observer))
+        backward_mode.packing.append((self.pack_hook, self.unpack_hook))
+
+    def __exit__(self, *details: object) -> None:
+        if backward_mode.packing:
+            backward_mode.packing.pop()
+        observer = OBSERVERS.get(threading.get_ident())
+        if isinstance(observer, _Packer) and not backward_mode.packing:
+            observe.set(observer.outside)
+
+
+class save_on_cpu(saved_tensors_hooks):
+    """Keep copies of the tensors saved for backward in main memory, where all tensors are here.
+
+    >>> a = torch.tensor([3.0], requires_grad=True)
+    >>> with torch.autograd.graph.save_on_cpu():
+    ...     b = a * a
+    >>> b.backward()
+    >>> a.grad
+    tensor([6.])
+    """
+
+    def __init__(self, pin_memory: bool = False, device_type: str = "cuda") -> None:
+        super().__init__(lambda tensor: tensor.clone(), lambda packed: packed)
+
+
+class disable_saved_tensors_hooks:
+    """Inside the `with` block, `saved_tensors_hooks` raises RuntimeError with this message.
+
+    >>> with torch.autograd.graph.disable_saved_tensors_hooks("not here"):
+    ...     pass
+    """
+
+    def __init__(self, error_message: str) -> None:
+        self.message = error_message
+        self.previous = backward_mode.no_packing
+
+    def __enter__(self) -> None:
+        if backward_mode.packing:
+            raise RuntimeError(self.message)
+        self.previous, backward_mode.no_packing = backward_mode.no_packing, self.message
+
+    def __exit__(self, *details: object) -> None:
+        backward_mode.no_packing = self.previous
+
+
+def increment_version(tensor: Tensor | Iterable[Tensor]) -> None:
+    """Count a change of a tensor's memory, or of several, that the engine has not seen.
+
+    >>> a = torch.ones(2)
+    >>> torch.autograd.graph.increment_version(a)
+    >>> a._version
+    1
+    """
+    for each in (tensor,) if isinstance(tensor, Tensor) else tensor:
+        each._counter[0] += 1
 
 
 class Engine:

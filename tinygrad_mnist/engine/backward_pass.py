@@ -32,7 +32,7 @@ from .hooks import (
     run_pre_hooks,
 )
 from .modes import GradMode, Pass, backward_mode, in_new_thread
-from .node import CALL, FREED, AccumulateGrad, Record, count_outputs, freed_error, hooks_of
+from .node import CALL, FREED, PACKED, AccumulateGrad, Record, count_outputs, freed_error, hooks_of
 from .saved_tensors import free, unpack
 from .tensor import TensorBase, wrap
 from .unbroadcast import unbroadcast, unbroadcast_array
@@ -71,6 +71,7 @@ def run_backward(
             )
         )  # fmt: skip
     backward_mode.running = running = Pass(depth)
+    packing = tuple(backward_mode.packing)
     try:
         walk = backward_mode.walk
         if walk is None:
@@ -82,6 +83,8 @@ def run_backward(
         return arrived
     finally:
         backward_mode.running = outer
+        if len(packing) != len(backward_mode.packing):
+            backward_mode.packing[:] = packing
 
 
 def _walk(
@@ -182,7 +185,7 @@ def vjp(record: Record, gradient: Gradient, wanted: set[Record] | None) -> Gradi
         raise freed_error()
     if wanted is not None:  # what the formulas that are left out have saved is checked, too
         for which, saved in enumerate(record.saved):
-            if saved is not None:
+            if saved is not None and saved[1] is not PACKED:
                 unpack(record, which, False)
     if op.vjp is not None:
         return [

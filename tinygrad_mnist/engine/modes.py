@@ -58,6 +58,10 @@ class BackwardMode(threading.local):
         """What `set_multithreading_enabled` said, which changes nothing."""
         self.inference = False
         """Whether `inference_mode` is on."""
+        self.packing: list[tuple[Callable[[Any], Any], Callable[[Any], Any]]] = []
+        """The hooks for tensors that are saved, packing and unpacking; the last ones hold."""
+        self.no_packing: str | None = None
+        """What `disable_saved_tensors_hooks` said, where it forbids them."""
         self.running: Pass | None = None
         """The backward pass that is under way, the innermost if there are several."""
 

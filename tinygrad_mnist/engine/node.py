@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from tinygrad_mnist.core.record import Array, next_sequence
+from tinygrad_mnist.core.record import Array, next_sequence, state
 from tinygrad_mnist.core.record import Record as CoreRecord
 
 from .hooks import Bundle, Hooks, RemovableHandle
@@ -19,6 +19,7 @@ NO_ATTRIBUTES: dict[str, Any] = {}
 PRIMITIVES: dict[str, Any] = {}
 """Every primitive by its name."""
 
+Hook = Callable[[Any], Any]
 Saved = tuple[Any, list[int], int]
 """A value kept for a formula: itself, its version counter, and the version when it was kept."""
 CONSTANT = [0]
@@ -27,6 +28,8 @@ CALL: list[Any] = [None]
 """What calling a record does: the one entry is set where the backward pass is defined."""
 KEPT = [0]
 """The version counter of a number that belongs to the record, so that it is not freed."""
+PACKED = [1]
+"""The version counter of what a hook packed: that is kept with version 0, so `unpack` sees it."""
 FREED: tuple[Saved | None, ...] = (None,)
 """In place of what a record saved, when a backward pass has freed it."""
 
@@ -40,6 +43,75 @@ def freed_error() -> RuntimeError:
         "to backward through the graph a second time or if you need to access saved tensors "
         "after calling backward."
     )
+
+
+class Packed:
+    """What a user's hook made of a saved tensor, and the hook that undoes it."""
+
+    __slots__ = ("packed", "undo")
+
+    def __init__(self, tensor: TensorBase, pack: Hook, undo: Hook) -> None:
+        """Call `pack` with a tensor without record; it must not change that in place."""
+        before, recorded = tensor._counter[0], state.grad_enabled
+        state.grad_enabled = False
+        try:
+            self.packed: Any = pack(tensor)
+        finally:
+            state.grad_enabled = recorded
+        self.undo = undo
+        if tensor._counter[0] != before:
+            raise RuntimeError(
+                "A saved tensor pack hook is modifying its input in place. Tensors provided as "
+                "input to pack hook can not be modified by in-place operations as this can lead "
+                "to unexpected side-effects. Please open an issue if you need to perform in-place "
+                "operations on the input to a pack hook."
+            )
+
+    def open(self) -> Tensor:
+        """The tensor again; TypeError if the hook gives none."""
+        opened = self.undo(self.packed)
+        if not isinstance(opened, TensorBase):
+            raise TypeError(
+                "Output of saved tensor unpack_hook expected to be a Tensor but got result of "
+                f"type {type(opened).__name__}"
+            )
+        return opened  # type: ignore[return-value]
+
+
+class SavedTensor:
+    """A saved tensor as its node keeps it, `_raw_saved_self` and the like: hooks may pack it."""
+
+    def __init__(self, record: Record | None = None, which: int = 0) -> None:
+        if record is None:
+            raise RuntimeError("Trying to create a SavedTensor object from Python is forbidden.")
+        self._record, self._which = record, which
+
+    def register_hooks(self, pack_hook: Hook, unpack_hook: Hook) -> None:
+        """Keep what `pack_hook` makes of the tensor; `unpack_hook` makes the tensor of it."""
+        record, forbidden = self._record, "Calling register_hooks on a saved tensor "
+        if record.saved is FREED:
+            raise RuntimeError(
+                f"{forbidden}after it has been freed. {str(freed_error()).partition('. ')[2]}"
+            )
+        kept = record.saved[self._which]
+        if kept is None:
+            raise RuntimeError(f"{forbidden}with value None is forbidden")
+        if kept[1] is PACKED:
+            raise RuntimeError(
+                f"{forbidden}whose hooks have already been set. "
+                "Hint: only one pair of hooks is allowed at a time."
+            )
+        saved = list(record.saved)
+        saved[self._which] = packed(kept, pack_hook, unpack_hook)
+        record.saved = tuple(saved)
+
+
+def packed(kept: Saved, pack: Hook, undo: Hook) -> Saved:
+    """A saved value after the hook `pack`; numbers that are no tensors stay as they are."""
+    value, counter, _ = kept
+    if not isinstance(value, np.ndarray) or counter is CONSTANT:
+        return kept
+    return Packed(wrap(value, counter), pack, undo), PACKED, 0
 
 
 class Record(CoreRecord):
@@ -118,14 +190,15 @@ class Record(CoreRecord):
 
         The record of a Function has what its forward put on the context as well.
         """
-        place = saved_places(self).get(name) if name.startswith("_saved_") else None
+        raw = name.startswith("_raw_saved_")
+        place = saved_places(self).get(name.removeprefix("_raw")) if "_saved_" in name else None
         if place is None:
             context = self.attributes.get("ctx")
             if context is not None and hasattr(context, name):
                 return getattr(context, name)
             raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
         if isinstance(place, int):
-            return self._unpacked(place)
+            return SavedTensor(self, place) if raw else self._unpacked(place)
         given = self.attributes[place]
         shown = as_tensors(given)
         if shown is not given and self.saved is FREED:
@@ -137,10 +210,17 @@ class Record(CoreRecord):
         if self.saved is FREED:
             raise freed_error()
         kept = self.saved[which]
+        if kept is not None and kept[1] is PACKED:
+            opened = kept[0].open()
+            kept = (opened._array, opened._counter, 0)
         if kept is None or not isinstance(kept[0], np.ndarray):
             return None if kept is None else kept[0]
+        record = self if which == len(self.inputs) else self.inputs[which]
+        leaf = record.variable if isinstance(record, AccumulateGrad) else None
+        if leaf is not None and leaf._array is kept[0]:
+            return leaf
         tensor = wrap(kept[0], kept[1])
-        tensor._record = self if which == len(self.inputs) else self.inputs[which]
+        tensor._record = record
         return tensor
 
     def __dir__(self) -> list[str]:

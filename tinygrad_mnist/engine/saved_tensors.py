@@ -16,7 +16,7 @@ from tinygrad_mnist.core.record import state
 from tinygrad_mnist.dtypes import FLOATS, from_numpy_dtype
 
 from .modes import backward_mode
-from .node import FREED, KEPT, Record, edge
+from .node import FREED, KEPT, PACKED, Record, edge
 from .tensor import TensorBase, wrap
 from .views import changed_view_error, current_record, to_be_renewed
 
@@ -54,9 +54,12 @@ def unpack(record: Record, which: int, as_tensor: bool) -> Any:
     if DETACHED and not is_output and which < len(record.inputs):
         _check_not_detached(record.inputs[which])
     if counter[0] != version:
-        source = (*record.inputs, record, None)[min(which, len(record.inputs) + 1)]
-        source = source if is_output else changed_by(value, counter) or source
-        raise version_error(value, counter[0], version, source)
+        if counter is not PACKED:
+            source = (*record.inputs, record, None)[min(which, len(record.inputs) + 1)]
+            source = source if is_output else changed_by(value, counter) or source
+            raise version_error(value, counter[0], version, source)
+        opened = value.open()
+        value, counter = opened._array, opened._counter
     if as_tensor and value.__class__ is _ndarray:
         value = wrap(value, counter)
         value._record = record if is_output else record.inputs[which]
