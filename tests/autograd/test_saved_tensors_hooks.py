@@ -116,10 +116,12 @@ PROGRAMS = {
     "raw": raw,
     "raw twice": raw_twice,
     "raw of freed": raw_of_freed,
-    "changes its input": lambda T, G: G.saved_tensors_hooks(lambda t: t.add_(1), str).__enter__()
-    or leaf(T).exp(),
-    "no tensor": lambda T, G: G.saved_tensors_hooks(str, str).__enter__()
-    or leaf(T).exp().sum().backward(),
+    "changes its input": lambda T, G: (
+        G.saved_tensors_hooks(lambda t: t.add_(1), str).__enter__() or leaf(T).exp()
+    ),
+    "no tensor": lambda T, G: (
+        G.saved_tensors_hooks(str, str).__enter__() or leaf(T).exp().sum().backward()
+    ),
     "disabled": disabled,
     "counted as changed": incremented,
     "kept on the CPU": on_cpu,
@@ -152,14 +154,16 @@ def trained(T, wrap):
 
 WAYS = {
     "reentrant": lambda T: lambda f, x: T.utils.checkpoint.checkpoint(f, x, use_reentrant=True),
-    "not reentrant": lambda T: lambda f, x: T.utils.checkpoint.checkpoint(
-        f, x, use_reentrant=False
+    "not reentrant": lambda T: (
+        lambda f, x: T.utils.checkpoint.checkpoint(f, x, use_reentrant=False)
     ),
-    "nested": lambda T: lambda f, x: T.utils.checkpoint.checkpoint(
-        WAYS["not reentrant"](T), f, x, use_reentrant=False
+    "nested": lambda T: (
+        lambda f, x: T.utils.checkpoint.checkpoint(
+            WAYS["not reentrant"](T), f, x, use_reentrant=False
+        )
     ),
-    "sequential": lambda T: lambda f, x: T.utils.checkpoint.checkpoint_sequential(
-        f, 2, x, use_reentrant=False
+    "sequential": lambda T: (
+        lambda f, x: T.utils.checkpoint.checkpoint_sequential(f, 2, x, use_reentrant=False)
     ),
     "on the CPU": lambda T: lambda f, x: _on_cpu(T, f, x),
 }
@@ -194,7 +198,7 @@ def test_a_checkpoint_keeps_no_intermediate_result():
         x = tinygrad_mnist.ones(3, requires_grad=True)
         y = tinygrad_mnist.utils.checkpoint.checkpoint(slow, x, use_reentrant=False)
     assert len(packed) == 1  # its argument
-    y.grad_fn._saved_self
+    assert y.grad_fn._saved_self.shape == (3,)
     assert counts == [2]
 
 

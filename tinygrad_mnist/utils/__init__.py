@@ -1,4 +1,4 @@
-"""What training needs beside the network: data, in `utils.data`; `utils.checkpoint`."""
+"""What training needs beside the network: data, in `utils.data`, and `utils.checkpoint`."""
 
 import importlib
 from typing import TYPE_CHECKING, Any

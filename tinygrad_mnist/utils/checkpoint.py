@@ -356,7 +356,7 @@ def checkpoint_sequential(
     >>> y = torch.utils.checkpoint.checkpoint_sequential(steps, 2, x, use_reentrant=False)
     >>> y.sum().backward()
     >>> x.grad
-    tensor([-2.1255, -2.1255])
+    tensor([-2.1031, -2.1031])
     """
     reentrant = _chosen(use_reentrant, ".checkpoint_sequential")
     preserve = kwargs.pop("preserve_rng_state", True)
