@@ -15,7 +15,7 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 59_995, 40_000
+TOTAL, AIM = 60_596, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
@@ -27,11 +27,11 @@ BUDGET = {
     "explainer": 7_560,
     "kernels": 3_340,
     "_tensor": 2_950,
-    "engine": 2_530,
+    "engine": 2_625,
     "optim": 2_560,
-    "autograd": 1_800,
+    "autograd": 1_921,
     "serialization": 2_050,
-    "utils": 1_300,
+    "utils": 1_652,
     "hardware": 400,
     "names": 355,
     "dtypes": 320,
