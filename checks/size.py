@@ -15,12 +15,12 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 60_596, 40_000
+TOTAL, AIM = 61_716, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
-    "ops": 9_013,
-    "tools": 7_960,
+    "ops": 10_047,
+    "tools": 8_010,
     "nn": 6_350,
     "compiler": 6_480,
     "app": 4_720,

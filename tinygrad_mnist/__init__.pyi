@@ -60,6 +60,9 @@ from tinygrad_mnist.nn.modules.module import Module as Module
 from tinygrad_mnist.ops.arguments import MinAndMax as MinAndMax
 from tinygrad_mnist.ops.arguments import ValuesAndIndices as ValuesAndIndices
 from tinygrad_mnist.ops.generator import Generator as Generator
+from tinygrad_mnist.ops.linear_algebra import QR as QR
+from tinygrad_mnist.ops.linear_algebra import OldSVD as OldSVD
+from tinygrad_mnist.ops.linear_algebra import SignAndLog as SignAndLog
 from tinygrad_mnist.ops.random_in_place import Options as Options
 from tinygrad_mnist.serialization import safetensors as safetensors
 
@@ -473,6 +476,15 @@ def chain_matmul(*matrices: Tensor) -> Tensor:
 def channel_shuffle(input: Tensor, groups: builtins.int) -> Tensor:
     """The channels of (n, channels, …) dealt out anew, one from each group in turn."""
 
+def cholesky(input: Tensor, upper: builtins.bool = False) -> Tensor:
+    """`linalg.cholesky`, by its older name."""
+
+def cholesky_inverse(input: Tensor, upper: builtins.bool = False) -> Tensor:
+    """The inverse of A, for its Cholesky factor."""
+
+def cholesky_solve(input: Tensor, L: Tensor, upper: builtins.bool = False) -> Tensor:
+    """X of A X = input, for the factor L of A = L Lᵀ (Lᵀ L with `upper`)."""
+
 def chunk(
     input: Tensor,
     chunks: builtins.int,
@@ -654,6 +666,9 @@ default_generator: Generator
 
 def deg2rad(input: Tensor) -> Tensor:
     """Degrees as radians: x · π / 180."""
+
+def det(input: Tensor) -> Tensor:
+    """The determinant of each matrix: `linalg.det`."""
 
 def diag(input: Tensor, diagonal: builtins.int = 0) -> Tensor:
     """The diagonal of a matrix, or for a vector the matrix whose diagonal it is."""
@@ -1014,6 +1029,9 @@ int32: _dtype
 int64: _dtype
 int8: _dtype
 
+def inverse(input: Tensor) -> Tensor:
+    """The inverse of each matrix: `linalg.inv`."""
+
 def is_complex(input: Tensor) -> builtins.bool:
     """Whether the numbers are complex: never."""
 
@@ -1140,6 +1158,9 @@ def logaddexp2(input: Tensor, other: Tensor) -> Tensor:
 def logcumsumexp(input: Tensor, dim: builtins.int) -> Tensor:
     """ln Σ eˣ over the numbers up to each along `dim`."""
 
+def logdet(input: Tensor) -> Tensor:
+    """ln of the determinant of each matrix, NaN where that is negative."""
+
 def logical_and(input: Tensor, other: Tensor) -> Tensor:
     """x and y"""
 
@@ -1195,6 +1216,12 @@ def masked_select(input: Tensor, mask: Tensor) -> Tensor:
 
 def matmul(input: Tensor, other: Tensor, *, out: None = None) -> Tensor:
     """The matrix product, of vectors, matrices, or batches of matrices (…, n, m) @ (…, m, p)."""
+
+def matrix_exp(input: Tensor) -> Tensor:
+    """The exponential of each matrix: `linalg.matrix_exp`."""
+
+def matrix_power(input: Tensor, n: builtins.int) -> Tensor:
+    """Each matrix times itself, n factors: `linalg.matrix_power`."""
 
 @overload
 def max(input: Tensor) -> Tensor:
@@ -1545,6 +1572,9 @@ def permute(
 
 pi: builtins.float
 
+def pinverse(input: Tensor, rcond: builtins.float = 1e-15) -> Tensor:
+    """The pseudo-inverse of each matrix: `linalg.pinv`."""
+
 def pixel_shuffle(input: Tensor, upscale_factor: builtins.int) -> Tensor:
     """(…, c · r², h, w) as (…, c, h · r, w · r): each r × r pixels from as many channels."""
 
@@ -1573,6 +1603,9 @@ def prod(
 
 def promote_types(type1: _dtype, type2: _dtype) -> _dtype:
     """The smallest type that holds both, the higher category first (bool < integer < float)."""
+
+def qr(input: Tensor, some: builtins.bool = True) -> QR:
+    """`linalg.qr`, by its older name: "complete" unless `some`."""
 
 def quantile(
     input: Tensor,
@@ -1908,6 +1941,9 @@ def slice_scatter(
 ) -> Tensor:
     """A copy of `input` whose slices `start` to `end` along `dim` are `src`."""
 
+def slogdet(input: Tensor) -> SignAndLog:
+    """The sign of each determinant, and ln of its absolute value: `linalg.slogdet`."""
+
 def softmax(input: Tensor, dim: builtins.int, dtype: _dtype | None = None) -> Tensor:
     """eˣ / Σ eˣ along `dim`: positive numbers that sum to 1."""
 
@@ -1992,6 +2028,9 @@ def sum(
     dtype: _dtype | None = None,
 ) -> Tensor:
     """The sum over all numbers, or over the dimensions `dim`; integers and bools sum to int64."""
+
+def svd(input: Tensor, some: builtins.bool = True, compute_uv: builtins.bool = True) -> OldSVD:
+    """U, the singular values S and V of each matrix; U and V are zeros unless `compute_uv`."""
 
 def swapaxes(input: Tensor, axis0: builtins.int, axis1: builtins.int) -> Tensor:
     """`transpose`, by NumPy's name for it."""

@@ -19,6 +19,8 @@ _INSTEAD = {
     "complex128": "keep real and imaginary parts as two real tensors",
     "cfloat": "keep real and imaginary parts as two real tensors",
     "cdouble": "keep real and imaginary parts as two real tensors",
+    "linalg.eig": "eigenvalues of A may be complex; of a symmetric A linalg.eigh gives them",
+    "linalg.eigvals": "eigenvalues may be complex; of a symmetric A linalg.eigvalsh gives them",
     "complex": "keep real and imaginary parts as two real tensors",
     "sparse": "use dense tensors",
     "jit": "use tinygrad_mnist.compile where speed matters",
@@ -100,6 +102,9 @@ _OPERATIONS = {
         atleast_1d() atleast_2d() atleast_3d() cat() chunk column_stack() concat() concatenate()
         dsplit dstack() hsplit hstack() row_stack() split split_with_sizes stack() tensor_split
         unbind vsplit vstack()""",
+    "linear_algebra": """
+        cholesky cholesky_inverse cholesky_solve det inverse logdet matrix_exp matrix_power pinverse
+        qr slogdet svd""",
     "matmul": "bmm dot matmul mm mv",
     "matrices": """
         addbmm_ addmm_ addmv_ addr_ baddbmm_ block_diag() cartesian_prod() cdist() chain_matmul()

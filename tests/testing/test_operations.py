@@ -13,9 +13,10 @@ BY_FUNCTION = (
     "combinations", "cumulative_trapezoid", "fill", "searchsorted", "trapezoid", "trapz", "vander",
 )  # fmt: skip
 BY_BOTH = (
-    "corrcoef", "cov", "cross", "diagonal_scatter", "dist", "heaviside", "histc",
-    "index_put", "kron", "ldexp", "nanmean", "nanmedian", "nanquantile", "narrow_copy",
-    "quantile", "renorm", "select_scatter", "slice_scatter", "vdot",
+    "cholesky", "cholesky_inverse", "corrcoef", "cov", "cross", "diagonal_scatter", "dist",
+    "heaviside", "histc", "index_put", "kron", "ldexp", "logdet", "matrix_exp", "matrix_power",
+    "nanmean", "nanmedian", "nanquantile", "narrow_copy", "pinverse", "qr", "quantile",
+    "renorm", "select_scatter", "slice_scatter", "svd", "vdot",
 )  # fmt: skip
 BY_METHOD = (
     "acosh_", "arccosh_", "arcsinh_", "arctanh_", "asinh_", "atanh_", "index_put_", "renorm_",
@@ -49,7 +50,11 @@ NOT_OPERATIONS = {
         prefix + name
         for prefix, names in {
             "": BY_FUNCTION + BY_BOTH, "Tensor.": BY_BOTH + BY_METHOD,
-            "linalg.": ("cross", "diagonal", "vander", "vecdot"),
+            "linalg.": (
+                "cholesky_ex", "cond", "cross", "det", "diagonal", "eigvalsh", "inv_ex", "lstsq",
+                "matrix_power", "matrix_rank", "multi_dot", "slogdet", "solve_ex", "tensorinv",
+                "tensorsolve", "vander", "vecdot",
+            ),
         }.items()
         for name in names
     ),

@@ -20,6 +20,9 @@ from tinygrad_mnist.engine.types import memory_format as _memory_format
 from tinygrad_mnist.ops.arguments import MinAndMax as MinAndMax
 from tinygrad_mnist.ops.arguments import ValuesAndIndices as ValuesAndIndices
 from tinygrad_mnist.ops.generator import Generator as Generator
+from tinygrad_mnist.ops.linear_algebra import QR as QR
+from tinygrad_mnist.ops.linear_algebra import OldSVD as OldSVD
+from tinygrad_mnist.ops.linear_algebra import SignAndLog as SignAndLog
 
 class Tensor(TensorBase):
     _record: Record | None
@@ -507,6 +510,12 @@ class Tensor(TensorBase):
         """ceil(input: Tensor) -> Tensor"""
     def char(self, memory_format: _memory_format | None = None) -> Tensor:
         """In int8, fractions cut off."""
+    def cholesky(self, upper: builtins.bool = False) -> Tensor:
+        """`linalg.cholesky`, by its older name."""
+    def cholesky_inverse(self, upper: builtins.bool = False) -> Tensor:
+        """The inverse of A, for its Cholesky factor."""
+    def cholesky_solve(self, L: Tensor, upper: builtins.bool = False) -> Tensor:
+        """X of A X = input, for the factor L of A = L Lᵀ (Lᵀ L with `upper`)."""
     def chunk(self, chunks: builtins.int, dim: builtins.int = 0) -> builtins.tuple[Tensor, ...]:
         """`input` cut along `dim` into at most `chunks` parts of one size, the last may be shorter."""
     def clamp(
@@ -615,6 +624,8 @@ class Tensor(TensorBase):
         """Degrees as radians: x · π / 180."""
     def deg2rad_(self) -> Tensor:
         """Degrees as radians: x · π / 180."""
+    def det(self) -> Tensor:
+        """The determinant of each matrix: `linalg.det`."""
     def detach(self) -> Tensor:
         """The same memory without a record; in-place changes are seen (and counted) by both."""
     def detach_(self) -> Tensor:
@@ -930,6 +941,8 @@ class Tensor(TensorBase):
         """The sums of products over the last dimensions; with a number, the product."""
     def int(self, memory_format: _memory_format | None = None) -> Tensor:
         """In int32, fractions cut off."""
+    def inverse(self) -> Tensor:
+        """The inverse of each matrix: `linalg.inv`."""
     def is_complex(self) -> builtins.bool:
         """Whether the numbers are complex: never."""
     def is_contiguous(self, memory_format: _memory_format | None = None) -> builtins.bool:
@@ -1044,6 +1057,8 @@ class Tensor(TensorBase):
         """log₂(2ˣ + 2ʸ), broadcast, without overflow."""
     def logcumsumexp(self, dim: builtins.int) -> Tensor:
         """ln Σ eˣ over the numbers up to each along `dim`."""
+    def logdet(self) -> Tensor:
+        """ln of the determinant of each matrix, NaN where that is negative."""
     def logical_and(self, other: Tensor) -> Tensor:
         """x and y"""
     def logical_and_(self, other: Tensor) -> Tensor:
@@ -1094,6 +1109,10 @@ class Tensor(TensorBase):
         """The numbers where `mask` (bool) holds, as a vector; the two broadcast."""
     def matmul(self, other: Tensor, *, out: None = None) -> Tensor:
         """The matrix product, of vectors, matrices, or batches of matrices (…, n, m) @ (…, m, p)."""
+    def matrix_exp(self) -> Tensor:
+        """The exponential of each matrix: `linalg.matrix_exp`."""
+    def matrix_power(self, n: builtins.int) -> Tensor:
+        """Each matrix times itself, n factors: `linalg.matrix_power`."""
     @overload
     def max(self) -> Tensor:
         """The largest number; with `dim`, the largest along it and their indices."""
@@ -1331,6 +1350,8 @@ class Tensor(TensorBase):
         """The dimensions in the order `dims`, as a view."""
     def pin_memory(self, device: _device | builtins.str | builtins.int | None = None) -> Tensor:
         """The tensor itself: pinning serves GPUs alone."""
+    def pinverse(self, rcond: builtins.float = 1e-15) -> Tensor:
+        """The pseudo-inverse of each matrix: `linalg.pinv`."""
     def positive(self) -> Tensor:
         """x itself; RuntimeError for a bool tensor."""
     def pow(self, exponent: Tensor | builtins.float) -> Tensor:
@@ -1345,6 +1366,8 @@ class Tensor(TensorBase):
         dtype: _dtype | None = None,
     ) -> Tensor:
         """The product of all numbers, or along `dim`; integers and bools give int64."""
+    def qr(self, some: builtins.bool = True) -> QR:
+        """`linalg.qr`, by its older name: "complete" unless `some`."""
     def quantile(
         self,
         q: Tensor | builtins.float,
@@ -1541,6 +1564,8 @@ class Tensor(TensorBase):
         step: builtins.int = 1,
     ) -> Tensor:
         """A copy of `input` whose slices `start` to `end` along `dim` are `src`."""
+    def slogdet(self) -> SignAndLog:
+        """The sign of each determinant, and ln of its absolute value: `linalg.slogdet`."""
     def softmax(self, dim: builtins.int, dtype: _dtype | None = None) -> Tensor:
         """eˣ / Σ eˣ along `dim`: positive numbers that sum to 1."""
     def sort(
@@ -1618,6 +1643,8 @@ class Tensor(TensorBase):
         dtype: _dtype | None = None,
     ) -> Tensor:
         """The sum over all numbers, or over the dimensions `dim`; integers and bools sum to int64."""
+    def svd(self, some: builtins.bool = True, compute_uv: builtins.bool = True) -> OldSVD:
+        """U, the singular values S and V of each matrix; U and V are zeros unless `compute_uv`."""
     def swapaxes(self, axis0: builtins.int, axis1: builtins.int) -> Tensor:
         """`transpose`, by NumPy's name for it."""
     def swapaxes_(self, axis0: builtins.int, axis1: builtins.int) -> Tensor:

@@ -27,6 +27,7 @@ from .arguments import (
 from .arranging import diagonal, flip, meshgrid, pad
 from .casting import cast_to
 from .conditional import where
+from .decompositions import singular_values
 from .gather_scatter import index_select
 from .indexing import select
 from .joining import cat, stack
@@ -622,7 +623,7 @@ def matrix_norm(
 ) -> Tensor:  # fmt: skip
     """The norm of each matrix: "fro" (Frobenius), 1, −1, ∞ or −∞ (largest or smallest sum).
 
-    1 adds up columns, ∞ rows. Those of singular values ("nuc", 2, −2) are not supported.
+    1 adds up columns, ∞ rows. Of the singular values "nuc" is the sum, 2 the largest, −2 the least.
     """
     x = _checked("linalg.matrix_norm", A, dtype)
     if x._array.ndim < 2:
@@ -635,17 +636,30 @@ def matrix_norm(
     if ord == "fro":
         out = _vector_norm(x, 2.0, (rows, columns), keepdim)
         return named_as(out, "LinalgVectorNormBackward0")
+    if ord in ("nuc", 2, -2):
+        return _spectral_norm(x, ord, (rows, columns), keepdim)
     if ord not in (1, -1, math.inf, -math.inf):
-        raise NotImplementedError(
-            f"linalg.matrix_norm(ord={ord!r}) is not supported: it needs singular values; use "
-            "numpy.linalg.norm on tensor.numpy()"
-        )
+        raise RuntimeError(f"linalg.matrix_norm: Order {ord} not supported.")
     added, kept = (rows, columns) if ord in (1, -1) else (columns, rows)
     sums = _sum(x.abs(), dim=(added,), keepdim=keepdim)
     along = kept if keepdim or kept < added else kept - 1
     if x._array.shape[kept] == 0 and ord in (1, math.inf):
         return _sum(sums, dim=(along,), keepdim=keepdim)
     return (amax if ord in (1, math.inf) else amin)(sums, along, keepdim)
+
+
+def _spectral_norm(x: Tensor, ord: Any, dims: tuple[int, int], keepdim: bool) -> Tensor:
+    """A norm of the singular values of the matrices in two dimensions."""
+    kept = [d for d in range(x._array.ndim) if d not in dims]
+    values = singular_values(permute(x, [*kept, *dims]))
+    if ord == "nuc":
+        out = named_as(_sum(values, dim=(len(kept),), keepdim=False), "SumBackward1")
+    else:
+        out = (amax if ord == 2 else amin)(values, -1)
+    if not keepdim:
+        return out
+    out = reshape(out, [1 if d in dims else n for d, n in enumerate(x._array.shape)])
+    return named_as(out, "PermuteBackward0")
 
 
 @operation

@@ -45,7 +45,7 @@ def counterpart(entry: Any) -> Callable[..., Any]:
     called = entry.op
     ours_by_name = _public(ours, entry.name)
     in_python = isinstance(called, types.FunctionType)
-    if in_python and called.__module__.endswith("invocations"):
+    if in_python and called.__module__.endswith(("invocations", "definitions.linalg")):
         scope = {**called.__globals__, "torch": ours, "wrapper_set_seed": _seeded}
         return types.FunctionType(
             called.__code__, scope, called.__name__, called.__defaults__, called.__closure__

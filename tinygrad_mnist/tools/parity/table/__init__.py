@@ -31,6 +31,7 @@ OPERATIONS: tuple[Operation, ...] = tuple(
         *elementwise.COMPARISONS,
         *reductions.OPERATIONS,
         *matrices.OPERATIONS,
+        *matrices.FACTORS,
         *shapes.OPERATIONS,
         *indexing.OPERATIONS,
         *elementwise.ACTIVATIONS,

@@ -80,6 +80,56 @@ def _two_sided(make: Maker) -> Sample:
     return make.sample(x, y, 1 if make.flag() else ([-1], [0]))
 
 
+@parametrized
+def _regular(make: Maker, kind: str = "square", *others: int) -> Sample:
+    """Matrices far from singular, whose singular values differ; others of so many columns."""
+    make = make.ordinary_in("special", "halves", "expanded", "scalar", "empty")
+    n, lead = make.integer(1, 3), make.shape(0, 1)
+    m = n + make.integer(0, 2) if kind == "tall" else n
+    x = make.array((*lead, m, n))
+    if x.dtype.kind == "f":
+        x = (x * 0.2 + np.eye(m, n) * np.arange(2, 2 + n)).astype(x.dtype)
+    rest = [make.array((*lead, m, columns), dtype=x.dtype) for columns in others]
+    return make.sample(x, *rest)
+
+
+_factored = partial(Operation, ulp=256, scale="sight")
+_NO_MATRIX = (sample(np.ones(3, np.float32)), sample("text"))
+_OBLONG = (*_NO_MATRIX, sample(np.ones((2, 3), np.float32)))
+_OBLONG_PAIR = all_ones((2, 3), (2, 1))
+_SINGULAR = (*_OBLONG, sample(np.zeros((2, 2), np.float32)))
+
+FACTORS = [
+    _factored("linalg.solve", _regular("square", 2), primitives="solved",
+              errors=(sample(np.zeros((2, 2), np.float32), np.ones((2, 1), np.float32)),)),
+    _factored("linalg.inv", _regular(), primitives="inverse", errors=_SINGULAR),
+    Operation("inverse", _regular(), ulp=256, scale="sight", errors=_SINGULAR),
+    _factored("linalg.solve_triangular", _regular("square", 2),
+              lambda t, x, y: t.linalg.solve_triangular(x, y, upper=True),
+              primitives="solved_triangular", errors=(_OBLONG_PAIR,)),
+    _factored("det", _regular(), primitives="determinant cofactors", errors=_OBLONG),
+    _factored("slogdet", _regular(), primitives="log_determinant determinant_sign",
+              errors=_OBLONG),
+    _factored("linalg.cholesky", _regular(), lambda t, x: t.linalg.cholesky(x + x.mT),
+              primitives="cholesky_factor", errors=_SINGULAR),
+    _factored("cholesky_solve", _regular("square", 2), lambda t, x, y: t.cholesky_solve(y, x),
+              primitives="cholesky_solved", errors=(_OBLONG_PAIR,)),
+    _factored("linalg.qr", _regular("tall"), primitives="qr_factors", errors=_NO_MATRIX),
+    _factored("linalg.eigh", _regular(),
+              lambda t, x: [each**2 for each in t.linalg.eigh(x + x.mT)],
+              primitives="eigh_factors", errors=_OBLONG),
+    _factored("linalg.svd", _regular("tall"),
+              lambda t, x: [each**2 for each in t.linalg.svd(x, full_matrices=False)],
+              primitives="svd_factors",
+              second_order=lambda given: given.arguments[0].dtype == np.float64, errors=_NO_MATRIX),
+    _factored("linalg.svdvals", _regular("tall"), primitives="singular_values",
+              errors=_NO_MATRIX),
+    _factored("linalg.pinv", _regular("tall"), primitives="pseudo_inverse", errors=_NO_MATRIX),
+    _factored("linalg.matrix_exp", _regular(), lambda t, x: t.linalg.matrix_exp(x / 8),
+              primitives="matrix_exponential", errors=_OBLONG),
+]  # fmt: skip
+"""What solves, inverts and factors matrices."""
+
 _product_of = partial(Operation, ulp=4, scale="terms", primitives="mm")
 _sum_of_products = partial(Operation, ulp=8, scale="terms", primitives="mm")
 _FLOAT64 = np.ones((2, 3))
