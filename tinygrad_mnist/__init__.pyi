@@ -65,6 +65,10 @@ from tinygrad_mnist.ops.linear_algebra import OldSVD as OldSVD
 from tinygrad_mnist.ops.linear_algebra import SignAndLog as SignAndLog
 from tinygrad_mnist.ops.random_in_place import Options as Options
 from tinygrad_mnist.serialization import safetensors as safetensors
+from tinygrad_mnist.utils import hub as hub
+from tinygrad_mnist.utils import jit as jit
+from tinygrad_mnist.utils import multiprocessing as multiprocessing
+from tinygrad_mnist.utils import onnx as onnx
 
 def abs(input: Tensor) -> Tensor:
     """abs(input: Tensor) -> Tensor"""

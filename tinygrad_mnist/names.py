@@ -39,7 +39,6 @@ _INSTEAD = {
     "nn.DataParallel": "train in one process",
     "nn.parallel": "train in one process",
     "distributions": "draw with torch.randn, torch.rand or torch.multinomial",
-    "multiprocessing": "use Python's multiprocessing",
     "profiler": "measure with time.perf_counter, or with Python's cProfile",
     "autograd.profiler": "measure with time.perf_counter, or with Python's cProfile",
     "utils.benchmark": "measure with Python's timeit",
@@ -177,8 +176,8 @@ _OTHERS = {
 
 MODULES = (
     "_dynamo", "accelerator", "amp", "autograd", "backends", "compiler", "cuda", "datasets",
-    "linalg", "nn", "optim", "random", "safetensors", "serialization", "testing", "utils",
-    "version",
+    "hub", "jit", "linalg", "multiprocessing", "nn", "onnx", "optim", "random",
+    "safetensors", "serialization", "testing", "utils", "version",
 )  # fmt: skip
 """The public modules that load when first asked for."""
 
@@ -193,6 +192,10 @@ MODULE_ALIASES = {
     "cuda.amp": "hardware.cuda_amp",
     "cuda": "hardware.cuda",
     "datasets": "app.datasets",
+    "hub": "utils.hub",
+    "jit": "utils.jit",
+    "multiprocessing": "utils.multiprocessing",
+    "onnx": "utils.onnx",
     "safetensors": "serialization.safetensors",
     "scripts": "tools.scripts",
     "testing.parity": "tools.parity.parity",

@@ -42,6 +42,7 @@ NOT_OPERATIONS = {
         "Tensor.register_post_accumulate_grad_hook",
     ),
     "where memory lies, which differs from run to run; tests/tensor": ("Tensor.data_ptr",),
+    "memory that processes share; tests/utils": ("Tensor.share_memory_",),
     "refused with a sentence; tests/tensor": (
         "Tensor.cuda", "Tensor.pin_memory", "Tensor.__delitem__",
         "Tensor.__init_subclass__",

@@ -15,6 +15,7 @@ from tinygrad_mnist.ops import casting
 from tinygrad_mnist.ops.arguments import operation, read_dim
 
 from .printing import tensor_format, tensor_repr
+from .sharing import share, shared_memory
 
 inf = math.inf
 nan = math.nan
@@ -133,8 +134,13 @@ class Description(Tensor):
         return self if self._array.flags.c_contiguous else casting._clone(self, in_order=True)
 
     def is_shared(self) -> bool:
-        """Whether other processes see the memory: they do not."""
-        return False
+        """Whether other processes may see the memory: after `share_memory_` they may."""
+        return shared_memory(self._array) is not None
+
+    def share_memory_(self) -> Tensor:
+        """Move the numbers into memory that processes share which are given the tensor."""
+        share(self)
+        return self
 
     def is_pinned(self) -> bool:
         """Whether the memory is pinned for a GPU: it is not."""

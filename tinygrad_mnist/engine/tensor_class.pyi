@@ -962,7 +962,7 @@ class Tensor(TensorBase):
         """Whether the memory is pinned for a GPU: it is not."""
     is_quantized: builtins.bool
     def is_shared(self) -> builtins.bool:
-        """Whether other processes see the memory: they do not."""
+        """Whether other processes may see the memory: after `share_memory_` they may."""
     def is_signed(self) -> builtins.bool:
         """Whether the type holds negative numbers."""
     is_sparse: builtins.bool
@@ -1525,6 +1525,8 @@ class Tensor(TensorBase):
     @property
     def shape(self) -> Size:
         """The lengths of the dimensions."""
+    def share_memory_(self) -> Tensor:
+        """Move the numbers into memory that processes share which are given the tensor."""
     def short(self, memory_format: _memory_format | None = None) -> Tensor:
         """In int16, fractions cut off."""
     def sigmoid(self) -> Tensor:

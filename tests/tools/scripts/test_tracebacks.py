@@ -14,6 +14,9 @@ ABSENT = [
     ("torch.cuda.Stream()", "torch.cuda.Stream", "is_available() first"),
     ("torch.ones(3).no_such_method(1)", "torch.Tensor.no_such_method", ""),
     ("from torch.utils.tensorboard import SummaryWriter", "torch.utils.tensorboard", "matplotlib"),
+    ("torch.jit.script(print)", "torch.jit.script", "compile"),
+    ("import torch.onnx; torch.onnx.export()", "torch.onnx.export", "safetensors"),
+    ("torch.hub.load('a/b', 'c')", "torch.hub.load", "in code"),
     ("import torchvision", "torchvision", "MNIST"),
     ("from torchvision import transforms", "torchvision", "MNIST"),
     ("import no_such_package.deep", "no_such_package", "not installed"),
@@ -44,11 +47,18 @@ def test_a_script_can_ask_what_there_is(write, run):
             from torch import sparse
         except ImportError:
             print("no sparse")
-        print(hasattr(torch, "vmap"), getattr(torch, "hub", None))
+        import torch.onnx
+        from torch import hub, jit
+
+        @jit.ignore
+        def scripted():
+            return jit.is_scripting() or jit.is_tracing()
+
+        print(scripted(), hasattr(torch, "vmap"), getattr(hub, "load", None))
         """,
     )
     done = run(script)
-    assert (done.stdout, done.stderr) == ("no torchvision\nno sparse\nFalse None\n", "")
+    assert (done.stdout, done.stderr) == ("no torchvision\nno sparse\nFalse False None\n", "")
 
 
 FAILS = """

@@ -107,6 +107,10 @@ class Module(Calling, State):
                 self._buffers[name] = fn(buffer)
         return self
 
+    def share_memory(self) -> Self:
+        """Move all parameters and buffers into memory that processes share; the module itself."""
+        return self._apply(lambda t: t.share_memory_())
+
     def to(
         self, *args: Any, dtype: DType = None, device: Device = None, non_blocking: bool = False,
         memory_format: MemoryFormat = None,

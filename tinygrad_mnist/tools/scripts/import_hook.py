@@ -18,7 +18,7 @@ from types import FrameType, ModuleType
 from typing import Any
 
 import tinygrad_mnist
-from tinygrad_mnist.names import NAMES, Unsupported, unsupported
+from tinygrad_mnist.names import MODULE_ALIASES, NAMES, Unsupported, unsupported
 
 __all__ = ["VERSION", "UnsupportedModule", "answer_torch_imports", "unanswered"]
 
@@ -26,8 +26,9 @@ VERSION = "2.13.0+tinygrad_mnist"
 """`torch.__version__`: the version of PyTorch whose interface this is, and the engine's name."""
 
 _ROOMS = frozenset(
-    ("accelerator", "amp", "autograd", "backends", "cuda", "linalg", "mps", "nn", "optim", "random",
-     "serialization", "utils", "version", "xpu")
+    ("accelerator", "amp", "autograd", "backends", "cuda", "hub", "jit", "linalg", "mps",
+     "multiprocessing", "nn", "onnx", "optim", "random", "serialization", "testing", "utils",
+     "version", "xpu")
 )  # fmt: skip
 """Modules that PyTorch has too, by the same name; others are this package's own affair."""
 
@@ -75,7 +76,7 @@ class Answer(ModuleType):
         try:
             found = getattr(self._ours, name)
         except AttributeError:
-            if not _is_answered(dotted):
+            if dotted.partition(".")[2] not in MODULE_ALIASES:
                 raise _unsupported(dotted) from None
             found = importlib.import_module(dotted)
         if isinstance(found, ModuleType):

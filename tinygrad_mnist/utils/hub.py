@@ -1,0 +1,5 @@
+"""Loading models from the internet: every name is refused when it is used."""
+
+from tinygrad_mnist.names import lazily
+
+__getattr__, __dir__ = lazily("tinygrad_mnist.hub", {})
