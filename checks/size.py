@@ -15,24 +15,24 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 62_015, 40_000
+TOTAL, AIM = 62_296, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
-    "ops": 10_047,
-    "tools": 8_011,
-    "nn": 6_350,
+    "ops": 10_050,
+    "tools": 8_022,
+    "nn": 6_366,
     "compiler": 6_480,
     "app": 4_720,
     "explainer": 7_560,
     "kernels": 3_340,
     "_tensor": 3_048,
-    "engine": 2_625,
+    "engine": 2_634,
     "optim": 2_560,
     "autograd": 1_921,
     "serialization": 2_050,
     "utils": 1_839,
-    "hardware": 400,
+    "hardware": 540,
     "names": 355,
     "dtypes": 320,
     "testing": 200,

@@ -54,7 +54,10 @@ from tinygrad_mnist.hardware import accelerator as accelerator
 from tinygrad_mnist.hardware import amp as amp
 from tinygrad_mnist.hardware import backends as backends
 from tinygrad_mnist.hardware import cuda as cuda
+from tinygrad_mnist.hardware import distributed as distributed
+from tinygrad_mnist.hardware import mps as mps
 from tinygrad_mnist.hardware import version as version
+from tinygrad_mnist.hardware import xpu as xpu
 from tinygrad_mnist.hardware.amp import autocast as autocast
 from tinygrad_mnist.nn.modules.module import Module as Module
 from tinygrad_mnist.ops.arguments import MinAndMax as MinAndMax

@@ -25,7 +25,6 @@ _INSTEAD = {
     "sparse": "use dense tensors",
     "jit": "use tinygrad_mnist.compile where speed matters",
     "fft": "use numpy.fft on tensor.numpy()",
-    "distributed": "train in one process",
     "hub": "build the model in code and load its weights",
     "onnx": "keep weights with safetensors",
     "vmap": "write the batch dimension out, or loop",
@@ -36,8 +35,6 @@ _INSTEAD = {
     "nn.MultiheadAttention": "use nn.Linear and nn.functional.scaled_dot_product_attention",
     "nn.Transformer": "build it of nn.Linear and nn.functional.scaled_dot_product_attention",
     "nn.TransformerEncoderLayer": "use nn.Linear and nn.functional.scaled_dot_product_attention",
-    "nn.DataParallel": "train in one process",
-    "nn.parallel": "train in one process",
     "distributions": "draw with torch.randn, torch.rand or torch.multinomial",
     "profiler": "measure with time.perf_counter, or with Python's cProfile",
     "autograd.profiler": "measure with time.perf_counter, or with Python's cProfile",
@@ -49,8 +46,6 @@ _INSTEAD = {
     "serialization": "files hold tensors and plain containers alone; save a state_dict()",
     "set_default_tensor_type": "use torch.set_default_dtype",
     "cuda": "there is no GPU here; ask torch.cuda.is_available() first",
-    "mps": "there is no GPU here; ask torch.backends.mps.is_available() first",
-    "xpu": "there is no GPU here; ask torch.accelerator.is_available() first",
 }
 """What to use instead of a name, and of all names below it."""
 
@@ -176,8 +171,8 @@ _OTHERS = {
 
 MODULES = (
     "_dynamo", "accelerator", "amp", "autograd", "backends", "compiler", "cuda", "datasets",
-    "hub", "jit", "linalg", "multiprocessing", "nn", "onnx", "optim", "random",
-    "safetensors", "serialization", "testing", "utils", "version",
+    "distributed", "hub", "jit", "linalg", "mps", "multiprocessing", "nn", "onnx", "optim",
+    "random", "safetensors", "serialization", "testing", "utils", "version", "xpu",
 )  # fmt: skip
 """The public modules that load when first asked for."""
 
@@ -192,8 +187,10 @@ MODULE_ALIASES = {
     "cuda.amp": "hardware.cuda_amp",
     "cuda": "hardware.cuda",
     "datasets": "app.datasets",
+    "distributed": "hardware.distributed",
     "hub": "utils.hub",
     "jit": "utils.jit",
+    "mps": "hardware.mps",
     "multiprocessing": "utils.multiprocessing",
     "onnx": "utils.onnx",
     "safetensors": "serialization.safetensors",
@@ -201,6 +198,7 @@ MODULE_ALIASES = {
     "testing.parity": "tools.parity.parity",
     "testing.strategies": "tools.parity.strategies",
     "version": "hardware.version",
+    "xpu": "hardware.xpu",
 }
 """Public modules that live in another room than their name says, below the package's name."""
 

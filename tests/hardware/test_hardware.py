@@ -18,6 +18,15 @@ QUESTIONS = {
     "cudnn's version": lambda t: t.backends.cudnn.version(),
     "cudnn's switches": lambda t: (t.backends.cudnn.enabled, t.backends.cudnn.benchmark),
     "tf32": lambda t: t.backends.cuda.matmul.allow_tf32,
+    "memory": lambda t: (t.cuda.memory_allocated(), t.cuda.max_memory_reserved(0)),
+    "bfloat16": lambda t: t.cuda.is_bf16_supported(),
+    "states": lambda t: (t.cuda.get_rng_state_all(), t.cuda.set_rng_state_all([])),
+    "seeds": lambda t: (t.cuda.manual_seed_all(1), t.mps.manual_seed(1), t.xpu.manual_seed_all(1)),
+    "xpu": lambda t: (t.xpu.is_available(), t.xpu.device_count(), t.xpu.empty_cache()),
+    "no stream": lambda t: t.cuda.stream(None).__enter__(),
+    "a class that is there": lambda t: str(t.cuda.FloatTensor),
+    "process group": lambda t: t.distributed.is_initialized(),
+    "nccl": lambda t: t.distributed.is_nccl_available(),
     "precision": lambda t: t.get_float32_matmul_precision(),
     "deterministic": lambda t: t.are_deterministic_algorithms_enabled(),
 }
@@ -48,7 +57,7 @@ def test_settings_are_kept(engine):
 
 
 def test_there_is_no_accelerator_to_wait_for():
-    with pytest.raises(NotImplementedError, match="this engine computes on the CPU"):
+    with pytest.raises(RuntimeError, match="Cannot access accelerator device"):
         tinygrad_mnist.hardware.accelerator.synchronize()
     with pytest.raises(RuntimeError, match="Expected positive number of threads"):
         tinygrad_mnist.set_num_interop_threads(0)
@@ -104,3 +113,43 @@ def test_variables_are_tensors(engine):
         Variable([1.0])
     assert engine.version.cuda is None or engine is torch
     assert not engine.cuda.is_initialized()
+
+
+NEED_A_GPU = {
+    "synchronize": lambda t: t.cuda.synchronize(),
+    "name": lambda t: t.cuda.get_device_name(0),
+    "properties": lambda t: t.cuda.get_device_properties(0),
+    "which": lambda t: t.cuda.current_device(),
+    "stream": lambda t: t.cuda.Stream(),
+    "event": lambda t: t.cuda.Event(enable_timing=True),
+    "with": lambda t: t.cuda.device(0).__enter__(),
+    "class": lambda t: t.cuda.LongTensor([1]),
+    "rank": lambda t: t.distributed.get_rank(),
+    "processes": lambda t: t.nn.parallel.DistributedDataParallel(t.nn.Linear(1, 1)),
+}
+
+
+@pytest.mark.parametrize("name", NEED_A_GPU)
+def test_what_needs_a_gpu_fails_as_in_pytorch(name):
+    if torch.version.cuda is not None:
+        pytest.skip("this PyTorch was built for CUDA")
+    with pytest.raises((AssertionError, RuntimeError, TypeError, ValueError)) as theirs:
+        NEED_A_GPU[name](torch)
+    with pytest.raises(theirs.type):
+        NEED_A_GPU[name](tinygrad_mnist)
+
+
+def test_one_device_is_the_module_itself():
+    results = []
+    for engine in (torch, tinygrad_mnist):
+        engine.manual_seed(0)
+        net = engine.nn.DataParallel(engine.nn.Linear(2, 1), device_ids=None)
+        loss = net(engine.ones(3, 2)).sum()
+        loss.backward()
+        shown = (str(net), list(net.state_dict()), net.device_ids)
+        results.append((shown, loss.item(), net.module.weight.grad.tolist()))
+    assert results[0] == results[1]
+    assert not tinygrad_mnist.distributed.is_available()
+    linear = tinygrad_mnist.nn.Linear(2, 1)
+    x = tinygrad_mnist.ones(1, 2)
+    assert tinygrad_mnist.nn.parallel.data_parallel(linear, x).equal(linear(x))

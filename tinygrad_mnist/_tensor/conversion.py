@@ -101,7 +101,7 @@ class Conversion(Tensor):
         non_blocking: builtins.bool = False,
         memory_format: MemoryFormat = None,
     ) -> Tensor:
-        """Refused: there is no GPU here."""
+        """Refused: there is no GPU here. (Under `run --device cpu`, the tensor itself.)"""
         check_device("cuda")
         return self
 

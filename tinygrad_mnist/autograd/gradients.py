@@ -251,8 +251,13 @@ class Variable(metaclass=_AnyTensor):
 
     _execution_engine = Engine()
 
-    def __new__(cls, data: Any = None, requires_grad: bool = False) -> Any:
+    def __new__(cls, data: Any = None, requires_grad: bool = False, volatile: bool = False) -> Any:
         """The tensor; the class itself has no instances of its own."""
+        if volatile:
+            warnings.warn(
+                "volatile was removed and now has no effect. Use `with torch.no_grad():` instead.",
+                stacklevel=2,
+            )
         if data is None:
             return wrap(np.empty(0, np.float32)).requires_grad_(requires_grad)
         if not isinstance(data, Tensor):

@@ -10,6 +10,16 @@ _KINDS = (
 )  # fmt: skip
 
 
+class _Reading:
+    """How this process reads the names of devices."""
+
+    cuda_as_cpu = False
+    """Whether "cuda", and a number, mean the CPU."""
+
+
+reading = _Reading()
+
+
 class device:
     """A place for tensors, by name: "cpu", "cuda:0", … Only "cpu" can hold any here.
 
@@ -28,6 +38,8 @@ class device:
     def __init__(self, type: Any, index: Any = None) -> None:
         if isinstance(type, device):
             type, index = type.type, type.index
+        elif isinstance(type, int) and reading.cuda_as_cpu:
+            type = "cuda"
         elif isinstance(type, int):
             raise RuntimeError("Cannot access accelerator device when none is available.")
         elif not isinstance(type, str):
@@ -41,6 +53,8 @@ class device:
             )
         self.type, number = _read_name(type)
         self.index = index if number is None else number
+        if reading.cuda_as_cpu and self.type == "cuda":
+            self.type, self.index = "cpu", None
 
     def __repr__(self) -> str:
         index = "" if self.index is None else f", index={self.index}"
@@ -88,6 +102,6 @@ def check_device(place: Any) -> None:
     if place is not None and place is not CPU and device(place).type != "cpu":
         raise NotImplementedError(
             f"tensors cannot be put on '{place}': this engine computes on the CPU. Write "
-            "device = 'cuda' if torch.cuda.is_available() else 'cpu', or run the PyTorch "
-            "reference path for a GPU."
+            "device = 'cuda' if torch.cuda.is_available() else 'cpu', or leave the script as it is "
+            "and start it with tinygrad-mnist run --device cpu, which reads 'cuda' as the CPU."
         )

@@ -600,7 +600,7 @@ class Tensor(TensorBase):
         non_blocking: builtins.bool = False,
         memory_format: _memory_format | None = None,
     ) -> Tensor:
-        """Refused: there is no GPU here."""
+        """Refused: there is no GPU here. (Under `run --device cpu`, the tensor itself.)"""
     def cummax(self, dim: builtins.int) -> ValuesAndIndices:
         """The largest of the numbers up to each along `dim`, and where it is (the last such place)."""
     def cummin(self, dim: builtins.int) -> ValuesAndIndices:

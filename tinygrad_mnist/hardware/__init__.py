@@ -14,7 +14,7 @@ import sys
 from importlib.machinery import ModuleSpec
 from types import ModuleType, SimpleNamespace
 
-from tinygrad_mnist.engine.device import check_device, device
+from tinygrad_mnist.engine.device import device
 
 
 def is_available() -> bool:
@@ -29,7 +29,13 @@ def device_count() -> int:
 
 def synchronize(device: device | str | int | None = None) -> None:
     """Refused: there is no device to wait for."""
-    check_device("cuda")
+    raise RuntimeError(
+        "Cannot access accelerator device when none is available: ask is_available() first."
+    )
+
+
+def _nothing(*arguments: object) -> None:
+    """Nothing: there is no such device."""
 
 
 def _current_accelerator(check_available: bool = False) -> device | None:
@@ -56,8 +62,15 @@ version = _module(
 )  # fmt: skip
 accelerator = _module(
     "accelerator", "Any accelerator: there is none here.",
-    is_available=is_available, device_count=device_count, synchronize=synchronize,
-    current_accelerator=_current_accelerator,
+    is_available=is_available, device_count=device_count, current_accelerator=_current_accelerator,
+    **dict.fromkeys(("synchronize", "set_device_index", "current_device_index"), synchronize),
+)  # fmt: skip
+mps, xpu = (
+    _module(
+        name, doc, is_available=is_available, device_count=device_count, synchronize=synchronize,
+        manual_seed=_nothing, manual_seed_all=_nothing, empty_cache=_nothing,
+    )
+    for name, doc in {"mps": "Apple's GPUs.", "xpu": "Intel's GPUs."}.items()
 )  # fmt: skip
 _matmul = SimpleNamespace(
     allow_tf32=False,

@@ -4,8 +4,9 @@ from tinygrad_mnist.names import lazily
 
 from . import modules
 
-_MODULES = ("functional", "init", "modules", "parameter", "utils")
+_MODULES = ("functional", "init", "modules", "parallel", "parameter", "utils")
 _PLACES = {name: f"nn.modules:{name}" for name in modules.__all__}
+_PLACES["DataParallel"] = "nn.parallel:DataParallel"
 _PLACES |= {name: f"nn.parameter:{name}" for name in ("Buffer", "Parameter")}
 
 __all__ = sorted({*_MODULES, *_PLACES})

@@ -3,6 +3,7 @@
 from tinygrad_mnist.nn import functional as functional
 from tinygrad_mnist.nn import init as init
 from tinygrad_mnist.nn import modules as modules
+from tinygrad_mnist.nn import parallel as parallel
 from tinygrad_mnist.nn import parameter as parameter
 from tinygrad_mnist.nn import utils as utils
 from tinygrad_mnist.nn.modules import CELU as CELU
@@ -120,5 +121,6 @@ from tinygrad_mnist.nn.modules.pooling import ReplicationPad3d as ReplicationPad
 from tinygrad_mnist.nn.modules.pooling import ZeroPad1d as ZeroPad1d
 from tinygrad_mnist.nn.modules.pooling import ZeroPad2d as ZeroPad2d
 from tinygrad_mnist.nn.modules.pooling import ZeroPad3d as ZeroPad3d
+from tinygrad_mnist.nn.parallel import DataParallel as DataParallel
 from tinygrad_mnist.nn.parameter import Buffer as Buffer
 from tinygrad_mnist.nn.parameter import Parameter as Parameter

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from tinygrad_mnist import dtypes
+from tinygrad_mnist.engine.device import reading
 from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.tensor import Tensor
 
@@ -394,6 +395,8 @@ def read_legacy_type(given: Any) -> dtypes.dtype:
         return given
     named = {f"torch.{kind.legacy_name}Tensor": kind for kind in dtypes._ALL}
     name = given if isinstance(given, str) else f"torch.{getattr(given, '__name__', given)}"
+    if reading.cuda_as_cpu:
+        name = name.replace("torch.cuda.", "torch.")
     if name not in named:
         raise ValueError(f"invalid type: '{getattr(given, '__name__', given)}'")
     return named[name]

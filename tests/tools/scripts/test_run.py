@@ -122,3 +122,39 @@ def test_weights_are_kept_as_scripts_write_it(write, run, run_in_torch):
     assert done.stderr == ""
     assert done.stdout == expected.stdout
     assert done.stdout.count("<All keys matched successfully>") == 2
+
+
+ASKS_FOR_A_GPU = """
+    import subprocess, sys, torch
+    net = torch.nn.DataParallel(torch.nn.Linear(2, 1)).cuda()
+    x = torch.ones(3, 2, device="cuda").to("cuda:0").type(torch.cuda.FloatTensor).to(0)
+    x = x.type("torch.cuda.DoubleTensor").float()
+    start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    start.record()
+    net(x).sum().backward()
+    end.record()
+    with torch.cuda.device(0), torch.cuda.stream(torch.cuda.Stream()):
+        torch.cuda.synchronize()
+    torch.cuda.current_stream().wait_stream(torch.cuda.default_stream())
+    print(torch.device("cuda:0"), x.device, start.elapsed_time(end) > 0, end.query())
+    print(torch.cuda.get_device_name(0), torch.cuda.current_device(), torch.cuda.is_available())
+    torch.save(net.state_dict(), "w.pt")
+    for place in ("cuda", torch.device("cuda", 0), lambda storage, name: storage.cuda(0)):
+        print(*torch.load("w.pt", map_location=place))
+    torch.set_default_device("cuda")
+    other = "import torch; print(torch.ones(2).cuda())"
+    print(subprocess.run([sys.executable, "-c", other], capture_output=True, text=True).stdout)
+"""
+
+
+def test_a_gpu_asked_for_by_name_may_be_the_cpu(write, run):
+    script = write("gpu.py", ASKS_FOR_A_GPU)
+    refused = run(script)
+    assert refused.returncode == 1
+    assert "tinygrad-mnist run --device cpu" in refused.stderr
+    done = run(script, device="cpu")
+    assert done.stderr == ""
+    names = "module.weight module.bias"
+    assert done.stdout.splitlines() == [
+        "cpu cpu True True", "CPU 0 False", names, names, names, "tensor([1., 1.])", ""
+    ]  # fmt: skip

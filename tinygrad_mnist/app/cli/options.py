@@ -13,6 +13,7 @@ Model = StrEnum("Model", ["logistic", "mlp", "cnn"])
 Stage = StrEnum("Stage", ["raw", "functional", "module"])
 Optimizer = StrEnum("Optimizer", ["sgd", "adam", "adamw", "rmsprop"])
 Device = StrEnum("Device", ["cpu", "cuda"])
+OnlyCpu = StrEnum("OnlyCpu", ["cpu"])
 
 
 def _not_negative(value: float | None) -> float | None:

@@ -27,7 +27,8 @@ RUN_HELP = (
     "  [cyan]tinygrad-mnist run train.py[/cyan]\n"
     "  [cyan]tinygrad-mnist run train.py --epochs 3[/cyan]    what follows the script is its own\n"
     "  [cyan]tinygrad-mnist run tutorial.ipynb[/cyan]\n"
-    "  [cyan]tinygrad-mnist run --notebook notes.txt[/cyan]   Markdown by another name"
+    "  [cyan]tinygrad-mnist run --notebook notes.txt[/cyan]   Markdown by another name\n"
+    "  [cyan]tinygrad-mnist run --device cpu gpu.py[/cyan]    a script that asks for 'cuda' by name"
 )
 
 
@@ -41,6 +42,9 @@ def run(
     threads: Annotated[
         int | None, typer.Option(min=1, help="Threads for products of large matrices.")
     ] = None,
+    device: Annotated[
+        options.OnlyCpu | None, typer.Option(help="cpu: the script's 'cuda' is the CPU.")
+    ] = None,
     full_traceback: Annotated[
         bool, typer.Option("--full-traceback", help="Show the engine's own frames in errors.")
     ] = False,
@@ -49,7 +53,7 @@ def run(
     from tinygrad_mnist.tools import scripts
 
     code = scripts.run(
-        script, arguments or (), notebook=notebook, module=module, threads=threads,
+        script, arguments or (), notebook=notebook, module=module, threads=threads, device=device,
         full_traceback=full_traceback,
     )  # fmt: skip
     raise typer.Exit(code)

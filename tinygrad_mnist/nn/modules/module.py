@@ -166,7 +166,7 @@ class Module(Calling, State):
         return self
 
     def cuda(self, device: Device = None) -> Self:
-        """Refused: there is no GPU here."""
+        """Refused: there is no GPU here. (Under `run --device cpu`, the module itself.)"""
         return self.to("cuda")
 
     # Members of the module and its descendants by dotted name, tied ones counted once

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,16 +19,20 @@ from types import FrameType, ModuleType
 from typing import Any
 
 import tinygrad_mnist
+from tinygrad_mnist.engine.device import reading
 from tinygrad_mnist.names import MODULE_ALIASES, NAMES, Unsupported, unsupported
 
-__all__ = ["VERSION", "UnsupportedModule", "answer_torch_imports", "unanswered"]
+__all__ = ["DEVICE", "VERSION", "UnsupportedModule", "answer_torch_imports", "unanswered"]
 
 VERSION = "2.13.0+tinygrad_mnist"
 """`torch.__version__`: the version of PyTorch whose interface this is, and the engine's name."""
 
+DEVICE = "TINYGRAD_MNIST_DEVICE"
+"""The environment variable that makes "cuda" the CPU, if it is "cpu"."""
+
 _ROOMS = frozenset(
-    ("accelerator", "amp", "autograd", "backends", "cuda", "hub", "jit", "linalg", "mps",
-     "multiprocessing", "nn", "onnx", "optim", "random", "serialization", "testing", "utils",
+    ("accelerator", "amp", "autograd", "backends", "cuda", "distributed", "hub", "jit", "linalg",
+     "mps", "multiprocessing", "nn", "onnx", "optim", "random", "serialization", "testing", "utils",
      "version", "xpu")
 )  # fmt: skip
 """Modules that PyTorch has too, by the same name; others are this package's own affair."""
@@ -184,6 +189,7 @@ def answer_torch_imports() -> TorchFinder:
     for known in sys.meta_path:
         if isinstance(known, TorchFinder):
             return known
+    reading.cuda_as_cpu = os.environ.get(DEVICE) == "cpu"
     finder = TorchFinder()
     sys.meta_path.insert(0, finder)
     for name, place in NAMES.items():

@@ -21,7 +21,7 @@ import tinygrad_mnist
 
 from . import tracebacks as faults
 from .cells import execute
-from .import_hook import answer_torch_imports
+from .import_hook import DEVICE, answer_torch_imports
 from .program import Program, ScriptError, read
 
 __all__ = [
@@ -60,6 +60,7 @@ def run(
     notebook: bool = False,
     module: bool = False,
     threads: int | None = None,
+    device: str | None = None,
     full_traceback: bool = False,
 ) -> int:
     """Run a PyTorch script on tinygrad_mnist, in a fresh Python process, and wait for it.
@@ -68,13 +69,14 @@ def run(
     is answered by this package, in every Python that the script starts, too. With `module`,
     `script` is the name of a module or package, as for `python -m`. Notebooks (.ipynb, Markdown
     with cells of Python) run cell by cell and show what each prints; `notebook` reads the file as
-    one whatever its name. Returns the exit code: the script's; 1 after an error, which is told on
-    standard error (the engine's own frames only with `full_traceback`); 130 after Ctrl-C; 128 and
-    the signal's number when a signal ended it.
+    one whatever its name. With `device` "cpu" the script's "cuda" is the CPU. Returns the exit
+    code: the script's; 1 after an error, which is told on standard error (the engine's own frames
+    only with `full_traceback`); 130 after Ctrl-C; 128 and the signal's number when a signal ended
+    it.
     """
     try:
         command, variables = prepared(
-            script, arguments, notebook=notebook, module=module, threads=threads,
+            script, arguments, notebook=notebook, module=module, threads=threads, device=device,
             full_traceback=full_traceback,
         )  # fmt: skip
     except ScriptError as error:
@@ -109,6 +111,7 @@ def prepared(
     notebook: bool = False,
     module: bool = False,
     threads: int | None = None,
+    device: str | None = None,
     full_traceback: bool = False,
 ) -> tuple[list[str], dict[str, str]]:
     """The command that runs a script as `run` does, and its environment.
@@ -119,6 +122,8 @@ def prepared(
     path = os.fspath(script)
     options = json.dumps({"threads": threads, "full_traceback": full_traceback})
     variables = environment(answered=True) | {_OPTIONS: options}
+    if device is not None:
+        variables[DEVICE] = device
     if not module and _is_notebook(Path(path), notebook):
         call = [path, list(arguments), notebook, full_traceback]
         return fresh_python(__name__, "run_notebook", call), variables

@@ -1,0 +1,48 @@
+"""Copies of a module on several devices: there is one device, so the module itself computes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .modules.module import Module
+
+__all__ = ["DataParallel", "DistributedDataParallel", "data_parallel"]
+
+
+class DataParallel(Module):
+    """A module that PyTorch would copy to every GPU: without one, `module` is called as it is.
+
+    >>> net = torch.nn.DataParallel(torch.nn.Linear(2, 1))
+    >>> list(net.state_dict())
+    ['module.weight', 'module.bias']
+    """
+
+    def __init__(
+        self, module: Module, device_ids: Any = None, output_device: Any = None, dim: int = 0
+    ) -> None:
+        super().__init__()
+        self.module = module
+        self.device_ids: list[int] = []
+
+    def forward(self, *inputs: Any, **kwargs: Any) -> Any:
+        """What the module gives."""
+        return self.module(*inputs, **kwargs)
+
+
+class DistributedDataParallel(Module):
+    """Refused: a module whose copies in many processes share their gradients."""
+
+    def __init__(self, module: Module, *arguments: Any, **named: Any) -> None:
+        raise ValueError(
+            "DistributedDataParallel: Default process group has not been initialized, and cannot "
+            "be here: train in one process, with the module itself."
+        )
+
+
+def data_parallel(
+    module: Module, inputs: Any, device_ids: Any = None, output_device: Any = None, dim: int = 0,
+    module_kwargs: dict[str, Any] | None = None,
+) -> Any:  # fmt: skip
+    """What the module gives for `inputs`, one or a tuple."""
+    given = inputs if isinstance(inputs, tuple) else (inputs,)
+    return module(*given, **(module_kwargs or {}))
