@@ -15,13 +15,13 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 62_296, 40_000
+TOTAL, AIM = 62_300, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
     "ops": 10_050,
     "tools": 8_022,
-    "nn": 6_366,
+    "nn": 6_370,
     "compiler": 6_480,
     "app": 4_720,
     "explainer": 7_560,

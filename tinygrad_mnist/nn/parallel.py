@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from tinygrad_mnist.engine.tensor import Tensor
+
 from .modules.module import Module
 
 __all__ = ["DataParallel", "DistributedDataParallel", "data_parallel"]
@@ -24,9 +26,10 @@ class DataParallel(Module):
         self.module = module
         self.device_ids: list[int] = []
 
-    def forward(self, *inputs: Any, **kwargs: Any) -> Any:
+    def forward(self, *inputs: Any, **kwargs: Any) -> Tensor:
         """What the module gives."""
-        return self.module(*inputs, **kwargs)
+        found: Tensor = self.module(*inputs, **kwargs)
+        return found
 
 
 class DistributedDataParallel(Module):
@@ -42,7 +45,8 @@ class DistributedDataParallel(Module):
 def data_parallel(
     module: Module, inputs: Any, device_ids: Any = None, output_device: Any = None, dim: int = 0,
     module_kwargs: dict[str, Any] | None = None,
-) -> Any:  # fmt: skip
+) -> Tensor:  # fmt: skip
     """What the module gives for `inputs`, one or a tuple."""
     given = inputs if isinstance(inputs, tuple) else (inputs,)
-    return module(*given, **(module_kwargs or {}))
+    found: Tensor = module(*given, **(module_kwargs or {}))
+    return found
