@@ -24,6 +24,8 @@ PACKAGE = "tinygrad_mnist"
 EXAMPLES = f"{PACKAGE}/explainer/examples"
 OF_NUMPY_ALONE = ("core",)
 MAY_USE_TORCH = ("tools", "testing", "distributed")
+MADE_FOR_TORCH = f"{PACKAGE}.tools.vision"
+"""What is loaded under the name `torchvision`, with whichever torch there is."""
 
 
 class Import(NamedTuple):
@@ -118,15 +120,16 @@ def broken(root: Path = ROOT) -> list[str]:
     around = circle(graph(root))
     wrong = [f"a circle of imports: {' -> '.join(around)}"] if around else []
     for name, path in files(root).items():
-        wrong += _of_others(room(name), path, root)
+        wrong += _of_others(name, path, root)
     return wrong
 
 
-def _of_others(here: str, path: Path, root: Path) -> Iterator[str]:
-    """Imports of other packages that a room may not use."""
+def _of_others(name: str, path: Path, root: Path) -> Iterator[str]:
+    """Imports of other packages that a file may not use."""
+    here, anywhere = room(name), name.startswith(MADE_FOR_TORCH)
     for each in imports_of(path, root):
         first = each.module.partition(".")[0]
-        if first == "torch" and not (here in MAY_USE_TORCH and each.inside):
+        if first == "torch" and not (here in MAY_USE_TORCH and (each.inside or anywhere)):
             yield f"{_told(each, root)}: PyTorch is imported inside functions of {MAY_USE_TORCH}"
         known = {*sys.stdlib_module_names, "numpy"}
         if here in OF_NUMPY_ALONE and room(each.module) != here and first not in known:

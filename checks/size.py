@@ -15,15 +15,15 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 62_300, 40_000
+TOTAL, AIM = 64_070, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
     "ops": 10_050,
-    "tools": 8_022,
+    "tools": 9_812,
     "nn": 6_370,
     "compiler": 6_480,
-    "app": 4_720,
+    "app": 4_700,
     "explainer": 7_560,
     "kernels": 3_340,
     "_tensor": 3_048,

@@ -17,7 +17,9 @@ ROOT = Path(__file__).resolve().parents[2]
 IMPORT_EVERY_MODULE = """
 import importlib, pkgutil, tinygrad_mnist
 
-needs_extras = ("tinygrad_mnist.testing", "tinygrad_mnist.tools.parity")
+needs_extras = tuple(
+    f"tinygrad_mnist.{name}" for name in ("testing", "tools.parity", "tools.vision")
+)
 for module in pkgutil.walk_packages(tinygrad_mnist.__path__, "tinygrad_mnist."):
     if not module.name.startswith(needs_extras) and not module.name.endswith(".__main__"):
         importlib.import_module(module.name)

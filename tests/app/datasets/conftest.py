@@ -11,6 +11,7 @@ import pytest
 from tests.app.datasets.http_server import Server
 from tests.app.datasets.tiny import TinyMNIST
 from tinygrad_mnist.app.datasets import download, reading, synthetic
+from tinygrad_mnist.tools import mnist_files
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ def tiny_mnist(monkeypatch: pytest.MonkeyPatch) -> TinyMNIST:
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache, no folder named, and synthetic data that is drawn in no time."""
-    monkeypatch.delenv(reading.VARIABLE, raising=False)
+    monkeypatch.delenv(mnist_files.VARIABLE, raising=False)
     monkeypatch.setattr(reading, "cache_folder", lambda: tmp_path / "cache")
     monkeypatch.setattr(synthetic, "SIZES", (30, 10, 10))
     return tmp_path / "cache"

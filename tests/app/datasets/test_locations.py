@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tinygrad_mnist.app.datasets import reading
+from tinygrad_mnist.tools import mnist_files
 
 IDX = [
     "train-images-idx3-ubyte",
@@ -57,14 +58,14 @@ def test_folders_and_other_files_are_not_taken_for_data(tmp_path: Path) -> None:
 
 
 def test_the_variable_names_a_folder(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(reading.VARIABLE, "some/folder")
-    assert reading.named_folder() == Path("some/folder")
-    monkeypatch.setenv(reading.VARIABLE, "~/mnist")
-    assert reading.named_folder() == Path.home() / "mnist"
-    monkeypatch.setenv(reading.VARIABLE, "")
-    assert reading.named_folder() is None
-    monkeypatch.delenv(reading.VARIABLE)
-    assert reading.named_folder() is None
+    monkeypatch.setenv(mnist_files.VARIABLE, "some/folder")
+    assert mnist_files.named_folder() == Path("some/folder")
+    monkeypatch.setenv(mnist_files.VARIABLE, "~/mnist")
+    assert mnist_files.named_folder() == Path.home() / "mnist"
+    monkeypatch.setenv(mnist_files.VARIABLE, "")
+    assert mnist_files.named_folder() is None
+    monkeypatch.delenv(mnist_files.VARIABLE)
+    assert mnist_files.named_folder() is None
 
 
 def test_the_cache_is_this_users(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from tinygrad_mnist.app.datasets import (
     synthetic,
 )
 from tinygrad_mnist.app.datasets.download import Mirror
+from tinygrad_mnist.tools import mnist_files
 
 TRAIN_IMAGES = "train-images-idx3-ubyte.gz"
 
@@ -44,7 +45,7 @@ def test_the_idx_files_in_a_named_folder(
     cache: Path, tiny_mnist: TinyMNIST, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tiny_mnist.write(tmp_path)
-    monkeypatch.setenv(reading.VARIABLE, str(tmp_path))
+    monkeypatch.setenv(mnist_files.VARIABLE, str(tmp_path))
     digits = mnist.load_arrays()
     assert (digits.source, digits.description) == ("mnist", f"MNIST from {tmp_path}")
     assert [len(y) for _, y in digits] == [50, 10, 10]
@@ -125,7 +126,7 @@ def test_a_broken_file_that_was_pointed_at_is_an_error(
         raw = bytearray(gzip.decompress(whole))
         raw[5000] ^= 1
         content = gzip.compress(raw)
-    monkeypatch.setattr(reading, "_IDX_LIMIT", 100_000)
+    monkeypatch.setattr(reading, "IDX_LIMIT", 100_000)
     tiny_mnist.files[TRAIN_IMAGES] = content
     tiny_mnist.write(tmp_path)
     with pytest.raises(DataError, match=message) as caught:
@@ -149,7 +150,7 @@ def test_a_named_folder_without_mnist(
     named = tmp_path / "named"
     if exists:
         named.mkdir()
-    monkeypatch.setenv(reading.VARIABLE, str(named))
+    monkeypatch.setenv(mnist_files.VARIABLE, str(named))
     message = f"{named}: holds neither mnist.pkl.gz nor MNIST's four IDX files"
     with pytest.raises(DataError, match=message):
         mnist.load_arrays("mnist")
@@ -176,7 +177,7 @@ def test_mnist_without_a_network_is_an_error(offline: None) -> None:
 def test_synthetic_looks_nowhere(
     offline: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(reading.VARIABLE, str(tmp_path / "nowhere"))
+    monkeypatch.setenv(mnist_files.VARIABLE, str(tmp_path / "nowhere"))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert equal(mnist.load_arrays("synthetic", seed=1), synthetic.generate(1))

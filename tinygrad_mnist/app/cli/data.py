@@ -44,13 +44,14 @@ def load(where: str) -> Digits[Tensor]:
 def info() -> None:
     """Tell where MNIST is looked for, and what is found there."""
     from tinygrad_mnist.app.datasets import reading
+    from tinygrad_mnist.tools.mnist_files import VARIABLE, named_folder
 
     with told_in_a_sentence():
-        named = reading.named_folder()
+        named = named_folder()
         if named is None:
-            typer.echo(f"{reading.VARIABLE} is not set; it can name a folder with MNIST")
+            typer.echo(f"{VARIABLE} is not set; it can name a folder with MNIST")
         else:
-            typer.echo(f"{reading.VARIABLE}: {named}\n  {_found(named)}")
+            typer.echo(f"{VARIABLE}: {named}\n  {_found(named)}")
         cache = reading.cache_folder()
         typer.echo(f"downloads: {cache}\n  {_found(cache)}")
 

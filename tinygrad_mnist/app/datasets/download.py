@@ -17,9 +17,11 @@ from stat import S_ISREG
 from threading import Event, Thread
 from typing import TYPE_CHECKING, TypeVar
 
+from tinygrad_mnist.tools.mnist_files import VARIABLE
+
 from . import reading
 from .digits import DataError, TransferError
-from .reading import IDX_FILES, PICKLE, VARIABLE
+from .reading import IDX_FILES, PICKLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

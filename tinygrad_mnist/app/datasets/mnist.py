@@ -12,6 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
+from tinygrad_mnist.tools.mnist_files import named_folder
+
 from . import download, reading, synthetic
 from .digits import DataError, SyntheticDataWarning
 
@@ -89,7 +91,7 @@ def _load(data: Data, seed: int, folder: str | PathLike[str] | None) -> Digits[A
         raise ValueError(f"data is {data!r}; expected one of {', '.join(get_args(Data))}")
     if data == "synthetic":
         return synthetic.generate(seed)
-    named = Path(folder) if folder is not None else reading.named_folder()
+    named = Path(folder) if folder is not None else named_folder()
     sets = _sets_in(named) if named else []
     if sets:
         return reading.read(sets[0])

@@ -7,7 +7,6 @@ trusted: sizes are bounded, contents are held against SHA-256 sums, and the pick
 from __future__ import annotations
 
 import functools
-import os
 import pickle
 import struct
 import tempfile
@@ -21,6 +20,7 @@ import numpy as np
 from tinygrad_mnist.engine.wording import cut, shown
 from tinygrad_mnist.kernels import cache_folder as folders
 from tinygrad_mnist.serialization import files, pickles
+from tinygrad_mnist.tools.mnist_files import IDX_LIMIT, SHA256
 
 from .digits import DataError, Digits, from_pixels
 
@@ -29,20 +29,10 @@ if TYPE_CHECKING:
 
     from tinygrad_mnist.dtypes import Array
 
-SHA256 = {
-    "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
-    "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
-    "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
-    "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
-}
-"""MNIST's files and the sums over them, unpacked; the gzip around them may differ."""
-
-VARIABLE = "TINYGRAD_MNIST_DATA"
 PICKLE = "mnist.pkl"
 IDX_FILES = tuple(SHA256)
-_IDX_LIMIT = 64 * 2**20
 _PICKLE_LIMIT = 256 * 2**20
-"""Bytes, unpacked; MNIST's largest files have 47 and 220 million."""
+"""Bytes, unpacked; MNIST's has 220 million."""
 _UNSIGNED_BYTES = 8
 _MAX_DIMENSIONS = 3
 """What an IDX file of MNIST's may hold."""
@@ -52,12 +42,6 @@ _TRAIN = 50_000
 
 
 # Where MNIST may lie on this machine.
-
-
-def named_folder() -> Path | None:
-    """The folder that the environment variable TINYGRAD_MNIST_DATA names, if it is set."""
-    value = os.environ.get(VARIABLE)
-    return Path(value).expanduser() if value else None
 
 
 def cache_folder() -> Path:
@@ -150,7 +134,7 @@ def check(file: str, raw: bytes, name: str) -> None:
 
 def decode_idx(raw: bytes, file: str, name: str) -> Array:
     """The array in one of MNIST's IDX files, compressed or not; `name` is for messages."""
-    content = unpack(raw, name, _IDX_LIMIT)
+    content = unpack(raw, name, IDX_LIMIT)
     array = from_idx(content, name)
     verify_idx(content, file, name)
     return array

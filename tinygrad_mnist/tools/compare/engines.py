@@ -11,7 +11,10 @@ import numpy as np
 import tinygrad_mnist
 from tinygrad_mnist.engine.observer import observe
 from tinygrad_mnist.engine.tensor import TensorBase
-from tinygrad_mnist.tools.scripts.import_hook import answer_torch_imports
+from tinygrad_mnist.tools.scripts.import_hook import (
+    answer_torch_imports,
+    answer_torchvision_imports,
+)
 
 __all__ = ["Array", "Engine", "ReportOperation", "engine_called"]
 
@@ -82,6 +85,8 @@ def engine_called(name: str) -> Engine:
 
 
 class _PyTorch(Engine):
+    """PyTorch, with torchvision answered where it is missing."""
+
     def __init__(self) -> None:
         import torch
 
@@ -90,6 +95,10 @@ class _PyTorch(Engine):
         # A GPU's convolutions keep all 24 bits of a float32's mantissa.
         torch.backends.cudnn.allow_tf32 = False
         self._observing: Any = None
+
+    def prepare(self, threads: int, seed: int) -> None:
+        answer_torchvision_imports()
+        super().prepare(threads, seed)
 
     def array(self, tensor: Any) -> Array:
         dense = tensor.detach().to_dense().cpu() if tensor.is_sparse else tensor.detach().cpu()

@@ -14,7 +14,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec
+from importlib.machinery import ModuleSpec, PathFinder
+from pathlib import Path
 from types import FrameType, ModuleType
 from typing import Any
 
@@ -22,7 +23,8 @@ import tinygrad_mnist
 from tinygrad_mnist.engine.device import reading
 from tinygrad_mnist.names import MODULE_ALIASES, NAMES, Unsupported, unsupported
 
-__all__ = ["DEVICE", "VERSION", "UnsupportedModule", "answer_torch_imports", "unanswered"]
+__all__ = ["DEVICE", "VERSION", "UnsupportedModule", "answer_torch_imports",
+           "answer_torchvision_imports", "unanswered"]  # fmt: skip
 
 VERSION = "2.13.0+tinygrad_mnist"
 """`torch.__version__`: the version of PyTorch whose interface this is, and the engine's name."""
@@ -38,7 +40,6 @@ _ROOMS = frozenset(
 """Modules that PyTorch has too, by the same name; others are this package's own affair."""
 
 _BUILT_ON_TORCH = {
-    "torchvision": "tinygrad_mnist.app.datasets reads MNIST, and Pillow reads images",
     "torchaudio": "Python's wave module reads sound files",
     "torchtext": "Python reads and splits text",
     "torchmetrics": "accuracy is (prediction.argmax(1) == target).float().mean()",
@@ -53,6 +54,9 @@ _BUILT_ON_TORCH = {
 _ELSEWHERE = {"safetensors.torch": "tinygrad_mnist.serialization.safetensors"}
 """Modules of other packages that work on PyTorch's tensors, and their likes here."""
 
+
+_VISION = Path(__file__).resolve().parents[1] / "vision"
+"""The folder that is read under the name `torchvision`."""
 
 _INSTALLED = ("site-packages", "dist-packages")
 """Folders of what pip installs."""
@@ -124,6 +128,22 @@ def _only_asked() -> bool:
     return caller is not None and caller.f_code.co_name == "find_spec"
 
 
+def _is_own(package: str, asking: MetaPathFinder) -> bool:
+    """Whether a package is no installed one: beside the script, or on PYTHONPATH."""
+    if package in sys.modules:
+        spec = sys.modules[package].__spec__
+    else:
+        others = [finder for finder in sys.meta_path if finder is not asking]
+        specs = (finder.find_spec(package, None, None) for finder in others)
+        spec = next((found for found in specs if found is not None), None)
+    if spec is None:
+        return package in sys.modules
+    places = spec.submodule_search_locations or [spec.origin or ""]
+    if str(_VISION) in places or list(Path(places[0]).parent.glob(f"{package}-*.dist-info")):
+        return False
+    return not any(name in place for place in places for name in _INSTALLED)
+
+
 class TorchFinder(MetaPathFinder, Loader):
     """Finds `torch` and all below it in tinygrad_mnist, and refuses what needs PyTorch itself."""
 
@@ -137,6 +157,8 @@ class TorchFinder(MetaPathFinder, Loader):
         """
         first = fullname.partition(".")[0]
         reason = None
+        if first == "torchvision":
+            return None if fullname == first and _is_own(first, self) else _vision_spec(fullname)
         if first in _BUILT_ON_TORCH:
             way = _BUILT_ON_TORCH[first]
             reason = f"{first} needs PyTorch itself, which is not run here: {way}"
@@ -144,7 +166,7 @@ class TorchFinder(MetaPathFinder, Loader):
             reason = str(_unsupported(fullname))
         elif first != "torch" and fullname not in _ELSEWHERE:
             return None
-        if first != "torch" and self._is_own(first):
+        if first != "torch" and _is_own(first, self):
             return None
         if reason is not None:
             if _only_asked():
@@ -156,19 +178,6 @@ class TorchFinder(MetaPathFinder, Loader):
         spec.has_location = origin is not None
         return spec
 
-    def _is_own(self, package: str) -> bool:
-        """Whether a package is no installed one: beside the script, or on PYTHONPATH."""
-        if package in sys.modules:
-            spec = sys.modules[package].__spec__
-        else:
-            others = [finder for finder in sys.meta_path if finder is not self]
-            specs = (finder.find_spec(package, None, None) for finder in others)
-            spec = next((found for found in specs if found is not None), None)
-        if spec is None:
-            return package in sys.modules
-        places = spec.submodule_search_locations or [spec.origin or ""]
-        return not any(name in place for place in places for name in _INSTALLED)
-
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         """The module under PyTorch's name."""
         return Answer(spec.name, importlib.import_module(_our_name(spec.name)))
@@ -179,6 +188,70 @@ class TorchFinder(MetaPathFinder, Loader):
             module.__dict__["__version__"] = VERSION
         elif module.__name__ == "torch.nn":
             module.Parameter.__module__ = "torch.nn.parameter"
+
+
+class VisionFinder(MetaPathFinder, Loader):
+    """Finds `torchvision` beside PyTorch: the installed one where it works, else this package's."""
+
+    _installed: ModuleSpec
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Where `torchvision` comes from."""
+        if fullname != "torchvision" or _is_own(fullname, self):
+            return _vision_spec(fullname)
+        installed = PathFinder.find_spec(fullname)
+        if installed is None or installed.loader is None:
+            return _vision_spec(fullname)
+        self._installed = installed
+        spec = ModuleSpec(fullname, self, origin=installed.origin, is_package=True)
+        spec.submodule_search_locations = installed.submodule_search_locations
+        return spec
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Run the installed package; where it fails, this package's in its place."""
+        assert self._installed.loader is not None
+        try:
+            self._installed.loader.exec_module(module)
+        except Exception as error:
+            sys.stderr.write(
+                "torchvision is installed, but cannot be imported "
+                f"({type(error).__name__}: {error}); tinygrad_mnist's is used\n"
+            )
+            for name in [name for name in sys.modules if name.startswith("torchvision.")]:
+                del sys.modules[name]
+            ours = _vision_spec("torchvision")
+            assert ours is not None
+            assert ours.loader is not None
+            module.__spec__, module.__path__ = ours, [str(_VISION)]
+            ours.loader.exec_module(module)
+
+
+def _vision_spec(fullname: str) -> ModuleSpec | None:
+    """Where this package's `torchvision` is; what is below it Python finds in its folder.
+
+    Raises UnsupportedModule for what is not there.
+    """
+    first, *rest = fullname.split(".")
+    if first != "torchvision":
+        return None
+    if not rest:
+        places = [str(_VISION)]
+        return importlib.util.spec_from_file_location(
+            first, _VISION / "__init__.py", submodule_search_locations=places
+        )
+    package = sys.modules[first]
+    place = _VISION.joinpath(*rest)
+    is_there = place.is_dir() or place.with_suffix(".py").is_file()
+    if package.__path__ != [str(_VISION)] or is_there or _only_asked():
+        return None
+    told = f"{fullname} is not supported by tinygrad_mnist"
+    try:
+        getattr(package, rest[0])
+    except AttributeError as error:
+        told = str(error)
+    raise UnsupportedModule(told, name=fullname)
 
 
 def answer_torch_imports() -> TorchFinder:
@@ -198,6 +271,11 @@ def answer_torch_imports() -> TorchFinder:
         if inspect.isclass(value) and value.__module__.startswith("tinygrad_mnist"):
             value.__module__ = "torch"
     return finder
+
+
+def answer_torchvision_imports() -> None:
+    """From now on `import torchvision`, in this process of PyTorch's, works in any case."""
+    sys.meta_path.insert(0, VisionFinder())
 
 
 _real: dict[str, ModuleType] = {}

@@ -1,0 +1,403 @@
+"""What transforms do to one picture, Pillow's or a tensor (…, channels, height, width)."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Sequence
+from enum import Enum
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+
+Picture = Any
+"""A PIL.Image.Image or a tensor."""
+
+
+class InterpolationMode(Enum):
+    """How numbers between pixels are made."""
+
+    NEAREST = "nearest"
+    NEAREST_EXACT = "nearest-exact"
+    BILINEAR = "bilinear"
+    BICUBIC = "bicubic"
+    BOX = "box"
+    HAMMING = "hamming"
+    LANCZOS = "lanczos"
+
+
+NEAREST, BILINEAR = InterpolationMode.NEAREST, InterpolationMode.BILINEAR
+_OF_PILLOW = {"nearest": 0, "lanczos": 1, "bilinear": 2, "bicubic": 3, "box": 4, "hamming": 5}
+_OF_MODE = {"I": np.int32, "I;16": np.int16, "F": np.float32}
+_KINDS = {"uint8": "L", "int16": "I;16", "int32": "I", "float32": "F"}
+_MODES = {2: ("LA",), 3: ("RGB", "YCbCr", "HSV"), 4: ("RGBA", "CMYK", "RGBX")}
+"""Pillow's modes of gray pictures of a type, and of pictures with so many channels."""
+
+
+def read_interpolation(interpolation: Any) -> InterpolationMode:
+    """The mode that is meant: itself, its name, or Pillow's number."""
+    if isinstance(interpolation, int):
+        interpolation = {number: name for name, number in _OF_PILLOW.items()}[interpolation]
+    if not isinstance(interpolation, InterpolationMode | str):
+        raise TypeError(
+            "Argument interpolation should be a InterpolationMode or a corresponding Pillow "
+            f"integer constant, but it is {interpolation!r}"
+        )
+    return InterpolationMode(interpolation)
+
+
+def _filter(interpolation: Any) -> Any:
+    return _OF_PILLOW.get(read_interpolation(interpolation).value, 0)
+
+
+def is_tensor(img: Picture) -> bool:
+    """Whether a picture is a tensor; raises TypeError where it is no picture at all."""
+    if not isinstance(img, torch.Tensor | Image.Image):
+        raise TypeError(f"img should be PIL Image or Tensor. Got {type(img)}")
+    return isinstance(img, torch.Tensor)
+
+
+def get_dimensions(img: Picture) -> list[int]:
+    """Channels, height, width."""
+    if is_tensor(img):
+        return [1 if img.ndim == 2 else img.shape[-3], *img.shape[-2:]]
+    return [len(img.getbands()), img.height, img.width]
+
+
+# From pictures to tensors and back
+
+
+def to_tensor(pic: Any) -> Any:
+    """A picture or array (height, width, channels) as a tensor (channels, height, width).
+
+    Bytes become floating-point numbers from 0 to 1; other numbers stay what they are.
+
+    >>> import numpy as np
+    >>> from tinygrad_mnist.tools.vision.transforms import functional
+    >>> functional.to_tensor(np.array([[0, 51], [102, 255]], np.uint8))
+    tensor([[[0.0000, 0.2000],
+             [0.4000, 1.0000]]])
+    """
+    if not isinstance(pic, np.ndarray | Image.Image):
+        raise TypeError(f"pic should be PIL Image or ndarray. Got {type(pic)}")
+    array: Any = pic
+    if isinstance(pic, Image.Image):
+        array = np.array(pic, _OF_MODE.get(pic.mode, np.uint8))
+        array = array * 255 if pic.mode == "1" else array
+    if array.ndim not in (2, 3):
+        raise ValueError(f"pic should be 2/3 dimensional. Got {array.ndim} dimensions.")
+    array = array[:, :, None] if array.ndim == 2 else array
+    tensor = torch.from_numpy(array.transpose(2, 0, 1)).contiguous()
+    if tensor.dtype == torch.uint8:
+        return tensor.to(torch.get_default_dtype()).div(255)
+    return tensor
+
+
+def pil_to_tensor(pic: Picture) -> Any:
+    """A picture's numbers as they are, as a tensor (channels, height, width)."""
+    if not isinstance(pic, Image.Image):
+        raise TypeError(f"pic should be PIL Image. Got {type(pic)}")
+    array = np.array(pic)
+    return torch.as_tensor(array[:, :, None] if array.ndim == 2 else array).permute(2, 0, 1)
+
+
+def to_pil_image(pic: Any, mode: str | None = None) -> Image.Image:
+    """A tensor (channels, height, width), or an array (height, width, channels), as a picture."""
+    if isinstance(pic, torch.Tensor):
+        pic = (pic.permute(1, 2, 0) if pic.ndim == 3 else pic).detach().cpu().numpy()
+    if not isinstance(pic, np.ndarray):
+        raise TypeError(f"pic should be Tensor or ndarray. Got {type(pic)}.")
+    if pic.ndim not in (2, 3):
+        raise ValueError(f"pic should be 2/3 dimensional. Got {pic.ndim} dimensions.")
+    channels = pic.shape[2] if pic.ndim == 3 else 1
+    if not 1 <= channels <= 4:
+        raise ValueError(f"pic should not have > 4 channels. Got {channels} channels.")
+    if np.issubdtype(pic.dtype, np.floating) and mode != "F":
+        pic = (pic * 255).astype(np.uint8)
+    modes = (_KINDS.get(pic.dtype.name),) if channels == 1 else _MODES[channels]
+    if mode is None and (channels == 1 or pic.dtype == np.uint8):
+        mode = modes[0]
+    if mode is None:
+        raise TypeError(f"Input type {pic.dtype} is not supported")
+    if mode not in modes:
+        raise ValueError(f"mode is {mode}; expected one of {modes} for such a picture")
+    array = np.ascontiguousarray(pic.reshape(pic.shape[:2]) if channels == 1 else pic)
+    made = Image.fromarray(array)
+    return made if made.mode == mode else Image.frombytes(mode, made.size, array.tobytes())
+
+
+def convert_image_dtype(image: Any, dtype: Any = torch.float32) -> Any:
+    """A tensor in another type: from 0 to 1, or over the whole range of an integer type."""
+    if not isinstance(image, torch.Tensor):
+        raise TypeError("Input img should be Tensor Image")
+    if image.dtype == dtype or (image.is_floating_point() and dtype.is_floating_point):
+        return image.to(dtype)
+    if image.is_floating_point():
+        if dtype == torch.int64 or (image.dtype, dtype) == (torch.float32, torch.int32):
+            raise RuntimeError(
+                f"The cast from {image.dtype} to {dtype} cannot be performed safely."
+            )
+        return image.mul(torch.iinfo(dtype).max + 1.0 - 1e-3).to(dtype)
+    have = torch.iinfo(image.dtype).max
+    if dtype.is_floating_point:
+        return image.to(dtype) / have
+    want = torch.iinfo(dtype).max
+    if have > want:
+        return torch.div(image, (have + 1) // (want + 1), rounding_mode="floor").to(dtype)
+    return image.to(dtype) * ((want + 1) // (have + 1))
+
+
+def normalize(tensor: Any, mean: Any, std: Any, inplace: bool = False) -> Any:
+    """(x − mean) / std, with a mean and a std for each channel.
+
+    >>> import torch
+    >>> from tinygrad_mnist.tools.vision.transforms import functional
+    >>> functional.normalize(torch.tensor([[[0.0, 1.0]]]), (0.5,), (0.5,))
+    tensor([[[-1.,  1.]]])
+    """
+    if not isinstance(tensor, torch.Tensor):
+        raise TypeError(f"img should be Tensor Image. Got {type(tensor)}")
+    if not tensor.is_floating_point():
+        raise TypeError(f"Input tensor should be a float tensor. Got {tensor.dtype}.")
+    if tensor.ndim < 3:
+        raise ValueError(
+            "Expected tensor to be a tensor image of size (..., C, H, W). Got tensor.size() = "
+            f"{tensor.size()}"
+        )
+    mean, std = (torch.as_tensor(each, dtype=tensor.dtype) for each in (mean, std))
+    if (std == 0).any():
+        raise ValueError(
+            f"std evaluated to zero after conversion to {tensor.dtype}, leading to division by "
+            "zero."
+        )
+    mean, std = (each.view(-1, 1, 1) if each.ndim == 1 else each for each in (mean, std))
+    return (tensor if inplace else tensor.clone()).sub_(mean).div_(std)
+
+
+# Cutting, turning over, stretching
+
+
+def hflip(img: Picture) -> Picture:
+    """Left and right exchanged."""
+    return img.flip(-1) if is_tensor(img) else img.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+
+
+def vflip(img: Picture) -> Picture:
+    """Top and bottom exchanged."""
+    return img.flip(-2) if is_tensor(img) else img.transpose(Image.Transpose.FLIP_TOP_BOTTOM)
+
+
+def sides(padding: Any) -> Any:
+    """Left, top, right, bottom: of one number for all, two (left and right, top and bottom), four.
+
+    >>> from tinygrad_mnist.tools.vision.transforms import functional
+    >>> functional.sides((1, 2))
+    [1, 2, 1, 2]
+    """
+    if not isinstance(padding, numbers.Number | tuple | list):
+        raise TypeError(f"Got inappropriate padding arg: {padding!r}")
+    given = [padding] if isinstance(padding, numbers.Number) else list(padding)
+    if len(given) not in (1, 2, 4):
+        raise ValueError(
+            "Padding must be an int or a 1, 2, or 4 element tuple, not a "
+            f"{len(given)} element tuple"
+        )
+    return given * (4 // len(given))
+
+
+def pad(img: Picture, padding: Any, fill: Any = 0, padding_mode: str = "constant") -> Picture:
+    """A frame around a picture: of one colour, or of what lies within."""
+    left, top, right, bottom = sides(padding)
+    if padding_mode not in ("constant", "edge", "reflect", "symmetric"):
+        raise ValueError("Padding mode should be either constant, edge, reflect or symmetric")
+    if padding_mode == "constant":
+        if is_tensor(img):
+            around = (left, right, top, bottom)
+            return torch.nn.functional.pad(img, around, value=float(fill or 0))
+        return ImageOps.expand(img, (left, top, right, bottom), _fill(fill, img))
+    _, height, width = get_dimensions(img)
+    kind: Any = padding_mode
+    rows = np.pad(np.arange(height), (top, bottom), kind)
+    columns = np.pad(np.arange(width), (left, right), kind)
+    if is_tensor(img):
+        return img[..., torch.from_numpy(rows)[:, None], torch.from_numpy(columns)]
+    made = Image.fromarray(np.asarray(img)[rows[:, None], columns])
+    if img.mode == "P":
+        made.putpalette(img.getpalette())
+    return made
+
+
+def _fill(fill: Any, img: Image.Image) -> Any:
+    """A colour as Pillow takes it: a number for each channel."""
+    channels = len(img.getbands())
+    colours = list(fill) if isinstance(fill, tuple | list) else [fill or 0]
+    if len(colours) not in (1, channels):
+        raise ValueError(
+            "The number of elements in 'fill' does not match the number of channels of the image "
+            f"({len(colours)} != {channels})"
+        )
+    whole = [float(each) if img.mode == "F" else int(each) for each in colours]
+    return whole[0] if channels == 1 else tuple(whole * (channels // len(whole)))
+
+
+def crop(img: Picture, top: int, left: int, height: int, width: int) -> Picture:
+    """A part of a picture; what lies outside is black."""
+    right, bottom = left + width, top + height
+    if not is_tensor(img):
+        return img.crop((left, top, right, bottom))
+    _, h, w = get_dimensions(img)
+    inner = img[..., max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
+    outside = (max(-left, 0), max(-top, 0), max(right - w, 0), max(bottom - h, 0))
+    return pad(inner, outside) if any(outside) else inner
+
+
+def read_size(size: Any) -> tuple[int, int]:
+    """Height and width; one number means a square."""
+    given = (int(size),) if isinstance(size, int | float) else tuple(size)
+    if len(given) not in (1, 2):
+        raise ValueError("Please provide only two dimensions (h, w) for size.")
+    return given[0], given[-1]
+
+
+def center_crop(img: Picture, output_size: Any) -> Picture:
+    """The middle of a picture, in a black frame where the picture is smaller."""
+    height, width = read_size(output_size)
+    _, h, w = get_dimensions(img)
+    if width > w or height > h:
+        over, beside = max(height - h, 0), max(width - w, 0)
+        img = pad(img, [beside // 2, over // 2, (beside + 1) // 2, (over + 1) // 2])
+        h, w = max(h, height), max(w, width)
+    return crop(img, round((h - height) / 2), round((w - width) / 2), height, width)
+
+
+def _resized(img: Picture, size: Any, max_size: int | None) -> list[int]:
+    """The height and width that `resize` is asked for."""
+    _, h, w = get_dimensions(img)
+    given = [size] if isinstance(size, int) else list(size)
+    if len(given) not in (1, 2) or (len(given) == 2 and max_size is not None):
+        raise ValueError(
+            "Size must be an int or a 1 or 2 element tuple/list, without max_size if it has 2, "
+            f"but it is {size} with max_size {max_size}"
+        )
+    if len(given) == 2:
+        return given
+    short, long = given[0], int(given[0] * max(h, w) / min(h, w))
+    if max_size is not None and max_size <= short:
+        raise ValueError(
+            f"max_size = {max_size} must be strictly greater than the requested size for the "
+            f"smaller edge size = {size}"
+        )
+    if max_size is not None and long > max_size:
+        short, long = int(max_size * short / long), max_size
+    return [long, short] if w <= h else [short, long]
+
+
+def resize(
+    img: Picture, size: Any, interpolation: Any = BILINEAR, max_size: int | None = None,
+    antialias: bool | None = True,
+) -> Picture:  # fmt: skip
+    """A picture in another size: (height, width), or one number for the smaller edge."""
+    mode = read_interpolation(interpolation)
+    height, width = _resized(img, size, max_size)
+    if get_dimensions(img)[1:] == [height, width]:
+        return img
+    if not is_tensor(img):
+        return img.resize((width, height), _filter(mode))
+    between, kind = mode.value in ("bilinear", "bicubic"), img.dtype
+    batch = img.reshape(-1, *img.shape[-3:]).to(kind if kind.is_floating_point else torch.float32)
+    out = torch.nn.functional.interpolate(
+        batch, size=[height, width], mode=mode.value, align_corners=False if between else None,
+        antialias=bool(antialias) and between,
+    )  # fmt: skip
+    if not kind.is_floating_point:
+        out = (out.clamp(0, 255) if kind == torch.uint8 else out).round()
+    return out.to(kind).reshape(*img.shape[:-2], height, width)
+
+
+def resized_crop(
+    img: Picture, top: int, left: int, height: int, width: int, size: Any,
+    interpolation: Any = BILINEAR, antialias: bool | None = True,
+) -> Picture:  # fmt: skip
+    """A part of a picture, in another size."""
+    part = crop(img, top, left, height, width)
+    return resize(part, size, interpolation, antialias=antialias)
+
+
+def rotate(
+    img: Picture, angle: float, interpolation: Any = NEAREST, expand: bool = False,
+    center: Any = None, fill: Any = None,
+) -> Picture:  # fmt: skip
+    """A Pillow picture turned by so many degrees, to the left."""
+    _check_pillow("rotate", img)
+    colour = _fill(fill, img)
+    return img.rotate(angle, _filter(interpolation), expand, center, fillcolor=colour)
+
+
+def affine(
+    img: Picture, angle: float, translate: Sequence[float], scale: float, shear: Any,
+    interpolation: Any = NEAREST, fill: Any = None, center: Any = None,
+) -> Picture:  # fmt: skip
+    """A Pillow picture sheared and turned by degrees, scaled, and shifted by pixels."""
+    _check_pillow("affine", img)
+    if scale <= 0.0:
+        raise ValueError("Argument scale should be positive")
+    given = [float(shear), 0.0] if isinstance(shear, int | float) else list(shear)
+    middle = center or (img.width * 0.5, img.height * 0.5)
+    matrix = inverse_affine(middle, angle, translate, scale, given * (2 // len(given)))
+    kind, colour = Image.Transform.AFFINE, _fill(fill, img)
+    return img.transform(img.size, kind, matrix, _filter(interpolation), fillcolor=colour)
+
+
+def _check_pillow(name: str, img: Picture) -> None:
+    if is_tensor(img):
+        raise NotImplementedError(f"{name} takes PIL pictures here: apply it before ToTensor")
+
+
+def inverse_affine(
+    center: Sequence[float], angle: float, translate: Sequence[float], scale: float,
+    shear: Sequence[float],
+) -> list[float]:  # fmt: skip
+    """The six numbers that tell where a pixel at (x, y) of the new picture comes from.
+
+    A picture is sheared along y and x, turned by `angle` degrees, scaled about its center, then
+    shifted: this is the inverse, as Pillow takes it.
+    """
+    turn, sx, sy = (math.radians(each) for each in (angle, *shear))
+    a = math.cos(turn - sy) / math.cos(sy)
+    b = -math.cos(turn - sy) * math.tan(sx) / math.cos(sy) - math.sin(turn)
+    c = math.sin(turn - sy) / math.cos(sy)
+    d = -math.sin(turn - sy) * math.tan(sx) / math.cos(sy) + math.cos(turn)
+    x, y = (-at - by for at, by in zip(center, translate, strict=True))
+    made = []
+    for row, at in (((d, -b), center[0]), ((-c, a), center[1])):
+        p, q = (part / scale for part in row)
+        made += [p, q, 0.0 + (p * x + q * y) + at]
+    return made
+
+
+def erase(img: Any, i: int, j: int, h: int, w: int, v: Any, inplace: bool = False) -> Any:
+    """A tensor whose rectangle (row i, column j, height h, width w) has the values `v`."""
+    if not isinstance(img, torch.Tensor):
+        raise TypeError(f"img should be Tensor Image. Got {type(img)}")
+    out = img if inplace else img.clone()
+    out[..., i : i + h, j : j + w] = v
+    return out
+
+
+def rgb_to_grayscale(img: Picture, num_output_channels: int = 1) -> Picture:
+    """A picture without its colours, in one channel or three equal ones."""
+    if num_output_channels not in (1, 3):
+        raise ValueError("num_output_channels should be either 1 or 3")
+    if not is_tensor(img):
+        gray = img.convert("L")
+        return gray if num_output_channels == 1 else Image.merge("RGB", [gray] * 3)
+    gray = img.clone()
+    if img.shape[-3] == 3:
+        red, green, blue = img.unbind(-3)
+        gray = (0.2989 * red + 0.587 * green + 0.114 * blue).to(img.dtype).unsqueeze(-3)
+    return gray if num_output_channels == 1 else gray.expand(*img.shape[:-3], 3, *img.shape[-2:])
+
+
+to_grayscale = rgb_to_grayscale
