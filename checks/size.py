@@ -15,7 +15,7 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 64_090, 40_000
+TOTAL, AIM = 64_264, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
@@ -35,7 +35,7 @@ BUDGET = {
     "hardware": 540,
     "names": 355,
     "dtypes": 320,
-    "testing": 200,
+    "testing": 349,
 }
 """Lines that a room may have."""
 ENTRIES, FILE, FUNCTION = 24, 800, 50
