@@ -15,12 +15,12 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 64_264, 40_000
+TOTAL, AIM = 64_489, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
-    "ops": 10_050,
-    "tools": 9_830,
+    "ops": 10_233,
+    "tools": 9_851,
     "nn": 6_370,
     "compiler": 6_480,
     "app": 4_700,

@@ -60,6 +60,7 @@ from tinygrad_mnist.hardware import version as version
 from tinygrad_mnist.hardware import xpu as xpu
 from tinygrad_mnist.hardware.amp import autocast as autocast
 from tinygrad_mnist.nn.modules.module import Module as Module
+from tinygrad_mnist.ops import special as special
 from tinygrad_mnist.ops.arguments import MinAndMax as MinAndMax
 from tinygrad_mnist.ops.arguments import ValuesAndIndices as ValuesAndIndices
 from tinygrad_mnist.ops.generator import Generator as Generator
@@ -717,6 +718,9 @@ def diff(
 ) -> Tensor:
     """The differences of neighbours along `dim`, taken `n` times."""
 
+def digamma(input: Tensor) -> Tensor:
+    """Γ′(x) / Γ(x)"""
+
 def dist(input: Tensor, other: Tensor, p: builtins.float = 2) -> Tensor:
     """The p-norm of x − y, which broadcast."""
 
@@ -790,6 +794,9 @@ def erf(input: Tensor) -> Tensor:
 
 def erfc(input: Tensor) -> Tensor:
     """erfc(input: Tensor) -> Tensor"""
+
+def erfinv(input: Tensor) -> Tensor:
+    """the number whose erf is x"""
 
 def exp(input: Tensor) -> Tensor:
     """exp(input: Tensor) -> Tensor"""
@@ -979,6 +986,15 @@ def hstack(tensors: Sequence[Tensor]) -> Tensor:
 def hypot(input: Tensor, other: Tensor) -> Tensor:
     """√(x² + y²), broadcast, without overflow."""
 
+def i0(input: Tensor) -> Tensor:
+    """I₀(x), the Bessel function"""
+
+def igamma(input: Tensor, other: Tensor) -> Tensor:
+    """∫₀ʸ t^(x − 1) e^(−t) dt / Γ(x)"""
+
+def igammac(input: Tensor, other: Tensor) -> Tensor:
+    """1 − igamma(x, y)"""
+
 def index_add(
     input: Tensor,
     dim: builtins.int,
@@ -1112,6 +1128,9 @@ def less(input: Tensor, other: Tensor | builtins.float) -> Tensor:
 
 def less_equal(input: Tensor, other: Tensor | builtins.float) -> Tensor:
     """le(input: Tensor, other: Tensor | float) -> Tensor"""
+
+def lgamma(input: Tensor) -> Tensor:
+    """ln |Γ(x)|"""
 
 def linspace(
     start: Tensor | builtins.float,
@@ -1410,6 +1429,9 @@ def multiply(input: Tensor, other: Tensor | builtins.float) -> Tensor:
 def mv(input: Tensor, vec: Tensor) -> Tensor:
     """The product of a matrix (n, m) and a vector (m)."""
 
+def mvlgamma(input: Tensor, p: builtins.int) -> Tensor:
+    """ln of the gamma function of `p` variables: Σ lgamma(x − i / 2), and p (p − 1) / 4 · ln π."""
+
 nan: builtins.float
 
 def nan_to_num(
@@ -1587,6 +1609,9 @@ def pixel_shuffle(input: Tensor, upscale_factor: builtins.int) -> Tensor:
 
 def pixel_unshuffle(input: Tensor, downscale_factor: builtins.int) -> Tensor:
     """(…, c, h · r, w · r) as (…, c · r², h, w): the inverse of `pixel_shuffle`."""
+
+def polygamma(n: Any, input: Any) -> Tensor:
+    """The derivative number `n` of `digamma`."""
 
 def positive(input: Tensor) -> Tensor:
     """x itself; RuntimeError for a bool tensor."""

@@ -119,6 +119,7 @@ _OPERATIONS = {
         squeeze_ swapaxes_ swapdims_ t_ transpose_ unflatten unsqueeze_""",
     "scatter_reduce": "index_reduce_ scatter_reduce_",
     "softmax": "log_softmax relu_ softmax",
+    "special": "digamma_ erfinv_ i0_ igamma_ igammac_ lgamma_ mvlgamma_ polygamma_",
     "sorting": "argsort kthvalue median mode msort sort topk unique unique_consecutive",
 }
 """The operations in each file of `ops`: functions of the package and methods of a tensor.
@@ -172,7 +173,8 @@ _OTHERS = {
 MODULES = (
     "_dynamo", "accelerator", "amp", "autograd", "backends", "compiler", "cuda", "datasets",
     "distributed", "hub", "jit", "linalg", "mps", "multiprocessing", "nn", "onnx", "optim",
-    "random", "safetensors", "serialization", "testing", "utils", "version", "xpu",
+    "random", "safetensors", "serialization", "special", "testing", "utils", "version",
+    "xpu",
 )  # fmt: skip
 """The public modules that load when first asked for."""
 
@@ -194,6 +196,7 @@ MODULE_ALIASES = {
     "multiprocessing": "utils.multiprocessing",
     "onnx": "utils.onnx",
     "safetensors": "serialization.safetensors",
+    "special": "ops.special",
     "scripts": "tools.scripts",
     "testing.parity": "tools.parity.parity",
     "testing.strategies": "tools.parity.strategies",

@@ -667,6 +667,10 @@ class Tensor(TensorBase):
         append: Tensor | None = None,
     ) -> Tensor:
         """The differences of neighbours along `dim`, taken `n` times."""
+    def digamma(self) -> Tensor:
+        """Γ′(x) / Γ(x)"""
+    def digamma_(self) -> Tensor:
+        """Γ′(x) / Γ(x)"""
     def dim(self) -> builtins.int:
         """The number of dimensions."""
     def dist(self, other: Tensor, p: builtins.float = 2) -> Tensor:
@@ -727,6 +731,10 @@ class Tensor(TensorBase):
         """erfc(input: Tensor) -> Tensor"""
     def erfc_(self) -> Tensor:
         """erfc(input: Tensor) -> Tensor"""
+    def erfinv(self) -> Tensor:
+        """the number whose erf is x"""
+    def erfinv_(self) -> Tensor:
+        """the number whose erf is x"""
     def exp(self) -> Tensor:
         """exp(input: Tensor) -> Tensor"""
     def exp2(self) -> Tensor:
@@ -862,6 +870,18 @@ class Tensor(TensorBase):
         """√(x² + y²), broadcast, without overflow."""
     def hypot_(self, other: Tensor) -> Tensor:
         """√(x² + y²), broadcast, without overflow."""
+    def i0(self) -> Tensor:
+        """I₀(x), the Bessel function"""
+    def i0_(self) -> Tensor:
+        """I₀(x), the Bessel function"""
+    def igamma(self, other: Tensor) -> Tensor:
+        """∫₀ʸ t^(x − 1) e^(−t) dt / Γ(x)"""
+    def igamma_(self, other: Tensor) -> Tensor:
+        """∫₀ʸ t^(x − 1) e^(−t) dt / Γ(x)"""
+    def igammac(self, other: Tensor) -> Tensor:
+        """1 − igamma(x, y)"""
+    def igammac_(self, other: Tensor) -> Tensor:
+        """1 − igamma(x, y)"""
     @property
     def imag(self) -> Tensor:
         """Refused: its numbers are real."""
@@ -1025,6 +1045,10 @@ class Tensor(TensorBase):
         """le(input: Tensor, other: Tensor | float) -> Tensor"""
     def less_equal_(self, other: Tensor | builtins.float) -> Tensor:
         """le(input: Tensor, other: Tensor | float) -> Tensor"""
+    def lgamma(self) -> Tensor:
+        """ln |Γ(x)|"""
+    def lgamma_(self) -> Tensor:
+        """ln |Γ(x)|"""
     def log(self) -> Tensor:
         """log(input: Tensor) -> Tensor"""
     def log10(self) -> Tensor:
@@ -1177,6 +1201,10 @@ class Tensor(TensorBase):
         """mul(input: Tensor, other: Tensor | float) -> Tensor"""
     def mv(self, vec: Tensor) -> Tensor:
         """The product of a matrix (n, m) and a vector (m)."""
+    def mvlgamma(self, p: builtins.int) -> Tensor:
+        """ln of the gamma function of `p` variables: Σ lgamma(x − i / 2), and p (p − 1) / 4 · ln π."""
+    def mvlgamma_(self, p: builtins.int) -> Tensor:
+        """ln of the gamma function of `p` variables: Σ lgamma(x − i / 2), and p (p − 1) / 4 · ln π."""
     name: None
     def nan_to_num(
         self,
@@ -1352,6 +1380,10 @@ class Tensor(TensorBase):
         """The tensor itself: pinning serves GPUs alone."""
     def pinverse(self, rcond: builtins.float = 1e-15) -> Tensor:
         """The pseudo-inverse of each matrix: `linalg.pinv`."""
+    def polygamma(self, input: Any) -> Tensor:
+        """The derivative number `n` of `digamma`."""
+    def polygamma_(self, input: Any) -> Tensor:
+        """The derivative number `n` of `digamma`."""
     def positive(self) -> Tensor:
         """x itself; RuntimeError for a bool tensor."""
     def pow(self, exponent: Tensor | builtins.float) -> Tensor:

@@ -34,7 +34,44 @@ def _above_one(make: Maker) -> Sample:
     return make.sample((x + 2).astype(x.dtype) if x.dtype.kind == "f" else x)
 
 
+def _inner(make: Maker) -> Sample:
+    """Numbers between 0 and 1, not near the ends."""
+    x = make.ordinary_in("special").array(numbers="unit")
+    return make.sample(x * np.float32(0.9) + np.float32(0.05) if x.dtype.kind == "f" else x)
+
+
+_special = partial(Operation, ulp=512, scale="largest")
+
+
+def _positive(make: Maker) -> Sample:
+    """Of float32: in float64 PyTorch computes polygamma to 11 digits."""
+    make = make.ordinary_in("special", "halves", "float64")
+    return make.sample(make.array(numbers="positive"))
+
+
+_SPECIAL = [
+    _special("lgamma", _positive, errors=NOT_A_TENSOR),
+    _special("digamma", _positive, errors=NOT_A_TENSOR),
+    _special("polygamma", _positive, lambda t, x: t.polygamma(2, x + 1), errors=NOT_A_TENSOR),
+    _special("erfinv", _inner, errors=NOT_A_TENSOR),
+    _special("special.ndtri", _inner, primitives="special_ndtri", errors=NOT_A_TENSOR),
+    _special("i0", _share, primitives="i0 special_i1", errors=NOT_A_TENSOR),
+    *[_special(f"special.{name}", _inner, primitives=f"special_{name}", errors=NOT_A_TENSOR)
+      for name in ("i0e", "i1", "i1e", "erfcx", "log_ndtr")],
+    _special("special.entr", _inner, primitives="special_entr", errors=NOT_A_TENSOR),
+    # By their first input these have no derivative.
+    *[_special(f"{name} of a shape", _positive,
+               lambda t, x, of=of: of(t)(t.full_like(x.detach(), 1.5), x + 0.5),
+               primitives=name, errors=NOT_A_TENSOR)
+      for name, of in (("igamma", lambda t: t.igamma), ("igammac", lambda t: t.igammac),
+                       ("special_zeta", lambda t: t.special.zeta))],
+    _special("special.xlog1py", binary("positive"), primitives="special_xlog1py",
+             errors=NOT_A_TENSOR[:1]),
+]  # fmt: skip
+
+
 _UNARY = [
+    *_SPECIAL,
     Operation("neg", unary(), lambda t, x: -x, errors=NOT_A_TENSOR),
     Operation("positive", unary(), primitives=""),
     *rows("abs sign signbit relu floor round", unary(), errors=NOT_A_TENSOR),
