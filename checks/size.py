@@ -15,17 +15,17 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 64_489, 40_000
+TOTAL, AIM = 65_862, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
-    "ops": 10_233,
-    "tools": 9_851,
-    "nn": 6_370,
+    "ops": 10_452,
+    "tools": 9_940,
+    "nn": 7_204,
     "compiler": 6_480,
     "app": 4_700,
     "explainer": 7_560,
-    "kernels": 3_340,
+    "kernels": 3_574,
     "_tensor": 3_048,
     "engine": 2_634,
     "optim": 2_560,
@@ -33,7 +33,7 @@ BUDGET = {
     "serialization": 2_050,
     "utils": 1_839,
     "hardware": 540,
-    "names": 355,
+    "names": 352,
     "dtypes": 320,
     "testing": 349,
 }

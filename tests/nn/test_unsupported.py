@@ -8,7 +8,7 @@ import tinygrad_mnist
 from tinygrad_mnist.names import Unsupported
 
 PACKAGES = {
-    "nn": "LSTM",
+    "nn": "LazyLSTM",
     "nn.functional": "grid_sample",
     "optim": "SparseAdam",
     "optim.lr_scheduler": "WarmupLR",

@@ -163,7 +163,7 @@ FOREIGN = [
     *[("os", "system"), ("posix", "system"), ("builtins", "eval"), ("__builtin__", "getattr")],
     *[("subprocess", "Popen"), ("pickle", "loads"), ("numpy", "load"), ("functools", "partial")],
     *[("tinygrad_mnist.serialization.loading", "load"), ("tinygrad_mnist", "load")],
-    *[("torch", "load"), ("torch.hub", "load"), ("torch.nn", "LSTM"), ("torch.nn", "Absent")],
+    *[("torch", "load"), ("torch.hub", "load"), ("torch.nn", "LazyLSTM"), ("torch.nn", "Absent")],
     *[("torch", "__builtins__"), ("collections", "UserDict"), ("logging", "Logger")],
     *[("no_such_module", "f"), ("", "f"), ("argparse", "ArgumentParser")],
 ]

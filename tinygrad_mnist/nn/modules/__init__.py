@@ -27,6 +27,7 @@ _PLACES = read_table({
         CircularPad1d CircularPad2d CircularPad3d ConstantPad1d ConstantPad2d ConstantPad3d LPPool1d
         LPPool2d MaxPool1d MaxPool2d ReflectionPad1d ReflectionPad2d ReflectionPad3d
         ReplicationPad1d ReplicationPad2d ReplicationPad3d ZeroPad1d ZeroPad2d ZeroPad3d""",
+    "nn.modules.rnn": "GRU GRUCell LSTM LSTMCell RNN RNNBase RNNCell RNNCellBase",
 })  # fmt: skip
 
 __all__ = sorted(_PLACES)

@@ -121,6 +121,14 @@ from tinygrad_mnist.nn.modules.pooling import ReplicationPad3d as ReplicationPad
 from tinygrad_mnist.nn.modules.pooling import ZeroPad1d as ZeroPad1d
 from tinygrad_mnist.nn.modules.pooling import ZeroPad2d as ZeroPad2d
 from tinygrad_mnist.nn.modules.pooling import ZeroPad3d as ZeroPad3d
+from tinygrad_mnist.nn.modules.rnn import GRU as GRU
+from tinygrad_mnist.nn.modules.rnn import LSTM as LSTM
+from tinygrad_mnist.nn.modules.rnn import RNN as RNN
+from tinygrad_mnist.nn.modules.rnn import GRUCell as GRUCell
+from tinygrad_mnist.nn.modules.rnn import LSTMCell as LSTMCell
+from tinygrad_mnist.nn.modules.rnn import RNNBase as RNNBase
+from tinygrad_mnist.nn.modules.rnn import RNNCell as RNNCell
+from tinygrad_mnist.nn.modules.rnn import RNNCellBase as RNNCellBase
 
 class AdaptiveAvgPool1d(_AdaptiveAvgPool1d):
     """Means over `output_size` parts of (n, channels, length)."""

@@ -4,7 +4,17 @@ from dataclasses import replace
 
 from tinygrad_mnist.tools.parity.samples import SITUATIONS, Maker, Sample, sample
 
-from . import elementwise, indexing, losses, matrices, networks, reductions, shapes, tensors
+from . import (
+    elementwise,
+    indexing,
+    losses,
+    matrices,
+    networks,
+    recurrent,
+    reductions,
+    shapes,
+    tensors,
+)
 from .families import NOT_A_TENSOR
 from .operation import Operation, find, gradient_of, in_place, with_aliases
 
@@ -37,6 +47,7 @@ OPERATIONS: tuple[Operation, ...] = tuple(
         *elementwise.ACTIVATIONS,
         *losses.OPERATIONS,
         *networks.OPERATIONS,
+        *recurrent.OPERATIONS,
         *tensors.OPERATIONS,
         *in_place(row for row in elementwise.NUMBERS if row.name not in _GRADIENT_HERE_ALONE),
         *in_place(elementwise.COMPARISONS, gradients=False),
