@@ -15,13 +15,13 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 65_862, 40_000
+TOTAL, AIM = 66_687, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
     "ops": 10_452,
-    "tools": 9_940,
-    "nn": 7_204,
+    "tools": 9_966,
+    "nn": 8_006,
     "compiler": 6_480,
     "app": 4_700,
     "explainer": 7_560,

@@ -70,6 +70,7 @@ from tinygrad_mnist.nn.modules import TripletMarginLoss as TripletMarginLoss
 from tinygrad_mnist.nn.modules import TripletMarginWithDistanceLoss as TripletMarginWithDistanceLoss
 from tinygrad_mnist.nn.modules import Unfold as Unfold
 from tinygrad_mnist.nn.modules import Upsample as Upsample
+from tinygrad_mnist.nn.modules.attention import MultiheadAttention as MultiheadAttention
 from tinygrad_mnist.nn.modules.container import ModuleDict as ModuleDict
 from tinygrad_mnist.nn.modules.container import ModuleList as ModuleList
 from tinygrad_mnist.nn.modules.container import ParameterDict as ParameterDict
@@ -129,6 +130,11 @@ from tinygrad_mnist.nn.modules.rnn import LSTMCell as LSTMCell
 from tinygrad_mnist.nn.modules.rnn import RNNBase as RNNBase
 from tinygrad_mnist.nn.modules.rnn import RNNCell as RNNCell
 from tinygrad_mnist.nn.modules.rnn import RNNCellBase as RNNCellBase
+from tinygrad_mnist.nn.modules.transformer import Transformer as Transformer
+from tinygrad_mnist.nn.modules.transformer import TransformerDecoder as TransformerDecoder
+from tinygrad_mnist.nn.modules.transformer import TransformerDecoderLayer as TransformerDecoderLayer
+from tinygrad_mnist.nn.modules.transformer import TransformerEncoder as TransformerEncoder
+from tinygrad_mnist.nn.modules.transformer import TransformerEncoderLayer as TransformerEncoderLayer
 from tinygrad_mnist.nn.parallel import DataParallel as DataParallel
 from tinygrad_mnist.nn.parameter import Buffer as Buffer
 from tinygrad_mnist.nn.parameter import Parameter as Parameter

@@ -9,10 +9,11 @@ _PLACES = read_table({
         hardtanh_ leaky_relu leaky_relu_ log_softmax logsigmoid mish prelu relu relu6 relu_ rrelu
         rrelu_ selu selu_ silu softmax softmin softplus softshrink softsign tanhshrink threshold
         threshold_""",
+    "nn.functional.attention": "multi_head_attention_forward scaled_dot_product_attention",
     "nn.functional.images": """
         adaptive_max_pool1d channel_shuffle fold interpolate lp_pool1d lp_pool2d pixel_shuffle
         pixel_unshuffle unfold upsample upsample_bilinear upsample_nearest""",
-    "nn.functional.linear_maps": "bilinear embedding linear one_hot scaled_dot_product_attention",
+    "nn.functional.linear_maps": "bilinear embedding linear one_hot",
     "nn.functional.losses": """
         binary_cross_entropy binary_cross_entropy_with_logits cross_entropy gaussian_nll_loss
         huber_loss kl_div l1_loss mse_loss nll_loss poisson_nll_loss smooth_l1_loss""",

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from tinygrad_mnist import dtypes
-from tinygrad_mnist._tensor.creation import empty_like, ones_like, zeros_like
+from tinygrad_mnist._tensor.creation import ones_like, zeros_like
 from tinygrad_mnist._tensor.in_place import write
 from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.node import named_as
@@ -564,9 +564,7 @@ def _dropout(
     if p == 1:
         return input.mul_(0.0) if inplace else input * 0.0
     shape = (*input.shape[:2], *[1] * (input.dim() - 2)) if by_channel else input.shape
-    in_its_order = alpha and shape == input.shape
-    noise = empty_like(input, requires_grad=False) if in_its_order else input.new_empty(shape)
-    noise.bernoulli_(1 - p)
+    noise = _drawn(input, shape, 1 - p)
     if not alpha:
         noise.div_(1 - p)
         return input.mul_(noise) if inplace else input * noise
@@ -574,6 +572,16 @@ def _dropout(
     shift = (noise - 1) * (_SELU_FLOOR * scale) + _SELU_FLOOR * scale * p
     noise.mul_(scale)
     return input.mul_(noise).add_(shift) if inplace else input * noise + shift
+
+
+def _drawn(input: Tensor, shape: Sequence[int], p: float) -> Tensor:
+    """1 with probability p, else 0; a number for each of the input's is drawn in memory's order."""
+    array = input._array
+    if shape != input.shape or array.flags.c_contiguous or 0 in array.strides:
+        return input.new_empty(shape).bernoulli_(p)
+    order = np.argsort([-step for step in array.strides], kind="stable")
+    drawn = input.new_empty([shape[d] for d in order]).bernoulli_(p)
+    return drawn.permute(np.argsort(order).tolist())
 
 
 def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:

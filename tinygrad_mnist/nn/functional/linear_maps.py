@@ -1,4 +1,4 @@
-"""Maps by a table of weights: linear, bilinear, embedding, and attention."""
+"""Maps by a table of weights: linear, bilinear and embedding."""
 
 from __future__ import annotations
 
@@ -12,16 +12,13 @@ from tinygrad_mnist._tensor.creation import from_numpy, zeros
 from tinygrad_mnist.autograd import no_grad
 from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.node import named_as
-from tinygrad_mnist.engine.observer import OBSERVERS, note_constant, note_untraceable
+from tinygrad_mnist.engine.observer import note_untraceable
 from tinygrad_mnist.engine.primitive import primitive
-from tinygrad_mnist.engine.tensor import Tensor, wrap
+from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.ops.arguments import check_tensors
 from tinygrad_mnist.ops.conditional import where
 from tinygrad_mnist.ops.matmul import matmul
 from tinygrad_mnist.ops.shapes import expand, unsqueeze
-from tinygrad_mnist.ops.softmax import softmax
-
-from .activations import dropout
 
 
 @primitive(grad_fn="AddmmBackward0")
@@ -224,48 +221,3 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
         raise RuntimeError("Class values must be smaller than num_classes.")
     everywhere = zeros(*numbers.shape, num_classes, dtype=dtypes.int64)
     return everywhere.scatter(-1, unsqueeze(tensor, -1), 1)
-
-
-# Attention
-
-
-def scaled_dot_product_attention(
-    query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None,
-    dropout_p: float = 0.0, is_causal: bool = False, scale: float | None = None,
-    enable_gqa: bool = False,
-) -> Tensor:  # fmt: skip
-    """softmax(query keyᵀ · scale + mask) value.
-
-    `query` is (…, L, E), `key` (…, S, E), `value` (…, S, V), the result (…, L, V).
-
-    `scale` is 1/√E unless given. A bool `attn_mask` says what may be looked at, another one is
-    added; `is_causal` lets position i attend to those up to i. `enable_gqa` repeats heads of key
-    and value (dimension −3). A query that may look at nothing gives zeros.
-
-    Vaswani et al., "Attention is all you need" (2017).
-    """
-    check_tensors("scaled_dot_product_attention", query=query, key=key, value=value)
-    if is_causal and attn_mask is not None:
-        raise RuntimeError(
-            "scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True"
-        )
-    if is_causal:
-        allowed = np.tri(query.size(-2), key.size(-2), dtype=bool)
-        attn_mask = wrap(note_constant(allowed))
-    if enable_gqa:
-        key, value = (x.repeat_interleave(query.size(-3) // x.size(-3), -3) for x in (key, value))
-    factor = math.sqrt(1 / math.sqrt(query.size(-1)) if scale is None else scale)
-    scores = (query * factor) @ (key * factor).transpose(-2, -1)
-    if attn_mask is not None and attn_mask._array.dtype == bool:
-        scores = where(attn_mask, scores, -math.inf)
-    elif attn_mask is not None:
-        scores = scores + attn_mask
-    blind = (scores == -math.inf).all(-1, keepdim=True)
-    if OBSERVERS or bool(blind.any()):
-        weights = where(blind, 0.0, softmax(where(blind, 0.0, scores), -1))
-    else:
-        weights = softmax(scores, -1)
-    out = dropout(weights, dropout_p, training=dropout_p > 0) @ value
-    if query.dim() == 4 and not dropout_p:
-        return named_as(out, "ScaledDotProductFlashAttentionForCpuBackward0")
-    return out

@@ -3,6 +3,7 @@
 from tinygrad_mnist.names import lazily, read_table
 
 _PLACES = read_table({
+    "nn.modules.attention": "MultiheadAttention",
     "nn.modules.container": "ModuleDict ModuleList ParameterDict ParameterList Sequential",
     "nn.modules.convolution": "Conv1d Conv2d ConvTranspose1d ConvTranspose2d",
     "nn.modules.embedding": "Embedding",
@@ -28,6 +29,9 @@ _PLACES = read_table({
         LPPool2d MaxPool1d MaxPool2d ReflectionPad1d ReflectionPad2d ReflectionPad3d
         ReplicationPad1d ReplicationPad2d ReplicationPad3d ZeroPad1d ZeroPad2d ZeroPad3d""",
     "nn.modules.rnn": "GRU GRUCell LSTM LSTMCell RNN RNNBase RNNCell RNNCellBase",
+    "nn.modules.transformer": """
+        Transformer TransformerDecoder TransformerDecoderLayer TransformerEncoder
+        TransformerEncoderLayer""",
 })  # fmt: skip
 
 __all__ = sorted(_PLACES)

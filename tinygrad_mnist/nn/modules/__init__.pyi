@@ -4,6 +4,7 @@ import builtins
 from collections.abc import Callable, Sequence
 
 from tinygrad_mnist.engine.tensor import Tensor as Tensor
+from tinygrad_mnist.nn.modules.attention import MultiheadAttention as MultiheadAttention
 from tinygrad_mnist.nn.modules.container import ModuleDict as ModuleDict
 from tinygrad_mnist.nn.modules.container import ModuleList as ModuleList
 from tinygrad_mnist.nn.modules.container import ParameterDict as ParameterDict
@@ -129,6 +130,11 @@ from tinygrad_mnist.nn.modules.rnn import LSTMCell as LSTMCell
 from tinygrad_mnist.nn.modules.rnn import RNNBase as RNNBase
 from tinygrad_mnist.nn.modules.rnn import RNNCell as RNNCell
 from tinygrad_mnist.nn.modules.rnn import RNNCellBase as RNNCellBase
+from tinygrad_mnist.nn.modules.transformer import Transformer as Transformer
+from tinygrad_mnist.nn.modules.transformer import TransformerDecoder as TransformerDecoder
+from tinygrad_mnist.nn.modules.transformer import TransformerDecoderLayer as TransformerDecoderLayer
+from tinygrad_mnist.nn.modules.transformer import TransformerEncoder as TransformerEncoder
+from tinygrad_mnist.nn.modules.transformer import TransformerEncoderLayer as TransformerEncoderLayer
 
 class AdaptiveAvgPool1d(_AdaptiveAvgPool1d):
     """Means over `output_size` parts of (n, channels, length)."""

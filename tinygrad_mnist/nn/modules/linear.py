@@ -69,6 +69,10 @@ class Linear(Weighted, shows="in_features={in_features}, out_features={out_featu
         return F.linear(input, self.weight, self.bias)
 
 
+class NonDynamicallyQuantizableLinear(Linear):
+    """`Linear`: the map of attention's outputs, by its name in PyTorch."""
+
+
 class Bilinear(
     Weighted,
     of=F.bilinear,

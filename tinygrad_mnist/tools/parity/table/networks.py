@@ -348,7 +348,29 @@ def _attending(make: Maker) -> Sample:
     maker, kind = _finite(make), make.floating()
     shape = (make.integer(1, 2), make.integer(1, 4), 3)
     vectors = [maker.array(shape, dtype=kind) for _ in range(3)]
-    return make.sample(*vectors, is_causal=make.flag())
+    if make.flag():
+        return make.sample(*vectors, is_causal=make.flag())
+    lengths = shape[1], shape[1]
+    mask = make.random().random(lengths) < 0.5
+    return make.sample(*vectors, mask if make.flag() else maker.array(lengths, dtype=kind))
+
+
+def _with_heads(make: Maker) -> Sample:
+    """Sequences, the parameters of two heads, and perhaps masks that leave each the first key."""
+    maker, kind = _finite(make), make.floating()
+    queries, keys, batch = (make.integer(1, 3) for _ in range(3))
+    vectors = [maker.array((n, batch, 4), dtype=kind) for n in (queries, keys, keys)]
+    weight, bias, out, shift = (
+        maker.array(shape, dtype=kind) for shape in ((12, 4), (12,), (4, 4), (4,))
+    )
+    options: dict[str, Any] = {"need_weights": make.flag()}
+    if make.flag():
+        options["attn_mask"] = np.triu(np.ones((queries, keys), bool), 1)
+        options["is_causal"] = make.flag()
+    if make.flag():
+        options["key_padding_mask"] = np.arange(keys)[None, :] > np.arange(batch)[:, None]
+    settings = 4, 2, weight, bias, None, None, make.flag(), 0.0, out, shift
+    return make.sample(*vectors, *settings, **options)
 
 
 def _dropout(name: str, inputs: Inputs, *errors: Sample, **options: Any) -> Operation:
@@ -382,6 +404,10 @@ _LAYERS = [
     _row("bilinear", _two_sided, all_ones((2, 3), (2, 3), (4, 2, 2), (4,)), primitives="mm"),
     _in_sight("scaled_dot_product_attention", _attending, all_ones((2, 3), (2, 3), (3, 3)), ulp=32,
               gradient_ulp=256, second_order=False),
+    _in_sight("multi_head_attention_forward", _with_heads,
+              sample(*[ones(2, 1, 4)] * 3, 5, 1, *all_ones((12, 4), (12,)).arguments, None, None,
+                     False, 0.0, *all_ones((4, 4), (4,)).arguments), ulp=64, gradient_ulp=512,
+              second_order=False),
 ]  # fmt: skip
 
 OPERATIONS = [*_IMAGES, *_RESAMPLING, *_LAYERS]
