@@ -33,7 +33,7 @@ _INSTEAD = {
     "profiler": "measure with time.perf_counter, or with Python's cProfile",
     "autograd.profiler": "measure with time.perf_counter, or with Python's cProfile",
     "utils.benchmark": "measure with Python's timeit",
-    "utils.tensorboard": "print, or plot with matplotlib",
+    "utils.tensorboard.SummaryWriter.add_graph": "draw it with tinygrad_mnist.explain",
     "quantization": "compute in torch.float32",
     "sparse_coo_tensor": "use dense tensors",
     "sparse_csr_tensor": "use dense tensors",

@@ -48,7 +48,6 @@ _BUILT_ON_TORCH = {
     "torchsummary": "print(model) shows the layers",
     "pytorch_lightning": "write the training loop out",
     "lightning": "write the training loop out",
-    "tensorboard": "print, or plot with matplotlib",
 }
 """Packages that need PyTorch itself, and what does instead."""
 
