@@ -15,7 +15,7 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 66_687, 40_000
+TOTAL, AIM = 67_003, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
@@ -31,7 +31,7 @@ BUDGET = {
     "optim": 2_560,
     "autograd": 1_921,
     "serialization": 2_050,
-    "utils": 1_839,
+    "utils": 2_156,
     "hardware": 540,
     "names": 352,
     "dtypes": 320,
