@@ -362,6 +362,12 @@ def atleast_3d(
 ) -> builtins.tuple[Tensor, ...]:
     """The tensor (or each of them) with three dimensions at least."""
 
+def autocast_decrement_nesting() -> builtins.int:
+    """Count one autocast less around, and return how many are left."""
+
+def autocast_increment_nesting() -> builtins.int:
+    """Count one more autocast around, and return how many there are."""
+
 def avg_pool1d(
     input: Tensor,
     kernel_size: builtins.int | Sequence[builtins.int],
@@ -512,6 +518,9 @@ def clamp_max(input: Tensor, max: Tensor | builtins.float) -> Tensor:
 
 def clamp_min(input: Tensor, min: Tensor | builtins.float) -> Tensor:
     """Each number, but not less than `min`: `clamp` with one bound."""
+
+def clear_autocast_cache() -> None:
+    """Forget the casts of parameters."""
 
 def clip(
     input: Tensor,
@@ -931,6 +940,9 @@ def ge(input: Tensor, other: Tensor | builtins.float) -> Tensor:
 def ger(input: Tensor, vec2: Tensor) -> Tensor:
     """The products of each number of a vector with each of another: (n), (m) to (n, m)."""
 
+def get_autocast_dtype(device_type: builtins.str) -> _dtype:
+    """The lower precision of autocast: bfloat16 on CPUs, float16 on GPUs unless set otherwise."""
+
 def get_default_device() -> _device:
     """Where tensors are made unless told otherwise: on the CPU."""
 
@@ -1054,6 +1066,12 @@ int8: _dtype
 
 def inverse(input: Tensor) -> Tensor:
     """The inverse of each matrix: `linalg.inv`."""
+
+def is_autocast_cache_enabled() -> builtins.bool:
+    """Whether casts of parameters are used again inside one autocast."""
+
+def is_autocast_enabled(device_type: builtins.str = "cuda") -> builtins.bool:
+    """Whether autocast is on in this thread for devices of this type."""
 
 def is_complex(input: Tensor) -> builtins.bool:
     """Whether the numbers are complex: never."""
@@ -1911,6 +1929,18 @@ def selu(input: Tensor, inplace: builtins.bool = False) -> Tensor:
 
 def selu_(input: Tensor) -> Tensor:
     """`selu`, written into the input."""
+
+def set_autocast_cache_enabled(enabled: builtins.bool) -> None:
+    """Have casts of parameters used again inside one autocast, or not."""
+
+def set_autocast_dtype(device_type: builtins.str, dtype: _dtype) -> None:
+    """Choose the lower precision of autocast in this thread."""
+
+def set_autocast_enabled(
+    device_type: builtins.str | builtins.bool,
+    enabled: builtins.bool | None = None,
+) -> None:
+    """Turn autocast on or off in this thread; of GPUs where no type of device is named."""
 
 def set_default_device(device: _device | builtins.str | builtins.int | None) -> None:
     """Make tensors on `device`; NotImplementedError for anything but the CPU."""

@@ -146,7 +146,10 @@ _OTHERS = {
     "engine.size": "Size",
     "engine.types": "layout memory_format",
     "explainer.why": "why",
-    "hardware.amp": "autocast",
+    "hardware.amp": """
+        autocast autocast_decrement_nesting autocast_increment_nesting clear_autocast_cache
+        get_autocast_dtype is_autocast_cache_enabled is_autocast_enabled set_autocast_cache_enabled
+        set_autocast_dtype set_autocast_enabled""",
     "hardware.settings": """
         are_deterministic_algorithms_enabled get_float32_matmul_precision get_num_interop_threads
         get_num_threads set_float32_matmul_precision set_num_interop_threads set_num_threads

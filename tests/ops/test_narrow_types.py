@@ -17,6 +17,7 @@ NO_LOOP_THERE = ("multi_margin_loss", "multilabel_margin_loss", "pdist", "rms_no
 ROUNDED_ELSEWHERE = (
     "normal of tensors",
     "scaled_dot_product_attention",
+    "instance_norm",
     "nn.functional.fold",
 )
 """PyTorch rounds at steps inside the operation."""

@@ -14,7 +14,9 @@ def parameter_names(function: Any) -> tuple[str, ...]:
     """The names of an operation's parameters, its inputs first."""
     if isinstance(function, Primitive):
         return function.inputs
-    code = getattr(function, "__wrapped__", function).__code__
+    while hasattr(function, "__wrapped__"):
+        function = function.__wrapped__
+    code = function.__code__
     names: tuple[str, ...] = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
     return names
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.core.record import Array
+from tinygrad_mnist.engine.autocast import in_float32
 from tinygrad_mnist.engine.calls import call_unary
 from tinygrad_mnist.engine.device import check_device
 from tinygrad_mnist.engine.node import named_as
@@ -355,6 +356,7 @@ def diagflat(input: Tensor, offset: int = 0) -> Tensor:
     return diag_embed(reshape(input, -1), offset)
 
 
+@in_float32
 @operation
 def trace(input: Tensor) -> Tensor:
     """The sum of a matrix's diagonal.
@@ -654,7 +656,7 @@ def pad(
         raise NotImplementedError(
             "Only 2D, 3D, 4D, 5D padding with non-constant padding are supported for now"
         )
-    return _padded_from_inside(input, borders, len(sizes) // 2, mode)
+    return in_float32(_padded_from_inside)(input, borders, len(sizes) // 2, mode)
 
 
 def _padded_with(input: Tensor, borders: list[Pair], value: float) -> Tensor:

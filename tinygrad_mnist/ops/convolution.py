@@ -14,6 +14,7 @@ import numpy as np
 
 from tinygrad_mnist import kernels
 from tinygrad_mnist.core.record import Array
+from tinygrad_mnist.engine.autocast import AUTOCAST, lowered
 from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.tensor import Tensor
@@ -237,6 +238,8 @@ def _convolution(
     name: str, ndim: int, input: Tensor, weight: Tensor, bias: Tensor | None, stride: Setting,
     padding: str | Setting, dilation: Setting, groups: int,
 ) -> Tensor:  # fmt: skip
+    if AUTOCAST:
+        input, weight, bias = lowered(input, weight, bias)
     _check_dimensions(name, ndim, input, weight)
     kernel = weight._array.shape[2:]
     steps, spread = read_pair("stride", stride, ndim), read_pair("dilation", dilation, ndim)
@@ -295,6 +298,8 @@ def _transposed(
     name: str, ndim: int, input: Tensor, weight: Tensor, bias: Tensor | None, stride: Setting,
     padding: str | Setting, output_padding: Setting, groups: int, dilation: Setting,
 ) -> Tensor:  # fmt: skip
+    if AUTOCAST:
+        input, weight, bias = lowered(input, weight, bias)
     _check_dimensions(name, ndim, input, weight)
     kernel = weight._array.shape[2:]
     steps, spread = read_pair("stride", stride, ndim), read_pair("dilation", dilation, ndim)

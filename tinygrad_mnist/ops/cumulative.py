@@ -9,6 +9,7 @@ import numpy as np
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.core.record import Array
+from tinygrad_mnist.engine.autocast import in_float32
 from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.observer import OBSERVERS, note_constant
 from tinygrad_mnist.engine.primitive import primitive
@@ -158,6 +159,7 @@ def cumprod(input: Tensor, dim: int, *, dtype: DType = None) -> Tensor:
     return _accumulated("cumprod", _cumprod, input, dim, dtype)
 
 
+@in_float32
 @operation
 def prod(
     input: Tensor, dim: int | None = None, keepdim: bool = False, *,

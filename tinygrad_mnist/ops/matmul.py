@@ -8,6 +8,7 @@ import numpy as np
 
 from tinygrad_mnist import kernels
 from tinygrad_mnist.core.record import Array
+from tinygrad_mnist.engine.autocast import AUTOCAST, as_given, in_lower_precision, lowered
 from tinygrad_mnist.engine.calls import call_binary
 from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.primitive import primitive
@@ -60,6 +61,8 @@ def matmul(input: Tensor, other: Tensor, *, out: None = None) -> Tensor:
     """
     if out is not None:
         raise out_refused("matmul")
+    if AUTOCAST:
+        input, other = lowered(input, other)
     if input.__class__ is not other.__class__ or input._array.dtype is not other._array.dtype:
         _check_operands("matmul", input, other)
     x, y = input._array, other._array
@@ -111,6 +114,7 @@ def _refuse_shapes(x: tuple[int, ...], y: tuple[int, ...]) -> NoReturn:
     )
 
 
+@in_lower_precision
 @operation
 def mm(input: Tensor, mat2: Tensor) -> Tensor:
     """The product of two matrices, (n, m) and (m, p)."""
@@ -121,6 +125,7 @@ def mm(input: Tensor, mat2: Tensor) -> Tensor:
     return matmul(input, mat2)
 
 
+@as_given
 @operation
 def mv(input: Tensor, vec: Tensor) -> Tensor:
     """The product of a matrix (n, m) and a vector (m)."""
@@ -152,6 +157,7 @@ def dot(input: Tensor, tensor: Tensor) -> Tensor:
     return named_as(detached_from_base(reshape(product, ())), "DotBackward0")
 
 
+@in_lower_precision
 @operation
 def bmm(input: Tensor, mat2: Tensor) -> Tensor:
     """The products of two batches of matrices, (b, n, m) and (b, m, p)."""

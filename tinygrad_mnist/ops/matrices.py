@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist import dtypes
+from tinygrad_mnist.engine.autocast import as_given, in_float32, in_lower_precision
 from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.observer import note_constant
 from tinygrad_mnist.engine.tensor import Tensor, wrap
@@ -92,6 +93,7 @@ def _added(name: str, input: Tensor, product: Tensor, beta: float, alpha: float)
     return named_as(out, f"{name}Backward0")
 
 
+@in_lower_precision
 @operation
 def addmm(
     input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: float = 1, alpha: float = 1
@@ -105,6 +107,7 @@ def addmm(
     return _added("Addmm", input, mm(mat1, mat2), beta, alpha)
 
 
+@as_given
 @operation
 def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
     """beta · input + alpha · (mat @ vec) for a matrix and a vector; `input` broadcasts."""
@@ -117,6 +120,7 @@ def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: float = 1, alpha: f
     return _added("Addr", input, outer(vec1, vec2), beta, alpha)
 
 
+@in_lower_precision
 @operation
 def baddbmm(
     input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, alpha: float = 1
@@ -125,6 +129,7 @@ def baddbmm(
     return _added("Baddbmm", input, bmm(batch1, batch2), beta, alpha)
 
 
+@in_lower_precision
 @operation
 def addbmm(
     input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, alpha: float = 1
@@ -134,6 +139,7 @@ def addbmm(
     return _added("Addbmm", input, total, beta, alpha)
 
 
+@as_given
 @operation
 def tensordot(a: Tensor, b: Tensor, dims: int | Sequence[Dims] = 2) -> Tensor:
     """The sums of products over the last `dims` dimensions of `a` and the first of `b`.
@@ -712,6 +718,7 @@ def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
     return named_as(vector_norm(input - other, p), "DistBackward0")
 
 
+@in_float32
 @operation
 def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str | None = None) -> Tensor:
     """The p-norms of the differences between each row of `x1` and each of `x2`.

@@ -10,6 +10,7 @@ import numpy as np
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.core.record import Array
+from tinygrad_mnist.engine.autocast import in_float32
 from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.tensor import Tensor, wrap
 from tinygrad_mnist.engine.types import Dims, DType
@@ -158,6 +159,7 @@ def _of_rows(x: Tensor, share: Tensor, how: str, skips: bool) -> Tensor:
     return out if share._array.ndim else squeeze(out, 0)
 
 
+@in_float32
 @operation
 def quantile(
     input: Tensor, q: Tensor | float, dim: int | None = None, keepdim: bool = False, *,
@@ -174,6 +176,7 @@ def quantile(
     return _quantile("quantile", input, q, dim, keepdim, interpolation, skips=False)
 
 
+@in_float32
 @operation
 def nanquantile(
     input: Tensor, q: Tensor | float, dim: int | None = None, keepdim: bool = False, *,

@@ -16,6 +16,7 @@ from tinygrad_mnist import dtypes
 from tinygrad_mnist._tensor.creation import ones_like, zeros_like
 from tinygrad_mnist._tensor.in_place import write
 from tinygrad_mnist.core.record import Array
+from tinygrad_mnist.engine.autocast import in_lower_precision
 from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.primitive import Primitive, primitive
 from tinygrad_mnist.engine.tensor import Tensor
@@ -212,6 +213,7 @@ _prelu = _activation(
 )  # fmt: skip
 
 
+@in_lower_precision
 def prelu(input: Tensor, weight: Tensor) -> Tensor:
     """x for x > 0, weight · x below; `weight` holds one number, or one for each channel (dim 1).
 

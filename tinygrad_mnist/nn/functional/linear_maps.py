@@ -11,6 +11,7 @@ from tinygrad_mnist import dtypes, kernels
 from tinygrad_mnist._tensor.creation import from_numpy, zeros
 from tinygrad_mnist.autograd import no_grad
 from tinygrad_mnist.core.record import Array
+from tinygrad_mnist.engine.autocast import AUTOCAST, as_given, lowered
 from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.observer import note_untraceable
 from tinygrad_mnist.engine.primitive import primitive
@@ -43,6 +44,8 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     >>> F.linear(torch.tensor([[1.0, 2.0]]), torch.tensor([[3.0, 4.0]]), torch.tensor([0.5]))
     tensor([[11.5000]])
     """
+    if AUTOCAST:
+        input, weight, bias = lowered(input, weight, bias)
     if bias is None:
         check_tensors("linear", input=input, weight=weight)
         return matmul(input, weight.T)
@@ -84,6 +87,7 @@ def _check_linear(input: Tensor, weight: Tensor, bias: Tensor) -> None:
         expand(bias, rows, outputs)
 
 
+@as_given
 def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """x₁ᵀ W x₂ + b for `input1` (…, n), `input2` (…, m), `weight` (out, n, m), `bias` (out).
 

@@ -16,6 +16,7 @@ from tinygrad_mnist import dtypes
 from tinygrad_mnist._tensor.creation import ones_like
 from tinygrad_mnist.autograd import no_grad
 from tinygrad_mnist.core.record import Array
+from tinygrad_mnist.engine.autocast import in_float32
 from tinygrad_mnist.engine.calls import call_binary
 from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.observer import note_untraceable
@@ -111,6 +112,7 @@ def _difference(
     return reduced(losses * weight, reduction)
 
 
+@in_float32
 def mse_loss(
     input: Tensor, target: Tensor, size_average: Flag = None, reduce: Flag = None,
     reduction: str = "mean", weight: Tensor | None = None,
@@ -128,6 +130,7 @@ def mse_loss(
     return named_as(_difference(x, y, None, reduction, power=2), "MseLossBackward0")
 
 
+@in_float32
 def l1_loss(
     input: Tensor, target: Tensor, size_average: Flag = None, reduce: Flag = None,
     reduction: str = "mean", weight: Tensor | None = None,
@@ -145,6 +148,7 @@ def _near_and_far(x: Tensor, y: Tensor, limit: float) -> tuple[Tensor, Tensor, T
     return difference.abs(), far, where(far, 0.0, difference)
 
 
+@in_float32
 def smooth_l1_loss(
     input: Tensor, target: Tensor, size_average: Flag = None, reduce: Flag = None,
     reduction: str = "mean", beta: float = 1.0,
@@ -164,6 +168,7 @@ def smooth_l1_loss(
     return named_as(reduced(losses, reduction), "SmoothL1LossBackward0")
 
 
+@in_float32
 def huber_loss(
     input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0,
     weight: Tensor | None = None,
@@ -186,6 +191,7 @@ def huber_loss(
     return named_as(reduced(losses, reduction), "HuberLossBackward0")
 
 
+@in_float32
 def kl_div(
     input: Tensor, target: Tensor, size_average: Flag = None, reduce: Flag = None,
     reduction: str = "mean", log_target: bool = False,
@@ -258,6 +264,7 @@ _binary_cross_entropy.derivatives(
 )
 
 
+@in_float32
 def binary_cross_entropy(
     input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: Flag = None,
     reduce: Flag = None, reduction: str = "mean",
@@ -282,6 +289,7 @@ def binary_cross_entropy(
     return named_as(reduced(losses, reduction), "BinaryCrossEntropyBackward0")
 
 
+@in_float32
 def binary_cross_entropy_with_logits(
     input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: Flag = None,
     reduce: Flag = None, reduction: str = "mean", pos_weight: Tensor | None = None,
@@ -351,6 +359,7 @@ def _one_size_of_1(wanted: Any, given: Any) -> bool:
     return bool(sum(n for size, n in zip(wanted, given, strict=True) if size != n) == 1)
 
 
+@in_float32
 def poisson_nll_loss(
     input: Tensor, target: Tensor, log_input: bool = True, full: bool = False,
     size_average: Flag = None, eps: float = 1e-8, reduce: Flag = None, reduction: str = "mean",
@@ -373,6 +382,7 @@ def poisson_nll_loss(
 # Classification
 
 
+@in_float32
 def nll_loss(
     input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: Flag = None,
     ignore_index: int = -100, reduce: Flag = None, reduction: str = "mean",
@@ -467,6 +477,7 @@ def _negative_log_likelihood(
     return named_as(loss, "NllLoss2DBackward0") if named else loss
 
 
+@in_float32
 def cross_entropy(
     input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: Flag = None,
     ignore_index: int = -100, reduce: Flag = None, reduction: str = "mean",

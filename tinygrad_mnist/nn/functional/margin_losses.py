@@ -8,6 +8,7 @@ import numpy as np
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist._tensor.creation import arange, from_numpy
+from tinygrad_mnist.engine.autocast import in_float32
 from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.observer import note_untraceable
 from tinygrad_mnist.engine.tensor import Tensor
@@ -88,6 +89,7 @@ def pdist(input: Tensor, p: float = 2) -> Tensor:
 # Losses
 
 
+@in_float32
 def margin_ranking_loss(
     input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0, size_average: Flag = None,
     reduce: Flag = None, reduction: str = "mean",
@@ -102,6 +104,7 @@ def margin_ranking_loss(
     return reduced((-target * (input1 - input2) + float(margin)).clamp_min(0), reduction)
 
 
+@in_float32
 def hinge_embedding_loss(
     input: Tensor, target: Tensor, margin: float = 1.0, size_average: Flag = None,
     reduce: Flag = None, reduction: str = "mean",
@@ -112,6 +115,7 @@ def hinge_embedding_loss(
     return reduced(apart + where(target != -1, input, 0.0), reduction)
 
 
+@in_float32
 def soft_margin_loss(
     input: Tensor, target: Tensor, size_average: Flag = None, reduce: Flag = None,
     reduction: str = "mean",
@@ -123,6 +127,7 @@ def soft_margin_loss(
     return named_as(losses, "SoftMarginLossBackward0")
 
 
+@in_float32
 def cosine_embedding_loss(
     input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0, size_average: Flag = None,
     reduce: Flag = None, reduction: str = "mean",
@@ -163,6 +168,7 @@ def _by_sample(losses: Tensor, reduction: str, alone: bool, grad_fn: str) -> Ten
     return named_as(out[0] if alone and reduction == "none" else out, grad_fn)
 
 
+@in_float32
 def multi_margin_loss(
     input: Tensor, target: Tensor, p: int = 1, margin: float = 1.0, weight: Tensor | None = None,
     size_average: Flag = None, reduce: Flag = None, reduction: str = "mean",
@@ -204,6 +210,7 @@ def multi_margin_loss(
     return _by_sample(losses, reduction, target.dim() == 0, "MultiMarginLossBackward0")
 
 
+@in_float32
 def multilabel_margin_loss(
     input: Tensor, target: Tensor, size_average: Flag = None, reduce: Flag = None,
     reduction: str = "mean",
@@ -244,6 +251,7 @@ def multilabel_soft_margin_loss(
     return reduced(losses.sum(input.dim() - 1) / input.size(-1), reduction)
 
 
+@in_float32
 def triplet_margin_loss(
     anchor: Tensor, positive: Tensor, negative: Tensor, margin: float = 1.0, p: float = 2,
     eps: float = 1e-6, swap: bool = False, size_average: Flag = None, reduce: Flag = None,

@@ -12,6 +12,7 @@ from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.ops.arguments import check_tensors, not_implemented
 from tinygrad_mnist.ops.arranging import pad
+from tinygrad_mnist.ops.casting import cast_to
 from tinygrad_mnist.ops.pooling import avg_pool2d
 from tinygrad_mnist.ops.second_derivatives import add_bias
 
@@ -28,8 +29,21 @@ def _check_types(name: str, input: Tensor, *others: Tensor | None) -> None:
     """PyTorch's errors for integers and for several types at once."""
     if not input.is_floating_point():
         raise not_implemented(name, input._array.dtype)
-    if any(other is not None and other.dtype != input.dtype for other in others):
+    allowed = {input.dtype}
+    if input._array.dtype in dtypes.NARROW:
+        allowed.add(dtypes.float32)
+    if not {other.dtype for other in others if other is not None} <= allowed:
         raise RuntimeError("mixed dtype (CPU): all inputs must share same datatype.")
+
+
+def _wide(*tensors: Tensor | None) -> Any:
+    """The tensors, what is float16 or bfloat16 in float32: all is computed in that."""
+    if not dtypes.NARROW:
+        return tensors
+    return tuple([
+        cast_to(x, dtypes.float32) if x is not None and x._array.dtype in dtypes.NARROW else x
+        for x in tensors
+    ])  # fmt: skip
 
 
 def _scaled(result: Tensor, weight: Tensor | None, bias: Tensor | None, shape: Any) -> Tensor:
@@ -63,8 +77,9 @@ def layer_norm(
     shape = _read_shape(input, normalized_shape, weight=weight, bias=bias)
     _check_types("LayerNormKernelImpl", input, weight, bias)
     dims = tuple(range(-len(shape), 0))
-    result = _scaled(_standardised(input, dims, eps)[0], weight, bias, shape)
-    return named_as(result, "NativeLayerNormBackward0")
+    x, weight, bias = _wide(input, weight, bias)
+    result = _scaled(_standardised(x, dims, eps)[0], weight, bias, shape)
+    return named_as(cast_to(result, input.dtype), "NativeLayerNormBackward0")
 
 
 def _read_shape(
@@ -109,8 +124,9 @@ def rms_norm(
     shape = _read_shape(input, normalized_shape, comma="", weight=weight)
     dims = tuple(range(-len(shape), 0))
     small = dtypes.finfo(input.dtype).eps if eps is None else eps
-    result = input * ((input * input).mean(dims, keepdim=True) + small).rsqrt()
-    return result if weight is None else result * weight
+    x, weight = _wide(input, weight)
+    result = x * ((x * x).mean(dims, keepdim=True) + small).rsqrt()
+    return cast_to(result if weight is None else result * weight, input.dtype)
 
 
 def group_norm(
@@ -148,14 +164,15 @@ def group_norm(
             )
     _check_types("GroupNormKernelImpl", input, weight, bias)
     inner = math.prod(input.shape[2:]) * channels // num_groups
-    grouped = input.reshape(batch, num_groups, inner)
+    x, weight, bias = _wide(input, weight, bias)
+    grouped = x.reshape(batch, num_groups, inner)
     result = _standardised(grouped, -1, eps)[0].reshape(input.shape)
     by_channel = (1, channels, *[1] * (input.dim() - 2))
     if weight is not None:
         result = result * weight.reshape(by_channel)
     if bias is not None:
         result = result + bias.reshape(by_channel)
-    return named_as(result, "NativeGroupNormBackward0")
+    return named_as(cast_to(result, input.dtype), "NativeGroupNormBackward0")
 
 
 def local_response_norm(
@@ -226,13 +243,15 @@ def _by_channel(
         return _scaled(input.clone(), scale, shift, ())
     _check_types("batch_norm", input, running_mean, running_var, weight, bias)
     by_channel = (1, -1, *[1] * (input.dim() - 2))
+    x, weight, bias = _wide(input, weight, bias)
     if training or running_mean is None or running_var is None:
-        result, mean, var = _standardised(input, (0, *range(2, input.dim())), eps)
+        result, mean, var = _standardised(x, (0, *range(2, input.dim())), eps)
         _follow(running_mean, running_var, mean, var, momentum, input.numel() // input.size(1))
     else:
-        centred = input - running_mean.reshape(by_channel)
-        result = centred * (running_var.reshape(by_channel) + eps).rsqrt()
-    return named_as(_scaled(result, weight, bias, by_channel), "NativeBatchNormBackward0")
+        mean, variance = _wide(running_mean, running_var)
+        result = (x - mean.reshape(by_channel)) * (variance.reshape(by_channel) + eps).rsqrt()
+    result = cast_to(_scaled(result, weight, bias, by_channel), input.dtype)
+    return named_as(result, "NativeBatchNormBackward0")
 
 
 def _follow(

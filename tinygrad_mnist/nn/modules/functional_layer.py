@@ -173,7 +173,7 @@ class _Named:
 
 def _written(cls: type[Layer], name: str, lines: list[str], called: Any, taken: list[Any]) -> Any:
     """The method of these lines and parameters, as if it stood in the class."""
-    from inspect import Parameter
+    from inspect import Parameter, unwrap
 
     empty = Parameter.empty
     defaults = {each.name: each.default for each in taken if each.default is not empty}
@@ -188,7 +188,7 @@ def _written(cls: type[Layer], name: str, lines: list[str], called: Any, taken: 
     # In a file of the package, for those who tell its frames from the user's.
     file = os.path.join(os.path.dirname(__file__), f"<{cls.__qualname__}.{name}>")
     found: dict[str, Any] = {}
-    exec(compile(source, file, "exec", dont_inherit=True), cls._of.__globals__, found)
+    exec(compile(source, file, "exec", dont_inherit=True), unwrap(cls._of).__globals__, found)
     method = found["write"](cls, functional, defaults)
     owner = cls._init_in if name == "__init__" and cls._init_in else cls.__qualname__
     method.__module__, method.__qualname__ = cls.__module__, f"{owner}.{name}"
