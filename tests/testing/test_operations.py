@@ -31,6 +31,11 @@ NOT_OPERATIONS = {
         "get_num_threads", "is_grad_enabled", "is_inference_mode_enabled",
         "set_default_device", "set_default_dtype", "set_num_threads", "set_printoptions",
     ),
+    "what autocast asks and sets; tests/hardware": (
+        "autocast_decrement_nesting", "autocast_increment_nesting", "clear_autocast_cache",
+        "get_autocast_dtype", "is_autocast_cache_enabled", "is_autocast_enabled",
+        "set_autocast_cache_enabled", "set_autocast_dtype", "set_autocast_enabled",
+    ),
     "files; tests/serialization": ("load", "save"),
     "answers questions about gradients; tests/explainer": ("why",),
     "makes a faster function of a function; tests/compiler": ("compile",),

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
+from tinygrad_mnist import dtypes
 from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.observer import note_constant, note_untraceable
 from tinygrad_mnist.engine.outputs import joined_as
@@ -74,6 +75,8 @@ def _check(
         )
     if kernel and A._array.dtype.kind != "f":
         raise not_implemented(kernel, A._array.dtype)
+    if A._array.dtype in dtypes.NARROW:
+        raise RuntimeError(f"{name}: Low precision dtypes not supported. Got {A.dtype.legacy_name}")
     if floating and A._array.dtype.kind != "f":
         raise RuntimeError(
             f"{name}: Expected a floating point or complex tensor as input. "
