@@ -13,6 +13,7 @@ import numpy as np
 
 from tinygrad_mnist._tensor.creation import zeros_like
 from tinygrad_mnist.dtypes import dtype as DType
+from tinygrad_mnist.engine.autocast import in_lower_precision
 from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.observer import OBSERVERS, note_constant
 from tinygrad_mnist.engine.tensor import Tensor, wrap
@@ -26,6 +27,7 @@ from .activations import dropout
 from .linear_maps import linear
 
 
+@in_lower_precision
 def scaled_dot_product_attention(
     query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None,
     dropout_p: float = 0.0, is_causal: bool = False, scale: float | None = None,
@@ -57,7 +59,7 @@ def scaled_dot_product_attention(
     if attn_mask is not None and attn_mask._array.dtype == bool:
         scores = where(attn_mask, scores, -math.inf)
     elif attn_mask is not None:
-        scores = scores + attn_mask
+        scores = scores + attn_mask.to(scores.dtype)
     weights = softmax(scores, -1) if attn_mask is None else _softmax_of_masked(scores)
     out = dropout(weights, dropout_p, training=dropout_p > 0) @ value
     if query.dim() == 4 and not dropout_p:
@@ -99,7 +101,8 @@ def _check_attention(
         )
     if not query.is_floating_point():
         raise RuntimeError(f"expected scalar type Float but found {query.dtype.legacy_name}")
-    if mask is not None and mask._array.dtype not in (np.dtype(bool), query._array.dtype):
+    allowed = (np.dtype(bool), np.dtype(np.float32), query._array.dtype)
+    if mask is not None and mask._array.dtype not in allowed:
         given = "long int" if mask._array.dtype == np.int64 else mask.dtype.cpp_name
         raise RuntimeError(
             "Expected attn_mask dtype to be bool or float or to match query dtype, but got "

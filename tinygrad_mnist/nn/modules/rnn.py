@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist._tensor.creation import empty, zeros
+from tinygrad_mnist.engine.autocast import AUTOCAST, lowered
 from tinygrad_mnist.engine.observer import note_constant
 from tinygrad_mnist.engine.tensor import Tensor, wrap
 from tinygrad_mnist.engine.types import Device, DType
@@ -316,6 +317,8 @@ class _Layer(RNNBase):
                 own = tuple([state[len(last)] for state in states])
                 weights = self._weights_of(len(last))
                 mode = MODES.index(self.mode)
+                if AUTOCAST and self.mode != "GRU":
+                    (x, *weights), own = lowered(x, *weights), lowered(*own)
                 result, ends = _walk(x, own, weights, offsets, mode, direction == 1)
                 results.append(result)
                 last.append(ends)
@@ -473,6 +476,8 @@ class RNNCellBase(Module):
         self._check_sizes(input, given)
         offsets = note_constant(np.array([0, input.size(0)]))
         weights = [self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh, None]
+        if AUTOCAST and mode.startswith("RNN"):
+            (input, *weights), given = lowered(input, *weights), lowered(*given)
         _, last = _walk(input, given, weights, offsets, MODES.index(mode))
         last = last if batched else tuple([state.squeeze(0) for state in last])
         return last if mode == "LSTM" else last[0]
