@@ -15,24 +15,24 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 67_003, 40_000
+TOTAL, AIM = 67_410, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
-    "ops": 10_452,
+    "ops": 10_480,
     "tools": 9_966,
-    "nn": 8_006,
+    "nn": 8_058,
     "compiler": 6_480,
     "app": 4_700,
     "explainer": 7_560,
     "kernels": 3_574,
-    "_tensor": 3_048,
-    "engine": 2_634,
+    "_tensor": 3_050,
+    "engine": 2_742,
     "optim": 2_560,
     "autograd": 1_921,
     "serialization": 2_050,
     "utils": 2_156,
-    "hardware": 540,
+    "hardware": 754,
     "names": 352,
     "dtypes": 320,
     "testing": 349,
