@@ -15,13 +15,13 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 67_410, 40_000
+TOTAL, AIM = 67_827, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
     "ops": 10_480,
     "tools": 9_966,
-    "nn": 8_058,
+    "nn": 8_475,
     "compiler": 6_480,
     "app": 4_700,
     "explainer": 7_560,

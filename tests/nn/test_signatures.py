@@ -83,6 +83,8 @@ def test_wrong_arguments_are_refused_in_pytorchs_words(name):
         assert refused(lambda: mine(*range(30))) == refused(lambda: theirs(*range(30)))
         given = arguments(theirs)
         assert refused(lambda: mine(*given, zz=1)) == refused(lambda: theirs(*given, zz=1))
+    if name.startswith("Lazy"):  # which looks at what it is given first
+        return
     made = [cls(*arguments(theirs)) for cls in (mine, theirs)]
     for call in ((), range(9)):
         texts = [refused(lambda layer=layer, call=call: layer(*call)) for layer in made]

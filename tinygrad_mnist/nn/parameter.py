@@ -9,6 +9,8 @@ from tinygrad_mnist._tensor import Tensor
 from tinygrad_mnist._tensor.creation import empty
 from tinygrad_mnist._tensor.printing import parameter_repr
 from tinygrad_mnist.engine.node import AccumulateGrad
+from tinygrad_mnist.engine.tensor import wrap
+from tinygrad_mnist.engine.types import Device, DType
 
 
 class Parameter(Tensor):
@@ -91,3 +93,148 @@ class Buffer(Tensor, metaclass=_BufferType):
         buffer.persistent = persistent
         buffer._is_buffer = True
         return buffer
+
+
+# Tensors whose shape is not known yet
+
+_MEMORY: Any = Tensor._array
+
+
+def _converted(name: str) -> Any:
+    def convert(self: Any, *args: Any, **kwargs: Any) -> Any:
+        made = getattr(self.data, name)(*args, **kwargs)
+        return type(self)(self.requires_grad, dtype=made.dtype)
+
+    convert.__name__ = name
+    convert.__doc__ = f"What `Tensor.{name}` makes of it: as little initialised as this."
+    return convert
+
+
+class UninitializedTensorMixin:
+    """What waits for its shape: no memory, nothing to compute with, until `materialize`."""
+
+    __slots__ = ()
+    cls_to_become: Any
+
+    @property
+    def _array(self) -> Any:
+        raise ValueError(
+            "Attempted to use an uninitialized parameter: it has no shape yet. Call the lazy "
+            "module with a batch first, then its parameters can be computed with"
+        )
+
+    @_array.setter
+    def _array(self, value: Any) -> None:
+        _MEMORY.__set__(self, value)
+
+    @property
+    def data(self) -> Any:
+        """An empty tensor of the type that is to be."""
+        return wrap(_MEMORY.__get__(self))
+
+    @data.setter
+    def data(self, value: Any) -> None:
+        self._array = _MEMORY.__get__(value)
+
+    @property
+    def dtype(self) -> Any:
+        """The type that is to be."""
+        return self.data.dtype
+
+    @property
+    def shape(self) -> Any:
+        """Not known yet: RuntimeError."""
+        raise RuntimeError(
+            "Can't access the shape of an uninitialized parameter or buffer. This error usually "
+            "happens in `load_state_dict` when trying to load an uninitialized parameter into an "
+            "initialized one. Call `forward` to initialize the parameters before accessing their "
+            "attributes."
+        )
+
+    def materialize(self, shape: Any, device: Device = None, dtype: DType = None) -> None:
+        """Become a parameter or buffer of this shape, its numbers not set."""
+        made = empty(shape, device=device, dtype=self.dtype if dtype is None else dtype)
+        self.__class__ = self.cls_to_become
+        self.data = made
+
+    def detach(self) -> Any:
+        """The tensor itself."""
+        return self
+
+    def is_floating_point(self) -> bool:
+        """Whether the type that is to be is one of floating point."""
+        return bool(self.dtype.is_floating_point)
+
+    def size(self) -> Any:
+        """Of an empty tensor."""
+        return self.data.size()
+
+    def share_memory_(self) -> Any:
+        """There is none to share: RuntimeError."""
+        raise RuntimeError(
+            "Can't share memory on an uninitialized parameter or buffer. Call `forward` to "
+            "initialize the parameters before calling `module.share_memory()`."
+        )
+
+    to, double, half, cpu, cuda = map(_converted, ("to", "double", "half", "cpu", "cuda"))
+    float, type = map(_converted, ("float", "type"))
+
+    def __repr__(self) -> str:
+        return f"<{self.__class__.__name__}>"
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        made: Any = self.__class__
+        return memo.setdefault(id(self), made(self.requires_grad, dtype=self.dtype))  # type: ignore[attr-defined]
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return self.__class__, (self.requires_grad,)  # type: ignore[attr-defined]
+
+
+def is_lazy(param: Any) -> bool:
+    """Whether a parameter or buffer waits for its shape."""
+    return isinstance(param, UninitializedTensorMixin)
+
+
+class UninitializedParameter(UninitializedTensorMixin, Parameter):  # type: ignore[misc]
+    """A parameter whose shape the first input of its lazy module will tell.
+
+    >>> parameter = torch.nn.UninitializedParameter()
+    >>> parameter.materialize((2, 3))
+    >>> parameter.shape
+    torch.Size([2, 3])
+    """
+
+    __slots__ = ()
+    __module__ = "tinygrad_mnist.nn.parameter"
+    cls_to_become = Parameter
+
+    def __new__(cls, requires_grad: bool = True, device: Device = None, dtype: DType = None) -> Any:
+        """A parameter without a shape."""
+        made: Any = Parameter(empty(0, device=device, dtype=dtype), requires_grad)
+        made.__class__ = cls
+        return made
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Everything is done where the object is made."""
+
+
+class UninitializedBuffer(UninitializedTensorMixin, Tensor):  # type: ignore[misc]
+    """A buffer whose shape the first input of its lazy module will tell."""
+
+    __slots__ = ()
+    __module__ = "tinygrad_mnist.nn.parameter"
+    cls_to_become = Tensor
+
+    def __new__(
+        cls, requires_grad: bool = False, device: Device = None, dtype: DType = None,
+        persistent: bool = True,
+    ) -> Any:  # fmt: skip
+        """A buffer without a shape."""
+        made: Any = empty(0, device=device, dtype=dtype, requires_grad=requires_grad)
+        made.persistent = persistent
+        made._is_buffer = True
+        made.__class__ = cls
+        return made
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Everything is done where the object is made."""

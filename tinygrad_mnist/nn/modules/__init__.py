@@ -13,6 +13,9 @@ _PLACES = read_table({
         LeakyReLU LogSigmoid LogSoftmax Mish PairwiseDistance PixelShuffle PixelUnshuffle PReLU ReLU
         ReLU6 RReLU SELU Sigmoid SiLU Softmax Softmax2d Softmin Softplus Softshrink Softsign Tanh
         Tanhshrink Threshold Unflatten Unfold Upsample UpsamplingBilinear2d UpsamplingNearest2d""",
+    "nn.modules.lazy": """
+        LazyBatchNorm1d LazyBatchNorm2d LazyBatchNorm3d LazyConv1d LazyConv2d LazyConvTranspose1d
+        LazyConvTranspose2d LazyInstanceNorm1d LazyInstanceNorm2d LazyInstanceNorm3d LazyLinear""",
     "nn.modules.linear": "Bilinear Identity Linear",
     "nn.modules.loss": """
         BCELoss BCEWithLogitsLoss CosineEmbeddingLoss CrossEntropyLoss GaussianNLLLoss

@@ -61,6 +61,17 @@ from tinygrad_mnist.nn.modules.layers import Unfold as _Unfold
 from tinygrad_mnist.nn.modules.layers import Upsample as _Upsample
 from tinygrad_mnist.nn.modules.layers import UpsamplingBilinear2d as UpsamplingBilinear2d
 from tinygrad_mnist.nn.modules.layers import UpsamplingNearest2d as UpsamplingNearest2d
+from tinygrad_mnist.nn.modules.lazy import LazyBatchNorm1d as LazyBatchNorm1d
+from tinygrad_mnist.nn.modules.lazy import LazyBatchNorm2d as LazyBatchNorm2d
+from tinygrad_mnist.nn.modules.lazy import LazyBatchNorm3d as LazyBatchNorm3d
+from tinygrad_mnist.nn.modules.lazy import LazyConv1d as LazyConv1d
+from tinygrad_mnist.nn.modules.lazy import LazyConv2d as LazyConv2d
+from tinygrad_mnist.nn.modules.lazy import LazyConvTranspose1d as LazyConvTranspose1d
+from tinygrad_mnist.nn.modules.lazy import LazyConvTranspose2d as LazyConvTranspose2d
+from tinygrad_mnist.nn.modules.lazy import LazyInstanceNorm1d as LazyInstanceNorm1d
+from tinygrad_mnist.nn.modules.lazy import LazyInstanceNorm2d as LazyInstanceNorm2d
+from tinygrad_mnist.nn.modules.lazy import LazyInstanceNorm3d as LazyInstanceNorm3d
+from tinygrad_mnist.nn.modules.lazy import LazyLinear as LazyLinear
 from tinygrad_mnist.nn.modules.linear import Bilinear as Bilinear
 from tinygrad_mnist.nn.modules.linear import Identity as Identity
 from tinygrad_mnist.nn.modules.linear import Linear as Linear

@@ -10,7 +10,7 @@ from tinygrad_mnist._tensor import Tensor as TensorClass
 from tinygrad_mnist.autograd import no_grad
 from tinygrad_mnist.engine.hooks import RemovableHandle
 from tinygrad_mnist.engine.wording import listed, quoted
-from tinygrad_mnist.nn.parameter import Parameter
+from tinygrad_mnist.nn.parameter import Parameter, is_lazy
 
 from .hooks import register
 from .registration import Registration
@@ -173,6 +173,8 @@ class State(Registration):
                 f'While copying the parameter named "{key}", expected torch.Tensor or '
                 f"Tensor-like object from checkpoint but received {type(given)}"
             )
+        if is_lazy(member) and is_lazy(given):
+            return None
         if member.dim() == 0 and list(given.shape) == [1]:
             given = given[0]
         if given.shape != member.shape:
