@@ -27,8 +27,6 @@ _INSTEAD = {
     "fft": "use numpy.fft on tensor.numpy()",
     "hub": "build the model in code and load its weights",
     "onnx": "keep weights with safetensors",
-    "vmap": "write the batch dimension out, or loop",
-    "func": "use torch.autograd.grad",
     "distributions": "draw with torch.randn, torch.rand or torch.multinomial",
     "profiler": "measure with time.perf_counter, or with Python's cProfile",
     "autograd.profiler": "measure with time.perf_counter, or with Python's cProfile",
@@ -142,6 +140,7 @@ _OTHERS = {
         get_default_dtype half=float16 iinfo int=int32 int16 int32 int64 int8 long=int64
         promote_types result_type set_default_dtype short=int16 uint8""",
     "engine.device": "device",
+    "func": "vmap",
     "explainer.explanation": "explain",
     "engine.size": "Size",
     "engine.types": "layout memory_format",
@@ -169,7 +168,7 @@ _OTHERS = {
 
 MODULES = (
     "_dynamo", "accelerator", "amp", "autograd", "backends", "compiler", "cuda", "datasets",
-    "distributed", "hub", "jit", "linalg", "mps", "multiprocessing", "nn", "onnx", "optim",
+    "distributed", "func", "hub", "jit", "linalg", "mps", "multiprocessing", "nn", "onnx", "optim",
     "random", "safetensors", "serialization", "special", "testing", "utils", "version",
     "xpu",
 )  # fmt: skip

@@ -17,16 +17,17 @@ from tinygrad_mnist.engine.modes import (
 from .gradients import Variable, backward, grad
 
 if TYPE_CHECKING:
-    from . import functional, graph
+    from . import forward_ad, functional, graph
     from .anomaly import detect_anomaly, is_anomaly_enabled, set_detect_anomaly
     from .finite_differences import gradcheck, gradgradcheck
     from .function import Function
 
 __all__ = [
-    "Function", "Variable", "backward", "detect_anomaly", "enable_grad", "functional", "grad",
-    "gradcheck", "gradgradcheck", "graph", "inference_mode", "is_anomaly_enabled",
-    "is_grad_enabled", "is_inference_mode_enabled", "is_multithreading_enabled", "no_grad",
-    "set_detect_anomaly", "set_grad_enabled", "set_multithreading_enabled",
+    "Function", "Variable", "backward", "detect_anomaly", "enable_grad", "forward_ad",
+    "functional", "grad", "gradcheck", "gradgradcheck", "graph", "inference_mode",
+    "is_anomaly_enabled", "is_grad_enabled", "is_inference_mode_enabled",
+    "is_multithreading_enabled", "no_grad", "set_detect_anomaly", "set_grad_enabled",
+    "set_multithreading_enabled",
 ]  # fmt: skip
 
 _LOADED_LATER = {
@@ -37,7 +38,7 @@ _LOADED_LATER = {
 
 
 def __getattr__(name: str) -> Any:
-    if name in {"functional", "graph"}:
+    if name in {"forward_ad", "functional", "graph"}:
         return importlib.import_module(f".{name}", __name__)
     if name in _LOADED_LATER:
         return getattr(importlib.import_module(f".{_LOADED_LATER[name]}", __name__), name)

@@ -179,8 +179,11 @@ def grad(
     >>> torch.autograd.grad(slope, x)
     (tensor(12.),)
     """
-    _check_options(is_grads_batched, materialize_grads, allow_unused)
+    _check_options(materialize_grads, allow_unused)
     wanted = _sequence(inputs)
+    if is_grads_batched:
+        options = (retain_graph, create_graph, allow_unused, materialize_grads)
+        return _batched(outputs, wanted, grad_outputs, *options)
     if not wanted:
         raise RuntimeError("`inputs` argument to `grad()` cannot be empty.")
     starts = _starts(_sequence(outputs), grad_outputs, create_graph)
@@ -208,12 +211,28 @@ def grad(
     return tuple(results)
 
 
-def _check_options(batched: bool, materialize: bool, allow_unused: bool | None) -> None:
-    """Raise PyTorch's ValueError for options of `grad` that contradict each other."""
-    if batched:
-        raise NotImplementedError(
-            "grad(is_grads_batched=True) is not supported: call grad in a loop"
+def _batched(
+    outputs: Any, inputs: tuple[Any, ...], grad_outputs: Any, retain_graph: bool | None,
+    create_graph: bool, allow_unused: bool | None, materialize: bool,
+) -> tuple[Any, ...]:  # fmt: skip
+    """The gradients for each of the gradients from above, stacked: a backward pass for each."""
+    from tinygrad_mnist.ops.joining import stack
+
+    columns = [() if each is None else each.unbind() for each in _sequence(grad_outputs)]
+    size = max(map(len, columns))
+    rows = []
+    for at in range(size):
+        above = [column[at] if column else None for column in columns]
+        keep = bool(retain_graph) or create_graph or at < size - 1
+        rows.append(
+            grad(outputs, inputs, above, keep, create_graph, False, allow_unused, materialize)
         )
+    return tuple([None if of[0] is None else stack(of)
+                  for of in zip(*rows, strict=True)])  # fmt: skip
+
+
+def _check_options(materialize: bool, allow_unused: bool | None) -> None:
+    """Raise PyTorch's ValueError for options of `grad` that contradict each other."""
     if materialize and allow_unused is False:
         raise ValueError(
             "Expected allow_unused to be True or not passed when materialize_grads=True, "

@@ -62,6 +62,10 @@ class BackwardMode(threading.local):
         """The hooks for tensors that are saved, packing and unpacking; the last ones hold."""
         self.no_packing: str | None = None
         """What `disable_saved_tensors_hooks` said, where it forbids them."""
+        self.levels: list[Any] = []
+        """The open levels of forward mode, the innermost last."""
+        self.forward = True
+        """Whether they carry tangents."""
         self.running: Pass | None = None
         """The backward pass that is under way, the innermost if there are several."""
 

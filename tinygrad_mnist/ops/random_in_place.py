@@ -13,7 +13,7 @@ import operator
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -78,9 +78,62 @@ def _drawing(name: str, grad_fn: str | None) -> Primitive:
 _DRAWINGS = {name: _drawing(name, grad_fn) for name, grad_fn in _GRAD_FNS.items()}
 
 
+class batched_draws:
+    """Inside the `with` block, draw as PyTorch does for a batch: for all samples at once.
+
+    The samples are computed one by one; `begin` says which one. `randomness` is "same" for all,
+    "different", or "error", which raises RuntimeError where something is drawn.
+    """
+
+    _open: ClassVar[list[batched_draws]] = []
+
+    def __init__(self, size: int, randomness: str) -> None:
+        self.size, self.randomness = size, randomness
+        self.drawn: list[Array] = []
+        self.sample = self.draw = 0
+
+    def __enter__(self) -> batched_draws:
+        self._open.append(self)
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        self._open.remove(self)
+
+    def begin(self, sample: int) -> None:
+        """Go on to the first draw of a sample."""
+        self.sample, self.draw = sample, 0
+
+    @classmethod
+    def fill(cls, name: str, array: Array, fill: Fill, level: int = -1) -> None:
+        """Fill an array, for the innermost batch by all draws of the ones around it."""
+        if len(cls._open) < -level:
+            rows = array.reshape(-1, array.shape[-1]) if name == "randperm" else [array]
+            for row in rows:
+                fill(row)
+            return
+        batch = cls._open[level]
+        if batch.randomness == "error":
+            raise RuntimeError(
+                "vmap: called random operation while in randomness error mode. Please either use "
+                "the 'same' or 'different' randomness flags on vmap or perform the randomness "
+                "operation out of vmap"
+            )
+        different = batch.randomness == "different"
+        if batch.draw == len(batch.drawn):
+            drawn = np.empty((batch.size, *array.shape) if different else array.shape, array.dtype)
+            cls.fill(name, drawn, fill, level - 1)
+            batch.drawn.append(drawn)
+        known = batch.drawn[batch.draw]
+        batch.draw += 1
+        array[...] = known[batch.sample] if different else known
+
+
 def new(name: str, array: Array, fill: Fill) -> Tensor:
     """A new tensor that holds `array`, filled."""
-    fill(array)
+    if batched_draws._open:
+        batched_draws.fill(name, array, fill)
+    else:
+        fill(array)
     tensor = wrap(array)
     if OBSERVERS:
         attributes = {"shape": array.shape, "dtype": array.dtype, "fill": fill}
@@ -93,7 +146,10 @@ def _refill(name: str, target: Tensor, fill: Fill, recorded: bool) -> None:
     array, operation = target._array, _DRAWINGS[name]
     before, after = wrap(array), wrap(array)
     before._record = current_record(target)
-    fill(array)
+    if batched_draws._open:
+        batched_draws.fill(name, array, fill)
+    else:
+        fill(array)
     target._counter[0] += 1
     attributes = {"shape": array.shape, "dtype": array.dtype, "fill": fill}
     if recorded:

@@ -33,8 +33,8 @@ DEVICE = "TINYGRAD_MNIST_DEVICE"
 """The environment variable that makes "cuda" the CPU, if it is "cpu"."""
 
 _ROOMS = frozenset(
-    ("accelerator", "amp", "autograd", "backends", "cuda", "distributed", "hub", "jit", "linalg",
-     "mps", "multiprocessing", "nn", "onnx", "optim", "random", "serialization",
+    ("accelerator", "amp", "autograd", "backends", "cuda", "distributed", "func", "hub", "jit",
+     "linalg", "mps", "multiprocessing", "nn", "onnx", "optim", "random", "serialization",
      "special", "testing", "utils",
      "version", "xpu")
 )  # fmt: skip
