@@ -39,6 +39,7 @@ NOT_OPERATIONS = {
     "files; tests/serialization": ("load", "save"),
     "answers questions about gradients; tests/explainer": ("why",),
     "makes a faster function of a function; tests/compiler": ("compile",),
+    "makes a function of many samples of a function; tests/func": ("vmap",),
     "explains a function; tests/explainer": ("explain",),
     "the state of random numbers; tests/random": (
         "get_rng_state", "initial_seed", "manual_seed", "seed", "set_rng_state",
