@@ -15,21 +15,21 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 67_827, 40_000
+TOTAL, AIM = 69_188, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
-    "ops": 10_480,
+    "ops": 10_541,
     "tools": 9_966,
-    "nn": 8_475,
+    "nn": 8_586,
     "compiler": 6_480,
     "app": 4_700,
     "explainer": 7_560,
     "kernels": 3_574,
     "_tensor": 3_050,
-    "engine": 2_742,
+    "engine": 2_751,
     "optim": 2_560,
-    "autograd": 1_921,
+    "autograd": 2_291,
     "serialization": 2_050,
     "utils": 2_156,
     "hardware": 754,
@@ -38,7 +38,7 @@ BUDGET = {
     "testing": 349,
 }
 """Lines that a room may have."""
-ENTRIES, FILE, FUNCTION = 24, 800, 50
+ENTRIES, FILE, FUNCTION = 25, 800, 50
 """At most: entries at the first level, lines of a file, lines of a function."""
 
 

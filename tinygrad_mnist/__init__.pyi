@@ -8,6 +8,7 @@ from typing import IO, Any, Literal, Unpack, overload
 
 from tinygrad_mnist import autograd as autograd
 from tinygrad_mnist import compiler as compiler
+from tinygrad_mnist import func as func
 from tinygrad_mnist import linalg as linalg
 from tinygrad_mnist import nn as nn
 from tinygrad_mnist import optim as optim
@@ -2294,6 +2295,16 @@ def var_mean(
 
 def vdot(input: Tensor, other: Tensor) -> Tensor:
     """The inner product of two vectors: for real numbers `dot`."""
+
+def vmap(
+    func: Callable[..., Any],
+    in_dims: Any = 0,
+    out_dims: Any = 0,
+    randomness: builtins.str = "error",
+    *,
+    chunk_size: builtins.int | None = None,
+) -> Callable[..., Any]:
+    """The function that computes `func` for each sample of its arguments, and stacks the results."""
 
 def vsplit(
     input: Tensor,
