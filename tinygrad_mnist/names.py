@@ -28,9 +28,6 @@ _INSTEAD = {
     "hub": "build the model in code and load its weights",
     "onnx": "keep weights with safetensors",
     "distributions": "draw with torch.randn, torch.rand or torch.multinomial",
-    "profiler": "measure with time.perf_counter, or with Python's cProfile",
-    "autograd.profiler": "measure with time.perf_counter, or with Python's cProfile",
-    "utils.benchmark": "measure with Python's timeit",
     "utils.tensorboard.SummaryWriter.add_graph": "draw it with tinygrad_mnist.explain",
     "quantization": "compute in torch.float32",
     "sparse_coo_tensor": "use dense tensors",
@@ -168,9 +165,9 @@ _OTHERS = {
 
 MODULES = (
     "_dynamo", "accelerator", "amp", "autograd", "backends", "compiler", "cuda", "datasets",
-    "distributed", "func", "hub", "jit", "linalg", "mps", "multiprocessing", "nn", "onnx", "optim",
-    "random", "safetensors", "serialization", "special", "testing", "utils", "version",
-    "xpu",
+    "distributed", "func", "hub", "jit", "linalg", "mps", "multiprocessing", "nn", "onnx",
+    "optim", "profiler", "random", "safetensors", "serialization", "special", "testing",
+    "utils", "version", "xpu",
 )  # fmt: skip
 """The public modules that load when first asked for."""
 
@@ -190,7 +187,9 @@ MODULE_ALIASES = {
     "jit": "utils.jit",
     "mps": "hardware.mps",
     "multiprocessing": "utils.multiprocessing",
+    "autograd.profiler": "utils.profiler",
     "onnx": "utils.onnx",
+    "profiler": "utils.profiler",
     "safetensors": "serialization.safetensors",
     "special": "ops.special",
     "scripts": "tools.scripts",

@@ -38,7 +38,7 @@ _LOADED_LATER = {
 
 
 def __getattr__(name: str) -> Any:
-    if name in {"forward_ad", "functional", "graph"}:
+    if name in {"forward_ad", "functional", "graph", "profiler"}:
         return importlib.import_module(f".{name}", __name__)
     if name in _LOADED_LATER:
         return getattr(importlib.import_module(f".{_LOADED_LATER[name]}", __name__), name)

@@ -34,9 +34,8 @@ DEVICE = "TINYGRAD_MNIST_DEVICE"
 
 _ROOMS = frozenset(
     ("accelerator", "amp", "autograd", "backends", "cuda", "distributed", "func", "hub", "jit",
-     "linalg", "mps", "multiprocessing", "nn", "onnx", "optim", "random", "serialization",
-     "special", "testing", "utils",
-     "version", "xpu")
+     "linalg", "mps", "multiprocessing", "nn", "onnx", "optim", "profiler", "random",
+     "serialization", "special", "testing", "utils", "version", "xpu")
 )  # fmt: skip
 """Modules that PyTorch has too, by the same name; others are this package's own affair."""
 
