@@ -6,6 +6,7 @@ import warnings
 
 import pytest
 import torch
+import torch.utils.benchmark
 
 import tinygrad_mnist as ours
 from tinygrad_mnist.engine.modes import backward_mode
