@@ -15,7 +15,7 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 69_188, 40_000
+TOTAL, AIM = 69_675, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
@@ -31,7 +31,7 @@ BUDGET = {
     "optim": 2_560,
     "autograd": 2_291,
     "serialization": 2_050,
-    "utils": 2_156,
+    "utils": 2_671,
     "hardware": 754,
     "names": 352,
     "dtypes": 320,

@@ -74,6 +74,7 @@ from tinygrad_mnist.utils import hub as hub
 from tinygrad_mnist.utils import jit as jit
 from tinygrad_mnist.utils import multiprocessing as multiprocessing
 from tinygrad_mnist.utils import onnx as onnx
+from tinygrad_mnist.utils import profiler as profiler
 
 def abs(input: Tensor) -> Tensor:
     """abs(input: Tensor) -> Tensor"""
