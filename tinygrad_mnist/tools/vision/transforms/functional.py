@@ -28,7 +28,6 @@ class InterpolationMode(Enum):
     LANCZOS = "lanczos"
 
 
-NEAREST, BILINEAR = InterpolationMode.NEAREST, InterpolationMode.BILINEAR
 _OF_PILLOW = {"nearest": 0, "lanczos": 1, "bilinear": 2, "bicubic": 3, "box": 4, "hamming": 5}
 _OF_MODE = {"I": np.int32, "I;16": np.int16, "F": np.float32}
 _KINDS = {"uint8": "L", "int16": "I;16", "int32": "I", "float32": "F"}
@@ -295,10 +294,13 @@ def _resized(img: Picture, size: Any, max_size: int | None) -> list[int]:
 
 
 def resize(
-    img: Picture, size: Any, interpolation: Any = BILINEAR, max_size: int | None = None,
-    antialias: bool | None = True,
+    img: Picture, size: Any, interpolation: Any = "bilinear", max_size: int | None = None,
+    antialias: bool | None = True, in_bytes: bool = False,
 ) -> Picture:  # fmt: skip
-    """A picture in another size: (height, width), or one number for the smaller edge."""
+    """A picture in another size: (height, width), or one number for the smaller edge.
+
+    Tensors of bytes are resized by way of float32, unless `in_bytes`.
+    """
     mode = read_interpolation(interpolation)
     height, width = _resized(img, size, max_size)
     if get_dimensions(img)[1:] == [height, width]:
@@ -306,19 +308,21 @@ def resize(
     if not is_tensor(img):
         return img.resize((width, height), _filter(mode))
     between, kind = mode.value in ("bilinear", "bicubic"), img.dtype
-    batch = img.reshape(-1, *img.shape[-3:]).to(kind if kind.is_floating_point else torch.float32)
+    smooth = bool(antialias) and between
+    kept = kind.is_floating_point or (in_bytes and smooth and kind == torch.uint8)
+    batch = img.reshape(-1, *img.shape[-3:]).to(kind if kept else torch.float32)
     out = torch.nn.functional.interpolate(
         batch, size=[height, width], mode=mode.value, align_corners=False if between else None,
-        antialias=bool(antialias) and between,
+        antialias=smooth,
     )  # fmt: skip
-    if not kind.is_floating_point:
+    if not kept:
         out = (out.clamp(0, 255) if kind == torch.uint8 else out).round()
     return out.to(kind).reshape(*img.shape[:-2], height, width)
 
 
 def resized_crop(
     img: Picture, top: int, left: int, height: int, width: int, size: Any,
-    interpolation: Any = BILINEAR, antialias: bool | None = True,
+    interpolation: Any = "bilinear", antialias: bool | None = True,
 ) -> Picture:  # fmt: skip
     """A part of a picture, in another size."""
     part = crop(img, top, left, height, width)
@@ -326,7 +330,7 @@ def resized_crop(
 
 
 def rotate(
-    img: Picture, angle: float, interpolation: Any = NEAREST, expand: bool = False,
+    img: Picture, angle: float, interpolation: Any = "nearest", expand: bool = False,
     center: Any = None, fill: Any = None,
 ) -> Picture:  # fmt: skip
     """A Pillow picture turned by so many degrees, to the left."""
@@ -337,7 +341,7 @@ def rotate(
 
 def affine(
     img: Picture, angle: float, translate: Sequence[float], scale: float, shear: Any,
-    interpolation: Any = NEAREST, fill: Any = None, center: Any = None,
+    interpolation: Any = "nearest", fill: Any = None, center: Any = None,
 ) -> Picture:  # fmt: skip
     """A Pillow picture sheared and turned by degrees, scaled, and shifted by pixels."""
     _check_pillow("affine", img)

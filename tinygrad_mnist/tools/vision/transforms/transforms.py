@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from . import functional as F
-from .functional import BILINEAR, NEAREST, Picture
+from .functional import InterpolationMode, Picture
 
 
 def _uniform(low: float, high: float) -> float:
@@ -42,7 +42,8 @@ class Transform(nn.Module):
     of: Any = None
 
     def __init_subclass__(cls, of: Any = None, shows: str | None = None, **reads: Any) -> None:
-        cls.of = cls.of if of is None else staticmethod(of)
+        if of is not None:
+            cls.of = staticmethod(of)
         cls.shows = cls.shows if shows is None else shows
         cls.reads = {**cls.reads, **reads}
 
@@ -253,17 +254,17 @@ class RandomErasing(_Random):
 
     def forward(self, img: Any) -> Any:
         """The tensor, with or without a rectangle."""
+        if not isinstance(img, torch.Tensor):
+            raise TypeError(f"img should be Tensor Image: use it after ToTensor. Got {type(img)}")
         if not torch.rand(1) < self.p:
             return img
-        value = None
-        if self.value != "random":
-            given = self.value if isinstance(self.value, tuple | list) else [self.value]
-            value = [float(each) for each in given]
-            if len(value) not in (1, img.shape[-3]):
-                raise ValueError(
-                    "If value is a sequence, it should have either a single value or "
-                    f"{img.shape[-3]} (number of input channels)"
-                )
+        given = self.value if isinstance(self.value, list | tuple) else [self.value]
+        value = None if given[0] in ("random", None) else [float(each) for each in given]
+        if value is not None and len(value) not in (1, img.shape[-3]):
+            raise ValueError(
+                "If value is a sequence, it should have either a single value or "
+                f"{img.shape[-3]} (number of input channels)"
+            )
         row, column, h, w, values = self.get_params(img, self.scale, self.ratio, value)
         return F.erase(img, row, column, h, w, values, self.inplace)
 
@@ -294,21 +295,27 @@ class RandomCrop(_Random, shows="size={size}, padding={padding}", size=F.read_si
 
     def forward(self, img: Picture) -> Picture:
         """A part of the picture."""
+        framed = self._framed(img)
+        return F.crop(framed, *self.get_params(framed, self.size))
+
+    def _framed(self, img: Picture) -> Picture:
         if self.padding is not None:
             img = F.pad(img, self.padding, self.fill, self.padding_mode)
         if self.pad_if_needed:
             for d in (1, 0):
                 lacks = max(self.size[d] - F.get_dimensions(img)[d + 1], 0)
                 img = F.pad(img, (lacks * d, lacks * (1 - d)), self.fill, self.padding_mode)
-        return F.crop(img, *self.get_params(img, self.size))
+        return img
 
 
 class RandomResizedCrop(_Random, size=F.read_size):
     """A part of random size, ratio and place, resized."""
 
+    resized: Any = staticmethod(F.resize)
+
     def __init__(
         self, size: Any, scale: Any = (0.08, 1.0), ratio: Any = (3 / 4, 4 / 3),
-        interpolation: Any = BILINEAR, antialias: bool | None = True,
+        interpolation: Any = "bilinear", antialias: bool | None = True,
     ) -> None:  # fmt: skip
         nn.Module.__init__(self)
         _check_ranges(scale, ratio)
@@ -340,8 +347,8 @@ class RandomResizedCrop(_Random, size=F.read_size):
 
     def forward(self, img: Picture) -> Picture:
         """A part of the picture, resized."""
-        place = self.get_params(img, self.scale, self.ratio)
-        return F.resized_crop(img, *place, self.size, self.interpolation, self.antialias)
+        part = F.crop(img, *self.get_params(img, self.scale, self.ratio))
+        return self.resized(part, self.size, self.interpolation, antialias=self.antialias)
 
 
 def _read_range(name: str, value: Any, lengths: tuple[int, ...] = (2,)) -> list[float]:
@@ -349,7 +356,7 @@ def _read_range(name: str, value: Any, lengths: tuple[int, ...] = (2,)) -> list[
     if isinstance(value, int | float):
         if value < 0:
             raise ValueError(f"If {name} is a single number, it must be positive.")
-        return [-float(value), float(value)]
+        return [float(-value), float(value)]
     return [float(each) for each in _read_sequence(name, value, lengths)]
 
 
@@ -372,12 +379,12 @@ class RandomRotation(_Random, fill=_read_fill):
     """A turn by random degrees."""
 
     def __init__(
-        self, degrees: Any, interpolation: Any = NEAREST, expand: bool = False, center: Any = None,
-        fill: Any = 0,
+        self, degrees: Any, interpolation: Any = "nearest", expand: bool = False,
+        center: Any = None, fill: Any = 0,
     ) -> None:  # fmt: skip
         nn.Module.__init__(self)
         self._set(degrees=_read_range("degrees", degrees), interpolation=interpolation,
-                  expand=expand, center=_read_sequence("center", center), fill=fill)  # fmt: skip
+                  expand=expand, fill=fill, center=_read_sequence("center", center))  # fmt: skip
 
     @staticmethod
     def get_params(degrees: Sequence[float]) -> float:
@@ -402,7 +409,7 @@ class RandomAffine(_Random, fill=_read_fill):
 
     def __init__(
         self, degrees: Any, translate: Any = None, scale: Any = None, shear: Any = None,
-        interpolation: Any = NEAREST, fill: Any = 0, center: Any = None,
+        interpolation: Any = "nearest", fill: Any = 0, center: Any = None,
     ) -> None:  # fmt: skip
         nn.Module.__init__(self)
         if not all(0.0 <= share <= 1.0 for share in _read_sequence("translate", translate) or ()):
@@ -436,8 +443,8 @@ class RandomAffine(_Random, fill=_read_fill):
         return F.affine(img, *found, self.interpolation, self.fill, self.center)
 
     def __repr__(self) -> str:
-        usual = {"translate": None, "scale": None, "shear": None, "interpolation": NEAREST,
-                 "fill": 0, "center": None}  # fmt: skip
+        usual = {"translate": None, "scale": None, "shear": None,
+                 "interpolation": InterpolationMode.NEAREST, "fill": 0, "center": None}  # fmt: skip
         have = {name: getattr(self, name) for name in usual}
         shown = [f"{name}={getattr(value, 'value', value)}" for name, value in have.items()
                  if value != usual[name]]  # fmt: skip

@@ -1,0 +1,288 @@
+"""`torchvision.transforms.v2`: transforms of samples, which are a picture and what goes with it.
+
+A sample is a picture, or a tuple, list or dictionary that holds one: a picture of Pillow's, else
+the first tensor. What goes with it stays as it is. Pictures are plain tensors here, no subclass.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from enum import Enum
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import nn
+
+from ..refusals import refuse
+from . import functional as F
+from . import transforms as v1
+from .functional import InterpolationMode as InterpolationMode
+from .functional import Picture
+
+
+class Transform(nn.Module):
+    """A transform of the picture in a sample; `takes` are the kinds of pictures that it changes."""
+
+    takes: Any = (Image.Image, torch.Tensor)
+
+    def forward(self, *inputs: Any) -> Any:
+        """The sample with its picture transformed."""
+        sample = inputs if len(inputs) > 1 else inputs[0]
+        found = [leaf for leaf in _leaves(sample) if isinstance(leaf, Image.Image)]
+        found = found or [leaf for leaf in _leaves(sample) if isinstance(leaf, self.takes)][:1]
+        if len(found) > 1:
+            raise NotImplementedError("a sample with several pictures is not supported")
+        if not found or not isinstance(found[0], self.takes):
+            return sample
+        return _replaced(sample, found[0], super().forward(found[0]))
+
+    def extra_repr(self) -> str:
+        """Its settings."""
+        kinds = (bool, int, float, str, tuple, list, Enum)
+        shown = [
+            f"{name}={value}"
+            for name, value in self.__dict__.items()
+            if not name.startswith("_") and name != "training" and isinstance(value, kinds)
+        ]
+        return ", ".join(shown)
+
+    __repr__ = nn.Module.__repr__
+
+
+def _leaves(sample: Any) -> Iterator[Any]:
+    if isinstance(sample, tuple | list | dict):
+        for part in sample.values() if isinstance(sample, dict) else sample:
+            yield from _leaves(part)
+    else:
+        yield sample
+
+
+def _replaced(sample: Any, picture: Any, new: Any) -> Any:
+    if sample is picture:
+        return new
+    if isinstance(sample, dict):
+        return {key: _replaced(part, picture, new) for key, part in sample.items()}
+    if isinstance(sample, tuple | list):
+        return type(sample)([_replaced(part, picture, new) for part in sample])
+    return sample
+
+
+class Compose(Transform):
+    """Transforms one after another."""
+
+    def __init__(self, transforms: Sequence[Callable[..., Any]]) -> None:
+        super().__init__()
+        if not isinstance(transforms, Sequence):
+            raise TypeError("Argument transforms should be a sequence of callables")
+        if not transforms:
+            raise ValueError("Pass at least one transform")
+        self.transforms = transforms
+
+    def forward(self, *inputs: Any) -> Any:
+        """What the last one makes."""
+        for transform in self.transforms:
+            out = transform(*inputs)
+            inputs = out if len(inputs) > 1 else (out,)
+        return out
+
+    def extra_repr(self) -> str:
+        """The transforms."""
+        return "\n".join(f"    {transform}" for transform in self.transforms)
+
+
+class Lambda(Transform):
+    """A function of each part of a sample, or of those of some types."""
+
+    def __init__(self, lambd: Callable[[Any], Any], *types: type) -> None:
+        super().__init__()
+        self.lambd, self.types = lambd, types or (object,)
+
+    def forward(self, *inputs: Any) -> Any:
+        """The sample with what the function makes of its parts."""
+        sample: Any = inputs if len(inputs) > 1 else inputs[0]
+        for leaf in list(_leaves(sample)):
+            if isinstance(leaf, self.types):
+                sample = _replaced(sample, leaf, self.lambd(leaf))
+        return sample
+
+    def extra_repr(self) -> str:
+        """The function's name, the types."""
+        name = getattr(self.lambd, "__name__", None)
+        types = f"types={[kind.__name__ for kind in self.types]}"
+        return f"{name}, {types}" if name else types
+
+
+def _to_image(pic: Any) -> Any:
+    if isinstance(pic, np.ndarray):
+        return torch.from_numpy(np.atleast_3d(pic)).permute(2, 0, 1).contiguous()
+    return pic if isinstance(pic, torch.Tensor) else F.pil_to_tensor(pic)
+
+
+class ToImage(Transform, v1.Transform, of=_to_image):
+    """A picture or array as a tensor (channels, height, width), its numbers as they are."""
+
+    takes = (Image.Image, torch.Tensor, np.ndarray)
+
+
+class ToPureTensor(Transform, v1.Transform, of=lambda img: img):
+    """Nothing: pictures are plain tensors here."""
+
+
+def _to_dtype(img: Any, dtype: Any, scale: bool = False) -> Any:
+    if not scale or img.dtype == dtype:
+        return img.to(dtype)
+    if dtype.is_floating_point and not img.is_floating_point():
+        return img.to(dtype).mul_(1.0 / torch.iinfo(img.dtype).max)
+    return F.convert_image_dtype(img, dtype)
+
+
+class ToDtype(Transform, v1.Transform, of=_to_dtype):
+    """A tensor in another type; with `scale`, over that type's range."""
+
+    takes = (torch.Tensor,)
+
+
+def _to_range(img: Any, dtype: Any = torch.float32) -> Any:
+    return _to_dtype(img, dtype, scale=True)
+
+
+class ConvertImageDtype(Transform, v1.Transform, of=_to_range):
+    """A tensor in another type, over that type's range."""
+
+    takes = (torch.Tensor,)
+
+
+class ToTensor(Transform, v1.ToTensor):
+    """A picture or array as a tensor from 0 to 1."""
+
+    takes = (Image.Image, np.ndarray)
+
+    def __init__(self) -> None:
+        warnings.warn(
+            "The transform `ToTensor()` is deprecated and will be removed in a future release. "
+            "Instead, please use `v2.Compose([v2.ToImage(), v2.ToDtype(torch.float32, "
+            "scale=True)])`.Output is equivalent up to float precision.",
+            stacklevel=2,
+        )
+        super().__init__()
+
+
+class PILToTensor(Transform, v1.PILToTensor):
+    """A picture's numbers as they are, as a tensor."""
+
+    takes = (Image.Image,)
+
+
+class ToPILImage(Transform, v1.ToPILImage):
+    """A tensor or array as a picture."""
+
+    takes = (torch.Tensor, np.ndarray)
+
+
+class Normalize(Transform, v1.Normalize, mean=list, std=list):
+    """(x − mean) / std for each channel of a tensor."""
+
+
+def _read_size(size: Any) -> Any:
+    return [size] if isinstance(size, int) else list(size)
+
+
+def _given(interpolation: Any) -> Any:
+    F.read_interpolation(interpolation)
+    return interpolation
+
+
+def _resize(
+    img: Picture, size: Any, interpolation: Any = "bilinear", max_size: int | None = None,
+    antialias: bool | None = True,
+) -> Picture:  # fmt: skip
+    return F.resize(img, size, interpolation, max_size, antialias, in_bytes=True)
+
+
+class Resize(Transform, v1.Resize, of=_resize, size=_read_size, interpolation=_given):
+    """Another size: (height, width), or one number for the smaller edge."""
+
+
+def _read_padding(padding: Any) -> Any:
+    left, top, right, bottom = F.sides(padding or 0)
+    return [left, right, top, bottom] if padding else None
+
+
+class RandomCrop(Transform, v1.RandomCrop, padding=_read_padding):
+    """A part at a random place, of a picture that may get a frame first."""
+
+    def _framed(self, img: Picture) -> Picture:
+        _, height, width = F.get_dimensions(img)
+        left, right, top, bottom = self.padding or [0] * 4
+        if self.pad_if_needed:
+            over = max(self.size[0] - height - top - bottom, 0)
+            beside = max(self.size[1] - width - left - right, 0)
+            left, right, top, bottom = left + beside, right + beside, top + over, bottom + over
+        return F.pad(img, (left, top, right, bottom), self.fill, self.padding_mode)
+
+    @staticmethod
+    def get_params(img: Picture, output_size: Any) -> tuple[int, int, int, int]:
+        """Row, column, height, width: a number is drawn where there is a choice only."""
+        found = []
+        for have, want in zip(F.get_dimensions(img)[1:], output_size, strict=True):
+            if have < want:
+                raise ValueError(
+                    f"Required crop size {output_size} is larger than input image size "
+                    f"{tuple(F.get_dimensions(img)[1:])}."
+                )
+            found.append(int(torch.randint(0, have - want + 1, size=())) if have > want else 0)
+        return found[0], found[1], output_size[0], output_size[1]
+
+
+def _list_padding(padding: Any) -> Any:
+    return padding if isinstance(padding, int) else list(padding)
+
+
+class Pad(Transform, v1.Pad, padding=_list_padding):
+    """A frame."""
+
+
+class RandomResizedCrop(Transform, v1.RandomResizedCrop, interpolation=_given):
+    """A part of random size, ratio and place, resized."""
+
+    resized = staticmethod(_resize)
+
+
+class RandomRotation(Transform, v1.RandomRotation, interpolation=_given):
+    """A turn by random degrees."""
+
+
+class RandomAffine(Transform, v1.RandomAffine, interpolation=_given):
+    """A random turn, shift, scale and shear."""
+
+
+class CenterCrop(Transform, v1.CenterCrop):
+    """The middle."""
+
+
+class Grayscale(Transform, v1.Grayscale):
+    """No colours, in one channel or three."""
+
+
+class RandomHorizontalFlip(Transform, v1.RandomHorizontalFlip):
+    """Left and right exchanged, with probability `p`."""
+
+
+class RandomVerticalFlip(Transform, v1.RandomVerticalFlip):
+    """Top and bottom exchanged, with probability `p`."""
+
+
+def _read_value(value: Any) -> Any:
+    if value == "random":
+        return None
+    return [float(each) for each in (value if isinstance(value, tuple | list) else [value])]
+
+
+class RandomErasing(Transform, v1.RandomErasing, value=_read_value):
+    """A random rectangle of a tensor gets a value, with probability `p`."""
+
+
+__getattr__ = refuse("torchvision.transforms.v2")
