@@ -30,9 +30,10 @@ class _Bytes:
     def array(self) -> Any:
         """The array; raises UnpicklingError where it is none of bytes."""
         _, shape, dtype, is_fortran, raw = self.state
-        if not isinstance(dtype, _Bytes) or dtype.told[0] != "u1" or not isinstance(raw, str):
+        raw = raw.encode("latin-1") if isinstance(raw, str) else raw
+        if not isinstance(dtype, _Bytes) or dtype.told[:1] != ("u1",) or type(raw) is not bytes:
             raise pickle.UnpicklingError("it holds an array of something else than bytes")
-        found = np.frombuffer(raw.encode("latin-1"), np.uint8)
+        found = np.frombuffer(raw, np.uint8)
         return found.reshape(shape, order="F" if is_fortran else "C")
 
 

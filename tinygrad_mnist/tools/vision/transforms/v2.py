@@ -37,7 +37,8 @@ class Transform(nn.Module):
             raise NotImplementedError("a sample with several pictures is not supported")
         if not found or not isinstance(found[0], self.takes):
             return sample
-        return _replaced(sample, found[0], super().forward(found[0]))
+        new = super().forward(found[0])
+        return _mapped(sample, lambda part: new if part is found[0] else part)
 
     def extra_repr(self) -> str:
         """Its settings."""
@@ -60,14 +61,13 @@ def _leaves(sample: Any) -> Iterator[Any]:
         yield sample
 
 
-def _replaced(sample: Any, picture: Any, new: Any) -> Any:
-    if sample is picture:
-        return new
+def _mapped(sample: Any, function: Callable[[Any], Any]) -> Any:
+    """The sample with what the function makes of its parts."""
     if isinstance(sample, dict):
-        return {key: _replaced(part, picture, new) for key, part in sample.items()}
+        return {key: _mapped(part, function) for key, part in sample.items()}
     if isinstance(sample, tuple | list):
-        return type(sample)([_replaced(part, picture, new) for part in sample])
-    return sample
+        return type(sample)([_mapped(part, function) for part in sample])
+    return function(sample)
 
 
 class Compose(Transform):
@@ -102,11 +102,10 @@ class Lambda(Transform):
 
     def forward(self, *inputs: Any) -> Any:
         """The sample with what the function makes of its parts."""
-        sample: Any = inputs if len(inputs) > 1 else inputs[0]
-        for leaf in list(_leaves(sample)):
-            if isinstance(leaf, self.types):
-                sample = _replaced(sample, leaf, self.lambd(leaf))
-        return sample
+        return _mapped(
+            inputs if len(inputs) > 1 else inputs[0],
+            lambda part: self.lambd(part) if isinstance(part, self.types) else part,
+        )
 
     def extra_repr(self) -> str:
         """The function's name, the types."""
