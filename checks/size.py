@@ -15,12 +15,12 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 69_675, 40_000
+TOTAL, AIM = 69_974, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
     "ops": 10_541,
-    "tools": 9_966,
+    "tools": 10_263,
     "nn": 8_586,
     "compiler": 6_480,
     "app": 4_700,
