@@ -15,13 +15,13 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 69_974, 40_000
+TOTAL, AIM = 70_436, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
-    "ops": 10_541,
-    "tools": 10_263,
-    "nn": 8_586,
+    "ops": 10_808,
+    "tools": 10_296,
+    "nn": 8_746,
     "compiler": 6_480,
     "app": 4_700,
     "explainer": 7_560,
@@ -33,7 +33,7 @@ BUDGET = {
     "serialization": 2_050,
     "utils": 2_671,
     "hardware": 754,
-    "names": 352,
+    "names": 354,
     "dtypes": 320,
     "testing": 349,
 }

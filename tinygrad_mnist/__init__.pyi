@@ -598,6 +598,17 @@ def conv2d(
 ) -> Tensor:
     """The cross-correlation of images with filters, plus a bias for each filter."""
 
+def conv3d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: builtins.int | Sequence[builtins.int] = 1,
+    padding: builtins.str | builtins.int | Sequence[builtins.int] = 0,
+    dilation: builtins.int | Sequence[builtins.int] = 1,
+    groups: builtins.int = 1,
+) -> Tensor:
+    """`conv2d` for volumes: `input` (batch, channels, depth, height, width), with or without batch."""
+
 def conv_transpose1d(
     input: Tensor,
     weight: Tensor,
@@ -621,6 +632,18 @@ def conv_transpose2d(
     dilation: builtins.int | Sequence[builtins.int] = 1,
 ) -> Tensor:
     """The transpose of `conv2d`: what is its gradient with respect to images, with a bias."""
+
+def conv_transpose3d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: builtins.int | Sequence[builtins.int] = 1,
+    padding: builtins.int | Sequence[builtins.int] = 0,
+    output_padding: builtins.int | Sequence[builtins.int] = 0,
+    groups: builtins.int = 1,
+    dilation: builtins.int | Sequence[builtins.int] = 1,
+) -> Tensor:
+    """`conv_transpose2d` for volumes."""
 
 def copysign(input: Tensor, other: Tensor | builtins.float) -> Tensor:
     """|x| with the sign of y (a tensor or a number), broadcast."""
@@ -1360,6 +1383,44 @@ def max_pool2d(
     return_indices: builtins.bool,
 ) -> Tensor | builtins.tuple[Tensor, Tensor]:
     """The largest number under each window of images (batch, channels, height, width)."""
+
+@overload
+def max_pool3d(
+    input: Tensor,
+    kernel_size: builtins.int | Sequence[builtins.int],
+    stride: builtins.int | Sequence[builtins.int] | None = None,
+    padding: builtins.int | Sequence[builtins.int] = 0,
+    dilation: builtins.int | Sequence[builtins.int] = 1,
+    ceil_mode: builtins.bool = False,
+    return_indices: Literal[False] = False,
+) -> Tensor:
+    """`max_pool2d` for volumes; indices count through the whole volume."""
+
+@overload
+def max_pool3d(
+    input: Tensor,
+    kernel_size: builtins.int | Sequence[builtins.int],
+    stride: builtins.int | Sequence[builtins.int] | None = None,
+    padding: builtins.int | Sequence[builtins.int] = 0,
+    dilation: builtins.int | Sequence[builtins.int] = 1,
+    ceil_mode: builtins.bool = False,
+    *,
+    return_indices: Literal[True],
+) -> builtins.tuple[Tensor, Tensor]:
+    """`max_pool2d` for volumes; indices count through the whole volume."""
+
+@overload
+def max_pool3d(
+    input: Tensor,
+    kernel_size: builtins.int | Sequence[builtins.int],
+    stride: builtins.int | Sequence[builtins.int] | None = None,
+    padding: builtins.int | Sequence[builtins.int] = 0,
+    dilation: builtins.int | Sequence[builtins.int] = 1,
+    ceil_mode: builtins.bool = False,
+    *,
+    return_indices: builtins.bool,
+) -> Tensor | builtins.tuple[Tensor, Tensor]:
+    """`max_pool2d` for volumes; indices count through the whole volume."""
 
 def maximum(input: Tensor, other: Tensor) -> Tensor:
     """The larger number at each place, broadcast; NaN wins, ties share the gradient."""

@@ -66,7 +66,8 @@ _OPERATIONS = {
         slice_scatter tile trace tril_ tril_indices() triu_ triu_indices() .unfold""",
     "casting": "clone",
     "conditional": "clamp_ clamp_max_ clamp_min_ clip_ masked_fill_ where()",
-    "convolution": "conv1d() conv2d() conv_transpose1d() conv_transpose2d()",
+    "convolution": """
+        conv1d() conv2d() conv3d() conv_transpose1d() conv_transpose2d() conv_transpose3d()""",
     "cumulative": """
         cummax cummin cumprod_ cumsum_ cumulative_trapezoid() diff logcumsumexp prod trapezoid()
         trapz()""",
@@ -109,6 +110,7 @@ _OPERATIONS = {
     "scatter_reduce": "index_reduce_ scatter_reduce_",
     "softmax": "log_softmax relu_ softmax",
     "special": "digamma_ erfinv_ i0_ igamma_ igammac_ lgamma_ mvlgamma_ polygamma_",
+    "volumes": "max_pool3d()",
     "sorting": "argsort kthvalue median mode msort sort topk unique unique_consecutive",
 }
 """The operations in each file of `ops`: functions of the package and methods of a tensor.

@@ -16,10 +16,12 @@ from tinygrad_mnist import kernels
 from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.autocast import AUTOCAST, lowered
 from tinygrad_mnist.engine.node import named_as
+from tinygrad_mnist.engine.observer import note_constant
 from tinygrad_mnist.engine.primitive import primitive
-from tinygrad_mnist.engine.tensor import Tensor
+from tinygrad_mnist.engine.tensor import Tensor, wrap
 
 from .arguments import check_tensors, not_implemented
+from .arranging import pad
 from .second_derivatives import add_bias
 from .shapes import reshape, squeeze, unsqueeze
 
@@ -220,7 +222,7 @@ def _check_window(x: Tensor, kernel: Sizes, borders: list[Pair], dilation: Sizes
 def _as_images(x: Tensor, weight: Tensor, ndim: int) -> tuple[Tensor, Tensor]:
     """Input and weight with a batch and two spatial dimensions: sequences are of height 1."""
     x = x if x._array.ndim == ndim + 2 else unsqueeze(x, 0)
-    return (x, weight) if ndim == 2 else (unsqueeze(x, 2), unsqueeze(weight, 2))
+    return (x, weight) if ndim > 1 else (unsqueeze(x, 2), unsqueeze(weight, 2))
 
 
 def _finished(
@@ -251,7 +253,8 @@ def _convolution(
     x, w = _as_images(input, weight, ndim)
     if ndim == 1:
         steps, borders, spread = (1, *steps), [(0, 0), *borders], (1, *spread)
-    out = _conv2d(x, w, stride=steps, padding=tuple(borders), dilation=spread, groups=groups)
+    convolve = _conv_volumes if ndim == 3 else _conv2d
+    out = convolve(x, w, stride=steps, padding=tuple(borders), dilation=spread, groups=groups)
     if x._array.shape[1] == 0:
         out, bias = out[:, :0], None if bias is None else bias[:0]
     return _finished(out, bias, x, w, ndim, input._array.ndim == ndim + 2)
@@ -284,6 +287,65 @@ def conv1d(
     tensor([[[2., 2.]]])
     """
     return _convolution("conv1d", 1, input, weight, bias, stride, padding, dilation, groups)
+
+
+def conv3d(
+    input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Setting = 1,
+    padding: str | Setting = 0, dilation: Setting = 1, groups: int = 1,
+) -> Tensor:  # fmt: skip
+    """`conv2d` for volumes: `input` (batch, channels, depth, height, width), with or without batch.
+
+    >>> torch.conv3d(torch.ones(1, 1, 2, 2, 3), torch.ones(1, 1, 2, 2, 2))
+    tensor([[[[[8., 8.]]]]])
+    """
+    return _convolution("conv3d", 3, input, weight, bias, stride, padding, dilation, groups)
+
+
+def _depths(count: int, kernel: int, stride: int, dilation: int) -> Tensor:
+    """Where the slices lie that each of `count` windows has under it, window by window."""
+    places = np.arange(count)[:, None] * stride + np.arange(kernel) * dilation
+    return wrap(note_constant(places.reshape(-1)))
+
+
+def _conv_volumes(
+    x: Tensor, weight: Tensor, *, stride: Sizes, padding: Sequence[Pair], dilation: Sizes,
+    groups: int,
+) -> Tensor:  # fmt: skip
+    """A convolution of images that have the slices under a window side by side as channels."""
+    (front, back), *borders = padding
+    x = pad(x, (0, 0, 0, 0, front, back)) if front or back else x
+    batch, channels, depth, *sizes = x.shape
+    filters, inner, kernel, *sides = weight.shape
+    count = (depth - dilation[0] * (kernel - 1) - 1) // stride[0] + 1
+    slices = x.index_select(2, _depths(count, kernel, stride[0], dilation[0]))
+    slices = slices.reshape(batch, channels, count, kernel, *sizes).transpose(1, 2)
+    out = _conv2d(
+        slices.reshape(batch * count, channels * kernel, *sizes),
+        weight.reshape(filters, inner * kernel, *sides),
+        stride=stride[1:], padding=tuple(borders), dilation=dilation[1:], groups=groups,
+    )  # fmt: skip
+    return out.reshape(batch, count, *out.shape[1:]).transpose(1, 2).contiguous()
+
+
+def _spread_volumes(
+    x: Tensor, weight: Tensor, *, sizes: Sizes, stride: Sizes, padding: Sequence[Pair],
+    dilation: Sizes, groups: int,
+) -> Tensor:  # fmt: skip
+    """The transpose of `_conv_volumes`: slices, added where their windows lie."""
+    (front, back), *borders = padding
+    batch, channels, depth, *images = x.shape
+    _, inner, kernel, *sides = weight.shape
+    out = _conv2d_input(
+        x.transpose(1, 2).reshape(batch * depth, channels, *images),
+        weight.reshape(channels, inner * kernel, *sides),
+        sizes=sizes[1:], stride=stride[1:], padding=tuple(borders), dilation=dilation[1:],
+        groups=groups,
+    )  # fmt: skip
+    slices = out.reshape(batch, depth, inner * groups, kernel, *sizes[1:]).transpose(1, 2)
+    slices = slices.reshape(batch, inner * groups, depth * kernel, *sizes[1:])
+    empty = x.new_zeros(batch, inner * groups, sizes[0] + front + back, *sizes[1:])
+    whole = empty.index_add(2, _depths(depth, kernel, stride[0], dilation[0]), slices)
+    return whole.narrow(2, front, sizes[0]).contiguous()
 
 
 def _check_output_padding(extra: Sizes, stride: Sizes, dilation: Sizes) -> None:
@@ -325,7 +387,8 @@ def _transposed(
             f"Given input size per channel: ({have}). Calculated output size per channel: "
             f"({left}). Output size is too small"
         )
-    out = _conv2d_input(x, w, sizes=sizes, stride=steps, dilation=spread, groups=groups,
+    spread_out = _spread_volumes if ndim == 3 else _conv2d_input
+    out = spread_out(x, w, sizes=sizes, stride=steps, dilation=spread, groups=groups,
                         padding=tuple(borders))  # fmt: skip
     return _finished(out, bias, x, w, ndim, input._array.ndim == ndim + 2)
 
@@ -349,4 +412,13 @@ def conv_transpose1d(
 ) -> Tensor:  # fmt: skip
     """`conv_transpose2d` for sequences."""
     return _transposed("conv_transpose1d", 1, input, weight, bias, stride, padding,
+                       output_padding, groups, dilation)  # fmt: skip
+
+
+def conv_transpose3d(
+    input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Setting = 1,
+    padding: Setting = 0, output_padding: Setting = 0, groups: int = 1, dilation: Setting = 1,
+) -> Tensor:  # fmt: skip
+    """`conv_transpose2d` for volumes."""
+    return _transposed("conv_transpose3d", 3, input, weight, bias, stride, padding,
                        output_padding, groups, dilation)  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,7 +18,7 @@ from tinygrad_mnist.engine.tensor import Tensor, wrap
 from .arguments import check_tensors, not_implemented
 from .arithmetic import div
 from .casting import clone
-from .convolution import Borders, Pair, Setting, read_pair
+from .convolution import Borders, Pair, Setting, Sizes, read_pair
 from .joining import stack
 from .reductions import mean
 from .second_derivatives import constant_in, through
@@ -282,7 +283,7 @@ def avg_pool2d(
 
 
 def _numbers_under(
-    sizes: Any, kernel: Pair, stride: Pair, padding: Pair, counts: Pair, with_padding: bool,
+    sizes: Any, kernel: Sizes, stride: Sizes, padding: Sizes, counts: Sizes, with_padding: bool,
     kind: np.dtype[Any],
 ) -> Tensor:  # fmt: skip
     """How many numbers each window averages."""
@@ -293,7 +294,7 @@ def _numbers_under(
         if not with_padding:
             start, stop = np.maximum(start, 0), np.minimum(stop, size)
         lengths.append(stop - start)
-    return wrap(note_constant(np.outer(*lengths).astype(kind)))
+    return wrap(note_constant(functools.reduce(np.multiply.outer, lengths).astype(kind)))
 
 
 def _check_sequences(name: str, input: Tensor) -> None:

@@ -11,8 +11,9 @@ _PLACES = read_table({
         threshold_""",
     "nn.functional.attention": "multi_head_attention_forward scaled_dot_product_attention",
     "nn.functional.images": """
-        adaptive_max_pool1d channel_shuffle fold interpolate lp_pool1d lp_pool2d pixel_shuffle
-        pixel_unshuffle unfold upsample upsample_bilinear upsample_nearest""",
+        adaptive_max_pool1d channel_shuffle fold interpolate lp_pool1d lp_pool2d lp_pool3d
+        max_unpool1d max_unpool2d max_unpool3d pixel_shuffle pixel_unshuffle
+        unfold upsample upsample_bilinear upsample_nearest""",
     "nn.functional.linear_maps": "bilinear embedding linear one_hot",
     "nn.functional.losses": """
         binary_cross_entropy binary_cross_entropy_with_logits cross_entropy gaussian_nll_loss
@@ -25,11 +26,13 @@ _PLACES = read_table({
     "nn.functional.normalization": """
         batch_norm group_norm instance_norm layer_norm local_response_norm rms_norm""",
     "ops.arranging": "pad",
-    "ops.convolution": "conv1d conv2d conv_transpose1d conv_transpose2d",
+    "ops.convolution": """
+        conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d""",
     "ops.elementwise": "sigmoid tanh",
     "ops.pooling": """
         adaptive_avg_pool1d adaptive_avg_pool2d adaptive_max_pool2d avg_pool1d avg_pool2d max_pool1d
         max_pool2d""",
+    "ops.volumes": "adaptive_avg_pool3d adaptive_max_pool3d avg_pool3d max_pool3d",
 })  # fmt: skip
 
 __all__ = sorted(_PLACES)

@@ -19,6 +19,12 @@ def adaptive_avg_pool2d(
 ) -> Tensor:
     """Means over windows that cut images into `output_size` parts, whatever their size."""
 
+def adaptive_avg_pool3d(
+    input: Tensor,
+    output_size: builtins.int | Sequence[builtins.int | None] | None,
+) -> Tensor:
+    """`adaptive_avg_pool2d` for volumes."""
+
 @overload
 def adaptive_max_pool1d(
     input: Tensor,
@@ -70,6 +76,32 @@ def adaptive_max_pool2d(
     return_indices: builtins.bool,
 ) -> Tensor | builtins.tuple[Tensor, Tensor]:
     """The largest number of each of the parts that `adaptive_avg_pool2d` cuts images into."""
+
+@overload
+def adaptive_max_pool3d(
+    input: Tensor,
+    output_size: builtins.int | Sequence[builtins.int | None] | None,
+    return_indices: Literal[False] = False,
+) -> Tensor:
+    """`adaptive_max_pool2d` for volumes; indices count through the whole volume."""
+
+@overload
+def adaptive_max_pool3d(
+    input: Tensor,
+    output_size: builtins.int | Sequence[builtins.int | None] | None,
+    *,
+    return_indices: Literal[True],
+) -> builtins.tuple[Tensor, Tensor]:
+    """`adaptive_max_pool2d` for volumes; indices count through the whole volume."""
+
+@overload
+def adaptive_max_pool3d(
+    input: Tensor,
+    output_size: builtins.int | Sequence[builtins.int | None] | None,
+    *,
+    return_indices: builtins.bool,
+) -> Tensor | builtins.tuple[Tensor, Tensor]:
+    """`adaptive_max_pool2d` for volumes; indices count through the whole volume."""
 
 def alpha_dropout(
     input: Tensor,
@@ -99,6 +131,17 @@ def avg_pool2d(
     divisor_override: builtins.int | None = None,
 ) -> Tensor:
     """The mean of the numbers under each window of images (batch, channels, height, width)."""
+
+def avg_pool3d(
+    input: Tensor,
+    kernel_size: builtins.int | Sequence[builtins.int],
+    stride: builtins.int | Sequence[builtins.int] | None = None,
+    padding: builtins.int | Sequence[builtins.int] = 0,
+    ceil_mode: builtins.bool = False,
+    count_include_pad: builtins.bool = True,
+    divisor_override: builtins.int | None = None,
+) -> Tensor:
+    """`avg_pool2d` for volumes."""
 
 def batch_norm(
     input: Tensor,
@@ -172,6 +215,17 @@ def conv2d(
 ) -> Tensor:
     """The cross-correlation of images with filters, plus a bias for each filter."""
 
+def conv3d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: builtins.int | Sequence[builtins.int] = 1,
+    padding: builtins.str | builtins.int | Sequence[builtins.int] = 0,
+    dilation: builtins.int | Sequence[builtins.int] = 1,
+    groups: builtins.int = 1,
+) -> Tensor:
+    """`conv2d` for volumes: `input` (batch, channels, depth, height, width), with or without batch."""
+
 def conv_transpose1d(
     input: Tensor,
     weight: Tensor,
@@ -195,6 +249,18 @@ def conv_transpose2d(
     dilation: builtins.int | Sequence[builtins.int] = 1,
 ) -> Tensor:
     """The transpose of `conv2d`: what is its gradient with respect to images, with a bias."""
+
+def conv_transpose3d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: builtins.int | Sequence[builtins.int] = 1,
+    padding: builtins.int | Sequence[builtins.int] = 0,
+    output_padding: builtins.int | Sequence[builtins.int] = 0,
+    groups: builtins.int = 1,
+    dilation: builtins.int | Sequence[builtins.int] = 1,
+) -> Tensor:
+    """`conv_transpose2d` for volumes."""
 
 def cosine_embedding_loss(
     input1: Tensor,
@@ -474,6 +540,15 @@ def lp_pool2d(
 ) -> Tensor:
     """(Σ xᵖ)^(1 / p) under each window of (n, channels, height, width)."""
 
+def lp_pool3d(
+    input: Tensor,
+    norm_type: builtins.float,
+    kernel_size: builtins.int | Sequence[builtins.int],
+    stride: builtins.int | Sequence[builtins.int] | None = None,
+    ceil_mode: builtins.bool = False,
+) -> Tensor:
+    """(Σ xᵖ)^(1 / p) under each window of (n, channels, depth, height, width)."""
+
 def margin_ranking_loss(
     input1: Tensor,
     input2: Tensor,
@@ -560,6 +635,74 @@ def max_pool2d(
     return_indices: builtins.bool,
 ) -> Tensor | builtins.tuple[Tensor, Tensor]:
     """The largest number under each window of images (batch, channels, height, width)."""
+
+@overload
+def max_pool3d(
+    input: Tensor,
+    kernel_size: builtins.int | Sequence[builtins.int],
+    stride: builtins.int | Sequence[builtins.int] | None = None,
+    padding: builtins.int | Sequence[builtins.int] = 0,
+    dilation: builtins.int | Sequence[builtins.int] = 1,
+    ceil_mode: builtins.bool = False,
+    return_indices: Literal[False] = False,
+) -> Tensor:
+    """`max_pool2d` for volumes; indices count through the whole volume."""
+
+@overload
+def max_pool3d(
+    input: Tensor,
+    kernel_size: builtins.int | Sequence[builtins.int],
+    stride: builtins.int | Sequence[builtins.int] | None = None,
+    padding: builtins.int | Sequence[builtins.int] = 0,
+    dilation: builtins.int | Sequence[builtins.int] = 1,
+    ceil_mode: builtins.bool = False,
+    *,
+    return_indices: Literal[True],
+) -> builtins.tuple[Tensor, Tensor]:
+    """`max_pool2d` for volumes; indices count through the whole volume."""
+
+@overload
+def max_pool3d(
+    input: Tensor,
+    kernel_size: builtins.int | Sequence[builtins.int],
+    stride: builtins.int | Sequence[builtins.int] | None = None,
+    padding: builtins.int | Sequence[builtins.int] = 0,
+    dilation: builtins.int | Sequence[builtins.int] = 1,
+    ceil_mode: builtins.bool = False,
+    *,
+    return_indices: builtins.bool,
+) -> Tensor | builtins.tuple[Tensor, Tensor]:
+    """`max_pool2d` for volumes; indices count through the whole volume."""
+
+def max_unpool1d(
+    input: Tensor,
+    indices: Tensor,
+    kernel_size: builtins.int | Sequence[builtins.int],
+    stride: builtins.int | Sequence[builtins.int] | None = None,
+    padding: builtins.int | Sequence[builtins.int] = 0,
+    output_size: Sequence[builtins.int] | None = None,
+) -> Tensor:
+    """What `max_pool1d` kept, put back where it was, and zeros elsewhere."""
+
+def max_unpool2d(
+    input: Tensor,
+    indices: Tensor,
+    kernel_size: builtins.int | Sequence[builtins.int],
+    stride: builtins.int | Sequence[builtins.int] | None = None,
+    padding: builtins.int | Sequence[builtins.int] = 0,
+    output_size: Sequence[builtins.int] | None = None,
+) -> Tensor:
+    """What `max_pool2d` kept, put back where it was, and zeros elsewhere."""
+
+def max_unpool3d(
+    input: Tensor,
+    indices: Tensor,
+    kernel_size: builtins.int | Sequence[builtins.int],
+    stride: builtins.int | Sequence[builtins.int] | None = None,
+    padding: builtins.int | Sequence[builtins.int] = 0,
+    output_size: Sequence[builtins.int] | None = None,
+) -> Tensor:
+    """What `max_pool3d` kept, put back where it was, and zeros elsewhere."""
 
 def mish(input: Tensor, inplace: builtins.bool = False) -> Tensor:
     """x · tanh(ln(1 + eˣ))"""

@@ -26,6 +26,7 @@ from tinygrad_mnist.ops.pooling import (
     max_pool1d,
     max_pool2d,
 )
+from tinygrad_mnist.ops.volumes import avg_pool3d, max_pool3d
 
 Pair = int | Sequence[int]
 """A size in each dimension, or one for all."""
@@ -410,7 +411,9 @@ def fold(
 # Pooling
 
 
-_POOLS: dict[int, tuple[Any, Any]] = {1: (max_pool1d, avg_pool1d), 2: (max_pool2d, avg_pool2d)}
+_POOLS: dict[int, tuple[Any, Any]] = {
+    1: (max_pool1d, avg_pool1d), 2: (max_pool2d, avg_pool2d), 3: (max_pool3d, avg_pool3d),
+}  # fmt: skip
 
 
 def _lp_pool(
@@ -422,7 +425,7 @@ def _lp_pool(
         found: Tensor = largest(input.abs() * sign, kernel_size, stride, 0, 1, ceil_mode)
         return found * sign
     means: Tensor = mean(input.pow(norm_type), kernel_size, stride, 0, ceil_mode)
-    sizes = read_pair("kernel_size", kernel_size) if dims == 2 else [kernel_size]
+    sizes = read_pair("kernel_size", kernel_size, dims) if dims > 1 else [kernel_size]
     count = sizes[0][0] if isinstance(sizes[0], tuple | list) else math.prod(sizes)
     return (means.sign() * means.abs().relu() * count).pow(1.0 / norm_type)
 
@@ -455,3 +458,90 @@ def adaptive_max_pool1d(
     """`adaptive_max_pool2d` for sequences (batch, channels, length)."""
     pair = pooling.adaptive_max_pool1d(input, output_size)
     return pair if return_indices else pair[0]
+
+
+def lp_pool3d(
+    input: Tensor, norm_type: float, kernel_size: Pair, stride: Pair | None = None,
+    ceil_mode: bool = False,
+) -> Tensor:  # fmt: skip
+    """(Σ xᵖ)^(1 / p) under each window of (n, channels, depth, height, width)."""
+    return _lp_pool(3, input, norm_type, kernel_size, stride, ceil_mode)
+
+
+def _unpool(
+    dims: int, input: Tensor, indices: Tensor, kernel_size: Pair, stride: Pair | None,
+    padding: Pair, output_size: Sequence[int] | None,
+) -> Tensor:  # fmt: skip
+    """Zeros, and each number of the input at its index, counted through the last `dims` sizes."""
+    kernel, step, around = (
+        read_pair(name, given, dims)
+        for name, given in (
+            ("kernel_size", kernel_size),
+            ("stride", kernel_size if stride is None else stride),
+            ("padding", padding),
+        )
+    )
+    settings = zip(input.shape[-dims:], kernel, step, around, strict=True)
+    usual = [(n - 1) * s - 2 * p + k for n, k, s, p in settings]
+    sizes = usual
+    if output_size is not None:
+        sizes = list(output_size)[-dims:]
+        if len(output_size) not in (dims, dims + 2):
+            raise ValueError(
+                f"output_size should be a sequence containing {dims} or {dims + 2} elements, but "
+                f"it has a length of '{len(output_size)}'"
+            )
+        for d, (size, n, s) in enumerate(zip(sizes, usual, step, strict=True)):
+            if not n - s < size < n + s:
+                raise ValueError(
+                    f'invalid output_size "{sizes}" (dim {d} must be between {n - s} and {n + s})'
+                )
+    if indices.shape != input.shape:
+        raise RuntimeError(
+            f"Expected shape of indices to be: {list(input.shape)} but got: {list(indices.shape)}"
+        )
+    lead = input.shape[:-dims]
+    count = math.prod(sizes)
+    wrong = indices._array[(indices._array < 0) | (indices._array >= count)]
+    if wrong.size:
+        raise RuntimeError(
+            f"Found an invalid max index: {wrong[0]} (output volumes are of size "
+            f"{'x'.join(map(str, sizes))}"
+        )
+    places, numbers = (x.reshape(*lead, math.prod(x.shape[-dims:])) for x in (indices, input))
+    out = input.new_zeros(*lead, count).scatter(-1, places, numbers).reshape(*lead, *sizes)
+    return named_as(out, f"MaxUnpool{max(dims, 2)}DBackward0")
+
+
+def max_unpool1d(
+    input: Tensor, indices: Tensor, kernel_size: Pair, stride: Pair | None = None,
+    padding: Pair = 0, output_size: Sequence[int] | None = None,
+) -> Tensor:  # fmt: skip
+    """What `max_pool1d` kept, put back where it was, and zeros elsewhere."""
+    return _unpool(1, input, indices, kernel_size, stride, padding, output_size)
+
+
+def max_unpool2d(
+    input: Tensor, indices: Tensor, kernel_size: Pair, stride: Pair | None = None,
+    padding: Pair = 0, output_size: Sequence[int] | None = None,
+) -> Tensor:  # fmt: skip
+    """What `max_pool2d` kept, put back where it was, and zeros elsewhere.
+
+    Raises ValueError for an `output_size` that pooling cannot come from, RuntimeError for indices
+    outside it.
+
+    >>> F = torch.nn.functional
+    >>> values, indices = F.max_pool2d(torch.eye(2).reshape(1, 2, 2), 2, return_indices=True)
+    >>> F.max_unpool2d(values, indices, 2)
+    tensor([[[1., 0.],
+             [0., 0.]]])
+    """
+    return _unpool(2, input, indices, kernel_size, stride, padding, output_size)
+
+
+def max_unpool3d(
+    input: Tensor, indices: Tensor, kernel_size: Pair, stride: Pair | None = None,
+    padding: Pair = 0, output_size: Sequence[int] | None = None,
+) -> Tensor:  # fmt: skip
+    """What `max_pool3d` kept, put back where it was, and zeros elsewhere."""
+    return _unpool(3, input, indices, kernel_size, stride, padding, output_size)

@@ -5,7 +5,8 @@ from tinygrad_mnist.names import lazily, read_table
 _PLACES = read_table({
     "nn.modules.attention": "MultiheadAttention",
     "nn.modules.container": "ModuleDict ModuleList ParameterDict ParameterList Sequential",
-    "nn.modules.convolution": "Conv1d Conv2d ConvTranspose1d ConvTranspose2d",
+    "nn.modules.convolution": """
+        Conv1d Conv2d Conv3d ConvTranspose1d ConvTranspose2d ConvTranspose3d""",
     "nn.modules.embedding": "Embedding",
     "nn.modules.layers": """
         AlphaDropout CELU ChannelShuffle CosineSimilarity Dropout Dropout1d Dropout2d Dropout3d ELU
@@ -14,8 +15,9 @@ _PLACES = read_table({
         ReLU6 RReLU SELU Sigmoid SiLU Softmax Softmax2d Softmin Softplus Softshrink Softsign Tanh
         Tanhshrink Threshold Unflatten Unfold Upsample UpsamplingBilinear2d UpsamplingNearest2d""",
     "nn.modules.lazy": """
-        LazyBatchNorm1d LazyBatchNorm2d LazyBatchNorm3d LazyConv1d LazyConv2d LazyConvTranspose1d
-        LazyConvTranspose2d LazyInstanceNorm1d LazyInstanceNorm2d LazyInstanceNorm3d LazyLinear""",
+        LazyBatchNorm1d LazyBatchNorm2d LazyBatchNorm3d LazyConv1d LazyConv2d LazyConv3d
+        LazyConvTranspose1d LazyConvTranspose2d LazyConvTranspose3d
+        LazyInstanceNorm1d LazyInstanceNorm2d LazyInstanceNorm3d LazyLinear""",
     "nn.modules.linear": "Bilinear Identity Linear",
     "nn.modules.loss": """
         BCELoss BCEWithLogitsLoss CosineEmbeddingLoss CrossEntropyLoss GaussianNLLLoss
@@ -27,9 +29,11 @@ _PLACES = read_table({
         BatchNorm1d BatchNorm2d BatchNorm3d GroupNorm InstanceNorm1d InstanceNorm2d InstanceNorm3d
         LayerNorm LocalResponseNorm RMSNorm""",
     "nn.modules.pooling": """
-        AdaptiveAvgPool1d AdaptiveAvgPool2d AdaptiveMaxPool1d AdaptiveMaxPool2d AvgPool1d AvgPool2d
+        AdaptiveAvgPool1d AdaptiveAvgPool2d AdaptiveAvgPool3d AdaptiveMaxPool1d
+        AdaptiveMaxPool2d AdaptiveMaxPool3d AvgPool1d AvgPool2d AvgPool3d
         CircularPad1d CircularPad2d CircularPad3d ConstantPad1d ConstantPad2d ConstantPad3d LPPool1d
-        LPPool2d MaxPool1d MaxPool2d ReflectionPad1d ReflectionPad2d ReflectionPad3d
+        LPPool2d LPPool3d MaxPool1d MaxPool2d MaxPool3d MaxUnpool1d MaxUnpool2d MaxUnpool3d
+        ReflectionPad1d ReflectionPad2d ReflectionPad3d
         ReplicationPad1d ReplicationPad2d ReplicationPad3d ZeroPad1d ZeroPad2d ZeroPad3d""",
     "nn.modules.rnn": "GRU GRUCell LSTM LSTMCell RNN RNNBase RNNCell RNNCellBase",
     "nn.modules.transformer": """

@@ -12,8 +12,10 @@ from tinygrad_mnist.nn.modules.container import ParameterList as ParameterList
 from tinygrad_mnist.nn.modules.container import Sequential as Sequential
 from tinygrad_mnist.nn.modules.convolution import Conv1d as Conv1d
 from tinygrad_mnist.nn.modules.convolution import Conv2d as Conv2d
+from tinygrad_mnist.nn.modules.convolution import Conv3d as Conv3d
 from tinygrad_mnist.nn.modules.convolution import ConvTranspose1d as ConvTranspose1d
 from tinygrad_mnist.nn.modules.convolution import ConvTranspose2d as ConvTranspose2d
+from tinygrad_mnist.nn.modules.convolution import ConvTranspose3d as ConvTranspose3d
 from tinygrad_mnist.nn.modules.embedding import Embedding as Embedding
 from tinygrad_mnist.nn.modules.layers import CELU as _CELU
 from tinygrad_mnist.nn.modules.layers import ELU as _ELU
@@ -66,8 +68,10 @@ from tinygrad_mnist.nn.modules.lazy import LazyBatchNorm2d as LazyBatchNorm2d
 from tinygrad_mnist.nn.modules.lazy import LazyBatchNorm3d as LazyBatchNorm3d
 from tinygrad_mnist.nn.modules.lazy import LazyConv1d as LazyConv1d
 from tinygrad_mnist.nn.modules.lazy import LazyConv2d as LazyConv2d
+from tinygrad_mnist.nn.modules.lazy import LazyConv3d as LazyConv3d
 from tinygrad_mnist.nn.modules.lazy import LazyConvTranspose1d as LazyConvTranspose1d
 from tinygrad_mnist.nn.modules.lazy import LazyConvTranspose2d as LazyConvTranspose2d
+from tinygrad_mnist.nn.modules.lazy import LazyConvTranspose3d as LazyConvTranspose3d
 from tinygrad_mnist.nn.modules.lazy import LazyInstanceNorm1d as LazyInstanceNorm1d
 from tinygrad_mnist.nn.modules.lazy import LazyInstanceNorm2d as LazyInstanceNorm2d
 from tinygrad_mnist.nn.modules.lazy import LazyInstanceNorm3d as LazyInstanceNorm3d
@@ -110,10 +114,13 @@ from tinygrad_mnist.nn.modules.normalization import LocalResponseNorm as _LocalR
 from tinygrad_mnist.nn.modules.normalization import RMSNorm as RMSNorm
 from tinygrad_mnist.nn.modules.pooling import AdaptiveAvgPool1d as _AdaptiveAvgPool1d
 from tinygrad_mnist.nn.modules.pooling import AdaptiveAvgPool2d as _AdaptiveAvgPool2d
+from tinygrad_mnist.nn.modules.pooling import AdaptiveAvgPool3d as _AdaptiveAvgPool3d
 from tinygrad_mnist.nn.modules.pooling import AdaptiveMaxPool1d as _AdaptiveMaxPool1d
 from tinygrad_mnist.nn.modules.pooling import AdaptiveMaxPool2d as _AdaptiveMaxPool2d
+from tinygrad_mnist.nn.modules.pooling import AdaptiveMaxPool3d as _AdaptiveMaxPool3d
 from tinygrad_mnist.nn.modules.pooling import AvgPool1d as _AvgPool1d
 from tinygrad_mnist.nn.modules.pooling import AvgPool2d as _AvgPool2d
+from tinygrad_mnist.nn.modules.pooling import AvgPool3d as _AvgPool3d
 from tinygrad_mnist.nn.modules.pooling import CircularPad1d as CircularPad1d
 from tinygrad_mnist.nn.modules.pooling import CircularPad2d as CircularPad2d
 from tinygrad_mnist.nn.modules.pooling import CircularPad3d as CircularPad3d
@@ -122,8 +129,13 @@ from tinygrad_mnist.nn.modules.pooling import ConstantPad2d as ConstantPad2d
 from tinygrad_mnist.nn.modules.pooling import ConstantPad3d as ConstantPad3d
 from tinygrad_mnist.nn.modules.pooling import LPPool1d as _LPPool1d
 from tinygrad_mnist.nn.modules.pooling import LPPool2d as _LPPool2d
+from tinygrad_mnist.nn.modules.pooling import LPPool3d as _LPPool3d
 from tinygrad_mnist.nn.modules.pooling import MaxPool1d as _MaxPool1d
 from tinygrad_mnist.nn.modules.pooling import MaxPool2d as _MaxPool2d
+from tinygrad_mnist.nn.modules.pooling import MaxPool3d as _MaxPool3d
+from tinygrad_mnist.nn.modules.pooling import MaxUnpool1d as _MaxUnpool1d
+from tinygrad_mnist.nn.modules.pooling import MaxUnpool2d as _MaxUnpool2d
+from tinygrad_mnist.nn.modules.pooling import MaxUnpool3d as _MaxUnpool3d
 from tinygrad_mnist.nn.modules.pooling import ReflectionPad1d as ReflectionPad1d
 from tinygrad_mnist.nn.modules.pooling import ReflectionPad2d as ReflectionPad2d
 from tinygrad_mnist.nn.modules.pooling import ReflectionPad3d as ReflectionPad3d
@@ -158,6 +170,13 @@ class AdaptiveAvgPool2d(_AdaptiveAvgPool2d):
         output_size: builtins.int | Sequence[builtins.int | None] | None,
     ) -> None: ...
 
+class AdaptiveAvgPool3d(_AdaptiveAvgPool3d):
+    """Means over `output_size` parts of (n, channels, depth, height, width)."""
+    def __init__(
+        self,
+        output_size: builtins.int | Sequence[builtins.int | None] | None,
+    ) -> None: ...
+
 class AdaptiveMaxPool1d(_AdaptiveMaxPool1d):
     """The largest numbers of `output_size` parts of (n, channels, length)."""
     def __init__(
@@ -168,6 +187,14 @@ class AdaptiveMaxPool1d(_AdaptiveMaxPool1d):
 
 class AdaptiveMaxPool2d(_AdaptiveMaxPool2d):
     """The largest numbers of `output_size` parts of (n, channels, height, width)."""
+    def __init__(
+        self,
+        output_size: builtins.int | Sequence[builtins.int | None] | None,
+        return_indices: builtins.bool = False,
+    ) -> None: ...
+
+class AdaptiveMaxPool3d(_AdaptiveMaxPool3d):
+    """The largest numbers of `output_size` parts of (n, channels, depth, height, width)."""
     def __init__(
         self,
         output_size: builtins.int | Sequence[builtins.int | None] | None,
@@ -191,6 +218,18 @@ class AvgPool1d(_AvgPool1d):
 
 class AvgPool2d(_AvgPool2d):
     """The mean of the numbers under each window of (n, channels, height, width)."""
+    def __init__(
+        self,
+        kernel_size: builtins.int | Sequence[builtins.int],
+        stride: builtins.int | Sequence[builtins.int] | None = None,
+        padding: builtins.int | Sequence[builtins.int] = 0,
+        ceil_mode: builtins.bool = False,
+        count_include_pad: builtins.bool = True,
+        divisor_override: builtins.int | None = None,
+    ) -> None: ...
+
+class AvgPool3d(_AvgPool3d):
+    """The mean of the numbers under each window of (n, channels, depth, height, width)."""
     def __init__(
         self,
         kernel_size: builtins.int | Sequence[builtins.int],
@@ -374,6 +413,16 @@ class LPPool2d(_LPPool2d):
         ceil_mode: builtins.bool = False,
     ) -> None: ...
 
+class LPPool3d(_LPPool3d):
+    """The p-norm of the numbers under each window of (n, channels, depth, height, width)."""
+    def __init__(
+        self,
+        norm_type: builtins.float,
+        kernel_size: builtins.int | Sequence[builtins.int],
+        stride: builtins.int | Sequence[builtins.int] | None = None,
+        ceil_mode: builtins.bool = False,
+    ) -> None: ...
+
 class LeakyReLU(_LeakyReLU):
     """x for x > 0, negative_slope · x below."""
     def __init__(
@@ -437,6 +486,45 @@ class MaxPool2d(_MaxPool2d):
         dilation: builtins.int | Sequence[builtins.int] = 1,
         return_indices: builtins.bool = False,
         ceil_mode: builtins.bool = False,
+    ) -> None: ...
+
+class MaxPool3d(_MaxPool3d):
+    """The largest number under each window of (n, channels, depth, height, width)."""
+    def __init__(
+        self,
+        kernel_size: builtins.int | Sequence[builtins.int],
+        stride: builtins.int | Sequence[builtins.int] | None = None,
+        padding: builtins.int | Sequence[builtins.int] = 0,
+        dilation: builtins.int | Sequence[builtins.int] = 1,
+        return_indices: builtins.bool = False,
+        ceil_mode: builtins.bool = False,
+    ) -> None: ...
+
+class MaxUnpool1d(_MaxUnpool1d):
+    """What `MaxPool1d` kept, put back where it was."""
+    def __init__(
+        self,
+        kernel_size: builtins.int | Sequence[builtins.int],
+        stride: builtins.int | Sequence[builtins.int] | None = None,
+        padding: builtins.int | Sequence[builtins.int] = 0,
+    ) -> None: ...
+
+class MaxUnpool2d(_MaxUnpool2d):
+    """What `MaxPool2d` kept, put back where it was."""
+    def __init__(
+        self,
+        kernel_size: builtins.int | Sequence[builtins.int],
+        stride: builtins.int | Sequence[builtins.int] | None = None,
+        padding: builtins.int | Sequence[builtins.int] = 0,
+    ) -> None: ...
+
+class MaxUnpool3d(_MaxUnpool3d):
+    """What `MaxPool3d` kept, put back where it was."""
+    def __init__(
+        self,
+        kernel_size: builtins.int | Sequence[builtins.int],
+        stride: builtins.int | Sequence[builtins.int] | None = None,
+        padding: builtins.int | Sequence[builtins.int] = 0,
     ) -> None: ...
 
 class Mish(_Mish):

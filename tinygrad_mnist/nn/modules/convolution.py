@@ -148,6 +148,14 @@ class Conv2d(_Conv, of=F.conv2d, dimensions=2):
     """
 
 
+class Conv3d(_Conv, of=F.conv3d, dimensions=3):
+    """`conv3d` of (n, in_channels, depth, height, width) with learned filters and biases.
+
+    >>> torch.nn.Conv3d(1, 2, 3)(torch.ones(1, 1, 5, 5, 5)).shape
+    torch.Size([1, 2, 3, 3, 3])
+    """
+
+
 class _ConvTranspose(_Convolution, transposed=True):
     """The transpose of a convolution."""
 
@@ -210,3 +218,7 @@ class ConvTranspose2d(_ConvTranspose, of=F.conv_transpose2d, dimensions=2):
     >>> torch.nn.ConvTranspose2d(16, 1, 2, stride=2)(torch.ones(5, 16, 14, 14)).shape
     torch.Size([5, 1, 28, 28])
     """
+
+
+class ConvTranspose3d(_ConvTranspose, of=F.conv_transpose3d, dimensions=3):
+    """`conv_transpose3d` of (n, in_channels, depth, height, width), with filters and biases."""

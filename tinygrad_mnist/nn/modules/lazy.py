@@ -254,8 +254,10 @@ _KINDS: tuple[tuple[str, Any, Any], ...] = (
     ("BatchNorm", _LazyBatchNorm, normalization),
     ("InstanceNorm", _LazyInstanceNorm, normalization),
 )
-LazyConv1d, LazyConv2d = map(_lazy, ("Conv1d", "Conv2d"))
-LazyConvTranspose1d, LazyConvTranspose2d = map(_lazy, ("ConvTranspose1d", "ConvTranspose2d"))
+LazyConv1d, LazyConv2d, LazyConv3d = map(_lazy, ("Conv1d", "Conv2d", "Conv3d"))
+LazyConvTranspose1d, LazyConvTranspose2d, LazyConvTranspose3d = map(
+    _lazy, ("ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d")
+)
 LazyBatchNorm1d, LazyBatchNorm2d, LazyBatchNorm3d = map(
     _lazy, ("BatchNorm1d", "BatchNorm2d", "BatchNorm3d")
 )

@@ -42,6 +42,39 @@ class MaxPool2d(_MaxPool, of=F.max_pool2d):
     """
 
 
+class MaxPool3d(_MaxPool, of=F.max_pool3d):
+    """The largest number under each window of (n, channels, depth, height, width)."""
+
+
+class _MaxUnpool(_Pool, shows=_WINDOW, settings="kernel_size, stride, padding", inputs=2):
+    def _set_up(self, **settings: Any) -> None:
+        super()._set_up(**settings)
+        for name in ("kernel_size", "stride", "padding"):
+            given = getattr(self, name)
+            sizes = given if isinstance(given, tuple | list) else (given,) * self._dimensions
+            setattr(self, name, tuple(sizes))
+
+    _dimensions = 0
+
+    def forward(
+        self, input: Tensor, indices: Tensor, output_size: list[int] | None = None
+    ) -> Tensor:
+        """Each number at its index, and zeros elsewhere."""
+        return self._of(input, indices, self.kernel_size, self.stride, self.padding, output_size)
+
+
+class MaxUnpool1d(_MaxUnpool, of=F.max_unpool1d, dimensions=1):
+    """What `MaxPool1d` kept, put back where it was."""
+
+
+class MaxUnpool2d(_MaxUnpool, of=F.max_unpool2d, dimensions=2):
+    """What `MaxPool2d` kept, put back where it was."""
+
+
+class MaxUnpool3d(_MaxUnpool, of=F.max_unpool3d, dimensions=3):
+    """What `MaxPool3d` kept, put back where it was."""
+
+
 class AvgPool1d(_Pool, of=F.avg_pool1d, shows=_WINDOW):
     """The mean of the numbers under each window of (n, channels, length)."""
 
@@ -59,6 +92,10 @@ class AvgPool2d(_Pool, of=F.avg_pool2d, shows=_WINDOW):
     tensor([[[[ 2.5000,  4.5000],
               [10.5000, 12.5000]]]])
     """
+
+
+class AvgPool3d(_Pool, of=F.avg_pool3d, shows=_WINDOW):
+    """The mean of the numbers under each window of (n, channels, depth, height, width)."""
 
 
 class _AdaptivePool(Layer, shows="output_size={output_size}"):
@@ -85,6 +122,14 @@ class AdaptiveMaxPool2d(_AdaptivePool, of=F.adaptive_max_pool2d):
     """The largest numbers of `output_size` parts of (n, channels, height, width)."""
 
 
+class AdaptiveAvgPool3d(_AdaptivePool, of=F.adaptive_avg_pool3d):
+    """Means over `output_size` parts of (n, channels, depth, height, width)."""
+
+
+class AdaptiveMaxPool3d(_AdaptivePool, of=F.adaptive_max_pool3d):
+    """The largest numbers of `output_size` parts of (n, channels, depth, height, width)."""
+
+
 class _LPPool(
     Layer,
     shows="norm_type={norm_type}, kernel_size={kernel_size}, stride={stride}, "
@@ -102,6 +147,10 @@ class LPPool1d(_LPPool, of=F.lp_pool1d):
 
 class LPPool2d(_LPPool, of=F.lp_pool2d):
     """The p-norm of the numbers under each window of (n, channels, height, width)."""
+
+
+class LPPool3d(_LPPool, of=F.lp_pool3d):
+    """The p-norm of the numbers under each window of (n, channels, depth, height, width)."""
 
 
 # Padding

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import Any
 
@@ -13,7 +14,7 @@ from tinygrad_mnist.tools.parity.twins import Array, Given
 from .families import MATRIX, all_ones, ones
 from .operation import Operation
 
-_IMAGE, _SIGNAL = ones(1, 2, 4, 4), ones(1, 2, 4)
+_VOLUME, _IMAGE, _SIGNAL = ones(1, 2, 4, 4, 4), ones(1, 2, 4, 4), ones(1, 2, 4)
 
 
 def _row(name: str, inputs: Inputs, *errors: Sample, **options: Any) -> Operation:
@@ -87,8 +88,23 @@ def _pooled(make: Maker, /, count: int, distinct: bool = False, **flags: tuple[A
 @parametrized
 def _averaged(make: Maker, count: int) -> Sample:
     """Images, and how many means to take."""
-    size = make.integer(1, 4) if count == 1 else _pair(make, 1, 4, 2)
+    size = make.integer(1, 4) if count == 1 else _pair(make, 1, 4, count)
     return make.sample(_images(make, 2, count, 1), size)
+
+
+def _shuffled_averaged(make: Maker) -> Sample:
+    x = _shuffled(make, _images(make, 2, 3, 1))
+    return make.sample(x, _pair(make, 1, 3, 3), make.flag())
+
+
+@parametrized
+def _unpooled(make: Maker, count: int) -> Sample:
+    """Numbers, a different place for each, and the windows they come from."""
+    x = _images(make, 2, count, 2)
+    lead, sizes = x.shape[:-count], x.shape[-count:]
+    room = math.prod(sizes) * 2**count
+    places = [make.random().permutation(room)[: math.prod(sizes)] for _ in range(math.prod(lead))]
+    return make.sample(x, np.array(places, np.int64).reshape(x.shape), 2)
 
 
 def _bordered(make: Maker) -> Sample:
@@ -132,6 +148,21 @@ _IMAGES = [
     _row("adaptive_avg_pool1d", _averaged(1), sample(MATRIX[0], 1), sample(_SIGNAL, -1)),
     _row("adaptive_avg_pool2d", _averaged(2), sample(MATRIX, 1), sample(_IMAGE, (1, -1)),
          primitives="through"),
+    _convolution("conv3d", _convolved(3), sample(_VOLUME, ones(1, 1, 2, 2, 2)),
+                 sample(_VOLUME, ones(1, 2, 5, 5, 5)), sample(_IMAGE[0, 0], ones(1, 2, 1, 1, 1))),
+    _convolution("conv_transpose3d", _convolved(3, transposed=True),
+                 sample(_VOLUME, ones(3, 1, 2, 2, 2))),
+    _row("avg_pool3d", _pooled(3, **_AVERAGES, divisor_override=(None, 3)), sample(_IMAGE[0, 0], 2),
+         sample(_VOLUME, 2, 1, 2), sample(_VOLUME, 2, 0)),
+    _row("adaptive_avg_pool3d", _averaged(3), sample(_VOLUME, (1, 1))),
+    _max_pool("nn.functional.adaptive_max_pool3d", _shuffled_averaged, primitives="",
+              errors=(sample(_IMAGE[0], 1), sample(_VOLUME, -1))),
+    *[_max_pool(f"nn.functional.max_unpool{count}d", _unpooled(count), primitives="", errors=(
+        sample(given, np.full(given.shape, 99), 2), sample(given, np.zeros((1, 1), int), 2)))
+      for count, given in ((1, _SIGNAL), (2, _IMAGE), (3, _VOLUME))],
+    *[_max_pool(name, _pooled(3, True, **_MAXIMA), primitives="",
+                errors=(sample(_VOLUME, 5), sample(_VOLUME, 2, 1, 2), sample(_VOLUME, 2, 0)))
+      for name in ("nn.functional.max_pool3d", "max_pool3d")],
     *[_max_pool(f"nn.functional.max_pool{count}d",
                 _pooled(count, True, **_MAXIMA, return_indices=(False, True)),
                 errors=(sample(given, 5), sample(given, 2, 1, 2), sample(given, 0)))
@@ -221,6 +252,7 @@ _RESAMPLING = [
               primitives=_LARGEST, errors=(sample(MATRIX[0], 1),)),
     _in_sight("lp_pool1d", _powers(1), sample(_SIGNAL, 2.0, 5)),
     _in_sight("lp_pool2d", _powers(2), sample(_IMAGE, 2.0, 5)),
+    _in_sight("lp_pool3d", _powers(3), sample(_VOLUME, 2.0, 2, 0)),
 ]  # fmt: skip
 
 

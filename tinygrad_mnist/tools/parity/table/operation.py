@@ -218,10 +218,11 @@ def _tensor_first(inputs: Inputs, whole: bool, make: Maker) -> Sample:
 
 
 _AT_THE_TOP_TOO = (
-    "conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d", "avg_pool1d", "adaptive_avg_pool1d",
-    "bilinear", "celu", "celu_", "channel_shuffle", "cosine_similarity", "hardshrink",
-    "pairwise_distance", "pdist", "pixel_shuffle", "pixel_unshuffle", "prelu", "relu_", "rms_norm",
-    "rrelu", "rrelu_", "selu", "selu_", "threshold", "threshold_",
+    "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d",
+    "avg_pool1d", "adaptive_avg_pool1d", "bilinear", "celu", "celu_", "channel_shuffle",
+    "cosine_similarity", "hardshrink", "pairwise_distance", "pdist", "pixel_shuffle",
+    "pixel_unshuffle", "prelu", "relu_", "rms_norm", "rrelu", "rrelu_", "selu", "selu_",
+    "threshold", "threshold_",
 )  # fmt: skip
 """Functions of `nn.functional` that PyTorch has at its top level too."""
 _ALIASES = {
