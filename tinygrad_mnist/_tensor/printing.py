@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist import dtypes
+from tinygrad_mnist.engine.modes import backward_mode
 
 __all__ = ["get_printoptions", "printoptions", "set_printoptions"]
 
@@ -115,6 +116,10 @@ def tensor_repr(tensor: Any, *, tensor_contents: str | None = None) -> str:
         suffixes.append(f"grad_fn=<{name}>")
     elif tensor.requires_grad:
         suffixes.append("requires_grad=True")
+    for level in backward_mode.levels[-1:]:
+        tangent = level.tangent(tensor)
+        if tangent is not None:
+            suffixes.append(f"tangent={tangent}")
     kind = type(tensor).__name__
     name = "tensor" if kind in {"Tensor", "Parameter"} else kind
     return format_tensor(tensor._array, suffixes=suffixes, name=name, contents=tensor_contents)

@@ -26,6 +26,7 @@ from tinygrad_mnist.engine.size import Size
 from tinygrad_mnist.engine.tensor import Tensor, wrap
 from tinygrad_mnist.kernels.dispatch import staying
 
+from .forward_ad import dual_level, make_dual, unpack_dual
 from .gradients import grad
 
 __all__ = ["GradcheckError", "gradcheck", "gradgradcheck"]
@@ -76,25 +77,24 @@ def gradcheck(
     Returns True. What does not agree raises GradcheckError, which names the worst element, or
     returns False with `raise_exception=False`. Raises ValueError when no input requires a
     gradient, TypeError for a tensor of PyTorch, RuntimeError for an input whose elements share
-    memory, NotImplementedError for batched and forward-mode checks, which this engine has no use
-    for.
+    memory. With `check_forward_ad` the tangents of dual tensors are checked as well. Batched
+    gradients are computed one by one here: `check_batched_grad` and the like change nothing.
 
     >>> x = torch.tensor([0.5, -1.0], dtype=torch.float64, requires_grad=True)
     >>> torch.autograd.gradcheck(lambda x: x.tanh() * x, x)
     True
     """
     _need_one(check_forward_ad=check_forward_ad, check_backward_ad=check_backward_ad)
-    _refuse(check_batched_grad=check_batched_grad, check_forward_ad=check_forward_ad,
-            check_batched_forward_grad=check_batched_forward_grad, masked=bool(masked))  # fmt: skip
+    _refuse(masked=bool(masked))
     with staying("gradcheck"):
         check = _Check(func, _as_tuple(inputs), eps, atol, rtol, nondet_tol, check_grad_dtypes)
         try:
-            if fast_mode:
-                check.fast()
-            else:
-                check.slow()
-            check.zero_from_above()
-            if check_undefined_grad:
+            if check_forward_ad:
+                check.forward_mode()
+            if check_backward_ad:
+                (check.fast if fast_mode else check.slow)()
+                check.zero_from_above()
+            if check_backward_ad and check_undefined_grad:
                 check.results_left_out()
         except GradcheckError:
             if raise_exception:
@@ -124,7 +124,6 @@ def gradgradcheck(
     True
     """
     _need_one(check_fwd_over_rev=check_fwd_over_rev, check_rev_over_rev=check_rev_over_rev)
-    _refuse(check_fwd_over_rev=check_fwd_over_rev)
     given = _as_tuple(inputs)
     if grad_outputs is None:
         results = _differentiable(func(*given))
@@ -144,15 +143,12 @@ def gradgradcheck(
         gradients, given + above, eps=eps, atol=atol, rtol=rtol, raise_exception=raise_exception,
         nondet_tol=nondet_tol, check_undefined_grad=check_undefined_grad,
         check_grad_dtypes=check_grad_dtypes, check_batched_grad=check_batched_grad,
+        check_forward_ad=check_fwd_over_rev, check_backward_ad=check_rev_over_rev,
         fast_mode=fast_mode, masked=masked,
     )  # fmt: skip
 
 
 _ABSENT = {
-    "check_batched_grad": "there is no vmap here: every gradient is computed on its own",
-    "check_batched_forward_grad": "there is no forward mode here: leave it out",
-    "check_forward_ad": "there is no forward mode here: leave it out",
-    "check_fwd_over_rev": "there is no forward mode here: leave it out",
     "masked": "there are no sparse tensors here: leave it out",
 }
 
@@ -265,7 +261,45 @@ class _Check:
                 self._expect_zero(by_differences)
             for place, result in self.results:
                 by_formulas = self._analytic(result)[position]
-                self._compare(place, i, result, by_formulas, by_differences[place])
+                self._compare(place, i, result.shape, by_formulas, by_differences[place])
+
+    def forward_mode(self) -> None:
+        """Compare every entry of every Jacobian matrix with the tangents of dual tensors."""
+        with_tangents = [self._tangents(i) for i in self.wanted]
+        for i, columns in zip(self.wanted, with_tangents, strict=True):
+            by_differences = self._numeric(i)
+            for place, result in enumerate(columns[0] if columns else ()):
+                if result is not None:
+                    pushed = np.stack([column[place].reshape(-1) for column in columns])
+                    shape = result.shape
+                    self._compare(
+                        place,
+                        i,
+                        shape,
+                        pushed,
+                        by_differences[place],
+                        "computed with forward mode ",
+                    )
+
+    def _tangents(self, i: int) -> list[list[Any]]:
+        """For each number of input `i`, the tangents of the results; None where there is none."""
+        columns = []
+        for unit in np.eye(self.inputs[i].numel(), dtype=self.inputs[i].dtype.numpy):
+            with dual_level():
+                inputs = [each.detach() if isinstance(each, Tensor) else each
+                          for each in self.inputs]  # fmt: skip
+                shape = inputs[i]._array.shape
+                inputs[i] = make_dual(inputs[i], wrap(unit.reshape(shape)))
+                results = _as_tuple(self.function(*inputs))
+                columns.append([self._tangent(each) for each in results])
+        return columns
+
+    @staticmethod
+    def _tangent(result: Any) -> Any:
+        if not isinstance(result, Tensor) or not result.is_floating_point():
+            return None
+        tangent = unpack_dual(result).tangent
+        return np.zeros(result.shape) if tangent is None else tangent._array
 
     def _numeric(self, i: int) -> list[Array]:
         """The Jacobian of each result with respect to input `i`, by central differences."""
@@ -347,8 +381,9 @@ class _Check:
         return matrices
 
     def _compare(
-        self, place: int, i: int, result: Tensor, by_formulas: Array, by_differences: Array
-    ) -> None:
+        self, place: int, i: int, shape: Sequence[int], by_formulas: Array, by_differences: Array,
+        how: str = "",
+    ) -> None:  # fmt: skip
         allowed = self.atol + self.rtol * np.abs(by_differences)
         apart = np.abs(by_formulas - by_differences)
         if by_formulas.size == 0 or np.all(apart <= allowed):
@@ -356,10 +391,10 @@ class _Check:
         excess = np.where(np.isnan(apart), np.inf, apart - allowed)
         row, column = np.unravel_index(int(excess.argmax()), excess.shape)
         input_index = _index(row, self.inputs[i].shape)
-        output_index = _index(column, result.shape)
+        output_index = _index(column, shape)
         a, n = float(by_formulas[row, column]), float(by_differences[row, column])
         raise GradcheckError(
-            f"Jacobian mismatch for output {place} with respect to input {i},\n"
+            f"Jacobian {how}mismatch for output {place} with respect to input {i},\n"
             f"numerical:{by_differences}\nanalytical:{by_formulas}\n"
             f"The worst element is the derivative of output {place} at {output_index} with "
             f"respect to input {i} at {input_index}: analytic {a:.9g}, numeric {n:.9g}; they "
@@ -399,7 +434,7 @@ class _Check:
         result = next(each for where, each in self._call() if where == place)
         by_formulas = self._analytic(result)[self.wanted.index(i)]
         by_differences = self._numeric(i)[place]
-        self._compare(place, i, result, by_formulas, by_differences)
+        self._compare(place, i, result.shape, by_formulas, by_differences)
         raise GradcheckError(
             f"Jacobian mismatch for output {place} with respect to input {i},\n"
             f"numerical:{n}\nanalytical:{a}\n"

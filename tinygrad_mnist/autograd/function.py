@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,8 @@ from tinygrad_mnist.engine.unbroadcast import unbroadcast
 from tinygrad_mnist.engine.views import OF_A_FUNCTION, current_record, mark_view
 from tinygrad_mnist.ops.views import rebase
 
+from .function_tangents import Tangents
+
 
 class FunctionCtx:
     """What forward and backward share: saved tensors, and any attribute forward sets on it."""
@@ -34,6 +37,9 @@ class FunctionCtx:
     _dirty: tuple[Tensor, ...] = ()
     _constant: tuple[Tensor, ...] = ()
     _node: Record | None = None
+    _for_forward: tuple[Tensor | None, ...] = ()
+    _pushing = False
+    """Whether `jvp` runs, which finds in `saved_tensors` what was saved for it."""
 
     def save_for_backward(self, *tensors: Tensor | None) -> None:
         """Keep inputs or outputs for backward, which finds them in `saved_tensors`."""
@@ -48,6 +54,8 @@ class FunctionCtx:
     @property
     def saved_tensors(self) -> tuple[Tensor | None, ...]:
         """The tensors that `save_for_backward` kept; RuntimeError once they have been freed."""
+        if self._pushing:
+            return self._for_forward
         if self._saved is None:
             raise freed_error()
         return tuple([None if kept is None else self._unpack(*kept) for kept in self._saved])
@@ -82,7 +90,8 @@ class FunctionCtx:
         return self.saved_tensors
 
     def save_for_forward(self, *tensors: Tensor | None) -> None:
-        """Accepted; what it keeps is for differentiation in forward mode, which is not here."""
+        """Keep inputs or outputs for `jvp`, which finds them in `saved_tensors`."""
+        self._for_forward = tensors
 
     def mark_dirty(self, *args: Tensor) -> None:
         """Say which inputs forward changed in place (they must be returned too)."""
@@ -116,7 +125,7 @@ def _run_backward(record: Record, gradient: Any) -> list[Any]:
         arguments.append(wrap(each) if isinstance(each, np.ndarray) else each)
     ctx._node = record
     try:
-        with GradMode(as_tensors):
+        with GradMode(as_tensors and state.grad_enabled):
             results = _backward_of(function)(ctx, *arguments)
     finally:
         ctx._node = None
@@ -240,6 +249,17 @@ class Function:
         """`backward` by another name."""
         raise NotImplementedError
 
+    @staticmethod
+    def jvp(ctx: Any, *grad_inputs: Any) -> Any:
+        """Compute the tangents of the outputs by those of the inputs; to be overridden."""
+        raise NotImplementedError(
+            "You must implement the jvp function for custom autograd.Function to use it with "
+            "forward mode AD."
+        )
+
+    generate_vmap_rule = False
+    """Accepted: `vmap` calls a Function for each sample in any case."""
+
     @classmethod
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
         """Run forward on `args` and record the call.
@@ -254,7 +274,8 @@ class Function:
         sources = tuple([current_record(a) if isinstance(a, Tensor) else None for a in args])
         ctx.needs_input_grad = tuple([source is not None for source in sources])
         recording = state.grad_enabled and any(ctx.needs_input_grad)
-        with GradMode(False):
+        tangents = Tangents(cls, ctx, args) if backward_mode.levels else None
+        with GradMode(False), nullcontext() if tangents is None else tangents.unseen():
             if with_context:
                 outputs = cls.forward(ctx, *args, **kwargs)
             else:
@@ -263,10 +284,14 @@ class Function:
         given = _as_tuple(outputs)
         _count_changes(ctx, args, given, recording)
         results = tuple([_own(output, args, ctx) for output in given])
+        if tangents is not None:
+            tangents.note(given)
         if recording:
             _record_outputs(cls, ctx, args, sources, given, results)
             if backward_mode.vjp is not None or backward_mode.walk is not None:
                 report(FUNCTION, args, {}, next(r for r in results if isinstance(r, Tensor)))
+        if tangents is not None:
+            tangents.push(results)
         return results if isinstance(outputs, tuple) else results[0]
 
 
