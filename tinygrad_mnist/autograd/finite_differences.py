@@ -78,24 +78,24 @@ def gradcheck(
     returns False with `raise_exception=False`. Raises ValueError when no input requires a
     gradient, TypeError for a tensor of PyTorch, RuntimeError for an input whose elements share
     memory. With `check_forward_ad` the tangents of dual tensors are checked as well. Batched
-    gradients are computed one by one here: `check_batched_grad` and the like change nothing.
+    gradients are computed one by one here: `check_batched_grad` changes nothing.
 
     >>> x = torch.tensor([0.5, -1.0], dtype=torch.float64, requires_grad=True)
     >>> torch.autograd.gradcheck(lambda x: x.tanh() * x, x)
     True
     """
     _need_one(check_forward_ad=check_forward_ad, check_backward_ad=check_backward_ad)
-    _refuse(masked=bool(masked))
+    _refuse(check_batched_forward_grad=check_batched_forward_grad, masked=bool(masked))
     with staying("gradcheck"):
         check = _Check(func, _as_tuple(inputs), eps, atol, rtol, nondet_tol, check_grad_dtypes)
         try:
-            if check_forward_ad:
-                check.forward_mode()
             if check_backward_ad:
                 (check.fast if fast_mode else check.slow)()
                 check.zero_from_above()
             if check_backward_ad and check_undefined_grad:
                 check.results_left_out()
+            if check_forward_ad:
+                check.forward_mode(check_undefined_grad)
         except GradcheckError:
             if raise_exception:
                 raise
@@ -134,6 +134,8 @@ def gradgradcheck(
 
     def gradients(*arguments: Any) -> tuple[Tensor, ...]:
         those, from_above = arguments[: len(given)], arguments[len(given) :]
+        for i in wanted:
+            those[i].requires_grad_()
         roots = _differentiable(func(*those))
         leaves = [those[i] for i in wanted]
         found = grad(roots, leaves, from_above, create_graph=True, allow_unused=True)
@@ -149,6 +151,7 @@ def gradgradcheck(
 
 
 _ABSENT = {
+    "check_batched_forward_grad": "tangents are computed one by one in any case: leave it out",
     "masked": "there are no sparse tensors here: leave it out",
 }
 
@@ -263,36 +266,37 @@ class _Check:
                 by_formulas = self._analytic(result)[position]
                 self._compare(place, i, result.shape, by_formulas, by_differences[place])
 
-    def forward_mode(self) -> None:
+    def forward_mode(self, check_zeros: bool) -> None:
         """Compare every entry of every Jacobian matrix with the tangents of dual tensors."""
+        for i in self.wanted if check_zeros else ():
+            zeros = np.zeros_like(self.inputs[i]._array)
+            for shown in (zeros, np.broadcast_to(zeros.dtype.type(0), zeros.shape)):
+                if any(each is not None and each.any() for each in self._pushed(i, shown)):
+                    raise GradcheckError("a tangent of zeros does not give zeros")
         with_tangents = [self._tangents(i) for i in self.wanted]
         for i, columns in zip(self.wanted, with_tangents, strict=True):
             by_differences = self._numeric(i)
             for place, result in enumerate(columns[0] if columns else ()):
                 if result is not None:
                     pushed = np.stack([column[place].reshape(-1) for column in columns])
-                    shape = result.shape
-                    self._compare(
-                        place,
-                        i,
-                        shape,
-                        pushed,
-                        by_differences[place],
-                        "computed with forward mode ",
-                    )
+                    how = "computed with forward mode "
+                    self._compare(place, i, result.shape, pushed, by_differences[place], how)
 
     def _tangents(self, i: int) -> list[list[Any]]:
         """For each number of input `i`, the tangents of the results; None where there is none."""
         columns = []
         for unit in np.eye(self.inputs[i].numel(), dtype=self.inputs[i].dtype.numpy):
-            with dual_level():
-                inputs = [each.detach() if isinstance(each, Tensor) else each
-                          for each in self.inputs]  # fmt: skip
-                shape = inputs[i]._array.shape
-                inputs[i] = make_dual(inputs[i], wrap(unit.reshape(shape)))
-                results = _as_tuple(self.function(*inputs))
-                columns.append([self._tangent(each) for each in results])
+            columns.append(self._pushed(i, unit.reshape(self.inputs[i]._array.shape)))
         return columns
+
+    def _pushed(self, i: int, tangent: Array) -> list[Any]:
+        """The tangents of the results for one of input `i`, and zeros of the others."""
+        with dual_level():
+            inputs = [each.detach() if isinstance(each, Tensor) else each for each in self.inputs]
+            for at in self.wanted:
+                zeros = np.zeros_like(inputs[at]._array)
+                inputs[at] = make_dual(inputs[at], wrap(tangent if at == i else zeros))
+            return [self._tangent(each) for each in _as_tuple(self.function(*inputs))]
 
     @staticmethod
     def _tangent(result: Any) -> Any:

@@ -260,6 +260,11 @@ class Function:
     generate_vmap_rule = False
     """Accepted: `vmap` calls a Function for each sample in any case."""
 
+    @staticmethod
+    def vmap(info: Any, in_dims: Any, *args: Any) -> Any:
+        """Accepted, and not called: see `generate_vmap_rule`."""
+        raise NotImplementedError("vmap calls a Function's forward for each sample")
+
     @classmethod
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
         """Run forward on `args` and record the call.

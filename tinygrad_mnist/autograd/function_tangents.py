@@ -66,6 +66,7 @@ class Tangents:
                 else t
                 for a, t in zip(self.args, tangents, strict=True)
             ]
+        self.versions = [(each, each._counter[0]) for each in tangents if each is not None]
         self.ctx._pushing = True
         try:
             pushed = self.function.jvp(self.ctx, *tangents)
@@ -92,7 +93,7 @@ class Tangents:
             return
         own = [t for t in tangents if t is not None]
         if any(result is each for each in self.dirty):
-            if not any(tangent is each for each in own):
+            if not any(tangent is t and t._counter[0] > n for t, n in self.versions):
                 raise RuntimeError(
                     "An inplace custom Function is not modifying the forward mode gradients "
                     "inplace. If the forward is modifying an input inplace, then the jvp function "

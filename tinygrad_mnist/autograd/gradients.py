@@ -219,6 +219,17 @@ def _batched(
     from tinygrad_mnist.ops.joining import stack
 
     columns = [() if each is None else each.unbind() for each in _sequence(grad_outputs)]
+    for at, (output, above) in enumerate(
+        zip(_sequence(outputs), _sequence(grad_outputs), strict=True)
+    ):
+        if above is not None and above.shape[1:] != output.shape:
+            raise RuntimeError(
+                "If `is_grads_batched=True`, we interpret the first dimension of each grad_output "
+                "as the batch dimension. The sizes of the remaining dimensions are expected to "
+                "match the shape of corresponding output, but a mismatch was detected: "
+                f"grad_output[{at}] has a shape of {above.shape} and output[{at}] has a shape of "
+                f"{output.shape}."
+            )
     size = max(map(len, columns))
     rows = []
     for at in range(size):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import weakref
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -216,9 +217,9 @@ class Record(CoreRecord):
         if kept is None or not isinstance(kept[0], np.ndarray):
             return None if kept is None else kept[0]
         record = self if which == len(self.inputs) else self.inputs[which]
-        leaf = record.variable if isinstance(record, AccumulateGrad) else None
-        if leaf is not None and leaf._array is kept[0]:
-            return leaf
+        for holder in gc.get_referrers(kept[0]):
+            if isinstance(holder, TensorBase) and holder._record is record:
+                return holder
         tensor = wrap(kept[0], kept[1])
         tensor._record = record
         return tensor

@@ -29,6 +29,7 @@ from tinygrad_mnist.engine.modes import backward_mode, enable_grad, is_grad_enab
 from tinygrad_mnist.engine.observer import OBSERVERS, observe
 from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.engine.views import current_record
+from tinygrad_mnist.hardware import amp
 from tinygrad_mnist.ops.generator import fork_rng, get_rng_state, set_rng_state
 
 __all__ = [
@@ -118,6 +119,14 @@ def _random_numbers_of(state: Any) -> Iterator[None]:
         yield
 
 
+def _autocasts() -> AbstractContextManager[Any]:
+    """The autocast of now, for later."""
+    return amp.autocast(
+        "cpu", amp.get_autocast_dtype("cpu"), amp.is_autocast_enabled("cpu"),
+        amp.is_autocast_cache_enabled(),
+    )  # fmt: skip
+
+
 class _Frame:
     """One call of a checkpointed function: its arguments, and what it saved."""
 
@@ -138,7 +147,7 @@ class _Frame:
         self.random = get_rng_state() if preserve else None
         self.early_stop = _last(_early_stop, early_stop)
         self.first_run: list[str] | None = [] if debug else None
-        self.checks = checks
+        self.checks, self.casts = checks, _autocasts()
         self.holders: list[tuple[weakref.ref[_Holder], Any]] = []
         self.complete, self.partial = False, False
         """Whether the function has returned; whether backward was asked for before it had."""
@@ -198,7 +207,7 @@ class _Frame:
             return tensor
 
         with (
-            contextlib.suppress(_Stop), _random_numbers_of(self.random), enable_grad(),
+            contextlib.suppress(_Stop), _random_numbers_of(self.random), enable_grad(), self.casts,
             self.again, saved_tensors_hooks(pack, lambda kept: kept), _listing(second_run),
         ):  # fmt: skip
             self.function(*args, **kwargs)
@@ -250,6 +259,7 @@ class CheckpointFunction(Function):
                 UserWarning, stacklevel=4,
             )  # fmt: skip
         ctx.function, ctx.random = function, get_rng_state() if preserve else None
+        ctx.casts = _autocasts()
         ctx.rest = [None if isinstance(each, Tensor) else (each,) for each in args]
         ctx.save_for_backward(*[each for each in args if isinstance(each, Tensor)])
         return function(*args)
@@ -266,7 +276,7 @@ class CheckpointFunction(Function):
             )
         tensors = iter(ctx.saved_tensors)
         args = [_leaf_like(next(tensors)) if each is None else each[0] for each in ctx.rest]
-        with _random_numbers_of(ctx.random), enable_grad():
+        with _random_numbers_of(ctx.random), enable_grad(), ctx.casts:
             outputs = ctx.function(*args)
         pairs = zip(outputs if isinstance(outputs, tuple) else (outputs,), grad_outputs,
                     strict=True)  # fmt: skip

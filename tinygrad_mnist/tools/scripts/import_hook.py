@@ -91,7 +91,8 @@ class Answer(ModuleType):
             if not _is_answered(dotted):
                 raise _unsupported(dotted)
             found = importlib.import_module(dotted)
-        self.__dict__[name] = found
+        if type(found) is not int:  # as `forward_ad._current_level`, which changes
+            self.__dict__[name] = found
         return found
 
     def __dir__(self) -> list[str]:
