@@ -15,23 +15,23 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 70_436, 40_000
+TOTAL, AIM = 71_466, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
     "ops": 10_808,
-    "tools": 10_296,
+    "tools": 10_302,
     "nn": 8_746,
     "compiler": 6_480,
     "app": 4_700,
     "explainer": 7_560,
     "kernels": 3_574,
-    "_tensor": 3_050,
+    "_tensor": 3_060,
     "engine": 2_751,
     "optim": 2_560,
-    "autograd": 2_291,
+    "autograd": 2_480,
     "serialization": 2_050,
-    "utils": 2_671,
+    "utils": 2_686,
     "hardware": 754,
     "names": 354,
     "dtypes": 320,
