@@ -15,30 +15,31 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 71_466, 40_000
+TOTAL, AIM = 73_343, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
-    "ops": 10_808,
-    "tools": 10_302,
+    "ops": 10_910,
+    "tools": 10_325,
     "nn": 8_746,
     "compiler": 6_480,
     "app": 4_700,
     "explainer": 7_560,
-    "kernels": 3_574,
+    "kernels": 3_784,
     "_tensor": 3_060,
     "engine": 2_751,
     "optim": 2_560,
     "autograd": 2_480,
+    "distributions": 2_338,
     "serialization": 2_050,
     "utils": 2_686,
     "hardware": 754,
-    "names": 354,
+    "names": 365,
     "dtypes": 320,
     "testing": 349,
 }
 """Lines that a room may have."""
-ENTRIES, FILE, FUNCTION = 25, 800, 50
+ENTRIES, FILE, FUNCTION = 26, 800, 50
 """At most: entries at the first level, lines of a file, lines of a function."""
 
 

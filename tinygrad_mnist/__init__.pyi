@@ -8,6 +8,7 @@ from typing import IO, Any, Literal, Unpack, overload
 
 from tinygrad_mnist import autograd as autograd
 from tinygrad_mnist import compiler as compiler
+from tinygrad_mnist import distributions as distributions
 from tinygrad_mnist import func as func
 from tinygrad_mnist import linalg as linalg
 from tinygrad_mnist import nn as nn
@@ -415,6 +416,9 @@ def bincount(
     minlength: builtins.int = 0,
 ) -> Tensor:
     """How often each of 0, 1, 2, … occurs in a vector of integers; or the sums of their weights."""
+
+def binomial(count: Tensor, prob: Tensor, generator: Generator | None = None) -> Tensor:
+    """How many of `count` trials of probability `prob` succeed."""
 
 def bitwise_and(input: Tensor, other: Tensor | builtins.float) -> Tensor:
     """bitwise_and(input: Tensor, other: Tensor | float) -> Tensor"""
@@ -1690,6 +1694,9 @@ def pixel_shuffle(input: Tensor, upscale_factor: builtins.int) -> Tensor:
 
 def pixel_unshuffle(input: Tensor, downscale_factor: builtins.int) -> Tensor:
     """(…, c, h · r, w · r) as (…, c · r², h, w): the inverse of `pixel_shuffle`."""
+
+def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
+    """A count for each rate, of the Poisson distribution. RuntimeError for a negative rate."""
 
 def polygamma(n: Any, input: Any) -> Tensor:
     """The derivative number `n` of `digamma`."""

@@ -27,7 +27,6 @@ _INSTEAD = {
     "fft": "use numpy.fft on tensor.numpy()",
     "hub": "build the model in code and load its weights",
     "onnx": "keep weights with safetensors",
-    "distributions": "draw with torch.randn, torch.rand or torch.multinomial",
     "utils.tensorboard.SummaryWriter.add_graph": "draw it with tinygrad_mnist.explain",
     "quantization": "compute in torch.float32",
     "sparse_coo_tensor": "use dense tensors",
@@ -109,6 +108,7 @@ _OPERATIONS = {
         squeeze_ swapaxes_ swapdims_ t_ transpose_ unflatten unsqueeze_""",
     "scatter_reduce": "index_reduce_ scatter_reduce_",
     "softmax": "log_softmax relu_ softmax",
+    "random_draws": "binomial() poisson()",
     "special": "digamma_ erfinv_ i0_ igamma_ igammac_ lgamma_ mvlgamma_ polygamma_",
     "volumes": "max_pool3d()",
     "sorting": "argsort kthvalue median mode msort sort topk unique unique_consecutive",
@@ -167,9 +167,9 @@ _OTHERS = {
 
 MODULES = (
     "_dynamo", "accelerator", "amp", "autograd", "backends", "compiler", "cuda", "datasets",
-    "distributed", "func", "hub", "jit", "linalg", "mps", "multiprocessing", "nn", "onnx",
-    "optim", "profiler", "random", "safetensors", "serialization", "special", "testing",
-    "utils", "version", "xpu",
+    "distributed", "distributions", "func", "hub", "jit", "linalg", "mps", "multiprocessing",
+    "nn", "onnx", "optim", "profiler", "random", "safetensors", "serialization", "special",
+    "testing", "utils", "version", "xpu",
 )  # fmt: skip
 """The public modules that load when first asked for."""
 
@@ -207,6 +207,19 @@ _FORMER = {
     "autograd.gradients": "autograd.variable",
     "engine.device": "_tensor.places",
     "engine.modes": "autograd.grad_mode",
+    "distributions.combined": """
+        distributions.gumbel distributions.half_normal distributions.independent
+        distributions.log_normal distributions.mixture_same_family
+        distributions.multivariate_normal distributions.transformed_distribution""",
+    "distributions.continuous": """
+        distributions.beta distributions.cauchy distributions.chi2 distributions.dirichlet
+        distributions.exponential distributions.gamma distributions.laplace distributions.normal
+        distributions.studentT distributions.uniform""",
+    "distributions.discrete": """
+        distributions.bernoulli distributions.binomial distributions.categorical
+        distributions.geometric distributions.multinomial distributions.one_hot_categorical
+        distributions.poisson distributions.relaxed_bernoulli""",
+    "distributions.distribution": "distributions.exp_family distributions.utils",
     "engine.size": "_tensor.size",
     "engine.types": "_tensor.constants",
     "nn.modules.convolution": "nn.modules.conv",

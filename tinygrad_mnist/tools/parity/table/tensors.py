@@ -15,6 +15,7 @@ from tinygrad_mnist.tools.parity.samples import (
     Maker,
     Sample,
     Shape,
+    filled,
     parametrized,
     sample,
 )
@@ -195,6 +196,24 @@ def _weights(make: Maker) -> Sample:
     return make.sample(make.seed(), Given(weights, False), make.integer(1, 5), make.flag())
 
 
+def _trials(make: Maker) -> Sample:
+    """How many trials, and their probabilities."""
+    count = np.floor(make.in_situation("ordinary").array((5,), "positive") * 9)
+    return make.sample(make.seed(), count, filled((5,), "float32", "unit", make.seed()))
+
+
+def _concentrations(make: Maker) -> Sample:
+    make = make.in_situation("float64" if make.situation == "float64" else "ordinary")
+    return make.sample(make.seed(), make.array(make.shape(1, 2), "positive"))
+
+
+def _sampled(name: str, *others: Any) -> Any:
+    """A sample of a distribution of tensors and of other parameters."""
+    engine, seed, x = others[-3:]
+    engine.manual_seed(seed)
+    return getattr(engine.distributions, name)(x, *others[:-3]).rsample(), engine.rand(1)
+
+
 @parametrized
 def _to_fill(make: Maker, *options: tuple[Any, ...]) -> Sample:
     """A tensor to fill, and parameters."""
@@ -242,6 +261,15 @@ _RANDOM_NUMBERS = [
     _random("bernoulli", _like(numbers="unit"), "bernoulli_of", 2 * MATRIX),
     Operation("multinomial", _weights, partial(_seeded, "multinomial"),
               errors=(sample(0, -MATRIX, 1), sample(0, MATRIX, 9))),
+    _random("poisson", _like(numbers="positive"), "poisson", -MATRIX),
+    Operation("binomial", _trials, partial(_seeded, "binomial"), errors=(sample(0, MATRIX),)),
+    # Derivatives follow the gamma distribution itself; PyTorch's approximate them: test_samples.
+    Operation("distributions.Gamma", _like(numbers="positive"), partial(_sampled, "Gamma", 2.0),
+              differentiable=False, primitives="standard_gamma standard_gamma_grad",
+              errors=(sample(0, "text"),)),
+    Operation("distributions.Dirichlet", _concentrations, partial(_sampled, "Dirichlet"),
+              differentiable=False, primitives="sample_dirichlet dirichlet_grad",
+              errors=(sample(0, -MATRIX),)),
     _filling("uniform_", _to_fill((0, -1.5), (1, 2.5)), "uniform", 2, 1, ulp=1),
     _filling("normal_", _to_fill((0, -1.5), (1, 2.5)), "normal", 0, -1, ulp=4, scale="largest"),
     _filling("log_normal_", _to_fill((0, 0.5), (1, 0.25)), "log_normal", 0, -1, ulp=8,

@@ -1,0 +1,312 @@
+"""What all distributions are: shapes, arguments, their validation, expanding, and sampling."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, ClassVar
+
+import numpy as np
+
+from tinygrad_mnist import dtypes
+from tinygrad_mnist.autograd import enable_grad, no_grad
+from tinygrad_mnist.engine.size import Size
+from tinygrad_mnist.engine.tensor import Tensor, wrap
+from tinygrad_mnist.nn import functional as F
+from tinygrad_mnist.ops.random_factories import randn
+from tinygrad_mnist.ops.shapes import broadcast_tensors
+
+from . import constraints
+from .constraints import Constraint
+
+Shape = Any
+Given = Tensor | float
+
+
+def broadcast_all(*values: Given) -> tuple[Tensor, ...]:
+    """Tensors and numbers as tensors of one shape; numbers take the type of the first tensor."""
+    if not all(isinstance(value, Tensor | int | float | np.number) for value in values):
+        raise ValueError(
+            "Input arguments must all be instances of Number, torch.Tensor or objects implementing "
+            "__torch_function__."
+        )
+    kinds = [value.dtype for value in values if isinstance(value, Tensor)]
+    kind = kinds[0] if kinds else dtypes.get_default_dtype()
+    tensors = [v if isinstance(v, Tensor) else wrap(np.asarray(v, kind.numpy)) for v in values]
+    return tuple(broadcast_tensors(*tensors))
+
+
+class lazy_property:
+    """A property that is computed once, when first asked for."""
+
+    def __init__(self, wrapped: Any) -> None:
+        self.wrapped, self.__doc__ = wrapped, wrapped.__doc__
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        if instance is None:
+            return self
+        with enable_grad():
+            value = self.wrapped(instance)
+        setattr(instance, self.wrapped.__name__, value)
+        return value
+
+
+class Distribution:
+    """The base of all distributions.
+
+    A class says its parameters with their constraints, "loc:real scale:positive", in the order of
+    its arguments, its support, and whether samples follow the parameters' gradients (rsample).
+    """
+
+    has_rsample: ClassVar[bool] = False
+    has_enumerate_support: ClassVar[bool] = False
+    arg_constraints: ClassVar[dict[str, Constraint]] = {}
+    support: Any = None
+    _validate_args = __debug__
+    _names: ClassVar[tuple[str, ...]] = ()
+    _event: ClassVar[int] = 0
+    """Dimensions of an event, which all parameters have."""
+    _defaults: ClassVar[dict[str, Any]] = {}
+    _told: ClassVar[bool] = True
+    """Whether it is printed with its parameters."""
+
+    def __init_subclass__(
+        cls, params: str = "", support: Any = None, reparametrized: bool | None = None,
+        **defaults: Any,
+    ) -> None:  # fmt: skip
+        if params:
+            pairs = [each.split(":") for each in params.split()]
+            cls.arg_constraints = {name: getattr(constraints, kind) for name, kind in pairs}
+            cls._names = tuple(cls.arg_constraints)
+            cls._defaults = defaults
+        if support is not None:
+            cls.support = support
+        if reparametrized is not None:
+            cls.has_rsample = reparametrized
+
+    def __init__(self, *given: Any, validate_args: bool | None = None, **named: Any) -> None:
+        if not self._names:
+            named["validate_args"] = validate_args
+            self._begin(*given, **named)
+            return
+        bound = dict(zip(self._names, given, strict=False)) | named
+        values = self._defaults | bound
+        missing = [name for name in self._names if name not in values]
+        if missing or len(given) > len(self._names) or values.keys() - set(self._names):
+            raise TypeError(
+                f"{type(self).__name__}() takes ({', '.join(self._names)}), not "
+                f"{len(given)} arguments and {sorted(named)}"
+            )
+        tensors = broadcast_all(*[values[name] for name in self._names])
+        self.__dict__.update(zip(self._names, tensors, strict=True))
+        shape = tensors[0].shape
+        edge = len(shape) - self._event
+        self._begin(shape[:edge], shape[edge:], validate_args=validate_args)
+
+    def _begin(
+        self, batch_shape: Shape = (), event_shape: Shape = (), validate_args: bool | None = None
+    ) -> None:
+        self._batch_shape, self._event_shape = Size(batch_shape), Size(event_shape)
+        if validate_args is not None:
+            self._validate_args = validate_args
+        if not self._validate_args:
+            return
+        for name, constraint in self.arg_constraints.items():
+            lazy = isinstance(getattr(type(self), name, None), lazy_property)
+            if constraints.is_dependent(constraint) or (lazy and name not in self.__dict__):
+                continue
+            value = getattr(self, name)
+            if not constraint.check(value).all():
+                raise ValueError(
+                    f"Expected parameter {name} ({type(value).__name__} of shape "
+                    f"{tuple(value.shape)}) of distribution {self!r} to satisfy the constraint "
+                    f"{constraint!r}, but found invalid values:\n{value}"
+                )
+
+    @staticmethod
+    def set_default_validate_args(value: bool) -> None:
+        """Let all distributions check their arguments, or none, unless they are told."""
+        if value not in (True, False):
+            raise ValueError
+        Distribution._validate_args = value
+
+    @property
+    def batch_shape(self) -> Size:
+        """The shape of the parameters: so many distributions."""
+        return self._batch_shape
+
+    @property
+    def event_shape(self) -> Size:
+        """The shape of one sample of one distribution."""
+        return self._event_shape
+
+    @property
+    def stddev(self) -> Any:
+        """The standard deviation."""
+        return self.variance.sqrt()
+
+    def expand(self, batch_shape: Shape, _instance: Any = None) -> Any:
+        """The distribution with its parameters broadcast to a new `batch_shape`."""
+        new = self._instance(_instance)
+        shape = Size(batch_shape)
+        for name in self.arg_constraints:
+            if name in self.__dict__:
+                value = self.__dict__[name]
+                event = value.shape[len(self._batch_shape) :]
+                new.__dict__[name] = value.expand(shape + event)
+        new._begin(shape, self._event_shape, validate_args=False)
+        new._validate_args = self._validate_args
+        return new
+
+    def _instance(self, instance: Any) -> Any:
+        kind = type(self)
+        own = "__init__" in vars(kind) and "expand" not in vars(kind)
+        if instance is None and own and not kind.__module__.startswith("tinygrad_mnist."):
+            raise NotImplementedError(
+                f"Subclass {kind.__name__} that defines a custom __init__ method must also define "
+                "a custom .expand() method."
+            )
+        return kind.__new__(kind) if instance is None else instance
+
+    def sample(self, sample_shape: Shape = ()) -> Any:
+        """Samples of the shape `sample_shape` for each distribution, without gradients."""
+        with no_grad():
+            if self.has_rsample:
+                return self.rsample(sample_shape)
+            return self._sample(self._extended_shape(sample_shape))
+
+    def rsample(self, sample_shape: Shape = ()) -> Any:
+        """Samples that follow the parameters' gradients."""
+        return self._rsample(self._extended_shape(sample_shape))
+
+    def log_prob(self, value: Tensor) -> Any:
+        """ln of the density, or of the probability, at `value`."""
+        self._validate_sample(value)
+        return self._log_prob(value)
+
+    def cdf(self, value: Tensor) -> Any:
+        """The share below `value`."""
+        self._validate_sample(value)
+        return self._cdf(value)
+
+    def icdf(self, value: Tensor) -> Any:
+        """The number below which the share `value` lies."""
+        return self._icdf(value)
+
+    def entropy(self) -> Any:
+        """−E ln p."""
+        return self._entropy()
+
+    def enumerate_support(self, expand: bool = True) -> Any:
+        """All values that a sample can have, along a new first dimension."""
+        values = self._values()
+        values = values.reshape((-1, *(1,) * len(self._batch_shape)))
+        return values.expand((-1, *self._batch_shape)) if expand else values
+
+    def perplexity(self) -> Tensor:
+        """e to the entropy."""
+        out: Tensor = self.entropy().exp()
+        return out
+
+    def _extended_shape(self, sample_shape: Shape = ()) -> Size:
+        return Size(sample_shape) + self._batch_shape + self._event_shape
+
+    def _validate_sample(self, value: Any) -> None:
+        """Raise PyTorch's ValueError for a value that no sample can be."""
+        if not self._validate_args:
+            return
+        if not isinstance(value, Tensor):
+            raise ValueError("The value argument to log_prob must be a Tensor")
+        event = len(self._event_shape)
+        if value.shape[value.dim() - event :] != self._event_shape:
+            raise ValueError(
+                "The right-most size of value must match event_shape: "
+                f"{value.size()} vs {self._event_shape}."
+            )
+        pairs = zip(reversed(value.shape), reversed(self._extended_shape()), strict=False)
+        for i, j in pairs:
+            if i not in (1, j) and j != 1:
+                raise ValueError(
+                    f"Value is not broadcastable with batch_shape+event_shape: {value.size()} vs "
+                    f"{self._extended_shape()}."
+                )
+        support = self.support
+        if support is not None and not support.check(value).all():
+            raise ValueError(
+                f"Expected value argument ({type(value).__name__} of shape {tuple(value.shape)}) "
+                f"to be within the support ({support!r}) of the distribution {self!r}, but found "
+                f"invalid values:\n{value}"
+            )
+
+    def __getattr__(self, name: str) -> Any:
+        if name in _ABSENT:
+            raise NotImplementedError(f"{type(self).__name__} has no {name.strip('_')}")
+        raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
+
+    def __repr__(self) -> str:
+        names = [name for name in self.arg_constraints if name in self.__dict__ and self._told]
+        told = [(name, self.__dict__[name]) for name in names]
+        shown = [f"{name}: {v if v.numel() == 1 else v.size()}" for name, v in told]
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+
+_ABSENT = (
+    "_cdf", "_entropy", "_icdf", "_log_prob", "_rsample", "_sample", "_values", "mean", "mode",
+    "variance",
+)  # fmt: skip
+"""What a distribution may lack."""
+
+
+class ExponentialFamily(Distribution):
+    """The distributions whose density is exp of a sum of products."""
+
+
+# What samples are made of
+
+
+def standard_normal(shape: Shape, like: Tensor) -> Tensor:
+    """Normal numbers, of the type of `like`."""
+    return randn(tuple(shape), dtype=like.dtype)
+
+
+def uniform(shape: Shape, like: Tensor, low: float = 0.0) -> Tensor:
+    """Uniform numbers from [low, 1), of the type of `like`."""
+    return wrap(np.empty(tuple(shape), like._array.dtype)).uniform_(low, 1)
+
+
+def epsilon(like: Tensor) -> float:
+    """The distance from 1 to the next number of the type."""
+    return float(np.finfo(like._array.dtype).eps)
+
+
+def tiny(like: Tensor) -> float:
+    """The smallest normal number of the type."""
+    return float(np.finfo(like._array.dtype).tiny)
+
+
+def clamp_probs(probs: Tensor) -> Tensor:
+    """Probabilities, held away from 0 and 1."""
+    eps = epsilon(probs)
+    return probs.clamp(min=eps, max=1 - eps)
+
+
+def probs_to_logits(probs: Tensor, is_binary: bool = False) -> Tensor:
+    """ln p, of two outcomes ln(p / (1 − p))."""
+    held = clamp_probs(probs)
+    return held.log() - (-held).log1p() if is_binary else held.log()
+
+
+def logits_to_probs(logits: Tensor, is_binary: bool = False) -> Tensor:
+    """The probabilities of logits."""
+    return logits.sigmoid() if is_binary else F.softmax(logits, dim=-1)
+
+
+def sum_rightmost(value: Tensor, dims: int) -> Tensor:
+    """The sum over the last `dims` dimensions."""
+    if dims == 0:
+        return value
+    kept = value.shape[: value.dim() - dims]
+    return value.reshape((*kept, -1)).sum(-1)
+
+
+HALF_LOG_2PI = math.log(2 * math.pi) / 2
+EULER = 0.57721566490153286060
