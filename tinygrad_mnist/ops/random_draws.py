@@ -20,6 +20,7 @@ from .random_in_place import stream_of
 @primitive
 def standard_gamma(alpha: Array, *, generator: Generator | None) -> Any:
     """numbers of the gamma distribution of shape α; the share below stays as α changes"""
+    check_floating("gamma_cpu", alpha)
     with stream_of(generator) as stream:
         return rejection.gamma(stream, alpha)
 
@@ -81,14 +82,11 @@ def _poisson(rate: Array, *, generator: Generator | None) -> Any:
 _poisson.derivatives(rate=lambda g: zeros(g))
 
 
-@primitive(grad_fn="BinomialBackward0")
+@primitive
 def _binomial(count: Array, p: Array, *, generator: Generator | None) -> Any:
     """how many of so many trials of probability p succeed"""
     with stream_of(generator) as stream:
         return rejection.binomial(stream, *np.broadcast_arrays(count, p))
-
-
-_binomial.derivatives(count=lambda g: zeros(g), p=lambda g: zeros(g))
 
 
 @operation

@@ -199,7 +199,8 @@ def _weights(make: Maker) -> Sample:
 def _trials(make: Maker) -> Sample:
     """How many trials, and their probabilities."""
     count = np.floor(make.in_situation("ordinary").array((5,), "positive") * 9)
-    return make.sample(make.seed(), count, filled((5,), "float32", "unit", make.seed()))
+    chances = filled((5,), count.dtype, "unit", make.seed())
+    return make.sample(make.seed(), Given(count, False), Given(chances, False))
 
 
 def _concentrations(make: Maker) -> Sample:
@@ -263,12 +264,12 @@ _RANDOM_NUMBERS = [
               errors=(sample(0, -MATRIX, 1), sample(0, MATRIX, 9))),
     _random("poisson", _like(numbers="positive"), "poisson", -MATRIX),
     Operation("binomial", _trials, partial(_seeded, "binomial"), errors=(sample(0, MATRIX),)),
-    # Derivatives follow the gamma distribution itself; PyTorch's approximate them: test_samples.
+    # Their derivatives, which PyTorch approximates: tests/distributions.
     Operation("distributions.Gamma", _like(numbers="positive"), partial(_sampled, "Gamma", 2.0),
-              differentiable=False, primitives="standard_gamma standard_gamma_grad",
+              differentiable=False, second_order=False, primitives="standard_gamma standard_gamma_grad",
               errors=(sample(0, "text"),)),
     Operation("distributions.Dirichlet", _concentrations, partial(_sampled, "Dirichlet"),
-              differentiable=False, primitives="sample_dirichlet dirichlet_grad",
+              differentiable=False, second_order=False, primitives="sample_dirichlet dirichlet_grad",
               errors=(sample(0, -MATRIX),)),
     _filling("uniform_", _to_fill((0, -1.5), (1, 2.5)), "uniform", 2, 1, ulp=1),
     _filling("normal_", _to_fill((0, -1.5), (1, 2.5)), "normal", 0, -1, ulp=4, scale="largest"),
