@@ -15,12 +15,12 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 73_343, 40_000
+TOTAL, AIM = 73_344, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
     "ops": 10_910,
-    "tools": 10_325,
+    "tools": 10_328,
     "nn": 8_746,
     "compiler": 6_480,
     "app": 4_700,
