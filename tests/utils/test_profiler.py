@@ -105,12 +105,17 @@ def test_traces(tmp_path):
 
 
 def test_timers():
-    names = {"x": 2}
+    names = {"x": 1000}
     for engine in (ours, torch):
         timer = engine.utils.benchmark.Timer(
-            "x + 1", "y = 3", globals=names, label="sum", sub_label="of two", description="plain"
+            "sum(range(x))",
+            "y = 3",
+            globals=names,
+            label="sum",
+            sub_label="of two",
+            description="plain",
         )
-        once, often = timer.timeit(50), timer.blocked_autorange(min_run_time=0.01)
+        once, often = timer.timeit(50), timer.blocked_autorange(min_run_time=0.05)
         assert once.number_per_run == 50
         assert once.median == once.mean == once.times[0] == once.raw_times[0] / 50
         assert len(often.times) > 1
