@@ -138,6 +138,7 @@ import numpy as np
 from tinygrad_mnist.compiler.loops import images, products, scalars
 '''
 _BATCH_LAST = "from tinygrad_mnist.kernels import batch_last\n"
+_RECURRENT = "from tinygrad_mnist.compiler.loops import recurrent\n"
 """Compiled, or loaded, only for programs that call them."""
 
 
@@ -171,6 +172,8 @@ def load(text: str, fastmath: frozenset[str] = frozenset()) -> Callable[..., int
     if "batch_last." in text:
         dispatch.images.load()
         head += _BATCH_LAST
+    if "recurrent." in text:
+        head += _RECURRENT
     digest = hashlib.sha256(f"{sorted(fastmath)}{head}{text}".encode() + _surroundings())
     module = types.ModuleType(f"step_{digest.hexdigest()[:20]}")
     sys.modules[module.__name__] = module  # where Numba looks for the names of what it loads

@@ -215,7 +215,8 @@ def _call(i: Instruction) -> str:
 
 _RESERVED = {
     "abs", "batch_last", "found", "i", "images", "index", "j", "k", "math", "max", "min", "n",
-    "np", "numba", "numbers", "part", "place", "products", "range", "scalars", "sofar", "step",
+    "np", "numba", "numbers", "part", "place", "products", "range", "recurrent", "scalars", "sofar",
+    "step",
 }  # fmt: skip
 """What the source calls by these names."""
 _LIKE_OURS = re.compile(r"(i|out)\d+|.*_(all|b|c|l|row|sum|own)")

@@ -7,7 +7,8 @@ this layout packed.
 Everything is kept in one flat array, part after part: for each row the state before, the gates, and
 what the derivative needs besides; then each row's result; at last each sequence's last states.
 
-The functions are written in what NumPy and Numba both know: compiled programs call them too.
+The walks are written in what NumPy and Numba both know: compiled programs call them too, with loops
+in the place of the steps (`compiler.loops.recurrent`).
 """
 
 from __future__ import annotations
@@ -48,13 +49,12 @@ def recurrent_walk(
 ) -> None:  # fmt: skip
     """Walk from the states `hidden` and `cell`; fill `out`, the flat array.
 
-    `pre` (rows, gates) is what the inputs contribute to the gates, `weight` (gates, width) and
+    `pre` (rows, gates) is what the inputs contribute to the gates; `weight` (gates, width) and
     `bias`, which is one 0 where there is none, give what the state before does. Of other kinds than
     the LSTM, `cell` is not looked at.
     """
-    rows, width = pre.shape[0], hidden.shape[1]
-    size, batch = rows * width, hidden.shape[0]
-    first = size + pre.size
+    rows, (batch, width) = pre.shape[0], hidden.shape
+    size, first = rows * width, rows * (width + pre.shape[1])
     before = out[:size].reshape((rows, width))
     gates = out[size:first].reshape(pre.shape)
     second = out[first : first + size * (mode >= LSTM)].reshape((-1, width))
@@ -63,60 +63,22 @@ def recurrent_walk(
     result = out[end - size : end].reshape((rows, width))
     h = out[end : end + batch * width].reshape((batch, width))
     c = out[len(out) - batch * width :].reshape((batch, width))
-    c[:] = cell
-    h[:] = hidden
+    put(c, cell)
+    put(h, hidden)
     steps = len(offsets) - 1
     for step in range(steps):
         t = steps - 1 - step if reverse else step
         i, j = offsets[t], offsets[t + 1]
-        state, made, here = h[: j - i], result[i:j], gates[i:j]
-        before[i:j] = state
+        state, made, here, x = h[: j - i], result[i:j], gates[i:j], pre[i:j]
+        put(before[i:j], state)
         np.dot(before[i:j], weight.T, here)
-        if len(bias) == len(weight):
-            here += bias
         if mode == GRU:
-            gru_step(here, pre[i:j], state, second[i:j], made)
+            gru_step(here, x, bias, state, second[i:j], made)
+        elif mode == LSTM:
+            lstm_step(here, x, bias, c[: j - i], second[i:j], third[i:j], made)
         else:
-            here += pre[i:j]
-            if mode == LSTM:
-                lstm_step(here, c[: j - i], second[i:j], third[i:j], made)
-            else:
-                if mode == RNN_TANH:
-                    tanh_of(here)
-                else:
-                    here[:] = np.maximum(here, here.dtype.type(0))
-                made[:] = here
-        state[:] = made
-
-
-def lstm_step(gates: Array, c: Array, before: Array, squashed: Array, h: Array) -> None:
-    """c = f · c + i · g, h = o · tanh c, for gates i, f, g, o, which are squashed here."""
-    w = c.shape[1]
-    sigmoid_of(gates[:, : 2 * w])
-    tanh_of(gates[:, 2 * w : 3 * w])
-    sigmoid_of(gates[:, 3 * w :])
-    before[:] = c
-    np.multiply(c, gates[:, w : 2 * w], c)
-    np.multiply(gates[:, :w], gates[:, 2 * w : 3 * w], h)
-    np.add(c, h, c)
-    squashed[:] = c
-    tanh_of(squashed)
-    np.multiply(gates[:, 3 * w :], squashed, h)
-
-
-def gru_step(gates: Array, pre: Array, before: Array, candidate: Array, h: Array) -> None:
-    """h = n + z · (h − n), n = tanh(pre + r · candidate), for gates r, z, n."""
-    w = before.shape[1]
-    both, n = gates[:, : 2 * w], gates[:, 2 * w :]
-    np.add(both, pre[:, : 2 * w], both)
-    sigmoid_of(both)
-    candidate[:] = n
-    np.multiply(n, gates[:, :w], n)
-    np.add(n, pre[:, 2 * w :], n)
-    tanh_of(n)
-    np.subtract(before, n, h)
-    np.multiply(h, gates[:, w : 2 * w], h)
-    np.add(h, n, h)
+            rnn_step(here, x, bias, mode == RNN_TANH, made)
+        put(state, made)
 
 
 def recurrent_walk_back(
@@ -128,12 +90,10 @@ def recurrent_walk_back(
     That holds the gradients of what the inputs contributed to the gates, of a GRU those of what the
     states contributed, too; at last those of the first states.
     """
-    rows, width = grad.shape
-    size, batch = rows * width, grad_h.shape[0]
-    n = weight.shape[0]
+    rows, (batch, width), n = grad.shape[0], grad_h.shape, weight.shape[0]
+    size, first = rows * width, rows * (width + n)
     before = walk[:size].reshape((rows, width))
-    gates = walk[size : size + rows * n].reshape((rows, n))
-    first = size + rows * n
+    gates = walk[size:first].reshape((rows, n))
     second = walk[first : first + size * (mode >= LSTM)].reshape((-1, width))
     third = walk[first + size : first + size * (1 + (mode == LSTM))].reshape((-1, width))
     inner = out[: rows * n].reshape((rows, n))
@@ -141,40 +101,95 @@ def recurrent_walk_back(
     outer = out[end - rows * n : end].reshape((rows, n))
     h = out[end : end + batch * width].reshape((batch, width))
     c = out[len(out) - batch * width :].reshape((batch, width))
-    c[:] = grad_c
-    h[:] = grad_h
-    work = np.empty_like(grad_h)
+    put(c, grad_c)
+    put(h, grad_h)
+    work = np.empty_like(h)
     steps = len(offsets) - 1
     for step in range(steps):
         t = step if reverse else steps - 1 - step
         i, j = offsets[t], offsets[t + 1]
         g, made, here, spare = h[: j - i], inner[i:j], gates[i:j], work[: j - i]
-        np.add(g, grad[i:j], g)
+        add_to(g, grad[i:j])
         if mode == GRU:
             gru_step_back(g, here, before[i:j], second[i:j], made, outer[i:j], spare)
             np.dot(outer[i:j], weight, spare)
-            np.add(g, spare, g)
+            add_to(g, spare)
             continue
         if mode == LSTM:
             lstm_step_back(g, c[: j - i], here, second[i:j], third[i:j], made, spare)
-        elif mode == RNN_TANH:
-            slope_of_tanh(here, spare)
-            np.multiply(g, spare, made)
         else:
-            np.multiply(g, here > 0, made)
+            rnn_step_back(g, here, mode == RNN_TANH, made)
         np.dot(made, weight, g)
 
 
-def slope_of_tanh(y: Array, out: Array) -> None:
-    """1 − y²"""
-    np.multiply(y, y, out)
-    np.subtract(y.dtype.type(1), out, out)
+# The steps, on matrices
 
 
-def slope_of_sigmoid(y: Array, out: Array) -> None:
-    """y · (1 − y)"""
-    np.subtract(y.dtype.type(1), y, out)
-    np.multiply(y, out, out)
+def put(target: Array, source: Array) -> None:
+    """target = source"""
+    target[:] = source
+
+
+def add_to(target: Array, source: Array) -> None:
+    """target += source"""
+    target += source
+
+
+def rnn_step(gates: Array, pre: Array, bias: Array, tanh: bool, h: Array) -> None:
+    """h = tanh(gates + pre + bias), or relu."""
+    gates += pre
+    gates += bias
+    if tanh:
+        np.tanh(gates, gates)
+    else:
+        np.maximum(gates, 0, out=gates)
+    h[:] = gates
+
+
+def lstm_step(
+    gates: Array, pre: Array, bias: Array, c: Array, before: Array, squashed: Array, h: Array
+) -> None:
+    """c = f · c + i · g, h = o · tanh c, for gates i, f, g, o, which are squashed here."""
+    w = c.shape[1]
+    gates += pre
+    gates += bias
+    g = gates[:, 2 * w : 3 * w]
+    _sigmoid(gates[:, : 2 * w])
+    np.tanh(g, g)
+    _sigmoid(gates[:, 3 * w :])
+    before[:] = c
+    c *= gates[:, w : 2 * w]
+    np.multiply(gates[:, :w], g, h)
+    c += h
+    np.tanh(c, squashed)
+    np.multiply(gates[:, 3 * w :], squashed, h)
+
+
+def gru_step(
+    gates: Array, pre: Array, bias: Array, before: Array, candidate: Array, h: Array
+) -> None:
+    """h = n + z · (h − n), n = tanh(pre + r · candidate), for gates r, z, n."""
+    w = before.shape[1]
+    gates += bias
+    both, n = gates[:, : 2 * w], gates[:, 2 * w :]
+    both += pre[:, : 2 * w]
+    _sigmoid(both)
+    candidate[:] = n
+    n *= gates[:, :w]
+    n += pre[:, 2 * w :]
+    np.tanh(n, n)
+    np.subtract(before, n, h)
+    h *= gates[:, w : 2 * w]
+    h += n
+
+
+def rnn_step_back(g: Array, gates: Array, tanh: bool, out: Array) -> None:
+    """The gradients of the gates."""
+    if tanh:
+        _slope_of_tanh(gates, out)
+        out *= g
+    else:
+        np.multiply(g, gates > 0, out)
 
 
 def lstm_step_back(
@@ -182,21 +197,19 @@ def lstm_step_back(
 ) -> None:
     """The gradients of the gates into `out`, those of the cell before into `c`."""
     w = c.shape[1]
-    slope_of_tanh(squashed, work)
-    np.multiply(work, gates[:, 3 * w :], work)
-    np.multiply(work, g, work)
-    np.add(c, work, c)
-    slope_of_sigmoid(gates, out)
-    slope_of_tanh(gates[:, 2 * w : 3 * w], out[:, 2 * w : 3 * w])
-    np.multiply(c, gates[:, 2 * w : 3 * w], work)
-    np.multiply(out[:, :w], work, out[:, :w])
-    np.multiply(c, before, work)
-    np.multiply(out[:, w : 2 * w], work, out[:, w : 2 * w])
-    np.multiply(c, gates[:, :w], work)
-    np.multiply(out[:, 2 * w : 3 * w], work, out[:, 2 * w : 3 * w])
-    np.multiply(g, squashed, work)
-    np.multiply(out[:, 3 * w :], work, out[:, 3 * w :])
-    np.multiply(c, gates[:, w : 2 * w], c)
+    i, f, n, o = (slice(k * w, (k + 1) * w) for k in range(4))
+    _slope_of_tanh(squashed, work)
+    work *= gates[:, o]
+    work *= g
+    c += work
+    np.subtract(1, gates, out)
+    out *= gates
+    _slope_of_tanh(gates[:, n], out[:, n])
+    for k, one, other in ((i, c, gates[:, n]), (f, c, before), (n, c, gates[:, i]),
+                          (o, g, squashed)):  # fmt: skip
+        np.multiply(one, other, work)
+        out[:, k] *= work
+    c *= gates[:, f]
 
 
 def gru_step_back(
@@ -205,30 +218,31 @@ def gru_step_back(
 ) -> None:  # fmt: skip
     """The gradients of the gates into `inner` and `outer`; what goes straight back stays in `g`."""
     w = g.shape[1]
-    n, both = gates[:, 2 * w :], inner[:, : 2 * w]
-    slope_of_tanh(n, inner[:, 2 * w :])
-    np.subtract(g.dtype.type(1), gates[:, w : 2 * w], work)
-    np.multiply(work, g, work)
-    np.multiply(inner[:, 2 * w :], work, inner[:, 2 * w :])
-    slope_of_sigmoid(gates[:, : 2 * w], both)
-    np.multiply(inner[:, 2 * w :], candidate, work)
-    np.multiply(inner[:, :w], work, inner[:, :w])
+    r, z, n = (gates[:, k * w : (k + 1) * w] for k in range(3))
+    both, last = inner[:, : 2 * w], inner[:, 2 * w :]
+    _slope_of_tanh(n, last)
+    np.subtract(1, z, work)
+    work *= g
+    last *= work
+    np.subtract(1, gates[:, : 2 * w], both)
+    both *= gates[:, : 2 * w]
+    np.multiply(last, candidate, work)
+    both[:, :w] *= work
     np.subtract(before, n, work)
-    np.multiply(work, g, work)
-    np.multiply(inner[:, w : 2 * w], work, inner[:, w : 2 * w])
+    work *= g
+    both[:, w:] *= work
     outer[:, : 2 * w] = both
-    np.multiply(inner[:, 2 * w :], gates[:, :w], outer[:, 2 * w :])
-    np.multiply(g, gates[:, w : 2 * w], g)
+    np.multiply(last, r, outer[:, 2 * w :])
+    g *= z
 
 
-def sigmoid_of(x: Array) -> None:
-    """Put 1 / (1 + e⁻ˣ) in the place of each x; compiled programs have a loop of their own."""
-    np.subtract(x.dtype.type(0), x, x)  # NumPy 2.4's negative fails in place, where x has gaps
+def _slope_of_tanh(y: Array, out: Array) -> None:
+    np.multiply(y, y, out)
+    np.subtract(1, out, out)
+
+
+def _sigmoid(x: Array) -> None:
+    np.subtract(0, x, x)  # NumPy 2.4's negative fails in place, where x has gaps
     np.exp(x, x)
-    np.add(x, x.dtype.type(1), x)
+    x += 1
     np.reciprocal(x, x)
-
-
-def tanh_of(x: Array) -> None:
-    """Put tanh x in the place of each x; compiled programs have a loop of their own."""
-    np.tanh(x, x)

@@ -34,6 +34,8 @@ CONVOLUTIONS = ("lay_out", "lay_out_given", "convolve", "convolve_input", "convo
 """Loops of `kernels.batch_last`."""
 
 UPDATES = ("add_product", "sub_product")
+_WALKS = {"recurrent": "recurrent_walk", "recurrent_backward": "recurrent_walk_back"}
+"""Loops of `loops.recurrent`."""
 
 _WINDOWS = ("sizes", "kernel", "stride", "start", "counts")
 
@@ -67,6 +69,11 @@ def write_call(writer: Writer, i: Instruction) -> None:
         _write_product(writer, i)
     elif i.op in UPDATES:
         _write_update(writer, i)
+    elif i.op in _WALKS:
+        a = i.attributes
+        given = ", ".join([_in_rows(writer, value) for value in (*i.inputs, a["offsets"])])
+        out = array_for(writer, i.output)
+        writer.line(f"recurrent.{_WALKS[i.op]}({given}, {a['mode']}, {a['reverse']}, {out})")
     elif i.op == "bmm":
         _write_products(writer, i)
     else:

@@ -42,7 +42,7 @@ def _walk(
     if bias_ih is None or bias_hh is None or MODES[mode] == "GRU":
         pre, bias = F.linear(x, weight_ih, bias_ih), none if bias_hh is None else bias_hh
     else:
-        pre, bias = F.linear(x, weight_ih, bias_ih + bias_hh), none
+        pre, bias = F.linear(x, weight_ih), bias_ih + bias_hh
     h, c = states[0], states[1] if len(states) == 2 else None
     result, *last = recurrent(pre, h, c, weight_hh, bias, offsets, mode, reverse, weight_hr)
     return result, tuple([state for state in last if state is not None])
