@@ -15,17 +15,17 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 73_344, 40_000
+TOTAL, AIM = 73_537, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
     "ops": 10_910,
     "tools": 10_328,
     "nn": 8_746,
-    "compiler": 6_480,
+    "compiler": 6_659,
     "app": 4_700,
     "explainer": 7_560,
-    "kernels": 3_784,
+    "kernels": 3_798,
     "_tensor": 3_060,
     "engine": 2_751,
     "optim": 2_560,
