@@ -15,13 +15,13 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 73_537, 40_000
+TOTAL, AIM = 74_287, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
     "ops": 10_910,
     "tools": 10_328,
-    "nn": 8_746,
+    "nn": 9_491,
     "compiler": 6_659,
     "app": 4_700,
     "explainer": 7_560,
