@@ -341,5 +341,7 @@ def _attend(
         out = scaled_dot_product_attention(q, k, v, mask, p, is_causal)
         return out.permute(2, 0, 1, 3), None
     scores = (q * math.sqrt(1 / q.size(-1))) @ k.transpose(-2, -1)
-    shares = dropout(softmax(scores if mask is None else scores + mask, -1), p, p > 0)
+    shares = dropout(
+        softmax(scores if mask is None else scores + mask.to(scores.dtype), -1), p, p > 0
+    )
     return (shares @ v).permute(2, 0, 1, 3), shares

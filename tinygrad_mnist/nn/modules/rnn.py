@@ -171,7 +171,7 @@ class RNNBase(Module):
     def check_input(self, input: Tensor, batch_sizes: Tensor | None) -> None:
         """Raise PyTorch's error for an input of another type or shape."""
         kind = self._flat_weights[0].dtype
-        if input.dtype != kind:
+        if input.dtype != kind and not AUTOCAST:
             raise ValueError(
                 f"RNN input dtype ({input.dtype}) does not match weight dtype ({kind}). Convert "
                 f"input: input.to({kind}), or convert model: model.to({input.dtype})"
@@ -317,7 +317,7 @@ class _Layer(RNNBase):
                 own = tuple([state[len(last)] for state in states])
                 weights = self._weights_of(len(last))
                 mode = MODES.index(self.mode)
-                if AUTOCAST and self.mode != "GRU":
+                if AUTOCAST and (sizes is None or self.mode != "LSTM") and self.mode != "GRU":
                     (x, *weights), own = lowered(x, *weights), lowered(*own)
                 result, ends = _walk(x, own, weights, offsets, mode, direction == 1)
                 results.append(result)
