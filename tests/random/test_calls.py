@@ -87,14 +87,6 @@ def test_floats_warn_of_ranges_with_gaps(call):
 @pytest.mark.parametrize(
     "call",
     [
-        "torch.rand(2, out=E(2))",
-        "torch.randn(2, out=E(2))",
-        "torch.randint(5, (2,), out=E(2))",
-        "torch.randperm(2, out=E(2))",
-        "torch.normal(T([1.0, 2.0]), out=E(2))",
-        "torch.normal(0, 1, (2,), out=E(2))",
-        "torch.bernoulli(T([0.5]), out=E(1))",
-        "torch.multinomial(T([0.5]), 1, out=I)",
         "torch.rand(2, device='cuda')",
         "torch.Generator('cuda')",
         "torch.randperm(2**32 // 20)",

@@ -31,6 +31,7 @@ from tinygrad_mnist.ops.arguments import (
     not_negative,
     read_dtype,
     read_size,
+    to_out,
 )
 from tinygrad_mnist.ops.indexing import getitem
 
@@ -255,13 +256,7 @@ def _filled(
         raise RuntimeError(f"{name}(): cannot allocate memory for the result: {error}") from None
 
 
-def refuse_out(name: str, out: Any) -> None:
-    """NotImplementedError for out=, with what to write instead."""
-    if out is not None:
-        raise NotImplementedError(f"{name}(out=) is not supported: assign the result")
-
-
-def zeros(*size: Dims, out: None = None, dtype: DType = None, layout: Layout = None,
+def zeros(*size: Dims, out: Tensor | None = None, dtype: DType = None, layout: Layout = None,
           device: Device = None, pin_memory: bool = False, requires_grad: bool = False,
           **named: Sequence[int]) -> Tensor:  # fmt: skip
     """Zeros in the shape `size`, given as numbers or as one tuple.
@@ -270,11 +265,12 @@ def zeros(*size: Dims, out: None = None, dtype: DType = None, layout: Layout = N
     tensor([[0., 0., 0.],
             [0., 0., 0.]])
     """
-    refuse_out("zeros", out)
+    if out is not None:
+        return to_out(zeros, out, size, {**named, "dtype": dtype})
     return _filled(read_size("zeros", size, named), 0, dtype, device, requires_grad, "zeros")
 
 
-def ones(*size: Dims, out: None = None, dtype: DType = None, layout: Layout = None,
+def ones(*size: Dims, out: Tensor | None = None, dtype: DType = None, layout: Layout = None,
          device: Device = None, pin_memory: bool = False, requires_grad: bool = False,
          **named: Sequence[int]) -> Tensor:  # fmt: skip
     """Ones in the shape `size`.
@@ -282,13 +278,14 @@ def ones(*size: Dims, out: None = None, dtype: DType = None, layout: Layout = No
     >>> torch.ones(2)
     tensor([1., 1.])
     """
-    refuse_out("ones", out)
+    if out is not None:
+        return to_out(ones, out, size, {**named, "dtype": dtype})
     return _filled(read_size("ones", size, named), 1, dtype, device, requires_grad, "ones")
 
 
 def empty(
     *size: Dims,
-    out: None = None,
+    out: Tensor | None = None,
     dtype: DType = None,
     layout: Layout = None,
     device: Device = None,
@@ -298,7 +295,8 @@ def empty(
     **named: Sequence[int],
 ) -> Tensor:
     """A tensor to be filled; here it holds zeros, so that nothing depends on chance."""
-    refuse_out("empty", out)
+    if out is not None:
+        return to_out(empty, out, size, {**named, "dtype": dtype})
     return _filled(read_size("empty", size, named), 0, dtype, device, requires_grad, "empty")
 
 
@@ -306,7 +304,7 @@ def full(
     size: Sequence[int],
     fill_value: Number,
     *,
-    out: None = None,
+    out: Tensor | None = None,
     dtype: DType = None,
     layout: Layout = None,
     device: Device = None,
@@ -318,7 +316,8 @@ def full(
     >>> torch.full((2,), 7)
     tensor([7, 7])
     """
-    refuse_out("full", out)
+    if out is not None:
+        return to_out(full, out, (size, fill_value), {"dtype": dtype})
     if isinstance(size, int):
         raise TypeError("full(): argument 'size' (position 1) must be tuple of ints, not int")
     shape = read_size("full", (size,), {})
@@ -392,7 +391,7 @@ def eye(
     n: int,
     m: int | None = None,
     *,
-    out: None = None,
+    out: Tensor | None = None,
     dtype: DType = None,
     layout: Layout = None,
     device: Device = None,
@@ -404,7 +403,8 @@ def eye(
     tensor([[1., 0.],
             [0., 1.]])
     """
-    refuse_out("eye", out)
+    if out is not None:
+        return to_out(eye, out, (n, m), {"dtype": dtype})
     check_device(device)
     lengths = {"n": n, "m": n if m is None else m}
     for position, (name, length) in enumerate(lengths.items(), 1):
@@ -449,7 +449,7 @@ def arange(
     start: Number | None = None,
     end: Number | None = None,
     step: Number | None = None,
-    out: None = None,
+    out: Tensor | None = None,
     dtype: DType = None,
     layout: Layout = None,
     device: Device = None,
@@ -465,7 +465,10 @@ def arange(
     >>> torch.arange(1, 7, 2)
     tensor([1, 3, 5])
     """
-    refuse_out("arange", out)
+    if out is not None:
+        return to_out(
+            arange, out, bounds, {"start": start, "end": end, "step": step, "dtype": dtype}
+        )
     check_device(device)
     first, last, gap = _bounds(bounds, {"start": start, "end": end, "step": step})
     integers = all(isinstance(bound, int) for bound in (first, last, gap))
@@ -518,8 +521,8 @@ def _counted(first: float, gap: float, count: int, kind: dtypes.dtype) -> Any:
     return (bases + wider(gap) * places).astype(number)
 
 
-def linspace(start: Operand, end: Operand, steps: int, *, out: None = None, dtype: DType = None,
-             layout: Layout = None, device: Device = None,
+def linspace(start: Operand, end: Operand, steps: int, *, out: Tensor | None = None,
+             dtype: DType = None, layout: Layout = None, device: Device = None,
              requires_grad: bool = False) -> Tensor:  # fmt: skip
     """`steps` numbers evenly spaced from `start` to `end`, both included.
 
@@ -528,7 +531,8 @@ def linspace(start: Operand, end: Operand, steps: int, *, out: None = None, dtyp
     >>> torch.linspace(0, 1, 3)
     tensor([0.0000, 0.5000, 1.0000])
     """
-    refuse_out("linspace", out)
+    if out is not None:
+        return to_out(linspace, out, (start, end, steps), {"dtype": dtype})
     check_device(device)
     count = _step_count("linspace", steps)
     kind = read_dtype("linspace", dtype) or dtypes.get_default_dtype()
@@ -538,15 +542,16 @@ def linspace(start: Operand, end: Operand, steps: int, *, out: None = None, dtyp
     return finish(converted(state.quietly(_spaced, first, last, count, kind), kind), requires_grad)
 
 
-def logspace(start: Operand, end: Operand, steps: int, base: float = 10.0, *, out: None = None,
-             dtype: DType = None, layout: Layout = None, device: Device = None,
-             requires_grad: bool = False) -> Tensor:  # fmt: skip
+def logspace(start: Operand, end: Operand, steps: int, base: float = 10.0, *,
+             out: Tensor | None = None, dtype: DType = None, layout: Layout = None,
+             device: Device = None, requires_grad: bool = False) -> Tensor:  # fmt: skip
     """`base` to the powers that `linspace` gives.
 
     >>> torch.logspace(0, 2, 3)
     tensor([  1.,  10., 100.])
     """
-    refuse_out("logspace", out)
+    if out is not None:
+        return to_out(logspace, out, (start, end, steps, base), {"dtype": dtype})
     check_device(device)
     count = _step_count("logspace", steps)
     kind = read_dtype("logspace", dtype) or dtypes.get_default_dtype()

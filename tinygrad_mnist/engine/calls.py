@@ -32,10 +32,6 @@ def read_arguments(
             f"{op.name}() takes {len(op.inputs)} positional "
             f"argument{'s' * (len(op.inputs) > 1)} but {len(inputs)} were given"
         )
-    if attributes.pop("out", None) is not None:
-        raise NotImplementedError(
-            f"{op.name}(out=) is not supported: assign the result, or copy it with out.copy_"
-        )
     named = op.inputs[len(inputs) :]
     missing = [f'"{name}"' for name in named if name not in attributes]
     if missing:

@@ -15,6 +15,7 @@ import numpy as np
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.engine.device import reading
 from tinygrad_mnist.engine.node import named_as
+from tinygrad_mnist.engine.out import SAME_TYPE, into
 from tinygrad_mnist.engine.tensor import Tensor
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -34,6 +35,8 @@ _WITHOUT_ALIASES = """
 """
 _NO_ALIASES = frozenset(_WITHOUT_ALIASES.split())
 """Operations that take neither out= nor NumPy's axis= and keepdims=, in PyTorch neither."""
+_OUT_ALONE = ("angle", "index_copy", "log_softmax", "scatter_add", "softmax")
+"""Of these, those that take out=."""
 
 
 _OLD_NUMBERS = {
@@ -52,8 +55,8 @@ def operation(function: Function, grad_fn: str | None = None) -> Function:
 
     What its signature declares to be a `Tensor` must be one, else PyTorch's TypeError is raised;
     an `Operand` is no array, a `float` no Tensor that requires a gradient.
-    NumPy's axis= and keepdims= stand for dim= and keepdim=; out= is refused with a sentence: where
-    PyTorch has them.
+    NumPy's axis= and keepdims= stand for dim= and keepdim=, and out= takes a tensor to write into,
+    where PyTorch has them.
     """
     kinds, code = function.__annotations__, function.__code__
     parameters = list(enumerate(code.co_varnames[: code.co_argcount]))
@@ -66,6 +69,7 @@ def operation(function: Function, grad_fn: str | None = None) -> Function:
     floats = frozenset([name for name, kind in kinds.items() if kind in ("float", "float | None")])
     positions = tuple([each for each in parameters if each[1] in floats])
     aliases = function.__name__ not in _NO_ALIASES
+    takes_out = aliases or function.__name__ in _OUT_ALONE
     numbers = _OLD_NUMBERS.get(function.__name__)
     most = code.co_argcount if numbers else sys.maxsize
 
@@ -73,13 +77,14 @@ def operation(function: Function, grad_fn: str | None = None) -> Function:
     def call(*args: Any, **kwargs: Any) -> Any:
         if len(args) > most:
             args, kwargs = _today(function.__name__, most, numbers, args, kwargs)
+        if kwargs and takes_out and "out" in kwargs:
+            out = kwargs.pop("out")
+            return call(*args, **kwargs) if out is None else to_out(call, out, args, kwargs)
         if kwargs and aliases:
             if "axis" in kwargs:
                 kwargs["dim"] = kwargs.pop("axis")
             if "keepdims" in kwargs:
                 kwargs["keepdim"] = kwargs.pop("keepdims")
-            if kwargs.pop("out", None) is not None:
-                raise out_refused(function.__name__)
             for name in floats & kwargs.keys():
                 _check_number(function.__name__, name, kwargs[name])
         for position, name in positions:
@@ -97,6 +102,17 @@ def operation(function: Function, grad_fn: str | None = None) -> Function:
         return out if grad_fn is None else named_as(out, grad_fn)
 
     return call  # type: ignore[return-value]
+
+
+def to_out(function: Any, out: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
+    """What an operation gives, written into `out`; a type to compute in may be that of `out`."""
+    typed = "dtype" in function.__annotations__ and function.__name__ not in SAME_TYPE
+    if typed and isinstance(out, Tensor):
+        kwargs = {**kwargs, "dtype": kwargs.get("dtype") or out.dtype}
+    given = (*args, *kwargs.values())
+    name: str = function.__name__
+    found: Tensor = into(name, out, given, lambda: function(*args, **kwargs))
+    return found
 
 
 def _today(
@@ -137,13 +153,6 @@ def _refuse(
         for position, name in tensors:
             if not isinstance(given[name], Tensor):
                 raise not_a_tensor(function.__name__, name, position + 1, given[name])
-
-
-def out_refused(name: str) -> NotImplementedError:
-    """The error for out=, which no operation takes."""
-    return NotImplementedError(
-        f"{name}(out=) is not supported: assign the result, or copy it with out.copy_({name}(...))"
-    )
 
 
 # Tensors and numbers

@@ -15,7 +15,7 @@ from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.engine.views import detached_from_base
 
-from .arguments import check_tensors, not_implemented, operation, out_refused
+from .arguments import check_tensors, not_implemented, operation, to_out
 from .shapes import reshape, unsqueeze
 
 
@@ -50,7 +50,7 @@ def _refuse_bools(kernel: str, input: Tensor) -> None:
         raise not_implemented(kernel, input._array.dtype)
 
 
-def matmul(input: Tensor, other: Tensor, *, out: None = None) -> Tensor:
+def matmul(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The matrix product, of vectors, matrices, or batches of matrices (…, n, m) @ (…, m, p).
 
     The leading dimensions broadcast; a vector counts as a row on the left, as a column on the
@@ -60,7 +60,7 @@ def matmul(input: Tensor, other: Tensor, *, out: None = None) -> Tensor:
     tensor([[11.]])
     """
     if out is not None:
-        raise out_refused("matmul")
+        return to_out(matmul, out, (input, other), {})
     if AUTOCAST:
         input, other = lowered(input, other)
     if input.__class__ is not other.__class__ or input._array.dtype is not other._array.dtype:

@@ -10,13 +10,14 @@ import numpy as np
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.core.record import Array
+from tinygrad_mnist.engine.out import into
 from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.engine.types import Dims, MemoryFormat
 from tinygrad_mnist.kernels import random_numbers as distributions
 
 from . import random_in_place as drawing
-from .arguments import check_tensors, out_refused
+from .arguments import check_tensors, to_out
 from .generator import Generator
 from .random_in_place import (
     Fill,
@@ -41,6 +42,11 @@ _standard_normal = partial(drawing.normal, mean=0, std=1)
 def _made(
     function: str, name: str, shape: Shape, fill: Fill, options: Any, default: dtypes.dtype
 ) -> Tensor:
+    if (out := options.pop("out", None)) is not None:
+        same = {"dtype": out.dtype, **options}
+        return into(  # type: ignore[no-any-return]
+            function, out, (), lambda: _made(function, name, shape, fill, same, default)
+        )
     kind, requires_grad = read_options(function, options, default)
     return drawing.new(name, new_array(shape, kind), fill).requires_grad_(requires_grad)
 
@@ -200,9 +206,9 @@ def normal(
     if size is None:
         if not isinstance(mean, Tensor) and not isinstance(std, Tensor):
             raise mismatch("normal", (mean, std), {}, _NORMAL)
-        if options.get("out") is not None:
-            raise out_refused("normal")
-        each: Tensor = _normal_each(mean, std, generator)
+        given = (mean, std, generator)
+        out = options.get("out")
+        each: Tensor = _normal_each(*given) if out is None else to_out(_normal_each, out, given, {})
         return each
     mean, std = read_float("normal", "mean", 1, mean), read_float("normal", "std", 2, std)
     shape = read_size("normal", size, 3)
@@ -262,7 +268,7 @@ _normal_of_both.derivatives(mean=lambda g: 0 * g, std=lambda g: 0 * g)
 
 def bernoulli(
     input: Tensor, p: float | Tensor | None = None, *, generator: Generator | None = None,
-    out: None = None,
+    out: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
     """1 with the probability that `input` says, else 0, in its shape and type.
 
@@ -274,7 +280,7 @@ def bernoulli(
     tensor([0., 0., 1.])
     """
     if out is not None:
-        raise out_refused("bernoulli")
+        return to_out(bernoulli, out, (input, p), {"generator": generator})
     check_tensors("bernoulli", input=input)
     if p is None:
         return _bernoulli_of(input, generator=generator)
@@ -296,7 +302,7 @@ _bernoulli_of.derivatives(p=lambda g: 0 * g)
 
 def multinomial(
     input: Tensor, num_samples: int, replacement: bool = False, *,
-    generator: Generator | None = None, out: None = None,
+    generator: Generator | None = None, out: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
     """Draw `num_samples` categories, i with a probability proportional to input[…, i].
 
@@ -308,7 +314,8 @@ def multinomial(
     tensor([1, 2])
     """
     if out is not None:
-        raise out_refused("multinomial")
+        given = (input, num_samples, replacement)
+        return to_out(multinomial, out, given, {"generator": generator})
     check_tensors("multinomial", input=input)
     samples = read_int("multinomial", "num_samples", 2, num_samples)
     if not isinstance(replacement, bool):

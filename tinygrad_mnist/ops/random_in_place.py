@@ -36,7 +36,6 @@ from .arguments import (
     is_integer,
     not_implemented,
     not_negative,
-    out_refused,
     read_dtype,
     unpacking_failed,
 )
@@ -202,11 +201,9 @@ def bind_from_the_right(
 
 def read_options(name: str, options: Any, default: dtypes.dtype) -> tuple[dtypes.dtype, bool]:
     """The dtype and requires_grad of `Options`; TypeError for other keywords."""
-    unknown = options.keys() - Options.__annotations__.keys()
+    unknown = options.keys() - Options.__annotations__.keys() - {"out"}
     if unknown:
         raise TypeError(f"{name}() got an unexpected keyword argument '{min(unknown)}'")
-    if options.get("out") is not None:
-        raise out_refused(name)
     check_device(options.get("device"))
     if options.get("pin_memory"):
         raise RuntimeError("pin_memory=True requires a GPU to copy to, and there is none here")

@@ -20,13 +20,14 @@ from tinygrad_mnist._tensor import Tensor
 from tinygrad_mnist._tensor.description import strided
 from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.device import device
+from tinygrad_mnist.engine.memory import in_memory
 from tinygrad_mnist.engine.size import Size
 from tinygrad_mnist.engine.tensor import wrap
 from tinygrad_mnist.engine.wording import cut, shown
 from tinygrad_mnist.nn.parameter import Parameter
 
 from . import files, objects
-from .archive import LEGACY, STORAGE_NAMES, ZIP, Reader, in_memory
+from .archive import LEGACY, STORAGE_NAMES, ZIP, Reader
 from .pickles import CONTAINERS, Vocabulary, check_key, read
 
 _OPCODES = CONTAINERS | {

@@ -18,11 +18,11 @@ from tinygrad_mnist import dtypes
 from tinygrad_mnist._tensor.creation import from_numpy
 from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.device import check_device, device
+from tinygrad_mnist.engine.memory import address, memory_of
 from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.engine.wording import quoted, shown
 
 from . import files
-from .archive import address, memory_of
 
 if TYPE_CHECKING:
     from tinygrad_mnist.nn import Module

@@ -20,6 +20,7 @@ from tinygrad_mnist import dtypes
 from tinygrad_mnist._tensor import Tensor
 from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.device import device
+from tinygrad_mnist.engine.memory import address, memory_of
 from tinygrad_mnist.engine.size import Size
 from tinygrad_mnist.engine.types import layout
 from tinygrad_mnist.engine.views import current_record
@@ -27,7 +28,7 @@ from tinygrad_mnist.nn.parameter import Parameter
 from tinygrad_mnist.serialization import files
 
 from . import archive, objects
-from .archive import STORAGE_NAMES, memory_of
+from .archive import STORAGE_NAMES
 from .pickles import MOST_NESTED
 
 
@@ -289,7 +290,7 @@ class Pickler(pickle._Pickler):
         """The number of the memory among those to be saved."""
         key = len(self.storages)
         if len(memory):
-            key, known = self._keys.setdefault(archive.address(memory), (key, kind))
+            key, known = self._keys.setdefault(address(memory), (key, kind))
             if known is not kind:
                 raise RuntimeError(
                     "Cannot save multiple tensors or storages that view the same data as different "

@@ -12,7 +12,7 @@ from tinygrad_mnist.engine.autocast import in_float32
 from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.observer import note_untraceable
 from tinygrad_mnist.engine.tensor import Tensor
-from tinygrad_mnist.ops.arguments import check_tensors, out_refused
+from tinygrad_mnist.ops.arguments import check_tensors, to_out
 from tinygrad_mnist.ops.casting import cast_to
 from tinygrad_mnist.ops.conditional import where
 from tinygrad_mnist.ops.elementwise import minimum
@@ -33,7 +33,7 @@ def normalize(
     tensor([[0.6000, 0.8000]])
     """
     if out is not None:
-        raise out_refused("normalize")
+        return to_out(normalize, out, (input, p, dim, eps), {})
     return input / input.norm(p, dim, keepdim=True).clamp_min(eps).expand_as(input)
 
 
