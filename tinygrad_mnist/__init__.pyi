@@ -223,7 +223,7 @@ def arange(
     start: builtins.bool | builtins.int | builtins.float | None = None,
     end: builtins.bool | builtins.int | builtins.float | None = None,
     step: builtins.bool | builtins.int | builtins.float | None = None,
-    out: None = None,
+    out: Tensor | None = None,
     dtype: _dtype | None = None,
     layout: _layout | None = None,
     device: _device | builtins.str | builtins.int | None = None,
@@ -396,7 +396,7 @@ def bernoulli(
     p: builtins.float | Tensor | None = None,
     *,
     generator: Generator | None = None,
-    out: None = None,
+    out: Tensor | None = None,
 ) -> Tensor:
     """1 with the probability that `input` says, else 0, in its shape and type."""
 
@@ -799,7 +799,7 @@ def einsum(*args: builtins.str | Tensor | Sequence[Tensor]) -> Tensor:
 
 def empty(
     *size: builtins.int | Sequence[builtins.int],
-    out: None = None,
+    out: Tensor | None = None,
     dtype: _dtype | None = None,
     layout: _layout | None = None,
     device: _device | builtins.str | builtins.int | None = None,
@@ -857,7 +857,7 @@ def eye(
     n: builtins.int,
     m: builtins.int | None = None,
     *,
-    out: None = None,
+    out: Tensor | None = None,
     dtype: _dtype | None = None,
     layout: _layout | None = None,
     device: _device | builtins.str | builtins.int | None = None,
@@ -930,7 +930,7 @@ def full(
     size: Sequence[builtins.int],
     fill_value: builtins.bool | builtins.int | builtins.float,
     *,
-    out: None = None,
+    out: Tensor | None = None,
     dtype: _dtype | None = None,
     layout: _layout | None = None,
     device: _device | builtins.str | builtins.int | None = None,
@@ -1184,7 +1184,7 @@ def linspace(
     end: Tensor | builtins.float,
     steps: builtins.int,
     *,
-    out: None = None,
+    out: Tensor | None = None,
     dtype: _dtype | None = None,
     layout: _layout | None = None,
     device: _device | builtins.str | builtins.int | None = None,
@@ -1255,7 +1255,7 @@ def logspace(
     steps: builtins.int,
     base: builtins.float = 10.0,
     *,
-    out: None = None,
+    out: Tensor | None = None,
     dtype: _dtype | None = None,
     layout: _layout | None = None,
     device: _device | builtins.str | builtins.int | None = None,
@@ -1287,7 +1287,7 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
 def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     """The numbers where `mask` (bool) holds, as a vector; the two broadcast."""
 
-def matmul(input: Tensor, other: Tensor, *, out: None = None) -> Tensor:
+def matmul(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The matrix product, of vectors, matrices, or batches of matrices (…, n, m) @ (…, m, p)."""
 
 def matrix_exp(input: Tensor) -> Tensor:
@@ -1504,7 +1504,7 @@ def multinomial(
     replacement: builtins.bool = False,
     *,
     generator: Generator | None = None,
-    out: None = None,
+    out: Tensor | None = None,
 ) -> Tensor:
     """Draw `num_samples` categories, i with a probability proportional to input[…, i]."""
 
@@ -1641,7 +1641,7 @@ def numel(input: Tensor) -> builtins.int:
 
 def ones(
     *size: builtins.int | Sequence[builtins.int],
-    out: None = None,
+    out: Tensor | None = None,
     dtype: _dtype | None = None,
     layout: _layout | None = None,
     device: _device | builtins.str | builtins.int | None = None,
@@ -2403,7 +2403,7 @@ def xlogy(input: Tensor | builtins.float, other: Tensor | builtins.float) -> Ten
 
 def zeros(
     *size: builtins.int | Sequence[builtins.int],
-    out: None = None,
+    out: Tensor | None = None,
     dtype: _dtype | None = None,
     layout: _layout | None = None,
     device: _device | builtins.str | builtins.int | None = None,

@@ -1131,7 +1131,7 @@ class Tensor(TensorBase):
         """`input` with the first numbers of `source` where `mask` (bool) holds."""
     def masked_select(self, mask: Tensor) -> Tensor:
         """The numbers where `mask` (bool) holds, as a vector; the two broadcast."""
-    def matmul(self, other: Tensor, *, out: None = None) -> Tensor:
+    def matmul(self, other: Tensor, *, out: Tensor | None = None) -> Tensor:
         """The matrix product, of vectors, matrices, or batches of matrices (…, n, m) @ (…, m, p)."""
     def matrix_exp(self) -> Tensor:
         """The exponential of each matrix: `linalg.matrix_exp`."""

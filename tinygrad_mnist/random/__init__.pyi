@@ -16,7 +16,7 @@ def bernoulli(
     p: builtins.float | Tensor | None = None,
     *,
     generator: Generator | None = None,
-    out: None = None,
+    out: Tensor | None = None,
 ) -> Tensor:
     """1 with the probability that `input` says, else 0, in its shape and type."""
 
@@ -46,7 +46,7 @@ def multinomial(
     replacement: builtins.bool = False,
     *,
     generator: Generator | None = None,
-    out: None = None,
+    out: Tensor | None = None,
 ) -> Tensor:
     """Draw `num_samples` categories, i with a probability proportional to input[…, i]."""
 
