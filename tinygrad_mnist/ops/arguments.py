@@ -35,6 +35,7 @@ _WITHOUT_ALIASES = """
 """
 _NO_ALIASES = frozenset(_WITHOUT_ALIASES.split())
 """Operations that take neither out= nor NumPy's axis= and keepdims=, in PyTorch neither."""
+_SPELLINGS = {"axis": "dim", "keepdims": "keepdim"}
 _OUT_ALONE = ("angle", "index_copy", "log_softmax", "scatter_add", "softmax")
 """Of these, those that take out=."""
 
@@ -81,10 +82,8 @@ def operation(function: Function, grad_fn: str | None = None) -> Function:
             out = kwargs.pop("out")
             return call(*args, **kwargs) if out is None else to_out(call, out, args, kwargs)
         if kwargs and aliases:
-            if "axis" in kwargs:
-                kwargs["dim"] = kwargs.pop("axis")
-            if "keepdims" in kwargs:
-                kwargs["keepdim"] = kwargs.pop("keepdims")
+            for numpy_name in _SPELLINGS.keys() & kwargs.keys():
+                kwargs[_SPELLINGS[numpy_name]] = kwargs.pop(numpy_name)
             for name in floats & kwargs.keys():
                 _check_number(function.__name__, name, kwargs[name])
         for position, name in positions:
