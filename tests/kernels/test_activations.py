@@ -1,4 +1,4 @@
-"""The rectifier: both twins give the same bits, which are PyTorch's, signs of zeros too."""
+"""Both twins give the same bits: the rectifier's are PyTorch's, signs of zeros too."""
 
 import numpy as np
 import pytest
@@ -42,3 +42,16 @@ def test_a_loop_computes_what_is_large(monkeypatch):
         kernels.relu_backward(x, kernels.relu(x))
         kernels.relu_backward(x[:3], kernels.relu(x[:3]))
     assert called == ["_relu_loop", "_relu_backward_loop"]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_both_twins_of_the_error_function(dtype, layout):
+    x = laid_out(numbers(dtype, 0), layout)
+    found = []
+    for twin in TWINS:
+        with computed_by(twin):
+            found.append(kernels.erf(x))
+    np.testing.assert_array_equal(*found)
+    expected = torch.erf(torch.from_numpy(np.array(x))).numpy()
+    np.testing.assert_allclose(found[0], expected, rtol=4 * np.finfo(dtype).eps)

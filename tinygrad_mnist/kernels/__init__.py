@@ -11,7 +11,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .activations import relu, relu_backward
+    from .activations import erf, relu, relu_backward
     from .convolution import conv2d, conv2d_input, conv2d_weight
     from .dispatch import warm_up
     from .losses import nll_loss, nll_loss_backward
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .updates import sgd_update
 
 _FILES = {
-    "activations": ("relu", "relu_backward"),
+    "activations": ("erf", "relu", "relu_backward"),
     "convolution": ("conv2d", "conv2d_input", "conv2d_weight"),
     "losses": ("nll_loss", "nll_loss_backward"),
     "pooling": ("pick", "place_of_max", "put_back", "window_spread", "window_sum"),
@@ -34,10 +34,10 @@ _FILES = {
 }
 
 __all__ = [
-    "conv2d", "conv2d_input", "conv2d_weight", "log_softmax", "log_softmax_backward", "matmul",
-    "nll_loss", "nll_loss_backward", "pick", "place_of_max", "put_back", "relu", "relu_backward",
-    "sgd_update", "sum_channels", "sum_columns", "sum_rows", "warm_up", "window_spread",
-    "window_sum",
+    "conv2d", "conv2d_input", "conv2d_weight", "erf", "log_softmax", "log_softmax_backward",
+    "matmul", "nll_loss", "nll_loss_backward", "pick", "place_of_max", "put_back", "relu",
+    "relu_backward", "sgd_update", "sum_channels", "sum_columns", "sum_rows", "warm_up",
+    "window_spread", "window_sum",
 ]  # fmt: skip
 
 

@@ -1,7 +1,9 @@
-"""The rectifier, and its derivative."""
+"""The rectifier and its derivative; the error function."""
 
 from __future__ import annotations
 
+import functools
+import math
 from typing import Any, Final
 
 import numpy as np
@@ -61,3 +63,64 @@ def _relu_backward_loop(grad: Array, out: Array, grad_x: Array) -> None:
     zero = out.dtype.type(0)
     for i in range(out.size):
         grad_x[i] = zero if out[i] <= zero else grad[i]
+
+
+# The error function
+
+_STEPS: Final = 16
+"""Points of expansion between two whole numbers: none is farther than 1/32 from one of them."""
+_LAST: Final = 6
+"""From here on erf is 1 in float64."""
+_DEGREE: Final = 10
+
+
+@functools.cache
+def _expansions() -> Array:
+    """The Taylor coefficients of erf at 0, 1/16, 2/16, … 6: (points, degrees).
+
+    The derivative is f(x) = 2/√π · e^(−x²). As f' = −2x f, the coefficients of f at p obey
+    (k + 1) aₖ₊₁ = −2 (p aₖ + aₖ₋₁); those of erf are aₖ₋₁ / k.
+    """
+    points = np.arange(_LAST * _STEPS + 1) / _STEPS
+    slopes = [2 / math.sqrt(math.pi) * np.exp(-(points**2))]
+    slopes.append(-2 * points * slopes[0])
+    for k in range(1, _DEGREE - 1):
+        slopes.append(-2 * (points * slopes[k] + slopes[k - 1]) / (k + 1))
+    values = np.array([math.erf(point) for point in points])
+    return np.stack([values, *[slope / (k + 1) for k, slope in enumerate(slopes)]], axis=1)
+
+
+def erf(x: Array) -> Array:
+    """2/√π · ∫₀ˣ e^(−t²) dt, of any shape, to an ulp: by an expansion at a point nearby.
+
+    >>> import numpy as np
+    >>> erf(np.array([0.0, 10.0]))
+    array([0., 1.])
+    """
+    if dispatch.base.ready(x.size, x.dtype):
+        out = np.empty(x.shape, x.dtype)
+        _erf_loop(np.ascontiguousarray(x).reshape(-1), _expansions(), out.reshape(-1))
+        return out
+    distance = np.minimum(np.abs(x), _LAST).astype(np.float64)
+    nearest = (np.where(np.isnan(distance), 0, distance) * _STEPS + 0.5).astype(np.intp)
+    distance -= nearest / _STEPS
+    coefficients = _expansions()
+    total = coefficients[nearest, _DEGREE - 1]
+    for degree in range(_DEGREE - 2, -1, -1):
+        total = total * distance + coefficients[nearest, degree]
+    result: Array = np.copysign(total, x).astype(x.dtype)
+    return result
+
+
+@dispatch.base.loop("void(const T[::1], const float64[:, ::1], T[::1])")
+def _erf_loop(x: Array, coefficients: Array, out: Array) -> None:
+    for i in range(x.size):
+        wide = np.float64(x[i])
+        size = abs(wide)
+        size = size if size < _LAST else np.float64(_LAST)
+        nearest = np.int64(size * _STEPS + 0.5)
+        distance = size - nearest / _STEPS
+        total = coefficients[nearest, _DEGREE - 1]
+        for degree in range(_DEGREE - 2, -1, -1):
+            total = total * distance + coefficients[nearest, degree]
+        out[i] = math.copysign(total, wide) if wide == wide else wide
