@@ -34,10 +34,9 @@ class Description(Tensor):
 
     __slots__ = ()
 
-    is_cuda = False
-    is_sparse = False
-    is_quantized = False
-    is_meta = False
+    is_cpu = True
+    is_cuda = is_ipu = is_maia = is_mps = is_mtia = is_vulkan = is_xla = is_xpu = False
+    is_meta = is_mkldnn = is_nested = is_quantized = is_sparse = is_sparse_csr = False
     layout = strided
     name = None
 

@@ -967,15 +967,22 @@ class Tensor(TensorBase):
         """Whether the numbers are complex: never."""
     def is_contiguous(self, memory_format: _memory_format | None = None) -> builtins.bool:
         """Whether the elements lie in memory in order, without gaps."""
+    is_cpu: builtins.bool
     is_cuda: builtins.bool
     def is_floating_point(self) -> builtins.bool:
         """Whether the numbers are floating point."""
     def is_inference(self) -> builtins.bool:
         """Whether the tensor was made for inference alone: none is, here."""
+    is_ipu: builtins.bool
     @property
     def is_leaf(self) -> builtins.bool:
         """Whether the tensor was not computed from others by recorded operations."""
+    is_maia: builtins.bool
     is_meta: builtins.bool
+    is_mkldnn: builtins.bool
+    is_mps: builtins.bool
+    is_mtia: builtins.bool
+    is_nested: builtins.bool
     def is_nonzero(self) -> builtins.bool:
         """Whether the one number of the tensor is not zero; RuntimeError when there are more."""
     def is_pinned(self) -> builtins.bool:
@@ -986,6 +993,10 @@ class Tensor(TensorBase):
     def is_signed(self) -> builtins.bool:
         """Whether the type holds negative numbers."""
     is_sparse: builtins.bool
+    is_sparse_csr: builtins.bool
+    is_vulkan: builtins.bool
+    is_xla: builtins.bool
+    is_xpu: builtins.bool
     def isclose(
         self,
         other: Tensor,

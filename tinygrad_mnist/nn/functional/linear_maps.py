@@ -25,7 +25,9 @@ from tinygrad_mnist.ops.shapes import expand, unsqueeze
 @primitive(grad_fn="AddmmBackward0")
 def _linear(mat1: Array, weight: Array, bias: Array) -> Any:
     """x Wᵀ + b"""
-    return kernels.matmul(mat1, weight.T) + bias
+    out = kernels.matmul(mat1, weight.T)
+    out += bias
+    return out
 
 
 _linear.derivatives(

@@ -290,9 +290,10 @@ _RANDOM_NUMBERS = [
 # What a tensor says of itself, other names for a tensor, and questions about dtypes
 
 _ANSWERS = (
-    "dtype", "device", "grad", "imag", "is_cuda", "is_leaf", "is_meta", "is_quantized",
-    "is_sparse", "itemsize", "layout", "name", "nbytes", "ndim", "output_nr", "requires_grad",
-    "retains_grad", "shape",
+    "dtype", "device", "grad", "imag", "is_cpu", "is_cuda", "is_ipu", "is_leaf", "is_maia",
+    "is_meta", "is_mkldnn", "is_mps", "is_mtia", "is_nested", "is_quantized", "is_sparse",
+    "is_sparse_csr", "is_vulkan", "is_xla", "is_xpu", "itemsize", "layout", "name", "nbytes",
+    "ndim", "output_nr", "requires_grad", "retains_grad", "shape",
 )  # fmt: skip
 _QUESTIONS = (
     "dim", "element_size", "get_device", "is_contiguous", "is_inference", "is_pinned", "is_shared",
