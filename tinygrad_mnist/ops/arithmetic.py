@@ -213,7 +213,7 @@ def fmod(input: Tensor, other: Operand) -> Tensor:
 
 
 @primitive(promotion=dtypes.promote, grad_fn="PowBackward1")
-def _pow(input: Array, exponent: Array) -> Any:
+def _pow(input: Array, exponent: Any) -> Any:
     """xʸ"""
     kind = np.asarray(input).dtype
     if kind.kind == "b":
