@@ -15,17 +15,17 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 74_423, 40_000
+TOTAL, AIM = 74_465, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
     "ops": 10_920,
-    "tools": 10_328,
-    "nn": 9_493,
+    "tools": 10_329,
+    "nn": 9_495,
     "compiler": 6_659,
     "app": 4_700,
     "explainer": 7_560,
-    "kernels": 3_798,
+    "kernels": 3_861,
     "_tensor": 3_060,
     "engine": 2_932,
     "optim": 2_560,
