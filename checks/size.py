@@ -15,7 +15,7 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 74_465, 40_000
+TOTAL, AIM = 74_468, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,

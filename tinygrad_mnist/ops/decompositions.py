@@ -44,6 +44,7 @@ def _lower(x: Any, diagonal: int = 0) -> Any:
 
 
 def _upper(x: Any, diagonal: int = 0) -> Any:
+    """Each matrix, 0 below its diagonal."""
     return _lower(x.mT, -diagonal).mT
 
 
@@ -126,7 +127,7 @@ def _one_by_one(of: Callable[..., Array], shape: tuple[int, ...], A: Array, *oth
 
 @primitive(grad_fn="LinalgSolveExBackward0")
 def solved(A: Array, B: Array, *, check: bool) -> Any:
-    """A⁻¹ B"""
+    """what gives B, multiplied by A from the left"""
     try:
         return np.linalg.solve(A, B)
     except np.linalg.LinAlgError:
@@ -147,7 +148,7 @@ solved.derivatives(
 
 @primitive(grad_fn="LinalgInvExBackward0")
 def inverse(A: Array, *, check: bool) -> Any:
-    """A⁻¹"""
+    """the inverse of A"""
     try:
         return np.linalg.inv(A)
     except np.linalg.LinAlgError:
@@ -163,7 +164,7 @@ inverse.derivatives(A=lambda g, out: -out.mT @ g @ out.mT)
 
 @primitive(grad_fn="LinalgSolveTriangularBackward0")
 def solved_triangular(A: Array, B: Array, *, upper: bool, unit: bool) -> Any:
-    """A⁻¹ B for a triangular A: row by row, the last first, of those below"""
+    """what gives B, multiplied by a triangular A from the left: found row by row, the last first"""
     if not upper:
         A, B = A[..., ::-1, ::-1], B[..., ::-1, :]
     lead = np.broadcast_shapes(A.shape[:-2], B.shape[:-2])
@@ -274,7 +275,7 @@ def _cholesky_slope(g: Any, L: Any) -> Any:
 
 @primitive
 def cholesky_solved(B: Array, L: Array, *, upper: bool) -> Any:
-    """(L Lᵀ)⁻¹ B"""
+    """what gives B, multiplied by L and its transpose from the left"""
     first, second = (L.mT, L) if upper else (L, L.mT)
     middle = solved_triangular(first, B, upper=False, unit=False)
     return solved_triangular(second, middle, upper=True, unit=False)
@@ -324,6 +325,7 @@ def _qr_slope(g: Any, out: Any, mode: str, parts: Shapes) -> Any:
 
 
 def _beside(x: Any, y: Any) -> Any:
+    """Matrices side by side."""
     return np.concatenate([x, y], -1) if isinstance(x, np.ndarray) else cat([x, y], -1)
 
 

@@ -66,8 +66,9 @@ def _scipy(name: str, inputs: int = 1) -> Any:
 
 _ROOT = math.sqrt(2 * math.pi)
 
-lgamma = of_tensors(elementwise("lgamma", "ln |Γ(x)|", _scipy("gammaln"),
-                                input=lambda g, input: g * _digamma(input)))  # fmt: skip
+_lgamma: Primitive = elementwise("lgamma", "ln |Γ(x)|", _scipy("gammaln"),
+                                 input=lambda g, input: g * _digamma(input))  # fmt: skip
+lgamma = of_tensors(_lgamma)
 _digamma: Primitive = elementwise("digamma", "Γ′(x) / Γ(x)", _scipy("psi"),
                                   input=lambda g, input: g * _derivative(input, 1))  # fmt: skip
 digamma = of_tensors(_digamma)
@@ -141,8 +142,7 @@ def mvlgamma(input: Tensor, p: int) -> Tensor:
 
 
 def _gamma_density(g: Any, a: Any, x: Any) -> Any:
-    return g * exp((a - 1) * log(x) - x - lgamma(a) if isinstance(a, Tensor) else
-                   np.subtract((a - 1) * np.log(x) - x, _scipy("gammaln")(a)))  # fmt: skip
+    return g * exp((a - 1) * log(x) - x - _lgamma(a))
 
 
 _igamma = elementwise("igamma", "∫₀ʸ t^(x − 1) e^(−t) dt / Γ(x)", _scipy("gammainc", 2),

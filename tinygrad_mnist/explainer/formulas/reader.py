@@ -93,7 +93,8 @@ class _Reader:
         return None
 
     def _assign_each(self, targets: Sequence[ast.expr], value: ast.expr) -> None:
-        if not isinstance(value, ast.Tuple):
+        plain = all(isinstance(target, ast.Name) for target in targets)
+        if not isinstance(value, ast.Tuple) or not plain:
             raise NotShown(ast.unparse(value))
         found = [self.visit(each) for each in value.elts]
         for target, term in zip(targets, found, strict=True):
