@@ -473,3 +473,14 @@ def test_older_arguments_of_classification():
         ]
 
     agree(job, tolerance=1e-12)
+
+
+@pytest.mark.parametrize("mode", ["bilinear", "bicubic"])
+def test_bytes_are_averaged_in_whole_numbers(mode):
+    numbers = np.random.default_rng(0).integers(0, 256, (2, 3, 17, 23)).astype(np.uint8)
+    agree(
+        lambda e: [
+            e.nn.functional.interpolate(e.from_numpy(numbers), size, mode=mode, antialias=True)
+            for size in ((9, 9), (31, 12), (1, 40), (17, 5))
+        ]
+    )

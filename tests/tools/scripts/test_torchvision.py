@@ -28,7 +28,7 @@ SCRIPT = """
         ])
         for images, labels in DataLoader(noise, batch_size=3, shuffle=True):
             print(labels.tolist(), digest(images))
-    for change in (v2.Pad(2, 0.5, "constant"), v2.Resize(9, antialias=False)):
+    for change in (v2.Resize(7), v2.Pad(2, 0.5, "constant"), v2.Resize(9, antialias=False)):
         print(change, digest(change(images)))
     save_image(images, "grid.png", normalize=True)
     print(digest(make_grid(images)), TF.to_pil_image(images[0]).size, noise)

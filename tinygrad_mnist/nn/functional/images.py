@@ -162,6 +162,50 @@ def _cubic(x: Tensor, dim: int, count: int, scale: float | None, align: bool) ->
     return terms[0] + terms[1] + terms[2] + terms[3]
 
 
+def _shares(size: int, count: int, scale: float | None, align: bool, cubic: bool) -> Any:
+    """What each of `size` numbers gives to each of `count`: (count, size), rows that sum to 1.
+
+    The curve, linear or cubic, is as wide as the numbers that fall together.
+    """
+    step = 1 / scale if scale is not None else size / count
+    if align:
+        step = (size - 1) / (count - 1) if count > 1 else 0.0
+    reach = (2 if cubic else 1) * max(step, 1)
+    centers = step * (np.arange(count)[:, None] + 0.5)
+    order = np.arange(size)
+    first = np.maximum((centers - reach + 0.5).astype(np.int64), 0)
+    last = np.minimum((centers + reach + 0.5).astype(np.int64), size)
+    d = np.abs((order - centers + 0.5) / max(step, 1))
+    curve = np.maximum(1 - d, 0)
+    if cubic:
+        near, far = (1.5 * d - 2.5) * d * d + 1, ((-0.5 * d + 2.5) * d - 4) * d + 2
+        curve = np.where(d < 1, near, np.where(d < 2, far, 0))
+    curve = np.where((first <= order) & (order < last), curve, 0)
+    return curve / curve.sum(1, keepdims=True)
+
+
+_SHARE = 2**15
+"""What the share of a byte, as a whole number, stays below: PyTorch's choice."""
+
+
+def _averaged(
+    x: Tensor, dim: int, count: int, scale: float | None, align: bool, cubic: bool
+) -> Tensor:
+    """`x` resized along one dimension, each number a mean of many: bytes by whole numbers."""
+    shares = _shares(x.size(dim), count, scale, align, cubic)
+    last = x.transpose(dim, -1)
+    if x.is_floating_point():
+        given = wrap(note_constant(shares.astype(x._array.dtype)))
+        return (last @ given.t()).transpose(dim, -1)
+    bits = 0
+    while bits < 22 and int(shares.max() * 2 ** (bits + 1) + 0.5) < _SHARE:
+        bits += 1
+    whole = np.trunc(shares * 2**bits + np.copysign(0.5, shares)).astype(np.int64)
+    total = last.long() @ wrap(note_constant(whole)).t() + 2 ** (bits - 1)
+    found: Tensor = total.div(2**bits, rounding_mode="floor").clamp(0, 255).byte()
+    return found.transpose(dim, -1)
+
+
 def _read_size(
     input: Tensor, size: Any, factor: Any, recompute: bool | None
 ) -> tuple[list[int], list[Any]]:
@@ -217,8 +261,9 @@ def interpolate(
     """(n, channels, length) or (n, channels, height, width) resized, to `size` or by a factor.
 
     `mode` is "nearest", "nearest-exact", "area" (means), "linear", "bilinear", "bicubic" or
-    "trilinear"; with `align_corners` the outermost pixels keep their positions. Raises ValueError
-    for arguments that do not fit together, NotImplementedError for other modes and dimensions.
+    "trilinear"; with `align_corners` the outermost pixels keep their positions. With `antialias`
+    ("bilinear", "bicubic") pixels that fall together are averaged. Raises ValueError for arguments
+    that do not fit together, NotImplementedError for other modes and dimensions.
 
     >>> torch.nn.functional.interpolate(torch.tensor([[[1.0, 2.0]]]), scale_factor=2)
     tensor([[[1., 1., 2., 2.]]])
@@ -231,8 +276,14 @@ def interpolate(
     wanted, scales = _read_size(
         input, size, scale_factor, recompute_scale_factor or (mode == "area" and size is None)
     )
+    if antialias and (mode not in ("bilinear", "bicubic") or input.dim() != 4):
+        raise ValueError(
+            "Anti-alias option is restricted to bilinear and bicubic modes and requires a 4-D "
+            f"tensor as input, but mode is {mode} and input has {input.dim()} dimensions"
+        )
     carried = input.dim() in _DIMENSIONS.get(mode, ())
-    if antialias or not carried or (mode in _BETWEEN and not input.is_floating_point()):
+    smooth = input.is_floating_point() or (antialias and input._array.dtype == np.uint8)
+    if not carried or (mode in _BETWEEN and not smooth):
         raise NotImplementedError(
             f"interpolate(mode={mode!r}, antialias={antialias}) of {input.dim()} dimensions and "
             f'{input.dtype} is not supported: use "nearest", "area", or for floating-point '
@@ -251,12 +302,17 @@ def interpolate(
         raise not_implemented("compute_indices_weights_nearest", kind)
     out = cast_to(input, dtypes.float32) if kind in dtypes.NARROW else input
     for d, (count, scale) in enumerate(zip(wanted, scales, strict=True), 2):
-        if mode in _BETWEEN:
+        if antialias:
+            other = (5 - d, wanted[3 - d], scales[3 - d])  # along rows first, as PyTorch does
+            out = _averaged(out, *other, bool(align_corners), cubic=mode == "bicubic")
+        elif mode in _BETWEEN:
             out = _BETWEEN[mode](out, d, count, scale, bool(align_corners))
         else:
             out = _take_nearest(out, d, count, scale, exact=mode == "nearest-exact")
     title = mode.title().replace("-", "")
-    return named_as(cast_to(out, input.dtype), f"Upsample{title}{input.dim() - 2}DBackward0")
+    return named_as(
+        cast_to(out, input.dtype), f"Upsample{title}{input.dim() - 2}D{'Aa' * antialias}Backward0"
+    )
 
 
 def upsample(

@@ -199,8 +199,8 @@ def _squared(make: Maker, channels: int, height: int, *arguments: Any) -> Sample
 
 
 @parametrized
-def _resized(make: Maker, /, **options: tuple[Any, ...]) -> Sample:
-    x = _sized(_present(make), 2, make.integer(1, 4), make.integer(1, 4))
+def _resized(make: Maker, /, narrowest: int = 1, **options: tuple[Any, ...]) -> Sample:
+    x = _sized(_present(make), 2, make.integer(1, 4), make.integer(narrowest, 4))
     chosen = make.choices(options)
     if make.flag():
         return make.sample(x, size=make.choice(3, (2, 5)), **chosen)
@@ -243,6 +243,9 @@ _RESAMPLING = [
     _in_sight("fold", _together, sample(_SIGNAL, (2, 2), 3)),
     _in_sight("interpolate", _resized(mode=("nearest", "bilinear", "bicubic", "nearest-exact")),
               sample(_IMAGE), sample(_IMAGE, 2, 2.0), sample(_IMAGE, 2, mode="most")),
+    # PyTorch repeats the first row of an image that is one pixel wide.
+    _in_sight("interpolate", _resized(2, mode=("bilinear", "bicubic"), antialias=(True,)),
+              sample(_IMAGE, 2, antialias=True)),
     _in_sight("upsample", _resized(mode=("nearest", "bilinear")), sample(_IMAGE)),
     _in_sight("upsample_nearest", _resized(), sample(_IMAGE)),
     _in_sight("upsample_bilinear", _resized(), sample(_IMAGE)),
