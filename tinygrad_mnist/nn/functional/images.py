@@ -253,6 +253,21 @@ _BETWEEN = {"linear": _linear, "bilinear": _linear, "bicubic": _cubic, "trilinea
 """The modes that compute numbers between those given."""
 
 
+def _resampled(
+    x: Tensor, wanted: list[int], scales: list[Any], mode: str, align: bool, antialias: bool
+) -> Tensor:
+    """`x` resized along one dimension after the other; when averaged, along rows first."""
+    order = list(zip(range(2, x.dim()), wanted, scales, strict=True))
+    for d, count, scale in reversed(order) if antialias else order:
+        if antialias:
+            x = _averaged(x, d, count, scale, align, cubic=mode == "bicubic")
+        elif mode in _BETWEEN:
+            x = _BETWEEN[mode](x, d, count, scale, align)
+        else:
+            x = _take_nearest(x, d, count, scale, exact=mode == "nearest-exact")
+    return x
+
+
 def interpolate(
     input: Tensor, size: Pair | None = None, scale_factor: Scale = None, mode: str = "nearest",
     align_corners: bool | None = None, recompute_scale_factor: bool | None = None,
@@ -279,11 +294,10 @@ def interpolate(
     if antialias and (mode not in ("bilinear", "bicubic") or input.dim() != 4):
         raise ValueError(
             "Anti-alias option is restricted to bilinear and bicubic modes and requires a 4-D "
-            f"tensor as input, but mode is {mode} and input has {input.dim()} dimensions"
+            "tensor as input"
         )
-    carried = input.dim() in _DIMENSIONS.get(mode, ())
     smooth = input.is_floating_point() or (antialias and input._array.dtype == np.uint8)
-    if not carried or (mode in _BETWEEN and not smooth):
+    if input.dim() not in _DIMENSIONS.get(mode, ()) or (mode in _BETWEEN and not smooth):
         raise NotImplementedError(
             f"interpolate(mode={mode!r}, antialias={antialias}) of {input.dim()} dimensions and "
             f'{input.dtype} is not supported: use "nearest", "area", or for floating-point '
@@ -301,18 +315,9 @@ def interpolate(
     if kind.kind not in dtypes.FLOATS and kind != np.uint8:
         raise not_implemented("compute_indices_weights_nearest", kind)
     out = cast_to(input, dtypes.float32) if kind in dtypes.NARROW else input
-    for d, (count, scale) in enumerate(zip(wanted, scales, strict=True), 2):
-        if antialias:
-            other = (5 - d, wanted[3 - d], scales[3 - d])  # along rows first, as PyTorch does
-            out = _averaged(out, *other, bool(align_corners), cubic=mode == "bicubic")
-        elif mode in _BETWEEN:
-            out = _BETWEEN[mode](out, d, count, scale, bool(align_corners))
-        else:
-            out = _take_nearest(out, d, count, scale, exact=mode == "nearest-exact")
-    title = mode.title().replace("-", "")
-    return named_as(
-        cast_to(out, input.dtype), f"Upsample{title}{input.dim() - 2}D{'Aa' * antialias}Backward0"
-    )
+    out = _resampled(out, wanted, scales, mode, bool(align_corners), antialias)
+    title = f"{mode.title().replace('-', '')}{input.dim() - 2}D{'Aa' * antialias}"
+    return named_as(cast_to(out, input.dtype), f"Upsample{title}Backward0")
 
 
 def upsample(
