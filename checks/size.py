@@ -15,13 +15,13 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 74_468, 40_000
+TOTAL, AIM = 74_532, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
     "ops": 10_920,
-    "tools": 10_329,
-    "nn": 9_495,
+    "tools": 10_332,
+    "nn": 9_556,
     "compiler": 6_659,
     "app": 4_700,
     "explainer": 7_560,
