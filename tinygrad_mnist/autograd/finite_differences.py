@@ -22,9 +22,11 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist.core.record import Array
+from tinygrad_mnist.engine.hooks import run_hooks
 from tinygrad_mnist.engine.size import Size
 from tinygrad_mnist.engine.tensor import Tensor, wrap
 from tinygrad_mnist.kernels.dispatch import staying
+from tinygrad_mnist.ops.random_in_place import batched_draws
 
 from .forward_ad import dual_level, make_dual, unpack_dual
 from .gradients import grad
@@ -78,14 +80,15 @@ def gradcheck(
     returns False with `raise_exception=False`. Raises ValueError when no input requires a
     gradient, TypeError for a tensor of PyTorch, RuntimeError for an input whose elements share
     memory. With `check_forward_ad` the tangents of dual tensors are checked as well. Batched
-    gradients are computed one by one here: `check_batched_grad` changes nothing.
+    gradients are computed one by one here: `check_batched_grad` changes nothing;
+    `check_batched_forward_grad` checks that tangents add up, and that nothing is drawn at random.
 
     >>> x = torch.tensor([0.5, -1.0], dtype=torch.float64, requires_grad=True)
     >>> torch.autograd.gradcheck(lambda x: x.tanh() * x, x)
     True
     """
     _need_one(check_forward_ad=check_forward_ad, check_backward_ad=check_backward_ad)
-    _refuse(check_batched_forward_grad=check_batched_forward_grad, masked=bool(masked))
+    _refuse(masked=bool(masked))
     with staying("gradcheck"):
         check = _Check(func, _as_tuple(inputs), eps, atol, rtol, nondet_tol, check_grad_dtypes)
         try:
@@ -96,6 +99,8 @@ def gradcheck(
                 check.results_left_out()
             if check_forward_ad:
                 check.forward_mode(check_undefined_grad)
+            if check_forward_ad and check_batched_forward_grad:
+                check.tangents_add_up()
         except GradcheckError:
             if raise_exception:
                 raise
@@ -151,7 +156,6 @@ def gradgradcheck(
 
 
 _ABSENT = {
-    "check_batched_forward_grad": "tangents are computed one by one in any case: leave it out",
     "masked": "there are no sparse tensors here: leave it out",
 }
 
@@ -189,6 +193,13 @@ def _random_like(tensor: Tensor, with_gaps: bool) -> Tensor:
     numbers = np.random.default_rng(0).uniform(-1, 1, (*shape, 2)).astype(tensor.dtype.numpy)
     drawn = numbers[..., 0] if with_gaps else np.ascontiguousarray(numbers[..., 0]).reshape(shape)
     return wrap(np.asarray(drawn)).requires_grad_()
+
+
+_UNDEFINED = (
+    "Backwards compatibility: New undefined gradient support checking feature is enabled by "
+    "default, but it may break existing callers of this function. If this is true for you, you can "
+    "call this function with `check_undefined_grad=False` to disable the feature"
+)
 
 
 class _Check:
@@ -270,7 +281,7 @@ class _Check:
         """Compare every entry of every Jacobian matrix with the tangents of dual tensors."""
         for i in self.wanted if check_zeros else ():
             zeros = np.zeros_like(self.inputs[i]._array)
-            for shown in (zeros, np.broadcast_to(zeros.dtype.type(0), zeros.shape)):
+            for shown in (zeros, -zeros)[: len(self.wanted)]:
                 if any(each is not None and each.any() for each in self._pushed(i, shown)):
                     raise GradcheckError("a tangent of zeros does not give zeros")
         with_tangents = [self._tangents(i) for i in self.wanted]
@@ -281,6 +292,23 @@ class _Check:
                     pushed = np.stack([column[place].reshape(-1) for column in columns])
                     how = "computed with forward mode "
                     self._compare(place, i, result.shape, pushed, by_differences[place], how)
+
+    def tangents_add_up(self) -> None:
+        """Check that the tangents of two directions add up to those of their sum."""
+        for i in self.wanted:
+            random = np.random.default_rng(i)
+            one, two = random.uniform(-1, 1, (2, *self.inputs[i]._array.shape))
+            with batched_draws(1, "error"):
+                try:
+                    three = [self._pushed(i, each) for each in (one, two, one + two)]
+                except RuntimeError as error:
+                    raise GradcheckError(
+                        "While computing batched gradients, got: vmap: We do not yet support "
+                        f"calling random operations inside of vmap.\n\n{error}"
+                    ) from error
+            for a, b, both in zip(*three, strict=True):
+                if a is not None and not np.allclose(a + b, both, self.rtol, self.atol):
+                    raise GradcheckError("the tangents of two directions do not add up")
 
     def _tangents(self, i: int) -> list[list[Any]]:
         """For each number of input `i`, the tangents of the results; None where there is none."""
@@ -325,6 +353,11 @@ class _Check:
         finally:
             array[...] = kept
         for a, b in zip(below, above, strict=True):
+            if a.dtype != b.dtype:
+                raise AssertionError(
+                    "Expected `func` to return outputs with the same dtype when inputs are "
+                    f"perturbed by {self.eps}, but got: dtypes {a.dtype} and {b.dtype}."
+                )
             if a.shape != b.shape:
                 moved = np.argwhere(step)
                 where = f"on index {tuple(moved[0].tolist())} " if len(moved) == 1 else ""
@@ -333,13 +366,15 @@ class _Check:
                     f"perturbed {where}by {self.eps}, but got: shapes {Size(a.shape)!r} "
                     f"and {Size(b.shape)!r}."
                 )
-        return [(b - a).reshape(-1) / (2 * self.eps) for a, b in zip(below, above, strict=True)]
+        return [
+            (b.astype(np.float64) - a).reshape(-1) / (2 * self.eps)
+            for a, b in zip(below, above, strict=True)
+        ]
 
     def _numbers(self) -> list[Array]:
-        """The numbers of each of the function's results in float64."""
+        """The numbers of each of the function's results, copied."""
         results = _as_tuple(self.function(*self.inputs))
-        arrays = [np.asarray(getattr(each, "_array", each)) for each in results]
-        return [array.astype(np.float64) for array in arrays]
+        return [np.array(getattr(each, "_array", each)) for each in results]
 
     def _expect_zero(self, by_differences: list[Array]) -> None:
         if any(jacobian.any() for jacobian in by_differences):
@@ -469,6 +504,15 @@ class _Check:
 
     def results_left_out(self) -> None:
         """Check that each result may be left out of the backward pass."""
+        for _, result in self._call() if len(self.results) == 1 else ():
+            hooks = None if result._record is None else result._record.hooks
+            try:
+                run_hooks({} if hooks is None else hooks.tensor_hooks, None)
+            except RuntimeError as error:
+                warnings.warn(_UNDEFINED, stacklevel=3)
+                raise GradcheckError(
+                    "Expected backward function to handle undefined output grads."
+                ) from error
         for missing in range(len(self.results) if len(self.results) > 1 else 0):
             others = [each for i, (_, each) in enumerate(self._call()) if i != missing]
             try:

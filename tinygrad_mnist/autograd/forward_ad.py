@@ -158,9 +158,14 @@ def pushed(
     """The tangent of a result, the sum over the inputs of J t; None where nothing depends."""
     total = None
     for position, tangent in enumerate(tangents):
-        formula = None if tangent is None else op.formula(position)
-        if formula is None:
+        if tangent is None or not op.formulas:
             continue
+        formula = op.formula(position)
+        if formula is None:
+            raise NotImplementedError(
+                f"Trying to use forward AD with {op.name} that does not support it because it has "
+                "not been implemented yet: its derivative by this input is not known"
+            )
         pull = _Transposed(op, inputs, attributes, output, position)
         part = pull(formula, tangent)
         if part is not None:

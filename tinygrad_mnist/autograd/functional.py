@@ -124,13 +124,13 @@ def vjp(
     (tensor([1., 1.]), tensor([1., 1.]))
     """
     several, leaves, many, ys = _called(func, inputs, "vjp", create_graph, strict)
-    vectors = _vectors(v, ys, "vjp")
+    vectors = _vectors(v, ys, "vjp", many)
     products = _given(_gradients(ys, leaves, vectors, strict, create_graph), create_graph)
     shown = _given(ys, create_graph)
     return shown if many else shown[0], products if several else products[0]
 
 
-def _vectors(v: Any, like: tuple[Any, ...], name: str) -> tuple[Any, ...]:
+def _vectors(v: Any, like: tuple[Any, ...], name: str, several: bool) -> tuple[Any, ...]:
     if v is None:
         if len(like) != 1 or like[0]._array.size != 1:
             raise RuntimeError(
@@ -140,7 +140,11 @@ def _vectors(v: Any, like: tuple[Any, ...], name: str) -> tuple[Any, ...]:
         return (None,)
     _, vectors = _tuple(v, "v", name)
     if len(vectors) != len(like):
-        raise RuntimeError(f"v should contain {len(like)} tensors but got {len(vectors)} ({name})")
+        raise RuntimeError(
+            f"v is a tuple of invalid length: should be {len(like)} but got {len(vectors)}."
+            if several
+            else "The given v should contain a single Tensor."
+        )
     for vector, tensor in zip(vectors, like, strict=True):
         if vector._array.shape != tensor._array.shape:
             raise RuntimeError(
@@ -161,9 +165,9 @@ def jvp(
     >>> torch.autograd.functional.jvp(torch.exp, torch.zeros(2), torch.ones(2))[1]
     tensor([1., 1.])
     """
-    _, xs = _tuple(inputs, "inputs", "jvp")
+    several, xs = _tuple(inputs, "inputs", "jvp")
     if v is not None:
-        vectors = _vectors(v, xs, "jvp")
+        vectors = _vectors(v, xs, "jvp", several)
     elif len(xs) == 1 and xs[0]._array.size == 1:
         vectors = (wrap(0 * xs[0]._array + 1),)
     else:
@@ -271,7 +275,8 @@ def hessian(
 
 
 def _one_number(output: Any, name: str, strict: bool) -> Any:
-    if not isinstance(output, Tensor):
+    several, _ = _tuple(output, _OUTPUTS, name)
+    if several:
         raise RuntimeError(f"The function given to {name} should return a single Tensor")
     _check_differentiable((output,), strict)
     if output._array.size != 1:
@@ -290,19 +295,7 @@ def hvp(
     >>> torch.autograd.functional.hvp(lambda x: (x**3).sum(), torch.ones(2), torch.ones(2))[1]
     tensor([6., 6.])
     """
-    several, xs = _tuple(inputs, "inputs", "hvp")
-    vectors = _vectors(v, xs, "hvp")
-    with enable_grad():
-        leaves = _fresh(xs, create_graph)
-        output: Any = func(*leaves)
-        value = _one_number(output, "hvp", strict)
-        slopes = _gradients((value,), leaves, (None,), strict, True, flat=_FLAT_SLOPES)
-        total = wrap(0 * value._array)
-        for slope, vector in zip(slopes, vectors, strict=True):
-            total = total + (slope if vector is None else slope * vector).sum()
-        products = _given(_gradients((total,), leaves, (None,), False, create_graph), create_graph)
-    shown = output if create_graph else output.detach()
-    return shown, products if several else products[0]
+    return _hvp("hvp", func, inputs, v, create_graph, strict)
 
 
 def vhp(
@@ -310,4 +303,23 @@ def vhp(
     strict: bool = False,
 ) -> tuple[Tensors, Tensors]:  # fmt: skip
     """`hvp` with the vector on the left: the same numbers, since a Hessian is symmetric."""
-    return hvp(func, inputs, v, create_graph, strict)
+    return _hvp("vhp", func, inputs, v, create_graph, strict)
+
+
+def _hvp(
+    name: str, func: TensorFunction, inputs: Tensors, v: Tensors | None, create_graph: bool,
+    strict: bool,
+) -> tuple[Tensors, Tensors]:  # fmt: skip
+    several, xs = _tuple(inputs, "inputs", name)
+    vectors = _vectors(v, xs, name, several)
+    with enable_grad():
+        leaves = _fresh(xs, create_graph)
+        output: Any = func(*leaves)
+        value = _one_number(output, name, strict)
+        slopes = _gradients((value,), leaves, (None,), strict, True, flat=_FLAT_SLOPES)
+        total = wrap(0 * value._array)
+        for slope, vector in zip(slopes, vectors, strict=True):
+            total = total + (slope if vector is None else slope * vector).sum()
+        products = _given(_gradients((total,), leaves, (None,), False, create_graph), create_graph)
+    shown = output if create_graph else output.detach()
+    return shown, products if several else products[0]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 import threading
+import weakref
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 
@@ -195,6 +196,75 @@ class save_on_cpu(saved_tensors_hooks):
 
     def __init__(self, pin_memory: bool = False, device_type: str = "cuda") -> None:
         super().__init__(lambda tensor: tensor.clone(), lambda packed: packed)
+
+
+class _Copy:
+    """A copy of a tensor as it was when it was saved."""
+
+    def __init__(self, tensor: Tensor) -> None:
+        self.tensor = tensor.clone()
+        self.counter, self.version = tensor._counter, tensor._counter[0]
+
+
+class allow_mutation_on_saved_tensors(saved_tensors_hooks):
+    """Inside the `with` block, tensors that were saved may change: backward uses copies.
+
+    Each is copied when it is saved, once for each version. Raises RuntimeError for a block inside
+    another one, AssertionError where backward is asked for after its end.
+
+    >>> x = torch.ones(2, requires_grad=True)
+    >>> with torch.autograd.graph.allow_mutation_on_saved_tensors():
+    ...     y = x.clone()
+    ...     z = (y**2).sum()
+    ...     _ = y.sin_()
+    ...     z.backward()
+    >>> x.grad
+    tensor([2., 2.])
+    """
+
+    _open: ClassVar[list[allow_mutation_on_saved_tensors]] = []
+
+    def __init__(self) -> None:
+        super().__init__(self._copied, self._original)
+        self.tid_to_weakhandle: weakref.WeakValueDictionary[Any, _Copy] = (
+            weakref.WeakValueDictionary()
+        )
+        """The copies, by what they are copies of, as long as a node keeps them."""
+
+    @property
+    def cloned(self) -> dict[_Copy, Tensor]:
+        """The copies of tensors that have changed since."""
+        copies = self.tid_to_weakhandle.values()
+        return {each: each.tensor for each in copies if each.counter[0] != each.version}
+
+    def _copied(self, tensor: Tensor) -> _Copy:
+        memory = tensor._array.__array_interface__
+        layout = memory["data"], memory["strides"], tensor.shape
+        key = (id(tensor._counter), tensor._counter[0], *layout)
+        copy = self.tid_to_weakhandle.get(key)
+        if copy is None:
+            copy = self.tid_to_weakhandle[key] = _Copy(tensor)
+        return copy
+
+    def _original(self, copy: _Copy) -> Tensor:
+        if self not in self._open:
+            raise AssertionError(
+                "Trying to backward outside of the 'allow_mutation_on_saved_tensors' context in "
+                "which the graph was originally recorded."
+            )
+        return copy.tensor
+
+    def __enter__(self) -> Self:  # type: ignore[override]
+        if self._open:
+            raise RuntimeError("allow_mutation_on_saved_tensors contexts cannot be nested")
+        super().__enter__()
+        self._open.append(self)
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        self._open.remove(self)
+        self.tid_to_weakhandle.clear()
+        super().__exit__(*details)
 
 
 class disable_saved_tensors_hooks:

@@ -217,7 +217,7 @@ class Record(CoreRecord):
         if kept is None or not isinstance(kept[0], np.ndarray):
             return None if kept is None else kept[0]
         record = self if which == len(self.inputs) else self.inputs[which]
-        for holder in gc.get_referrers(kept[0]):
+        for holder in gc.get_referrers(kept[0]) if record is not self else ():
             if isinstance(holder, TensorBase) and holder._record is record:
                 return holder
         tensor = wrap(kept[0], kept[1])

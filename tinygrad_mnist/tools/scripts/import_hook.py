@@ -50,7 +50,10 @@ _BUILT_ON_TORCH = {
 }
 """Packages that need PyTorch itself, and what does instead."""
 
-_ELSEWHERE = {"safetensors.torch": "tinygrad_mnist.serialization.safetensors"}
+_ELSEWHERE = {
+    "safetensors.torch": "tinygrad_mnist.serialization.safetensors",
+    "torch.autograd.gradcheck": "tinygrad_mnist.autograd.finite_differences",
+}
 """Modules of other packages that work on PyTorch's tensors, and their likes here."""
 
 
@@ -94,6 +97,10 @@ class Answer(ModuleType):
         if type(found) is not int:  # as `forward_ad._current_level`, which changes
             self.__dict__[name] = found
         return found
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """The function by the module's name: `torch.autograd.gradcheck` is both."""
+        return getattr(self._ours, self.__name__.rpartition(".")[2])(*args, **kwargs)
 
     def __dir__(self) -> list[str]:
         return [name for name in dir(self._ours) if not name.startswith("_")]
