@@ -15,12 +15,12 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 74_532, 40_000
+TOTAL, AIM = 75_485, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
     "ops": 10_920,
-    "tools": 10_332,
+    "tools": 10_344,
     "nn": 9_556,
     "compiler": 6_659,
     "app": 4_700,
@@ -29,7 +29,7 @@ BUDGET = {
     "_tensor": 3_060,
     "engine": 2_932,
     "optim": 2_560,
-    "autograd": 2_480,
+    "autograd": 2_611,
     "distributions": 2_338,
     "serialization": 2_050,
     "utils": 2_686,
