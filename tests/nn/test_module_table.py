@@ -19,8 +19,9 @@ with warnings.catch_warnings():
     from torch.testing._internal.common_modules import module_db
 
 ENTRIES = {entry.module_cls.__name__: entry for entry in module_db}
-ELSEWHERE = ("Lazy", "TransformerEncoder")
-"""Without shapes at first (test_lazy.py), or made of another module (test_attention.py)."""
+ELSEWHERE = ("CTCLoss", "Lazy", "TransformerEncoder")
+"""Less exact in PyTorch (the table of operations has it), without shapes at first (test_lazy.py),
+or made of another module (test_attention.py)."""
 CARRIED = [name for name in ENTRIES if hasattr(ours.nn, name)
            and not (name.startswith(ELSEWHERE) and not name.endswith("Layer"))]  # fmt: skip
 DTYPES = {

@@ -27,6 +27,7 @@ from tinygrad_mnist.nn.modules import ChannelShuffle as ChannelShuffle
 from tinygrad_mnist.nn.modules import CosineEmbeddingLoss as CosineEmbeddingLoss
 from tinygrad_mnist.nn.modules import CosineSimilarity as CosineSimilarity
 from tinygrad_mnist.nn.modules import CrossEntropyLoss as CrossEntropyLoss
+from tinygrad_mnist.nn.modules import CTCLoss as CTCLoss
 from tinygrad_mnist.nn.modules import Dropout as Dropout
 from tinygrad_mnist.nn.modules import Dropout1d as Dropout1d
 from tinygrad_mnist.nn.modules import Dropout2d as Dropout2d

@@ -10,6 +10,7 @@ _PLACES = read_table({
         rrelu_ selu selu_ silu softmax softmin softplus softshrink softsign tanhshrink threshold
         threshold_""",
     "nn.functional.attention": "multi_head_attention_forward scaled_dot_product_attention",
+    "nn.functional.ctc": "ctc_loss",
     "nn.functional.images": """
         adaptive_max_pool1d channel_shuffle fold interpolate lp_pool1d lp_pool2d lp_pool3d
         max_unpool1d max_unpool2d max_unpool3d pixel_shuffle pixel_unshuffle

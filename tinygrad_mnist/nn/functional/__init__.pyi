@@ -2,7 +2,7 @@
 
 import builtins
 from collections.abc import Callable, Sequence
-from typing import Literal, overload
+from typing import Any, Literal, overload
 
 from tinygrad_mnist.dtypes import dtype as _dtype
 from tinygrad_mnist.engine.tensor import Tensor as Tensor
@@ -292,6 +292,17 @@ def cross_entropy(
     label_smoothing: builtins.float = 0.0,
 ) -> Tensor:
     """`nll_loss` of `log_softmax`: the loss of a classifier that gives unnormalised scores."""
+
+def ctc_loss(
+    log_probs: Tensor,
+    targets: Tensor,
+    input_lengths: Any,
+    target_lengths: Any,
+    blank: builtins.int = 0,
+    reduction: builtins.str = "mean",
+    zero_infinity: builtins.bool = False,
+) -> Tensor:
+    """−ln of the likelihood of `targets`, at whatever times, with blanks between them."""
 
 def dropout(
     input: Tensor,

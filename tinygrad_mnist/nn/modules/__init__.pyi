@@ -83,6 +83,7 @@ from tinygrad_mnist.nn.modules.loss import BCELoss as _BCELoss
 from tinygrad_mnist.nn.modules.loss import BCEWithLogitsLoss as _BCEWithLogitsLoss
 from tinygrad_mnist.nn.modules.loss import CosineEmbeddingLoss as _CosineEmbeddingLoss
 from tinygrad_mnist.nn.modules.loss import CrossEntropyLoss as _CrossEntropyLoss
+from tinygrad_mnist.nn.modules.loss import CTCLoss as _CTCLoss
 from tinygrad_mnist.nn.modules.loss import GaussianNLLLoss as _GaussianNLLLoss
 from tinygrad_mnist.nn.modules.loss import HingeEmbeddingLoss as _HingeEmbeddingLoss
 from tinygrad_mnist.nn.modules.loss import HuberLoss as _HuberLoss
@@ -264,6 +265,15 @@ class BCEWithLogitsLoss(_BCEWithLogitsLoss):
 class CELU(_CELU):
     """x for x > 0, alpha · (e^(x / alpha) − 1) below."""
     def __init__(self, alpha: builtins.float = 1.0, inplace: builtins.bool = False) -> None: ...
+
+class CTCLoss(_CTCLoss):
+    """−ln of the likelihood of labels, at whatever times, with blanks between them."""
+    def __init__(
+        self,
+        blank: builtins.int = 0,
+        reduction: builtins.str = "mean",
+        zero_infinity: builtins.bool = False,
+    ) -> None: ...
 
 class ChannelShuffle(_ChannelShuffle):
     """The channels dealt out anew, one from each group in turn."""

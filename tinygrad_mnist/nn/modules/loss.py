@@ -164,3 +164,12 @@ class GaussianNLLLoss(_Loss, of=F.gaussian_nll_loss, inputs=3, settings="*, full
 
 class PoissonNLLLoss(_Loss, of=F.poisson_nll_loss, inputs=["log_input", "target"]):
     """eˣ − t · x for the logarithm x of a rate, or x − t · ln(x + eps) for the rate itself."""
+
+
+class CTCLoss(_Loss, of=F.ctc_loss, inputs=4):
+    """−ln of the likelihood of labels, at whatever times, with blanks between them.
+
+    >>> x = torch.full((2, 1, 2), 0.5).log()
+    >>> torch.nn.CTCLoss()(x, torch.tensor([[1]]), (2,), (1,))
+    tensor(0.2877)
+    """

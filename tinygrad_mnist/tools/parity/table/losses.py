@@ -198,6 +198,18 @@ def _between(make: Maker) -> Sample:
     return make.sample(*vectors, **make.choices({"margin": (1.0, 5.0), "reduction": _REDUCTIONS}))
 
 
+def _spoken(make: Maker) -> Sample:
+    """What each of some times says of 3 labels and a blank, labels that fit, and the lengths."""
+    maker, random = make.ordinary_in("empty", "special"), make.random()
+    time, batch = maker.integer(4, 6), maker.integer(1, 3)
+    x = maker.array((time, batch, 4), dtype=maker.floating())
+    logs = x - np.logaddexp.reduce(x.astype(np.float64), -1, keepdims=True).astype(x.dtype)
+    lengths = random.integers(0, 3, batch)
+    times = random.integers(4, time + 1, batch)
+    options = {"reduction": make.choice(*_REDUCTIONS), "zero_infinity": make.flag()}
+    return make.sample(logs, random.integers(1, 4, (batch, 2)), times, lengths, **options)
+
+
 def _loss(name: str, inputs: Inputs, *errors: Sample, second_order: bool = True) -> Operation:
     return Operation(f"nn.functional.{name}", inputs, ulp=32, gradient_ulp=128, scale="sight",
                      primitives="", errors=errors, second_order=second_order)  # fmt: skip
@@ -225,6 +237,12 @@ _DISTANCES = [
     _loss("poisson_nll_loss", _likely(log_input=(True, False), full=(False, True))),
     _loss("gaussian_nll_loss", _with_variance,
           sample(MATRIX, MATRIX, -MATRIX), sample(MATRIX, MATRIX, ones(4))),
+    Operation("nn.functional.ctc_loss", _spoken, ulp=256, gradient_ulp=512, scale="sight",
+              primitives="ctc_loss ctc_loss_backward", second_order=False, errors=(
+        sample(ones(2, 1, 3), np.array([[1]]), (3,), (1,)),
+        sample(ones(2, 1, 3), np.array([[1]]), (2,), (2,)),
+        sample(ones(2, 1, 3), np.array([[1]]), (2, 2), (1,)),
+        sample(ones(2, 1, 3), np.array([[1]]), (2,), (1,), 5))),
     _loss("triplet_margin_loss", _between, _misfit),
     _loss("triplet_margin_with_distance_loss", _between, _misfit),
 ]  # fmt: skip
