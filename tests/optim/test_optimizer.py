@@ -3,6 +3,7 @@
 import copy
 import pickle
 
+import numpy as np
 import pytest
 import torch
 
@@ -237,3 +238,22 @@ def test_an_optimiser_of_ones_own():
         return w.tolist(), optimizer.state_dict(), str(optimizer)
 
     agree(run)
+
+
+@pytest.mark.parametrize("name", ["Adam", "ASGD", "NAdam"])
+def test_counts_of_older_versions(name):
+    """States whose counts are plain numbers go on as those with tensors do."""
+    paths = []
+    for engine in (torch, tinygrad_mnist):
+        weight = engine.ones(2, requires_grad=True)
+        optimizer = getattr(engine.optim, name)([weight], lr=0.1)
+        for number in range(4):
+            (weight**2).sum().backward()
+            optimizer.step()
+            if number == 1:
+                state = optimizer.state_dict()
+                kept = state["state"][0]
+                kept |= {key: each.item() for key, each in kept.items() if each.ndim == 0}
+                optimizer.load_state_dict(state)
+        paths.append(weight.tolist())
+    np.testing.assert_allclose(*paths, rtol=1e-6)

@@ -93,10 +93,18 @@ def _check_betas(betas: tuple[Any, Any], capturable: bool, foreach: bool | None)
         check_tensor_setting(f"betas[{index}]", beta, capturable, foreach)
 
 
+_COUNTS = frozenset(("step", "eta", "mu", "mu_product"))
+"""What states hold as tensors of one number."""
+
+
+def _count_dtype() -> dtypes.dtype:
+    default = dtypes.get_default_dtype()
+    return default if default is dtypes.float64 else dtypes.float32
+
+
 def start_state(state: dict[str, Any], param: Tensor, *zeros: str) -> None:
     """Fill a parameter's state: the count of steps, a float tensor, and zeros in its shape."""
-    kind = dtypes.float64 if dtypes.get_default_dtype() is dtypes.float64 else dtypes.float32
-    state["step"] = tensor(0.0, dtype=kind)
+    state["step"] = tensor(0.0, dtype=_count_dtype())
     for name in zeros:
         state[name] = zeros_like(param, requires_grad=False)
 
@@ -292,6 +300,11 @@ class Optimizer(OptimizerHooks):
         for group in self.param_groups:
             for name, default in self.defaults.items():
                 group.setdefault(name, default)
+            for param in group["params"]:
+                kept = self.state.get(param, {})
+                for name in _COUNTS & kept.keys():
+                    if not isinstance(kept[name], Tensor):  # as states of older versions have them
+                        kept[name] = tensor(float(kept[name]), dtype=_count_dtype())
 
     def __repr__(self) -> str:
         text = f"{type(self).__name__} ("

@@ -33,9 +33,10 @@ DEVICE = "TINYGRAD_MNIST_DEVICE"
 """The environment variable that makes "cuda" the CPU, if it is "cpu"."""
 
 _ROOMS = frozenset(
-    ("accelerator", "amp", "autograd", "backends", "cuda", "distributed", "distributions",
-     "func", "hub", "jit", "linalg", "mps", "multiprocessing", "nn", "onnx", "optim",
-     "profiler", "random", "serialization", "special", "testing", "utils", "version", "xpu")
+    ("accelerator", "amp", "autograd", "backends", "compiler", "cuda", "distributed",
+     "distributions", "func", "hub", "jit", "linalg", "mps", "multiprocessing", "nn", "onnx",
+     "optim", "profiler", "random", "serialization", "special", "testing", "utils", "version",
+     "xpu")
 )  # fmt: skip
 """Modules that PyTorch has too, by the same name; others are this package's own affair."""
 
