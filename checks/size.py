@@ -28,7 +28,7 @@ BUDGET = {
     "kernels": 3_861,
     "_tensor": 3_060,
     "engine": 2_932,
-    "optim": 2_560,
+    "optim": 2_567,
     "autograd": 2_611,
     "distributions": 2_338,
     "serialization": 2_050,
