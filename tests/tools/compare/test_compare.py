@@ -284,3 +284,9 @@ def test_without_pytorch_a_sentence_says_so(write, monkeypatch):
 def test_a_script_that_is_not_there(tmp_path):
     with pytest.raises(ScriptError, match="cannot be read"):
         compare_script(tmp_path / "nowhere.py")
+
+
+def test_sets_of_strings_have_one_order(write, monkeypatch):
+    monkeypatch.delenv("PYTHONHASHSEED", raising=False)
+    words = "import torch\nprint(list(set('what a lovely day it is to learn of sets'.split())))\n"
+    assert compare_script(write("words.py", words)).equal

@@ -21,10 +21,11 @@ def masked(text):
 
 
 def test_the_page_has_examples():
-    assert [name for name, _, _ in FILES] == ["fit.py", "spectrum.py", "lesson.md"]
+    assert [name for name, _, _ in FILES] == ["fit.py", "spectrum.py", "gpu.py", "lesson.md"]
     assert [command for command, _ in COMMANDS] == [
         "run fit.py",
         "run spectrum.py",
+        "run --device cpu gpu.py",
         "run lesson.md",
         "compare fit.py",
     ]

@@ -103,6 +103,7 @@ def _process(
     call = [engine, os.fspath(script), {**options, **files}]
     variables = environment(answered=engine != "torch")
     variables.update(dict.fromkeys(_THREAD_VARIABLES, str(options["threads"])))
+    variables.setdefault("PYTHONHASHSEED", str(options["seed"] % 2**32))  # the order of sets
     if options["device"] == "cpu":
         variables["CUDA_VISIBLE_DEVICES"] = ""
     process = subprocess.Popen(
