@@ -112,3 +112,20 @@ def test_sequential_and_batch_samplers():
             theirs = torch.utils.data.BatchSampler(range(count), 3, drop_last)
             assert list(ours) == list(theirs)
             assert len(ours) == len(theirs)
+
+
+@pytest.mark.parametrize("settings", [{}, {"shuffle": False}, {"seed": 3, "drop_last": True}])
+def test_each_process_has_pytorchs_share(settings):
+    for count in (3, 10, 11):
+        for rank in range(3):
+            shares = []
+            for engine in (torch, tinygrad_mnist):
+                sampler = engine.utils.data.DistributedSampler(range(count), 3, rank, **settings)
+                first = list(sampler)
+                sampler.set_epoch(1)
+                shares.append((first, list(sampler), len(sampler)))
+            assert shares[0] == shares[1]
+    with pytest.raises(RuntimeError, match="Requires distributed package to be available"):
+        tinygrad_mnist.utils.data.distributed.DistributedSampler(range(3))
+    with pytest.raises(ValueError, match="Invalid rank 3"):
+        tinygrad_mnist.utils.data.DistributedSampler(range(3), 3, 3)

@@ -8,6 +8,7 @@ False
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Any
 
 from . import is_available as is_available
@@ -15,10 +16,12 @@ from . import is_available as is_available
 is_initialized = is_torchelastic_launched = is_available
 is_gloo_available = is_mpi_available = is_nccl_available = is_available
 
+ReduceOp = Enum("ReduceOp", ["SUM", "AVG", "PRODUCT", "MIN", "MAX"])
+
 _REFUSED = frozenset(
     ("all_gather", "all_reduce", "barrier", "broadcast", "destroy_process_group", "gather",
-     "get_backend", "get_rank", "get_world_size", "init_process_group", "new_group", "recv",
-     "reduce", "scatter", "send")
+     "get_backend", "get_default_backend_for_device", "get_rank", "get_world_size",
+     "init_process_group", "new_group", "recv", "reduce", "scatter", "send")
 )  # fmt: skip
 
 

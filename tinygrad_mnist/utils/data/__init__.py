@@ -26,12 +26,17 @@ from .sampler import (
 )
 
 if TYPE_CHECKING:
+    from .distributed import DistributedSampler
     from .workers import get_worker_info
 
 __all__ = [
-    "BatchSampler", "ChainDataset", "ConcatDataset", "DataLoader", "Dataset", "IterableDataset",
-    "RandomSampler", "Sampler", "SequentialSampler", "StackDataset", "Subset",
-    "SubsetRandomSampler", "TensorDataset", "WeightedRandomSampler", "default_collate",
-    "default_convert", "get_worker_info", "random_split",
+    "BatchSampler", "ChainDataset", "ConcatDataset", "DataLoader", "Dataset",
+    "DistributedSampler", "IterableDataset", "RandomSampler", "Sampler", "SequentialSampler",
+    "StackDataset", "Subset", "SubsetRandomSampler", "TensorDataset", "WeightedRandomSampler",
+    "default_collate", "default_convert", "get_worker_info", "random_split",
 ]  # fmt: skip
-__getattr__, __dir__ = lazily(__name__, {"get_worker_info": "utils.data.workers:get_worker_info"})
+_PLACES = {
+    "get_worker_info": "utils.data.workers:get_worker_info",
+    "DistributedSampler": "utils.data.distributed:DistributedSampler",
+}
+__getattr__, __dir__ = lazily(__name__, _PLACES, ("distributed",))
