@@ -17,6 +17,7 @@ from tinygrad_mnist.ops.linear_algebra import (
     linalg_cholesky,
     solve_triangular,
 )
+from tinygrad_mnist.ops.shapes import broadcast_shapes
 
 from . import constraints
 from .continuous import Normal, Uniform
@@ -49,6 +50,8 @@ class Independent(Distribution):
     >>> Independent(Normal(torch.zeros(3, 2), torch.ones(3, 2)), 1).log_prob(torch.zeros(3, 2))
     tensor([-1.8379, -1.8379, -1.8379])
     """
+
+    arg_constraints: ClassVar[dict[str, Any]] = {}
 
     def __init__(
         self, base_distribution: Any, reinterpreted_batch_ndims: int,
@@ -120,6 +123,8 @@ class Independent(Distribution):
 
 class TransformedDistribution(Distribution):
     """What becomes of a distribution's samples by `transforms`, one after the other."""
+
+    arg_constraints: ClassVar[dict[str, Any]] = {}
 
     def __init__(
         self, base_distribution: Any, transforms: Transform | Sequence[Transform],
@@ -326,6 +331,8 @@ class RelaxedBernoulli(TransformedDistribution, support=constraints.unit_interva
 class MixtureSameFamily(Distribution):
     """A choice, by a Categorical, among the distributions of a batch's last dimension."""
 
+    arg_constraints: ClassVar[dict[str, Any]] = {}
+
     def __init__(
         self, mixture_distribution: Any, component_distribution: Any,
         validate_args: bool | None = None,
@@ -445,7 +452,7 @@ class MultivariateNormal(Distribution, support=constraints.real_vector, reparame
             raise ValueError(
                 f"{name} must be at least two-dimensional, with optional leading batch dimensions"
             )
-        batch = np.broadcast_shapes(matrix.shape[:-2], loc.shape[:-1])
+        batch = broadcast_shapes(matrix.shape[:-2], loc.shape[:-1])
         setattr(self, name, matrix.expand((*batch, *matrix.shape[-2:])))
         self.loc = loc.expand((*batch, loc.shape[-1]))
         self._begin(batch, self.loc.shape[-1:], validate_args=validate_args)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any, ClassVar
 
+import numpy as np
+
 from tinygrad_mnist.engine.size import Size
 from tinygrad_mnist.engine.tensor import Tensor, wrap
 from tinygrad_mnist.ops.conditional import where
@@ -87,7 +89,7 @@ class Uniform(Distribution, params="low:dependent high:dependent", reparametrize
         return constraints.interval(self.low, self.high)
 
     def _rsample(self, shape: Size) -> Any:
-        drawn = rand(*shape, dtype=self.low.dtype)
+        drawn = rand(tuple(shape), dtype=self.low.dtype)
         return self.low + drawn * (self.high - self.low)
 
     def _log_prob(self, value: Any) -> Any:
@@ -200,6 +202,12 @@ class Gamma(
         value = drawn / self.rate.expand(shape)
         value.detach().clamp_(min=tiny(value))
         return value
+
+    def log_prob(self, value: Tensor | float) -> Any:
+        """ln of the density at `value`, which may be a number."""
+        kind = self.rate._array.dtype
+        given = value if isinstance(value, Tensor) else wrap(np.asarray(value, kind))
+        return super().log_prob(given)
 
     def _log_prob(self, value: Any) -> Any:
         shape = self.concentration

@@ -14,6 +14,7 @@ from tinygrad_mnist.ops.casting import cast_to
 from tinygrad_mnist.ops.conditional import where
 from tinygrad_mnist.ops.random_draws import binomial, poisson
 from tinygrad_mnist.ops.random_factories import bernoulli, multinomial
+from tinygrad_mnist.ops.shapes import broadcast_shapes
 from tinygrad_mnist.ops.special import xlogy
 
 from . import constraints
@@ -166,7 +167,7 @@ class Categorical(_Chances):
         self._num_events = shape[-1]
         self._begin(shape[:-1], validate_args=validate_args)
 
-    @constraints.dependent_property
+    @constraints.dependent_property(is_discrete=True)
     def support(self) -> Any:
         """0 to K − 1."""
         return constraints.integer_interval(0, self._num_events - 1)
@@ -189,7 +190,7 @@ class Categorical(_Chances):
 
     def _log_prob(self, value: Any) -> Any:
         value = value.long().unsqueeze(-1)
-        lead = np.broadcast_shapes(value.shape[:-1], self.logits.shape[:-1])
+        lead = broadcast_shapes(value.shape[:-1], self.logits.shape[:-1])
         logits = self.logits.expand((*lead, self._num_events))
         return logits.gather(-1, value.expand((*lead, 1))).squeeze(-1)
 
@@ -290,7 +291,7 @@ class Binomial(_Chances):
         setattr(self, name, given)
         self._begin(given.shape, validate_args=validate_args)
 
-    @constraints.dependent_property
+    @constraints.dependent_property(is_discrete=True)
     def support(self) -> Any:
         """0 to total_count."""
         return constraints.integer_interval(0, self.total_count)
@@ -358,7 +359,7 @@ class Multinomial(Distribution):
         new._validate_args = self._validate_args
         return new
 
-    @constraints.dependent_property
+    @constraints.dependent_property(is_discrete=True, event_dim=1)
     def support(self) -> Any:
         """Counts that add up to total_count at most."""
         return constraints.multinomial(self.total_count)

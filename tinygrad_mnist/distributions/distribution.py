@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any, ClassVar
 
 import numpy as np
@@ -110,6 +111,13 @@ class Distribution:
             self._validate_args = validate_args
         if not self._validate_args:
             return
+        if type(self).arg_constraints is Distribution.arg_constraints:
+            warnings.warn(
+                f"{type(self)} does not define `arg_constraints`. Please set `arg_constraints = "
+                "{}` or initialize the distribution with `validate_args=False` to turn off "
+                "validation.",
+                stacklevel=3,
+            )
         for name, constraint in self.arg_constraints.items():
             lazy = isinstance(getattr(type(self), name, None), lazy_property)
             if constraints.is_dependent(constraint) or (lazy and name not in self.__dict__):
@@ -230,7 +238,13 @@ class Distribution:
                     f"{self._extended_shape()}."
                 )
         support = self.support
-        if support is not None and not support.check(value).all():
+        if support is None:
+            warnings.warn(
+                f"{type(self)} does not define `support` to enable sample validation. Please "
+                "initialize the distribution with `validate_args=False` to turn off validation.",
+                stacklevel=3,
+            )
+        elif not support.check(value).all():
             raise ValueError(
                 f"Expected value argument ({type(value).__name__} of shape {tuple(value.shape)}) "
                 f"to be within the support ({support!r}) of the distribution {self!r}, but found "
