@@ -30,7 +30,7 @@ BUDGET = {
     "engine": 2_932,
     "optim": 2_567,
     "autograd": 2_611,
-    "distributions": 2_338,
+    "distributions": 2_368,
     "serialization": 2_050,
     "utils": 2_744,
     "hardware": 757,

@@ -48,7 +48,7 @@ def read_arguments(
 def explain_shapes(values: tuple[Any, ...]) -> None:
     """Raise PyTorch's error if `values` do not broadcast."""
     shapes = [value.shape for value in values if isinstance(value, _ndarray)]
-    for a, b in itertools.pairwise(shapes):
+    for a, b in itertools.combinations(shapes, 2):
         for back in range(1, min(len(a), len(b)) + 1):
             if a[-back] != b[-back] and 1 not in (a[-back], b[-back]):
                 raise RuntimeError(
