@@ -304,7 +304,8 @@ class _Layer(RNNBase):
             steps, batch = x.shape[:2]
             if steps == 0:
                 raise RuntimeError("Expected sequence length to be larger than 0 in RNN")
-            x, offsets = x.reshape(steps * batch, -1), np.arange(steps + 1) * batch
+            x = x.reshape(steps * batch, data.shape[2])
+            offsets = np.arange(steps + 1) * batch
         else:
             offsets = np.concatenate([[0], np.cumsum(sizes.tolist())])
         note_constant(offsets)
@@ -324,7 +325,7 @@ class _Layer(RNNBase):
                 last.append(ends)
             x = results[0] if len(results) == 1 else cat(results, -1)
         if sizes is None:
-            x = x.reshape(steps, batch, -1)
+            x = x.reshape(steps, batch, x.shape[1])
             x = x.transpose(0, 1) if self.batch_first else x
         return x, tuple([stack(each) for each in zip(*last, strict=True)])
 
