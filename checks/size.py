@@ -15,13 +15,13 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 75_706, 40_000
+TOTAL, AIM = 75_707, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
     "ops": 10_920,
     "tools": 10_362,
-    "nn": 9_759,
+    "nn": 9_760,
     "compiler": 6_659,
     "app": 4_700,
     "explainer": 7_560,
