@@ -21,7 +21,7 @@ BUDGET = {
     "core": 300,
     "ops": 10_920,
     "tools": 10_362,
-    "nn": 9_760,
+    "nn": 9_769,
     "compiler": 6_659,
     "app": 4_700,
     "explainer": 7_560,

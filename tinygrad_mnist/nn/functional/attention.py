@@ -207,6 +207,7 @@ def _projected(
 ) -> list[Tensor]:
     """Query, key and value times their weights, which are three or the parts of one."""
     packed = None if separate else weights[0]
+    bias = None if bias is None else bias.to(inputs[0].dtype)
     if packed is not None:
         if inputs[0] is inputs[1] is inputs[2]:
             return list(linear(inputs[0], packed, bias).chunk(3, -1))
@@ -225,13 +226,20 @@ def _projected(
     return out
 
 
-def _with_bias(rows: Tensor, bias: Tensor | None, other: Tensor | None, name: str) -> Tensor:
+def _with_bias(
+    rows: Tensor, bias: Tensor | None, other: Tensor | None, static: Tensor | None, name: str
+) -> Tensor:
     """Keys or values with the learned one behind them."""
     if bias is None:
         if other is not None:
             raise AssertionError(f"bias_{'kv'[name == 'k']} is set but bias_{name} is None")
         return rows
+    if static is not None:
+        raise AssertionError(f"bias cannot be added to static {_WHOLE[name]}.")
     return cat([rows, bias.repeat(1, rows.size(1), 1)])
+
+
+_WHOLE = {"k": "key", "v": "value"}
 
 
 def _in_heads(rows: Tensor, heads: int, given: Tensor | None = None, name: str = "") -> Tensor:
@@ -294,7 +302,8 @@ def multi_head_attention_forward(
         weights = (in_proj_weight,) * 3
     q, k, v = _projected(inputs, weights, in_proj_bias, use_separate_proj_weight)
     mask = _as_3d(mask, batch, num_heads, length, count)
-    k, v = _with_bias(k, bias_k, bias_v, "k"), _with_bias(v, bias_v, bias_k, "v")
+    k = _with_bias(k, bias_k, bias_v, static_k, "k")
+    v = _with_bias(v, bias_v, bias_k, static_v, "v")
     q = _in_heads(q, num_heads)
     k, v = _in_heads(k, num_heads, static_k, "k"), _in_heads(v, num_heads, static_v, "v")
     extra = (bias_k is not None) + bool(add_zero_attn)
