@@ -32,7 +32,6 @@ _INSTEAD = {
     "sparse_coo_tensor": "use dense tensors",
     "sparse_csr_tensor": "use dense tensors",
     "serialization": "files hold tensors and plain containers alone; save a state_dict()",
-    "set_default_tensor_type": "use torch.set_default_dtype",
     "cuda": "there is no GPU here; ask torch.cuda.is_available() first",
 }
 """What to use instead of a name, and of all names below it."""
@@ -96,7 +95,9 @@ _OPERATIONS = {
     "pooling": """
         adaptive_avg_pool1d() adaptive_max_pool1d() avg_pool1d() max_pool1d() max_pool2d()""",
     "quantiles": """
-        bucketize() corrcoef cov histc nanmean nanmedian nanquantile quantile searchsorted()""",
+        bucketize() corrcoef cov histc histogram isin() nanmean nanmedian nanquantile quantile
+        searchsorted() unravel_index()""",
+    "views": "as_strided",
     "reductions": """
         all amax amin aminmax any argmax argmin bincount count_nonzero logsumexp max mean min nansum
         std std_mean() sum var var_mean()""",
@@ -104,8 +105,8 @@ _OPERATIONS = {
         argwhere gather index_add_ index_copy_ index_fill_ index_select masked_scatter_
         masked_select nonzero scatter_ scatter_add_ take take_along_dim""",
     "shapes": """
-        adjoint broadcast_shapes() broadcast_tensors() broadcast_to flatten movedim permute reshape
-        squeeze_ swapaxes_ swapdims_ t_ transpose_ unflatten unsqueeze_""",
+        adjoint broadcast_shapes() broadcast_tensors() broadcast_to flatten moveaxis movedim permute
+        reshape squeeze_ swapaxes_ swapdims_ t_ transpose_ unflatten unsqueeze_""",
     "scatter_reduce": "index_reduce_ scatter_reduce_",
     "softmax": "log_softmax relu_ softmax",
     "random_draws": "binomial() poisson()",
@@ -156,6 +157,7 @@ _OTHERS = {
         bilinear celu celu_ channel_shuffle cosine_similarity hardshrink pairwise_distance pdist
         pixel_shuffle pixel_unshuffle prelu relu_ rms_norm rrelu rrelu_ selu selu_ threshold
         threshold_""",
+    "ops.arguments": "set_default_tensor_type",
     "ops.generator": """
         Generator default_generator get_rng_state initial_seed manual_seed seed set_rng_state""",
     "ops.random_factories": """

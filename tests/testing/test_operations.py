@@ -29,7 +29,12 @@ NOT_OPERATIONS = {
         "get_num_interop_threads", "set_float32_matmul_precision", "set_num_interop_threads",
         "use_deterministic_algorithms", "get_default_device", "get_default_dtype",
         "get_num_threads", "is_grad_enabled", "is_inference_mode_enabled",
-        "set_default_device", "set_default_dtype", "set_num_threads", "set_printoptions",
+        "set_default_device", "set_default_dtype", "set_default_tensor_type",
+        "set_num_threads", "set_printoptions",
+    ),
+    "memory as scripts look at it; tests/tensor": (
+        "as_strided", "Tensor.as_strided", "Tensor.as_strided_", "Tensor.resize_",
+        "Tensor.resize_as_", "Tensor.set_", "Tensor.storage", "Tensor.untyped_storage",
     ),
     "what autocast asks and sets; tests/hardware": (
         "autocast_decrement_nesting", "autocast_increment_nesting", "clear_autocast_cache",

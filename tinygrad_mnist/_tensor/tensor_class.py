@@ -17,6 +17,7 @@ from .gradients import Gradients
 from .in_place import InPlace
 from .methods import LaterMethod, method
 from .operators import Operators
+from .storage import Storages
 
 
 class Methods:
@@ -34,7 +35,16 @@ for _name in names.METHODS:
 
 
 class Tensor(
-    Methods, InPlace, Views, Operators, Conversion, Description, NewTensors, Copying, Gradients
+    Methods,
+    InPlace,
+    Storages,
+    Views,
+    Operators,
+    Conversion,
+    Description,
+    NewTensors,
+    Copying,
+    Gradients,
 ):
     """An array of numbers of one type that can remember how it was computed.
 

@@ -410,6 +410,16 @@ def read_legacy_type(given: Any) -> dtypes.dtype:
     return named[name]
 
 
+def set_default_tensor_type(t: Any) -> None:
+    """`set_default_dtype` by an old name of a type: torch.DoubleTensor, "torch.FloatTensor"."""
+    warnings.warn(
+        "torch.set_default_tensor_type() is deprecated as of PyTorch 2.1, please use "
+        "torch.set_default_dtype() and torch.set_default_device() as alternatives.",
+        stacklevel=2,
+    )
+    dtypes.set_default_dtype(read_legacy_type(t))
+
+
 # Results with names, as those of torch.return_types
 
 

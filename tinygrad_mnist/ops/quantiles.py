@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import Any, overload
+from collections.abc import Sequence
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 
@@ -17,6 +18,8 @@ from tinygrad_mnist.engine.types import Dims, DType
 
 from .arguments import (
     ValuesAndIndices,
+    check_some_tensor,
+    check_tensors,
     named_result,
     not_implemented,
     operation,
@@ -27,10 +30,10 @@ from .arithmetic import lerp
 from .arranging import diag
 from .casting import cast_to
 from .conditional import clamp_min, where
-from .elementwise import isnan
+from .elementwise import eq, isnan
 from .gather_scatter import gather
 from .matmul import mm
-from .reductions import _sum, nansum, values_at
+from .reductions import _sum, any, nansum, values_at
 from .shapes import movedim, permute, reshape, squeeze, unsqueeze
 from .sorting import median, sort
 
@@ -213,6 +216,82 @@ def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Ten
     numbers = ((inside - x.dtype.type(low)) * x.dtype.type(bins / (high - low))).astype(np.int64)
     counts = np.bincount(np.minimum(numbers, bins - 1), minlength=bins)
     return wrap(counts.astype(x.dtype))
+
+
+class Histogram(NamedTuple):
+    """What `histogram` returns: the sums, and the edges of the parts."""
+
+    hist: Tensor
+    bin_edges: Tensor
+
+
+def histogram(
+    input: Tensor, bins: int | Tensor, *, range: tuple[float, float] | None = None,
+    weight: Tensor | None = None, density: bool = False,
+) -> Histogram:  # fmt: skip
+    """How many numbers (or of which weight) lie between neighbouring edges, the last included.
+
+    `bins` is the number of equal parts of `range`, or the edges themselves. `density` divides by
+    the total and by each part's width.
+
+    >>> torch.histogram(torch.tensor([1.0, 2.0, 1.0]), bins=4, range=(0.0, 3.0)).hist
+    tensor([0., 2., 1., 0.])
+    """
+    check_tensors("histogram", input=input)
+    x = input._array.reshape(-1)
+    if x.dtype.kind not in dtypes.FLOATS:
+        raise not_implemented("histogram_cpu", x.dtype)
+    if isinstance(bins, Tensor):
+        edges = bins._array
+    else:
+        low, high = range or ((x.min(), x.max()) if x.size else (0, 0))
+        if low == high:
+            low, high = low - 0.5, high + 0.5
+        edges = np.linspace(low, high, bins + 1).astype(x.dtype)
+    places = np.searchsorted(edges, x, side="right") - 1
+    places[x == edges[-1]] = len(edges) - 2
+    inside = (places >= 0) & (places < len(edges) - 1)
+    shares = None if weight is None else weight._array.reshape(-1)[inside]
+    sums = np.bincount(places[inside], shares, len(edges) - 1).astype(x.dtype)
+    if density:
+        sums = (sums / (sums.sum() * np.diff(edges))).astype(x.dtype)
+    return Histogram(wrap(sums), wrap(edges))
+
+
+def isin(
+    elements: Tensor | float, test_elements: Tensor | float, *, assume_unique: bool = False,
+    invert: bool = False,
+) -> Tensor:  # fmt: skip
+    """Which of the elements are among `test_elements`; with `invert` which are not.
+
+    >>> torch.isin(torch.tensor([1, 2, 3]), torch.tensor([2, 5]))
+    tensor([False,  True, False])
+    """
+    check_some_tensor("isin", elements, test_elements)
+    if isinstance(elements, Tensor) and isinstance(test_elements, Tensor):
+        found = any(eq(elements.unsqueeze(-1), test_elements.reshape(-1)), -1)
+    elif isinstance(elements, Tensor):
+        found = eq(elements, test_elements)
+    else:
+        found = any(eq(test_elements, elements))
+    return ~found if invert else found
+
+
+def unravel_index(indices: Tensor, shape: int | Sequence[int] | Tensor) -> tuple[Tensor, ...]:
+    """The coordinates in a tensor of this shape of each place in its flattened numbers.
+
+    >>> torch.unravel_index(torch.tensor([5, 3]), (2, 3))
+    (tensor([1, 1]), tensor([2, 0]))
+    """
+    check_tensors("unravel_index", indices=indices)
+    if indices._array.dtype.kind not in "iu":
+        raise ValueError(f"expected 'indices' to be integer dtype, but got {indices.dtype}")
+    given: Any = shape.tolist() if isinstance(shape, Tensor) else shape
+    sizes = [given] if isinstance(given, int) else list(given)
+    if min(sizes, default=0) < 0:
+        raise ValueError(f"'shape' cannot have negative values, but got {tuple(sizes)}")
+    steps = [math.prod(sizes[d + 1 :]) for d, _ in enumerate(sizes)]
+    return tuple([indices // step % size for step, size in zip(steps, sizes, strict=True)])
 
 
 @operation

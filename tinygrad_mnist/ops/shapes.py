@@ -221,6 +221,9 @@ def movedim(input: Tensor, source: Dims, destination: Dims) -> Tensor:
     return _permute(input, dims=tuple(order))
 
 
+moveaxis = movedim
+
+
 @operation
 def squeeze(input: Tensor, dim: Dims | None = None) -> Tensor:
     """Without the dimensions of size 1 (those named by `dim`, or all)."""

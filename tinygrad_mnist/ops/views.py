@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from tinygrad_mnist.core.record import Array
+from tinygrad_mnist.engine.memory import in_memory, memory_of
 from tinygrad_mnist.engine.node import Record, make_record, move_grad
 from tinygrad_mnist.engine.primitive import primitive
-from tinygrad_mnist.engine.tensor import Step, TensorBase
-from tinygrad_mnist.engine.views import current_record, to_be_renewed
+from tinygrad_mnist.engine.tensor import Step, Tensor, TensorBase
+from tinygrad_mnist.engine.views import current_record, mark_view, to_be_renewed
 
 Shape = tuple[int, ...]
 
@@ -61,6 +63,42 @@ _copy_slices.derivatives(
     input=lambda g, steps: _copy_slices(g, 0.0, steps=steps),
     values=lambda g, steps: _as_strided(g, steps=steps),
 )
+
+
+class _Strided:
+    """A step to a view by sizes and strides; the offset is from where the array begins."""
+
+    @staticmethod
+    def body(array: Array, *, size: Shape, stride: Shape, offset: int) -> Array:
+        memory, start = memory_of(array)
+        try:
+            return in_memory(memory, start + offset, size, stride)
+        except ValueError as error:
+            raise RuntimeError(f"as_strided(): {error}") from None
+
+
+def as_strided(
+    input: Tensor, size: Sequence[int], stride: Sequence[int], storage_offset: int | None = None
+) -> Tensor:
+    """A view of the memory behind `input`, of any size and stride, from `storage_offset` on.
+
+    Gradients are for tensors whose own memory is in order. Raises RuntimeError where the view
+    would reach beyond the memory.
+
+    >>> torch.as_strided(torch.arange(4), (3, 2), (1, 1))
+    tensor([[0, 1],
+            [1, 2],
+            [2, 3]])
+    """
+    if current_record(input) is not None and not input._array.flags.c_contiguous:
+        raise NotImplementedError("as_strided() has no gradient here: make it .contiguous() first")
+    offset = 0 if storage_offset is None else storage_offset - memory_of(input._array)[1]
+    at: Any = {"size": tuple(size), "stride": tuple(stride), "offset": offset}
+    steps: Any = (None, _Strided, at)
+    view: Tensor = _as_strided(input, steps=steps)
+    if view._view is None:
+        mark_view(view, input, _as_strided, {"steps": steps})
+    return view
 
 
 def rebase(target: TensorBase, record: Any) -> None:

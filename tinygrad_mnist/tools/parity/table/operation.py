@@ -231,7 +231,7 @@ _ALIASES = {
     "div": "divide true_divide", "sub": "subtract", "neg": "negative", "clamp": "clip",
     "trunc": "fix", "gt": "greater", "ge": "greater_equal", "lt": "less", "le": "less_equal",
     "ne": "not_equal", "cat": "concat concatenate", "vstack": "row_stack", "outer": "ger",
-    "transpose": "swapaxes swapdims", "matmul": "linalg.matmul",
+    "transpose": "swapaxes swapdims", "movedim": "moveaxis", "matmul": "linalg.matmul",
     **{n: f"nn.functional.{n}" for n in ("relu", "sigmoid", "tanh", "softmax", "log_softmax")},
     **{f"nn.functional.{name}": name for name in _AT_THE_TOP_TOO},
 }  # fmt: skip

@@ -261,4 +261,24 @@ _ORDER = [
               errors=(sample(np.array([-1])), sample(MATRIX), sample(np.array([1.5])))),
 ]  # fmt: skip
 
-OPERATIONS = [*_REDUCTIONS, *_MOMENTS, *RUNNING, *_ORDER]
+
+def _members(make: Maker) -> Sample:
+    """Numbers, and those looked for among them."""
+    x = make.array(numbers="halves")
+    return make.sample(x, make.array((3,), "halves", x.dtype), invert=make.flag())
+
+
+def _parts(make: Maker) -> Sample:
+    """Numbers, and the parts of a range to count them in."""
+    x = make.ordinary_in("integers", "bools", "mixed", "special").array((6,))
+    return make.sample(x, make.integer(1, 5), range=(-2.0, 2.5), density=False)
+
+
+_COUNTING = [
+    Operation("isin", _members, primitives="", errors=(sample(1, 2),), differentiable=False),
+    Operation("histogram", _parts, lambda t, *x, **o: tuple(t.histogram(*x, **o)), primitives="",
+              differentiable=False, errors=(sample("text", 3),)),
+    Operation("unravel_index", lambda make: make.sample(np.array([5, 3, 0]), (2, 3)),
+              primitives="", errors=(sample(np.ones(2, np.float32), (2, 3)),)),
+]  # fmt: skip
+OPERATIONS = [*_COUNTING, *_REDUCTIONS, *_MOMENTS, *RUNNING, *_ORDER]
