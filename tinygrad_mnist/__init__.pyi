@@ -69,6 +69,7 @@ from tinygrad_mnist.ops.generator import Generator as Generator
 from tinygrad_mnist.ops.linear_algebra import QR as QR
 from tinygrad_mnist.ops.linear_algebra import OldSVD as OldSVD
 from tinygrad_mnist.ops.linear_algebra import SignAndLog as SignAndLog
+from tinygrad_mnist.ops.quantiles import Histogram as Histogram
 from tinygrad_mnist.ops.random_in_place import Options as Options
 from tinygrad_mnist.serialization import safetensors as safetensors
 from tinygrad_mnist.utils import hub as hub
@@ -281,6 +282,14 @@ def argsort(
 
 def argwhere(input: Tensor) -> Tensor:
     """Where the numbers are not zero: `nonzero`."""
+
+def as_strided(
+    input: Tensor,
+    size: Sequence[builtins.int],
+    stride: Sequence[builtins.int],
+    storage_offset: builtins.int | None = None,
+) -> Tensor:
+    """A view of the memory behind `input`, of any size and stride, from `storage_offset` on."""
 
 def as_tensor(
     data: Any,
@@ -1015,6 +1024,16 @@ def histc(
 ) -> Tensor:
     """How many numbers lie in each of `bins` equal parts of the range from `min` to `max`."""
 
+def histogram(
+    input: Tensor,
+    bins: builtins.int | Tensor,
+    *,
+    range: builtins.tuple[builtins.float, builtins.float] | None = None,
+    weight: Tensor | None = None,
+    density: builtins.bool = False,
+) -> Histogram:
+    """How many numbers (or of which weight) lie between neighbouring edges, the last included."""
+
 def hsplit(
     input: Tensor,
     indices_or_sections: builtins.int | Sequence[builtins.int],
@@ -1131,6 +1150,15 @@ def isclose(
 
 def isfinite(input: Tensor) -> Tensor:
     """isfinite(input: Tensor) -> Tensor"""
+
+def isin(
+    elements: Tensor | builtins.float,
+    test_elements: Tensor | builtins.float,
+    *,
+    assume_unique: builtins.bool = False,
+    invert: builtins.bool = False,
+) -> Tensor:
+    """Which of the elements are among `test_elements`; with `invert` which are not."""
 
 def isinf(input: Tensor) -> Tensor:
     """isinf(input: Tensor) -> Tensor"""
@@ -1484,6 +1512,13 @@ def mode(
     keepdim: builtins.bool = False,
 ) -> ValuesAndIndices:
     """The number that occurs most often along `dim` (the smallest such), and an index of it."""
+
+def moveaxis(
+    input: Tensor,
+    source: builtins.int | Sequence[builtins.int],
+    destination: builtins.int | Sequence[builtins.int],
+) -> Tensor:
+    """The dimensions `source` moved to `destination`, the others in their order."""
 
 def movedim(
     input: Tensor,
@@ -2018,6 +2053,9 @@ def set_default_device(device: _device | builtins.str | builtins.int | None) -> 
 def set_default_dtype(d: _dtype) -> None:
     """Make `d`, a floating-point type, the type of tensors made from Python floats."""
 
+def set_default_tensor_type(t: Any) -> None:
+    """`set_default_dtype` by an old name of a type: torch.DoubleTensor, "torch.FloatTensor"."""
+
 def set_float32_matmul_precision(precision: builtins.str) -> None:
     """Allow less than float32 inside products of matrices; this engine never makes use of it."""
 
@@ -2324,6 +2362,12 @@ def unique_consecutive(
     dim: builtins.int | None = None,
 ) -> Tensor | builtins.tuple[Tensor, ...]:
     """The numbers (or with `dim`, the slices along it), each run of equal ones made one."""
+
+def unravel_index(
+    indices: Tensor,
+    shape: builtins.int | Sequence[builtins.int] | Tensor,
+) -> builtins.tuple[Tensor, ...]:
+    """The coordinates in a tensor of this shape of each place in its flattened numbers."""
 
 def unsqueeze(input: Tensor, dim: builtins.int) -> Tensor:
     """With a dimension of size 1 put in at `dim`."""

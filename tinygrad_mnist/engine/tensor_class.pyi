@@ -7,6 +7,8 @@ from typing import Any, SupportsIndex, Unpack, overload
 from numpy import dtype
 from numpy._typing._dtype_like import _DTypeDict, _HasDType, _HasNumPyDType
 
+from tinygrad_mnist._tensor.storage import TypedStorage as TypedStorage
+from tinygrad_mnist._tensor.storage import UntypedStorage as UntypedStorage
 from tinygrad_mnist.dtypes import dtype as _dtype
 from tinygrad_mnist.engine.device import device as _device
 from tinygrad_mnist.engine.hooks import RemovableHandle as RemovableHandle
@@ -23,6 +25,7 @@ from tinygrad_mnist.ops.generator import Generator as Generator
 from tinygrad_mnist.ops.linear_algebra import QR as QR
 from tinygrad_mnist.ops.linear_algebra import OldSVD as OldSVD
 from tinygrad_mnist.ops.linear_algebra import SignAndLog as SignAndLog
+from tinygrad_mnist.ops.quantiles import Histogram as Histogram
 
 class Tensor(TensorBase):
     _record: Record | None
@@ -407,6 +410,20 @@ class Tensor(TensorBase):
         """The indices that sort the numbers along `dim`, int64; equal numbers keep their order."""
     def argwhere(self) -> Tensor:
         """Where the numbers are not zero: `nonzero`."""
+    def as_strided(
+        self,
+        size: Sequence[builtins.int],
+        stride: Sequence[builtins.int],
+        storage_offset: builtins.int | None = None,
+    ) -> Tensor:
+        """A view of the memory behind `input`, of any size and stride, from `storage_offset` on."""
+    def as_strided_(
+        self,
+        size: Sequence[builtins.int],
+        stride: Sequence[builtins.int],
+        storage_offset: builtins.int | None = None,
+    ) -> Tensor:
+        """`as_strided`, which the tensor becomes."""
     def asin(self) -> Tensor:
         """arcsin x: the number whose sin is x"""
     def asin_(self) -> Tensor:
@@ -861,6 +878,15 @@ class Tensor(TensorBase):
         max: builtins.float = 0,
     ) -> Tensor:
         """How many numbers lie in each of `bins` equal parts of the range from `min` to `max`."""
+    def histogram(
+        self,
+        bins: builtins.int | Tensor,
+        *,
+        range: builtins.tuple[builtins.float, builtins.float] | None = None,
+        weight: Tensor | None = None,
+        density: builtins.bool = False,
+    ) -> Histogram:
+        """How many numbers (or of which weight) lie between neighbouring edges, the last included."""
     def hsplit(
         self,
         indices_or_sections: builtins.int | Sequence[builtins.int],
@@ -1194,6 +1220,12 @@ class Tensor(TensorBase):
         """The product of two matrices, (n, m) and (m, p)."""
     def mode(self, dim: builtins.int = -1, keepdim: builtins.bool = False) -> ValuesAndIndices:
         """The number that occurs most often along `dim` (the smallest such), and an index of it."""
+    def moveaxis(
+        self,
+        source: builtins.int | Sequence[builtins.int],
+        destination: builtins.int | Sequence[builtins.int],
+    ) -> Tensor:
+        """The dimensions `source` moved to `destination`, the others in their order."""
     def movedim(
         self,
         source: builtins.int | Sequence[builtins.int],
@@ -1488,6 +1520,10 @@ class Tensor(TensorBase):
         """The same numbers in another shape, a view where possible; −1 stands for what is left over."""
     def reshape_as(self, other: Tensor) -> Tensor:
         """In the shape of `other`."""
+    def resize_(self, *sizes: Any, memory_format: Any = None, **named: Any) -> Tensor:
+        """Give the tensor another shape: its first numbers stay, new ones are 0."""
+    def resize_as_(self, the_template: Tensor, *, memory_format: Any = None) -> Tensor:
+        """`resize_` to the shape of another tensor."""
     def resolve_conj(self) -> Tensor:
         """The tensor itself: its numbers are real."""
     def resolve_neg(self) -> Tensor:
@@ -1561,6 +1597,14 @@ class Tensor(TensorBase):
         """The slice number `index` along `dim`, which disappears: a view."""
     def select_scatter(self, src: Tensor, dim: builtins.int, index: builtins.int) -> Tensor:
         """A copy of `input` whose slice number `index` along `dim` is `src`."""
+    def set_(
+        self,
+        source: Tensor | TypedStorage | None = None,
+        storage_offset: builtins.int = 0,
+        size: Sequence[builtins.int] | None = None,
+        stride: Sequence[builtins.int] | None = None,
+    ) -> Tensor:
+        """Have the tensor show the memory of a tensor or storage; where none is given, none."""
     def sgn(self) -> Tensor:
         """`sign`: for real numbers the two are the same."""
     def sgn_(self) -> Tensor:
@@ -1654,6 +1698,8 @@ class Tensor(TensorBase):
         correction: builtins.float | None = None,
     ) -> Tensor:
         """The standard deviation over `dim` (all unless given): the root of `var`."""
+    def storage(self) -> TypedStorage:
+        """The memory that the tensor lies in, as a row of numbers."""
     def storage_offset(self) -> builtins.int:
         """How many elements lie before the first in the memory that the tensor shares."""
     @overload
@@ -1818,6 +1864,8 @@ class Tensor(TensorBase):
         """With a dimension of size 1 put in at `dim`."""
     def unsqueeze_(self, dim: builtins.int) -> Tensor:
         """With a dimension of size 1 put in at `dim`."""
+    def untyped_storage(self) -> UntypedStorage:
+        """The memory that the tensor lies in, as bytes."""
     def var(
         self,
         dim: builtins.int | Sequence[builtins.int] | None = None,
