@@ -19,14 +19,14 @@ TOTAL, AIM = 75_707, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
-    "ops": 10_920,
-    "tools": 10_362,
+    "ops": 11_029,
+    "tools": 10_379,
     "nn": 9_769,
     "compiler": 6_659,
     "app": 4_700,
     "explainer": 7_560,
     "kernels": 3_861,
-    "_tensor": 3_060,
+    "_tensor": 3_229,
     "engine": 2_932,
     "optim": 2_567,
     "autograd": 2_611,
@@ -34,7 +34,7 @@ BUDGET = {
     "serialization": 2_050,
     "utils": 2_744,
     "hardware": 757,
-    "names": 365,
+    "names": 367,
     "dtypes": 320,
     "testing": 349,
 }
