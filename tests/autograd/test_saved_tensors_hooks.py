@@ -16,7 +16,7 @@ def outcome(program, engine):
     try:
         return repr(program(engine, engine.autograd.graph))
     except Exception as error:
-        return f"{type(error).__name__}: {str(error).partition('.')[0]}"
+        return f"{type(error).__name__}: {str(error).partition('.')[0][:70]}"
 
 
 def leaf(T):
@@ -106,7 +106,22 @@ def on_cpu(T, G):
     return x.grad
 
 
+def allowed(T, G, nested=False):
+    x = leaf(T)
+    with G.allow_mutation_on_saved_tensors():
+        y = x.clone()
+        z = (y**2).sum()
+        y.sin_()
+        z.backward()
+        if nested:
+            G.allow_mutation_on_saved_tensors().__enter__()
+        late = (y**2).sum()
+    return x.grad, late.backward()
+
+
 PROGRAMS = {
+    "changes allowed": allowed,
+    "changes allowed twice": lambda T, G: allowed(T, G, nested=True),
     "product": lambda T, G: counted(T, G, lambda x: x * x),
     "composition": lambda T, G: counted(T, G, lambda x: (x.exp().sin() * x).tanh()),
     "in place": lambda T, G: counted(T, G, lambda x: (x * 1).pow_(2).mul_(x)),

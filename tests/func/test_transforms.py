@@ -5,6 +5,7 @@ import functools
 import numpy as np
 import pytest
 import torch
+import torch.autograd.forward_ad
 import torch.func
 
 import tinygrad_mnist
@@ -267,6 +268,38 @@ def _pulled(T, F, function):
 @in_parts("name", list(PROGRAMS), 20)
 def test_both_engines_agree(name):
     assert outcome(PROGRAMS[name], tinygrad_mnist) == outcome(PROGRAMS[name], torch)
+
+
+FORWARD = {
+    "product": lambda T, x: (x.exp().sin() * x).sum(1),
+    "matrices": lambda T, x: x @ x.t(),
+    "view": lambda T, x: x.view(-1)[2:] * 2,
+    "in place": lambda T, x: x.clone().mul_(x).add_(1),
+    "normed": lambda T, x: T.nn.functional.layer_norm(x, (3,)),
+    "softmax": lambda T, x: T.softmax(x, 1),
+    "largest": lambda T, x: x.max(1).values + x.sort(1)[0][:, 0],
+    "summed up": lambda T, x: x.cumsum(1) + x.logsumexp(1, keepdim=True),
+    "joined": lambda T, x: T.cat([x, T.stack([x[0], x[1].sin()])]),
+    "spread": lambda T, x: x.var(0) * x.std() + x.norm(),
+    "chosen": lambda T, x: T.where(x > 0, x * x, 3.0) + x.clamp(0, 0.6),
+    "indexed": lambda T, x: x[[0, 1], [1, 2]] * x.gather(1, T.tensor([[0], [2]])),
+    "convolved": lambda T, x: T.nn.functional.conv1d(x[None], x[None, :, :2]),
+    "of two types": lambda T, x: x.float() * x,
+    "detached": lambda T, x: x * x.detach(),
+    "classified": lambda T, x: T.nn.functional.cross_entropy(x, T.tensor([0, 1])),
+}
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@in_parts("name", list(FORWARD))
+def test_tangents_of_operations_agree(name):
+    def pushed(T):
+        forward = T.autograd.forward_ad
+        with forward.dual_level():
+            dual = forward.make_dual(numbers(T, 2, 3), numbers(T, 2, 3, start=0.5))
+            return flat(forward.unpack_dual(FORWARD[name](T, dual)))
+
+    assert pushed(tinygrad_mnist) == pushed(torch)
 
 
 def test_writing_into_what_all_samples_share_is_refused():
