@@ -15,7 +15,7 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 75_707, 40_000
+TOTAL, AIM = 75_344, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
@@ -36,6 +36,7 @@ BUDGET = {
     "hardware": 757,
     "names": 367,
     "dtypes": 320,
+    "func": 810,
     "testing": 349,
 }
 """Lines that a room may have."""
