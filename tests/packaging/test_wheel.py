@@ -17,9 +17,8 @@ ROOT = Path(__file__).resolve().parents[2]
 IMPORT_EVERY_MODULE = """
 import importlib, pkgutil, tinygrad_mnist
 
-needs_extras = tuple(
-    f"tinygrad_mnist.{name}" for name in ("testing", "tools.parity", "tools.vision")
-)
+extras = ("testing", "tools.parity", "tools.vision", "utils.tensorboard")
+needs_extras = tuple(f"tinygrad_mnist.{name}" for name in extras)
 for module in pkgutil.walk_packages(tinygrad_mnist.__path__, "tinygrad_mnist."):
     if not module.name.startswith(needs_extras) and not module.name.endswith(".__main__"):
         importlib.import_module(module.name)
