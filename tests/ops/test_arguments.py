@@ -46,6 +46,16 @@ def test_numpys_spellings_are_read():
     assert weighted(X, weight=X, axis=0, keepdims=True).shape == (1, 3)
 
 
+def test_axis_is_a_dimension_wherever_pytorch_reads_it_so():
+    x = torch.arange(4.0).reshape(2, 2)
+    for name in ("softmax", "log_softmax", "squeeze", "unsqueeze", "unbind", "trapezoid"):
+        found, expected = (getattr(torch, name)(x, **{word: 1}) for word in ("axis", "dim"))
+        assert str(found) == str(expected)
+    assert [each.tolist() for each in x.chunk(2, axis=1)] == [[[0], [2]], [[1], [3]]]
+    with pytest.raises(TypeError, match="unexpected keyword argument 'axis'"):
+        torch.flatten(x, axis=0)
+
+
 def test_out_is_written_into():
     out = torch.zeros(3)
     assert weighted(X, 0, X, out=out) is out

@@ -34,7 +34,7 @@ _WITHOUT_ALIASES = """
     unflatten unfold unsqueeze vecdot
 """
 _NO_ALIASES = frozenset(_WITHOUT_ALIASES.split())
-"""Operations that take neither out= nor NumPy's axis= and keepdims=, in PyTorch neither."""
+"""Operations that take no out=, and of NumPy's names only axis= for dim=, as in PyTorch."""
 _SPELLINGS = {"axis": "dim", "keepdims": "keepdim"}
 _OUT_ALONE = ("angle", "index_copy", "log_softmax", "scatter_add", "softmax")
 """Of these, those that take out=."""
@@ -70,6 +70,7 @@ def operation(function: Function, grad_fn: str | None = None) -> Function:
     floats = frozenset([name for name, kind in kinds.items() if kind in ("float", "float | None")])
     positions = tuple([each for each in parameters if each[1] in floats])
     aliases = function.__name__ not in _NO_ALIASES
+    spelt = aliases or "dim" in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
     takes_out = aliases or function.__name__ in _OUT_ALONE
     numbers = _OLD_NUMBERS.get(function.__name__)
     most = code.co_argcount if numbers else sys.maxsize
@@ -81,7 +82,7 @@ def operation(function: Function, grad_fn: str | None = None) -> Function:
         if kwargs and takes_out and "out" in kwargs:
             out = kwargs.pop("out")
             return call(*args, **kwargs) if out is None else to_out(call, out, args, kwargs)
-        if kwargs and aliases:
+        if kwargs and spelt:
             for numpy_name in _SPELLINGS.keys() & kwargs.keys():
                 kwargs[_SPELLINGS[numpy_name]] = kwargs.pop(numpy_name)
             for name in floats & kwargs.keys():
