@@ -70,8 +70,7 @@ def operation(function: Function, grad_fn: str | None = None) -> Function:
     floats = frozenset([name for name, kind in kinds.items() if kind in ("float", "float | None")])
     positions = tuple([each for each in parameters if each[1] in floats])
     aliases = function.__name__ not in _NO_ALIASES
-    spelt = aliases or "dim" in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-    takes_out = aliases or function.__name__ in _OUT_ALONE
+    spelt, takes_out = "dim" in kinds or aliases, aliases or function.__name__ in _OUT_ALONE
     numbers = _OLD_NUMBERS.get(function.__name__)
     most = code.co_argcount if numbers else sys.maxsize
 
