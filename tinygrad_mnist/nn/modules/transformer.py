@@ -274,9 +274,9 @@ class Transformer(Module):
 
     Raises RuntimeError for sequences of other sizes than `d_model` or of different batches.
 
-    >>> model = torch.nn.Transformer(8, 2, 1, 1, 16)
-    >>> model(torch.ones(10, 3, 8), torch.ones(20, 3, 8)).shape
-    torch.Size([20, 3, 8])
+    >>> model = torch.nn.Transformer(8, 2, 1, 1, 16, batch_first=True)
+    >>> model(torch.ones(3, 10, 8), torch.ones(3, 20, 8)).shape
+    torch.Size([3, 20, 8])
     """
 
     def __init__(

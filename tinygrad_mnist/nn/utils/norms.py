@@ -101,10 +101,6 @@ def weight_norm(module: Module, name: str = "weight", dim: int | None = 0) -> An
     Raises RuntimeError where that is done already, ValueError for a weight without a shape.
     `parametrizations.weight_norm` is its successor. Salimans and Kingma, "Weight normalization"
     (2016).
-
-    >>> layer = torch.nn.utils.weight_norm(torch.nn.Linear(3, 2))
-    >>> layer.weight_g.shape, layer.weight_v.shape
-    (torch.Size([2, 1]), torch.Size([2, 3]))
     """
     warnings.warn(
         "`torch.nn.utils.weight_norm` is deprecated in favor of "
