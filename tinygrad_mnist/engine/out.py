@@ -23,8 +23,8 @@ _OF_ONE_TYPE = """
     index_add index_copy index_reduce index_select inner inv inverse isneginf isposinf kthvalue lerp
     linalg_inv linalg_matrix_norm linalg_norm linalg_qr linalg_solve linalg_svdvals
     linalg_vector_norm log_softmax logcumsumexp masked_select matmul matrix_norm max median min mm
-    mv nan_to_num nansum neg nonzero norm qr round scatter scatter_add scatter_reduce sgn sign signbit
-    slogdet softmax solve sort svdvals take take_along_dim tensordot topk tril triu trunc
+    mv nan_to_num nansum neg nonzero norm qr round scatter scatter_add scatter_reduce sgn sign
+    signbit slogdet softmax solve sort svdvals take take_along_dim tensordot topk tril triu trunc
     vector_norm where
 """
 _MADE = "addbmm empty eye full linspace logspace ones rand randint randn randperm zeros"

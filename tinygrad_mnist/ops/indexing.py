@@ -180,7 +180,7 @@ def _bound(bound: Any) -> Any:
 def _read_array(array: Array) -> Any:
     """The array of an index tensor, as NumPy takes it; an integer for one without dimensions."""
     kind = array.dtype.kind
-    if (kind == "i" and array.itemsize > 2) or kind == "b":
+    if kind == "b" or (kind == "i" and (array.itemsize > 2 or not array.ndim)):
         return array if array.ndim or kind == "b" else int(array)
     if array.dtype == np.uint8 and array.ndim == 0:
         return array.astype(bool)
