@@ -285,9 +285,12 @@ def unravel_index(indices: Tensor, shape: int | Sequence[int] | Tensor) -> tuple
     """
     check_tensors("unravel_index", indices=indices)
     if indices._array.dtype.kind not in "iu":
-        raise ValueError(f"expected 'indices' to be integer dtype, but got {indices.dtype}")
+        raise TypeError(f"expected 'indices' to be integer dtype, but got {indices.dtype}")
     given: Any = shape.tolist() if isinstance(shape, Tensor) else shape
     sizes = [given] if isinstance(given, int) else list(given)
+    for size in sizes:
+        if not isinstance(size, int):
+            raise TypeError(f"expected 'shape' sequence to only contain ints, but got {type(size)}")
     if min(sizes, default=0) < 0:
         raise ValueError(f"'shape' cannot have negative values, but got {tuple(sizes)}")
     steps = [math.prod(sizes[d + 1 :]) for d, _ in enumerate(sizes)]
