@@ -19,7 +19,7 @@ TOTAL, AIM = 75_344, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
-    "ops": 11_029,
+    "ops": 11_032,
     "tools": 10_379,
     "nn": 9_769,
     "compiler": 6_659,
