@@ -47,7 +47,7 @@ class dtype:
             self.numpy = np.dtype(name)
             self.itemsize = self.numpy.itemsize
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> np.dtype[Any]:
         if name == "numpy":
             return _use(self)
         raise AttributeError(f"'torch.dtype' object has no attribute '{name}'")

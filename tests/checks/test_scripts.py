@@ -29,7 +29,11 @@ np.linalg.sparse_mask(2)
 F.softmax(layer(torch.ones(2)), dim=0).sum().backward()
 """
 STEPS = "from torch.utils.tomorrow import step\nimport torch\ntorch.ones(2).addmm_().to_mkldnn()\n"
-CELLS = ["%matplotlib inline\nimport torch as t", "x = t.ones(2)\nx.is_sparse_csr", "t.nn.Tomorrow"]
+CELLS = [
+    "%matplotlib inline\nimport torch as t",
+    "x = t.ones(2)\nx.is_of_tomorrow",
+    "t.nn.Tomorrow",
+]
 
 
 @pytest.fixture
@@ -58,7 +62,7 @@ def test_names_are_resolved(folder):
 
 
 def test_a_folder_is_scanned(folder, capsys, monkeypatch):
-    theirs = scripts.Answer({}, {}, frozenset({"to_mkldnn", "addmm_", "is_sparse_csr"}))
+    theirs = scripts.Answer({}, {}, frozenset({"to_mkldnn", "addmm_", "is_of_tomorrow"}))
     ask = scripts.ask
 
     def without_pytorch(needs=(), answered=True):
@@ -68,7 +72,7 @@ def test_a_folder_is_scanned(folder, capsys, monkeypatch):
     found = scripts.scan([folder])
     assert found.missing == {
         folder / "fine.py": set(),
-        folder / "lesson.ipynb": {"torch.Tensor.is_sparse_csr", "torch.nn.Tomorrow"},
+        folder / "lesson.ipynb": {"torch.Tensor.is_of_tomorrow", "torch.nn.Tomorrow"},
         folder / "steps.py": {"torch.utils.tomorrow", "torch.Tensor.to_mkldnn"},
         folder / "train.py": {
             "torch.fft", "torch.nn.Linear(shape_of_things=)", "torchnowhere.layers",

@@ -78,7 +78,7 @@ class Primitive:
             return out
         records = tuple([getattr(x, "_record", None) for x in inputs])
         needs = tuple([record is not None for record in records])
-        if not (state.grad_enabled and any(needs) and self.formulas and out.dtype.kind == "f"):
+        if not (state.grad_enabled and any(needs) and self.formulas and out.dtype.kind in "fV"):
             return wrap(out)
         keeps = self.saved_for(needs)
         saved = [x if keep else None for x, keep in zip((*values, out), keeps, strict=True)]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist._tensor import Tensor
 from tinygrad_mnist._tensor.creation import empty
 from tinygrad_mnist._tensor.printing import parameter_repr
 from tinygrad_mnist.engine.node import AccumulateGrad
+from tinygrad_mnist.engine.size import Size
 from tinygrad_mnist.engine.tensor import wrap
 from tinygrad_mnist.engine.types import Device, DType
 
@@ -101,9 +102,10 @@ _MEMORY: Any = Tensor._array
 
 
 def _converted(name: str) -> Any:
-    def convert(self: Any, *args: Any, **kwargs: Any) -> Any:
-        made = getattr(self.data, name)(*args, **kwargs)
-        return type(self)(self.requires_grad, dtype=made.dtype)
+    def convert(self: Any, *args: Any, **kwargs: Any) -> UninitializedTensorMixin:
+        made: Any = getattr(self.data, name)(*args, **kwargs)
+        waits: UninitializedTensorMixin = type(self)(self.requires_grad, dtype=made.dtype)
+        return waits
 
     convert.__name__ = name
     convert.__doc__ = f"What `Tensor.{name}` makes of it: as little initialised as this."
@@ -128,7 +130,7 @@ class UninitializedTensorMixin:
         _MEMORY.__set__(self, value)
 
     @property
-    def data(self) -> Any:
+    def data(self) -> Tensor:
         """An empty tensor of the type that is to be."""
         return wrap(_MEMORY.__get__(self))
 
@@ -137,12 +139,12 @@ class UninitializedTensorMixin:
         self._array = _MEMORY.__get__(value)
 
     @property
-    def dtype(self) -> Any:
+    def dtype(self) -> dtypes.dtype:
         """The type that is to be."""
         return self.data.dtype
 
     @property
-    def shape(self) -> Any:
+    def shape(self) -> NoReturn:
         """Not known yet: RuntimeError."""
         raise RuntimeError(
             "Can't access the shape of an uninitialized parameter or buffer. This error usually "
@@ -157,7 +159,7 @@ class UninitializedTensorMixin:
         self.__class__ = self.cls_to_become
         self.data = made
 
-    def detach(self) -> Any:
+    def detach(self) -> Self:
         """The tensor itself."""
         return self
 
@@ -165,11 +167,11 @@ class UninitializedTensorMixin:
         """Whether the type that is to be is one of floating point."""
         return bool(self.dtype.is_floating_point)
 
-    def size(self) -> Any:
+    def size(self) -> Size:
         """Of an empty tensor."""
         return self.data.size()
 
-    def share_memory_(self) -> Any:
+    def share_memory_(self) -> NoReturn:
         """There is none to share: RuntimeError."""
         raise RuntimeError(
             "Can't share memory on an uninitialized parameter or buffer. Call `forward` to "
@@ -182,9 +184,9 @@ class UninitializedTensorMixin:
     def __repr__(self) -> str:
         return f"<{self.__class__.__name__}>"
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
-        made: Any = self.__class__
-        return memo.setdefault(id(self), made(self.requires_grad, dtype=self.dtype))  # type: ignore[attr-defined]
+    def __deepcopy__(self, memo: dict[int, Self]) -> Self:
+        made: Self = self.__class__(self.requires_grad, None, self.dtype)  # type: ignore
+        return memo.setdefault(id(self), made)
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         return self.__class__, (self.requires_grad,)  # type: ignore[attr-defined]

@@ -220,10 +220,9 @@ def _pow(input: Array, exponent: Any) -> Any:
         raise not_implemented("pow", kind)
     if kind.kind not in dtypes.FLOATS and np.any(np.less(exponent, 0)):
         return _integer_power(input, exponent)
-    if kind.kind in dtypes.FLOATS and isinstance(exponent, int | float):
-        product = _PRODUCTS.get(exponent)
-        return input**exponent if product is None else product(input)
-    return input**exponent
+    number = isinstance(exponent, int | float) or exponent.ndim == 0
+    product = _PRODUCTS.get(float(exponent)) if number else None
+    return input**exponent if product is None else product(input)
 
 
 _PRODUCTS: dict[Any, Callable[[Array], Any]] = {

@@ -48,7 +48,10 @@ def _is_own(module: str) -> bool:
     )
 
 
-_ROOMS = {"torch.nn": nn, "torch.nn.functional": nn.functional, "torch": tinygrad_mnist}
+_ROOMS = {
+    "torch.nn": nn, "torch.nn.functional": nn.functional,
+    "torch.nn.modules.linear": nn.modules.linear, "torch": tinygrad_mnist,
+}  # fmt: skip
 """Where layers and functions of PyTorch's are looked for; PyTorch keeps some of them deeper."""
 
 

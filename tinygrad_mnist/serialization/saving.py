@@ -24,7 +24,7 @@ from tinygrad_mnist.engine.memory import address, memory_of
 from tinygrad_mnist.engine.size import Size
 from tinygrad_mnist.engine.types import layout
 from tinygrad_mnist.engine.views import current_record
-from tinygrad_mnist.nn.parameter import Parameter
+from tinygrad_mnist.nn.parameter import Parameter, is_lazy
 from tinygrad_mnist.serialization import files
 
 from . import archive, objects
@@ -342,6 +342,8 @@ _REDUCED: dict[type, Callable[[Pickler, Any], Any]] = {
 def _refusal(value: Any) -> str:
     """Why a value cannot be saved, and what to save instead."""
     told = f"an object of class {type(value).__qualname__} cannot be saved: "
+    if is_lazy(value):
+        return f"{told}it has no shape yet. Call its lazy module with a batch first"
     if hasattr(value, "state_dict"):
         return (
             f"{told}a file that rebuilds objects would have to run code when it is loaded. Save "

@@ -214,9 +214,9 @@ class RNNBase(Module):
         self.check_input(input, batch_sizes)
         self.check_hidden_size(hidden, self.get_expected_hidden_size(input, batch_sizes))
 
-    def permute_hidden(self, hx: Any, permutation: Tensor | None) -> Any:
+    def permute_hidden(self, hx: Any, permutation: Tensor | None) -> Tensor | States:
         """The states in another order of the batch."""
-        return hx if permutation is None else hx.index_select(1, permutation)
+        return hx if permutation is None else hx.index_select(1, permutation)  # type: ignore[no-any-return]
 
     def extra_repr(self) -> str:
         """The settings that are not the usual ones."""
@@ -230,7 +230,7 @@ class RNNBase(Module):
 class _Layer(RNNBase):
     """What RNN, LSTM and GRU have in common besides: the walk along sequences."""
 
-    def forward(self, input: Any, hx: Any = None) -> Any:
+    def forward(self, input: Any, hx: Any = None) -> tuple[Tensor | PackedSequence, Any]:
         """Each step's results, and the last states, of an input and the first states (or 0).
 
         Of a packed sequence the results are packed, too.
@@ -397,9 +397,9 @@ class LSTM(_Layer):
         for n, (state, shape) in enumerate(zip(hidden, wanted, strict=True)):
             self.check_hidden_size(state, shape, f"Expected hidden[{n}] size {{}}, got {{}}")
 
-    def permute_hidden(self, hx: Any, permutation: Tensor | None) -> Any:
+    def permute_hidden(self, hx: Any, permutation: Tensor | None) -> States:
         """The states and cells in another order of the batch."""
-        return tuple([super(LSTM, self).permute_hidden(state, permutation) for state in hx])
+        return tuple([super(LSTM, self).permute_hidden(state, permutation) for state in hx])  # type: ignore[misc]
 
 
 class GRU(_Layer):

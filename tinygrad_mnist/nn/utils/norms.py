@@ -6,7 +6,7 @@ The newer `parametrizations` do the same with properties.
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import Any, TypeVar
 
 from tinygrad_mnist.autograd import no_grad
 from tinygrad_mnist.engine.node import named_as
@@ -15,6 +15,8 @@ from tinygrad_mnist.nn import functional as F
 from tinygrad_mnist.nn.modules.convolution import _ConvTranspose
 from tinygrad_mnist.nn.modules.module import Module
 from tinygrad_mnist.nn.parameter import Parameter, is_lazy
+
+M = TypeVar("M", bound=Module)
 
 
 def norm_except_dim(v: Tensor, dim: int) -> Tensor:
@@ -66,7 +68,7 @@ class _Hook:
         return weight
 
 
-def _remove(module: Any, kind: type[_Hook], name: str, suffixes: str) -> Any:
+def _remove(module: M, kind: type[_Hook], name: str, suffixes: str) -> M:
     """Make the weight a parameter again; ValueError where it is none of that kind's."""
     for key, (hook, *_) in module._forward_pre_hooks.items():
         if isinstance(hook, kind) and hook.name == name:
@@ -95,7 +97,7 @@ class WeightNorm(_Hook):
         return weight_of(v, g, self.dim)
 
 
-def weight_norm(module: Module, name: str = "weight", dim: int | None = 0) -> Any:
+def weight_norm(module: M, name: str = "weight", dim: int | None = 0) -> M:
     """Train a weight as lengths `name_g` and directions `name_v`, apart along `dim`.
 
     Raises RuntimeError where that is done already, ValueError for a weight without a shape.
@@ -119,7 +121,7 @@ def weight_norm(module: Module, name: str = "weight", dim: int | None = 0) -> An
     return module
 
 
-def remove_weight_norm(module: Module, name: str = "weight") -> Any:
+def remove_weight_norm(module: M, name: str = "weight") -> M:
     """Undo `weight_norm`: the weight is one parameter again."""
     return _remove(module, WeightNorm, name, "g v")
 
@@ -165,9 +167,9 @@ class SpectralNorm(_Hook):
 
 
 def spectral_norm(
-    module: Module, name: str = "weight", n_power_iterations: int = 1, eps: float = 1e-12,
+    module: M, name: str = "weight", n_power_iterations: int = 1, eps: float = 1e-12,
     dim: int | None = None,
-) -> Any:  # fmt: skip
+) -> M:  # fmt: skip
     """Divide a weight by its largest singular value before each `forward`.
 
     Raises as `weight_norm` does. Miyato et al., "Spectral normalization for generative
@@ -188,6 +190,6 @@ def spectral_norm(
     return module
 
 
-def remove_spectral_norm(module: Module, name: str = "weight") -> Any:
+def remove_spectral_norm(module: M, name: str = "weight") -> M:
     """Undo `spectral_norm`: the weight is one parameter again."""
     return _remove(module, SpectralNorm, name, "u v orig")
