@@ -225,6 +225,7 @@ def test_independent_and_mixed():
 
     for of in (independent, mixture):
         same(lambda t, o=of: repr(o(t)))
+        same(lambda t, o=of: repr(o(t).support))
         same(lambda t, o=of: o(t).expand((4, *o(t).batch_shape)).sample((6,)))
         same(lambda t, o=of: o(t).log_prob(o(t).sample((3,))))
         for what in ("mean", "variance"):

@@ -27,8 +27,8 @@ from .distribution import (
     HALF_LOG_2PI,
     Distribution,
     Shape,
-    broadcast_all,
     epsilon,
+    family,
     lazy_property,
     standard_normal,
     sum_rightmost,
@@ -44,14 +44,31 @@ from .transforms import (
 )
 
 
-class Independent(Distribution):
+class _Wrapped(Distribution):
+    """What takes the samples of another distribution, and may change them."""
+
+    arg_constraints: ClassVar[dict[str, Any]] = {}
+    has_rsample = property(lambda self: self.base_dist.has_rsample)
+
+    def _mapped(self, x: Any) -> Any:
+        return x
+
+    def sample(self, sample_shape: Shape = ()) -> Any:
+        """Samples without gradients."""
+        with no_grad():
+            return self._mapped(self.base_dist.sample(sample_shape))
+
+    def rsample(self, sample_shape: Shape = ()) -> Any:
+        """Samples that follow the parameters' gradients."""
+        return self._mapped(self.base_dist.rsample(sample_shape))
+
+
+class Independent(_Wrapped):
     """A distribution whose last batch dimensions count as dimensions of one event.
 
     >>> Independent(Normal(torch.zeros(3, 2), torch.ones(3, 2)), 1).log_prob(torch.zeros(3, 2))
     tensor([-1.8379, -1.8379, -1.8379])
     """
-
-    arg_constraints: ClassVar[dict[str, Any]] = {}
 
     def __init__(
         self, base_distribution: Any, reinterpreted_batch_ndims: int,
@@ -67,19 +84,11 @@ class Independent(Distribution):
         edge = len(batch) - reinterpreted_batch_ndims
         self.base_dist = base_distribution
         self.reinterpreted_batch_ndims = reinterpreted_batch_ndims
-        self._begin(shape[:edge], shape[edge:], validate_args=validate_args)
+        self._begin(shape[:edge], shape[edge:], validate_args)
 
-    def expand(self, batch_shape: Shape, _instance: Any = None) -> Any:
-        """The distribution with its parameters broadcast to a new `batch_shape`."""
-        new, shape = self._instance(_instance), Size(batch_shape)
-        n = self.reinterpreted_batch_ndims
-        new.base_dist, new.reinterpreted_batch_ndims = (
-            self.base_dist.expand(shape + self._event_shape[:n]), n)  # fmt: skip
-        new._begin(shape, self._event_shape, validate_args=False)
-        new._validate_args = self._validate_args
-        return new
+    def _inner_shape(self, inner: Any, shape: Size) -> Size:
+        return shape + self._event_shape[: self.reinterpreted_batch_ndims]
 
-    has_rsample = property(lambda self: self.base_dist.has_rsample)
     has_enumerate_support = property(
         lambda self: self.reinterpreted_batch_ndims == 0 and self.base_dist.has_enumerate_support
     )
@@ -90,18 +99,7 @@ class Independent(Distribution):
     @constraints.dependent_property
     def support(self) -> Any:
         """That of the base, for events of more dimensions."""
-        n = self.reinterpreted_batch_ndims
-        return constraints.independent(self.base_dist.support, n) if n else self.base_dist.support
-
-    def sample(self, sample_shape: Shape = ()) -> Tensor:
-        """Samples without gradients."""
-        out: Tensor = self.base_dist.sample(sample_shape)
-        return out
-
-    def rsample(self, sample_shape: Shape = ()) -> Tensor:
-        """Samples that follow the parameters' gradients."""
-        out: Tensor = self.base_dist.rsample(sample_shape)
-        return out
+        return constraints.widened(self.base_dist.support, self.reinterpreted_batch_ndims)
 
     def log_prob(self, value: Tensor) -> Tensor:
         """ln of the density at `value`."""
@@ -110,21 +108,18 @@ class Independent(Distribution):
     def _entropy(self) -> Any:
         return sum_rightmost(self.base_dist.entropy(), self.reinterpreted_batch_ndims)
 
-    def enumerate_support(self, expand: bool = True) -> Tensor:
+    def enumerate_support(self, expand: bool = True) -> Any:
         """All values that a sample can have, along a new first dimension."""
         if self.reinterpreted_batch_ndims > 0:
             raise NotImplementedError("Enumeration over cartesian product is not implemented")
-        out: Tensor = self.base_dist.enumerate_support(expand)
-        return out
+        return self.base_dist.enumerate_support(expand)
 
     def __repr__(self) -> str:
         return f"Independent({self.base_dist}, {self.reinterpreted_batch_ndims})"
 
 
-class TransformedDistribution(Distribution):
+class TransformedDistribution(_Wrapped):
     """What becomes of a distribution's samples by `transforms`, one after the other."""
-
-    arg_constraints: ClassVar[dict[str, Any]] = {}
 
     def __init__(
         self, base_distribution: Any, transforms: Transform | Sequence[Transform],
@@ -154,18 +149,9 @@ class TransformedDistribution(Distribution):
         edge = len(ahead) - events
         self._begin(ahead[:edge], ahead[edge:], validate_args=validate_args)
 
-    def expand(self, batch_shape: Shape, _instance: Any = None) -> Any:
-        """The distribution with its parameters broadcast to a new `batch_shape`."""
-        new, shape = self._instance(_instance), Size(batch_shape)
-        new.transforms = self.transforms
-        inner = ComposeTransform(self.transforms).inverse_shape(shape + self._event_shape)
-        events = len(self.base_dist.event_shape)
-        new.base_dist = self.base_dist.expand(inner[: len(inner) - events])
-        new._begin(shape, self._event_shape, validate_args=False)
-        new._validate_args = self._validate_args
-        return new
-
-    has_rsample = property(lambda self: self.base_dist.has_rsample)
+    def _inner_shape(self, inner: Any, shape: Size) -> Size:
+        given = ComposeTransform(self.transforms).inverse_shape(shape + self._event_shape)
+        return Size(given[: len(given) - len(inner.event_shape)])
 
     @constraints.dependent_property
     def support(self) -> Any:
@@ -173,24 +159,12 @@ class TransformedDistribution(Distribution):
         if not self.transforms:
             return self.base_dist.support
         found = self.transforms[-1].codomain
-        lacking = len(self._event_shape) - found.event_dim
-        return constraints.independent(found, lacking) if lacking > 0 else found
+        return constraints.widened(found, len(self._event_shape) - found.event_dim)
 
     def _mapped(self, x: Any) -> Any:
         for transform in self.transforms:
             x = transform(x)
         return x
-
-    def sample(self, sample_shape: Shape = ()) -> Tensor:
-        """Samples without gradients."""
-        with no_grad():
-            out: Tensor = self._mapped(self.base_dist.sample(sample_shape))
-        return out
-
-    def rsample(self, sample_shape: Shape = ()) -> Tensor:
-        """Samples that follow the parameters' gradients."""
-        out: Tensor = self._mapped(self.base_dist.rsample(sample_shape))
-        return out
 
     def _log_prob(self, value: Any) -> Any:
         total: Any = 0.0
@@ -220,112 +194,76 @@ class TransformedDistribution(Distribution):
 
 
 class _Made(TransformedDistribution):
-    """A family of transformed distributions: its parameters, and how they make base and maps."""
+    """Families of transformed distributions: `_parts` are base and maps."""
 
-    def __init__(self, *given: Any, validate_args: bool | None = None, **named: Any) -> None:
-        values = self._defaults | dict(zip(self._names, given, strict=False)) | named
-        tensors = broadcast_all(*[values[name] for name in self._names])
-        self.__dict__.update(zip(self._names, tensors, strict=True))
-        base, transforms = self._parts(validate_args)
-        super().__init__(base, transforms, validate_args=validate_args)
-
-    def _parts(self, validate: bool | None) -> tuple[Any, list[Any]]:
-        raise NotImplementedError
-
-    def expand(self, batch_shape: Shape, _instance: Any = None) -> Any:
-        """The distribution with its parameters broadcast to a new `batch_shape`."""
-        new = self._instance(_instance)
-        for name in self._names:
-            new.__dict__[name] = self.__dict__[name].expand(Size(batch_shape))
-        base, transforms = new._parts(False)
-        TransformedDistribution.__init__(new, base, transforms, validate_args=False)
-        new._validate_args = self._validate_args
-        return new
+    def __init__(self, *given: Any, **named: Any) -> None:
+        values = self._bound(given, named)
+        validate = values.pop("validate_args")
+        self._fill(values)
+        base, maps = self._parts()
+        super().__init__(base, maps, validate_args=validate)
 
 
-class LogNormal(_Made, params="loc:real scale:positive", support=constraints.positive):
-    """eˣ of a normal x."""
-
-    _told = False
-    mean = property(lambda self: (self.loc + self.scale.pow(2) / 2).exp())
-    mode = property(lambda self: (self.loc - self.scale.square()).exp())
-
-    @property
-    def variance(self) -> Any:
-        """The expected square of the distance to the mean."""
-        square = self.scale.pow(2)
-        return square.expm1() * (2 * self.loc + square).exp()
-
-    def _parts(self, validate: bool | None) -> tuple[Any, list[Any]]:
-        return Normal(self.loc, self.scale, validate_args=validate), [ExpTransform()]
-
-    def _entropy(self) -> Any:
-        return self.base_dist.entropy() + self.loc
+LogNormal = family(
+    "LogNormal", "loc:real scale:positive", constraints.positive, "eˣ of a normal x.",
+    kind=_Made, told=False,
+    parts=lambda d: (Normal(d.loc, d.scale, validate_args=False), [ExpTransform()]),
+    mean=lambda d: (d.loc + d.scale.pow(2) / 2).exp(),
+    mode=lambda d: (d.loc - d.scale.square()).exp(),
+    variance=lambda d: d.scale.pow(2).expm1() * (2 * d.loc + d.scale.pow(2)).exp(),
+    entropy=lambda d: d.base_dist.entropy() + d.loc,
+)  # fmt: skip
 
 
-class Gumbel(_Made, params="loc:real scale:positive", support=constraints.real):
-    """The largest of many numbers whose tails fall exponentially."""
-
-    mean = property(lambda self: self.loc + self.scale * EULER)
-    mode = property(lambda self: self.loc)
-    stddev = property(lambda self: (math.pi / math.sqrt(6)) * self.scale)
-    variance = property(lambda self: self.stddev.pow(2))
-
-    def _parts(self, validate: bool | None) -> tuple[Any, list[Any]]:
-        eps, low = epsilon(self.loc), self.loc * 0 + tiny(self.loc)
-        base = Uniform(low.detach(), (low * 0 + (1 - eps)).detach(), validate_args=validate)
-        turned = AffineTransform(0, -(self.scale * 0 + 1))
-        outer = AffineTransform(self.loc, -self.scale)
-        return base, [ExpTransform().inv, turned, ExpTransform().inv, outer]
-
-    def _log_prob(self, value: Any) -> Any:
-        y = (self.loc - value) / self.scale
-        return (y - y.exp()) - self.scale.log()
-
-    def _entropy(self) -> Any:
-        return self.scale.log() + (1 + EULER)
+def _gumbel_parts(d: Any) -> tuple[Distribution, list[Transform]]:
+    low = (d.loc * 0 + tiny(d.loc)).detach()
+    base = Uniform(low, low * 0 + (1 - epsilon(low)))
+    turned = AffineTransform(0, -(d.scale * 0 + 1))
+    outer = AffineTransform(d.loc, -d.scale)
+    return base, [ExpTransform().inv, turned, ExpTransform().inv, outer]
 
 
-class HalfNormal(_Made, params="scale:positive", support=constraints.nonnegative):
-    """|x| of a normal x of mean 0."""
-
-    _told = False
-    mean = property(lambda self: self.scale * math.sqrt(2 / math.pi))
-    mode = property(lambda self: 0 * self.scale)
-    variance = property(lambda self: self.scale.pow(2) * (1 - 2 / math.pi))
-
-    def _parts(self, validate: bool | None) -> tuple[Any, list[Any]]:
-        return Normal(0 * self.scale, self.scale, validate_args=False), [AbsTransform()]
-
-    def _log_prob(self, value: Any) -> Any:
-        found = self.base_dist.log_prob(value) + math.log(2)
-        return where(value >= 0, found, -math.inf)
-
-    def _cdf(self, value: Any) -> Any:
-        return 2 * self.base_dist.cdf(value) - 1
-
-    def _icdf(self, value: Any) -> Any:
-        return self.base_dist.icdf((value + 1) / 2)
-
-    def _entropy(self) -> Any:
-        return self.base_dist.entropy() - math.log(2)
+def _gumbel_log_prob(d: Any, x: Any) -> Any:
+    y = (d.loc - x) / d.scale
+    return (y - y.exp()) - d.scale.log()
 
 
-class RelaxedBernoulli(TransformedDistribution, support=constraints.unit_interval):
-    """Numbers between 0 and 1, near them at low temperatures, whose samples pass gradients on."""
+Gumbel = family(
+    "Gumbel", "loc:real scale:positive", constraints.real,
+    "The largest of many numbers whose tails fall exponentially.",
+    kind=_Made, parts=_gumbel_parts, log_prob=_gumbel_log_prob,
+    mean=lambda d: d.loc + d.scale * EULER, mode=lambda d: d.loc,
+    stddev=lambda d: (math.pi / math.sqrt(6)) * d.scale, variance=lambda d: d.stddev.pow(2),
+    entropy=lambda d: d.scale.log() + (1 + EULER),
+)  # fmt: skip
 
-    arg_constraints = LogitRelaxedBernoulli.arg_constraints
+HalfNormal = family(
+    "HalfNormal", "scale:positive", constraints.nonnegative, "|x| of a normal x of mean 0.",
+    kind=_Made, told=False,
+    parts=lambda d: (Normal(0 * d.scale, d.scale, validate_args=False), [AbsTransform()]),
+    mean=lambda d: d.scale * math.sqrt(2 / math.pi), mode=lambda d: 0 * d.scale,
+    variance=lambda d: d.scale.pow(2) * (1 - 2 / math.pi),
+    log_prob=lambda d, x: where(x >= 0, d.base_dist.log_prob(x) + math.log(2), -math.inf),
+    cdf=lambda d, x: 2 * d.base_dist.cdf(x) - 1,
+    icdf=lambda d, share: d.base_dist.icdf((share + 1) / 2),
+    entropy=lambda d: d.base_dist.entropy() - math.log(2),
+)  # fmt: skip
 
-    def __init__(
-        self, temperature: Any, probs: Any = None, logits: Any = None,
-        validate_args: bool | None = None,
-    ) -> None:  # fmt: skip
-        base = LogitRelaxedBernoulli(temperature, probs, logits, validate_args)
-        super().__init__(base, SigmoidTransform(), validate_args=validate_args)
 
-    temperature = property(lambda self: self.base_dist.temperature)
-    probs = property(lambda self: self.base_dist.probs)
-    logits = property(lambda self: self.base_dist.logits)
+class _Relaxed(TransformedDistribution):
+    def __init__(self, *given: Any, **named: Any) -> None:
+        values = self._bound(given, named)
+        base = LogitRelaxedBernoulli(**values)
+        super().__init__(base, SigmoidTransform(), validate_args=values["validate_args"])
+
+
+RelaxedBernoulli = family(
+    "RelaxedBernoulli", "temperature: probs:unit_interval logits:real", constraints.unit_interval,
+    "Numbers between 0 and 1, near them at low temperatures, whose samples pass gradients on.",
+    kind=_Relaxed, defaults={"probs": None, "logits": None},
+    temperature=lambda d: d.base_dist.temperature,
+    probs=lambda d: d.base_dist.probs, logits=lambda d: d.base_dist.logits,
+)  # fmt: skip
 
 
 class MixtureSameFamily(Distribution):
@@ -346,38 +284,31 @@ class MixtureSameFamily(Distribution):
                     f"The {name} distribution needs to be an instance of "
                     f"torch.distributions.{kind.__name__}"
                 )
-        self._mixture_distribution = self.mixture_distribution = mixture_distribution
-        self._component_distribution = self.component_distribution = component_distribution
-        batch = component_distribution.batch_shape[:-1]
-        for mine, other in zip(reversed(mixture_distribution.batch_shape), reversed(batch),
-                               strict=False):  # fmt: skip
-            if mine not in (1, other) and other != 1:
-                raise ValueError(
-                    f"`mixture_distribution.batch_shape` ({mixture_distribution.batch_shape}) is "
-                    f"not compatible with `component_distribution.batch_shape`({batch})"
-                )
-        km = mixture_distribution.logits.shape[-1]
-        kc = component_distribution.batch_shape[-1]
-        if km != kc:
+        self._mixture_distribution = mixture_distribution
+        self._component_distribution = component_distribution
+        *batch, count = component_distribution.batch_shape
+        shape = mixture_distribution.logits.shape
+        sizes = zip(reversed(shape[:-1]), reversed(batch), strict=False)
+        if shape[-1] != count or any(m not in (1, n) and n != 1 for m, n in sizes):
             raise ValueError(
-                f"`mixture_distribution component` ({km}) does not equal "
-                f"`component_distribution.batch_shape[-1]` ({kc})"
+                f"mixture_distribution of {tuple(shape)} probabilities does not fit "
+                f"component_distribution, whose batch_shape is {(*batch, count)}"
             )
         self._events = len(component_distribution.event_shape)
         self._begin(batch, component_distribution.event_shape, validate_args=validate_args)
 
-    def expand(self, batch_shape: Shape, _instance: Any = None) -> Any:
-        """The distribution with its parameters broadcast to a new `batch_shape`."""
-        shape = Size(batch_shape)
-        count = self.component_distribution.batch_shape[-1]
-        component = self.component_distribution.expand((*shape, count))
-        mixture = self.mixture_distribution.expand(shape)
-        return type(self)(mixture, component, validate_args=self._validate_args)
+    mixture_distribution = property(lambda self: self._mixture_distribution)
+    component_distribution = property(lambda self: self._component_distribution)
+
+    def _inner_shape(self, inner: Any, shape: Size) -> Size:
+        if inner is self._mixture_distribution:
+            return shape
+        return Size(shape + inner.batch_shape[-1:])
 
     @constraints.dependent_property
     def support(self) -> Any:
         """That of the components."""
-        return self.component_distribution.support
+        return constraints.MixtureSameFamilyConstraint(self.component_distribution.support)
 
     def _weighted(self, values: Any) -> Any:
         probs = self.mixture_distribution.probs
@@ -419,13 +350,15 @@ class MixtureSameFamily(Distribution):
         )
 
 
-class MultivariateNormal(Distribution, support=constraints.real_vector, reparametrized=True):
+class MultivariateNormal(Distribution):
     """The normal distribution of vectors, by its covariance, its inverse, or its Cholesky factor.
 
     >>> MultivariateNormal(torch.zeros(2), torch.eye(2)).log_prob(torch.zeros(2))
     tensor(-1.8379)
     """
 
+    has_rsample = True
+    support = constraints.real_vector
     arg_constraints: ClassVar[dict[str, Any]] = {
         "loc": constraints.real_vector, "covariance_matrix": constraints.positive_definite,
         "precision_matrix": constraints.positive_definite,
@@ -463,36 +396,29 @@ class MultivariateNormal(Distribution, support=constraints.real_vector, reparame
         else:
             self._factor = _factor_of_inverse(matrix)
 
-    def expand(self, batch_shape: Shape, _instance: Any = None) -> Any:
-        """The distribution with its parameters broadcast to a new `batch_shape`."""
-        new = super().expand(batch_shape, _instance)
-        new._factor = self._factor
-        return new
-
     @lazy_property
     def scale_tril(self) -> Any:
         """The Cholesky factor of the covariance."""
-        n = self._event_shape[0]
-        return self._factor.expand((*self._batch_shape, n, n))
+        return self._of_batch(self._factor)
 
     @lazy_property
     def covariance_matrix(self) -> Any:
         """The expected products of distances to the mean."""
-        n = self._event_shape[0]
-        return (self._factor @ self._factor.mT).expand((*self._batch_shape, n, n))
+        return self._of_batch(self._factor @ self._factor.mT)
 
     @lazy_property
     def precision_matrix(self) -> Any:
         """The inverse of the covariance."""
-        n = self._event_shape[0]
-        return cholesky_inverse(self._factor).expand((*self._batch_shape, n, n))
+        return self._of_batch(cholesky_inverse(self._factor))
+
+    def _of_batch(self, matrix: Any) -> Any:
+        return matrix.expand(self._batch_shape + matrix.shape[-2:])
 
     mean = mode = property(lambda self: self.loc)
 
-    @property
-    def variance(self) -> Any:
-        """The diagonal of the covariance."""
-        return self._factor.pow(2).sum(-1).expand(self._batch_shape + self._event_shape)
+    variance = property(
+        lambda self: self._factor.pow(2).sum(-1).expand(self._batch_shape + self._event_shape)
+    )
 
     def _rsample(self, shape: Size) -> Any:
         eps = standard_normal(shape, self.loc)
@@ -507,9 +433,8 @@ class MultivariateNormal(Distribution, support=constraints.real_vector, reparame
         return -0.5 * (2 * HALF_LOG_2PI * n + square) - self._half_log_det()
 
     def _entropy(self) -> Any:
-        n = self._event_shape[0]
-        found = 0.5 * n * (1.0 + 2 * HALF_LOG_2PI) + self._half_log_det()
-        return found.expand(self._batch_shape) if self._batch_shape else found
+        found = self._event_shape[0] * (0.5 + HALF_LOG_2PI) + self._half_log_det()
+        return found.expand(self._batch_shape)
 
 
 def mahalanobis(factor: Tensor, x: Tensor) -> Tensor:

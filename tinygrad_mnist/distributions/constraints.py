@@ -16,7 +16,8 @@ from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.ops.linear_algebra import cholesky_ex
 
 __all__ = [
-    "Constraint", "boolean", "dependent", "dependent_property", "greater_than", "greater_than_eq",
+    "Constraint", "MixtureSameFamilyConstraint", "boolean", "dependent",
+    "dependent_property", "greater_than", "greater_than_eq",
     "independent", "integer_interval", "interval", "is_dependent", "lower_cholesky", "multinomial",
     "nonnegative", "nonnegative_integer", "one_hot", "positive", "positive_definite",
     "positive_integer", "real", "real_vector", "simplex", "unit_interval",
@@ -53,52 +54,54 @@ def _region(
     return type("_" + name, (Constraint,), inside)
 
 
-def _whole(value: Tensor) -> Tensor:
-    return value % 1 == 0
-
-
 def _is_lower(value: Tensor) -> Tensor:
-    return (value.tril() == value).flatten(-2).all(-1)
-
-
-def _is_symmetric(value: Tensor) -> Tensor:
-    return ((value - value.mT).abs() <= 1e-6).flatten(-2).all(-1)
+    return (value.tril() == value).flatten(-2).all(-1)  # fmt: skip
 
 
 def _is_definite(self: Any, value: Tensor) -> Tensor:
-    return _is_symmetric(value) & (cholesky_ex(value).info == 0)
+    symmetric = ((value - value.mT).abs() <= 1e-6).flatten(-2).all(-1)  # fmt: skip
+    return symmetric & (cholesky_ex(value).info == 0)  # fmt: skip
 
 
-real = _region("Real", lambda self, v: v == v)()
-boolean = _region("Boolean", lambda self, v: (v == 0) | (v == 1), discrete=True)()
-_Interval = _region("Interval", lambda self, v: (self.lower_bound <= v) & (v <= self.upper_bound),
-                    "lower_bound upper_bound")  # fmt: skip
+_LOWER, _BOTH = "lower_bound", "lower_bound upper_bound"
+greater_than = _region("GreaterThan", lambda self, v: v > self.lower_bound, _LOWER)
+greater_than_eq = _region("GreaterThanEq", lambda self, v: v >= self.lower_bound, _LOWER)
+_integer_greater_than = _region(
+    "IntegerGreaterThan", lambda self, v: (v % 1 == 0) & (v >= self.lower_bound), _LOWER, True
+)
+interval = _region(
+    "Interval", lambda self, v: (self.lower_bound <= v) & (v <= self.upper_bound), _BOTH
+)
 integer_interval = _region(
     "IntegerInterval",
-    lambda self, v: _whole(v) & (self.lower_bound <= v) & (v <= self.upper_bound),
-    "lower_bound upper_bound", discrete=True)  # fmt: skip
-_IntegerGreaterThan = _region(
-    "IntegerGreaterThan", lambda self, v: _whole(v) & (v >= self.lower_bound), "lower_bound", True
+    lambda self, v: (v % 1 == 0) & (self.lower_bound <= v) & (v <= self.upper_bound),
+    _BOTH,
+    True,
 )
-greater_than = _region("GreaterThan", lambda self, v: v > self.lower_bound, "lower_bound")
-greater_than_eq = _region("GreaterThanEq", lambda self, v: v >= self.lower_bound, "lower_bound")
 multinomial = _region(
-    "Multinomial", lambda self, v: (v >= 0).all(-1) & (v.sum(-1) <= self.upper_bound),
-    "upper_bound", True, 1)  # fmt: skip
-interval = _Interval
-unit_interval = _Interval(0.0, 1.0)
-positive, nonnegative = greater_than(0.0), greater_than_eq(0.0)
-nonnegative_integer, positive_integer = _IntegerGreaterThan(0), _IntegerGreaterThan(1)
+    "Multinomial",
+    lambda self, v: (v >= 0).all(-1) & (v.sum(-1) <= self.upper_bound),
+    "upper_bound",
+    True,
+    1,
+)
+real = _region("Real", lambda self, v: v == v)()
+boolean = _region("Boolean", lambda self, v: (v == 0) | (v == 1), "", True)()
 simplex = _region(
     "Simplex", lambda self, v: (v >= 0).all(-1) & ((v.sum(-1) - 1).abs() < 1e-6), event_dim=1
 )()
 one_hot = _region(
-    "OneHot", lambda self, v: ((v == 0) | (v == 1)).all(-1) & (v.sum(-1) == 1), discrete=True,
-    event_dim=1)()  # fmt: skip
+    "OneHot", lambda self, v: ((v == 0) | (v == 1)).all(-1) & (v.sum(-1) == 1), "", True, 1
+)()
 positive_definite = _region("PositiveDefinite", _is_definite, event_dim=2)()
 lower_cholesky = _region(
-    "LowerCholesky", lambda self, v: _is_lower(v) & (v.diagonal(dim1=-2, dim2=-1) > 0).all(-1),
-    event_dim=2)()  # fmt: skip
+    "LowerCholesky",
+    lambda self, v: _is_lower(v) & (v.diagonal(dim1=-2, dim2=-1) > 0).all(-1),
+    event_dim=2,
+)()
+unit_interval = interval(0.0, 1.0)
+positive, nonnegative = greater_than(0.0), greater_than_eq(0.0)
+nonnegative_integer, positive_integer = _integer_greater_than(0), _integer_greater_than(1)
 
 
 class independent(Constraint):
@@ -113,10 +116,8 @@ class independent(Constraint):
     def check(self, value: Tensor) -> Tensor:
         """Where `value` satisfies it."""
         result = self.base_constraint.check(value)
-        if result.dim() < self.reinterpreted_batch_ndims:
-            raise ValueError(
-                f"Expected value.dim() >= {self.event_dim} but got {value.dim()}"
-            )  # fmt: skip
+        if value.dim() < self.event_dim:
+            raise ValueError(f"Expected value.dim() >= {self.event_dim} but got {value.dim()}")
         kept = result.shape[: result.dim() - self.reinterpreted_batch_ndims]
         return result.reshape((*kept, -1)).all(-1)
 
@@ -124,7 +125,27 @@ class independent(Constraint):
         return f"IndependentConstraint({self.base_constraint!r}, {self.reinterpreted_batch_ndims})"
 
 
-real_vector = independent(real, 1)
+def widened(constraint: Any, dims: int) -> Any:
+    """A constraint of events that have so many dimensions more."""
+    return independent(constraint, dims) if dims > 0 else constraint
+
+
+real_vector, _positive_vector = independent(real, 1), independent(positive, 1)
+
+
+class MixtureSameFamilyConstraint(Constraint):
+    """Holds where `base_constraint` does of all components of a mixture."""
+
+    def __init__(self, base_constraint: Constraint) -> None:
+        self.base_constraint = base_constraint
+        self.is_discrete, self.event_dim = base_constraint.is_discrete, base_constraint.event_dim
+
+    def check(self, value: Tensor) -> Tensor:
+        """Where `value` satisfies it."""
+        return self.base_constraint.check(value.unsqueeze(-1 - self.event_dim)).all(-1)
+
+    def __repr__(self) -> str:
+        return f"MixtureSameFamilyConstraint({self.base_constraint!r})"
 
 
 class dependent_property(property, Constraint):

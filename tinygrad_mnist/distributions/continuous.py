@@ -1,13 +1,12 @@
-"""Distributions of real numbers."""
+"""Distributions of real numbers: a table of their parameters and formulas."""
 
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
-from tinygrad_mnist.engine.size import Size
 from tinygrad_mnist.engine.tensor import Tensor, wrap
 from tinygrad_mnist.ops.conditional import where
 from tinygrad_mnist.ops.joining import stack
@@ -19,354 +18,201 @@ from . import constraints
 from .distribution import (
     HALF_LOG_2PI,
     Distribution,
-    ExponentialFamily,
-    Shape,
-    broadcast_all,
     epsilon,
+    family,
     standard_normal,
     tiny,
     uniform,
 )
 
-real = constraints.real
-
-
-def _of(name: str) -> Any:
-    """A property that is one of the parameters."""
-    return property(lambda self: getattr(self, name))
-
-
-class Normal(
-    ExponentialFamily, params="loc:real scale:positive", support=real, reparametrized=True
-):
+Normal = family(
+    "Normal", "loc:real scale:positive", constraints.real,
     """The normal distribution of mean `loc` and standard deviation `scale`.
 
     >>> _ = torch.manual_seed(0)
     >>> Normal(torch.tensor([0.0]), torch.tensor([1.0])).sample()
     tensor([1.5410])
-    """
+    """,
+    mean=lambda d: d.loc, mode=lambda d: d.loc, stddev=lambda d: d.scale,
+    variance=lambda d: d.scale.pow(2),
+    rsample=lambda d, shape: d.loc + standard_normal(shape, d.loc) * d.scale,
+    log_prob=lambda d, x: -((x - d.loc) ** 2) / (2 * d.variance) - d.scale.log() - HALF_LOG_2PI,
+    cdf=lambda d, x: 0.5 * (1 + ((x - d.loc) * d.scale.reciprocal() / math.sqrt(2)).erf()),
+    icdf=lambda d, share: d.loc + d.scale * (2 * share - 1).erfinv() * math.sqrt(2),
+    entropy=lambda d: 0.5 + HALF_LOG_2PI + d.scale.log(),
+)  # fmt: skip
+
+
+def _log_inside(d: Any, x: Any) -> Any:
+    inside = (d.low <= x).type_as(d.low) * (d.high > x).type_as(d.low)
+    return inside.log() - (d.high - d.low).log()
+
+
+Uniform = family(
+    "Uniform", "low:dependent high:dependent",
+    constraints.dependent_property(lambda d: constraints.interval(d.low, d.high)),
+    "Equal density from `low` up to `high`.", kind=Distribution,
+    refused=lambda d: "" if (d.low < d.high).all() else "Uniform is not defined when low>= high",
+    mean=lambda d: (d.high + d.low) / 2, mode=lambda d: math.nan * d.high,
+    stddev=lambda d: (d.high - d.low) / 12**0.5, variance=lambda d: (d.high - d.low).pow(2) / 12,
+    rsample=lambda d, shape: d.low + rand(tuple(shape), dtype=d.low.dtype) * (d.high - d.low),
+    log_prob=_log_inside,
+    cdf=lambda d, x: ((x - d.low) / (d.high - d.low)).clamp(min=0, max=1),
+    icdf=lambda d, share: share * (d.high - d.low) + d.low,
+    entropy=lambda d: (d.high - d.low).log(),
+)  # fmt: skip
+
+Exponential = family(
+    "Exponential", "rate:positive", constraints.nonnegative, "Waiting times of events of a `rate`.",
+    mean=lambda d: d.rate.reciprocal(), mode=lambda d: 0 * d.rate,
+    stddev=lambda d: d.rate.reciprocal(), variance=lambda d: d.rate.pow(-2),
+    rsample=lambda d, shape: d.rate.detach().new_empty(tuple(shape)).exponential_() / d.rate,
+    log_prob=lambda d, x: d.rate.log() - d.rate * x,
+    cdf=lambda d, x: 1 - (-d.rate * x).exp(), icdf=lambda d, share: -(-share).log1p() / d.rate,
+    entropy=lambda d: 1.0 - d.rate.log(),
+)  # fmt: skip
+
+
+def _laplace(d: Any, share: Any) -> Any:
+    """The number of a share in −½ to ½."""
+    return d.loc - d.scale * share.sign() * (-2 * share.abs()).log1p()
+
+
+Laplace = family(
+    "Laplace", "loc:real scale:positive", constraints.real,
+    "Density falls exponentially on both sides of `loc`.", kind=Distribution,
+    mean=lambda d: d.loc, mode=lambda d: d.loc,
+    stddev=lambda d: 2**0.5 * d.scale, variance=lambda d: 2 * d.scale.pow(2),
+    rsample=lambda d, shape: _laplace(d, uniform(shape, d.loc, epsilon(d.loc) - 1) / 2),
+    log_prob=lambda d, x: -(2 * d.scale).log() - (x - d.loc).abs() / d.scale,
+    cdf=lambda d, x: 0.5 - 0.5 * (x - d.loc).sign() * (-(x - d.loc).abs() / d.scale).expm1(),
+    icdf=lambda d, share: _laplace(d, share - 0.5),
+    entropy=lambda d: 1 + (2 * d.scale).log(),
+)  # fmt: skip
+
+Cauchy = family(
+    "Cauchy", "loc:real scale:positive", constraints.real,
+    "The quotient of two normal numbers, moved and stretched: it has no mean.", kind=Distribution,
+    mean=lambda d: d.loc * 0 + math.nan, mode=lambda d: d.loc,
+    variance=lambda d: d.loc * 0 + math.inf,
+    rsample=lambda d, shape: d.loc + d.loc.new_empty(tuple(shape)).cauchy_() * d.scale,
+    log_prob=lambda d, x: (
+        -math.log(math.pi) - d.scale.log() - (((x - d.loc) / d.scale) ** 2).log1p()),
+    cdf=lambda d, x: ((x - d.loc) / d.scale).atan() / math.pi + 0.5,
+    icdf=lambda d, share: (math.pi * (share - 0.5)).tan() * d.scale + d.loc,
+    entropy=lambda d: math.log(4 * math.pi) + d.scale.log(),
+)  # fmt: skip
+
+
+def _gamma(d: Any, shape: Any) -> Any:
+    drawn = standard_gamma(d.concentration.expand(shape), generator=None)
+    value = drawn / d.rate.expand(shape)
+    value.detach().clamp_(min=tiny(value))
+    return value
+
+
+def _gamma_entropy(d: Any) -> Any:
+    a = d.concentration
+    return a - d.rate.log() + a.lgamma() + (1.0 - a) * a.digamma()
+
+
+Gamma = family(
+    "Gamma", "concentration:positive rate:positive", constraints.nonnegative,
+    "Sums of waiting times: of shape `concentration`, at a `rate`.",
+    given=lambda d, x: x if isinstance(x, Tensor) else wrap(np.asarray(x, d.rate._array.dtype)),
+    mean=lambda d: d.concentration / d.rate,
+    mode=lambda d: ((d.concentration - 1) / d.rate).clamp(min=0),
+    variance=lambda d: d.concentration / d.rate.pow(2),
+    rsample=_gamma,
+    log_prob=lambda d, x: (
+        xlogy(d.concentration, d.rate) + xlogy(d.concentration - 1, x) - d.rate * x
+        - d.concentration.lgamma()),
+    cdf=lambda d, x: d.concentration.igamma(d.rate * x),
+    entropy=_gamma_entropy,
+)  # fmt: skip
+
+Chi2 = family(
+    "Chi2", "df:positive", constraints.nonnegative, "The sum of squares of `df` normal numbers.",
+    kind=Gamma, told=False, concentration=lambda d: 0.5 * d.df, rate=lambda d: 0 * d.df + 0.5,
+)  # fmt: skip
 
-    mean = mode = _of("loc")
-    stddev = _of("scale")
-    variance = property(lambda self: self.scale.pow(2))
 
-    def _rsample(self, shape: Size) -> Any:
-        eps = standard_normal(shape, self.loc)
-        return self.loc + eps * self.scale
+def _student_variance(d: Any) -> Any:
+    wide = where(d.df > 1, math.inf, math.nan)
+    several = where(d.df > 2, d.df, 3.0)
+    return where(d.df > 2, d.scale.pow(2) * several / (several - 2), wide)
 
-    def _log_prob(self, value: Any) -> Any:
-        apart = value - self.loc
-        return -(apart**2) / (2 * self.variance) - self.scale.log() - HALF_LOG_2PI
 
-    def _cdf(self, value: Any) -> Any:
-        return 0.5 * (1 + ((value - self.loc) * self.scale.reciprocal() / math.sqrt(2)).erf())
+def _student(d: Any, shape: Any) -> Any:
+    x = standard_normal(shape, d.df)
+    z = Chi2(d.df.expand(shape), validate_args=False).rsample()
+    return d.loc + d.scale * (x * (z / d.df).rsqrt())
 
-    def _icdf(self, value: Any) -> Any:
-        return self.loc + self.scale * (2 * value - 1).erfinv() * math.sqrt(2)
 
-    def _entropy(self) -> Any:
-        return 0.5 + HALF_LOG_2PI + self.scale.log()
+def _student_log_prob(d: Any, x: Any) -> Any:
+    half, more = 0.5 * d.df, 0.5 * (d.df + 1.0)
+    z = d.scale.log() + 0.5 * (d.df.log() + math.log(math.pi)) + half.lgamma() - more.lgamma()
+    return -more * (((x - d.loc) / d.scale) ** 2.0 / d.df).log1p() - z
 
 
-class Uniform(Distribution, params="low:dependent high:dependent", reparametrized=True):
-    """Equal density from `low` up to `high`."""
+def _student_entropy(d: Any) -> Any:
+    half, more = 0.5 * d.df, 0.5 * (d.df + 1)
+    log_beta = half.lgamma() + math.lgamma(0.5) - more.lgamma()
+    return d.scale.log() + more * (more.digamma() - half.digamma()) + 0.5 * d.df.log() + log_beta
 
-    mean = property(lambda self: (self.high + self.low) / 2)
-    mode = property(lambda self: math.nan * self.high)
-    stddev = property(lambda self: (self.high - self.low) / 12**0.5)
-    variance = property(lambda self: (self.high - self.low).pow(2) / 12)
 
-    def __init__(
-        self, low: Tensor | float, high: Tensor | float, validate_args: bool | None = None
-    ) -> None:
-        super().__init__(low, high, validate_args=validate_args)
-        if self._validate_args and not (self.low < self.high).all():
-            raise ValueError("Uniform is not defined when low>= high")
+StudentT = family(
+    "StudentT", "df:positive loc:real scale:positive", constraints.real,
+    "A normal number by the root of a mean square of `df` others, moved and stretched.",
+    kind=Distribution, defaults={"loc": 0.0, "scale": 1.0},
+    mean=lambda d: where(d.df <= 1, math.nan, d.loc), mode=lambda d: d.loc,
+    variance=_student_variance, rsample=_student, log_prob=_student_log_prob,
+    entropy=_student_entropy,
+)  # fmt: skip
 
-    @constraints.dependent_property
-    def support(self) -> Any:
-        """From low to high."""
-        return constraints.interval(self.low, self.high)
 
-    def _rsample(self, shape: Size) -> Any:
-        drawn = rand(tuple(shape), dtype=self.low.dtype)
-        return self.low + drawn * (self.high - self.low)
+def _dirichlet_mode(d: Any) -> Any:
+    """The corner of the largest share where no share is likely inside."""
+    least = (d.concentration - 1).clamp(min=0.0)
+    mode = least / least.sum(-1, True)
+    corner = d.concentration.detach() * 0
+    corner = corner.scatter(-1, mode.argmax(-1).unsqueeze(-1), 1.0)
+    return where((d.concentration < 1).all(-1).unsqueeze(-1), corner, mode)
 
-    def _log_prob(self, value: Any) -> Any:
-        inside = (self.low <= value).type_as(self.low) * (self.high > value).type_as(self.low)
-        return inside.log() - (self.high - self.low).log()
 
-    def _cdf(self, value: Any) -> Any:
-        return ((value - self.low) / (self.high - self.low)).clamp(min=0, max=1)
+def _dirichlet_entropy(d: Any) -> Any:
+    a, total, k = d.concentration, d.concentration.sum(-1), d.concentration.shape[-1]
+    spread = (k - total) * total.digamma() + ((a - 1.0) * a.digamma()).sum(-1)
+    return a.lgamma().sum(-1) - total.lgamma() - spread
 
-    def _icdf(self, value: Any) -> Any:
-        return value * (self.high - self.low) + self.low
 
-    def _entropy(self) -> Any:
-        return (self.high - self.low).log()
+def _dirichlet_log_prob(d: Any, x: Any) -> Any:
+    a = d.concentration
+    return xlogy(a - 1.0, x).sum(-1) + a.sum(-1).lgamma() - a.lgamma().sum(-1)
 
 
-class Exponential(
-    ExponentialFamily, params="rate:positive", support=constraints.nonnegative, reparametrized=True
-):
-    """Waiting times of events of a `rate`."""
+Dirichlet = family(
+    "Dirichlet", "concentration:_positive_vector", constraints.simplex,
+    "Shares that add up to 1, of the shapes `concentration`.",
+    mean=lambda d: d.concentration / d.concentration.sum(-1, True), mode=_dirichlet_mode,
+    variance=lambda d: d.mean * (1 - d.mean) / (d.concentration.sum(-1, True) + 1),
+    rsample=lambda d, shape: sample_dirichlet(d.concentration.expand(shape), generator=None),
+    log_prob=_dirichlet_log_prob, entropy=_dirichlet_entropy,
+)  # fmt: skip
 
-    mean = stddev = property(lambda self: self.rate.reciprocal())
-    mode = property(lambda self: 0 * self.rate)
-    variance = property(lambda self: self.rate.pow(-2))
 
-    def _rsample(self, shape: Size) -> Any:
-        return standard_exponential(shape, self.rate) / self.rate
+def dirichlet_of(d: Any) -> Distribution:
+    """The Dirichlet distribution of both shares of a Beta."""
+    return Dirichlet(stack([d.concentration1, d.concentration0], -1), validate_args=False)
 
-    def _log_prob(self, value: Any) -> Any:
-        return self.rate.log() - self.rate * value
 
-    def _cdf(self, value: Any) -> Any:
-        return 1 - (-self.rate * value).exp()
-
-    def _icdf(self, value: Any) -> Any:
-        return -(-value).log1p() / self.rate
-
-    def _entropy(self) -> Any:
-        return 1.0 - self.rate.log()
-
-
-def standard_exponential(shape: Shape, like: Tensor) -> Tensor:
-    """Numbers of the exponential distribution of rate 1."""
-    return rand(0, dtype=like.dtype).new_empty(tuple(shape)).exponential_()
-
-
-class Laplace(Distribution, params="loc:real scale:positive", support=real, reparametrized=True):
-    """Density falls exponentially on both sides of `loc`."""
-
-    mean = mode = _of("loc")
-    variance = property(lambda self: 2 * self.scale.pow(2))
-    stddev = property(lambda self: 2**0.5 * self.scale)
-
-    def _rsample(self, shape: Size) -> Any:
-        u = uniform(shape, self.loc, epsilon(self.loc) - 1)
-        return self.loc - self.scale * u.sign() * (-u.abs()).log1p()
-
-    def _log_prob(self, value: Any) -> Any:
-        return -(2 * self.scale).log() - (value - self.loc).abs() / self.scale
-
-    def _cdf(self, value: Any) -> Any:
-        apart = value - self.loc
-        return 0.5 - 0.5 * apart.sign() * (-apart.abs() / self.scale).expm1()
-
-    def _icdf(self, value: Any) -> Any:
-        term = value - 0.5
-        return self.loc - self.scale * term.sign() * (-2 * term.abs()).log1p()
-
-    def _entropy(self) -> Any:
-        return 1 + (2 * self.scale).log()
-
-
-class Cauchy(Distribution, params="loc:real scale:positive", support=real, reparametrized=True):
-    """The quotient of two normal numbers, moved and stretched: it has no mean."""
-
-    mode = _of("loc")
-    mean = property(lambda self: self.loc * 0 + math.nan)
-    variance = property(lambda self: self.loc * 0 + math.inf)
-
-    def _rsample(self, shape: Size) -> Any:
-        drawn = self.loc.new_empty(tuple(shape)).cauchy_()
-        return self.loc + drawn * self.scale
-
-    def _log_prob(self, value: Any) -> Any:
-        square = ((value - self.loc) / self.scale) ** 2
-        return -math.log(math.pi) - self.scale.log() - square.log1p()
-
-    def _cdf(self, value: Any) -> Any:
-        return ((value - self.loc) / self.scale).atan() / math.pi + 0.5
-
-    def _icdf(self, value: Any) -> Any:
-        return (math.pi * (value - 0.5)).tan() * self.scale + self.loc
-
-    def _entropy(self) -> Any:
-        return math.log(4 * math.pi) + self.scale.log()
-
-
-class Gamma(
-    ExponentialFamily, params="concentration:positive rate:positive",
-    support=constraints.nonnegative, reparametrized=True,
-):  # fmt: skip
-    """Sums of waiting times: of shape `concentration`, at a `rate`."""
-
-    mean = property(lambda self: self.concentration / self.rate)
-    mode = property(lambda self: ((self.concentration - 1) / self.rate).clamp(min=0))
-    variance = property(lambda self: self.concentration / self.rate.pow(2))
-
-    def _rsample(self, shape: Size) -> Any:
-        drawn = standard_gamma(self.concentration.expand(shape), generator=None)
-        value = drawn / self.rate.expand(shape)
-        value.detach().clamp_(min=tiny(value))
-        return value
-
-    def log_prob(self, value: Tensor | float) -> Any:
-        """ln of the density at `value`, which may be a number."""
-        kind = self.rate._array.dtype
-        given = value if isinstance(value, Tensor) else wrap(np.asarray(value, kind))
-        return super().log_prob(given)
-
-    def _log_prob(self, value: Any) -> Any:
-        shape = self.concentration
-        return (
-            xlogy(shape, self.rate) + xlogy(shape - 1, value) - self.rate * value - shape.lgamma()
-        )
-
-    def _entropy(self) -> Any:
-        shape = self.concentration
-        return shape - self.rate.log() + shape.lgamma() + (1.0 - shape) * shape.digamma()
-
-    def _cdf(self, value: Any) -> Any:
-        return self.concentration.igamma(self.rate * value)
-
-
-class Chi2(Gamma, params="df:positive"):
-    """The sum of squares of `df` normal numbers."""
-
-    def __init__(self, df: Tensor | float, validate_args: bool | None = None) -> None:
-        (freedom,) = broadcast_all(df)
-        self.concentration, self.rate = broadcast_all(0.5 * freedom, 0.5)
-        self._begin(freedom.shape, validate_args=validate_args)
-
-    @property
-    def df(self) -> Any:
-        """Degrees of freedom."""
-        return self.concentration * 2
-
-    def expand(self, batch_shape: Shape, _instance: Any = None) -> Any:
-        """The distribution with its parameters broadcast to a new `batch_shape`."""
-        new = self._instance(_instance)
-        new.concentration, new.rate = (x.expand(Size(batch_shape))
-                                       for x in (self.concentration, self.rate))  # fmt: skip
-        new._begin(batch_shape, validate_args=False)
-        new._validate_args = self._validate_args
-        return new
-
-
-class StudentT(
-    Distribution, params="df:positive loc:real scale:positive", support=real, reparametrized=True,
-    loc=0.0, scale=1.0,
-):  # fmt: skip
-    """A normal number by the root of a mean square of `df` others, moved and stretched."""
-
-    mode = _of("loc")
-
-    mean = property(lambda self: where(self.df <= 1, math.nan, self.loc))
-
-    @property
-    def variance(self) -> Any:
-        """The expected square of the distance to the mean."""
-        wide = where(self.df > 1, math.inf, math.nan)
-        several = where(self.df > 2, self.df, 3.0)
-        return where(self.df > 2, self.scale.pow(2) * several / (several - 2), wide)
-
-    def _rsample(self, shape: Size) -> Any:
-        x = standard_normal(shape, self.df)
-        z = Chi2(self.df.expand(shape), validate_args=False).rsample()
-        return self.loc + self.scale * (x * (z / self.df).rsqrt())
-
-    def _log_prob(self, value: Any) -> Any:
-        y = (value - self.loc) / self.scale
-        z = self.scale.log() + 0.5 * self.df.log() + 0.5 * math.log(math.pi)
-        z = z + (0.5 * self.df).lgamma() - (0.5 * (self.df + 1.0)).lgamma()
-        return -0.5 * (self.df + 1.0) * (y**2.0 / self.df).log1p() - z
-
-    def _entropy(self) -> Any:
-        half, more = 0.5 * self.df, 0.5 * (self.df + 1)
-        log_beta = half.lgamma() + math.lgamma(0.5) - more.lgamma()
-        spread = more * (more.digamma() - half.digamma())
-        return self.scale.log() + spread + 0.5 * self.df.log() + log_beta
-
-
-class Dirichlet(ExponentialFamily, reparametrized=True):
-    """Shares that add up to 1, of the shapes `concentration`."""
-
-    arg_constraints: ClassVar[dict[str, Any]] = {
-        "concentration": constraints.independent(constraints.positive, 1)
-    }
-    support = constraints.simplex
-
-    def __init__(self, concentration: Tensor, validate_args: bool | None = None) -> None:
-        if concentration.dim() < 1:
-            raise ValueError("`concentration` parameter must be at least one-dimensional.")
-        self.concentration = concentration
-        shape = concentration.shape
-        self._begin(shape[:-1], shape[-1:], validate_args=validate_args)
-
-    mean = property(lambda self: self.concentration / self.concentration.sum(-1, True))
-
-    @property
-    def mode(self) -> Any:
-        """The most likely value."""
-        least = (self.concentration - 1).clamp(min=0.0)
-        mode = least / least.sum(-1, True)
-        flat = (self.concentration < 1).all(-1)
-        largest = mode.argmax(-1)
-        corner = wrap((mode._array * 0 == 1).astype(mode._array.dtype))
-        corner = corner.scatter(-1, largest.unsqueeze(-1), 1.0)
-        return where(flat.unsqueeze(-1), corner, mode)
-
-    @property
-    def variance(self) -> Any:
-        """The expected square of the distance to the mean."""
-        total = self.concentration.sum(-1, True)
-        return self.concentration * (total - self.concentration) / (total.pow(2) * (total + 1))
-
-    def _rsample(self, shape: Size) -> Any:
-        return sample_dirichlet(self.concentration.expand(shape), generator=None)
-
-    def _log_prob(self, value: Any) -> Any:
-        a = self.concentration
-        return xlogy(a - 1.0, value).sum(-1) + a.sum(-1).lgamma() - a.lgamma().sum(-1)
-
-    def _entropy(self) -> Any:
-        a, total, k = self.concentration, self.concentration.sum(-1), self._event_shape[0]
-        spread = (k - total) * total.digamma() + ((a - 1.0) * a.digamma()).sum(-1)
-        return a.lgamma().sum(-1) - total.lgamma() - spread
-
-
-class Beta(ExponentialFamily, support=constraints.unit_interval, reparametrized=True):
-    """The first of two shares, of the shapes `concentration1` and `concentration0`."""
-
-    arg_constraints: ClassVar[dict[str, Any]] = {"concentration1": constraints.positive,
-                       "concentration0": constraints.positive}  # fmt: skip
-
-    def __init__(
-        self, concentration1: Tensor | float, concentration0: Tensor | float,
-        validate_args: bool | None = None,
-    ) -> None:  # fmt: skip
-        pair = broadcast_all(concentration1, concentration0)
-        self._dirichlet = Dirichlet(stack(pair, -1), validate_args=validate_args)
-        self._begin(self._dirichlet._batch_shape, validate_args=validate_args)
-
-    concentration1 = property(lambda self: self._dirichlet.concentration[..., 0])
-    concentration0 = property(lambda self: self._dirichlet.concentration[..., 1])
-    mode = property(lambda self: self._dirichlet.mode[..., 0])
-
-    mean = property(lambda self: self.concentration1 / (self.concentration1 + self.concentration0))
-
-    @property
-    def variance(self) -> Any:
-        """The expected square of the distance to the mean."""
-        total = self.concentration1 + self.concentration0
-        return self.concentration1 * self.concentration0 / (total.pow(2) * (total + 1))
-
-    def expand(self, batch_shape: Shape, _instance: Any = None) -> Any:
-        """The distribution with its parameters broadcast to a new `batch_shape`."""
-        new = self._instance(_instance)
-        new._dirichlet = self._dirichlet.expand(batch_shape)
-        new._begin(batch_shape, validate_args=False)
-        new._validate_args = self._validate_args
-        return new
-
-    def _rsample(self, shape: Size) -> Any:
-        return self._dirichlet._rsample(Size((*shape, 2))).select(-1, 0)
-
-    def _log_prob(self, value: Any) -> Any:
-        return self._dirichlet.log_prob(stack([value, 1.0 - value], -1))
-
-    def _entropy(self) -> Any:
-        return self._dirichlet.entropy()
+Beta = family(
+    "Beta", "concentration1:positive concentration0:positive", constraints.unit_interval,
+    "The first of two shares, of the shapes `concentration1` and `concentration0`.", told=False,
+    mean=lambda d: d.concentration1 / (d.concentration1 + d.concentration0),
+    mode=lambda d: dirichlet_of(d).mode[..., 0],
+    variance=lambda d: dirichlet_of(d).variance[..., 0],
+    rsample=lambda d, shape: dirichlet_of(d)._rsample((*shape, 2)).select(-1, 0),
+    log_prob=lambda d, x: dirichlet_of(d).log_prob(stack([x, 1.0 - x], -1)),
+    entropy=lambda d: dirichlet_of(d).entropy(),
+)  # fmt: skip

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import sys
 import warnings
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -54,8 +56,8 @@ class lazy_property:
 class Distribution:
     """The base of all distributions.
 
-    A class says its parameters with their constraints, "loc:real scale:positive", in the order of
-    its arguments, its support, and whether samples follow the parameters' gradients (rsample).
+    A class says its parameters with their constraints, its support, and whether samples follow the
+    parameters' gradients (`has_rsample`). Those of this package are rows of a table: `family`.
     """
 
     has_rsample: ClassVar[bool] = False
@@ -63,45 +65,47 @@ class Distribution:
     arg_constraints: ClassVar[dict[str, Constraint]] = {}
     support: Any = None
     _validate_args = __debug__
-    _names: ClassVar[tuple[str, ...]] = ()
-    _event: ClassVar[int] = 0
-    """Dimensions of an event, which all parameters have."""
     _defaults: ClassVar[dict[str, Any]] = {}
+    """The arguments of a family, `...` where one has to be given."""
+    _dims: ClassVar[tuple[int, int]] = 0, 0
+    """Dimensions behind a batch's: of a family's parameters, and of its events."""
     _told: ClassVar[bool] = True
     """Whether it is printed with its parameters."""
 
-    def __init_subclass__(
-        cls, params: str = "", support: Any = None, reparametrized: bool | None = None,
-        **defaults: Any,
-    ) -> None:  # fmt: skip
-        if params:
-            pairs = [each.split(":") for each in params.split()]
-            cls.arg_constraints = {name: getattr(constraints, kind) for name, kind in pairs}
-            cls._names = tuple(cls.arg_constraints)
-            cls._defaults = defaults
-        if support is not None:
-            cls.support = support
-        if reparametrized is not None:
-            cls.has_rsample = reparametrized
-
-    def __init__(self, *given: Any, validate_args: bool | None = None, **named: Any) -> None:
-        if not self._names:
-            named["validate_args"] = validate_args
+    def __init__(self, *given: Any, **named: Any) -> None:
+        if not self._defaults:
             self._begin(*given, **named)
             return
-        bound = dict(zip(self._names, given, strict=False)) | named
-        values = self._defaults | bound
-        missing = [name for name in self._names if name not in values]
-        if missing or len(given) > len(self._names) or values.keys() - set(self._names):
+        values = self._bound(given, named)
+        validate = values.pop("validate_args")
+        shape = self._fill(values)
+        behind, event = (len(shape) - dims for dims in self._dims)
+        self._begin(shape[:behind], shape[event:], validate)
+        if self._validate_args and (words := self._refused()):
+            raise ValueError(words)
+
+    def _bound(self, given: tuple[Any, ...], named: dict[str, Any]) -> dict[str, Any]:
+        """The arguments of a family by their names."""
+        defaults = self._defaults | {"validate_args": None}
+        values = defaults | dict(zip(defaults, given, strict=False)) | named
+        if len(given) > len(defaults) or len(values) > len(defaults) or ... in values.values():
             raise TypeError(
-                f"{type(self).__name__}() takes ({', '.join(self._names)}), not "
+                f"{type(self).__name__}() takes ({', '.join(defaults)}), not "
                 f"{len(given)} arguments and {sorted(named)}"
             )
-        tensors = broadcast_all(*[values[name] for name in self._names])
-        self.__dict__.update(zip(self._names, tensors, strict=True))
-        shape = tensors[0].shape
-        edge = len(shape) - self._event
-        self._begin(shape[:edge], shape[edge:], validate_args=validate_args)
+        return values
+
+    def _fill(self, values: dict[str, Any]) -> Size:
+        """Keep the parameters, in one shape, which is returned."""
+        tensors = broadcast_all(*values.values())
+        self.__dict__.update(zip(values, tensors, strict=True))
+        if tensors[0].dim() < self._dims[0]:
+            raise ValueError(f"`{next(iter(values))}` parameter must be at least one-dimensional.")
+        return tensors[0].shape
+
+    def _refused(self) -> str:
+        """What is wrong with parameters that fit their constraints one by one."""
+        return ""
 
     def _begin(
         self, batch_shape: Shape = (), event_shape: Shape = (), validate_args: bool | None = None
@@ -154,16 +158,20 @@ class Distribution:
 
     def expand(self, batch_shape: Shape, _instance: Any = None) -> Any:
         """The distribution with its parameters broadcast to a new `batch_shape`."""
-        new = self._instance(_instance)
-        shape = Size(batch_shape)
-        for name in self.arg_constraints:
-            if name in self.__dict__:
-                value = self.__dict__[name]
-                event = value.shape[len(self._batch_shape) :]
-                new.__dict__[name] = value.expand(shape + event)
-        new._begin(shape, self._event_shape, validate_args=False)
-        new._validate_args = self._validate_args
+        new, shape = self._instance(_instance), Size(batch_shape)
+        for name, value in self.__dict__.items():
+            new.__dict__[name] = value
+            if isinstance(value, Distribution):
+                new.__dict__[name] = value.expand(self._inner_shape(value, shape))
+            elif name in self.arg_constraints and isinstance(value, Tensor):
+                behind = value.shape[len(self._batch_shape) :]
+                new.__dict__[name] = value.expand(shape + behind)
+        new._batch_shape = shape
         return new
+
+    def _inner_shape(self, inner: Any, shape: Size) -> Size:
+        """The batch shape of a distribution that is a part of this one, for one of `shape`."""
+        return shape
 
     def _instance(self, instance: Any) -> Any:
         kind = type(self)
@@ -188,6 +196,7 @@ class Distribution:
 
     def log_prob(self, value: Tensor) -> Any:
         """ln of the density, or of the probability, at `value`."""
+        value = self._given(value)
         self._validate_sample(value)
         return self._log_prob(value)
 
@@ -207,13 +216,17 @@ class Distribution:
     def enumerate_support(self, expand: bool = True) -> Any:
         """All values that a sample can have, along a new first dimension."""
         values = self._values()
-        values = values.reshape((-1, *(1,) * len(self._batch_shape)))
-        return values.expand((-1, *self._batch_shape)) if expand else values
+        values = values.reshape((-1, *(1,) * len(self._batch_shape), *self._event_shape))
+        return values.expand((-1, *self._batch_shape, *self._event_shape)) if expand else values
 
     def perplexity(self) -> Tensor:
         """e to the entropy."""
         out: Tensor = self.entropy().exp()
         return out
+
+    def _given(self, value: Any) -> Any:
+        """What `log_prob` takes, as a Tensor."""
+        return value
 
     def _extended_shape(self, sample_shape: Shape = ()) -> Size:
         return Size(sample_shape) + self._batch_shape + self._event_shape
@@ -272,6 +285,42 @@ _ABSENT = (
 
 class ExponentialFamily(Distribution):
     """The distributions whose density is exp of a sum of products."""
+
+
+_METHODS = (
+    "cdf", "entropy", "fill", "given", "icdf", "log_prob", "parts", "refused", "rsample", "sample",
+    "values",
+)  # fmt: skip
+
+
+def family(
+    name: str, params: str, support: Any, says: str, *, kind: type = ExponentialFamily,
+    told: bool = True, defaults: dict[str, Any] | None = None, **formulas: Callable[..., Any],
+) -> type[Distribution]:  # fmt: skip
+    """The class of a family of distributions, from a row of a table.
+
+    `params` are its arguments with their constraints, "loc:real scale:positive"; an argument
+    without one is kept as it is given. The formulas of moments take the distribution, the others
+    a value or the shape of samples too; `values` are all that a sample can be.
+    """
+    pairs = [each.split(":") for each in params.split()]
+    limits = {each: getattr(constraints, limit) for each, limit in pairs if limit}
+    inside: dict[str, Any] = {
+        "__doc__": says, "__module__": sys._getframe(1).f_globals["__name__"],
+        "arg_constraints": limits, "support": support, "_told": told,
+        "_defaults": dict.fromkeys([each for each, _ in pairs], ...) | (defaults or {}),
+        "_dims": (max(each.event_dim for each in limits.values()), support.event_dim),
+    }  # fmt: skip
+    if "rsample" in formulas:
+        inside["has_rsample"] = True
+    if "values" in formulas:
+        inside["has_enumerate_support"] = True
+    for what, formula in formulas.items():
+        if what in _METHODS:
+            inside["_" + what] = formula
+        else:
+            inside[what] = property(formula)
+    return type(name, (kind,), inside)
 
 
 # What samples are made of

@@ -23,11 +23,20 @@ from .combined import (
     TransformedDistribution,
     mahalanobis,
 )
-from .continuous import Beta, Cauchy, Dirichlet, Exponential, Gamma, Laplace, Normal, Uniform
+from .continuous import (
+    Beta,
+    Cauchy,
+    Dirichlet,
+    Exponential,
+    Gamma,
+    Laplace,
+    Normal,
+    Uniform,
+    dirichlet_of,
+)
 from .discrete import Bernoulli, Binomial, Categorical, Geometric, OneHotCategorical, Poisson
 from .distribution import EULER, sum_rightmost
 
-_KNOWN: dict[tuple[type, type], Callable[[Any, Any], Any]] = {}
 Divergence = Callable[[Any, Any], Any]
 
 
@@ -55,7 +64,6 @@ def kl_divergence(p: Any, q: Any) -> Tensor:
     return found
 
 
-@register_kl(Bernoulli, Bernoulli)
 def _bernoulli(p: Any, q: Any) -> Any:
     t1 = p.probs * (F.softplus(-q.logits) - F.softplus(-p.logits))
     t1 = where(p.probs == 0, 0.0, where(q.probs == 0, math.inf, t1))
@@ -63,7 +71,6 @@ def _bernoulli(p: Any, q: Any) -> Any:
     return t1 + where(p.probs == 1, 0.0, where(q.probs == 1, math.inf, t2))
 
 
-@register_kl(Binomial, Binomial)
 def _binomial(p: Any, q: Any) -> Any:
     if (p.total_count < q.total_count).any():
         raise NotImplementedError("KL between Binomials where q.total_count > p.total_count")
@@ -71,75 +78,50 @@ def _binomial(p: Any, q: Any) -> Any:
     return where(p.total_count > q.total_count, math.inf, kl)
 
 
-@register_kl(Categorical, Categorical)
 def _categorical(p: Any, q: Any) -> Any:
-    t = p.probs * (p.logits - q.logits)
-    t = where(q.probs == 0, math.inf, t)
+    t = where(q.probs == 0, math.inf, p.probs * (p.logits - q.logits))
     return where(p.probs == 0, 0.0, t).sum(-1)
 
 
-@register_kl(OneHotCategorical, OneHotCategorical)
-def _one_hot(p: Any, q: Any) -> Any:
-    return _categorical(p._categorical, q._categorical)
-
-
-@register_kl(Dirichlet, Dirichlet)
 def _dirichlet(p: Any, q: Any) -> Any:
     a, b = p.concentration, q.concentration
     sums = a.sum(-1).lgamma() - b.sum(-1).lgamma() - (a.lgamma() - b.lgamma()).sum(-1)
     return sums + ((a - b) * (a.digamma() - a.sum(-1, True).digamma())).sum(-1)
 
 
-@register_kl(Beta, Beta)
-def _beta(p: Any, q: Any) -> Any:
-    return _dirichlet(p._dirichlet, q._dirichlet)
-
-
-@register_kl(Exponential, Exponential)
 def _exponential(p: Any, q: Any) -> Any:
     ratio = q.rate / p.rate
     return -ratio.log() + ratio - 1
 
 
-@register_kl(Gamma, Gamma)
 def _gamma(p: Any, q: Any) -> Any:
     a, b = p.concentration, q.concentration
     sums = b * (p.rate / q.rate).log() + b.lgamma() - a.lgamma()
     return sums + (a - b) * a.digamma() + (q.rate - p.rate) * (a / p.rate)
 
 
-@register_kl(Geometric, Geometric)
-def _geometric(p: Any, q: Any) -> Any:
-    return -p.entropy() - (-q.probs).log1p() / p.probs - q.logits
-
-
-@register_kl(Gumbel, Gumbel)
 def _gumbel(p: Any, q: Any) -> Any:
     ratio, apart = p.scale / q.scale, (p.loc - q.loc) / q.scale
     grown = ((1 + ratio).lgamma() - apart).exp()
     return -ratio.log() + apart + ratio * EULER - (1 + EULER) + grown
 
 
-@register_kl(Cauchy, Cauchy)
 def _cauchy(p: Any, q: Any) -> Any:
     t = (p.scale + q.scale).pow(2) + (p.loc - q.loc).pow(2)
     return t.log() - (4 * p.scale * q.scale).log()
 
 
-@register_kl(Independent, Independent)
 def _independent(p: Any, q: Any) -> Any:
     if p.reinterpreted_batch_ndims != q.reinterpreted_batch_ndims:
         raise NotImplementedError
     return sum_rightmost(kl_divergence(p.base_dist, q.base_dist), p.reinterpreted_batch_ndims)
 
 
-@register_kl(Laplace, Laplace)
 def _laplace(p: Any, q: Any) -> Any:
     ratio, apart = p.scale / q.scale, (p.loc - q.loc).abs()
     return -ratio.log() + apart / q.scale + ratio * (-apart / p.scale).exp() - 1
 
 
-@register_kl(MultivariateNormal, MultivariateNormal)
 def _multivariate_normal(p: Any, q: Any) -> Any:
     if p.event_shape != q.event_shape:
         raise ValueError(
@@ -153,26 +135,40 @@ def _multivariate_normal(p: Any, q: Any) -> Any:
     return q._half_log_det() - p._half_log_det() + 0.5 * (square - n)
 
 
-@register_kl(Normal, Normal)
 def _normal(p: Any, q: Any) -> Any:
     ratio = (p.scale / q.scale).pow(2)
-    apart = ((p.loc - q.loc) / q.scale).pow(2)
-    return 0.5 * (ratio + apart - 1 - ratio.log())
+    return 0.5 * (ratio + ((p.loc - q.loc) / q.scale).pow(2) - 1 - ratio.log())
 
 
-@register_kl(Poisson, Poisson)
-def _poisson(p: Any, q: Any) -> Any:
-    return p.rate * (p.rate.log() - q.rate.log()) - (p.rate - q.rate)
-
-
-@register_kl(TransformedDistribution, TransformedDistribution)
 def _transformed(p: Any, q: Any) -> Any:
     if p.transforms != q.transforms or p.event_shape != q.event_shape:
         raise NotImplementedError
     return kl_divergence(p.base_dist, q.base_dist)
 
 
-@register_kl(Uniform, Uniform)
 def _uniform(p: Any, q: Any) -> Any:
     found = ((q.high - q.low) / (p.high - p.low)).log()
     return where((q.low > p.low) | (q.high < p.high), math.inf, found)
+
+
+_OF_ONE_FAMILY: dict[type, Divergence] = {
+    Bernoulli: _bernoulli,
+    Beta: lambda p, q: _dirichlet(dirichlet_of(p), dirichlet_of(q)),
+    Binomial: _binomial,
+    Categorical: _categorical,
+    Cauchy: _cauchy,
+    Dirichlet: _dirichlet,
+    Exponential: _exponential,
+    Gamma: _gamma,
+    Geometric: lambda p, q: -p.entropy() - (-q.probs).log1p() / p.probs - q.logits,
+    Gumbel: _gumbel,
+    Independent: _independent,
+    Laplace: _laplace,
+    MultivariateNormal: _multivariate_normal,
+    Normal: _normal,
+    OneHotCategorical: _categorical,
+    Poisson: lambda p, q: p.rate * (p.rate.log() - q.rate.log()) - (p.rate - q.rate),
+    TransformedDistribution: _transformed,
+    Uniform: _uniform,
+}
+_KNOWN: dict[tuple[type, type], Divergence] = {(k, k): f for k, f in _OF_ONE_FAMILY.items()}

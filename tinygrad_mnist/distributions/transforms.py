@@ -2,7 +2,7 @@
 
 >>> from tinygrad_mnist.distributions.transforms import ExpTransform
 >>> ExpTransform().inv(torch.tensor([1.0, torch.e]))
-tensor([0.0000, 1.0000])
+tensor([0., 1.])
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ class Transform:
     domain: Any = constraints.real
     codomain: Any = constraints.real
     _sign: ClassVar[int | None] = 1
+    _fields: ClassVar[tuple[str, ...] | None] = None
+    """What equal maps have in common; only one and the same are equal where this is None."""
     inverse_of: Transform | None = None
 
     def __init__(self, cache_size: int = 0) -> None:
@@ -69,22 +71,19 @@ class Transform:
 
     def __call__(self, x: Tensor) -> Any:
         """y = f(x)"""
-        kept = self._pair
-        if self._cache_size and kept[0] is x:
-            return kept[1]
-        y = self._call(x)
-        if self._cache_size:
-            self._pair = x, y
-        return y
+        return self._kept(0, x, self._call)
 
     def _inv_call(self, y: Tensor) -> Any:
-        kept = self._pair
-        if self._cache_size and kept[1] is y:
-            return kept[0]
-        x = self._inverse(y)
+        return self._kept(1, y, self._inverse)
+
+    def _kept(self, place: int, given: Tensor, of: Callable[[Tensor], Any]) -> Any:
+        """The other half of the last pair if `given` is one, else what `of` makes of it."""
+        if self._cache_size and self._pair[place] is given:
+            return self._pair[1 - place]
+        found = of(given)
         if self._cache_size:
-            self._pair = x, y
-        return x
+            self._pair = (found, given) if place else (given, found)
+        return found
 
     def _call(self, x: Any) -> Any:
         raise NotImplementedError
@@ -108,7 +107,9 @@ class Transform:
         return shape
 
     def __eq__(self, other: object) -> bool:
-        return self is other
+        if self._fields is None or not isinstance(other, type(self)):
+            return self is other
+        return all(_same(getattr(self, each), getattr(other, each)) for each in self._fields)
 
     __hash__ = object.__hash__
 
@@ -116,7 +117,14 @@ class Transform:
         return f"{type(self).__name__}()"
 
 
+def _same(a: Any, b: Any) -> bool:
+    found = a == b
+    return bool(found.all() if isinstance(found, Tensor) else found)
+
+
 class _InverseTransform(Transform):
+    _fields = ("_of",)
+
     def __init__(self, of: Transform) -> None:
         super().__init__()
         self._of = self.inverse_of = of
@@ -143,11 +151,6 @@ class _InverseTransform(Transform):
     def inverse_shape(self, shape: Any) -> Any:
         return self._of.forward_shape(shape)
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _InverseTransform) and self._of == other._of
-
-    __hash__ = object.__hash__
-
     def __repr__(self) -> str:
         return f"_InverseTransform({self._of!r})"
 
@@ -160,8 +163,7 @@ def _map(
     """The class of a map without parameters."""
     inside: dict[str, Any] = {
         "_call": lambda self, x: call(x), "bijective": stretch is not None, "domain": domain,
-        "codomain": codomain, "__doc__": says, "__module__": __name__,
-        "__eq__": lambda self, other: type(self) is type(other), "__hash__": object.__hash__,
+        "codomain": codomain, "__doc__": says, "__module__": __name__, "_fields": (),
     }  # fmt: skip
     if inverse is not None:
         inside["_inverse"] = lambda self, y: inverse(y)
@@ -198,13 +200,13 @@ AbsTransform = _map("AbsTransform", "y = |x|", lambda x: x.abs(), lambda y: y,
 class AffineTransform(Transform):
     """y = loc + scale · x"""
 
+    _fields = ("loc", "scale")
     bijective = True
 
     def __init__(self, loc: Any, scale: Any, event_dim: int = 0, cache_size: int = 0) -> None:
         super().__init__(cache_size)
         self.loc, self.scale = loc, scale
-        region = constraints.independent(constraints.real, event_dim)
-        self.domain = self.codomain = region if event_dim else constraints.real
+        self.domain = self.codomain = constraints.widened(constraints.real, event_dim)
 
     @property
     def sign(self) -> Any:
@@ -229,19 +231,11 @@ class AffineTransform(Transform):
             found = found.expand(x.shape)
         return sum_rightmost(found, events).expand(x.shape[: x.dim() - events])
 
-    def __eq__(self, other: object) -> bool:
-        def same(a: Any, b: Any) -> bool:
-            return bool((a == b).all() if isinstance(a == b, Tensor) else a == b)
-
-        return (isinstance(other, AffineTransform) and same(self.loc, other.loc)
-                and same(self.scale, other.scale))  # fmt: skip
-
-    __hash__ = object.__hash__
-
 
 class PowerTransform(Transform):
     """y = x^exponent"""
 
+    _fields = ("exponent",)
     bijective = True
     domain = codomain = constraints.positive
 
@@ -260,11 +254,6 @@ class PowerTransform(Transform):
 
     def _stretch(self, x: Any, y: Any) -> Any:
         return (self.exponent * y / x).abs().log()
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, PowerTransform) and bool((self.exponent == other.exponent).all())
-
-    __hash__ = object.__hash__
 
 
 class IndependentTransform(Transform):
@@ -301,18 +290,18 @@ class IndependentTransform(Transform):
 class ComposeTransform(Transform):
     """Several maps, one after the other."""
 
+    _fields = ("parts",)
+
     def __init__(self, parts: Sequence[Transform], cache_size: int = 0) -> None:
         super().__init__(cache_size)
         self.parts = [part.with_cache(cache_size) for part in parts] if cache_size else list(parts)
         self.bijective = all(part.bijective for part in self.parts)
         if self.parts:
-            self.domain, self.codomain = self.parts[0].domain, self.parts[-1].codomain
             events = max(part.event_dim for part in self.parts)
             self.domain, self.codomain = (
-                constraints.independent(each, events - each.event_dim)
-                if each.event_dim < events else each
-                for each in (self.domain, self.codomain)
-            )  # fmt: skip
+                constraints.widened(each, events - each.event_dim)
+                for each in (self.parts[0].domain, self.parts[-1].codomain)
+            )
 
     @property
     def sign(self) -> Any:
@@ -332,14 +321,12 @@ class ComposeTransform(Transform):
     def _stretch(self, x: Any, y: Any) -> Any:
         if not self.parts:
             return x * 0
-        values = [x]
-        for part in self.parts[:-1]:
-            values.append(part(values[-1]))
-        values.append(y)
         total: Any = 0
-        for number, part in enumerate(self.parts):
-            found = part.log_abs_det_jacobian(values[number], values[number + 1])
+        for number, part in enumerate(self.parts, 1):
+            following = y if number == len(self.parts) else part(x)
+            found = part.log_abs_det_jacobian(x, following)
             total = total + sum_rightmost(found, self.event_dim - part.event_dim)
+            x = following
         return total
 
     def forward_shape(self, shape: Any) -> Any:
@@ -353,11 +340,6 @@ class ComposeTransform(Transform):
         for part in reversed(self.parts):
             shape = part.inverse_shape(shape)
         return shape
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, ComposeTransform) and self.parts == other.parts
-
-    __hash__ = object.__hash__
 
     def __repr__(self) -> str:
         inside = ",\n    ".join([repr(part) for part in self.parts])
