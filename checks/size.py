@@ -15,7 +15,7 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 75_344, 40_000
+TOTAL, AIM = 75_042, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
@@ -30,7 +30,7 @@ BUDGET = {
     "engine": 2_932,
     "optim": 2_567,
     "autograd": 2_611,
-    "distributions": 2_368,
+    "distributions": 2066,
     "serialization": 2_050,
     "utils": 2_744,
     "hardware": 757,
