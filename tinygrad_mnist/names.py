@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from importlib.machinery import ModuleSpec
@@ -316,6 +317,14 @@ def lazily(
     return load, listed
 
 
+def _exists(module: str) -> bool:
+    try:
+        importlib.import_module(module.rpartition(".")[0])  # which may bring modules without files
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # it would be below what is no package
+        return False
+
+
 class MovedModules:
     """Finds the modules of `MODULE_ALIASES`, and those below them, where they live.
 
@@ -335,7 +344,8 @@ class MovedModules:
             return None
         for old, new in MODULE_ALIASES.items():
             if name == old or name.startswith(old + "."):
-                return ModuleSpec(fullname, self, origin=f"{package}.{new}{name[len(old) :]}")  # type: ignore[arg-type]
+                origin = f"{package}.{new}{name[len(old) :]}"
+                return ModuleSpec(fullname, self, origin=origin) if _exists(origin) else None  # type: ignore[arg-type]
         return None
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:

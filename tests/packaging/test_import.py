@@ -1,6 +1,7 @@
 """``import tinygrad_mnist`` is cheap: what is large loads when it is first needed."""
 
 import importlib
+import importlib.util
 import json
 import subprocess
 import sys
@@ -53,6 +54,11 @@ def test_each_module_is_there():
         assert getattr(tinygrad_mnist, name) is importlib.import_module(f"tinygrad_mnist.{name}")
     for name in names.MODULE_ALIASES:
         assert importlib.import_module(f"tinygrad_mnist.{name}").__doc__
+
+
+@pytest.mark.parametrize("name", ["cuda.Nonsense", "backends.none", "profiler.none"])
+def test_nothing_else_is_found_below_a_module_that_moved(name):
+    assert importlib.util.find_spec(f"tinygrad_mnist.{name}") is None
 
 
 def test_methods_are_pytorchs():

@@ -7,6 +7,7 @@ import sys
 import warnings
 from dataclasses import dataclass
 
+import numpy as np
 import pytest
 import torch
 
@@ -241,3 +242,56 @@ def test_modules_with_hooks_are_refused():
     file.seek(0)
     with pytest.raises(pickle.UnpicklingError, match="a module with hooks"):
         tinygrad_mnist.load(file, weights_only=False)
+
+
+ARRAYS = [
+    np.arange(6.0).reshape(2, 3), np.arange(4, dtype=">i2").reshape(2, 2).T, np.array(["a", "bcd"]),
+    np.array([True]), np.zeros((0, 3), np.float16), np.array(5), np.arange(5_000, dtype=np.uint8),
+    np.float64(3), np.complex64(1j), np.bool_(True), np.str_("text"), np.dtype("<f4"),
+]  # fmt: skip
+
+
+def native(value):
+    """The type in which NumPy loads a value: it changes the order of bytes."""
+    return value.dtype.newbyteorder("=") if hasattr(value, "dtype") else None
+
+
+@pytest.mark.parametrize("writer", ENGINES)
+@pytest.mark.parametrize("reader", ENGINES)
+def test_arrays_are_exchanged(writer, reader):
+    file = io.BytesIO()
+    ENGINES[writer].save([ARRAYS, ARRAYS[0]], file)
+    file.seek(0)
+    found, again = ENGINES[reader].load(file, weights_only=False)
+    assert again is found[0]
+    for array, wanted in zip(found, ARRAYS, strict=True):
+        assert type(array) is type(wanted)
+        assert np.array_equal(array, wanted)
+        assert getattr(array, "dtype", None) == native(wanted)
+    file.seek(0)
+    with pytest.raises(
+        pickle.UnpicklingError, match=r"multiarray\._reconstruct was not an allowed"
+    ):
+        ENGINES[reader].load(file)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        np.array([{}], object), np.zeros(2, [("a", "f4")]), np.datetime64("2026"),
+        np.ones(2).view(type("Own", (np.ndarray,), {"__module__": "__main__"})),
+    ],
+)  # fmt: skip
+def test_other_arrays_are_refused(value, monkeypatch):
+    monkeypatch.setattr(sys.modules["__main__"], "Own", type(value), raising=False)
+    content = archive(pickle.dumps(value, 2))
+    with pytest.raises(pickle.UnpicklingError, match="it holds an array of"):
+        tinygrad_mnist.load(io.BytesIO(content), weights_only=False)
+
+
+def test_arrays_are_as_long_as_they_say():
+    content = pickle.dumps(np.arange(3, dtype=np.int8), 2)
+    for shape in (b"K\x04\x85", b"K\x02\x85", b"J\xff\xff\xff\xff\x85", b"N\x85"):
+        changed = io.BytesIO(archive(content.replace(b"K\x03\x85", shape)))
+        with pytest.raises(pickle.UnpicklingError, match="Load failed: it"):
+            tinygrad_mnist.load(changed, weights_only=False)

@@ -26,7 +26,7 @@ from tinygrad_mnist.engine.tensor import wrap
 from tinygrad_mnist.engine.wording import cut, shown
 from tinygrad_mnist.nn.parameter import Parameter
 
-from . import files, objects
+from . import arrays, files, objects
 from .archive import LEGACY, STORAGE_NAMES, ZIP, Reader
 from .pickles import CONTAINERS, Vocabulary, check_key, read
 
@@ -58,8 +58,9 @@ def load(
     and nothing that it holds can run. Tensors that shared memory when they were saved share it
     again. A path that ends in `.safetensors` is read in that format.
 
-    With `weights_only=False` it can also name layers, and classes and functions of the program's
-    own files, whole modules among them, under a warning: trust the file, whose model you call.
+    With `weights_only=False` it can also hold NumPy's arrays and numbers, and name layers, and
+    classes and functions of the program's own files, whole modules among them, under a warning:
+    trust the file, whose model you call.
 
     Args:
         f: a path of a regular file, or what has a binary file's `read`, `seek` and `tell`.
@@ -255,19 +256,24 @@ def unpickle(content: bytes, fetch: Fetch, trusted: bool = False) -> Any:
         if not trusted:
             raise UnpicklingError(
                 f"WeightsUnpickler error: Unsupported global: GLOBAL {cut(module)}.{cut(name)} was "
-                "not an allowed global by default. With weights_only=False, whole modules and "
-                "objects of this program's own classes are loaded: only if you trust the file"
+                "not an allowed global by default. With weights_only=False, NumPy's arrays, whole "
+                "modules and objects of this program's own classes are loaded: only if you trust "
+                "the file"
             )
         named.add(f"{module}.{name}")
         return objects.find(module, name)
 
     def build(thing: Any, state: Any) -> None:
-        known = type(thing) is OrderedDict or not trusted
-        (_build if known else objects.build)(thing, state)
+        if isinstance(thing, np.ndarray | np.dtype) and trusted:
+            arrays.build(thing, state)
+        else:
+            known = type(thing) is OrderedDict or not trusted
+            (_build if known else objects.build)(thing, state)
 
     opcodes = _OPCODES | {"NEWOBJ"} if trusted else _OPCODES
+    names = _NAMES | arrays.NAMES if trusted else _NAMES
     vocabulary = Vocabulary(
-        _NAMES, opcodes, build, _text, None, _persistent_load(fetch), find, objects.new
+        names, opcodes, build, _text, None, _persistent_load(fetch), find, objects.new
     )
     failed = "Load failed" if trusted else "Weights only load failed"
     try:

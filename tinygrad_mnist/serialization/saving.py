@@ -27,7 +27,7 @@ from tinygrad_mnist.engine.views import current_record
 from tinygrad_mnist.nn.parameter import Parameter, is_lazy
 from tinygrad_mnist.serialization import files
 
-from . import archive, objects
+from . import archive, arrays, objects
 from .archive import STORAGE_NAMES
 from .pickles import MOST_NESTED
 
@@ -46,7 +46,8 @@ def save(
         obj: a tensor, a parameter, a number, text, bytes, dtype, Size or device; or a dict,
             OrderedDict, list, tuple or set of such, nested up to 10,000 deep. Tensors that share
             memory share it again when they are loaded. A whole module, and other objects of the
-            program's own classes, are saved by their class's name: see `load`.
+            program's own classes, are saved by their class's name: see `load`. So are NumPy's
+            arrays and numbers.
         f: a path, where the file appears when it is complete, or a file opened for writing bytes.
         pickle_module: `pickle`, and no other.
         pickle_protocol: 2, and no other.
@@ -187,7 +188,8 @@ class Pickler(pickle._Pickler):
         kind = type(value)
         if kind in _REDUCED:
             return _REDUCED[kind](self, value)
-        reduced = objects.referred(value) or objects.taken_apart(value)
+        reduced = arrays.taken_apart(value) or objects.referred(value)
+        reduced = reduced or objects.taken_apart(value)
         if reduced is None:
             raise PicklingError(_refusal(value))
         return reduced
@@ -354,7 +356,7 @@ def _refusal(value: Any) -> str:
     if isinstance(value, dict):
         return f"{told}save dict(...) of it"
     if hasattr(value, "dtype") and hasattr(value, "item"):
-        return f"{told}save .item() of it, or torch.from_numpy(...) where it is an array"
+        return f"{told}save .tolist() of it"
     return (
         f"{told}torch.load admits tensors, numbers, texts, bytes and plain containers of them "
         "(dict, OrderedDict, list, tuple, set), and so does torch.save"

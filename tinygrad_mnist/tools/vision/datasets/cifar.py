@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from tinygrad_mnist.serialization import files, pickles
+from tinygrad_mnist.serialization import arrays, files, pickles
 
 from .utils import check_integrity, download_and_extract_archive
 from .vision import SplitDataset
@@ -19,39 +19,10 @@ _MOST = 2**29
 """Bytes that a file may have; the largest has 155 million."""
 
 
-class _Bytes:
-    """In the place of an array of bytes, whose numbers its state brings, and of its type."""
-
-    state: Any = (None,) * 5
-
-    def __init__(self, *told: Any) -> None:
-        self.told = told
-
-    def array(self) -> Any:
-        """The array; raises UnpicklingError where it is none of bytes."""
-        _, shape, dtype, is_fortran, raw = self.state
-        raw = raw.encode("latin-1") if isinstance(raw, str) else raw
-        if not isinstance(dtype, _Bytes) or dtype.told[:1] != ("u1",) or type(raw) is not bytes:
-            raise pickle.UnpicklingError("it holds an array of something else than bytes")
-        found = np.frombuffer(raw, np.uint8)
-        return found.reshape(shape, order="F" if is_fortran else "C")
-
-
-def _build(thing: Any, state: Any) -> None:
-    if not isinstance(thing, _Bytes) or not isinstance(state, tuple):
-        raise pickle.UnpicklingError(f"it gives a state to a {type(thing).__name__}")
-    thing.state = state
-
-
 _VOCABULARY = pickles.Vocabulary(
-    {
-        ("numpy", "ndarray"): object(),
-        ("numpy", "dtype"): _Bytes,
-        ("numpy.core.multiarray", "_reconstruct"): _Bytes,
-        ("numpy._core.multiarray", "_reconstruct"): _Bytes,
-    },
+    arrays.NAMES,
     pickles.CONTAINERS | {"EMPTY_DICT", "SETITEM", "SETITEMS"},
-    build=_build,
+    build=arrays.build,
     text=str,
 )
 
@@ -64,8 +35,10 @@ def read_batch(path: Any) -> dict[str, Any]:
     try:
         content = files.read(Path(path), _MOST)
         found: dict[str, Any] = pickles.read(content, _VOCABULARY)
-        if isinstance(found.get("data"), _Bytes):
-            found["data"] = found["data"].array().reshape(-1, 3, 32, 32)
+        if found.get("data") is not None:
+            if found["data"].dtype != np.uint8:
+                raise pickle.UnpicklingError("it holds an array of something else than bytes")
+            found["data"] = found["data"].reshape(-1, 3, 32, 32)
         return found
     except Exception as error:  # a damaged pickle raises anything
         raise RuntimeError(f"{path}: is no file of CIFAR's ({error}); download it anew") from error
