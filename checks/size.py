@@ -15,12 +15,12 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 75_042, 40_000
+TOTAL, AIM = 75_071, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
     "ops": 11_032,
-    "tools": 10_379,
+    "tools": 10_352,
     "nn": 9_769,
     "compiler": 6_659,
     "app": 4_700,
@@ -31,10 +31,10 @@ BUDGET = {
     "optim": 2_567,
     "autograd": 2_611,
     "distributions": 2066,
-    "serialization": 2_050,
-    "utils": 2_744,
+    "serialization": 2_065,
+    "utils": 2_707,
     "hardware": 757,
-    "names": 367,
+    "names": 377,
     "dtypes": 320,
     "func": 810,
     "testing": 349,

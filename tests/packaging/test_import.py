@@ -56,7 +56,7 @@ def test_each_module_is_there():
         assert importlib.import_module(f"tinygrad_mnist.{name}").__doc__
 
 
-@pytest.mark.parametrize("name", ["cuda.Nonsense", "backends.none", "profiler.none"])
+@pytest.mark.parametrize("name", ["cuda.Nonsense", "backends.none"])
 def test_nothing_else_is_found_below_a_module_that_moved(name):
     assert importlib.util.find_spec(f"tinygrad_mnist.{name}") is None
 

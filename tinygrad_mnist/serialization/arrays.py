@@ -16,7 +16,7 @@ _PLAIN = "biufcSU"
 def _dtype(kind: Any, *_: Any) -> np.dtype[Any]:
     if type(kind) is not str or kind[:1] not in _PLAIN or not kind[1:].lstrip("0").isdecimal():
         raise UnpicklingError("it holds an array of something else than numbers or texts")
-    return np.dtype(kind, False, True)  # type: ignore[call-overload, no-any-return]
+    return np.dtype(kind, False, True)
 
 
 def _empty(owner: Any, *_: Any) -> Any:
@@ -51,7 +51,7 @@ def build(thing: np.ndarray[Any, Any] | np.dtype[Any], state: Any) -> None:
     else:
         _, shape, kind, is_fortran, content = state
         raw = _raw(kind, content, shape)
-        thing.__setstate__((1, shape, kind, is_fortran is True, raw))  # type: ignore[attr-defined]
+        thing.__setstate__((1, shape, kind, is_fortran is True, raw))  # type: ignore[arg-type]
 
 
 _ARRAY = object()

@@ -58,9 +58,8 @@ def load(
     and nothing that it holds can run. Tensors that shared memory when they were saved share it
     again. A path that ends in `.safetensors` is read in that format.
 
-    With `weights_only=False` it can also hold NumPy's arrays and numbers, and name layers, and
-    classes and functions of the program's own files, whole modules among them, under a warning:
-    trust the file, whose model you call.
+    With `weights_only=False` it can also hold NumPy's arrays, and name layers and the program's own
+    classes and functions, under a warning: trust the file, whose model you call.
 
     Args:
         f: a path of a regular file, or what has a binary file's `read`, `seek` and `tell`.

@@ -45,9 +45,8 @@ def save(
     Args:
         obj: a tensor, a parameter, a number, text, bytes, dtype, Size or device; or a dict,
             OrderedDict, list, tuple or set of such, nested up to 10,000 deep. Tensors that share
-            memory share it again when they are loaded. A whole module, and other objects of the
-            program's own classes, are saved by their class's name: see `load`. So are NumPy's
-            arrays and numbers.
+            memory share it again when they are loaded. Whole modules, and other objects of the
+            program's own classes, NumPy's arrays among them, by their class's name: see `load`.
         f: a path, where the file appears when it is complete, or a file opened for writing bytes.
         pickle_module: `pickle`, and no other.
         pickle_protocol: 2, and no other.

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import enum
-import functools
 import json
 import os
 import socket
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, Self
 
 from tinygrad_mnist.engine.backward_pass import vjp
@@ -23,6 +23,7 @@ from tinygrad_mnist.engine.modes import backward_mode
 from tinygrad_mnist.engine.observer import OBSERVERS, observe
 from tinygrad_mnist.engine.primitive import Primitive
 from tinygrad_mnist.optim import hooks
+from tinygrad_mnist.serialization import files
 
 __all__ = [
     "ProfilerAction", "ProfilerActivity", "profile", "record_function", "schedule",
@@ -70,19 +71,21 @@ def schedule(
     return action
 
 
-class FunctionEventAvg:
-    """What is known of all events of one name; times are in microseconds."""
+class Event:
+    """A span (an operation, a record's gradients, a `record_function`), or all spans of a name.
 
-    def __init__(self, key: str, events: Iterable[Event]) -> None:
-        given = list(events)
-        self.key = key
-        self.count = len(given)
-        self.cpu_time_total = sum(event.cpu_time for event in given)
-        self.self_cpu_time_total = sum(event.self_cpu_time_total for event in given)
+    Times are in microseconds: `cpu_time` of a span on average, `self_cpu_time_total` without those
+    of the spans within.
+    """
+
+    def __init__(self, key: str, count: int = 1, whole: float = 0.0, own: float = 0.0) -> None:
+        self.name = self.key = key
+        self.count, self.cpu_time_total, self.self_cpu_time_total = count, whole, own
+        self.start = time.perf_counter() * _SECOND
 
     @property
     def cpu_time(self) -> float:
-        """The time of a call, on average."""
+        """The time of a span, on average."""
         return self.cpu_time_total / max(self.count, 1)
 
     def __repr__(self) -> str:
@@ -90,44 +93,27 @@ class FunctionEventAvg:
         return f"<FunctionEventAvg key={self.key} self_cpu_time={own} cpu_time={each}>"
 
 
-class Event:
-    """One span: an operation, a record's gradients, a `record_function`; in microseconds."""
-
-    def __init__(self, name: str) -> None:
-        self.name = self.key = name
-        self.start, self.cpu_time, self.self_cpu_time_total = (
-            time.perf_counter() * _SECOND,
-            0.0,
-            0.0,
-        )
-        self.count = 1
-
-    @property
-    def cpu_time_total(self) -> float:
-        """The time from its start to its end."""
-        return self.cpu_time
-
-
-class EventList(list[Any]):
+class EventList(list[Event]):
     """Events, or their averages."""
 
     def key_averages(self, group_by_input_shape: bool = False) -> EventList:
         """All events of one name together, in the order of their first ones."""
         if group_by_input_shape:
             raise NotImplementedError("key_averages(group_by_input_shape=True) is not supported")
-        by_name: dict[str, list[Event]] = {}
+        by_name: dict[str, EventList] = {}
         for event in self:
-            by_name.setdefault(event.key, []).append(event)
-        return EventList(FunctionEventAvg(name, events) for name, events in by_name.items())
+            by_name.setdefault(event.key, EventList()).append(event)
+        return EventList(events.total_average(name) for name, events in by_name.items())
 
     @property
     def self_cpu_time_total(self) -> float:
         """The time of all events."""
         return float(sum(event.self_cpu_time_total for event in self))
 
-    def total_average(self) -> FunctionEventAvg:
+    def total_average(self, key: str = "Total") -> Event:
         """All events together."""
-        return FunctionEventAvg("Total", self)
+        whole = sum(event.cpu_time_total for event in self)
+        return Event(key, sum(event.count for event in self), whole, self.self_cpu_time_total)
 
     def table(
         self, sort_by: str | None = None, row_limit: int = 100, max_src_column_width: int = 75,
@@ -139,40 +125,39 @@ class EventList(list[Any]):
             name = sort_by.replace("cuda", "cpu").replace("device", "cpu")
             rows.sort(key=lambda event: -getattr(event, name))
         total = self.self_cpu_time_total or 1.0
-        names = ("Name", "Self CPU %", "Self CPU", "CPU total %", "CPU total", "CPU time avg",
-                 "# of Calls")  # fmt: skip
         width = min(max([4, *(len(event.key) for event in rows)]) + 4, max_name_column_width)
-        lines = []
+        lines = [("Name", "Self CPU %", "Self CPU", "CPU total %", "CPU total", "CPU time avg",
+                  "# of Calls")]  # fmt: skip
         for event in rows[:row_limit] if row_limit >= 0 else rows:
             key = event.key if len(event.key) <= width else f"{event.key[: width - 3]}..."
             own, whole = event.self_cpu_time_total, event.cpu_time_total
-            cells = (f"{own / total:.2%}", _told(own), f"{whole / total:.2%}", _told(whole),
-                     _told(event.cpu_time), str(event.count))  # fmt: skip
-            lines.append([key, *cells])
+            lines.append((key, f"{own / total:.2%}", _told(own), f"{whole / total:.2%}",
+                          _told(whole), _told(event.cpu_time), str(event.count)))  # fmt: skip
         rule = "  ".join("-" * length for length in (width, *[12] * 6))
-        made = [
-            "  ".join(each.rjust(width if number == 0 else 12) for number, each in enumerate(line))
-            for line in (names, *lines)
-        ]
+        first, *others = (
+            "  ".join([name.rjust(width), *(each.rjust(12) for each in cells)])
+            for name, *cells in lines
+        )
         head = [] if header is None else ["=" * len(rule), header]
         foot = f"Self CPU time total: {_told(self.self_cpu_time_total)}"
-        return "\n".join([*head, rule, made[0], rule, *made[1:], rule, foot, ""])
+        return "\n".join([*head, rule, first, rule, *others, rule, foot, ""])
 
     def __str__(self) -> str:
         return self.table()
 
 
 def _told(microseconds: float) -> str:
-    if microseconds >= 1e6:
-        return f"{microseconds / 1e6:.3f}s"
-    return f"{microseconds / 1e3:.3f}ms" if microseconds >= 1e3 else f"{microseconds:.3f}us"
+    scale, unit = next(
+        row for row in ((1e6, "s"), (1e3, "ms"), (0, "us")) if microseconds >= row[0]
+    )
+    return f"{microseconds / (scale or 1):.3f}{unit}"
 
 
 _running: list[profile] = []
 """The profiler that records, if one does."""
 
 
-class record_function:
+class record_function(contextlib.ContextDecorator):
     """A span of one's own, in a `with` block or for the calls of a decorated function."""
 
     def __init__(self, name: str, args: str | None = None) -> None:
@@ -180,26 +165,14 @@ class record_function:
         self._open: list[profile | None] = []
 
     def __enter__(self) -> Self:
-        recorder = _running[-1] if _running else None
-        self._open.append(recorder)
-        if recorder is not None:
-            recorder._begin(self.name)
+        self._open.append(_running[-1] if _running else None)
+        if self._open[-1] is not None:
+            self._open[-1]._begin(self.name)
         return self
 
     def __exit__(self, *error: object) -> None:
-        recorder = self._open.pop()
-        if recorder is not None:
+        if (recorder := self._open.pop()) is not None:
             recorder._end()
-
-    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """The function, each call of which is a span."""
-
-        @functools.wraps(function)
-        def recorded(*args: Any, **kwargs: Any) -> Any:
-            with record_function(self.name):
-                return function(*args, **kwargs)
-
-        return recorded
 
 
 class profile:
@@ -221,13 +194,10 @@ class profile:
         profile_memory: bool = False, with_stack: bool = False, with_flops: bool = False,
         with_modules: bool = False, enabled: bool = True, **settings: Any,
     ) -> None:  # fmt: skip
-        asked = {"profile_memory": profile_memory, "with_stack": with_stack,
-                 "with_flops": with_flops, "with_modules": with_modules,
-                 "record_shapes": record_shapes}  # fmt: skip
-        missing = [name for name, wanted in asked.items() if wanted]
-        if missing:
-            told = ", ".join(missing)
-            warnings.warn(f"profile(): only time is measured here, not {told}", stacklevel=2)
+        asked = locals()
+        optional = ("profile_memory", "with_stack", "with_flops", "with_modules", "record_shapes")
+        if missing := ", ".join(name for name in optional if asked[name]):
+            warnings.warn(f"profile(): only time is measured here, not {missing}", stacklevel=2)
         self._enabled = enabled and activities is not False
         self._plan = schedule or (lambda step: ProfilerAction.RECORD)
         self._ready = on_trace_ready
@@ -250,10 +220,10 @@ class profile:
 
     def _end(self) -> None:
         event = self._stack.pop()
-        event.cpu_time = time.perf_counter() * _SECOND - event.start
-        event.self_cpu_time_total += event.cpu_time
+        event.cpu_time_total = time.perf_counter() * _SECOND - event.start
+        event.self_cpu_time_total += event.cpu_time_total
         if self._stack:
-            self._stack[-1].self_cpu_time_total -= event.cpu_time
+            self._stack[-1].self_cpu_time_total -= event.cpu_time_total
 
     def _install(self) -> None:
         """From now on, time what this thread computes."""
@@ -291,35 +261,28 @@ class profile:
 
         self._installed.callback(restore)
 
-    def _follow(self) -> None:
+    def start(self) -> None:
         """Begin what the schedule asks of this step."""
         if self._enabled and self._plan(self.step_num) in _RECORDING and self not in _running:
             self.function_events = EventList()
             self._install()
 
-    def start(self) -> None:
-        """Begin with step 0."""
-        self._follow()
-
     def step(self) -> None:
         """Go on to the next step."""
         finished = self._plan(self.step_num) is ProfilerAction.RECORD_AND_SAVE
         self.step_num += 1
-        if finished and self in _running:
-            self._save()
+        if finished:
+            self.stop()
         if self._plan(self.step_num) not in _RECORDING:
             self._installed.close()
-        self._follow()
+        self.start()
 
     def stop(self) -> None:
         """End; what was recorded is handed to `on_trace_ready`."""
         if self in _running:
-            self._save()
-
-    def _save(self) -> None:
-        self._installed.close()
-        if self._ready is not None:
-            self._ready(self)
+            self._installed.close()
+            if self._ready is not None:
+                self._ready(self)
 
     def __enter__(self) -> Self:
         self.start()
@@ -349,12 +312,12 @@ class profile:
     def export_chrome_trace(self, path: str) -> None:
         """Write the events for a browser's trace viewer (chrome://tracing, ui.perfetto.dev)."""
         events = [
-            {"ph": "X", "name": event.name, "ts": event.start, "dur": event.cpu_time,
+            {"ph": "X", "name": event.name, "ts": event.start, "dur": event.cpu_time_total,
              "pid": os.getpid(), "tid": 0, "cat": "cpu_op"}
             for event in self.function_events
         ]  # fmt: skip
-        with open(path, "w", encoding="utf-8") as file:
-            json.dump({"traceEvents": events}, file)
+        with files.writing(Path(path)) as file:
+            file.write(json.dumps({"traceEvents": events}).encode())
 
 
 _RECORDING = (ProfilerAction.RECORD, ProfilerAction.RECORD_AND_SAVE)
