@@ -16,55 +16,61 @@ from torch import nn
 from . import functional as F
 from .functional import InterpolationMode, Picture
 
-
-def _uniform(low: float, high: float) -> float:
-    """The next random number between two."""
-    return float(torch.empty(1).uniform_(low, high).item())
-
-
-def _place(height: int, width: int, h: int, w: int) -> tuple[int, int]:
-    """A random row and column at which h × w fits into height × width."""
-    row, column = (
-        int(torch.randint(0, left + 1, size=(1,)).item()) for left in (height - h, width - w)
-    )
-    return row, column
+__all__ = [
+    "CenterCrop", "Compose", "ConvertImageDtype", "Grayscale", "InterpolationMode", "Lambda",
+    "Normalize", "PILToTensor", "Pad", "RandomAffine", "RandomCrop", "RandomErasing",
+    "RandomHorizontalFlip", "RandomResizedCrop", "RandomRotation", "RandomVerticalFlip", "Resize",
+    "ToPILImage", "ToTensor",
+]  # fmt: skip
 
 
 class Transform(nn.Module):
-    """A transform of one picture: a function of the picture and of settings.
+    """A transform of one picture: `of`, a function of the picture and of settings.
 
-    A subclass names the function with `of=`; its settings, their order and defaults are then the
-    function's own. `shows` says what its text shows, `reads` how a setting is read.
+    The function's signature tells the settings, their order and defaults; `reads`, how one is
+    read. `shows` are those in its text: "center?" where it is not the default, "scale~" rounded.
     """
 
     shows = ""
     reads: Any = MappingProxyType({})
     of: Any = None
 
-    def __init_subclass__(cls, of: Any = None, shows: str | None = None, **reads: Any) -> None:
+    def __init_subclass__(cls, of: Any = None, shows: str = "", **reads: Any) -> None:
         if of is not None:
             cls.of = staticmethod(of)
-        cls.shows = cls.shows if shows is None else shows
+        cls.shows = shows or cls.shows
         cls.reads = {**cls.reads, **reads}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__()
-        bound = inspect.signature(self.of).bind(None, *args, **kwargs)
+        signature = inspect.signature(self.of)
+        bound = signature.bind(None, *args, **kwargs)
         bound.apply_defaults()
-        names = list(bound.arguments)[1:]
-        self._settings = tuple(names)
-        self._set(**{name: bound.arguments[name] for name in names})
+        self._settings = list(bound.arguments)[1:]
+        self._defaults = {
+            name: self._read(name, signature.parameters[name].default)
+            for name in self._settings if f"{name}?" in self.shows
+        }  # fmt: skip
+        for name in sorted(self._settings, key="center".__eq__):  # last in the text of v2
+            setattr(self, name, self._read(name, bound.arguments[name]))
 
-    def _set(self, **settings: Any) -> None:
-        for name, value in settings.items():
-            setattr(self, name, self.reads[name](value) if name in self.reads else value)
+    def _read(self, name: str, value: Any) -> Any:
+        return self.reads[name](value) if name in self.reads else value
 
     def forward(self, img: Picture) -> Any:
         """The picture, transformed."""
         return self.of(img, *[getattr(self, name) for name in self._settings])
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.shows.format(**self.__dict__)})"
+        told = []
+        for entry in self.shows.split():
+            name = entry.rstrip("?~")
+            value = getattr(self, name)
+            if entry[-1] == "~":
+                value = tuple([round(each, 4) for each in value])
+            if entry[-1] != "?" or value != self._defaults[name]:
+                told.append(f"{name}={getattr(value, 'value', value)}")
+        return f"{type(self).__name__}({', '.join(told)})"
 
 
 class Compose:
@@ -112,93 +118,137 @@ class Lambda:
         return f"{type(self).__name__}()"
 
 
-class ToTensor(Transform, of=F.to_tensor):
-    """A picture or array as a tensor; bytes become numbers from 0 to 1."""
+# How settings are read
 
 
-class PILToTensor(Transform, of=F.pil_to_tensor):
-    """A picture's numbers as they are, as a tensor."""
+def _sequence(name: str, *lengths: int, optional: bool = False) -> Callable[[Any], Any]:
+    """Reads a sequence of one of these lengths."""
+
+    def read(value: Any) -> Any:
+        wanted = f"{name} should be a sequence of length {' or '.join(map(str, lengths))}."
+        if optional and value is None:
+            return None
+        if not isinstance(value, Sequence):
+            raise TypeError(wanted)
+        if len(value) not in lengths:
+            raise ValueError(wanted)
+        return value
+
+    return read
 
 
-class ToPILImage(Transform, of=F.to_pil_image):
-    """A tensor or array as a picture."""
+def _range(name: str, *lengths: int, optional: bool = False) -> Callable[[Any], Any]:
+    """Reads the numbers of a sequence; one number means from − to + that."""
+    sequence = _sequence(name, *lengths, optional=optional)
 
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({'' if self.mode is None else f'mode={self.mode}'})"
+    def read(value: Any) -> Any:
+        if isinstance(value, int | float):
+            if value < 0:
+                raise ValueError(f"If {name} is a single number, it must be positive.")
+            return [float(-value), float(value)]
+        return sequence(value) and [float(each) for each in value]
+
+    return read
 
 
-class ConvertImageDtype(Transform, of=F.convert_image_dtype):
-    """A tensor in another type."""
+def _numbers(name: str, low: float, high: float) -> Callable[[Any], Any]:
+    """Reads two numbers from `low` to `high`, or none."""
+    sequence = _sequence(name, 2, optional=True)
+
+    def read(value: Any) -> Any:
+        if not all(low <= each <= high for each in sequence(value) or ()):
+            raise ValueError(f"{name} should be between {low:.3g} and {high:.3g}, but is {value}")
+        return value
+
+    return read
 
 
-class Normalize(Transform, of=F.normalize, shows="mean={mean}, std={std}"):
-    """(x − mean) / std for each channel."""
+def _pair(value: Any) -> Any:
+    """The smallest and the largest."""
+    if not isinstance(value, Sequence):
+        raise TypeError("scale and ratio should be sequences of two numbers")
+    if value[0] > value[1]:
+        warnings.warn("Scale and ratio should be of kind (min, max)", stacklevel=5)
+    return value
 
 
-def _check_size(size: Any) -> Any:
+def _size(size: Any) -> Any:
     if not isinstance(size, int | Sequence):
         raise TypeError(f"Size should be int or sequence. Got {type(size)}")
-    if isinstance(size, Sequence) and len(size) not in (1, 2):
-        raise ValueError("If size is a sequence, it should have 1 or 2 values")
-    return size
+    return _sequence("size", 1, 2)(size) if isinstance(size, Sequence) else size
 
 
-class Resize(Transform, of=F.resize, size=_check_size, interpolation=F.read_interpolation):
-    """Another size: (height, width), or one number for the smaller edge."""
-
-    shows = (
-        "size={size}, interpolation={interpolation.value}, max_size={max_size}, "
-        "antialias={antialias}"
-    )
-
-
-class CenterCrop(Transform, of=lambda img, size: F.center_crop(img, size), shows="size={size}",
-                 size=F.read_size):  # fmt: skip
-    """The middle."""
-
-
-def _check_padding(padding: Any) -> Any:
+def _padding(padding: Any) -> Any:
     F.sides(padding)
     return padding
 
 
-class Pad(Transform, of=F.pad, padding=_check_padding):
-    """A frame."""
+def _fill(fill: Any) -> Any:
+    if fill is not None and not isinstance(fill, Sequence | numbers.Number):
+        raise TypeError("Fill should be either a sequence or a number.")
+    return 0 if fill is None else fill
 
-    shows = "padding={padding}, fill={fill}, padding_mode={padding_mode}"
+
+def _erased(value: Any) -> Any:
+    if not isinstance(value, numbers.Number | str | tuple | list):
+        raise TypeError("Argument value should be either a number or str or a sequence")
+    if isinstance(value, str) and value != "random":
+        raise ValueError("If value is str, it should be 'random'")
+    return value
 
 
-class Grayscale(Transform, of=F.rgb_to_grayscale):
-    """No colours, in one channel or three."""
+# Without chance
 
-    shows = "num_output_channels={num_output_channels}"
+
+def _flip(flipped: Callable[[Picture], Picture]) -> Callable[..., Picture]:
+    return lambda img, p=0.5: flipped(img) if torch.rand(1) < p else img
+
+
+def _made(name: str, doc: str, of: Any, shows: str = "", **reads: Any) -> Any:
+    """The class of a transform that is a function."""
+    own = {"__doc__": doc, "__module__": __name__}
+    return type(name, (Transform,), own, of=of, shows=shows, **reads)
+
+
+ToTensor = _made(
+    "ToTensor", "A picture or array as a tensor; bytes become numbers from 0 to 1.", F.to_tensor
+)
+PILToTensor = _made("PILToTensor", "A picture's numbers as they are, as a tensor.", F.pil_to_tensor)
+ToPILImage = _made("ToPILImage", "A tensor or array as a picture.", F.to_pil_image, "mode?")
+ConvertImageDtype = _made("ConvertImageDtype", "A tensor in another type.", F.convert_image_dtype)
+Normalize = _made("Normalize", "(x − mean) / std for each channel.", F.normalize, "mean std")
+Resize = _made(
+    "Resize", "Another size: (height, width), or one number for the smaller edge.", F.resize,
+    "size interpolation max_size antialias", size=_size, interpolation=F.read_interpolation,
+)  # fmt: skip
+CenterCrop = _made(
+    "CenterCrop", "The middle.", lambda img, size: F.center_crop(img, size), "size",
+    size=F.read_size,
+)  # fmt: skip
+Pad = _made("Pad", "A frame.", F.pad, "padding fill padding_mode", padding=_padding)
+Grayscale = _made(
+    "Grayscale", "No colours, in one channel or three.", F.rgb_to_grayscale, "num_output_channels"
+)
+RandomHorizontalFlip = _made(
+    "RandomHorizontalFlip", "Left and right exchanged, with probability `p`.", _flip(F.hflip), "p"
+)
+RandomVerticalFlip = _made(
+    "RandomVerticalFlip", "Top and bottom exchanged, with probability `p`.", _flip(F.vflip), "p"
+)
 
 
 # At random
 
 
-class _Flip(Transform, shows="p={p}"):
-    """What happens to a picture with probability `p`."""
-
-    def __init__(self, p: float = 0.5) -> None:
-        nn.Module.__init__(self)
-        self.p = p
-
-    def forward(self, img: Picture) -> Picture:
-        """The picture, changed or as it was."""
-        return self.of(img) if torch.rand(1) < self.p else img
+def _uniform(low: float, high: float) -> float:
+    """The next random number between two."""
+    return float(torch.empty(1).uniform_(low, high).item())
 
 
-class RandomHorizontalFlip(_Flip, of=F.hflip):
-    """Left and right exchanged, with probability `p`."""
-
-
-class RandomVerticalFlip(_Flip, of=F.vflip):
-    """Top and bottom exchanged, with probability `p`."""
-
-
-class _Random(Transform, interpolation=F.read_interpolation):
-    """A transform with settings of its own, which draws numbers."""
+def _place(height: int, width: int, h: int, w: int) -> tuple[int, ...]:
+    """A random row and column at which h × w fits into height × width."""
+    free = height - h, width - w
+    return tuple([int(torch.randint(0, left + 1, size=(1,)).item()) for left in free])
 
 
 def _rectangles(height: int, width: int, scale: Any, ratio: Any) -> Any:
@@ -210,34 +260,15 @@ def _rectangles(height: int, width: int, scale: Any, ratio: Any) -> Any:
         yield round(math.sqrt(area * shape)), round(math.sqrt(area / shape))
 
 
-def _check_ranges(scale: Any, ratio: Any) -> None:
-    if not isinstance(scale, Sequence) or not isinstance(ratio, Sequence):
-        raise TypeError("scale and ratio should be sequences of two numbers")
-    if scale[0] > scale[1] or ratio[0] > ratio[1]:
-        warnings.warn("Scale and ratio should be of kind (min, max)", stacklevel=3)
-
-
-class RandomErasing(_Random):
+class RandomErasing(
+    Transform, shows="p scale ratio value inplace", ratio=_pair, value=_erased,
+    p=lambda p: _numbers("p", 0, 1)([p, p])[0],
+    scale=lambda scale: _numbers("scale", 0, 1)(_pair(scale)),
+):  # fmt: skip
     """A random rectangle of a tensor gets a value, with probability `p`; "random": noise.
 
     Zhong et al., "Random erasing data augmentation" (2017).
     """
-
-    shows = "p={p}, scale={scale}, ratio={ratio}, value={value}, inplace={inplace}"
-
-    def __init__(
-        self, p: float = 0.5, scale: Any = (0.02, 0.33), ratio: Any = (0.3, 3.3), value: Any = 0,
-        inplace: bool = False,
-    ) -> None:  # fmt: skip
-        nn.Module.__init__(self)
-        _check_ranges(scale, ratio)
-        if not isinstance(value, numbers.Number | str | tuple | list):
-            raise TypeError("Argument value should be either a number or str or a sequence")
-        if isinstance(value, str) and value != "random":
-            raise ValueError("If value is str, it should be 'random'")
-        if scale[0] < 0 or scale[1] > 1 or not 0 <= p <= 1:
-            raise ValueError(f"scale and p should be between 0 and 1, but they are {scale} and {p}")
-        self._set(p=p, scale=scale, ratio=ratio, value=value, inplace=inplace)
 
     @staticmethod
     def get_params(img: Any, scale: Any, ratio: Any, value: Any = None) -> tuple[Any, ...]:
@@ -252,36 +283,31 @@ class RandomErasing(_Random):
                 return *_place(height, width, h, w), h, w, values
         return 0, 0, height, width, img
 
-    def forward(self, img: Any) -> Any:
+    def of(
+        self, img: Any, p: float = 0.5, scale: Any = (0.02, 0.33), ratio: Any = (0.3, 3.3),
+        value: Any = 0, inplace: bool = False,
+    ) -> Any:  # fmt: skip
         """The tensor, with or without a rectangle."""
         if not isinstance(img, torch.Tensor):
             raise TypeError(f"img should be Tensor Image: use it after ToTensor. Got {type(img)}")
-        if not torch.rand(1) < self.p:
+        if not torch.rand(1) < p:
             return img
-        given = self.value if isinstance(self.value, list | tuple) else [self.value]
-        value = None if given[0] in ("random", None) else [float(each) for each in given]
-        if value is not None and len(value) not in (1, img.shape[-3]):
+        given = value if isinstance(value, list | tuple) else [value]
+        values = None if given[0] in ("random", None) else [float(each) for each in given]
+        if values is not None and len(values) not in (1, img.shape[-3]):
             raise ValueError(
                 "If value is a sequence, it should have either a single value or "
                 f"{img.shape[-3]} (number of input channels)"
             )
-        row, column, h, w, values = self.get_params(img, self.scale, self.ratio, value)
-        return F.erase(img, row, column, h, w, values, self.inplace)
+        row, column, h, w, new = self.get_params(img, scale, ratio, values)
+        return F.erase(img, row, column, h, w, new, inplace)
 
 
-class RandomCrop(_Random, shows="size={size}, padding={padding}", size=F.read_size):
+class RandomCrop(Transform, shows="size padding", size=F.read_size):
     """A part at a random place, of a picture that may get a frame first."""
 
-    def __init__(
-        self, size: Any, padding: Any = None, pad_if_needed: bool = False, fill: Any = 0,
-        padding_mode: str = "constant",
-    ) -> None:  # fmt: skip
-        nn.Module.__init__(self)
-        self._set(size=size, padding=padding, pad_if_needed=pad_if_needed, fill=fill,
-                  padding_mode=padding_mode)  # fmt: skip
-
     @staticmethod
-    def get_params(img: Picture, output_size: Any) -> tuple[int, int, int, int]:
+    def get_params(img: Picture, output_size: Any) -> tuple[int, ...]:
         """Row, column, height, width."""
         _, height, width = F.get_dimensions(img)
         h, w = output_size
@@ -289,14 +315,16 @@ class RandomCrop(_Random, shows="size={size}, padding={padding}", size=F.read_si
             raise ValueError(
                 f"Required crop size {(h, w)} is larger than input image size {(height, width)}"
             )
-        if (h, w) == (height, width):
-            return 0, 0, h, w
-        return *_place(height, width, h, w), h, w
+        place = (0, 0) if (h, w) == (height, width) else _place(height, width, h, w)
+        return *place, h, w
 
-    def forward(self, img: Picture) -> Picture:
+    def of(
+        self, img: Picture, size: Any, padding: Any = None, pad_if_needed: bool = False,
+        fill: Any = 0, padding_mode: str = "constant",
+    ) -> Picture:  # fmt: skip
         """A part of the picture."""
         framed = self._framed(img)
-        return F.crop(framed, *self.get_params(framed, self.size))
+        return F.crop(framed, *self.get_params(framed, size))
 
     def _framed(self, img: Picture) -> Picture:
         if self.padding is not None:
@@ -308,31 +336,16 @@ class RandomCrop(_Random, shows="size={size}, padding={padding}", size=F.read_si
         return img
 
 
-class RandomResizedCrop(_Random, size=F.read_size):
+class RandomResizedCrop(
+    Transform, shows="size scale~ ratio~ interpolation antialias", size=F.read_size, scale=_pair,
+    ratio=_pair, interpolation=F.read_interpolation,
+):  # fmt: skip
     """A part of random size, ratio and place, resized."""
 
     resized: Any = staticmethod(F.resize)
 
-    def __init__(
-        self, size: Any, scale: Any = (0.08, 1.0), ratio: Any = (3 / 4, 4 / 3),
-        interpolation: Any = "bilinear", antialias: bool | None = True,
-    ) -> None:  # fmt: skip
-        nn.Module.__init__(self)
-        _check_ranges(scale, ratio)
-        self._set(size=size, scale=scale, ratio=ratio, interpolation=interpolation,
-                  antialias=antialias)  # fmt: skip
-
-    def __repr__(self) -> str:
-        scale, ratio = (
-            tuple([round(each, 4) for each in pair]) for pair in (self.scale, self.ratio)
-        )
-        return (
-            f"{type(self).__name__}(size={self.size}, scale={scale}, ratio={ratio}, "
-            f"interpolation={self.interpolation.value}, antialias={self.antialias})"
-        )
-
     @staticmethod
-    def get_params(img: Picture, scale: Any, ratio: Any) -> tuple[int, int, int, int]:
+    def get_params(img: Picture, scale: Any, ratio: Any) -> tuple[int, ...]:
         """Row, column, height, width."""
         _, height, width = F.get_dimensions(img)
         for w, h in _rectangles(height, width, scale, ratio):
@@ -345,81 +358,44 @@ class RandomResizedCrop(_Random, size=F.read_size):
             w = round(h * max(ratio))
         return (height - h) // 2, (width - w) // 2, h, w
 
-    def forward(self, img: Picture) -> Picture:
+    def of(
+        self, img: Picture, size: Any, scale: Any = (0.08, 1.0), ratio: Any = (3 / 4, 4 / 3),
+        interpolation: Any = "bilinear", antialias: bool | None = True,
+    ) -> Picture:  # fmt: skip
         """A part of the picture, resized."""
-        part = F.crop(img, *self.get_params(img, self.scale, self.ratio))
-        return self.resized(part, self.size, self.interpolation, antialias=self.antialias)
+        part = F.crop(img, *self.get_params(img, scale, ratio))
+        return self.resized(part, size, interpolation, antialias=antialias)
 
 
-def _read_range(name: str, value: Any, lengths: tuple[int, ...] = (2,)) -> list[float]:
-    """From − to + a number, or the numbers of a sequence."""
-    if isinstance(value, int | float):
-        if value < 0:
-            raise ValueError(f"If {name} is a single number, it must be positive.")
-        return [float(-value), float(value)]
-    return [float(each) for each in _read_sequence(name, value, lengths)]
+class _Turn(
+    Transform, degrees=_range("degrees", 2), center=_sequence("center", 2, optional=True),
+    fill=_fill, interpolation=F.read_interpolation,
+):  # fmt: skip
+    """A turn by random degrees, and more."""
 
 
-def _read_sequence(name: str, value: Any, lengths: tuple[int, ...] = (2,)) -> Any:
-    wanted = f"{name} should be a sequence of length {' or '.join(map(str, lengths))}."
-    if value is not None and not isinstance(value, Sequence):
-        raise TypeError(wanted)
-    if value is not None and len(value) not in lengths:
-        raise ValueError(wanted)
-    return value
-
-
-def _read_fill(fill: Any) -> Any:
-    if fill is not None and not isinstance(fill, Sequence | numbers.Number):
-        raise TypeError("Fill should be either a sequence or a number.")
-    return 0 if fill is None else fill
-
-
-class RandomRotation(_Random, fill=_read_fill):
+class RandomRotation(_Turn, shows="degrees interpolation expand center? fill"):
     """A turn by random degrees."""
-
-    def __init__(
-        self, degrees: Any, interpolation: Any = "nearest", expand: bool = False,
-        center: Any = None, fill: Any = 0,
-    ) -> None:  # fmt: skip
-        nn.Module.__init__(self)
-        self._set(degrees=_read_range("degrees", degrees), interpolation=interpolation,
-                  expand=expand, fill=fill, center=_read_sequence("center", center))  # fmt: skip
 
     @staticmethod
     def get_params(degrees: Sequence[float]) -> float:
         """The angle."""
         return _uniform(degrees[0], degrees[1])
 
-    def forward(self, img: Picture) -> Picture:
+    def of(
+        self, img: Picture, degrees: Any, interpolation: Any = "nearest", expand: bool = False,
+        center: Any = None, fill: Any = 0,
+    ) -> Picture:  # fmt: skip
         """The turned picture."""
-        angle = self.get_params(self.degrees)
-        return F.rotate(img, angle, self.interpolation, self.expand, self.center, self.fill)
-
-    def __repr__(self) -> str:
-        center = "" if self.center is None else f", center={self.center}"
-        return (
-            f"{type(self).__name__}(degrees={self.degrees}, interpolation="
-            f"{self.interpolation.value}, expand={self.expand}{center}, fill={self.fill})"
-        )
+        return F.rotate(img, self.get_params(degrees), interpolation, expand, center, fill)
 
 
-class RandomAffine(_Random, fill=_read_fill):
+class RandomAffine(
+    _Turn, shows="degrees translate? scale? shear? interpolation? fill? center?",
+    translate=_numbers("translate", 0, 1), scale=_numbers("scale", 5e-324, math.inf),
+    shear=_range("shear", 2, 4, optional=True),
+):  # fmt: skip
     """A random turn, shift, scale and shear."""
-
-    def __init__(
-        self, degrees: Any, translate: Any = None, scale: Any = None, shear: Any = None,
-        interpolation: Any = "nearest", fill: Any = 0, center: Any = None,
-    ) -> None:  # fmt: skip
-        nn.Module.__init__(self)
-        if not all(0.0 <= share <= 1.0 for share in _read_sequence("translate", translate) or ()):
-            raise ValueError("translation values should be between 0 and 1")
-        if not all(factor > 0 for factor in _read_sequence("scale", scale) or ()):
-            raise ValueError("scale values should be positive")
-        shears = None if shear is None else _read_range("shear", shear, (2, 4))
-        self._set(degrees=_read_range("degrees", degrees), translate=translate, scale=scale,
-                  shear=shears, interpolation=interpolation, fill=fill,
-                  center=_read_sequence("center", center))  # fmt: skip
 
     @staticmethod
     def get_params(
@@ -435,17 +411,11 @@ class RandomAffine(_Random, fill=_read_fill):
             shear[i] = _uniform(shears[2 * i], shears[2 * i + 1])
         return angle, (shift[0], shift[1]), scale, (shear[0], shear[1])
 
-    def forward(self, img: Picture) -> Picture:
+    def of(
+        self, img: Picture, degrees: Any, translate: Any = None, scale: Any = None,
+        shear: Any = None, interpolation: Any = "nearest", fill: Any = 0, center: Any = None,
+    ) -> Picture:  # fmt: skip
         """The changed picture."""
         _, height, width = F.get_dimensions(img)
-        ranges = (self.degrees, self.translate, self.scale, self.shear)
-        found = self.get_params(*ranges, (width, height))
-        return F.affine(img, *found, self.interpolation, self.fill, self.center)
-
-    def __repr__(self) -> str:
-        usual = {"translate": None, "scale": None, "shear": None,
-                 "interpolation": InterpolationMode.NEAREST, "fill": 0, "center": None}  # fmt: skip
-        have = {name: getattr(self, name) for name in usual}
-        shown = [f"{name}={getattr(value, 'value', value)}" for name, value in have.items()
-                 if value != usual[name]]  # fmt: skip
-        return f"{type(self).__name__}({', '.join([f'degrees={self.degrees}', *shown])})"
+        found = self.get_params(degrees, translate, scale, shear, (width, height))
+        return F.affine(img, *found, interpolation, fill, center)

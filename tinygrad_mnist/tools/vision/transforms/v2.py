@@ -120,16 +120,6 @@ def _to_image(pic: Any) -> Any:
     return pic if isinstance(pic, torch.Tensor) else F.pil_to_tensor(pic)
 
 
-class ToImage(Transform, v1.Transform, of=_to_image):
-    """A picture or array as a tensor (channels, height, width), its numbers as they are."""
-
-    takes = (Image.Image, torch.Tensor, np.ndarray)
-
-
-class ToPureTensor(Transform, v1.Transform, of=lambda img: img):
-    """Nothing: pictures are plain tensors here."""
-
-
 def _to_dtype(img: Any, dtype: Any, scale: bool = False) -> Any:
     if not scale or img.dtype == dtype:
         return img.to(dtype)
@@ -138,20 +128,24 @@ def _to_dtype(img: Any, dtype: Any, scale: bool = False) -> Any:
     return F.convert_image_dtype(img, dtype)
 
 
-class ToDtype(Transform, v1.Transform, of=_to_dtype):
-    """A tensor in another type; with `scale`, over that type's range."""
-
-    takes = (torch.Tensor,)
-
-
 def _to_range(img: Any, dtype: Any = torch.float32) -> Any:
     return _to_dtype(img, dtype, scale=True)
 
 
-class ConvertImageDtype(Transform, v1.Transform, of=_to_range):
-    """A tensor in another type, over that type's range."""
-
-    takes = (torch.Tensor,)
+ToImage, ToPureTensor, ToDtype, ConvertImageDtype = (
+    type(name, (Transform, v1.Transform), {"__doc__": doc, "__module__": __name__, "takes": takes},
+         of=of)
+    for name, of, takes, doc in (
+        ("ToImage", _to_image, (Image.Image, torch.Tensor, np.ndarray),
+         "A picture or array as a tensor (channels, height, width), its numbers as they are."),
+        ("ToPureTensor", lambda img: img, torch.Tensor,
+         "Nothing: pictures are plain tensors here."),
+        ("ToDtype", _to_dtype, torch.Tensor,
+         "A tensor in another type; with `scale`, over that type's range."),
+        ("ConvertImageDtype", _to_range, torch.Tensor,
+         "A tensor in another type, over that type's range."),
+    )
+)  # fmt: skip
 
 
 class ToTensor(Transform, v1.ToTensor):
@@ -169,40 +163,11 @@ class ToTensor(Transform, v1.ToTensor):
         super().__init__()
 
 
-class PILToTensor(Transform, v1.PILToTensor):
-    """A picture's numbers as they are, as a tensor."""
-
-    takes = (Image.Image,)
-
-
-class ToPILImage(Transform, v1.ToPILImage):
-    """A tensor or array as a picture."""
-
-    takes = (torch.Tensor, np.ndarray)
-
-
-class Normalize(Transform, v1.Normalize, mean=list, std=list):
-    """(x − mean) / std for each channel of a tensor."""
-
-
-def _read_size(size: Any) -> Any:
-    return [size] if isinstance(size, int) else list(size)
-
-
-def _given(interpolation: Any) -> Any:
-    F.read_interpolation(interpolation)
-    return interpolation
-
-
 def _resize(
     img: Picture, size: Any, interpolation: Any = "bilinear", max_size: int | None = None,
     antialias: bool | None = True,
 ) -> Picture:  # fmt: skip
     return F.resize(img, size, interpolation, max_size, antialias, in_bytes=True)
-
-
-class Resize(Transform, v1.Resize, of=_resize, size=_read_size, interpolation=_given):
-    """Another size: (height, width), or one number for the smaller edge."""
 
 
 def _read_padding(padding: Any) -> Any:
@@ -236,52 +201,39 @@ class RandomCrop(Transform, v1.RandomCrop, padding=_read_padding):
         return found[0], found[1], output_size[0], output_size[1]
 
 
-def _list_padding(padding: Any) -> Any:
-    return padding if isinstance(padding, int) else list(padding)
-
-
-class Pad(Transform, v1.Pad, padding=_list_padding):
-    """A frame."""
-
-
-class RandomResizedCrop(Transform, v1.RandomResizedCrop, interpolation=_given):
-    """A part of random size, ratio and place, resized."""
-
-    resized = staticmethod(_resize)
-
-
-class RandomRotation(Transform, v1.RandomRotation, interpolation=_given):
-    """A turn by random degrees."""
-
-
-class RandomAffine(Transform, v1.RandomAffine, interpolation=_given):
-    """A random turn, shift, scale and shear."""
-
-
-class CenterCrop(Transform, v1.CenterCrop):
-    """The middle."""
-
-
-class Grayscale(Transform, v1.Grayscale):
-    """No colours, in one channel or three."""
-
-
-class RandomHorizontalFlip(Transform, v1.RandomHorizontalFlip):
-    """Left and right exchanged, with probability `p`."""
-
-
-class RandomVerticalFlip(Transform, v1.RandomVerticalFlip):
-    """Top and bottom exchanged, with probability `p`."""
-
-
 def _read_value(value: Any) -> Any:
     if value == "random":
         return None
     return [float(each) for each in (value if isinstance(value, tuple | list) else [value])]
 
 
-class RandomErasing(Transform, v1.RandomErasing, value=_read_value):
-    """A random rectangle of a tensor gets a value, with probability `p`."""
+def _given(interpolation: Any) -> Any:
+    F.read_interpolation(interpolation)
+    return interpolation
 
+
+_LIKE_V1: dict[str, dict[str, Any]] = {
+    "PILToTensor": {"takes": (Image.Image,)},
+    "ToPILImage": {"takes": (torch.Tensor, np.ndarray)},
+    "Normalize": {"mean": list, "std": list},
+    "Resize": {
+        "of": _resize, "interpolation": _given,
+        "size": lambda size: [size] if isinstance(size, int) else list(size),
+    },
+    "RandomResizedCrop": {"resized": staticmethod(_resize), "interpolation": _given},
+    "Pad": {"padding": lambda padding: padding if isinstance(padding, int) else list(padding)},
+    "RandomRotation": {"interpolation": _given},
+    "RandomAffine": {"interpolation": _given},
+    "RandomErasing": {"value": _read_value},
+    **{name: {} for name in (
+        "CenterCrop", "Grayscale", "RandomHorizontalFlip", "RandomVerticalFlip",
+    )},
+}  # fmt: skip
+"""The transforms that differ from v1's by what they take, and by how settings are read."""
+for _name, _reads in _LIKE_V1.items():
+    _v1 = getattr(v1, _name)
+    _own: dict[str, Any] = {"__doc__": _v1.__doc__, "__module__": __name__}
+    _own |= {key: _reads.pop(key) for key in ("takes", "resized") if key in _reads}
+    globals()[_name] = type(_name, (Transform, _v1), _own, **_reads)
 
 __getattr__ = refuse("torchvision.transforms.v2")
