@@ -42,7 +42,7 @@ def _tried(op: Any, *arrays: Any) -> Any:
     """The result on arrays, None where the operation refuses them."""
     try:
         return op(*[wrap(array) for array in arrays[: len(op.inputs)]])
-    except (NotImplementedError, RuntimeError, TypeError):
+    except (NotImplementedError, RuntimeError, TypeError, ValueError):
         return None
 
 

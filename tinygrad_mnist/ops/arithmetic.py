@@ -130,12 +130,12 @@ def _rounded_div(input: Array, other: Array, *, rounding_mode: str) -> Any:
 _rounded_div.derivatives(input=lambda g: zeros(g), other=lambda g: zeros(g))
 
 
-def no_derivative(name: str) -> Any:
-    """The formula of an input for which PyTorch has none."""
+def no_derivative(words: str, error: type[Exception] = NotImplementedError) -> Any:
+    """The formula of an input for which PyTorch has none: its words."""
 
     def formula(g: Any) -> Any:
         """none: PyTorch has no formula for it."""
-        raise RuntimeError(f"derivative for aten::{name} is not implemented")
+        raise error(words)
 
     return formula
 
@@ -147,7 +147,8 @@ def floor_divide(input: Array, other: Array) -> Any:
     return np.floor_divide(input, other)
 
 
-floor_divide.derivatives(input=no_derivative("floor_divide"), other=no_derivative("floor_divide"))
+_NO_QUOTIENT = no_derivative("derivative for aten::floor_divide is not implemented", RuntimeError)
+floor_divide.derivatives(input=_NO_QUOTIENT, other=_NO_QUOTIENT)
 
 
 def _refuse_zero_divisor(name: str, input: Array, other: Array) -> None:
@@ -187,7 +188,9 @@ def _number_remainder(other: Array, *, number: Any) -> Any:
     return _remainder(np.asarray(number, kind), other.astype(kind))
 
 
-_number_remainder.derivatives(other=no_derivative("remainder"))
+_number_remainder.derivatives(
+    other=no_derivative("derivative for aten::remainder is not implemented", RuntimeError)
+)
 
 
 @operation

@@ -12,6 +12,7 @@ from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.kernels import rejection
 
 from .arguments import check_floating, operation
+from .arithmetic import no_derivative
 from .casting import zeros
 from .generator import Generator
 from .random_in_place import stream_of
@@ -31,11 +32,9 @@ def standard_gamma_grad(alpha: Array, x: Array) -> Any:
     return rejection.gamma_slope(alpha, x)
 
 
-def _no_second_derivative(g: Any) -> Any:
-    """none: PyTorch has no formula for it."""
-    raise NotImplementedError(
-        "the derivative for '_standard_gamma_grad' and '_dirichlet_grad' is not implemented."
-    )
+_no_second_derivative = no_derivative(
+    "the derivative for '_standard_gamma_grad' and '_dirichlet_grad' is not implemented."
+)
 
 
 standard_gamma_grad.derivatives(alpha=_no_second_derivative, x=_no_second_derivative)

@@ -25,14 +25,18 @@ def counterpart(op: Any) -> Call | None:
     known = _TABLE.get(op.name)
     if known is not None or op.name in _ABSENT or "fill" in op.attributes:
         return known
+    if op.name.startswith("special_"):
+        return _renamed(op.name.replace("_", ".", 1))
     torch = pytorch()
     if hasattr(torch, op.name) or hasattr(torch.nn.functional, op.name):
         return _of_its_name(op.name)
     return None
 
 
-_ABSENT = frozenset(["zeros", "normal", "found", "window_spread"])
-"""What PyTorch has by that name is another thing."""
+_ABSENT = frozenset(
+    ["zeros", "normal", "found", "window_spread", "igamma", "igammac", "special_zeta"]
+)
+"""What PyTorch has by that name is another thing, or goes back to none of its inputs."""
 
 
 def _of_its_name(name: str) -> Call:
@@ -259,4 +263,16 @@ _TABLE: dict[str, Call] = {
     "unfold_backward": _unfold_backward, "diagonal_backward": _diagonal_backward,
     "log_softmax_backward": _log_softmax_backward, "nll_loss": _nll_loss,
     "nll_loss_backward": _nll_loss_backward, "elu": _elu,
+    "polygamma": lambda torch, x, attributes: torch.polygamma(attributes["n"], x[0]),
+    "cholesky_factor": _renamed("linalg.cholesky", check=""),
+    "cholesky_solved": _renamed("cholesky_solve"),
+    "determinant": _renamed("linalg.det"), "inverse": _renamed("linalg.inv", check=""),
+    "log_determinant": lambda torch, x, attributes: torch.linalg.slogdet(x[0])[1],
+    "matrix_exponential": _renamed("linalg.matrix_exp"),
+    "pseudo_inverse": lambda torch, x, attributes: torch.linalg.pinv(
+        x[0], atol=attributes["limit"][0], rtol=attributes["limit"][1],
+        hermitian=attributes["symmetric"],
+    ),
+    "singular_values": _renamed("linalg.svdvals"), "solved": _renamed("linalg.solve", check=""),
+    "solved_triangular": _renamed("linalg.solve_triangular", unit="unitriangular"),
 }  # fmt: skip

@@ -243,10 +243,10 @@ def own_gradients(
             continue
         attributes = {**entry.attributes, "shape": value.shape, "position": position}
         keywords = {name: attributes[name] for name in formula.keywords}
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"), suppress(NotImplementedError):
             result = formula.function(g, *[saved[which] for which in formula.saved], **keywords)
-        result = np.abs(result) if absolute else np.asarray(result)
-        found[position] = unbroadcast_array(result, value.shape)
+            result = np.abs(result) if absolute else np.asarray(result)
+            found[position] = unbroadcast_array(result, value.shape)
     return found
 
 

@@ -17,6 +17,10 @@ from tinygrad_mnist.tools.replay import At, Entry, own_gradients
 __all__ = ["Again"]
 
 
+_SYMMETRIC = ("cholesky_factor", "eigh_factors")
+"""They read one half of a symmetric matrix, and give both halves a share of the gradient."""
+
+
 class Again:
     """The computation run again in float64, from any of its nodes."""
 
@@ -57,8 +61,12 @@ class Again:
             return _several(attributes, given)
         if "fill" in attributes or "generator" in attributes:
             raise NotImplementedError("random numbers are drawn once")
+        if op.name == "cholesky_solved":
+            raise NotImplementedError("PyTorch's gradient goes to the half that is not read, too")
         if attributes.get("dtype") in (np.dtype(np.float32), np.dtype(np.float16)):
             attributes["dtype"] = np.dtype(np.float64)
+        if op.name in _SYMMETRIC:
+            given = [(given[0] + given[0].swapaxes(-1, -2)) / 2]
         return op.compute(op.promoted(tuple(given)), attributes)
 
     def after(self, at: int, near: bool) -> list[int]:
