@@ -15,12 +15,12 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 74_968, 40_000
+TOTAL, AIM = 74_997, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
-    "ops": 11_032,
-    "tools": 10_249,
+    "ops": 11_036,
+    "tools": 10_265,
     "nn": 9_769,
     "compiler": 6_659,
     "app": 4_700,
