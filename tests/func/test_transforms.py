@@ -98,8 +98,16 @@ def with_a_function(T, F):
         def jvp(ctx, t):
             return t * 3 * ctx.saved_tensors[0] ** 2
 
+    class OfABatch(Cube):
+        generate_vmap_rule = False
+
+        @staticmethod
+        def vmap(info, in_dims, x):
+            return Cube.apply(x.movedim(in_dims[0], 0)) * 2, 0
+
     x = numbers(T, 3)
-    forward = F.jvp(Cube.apply, (x,), (x,)), F.jacfwd(Cube.apply)(x)
+    batched = F.vmap(OfABatch.apply)(x), F.vmap(F.vmap(OfABatch.apply), 1)(numbers(T, 3, 2))
+    forward = batched, F.jvp(Cube.apply, (x,), (x,)), F.jacfwd(Cube.apply)(x)
     return F.grad(lambda x: Cube.apply(x).sum())(x), F.jacrev(Cube.apply)(x), forward
 
 

@@ -14,13 +14,13 @@ BY_FUNCTION = (
 )  # fmt: skip
 BY_BOTH = (
     "cholesky", "cholesky_inverse", "corrcoef", "cov", "cross", "diagonal_scatter", "dist",
-    "heaviside", "histc", "index_put", "kron", "ldexp", "logdet", "matrix_exp", "matrix_power",
+    "histc", "index_put", "kron", "ldexp", "logdet", "matrix_exp", "matrix_power",
     "mvlgamma", "nanmean", "nanmedian", "nanquantile", "narrow_copy", "pinverse", "qr",
     "quantile", "renorm", "select_scatter", "slice_scatter", "svd", "vdot",
 )  # fmt: skip
 BY_METHOD = (
     "acosh_", "arccosh_", "arcsinh_", "arctanh_", "asinh_", "atanh_", "index_put_", "renorm_",
-    "heaviside_", "ldexp_", "mvlgamma_",
+    "ldexp_", "mvlgamma_",
     "igamma", "igamma_", "igammac", "igammac_", "__rdiv__", "__rmatmul__",
 )  # fmt: skip
 NOT_OPERATIONS = {

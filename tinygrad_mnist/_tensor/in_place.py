@@ -466,6 +466,11 @@ _OPERANDS = (Tensor, int, float, np.generic, type(None))
 
 def check_operands(name: str, operation: Any, others: tuple[Any, ...]) -> None:
     """TypeError, in PyTorch's words, for an operand that is neither a Tensor nor a number."""
+    for other in others:
+        if not isinstance(other, _OPERANDS):
+            break
+    else:
+        return
     parameters = parameter_names(operation)[1:]
     for position, (parameter, other) in enumerate(zip(parameters, others, strict=False), 1):
         if isinstance(other, _OPERANDS) or operation.__annotations__.get(parameter) == "str":

@@ -6,7 +6,7 @@ import functools
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,6 +21,8 @@ from tinygrad_mnist.engine.saved_tensors import changed_by, version_error
 from tinygrad_mnist.engine.tensor import Tensor, wrap
 from tinygrad_mnist.engine.unbroadcast import unbroadcast
 from tinygrad_mnist.engine.views import OF_A_FUNCTION, current_record, mark_view
+from tinygrad_mnist.ops.indexing import select
+from tinygrad_mnist.ops.shapes import unsqueeze
 from tinygrad_mnist.ops.views import rebase
 
 from .function_tangents import Tangents
@@ -258,12 +260,15 @@ class Function:
         )
 
     generate_vmap_rule = False
-    """Accepted: `vmap` calls a Function for each sample in any case."""
+    """Accepted: without a `vmap` of its own a Function is called for each sample in any case."""
 
     @staticmethod
     def vmap(info: Any, in_dims: Any, *args: Any) -> Any:
-        """Accepted, and not called: see `generate_vmap_rule`."""
-        raise NotImplementedError("vmap calls a Function's forward for each sample")
+        """Compute the outputs of a batch, and the dimensions of its samples in them.
+
+        To be overridden or not: `torch.vmap` calls it for each sample, as a batch of one.
+        """
+        raise NotImplementedError
 
     @classmethod
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
@@ -271,6 +276,8 @@ class Function:
 
         Arguments by name, and defaults, count among the inputs where there is a `setup_context`.
         """
+        if backward_mode.batches and cls.vmap is not Function.vmap:
+            return _batch_of_one(cls, args)
         ctx = FunctionCtx()
         with_context = cls.setup_context is Function.setup_context
         if not with_context:
@@ -298,6 +305,38 @@ class Function:
         if tangents is not None:
             tangents.push(results)
         return results if isinstance(outputs, tuple) else results[0]
+
+
+class VmapInfo(NamedTuple):
+    """What a Function's `vmap` is told of the batch."""
+
+    batch_size: int
+    randomness: str
+
+
+def _batch_of_one(function: type[Function], args: tuple[Any, ...]) -> Any:
+    """What a Function's own `vmap` gives for the sample at hand."""
+    vmap = f"You tried to vmap over {function.__name__}, but"
+    if function.generate_vmap_rule:
+        raise RuntimeError(
+            f"{vmap} it has both generate_vmap_rule=True and an overridden vmap staticmethod: "
+            "set generate_vmap_rule=False or delete the vmap staticmethod."
+        )
+    dims = tuple([0 if isinstance(each, Tensor) else None for each in args])
+    batch = [unsqueeze(each, 0) if isinstance(each, Tensor) else each for each in args]
+    randomness = backward_mode.batches.pop()
+    try:
+        returned = function.vmap(VmapInfo(1, randomness), dims, *batch)
+    finally:
+        backward_mode.batches.append(randomness)
+    if not (isinstance(returned, tuple) and len(returned) == 2):
+        raise RuntimeError(f"{vmap} its vmap staticmethod does not return (outputs, out_dims)")
+    outputs, out_dims = returned
+    given = _as_tuple(outputs)
+    spread = out_dims if isinstance(out_dims, tuple) else (out_dims,) * len(given)
+    pairs = zip(given, spread, strict=True)
+    alone = tuple([each if dim is None else select(each, dim, 0) for each, dim in pairs])
+    return alone if isinstance(outputs, tuple) else alone[0]
 
 
 def _all_arguments(

@@ -71,7 +71,8 @@ def run_backward(
             )
         )  # fmt: skip
     backward_mode.running = running = Pass(depth)
-    packing = tuple(backward_mode.packing)
+    packing = backward_mode.packing
+    before = packing[:]
     try:
         walk = backward_mode.walk
         if walk is None:
@@ -83,8 +84,7 @@ def run_backward(
         return arrived
     finally:
         backward_mode.running = outer
-        if len(packing) != len(backward_mode.packing):
-            backward_mode.packing[:] = packing
+        packing[:] = before
 
 
 def _walk(

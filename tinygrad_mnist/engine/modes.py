@@ -66,6 +66,8 @@ class BackwardMode(threading.local):
         """The open levels of forward mode, the innermost last."""
         self.forward = True
         """Whether they carry tangents."""
+        self.batches: list[str] = []
+        """What each open `vmap` says of random numbers, the innermost last."""
         self.running: Pass | None = None
         """The backward pass that is under way, the innermost if there are several."""
 

@@ -40,6 +40,21 @@ _VARIADIC = 0x04
 """The flag of code with *args. (The module inspect reads signatures, but is slow to import.)"""
 
 
+def no_derivative(name: str) -> Any:
+    """The formula of an input for which PyTorch has none; what it calls "aten::…" it never lists.
+
+    It raises NotImplementedError, or for those RuntimeError.
+    """
+
+    def formula(g: Any) -> Any:
+        """none: PyTorch has no formula for it."""
+        if name.startswith("aten::"):
+            raise RuntimeError(f"derivative for {name} is not implemented")
+        raise NotImplementedError(f"the derivative for '{name}' is not implemented.")
+
+    return formula
+
+
 class SavePlan(dict[tuple[bool, ...], tuple[bool, ...]]):
     """What `Primitive.saved_for` found, kept."""
 

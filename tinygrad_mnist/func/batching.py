@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mnist.engine.modes import backward_mode
 from tinygrad_mnist.engine.observer import OBSERVERS, observe
 from tinygrad_mnist.engine.tensor import Tensor, wrap
 from tinygrad_mnist.ops.indexing import select
@@ -116,13 +117,17 @@ class _Batch:
         results = []
         pairs = zip(self.leaves, self.dims, strict=True)
         writes = _Writes([_memory(x) for x, dim in pairs if dim is not None])
-        with observe(writes), batched_draws(self.size, randomness) as draws:
-            for number in range(max(self.size, 1)):
-                draws.begin(number)
-                writes.number = number
-                pairs = zip(self.leaves, self.dims, strict=True)
-                sample = [x if d is None else self._sample(x, d, number) for x, d in pairs]
-                results.append(self.func(*trees.unflatten(sample, self.spec), **kwargs))
+        backward_mode.batches.append(randomness)
+        try:
+            with observe(writes), batched_draws(self.size, randomness) as draws:
+                for number in range(max(self.size, 1)):
+                    draws.begin(number)
+                    writes.number = number
+                    pairs = zip(self.leaves, self.dims, strict=True)
+                    sample = [x if d is None else self._sample(x, d, number) for x, d in pairs]
+                    results.append(self.func(*trees.unflatten(sample, self.spec), **kwargs))
+        finally:
+            backward_mode.batches.pop()
         return results
 
     def _sample(self, leaf: Any, dim: int, number: int) -> Tensor:

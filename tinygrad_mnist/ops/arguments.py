@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from tinygrad_mnist import dtypes
+from tinygrad_mnist.core.record import state
 from tinygrad_mnist.engine.device import reading
 from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.out import SAME_TYPE, into
@@ -170,6 +171,16 @@ def check_tensors(name: str, **arguments: Any) -> None:
     for position, (argument, given) in enumerate(arguments.items(), 1):
         if not isinstance(given, Tensor):
             raise not_a_tensor(name, argument, position, given)
+
+
+def check_constant(function: str, **inputs: Tensor | None) -> None:
+    """Raise PyTorch's RuntimeError for an input that requires a gradient, and gets none."""
+    for name, given in inputs.items():
+        if given is not None and state.grad_enabled and given.requires_grad:
+            raise RuntimeError(
+                f"The function '{function}' is not differentiable with respect to argument "
+                f"'{name}'. This input cannot have requires_grad True."
+            )
 
 
 def check_elements(tensors: Sequence[Any], argument: int = 0) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.node import named_as, not_freed
-from tinygrad_mnist.engine.primitive import Primitive, primitive
+from tinygrad_mnist.engine.primitive import Primitive, no_derivative, primitive
 from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.engine.types import Operand
 
@@ -130,16 +130,6 @@ def _rounded_div(input: Array, other: Array, *, rounding_mode: str) -> Any:
 _rounded_div.derivatives(input=lambda g: zeros(g), other=lambda g: zeros(g))
 
 
-def no_derivative(words: str, error: type[Exception] = NotImplementedError) -> Any:
-    """The formula of an input for which PyTorch has none: its words."""
-
-    def formula(g: Any) -> Any:
-        """none: PyTorch has no formula for it."""
-        raise error(words)
-
-    return formula
-
-
 @primitive(promotion=dtypes.promote, grad_fn="NotImplemented")
 def floor_divide(input: Array, other: Array) -> Any:
     """⌊x / y⌋"""
@@ -147,8 +137,9 @@ def floor_divide(input: Array, other: Array) -> Any:
     return np.floor_divide(input, other)
 
 
-_NO_QUOTIENT = no_derivative("derivative for aten::floor_divide is not implemented", RuntimeError)
-floor_divide.derivatives(input=_NO_QUOTIENT, other=_NO_QUOTIENT)
+floor_divide.derivatives(
+    input=no_derivative("aten::floor_divide"), other=no_derivative("aten::floor_divide")
+)
 
 
 def _refuse_zero_divisor(name: str, input: Array, other: Array) -> None:
@@ -188,9 +179,7 @@ def _number_remainder(other: Array, *, number: Any) -> Any:
     return _remainder(np.asarray(number, kind), other.astype(kind))
 
 
-_number_remainder.derivatives(
-    other=no_derivative("derivative for aten::remainder is not implemented", RuntimeError)
-)
+_number_remainder.derivatives(other=no_derivative("aten::remainder"))
 
 
 @operation
@@ -463,13 +452,23 @@ def nan_to_num(
     return named_as(out, "NanToNumBackward0")
 
 
+@primitive(grad_fn="NotImplemented")
+def _heaviside(input: Array, values: Array) -> Any:
+    """0 where x < 0, 1 where x > 0, y where x = 0"""
+    return np.where(input == 0, values, input > 0).astype(input.dtype)
+
+
+_heaviside.derivatives(
+    input=no_derivative("aten::heaviside"), values=no_derivative("aten::heaviside")
+)
+
+
 @operation
 def heaviside(input: Tensor, values: Tensor) -> Tensor:
     """0 for negative numbers, 1 for positive ones, and `values` where they are 0."""
     if input._array.dtype != values._array.dtype:
         raise RuntimeError("heaviside is not yet implemented for tensors with different dtypes.")
-    x = input.detach()
-    return cast_to(where(x == 0, values.detach(), cast_to(x > 0, input.dtype)), input.dtype)
+    return _heaviside(input, values)
 
 
 def _of_floats(name: str, says: str, of: np.ufunc, **derivatives: Any) -> Primitive:

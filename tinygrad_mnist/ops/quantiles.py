@@ -35,7 +35,7 @@ from .gather_scatter import gather
 from .matmul import mm
 from .reductions import _sum, any, nansum, values_at
 from .shapes import movedim, permute, reshape, squeeze, unsqueeze
-from .sorting import median, sort
+from .sorting import _found, median, sort
 
 
 @operation
@@ -255,7 +255,8 @@ def histogram(
     sums = np.bincount(places[inside], shares, len(edges) - 1).astype(x.dtype)
     if density:
         sums = (sums / (sums.sum() * np.diff(edges))).astype(x.dtype)
-    return Histogram(wrap(sums), wrap(edges))
+    found = [_found(input, values=each, name="aten::histogram") for each in (sums, edges)]
+    return Histogram(*[named_as(each, "NotImplemented") for each in found])
 
 
 def isin(

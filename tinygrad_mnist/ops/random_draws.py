@@ -7,12 +7,11 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist.core.record import Array
-from tinygrad_mnist.engine.primitive import primitive
+from tinygrad_mnist.engine.primitive import no_derivative, primitive
 from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.kernels import rejection
 
 from .arguments import check_floating, operation
-from .arithmetic import no_derivative
 from .casting import zeros
 from .generator import Generator
 from .random_in_place import stream_of
@@ -32,12 +31,9 @@ def standard_gamma_grad(alpha: Array, x: Array) -> Any:
     return rejection.gamma_slope(alpha, x)
 
 
-_no_second_derivative = no_derivative(
-    "the derivative for '_standard_gamma_grad' and '_dirichlet_grad' is not implemented."
+standard_gamma_grad.derivatives(
+    alpha=no_derivative("_standard_gamma_grad"), x=no_derivative("_standard_gamma_grad")
 )
-
-
-standard_gamma_grad.derivatives(alpha=_no_second_derivative, x=_no_second_derivative)
 standard_gamma.derivatives(alpha=lambda g, alpha, out: g * standard_gamma_grad(alpha, out))
 
 
@@ -58,8 +54,9 @@ def dirichlet_grad(x: Array, alpha: Array, total: Array) -> Any:
 
 
 dirichlet_grad.derivatives(
-    x=_no_second_derivative, alpha=_no_second_derivative, total=_no_second_derivative
-)
+    x=no_derivative("_dirichlet_grad"), alpha=no_derivative("_dirichlet_grad"),
+    total=no_derivative("_dirichlet_grad"),
+)  # fmt: skip
 
 
 def _dirichlet_slope(g: Any, alpha: Any, x: Any) -> Any:
@@ -81,11 +78,14 @@ def _poisson(rate: Array, *, generator: Generator | None) -> Any:
 _poisson.derivatives(rate=lambda g: zeros(g))
 
 
-@primitive
+@primitive(grad_fn="NotImplemented")
 def _binomial(count: Array, p: Array, *, generator: Generator | None) -> Any:
     """how many of so many trials of probability p succeed"""
     with stream_of(generator) as stream:
         return rejection.binomial(stream, *np.broadcast_arrays(count, p))
+
+
+_binomial.derivatives(count=no_derivative("aten::binomial"), p=no_derivative("aten::binomial"))
 
 
 @operation

@@ -10,7 +10,7 @@ import numpy as np
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.node import named_as
-from tinygrad_mnist.engine.primitive import primitive
+from tinygrad_mnist.engine.primitive import no_derivative, primitive
 from tinygrad_mnist.engine.tensor import Tensor, wrap
 
 from .arguments import (
@@ -189,7 +189,7 @@ def _found(input: Array, *, values: Array, name: str) -> Any:
 
 def _no_derivative(g: Any, name: str) -> Any:
     """none: PyTorch has no formula for it."""
-    raise NotImplementedError(f"the derivative for '{name}' is not implemented.")
+    return no_derivative(name)(g)
 
 
 _found.derivatives(input=_no_derivative)

@@ -17,11 +17,11 @@ import numpy as np
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.node import named_as
-from tinygrad_mnist.engine.primitive import Primitive, primitive
+from tinygrad_mnist.engine.primitive import Primitive, no_derivative, primitive
 from tinygrad_mnist.engine.tensor import Tensor
 
 from .arguments import check_some_tensor, operation
-from .arithmetic import no_derivative, sign
+from .arithmetic import sign
 from .casting import cast_to
 from .conditional import where
 from .elementwise import (
@@ -146,14 +146,14 @@ def _gamma_density(g: Any, a: Any, x: Any) -> Any:
 
 
 _igamma = elementwise("igamma", "∫₀ʸ t^(x − 1) e^(−t) dt / Γ(x)", _scipy("gammainc", 2),
-    input=no_derivative("the derivative for 'igamma: input' is not implemented."),
-    other=lambda g, input, other: _gamma_density(g, input, other))  # fmt: skip
+                      input=no_derivative("igamma: input"),
+                      other=lambda g, input, other: _gamma_density(g, input, other))  # fmt: skip
 _igammac = elementwise("igammac", "1 − igamma(x, y)", _scipy("gammaincc", 2),
-    input=no_derivative("the derivative for 'igammac: input' is not implemented."),
-    other=lambda g, input, other: _gamma_density(-g, input, other))  # fmt: skip
+                       input=no_derivative("igammac: input"),
+                       other=lambda g, input, other: _gamma_density(-g, input, other))  # fmt: skip
 igamma, igammac = of_tensors(_igamma), of_tensors(_igammac)
 _zeta: Primitive = elementwise("special_zeta", "Σ 1 / (k + y)ˣ", _scipy("zeta", 2),
-    input=no_derivative("the derivative for 'zeta' is not implemented."),
+    input=no_derivative("zeta"),
     other=lambda g, input, other: g * -input * _zeta(input + 1, other))  # fmt: skip
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from tinygrad_mnist._tensor.creation import from_numpy
 from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.observer import note_untraceable
-from tinygrad_mnist.engine.primitive import primitive
+from tinygrad_mnist.engine.primitive import no_derivative, primitive
 from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.ops.arguments import check_tensors, not_implemented
 from tinygrad_mnist.ops.conditional import where
@@ -83,7 +83,7 @@ def _ctc_loss(log_probs: Array, targets: Array, times: Array, lengths: Array, *,
     return _likelihood(_forward(said, skips), times, lengths).astype(log_probs.dtype)
 
 
-@primitive
+@primitive(grad_fn="NotImplemented")
 def _ctc_loss_backward(
     grad: Array, log_probs: Array, targets: Array, times: Array, lengths: Array, *, blank: int
 ) -> Any:
@@ -100,6 +100,12 @@ def _ctc_loss_backward(
     out[np.arange(len(out))[:, None] >= times] = 0
     g = grad[:, None]
     return np.where(g == 0, 0, out * g)
+
+
+_ctc_loss_backward.derivatives(
+    grad=no_derivative("aten::_ctc_loss_backward"),
+    log_probs=no_derivative("aten::_ctc_loss_backward"),
+)
 
 
 _ctc_loss.derivatives(

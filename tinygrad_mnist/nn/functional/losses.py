@@ -22,7 +22,12 @@ from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.observer import note_untraceable
 from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.tensor import Tensor
-from tinygrad_mnist.ops.arguments import check_floating, check_tensors, not_implemented
+from tinygrad_mnist.ops.arguments import (
+    check_constant,
+    check_floating,
+    check_tensors,
+    not_implemented,
+)
 from tinygrad_mnist.ops.casting import cast_to
 from tinygrad_mnist.ops.conditional import where
 from tinygrad_mnist.ops.elementwise import log, log1p, xlogy
@@ -426,6 +431,7 @@ def _check_target(x: Array, target: Tensor) -> None:
 def _check_class_weight(x: Array, weight: Tensor | None) -> None:
     if weight is None:
         return
+    check_constant("nll_loss_forward", weight=weight)
     if weight._array.shape != x.shape[1:2]:
         raise RuntimeError(
             f"weight tensor should be defined either for all {x.shape[1]} classes or no classes "

@@ -12,7 +12,7 @@ from tinygrad_mnist.engine.autocast import in_float32
 from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.observer import note_untraceable
 from tinygrad_mnist.engine.tensor import Tensor
-from tinygrad_mnist.ops.arguments import check_tensors, to_out
+from tinygrad_mnist.ops.arguments import check_constant, check_tensors, to_out
 from tinygrad_mnist.ops.casting import cast_to
 from tinygrad_mnist.ops.conditional import where
 from tinygrad_mnist.ops.elementwise import minimum
@@ -122,6 +122,7 @@ def soft_margin_loss(
 ) -> Tensor:  # fmt: skip
     """ln(1 + e^(−t · x)) for targets of 1 and −1."""
     check_tensors("soft_margin_loss", input=input, target=target)
+    check_constant("soft_margin_loss", target=target)
     reduction = read_reduction(reduction, size_average, reduce)
     losses = reduced((-target * input).exp().log1p(), reduction)
     return named_as(losses, "SoftMarginLossBackward0")
@@ -179,6 +180,7 @@ def multi_margin_loss(
     class. Raises ValueError for p other than 1 and 2, RuntimeError for targets of another size.
     """
     reduction = read_reduction(reduction, size_average, reduce)
+    check_constant("multi_margin_loss", weight=weight)
     if p not in (1, 2):
         raise ValueError("only p == 1 and p == 2 supported")
     if weight is not None and weight.dim() != 1:

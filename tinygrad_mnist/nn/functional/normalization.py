@@ -10,7 +10,7 @@ from tinygrad_mnist import dtypes
 from tinygrad_mnist.autograd import no_grad
 from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.tensor import Tensor
-from tinygrad_mnist.ops.arguments import check_tensors, not_implemented
+from tinygrad_mnist.ops.arguments import check_constant, check_tensors, not_implemented
 from tinygrad_mnist.ops.arranging import pad
 from tinygrad_mnist.ops.casting import cast_to
 from tinygrad_mnist.ops.pooling import avg_pool2d
@@ -231,6 +231,7 @@ def _by_channel(
 ) -> Tensor:  # fmt: skip
     """`batch_norm` for any eps."""
     given = {"running_mean": running_mean, "running_var": running_var}
+    check_constant("native_batch_norm", **given)
     for name, tensor in given.items():
         if tensor is None and not training:
             raise RuntimeError(f"{name} must be defined in evaluation mode")

@@ -182,6 +182,7 @@ _BINARY = [
     *rows("fmax fmin", two_tensors, primitives="", errors=BROADCAST_ERRORS),
     Operation("copysign", binary(), errors=BROADCAST_ERRORS),
     Operation("hypot", two_tensors, ulp=4, errors=BROADCAST_ERRORS),
+    Operation("heaviside", two_tensors, differentiable=False, errors=BROADCAST_ERRORS),
     Operation("nextafter", two_tensors, differentiable=False, errors=BROADCAST_ERRORS),
     Operation("logaddexp", two_tensors, ulp=8, scale="largest", differentiable=_without_bools,
               errors=BROADCAST_ERRORS),
