@@ -15,21 +15,21 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 74_997, 40_000
+TOTAL, AIM = 75_090, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
-    "ops": 11_036,
-    "tools": 10_265,
-    "nn": 9_769,
+    "ops": 11_047,
+    "tools": 10_266,
+    "nn": 9_784,
     "compiler": 6_659,
     "app": 4_700,
     "explainer": 7_560,
     "kernels": 3_861,
-    "_tensor": 3_229,
-    "engine": 2_932,
+    "_tensor": 3_234,
+    "engine": 2_949,
     "optim": 2_567,
-    "autograd": 2_611,
+    "autograd": 2_645,
     "distributions": 2066,
     "serialization": 2_065,
     "utils": 2_707,
