@@ -22,7 +22,7 @@ try:
     from tensorboard.compat.proto.tensor_pb2 import TensorProto
     from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
     from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
-    from tensorboard.plugins.text.plugin_data_pb2 import TextPluginData
+    from tensorboard.plugins.text.metadata import create_summary_metadata as text_metadata
     from tensorboard.summary.writer.event_file_writer import EventFileWriter
 except ImportError as error:
     raise ImportError(
@@ -62,9 +62,10 @@ class SummaryWriter:
             start = SessionLog(status=SessionLog.START)
             for event in ({"file_version": "brain.Event:2"}, {"session_log": start}):
                 self.file_writer.add_event(Event(step=purge_step, wall_time=time.time(), **event))
-        self._open(str(self.log_dir))
+        self._open()
 
-    def _open(self, folder: str) -> Any:
+    def _open(self, folder: str | None = None) -> Any:
+        folder = folder or str(self.log_dir)
         if folder not in self.all_writers:
             self.all_writers[folder] = EventFileWriter(folder, *self._settings)
         return self.all_writers[folder]
@@ -73,11 +74,11 @@ class SummaryWriter:
         self, step: Any, walltime: float | None, folder: str | None = None, **value: Any
     ) -> None:
         """Write a value into the file of a folder."""
-        event = Event(summary=Summary(value=[Summary.Value(**value)]))
-        event.wall_time = time.time() if walltime is None else walltime
-        if step is not None:
-            event.step = int(step)
-        self._open(folder or str(self.log_dir)).add_event(event)
+        event = Event(
+            summary=Summary(value=[Summary.Value(**value)]), step=0 if step is None else int(step),
+            wall_time=time.time() if walltime is None else walltime,
+        )  # fmt: skip
+        self._open(folder).add_event(event)
 
     def get_logdir(self) -> Any:
         """The folder."""
@@ -86,7 +87,7 @@ class SummaryWriter:
     @property
     def file_writer(self) -> Any:
         """tensorboard's writer of the folder's own file."""
-        return self._open(str(self.log_dir))
+        return self._open()
 
     def add_scalar(
         self, tag: str, scalar_value: Any, global_step: Any = None, walltime: float | None = None,
@@ -97,10 +98,10 @@ class SummaryWriter:
         if not new_style:
             self._add(global_step, walltime, tag=tag, simple_value=number)
             return
-        tensor = TensorProto(float_val=[number], dtype="DT_FLOAT")
-        if double_precision:
-            tensor = TensorProto(double_val=[number], dtype="DT_DOUBLE")
-        self._add(global_step, walltime, tag=tag, tensor=tensor, metadata=_metadata("scalars"))
+        kind = "double" if double_precision else "float"
+        written = {f"{kind}_val": [number], "dtype": f"DT_{kind.upper()}"}
+        about = SummaryMetadata(plugin_data=SummaryMetadata.PluginData(plugin_name="scalars"))
+        self._add(global_step, walltime, tag=tag, tensor=TensorProto(**written), metadata=about)
 
     def add_scalars(
         self, main_tag: str, tag_scalar_dict: Mapping[str, Any], global_step: Any = None,
@@ -162,10 +163,7 @@ class SummaryWriter:
             drawn.append(np.asarray(canvas.buffer_rgba())[:, :, :3])
             if close:
                 pyplot.close(each)
-        if isinstance(figure, list):
-            self.add_image(tag, np.stack(drawn), global_step, walltime, dataformats="NHWC")
-        else:
-            self.add_image(tag, drawn[0], global_step, walltime, dataformats="HWC")
+        self.add_image(tag, np.stack(drawn), global_step, walltime, dataformats="NHWC")
 
     def add_text(
         self, tag: str, text_string: str, global_step: Any = None, walltime: float | None = None
@@ -175,7 +173,7 @@ class SummaryWriter:
         tensor = TensorProto(
             dtype="DT_STRING", string_val=[text_string.encode()], tensor_shape=shape
         )
-        about = _metadata("text", TextPluginData(version=0))
+        about = text_metadata("", "")
         self._add(global_step, walltime, tag=f"{tag}/text_summary", tensor=tensor, metadata=about)
 
     def add_hparams(
@@ -205,10 +203,10 @@ class SummaryWriter:
                 (metadata.SESSION_START_INFO_TAG, {"session_start_info": start}),
                 (metadata.SESSION_END_INFO_TAG, {"session_end_info": end}),
             ):
-                version = metadata.PLUGIN_DATA_VERSION
-                data = plugin_data_pb2.HParamsPluginData(version=version, **content)
-                about = _metadata(metadata.PLUGIN_NAME, data)
-                writer._add(global_step, None, tag=tag, metadata=about)
+                data = plugin_data_pb2.HParamsPluginData(**content)
+                writer._add(
+                    global_step, None, tag=tag, metadata=metadata.create_summary_metadata(data)
+                )
             for tag, reached in metric_dict.items():
                 writer.add_scalar(tag, reached, global_step)
 
@@ -250,13 +248,6 @@ def _number(value: Any) -> float:
             f"Tensor should contain one element (0 dimensions), but has the shape {array.shape}"
         )
     return float(array.item())
-
-
-def _metadata(plugin: str, content: Any = None) -> Any:
-    """What tells TensorBoard which of its plugins shows a value."""
-    written = b"" if content is None else content.SerializeToString()
-    about = SummaryMetadata.PluginData(plugin_name=plugin, content=written)
-    return SummaryMetadata(plugin_data=about)
 
 
 def _histogram(values: Array, bins: Any, most: int | None) -> Any:
