@@ -15,7 +15,7 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 75_090, 40_000
+TOTAL, AIM = 75_021, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
@@ -28,12 +28,12 @@ BUDGET = {
     "kernels": 3_861,
     "_tensor": 3_234,
     "engine": 2_949,
-    "optim": 2_567,
+    "optim": 2_549,
     "autograd": 2_645,
     "distributions": 2066,
     "serialization": 2_065,
-    "utils": 2_707,
-    "hardware": 757,
+    "utils": 2_696,
+    "hardware": 717,
     "names": 377,
     "dtypes": 320,
     "func": 810,

@@ -6,6 +6,7 @@ import contextlib
 import math
 import warnings
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 from tinygrad_mnist import dtypes
@@ -88,12 +89,9 @@ class autocast(contextlib.ContextDecorator):
     """
 
     def __init__(
-        self,
-        device_type: str,
-        dtype: dtypes.dtype | None = None,
-        enabled: bool = True,
+        self, device_type: str, dtype: dtypes.dtype | None = None, enabled: bool = True,
         cache_enabled: bool | None = None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         if not isinstance(device_type, str):
             raise ValueError(f"Expected `device_type` of type `str`, got: `{type(device_type)}`")
         if not is_autocast_available(device_type):
@@ -141,9 +139,6 @@ class autocast(contextlib.ContextDecorator):
         set_autocast_enabled(self.device, enabled)
 
 
-_UNUSED = "This may indicate your script did not use scaler.scale(loss or outputs) earlier in the iteration."  # noqa: E501
-
-
 class GradScaler:
     """Keeps small gradients from vanishing in half precision: the loss is scaled up, they down.
 
@@ -158,14 +153,9 @@ class GradScaler:
     """
 
     def __init__(
-        self,
-        device: str = "cuda",
-        init_scale: float = 2.0**16,
-        growth_factor: float = 2.0,
-        backoff_factor: float = 0.5,
-        growth_interval: int = 2000,
-        enabled: bool = True,
-    ) -> None:
+        self, device: str = "cuda", init_scale: float = 2.0**16, growth_factor: float = 2.0,
+        backoff_factor: float = 0.5, growth_interval: int = 2000, enabled: bool = True,
+    ) -> None:  # fmt: skip
         self._device, self._enabled = device, enabled
         if enabled and device != "cpu":
             warnings.warn(
@@ -197,7 +187,10 @@ class GradScaler:
 
     def _check_used(self, name: str) -> None:
         if not self._used:
-            raise AssertionError(f"Attempted {name} but _scale is None.  {_UNUSED}")
+            raise AssertionError(
+                f"Attempted {name} but _scale is None.  This may indicate your script did not use "
+                "scaler.scale(loss or outputs) earlier in the iteration."
+            )
 
     def unscale_(self, optimizer: Any) -> None:
         """Divide the gradients of the optimiser's parameters by the scale; once before a step."""
@@ -272,11 +265,8 @@ class GradScaler:
         """The scale and the settings; nothing where scaling is off."""
         if not self._enabled:
             return {}
-        return {
-            "scale": self._scale, "growth_factor": self._growth_factor,
-            "backoff_factor": self._backoff_factor, "growth_interval": self._growth_interval,
-            "_growth_tracker": self._growth_tracker,
-        }  # fmt: skip
+        names = ("scale", "growth_factor", "backoff_factor", "growth_interval", "_growth_tracker")
+        return {name: getattr(self, f"_{name.lstrip('_')}") for name in names}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take over what `state_dict` gave; RuntimeError for that of a scaler that was off."""
@@ -290,26 +280,12 @@ class GradScaler:
         for name, value in state_dict.items():
             setattr(self, f"_{name.lstrip('_')}", value)
 
-    def get_growth_factor(self) -> float:
-        """The growth factor."""
-        return self._growth_factor
+    def __getattr__(self, name: str) -> Any:
+        """`get_growth_factor` and its like: functions that get or set a setting."""
+        way, _, setting = name.partition("_")
+        if way not in ("get", "set") or setting not in _SETTINGS:
+            raise AttributeError(f"'GradScaler' object has no attribute '{name}'", name=name)
+        return partial({"get": getattr, "set": setattr}[way], self, f"_{setting}")
 
-    def set_growth_factor(self, new_factor: float) -> None:
-        """Change the growth factor."""
-        self._growth_factor = new_factor
 
-    def get_backoff_factor(self) -> float:
-        """The backoff factor."""
-        return self._backoff_factor
-
-    def set_backoff_factor(self, new_factor: float) -> None:
-        """Change the backoff factor."""
-        self._backoff_factor = new_factor
-
-    def get_growth_interval(self) -> int:
-        """The growth interval."""
-        return self._growth_interval
-
-    def set_growth_interval(self, new_interval: int) -> None:
-        """Change the growth interval."""
-        self._growth_interval = new_interval
+_SETTINGS = ("growth_factor", "backoff_factor", "growth_interval")

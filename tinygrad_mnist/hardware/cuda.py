@@ -26,18 +26,11 @@ is_bf16_supported = is_available
 is_tf32_supported = is_available
 
 
-def manual_seed(seed: int) -> None:
-    """Nothing: there is no GPU whose stream could be seeded."""
+def empty_cache(*arguments: Any) -> None:
+    """Nothing: there is no GPU memory, and no GPU's random numbers have a state."""
 
 
-manual_seed_all = manual_seed
-
-
-def empty_cache() -> None:
-    """Nothing: there is no GPU memory."""
-
-
-seed_all = empty_cache
+manual_seed = manual_seed_all = seed_all = set_rng_state_all = empty_cache
 
 
 def memory_allocated(device: Any = None) -> int:
@@ -51,10 +44,6 @@ max_memory_allocated = memory_reserved = max_memory_reserved = memory_allocated
 def get_rng_state_all() -> list[Tensor]:
     """The state of each GPU's random numbers: there is none."""
     return []
-
-
-def set_rng_state_all(new_states: Any) -> None:
-    """Nothing: there is no GPU whose random numbers have a state."""
 
 
 _OF_THE_CPU: dict[str, Any] = {

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from tinygrad_mnist._tensor import Tensor
-from tinygrad_mnist._tensor.creation import zeros
+from tinygrad_mnist._tensor.creation import zeros_like
 from tinygrad_mnist.autograd import enable_grad, no_grad
 from tinygrad_mnist.engine.observer import note_untraceable
 from tinygrad_mnist.ops.joining import cat
@@ -58,16 +58,10 @@ class LBFGS(Optimizer):
         history_size: int = 100, line_search_fn: str | None = None,
     ) -> None:  # fmt: skip
         check_lr(lr)
-        settings = {
-            "lr": lr,
-            "max_iter": max_iter,
-            "max_eval": max_iter * 5 // 4 if max_eval is None else max_eval,
-            "tolerance_grad": tolerance_grad,
-            "tolerance_change": tolerance_change,
-            "history_size": history_size,
-            "line_search_fn": line_search_fn,
-        }
-        super().__init__(params, settings)
+        max_eval = max_iter * 5 // 4 if max_eval is None else max_eval
+        given = locals()
+        names = "lr max_iter max_eval tolerance_grad tolerance_change history_size line_search_fn"
+        super().__init__(params, {name: given[name] for name in names.split()})
         if len(self.param_groups) != 1:
             raise ValueError("LBFGS doesn't support per-parameter options (parameter groups)")
         self._params = self.param_groups[0]["params"]
@@ -92,10 +86,8 @@ class LBFGS(Optimizer):
             slope = self._turn(memory, grad, state["n_iter"] == 1)
             if slope > -group["tolerance_change"]:
                 break
-            start = _Point(0, loss, grad, slope)
-            loss, grad, more = self._advance(
-                closure, memory, start, group["max_eval"] - calls, left
-            )
+            start, most = _Point(0, loss, grad, slope), group["max_eval"] - calls
+            loss, grad, more = self._advance(closure, memory, start, most, left)
             calls += more
             state["func_evals"] += more
             if (
@@ -185,12 +177,8 @@ class LBFGS(Optimizer):
         return _zoom(evaluate, start, bracket, tries, most, direction.abs().max())
 
     def _flat_grad(self) -> Tensor:
-        return cat(
-            [
-                zeros(p.numel(), dtype=p.dtype) if p.grad is None else p.grad.reshape(-1)
-                for p in self._params
-            ]
-        )
+        grads = [zeros_like(p) if p.grad is None else p.grad for p in self._params]
+        return cat([grad.reshape(-1) for grad in grads])
 
     def _move(self, length: Any, direction: Tensor) -> None:
         """Add `length` times the direction to the parameters."""

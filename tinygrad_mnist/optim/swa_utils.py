@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import itertools
 import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal
@@ -116,14 +115,10 @@ class AveragedModel(Module):
     def update_parameters(self, model: Module) -> None:
         """Take the parameters of `model` into the average; the first time, copy them."""
         averages, values = (
-            [
-                each.detach()
-                for each in itertools.chain(
-                    whole.parameters(), whole.buffers() if self.use_buffers else ()
-                )
-            ]
+            [each.detach() for each in (*whole.parameters(), *whole.buffers())]
+            if self.use_buffers else [each.detach() for each in whole.parameters()]
             for whole in (self.module, model)
-        )
+        )  # fmt: skip
         if self.n_averaged == 0:
             for average, value in zip(averages, values, strict=True):
                 average.copy_(value)

@@ -54,14 +54,14 @@ class Measurement:
         number, median = len(self.raw_times), self.median
         scale, unit = next((s, u) for s, u in _UNITS if median >= s or u == "ns")
         low, high = np.quantile(self.times, [0.25, 0.75]) / scale
-        many = "s" if number > 1 else ""
-        setup = textwrap.indent(self.setup, "  ")
-        setup = f"setup:\n{setup}\n" if "\n" in self.setup else f"setup: {self.setup}"
+        many, setup = "s" if number > 1 else "", f" {self.setup}"
+        if "\n" in setup:
+            setup = f"\n{textwrap.indent(self.setup, '  ')}\n"
         runs = f"{self.number_per_run} runs {'per measurement' if many else ''}"
         threads = f"{self.num_threads} thread{'s' if self.num_threads > 1 else ''}"
         lines = [
             object.__repr__(self), self.label, self.description or "",
-            "" if self.setup in ("", "pass") else setup,
+            "" if self.setup in ("", "pass") else f"setup:{setup}",
             f"  {'Median: ' if many else ''}{median / scale:.2f} {unit}",
             f"  IQR:    {high - low:.2f} {unit} ({low:.2f} to {high:.2f})" if number >= 4 else "",
             f"  {number} measurement{many}, {runs}, {threads}",

@@ -49,11 +49,15 @@ def set_sharing_strategy(new_strategy: str) -> None:
 
 
 class ProcessException(Exception):
-    """A process of `spawn` failed: which by its index, and its pid."""
+    """A process of `spawn` failed: which by its index, its pid, how it ended."""
 
-    def __init__(self, msg: str, error_index: int, error_pid: int) -> None:
+    def __init__(
+        self, msg: str, error_index: int, error_pid: int, exit_code: int | None = None,
+        signal_name: str | None = None,
+    ) -> None:  # fmt: skip
         super().__init__(msg)
         self.msg, self.error_index, self.error_pid = msg, error_index, error_pid
+        self.exit_code, self.signal_name = exit_code, signal_name
 
 
 class ProcessRaisedException(ProcessException):
@@ -62,13 +66,6 @@ class ProcessRaisedException(ProcessException):
 
 class ProcessExitedException(ProcessException):
     """The process ended with another code than 0, or by a signal."""
-
-    def __init__(
-        self, msg: str, error_index: int, error_pid: int, exit_code: int,
-        signal_name: str | None = None,
-    ) -> None:  # fmt: skip
-        super().__init__(msg, error_index, error_pid)
-        self.exit_code, self.signal_name = exit_code, signal_name
 
 
 class ProcessContext:
@@ -99,13 +96,14 @@ class ProcessContext:
             process.terminate()
             process.join()
         with contextlib.suppress(EOFError):
-            text = f"\n\n-- Process {index} terminated with the following error:\n"
-            text += self._errors[index].recv()
+            told = self._errors[index].recv()
+            text = f"\n\n-- Process {index} terminated with the following error:\n{told}"
             raise ProcessRaisedException(text, index, failed.pid)
         code = failed.exitcode
         name = signal.Signals(-code).name if code < 0 else None
-        how = f"exit code {code}" if name is None else f"signal {name}"
-        text = f"process {index} terminated with {how}"
+        text = (
+            f"process {index} terminated with {f'signal {name}' if name else f'exit code {code}'}"
+        )
         raise ProcessExitedException(text, index, failed.pid, code, name)
 
 

@@ -227,9 +227,8 @@ class CyclicLR(_WithMomentum):
         height = share / ratio if share <= ratio else (share - 1) / (ratio - 1)
         factor = self.scale_fn(cycle if self.scale_mode == "cycle" else self.last_epoch)
         if self.cycle_momentum:
-            ends = zip(self.optimizer.param_groups, self.base_momentums, self.max_momentums,
-                       strict=True)  # fmt: skip
-            for group, low, high in ends:
+            ends = zip(self.base_momentums, self.max_momentums, strict=True)
+            for group, (low, high) in zip(self.optimizer.param_groups, ends, strict=True):
                 self._set_momentum(group, high - (high - low) * height * factor)
         rates = zip(self.base_lrs, self.max_lrs, strict=True)
         return [low + (high - low) * height * factor for low, high in rates]
