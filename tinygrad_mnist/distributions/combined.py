@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -127,12 +127,10 @@ class TransformedDistribution(_Wrapped):
     ) -> None:  # fmt: skip
         given = [transforms] if isinstance(transforms, Transform) else transforms
         if not isinstance(given, list | tuple) or not all(isinstance(t, Transform) for t in given):
-            raise ValueError(
-                f"transforms must be a Transform or list, but was {transforms}"
-            )  # fmt: skip
+            raise ValueError(f"transforms must be a Transform or list, but was {transforms}")
         self.transforms = list(given)
         shape = base_distribution.batch_shape + base_distribution.event_shape
-        map = ComposeTransform(self.transforms)
+        map = self._map
         if len(shape) < map.domain.event_dim:
             raise ValueError(
                 f"base_distribution needs to have shape with size at least "
@@ -144,13 +142,14 @@ class TransformedDistribution(_Wrapped):
         )
         lacking = map.domain.event_dim - len(base.event_shape)
         self.base_dist = Independent(base, lacking) if lacking > 0 else base
-        events = max(len(self.base_dist.event_shape) + map.codomain.event_dim
-                     - map.domain.event_dim, map.codomain.event_dim)  # fmt: skip
-        edge = len(ahead) - events
+        more = max(len(self.base_dist.event_shape) - map.domain.event_dim, 0)
+        edge = len(ahead) - map.codomain.event_dim - more
         self._begin(ahead[:edge], ahead[edge:], validate_args=validate_args)
 
+    _map = property(lambda self: ComposeTransform(self.transforms))
+
     def _inner_shape(self, inner: Any, shape: Size) -> Size:
-        given = ComposeTransform(self.transforms).inverse_shape(shape + self._event_shape)
+        given = self._map.inverse_shape(shape + self._event_shape)
         return Size(given[: len(given) - len(inner.event_shape)])
 
     @constraints.dependent_property
@@ -162,9 +161,7 @@ class TransformedDistribution(_Wrapped):
         return constraints.widened(found, len(self._event_shape) - found.event_dim)
 
     def _mapped(self, x: Any) -> Any:
-        for transform in self.transforms:
-            x = transform(x)
-        return x
+        return self._map(x)
 
     def _log_prob(self, value: Any) -> Any:
         total: Any = 0.0
@@ -179,15 +176,11 @@ class TransformedDistribution(_Wrapped):
         return total + sum_rightmost(base, events - len(self.base_dist.event_shape))
 
     def _monotone(self, share: Any) -> Any:
-        sign = math.prod([transform.sign for transform in self.transforms])
-        if isinstance(sign, int) and sign == 1:
-            return share
-        return sign * (share - 0.5) + 0.5
+        sign = self._map.sign
+        return share if isinstance(sign, int) and sign == 1 else sign * (share - 0.5) + 0.5
 
     def _cdf(self, value: Any) -> Any:
-        for transform in reversed(self.transforms):
-            value = transform.inv(value)
-        return self._monotone(self.base_dist.cdf(value))
+        return self._monotone(self.base_dist.cdf(self._map.inv(value)))
 
     def _icdf(self, value: Any) -> Any:
         return self._mapped(self.base_dist.icdf(self._monotone(value)))
@@ -200,14 +193,14 @@ class _Made(TransformedDistribution):
         values = self._bound(given, named)
         validate = values.pop("validate_args")
         self._fill(values)
-        base, maps = self._parts()
+        base, maps = self._parts(validate)
         super().__init__(base, maps, validate_args=validate)
 
 
 LogNormal = family(
     "LogNormal", "loc:real scale:positive", constraints.positive, "eˣ of a normal x.",
     kind=_Made, told=False,
-    parts=lambda d: (Normal(d.loc, d.scale, validate_args=False), [ExpTransform()]),
+    parts=lambda d, validate: (Normal(d.loc, d.scale, validate_args=validate), [ExpTransform()]),
     mean=lambda d: (d.loc + d.scale.pow(2) / 2).exp(),
     mode=lambda d: (d.loc - d.scale.square()).exp(),
     variance=lambda d: d.scale.pow(2).expm1() * (2 * d.loc + d.scale.pow(2)).exp(),
@@ -215,9 +208,9 @@ LogNormal = family(
 )  # fmt: skip
 
 
-def _gumbel_parts(d: Any) -> tuple[Distribution, list[Transform]]:
+def _gumbel_parts(d: Any, validate: bool | None) -> tuple[Distribution, list[Transform]]:
     low = (d.loc * 0 + tiny(d.loc)).detach()
-    base = Uniform(low, low * 0 + (1 - epsilon(low)))
+    base = Uniform(low, low * 0 + (1 - epsilon(low)), validate_args=validate)
     turned = AffineTransform(0, -(d.scale * 0 + 1))
     outer = AffineTransform(d.loc, -d.scale)
     return base, [ExpTransform().inv, turned, ExpTransform().inv, outer]
@@ -240,7 +233,7 @@ Gumbel = family(
 HalfNormal = family(
     "HalfNormal", "scale:positive", constraints.nonnegative, "|x| of a normal x of mean 0.",
     kind=_Made, told=False,
-    parts=lambda d: (Normal(0 * d.scale, d.scale, validate_args=False), [AbsTransform()]),
+    parts=lambda d, validate: (Normal(0 * d.scale, d.scale, validate_args=False), [AbsTransform()]),
     mean=lambda d: d.scale * math.sqrt(2 / math.pi), mode=lambda d: 0 * d.scale,
     variance=lambda d: d.scale.pow(2) * (1 - 2 / math.pi),
     log_prob=lambda d, x: where(x >= 0, d.base_dist.log_prob(x) + math.log(2), -math.inf),
@@ -319,10 +312,8 @@ class MixtureSameFamily(Distribution):
     @property
     def variance(self) -> Any:
         """The expected square of the distance to the mean."""
-        inside = self._weighted(self.component_distribution.variance)
         apart = self.component_distribution.mean - self.mean.unsqueeze(-1 - self._events)
-        out: Tensor = inside + self._weighted(apart.pow(2.0))
-        return out
+        return self._weighted(self.component_distribution.variance + apart.pow(2.0))
 
     def _log_prob(self, value: Any) -> Any:
         found = self.component_distribution.log_prob(value.unsqueeze(-1 - self._events))
@@ -372,14 +363,10 @@ class MultivariateNormal(Distribution):
     ) -> None:  # fmt: skip
         if loc.dim() < 1:
             raise ValueError("loc must be at least one-dimensional.")
-        given = {"covariance_matrix": covariance_matrix, "precision_matrix": precision_matrix,
-                 "scale_tril": scale_tril}  # fmt: skip
-        matrices = [(name, each) for name, each in given.items() if each is not None]
+        given = zip(_FACTORS, (covariance_matrix, precision_matrix, scale_tril), strict=True)
+        matrices = [(name, each) for name, each in given if each is not None]
         if len(matrices) != 1:
-            raise ValueError(
-                "Exactly one of covariance_matrix or precision_matrix or scale_tril may be "
-                "specified."
-            )
+            raise ValueError(f"Exactly one of {' or '.join(_FACTORS)} may be specified.")
         ((name, matrix),) = matrices
         if matrix.dim() < 2:
             raise ValueError(
@@ -389,12 +376,7 @@ class MultivariateNormal(Distribution):
         setattr(self, name, matrix.expand((*batch, *matrix.shape[-2:])))
         self.loc = loc.expand((*batch, loc.shape[-1]))
         self._begin(batch, self.loc.shape[-1:], validate_args=validate_args)
-        if name == "scale_tril":
-            self._factor = matrix
-        elif name == "covariance_matrix":
-            self._factor = linalg_cholesky(matrix)
-        else:
-            self._factor = _factor_of_inverse(matrix)
+        self._factor = _FACTORS[name](matrix)
 
     @lazy_property
     def scale_tril(self) -> Any:
@@ -415,10 +397,7 @@ class MultivariateNormal(Distribution):
         return matrix.expand(self._batch_shape + matrix.shape[-2:])
 
     mean = mode = property(lambda self: self.loc)
-
-    variance = property(
-        lambda self: self._factor.pow(2).sum(-1).expand(self._batch_shape + self._event_shape)
-    )
+    variance = property(lambda self: self._factor.pow(2).sum(-1).expand_as(self.loc))
 
     def _rsample(self, shape: Size) -> Any:
         eps = standard_normal(shape, self.loc)
@@ -449,3 +428,11 @@ def _factor_of_inverse(matrix: Tensor) -> Tensor:
     inverse = flipped.flip((-2, -1)).mT
     same = wrap(np.eye(matrix.shape[-1], dtype=matrix._array.dtype))
     return solve_triangular(inverse, same, upper=False)
+
+
+_FACTORS: dict[str, Callable[[Any], Any]] = {
+    "covariance_matrix": linalg_cholesky,
+    "precision_matrix": _factor_of_inverse,
+    "scale_tril": lambda matrix: matrix,
+}
+"""What may be given, and how it leads to the Cholesky factor of the covariance."""

@@ -129,9 +129,8 @@ class Distribution:
             value = getattr(self, name)
             if not constraint.check(value).all():
                 raise ValueError(
-                    f"Expected parameter {name} ({type(value).__name__} of shape "
-                    f"{tuple(value.shape)}) of distribution {self!r} to satisfy the constraint "
-                    f"{constraint!r}, but found invalid values:\n{value}"
+                    f"Expected parameter {name} {_told(value)} of distribution {self!r} to satisfy "
+                    f"the constraint {constraint!r}, but found invalid values:\n{value}"
                 )
 
     @staticmethod
@@ -244,12 +243,11 @@ class Distribution:
                 f"{value.size()} vs {self._event_shape}."
             )
         pairs = zip(reversed(value.shape), reversed(self._extended_shape()), strict=False)
-        for i, j in pairs:
-            if i not in (1, j) and j != 1:
-                raise ValueError(
-                    f"Value is not broadcastable with batch_shape+event_shape: {value.size()} vs "
-                    f"{self._extended_shape()}."
-                )
+        if any(i not in (1, j) and j != 1 for i, j in pairs):
+            raise ValueError(
+                f"Value is not broadcastable with batch_shape+event_shape: {value.size()} vs "
+                f"{self._extended_shape()}."
+            )
         support = self.support
         if support is None:
             warnings.warn(
@@ -259,9 +257,8 @@ class Distribution:
             )
         elif not support.check(value).all():
             raise ValueError(
-                f"Expected value argument ({type(value).__name__} of shape {tuple(value.shape)}) "
-                f"to be within the support ({support!r}) of the distribution {self!r}, but found "
-                f"invalid values:\n{value}"
+                f"Expected value argument {_told(value)} to be within the support ({support!r}) of "
+                f"the distribution {self!r}, but found invalid values:\n{value}"
             )
 
     def __getattr__(self, name: str) -> Any:
@@ -274,6 +271,10 @@ class Distribution:
         told = [(name, self.__dict__[name]) for name in names]
         shown = [f"{name}: {v if v.numel() == 1 else v.size()}" for name, v in told]
         return f"{type(self).__name__}({', '.join(shown)})"
+
+
+def _told(value: Tensor) -> str:
+    return f"({type(value).__name__} of shape {tuple(value.shape)})"
 
 
 _ABSENT = (

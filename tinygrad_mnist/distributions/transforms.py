@@ -342,8 +342,7 @@ class ComposeTransform(Transform):
         return shape
 
     def __repr__(self) -> str:
-        inside = ",\n    ".join([repr(part) for part in self.parts])
-        return f"ComposeTransform(\n    {inside}\n)"
+        return "ComposeTransform(\n    " + ",\n    ".join(map(repr, self.parts)) + "\n)"
 
 
 identity_transform = ComposeTransform([])

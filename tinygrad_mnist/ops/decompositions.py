@@ -8,6 +8,7 @@ Source of the formulas: M. Giles, "An extended collection of matrix derivative r
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable
 from typing import Any
@@ -89,55 +90,58 @@ def _separated(packed: Tensor, shapes: Shapes, name: str) -> tuple[Tensor, ...]:
 # Linear systems
 
 
-def _refused(A: Array, words: str) -> LinAlgError:
-    """The error for the first matrix of a batch that is singular, {place} in `words`."""
-    for number, matrix in enumerate(A.reshape(-1, *A.shape[-2:])):
-        if info := singular(matrix):
-            batch = f"(Batch element {number}): " if A.ndim > 2 else ""
-            return LinAlgError(words.format(batch=batch, place=int(info)))
-    return LinAlgError(words.format(batch="", place=A.shape[-1]))
+def _infos(routine: str, A: Array, **settings: Any) -> Array:
+    """What a routine of LAPACK reports of each matrix: 0, or where it could not go on."""
+    import scipy.linalg.lapack
+
+    (of,) = scipy.linalg.lapack.get_lapack_funcs((routine,), (A,))
+    found = np.zeros(A.shape[:-2], np.int32)
+    for place in np.ndindex(found.shape if A.size else 0):
+        found[place] = of(A[place], **settings)[-1]
+    return found
 
 
 def singular(A: Array) -> Any:
     """For each matrix the number of the first 0 among the pivots of its LU factors; 0 for none."""
-    import scipy.linalg.lapack
-
-    (getrf,) = scipy.linalg.lapack.get_lapack_funcs(("getrf",), (A,))
-    infos = [getrf(A[place])[2] for place in np.ndindex(A.shape[:-2] if A.size else 0)]
-    return _per_matrix(A, infos)
+    return _infos("getrf", A)
 
 
-def _per_matrix(A: Array, infos: list[int]) -> Array:
-    """The numbers of a batch's matrices, 0 where these are empty."""
-    if not A.size:
-        return np.zeros(A.shape[:-2], np.int32)
-    return np.array(infos, np.int32).reshape(A.shape[:-2])
+def not_positive(A: Array) -> Any:
+    """For each matrix the order of the first leading minor that is not positive; 0 for none."""
+    return _infos("potrf", A, lower=1)
 
 
-def _one_by_one(of: Callable[..., Array], shape: tuple[int, ...], A: Array, *others: Array) -> Any:
-    """`of` each matrix, NaN where it has none."""
-    found = np.full(shape, np.nan, A.dtype)
-    for place in np.ndindex(shape[:-2]):
-        try:
-            found[place] = of(A[place], *[other[place] for other in others])
-        except np.linalg.LinAlgError:
-            continue
+def _tried(
+    of: Callable[..., Array], *matrices: Array, wrong: Callable[[Array], Any], words: str,
+    check: bool,
+) -> Array:  # fmt: skip
+    """`of` each matrix of a batch. Where one has none it is NaN, or with `check` LinAlgError.
+
+    Its `words` name the first such matrix, {batch}, and the {place} that is `wrong` in it.
+    """
+    try:
+        return of(*matrices)
+    except np.linalg.LinAlgError:
+        if check:
+            infos = wrong(matrices[0])
+            number = int(np.argmax(infos.reshape(-1) > 0))
+            batch = f"(Batch element {number}): " if infos.ndim else ""
+            place = infos.reshape(-1)[number]
+            raise LinAlgError(words.format(batch=batch, place=place)) from None
+    lead = np.broadcast_shapes(*[each.shape[:-2] for each in matrices])
+    whole = [np.broadcast_to(each, (*lead, *each.shape[-2:])) for each in matrices]
+    found = np.full(whole[-1].shape, np.nan, whole[-1].dtype)
+    for place in np.ndindex(lead):
+        with contextlib.suppress(np.linalg.LinAlgError):
+            found[place] = of(*[each[place] for each in whole])
     return found
 
 
 @primitive(grad_fn="LinalgSolveExBackward0")
 def solved(A: Array, B: Array, *, check: bool) -> Any:
     """what gives B, multiplied by A from the left"""
-    try:
-        return np.linalg.solve(A, B)
-    except np.linalg.LinAlgError:
-        if check:
-            raise _refused(
-                A, "torch.linalg.solve: {batch}The solver failed because the input matrix is "
-                "singular.") from None  # fmt: skip
-    lead = np.broadcast_shapes(A.shape[:-2], B.shape[:-2])
-    pair = [np.broadcast_to(x, (*lead, *x.shape[-2:])) for x in (A, B)]
-    return _one_by_one(np.linalg.solve, pair[1].shape, *pair)
+    words = "torch.linalg.solve: {batch}The solver failed because the input matrix is singular."
+    return _tried(np.linalg.solve, A, B, wrong=singular, words=words, check=check)
 
 
 solved.derivatives(
@@ -149,14 +153,11 @@ solved.derivatives(
 @primitive(grad_fn="LinalgInvExBackward0")
 def inverse(A: Array, *, check: bool) -> Any:
     """the inverse of A"""
-    try:
-        return np.linalg.inv(A)
-    except np.linalg.LinAlgError:
-        if check:
-            raise _refused(
-                A, "linalg.inv: {batch}The diagonal element {place} is zero, the inversion could "
-                "not be completed because the input matrix is singular.") from None  # fmt: skip
-    return _one_by_one(np.linalg.inv, A.shape, A)
+    words = (
+        "linalg.inv: {batch}The diagonal element {place} is zero, the inversion could not be "
+        "completed because the input matrix is singular."
+    )
+    return _tried(np.linalg.inv, A, wrong=singular, words=words, check=check)
 
 
 inverse.derivatives(A=lambda g, out: -out.mT @ g @ out.mT)
@@ -241,28 +242,11 @@ determinant_sign.derivatives(A=lambda g, A: zeros(A))
 @primitive(grad_fn="LinalgCholeskyExBackward0 CholeskyBackward0")
 def cholesky_factor(A: Array, *, check: bool) -> Any:
     """L, lower triangular, of A = L Lᵀ"""
-    try:
-        return np.linalg.cholesky(A)
-    except np.linalg.LinAlgError:
-        if check:
-            infos = not_positive(A)
-            number = int(np.argmax(infos.reshape(-1) > 0))
-            batch = f"(Batch element {number}): " if A.ndim > 2 else ""
-            raise LinAlgError(
-                f"linalg.cholesky: {batch}The factorization could not be completed because the "
-                "input is not positive-definite (the leading minor of order "
-                f"{infos.reshape(-1)[number]} is not positive-definite)."
-            ) from None
-    return _one_by_one(np.linalg.cholesky, A.shape, A)
-
-
-def not_positive(A: Array) -> Any:
-    """For each matrix the order of the first leading minor that is not positive; 0 for none."""
-    import scipy.linalg.lapack
-
-    (potrf,) = scipy.linalg.lapack.get_lapack_funcs(("potrf",), (A,))
-    places = np.ndindex(A.shape[:-2] if A.size else 0)
-    return _per_matrix(A, [potrf(A[place], lower=1)[1] for place in places])
+    words = (
+        "linalg.cholesky: {batch}The factorization could not be completed because the input is not "
+        "positive-definite (the leading minor of order {place} is not positive-definite)."
+    )
+    return _tried(np.linalg.cholesky, A, wrong=not_positive, words=words, check=check)
 
 
 def _cholesky_slope(g: Any, L: Any) -> Any:
@@ -273,25 +257,6 @@ def _cholesky_slope(g: Any, L: Any) -> Any:
     return solved_triangular(L.mT, left.mT, upper=True, unit=False).mT
 
 
-@primitive
-def cholesky_solved(B: Array, L: Array, *, upper: bool) -> Any:
-    """what gives B, multiplied by L and its transpose from the left"""
-    first, second = (L.mT, L) if upper else (L, L.mT)
-    middle = solved_triangular(first, B, upper=False, unit=False)
-    return solved_triangular(second, middle, upper=True, unit=False)
-
-
-def _cholesky_solved_slope(g: Any, L: Any, out: Any, upper: bool) -> Any:
-    """−(s + sᵀ) L with s = (L Lᵀ)⁻¹ g Xᵀ"""
-    half = cholesky_solved(g, L, upper=upper) @ out.mT
-    both = half + half.mT
-    return -(L @ both) if upper else -(both @ L)
-
-
-cholesky_solved.derivatives(
-    B=lambda g, L, upper: cholesky_solved(g, L, upper=upper),
-    L=lambda g, L, out, upper: _cholesky_solved_slope(g, L, out, upper),
-)
 cholesky_factor.derivatives(A=lambda g, out: _cholesky_slope(g, out))
 
 

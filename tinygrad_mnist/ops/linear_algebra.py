@@ -435,7 +435,10 @@ def cholesky_solve(input: Tensor, L: Tensor, upper: bool = False) -> Tensor:
     """X of A X = input, for the factor L of A = L Lᵀ (Lᵀ L with `upper`)."""
     _check("cholesky_solve", L)
     _fits("cholesky_solve", L, input, True)
-    return named_as(of.cholesky_solved(input, L, upper=bool(upper)), "CholeskySolveBackward0")
+    first, second = (L.mT, L) if upper else (L, L.mT)
+    out = of.solved_triangular(first, input, upper=False, unit=False)
+    out = of.solved_triangular(second, out, upper=True, unit=False)
+    return named_as(out, "CholeskySolveBackward0")
 
 
 @operation

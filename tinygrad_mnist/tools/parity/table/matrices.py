@@ -113,7 +113,7 @@ FACTORS = [
     _factored("linalg.cholesky", _regular(), lambda t, x: t.linalg.cholesky(x + x.mT),
               primitives="cholesky_factor", errors=_SINGULAR),
     _factored("cholesky_solve", _regular("square", 2), lambda t, x, y: t.cholesky_solve(y, x),
-              primitives="cholesky_solved", errors=(_OBLONG_PAIR,)),
+              errors=(_OBLONG_PAIR,)),
     _factored("linalg.qr", _regular("tall"), primitives="qr_factors", errors=_NO_MATRIX),
     _factored("linalg.eigh", _regular(),
               lambda t, x: [each**2 for each in t.linalg.eigh(x + x.mT)],
