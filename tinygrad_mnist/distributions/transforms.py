@@ -7,6 +7,7 @@ tensor([0., 1.])
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
@@ -85,18 +86,14 @@ class Transform:
             self._pair = (found, given) if place else (given, found)
         return found
 
-    def _call(self, x: Any) -> Any:
+    def _absent(self, *values: Any, **named: Any) -> Any:
         raise NotImplementedError
 
-    def _inverse(self, y: Any) -> Any:
-        raise NotImplementedError
+    _call = _inverse = _stretch = _absent
 
     def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Any:
         """ln |det(dy / dx)|"""
         return self._stretch(x, y)
-
-    def _stretch(self, x: Any, y: Any) -> Any:
-        raise NotImplementedError
 
     def forward_shape(self, shape: Any) -> Any:
         """The shape of y for one of x."""
@@ -211,9 +208,7 @@ class AffineTransform(Transform):
     @property
     def sign(self) -> Any:
         """The sign of `scale`."""
-        if isinstance(self.scale, int | float):
-            return 1 if self.scale > 0 else -1 if self.scale < 0 else 0
-        return self.scale.sign()
+        return self.scale.sign() if isinstance(self.scale, Tensor) else int(np.sign(self.scale))
 
     def _call(self, x: Any) -> Any:
         return self.loc + self.scale * x
@@ -222,14 +217,9 @@ class AffineTransform(Transform):
         return (y - self.loc) / self.scale
 
     def _stretch(self, x: Any, y: Any) -> Any:
-        if isinstance(self.scale, int | float):
-            found = (x * 0).detach() + math.log(abs(self.scale))
-        else:
-            found = self.scale.abs().log()
-        events = self.event_dim
-        if events:
-            found = found.expand(x.shape)
-        return sum_rightmost(found, events).expand(x.shape[: x.dim() - events])
+        size = abs(self.scale)
+        found = size.log() if isinstance(size, Tensor) else math.log(size)
+        return sum_rightmost(x.new_zeros(x.shape) + found, self.event_dim)
 
 
 class PowerTransform(Transform):
@@ -309,14 +299,10 @@ class ComposeTransform(Transform):
         return math.prod([part.sign for part in self.parts])
 
     def _call(self, x: Any) -> Any:
-        for part in self.parts:
-            x = part(x)
-        return x
+        return functools.reduce(lambda y, part: part(y), self.parts, x)
 
     def _inverse(self, y: Any) -> Any:
-        for part in reversed(self.parts):
-            y = part.inv(y)
-        return y
+        return functools.reduce(lambda x, part: part.inv(x), reversed(self.parts), y)
 
     def _stretch(self, x: Any, y: Any) -> Any:
         if not self.parts:
@@ -331,15 +317,11 @@ class ComposeTransform(Transform):
 
     def forward_shape(self, shape: Any) -> Any:
         """The shape of y for one of x."""
-        for part in self.parts:
-            shape = part.forward_shape(shape)
-        return shape
+        return functools.reduce(lambda y, part: part.forward_shape(y), self.parts, shape)
 
     def inverse_shape(self, shape: Any) -> Any:
         """The shape of x for one of y."""
-        for part in reversed(self.parts):
-            shape = part.inverse_shape(shape)
-        return shape
+        return functools.reduce(lambda x, part: part.inverse_shape(x), self.parts[::-1], shape)
 
     def __repr__(self) -> str:
         return "ComposeTransform(\n    " + ",\n    ".join(map(repr, self.parts)) + "\n)"

@@ -257,6 +257,25 @@ def _cholesky_slope(g: Any, L: Any) -> Any:
     return solved_triangular(L.mT, left.mT, upper=True, unit=False).mT
 
 
+@primitive
+def cholesky_solved(B: Array, L: Array, *, upper: bool) -> Any:
+    """what gives B, multiplied by L and its transpose from the left"""
+    first, second = (L.mT, L) if upper else (L, L.mT)
+    middle = solved_triangular(first, B, upper=False, unit=False)
+    return solved_triangular(second, middle, upper=True, unit=False)
+
+
+def _cholesky_solved_slope(g: Any, L: Any, out: Any, upper: bool) -> Any:
+    """−(s + sᵀ) L with s = (L Lᵀ)⁻¹ g Xᵀ"""
+    half = cholesky_solved(g, L, upper=upper) @ out.mT
+    both = half + half.mT
+    return -(L @ both) if upper else -(both @ L)
+
+
+cholesky_solved.derivatives(
+    B=lambda g, L, upper: cholesky_solved(g, L, upper=upper),
+    L=lambda g, L, out, upper: _cholesky_solved_slope(g, L, out, upper),
+)
 cholesky_factor.derivatives(A=lambda g, out: _cholesky_slope(g, out))
 
 

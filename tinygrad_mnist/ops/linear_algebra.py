@@ -433,12 +433,9 @@ def cholesky(input: Tensor, upper: bool = False) -> Tensor:
 @operation
 def cholesky_solve(input: Tensor, L: Tensor, upper: bool = False) -> Tensor:
     """X of A X = input, for the factor L of A = L Lᵀ (Lᵀ L with `upper`)."""
-    _check("cholesky_solve", L)
+    _check("cholesky_solve", L, kernel="cholesky_solve_cpu")
     _fits("cholesky_solve", L, input, True)
-    first, second = (L.mT, L) if upper else (L, L.mT)
-    out = of.solved_triangular(first, input, upper=False, unit=False)
-    out = of.solved_triangular(second, out, upper=True, unit=False)
-    return named_as(out, "CholeskySolveBackward0")
+    return named_as(of.cholesky_solved(input, L, upper=bool(upper)), "CholeskySolveBackward0")
 
 
 @operation
