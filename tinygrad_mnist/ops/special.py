@@ -69,7 +69,7 @@ _lgamma: Primitive = elementwise("lgamma", "ln |Γ(x)|", _scipy("gammaln"),
                                  input=lambda g, input: g * _digamma(input))  # fmt: skip
 lgamma = of_tensors(_lgamma)
 _digamma: Primitive = elementwise("digamma", "Γ′(x) / Γ(x)", _scipy("psi"),
-                                  input=lambda g, input: g * _polygamma(input, n=1))  # fmt: skip
+                                  input=lambda g, input: g * _derivative(input, 1))  # fmt: skip
 digamma = of_tensors(_digamma)
 erfinv = of_tensors(elementwise("erfinv", "the number whose erf is x", _scipy("erfinv"),
     input=lambda g, out: g * (math.sqrt(math.pi) / 2) * exp(out * out)))  # fmt: skip
@@ -95,6 +95,10 @@ entr = of_tensors(elementwise("special_entr", "−x ln x", _scipy("entr"),
                               input=lambda g, input: g * (-log(input) - 1)))  # fmt: skip
 ndtr = composed("ndtr", "The share of the normal distribution below x: erfc(−x / √2) / 2",
                 lambda input: erfc(input * -math.sqrt(0.5)) / 2, "MulBackward1")  # fmt: skip
+
+
+def _derivative(x: Any, n: int) -> Any:
+    return _polygamma(x, n=n)
 
 
 def _over_x(value: Any, x: Any) -> Any:
