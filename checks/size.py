@@ -15,12 +15,12 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 75_021, 40_000
+TOTAL, AIM = 74_974, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
-    "ops": 11_047,
-    "tools": 10_266,
+    "ops": 11_030,
+    "tools": 10_267,
     "nn": 9_784,
     "compiler": 6_659,
     "app": 4_700,
@@ -30,7 +30,7 @@ BUDGET = {
     "engine": 2_949,
     "optim": 2_549,
     "autograd": 2_645,
-    "distributions": 2066,
+    "distributions": 2035,
     "serialization": 2_065,
     "utils": 2_696,
     "hardware": 717,
