@@ -1115,6 +1115,9 @@ int8: _dtype
 def inverse(input: Tensor) -> Tensor:
     """The inverse of each matrix: `linalg.inv`."""
 
+def is_anomaly_enabled() -> builtins.bool:
+    """Whether anomaly detection is on in this thread."""
+
 def is_autocast_cache_enabled() -> builtins.bool:
     """Whether casts of parameters are used again inside one autocast."""
 

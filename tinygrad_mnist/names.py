@@ -133,8 +133,8 @@ _OTHERS = {
         nan newaxis numel pi preserve_format set_default_device strided typename""",
     "_tensor.printing": "set_printoptions",
     "autograd": """
-        enable_grad inference_mode is_grad_enabled is_inference_mode_enabled no_grad
-        set_grad_enabled""",
+        enable_grad inference_mode is_anomaly_enabled is_grad_enabled is_inference_mode_enabled
+        no_grad set_grad_enabled""",
     "compiler": "compile",
     "dtypes": """
         bfloat16 bool can_cast double=float64 dtype finfo float=float32 float16 float32 float64

@@ -28,7 +28,7 @@ NOT_OPERATIONS = {
         "are_deterministic_algorithms_enabled", "get_float32_matmul_precision",
         "get_num_interop_threads", "set_float32_matmul_precision", "set_num_interop_threads",
         "use_deterministic_algorithms", "get_default_device", "get_default_dtype",
-        "get_num_threads", "is_grad_enabled", "is_inference_mode_enabled",
+        "get_num_threads", "is_anomaly_enabled", "is_grad_enabled", "is_inference_mode_enabled",
         "set_default_device", "set_default_dtype", "set_default_tensor_type",
         "set_num_threads", "set_printoptions",
     ),

@@ -53,6 +53,32 @@ def test_a_module_is_run_like_python_m(run, run_in_torch, tmp_path):
     assert (done.stdout, done.stderr, done.returncode) == (expected.stdout, "", 0)
 
 
+STARS = """
+import importlib, pathlib
+import torch, tinygrad_mnist
+from tinygrad_mnist.names import MODULE_ALIASES
+
+folder = pathlib.Path(tinygrad_mnist.__file__).parent
+files = (file.relative_to(folder).with_suffix("") for file in folder.rglob("*.py"))
+modules = {".".join(file.parts).removesuffix(".__init__") for file in files} | {*MODULE_ALIASES}
+for name in ["torch", *(f"torch.{each}" for each in sorted(modules) if "__" not in each)]:
+    try:
+        importlib.import_module(name)
+    except ImportError:
+        continue
+    names = {}
+    exec(f"from {name} import *", names)
+    print(name, [each for each in names if each.startswith("_") and each != "__builtins__"])
+"""
+
+
+def test_everything_can_be_imported_with_a_star(run, write):
+    done = run(write("stars.py", STARS))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(done.stdout.splitlines()) > 100
+    assert all(line.endswith(" []") for line in done.stdout.splitlines())
+
+
 @pytest.mark.parametrize("lines", [1, 100_000])
 def test_a_reader_that_goes_away_ends_it_in_silence(lines, write):
     """Be there more to say than the buffer holds, or less."""

@@ -81,7 +81,7 @@ class Answer(ModuleType):
 
     def __getattr__(self, name: str) -> Any:
         if name == "__all__":
-            return getattr(self._ours, name, dir(self))
+            return [each for each in dir(self) if self._has(each)]
         if name.startswith("__"):
             raise AttributeError(f"module '{self.__name__}' has no attribute '{name}'", name=name)
         dotted = f"{self.__name__}.{name}"
@@ -104,7 +104,15 @@ class Answer(ModuleType):
         return getattr(self._ours, self.__name__.rpartition(".")[2])(*args, **kwargs)
 
     def __dir__(self) -> list[str]:
-        return [name for name in dir(self._ours) if not name.startswith("_")]
+        names = getattr(self._ours, "__all__", None) or dir(self._ours)
+        return [name for name in names if not name.startswith("_")]
+
+    def _has(self, name: str) -> bool:
+        """Whether a name is there, and no module that PyTorch does not have in this place."""
+        found = getattr(self._ours, name, None)
+        if isinstance(found, ModuleType):
+            return _is_answered(f"{self.__name__}.{name}")
+        return found is not None
 
 
 def _unsupported(dotted: str) -> Unsupported:
