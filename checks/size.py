@@ -15,16 +15,16 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 74_974, 40_000
+TOTAL, AIM = 74_982, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
     "ops": 11_030,
-    "tools": 10_267,
+    "tools": 10_275,
     "nn": 9_784,
-    "compiler": 6_659,
-    "app": 4_700,
-    "explainer": 7_560,
+    "compiler": 6_651,
+    "app": 4_697,
+    "explainer": 7_549,
     "kernels": 3_861,
     "_tensor": 3_234,
     "engine": 2_949,
