@@ -1,6 +1,7 @@
 """Weights made of other tensors: numbers, names of state, text, training, removal, errors."""
 
 import copy
+import io
 import pickle
 
 import pytest
@@ -115,7 +116,8 @@ def test_corners(job):
     agree(lambda engine: job(engine, engine.nn.utils), 1e-6)
 
 
-def test_pickling_is_refused():
+@pytest.mark.parametrize("save", [pickle.dumps, lambda made: ours.save(made, io.BytesIO())])
+def test_pickling_is_refused(save):
     layer = ours.nn.utils.parametrizations.weight_norm(ours.nn.Linear(2, 2))
     with pytest.raises(RuntimeError, match="only supported through state_dict"):
-        pickle.dumps(layer)
+        save(ours.nn.Sequential(layer))

@@ -1,9 +1,11 @@
 """Convolutions, pooling and borders, held against PyTorch."""
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+import tinygrad_mnist
 from tests.ops import samples as s
 from tests.ops.harness import Operation, Sample, check
 
@@ -135,10 +137,6 @@ def test_agrees_with_pytorch(operation, data):
 
 
 def test_names_of_records():
-    import torch
-
-    import tinygrad_mnist
-
     for call, name in (
         (lambda t, F, x: t.conv2d(x, x), "ConvolutionBackward0"),
         (lambda t, F, x: F.max_pool2d(x, 1), "MaxPool2DWithIndicesBackward0"),
@@ -152,3 +150,20 @@ def test_names_of_records():
             x = t.ones(1, 1, 4, 4, requires_grad=True)
             x = x[0] if "Reflection" in name else x
             assert type(call(t, t.nn.functional, x).grad_fn).__name__ == name
+
+
+@pytest.mark.parametrize("name", [f"adaptive_{k}_pool{n}d" for k in ("avg", "max") for n in (2, 3)])
+def test_adaptive_pools_refuse_as_pytorch(name):
+    def told(engine, shape, size):
+        x = engine.ones(*shape, requires_grad=True)
+        with pytest.raises((RuntimeError, ValueError)) as caught:
+            getattr(engine.nn.functional, name)(x, size).sum().backward()
+        return caught.type, str(caught.value)
+
+    n = int(name[-2])
+    for shape, size in (
+        ((2,) * (n + 2), 0), ((2,) * (n + 1), (1,) * (n - 1) + (0,)), ((2, 3), (1,) * n),
+        ((1,) * (n + 1), (1,) * (n - 1)), ((1,) * (n + 2), (None,) * (n - 1) + (-2,)),
+        ((2,) * (n + 1) + (0,), 2),
+    ):  # fmt: skip
+        assert told(tinygrad_mnist, shape, size) == told(torch, shape, size)

@@ -34,39 +34,50 @@ def _count(size: int, window: int, stride: int, padding: int, ceil_mode: bool) -
     return count
 
 
-def _read_windows(
+def read_windows(
     name: str, input: Tensor, kernel: Setting, stride: Setting | None, padding: Setting,
     dilation: Setting, ceil_mode: bool,
-) -> tuple[Pair, Pair, Pair, Pair, Pair]:  # fmt: skip
+) -> Any:  # fmt: skip
     """Kernel, stride, padding, dilation and the result's sizes; PyTorch's errors."""
     check_tensors(name, input=input)
-    size = _read_setting("kernel_size", name, kernel)
-    step = _read_setting("stride", name, kernel if stride is None or stride in ([], ()) else stride)
-    around = _read_setting("padding", name, padding)
-    spread = _read_setting("dilation", name, dilation)
+    dims = 3 if "3d" in name else 2
+    given: dict[str, Setting] = {
+        "kernel_size": kernel, "stride": kernel if stride is None or stride in ([], ()) else stride,
+        "padding": padding, "dilation": dilation,
+    }  # fmt: skip
+    for what, value in given.items():
+        if isinstance(value, tuple | list) and len(value) not in (1, dims):
+            raise RuntimeError(
+                f"{name}: {what} must {'either ' * (name != 'avg_pool3d')}be "
+                f"{'omitted, ' * (what == 'stride')}a single int, or a tuple of "
+                f"{'three' if dims == 3 else 'two'} ints"
+            )
+    size, step, around, spread = (read_pair(what, value, dims) for what, value in given.items())
     shape = list(input._array.shape)
-    if len(shape) not in (3, 4):
-        raise RuntimeError("non-empty 3D or 4D (batch mode) tensor expected for input")
-    _check_windows(size, step, around, spread)
-    if 0 in shape[-3:]:
+    modes = f"{dims + 1}D or {dims + 2}D (batch mode) tensor"
+    if len(shape) not in (dims + 1, dims + 2):
+        raise RuntimeError(f"non-empty {modes} expected for input")
+    for d in range(dims - 1):
+        _check_windows(*(each[d : d + 2] for each in (size, step, around, spread)))
+    if 0 in shape[-dims - 1 :]:
         raise RuntimeError(
-            "Expected 3D or 4D (batch mode) tensor with optional 0 dim batch size for input, but "
-            f"got:{shape}"
+            f"{name}(): Expected input's non-batch dimensions to have positive length, but input "
+            f"has a shape of {shape}"
+            if dims == 3
+            else f"Expected {modes} with optional 0 dim batch size for input, but got:{shape}"
         )
-    down, across = (
-        _count(n, d * (k - 1) + 1, s, p, ceil_mode)
-        for n, k, d, s, p in zip(shape[-2:], size, spread, step, around, strict=True)
-    )
-    counts = down, across
+    settings = zip(shape[-dims:], size, spread, step, around, strict=True)
+    counts = tuple([_count(n, d * (k - 1) + 1, s, p, ceil_mode) for n, k, d, s, p in settings])
     if min(counts) < 1:
+        had, made = shape[-dims - 1 :], (shape[-dims - 1], *counts)
         raise RuntimeError(
-            f"Given input size: ({'x'.join(map(str, shape[-3:]))}). Calculated output size: "
-            f"({shape[-3]}x{counts[0]}x{counts[1]}). Output size is too small"
+            f"Given input size: ({'x'.join(map(str, had))}). Calculated output size: "
+            f"({'x'.join(map(str, made))}). Output size is too small"
         )
     return size, step, around, spread, counts
 
 
-def _check_windows(kernel: Pair, stride: Pair, padding: Pair, dilation: Pair) -> None:
+def _check_windows(kernel: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes) -> None:
     if 0 in stride:
         raise RuntimeError("stride should not be zero")
     for what, mark, (height, width) in (
@@ -84,14 +95,6 @@ def _check_windows(kernel: Pair, stride: Pair, padding: Pair, dilation: Pair) ->
                 "pad should be at most half of effective kernel size, but got "
                 f"pad={p}, kernel_size={k} and dilation={d}"
             )
-
-
-def _read_setting(what: str, name: str, given: Setting) -> Pair:
-    if isinstance(given, tuple | list) and len(given) not in (1, 2):
-        omitted = "either be omitted, a" if what == "stride" else "either be a"
-        raise RuntimeError(f"{name}: {what} must {omitted} single int, or a tuple of two ints")
-    first, second = read_pair(what, given)
-    return first, second
 
 
 def _reach(sizes: Any, kernel: Pair, stride: Pair, padding: Pair, counts: Pair) -> Borders:
@@ -136,7 +139,7 @@ def _max_pool(
     dilation: Setting, ceil_mode: bool,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
     """The largest numbers, and where in the image each is."""
-    kernel, step, around, spread, counts = _read_windows(
+    kernel, step, around, spread, counts = read_windows(
         "max_pool2d", input, kernel_size, stride, padding, dilation, ceil_mode
     )
     if input._array.dtype == bool:
@@ -263,7 +266,7 @@ def avg_pool2d(
     tensor([[[[ 2.5000,  4.5000],
               [10.5000, 12.5000]]]])
     """
-    kernel, step, around, _, counts = _read_windows(
+    kernel, step, around, _, counts = read_windows(
         "avg_pool2d", input, kernel_size, stride, padding, 1, ceil_mode
     )
     if divisor_override == 0:
@@ -341,35 +344,50 @@ def _bounds(size: int, parts: int) -> list[tuple[int, int]]:
     return [(i * size // parts, -(-(i + 1) * size // parts)) for i in range(parts)]
 
 
-def _read_output_size(name: str, input: Tensor, output_size: Any) -> list[int]:
+def read_output_size(name: str, input: Tensor, output_size: Any) -> list[int]:
     """The sizes of the result; PyTorch's errors."""
     check_tensors(name, input=input)
-    shape = list(input._array.shape)
-    given = output_size if isinstance(output_size, tuple | list) else (output_size, output_size)
+    shape, dims = list(input._array.shape), 3 if "3d" in name else 2
+    given = output_size if isinstance(output_size, tuple | list) else (output_size,) * dims
     if given is output_size and len(shape) <= len(given):
         raise ValueError(f"Input dimension should be at least {len(given) + 1}")
-    if len(shape) not in (3, 4):
-        comma = ", but got" if "avg" in name else ", but got:"
-        raise RuntimeError(f"{name}(): Expected 3D or 4D tensor{comma} {shape}")
-    if len(given) != 2:
-        raise RuntimeError(f"{name}: output_size must be 2")
-    for d in range(len(shape) - 3 + (len(shape) == 3), len(shape)):
-        if shape[d] == 0:
-            raise RuntimeError(
-                f"{name}(): Expected input to have non-zero size for non-batch dimensions, but "
-                f"input has sizes {shape} with dimension {d} being empty"
-            )
-    sizes = [n if size is None else size for n, size in zip(shape[-2:], given, strict=True)]
-    if min(sizes) < 0 and "max" in name:
+    if len(shape) not in (dims + 1, dims + 2):
+        colon = ":" * ("max" in name)
         raise RuntimeError(
-            f"Trying to create tensor with negative dimension {min(sizes)}: {[*shape[:-2], *sizes]}"
+            f"{name}(): Expected {dims + 1}D or {dims + 2}D tensor, but got{colon} {shape}"
         )
+    if len(given) != dims:
+        told = "(): internal error: output_size.size()" if "max" in name else ": output_size"
+        raise RuntimeError(f"{name}{told} must be {dims}")
+    _check_not_empty(name, "input", shape)
+    sizes = [n if size is None else size for n, size in zip(shape[-dims:], given, strict=True)]
     if min(sizes) < 0:
         raise RuntimeError(
-            f"{name}: elements of output_size must be greater than or equal to 0 but received "
-            f"{{{sizes[0]}, {sizes[1]}}}"
+            f"Trying to create tensor with negative dimension {min(sizes)}: "
+            f"{[*shape[:-dims], *sizes]}"
+            if "max" in name
+            else f"{name}: elements of output_size must be greater than or equal to 0 but received "
+            f"{{{sizes[0]}, {','.join(map(str, sizes[1:]))}}}"
         )
+    if input._array.dtype.kind not in dtypes.FLOATS:
+        raise not_implemented(name, input._array.dtype)
     return sizes
+
+
+def _check_not_empty(name: str, what: str, shape: Sequence[int]) -> None:
+    for d in range(1, len(shape)):
+        if shape[d] == 0:
+            raise RuntimeError(
+                f"{name}(): Expected {what} to have non-zero size for non-batch dimensions, but "
+                f"{what} has sizes {list(shape)} with dimension {d} being empty"
+            )
+
+
+def pooled(name: str, out: Tensor, node: str) -> Tensor:
+    """The result with its record's name; of an empty one, PyTorch refuses the gradient."""
+    if 0 in out._array.shape[1:] and out.requires_grad:
+        out.register_hook(lambda g: _check_not_empty(f"{name}_backward", "grad_output", g.shape))
+    return named_as(out, node)
 
 
 def adaptive_avg_pool2d(input: Tensor, output_size: int | Sequence[int | None] | None) -> Tensor:
@@ -383,14 +401,13 @@ def adaptive_avg_pool2d(input: Tensor, output_size: int | Sequence[int | None] |
     check_tensors("adaptive_avg_pool2d", input=input)
     if output_size == 1 or (output_size in ((1, 1), [1, 1]) and input._array.ndim > 2):
         return mean(input, (-1, -2), True)
-    sizes = _read_output_size("adaptive_avg_pool2d", input, output_size)
+    sizes = read_output_size("adaptive_avg_pool2d", input, output_size)
     if sizes == [1, 1]:
         return mean(input, (-1, -2), True)
-    if input._array.dtype.kind not in dtypes.FLOATS:
-        raise not_implemented("adaptive_avg_pool2d", input._array.dtype)
     x = through(input)
     out = _means_of_parts(_means_of_parts(x, -2, sizes[0]), -1, sizes[1])
-    return named_as(clone(out) if out is x else out, "AdaptiveAvgPool2DBackward0")
+    out = clone(out) if out is x else out
+    return pooled("adaptive_avg_pool2d", out, "AdaptiveAvgPool2DBackward0")
 
 
 def _means_of_parts(x: Tensor, dim: int, parts: int) -> Tensor:
@@ -433,11 +450,9 @@ def adaptive_max_pool2d(
     >>> torch.nn.functional.adaptive_max_pool2d(torch.arange(6.0).reshape(1, 2, 3), (1, 2))
     tensor([[[4., 5.]]])
     """
-    down, across = _read_output_size("adaptive_max_pool2d", input, output_size)
-    if input._array.dtype.kind not in dtypes.FLOATS:
-        raise not_implemented("adaptive_max_pool2d", input._array.dtype)
+    down, across = read_output_size("adaptive_max_pool2d", input, output_size)
     indices = _place_of_part_max(input.detach(), sizes=(down, across))
-    out = named_as(pick(input, indices), "AdaptiveMaxPool2DBackward0")
+    out = pooled("adaptive_max_pool2d", pick(input, indices), "AdaptiveMaxPool2DBackward0")
     return (out, indices) if return_indices else out
 
 

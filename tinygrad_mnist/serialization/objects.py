@@ -92,6 +92,8 @@ def taken_apart(value: Any) -> tuple[Any, ...] | None:
     None for an object of a class that cannot be referred to, or that pickles in another way.
     """
     kind = type(value)
+    if isinstance(value, nn.Module) and nn.utils.parametrize.is_parametrized(value):
+        value.__getstate__()  # which refuses
     if kind.__module__ == "builtins" or referred(kind) is None:
         return None
     if not isinstance(value, nn.Module) and _in_torch(kind) is not None:
