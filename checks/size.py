@@ -15,23 +15,23 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 74_982, 40_000
+TOTAL, AIM = 74_948, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
-    "ops": 11_030,
+    "ops": 10_980,
     "tools": 10_275,
     "nn": 9_784,
     "compiler": 6_651,
     "app": 4_697,
     "explainer": 7_549,
-    "kernels": 3_861,
+    "kernels": 3_875,
     "_tensor": 3_234,
     "engine": 2_949,
     "optim": 2_549,
     "autograd": 2_645,
     "distributions": 2035,
-    "serialization": 2_065,
+    "serialization": 2_067,
     "utils": 2_696,
     "hardware": 717,
     "names": 377,
