@@ -15,12 +15,12 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 74_948, 40_000
+TOTAL, AIM = 74_894, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
     "ops": 10_980,
-    "tools": 10_275,
+    "tools": 10_221,
     "nn": 9_784,
     "compiler": 6_651,
     "app": 4_697,

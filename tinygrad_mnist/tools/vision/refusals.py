@@ -8,6 +8,12 @@ from typing import Any
 from tinygrad_mnist.names import Unsupported
 
 
+def must(holds: Any, told: str, kind: type[Exception] = ValueError) -> None:
+    """Raise an error that tells what was expected, unless it holds."""
+    if not holds:
+        raise kind(told)
+
+
 def refuse(module: str, ways: Mapping[str, str] | None = None) -> Callable[[str], Any]:
     """What `module` answers when it is asked for a name that it does not have.
 

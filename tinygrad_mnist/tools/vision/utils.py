@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from PIL import Image
 
-from .refusals import refuse
+from .refusals import must, refuse
 
 __all__ = ["make_grid", "save_image"]
 
@@ -53,17 +53,16 @@ def _batch(tensor: Any) -> Any:
     """The pictures (n, channels, height, width), gray ones in three channels."""
     if isinstance(tensor, list) and all(torch.is_tensor(each) for each in tensor):
         tensor = torch.stack(tensor, dim=0)
-    if not torch.is_tensor(tensor):
-        kind = {type(each) for each in tensor} if isinstance(tensor, list) else type(tensor)
-        raise TypeError(f"tensor or list of tensors expected, got {kind}")
+    kind = set(map(type, tensor)) if isinstance(tensor, list) else type(tensor)
+    must(torch.is_tensor(tensor), f"tensor or list of tensors expected, got {kind}", TypeError)
     images = tensor.reshape(*[1] * (4 - tensor.dim()), *tensor.shape)
     return torch.cat((images, images, images), 1) if images.size(1) == 1 else images
 
 
 def _stretch(image: Any, value_range: tuple[float, float] | None) -> None:
     """The numbers of a range, in place, as 0 to 1."""
-    if value_range is not None and not isinstance(value_range, tuple):
-        raise TypeError(f"value_range has to be a tuple (min, max), but it is {value_range!r}")
+    told = f"value_range has to be a tuple (min, max), but it is {value_range!r}"
+    must(value_range is None or isinstance(value_range, tuple), told, TypeError)
     low, high = value_range or (float(image.min()), float(image.max()))
     image.clamp_(min=low, max=high).sub_(low).div_(max(high - low, 1e-5))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from PIL import Image
 
 from tinygrad_mnist.serialization import arrays, files, pickles
 
+from ..refusals import must
 from .utils import check_integrity, download_and_extract_archive
 from .vision import SplitDataset
 
@@ -36,8 +36,7 @@ def read_batch(path: Any) -> dict[str, Any]:
         content = files.read(Path(path), _MOST)
         found: dict[str, Any] = pickles.read(content, _VOCABULARY)
         if found.get("data") is not None:
-            if found["data"].dtype != np.uint8:
-                raise pickle.UnpicklingError("it holds an array of something else than bytes")
+            must(found["data"].dtype == np.uint8, "it holds an array of something else than bytes")
             found["data"] = found["data"].reshape(-1, 3, 32, 32)
         return found
     except Exception as error:  # a damaged pickle raises anything
@@ -65,10 +64,8 @@ class CIFAR10(SplitDataset):
     names, labels = "label_names", "labels"
 
     def _load(self) -> None:
-        if not self._check_integrity():
-            raise RuntimeError(
-                "Dataset not found or corrupted. You can use download=True to download it"
-            )
+        told = "Dataset not found or corrupted. You can use download=True to download it"
+        must(self._check_integrity(), told, RuntimeError)
         listed = self.train_list if self.train else self.test_list
         batches = [read_batch(self._path(name)) for name, _ in listed]
         self.data = np.vstack([batch["data"] for batch in batches]).transpose(0, 2, 3, 1)

@@ -8,11 +8,10 @@ from typing import Any
 
 from PIL import Image
 
+from ..refusals import must
 from .vision import Function, VisionDataset
 
-IMG_EXTENSIONS = (
-    ".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp",
-)  # fmt: skip
+IMG_EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 
 
 def default_loader(path: Any) -> Image.Image:
@@ -24,8 +23,7 @@ def default_loader(path: Any) -> Image.Image:
 def find_classes(directory: Any) -> tuple[list[str], dict[str, int]]:
     """The names of the folders, sorted, and the number of each."""
     classes = sorted(entry.name for entry in os.scandir(directory) if entry.is_dir())
-    if not classes:
-        raise FileNotFoundError(f"Couldn't find any class folder in {directory}.")
+    must(classes, f"Couldn't find any class folder in {directory}.", FileNotFoundError)
     return classes, {name: i for i, name in enumerate(classes)}
 
 
@@ -36,10 +34,9 @@ def make_dataset(
     """The files below the classes' folders, each with its class, sorted."""
     if class_to_idx is None:
         _, class_to_idx = find_classes(directory)
-    if not class_to_idx:
-        raise ValueError("'class_to_index' must have at least one entry to collect any samples.")
-    if (extensions is None) == (is_valid_file is None):
-        raise ValueError("expected either extensions or is_valid_file: one of the two, not both")
+    must(class_to_idx, "'class_to_index' must have at least one entry to collect any samples.")
+    told = "expected either extensions or is_valid_file: one of the two, not both"
+    must((extensions is None) != (is_valid_file is None), told)
     ends = extensions if isinstance(extensions, str) else tuple(extensions or ())
     found = []
     for name in sorted(class_to_idx):
@@ -52,10 +49,10 @@ def make_dataset(
         valid = is_valid_file or (lambda path: path.lower().endswith(ends))
         found += [(path, class_to_idx[name]) for path in paths if valid(path)]
     empty = set(class_to_idx.values()).difference(number for _, number in found)
-    if empty and not allow_empty:
-        names = ", ".join(sorted(name for name, number in class_to_idx.items() if number in empty))
-        told = "" if extensions is None else f"Supported extensions are: {', '.join(ends)}"
-        raise FileNotFoundError(f"Found no valid file for the classes {names}. {told}")
+    names = ", ".join(sorted(name for name, number in class_to_idx.items() if number in empty))
+    told = "" if extensions is None else f"Supported extensions are: {', '.join(ends)}"
+    told = f"Found no valid file for the classes {names}. {told}"
+    must(allow_empty or not empty, told, FileNotFoundError)
     return found
 
 

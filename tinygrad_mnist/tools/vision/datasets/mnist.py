@@ -15,6 +15,7 @@ from PIL import Image
 from tinygrad_mnist.serialization import files
 from tinygrad_mnist.tools import mnist_files
 
+from ..refusals import must
 from .utils import check_integrity, download_and_extract_archive
 from .vision import SplitDataset
 
@@ -35,16 +36,12 @@ def _read(path: str, dimensions: int) -> Any:
     except files.ReadError as error:
         raise RuntimeError(str(error)) from error
     start = 4 + 4 * dimensions
-    if content[:4] != bytes([0, 0, 8, dimensions]) or len(content) < start:
-        raise RuntimeError(
-            f"{path}: is no IDX file of bytes in {dimensions} dimensions; download it anew"
-        )
+    told = f"{path}: is no IDX file of bytes in {dimensions} dimensions; download it anew"
+    is_idx = content[:4] == bytes([0, 0, 8, dimensions]) and len(content) >= start
+    must(is_idx, told, RuntimeError)
     shape = struct.unpack(f">{dimensions}I", content[4:start])
-    if prod(shape) != len(content) - start:
-        raise RuntimeError(
-            f"{path}: has {len(content) - start} bytes after its header, which announces shape "
-            f"{shape}; download it anew"
-        )
+    told = f"{path}: has {len(content) - start} bytes after its header, which announces {shape}"
+    must(prod(shape) == len(content) - start, f"{told}; download it anew", RuntimeError)
     return torch.from_numpy(np.frombuffer(bytearray(content), np.uint8, offset=start)).view(*shape)
 
 
@@ -75,16 +72,14 @@ class MNIST(SplitDataset):
                     "6 - six", "7 - seven", "8 - eight", "9 - nine")  # fmt: skip
 
     def _load(self) -> None:
-        if not self._check_exists():
-            raise RuntimeError("Dataset not found. You can use download=True to download it")
+        told = "Dataset not found. You can use download=True to download it"
+        must(self._check_exists(), told, RuntimeError)
         images, labels = _FILES[:2] if self.train else _FILES[2:]
         self.classes = list(self.classes)
         self.data = read_image_file(self._path(images))
         self.targets = read_label_file(self._path(labels))
-        if len(self.data) != len(self.targets):
-            raise RuntimeError(
-                f"{self.raw_folder}: holds {len(self.data)} pictures and {len(self.targets)} labels"
-            )
+        told = f"{self.raw_folder}: {len(self.data)} pictures and {len(self.targets)} labels"
+        must(len(self.data) == len(self.targets), told, RuntimeError)
 
     def __getitem__(self, index: int) -> tuple[Any, Any]:
         image = Image.fromarray(self.data[index].numpy())

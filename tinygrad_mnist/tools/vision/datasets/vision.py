@@ -8,6 +8,8 @@ from typing import Any
 
 from torch.utils import data
 
+from ..refusals import must
+
 Function = Callable[[Any], Any] | None
 
 
@@ -27,9 +29,8 @@ class StandardTransform:
 
     def __repr__(self) -> str:
         lines = [type(self).__name__]
-        for head, function in (
-            ("Transform: ", self.transform), ("Target transform: ", self.target_transform),
-        ):  # fmt: skip
+        given = {"Transform: ": self.transform, "Target transform: ": self.target_transform}
+        for head, function in given.items():
             if function is not None:
                 first, *rest = repr(function).splitlines()
                 lines += [head + first, *[" " * len(head) + line for line in rest]]
@@ -44,19 +45,11 @@ class VisionDataset(data.Dataset):
         target_transform: Function = None,
     ) -> None:  # fmt: skip
         separate = StandardTransform(transform, target_transform)
-        if transforms is not None and (transform or target_transform):
-            raise ValueError(
-                "Only transforms or transform/target_transform can be passed as argument"
-            )
+        told = "Only transforms or transform/target_transform can be passed as argument"
+        must(transforms is None or not (transform or target_transform), told)
         self.root = os.path.expanduser(root) if isinstance(root, str) else root
         self.transform, self.target_transform = transform, target_transform
         self.transforms = separate if transform or target_transform else transforms
-
-    def __getitem__(self, index: int) -> Any:
-        raise NotImplementedError
-
-    def __len__(self) -> int:
-        raise NotImplementedError
 
     def _transformed(self, image: Any, target: Any) -> tuple[Any, Any]:
         """A sample as it is handed out, by the transforms as they are now."""
@@ -89,13 +82,10 @@ class SplitDataset(VisionDataset):
             self.download()
         self._load()
 
-    def download(self) -> None:
-        """The files, fetched where they are missing."""
-        raise NotImplementedError
-
-    def _load(self) -> None:
-        """Pictures and targets from the files; raises RuntimeError where they are missing."""
-        raise NotImplementedError
+    download: Any
+    """Fetches the files where they are missing."""
+    _load: Any
+    """Reads pictures and targets from the files; raises RuntimeError where they are missing."""
 
     @property
     def class_to_idx(self) -> dict[str, int]:

@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps
 
+from ..refusals import must
+
 Picture = Any
 """A PIL.Image.Image or a tensor."""
 
@@ -39,11 +41,11 @@ def read_interpolation(interpolation: Any) -> InterpolationMode:
     """The mode that is meant: itself, its name, or Pillow's number."""
     if isinstance(interpolation, int):
         interpolation = {number: name for name, number in _OF_PILLOW.items()}[interpolation]
-    if not isinstance(interpolation, InterpolationMode | str):
-        raise TypeError(
-            "Argument interpolation should be a InterpolationMode or a corresponding Pillow "
-            f"integer constant, but it is {interpolation!r}"
-        )
+    must(
+        isinstance(interpolation, InterpolationMode | str), "Argument interpolation should be a "
+        f"InterpolationMode or a corresponding Pillow integer constant: {interpolation!r}",
+        TypeError,
+    )  # fmt: skip
     return InterpolationMode(interpolation)
 
 
@@ -53,8 +55,8 @@ def _filter(interpolation: Any) -> Any:
 
 def is_tensor(img: Picture) -> bool:
     """Whether a picture is a tensor; raises TypeError where it is no picture at all."""
-    if not isinstance(img, torch.Tensor | Image.Image):
-        raise TypeError(f"img should be PIL Image or Tensor. Got {type(img)}")
+    told = f"img should be PIL Image or Tensor. Got {type(img)}"
+    must(isinstance(img, torch.Tensor | Image.Image), told, TypeError)
     return isinstance(img, torch.Tensor)
 
 
@@ -79,14 +81,13 @@ def to_tensor(pic: Any) -> Any:
     tensor([[[0.0000, 0.2000],
              [0.4000, 1.0000]]])
     """
-    if not isinstance(pic, np.ndarray | Image.Image):
-        raise TypeError(f"pic should be PIL Image or ndarray. Got {type(pic)}")
+    told = f"pic should be PIL Image or ndarray. Got {type(pic)}"
+    must(isinstance(pic, np.ndarray | Image.Image), told, TypeError)
     array: Any = pic
     if isinstance(pic, Image.Image):
         array = np.array(pic, _OF_MODE.get(pic.mode, np.uint8))
         array = array * 255 if pic.mode == "1" else array
-    if array.ndim not in (2, 3):
-        raise ValueError(f"pic should be 2/3 dimensional. Got {array.ndim} dimensions.")
+    must(array.ndim in (2, 3), f"pic should be 2/3 dimensional. Got {array.ndim} dimensions.")
     array = array[:, :, None] if array.ndim == 2 else array
     tensor = torch.from_numpy(array.transpose(2, 0, 1)).contiguous()
     if tensor.dtype == torch.uint8:
@@ -96,32 +97,28 @@ def to_tensor(pic: Any) -> Any:
 
 def pil_to_tensor(pic: Picture) -> Any:
     """A picture's numbers as they are, as a tensor (channels, height, width)."""
-    if not isinstance(pic, Image.Image):
-        raise TypeError(f"pic should be PIL Image. Got {type(pic)}")
+    must(isinstance(pic, Image.Image), f"pic should be PIL Image. Got {type(pic)}", TypeError)
     array = np.array(pic)
     return torch.as_tensor(array[:, :, None] if array.ndim == 2 else array).permute(2, 0, 1)
 
 
-def to_pil_image(pic: Any, mode: str | None = None) -> Image.Image:
+def to_pil_image(pic: Any, mode: Any = None) -> Image.Image:
     """A tensor (channels, height, width), or an array (height, width, channels), as a picture."""
     if isinstance(pic, torch.Tensor):
         pic = (pic.permute(1, 2, 0) if pic.ndim == 3 else pic).detach().cpu().numpy()
-    if not isinstance(pic, np.ndarray):
-        raise TypeError(f"pic should be Tensor or ndarray. Got {type(pic)}.")
-    if pic.ndim not in (2, 3):
-        raise ValueError(f"pic should be 2/3 dimensional. Got {pic.ndim} dimensions.")
+    must(
+        isinstance(pic, np.ndarray), f"pic should be Tensor or ndarray. Got {type(pic)}.", TypeError
+    )
+    must(pic.ndim in (2, 3), f"pic should be 2/3 dimensional. Got {pic.ndim} dimensions.")
     channels = pic.shape[2] if pic.ndim == 3 else 1
-    if not 1 <= channels <= 4:
-        raise ValueError(f"pic should not have > 4 channels. Got {channels} channels.")
+    must(1 <= channels <= 4, f"pic should not have > 4 channels. Got {channels} channels.")
     if np.issubdtype(pic.dtype, np.floating) and mode != "F":
         pic = (pic * 255).astype(np.uint8)
     modes = (_KINDS.get(pic.dtype.name),) if channels == 1 else _MODES[channels]
     if mode is None and (channels == 1 or pic.dtype == np.uint8):
         mode = modes[0]
-    if mode is None:
-        raise TypeError(f"Input type {pic.dtype} is not supported")
-    if mode not in modes:
-        raise ValueError(f"mode is {mode}; expected one of {modes} for such a picture")
+    must(mode is not None, f"Input type {pic.dtype} is not supported", TypeError)
+    must(mode in modes, f"mode is {mode}; expected one of {modes} for such a picture")
     array = np.ascontiguousarray(pic.reshape(pic.shape[:2]) if channels == 1 else pic)
     made = Image.fromarray(array)
     return made if made.mode == mode else Image.frombytes(mode, made.size, array.tobytes())
@@ -129,15 +126,13 @@ def to_pil_image(pic: Any, mode: str | None = None) -> Image.Image:
 
 def convert_image_dtype(image: Any, dtype: Any = torch.float32) -> Any:
     """A tensor in another type: from 0 to 1, or over the whole range of an integer type."""
-    if not isinstance(image, torch.Tensor):
-        raise TypeError("Input img should be Tensor Image")
+    must(isinstance(image, torch.Tensor), "Input img should be Tensor Image", TypeError)
     if image.dtype == dtype or (image.is_floating_point() and dtype.is_floating_point):
         return image.to(dtype)
     if image.is_floating_point():
-        if dtype == torch.int64 or (image.dtype, dtype) == (torch.float32, torch.int32):
-            raise RuntimeError(
-                f"The cast from {image.dtype} to {dtype} cannot be performed safely."
-            )
+        unsafe = dtype == torch.int64 or (image.dtype, dtype) == (torch.float32, torch.int32)
+        told = f"The cast from {image.dtype} to {dtype} cannot be performed safely."
+        must(not unsafe, told, RuntimeError)
         return image.mul(torch.iinfo(dtype).max + 1.0 - 1e-3).to(dtype)
     have = torch.iinfo(image.dtype).max
     if dtype.is_floating_point:
@@ -156,21 +151,14 @@ def normalize(tensor: Any, mean: Any, std: Any, inplace: bool = False) -> Any:
     >>> functional.normalize(torch.tensor([[[0.0, 1.0]]]), (0.5,), (0.5,))
     tensor([[[-1.,  1.]]])
     """
-    if not isinstance(tensor, torch.Tensor):
-        raise TypeError(f"img should be Tensor Image. Got {type(tensor)}")
-    if not tensor.is_floating_point():
-        raise TypeError(f"Input tensor should be a float tensor. Got {tensor.dtype}.")
-    if tensor.ndim < 3:
-        raise ValueError(
-            "Expected tensor to be a tensor image of size (..., C, H, W). Got tensor.size() = "
-            f"{tensor.size()}"
-        )
+    told = f"img should be Tensor Image. Got {type(tensor)}"
+    must(isinstance(tensor, torch.Tensor), told, TypeError)
+    told = f"Input tensor should be a float tensor. Got {tensor.dtype}."
+    must(tensor.is_floating_point(), told, TypeError)
+    must(tensor.ndim >= 3, f"Expected tensor of size (..., C, H, W). Got size {tensor.size()}")
     mean, std = (torch.as_tensor(each, dtype=tensor.dtype) for each in (mean, std))
-    if (std == 0).any():
-        raise ValueError(
-            f"std evaluated to zero after conversion to {tensor.dtype}, leading to division by "
-            "zero."
-        )
+    told = f"std evaluated to zero after conversion to {tensor.dtype}, leading to division by zero."
+    must(not (std == 0).any(), told)
     mean, std = (each.view(-1, 1, 1) if each.ndim == 1 else each for each in (mean, std))
     return (tensor if inplace else tensor.clone()).sub_(mean).div_(std)
 
@@ -195,22 +183,19 @@ def sides(padding: Any) -> Any:
     >>> functional.sides((1, 2))
     [1, 2, 1, 2]
     """
-    if not isinstance(padding, numbers.Number | tuple | list):
-        raise TypeError(f"Got inappropriate padding arg: {padding!r}")
+    told = f"Got inappropriate padding arg: {padding!r}"
+    must(isinstance(padding, numbers.Number | tuple | list), told, TypeError)
     given = [padding] if isinstance(padding, numbers.Number) else list(padding)
-    if len(given) not in (1, 2, 4):
-        raise ValueError(
-            "Padding must be an int or a 1, 2, or 4 element tuple, not a "
-            f"{len(given)} element tuple"
-        )
+    told = f"Padding must be an int or a 1, 2, or 4 element tuple, not a {len(given)} element tuple"
+    must(len(given) in (1, 2, 4), told)
     return given * (4 // len(given))
 
 
 def pad(img: Picture, padding: Any, fill: Any = 0, padding_mode: str = "constant") -> Picture:
     """A frame around a picture: of one colour, or of what lies within."""
     left, top, right, bottom = sides(padding)
-    if padding_mode not in ("constant", "edge", "reflect", "symmetric"):
-        raise ValueError("Padding mode should be either constant, edge, reflect or symmetric")
+    told = "Padding mode should be either constant, edge, reflect or symmetric"
+    must(padding_mode in ("constant", "edge", "reflect", "symmetric"), told)
     if padding_mode == "constant":
         if is_tensor(img):
             around = (left, right, top, bottom)
@@ -232,11 +217,8 @@ def _fill(fill: Any, img: Image.Image) -> Any:
     """A colour as Pillow takes it: a number for each channel."""
     channels = len(img.getbands())
     colours = list(fill) if isinstance(fill, tuple | list) else [fill or 0]
-    if len(colours) not in (1, channels):
-        raise ValueError(
-            "The number of elements in 'fill' does not match the number of channels of the image "
-            f"({len(colours)} != {channels})"
-        )
+    told = "The number of elements in 'fill' does not match the number of channels of the image"
+    must(len(colours) in (1, channels), f"{told} ({len(colours)} != {channels})")
     whole = [float(each) if img.mode == "F" else int(each) for each in colours]
     return whole[0] if channels == 1 else tuple(whole * (channels // len(whole)))
 
@@ -255,8 +237,7 @@ def crop(img: Picture, top: int, left: int, height: int, width: int) -> Picture:
 def read_size(size: Any) -> tuple[int, int]:
     """Height and width; one number means a square."""
     given = (int(size),) if isinstance(size, int | float) else tuple(size)
-    if len(given) not in (1, 2):
-        raise ValueError("Please provide only two dimensions (h, w) for size.")
+    must(len(given) in (1, 2), "Please provide only two dimensions (h, w) for size.")
     return given[0], given[-1]
 
 
@@ -275,19 +256,13 @@ def _resized(img: Picture, size: Any, max_size: int | None) -> list[int]:
     """The height and width that `resize` is asked for."""
     _, h, w = get_dimensions(img)
     given = [size] if isinstance(size, int) else list(size)
-    if len(given) not in (1, 2) or (len(given) == 2 and max_size is not None):
-        raise ValueError(
-            "Size must be an int or a 1 or 2 element tuple/list, without max_size if it has 2, "
-            f"but it is {size} with max_size {max_size}"
-        )
+    told = "Size must be an int or a 1 or 2 element tuple/list, without max_size if it has 2"
+    must(len(given) in ((1, 2) if max_size is None else (1,)), f"{told}: {size}, {max_size}")
     if len(given) == 2:
         return given
     short, long = given[0], int(given[0] * max(h, w) / min(h, w))
-    if max_size is not None and max_size <= short:
-        raise ValueError(
-            f"max_size = {max_size} must be strictly greater than the requested size for the "
-            f"smaller edge size = {size}"
-        )
+    told = "must be strictly greater than the requested size for the smaller edge size"
+    must(max_size is None or max_size > short, f"max_size = {max_size} {told} = {size}")
     if max_size is not None and long > max_size:
         short, long = int(max_size * short / long), max_size
     return [long, short] if w <= h else [short, long]
@@ -345,8 +320,7 @@ def affine(
 ) -> Picture:  # fmt: skip
     """A Pillow picture sheared and turned by degrees, scaled, and shifted by pixels."""
     _check_pillow("affine", img)
-    if scale <= 0.0:
-        raise ValueError("Argument scale should be positive")
+    must(scale > 0.0, "Argument scale should be positive")
     given = [float(shear), 0.0] if isinstance(shear, int | float) else list(shear)
     middle = center or (img.width * 0.5, img.height * 0.5)
     matrix = inverse_affine(middle, angle, translate, scale, given * (2 // len(given)))
@@ -355,8 +329,8 @@ def affine(
 
 
 def _check_pillow(name: str, img: Picture) -> None:
-    if is_tensor(img):
-        raise NotImplementedError(f"{name} takes PIL pictures here: apply it before ToTensor")
+    told = f"{name} takes PIL pictures here: apply it before ToTensor"
+    must(not is_tensor(img), told, NotImplementedError)
 
 
 def inverse_affine(
@@ -383,8 +357,8 @@ def inverse_affine(
 
 def erase(img: Any, i: int, j: int, h: int, w: int, v: Any, inplace: bool = False) -> Any:
     """A tensor whose rectangle (row i, column j, height h, width w) has the values `v`."""
-    if not isinstance(img, torch.Tensor):
-        raise TypeError(f"img should be Tensor Image. Got {type(img)}")
+    told = f"img should be Tensor Image. Got {type(img)}"
+    must(isinstance(img, torch.Tensor), told, TypeError)
     out = img if inplace else img.clone()
     out[..., i : i + h, j : j + w] = v
     return out
@@ -392,8 +366,7 @@ def erase(img: Any, i: int, j: int, h: int, w: int, v: Any, inplace: bool = Fals
 
 def rgb_to_grayscale(img: Picture, num_output_channels: int = 1) -> Picture:
     """A picture without its colours, in one channel or three equal ones."""
-    if num_output_channels not in (1, 3):
-        raise ValueError("num_output_channels should be either 1 or 3")
+    must(num_output_channels in (1, 3), "num_output_channels should be either 1 or 3")
     if not is_tensor(img):
         gray = img.convert("L")
         return gray if num_output_channels == 1 else Image.merge("RGB", [gray] * 3)

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from ..refusals import must
 from . import functional as F
 from .functional import InterpolationMode, Picture
 
@@ -106,8 +107,8 @@ class Lambda:
     """A function as a transform."""
 
     def __init__(self, lambd: Callable[[Any], Any]) -> None:
-        if not callable(lambd):
-            raise TypeError(f"Argument lambd should be callable, got {type(lambd).__name__!r}")
+        told = f"Argument lambd should be callable, got {type(lambd).__name__!r}"
+        must(callable(lambd), told, TypeError)
         self.lambd = lambd
 
     def __call__(self, img: Any) -> Any:
@@ -126,12 +127,9 @@ def _sequence(name: str, *lengths: int, optional: bool = False) -> Callable[[Any
 
     def read(value: Any) -> Any:
         wanted = f"{name} should be a sequence of length {' or '.join(map(str, lengths))}."
-        if optional and value is None:
-            return None
-        if not isinstance(value, Sequence):
-            raise TypeError(wanted)
-        if len(value) not in lengths:
-            raise ValueError(wanted)
+        if not optional or value is not None:
+            must(isinstance(value, Sequence), wanted, TypeError)
+            must(len(value) in lengths, wanted)
         return value
 
     return read
@@ -143,38 +141,40 @@ def _range(name: str, *lengths: int, optional: bool = False) -> Callable[[Any], 
 
     def read(value: Any) -> Any:
         if isinstance(value, int | float):
-            if value < 0:
-                raise ValueError(f"If {name} is a single number, it must be positive.")
+            must(value >= 0, f"If {name} is a single number, it must be positive.")
             return [float(-value), float(value)]
         return sequence(value) and [float(each) for each in value]
 
     return read
 
 
-def _numbers(name: str, low: float, high: float) -> Callable[[Any], Any]:
-    """Reads two numbers from `low` to `high`, or none."""
+def _numbers(name: str, told: str, holds: Callable[[float], bool]) -> Callable[[Any], Any]:
+    """Reads two numbers for each of which something holds."""
     sequence = _sequence(name, 2, optional=True)
 
     def read(value: Any) -> Any:
-        if not all(low <= each <= high for each in sequence(value) or ()):
-            raise ValueError(f"{name} should be between {low:.3g} and {high:.3g}, but is {value}")
+        must(all(map(holds, sequence(value) or ())), f"{name} values should be {told}: {value}")
         return value
 
     return read
 
 
+def _shares(name: str) -> Callable[[Any], Any]:
+    return _numbers(name, "between 0 and 1", lambda each: 0 <= each <= 1)
+
+
 def _pair(value: Any) -> Any:
     """The smallest and the largest."""
-    if not isinstance(value, Sequence):
-        raise TypeError("scale and ratio should be sequences of two numbers")
+    told = "scale and ratio should be sequences of two numbers"
+    must(isinstance(value, Sequence), told, TypeError)
     if value[0] > value[1]:
         warnings.warn("Scale and ratio should be of kind (min, max)", stacklevel=5)
     return value
 
 
 def _size(size: Any) -> Any:
-    if not isinstance(size, int | Sequence):
-        raise TypeError(f"Size should be int or sequence. Got {type(size)}")
+    told = f"Size should be int or sequence. Got {type(size)}"
+    must(isinstance(size, int | Sequence), told, TypeError)
     return _sequence("size", 1, 2)(size) if isinstance(size, Sequence) else size
 
 
@@ -184,16 +184,15 @@ def _padding(padding: Any) -> Any:
 
 
 def _fill(fill: Any) -> Any:
-    if fill is not None and not isinstance(fill, Sequence | numbers.Number):
-        raise TypeError("Fill should be either a sequence or a number.")
+    told = "Fill should be either a sequence or a number."
+    must(fill is None or isinstance(fill, Sequence | numbers.Number), told, TypeError)
     return 0 if fill is None else fill
 
 
 def _erased(value: Any) -> Any:
-    if not isinstance(value, numbers.Number | str | tuple | list):
-        raise TypeError("Argument value should be either a number or str or a sequence")
-    if isinstance(value, str) and value != "random":
-        raise ValueError("If value is str, it should be 'random'")
+    told = "Argument value should be either a number or str or a sequence"
+    must(isinstance(value, numbers.Number | str | tuple | list), told, TypeError)
+    must(not isinstance(value, str) or value == "random", "If value is str, it is 'random'")
     return value
 
 
@@ -262,8 +261,7 @@ def _rectangles(height: int, width: int, scale: Any, ratio: Any) -> Any:
 
 class RandomErasing(
     Transform, shows="p scale ratio value inplace", ratio=_pair, value=_erased,
-    p=lambda p: _numbers("p", 0, 1)([p, p])[0],
-    scale=lambda scale: _numbers("scale", 0, 1)(_pair(scale)),
+    p=lambda p: _shares("p")([p, p])[0], scale=lambda scale: _shares("scale")(_pair(scale)),
 ):  # fmt: skip
     """A random rectangle of a tensor gets a value, with probability `p`; "random": noise.
 
@@ -288,17 +286,14 @@ class RandomErasing(
         value: Any = 0, inplace: bool = False,
     ) -> Any:  # fmt: skip
         """The tensor, with or without a rectangle."""
-        if not isinstance(img, torch.Tensor):
-            raise TypeError(f"img should be Tensor Image: use it after ToTensor. Got {type(img)}")
+        told = f"img should be Tensor Image: use it after ToTensor. Got {type(img)}"
+        must(isinstance(img, torch.Tensor), told, TypeError)
         if not torch.rand(1) < p:
             return img
         given = value if isinstance(value, list | tuple) else [value]
         values = None if given[0] in ("random", None) else [float(each) for each in given]
-        if values is not None and len(values) not in (1, img.shape[-3]):
-            raise ValueError(
-                "If value is a sequence, it should have either a single value or "
-                f"{img.shape[-3]} (number of input channels)"
-            )
+        told = "If value is a sequence, it should have either a single value or one a channel"
+        must(values is None or len(values) in (1, img.shape[-3]), told)
         row, column, h, w, new = self.get_params(img, scale, ratio, values)
         return F.erase(img, row, column, h, w, new, inplace)
 
@@ -311,10 +306,8 @@ class RandomCrop(Transform, shows="size padding", size=F.read_size):
         """Row, column, height, width."""
         _, height, width = F.get_dimensions(img)
         h, w = output_size
-        if height < h or width < w:
-            raise ValueError(
-                f"Required crop size {(h, w)} is larger than input image size {(height, width)}"
-            )
+        told = f"Required crop size {(h, w)} is larger than input image size {(height, width)}"
+        must(h <= height and w <= width, told)
         place = (0, 0) if (h, w) == (height, width) else _place(height, width, h, w)
         return *place, h, w
 
@@ -392,7 +385,7 @@ class RandomRotation(_Turn, shows="degrees interpolation expand center? fill"):
 
 class RandomAffine(
     _Turn, shows="degrees translate? scale? shear? interpolation? fill? center?",
-    translate=_numbers("translate", 0, 1), scale=_numbers("scale", 5e-324, math.inf),
+    translate=_shares("translate"), scale=_numbers("scale", "positive", lambda each: each > 0),
     shear=_range("shear", 2, 4, optional=True),
 ):  # fmt: skip
     """A random turn, shift, scale and shear."""

@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from ..refusals import refuse
+from ..refusals import must, refuse
 from . import functional as F
 from . import transforms as v1
 from .functional import InterpolationMode as InterpolationMode
@@ -33,8 +33,8 @@ class Transform(nn.Module):
         sample = inputs if len(inputs) > 1 else inputs[0]
         found = [leaf for leaf in _leaves(sample) if isinstance(leaf, Image.Image)]
         found = found or [leaf for leaf in _leaves(sample) if isinstance(leaf, self.takes)][:1]
-        if len(found) > 1:
-            raise NotImplementedError("a sample with several pictures is not supported")
+        told = "a sample with several pictures is not supported"
+        must(len(found) <= 1, told, NotImplementedError)
         if not found or not isinstance(found[0], self.takes):
             return sample
         new = super().forward(found[0])
@@ -75,10 +75,9 @@ class Compose(Transform):
 
     def __init__(self, transforms: Sequence[Callable[..., Any]]) -> None:
         super().__init__()
-        if not isinstance(transforms, Sequence):
-            raise TypeError("Argument transforms should be a sequence of callables")
-        if not transforms:
-            raise ValueError("Pass at least one transform")
+        told = "Argument transforms should be a sequence of callables"
+        must(isinstance(transforms, Sequence), told, TypeError)
+        must(transforms, "Pass at least one transform")
         self.transforms = transforms
 
     def forward(self, *inputs: Any) -> Any:
@@ -190,13 +189,10 @@ class RandomCrop(Transform, v1.RandomCrop, padding=_read_padding):
     @staticmethod
     def get_params(img: Picture, output_size: Any) -> tuple[int, int, int, int]:
         """Row, column, height, width: a number is drawn where there is a choice only."""
-        found = []
-        for have, want in zip(F.get_dimensions(img)[1:], output_size, strict=True):
-            if have < want:
-                raise ValueError(
-                    f"Required crop size {output_size} is larger than input image size "
-                    f"{tuple(F.get_dimensions(img)[1:])}."
-                )
+        found, size = [], F.get_dimensions(img)[1:]
+        told = f"Required crop size {output_size} is larger than input image size {tuple(size)}."
+        for have, want in zip(size, output_size, strict=True):
+            must(have >= want, told)
             found.append(int(torch.randint(0, have - want + 1, size=())) if have > want else 0)
         return found[0], found[1], output_size[0], output_size[1]
 
