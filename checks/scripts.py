@@ -51,10 +51,9 @@ def found(dotted):
 
 def is_there(dotted):
     try:
-        found(dotted)
+        return not hasattr(found(dotted), "is_refused")
     except Exception:
         return False
-    return True
 
 def takes(dotted, keyword):
     try:

@@ -15,26 +15,26 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 74_894, 40_000
+TOTAL, AIM = 75_074, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
     "ops": 10_980,
-    "tools": 10_221,
-    "nn": 9_784,
+    "tools": 10_268,
+    "nn": 9_785,
     "compiler": 6_651,
     "app": 4_697,
     "explainer": 7_549,
     "kernels": 3_875,
-    "_tensor": 3_234,
+    "_tensor": 3_269,
     "engine": 2_949,
     "optim": 2_549,
-    "autograd": 2_645,
+    "autograd": 2_652,
     "distributions": 2035,
-    "serialization": 2_067,
-    "utils": 2_696,
-    "hardware": 717,
-    "names": 377,
+    "serialization": 2_122,
+    "utils": 2_706,
+    "hardware": 720,
+    "names": 399,
     "dtypes": 320,
     "func": 810,
     "testing": 349,

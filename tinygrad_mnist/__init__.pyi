@@ -1864,6 +1864,19 @@ def randperm(
 ) -> Tensor:
     """0, 1, …, n - 1 in random order, (n,), of type int64 unless given."""
 
+def range(
+    start: builtins.bool | builtins.int | builtins.float,
+    end: builtins.bool | builtins.int | builtins.float,
+    step: builtins.bool | builtins.int | builtins.float = 1,
+    *,
+    out: Tensor | None = None,
+    dtype: _dtype | None = None,
+    layout: _layout | None = None,
+    device: _device | builtins.str | builtins.int | None = None,
+    requires_grad: builtins.bool = False,
+) -> Tensor:
+    """The numbers from `start` up to and with `end`, `step` apart, of the default type."""
+
 def ravel(input: Tensor) -> Tensor:
     """The numbers as a vector."""
 

@@ -32,7 +32,7 @@ _INSTEAD = {
     "quantization": "compute in torch.float32",
     "sparse_coo_tensor": "use dense tensors",
     "sparse_csr_tensor": "use dense tensors",
-    "serialization": "files hold tensors and plain containers alone; save a state_dict()",
+    "serialization": "torch.save and torch.load are what there is",
     "cuda": "there is no GPU here; ask torch.cuda.is_available() first",
 }
 """What to use instead of a name, and of all names below it."""
@@ -48,6 +48,27 @@ def unsupported(name: str) -> Unsupported:
             f"torch.{name} is not part of tinygrad_mnist; docs/differences.md lists what is"
         )
     return Unsupported(f"torch.{name} is not supported by tinygrad_mnist: {way}")
+
+
+def refused(module: str, names: str) -> dict[str, Callable[..., Any]]:
+    """Functions that a module does not have: they can be imported, and are refused when called.
+
+    >>> refused("hub", "load")["load"]("a/repository", "a model")
+    Traceback (most recent call last):
+    ...
+    tinygrad_mnist.names.Unsupported: torch.hub.load is not supported by tinygrad_mnist: build \
+the model in code and load its weights
+    """
+
+    def function(name: str) -> Callable[..., Any]:
+        def refuse(*args: Any, **kwargs: Any) -> Any:
+            raise unsupported(f"{module}.{name}")
+
+        refuse.__name__ = refuse.__qualname__ = name
+        vars(refuse)["is_refused"] = True
+        return refuse
+
+    return {name: function(name) for name in names.split()}
 
 
 # The table of public names: where each is. All are loaded when first asked for
@@ -127,7 +148,7 @@ _OTHERS = {
         BFloat16Tensor BoolTensor ByteTensor CharTensor DoubleTensor FloatTensor HalfTensor
         IntTensor LongTensor ShortTensor arange as_tensor asarray
         empty empty_like eye from_numpy frombuffer full full_like linspace logspace ones ones_like
-        scalar_tensor tensor zeros zeros_like""",
+        range scalar_tensor tensor zeros zeros_like""",
     "_tensor.description": """
         contiguous_format e get_default_device inf is_complex is_floating_point is_nonzero is_tensor
         nan newaxis numel pi preserve_format set_default_device strided typename""",
@@ -185,6 +206,7 @@ MODULE_ALIASES = {
     "cli": "app.cli",
     "comparing": "tools.compare",
     "cuda.amp": "hardware.cuda_amp",
+    "cuda.nccl": "hardware.nccl",
     "cuda": "hardware.cuda",
     "datasets": "app.datasets",
     "distributed": "hardware.distributed",

@@ -237,3 +237,11 @@ def test_an_observer_changes_nothing():
     with observe(lambda *call: None):
         observed = second(x)
     assert repr(observed) == repr(alone) == "tensor([ 0., 12.], grad_fn=<MulBackward0>)"
+
+
+def test_only_inputs_stands_where_pytorch_has_it():
+    x = torch.tensor(3.0, requires_grad=True)
+    (slope,) = torch.autograd.grad(x * x, x, None, None, False, True, False)
+    assert slope == 6
+    with pytest.warns(FutureWarning, match="only_inputs argument is deprecated"):
+        torch.autograd.grad(x * x, x, only_inputs=False)

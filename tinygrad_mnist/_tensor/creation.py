@@ -486,6 +486,41 @@ def arange(
     return finish(converted(int(first) + steps * int(gap), kind), requires_grad)
 
 
+def range(
+    start: Number,
+    end: Number,
+    step: Number = 1,
+    *,
+    out: Tensor | None = None,
+    dtype: DType = None,
+    layout: Layout = None,
+    device: Device = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """The numbers from `start` up to and with `end`, `step` apart, of the default type.
+
+    PyTorch's older `arange`, of which it warns.
+
+    >>> torch.range(1, 3)
+    tensor([1., 2., 3.])
+    """
+    warnings.warn(
+        "torch.range is deprecated and will be removed in a future release because its behavior is "
+        "inconsistent with Python's range builtin. Instead, use torch.arange, which produces "
+        "values in [start, end).",
+        UserWarning,
+        stacklevel=2,
+    )
+    if out is not None:
+        return to_out(range, out, (start, end, step), {"dtype": dtype})
+    check_device(device)
+    first, last, gap = (float(each) for each in (start, end, step))
+    _count(first, last, gap)
+    kind = read_dtype("range", dtype) or dtypes.get_default_dtype()
+    count = math.floor((last - first) / gap) + 1
+    return finish(converted(first + gap * np.arange(count), kind), requires_grad)
+
+
 def _count(first: Any, last: Any, gap: Any) -> int:
     """How many numbers there are from `first` up to `last`; RuntimeError where PyTorch has one."""
     if gap == 0:

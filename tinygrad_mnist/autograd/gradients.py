@@ -165,10 +165,10 @@ def grad(
     grad_outputs: Tensor | Sequence[Tensor | None] | None = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
-    is_grads_batched: bool = False,
+    only_inputs: bool = True,
     allow_unused: bool | None = None,
-    materialize_grads: bool = False,
-) -> tuple[Tensor, ...]:
+    is_grads_batched: bool = False, materialize_grads: bool = False,
+) -> tuple[Tensor, ...]:  # fmt: skip
     """The gradients of the sum of `outputs` with respect to `inputs`, leaves or not.
 
     `.grad` is left alone. An input that the outputs do not depend on raises RuntimeError, gives
@@ -179,7 +179,7 @@ def grad(
     >>> torch.autograd.grad(slope, x)
     (tensor(12.),)
     """
-    _check_options(materialize_grads, allow_unused)
+    _check_options(only_inputs, materialize_grads, allow_unused)
     wanted = _sequence(inputs)
     if is_grads_batched:
         options = (retain_graph, create_graph, allow_unused, materialize_grads)
@@ -236,14 +236,21 @@ def _batched(
         above = [column[at] if column else None for column in columns]
         keep = bool(retain_graph) or create_graph or at < size - 1
         rows.append(
-            grad(outputs, inputs, above, keep, create_graph, False, allow_unused, materialize)
+            grad(outputs, inputs, above, keep, create_graph, True, allow_unused, False, materialize)
         )
     return tuple([None if of[0] is None else stack(of)
                   for of in zip(*rows, strict=True)])  # fmt: skip
 
 
-def _check_options(materialize: bool, allow_unused: bool | None) -> None:
+def _check_options(only_inputs: bool, materialize: bool, allow_unused: bool | None) -> None:
     """Raise PyTorch's ValueError for options of `grad` that contradict each other."""
+    if not only_inputs:
+        warnings.warn(
+            "only_inputs argument is deprecated and is ignored now (defaults to True). To "
+            "accumulate gradient for other parts of the graph, please use torch.autograd.backward.",
+            FutureWarning,
+            stacklevel=3,
+        )
     if materialize and allow_unused is False:
         raise ValueError(
             "Expected allow_unused to be True or not passed when materialize_grads=True, "

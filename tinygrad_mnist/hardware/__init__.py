@@ -65,6 +65,9 @@ accelerator = _module(
     is_available=is_available, device_count=device_count, current_accelerator=_current_accelerator,
     **dict.fromkeys(("synchronize", "set_device_index", "current_device_index"), synchronize),
 )  # fmt: skip
+nccl = _module(
+    "nccl", "NVIDIA's library that joins several GPUs.", is_available=lambda tensors: False
+)
 mps, xpu = (
     _module(
         name, doc, is_available=is_available, device_count=device_count, synchronize=synchronize,

@@ -8,7 +8,15 @@ and loaded by those who ask for it.
 
 from tinygrad_mnist.names import lazily
 from tinygrad_mnist.serialization.loading import load
+from tinygrad_mnist.serialization.objects import (
+    add_safe_globals,
+    clear_safe_globals,
+    get_safe_globals,
+    safe_globals,
+)
 from tinygrad_mnist.serialization.saving import save
 
-__all__ = ["load", "save"]
+__all__ = [
+    "add_safe_globals", "clear_safe_globals", "get_safe_globals", "load", "safe_globals", "save",
+]  # fmt: skip
 __getattr__, __dir__ = lazily(__name__, {})

@@ -247,12 +247,14 @@ def _text(characters: str) -> str:
 def unpickle(content: bytes, fetch: Fetch, trusted: bool = False) -> Any:
     """What a file's `data.pkl` holds, the memory of its tensors got by `fetch`.
 
-    If it is `trusted`, it may hold objects of the program's own classes.
+    If it is `trusted`, it may hold objects of the program's own classes; else of those that the
+    program says are safe.
     """
+    may_hold = trusted or bool(objects.get_safe_globals())
     named: set[str] = set()
 
     def find(module: str, name: str) -> Any:
-        if not trusted:
+        if not (trusted or objects.is_safe(module, name)):
             raise UnpicklingError(
                 f"WeightsUnpickler error: Unsupported global: GLOBAL {cut(module)}.{cut(name)} was "
                 "not an allowed global by default. With weights_only=False, NumPy's arrays, whole "
@@ -266,10 +268,10 @@ def unpickle(content: bytes, fetch: Fetch, trusted: bool = False) -> Any:
         if isinstance(thing, np.ndarray | np.dtype) and trusted:
             arrays.build(thing, state)
         else:
-            known = type(thing) is OrderedDict or not trusted
+            known = type(thing) is OrderedDict or not may_hold
             (_build if known else objects.build)(thing, state)
 
-    opcodes = _OPCODES | {"NEWOBJ"} if trusted else _OPCODES
+    opcodes = _OPCODES | {"NEWOBJ"} if may_hold else _OPCODES
     names = _NAMES | arrays.NAMES if trusted else _NAMES
     vocabulary = Vocabulary(
         names, opcodes, build, _text, None, _persistent_load(fetch), find, objects.new
@@ -285,7 +287,7 @@ def unpickle(content: bytes, fetch: Fetch, trusted: bool = False) -> Any:
         raise UnpicklingError(
             f"{failed}: the file is damaged ({type(error).__name__}: {cut(error)})."
         ) from error
-    if named:
+    if named and trusted:
         warnings.warn(
             f"torch.load(weights_only=False) made objects of {cut(', '.join(sorted(named)))}, with "
             "what the file gives them. Load it only if you trust it: a model calls what it holds",

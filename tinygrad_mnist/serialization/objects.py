@@ -109,6 +109,51 @@ def taken_apart(value: Any) -> tuple[Any, ...] | None:
 
 # Loading
 
+_safe: list[Any] = []
+"""Classes and functions of which the program says that any file may hold them."""
+
+
+def add_safe_globals(safe_globals: list[Any]) -> None:
+    """Let `torch.load` make objects of these classes, with `weights_only=True` too."""
+    _safe.extend(each for each in safe_globals if each not in _safe)
+
+
+def get_safe_globals() -> list[Any]:
+    """What was said to be safe."""
+    return list(_safe)
+
+
+def clear_safe_globals() -> None:
+    """Nothing is said to be safe any more."""
+    _safe.clear()
+
+
+class safe_globals:
+    """Inside of the block, `torch.load` makes objects of these classes, too.
+
+    >>> with torch.serialization.safe_globals([torch.nn.Linear]):
+    ...     torch.serialization.get_safe_globals()
+    [<class 'tinygrad_mnist.nn.modules.linear.Linear'>]
+    """
+
+    def __init__(self, safe_globals: list[Any]) -> None:
+        self.safe_globals = safe_globals
+
+    def __enter__(self) -> None:
+        self._before = get_safe_globals()
+        add_safe_globals(self.safe_globals)
+
+    def __exit__(self, *error: object) -> None:
+        _safe[:] = self._before
+
+
+def is_safe(module: str, name: str) -> bool:
+    """Whether the program says so of a class or function that a file names."""
+    if module.partition(".")[0] == "torch":
+        return any(each is find(module, name) for each in _safe)
+    own = (each for each in _safe if isinstance(each, type | FunctionType))
+    return any((each.__module__, each.__qualname__) == (module, name) for each in own)
+
 
 def find(module: str, name: str) -> Any:
     """The class or function that a file names.

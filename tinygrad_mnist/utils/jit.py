@@ -2,10 +2,11 @@
 
 from typing import Any, Final
 
-from tinygrad_mnist.names import lazily
+from tinygrad_mnist.names import lazily, refused
 
 __all__ = ["Final", "export", "ignore", "is_scripting", "is_tracing", "unused"]
 __getattr__, __dir__ = lazily("tinygrad_mnist.jit", {})
+globals().update(refused("jit", "freeze load optimize_for_inference save script trace"))
 
 
 def is_scripting() -> bool:

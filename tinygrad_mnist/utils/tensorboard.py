@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from types import SimpleNamespace
 from typing import Any, NoReturn, Self
 
 import numpy as np
@@ -229,6 +230,10 @@ class SummaryWriter:
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+
+writer = SimpleNamespace(SummaryWriter=SummaryWriter)
+"""PyTorch's module of that name."""
 
 
 def _array(value: Any) -> Array:

@@ -97,6 +97,50 @@ def test_texts(theirs, ours, rounded, different):
     assert (texts.first is None) == (not rounded and not different)
 
 
+@pytest.mark.parametrize(
+    ("theirs", "ours", "measured"),
+    [
+        ("step 0 | loss 3.2840 | step time 533.29ms", "step 0 | loss 3.2841 | step time 9.1ms", 1),
+        ("Training time: 0m 6s", "Training time: 0m 25s", 1),
+        ("iter 0: loss 4.1317, time 978.11ms, mfu -100.00%",
+         "iter 0: loss 4.1317, time 15997.78ms, mfu 0.02%", 1),
+        ("| ms/batch 12.33 | loss 5.0", "| ms/batch 3.10 | loss 5.0", 1),
+        ("took 1.5 seconds, 30 samples/sec", "took 2 seconds, 3.5 samples/sec", 1),
+        ("2026-11-30 10:11:12 used 12.5 MB", "2026-12-01 00:00:01 used 9 MB", 1),
+        ("2.13.0+cpu", "2.13.0+tinygrad_mnist", 1),
+        ("time 3.1s", "time 3.1s", 0),
+    ],
+)  # fmt: skip
+def test_what_is_measured_does_not_count(theirs, ours, measured):
+    texts = compare_texts(theirs, ours)
+    assert texts.equal
+    assert len(texts.measured) == measured
+    assert not texts.rounded
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        ("loss 3.28 | 5ms", "loss 3.48 | 7ms"),
+        ("5 steps", "6 steps"),
+        ("version 2.13.0", "version 2.15.0"),
+        ("time 3s", "3s"),
+        ("times 3.0", "times 4.0"),
+    ],
+)
+def test_beside_times_everything_counts(theirs, ours):
+    assert compare_texts(theirs, ours).different == (1,)
+
+
+def test_a_printed_loss_is_as_equal_as_the_loss():
+    lines = "loss 2.0036070346832275", "loss 2.003356456756592"
+    assert compare_texts(*lines).different == (1,)
+    losses = [(1.0, 1.0), (2.0036070346832275, 2.003356456756592)]
+    assert compare_texts(*lines, losses=losses).rounded == (1,)
+    assert compare_texts("a 2.0036", "a 2.0034", losses=losses).rounded == (1,)
+    assert compare_texts("a 2.0036", "a 2.0030", losses=losses).different == (1,)
+
+
 ROW = "[0.1111, 0.2222, 0.3333, 0.4444, 0.5555, 0.6666"
 
 

@@ -12,6 +12,7 @@ from tinygrad_mnist.nn import functional as F
 from tinygrad_mnist.nn import init as initialisation
 from tinygrad_mnist.nn.parameter import Parameter
 
+from .attention import MultiheadAttention as MultiheadAttention
 from .functional_layer import Layer
 from .module import Module
 

@@ -80,11 +80,12 @@ def _compared(
         )
         _follow(report, theirs, ours, options["looked_at"], watch)
         _note_ends(report, theirs, ours)
-        printed = [_text(Path(folder) / f"{engine}.out") for engine in ENGINES]
+        theirs_printed, ours_printed = (_text(Path(folder) / f"{engine}.out") for engine in ENGINES)
         for side, engine in zip(report.sides, ENGINES, strict=True):
             side.stderr = _text(Path(folder) / f"{engine}.err")
     gpu = options["device"] != "cpu"
-    report.texts = compare_texts(printed[0], printed[1], report.bounds, gpu=gpu)
+    equal = [step.losses for step in report.steps if report.bounds.hold(step.loss)]
+    report.texts = compare_texts(theirs_printed, ours_printed, report.bounds, gpu=gpu, losses=equal)
     return report
 
 

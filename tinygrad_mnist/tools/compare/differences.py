@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -211,6 +213,16 @@ _DEVICE = re.compile(r",\s+device='cuda:\d+'")
 _SUFFIX = re.compile(r",\n +(?=(?:dtype|grad_fn|layout|requires_grad|size)=)")
 _GPU = re.compile(r"\bcuda(?::\d+\b|(')(?:, index=\d+)|\b)")
 _CLASS = re.compile(r"<class '(?:torch|tinygrad_mnist)(?:\.\w+)*\.(\w+)'>")
+_DECIMAL = r"[-+]?\d+\.?\d*(?:e[-+]\d+)?"
+_MEASURED = re.compile(
+    rf"""\b(?:time|elapsed|took|duration|mfu)\b\W{{0,3}}{_DECIMAL}%?
+    | [mun]?s/\w+\W{{1,3}}{_DECIMAL}
+    | \d\d?:\d\d(?::\d\d(?:\.\d+)?)? | \d{{4}}-\d\d-\d\d | \d+\.\d+\.\d+\+\w+
+    | {_DECIMAL}\s*(?:\w+\s?(?:/|\ per\ )\s?s(?:ec(?:ond)?)? | m(?=\s*\d+\s*s\b) | [munµ]?s
+      | sec(?:ond)?s? | min(?:ute)?s? | h(?:ou)?rs? | [kMGT]i?B)\b""",
+    re.VERBOSE | re.IGNORECASE,
+)
+"""Times, dates, rates, sizes of memory, versions that name their build: never the same twice."""
 
 
 @dataclass(frozen=True)
@@ -221,27 +233,37 @@ class Texts:
     """How many lines PyTorch printed, and how many tinygrad_mnist."""
     rounded: tuple[int, ...]
     """Numbers of the lines that differ by rounding: of what is shown, or within the bounds."""
+    measured: tuple[int, ...]
+    """Numbers of the lines that differ beside that only in times, rates, memory or versions."""
     different: tuple[int, ...]
     """Numbers of the lines that differ in more than that."""
     first: tuple[int, str, str] | None
-    """The first line that differs in any way, on both engines."""
+    """The first line that is rounded or different, on both engines."""
 
     @property
     def equal(self) -> bool:
-        """Whether the texts are the same, but for rounding."""
+        """Whether the texts are the same, but for rounding and what was measured."""
         return not self.different
 
 
 def compare_texts(
-    theirs: str, ours: str, bounds: Bounds | None = None, *, gpu: bool = False
+    theirs: str,
+    ours: str,
+    bounds: Bounds | None = None,
+    *,
+    gpu: bool = False,
+    losses: Sequence[tuple[float, float]] = (),
 ) -> Texts:
     r"""Compare what was printed. Addresses of objects, and the files of classes, do not count.
 
     Numbers with decimals may differ by one in the last digit that they show, or as much as the
-    `bounds` let float32 differ. Where PyTorch had a `gpu`, neither does its name count, nor where
-    it moved the end of a tensor to.
+    `bounds` let float32 differ, or be one of the `losses` of both engines, which were found equal.
+    Where PyTorch had a `gpu`, neither does its name count, nor where it moved the end of a tensor
+    to.
 
     >>> compare_texts("loss 0.3120\n", "loss 0.3121\n").rounded
+    (1,)
+    >>> compare_texts("loss 0.3120, 12 ms\n", "loss 0.3120, 13 ms\n").measured
     (1,)
     >>> compare_texts("tensor([1.], device='cuda:0')", "tensor([1.])", gpu=True).equal
     True
@@ -250,19 +272,21 @@ def compare_texts(
         theirs, ours = _on_the_cpu(theirs), _on_the_cpu(ours)
     a, b = theirs.splitlines(), ours.splitlines()
     rounded: list[int] = []
+    measured: list[int] = []
     different: list[int] = []
     first: tuple[int, str, str] | None = None
+    alike = partial(_same_but_rounding, bounds=bounds or Bounds(), losses=losses)
     for number in range(1, max(len(a), len(b)) + 1):
         pair = [lines[number - 1] if number <= len(lines) else "(nothing)" for lines in (a, b)]
         one, other = (_CLASS.sub(r"<class \1>", _ADDRESS.sub("0x", line)) for line in pair)
         if one == other and number <= min(len(a), len(b)):
             continue
-        (rounded if _same_but_rounding(one, other, bounds or Bounds()) else different).append(
-            number
-        )
-        if first is None:
-            first = (number, pair[0], pair[1])
-    return Texts((len(a), len(b)), tuple(rounded), tuple(different), first)
+        if not alike(one, other) and alike(_MEASURED.sub("…", one), _MEASURED.sub("…", other)):
+            measured.append(number)
+            continue
+        (rounded if alike(one, other) else different).append(number)
+        first = first or (number, pair[0], pair[1])
+    return Texts((len(a), len(b)), tuple(rounded), tuple(measured), tuple(different), first)
 
 
 def _on_the_cpu(text: str) -> str:
@@ -270,11 +294,22 @@ def _on_the_cpu(text: str) -> str:
     return _GPU.sub(r"cpu\1", _SUFFIX.sub(", ", _DEVICE.sub("", text)))
 
 
-def _same_but_rounding(one: str, other: str, bounds: Bounds) -> bool:
+def _same_but_rounding(
+    one: str, other: str, bounds: Bounds, losses: Sequence[tuple[float, float]]
+) -> bool:
     if _NUMBER.sub("#", one).split() != _NUMBER.sub("#", other).split():
         return False
     pairs = zip(_NUMBER.findall(one), _NUMBER.findall(other), strict=True)
-    return all(a == b or _close(a, b, bounds) for a, b in pairs)
+    return all(a == b or _close(a, b, bounds) or _is_loss(a, b, losses) for a, b in pairs)
+
+
+def _is_loss(a: str, b: str, losses: Sequence[tuple[float, float]]) -> bool:
+    """Whether two numbers show the two engines' losses of a step."""
+    units = _last_place(a), _last_place(b)
+    return any(
+        abs(float(a) - theirs) <= units[0] and abs(float(b) - ours) <= units[1]
+        for theirs, ours in losses
+    )
 
 
 def _close(a: str, b: str, bounds: Bounds) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import statistics
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,7 +65,7 @@ class Report:
         self.settings = settings
         self.bounds = bounds
         self.sides = (Side(), Side())
-        self.texts = Texts((0, 0), (), (), None)
+        self.texts = Texts((0, 0), (), (), (), None)
         self.steps: list[Step] = []
         self.loss = Series(bounds)
         self.gradients: dict[str, Series] = {}
@@ -234,6 +234,9 @@ def verdict(report: Report) -> list[str]:
             f"  PyTorch         {theirs}",
             f"  tinygrad_mnist  {ours}",
         ]
+    if report.texts.measured:
+        lines = _some("line", report.texts.measured)
+        said.append(f"{lines}: equal but for times, rates, memory or versions printed")
     for name, side in zip(_NAMES, report.sides, strict=True):
         if side.error is not None:
             said.append(f"{name} ended with an error{_at(side.place)}: {side.error}")
@@ -272,18 +275,19 @@ def _looked_at(report: Report) -> Iterator[str]:
     if report.again is None:
         return
     yield from _forks(report.again.forks)
-    beyond, still = report.steps_beyond, report.again.steps_beyond
+    beyond, still = _some("step", report.steps_beyond), report.again.steps_beyond
     if report.again.equal:
-        yield f"{_steps(beyond)}: equal once each operation starts from PyTorch's numbers"
+        yield f"{beyond}: equal once each operation starts from PyTorch's numbers"
     elif still:
-        yield f"{_steps(still)}: differs even where each operation starts from PyTorch's numbers"
+        told = "differs even where each operation starts from PyTorch's numbers"
+        yield f"{_some('step', still)}: {told}"
     else:
-        yield f"{_steps(beyond)}: run once more, the script went another way"
+        yield f"{beyond}: run once more, the script went another way"
 
 
-def _steps(steps: list[int]) -> str:
-    shown = ", ".join(map(str, steps[:_MOST_FORKS]))
-    return f"step{'s' * (len(steps) > 1)} {shown}{', …' * (len(steps) > _MOST_FORKS)}"
+def _some(what: str, numbers: Sequence[int]) -> str:
+    shown = ", ".join(map(str, numbers[:_MOST_FORKS]))
+    return f"{what}{'s' * (len(numbers) > 1)} {shown}{', …' * (len(numbers) > _MOST_FORKS)}"
 
 
 _MOST_FORKS = 10
@@ -320,6 +324,8 @@ def _whole(report: Report) -> Iterator[tuple[str, ...]]:
         told = f"{len(texts.different)} differ"
     elif texts.rounded:
         told = f"{len(texts.rounded)} rounded"
+    elif texts.measured:
+        told = "equal but for times"
     yield ("lines", *map(str, texts.lines), "", "", "", told)
     if not report.errors_equal or report.sides[0].error is not None:
         yield ("ended by", *map(_end, report.sides), "", "", "", _equal(report.errors_equal))

@@ -33,7 +33,7 @@ DEVICE = "TINYGRAD_MNIST_DEVICE"
 """The environment variable that makes "cuda" the CPU, if it is "cpu"."""
 
 _ROOMS = frozenset(
-    ("accelerator", "amp", "autograd", "backends", "compiler", "cuda", "distributed",
+    ("_dynamo", "accelerator", "amp", "autograd", "backends", "compiler", "cuda", "distributed",
      "distributions", "func", "hub", "jit", "linalg", "mps", "multiprocessing", "nn", "onnx",
      "optim", "profiler", "random", "serialization", "special", "testing", "utils", "version",
      "xpu")
@@ -122,7 +122,7 @@ def _unsupported(dotted: str) -> Unsupported:
 def _is_answered(dotted: str) -> bool:
     """Whether PyTorch's module "torch.nn.functional" has its like here."""
     _, *rest = dotted.split(".")
-    if rest and (rest[0] not in _ROOMS or any(part.startswith("_") for part in rest)):
+    if rest and (rest[0] not in _ROOMS or any(part.startswith("_") for part in rest[1:])):
         return False
     name = _our_name(dotted)
     try:

@@ -111,6 +111,10 @@ def _steps(make: Maker) -> Sample:
     return make.sample(make.choice(0, 0.0, -1.5), make.choice(2, 3.5), make.choice(0.5, 0.3, 1))
 
 
+def _up_to(make: Maker) -> Sample:
+    return make.sample(make.integer(-3, 0), make.choice(0, 2.5, 4), make.choice(1, 0.5, 0.3))
+
+
 def _spaced(make: Maker) -> Sample:
     return make.sample(make.choice(0, -2.5, 1), make.choice(1, 4.5, -3), make.integer(0, 7))
 
@@ -135,6 +139,7 @@ _CREATION = [
     _simple("full_like", lambda make: make.sample(make.array(), make.choice(2, True, 3.0))),
     _simple("arange", _steps, ulp=1, scale="largest",
             errors=(sample(0, 5, 0), sample(0, 5, -1), sample("text"))),
+    _simple("range", _up_to, errors=(sample(0, 5, 0), sample(0, 5, -1), sample(0, float("inf")))),
     _simple("linspace", _spaced, ulp=2, scale="largest", errors=(sample(0, 1, -1),)),
     _simple("logspace", _spaced, ulp=4, errors=(sample(0, 1, -1),)),
     _simple("eye", lambda make: make.sample(make.integer(0, 4), make.integer(0, 4)),
