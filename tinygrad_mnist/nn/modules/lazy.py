@@ -203,15 +203,16 @@ class _LazyNorm(_LazyLayer):
     _reads = "num_features"
     num_features: int
 
-    def _begin(
-        self, eps: float, momentum: Any, affine: bool, track: bool, device: Device, dtype: DType,
-        bias: bool,
+    def __init__(
+        self, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = True,
+        track_running_stats: bool = True, device: Device = None, dtype: DType = None, *,
+        bias: bool = True,
     ) -> None:  # fmt: skip
         super().__init__(0, eps, momentum, False, False, device, dtype, bias=False)
         self.affine = affine
-        self.track_running_stats = track
+        self.track_running_stats = track_running_stats
         self._wait(device, dtype, weight=affine, bias=affine and bias)
-        if track:
+        if track_running_stats:
             for name in ("running_mean", "running_var"):
                 setattr(self, name, UninitializedBuffer(device=device, dtype=dtype))
             self.num_batches_tracked = tensor(0, dtype=dtypes.int64)
@@ -221,46 +222,28 @@ class _LazyNorm(_LazyLayer):
         return dict.fromkeys(names, (self.num_features,))
 
 
-class _LazyBatchNorm(_LazyNorm):
-    def __init__(
-        self, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = True,
-        track_running_stats: bool = True, device: Device = None, dtype: DType = None, *,
-        bias: bool = True,
-    ) -> None:  # fmt: skip
-        self._begin(eps, momentum, affine, track_running_stats, device, dtype, bias)
-
-
-class _LazyInstanceNorm(_LazyNorm):
-    def __init__(
-        self, eps: float = 1e-5, momentum: float = 0.1, affine: bool = True,
-        track_running_stats: bool = True, device: Device = None, dtype: DType = None, *,
-        bias: bool = True,
-    ) -> None:  # fmt: skip
-        self._begin(eps, momentum, affine, track_running_stats, device, dtype, bias)
-
-
-def _lazy(name: str) -> Any:
-    """The lazy class of a layer, by the name of the layer."""
-    kind, module = next((kind, module) for start, kind, module in _KINDS if name.startswith(start))
-    eager = getattr(module, name)
+def _lazy(eager: Any) -> Any:
+    """The lazy class of a layer."""
+    name = eager.__name__
+    kind = next(kind for start, kind in _KINDS.items() if name.startswith(start))
     told = f"`{name}` that reads `{kind._reads}` from its first input."
     members = {"__doc__": told, "__module__": __name__, "cls_to_become": eager}
     return type(f"Lazy{name}", (kind, eager), members)
 
 
-_KINDS: tuple[tuple[str, Any, Any], ...] = (
-    ("ConvTranspose", _LazyConvTranspose, convolution),
-    ("Conv", _LazyConv, convolution),
-    ("BatchNorm", _LazyBatchNorm, normalization),
-    ("InstanceNorm", _LazyInstanceNorm, normalization),
-)
-LazyConv1d, LazyConv2d, LazyConv3d = map(_lazy, ("Conv1d", "Conv2d", "Conv3d"))
-LazyConvTranspose1d, LazyConvTranspose2d, LazyConvTranspose3d = map(
-    _lazy, ("ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d")
-)
-LazyBatchNorm1d, LazyBatchNorm2d, LazyBatchNorm3d = map(
-    _lazy, ("BatchNorm1d", "BatchNorm2d", "BatchNorm3d")
-)
-LazyInstanceNorm1d, LazyInstanceNorm2d, LazyInstanceNorm3d = map(
-    _lazy, ("InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d")
-)
+_KINDS: dict[str, Any] = {
+    "ConvTranspose": _LazyConvTranspose, "Conv": _LazyConv, "Batch": _LazyNorm,
+    "Instance": _LazyNorm,
+}  # fmt: skip
+LazyConv1d = _lazy(convolution.Conv1d)
+LazyConv2d = _lazy(convolution.Conv2d)
+LazyConv3d = _lazy(convolution.Conv3d)
+LazyConvTranspose1d = _lazy(convolution.ConvTranspose1d)
+LazyConvTranspose2d = _lazy(convolution.ConvTranspose2d)
+LazyConvTranspose3d = _lazy(convolution.ConvTranspose3d)
+LazyBatchNorm1d = _lazy(normalization.BatchNorm1d)
+LazyBatchNorm2d = _lazy(normalization.BatchNorm2d)
+LazyBatchNorm3d = _lazy(normalization.BatchNorm3d)
+LazyInstanceNorm1d = _lazy(normalization.InstanceNorm1d)
+LazyInstanceNorm2d = _lazy(normalization.InstanceNorm2d)
+LazyInstanceNorm3d = _lazy(normalization.InstanceNorm3d)

@@ -55,11 +55,9 @@ def _draw(module: Module, width: int) -> None:
         init.uniform_(weight, -bound, bound)
 
 
-def _check_settings(
-    input_size: int, hidden_size: int, num_layers: int, bias: bool, batch_first: bool,
-    dropout: float, proj_size: int,
-) -> None:  # fmt: skip
+def _check_settings(given: dict[str, Any]) -> None:
     """PyTorch's errors and warning for settings of a layer."""
+    dropout, num_layers, proj_size = (given[n] for n in ("dropout", "num_layers", "proj_size"))
     if isinstance(dropout, bool) or not isinstance(dropout, int | float) or not 0 <= dropout <= 1:
         raise ValueError(
             "dropout should be a number in range [0, 1] representing the probability of an element "
@@ -70,25 +68,20 @@ def _check_settings(
             "dropout option adds dropout after all but last recurrent layer, so non-zero dropout "
             f"expects num_layers greater than 1, but got dropout={dropout} and "
             f"num_layers={num_layers}",
-            stacklevel=4,
+            stacklevel=5,
         )
-    for kind, given in (
-        (bool, {"bias": bias, "batch_first": batch_first}),
-        (int, {"input_size": input_size, "hidden_size": hidden_size}),
-    ):
-        for name, value in given.items():
-            if not isinstance(value, kind):
-                raise TypeError(
-                    f"{name} should be of type {kind.__name__}, got: {type(value).__name__}"
-                )
-    for name, size in (
-        ("input_size", input_size), ("hidden_size", hidden_size), ("num_layers", num_layers),
-    ):  # fmt: skip
-        if size <= 0:
+    for name in ("bias", "batch_first", "input_size", "hidden_size"):
+        kind: type = int if name.endswith("size") else bool
+        if not isinstance(given[name], kind):
+            raise TypeError(
+                f"{name} should be of type {kind.__name__}, got: {type(given[name]).__name__}"
+            )
+    for name in ("input_size", "hidden_size", "num_layers"):
+        if given[name] <= 0:
             raise ValueError(f"{name} must be greater than zero")
     if proj_size < 0:
         raise ValueError("proj_size should be a positive integer or zero to disable projections")
-    if proj_size >= hidden_size:
+    if proj_size >= given["hidden_size"]:
         raise ValueError("proj_size has to be smaller than hidden_size")
 
 
@@ -102,7 +95,7 @@ class RNNBase(Module):
         dtype: DType = None,
     ) -> None:  # fmt: skip
         super().__init__()
-        _check_settings(input_size, hidden_size, num_layers, bias, batch_first, dropout, proj_size)
+        _check_settings({**locals()})
         if mode not in MODES:
             raise ValueError(f"Unrecognized RNN mode: {mode}")
         self.mode = mode
@@ -230,6 +223,11 @@ class RNNBase(Module):
 class _Layer(RNNBase):
     """What RNN, LSTM and GRU have in common besides: the walk along sequences."""
 
+    def __init__(self, mode: str, *args: Any, **kwargs: Any) -> None:
+        if mode != "LSTM" and "proj_size" in kwargs:
+            raise ValueError("proj_size argument is only supported for LSTM, not RNN or GRU")
+        super().__init__(mode, *args, **kwargs)
+
     def forward(self, input: Any, hx: Any = None) -> tuple[Tensor | PackedSequence, Any]:
         """Each step's results, and the last states, of an input and the first states (or 0).
 
@@ -331,15 +329,8 @@ class _Layer(RNNBase):
 
     def _weights_of(self, place: int) -> list[Tensor | None]:
         """The five weights of one layer and direction; None for those it has not."""
-        known = dict(zip([name.partition("_l")[0] for name in self._all_weights[place]],
-                         [getattr(self, name) for name in self._all_weights[place]],
-                         strict=True))  # fmt: skip
+        known = {name.partition("_l")[0]: getattr(self, name) for name in self._all_weights[place]}
         return [known.get(name) for name in _WEIGHTS]
-
-
-def _refuse_projection(settings: dict[str, Any]) -> None:
-    if "proj_size" in settings:
-        raise ValueError("proj_size argument is only supported for LSTM, not RNN or GRU")
 
 
 class RNN(_Layer):
@@ -358,7 +349,6 @@ class RNN(_Layer):
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        _refuse_projection(kwargs)
         if len(args) > 3:
             nonlinearity, args = args[3], args[:3] + args[4:]
         else:
@@ -417,7 +407,6 @@ class GRU(_Layer):
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        _refuse_projection(kwargs)
         super().__init__("GRU", *args, **kwargs)
 
 
@@ -524,7 +513,24 @@ class RNNCell(RNNCellBase):
         return state
 
 
-class LSTMCell(RNNCellBase):
+class _GatedCell(RNNCellBase):
+    """What LSTMCell and GRUCell have in common."""
+
+    _mode: str
+
+    def __init__(
+        self, input_size: int, hidden_size: int, bias: bool = True, device: Device = None,
+        dtype: DType = None,
+    ) -> None:  # fmt: skip
+        gates = gates_of(MODES.index(self._mode))
+        super().__init__(input_size, hidden_size, bias, gates, device, dtype)
+
+    def forward(self, input: Tensor, hx: Any = None) -> Any:
+        """The next state (and cell), of an input and a state (and cell), or 0."""
+        return self._step(self._mode, input, hx)
+
+
+class LSTMCell(_GatedCell):
     """The step of an `LSTM`: the next state and cell, each (batch, hidden_size).
 
     >>> h, c = torch.nn.LSTMCell(10, 20)(torch.zeros(3, 10))
@@ -532,34 +538,14 @@ class LSTMCell(RNNCellBase):
     torch.Size([3, 20])
     """
 
-    def __init__(
-        self, input_size: int, hidden_size: int, bias: bool = True, device: Device = None,
-        dtype: DType = None,
-    ) -> None:  # fmt: skip
-        super().__init__(input_size, hidden_size, bias, 4, device, dtype)
-
-    def forward(
-        self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """The next state and cell, of an input, a state and a cell (or 0)."""
-        states: tuple[Tensor, Tensor] = self._step("LSTM", input, hx)
-        return states
+    _mode = "LSTM"
 
 
-class GRUCell(RNNCellBase):
+class GRUCell(_GatedCell):
     """The step of a `GRU`: the next state (batch, hidden_size).
 
     >>> torch.nn.GRUCell(10, 20)(torch.zeros(3, 10)).shape
     torch.Size([3, 20])
     """
 
-    def __init__(
-        self, input_size: int, hidden_size: int, bias: bool = True, device: Device = None,
-        dtype: DType = None,
-    ) -> None:  # fmt: skip
-        super().__init__(input_size, hidden_size, bias, 3, device, dtype)
-
-    def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
-        """The next state, of an input and a state (or 0)."""
-        state: Tensor = self._step("GRU", input, hx)
-        return state
+    _mode = "GRU"

@@ -88,15 +88,13 @@ class _Layer(Module):
     def _sa_block(
         self, x: Tensor, attn_mask: Tensor | None, key_padding_mask: Tensor | None,
         is_causal: bool = False,
-    ) -> Tensor:  # fmt: skip
-        out: Tensor = self.self_attn(
-            x, x, x, key_padding_mask, False, attn_mask, is_causal=is_causal
-        )[0]
-        return self.dropout1(out)  # type: ignore[no-any-return]
+    ) -> Any:  # fmt: skip
+        out = self.self_attn(x, x, x, key_padding_mask, False, attn_mask, is_causal=is_causal)
+        return self.dropout1(out[0])
 
-    def _ff_block(self, x: Tensor) -> Tensor:
+    def _ff_block(self, x: Tensor) -> Any:
         out = self.linear2(self.dropout(self.activation(self.linear1(x))))
-        return getattr(self, f"dropout{len(self._attentions) + 1}")(out)  # type: ignore[no-any-return]
+        return getattr(self, f"dropout{len(self._attentions) + 1}")(out)
 
 
 class TransformerEncoderLayer(_Layer):
@@ -161,18 +159,30 @@ class TransformerDecoderLayer(_Layer):
     def _mha_block(
         self, x: Tensor, mem: Tensor, attn_mask: Tensor | None, key_padding_mask: Tensor | None,
         is_causal: bool = False,
-    ) -> Tensor:  # fmt: skip
-        out: Tensor = self.multihead_attn(
+    ) -> Any:  # fmt: skip
+        out = self.multihead_attn(
             x, mem, mem, key_padding_mask, False, attn_mask, is_causal=is_causal
-        )[0]
-        return self.dropout2(out)  # type: ignore[no-any-return]
+        )
+        return self.dropout2(out[0])
 
 
-def _copies(layer: Module, count: int) -> ModuleList:
-    return ModuleList([copy.deepcopy(layer) for _ in range(count)])
+class _Stack(Module):
+    """Copies of a layer, one after another, and perhaps a norm."""
+
+    def __init__(self, layer: Module, num_layers: int, norm: Module | None) -> None:
+        super().__init__()
+        self.layers = ModuleList([copy.deepcopy(layer) for _ in range(num_layers)])
+        self.num_layers = num_layers
+        self.norm = norm
+
+    def _through(self, x: Tensor, *given: Any, **masks: Any) -> Tensor:
+        """What the layers make of x, one after another."""
+        for layer in self.layers:
+            x = layer(x, *given, **masks)
+        return x
 
 
-class TransformerEncoder(Module):
+class TransformerEncoder(_Stack):
     """`num_layers` copies of an encoder layer, one after another, and perhaps a norm.
 
     >>> layer = torch.nn.TransformerEncoderLayer(d_model=8, nhead=2, batch_first=True)
@@ -184,10 +194,7 @@ class TransformerEncoder(Module):
         self, encoder_layer: Module, num_layers: int, norm: Module | None = None,
         enable_nested_tensor: bool = True, mask_check: bool = True,
     ) -> None:  # fmt: skip
-        super().__init__()
-        self.layers = _copies(encoder_layer, num_layers)
-        self.num_layers = num_layers
-        self.norm = norm
+        super().__init__(encoder_layer, num_layers, norm)
         self.enable_nested_tensor = enable_nested_tensor
         self.mask_check = mask_check
         why = _why_padding_stays(encoder_layer)
@@ -206,9 +213,7 @@ class TransformerEncoder(Module):
         """The last layer's output; in inference it is 0 at padding that ends sequences."""
         padding, mask = _masks(src, src_key_padding_mask, mask, "mask")
         causal = _is_causal(mask, is_causal, _length(src, self.layers[0]))
-        out = src
-        for layer in self.layers:
-            out = layer(out, src_mask=mask, is_causal=causal, src_key_padding_mask=padding)
+        out = self._through(src, src_mask=mask, is_causal=causal, src_key_padding_mask=padding)
         if padding is not None and mask is None and self._empties_padding(src, padding):
             out = out.masked_fill((padding != 0).unsqueeze(-1), 0.0)
         return out if self.norm is None else self.norm(out)
@@ -241,14 +246,11 @@ def _why_padding_stays(layer: Any) -> str:
     return next((reason for reason, holds in reasons.items() if holds), "")
 
 
-class TransformerDecoder(Module):
+class TransformerDecoder(_Stack):
     """`num_layers` copies of a decoder layer, one after another, and perhaps a norm."""
 
     def __init__(self, decoder_layer: Module, num_layers: int, norm: Module | None = None) -> None:
-        super().__init__()
-        self.layers = _copies(decoder_layer, num_layers)
-        self.num_layers = num_layers
-        self.norm = norm
+        super().__init__(decoder_layer, num_layers, norm)
 
     def forward(
         self, tgt: Tensor, memory: Tensor, tgt_mask: Tensor | None = None,
@@ -258,14 +260,12 @@ class TransformerDecoder(Module):
     ) -> Tensor:  # fmt: skip
         """The last layer's output, of the shape of `tgt`; `memory` is an encoder's output."""
         causal = _is_causal(tgt_mask, tgt_is_causal, _length(tgt, self.layers[0]))
-        out = tgt
-        for layer in self.layers:
-            out = layer(
-                out, memory, tgt_mask=tgt_mask, memory_mask=memory_mask,
-                tgt_key_padding_mask=tgt_key_padding_mask,
-                memory_key_padding_mask=memory_key_padding_mask, tgt_is_causal=causal,
-                memory_is_causal=memory_is_causal,
-            )  # fmt: skip
+        out = self._through(
+            tgt, memory, tgt_mask=tgt_mask, memory_mask=memory_mask,
+            tgt_key_padding_mask=tgt_key_padding_mask,
+            memory_key_padding_mask=memory_key_padding_mask, tgt_is_causal=causal,
+            memory_is_causal=memory_is_causal,
+        )  # fmt: skip
         return out if self.norm is None else self.norm(out)
 
 

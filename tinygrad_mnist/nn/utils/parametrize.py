@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from tinygrad_mnist._tensor import Tensor as TensorClass
@@ -70,10 +70,8 @@ class ParametrizationList(ModuleList):
         with no_grad():
             for module in reversed(list(self)):
                 if hasattr(module, "right_inverse"):
-                    try:
+                    with suppress(NotImplementedError):
                         new = module.right_inverse(new)
-                    except NotImplementedError:
-                        continue
         self.is_tensor = isinstance(new, TensorClass)
         if not self.is_tensor and not isinstance(new, Sequence):
             raise ValueError(
@@ -123,36 +121,27 @@ class ParametrizationList(ModuleList):
                     f"parametrization {type(module).__name__} does not implement right_inverse."
                 )
             value = module.right_inverse(value)
-        if self.is_tensor:
-            if not isinstance(value, TensorClass):
-                raise ValueError(
-                    f"`right_inverse` should return a tensor. Got {type(value).__name__}"
-                )
-            if value.dtype != self.original.dtype:
-                raise ValueError(
-                    f"The tensor returned by `right_inverse` has dtype {value.dtype} while "
-                    f"`original` has dtype {self.original.dtype}"
-                )
-            value = [value]
-        elif not isinstance(value, Sequence):
+        one, wanted = self.is_tensor, "'right_inverse' must return a sequence of tensors"
+        if not one and not isinstance(value, Sequence):
+            raise ValueError(f"{wanted}. Got {type(value).__name__}.")
+        given = [value] if one else value
+        if len(given) != self.ntensors:
             raise ValueError(
-                f"'right_inverse' must return a sequence of tensors. Got {type(value).__name__}."
+                f"{wanted} of length {self.ntensors}. Got a sequence of length {len(given)}."
             )
-        if len(value) != self.ntensors:
-            raise ValueError(
-                "'right_inverse' must return a sequence of tensors of length "
-                f"{self.ntensors}. Got a sequence of length {len(value)}."
-            )
-        for i, (original, new) in enumerate(zip(self._originals(), value, strict=True)):
+        for i, (original, new) in enumerate(zip(self._originals(), given, strict=True)):
             if not isinstance(new, TensorClass):
+                kind = type(new).__name__
                 raise ValueError(
-                    "'right_inverse' must return a sequence of tensors. Got element "
-                    f"{i} of type {type(new).__name__}."
+                    f"`right_inverse` should return a tensor. Got {kind}"
+                    if one
+                    else f"{wanted}. Got element {i} of type {kind}."
                 )
             if original.dtype != new.dtype:
                 raise ValueError(
-                    f"Tensor {i} returned by `right_inverse` has dtype {new.dtype} while "
-                    f"`original{i}` has dtype {original.dtype}"
+                    f"{'The tensor' if one else f'Tensor {i}'} returned by `right_inverse` has "
+                    f"dtype {new.dtype} while `original{'' if one else i}` has dtype "
+                    f"{original.dtype}"
                 )
             original.data = new.detach()
 
