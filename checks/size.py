@@ -15,13 +15,13 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 75_074, 40_000
+TOTAL, AIM = 75_032, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
     "ops": 10_980,
     "tools": 10_268,
-    "nn": 9_785,
+    "nn": 9_743,
     "compiler": 6_651,
     "app": 4_697,
     "explainer": 7_549,
