@@ -9,6 +9,7 @@ import math
 import numba
 import numpy as np
 import pytest
+import torch as real_torch
 
 import tinygrad_mnist as torch
 from tests.compiler.conftest import as_python
@@ -133,3 +134,22 @@ def test_programs_at_the_edges_of_a_type(dtype):
     assert tried >= (70 if dtype.startswith("float") else 30)
     if dtype in ("uint8", "int64", "float32"):
         compare_with_numba(list(seen.values()))
+
+
+@pytest.mark.usefixtures("plain")
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("exponent", [2, 3, 0.5, -0.5, -1, -2, 1.5, -3])
+def test_powers_at_the_edges_are_pytorch_s(dtype, exponent):
+    """Those that have ways of their own, in the derivative too, and two that have none."""
+
+    def power(engine, x):
+        out = x**exponent
+        return out, engine.autograd.grad(out, x, engine.ones_like(out))[0]
+
+    given = edges(dtype)
+    theirs = power(real_torch, real_torch.from_numpy(given).requires_grad_())
+    x = torch.from_numpy(given).requires_grad_()
+    for ours in (power(torch, x), torch.compile(power)(torch, x)):
+        for found, wanted in zip(ours, theirs, strict=True):
+            assert_alike(found.detach().numpy(), wanted.detach().numpy(), exponent)

@@ -186,6 +186,8 @@ def expression(i: Instruction, operands: list[str]) -> str:
     """An operation on single numbers; raise Unsupported if there is none of that name."""
     given, out = i.inputs[0].dtype if i.inputs else i.output.dtype, i.output.dtype
     spelled = OF_WHOLE_NUMBERS.get(i.op) if given.kind in "iu" else None
+    if i.op == "pow" and given.kind == "f" and not i.inputs[1].shape:
+        spelled = "scalars.power({0}, {1})"
     spelled = spelled or EXPRESSIONS.get(i.op)
     if spelled is None:
         raise Unsupported(i.op)

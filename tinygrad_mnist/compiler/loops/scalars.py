@@ -38,6 +38,22 @@ def remainder(x: Any, y: Any) -> Any:
     return rest + y if rest != 0 and (y < 0) != (rest < 0) else rest
 
 
+@_part
+def power(x: Any, y: Any) -> Any:
+    """xʸ for one y of all x: simple powers as NumPy and `ops.arithmetic` compute them."""
+    if y == 2:
+        return x * x
+    if y == 3:
+        return x * x * x
+    if y == 0.5:
+        return np.sqrt(x)
+    if y == -0.5:
+        return 1 / np.sqrt(x)
+    if y == -1:
+        return 1 / x
+    return 1 / (x * x) if y == -2 else x**y
+
+
 # Whole numbers, which come as int64 whatever their type, and wrap around in it.
 
 
