@@ -30,7 +30,7 @@ def _lattice(log_probs: Array, targets: Array, lengths: Array, blank: int) -> An
     labels[:, 1::2] = np.where(np.arange(longest) < lengths[:, None], targets, blank)
     said = np.take_along_axis(log_probs, labels[None], 2).astype(np.float64)
     skips = np.zeros(labels.shape, bool)
-    skips[:, 2:] = (labels[:, 2:] != blank) & (labels[:, 2:] != labels[:, :-2])
+    skips[:, 2:] = labels[:, 2:] != labels[:, :-2]
     return labels, said, skips
 
 
@@ -97,6 +97,8 @@ def _ctc_loss_backward(
     out = np.exp(log_probs)
     at = np.arange(len(out))[:, None, None], np.arange(len(times))[:, None], labels
     np.subtract.at(out, at, np.exp(shares).astype(out.dtype))
+    out[:, loss == np.inf] = np.nan  # no way at all, of which nothing has a share
+    out[log_probs == -np.inf] = np.nan
     out[np.arange(len(out))[:, None] >= times] = 0
     g = grad[:, None]
     return np.where(g == 0, 0, out * g)
