@@ -15,14 +15,14 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 75_032, 40_000
+TOTAL, AIM = 75_053, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
-    "ops": 10_980,
+    "ops": 10_981,
     "tools": 10_268,
-    "nn": 9_743,
-    "compiler": 6_651,
+    "nn": 9_745,
+    "compiler": 6_669,
     "app": 4_697,
     "explainer": 7_549,
     "kernels": 3_875,
