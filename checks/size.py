@@ -15,12 +15,12 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 75_053, 40_000
+TOTAL, AIM = 75_048, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
     "ops": 10_981,
-    "tools": 10_268,
+    "tools": 10_264,
     "nn": 9_745,
     "compiler": 6_669,
     "app": 4_697,
@@ -37,7 +37,7 @@ BUDGET = {
     "names": 399,
     "dtypes": 320,
     "func": 810,
-    "testing": 349,
+    "testing": 348,
 }
 """Lines that a room may have."""
 ENTRIES, FILE, FUNCTION = 26, 800, 50

@@ -79,25 +79,22 @@ class _Comparison:
             numbers = zip((mine, theirs), kinds, strict=True)
             self._compare_tensors(*(tensor(n, dtype=precise[kind]) for n, kind in numbers))
         else:
-            pair: list[Tensor] = []
+            pair = None
             if related:
                 with contextlib.suppress(Exception):
-                    pair = [as_tensor(each) for each in (mine, theirs)]
-            if not pair:
+                    pair = as_tensor(mine), as_tensor(theirs)
+            if pair is None:
                 words = f"inputs of type {type(mine)} and {type(theirs)}"
                 self.fail(f"No comparison pair was able to handle {words}.", TypeError)
             self._check_attributes(*pair)
             self._compare_tensors(*pair)
 
-    def _check_attributes(self, mine: Tensor, theirs: Tensor) -> None:
-        strides = [
-            each.stride() if self.settings["check_stride"] else () for each in (mine, theirs)
-        ]
-        kinds = [each.dtype if self.settings["check_dtype"] else None for each in (mine, theirs)]
-        rows: list[tuple[str, list[Any]]] = [
-            ("shape", [mine.shape, theirs.shape]), ("stride()", strides), ("dtype", kinds),
-        ]  # fmt: skip
-        for name, (have, want) in rows:
+    def _check_attributes(self, *pair: Tensor) -> None:
+        asked = {"shape": True, "stride()": self.settings["check_stride"],
+                 "dtype": self.settings["check_dtype"]}  # fmt: skip
+        for name in (name for name, wanted in asked.items() if wanted):
+            have, want = (each.stride() if name == "stride()" else getattr(each, name)
+                          for each in pair)  # fmt: skip
             if have != want:
                 self.fail(f"The values for attribute '{name}' do not match: {have} != {want}.")
 
@@ -110,13 +107,7 @@ class _Comparison:
         if same.all():
             return
         exact = rtol == 0 and atol == 0
-        if mine.shape:
-            rows = _greatest(mine, theirs, same)
-        else:
-            have, want = mine.item(), theirs.item()
-            far = abs(have - want)
-            rows = [f"Expected {want} but got {have}.", f"Absolute difference: {far}",
-                    f"Relative difference: {far / abs(want) if want else math.inf}"]  # fmt: skip
+        rows = _greatest(mine, theirs, same) if mine.shape else _apart(mine.item(), theirs.item())
         if not exact:
             rows[1] += f" (up to {atol} allowed)"
             rows[2] += f" (up to {rtol} allowed)"
@@ -135,6 +126,14 @@ class _Comparison:
             return rtol, atol
         own = [_TOLERANCES.get(str(each.dtype).split(".")[-1], (0.0, 0.0)) for each in tensors]
         return max(rtol for rtol, _ in own), max(atol for _, atol in own)
+
+
+def _apart(have: float, want: float) -> list[str]:
+    """How far two numbers are apart."""
+    far = abs(have - want)
+    share = far / abs(want) if want else math.inf
+    told = f"Absolute difference: {far}", f"Relative difference: {share}"
+    return [f"Expected {want} but got {have}.", *told]
 
 
 def _greatest(mine: Tensor, theirs: Tensor, same: Any) -> list[str]:

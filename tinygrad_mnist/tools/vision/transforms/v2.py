@@ -198,9 +198,8 @@ class RandomCrop(Transform, v1.RandomCrop, padding=_read_padding):
 
 
 def _read_value(value: Any) -> Any:
-    if value == "random":
-        return None
-    return [float(each) for each in (value if isinstance(value, tuple | list) else [value])]
+    given = value if isinstance(value, tuple | list) else [value]
+    return None if value == "random" else [float(each) for each in given]
 
 
 def _given(interpolation: Any) -> Any:
@@ -218,12 +217,9 @@ _LIKE_V1: dict[str, dict[str, Any]] = {
     },
     "RandomResizedCrop": {"resized": staticmethod(_resize), "interpolation": _given},
     "Pad": {"padding": lambda padding: padding if isinstance(padding, int) else list(padding)},
-    "RandomRotation": {"interpolation": _given},
-    "RandomAffine": {"interpolation": _given},
+    "RandomRotation": {"interpolation": _given}, "RandomAffine": {"interpolation": _given},
     "RandomErasing": {"value": _read_value},
-    **{name: {} for name in (
-        "CenterCrop", "Grayscale", "RandomHorizontalFlip", "RandomVerticalFlip",
-    )},
+    "CenterCrop": {}, "Grayscale": {}, "RandomHorizontalFlip": {}, "RandomVerticalFlip": {},
 }  # fmt: skip
 """The transforms that differ from v1's by what they take, and by how settings are read."""
 for _name, _reads in _LIKE_V1.items():
