@@ -113,13 +113,10 @@ _EITHER = {"probs": None, "logits": None}
 _CHANCES, _SHARES = "probs:unit_interval logits:real", "probs:simplex logits:real_vector"
 
 
-def _spread(d: Any) -> Any:
-    return F.binary_cross_entropy_with_logits(d.logits, d.probs, reduction="none")
-
-
-def _bernoulli_log_prob(d: Any, x: Any) -> Any:
+def _surprise(d: Any, x: Any) -> Any:
+    """−ln of the probability of 0 and 1; between them both are weighted."""
     logits, x = broadcast_all(d.logits, x)
-    return -F.binary_cross_entropy_with_logits(logits, x, reduction="none")
+    return F.binary_cross_entropy_with_logits(logits, x, reduction="none")
 
 
 Bernoulli = family(
@@ -133,8 +130,9 @@ Bernoulli = family(
     kind=Chances, defaults=_EITHER,
     mean=lambda d: d.probs, variance=lambda d: d.probs * (1 - d.probs),
     mode=lambda d: where(d.probs == 0.5, math.nan, cast_to(d.probs >= 0.5, d.probs.dtype)),
-    sample=lambda d, shape: bernoulli(d.probs.expand(shape)), log_prob=_bernoulli_log_prob,
-    entropy=_spread, values=lambda d: wrap(np.arange(2, dtype=d._param._array.dtype)),
+    sample=lambda d, shape: bernoulli(d.probs.expand(shape)),
+    log_prob=lambda d, x: -_surprise(d, x), entropy=lambda d: _surprise(d, d.probs),
+    values=lambda d: wrap(np.arange(2, dtype=d._param._array.dtype)),
 )  # fmt: skip
 
 
@@ -162,7 +160,8 @@ Geometric = family(
     kind=Chances, defaults=_EITHER, refused=_never,
     mean=lambda d: 1.0 / d.probs - 1.0, mode=lambda d: 0 * d.probs,
     variance=lambda d: (1.0 / d.probs - 1.0) / d.probs,
-    sample=_geometric, log_prob=_geometric_log_prob, entropy=lambda d: _spread(d) / d.probs,
+    sample=_geometric, log_prob=_geometric_log_prob,
+    entropy=lambda d: _surprise(d, d.probs) / d.probs,
 )  # fmt: skip
 
 Categorical = family(

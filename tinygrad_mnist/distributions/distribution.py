@@ -277,13 +277,6 @@ def _told(value: Tensor) -> str:
     return f"({type(value).__name__} of shape {tuple(value.shape)})"
 
 
-_ABSENT = (
-    "_cdf", "_entropy", "_icdf", "_log_prob", "_rsample", "_sample", "_values", "mean", "mode",
-    "variance",
-)  # fmt: skip
-"""What a distribution may lack."""
-
-
 class ExponentialFamily(Distribution):
     """The distributions whose density is exp of a sum of products."""
 
@@ -292,6 +285,8 @@ _METHODS = (
     "cdf", "entropy", "fill", "given", "icdf", "log_prob", "parts", "refused", "rsample", "sample",
     "values",
 )  # fmt: skip
+_ABSENT = {"mean", "mode", "variance", *["_" + each for each in _METHODS]}
+"""What a distribution may lack."""
 
 
 def family(
@@ -312,15 +307,11 @@ def family(
         "_defaults": dict.fromkeys([each for each, _ in pairs], ...) | (defaults or {}),
         "_dims": (max(each.event_dim for each in limits.values()), support.event_dim),
     }  # fmt: skip
-    if "rsample" in formulas:
-        inside["has_rsample"] = True
-    if "values" in formulas:
-        inside["has_enumerate_support"] = True
+    has = {"has_rsample": "rsample", "has_enumerate_support": "values"}
+    inside |= {name: True for name, formula in has.items() if formula in formulas}
     for what, formula in formulas.items():
-        if what in _METHODS:
-            inside["_" + what] = formula
-        else:
-            inside[what] = property(formula)
+        is_method = what in _METHODS
+        inside["_" * is_method + what] = formula if is_method else property(formula)
     return type(name, (kind,), inside)
 
 

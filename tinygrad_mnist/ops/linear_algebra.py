@@ -26,6 +26,7 @@ from tinygrad_mnist.engine.tensor import Tensor, wrap
 from . import decompositions as of
 from .arguments import _return_type, check_elements, not_implemented, operation
 from .conditional import where
+from .elementwise import composed
 from .matmul import matmul
 from .matrices import linalg_norm
 from .reductions import _sum
@@ -106,7 +107,8 @@ def _fits(name: str, A: Tensor, B: Tensor, left: bool) -> None:
     np.broadcast_shapes(a[:-2], b[:-2])
 
 
-def _infos(array: Any) -> Tensor:
+def _whole(array: Any) -> Tensor:
+    """Whole numbers that nothing computes with."""
     note_untraceable()
     return wrap(array)
 
@@ -146,7 +148,7 @@ def solve(A: Tensor, B: Tensor, *, left: bool = True) -> Tensor:
 def solve_ex(A: Tensor, B: Tensor, *, left: bool = True, check_errors: bool = False) -> SolveResult:
     """`solve` which raises nothing unless `check_errors`: `info` is not 0 where A is singular."""
     result = _solve(A, B, left, check_errors)
-    return _named("linalg_solve_ex", SolveResult, result, _infos(of.singular(A._array)))
+    return _named("linalg_solve_ex", SolveResult, result, _whole(of.singular(A._array)))
 
 
 @operation
@@ -177,13 +179,11 @@ def inv_ex(A: Tensor, *, check_errors: bool = False) -> InverseResult:
     """`inv` which raises nothing unless `check_errors`: `info` is not 0 where A is singular."""
     _check("linalg.inv", A)
     result = of.inverse(A, check=check_errors)
-    return _named("linalg_inv_ex", InverseResult, result, _infos(of.singular(A._array)))
+    return _named("linalg_inv_ex", InverseResult, result, _whole(of.singular(A._array)))
 
 
-@operation
-def inverse(input: Tensor) -> Tensor:
-    """The inverse of each matrix: `linalg.inv`."""
-    return inv(input)
+inverse = composed("inverse", "The inverse of each matrix: `linalg.inv`.",
+                   lambda input: inv(input), "LinalgInvExBackward0")  # fmt: skip
 
 
 @operation
@@ -258,8 +258,7 @@ def lstsq(
 
 def _count(values: Tensor, limit: Any) -> Tensor:
     """How many of the last dimension's numbers are larger than `limit`."""
-    note_untraceable()
-    return wrap(np.asarray((values._array > limit).sum(-1), np.int64))
+    return _whole(np.asarray((values._array > limit).sum(-1), np.int64))
 
 
 # Determinants, powers
@@ -285,10 +284,8 @@ def linalg_slogdet(A: Tensor) -> SignAndLog:
     return _named("linalg_slogdet", SignAndLog, *pair)
 
 
-@operation
-def det(input: Tensor) -> Tensor:
-    """The determinant of each matrix: `linalg.det`."""
-    return linalg_det(input)
+det = composed("det", "The determinant of each matrix: `linalg.det`.",
+               lambda input: linalg_det(input), "LinalgDetBackward0")  # fmt: skip
 
 
 @operation
@@ -301,12 +298,6 @@ def slogdet(input: Tensor) -> SignAndLog:
 def matrix_power(input: Tensor, n: int) -> Tensor:
     """Each matrix times itself, n factors: `linalg.matrix_power`."""
     return linalg_matrix_power(input, n)
-
-
-@operation
-def matrix_exp(input: Tensor) -> Tensor:
-    """The exponential of each matrix: `linalg.matrix_exp`."""
-    return linalg_matrix_exp(input)
 
 
 @operation
@@ -342,6 +333,11 @@ def linalg_matrix_exp(A: Tensor) -> Tensor:
     """The exponential of each matrix: Σ Aᵏ / k!"""
     _check("linalg.matrix_exp", A)
     return of.matrix_exponential(A)
+
+
+matrix_exp = composed("matrix_exp", "Each matrix's exponential: `linalg.matrix_exp`.",
+                      lambda input: linalg_matrix_exp(input),
+                      "LinalgMatrixExpBackward0")  # fmt: skip
 
 
 @operation
@@ -420,7 +416,7 @@ def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False) -
     """
     return _named(
         "linalg_cholesky_ex", CholeskyResult, _cholesky(A, upper, check_errors),
-        _infos(of.not_positive(A._array.mT if upper else A._array)),
+        _whole(of.not_positive(A._array.mT if upper else A._array)),
     )  # fmt: skip
 
 
