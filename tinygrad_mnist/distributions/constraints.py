@@ -55,7 +55,7 @@ def _region(
 
 
 def _is_lower(value: Tensor) -> Tensor:
-    return (value.tril() == value).flatten(-2).all(-1)  # fmt: skip
+    return (value.tril() == value).flatten(-2).all(-1)
 
 
 def _is_definite(self: Any, value: Tensor) -> Tensor:
