@@ -1322,7 +1322,7 @@ def matmul(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor
     """The matrix product, of vectors, matrices, or batches of matrices (…, n, m) @ (…, m, p)."""
 
 def matrix_exp(input: Tensor) -> Tensor:
-    """The exponential of each matrix: `linalg.matrix_exp`."""
+    """Each matrix's exponential: `linalg.matrix_exp`."""
 
 def matrix_power(input: Tensor, n: builtins.int) -> Tensor:
     """Each matrix times itself, n factors: `linalg.matrix_power`."""

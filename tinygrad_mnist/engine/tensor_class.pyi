@@ -1171,7 +1171,7 @@ class Tensor(TensorBase):
     def matmul(self, other: Tensor, *, out: Tensor | None = None) -> Tensor:
         """The matrix product, of vectors, matrices, or batches of matrices (…, n, m) @ (…, m, p)."""
     def matrix_exp(self) -> Tensor:
-        """The exponential of each matrix: `linalg.matrix_exp`."""
+        """Each matrix's exponential: `linalg.matrix_exp`."""
     def matrix_power(self, n: builtins.int) -> Tensor:
         """Each matrix times itself, n factors: `linalg.matrix_power`."""
     @overload
