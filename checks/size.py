@@ -15,11 +15,11 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 75_048, 40_000
+TOTAL, AIM = 75_034, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
-    "ops": 10_981,
+    "ops": 10_977,
     "tools": 10_264,
     "nn": 9_745,
     "compiler": 6_669,
@@ -30,7 +30,7 @@ BUDGET = {
     "engine": 2_949,
     "optim": 2_549,
     "autograd": 2_652,
-    "distributions": 2035,
+    "distributions": 2025,
     "serialization": 2_122,
     "utils": 2_706,
     "hardware": 720,
