@@ -17,8 +17,10 @@ is computed under the eyes of the outer ones.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import weakref
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,6 +29,7 @@ from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.backward_pass import run_backward
 from tinygrad_mnist.engine.modes import GradMode, backward_mode, is_grad_enabled
 from tinygrad_mnist.engine.observer import OBSERVERS, detached, observe
+from tinygrad_mnist.engine.primitive import no_derivative
 from tinygrad_mnist.engine.tensor import Step, Tensor, TensorBase, wrap
 from tinygrad_mnist.engine.unbroadcast import unbroadcast
 
@@ -72,16 +75,11 @@ class Level:
 
     def set(self, tensor: TensorBase, tangent: Tensor | None) -> None:
         """Give a tensor a tangent, or take it away."""
-        self.forget(tensor)
+        tangents, key = self._tangents, id(tensor._array)
+        tangents.pop(key, None)
         if tangent is not None:
-            array, tangents = tensor._array, self._tangents
-            key = id(array)
-            known = weakref.ref(array, lambda _: tangents.pop(key, None))
+            known = weakref.ref(tensor._array, lambda _: tangents.pop(key, None))
             tangents[key] = known, tangent
-
-    def forget(self, tensor: TensorBase) -> None:
-        """Take a tensor's tangent away."""
-        self._tangents.pop(id(tensor._array), None)
 
     def __call__(
         self, op: Any, inputs: tuple[Any, ...], attributes: dict[str, Any], output: Any
@@ -161,65 +159,56 @@ def pushed(
         if tangent is None or not op.formulas:
             continue
         formula = op.formula(position)
-        if formula is None:
+        if formula is None or formula.function.__name__ == no_derivative.__name__:
             raise NotImplementedError(
                 f"Trying to use forward AD with {op.name} that does not support it because it has "
                 "not been implemented yet: its derivative by this input is not known"
             )
-        pull = _Transposed(op, inputs, attributes, output, position)
-        part = pull(formula, tangent)
+        known = {**attributes, "shape": inputs[position]._array.shape, "position": position}
+        keywords = {name: known[name] for name in formula.keywords}
+        part = _transposed((op, inputs, attributes, output), position, formula, keywords, tangent)
         if part is not None:
             total = part if total is None else total + part
     return total
 
 
-class _Transposed:
-    """A formula of one call, to be used in the other direction."""
+def _transposed(
+    call: Any, position: int, formula: Any, keywords: dict[str, Any], tangent: Tensor
+) -> Tensor | None:
+    """J t, as the derivative of the formula g ↦ Jᵀg in the direction t."""
+    _, inputs, _, output = call
+    recorded = is_grad_enabled()
+    with GradMode(True):
+        probe: Any = wrap(np.zeros(output._array.shape, output._array.dtype)).requires_grad_()
+        values = [_given(call, which) for which in formula.saved]
+        found = formula.function(_restored(call, probe), *values, **keywords)
+        pulled = unbroadcast(found, inputs[position]._array)
+    if pulled._record is None:
+        return None
+    arrived = run_backward(
+        [(pulled._record, tangent)], keep_graph=False, create_graph=recorded,
+        inputs={probe._record}, accumulate=False,
+    )  # fmt: skip
+    return arrived.get(probe._record)
 
-    def __init__(
-        self, op: Any, inputs: tuple[Any, ...], attributes: dict[str, Any], output: Tensor,
-        position: int,
-    ) -> None:  # fmt: skip
-        self.op, self.inputs, self.attributes = op, inputs, attributes
-        self.output, self.position = output, position
-        self.shape, self.dtype = inputs[position]._array.shape, inputs[position]._array.dtype
 
-    def __call__(self, formula: Any, tangent: Tensor) -> Tensor | None:
-        """J t, as the derivative of g ↦ Jᵀg in the direction t."""
-        recorded = is_grad_enabled()
-        with GradMode(True):
-            probe: Any = wrap(np.zeros(self.output._array.shape, self.output._array.dtype))
-            probe.requires_grad_()
-            values = [self._value(which) for which in formula.saved]
-            known = {**self.attributes, "shape": self.shape, "position": self.position}
-            keywords = {name: known[name] for name in formula.keywords}
-            pulled = unbroadcast(
-                formula.function(self._restored(probe), *values, **keywords),
-                self,  # type: ignore
-            )
-        if pulled._record is None:
-            return None
-        arrived = run_backward(
-            [(pulled._record, tangent)], keep_graph=False, create_graph=recorded,
-            inputs={probe._record}, accumulate=False,
-        )  # fmt: skip
-        return arrived.get(probe._record)
+def _given(call: Any, which: int) -> Any:
+    """An input of a call, or its result, as a formula gets it."""
+    _, inputs, _, output = call
+    if which == len(inputs):
+        return _restored(call, output)
+    given = inputs[which]
+    as_it_is = isinstance(given, TensorBase) or given is None or len(inputs) == 2
+    return given if as_it_is else wrap(np.asarray(given, output._array.dtype))
 
-    def _value(self, which: int) -> Any:
-        """An input, or the result, as a formula gets it."""
-        if which == len(self.inputs):
-            return self._restored(self.output)
-        given = self.inputs[which]
-        as_it_is = isinstance(given, TensorBase) or given is None or len(self.inputs) == 2
-        return given if as_it_is else wrap(np.asarray(given, self.output._array.dtype))
 
-    def _restored(self, tensor: Any) -> Any:
-        """The result of a reduction with the dimensions that it lacks."""
-        if not self.op.reduces or self.attributes["keepdim"]:
-            return tensor
-        dims = self.attributes["dim"]
-        sizes = enumerate(self.inputs[0]._array.shape)
-        return tensor.reshape([1 if d in dims else size for d, size in sizes])
+def _restored(call: Any, tensor: Any) -> Any:
+    """The result of a reduction with the dimensions that it lacks."""
+    op, inputs, attributes, _ = call
+    if not op.reduces or attributes["keepdim"]:
+        return tensor
+    sizes = enumerate(inputs[0]._array.shape)
+    return tensor.reshape([1 if d in attributes["dim"] else size for d, size in sizes])
 
 
 # What users call
@@ -257,13 +246,12 @@ def exit_dual_level(*, level: int | None = None) -> None:
     _levels.pop().__exit__()
 
 
-class dual_level:
+@contextlib.contextmanager
+def dual_level() -> Iterator[int]:
     """A level for the `with` block: tensors made dual in it lose their tangents at its end."""
-
-    def __enter__(self) -> int:
-        return enter_dual_level()
-
-    def __exit__(self, *details: object) -> None:
+    try:
+        yield enter_dual_level()
+    finally:
         exit_dual_level()
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
@@ -13,14 +14,7 @@ import numpy as np
 from tinygrad_mnist.core.backward_pass import topological_order
 from tinygrad_mnist.engine.hooks import RemovableHandle
 from tinygrad_mnist.engine.modes import backward_mode
-from tinygrad_mnist.engine.node import (
-    FREED,
-    OutputRecord,
-    Record,
-    count_outputs,
-    edge,
-    packed,
-)
+from tinygrad_mnist.engine.node import FREED, OutputRecord, Record, count_outputs, edge, packed
 from tinygrad_mnist.engine.observer import OBSERVERS, Observer, observe
 from tinygrad_mnist.engine.outputs import output_record
 from tinygrad_mnist.engine.tensor import Tensor
@@ -101,9 +95,7 @@ class _Group:
         running.gathered = running.gathered or {}
         found = running.gathered.setdefault(self, {})
         found[number] = gradient
-        expected = sum(map(running.visits, self.records)) if self.every else 1
-        complete = len(found) == expected
-        if complete:
+        if len(found) == (sum(map(running.visits, self.records)) if self.every else 1):
             self.fn([found.get(at) for at in range(len(self.records))] if self.every else gradient)
 
     def pop(self, number: int, default: Any) -> None:
@@ -267,24 +259,20 @@ class allow_mutation_on_saved_tensors(saved_tensors_hooks):
         super().__exit__(*details)
 
 
-class disable_saved_tensors_hooks:
+@contextlib.contextmanager
+def disable_saved_tensors_hooks(error_message: str) -> Iterator[None]:
     """Inside the `with` block, `saved_tensors_hooks` raises RuntimeError with this message.
 
     >>> with torch.autograd.graph.disable_saved_tensors_hooks("not here"):
     ...     pass
     """
-
-    def __init__(self, error_message: str) -> None:
-        self.message = error_message
-        self.previous = backward_mode.no_packing
-
-    def __enter__(self) -> None:
-        if backward_mode.packing:
-            raise RuntimeError(self.message)
-        self.previous, backward_mode.no_packing = backward_mode.no_packing, self.message
-
-    def __exit__(self, *details: object) -> None:
-        backward_mode.no_packing = self.previous
+    if backward_mode.packing:
+        raise RuntimeError(error_message)
+    previous, backward_mode.no_packing = backward_mode.no_packing, error_message
+    try:
+        yield
+    finally:
+        backward_mode.no_packing = previous
 
 
 def increment_version(tensor: Tensor | Iterable[Tensor]) -> None:

@@ -52,6 +52,7 @@ def no_derivative(name: str) -> Any:
             raise RuntimeError(f"derivative for {name} is not implemented")
         raise NotImplementedError(f"the derivative for '{name}' is not implemented.")
 
+    formula.__name__ = no_derivative.__name__
     return formula
 
 

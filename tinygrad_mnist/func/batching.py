@@ -61,56 +61,32 @@ class _Batch:
 
     def __init__(self, func: Function, in_dims: InDims, args: tuple[Any, ...]) -> None:
         self.func = func
-        self.name = getattr(func, "__name__", repr(func))
+        self.name = f"vmap({getattr(func, '__name__', repr(func))})"
         self.leaves, self.spec = trees.flatten(args)
-        self.dims = self._read(in_dims, args)
-        sizes = [x.shape[d] for x, d in zip(self.leaves, self.dims, strict=True) if d is not None]
-        if not sizes:
-            raise ValueError("vmap: Expected at least one Tensor to vmap over")
-        if len(set(sizes)) > 1:
-            raise ValueError(
-                "vmap: Expected all tensors to have the same size in the mapped dimension, got "
-                f"sizes {sizes} for the mapped dimension"
-            )
-        self.size = sizes[0]
-
-    def _read(self, in_dims: InDims, args: tuple[Any, ...]) -> list[int | None]:
-        """The dimension of each leaf of the arguments; ValueError where they do not fit."""
-        start = f"vmap({self.name}, in_dims={in_dims}, ...)(<inputs>): "
-        if not isinstance(in_dims, int | tuple | list):
-            raise ValueError(
-                f"{start}expected `in_dims` to be int or a (potentially nested) tuple matching "
-                f"the structure of inputs, got: {type(in_dims)}."
-            )
-        if not args:
-            raise ValueError(
-                f"vmap({self.name})(<inputs>): got no inputs. Maybe you forgot to add inputs, or "
-                "you are trying to vmap over a function with no inputs. The latter is unsupported."
-            )
         given = tuple(in_dims) if isinstance(in_dims, list) else in_dims
         dims = trees.broadcast(given, self.spec)
-        if dims is None:
+        if not isinstance(given, int | tuple) or not args or dims is None:
             raise ValueError(
-                f"{start}in_dims is not compatible with the structure of `inputs`. in_dims has "
-                f"structure {trees.flatten(in_dims)[1]} but inputs has structure {self.spec}."
+                f"{self.name}: in_dims={in_dims} should be an int, or a tuple nested as the inputs "
+                f"are, of which there are {len(args)}; their structure is {self.spec}"
             )
-        for dim, leaf in zip(dims, self.leaves, strict=True):
-            if dim is not None and not isinstance(dim, int):
-                wrong = "an input but in_dim must be either an integer dimension or None."
-            elif dim is not None and not isinstance(leaf, Tensor):
-                wrong = (
-                    f"an input but the input is of type {type(leaf)}. We cannot vmap over "
-                    "non-Tensor arguments, please use None as the respective in_dim"
-                )
-            elif dim is not None and not -leaf.dim() <= dim < leaf.dim():
-                wrong = (
-                    f"some input, but that input is a Tensor of dimensionality {leaf.dim()} so "
-                    f"expected in_dim to satisfy -{leaf.dim()} <= in_dim < {leaf.dim()}."
-                )
-            else:
-                continue
-            raise ValueError(f"{start}Got in_dim={dim} for {wrong}")
-        return dims
+        self.dims = dims
+        sizes = {self._size(x, d) for x, d in zip(self.leaves, dims, strict=True) if d is not None}
+        if len(sizes) != 1:
+            raise ValueError(
+                f"{self.name}: all tensors should have the same size in the mapped dimension, and "
+                f"at least one should be mapped over, got sizes {sorted(sizes)}"
+            )
+        (self.size,) = sizes
+
+    def _size(self, leaf: Any, dim: Any) -> int:
+        """How many samples lie in a dimension of an argument; ValueError where none can."""
+        if isinstance(dim, int) and isinstance(leaf, Tensor) and -leaf.dim() <= dim < leaf.dim():
+            return int(leaf.shape[dim])
+        what = f"a Tensor of {leaf.dim()}" if isinstance(leaf, Tensor) else f"a {type(leaf)} of no"
+        raise ValueError(
+            f"{self.name}: in_dim={dim} for {what} dimensions: it should be one of them, or None"
+        )
 
     def run(self, randomness: str, kwargs: dict[str, Any]) -> list[Any]:
         """What the function returns for each sample; for one of zeros where there is none."""
@@ -144,9 +120,8 @@ class _Batch:
             dims = trees.broadcast(out_dims[0], spec)
         if dims is None:
             raise ValueError(
-                f"vmap({self.name}, ..., out_dims={out_dims})(<inputs>): out_dims is not "
-                "compatible with the structure of `outputs`. out_dims has structure "
-                f"{trees.flatten(out_dims)[1]} but outputs has structure {spec}."
+                f"{self.name}: out_dims={out_dims} should be an int, or nested as the outputs are: "
+                f"{spec}"
             )
         columns = zip(*[trees.flatten(each)[0] for each in results], strict=True)
         pairs = zip(columns, dims, strict=True)
@@ -158,15 +133,12 @@ class _Batch:
             if isinstance(first, Tensor) and any(
                 not np.array_equal(first._array, each._array, equal_nan=True) for each in column
             ):
-                raise ValueError(
-                    f"vmap({self.name}, ...): `{self.name}` can not return a BatchedTensor when "
-                    "out_dim is None"
-                )
+                raise ValueError(f"{self.name}: an output that samples differ in has out_dim None")
             return first
         if not isinstance(first, Tensor):
             raise ValueError(
-                f"vmap({self.name}, ...): `{self.name}` must only return Tensors, got type "
-                f"{type(first)}. Did you mean to set out_dims= to None for output?"
+                f"{self.name}: should return Tensors alone, got {type(first)}; give it the out_dim "
+                "None"
             )
         together = stack(list(column))[: self.size]
         return movedim(together, 0, dim) if dim else together

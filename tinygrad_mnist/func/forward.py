@@ -13,12 +13,10 @@ from .reverse import (
     Argnums,
     Function,
     check_chunk_size,
-    chosen,
+    directions,
     jacrev,
-    named_like,
     output_tensors,
-    replaced,
-    units,
+    transformed,
     with_aux,
     zeros_like,
 )
@@ -107,37 +105,30 @@ def jacfwd(
     """
     check_chunk_size("jacfwd", chunk_size)
 
-    def jacobian(*args: Any, **kwargs: Any) -> Any:
-        primals = chosen(argnums, args)
+    def jacobian(of_chosen: Function, primals: Any) -> Any:
         flat, inner = trees.flatten(primals)
 
-        def of_chosen(*leaves: Any) -> Any:
-            each = trees.unflatten(leaves, inner)
-            return func(*replaced(args, argnums, each), **kwargs)
+        def of_leaves(*leaves: Any) -> Any:
+            return of_chosen(trees.unflatten(leaves, inner))
 
         columns: list[list[Any]] = []
-        ends: list[Any] = []
-        for number, x in enumerate(flat):
-            pushed = []
-            for unit in units(x):
-                tangents = tuple(
-                    [unit if n == number else zeros_like(e) for n, e in enumerate(flat)]
-                )
-                output, tangent, *aux = jvp(of_chosen, tuple(flat), tangents, has_aux=has_aux)
-                (ends, spec), (leaves, _) = trees.flatten(output), trees.flatten(tangent)
-                pushed.append(leaves)
-            columns.append(pushed)
+        for number in range(len(flat)):
+            columns.append([])
+            for tangents in directions(flat, number):
+                output, pushed, *aux = jvp(of_leaves, tuple(flat), tuple(tangents), has_aux=has_aux)
+                columns[-1].append(trees.flatten(pushed)[0])
+        ends, spec = trees.flatten(output)
         blocks = []
         for at, end in enumerate(ends):
             row = []
-            for x, pushed in zip(flat, columns, strict=True):
-                side_by_side = stack([leaves[at] for leaves in pushed], -1)
+            for x, column in zip(flat, columns, strict=True):
+                side_by_side = stack([pushed[at] for pushed in column], -1)
                 row.append(side_by_side.reshape((*end._array.shape, *x._array.shape)))
             blocks.append(trees.unflatten(row, inner))
         result = trees.unflatten(blocks, spec)
         return (result, aux[0]) if has_aux else result
 
-    return named_like(jacobian, func)
+    return transformed(func, argnums, jacobian)
 
 
 def hessian(func: Function, argnums: Argnums = 0) -> Function:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -66,29 +66,20 @@ class Variables:
         if not isinstance(result, Tensor) or current_record(result) is None:
             return result
         followed = self.recording and self.reaches_outside(result)
-        return result if followed else _without_record(result)
+        return result if followed else wrap(result._array, result._counter)
 
     def gradients(self, outputs: Sequence[Any], vectors: Sequence[Any], create_graph: bool) -> Any:
         """The gradients of the variables, zeros where there are none, nested as they are."""
         pairs = zip(outputs, vectors, strict=True)
         recorded = [pair for pair in pairs if current_record(pair[0]) is not None]
-        found: Sequence[Any] = [None] * len(self.tensors)
+        found: Iterable[Any] = [None] * len(self.tensors)
         if recorded and self.tensors:
-            found = autograd.grad(
-                [output for output, _ in recorded], self.tensors, [v for _, v in recorded],
-                retain_graph=True, create_graph=create_graph, allow_unused=True,
-            )  # fmt: skip
-        filled = iter([
-            zeros_like(x) if each is None else each
-            for each, x in zip(found, self.tensors, strict=True)
-        ])  # fmt: skip
+            ends, above = zip(*recorded, strict=True)
+            found = autograd.grad(ends, self.tensors, above, True, create_graph, allow_unused=True)
+        pairs = zip(found, self.tensors, strict=True)
+        filled = iter([zeros_like(x) if each is None else each for each, x in pairs])
         flat = [next(filled) if isinstance(each, Tensor) else None for each in self.all]
         return trees.unflatten(flat, self.spec)
-
-
-def _without_record(tensor: Tensor) -> Tensor:
-    """The same array, which keeps its tangents, without its record."""
-    return wrap(tensor._array, tensor._counter)
 
 
 def zeros_like(tensor: Any) -> Tensor:
@@ -96,8 +87,31 @@ def zeros_like(tensor: Any) -> Tensor:
     return wrap(np.zeros(tensor._array.shape, tensor._array.dtype))
 
 
-def chosen(argnums: Argnums, args: tuple[Any, ...]) -> Any:
-    """The arguments to differentiate by; RuntimeError for numbers that are none's."""
+def transformed(
+    func: Function, argnums: Argnums, compute: Callable[[Function, Any], Any]
+) -> Function:
+    """The function of all arguments that gives `compute` of `func` by the chosen ones, and those.
+
+    It has the name and documentation of `func`. RuntimeError for numbers of no argument.
+    """
+    several = argnums if isinstance(argnums, tuple) else (argnums,)
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        _check_argnums(argnums, len(args))
+
+        def of_chosen(each: Any) -> Any:
+            given = list(args)
+            for number, one in zip(several, each if several is argnums else (each,), strict=True):
+                given[number] = one
+            return func(*given, **kwargs)
+
+        primals = tuple([args[number] for number in several])
+        return compute(of_chosen, primals if several is argnums else primals[0])
+
+    return named_like(call, func)
+
+
+def _check_argnums(argnums: Any, count: int) -> None:
     if not isinstance(argnums, int | tuple):
         raise RuntimeError(f"argnums must be int or Tuple[int, ...], got: {type(argnums)}")
     if argnums == ():
@@ -106,21 +120,10 @@ def chosen(argnums: Argnums, args: tuple[Any, ...]) -> Any:
     for number in several:
         if not isinstance(number, int):
             raise RuntimeError(f"argnum must be int, got: {type(number)}")
-        if not -len(args) <= number < len(args):
-            raise RuntimeError(f"Got argnum={number}, but only {len(args)} positional inputs")
-    if len({number % len(args) for number in several}) != len(several):
+        if not -count <= number < count:
+            raise RuntimeError(f"Got argnum={number}, but only {count} positional inputs")
+    if len({number % count for number in several}) != len(several):
         raise RuntimeError(f"argnums elements must be unique, got {argnums}")
-    return tuple([args[n] for n in several]) if isinstance(argnums, tuple) else args[argnums]
-
-
-def replaced(args: tuple[Any, ...], argnums: Argnums, primals: Any) -> list[Any]:
-    """The arguments, with others in the places that `chosen` took."""
-    given = list(args)
-    several = argnums if isinstance(argnums, tuple) else (argnums,)
-    for number, each in zip(several, primals if isinstance(argnums, tuple) else (primals,),
-                            strict=True):  # fmt: skip
-        given[number] = each
-    return given
 
 
 def with_aux(name: str, output: Any, has_aux: bool) -> tuple[Any, Any]:
@@ -186,12 +189,10 @@ def grad_and_value(func: Function, argnums: Argnums = 0, has_aux: bool = False) 
     """
     name = "grad_and_value(f)(*args)"
 
-    def gradient_and_value(*args: Any, **kwargs: Any) -> Any:
-        primals = chosen(argnums, args)
+    def gradient_and_value(of_chosen: Function, primals: Any) -> Any:
         variables = Variables(primals)
         with enable_grad():
-            given = replaced(args, argnums, variables.tree)
-            output, aux = with_aux(name, func(*given, **kwargs), has_aux)
+            output, aux = with_aux(name, of_chosen(variables.tree), has_aux)
             if not isinstance(output, Tensor):
                 raise RuntimeError(
                     f"{name}: Expected f(*args) to return a Tensor, got {type(output)}"
@@ -206,7 +207,7 @@ def grad_and_value(func: Function, argnums: Argnums = 0, has_aux: bool = False) 
         value = variables.closed(output)
         return found, (value, variables.closed(aux)) if has_aux else value
 
-    return named_like(gradient_and_value, func)
+    return transformed(func, argnums, gradient_and_value)
 
 
 def vjp(func: Function, *primals: Any, has_aux: bool = False) -> Any:
@@ -263,27 +264,22 @@ def jacrev(
     """
     check_chunk_size("jacrev", chunk_size)
 
-    def jacobian(*args: Any, **kwargs: Any) -> Any:
-        primals = chosen(argnums, args)
-
-        def of_chosen(each: Any) -> Any:
-            return func(*replaced(args, argnums, each), **kwargs)
-
+    def jacobian(of_chosen: Function, primals: Any) -> Any:
         output, pull, *aux = vjp(of_chosen, primals, has_aux=has_aux)
         ends, spec = trees.flatten(output)
+        xs, inner = trees.flatten(primals)
         blocks = []
         for number, end in enumerate(ends):
-            rows = []
-            for unit in units(end):
-                vectors = [unit if n == number else zeros_like(e) for n, e in enumerate(ends)]
-                rows.append(trees.flatten(pull(trees.unflatten(vectors, spec))[0])[0])
-            flat, inner = trees.flatten(primals)
-            columns = [_stacked([row[at] for row in rows], end, x) for at, x in enumerate(flat)]
+            rows = [
+                trees.flatten(pull(trees.unflatten(vectors, spec))[0])[0]
+                for vectors in directions(ends, number)
+            ]
+            columns = [_stacked([row[at] for row in rows], end, x) for at, x in enumerate(xs)]
             blocks.append(trees.unflatten(columns, inner))
         result = trees.unflatten(blocks, spec)
         return (result, aux[0]) if has_aux else result
 
-    return named_like(jacobian, func)
+    return transformed(func, argnums, jacobian)
 
 
 def check_chunk_size(name: str, chunk_size: int | None) -> None:
@@ -292,11 +288,12 @@ def check_chunk_size(name: str, chunk_size: int | None) -> None:
         raise ValueError(f"{name}: `chunk_size` should be greater than 0.")
 
 
-def units(tensor: Any) -> list[Tensor]:
-    """For each number of a tensor one like it, of zeros and there a one."""
-    array = tensor._array
-    rows = np.eye(array.size, dtype=array.dtype)
-    return [wrap(row.reshape(array.shape)) for row in rows]
+def directions(tensors: Sequence[Any], number: int) -> Iterator[list[Tensor]]:
+    """For each element of one of the tensors, zeros like all of them, and there a one."""
+    for place in range(tensors[number]._array.size):
+        like = [zeros_like(each) for each in tensors]
+        like[number]._array.reshape(-1)[place] = 1
+        yield like
 
 
 def _stacked(rows: list[Any], output: Any, input: Any) -> Any:

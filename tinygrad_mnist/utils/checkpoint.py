@@ -6,10 +6,9 @@
 >>> x.grad
 tensor([-0.1283])
 
-Without `use_reentrant` the hooks for saved tensors put a place-holder where a tensor would be kept;
-the first one that backward asks for has the function run again, and the tensors which that saves
-are taken one after the other for the ones that were not kept. With it, the call is one `Function`
-whose backward runs the function again, with records, and a backward pass of its own.
+Without `use_reentrant` hooks keep a place-holder for each saved tensor. The first one that backward
+asks for has the function run again, and what that saves is taken for what was not kept, in order.
+With it, the call is one `Function` whose backward runs the function again and goes back through it.
 """
 
 from __future__ import annotations
@@ -59,31 +58,30 @@ class _Holder:
 
 
 @contextlib.contextmanager
-def set_checkpoint_early_stop(enable: bool) -> Iterator[None]:
+def _saying(said: list[bool | None], value: bool | None) -> Iterator[None]:
+    said.append(value)
+    try:
+        yield
+    finally:
+        said.pop()
+
+
+def set_checkpoint_early_stop(enable: bool) -> AbstractContextManager[None]:
     """Whether, inside the `with` block, a repeated forward ends once all it saved is there.
 
     >>> with torch.utils.checkpoint.set_checkpoint_early_stop(False):
     ...     pass
     """
-    _early_stop.append(enable)
-    try:
-        yield
-    finally:
-        _early_stop.pop()
+    return _saying(_early_stop, enable)
 
 
-@contextlib.contextmanager
-def set_checkpoint_debug_enabled(enabled: bool | None) -> Iterator[None]:
+def set_checkpoint_debug_enabled(enabled: bool | None) -> AbstractContextManager[None]:
     """Whether, inside the `with` block, errors list the operations, whatever `debug` says.
 
     >>> with torch.utils.checkpoint.set_checkpoint_debug_enabled(True):
     ...     pass
     """
-    _debug.append(enabled)
-    try:
-        yield
-    finally:
-        _debug.pop()
+    return _saying(_debug, enabled)
 
 
 def _last(said: list[bool | None], otherwise: bool) -> bool:
@@ -110,44 +108,57 @@ def _noop_context_fn() -> Contexts:
     return nullcontext(), nullcontext()
 
 
-@contextlib.contextmanager
-def _random_numbers_of(state: Any) -> Iterator[None]:
-    """Draw again what was drawn from this state on, and leave the generator as it was."""
-    with fork_rng(enabled=state is not None):
-        if state is not None:
-            set_rng_state(state)
-        yield
+class _Call:
+    """A call that is to be made again: all but its tensors, and the state in which it began."""
+
+    def __init__(
+        self, function: Callable[..., Any], given: tuple[Any, ...], names: tuple[str, ...],
+        preserve: bool,
+    ) -> None:  # fmt: skip
+        """Of the arguments `given`, the last ones have `names`."""
+        self.function, self.names = function, names
+        self.rest = [None if isinstance(each, Tensor) else (each,) for each in given]
+        self.random = get_rng_state() if preserve else None
+        self.casts = amp.autocast(
+            "cpu", amp.get_autocast_dtype("cpu"), amp.is_autocast_enabled("cpu"),
+            amp.is_autocast_cache_enabled(),
+        )  # fmt: skip
+
+    def again(self, tensors: Iterable[Any], *inside: AbstractContextManager[Any]) -> Any:
+        """What the function returns now, recorded; `inside` is entered before it is called."""
+        left = iter(tensors)
+        given = [next(left) if each is None else each[0] for each in self.rest]
+        count = len(given) - len(self.names)
+        named = dict(zip(self.names, given[count:], strict=True))
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(fork_rng(enabled=self.random is not None))
+            if self.random is not None:
+                set_rng_state(self.random)
+            contexts: tuple[Any, ...] = (enable_grad(), self.casts, *inside)
+            for each in contexts:
+                stack.enter_context(each)
+            return self.function(*given[:count], **named)
 
 
-def _autocasts() -> AbstractContextManager[Any]:
-    """The autocast of now, for later."""
-    return amp.autocast(
-        "cpu", amp.get_autocast_dtype("cpu"), amp.is_autocast_enabled("cpu"),
-        amp.is_autocast_cache_enabled(),
-    )  # fmt: skip
+def _tensors(given: Iterable[Any]) -> tuple[Tensor, ...]:
+    return tuple([each for each in given if isinstance(each, Tensor)])
 
 
 class _Frame:
-    """One call of a checkpointed function: its arguments, and what it saved."""
+    """What a call saved the first time, and what it saves when it is made again."""
 
     def __init__(
-        self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any],
-        again: AbstractContextManager[Any], preserve: bool, checks: bool, early_stop: bool,
-        debug: bool,
+        self, call: _Call, given: tuple[Any, ...], again: AbstractContextManager[Any], checks: bool,
+        early_stop: bool, debug: bool,
     ) -> None:  # fmt: skip
-        self.function, self.names, self.again = function, tuple(kwargs), again
-        given = (*args, *kwargs.values())
-        tensors = tuple([each for each in given if isinstance(each, Tensor)])
-        self.rest = [None if isinstance(each, Tensor) else (each,) for each in given]
+        self.call, self.inside, self.checks, self.early_stop = call, again, checks, early_stop
         self.context = context = FunctionCtx()
+        tensors = _tensors(given)
         records = tuple([current_record(each) for each in tensors])
         context._saved = tuple(
             [kept_for_backward(each, context, tensors, records, ()) for each in tensors]
         )
-        self.random = get_rng_state() if preserve else None
-        self.early_stop = _last(_early_stop, early_stop)
         self.first_run: list[str] | None = [] if debug else None
-        self.checks, self.casts = checks, _autocasts()
         self.holders: list[tuple[weakref.ref[_Holder], Any]] = []
         self.complete, self.partial = False, False
         """Whether the function has returned; whether backward was asked for before it had."""
@@ -179,10 +190,6 @@ class _Frame:
 
     def run_again(self, found: Any) -> None:
         """Run the function once more, and put what it saves into `found`."""
-        tensors = iter(self.context.saved_tensors)
-        given = [next(tensors) if each is None else each[0] for each in self.rest]
-        count = len(given) - len(self.names)
-        args, kwargs = given[:count], dict(zip(self.names, given[count:], strict=True))
         saved, differing = 0, []
         second_run: list[str] | None = None if self.first_run is None else []
 
@@ -201,16 +208,17 @@ class _Frame:
             if holder is not None:
                 found[holder] = tensor
                 if told != self.told(tensor):
-                    differing.append(_difference(number, told, self.told(tensor)))
+                    differing.append(
+                        f"tensor at position {number}:\nsaved metadata: {told}\n"
+                        f"recomputed metadata: {self.told(tensor)}\n"
+                    )
             if self.early_stop and saved == len(self.holders):
                 raise _Stop
             return tensor
 
-        with (
-            contextlib.suppress(_Stop), _random_numbers_of(self.random), enable_grad(), self.casts,
-            self.again, saved_tensors_hooks(pack, lambda kept: kept), _listing(second_run),
-        ):  # fmt: skip
-            self.function(*args, **kwargs)
+        with contextlib.suppress(_Stop):
+            hooks = saved_tensors_hooks(pack, lambda kept: kept)
+            self.call.again(self.context.saved_tensors, self.inside, hooks, _listing(second_run))
         if not self.partial:
             self.check(saved, differing, second_run)
 
@@ -243,25 +251,19 @@ class _Frame:
         )
 
 
-def _difference(number: int, saved: Any, again: Any) -> str:
-    return f"tensor at position {number}:\nsaved metadata: {saved}\nrecomputed metadata: {again}\n"
-
-
 class CheckpointFunction(Function):
     """The call of a checkpointed function with `use_reentrant`: nothing in it is recorded."""
 
     @staticmethod
     def forward(ctx: Any, function: Callable[..., Any], preserve: bool, *args: Any) -> Any:
         """What the function returns."""
-        if not any(isinstance(each, Tensor) and each.requires_grad for each in args):
+        if not any(each.requires_grad for each in _tensors(args)):
             warnings.warn(
                 "None of the inputs have requires_grad=True. Gradients will be None",
                 UserWarning, stacklevel=4,
             )  # fmt: skip
-        ctx.function, ctx.random = function, get_rng_state() if preserve else None
-        ctx.casts = _autocasts()
-        ctx.rest = [None if isinstance(each, Tensor) else (each,) for each in args]
-        ctx.save_for_backward(*[each for each in args if isinstance(each, Tensor)])
+        ctx.call = _Call(function, args, (), preserve)
+        ctx.save_for_backward(*_tensors(args))
         return function(*args)
 
     @staticmethod
@@ -274,10 +276,8 @@ class CheckpointFunction(Function):
                 "either set use_reentrant=False, or call .backward() without passing the `inputs` "
                 "argument."
             )
-        tensors = iter(ctx.saved_tensors)
-        args = [_leaf_like(next(tensors)) if each is None else each[0] for each in ctx.rest]
-        with _random_numbers_of(ctx.random), enable_grad(), ctx.casts:
-            outputs = ctx.function(*args)
+        leaves = [each.detach().requires_grad_(each.requires_grad) for each in ctx.saved_tensors]
+        outputs = ctx.call.again(leaves)
         pairs = zip(outputs if isinstance(outputs, tuple) else (outputs,), grad_outputs,
                     strict=True)  # fmt: skip
         recorded = [p for p in pairs if isinstance(p[0], Tensor) and p[0].requires_grad]
@@ -286,11 +286,8 @@ class CheckpointFunction(Function):
                 "none of output has requires_grad=True, this checkpoint() is not necessary"
             )
         backward([output for output, _ in recorded], [gradient for _, gradient in recorded])
-        return None, None, *[each.grad if isinstance(each, Tensor) else None for each in args]
-
-
-def _leaf_like(tensor: Tensor) -> Tensor:
-    return tensor.detach().requires_grad_(tensor.requires_grad)
+        left = iter(leaves)
+        return None, None, *[next(left).grad if each is None else None for each in ctx.call.rest]
 
 
 def _chosen(use_reentrant: bool | None, name: str) -> bool:
@@ -337,16 +334,15 @@ def checkpoint(
             )
         return CheckpointFunction.apply(function, preserve, *args)
     if determinism_check not in ("default", "none"):
-        raise ValueError(
-            f"determinism_check should be one of ['default', 'none'], but got {determinism_check}"
-        )
+        raise ValueError(f"determinism_check should be default or none, got {determinism_check}")
     first, again = context_fn()
     if not is_grad_enabled():
         return function(*args, **kwargs)
-    checks = determinism_check == "default"
+    given = (*args, *kwargs.values())
     frame = _Frame(
-        function, args, kwargs, again, preserve, checks, early_stop, _last(_debug, debug)
-    )
+        _Call(function, given, tuple(kwargs), preserve), given, again,
+        determinism_check == "default", _last(_early_stop, early_stop), _last(_debug, debug),
+    )  # fmt: skip
     with saved_tensors_hooks(frame.pack, frame.unpack), first, _listing(frame.first_run):
         result = function(*args, **kwargs)
     frame.complete = True
