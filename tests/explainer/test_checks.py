@@ -28,7 +28,8 @@ def test_how_many_have_a_counterpart():
     chosen_signs = {"eigh_factors", "qr_factors", "svd_factors"}
     not_by_all = {"igamma", "igammac", "special_zeta", "determinant_sign"}
     others = {"cofactors", "found", "number_remainder", "window_spread"}
-    assert without == chosen_signs | not_by_all | others
+    imported_later = {"ctc_loss_backward", "dirichlet_grad", "recurrent", "standard_gamma_grad"}
+    assert without - imported_later == chosen_signs | not_by_all | others
     assert len(without) < 0.1 * len(NAMES)
 
 

@@ -334,7 +334,9 @@ def checkpoint(
             )
         return CheckpointFunction.apply(function, preserve, *args)
     if determinism_check not in ("default", "none"):
-        raise ValueError(f"determinism_check should be default or none, got {determinism_check}")
+        raise ValueError(
+            f"determinism_check should be one of ['default', 'none'], but got {determinism_check}"
+        )
     first, again = context_fn()
     if not is_grad_enabled():
         return function(*args, **kwargs)
