@@ -41,10 +41,7 @@ _VARIADIC = 0x04
 
 
 def no_derivative(name: str) -> Any:
-    """The formula of an input for which PyTorch has none; what it calls "aten::…" it never lists.
-
-    It raises NotImplementedError, or for those RuntimeError.
-    """
+    """The formula of an input for which PyTorch has none: a RuntimeError where "aten::" begins."""
 
     def formula(g: Any) -> Any:
         """none: PyTorch has no formula for it."""
