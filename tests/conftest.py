@@ -11,6 +11,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 from hypothesis import settings
+from threadpoolctl import threadpool_limits
+
+threadpool_limits(1)  # NumPy may be there already: the package's plugin loads it
 
 ROOT = Path(__file__).resolve().parent.parent
 
