@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tinygrad_mnist import dtypes
+from tinygrad_mnist.engine.autocast import in_float32
 from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.tensor import Tensor
 
@@ -46,6 +47,7 @@ def _largest(input: Tensor, inner: Any, of_slices: Any) -> tuple[Tensor, Tensor]
     return out, indices
 
 
+@in_float32
 def max_pool3d(
     input: Tensor, kernel_size: Setting, stride: Setting | None = None, padding: Setting = 0,
     dilation: Setting = 1, ceil_mode: bool = False, return_indices: bool = False,
@@ -75,6 +77,7 @@ def max_pool3d(
     return (out, indices) if return_indices else out
 
 
+@in_float32
 def avg_pool3d(
     input: Tensor, kernel_size: Setting, stride: Setting | None = None, padding: Setting = 0,
     ceil_mode: bool = False, count_include_pad: bool = True, divisor_override: int | None = None,
@@ -105,6 +108,7 @@ def avg_pool3d(
     return named_as(out, "AvgPool3DBackward0")
 
 
+@in_float32
 def adaptive_avg_pool3d(input: Tensor, output_size: int | Sequence[int | None] | None) -> Tensor:
     """`adaptive_avg_pool2d` for volumes."""
     out = input
@@ -114,6 +118,7 @@ def adaptive_avg_pool3d(input: Tensor, output_size: int | Sequence[int | None] |
     return pooled("adaptive_avg_pool3d", out, "AdaptiveAvgPool3DBackward0")
 
 
+@in_float32
 def adaptive_max_pool3d(
     input: Tensor, output_size: int | Sequence[int | None] | None, return_indices: bool = False
 ) -> Tensor | tuple[Tensor, Tensor]:

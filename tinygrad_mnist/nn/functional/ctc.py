@@ -11,6 +11,7 @@ import numpy as np
 
 from tinygrad_mnist._tensor.creation import from_numpy
 from tinygrad_mnist.core.record import Array
+from tinygrad_mnist.engine.autocast import in_float32
 from tinygrad_mnist.engine.observer import note_untraceable
 from tinygrad_mnist.engine.primitive import no_derivative, primitive
 from tinygrad_mnist.engine.tensor import Tensor
@@ -158,6 +159,7 @@ def _read_targets(targets: Array, lengths: Array, classes: int) -> Array:
     return targets
 
 
+@in_float32
 def ctc_loss(
     log_probs: Tensor, targets: Tensor, input_lengths: Any, target_lengths: Any, blank: int = 0,
     reduction: str = "mean", zero_infinity: bool = False,

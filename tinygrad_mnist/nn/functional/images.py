@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist import dtypes
+from tinygrad_mnist.engine.autocast import in_float32
 from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.observer import note_constant
 from tinygrad_mnist.engine.tensor import Tensor, wrap
@@ -574,6 +575,7 @@ def _unpool(
     return named_as(out, f"MaxUnpool{max(dims, 2)}DBackward0")
 
 
+@in_float32
 def max_unpool1d(
     input: Tensor, indices: Tensor, kernel_size: Pair, stride: Pair | None = None,
     padding: Pair = 0, output_size: Sequence[int] | None = None,
@@ -582,6 +584,7 @@ def max_unpool1d(
     return _unpool(1, input, indices, kernel_size, stride, padding, output_size)
 
 
+@in_float32
 def max_unpool2d(
     input: Tensor, indices: Tensor, kernel_size: Pair, stride: Pair | None = None,
     padding: Pair = 0, output_size: Sequence[int] | None = None,
@@ -600,6 +603,7 @@ def max_unpool2d(
     return _unpool(2, input, indices, kernel_size, stride, padding, output_size)
 
 
+@in_float32
 def max_unpool3d(
     input: Tensor, indices: Tensor, kernel_size: Pair, stride: Pair | None = None,
     padding: Pair = 0, output_size: Sequence[int] | None = None,
