@@ -15,18 +15,18 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 75_034, 40_000
+TOTAL, AIM = 75_047, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
-    "ops": 10_977,
+    "ops": 10_982,
     "tools": 10_264,
-    "nn": 9_745,
+    "nn": 9_751,
     "compiler": 6_669,
     "app": 4_697,
     "explainer": 7_549,
     "kernels": 3_875,
-    "_tensor": 3_269,
+    "_tensor": 3_271,
     "engine": 2_949,
     "optim": 2_549,
     "autograd": 2_652,
