@@ -144,7 +144,7 @@ OWN = """
 
 
 def test_a_module_of_the_persons_own_wins_whatever_its_name(write, run, tmp_path, monkeypatch):
-    names = [*_BUILT_ON_TORCH, *_ELSEWHERE]
+    names = [name for name in (*_BUILT_ON_TORCH, *_ELSEWHERE) if name.partition(".")[0] != "torch"]
     for number, name in enumerate(names):
         folder = tmp_path / ("beside", "path")[number % 2] / name.replace(".", "/")
         folder.mkdir(parents=True)
