@@ -12,7 +12,7 @@ PACKAGES = {
     "nn.functional": "grid_sample",
     "optim": "SparseAdam",
     "optim.lr_scheduler": "WarmupLR",
-    "utils.data": "DistributedSampler",
+    "utils.data": "IterDataPipe",
 }
 
 
