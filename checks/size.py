@@ -15,7 +15,7 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 75_047, 40_000
+TOTAL, AIM = 75_049, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
@@ -29,7 +29,7 @@ BUDGET = {
     "_tensor": 3_271,
     "engine": 2_949,
     "optim": 2_549,
-    "autograd": 2_652,
+    "autograd": 2654,
     "distributions": 2025,
     "serialization": 2_122,
     "utils": 2_706,
