@@ -98,10 +98,13 @@ CPU = device("cpu")
 
 
 def check_device(place: Any) -> None:
-    """NotImplementedError with the way round unless `place` is the CPU (or None)."""
-    if place is not None and place is not CPU and device(place).type != "cpu":
-        raise NotImplementedError(
-            f"tensors cannot be put on '{place}': this engine computes on the CPU. Write "
+    """AssertionError, as PyTorch without CUDA, unless `place` is the CPU (or None)."""
+    if place is not None and place is not CPU and (kind := device(place).type) != "cpu":
+        error, start = NotImplementedError, ""
+        if kind == "cuda":
+            error, start = AssertionError, "Torch not compiled with CUDA enabled: "
+        raise error(
+            f"{start}tensors cannot be put on '{place}': this engine computes on the CPU. Write "
             "device = 'cuda' if torch.cuda.is_available() else 'cpu', or leave the script as it is "
             "and start it with tinygrad-mnist run --device cpu, which reads 'cuda' as the CPU."
         )
