@@ -66,9 +66,10 @@ class OutOfMemoryError(RuntimeError):
 def _need_gpu(name: str) -> None:
     if not reading.cuda_as_cpu or name in _OF_A_GPU:
         kind = RuntimeError if name in ("Event", "Stream", "device") else AssertionError
-        way = "" if reading.cuda_as_cpu else (
-            ", or start the script with tinygrad-mnist run --device cpu, which reads 'cuda' as the CPU"
-        )  # fmt: skip
+        way = (
+            ", or start the script with tinygrad-mnist run --device cpu, which reads 'cuda' as the"
+        )
+        way = "" if reading.cuda_as_cpu else f"{way} CPU"
         raise kind(
             f"Torch not compiled with CUDA enabled: torch.cuda.{name} needs a GPU, and this engine "
             f"computes on the CPU. Ask torch.cuda.is_available() first{way}."
