@@ -100,7 +100,8 @@ CPU = device("cpu")
 def check_device(place: Any) -> None:
     """AssertionError, as PyTorch without CUDA, unless `place` is the CPU (or None)."""
     if place is not None and place is not CPU and (kind := device(place).type) != "cpu":
-        error, start = NotImplementedError, ""
+        error: type[Exception] = NotImplementedError
+        start = ""
         if kind == "cuda":
             error, start = AssertionError, "Torch not compiled with CUDA enabled: "
         raise error(
