@@ -15,7 +15,7 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 75_049, 40_000
+TOTAL, AIM = 74_973, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
@@ -27,16 +27,16 @@ BUDGET = {
     "explainer": 7_549,
     "kernels": 3_875,
     "_tensor": 3_271,
-    "engine": 2_949,
+    "engine": 2_951,
     "optim": 2_549,
-    "autograd": 2654,
+    "autograd": 2_615,
     "distributions": 2025,
     "serialization": 2_122,
-    "utils": 2_706,
-    "hardware": 720,
+    "utils": 2_704,
+    "hardware": 723,
     "names": 399,
     "dtypes": 320,
-    "func": 810,
+    "func": 770,
     "testing": 348,
 }
 """Lines that a room may have."""
