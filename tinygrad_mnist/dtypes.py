@@ -228,14 +228,17 @@ def promote_to_floating(values: tuple[Array | Number, ...]) -> dtype:
 
 
 def cast(value: Array | Number, kind: dtype) -> Array:
-    """`value` as an array of type `kind` (itself when it is one); integers wrap around."""
+    """`value` as an array of type `kind` (itself when it is one); integers wrap around.
+
+    OverflowError for a number of more than 64 bits.
+    """
     if isinstance(value, np.ndarray):
         if value.dtype == kind.numpy:
             return value
         if kind.numpy in NARROW:  # by way of float32, as PyTorch goes
             return value.astype(np.float32).astype(kind.numpy)
         return value.astype(kind.numpy)
-    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
         raise OverflowError(f"int too big to convert: {value} does not fit in 64 bits")
     return np.asarray(value).astype(kind.numpy)
 

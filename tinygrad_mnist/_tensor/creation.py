@@ -26,6 +26,7 @@ from tinygrad_mnist.engine.types import (
     Options,
 )
 from tinygrad_mnist.ops.arguments import (
+    check_number_fits,
     check_tensors,
     not_implemented,
     not_negative,
@@ -322,9 +323,8 @@ def full(
         raise TypeError("full(): argument 'size' (position 1) must be tuple of ints, not int")
     shape = read_size("full", (size,), {})
     value = read_number("full", "fill_value", 2, fill_value)
-    if isinstance(value, int) and not -(2**63) <= value < 2**63:
-        raise OverflowError("int too big to convert")
     kind = dtypes.of_number(value) if dtype is None else dtype
+    check_number_fits(value, kind)
     return _filled(shape, value, kind, device, requires_grad, "full")
 
 

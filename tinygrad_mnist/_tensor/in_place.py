@@ -15,6 +15,7 @@ import numpy as np
 from tinygrad_mnist import dtypes, kernels, names
 from tinygrad_mnist.core.record import Array, state
 from tinygrad_mnist.engine.calls import explain_shapes, record_call
+from tinygrad_mnist.engine.memory import SHARED, elements_shared
 from tinygrad_mnist.engine.modes import backward_mode
 from tinygrad_mnist.engine.node import Record, move_grad, named_as
 from tinygrad_mnist.engine.observer import OBSERVERS, report
@@ -309,8 +310,6 @@ def become(target: Tensor, view: Tensor) -> Tensor:
 
 # What may be written where: memory that is shared inside an array, or between two
 
-_CLONE = "Please clone() the tensor before performing the operation."
-
 
 def writeable(array: Array, *, overlapping: bool = False) -> Array:
     """`array`, open for writing; RuntimeError where its elements share memory, or it is read-only.
@@ -320,10 +319,7 @@ def writeable(array: Array, *, overlapping: bool = False) -> Array:
     if array.flags.writeable:
         return array
     if elements_shared(array) and not overlapping:
-        raise RuntimeError(
-            "unsupported operation: more than one element of the written-to tensor refers to a "
-            f"single memory location. {_CLONE}"
-        )
+        raise RuntimeError(SHARED)
     opened = array.view()
     try:
         opened.flags.writeable = True
@@ -333,16 +329,6 @@ def writeable(array: Array, *, overlapping: bool = False) -> Array:
             "clone() the tensor before changing it"
         ) from None
     return opened
-
-
-def elements_shared(array: Array) -> bool:
-    """Whether elements lie in one place, as those of an expanded array or of windows do."""
-    reach = 0
-    for step, n in sorted(zip(map(abs, array.strides), array.shape, strict=True)):
-        if n > 1 and step <= reach:
-            return array.size > 0
-        reach += step * (n - 1)
-    return False
 
 
 def check_no_partial_overlap(array: Array, other: Array) -> None:
@@ -383,7 +369,7 @@ def _check_memory(name: str, array: Array, others: Iterable[Any]) -> None:
 def _refuse_overlap() -> None:
     raise RuntimeError(
         "unsupported operation: some elements of the input tensor and the written-to tensor refer "
-        f"to a single memory location. {_CLONE}"
+        "to a single memory location. Please clone() the tensor before performing the operation."
     )
 
 

@@ -31,6 +31,7 @@ from .hooks import (
     run_post_hooks,
     run_pre_hooks,
 )
+from .memory import SHARED
 from .modes import GradMode, Pass, backward_mode, in_new_thread
 from .node import CALL, FREED, PACKED, AccumulateGrad, Record, count_outputs, freed_error, hooks_of
 from .saved_tensors import free, unpack
@@ -41,10 +42,6 @@ _ndarray = np.ndarray
 _accumulation = held_through_fork(threading.Lock())
 NESTED = 20
 """So many backward passes inside each other share a thread; deeper ones get one of their own."""
-_SHARED = (
-    "unsupported operation: more than one element of the written-to tensor refers to a single "
-    "memory location. Please clone() the tensor before performing the operation."
-)
 
 
 def run_backward(
@@ -297,7 +294,7 @@ def accumulate_grad(leaf: AccumulateGrad, gradient: Gradient, owned: bool) -> No
                 gradient = gradient if owned else gradient.copy()
                 hooks.grad = wrap(gradient)
             elif not known._array.flags.writeable:
-                raise RuntimeError(_SHARED)
+                raise RuntimeError(SHARED)
             else:
                 np.add(known._array, gradient, known._array)
                 known._counter[0] += 1

@@ -11,6 +11,11 @@ from numpy.lib.stride_tricks import as_strided
 from tinygrad_mnist.core.record import Array
 
 _MOST_DIMENSIONS = 64
+SHARED = (
+    "unsupported operation: more than one element of the written-to tensor refers to a single "
+    "memory location. Please clone() the tensor before performing the operation."
+)
+"""What is said where a result would be written into elements that lie in one place."""
 
 
 def memory_of(array: Array) -> tuple[Array, int]:
@@ -24,6 +29,16 @@ def memory_of(array: Array) -> tuple[Array, int]:
         return np.empty(0, array.dtype), 0
     count = (high - low) // array.itemsize
     return as_strided(owner, (count,), (array.itemsize,)), (address(array) - low) // array.itemsize
+
+
+def elements_shared(array: Array) -> bool:
+    """Whether elements lie in one place, as those of an expanded array or of windows do."""
+    reach = 0
+    for step, n in sorted(zip(map(abs, array.strides), array.shape, strict=True)):
+        if n > 1 and step <= reach:
+            return array.size > 0
+        reach += step * (n - 1)
+    return False
 
 
 def _owner(array: Array) -> Array:

@@ -12,7 +12,7 @@ import numpy as np
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.core.record import Array, state
 
-from .memory import memory_of
+from .memory import SHARED, elements_shared, memory_of
 from .modes import GradMode
 from .tensor import TensorBase
 from .views import current_record
@@ -20,8 +20,8 @@ from .views import current_record
 _OF_ONE_TYPE = """
     abs addbmm addmm addmv all amax amin aminmax any argmax argmin argsort baddbmm bitwise_not bmm
     cat ceil chain_matmul cholesky clamp cummax cummin diag dot float_power floor frac gather
-    index_add index_copy index_reduce index_select inner inv inverse isneginf isposinf kthvalue lerp
-    linalg_inv linalg_matrix_norm linalg_norm linalg_qr linalg_solve linalg_svdvals
+    heaviside index_add index_copy index_reduce index_select inner inv inverse isneginf isposinf
+    kthvalue lerp linalg_inv linalg_matrix_norm linalg_norm linalg_qr linalg_solve linalg_svdvals
     linalg_vector_norm log_softmax logcumsumexp masked_select matmul matrix_norm max median min mm
     mv nan_to_num nansum neg nonzero norm qr round scatter scatter_add scatter_reduce sgn sign
     signbit slogdet softmax solve sort svdvals take take_along_dim tensordot topk tril triu trunc
@@ -45,6 +45,8 @@ def into(name: str, out: Any, inputs: Iterable[Any], call: Callable[[], Any]) ->
         if not isinstance(target, TensorBase):
             kind = type(target).__name__
             raise TypeError(f"{name}(): argument 'out' must be Tensor, not {kind}")
+        if not target._array.flags.writeable and elements_shared(target._array):
+            raise RuntimeError(SHARED)
     if state.grad_enabled and any(
         current_record(tensor) is not None for tensor in _tensors((*inputs, *targets))
     ):

@@ -222,7 +222,9 @@ def check_number_fits(value: Any, kind: dtypes.dtype, name: str | None = None) -
     A fraction may be lost; a negative integer may wrap around in an unsigned type.
     """
     number = value._array.item() if isinstance(value, Tensor) else value
-    if isinstance(number, int) and not -(2**63) <= number < 2**63:
+    if isinstance(number, int) and number >= 2**64:
+        raise OverflowError("int too big to convert")
+    if isinstance(number, int) and number < -(2**63):
         raise ValueError("Overflow when unpacking long long")
     if kind is dtypes.bool or (kind.is_floating_point and not math.isfinite(number)):
         return

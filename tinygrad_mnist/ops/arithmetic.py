@@ -261,6 +261,8 @@ def pow(input: Operand, exponent: Operand) -> Tensor:
         kind = input._array.dtype.kind if isinstance(input, Tensor) else "f"
         if kind not in dtypes.FLOATS and isinstance(exponent, int) and exponent < 0:
             raise RuntimeError("Integers to negative integer powers are not allowed.")
+        if kind not in dtypes.FLOATS and isinstance(exponent, int):
+            check_number_fits(exponent, dtypes.int64)
         if kind == "b" and isinstance(exponent, bool):
             return bitwise_or(input, not exponent)
         return named_as(_pow(input, exponent), "PowBackward0")

@@ -772,6 +772,7 @@ def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
         raise RuntimeError(f"renorm: input needs at least 2 dimensions, got {ndim} dimensions")
     axis = read_dim(dim, ndim)
     others = tuple(d for d in range(ndim) if d != axis)
-    norm = vector_norm(input, p, others, True)
-    scale = where(norm > maxnorm, maxnorm / (norm + 1e-7), 1.0)
+    exceeds = vector_norm(input.detach(), p, others, True) > maxnorm
+    norm = vector_norm(where(exceeds, input, 1.0), p, others, True)
+    scale = where(exceeds, maxnorm / (norm + 1e-7), 1.0)
     return named_as(input * scale, "RenormBackward0")

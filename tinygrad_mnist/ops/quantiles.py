@@ -106,7 +106,7 @@ def _quantile(
     how: str,
     skips: bool,
 ) -> Tensor:
-    if input._array.dtype.kind not in dtypes.FLOATS:
+    if input._array.dtype not in (np.float32, np.float64):
         raise RuntimeError(f"{name}() input tensor must be either float or double dtype")
     share = q if isinstance(q, Tensor) else wrap(np.asarray(q, input._array.dtype))
     if share._array.ndim > 1:
@@ -342,11 +342,30 @@ def searchsorted(
 def _searched(rows: Array, wanted: Array, side: Any, out_int32: bool) -> Array:
     kind = np.int32 if out_int32 else np.int64
     if rows.ndim == 1:
-        return np.asarray(np.searchsorted(rows, wanted, side), kind)
+        return _bisected(rows, wanted, side).astype(kind)
     out = np.empty(wanted.shape, kind)
     for row in np.ndindex(wanted.shape[:-1]):
-        out[row] = np.searchsorted(rows[row], wanted[row], side)
+        out[row] = _bisected(rows[row], wanted[row], side)
     return out
+
+
+def _bisected(row: Array, wanted: Array, side: Any) -> Array:
+    """Where to put the numbers in a vector; among NaN the places that PyTorch's search ends at.
+
+    It goes right wherever a boundary is not seen to be above (`side="left"`: or equal).
+    """
+    if row.dtype.kind not in dtypes.FLOATS or not (np.isnan(row).any() or np.isnan(wanted).any()):
+        return np.asarray(np.searchsorted(row, wanted, side))
+    above = np.greater_equal if side == "left" else np.greater
+    low, high = np.zeros(wanted.shape, np.int64), np.full(wanted.shape, row.size)
+    for _ in range(row.size.bit_length()):
+        middle = (low + high) // 2
+        ends = above(row[np.minimum(middle, row.size - 1)], wanted)
+        low, high = (
+            np.where(ends | (low == high), low, middle + 1),
+            np.where(ends, middle, high),
+        )
+    return low
 
 
 @operation

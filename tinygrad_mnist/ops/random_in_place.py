@@ -22,6 +22,7 @@ from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine import types
 from tinygrad_mnist.engine.calls import record_call
 from tinygrad_mnist.engine.device import check_device
+from tinygrad_mnist.engine.memory import SHARED
 from tinygrad_mnist.engine.observer import OBSERVERS, report
 from tinygrad_mnist.engine.primitive import Primitive, primitive
 from tinygrad_mnist.engine.saved_tensors import check_inplace
@@ -531,10 +532,7 @@ def _filled(target: Tensor, name: str, fill: Callable[..., None], **parameters: 
     if array.size and any(
         step == 0 and length > 1 for step, length in zip(array.strides, array.shape, strict=True)
     ):
-        raise RuntimeError(
-            "unsupported operation: more than one element of the written-to tensor refers to a "
-            "single memory location. Please clone() the tensor before performing the operation."
-        )
+        raise RuntimeError(SHARED)
     _refill(name, target, partial(fill, **parameters), recorded)
     return target
 

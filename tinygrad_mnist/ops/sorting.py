@@ -106,8 +106,54 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Val
     if not 1 <= k <= (input._array.shape[axis] if input._array.ndim else 1):
         raise RuntimeError(f"kthvalue(): selected number k out of range for dimension {axis}")
     order = argsort(input, axis)._array
-    index = np.take(order, [k - 1], axis=axis) if order.ndim else order
+    index = _selected(input._array, order, k - 1, axis) if order.ndim else order
     return values_at("kthvalue", input, axis, wrap(index), keepdim, "KthvalueBackward0")
+
+
+def _selected(x: Array, order: Array, k: int, axis: int) -> Array:
+    """Which element is number `k` along `axis`; among equal ones the one a quickselect finds."""
+    rows, order = np.moveaxis(x, axis, -1), np.moveaxis(order, axis, -1)
+    found = order[..., k : k + 1].copy()
+    for place in np.ndindex(found.shape[:-1]):
+        ranked = rows[place][order[place]]
+        holes = (ranked != ranked)[1:]
+        higher = np.append(0, (ranked[1:] != ranked[:-1]) & ~np.append(False, holes[:-1]))
+        if 0 in higher[max(k, 1) : k + 2]:
+            ranks = np.empty(len(ranked), np.int64)
+            ranks[order[place]] = np.cumsum(higher)
+            found[place] = _quickselect(ranks.tolist(), k)
+    return np.moveaxis(found, -1, axis)
+
+
+def _quickselect(ranks: list[int], k: int) -> int:
+    """The place of the number that ends as number `k`: Hoare's, the median of three as the pivot.
+
+    W. Press et al., "Numerical Recipes" (section 8.5), which is PyTorch's rule too.
+    """
+    row = [(rank, place) for place, rank in enumerate(ranks)]
+
+    def exchange(i: int, j: int, *, always: bool = False) -> None:
+        if always or row[i][0] > row[j][0]:
+            row[i], row[j] = row[j], row[i]
+
+    first, last = 0, len(row) - 1
+    while last > first + 1:
+        exchange((first + last) // 2, first + 1, always=True)
+        exchange(first + 1, last)
+        exchange(first, last)
+        exchange(first + 1, first)
+        pivot, i, j = row[first][0], first + 1, last
+        while True:
+            i = next(n for n in range(i + 1, len(row)) if row[n][0] >= pivot)
+            j = next(n for n in range(j - 1, -1, -1) if row[n][0] <= pivot)
+            if j < i:
+                break
+            exchange(i, j, always=True)
+        exchange(first, j, always=True)
+        first, last = (i if j <= k else first), (j - 1 if j >= k else last)
+    if last == first + 1:
+        exchange(first, last)
+    return row[k][1]
 
 
 @overload

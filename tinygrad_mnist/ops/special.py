@@ -65,7 +65,13 @@ def _scipy(name: str, inputs: int = 1) -> Any:
 
 _ROOT = math.sqrt(2 * math.pi)
 
-_lgamma: Primitive = elementwise("lgamma", "ln |Γ(x)|", _scipy("gammaln"),
+
+def _log_gamma(input: Any) -> Any:
+    found = _scipy("gammaln")(input)
+    return np.where(np.isneginf(input), np.inf, found)
+
+
+_lgamma: Primitive = elementwise("lgamma", "ln |Γ(x)|", _log_gamma,
                                  input=lambda g, input: g * _digamma(input))  # fmt: skip
 lgamma = of_tensors(_lgamma)
 _digamma: Primitive = elementwise("digamma", "Γ′(x) / Γ(x)", _scipy("psi"),
