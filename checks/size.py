@@ -15,19 +15,19 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 74_973, 40_000
+TOTAL, AIM = 75_050, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
-    "ops": 10_982,
+    "ops": 11_056,
     "tools": 10_264,
     "nn": 9_751,
     "compiler": 6_669,
     "app": 4_697,
     "explainer": 7_549,
     "kernels": 3_875,
-    "_tensor": 3_271,
-    "engine": 2_951,
+    "_tensor": 3_257,
+    "engine": 2_965,
     "optim": 2_549,
     "autograd": 2_615,
     "distributions": 2025,
@@ -35,7 +35,7 @@ BUDGET = {
     "utils": 2_704,
     "hardware": 723,
     "names": 399,
-    "dtypes": 320,
+    "dtypes": 323,
     "func": 770,
     "testing": 348,
 }
