@@ -15,6 +15,7 @@ MODULES = ["tinygrad_mnist"] + [
 ]
 
 
+@pytest.mark.filterwarnings("ignore:torch.range is deprecated")
 @pytest.mark.filterwarnings("ignore:Anomaly Detection")
 @pytest.mark.parametrize("name", MODULES)
 def test_examples(name):
