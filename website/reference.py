@@ -22,12 +22,15 @@ class Subject(NamedTuple):
 
 
 OPERATIONS = {
-    "elementwise": ("Element by element", "elementwise arithmetic conditional casting softmax"),
+    "elementwise": (
+        "Element by element",
+        "elementwise arithmetic conditional casting softmax special",
+    ),
     "reductions": ("Sums and other reductions", "reductions cumulative quantiles"),
-    "matrices": ("Products of matrices", "matmul matrices"),
-    "shapes": ("Shapes, joining, arranging", "shapes joining arranging"),
+    "matrices": ("Products of matrices", "matmul matrices linear_algebra"),
+    "shapes": ("Shapes, joining, arranging", "shapes joining arranging views"),
     "indexing": ("Indexing, sorting", "indexing gather_scatter scatter_reduce sorting"),
-    "windows": ("Convolution and pooling", "convolution pooling"),
+    "windows": ("Convolution and pooling", "convolution pooling volumes"),
 }
 """The pages of operations: the title of each, and the files in `ops` that it is about."""
 
@@ -45,7 +48,7 @@ def subjects() -> list[Subject]:
             "creation",
             "Making tensors",
             "From numbers, from arrays, filled, or drawn at random.",
-            _of("_tensor.creation", "ops.random_factories", "ops.generator"),
+            _of("_tensor.creation", "ops.random_factories", "ops.random_draws", "ops.generator"),
         ),
         Subject("tensor", "Tensor", "", ["engine.tensor_class.Tensor"]),
         Subject(
@@ -61,6 +64,7 @@ def subjects() -> list[Subject]:
                 "engine.types",
                 "hardware.settings",
                 "hardware.amp",
+                "ops.arguments",
             ),
         ),
         *operations,
@@ -74,7 +78,12 @@ def subjects() -> list[Subject]:
             "",
             [*_in("optim"), *_in("optim.lr_scheduler")],
         ),
-        Subject("autograd", "autograd", "", [*_in("autograd"), *_in("autograd.functional")]),
+        Subject(
+            "autograd",
+            "autograd",
+            "",
+            [*_in("autograd"), *_in("autograd.functional"), *_in("func")],
+        ),
         Subject("compile", "compile", "", ["compile"]),
         Subject("explain", "explain, why", "", EXPLAINING),
         Subject("data", "utils.data", "", _in("utils.data")),

@@ -15,7 +15,13 @@ from tinygrad_mnist.engine.primitive import Primitive, no_derivative, primitive
 from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.engine.types import Operand
 
-from .arguments import check_number_fits, check_some_tensor, not_implemented, operation
+from .arguments import (
+    check_number_fits,
+    check_some_tensor,
+    check_tensors,
+    not_implemented,
+    operation,
+)
 from .casting import cast_to, clone, rounded_once, zeros
 from .conditional import where
 from .elementwise import bitwise_or, composed, elementwise, eq, ge, isnan, le, log, of_tensors
@@ -367,6 +373,7 @@ def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1
 @rounded_once
 def lerp(input: Tensor, end: Tensor, weight: Operand) -> Tensor:
     """x + weight · (y − x): the point that lies `weight` of the way from `input` to `end`."""
+    check_tensors("lerp", input=input, end=end)
     _check_lerp(input, "end", end)
     share: Operand
     if not isinstance(weight, Tensor):

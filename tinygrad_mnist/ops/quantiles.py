@@ -269,6 +269,9 @@ def isin(
     tensor([False,  True, False])
     """
     check_some_tensor("isin", elements, test_elements)
+    for each in (elements, test_elements):
+        if isinstance(each, Tensor) and each._array.dtype == bool:
+            raise RuntimeError("Unsupported input type encountered for isin(): Bool")
     if isinstance(elements, Tensor) and isinstance(test_elements, Tensor):
         found = any(eq(elements.unsqueeze(-1), test_elements.reshape(-1)), -1)
     elif isinstance(elements, Tensor):

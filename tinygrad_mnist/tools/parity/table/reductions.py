@@ -277,7 +277,7 @@ def _parts(make: Maker) -> Sample:
 _COUNTING = [
     Operation("isin", _members, primitives="", errors=(sample(1, 2),), differentiable=False),
     Operation("histogram", _parts, lambda t, *x, **o: tuple(t.histogram(*x, **o)), primitives="",
-              differentiable=False, errors=(sample("text", 3),)),
+              ulp=4, differentiable=False, errors=(sample("text", 3),)),
     Operation("unravel_index", lambda make: make.sample(np.array([5, 3, 0]), (2, 3)),
               primitives="", errors=(sample(np.ones(2, np.float32), (2, 3)),)),
 ]  # fmt: skip
