@@ -15,11 +15,11 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 75_050, 40_000
+TOTAL, AIM = 75_062, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
-    "ops": 11_056,
+    "ops": 11_068,
     "tools": 10_264,
     "nn": 9_751,
     "compiler": 6_669,
