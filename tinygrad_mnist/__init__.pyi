@@ -81,14 +81,23 @@ from tinygrad_mnist.utils import profiler as profiler
 def abs(input: Tensor) -> Tensor:
     """abs(input: Tensor) -> Tensor"""
 
+def abs_(input: Tensor, *others: Any, **named: Any) -> Tensor:
+    """`Tensor.abs_` as a function."""
+
 def absolute(input: Tensor) -> Tensor:
     """abs(input: Tensor) -> Tensor"""
 
 def acos(input: Tensor) -> Tensor:
     """arccos x: the number whose cos is x"""
 
+def acos_(input: Tensor, *others: Any, **named: Any) -> Tensor:
+    """`Tensor.acos_` as a function."""
+
 def acosh(input: Tensor) -> Tensor:
     """arcosh x: the number whose cosh is x"""
+
+def acosh_(input: Tensor, *others: Any, **named: Any) -> Tensor:
+    """`Tensor.acosh_` as a function."""
 
 def adaptive_avg_pool1d(
     input: Tensor,
@@ -157,6 +166,9 @@ def addmv(
     alpha: builtins.float = 1,
 ) -> Tensor:
     """beta · input + alpha · (mat @ vec) for a matrix and a vector; `input` broadcasts."""
+
+def addmv_(input: Tensor, *others: Any, **named: Any) -> Tensor:
+    """`Tensor.addmv_` as a function."""
 
 def addr(
     input: Tensor,
@@ -236,14 +248,26 @@ def arange(
 def arccos(input: Tensor) -> Tensor:
     """arccos x: the number whose cos is x"""
 
+def arccos_(input: Tensor, *others: Any, **named: Any) -> Tensor:
+    """`Tensor.arccos_` as a function."""
+
 def arccosh(input: Tensor) -> Tensor:
     """arcosh x: the number whose cosh is x"""
+
+def arccosh_(input: Tensor, *others: Any, **named: Any) -> Tensor:
+    """`Tensor.arccosh_` as a function."""
 
 def arcsin(input: Tensor) -> Tensor:
     """arcsin x: the number whose sin is x"""
 
+def arcsin_(input: Tensor, *others: Any, **named: Any) -> Tensor:
+    """`Tensor.arcsin_` as a function."""
+
 def arcsinh(input: Tensor) -> Tensor:
     """arsinh x: the number whose sinh is x"""
+
+def arcsinh_(input: Tensor, *others: Any, **named: Any) -> Tensor:
+    """`Tensor.arcsinh_` as a function."""
 
 def arctan(input: Tensor) -> Tensor:
     """arctan x: the number whose tan is x"""
@@ -251,8 +275,14 @@ def arctan(input: Tensor) -> Tensor:
 def arctan2(input: Tensor, other: Tensor) -> Tensor:
     """The angle, between −π and π, from the x-axis to the point (x, y) = (other, input)."""
 
+def arctan_(input: Tensor, *others: Any, **named: Any) -> Tensor:
+    """`Tensor.arctan_` as a function."""
+
 def arctanh(input: Tensor) -> Tensor:
     """artanh x: the number whose tanh is x"""
+
+def arctanh_(input: Tensor, *others: Any, **named: Any) -> Tensor:
+    """`Tensor.arctanh_` as a function."""
 
 def are_deterministic_algorithms_enabled() -> builtins.bool:
     """What was asked of `use_deterministic_algorithms`."""
@@ -291,6 +321,9 @@ def as_strided(
 ) -> Tensor:
     """A view of the memory behind `input`, of any size and stride, from `storage_offset` on."""
 
+def as_strided_(input: Tensor, *others: Any, **named: Any) -> Tensor:
+    """`Tensor.as_strided_` as a function."""
+
 def as_tensor(
     data: Any,
     dtype: _dtype | None = None,
@@ -311,8 +344,14 @@ def asarray(
 def asin(input: Tensor) -> Tensor:
     """arcsin x: the number whose sin is x"""
 
+def asin_(input: Tensor, *others: Any, **named: Any) -> Tensor:
+    """`Tensor.asin_` as a function."""
+
 def asinh(input: Tensor) -> Tensor:
     """arsinh x: the number whose sinh is x"""
+
+def asinh_(input: Tensor, *others: Any, **named: Any) -> Tensor:
+    """`Tensor.asinh_` as a function."""
 
 def atan(input: Tensor) -> Tensor:
     """arctan x: the number whose tan is x"""
@@ -320,8 +359,14 @@ def atan(input: Tensor) -> Tensor:
 def atan2(input: Tensor, other: Tensor) -> Tensor:
     """The angle, between −π and π, from the x-axis to the point (x, y) = (other, input)."""
 
+def atan_(input: Tensor, *others: Any, **named: Any) -> Tensor:
+    """`Tensor.atan_` as a function."""
+
 def atanh(input: Tensor) -> Tensor:
     """artanh x: the number whose tanh is x"""
+
+def atanh_(input: Tensor, *others: Any, **named: Any) -> Tensor:
+    """`Tensor.atanh_` as a function."""
 
 @overload
 def atleast_1d(tensor: Tensor, /) -> Tensor:
@@ -493,6 +538,9 @@ def cdist(
 def ceil(input: Tensor) -> Tensor:
     """ceil(input: Tensor) -> Tensor"""
 
+def ceil_(input: Tensor, *others: Any, **named: Any) -> Tensor:
+    """`Tensor.ceil_` as a function."""
+
 def celu(input: Tensor, alpha: builtins.float = 1.0, inplace: builtins.bool = False) -> Tensor:
     """x for x > 0, alpha · (e^(x / alpha) − 1) below; RuntimeError when alpha is 0."""
 
@@ -528,11 +576,20 @@ def clamp(
 ) -> Tensor:
     """Each number held between `min` and `max` (numbers or tensors); None leaves a side open."""
 
+def clamp_(input: Tensor, *others: Any, **named: Any) -> Tensor:
+    """`Tensor.clamp_` as a function."""
+
 def clamp_max(input: Tensor, max: Tensor | builtins.float) -> Tensor:
     """Each number, but not more than `max`: `clamp` with one bound."""
 
+def clamp_max_(input: Tensor, *others: Any, **named: Any) -> Tensor:
+    """`Tensor.clamp_max_` as a function."""
+
 def clamp_min(input: Tensor, min: Tensor | builtins.float) -> Tensor:
     """Each number, but not less than `min`: `clamp` with one bound."""
+
+def clamp_min_(input: Tensor, *others: Any, **named: Any) -> Tensor:
+    """`Tensor.clamp_min_` as a function."""
 
 def clear_autocast_cache() -> None:
     """Forget the casts of parameters."""
@@ -543,6 +600,9 @@ def clip(
     max: Tensor | builtins.float | None = None,
 ) -> Tensor:
     """Each number held between `min` and `max` (numbers or tensors); None leaves a side open."""
+
+def clip_(input: Tensor, *others: Any, **named: Any) -> Tensor:
+    """`Tensor.clip_` as a function."""
 
 def clone(input: Tensor, *, memory_format: _memory_format | None = None) -> Tensor:
     """A copy with memory of its own; gradients flow through it."""
@@ -585,7 +645,10 @@ def conj(input: Tensor) -> Tensor:
     """The tensor itself: its numbers are real."""
 
 def conj_physical(input: Tensor) -> Tensor:
-    """The tensor itself: its numbers are real."""
+    """The tensor itself, as `conj`: its numbers are real."""
+
+def conj_physical_(input: Tensor, *others: Any, **named: Any) -> Tensor:
+    """`Tensor.conj_physical_` as a function."""
 
 contiguous_format: _memory_format
 
@@ -667,8 +730,14 @@ def corrcoef(input: Tensor) -> Tensor:
 def cos(input: Tensor) -> Tensor:
     """cos(input: Tensor) -> Tensor"""
 
+def cos_(input: Tensor, *others: Any, **named: Any) -> Tensor:
+    """`Tensor.cos_` as a function."""
+
 def cosh(input: Tensor) -> Tensor:
     """(eˣ + e⁻ˣ) / 2"""
+
+def cosh_(input: Tensor, *others: Any, **named: Any) -> Tensor:
+    """`Tensor.cosh_` as a function."""
 
 def cosine_similarity(
     x1: Tensor,
@@ -722,8 +791,14 @@ default_generator: Generator
 def deg2rad(input: Tensor) -> Tensor:
     """Degrees as radians: x · π / 180."""
 
+def deg2rad_(input: Tensor, *others: Any, **named: Any) -> Tensor:
+    """`Tensor.deg2rad_` as a function."""
+
 def det(input: Tensor) -> Tensor:
     """The determinant of each matrix: `linalg.det`."""
+
+def detach_(input: Tensor, *others: Any, **named: Any) -> Tensor:
+    """`Tensor.detach_` as a function."""
 
 def diag(input: Tensor, diagonal: builtins.int = 0) -> Tensor:
     """The diagonal of a matrix, or for a vector the matrix whose diagonal it is."""
@@ -839,8 +914,14 @@ def equal(input: Tensor, other: Tensor) -> builtins.bool:
 def erf(input: Tensor) -> Tensor:
     """erf(input: Tensor) -> Tensor"""
 
+def erf_(input: Tensor, *others: Any, **named: Any) -> Tensor:
+    """`Tensor.erf_` as a function."""
+
 def erfc(input: Tensor) -> Tensor:
     """erfc(input: Tensor) -> Tensor"""
+
+def erfc_(input: Tensor, *others: Any, **named: Any) -> Tensor:
+    """`Tensor.erfc_` as a function."""
 
 def erfinv(input: Tensor) -> Tensor:
     """the number whose erf is x"""
@@ -850,6 +931,12 @@ def exp(input: Tensor) -> Tensor:
 
 def exp2(input: Tensor) -> Tensor:
     """2ˣ"""
+
+def exp2_(input: Tensor, *others: Any, **named: Any) -> Tensor:
+    """`Tensor.exp2_` as a function."""
+
+def exp_(input: Tensor, *others: Any, **named: Any) -> Tensor:
+    """`Tensor.exp_` as a function."""
 
 def explain(
     what: Tensor | Callable[..., Any],
@@ -861,6 +948,9 @@ def explain(
 
 def expm1(input: Tensor) -> Tensor:
     """expm1(input: Tensor) -> Tensor"""
+
+def expm1_(input: Tensor, *others: Any, **named: Any) -> Tensor:
+    """`Tensor.expm1_` as a function."""
 
 def eye(
     n: builtins.int,
@@ -877,8 +967,14 @@ def eye(
 def fill(input: Tensor, value: builtins.float | Tensor) -> Tensor:
     """A tensor like `input`, full of `value` (a number or a 0-d tensor)."""
 
+def fill_(target: Tensor, value: Tensor | builtins.float) -> Tensor:
+    """`Tensor.fill_` as a function."""
+
 def fix(input: Tensor) -> Tensor:
     """trunc(input: Tensor) -> Tensor"""
+
+def fix_(input: Tensor, *others: Any, **named: Any) -> Tensor:
+    """`Tensor.fix_` as a function."""
 
 def flatten(input: Tensor, start_dim: builtins.int = 0, end_dim: builtins.int = -1) -> Tensor:
     """The dimensions from `start_dim` to `end_dim` made one."""
@@ -907,6 +1003,9 @@ def float_power(input: Tensor | builtins.float, exponent: Tensor | builtins.floa
 def floor(input: Tensor) -> Tensor:
     """floor(input: Tensor) -> Tensor"""
 
+def floor_(input: Tensor, *others: Any, **named: Any) -> Tensor:
+    """`Tensor.floor_` as a function."""
+
 def floor_divide(input: Tensor, other: Tensor | builtins.float) -> Tensor:
     """floor_divide(input: Tensor, other: Tensor | float) -> Tensor"""
 
@@ -921,6 +1020,9 @@ def fmod(input: Tensor, other: Tensor | builtins.float) -> Tensor:
 
 def frac(input: Tensor) -> Tensor:
     """The fraction of each number, with its sign: x − trunc(x)."""
+
+def frac_(input: Tensor, *others: Any, **named: Any) -> Tensor:
+    """`Tensor.frac_` as a function."""
 
 def from_numpy(ndarray: Array) -> Tensor:
     """A tensor that shares the memory of `ndarray`: a change in one is seen in the other."""
@@ -971,6 +1073,9 @@ def gather(
 
 def gcd(input: Tensor, other: Tensor) -> Tensor:
     """The greatest common divisor, broadcast."""
+
+def gcd_(input: Tensor, *others: Any, **named: Any) -> Tensor:
+    """`Tensor.gcd_` as a function."""
 
 def ge(input: Tensor, other: Tensor | builtins.float) -> Tensor:
     """ge(input: Tensor, other: Tensor | float) -> Tensor"""
@@ -1049,6 +1154,9 @@ def hypot(input: Tensor, other: Tensor) -> Tensor:
 def i0(input: Tensor) -> Tensor:
     """I₀(x), the Bessel function"""
 
+def i0_(input: Tensor, *others: Any, **named: Any) -> Tensor:
+    """`Tensor.i0_` as a function."""
+
 def igamma(input: Tensor, other: Tensor) -> Tensor:
     """∫₀ʸ t^(x − 1) e^(−t) dt / Γ(x)"""
 
@@ -1083,6 +1191,9 @@ def index_put(
     accumulate: builtins.bool = False,
 ) -> Tensor:
     """A copy of `input` with `values` at `indices`, as `input[indices] = values` writes them."""
+
+def index_put_(input: Tensor, *others: Any, **named: Any) -> Tensor:
+    """`Tensor.index_put_` as a function."""
 
 def index_reduce(
     input: Tensor,
@@ -1192,8 +1303,14 @@ def kthvalue(
 def lcm(input: Tensor, other: Tensor) -> Tensor:
     """The least common multiple, broadcast."""
 
+def lcm_(input: Tensor, *others: Any, **named: Any) -> Tensor:
+    """`Tensor.lcm_` as a function."""
+
 def ldexp(input: Tensor, other: Tensor) -> Tensor:
     """x · 2ʸ, broadcast, in floating point."""
+
+def ldexp_(input: Tensor, *others: Any, **named: Any) -> Tensor:
+    """`Tensor.ldexp_` as a function."""
 
 def le(input: Tensor, other: Tensor | builtins.float) -> Tensor:
     """le(input: Tensor, other: Tensor | float) -> Tensor"""
@@ -1244,11 +1361,23 @@ def log(input: Tensor) -> Tensor:
 def log10(input: Tensor) -> Tensor:
     """log₁₀ x"""
 
+def log10_(input: Tensor, *others: Any, **named: Any) -> Tensor:
+    """`Tensor.log10_` as a function."""
+
 def log1p(input: Tensor) -> Tensor:
     """log1p(input: Tensor) -> Tensor"""
 
+def log1p_(input: Tensor, *others: Any, **named: Any) -> Tensor:
+    """`Tensor.log1p_` as a function."""
+
 def log2(input: Tensor) -> Tensor:
     """log₂ x"""
+
+def log2_(input: Tensor, *others: Any, **named: Any) -> Tensor:
+    """`Tensor.log2_` as a function."""
+
+def log_(input: Tensor, *others: Any, **named: Any) -> Tensor:
+    """`Tensor.log_` as a function."""
 
 def log_softmax(input: Tensor, dim: builtins.int, dtype: _dtype | None = None) -> Tensor:
     """x − ln Σ eˣ along `dim`, the logarithm of `softmax` without overflow."""
@@ -1279,6 +1408,9 @@ def logical_xor(input: Tensor, other: Tensor) -> Tensor:
 
 def logit(input: Tensor, eps: builtins.float | None = None) -> Tensor:
     """ln(x / (1 − x)), the inverse of `sigmoid`; `eps` holds x between eps and 1 − eps."""
+
+def logit_(input: Tensor, *others: Any, **named: Any) -> Tensor:
+    """`Tensor.logit_` as a function."""
 
 def logspace(
     start: Tensor | builtins.float,
@@ -1565,6 +1697,9 @@ def nan_to_num(
 ) -> Tensor:
     """The numbers with NaN replaced by `nan`, ∞ by `posinf`, −∞ by `neginf`."""
 
+def nan_to_num_(input: Tensor, *others: Any, **named: Any) -> Tensor:
+    """`Tensor.nan_to_num_` as a function."""
+
 def nanmean(
     input: Tensor,
     dim: builtins.int | Sequence[builtins.int] | None = None,
@@ -1627,8 +1762,14 @@ def ne(input: Tensor, other: Tensor | builtins.float) -> Tensor:
 def neg(input: Tensor) -> Tensor:
     """neg(input: Tensor) -> Tensor"""
 
+def neg_(input: Tensor, *others: Any, **named: Any) -> Tensor:
+    """`Tensor.neg_` as a function."""
+
 def negative(input: Tensor) -> Tensor:
     """neg(input: Tensor) -> Tensor"""
+
+def negative_(input: Tensor, *others: Any, **named: Any) -> Tensor:
+    """`Tensor.negative_` as a function."""
 
 newaxis: None
 
@@ -1778,6 +1919,9 @@ def quantile(
 def rad2deg(input: Tensor) -> Tensor:
     """Radians as degrees: x · 180 / π."""
 
+def rad2deg_(input: Tensor, *others: Any, **named: Any) -> Tensor:
+    """`Tensor.rad2deg_` as a function."""
+
 def rand(
     *sizes: builtins.int | Sequence[builtins.int],
     size: Sequence[builtins.int] | None = None,
@@ -1883,6 +2027,9 @@ def ravel(input: Tensor) -> Tensor:
 def reciprocal(input: Tensor) -> Tensor:
     """reciprocal(input: Tensor) -> Tensor"""
 
+def reciprocal_(input: Tensor, *others: Any, **named: Any) -> Tensor:
+    """`Tensor.reciprocal_` as a function."""
+
 def relu(input: Tensor) -> Tensor:
     """relu(input: Tensor) -> Tensor"""
 
@@ -1915,6 +2062,9 @@ def reshape(
     **named: builtins.int | Sequence[builtins.int],
 ) -> Tensor:
     """The same numbers in another shape, a view where possible; −1 stands for what is left over."""
+
+def resize_as_(input: Tensor, *others: Any, **named: Any) -> Tensor:
+    """`Tensor.resize_as_` as a function."""
 
 def resolve_conj(input: Tensor) -> Tensor:
     """The tensor itself: its numbers are real."""
@@ -1949,6 +2099,9 @@ def rot90(input: Tensor, k: builtins.int = 1, dims: Sequence[builtins.int] = ...
 def round(input: Tensor, *, decimals: builtins.int | None = None) -> Tensor:
     """Each number rounded to `decimals` places, halves to the even neighbour."""
 
+def round_(input: Tensor, *others: Any, **named: Any) -> Tensor:
+    """`Tensor.round_` as a function."""
+
 def row_stack(tensors: Sequence[Tensor]) -> Tensor:
     """The tensors one below the other: along the first dimension, vectors as rows."""
 
@@ -1971,6 +2124,9 @@ def rrelu_(
 
 def rsqrt(input: Tensor) -> Tensor:
     """1 / √x"""
+
+def rsqrt_(input: Tensor, *others: Any, **named: Any) -> Tensor:
+    """`Tensor.rsqrt_` as a function."""
 
 def rsub(input: Tensor, other: Tensor | builtins.float, *, alpha: builtins.float = 1) -> Tensor:
     """y − alpha · x, broadcast: `sub` with its operands exchanged."""
@@ -2102,6 +2258,9 @@ short: _dtype
 def sigmoid(input: Tensor) -> Tensor:
     """sigmoid(input: Tensor) -> Tensor"""
 
+def sigmoid_(input: Tensor, *others: Any, **named: Any) -> Tensor:
+    """`Tensor.sigmoid_` as a function."""
+
 def sign(input: Tensor) -> Tensor:
     """sign(input: Tensor) -> Tensor"""
 
@@ -2111,11 +2270,20 @@ def signbit(input: Tensor) -> Tensor:
 def sin(input: Tensor) -> Tensor:
     """sin(input: Tensor) -> Tensor"""
 
+def sin_(input: Tensor, *others: Any, **named: Any) -> Tensor:
+    """`Tensor.sin_` as a function."""
+
 def sinc(input: Tensor) -> Tensor:
     """1 where x = 0, sin(π · x) / (π · x) elsewhere"""
 
+def sinc_(input: Tensor, *others: Any, **named: Any) -> Tensor:
+    """`Tensor.sinc_` as a function."""
+
 def sinh(input: Tensor) -> Tensor:
     """(eˣ − e⁻ˣ) / 2"""
+
+def sinh_(input: Tensor, *others: Any, **named: Any) -> Tensor:
+    """`Tensor.sinh_` as a function."""
 
 def slice_scatter(
     input: Tensor,
@@ -2159,8 +2327,14 @@ def split_with_sizes(
 def sqrt(input: Tensor) -> Tensor:
     """sqrt(input: Tensor) -> Tensor"""
 
+def sqrt_(input: Tensor, *others: Any, **named: Any) -> Tensor:
+    """`Tensor.sqrt_` as a function."""
+
 def square(input: Tensor) -> Tensor:
     """x²"""
+
+def square_(input: Tensor, *others: Any, **named: Any) -> Tensor:
+    """`Tensor.square_` as a function."""
 
 def squeeze(input: Tensor, dim: builtins.int | Sequence[builtins.int] | None = None) -> Tensor:
     """Without the dimensions of size 1 (those named by `dim`, or all)."""
@@ -2236,8 +2410,14 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: builtins.int | None = No
 def tan(input: Tensor) -> Tensor:
     """sin x / cos x"""
 
+def tan_(input: Tensor, *others: Any, **named: Any) -> Tensor:
+    """`Tensor.tan_` as a function."""
+
 def tanh(input: Tensor) -> Tensor:
     """tanh(input: Tensor) -> Tensor"""
+
+def tanh_(input: Tensor, *others: Any, **named: Any) -> Tensor:
+    """`Tensor.tanh_` as a function."""
 
 def tensor(
     data: Any,
@@ -2351,6 +2531,9 @@ def true_divide(
 def trunc(input: Tensor) -> Tensor:
     """trunc(input: Tensor) -> Tensor"""
 
+def trunc_(input: Tensor, *others: Any, **named: Any) -> Tensor:
+    """`Tensor.trunc_` as a function."""
+
 def typename(obj: builtins.object) -> builtins.str:
     """The old name of a tensor's type ("torch.FloatTensor"); of anything else, its class."""
 
@@ -2460,6 +2643,12 @@ why: Why
 
 def xlogy(input: Tensor | builtins.float, other: Tensor | builtins.float) -> Tensor:
     """x · ln y, broadcast, and 0 where x is 0 (unless y is NaN); one may be a number."""
+
+def xlogy_(input: Tensor, *others: Any, **named: Any) -> Tensor:
+    """`Tensor.xlogy_` as a function."""
+
+def zero_(target: Tensor) -> Tensor:
+    """`Tensor.zero_` as a function."""
 
 def zeros(
     *size: builtins.int | Sequence[builtins.int],

@@ -188,6 +188,11 @@ def promote_types(type1: dtype, type2: dtype) -> dtype:
     >>> torch.promote_types(torch.int64, torch.float32)
     torch.float32
     """
+    given: Any
+    for given in (type1, type2):
+        if not isinstance(given, dtype):
+            told = f"promote_types(): its types must be torch.dtype, not {type(given).__name__}"
+            raise TypeError(told)
     if type1.category != type2.category:
         return type1 if type1.category > type2.category else type2
     if type1 is not type2 and type1.itemsize == type2.itemsize:  # neither holds the other

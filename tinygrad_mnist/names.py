@@ -270,6 +270,14 @@ MODULE_ALIASES |= {old: new for new, names in _FORMER.items() for old in names.s
 
 _ROOTS = {name.partition(".")[0] for name in MODULE_ALIASES}
 
+WRITING = """
+    abs acos acosh addmv arccos arccosh arcsin arcsinh arctan arctanh as_strided asin asinh atan
+    atanh ceil clamp clamp_max clamp_min clip conj_physical cos cosh deg2rad detach erf erfc exp
+    exp2 expm1 fill fix floor frac gcd i0 index_put lcm ldexp log log10 log1p log2 logit
+    nan_to_num neg negative rad2deg reciprocal resize_as round rsqrt sigmoid sin sinc sinh sqrt
+    square tan tanh trunc xlogy zero"""
+"""The methods that write into a tensor and are functions, too: `torch.abs_`."""
+
 METHODS: dict[str, str] = {}
 """The file in `ops` of each operation that is a method of a tensor."""
 IN_PLACE: list[str] = []
@@ -287,6 +295,7 @@ def read_table(table: dict[str, str]) -> dict[str, str]:
 
 NAMES = read_table(_OTHERS)
 """The place of each public name: "dtypes:float64", below the package's name."""
+NAMES |= {f"{_name}_": f"_tensor.in_place:{_name}_" for _name in WRITING.split()}
 for _file, _names in _OPERATIONS.items():
     for _entry in _names.split():
         _name = _entry.strip(".()") if _entry[0] == "." else _entry.rstrip("()_")

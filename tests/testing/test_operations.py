@@ -5,6 +5,7 @@ import types
 import pytest
 
 import tinygrad_mnist
+from tinygrad_mnist import names
 from tinygrad_mnist.tools.parity.table import OPERATIONS, SITUATIONS, find
 from tinygrad_mnist.tools.parity.twins import pytorch
 
@@ -31,6 +32,9 @@ NOT_OPERATIONS = {
         "get_num_threads", "is_anomaly_enabled", "is_grad_enabled", "is_inference_mode_enabled",
         "set_default_device", "set_default_dtype", "set_default_tensor_type",
         "set_num_threads", "set_printoptions",
+    ),
+    "methods that write into a tensor, as functions; their rows are the methods'": tuple(
+        f"{name}_" for name in names.WRITING.split()
     ),
     "memory as scripts look at it; tests/tensor": (
         "as_strided", "Tensor.as_strided", "Tensor.as_strided_", "Tensor.resize_",

@@ -139,7 +139,10 @@ def asarray(
     else:
         made = as_tensor(obj, dtype, device)
         shares = isinstance(given, np.ndarray) and np.may_share_memory(given, made._array)
-    if copy is False and not shares:
+    if copy is False and not shares and not isinstance(given, np.generic):
+        if isinstance(given, np.ndarray):
+            types = f"with dtype '{given.dtype}' into dtype '{made._array.dtype}'"
+            raise ValueError(f"can't alias tensor {types}")
         raise ValueError("can't alias arbitrary sequence or convert without a copy")
     if made._record is not None and requires_grad is None:
         warnings.warn(
@@ -686,6 +689,8 @@ def new_tensor(*data: Any, kind: dtypes.dtype | None = None, device: Device = No
         return wrap(np.zeros(0, wanted.numpy))
     first = data[0]
     if len(data) == 1 and isinstance(first, Tensor):
+        if device is not None:
+            raise RuntimeError("Tensor(tensor, device=...) is not supported: use tensor.to(device)")
         given = dtypes.from_numpy_dtype(first._array.dtype)
         if kind is not None and given is not kind:
             raise TypeError(

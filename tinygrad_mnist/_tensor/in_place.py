@@ -25,7 +25,7 @@ from tinygrad_mnist.engine.tensor import Tensor, wrap
 from tinygrad_mnist.engine.types import DType, Number, Operand
 from tinygrad_mnist.engine.views import current_record
 from tinygrad_mnist.ops import arithmetic, casting, shapes
-from tinygrad_mnist.ops.arguments import read_dim
+from tinygrad_mnist.ops.arguments import check_tensors, read_dim
 from tinygrad_mnist.ops.indexing import (
     ALL,
     WHOLE,
@@ -529,3 +529,19 @@ for _name in names.IN_PLACE:
         LaterMethod(
             InPlace, f"{_name}_", _reshaped if names.METHODS[_name] == "shapes" else _written
         )
+
+
+def __getattr__(name: str) -> Callable[..., Tensor]:
+    """A method that writes into a tensor as a function: `torch.abs_(x)` is `x.abs_()`."""
+    if name[:-1] not in names.WRITING.split():
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    def function(input: Tensor, *others: Any, **named: Any) -> Tensor:
+        check_tensors(name, input=input)
+        written: Tensor = getattr(input, name)(*others, **named)
+        return written
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"`Tensor.{name}` as a function."
+    globals()[name] = function
+    return function

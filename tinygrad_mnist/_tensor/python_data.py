@@ -135,7 +135,11 @@ def _shape_of(data: Any) -> tuple[int, ...]:
         shape.append(len(data))
         if not shape[-1]:
             break
-        data = data[0]
+        try:
+            data = data[0]
+        except (TypeError, KeyError):
+            kind = type(data).__name__
+            raise ValueError(f"could not determine the shape of object type '{kind}'") from None
     return tuple(shape)
 
 

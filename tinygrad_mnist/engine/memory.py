@@ -60,12 +60,15 @@ def in_memory(memory: Array, offset: Any, size: Any, stride: Any) -> Array:
 
     Raises ValueError where it would reach beyond the memory.
     """
+    if len(size) != len(stride):
+        raise ValueError(f"mismatch in length of strides and shape: size {size}, stride {stride}")
+    if any(isinstance(step, int) and step < 0 for step in stride):
+        told = "Negative strides are not supported at the moment, got strides: "
+        raise ValueError(f"{told}{list(stride)}")
     if not (_are_lengths((offset,)) and _are_lengths(size) and _are_lengths(stride)):
         raise ValueError(
             "a tensor's offset, size and stride are numbers from 0 on, of at most 64 dimensions"
         )
-    if len(size) != len(stride):
-        raise ValueError(f"a tensor has size {size} and stride {stride}")
     steps = tuple(step * memory.itemsize for step in stride)
     if 0 in size:
         return as_strided(np.empty(0, memory.dtype), size, steps)

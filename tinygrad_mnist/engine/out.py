@@ -18,18 +18,24 @@ from .tensor import TensorBase
 from .views import current_record
 
 _OF_ONE_TYPE = """
-    abs addbmm addmm addmv all amax amin aminmax any argmax argmin argsort baddbmm bitwise_not bmm
-    cat ceil chain_matmul cholesky clamp cummax cummin diag dot float_power floor frac gather
-    heaviside index_add index_copy index_reduce index_select inner inv inverse isneginf isposinf
-    kthvalue lerp linalg_inv linalg_matrix_norm linalg_norm linalg_qr linalg_solve linalg_svdvals
-    linalg_vector_norm log_softmax logcumsumexp masked_select matmul matrix_norm max median min mm
-    mv nan_to_num nansum neg nonzero norm qr round scatter scatter_add scatter_reduce sgn sign
-    signbit slogdet softmax solve sort svdvals take take_along_dim tensordot topk tril triu trunc
-    vector_norm where
+    abs addbmm addmm addmv all amax amin aminmax any argmax argmin argsort avg_pool2d avg_pool3d
+    baddbmm bitwise_not bmm ceil chain_matmul cholesky clamp conj_physical cummax cummin diag dot
+    float_power floor frac gather gelu hardshrink heaviside index_add index_copy index_reduce
+    index_select inner inv inverse isin isneginf isposinf kthvalue lerp linalg_inv
+    linalg_matrix_norm linalg_norm linalg_qr linalg_solve linalg_svdvals linalg_vector_norm
+    log_softmax logcumsumexp logsigmoid masked_select matmul matrix_norm max median min mm mv
+    nan_to_num neg nonzero norm qr round scatter scatter_add scatter_reduce sgn sign signbit slogdet
+    softmax softplus softshrink solve sort svdvals take take_along_dim tensordot topk tril triu
+    trunc vector_norm where
 """
-_MADE = "addbmm empty eye full linspace logspace ones rand randint randn randperm zeros"
+_MADE = "addbmm empty eye full linspace logsigmoid logspace ones rand randint randn randperm zeros"
 SAME_TYPE = frozenset(_OF_ONE_TYPE.split())
 """Operations that write into a tensor of the result's type alone."""
+WITHOUT = frozenset(["relu", "isnan", "isinf", "isfinite"])
+"""Primitives that take no out=, as in PyTorch."""
+_JOINED = ("cat", "column_stack", "dstack", "hstack", "stack", "vstack")
+_ROWS = ("arange", "linspace", "logspace", "range")
+"""Those that fill a tensor of as many numbers in its order, whatever its shape."""
 _SILENT = frozenset(_MADE.split())
 """Those that give it another shape without a warning."""
 
@@ -47,8 +53,10 @@ def into(name: str, out: Any, inputs: Iterable[Any], call: Callable[[], Any]) ->
             raise TypeError(f"{name}(): argument 'out' must be Tensor, not {kind}")
         if not target._array.flags.writeable and elements_shared(target._array):
             raise RuntimeError(SHARED)
-    if state.grad_enabled and any(
-        current_record(tensor) is not None for tensor in _tensors((*inputs, *targets))
+    if (
+        state.grad_enabled
+        and not name.startswith("logical_")
+        and any(current_record(tensor) is not None for tensor in _tensors((*inputs, *targets)))
     ):
         raise RuntimeError(
             f"{name}(): functions with out=... arguments don't support automatic "
@@ -80,10 +88,12 @@ def _write(name: str, target: TensorBase, found: Array) -> None:
             told = f"{have.cpp_name}, but got {want.cpp_name} instead"
             raise RuntimeError(f"Expected out tensor to have dtype {told}")
         if not dtypes.can_cast(have, want):
-            raise RuntimeError(
+            raise (TypeError if name in _JOINED else RuntimeError)(
                 f"result type {have.legacy_name} can't be cast to the desired output type "
                 f"{want.legacy_name}"
             )
+    if name in _ROWS and found.size == target._array.size:
+        found = found.reshape(target._array.shape)
     if found.shape != target._array.shape:
         if target._array.size and name not in _SILENT:
             warnings.warn(

@@ -27,7 +27,7 @@ from .calls import (
 )
 from .documentation import Documentation
 from .node import PRIMITIVES, Record
-from .out import into
+from .out import WITHOUT, into
 from .saved_names import family
 from .tensor import Tensor, TensorBase
 
@@ -170,7 +170,7 @@ class Primitive(CorePrimitive):
             out = self.run(*inputs, **attributes)
             return out if out.__class__ is _ndarray else np.asarray(out)
         if len(inputs) != len(self.inputs) or not attributes.keys() <= self.attributes:
-            if (out := attributes.pop("out", None)) is not None:
+            if self.name not in WITHOUT and (out := attributes.pop("out", None)) is not None:
                 given = (*inputs, *attributes.values())
                 return into(self.name, out, given, lambda: self(*inputs, **attributes))
             inputs, attributes = read_arguments(self, inputs, attributes)

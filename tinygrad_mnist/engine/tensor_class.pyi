@@ -572,9 +572,9 @@ class Tensor(TensorBase):
     def conj(self) -> Tensor:
         """The tensor itself: its numbers are real."""
     def conj_physical(self) -> Tensor:
-        """The tensor itself: its numbers are real."""
+        """The tensor itself, as `conj`: its numbers are real."""
     def conj_physical_(self) -> Tensor:
-        """The tensor itself: its numbers are real."""
+        """The tensor itself, as `conj`: its numbers are real."""
     def contiguous(self, memory_format: _memory_format | None = None) -> Tensor:
         """The tensor itself where its memory is in order, else a copy that is."""
     def copy_(

@@ -11,6 +11,7 @@ from typing import Any
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.engine import autocast as engine
+from tinygrad_mnist.engine.device import device
 from tinygrad_mnist.engine.tensor import TensorBase
 
 _DEVICES = ("cpu", "cuda", "hpu", "ipu", "maia", "mps", "mtia", "xla", "xpu")
@@ -94,6 +95,7 @@ class autocast(contextlib.ContextDecorator):
     ) -> None:  # fmt: skip
         if not isinstance(device_type, str):
             raise ValueError(f"Expected `device_type` of type `str`, got: `{type(device_type)}`")
+        device(device_type)
         if not is_autocast_available(device_type):
             raise RuntimeError(
                 f"User specified an unsupported autocast device_type '{device_type}'"

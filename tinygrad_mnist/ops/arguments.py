@@ -26,13 +26,14 @@ _OPEN_ENDED = 0x04 | 0x08
 # Signatures, read once for each operation
 
 _WITHOUT_ALIASES = """
-    angle argwhere broadcast_to chunk combinations conj corrcoef cumulative_trapezoid diag_embed
-    diagonal diagonal_scatter equal fill flatten flip fliplr flipud index_copy index_fill
-    index_put is_complex is_floating_point is_nonzero isclose isreal linalg_cross linalg_vander
-    log_softmax masked_fill masked_scatter movedim narrow narrow_copy numel pad permute positive
-    ravel repeat_interleave reshape roll rot90 scatter_add select select_scatter slice_scatter
-    softmax split split_with_sizes squeeze t tensor_split tile trace transpose trapezoid unbind
-    unflatten unfold unsqueeze vecdot
+    adjoint angle argwhere bincount broadcast_to chunk combinations conj corrcoef count_nonzero
+    cumulative_trapezoid det diag_embed diagonal diagonal_scatter dsplit equal fill flatten flip
+    fliplr flipud hsplit index_copy index_fill index_put is_complex is_floating_point is_nonzero
+    isclose isreal linalg_cross linalg_vander log_softmax masked_fill masked_scatter movedim narrow
+    narrow_copy numel pad permute positive ravel repeat_interleave reshape roll rot90 rsub
+    scatter_add select select_scatter slice_scatter softmax split split_with_sizes squeeze std_mean
+    t tensor_split tile trace transpose trapezoid unbind unflatten unfold unique unique_consecutive
+    unsqueeze var_mean vecdot vsplit
 """
 _NO_ALIASES = frozenset(_WITHOUT_ALIASES.split())
 """Operations that take no out=, and of NumPy's names only axis= for dim=, as in PyTorch."""
@@ -71,7 +72,8 @@ def operation(function: Function, grad_fn: str | None = None) -> Function:
     floats = frozenset([name for name, kind in kinds.items() if kind in ("float", "float | None")])
     positions = tuple([each for each in parameters if each[1] in floats])
     aliases = function.__name__ not in _NO_ALIASES
-    spelt, takes_out = "dim" in kinds or aliases, aliases or function.__name__ in _OUT_ALONE
+    spellings = _SPELLINGS.keys() if "dim" in kinds or aliases else frozenset()
+    takes_out = aliases or function.__name__ in _OUT_ALONE
     numbers = _OLD_NUMBERS.get(function.__name__)
     most = code.co_argcount if numbers else sys.maxsize
 
@@ -80,10 +82,9 @@ def operation(function: Function, grad_fn: str | None = None) -> Function:
         if len(args) > most:
             args, kwargs = _today(function.__name__, most, numbers, args, kwargs)
         if kwargs and takes_out and "out" in kwargs:
-            out = kwargs.pop("out")
-            return call(*args, **kwargs) if out is None else to_out(call, out, args, kwargs)
-        if kwargs and spelt:
-            for numpy_name in _SPELLINGS.keys() & kwargs.keys():
+            return to_out(call, kwargs.pop("out"), args, kwargs)
+        if kwargs:
+            for numpy_name in spellings & kwargs.keys():
                 kwargs[_SPELLINGS[numpy_name]] = kwargs.pop(numpy_name)
             for name in floats & kwargs.keys():
                 _check_number(function.__name__, name, kwargs[name])
@@ -106,13 +107,33 @@ def operation(function: Function, grad_fn: str | None = None) -> Function:
 
 def to_out(function: Any, out: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
     """What an operation gives, written into `out`; a type to compute in may be that of `out`."""
+    if out is None:
+        return function(*args, **kwargs)  # type: ignore[no-any-return]
     typed = "dtype" in function.__annotations__ and function.__name__ not in SAME_TYPE
     if typed and isinstance(out, Tensor):
-        kwargs = {**kwargs, "dtype": kwargs.get("dtype") or out.dtype}
+        kwargs = in_type_of(out, function.__name__, kwargs)
     given = (*args, *kwargs.values())
     name: str = function.__name__
     found: Tensor = into(name, out, given, lambda: function(*args, **kwargs))
     return found
+
+
+def in_type_of(out: Tensor, name: str, kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The keywords with the type of `out`; RuntimeError where they have another one."""
+    kind = read_dtype(name, kwargs.get("dtype"))
+    if kind not in (None, out.dtype):
+        raise RuntimeError(f"{name}(): dtype {kind} does not match that of out, {out.dtype}")
+    return {**kwargs, "dtype": out.dtype}
+
+
+def with_out(function: Function) -> Function:
+    """Let a function that is no operation take out=, too."""
+
+    @functools.wraps(function)
+    def call(*args: Any, out: Tensor | None = None, **kwargs: Any) -> Any:
+        return function(*args, **kwargs) if out is None else to_out(function, out, args, kwargs)
+
+    return call  # type: ignore[return-value]
 
 
 def _today(

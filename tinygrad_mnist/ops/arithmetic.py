@@ -576,4 +576,10 @@ def angle(input: Tensor) -> Tensor:
     return named_as(where(isnan(x), x.detach(), known), "AngleBackward0")
 
 
-conj_physical, resolve_conj, resolve_neg = conj, conj, conj
+resolve_conj, resolve_neg = conj, conj
+
+
+@operation
+def conj_physical(input: Tensor) -> Tensor:
+    """The tensor itself, as `conj`: its numbers are real."""
+    return conj(input)

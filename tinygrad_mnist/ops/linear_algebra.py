@@ -18,6 +18,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from tinygrad_mnist import dtypes
+from tinygrad_mnist.engine.autocast import Function, in_float32, lowered
 from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.observer import note_constant, note_untraceable
 from tinygrad_mnist.engine.outputs import joined_as
@@ -50,6 +51,11 @@ class LeastSquares(NamedTuple):
     residuals: Tensor
     rank: Tensor
     singular_values: Tensor
+
+
+def _in_full(function: Function) -> Function:
+    """An operation that autocast gives float32, as PyTorch's lists have it."""
+    return in_float32(operation(function))
 
 
 def _named(name: str, fields: type[Result], *values: Any) -> Result:
@@ -138,7 +144,7 @@ def _solve(A: Tensor, B: Tensor, left: bool, check: bool) -> Tensor:
     return named_as(out.squeeze(-1) if vector else out, "LinalgSolveExBackward0")
 
 
-@operation
+@_in_full
 def solve(A: Tensor, B: Tensor, *, left: bool = True) -> Tensor:
     """X of A X = B (X A = B unless `left`); B may be a vector. LinAlgError for a singular A."""
     return _solve(A, B, left, True)
@@ -167,14 +173,14 @@ def solve_triangular(
     return named_as(out, "LinalgSolveTriangularBackward0")
 
 
-@operation
+@_in_full
 def inv(A: Tensor) -> Tensor:
     """The inverse of each matrix. LinAlgError for a singular one."""
     _check("linalg.inv", A)
     return of.inverse(A, check=True)
 
 
-@operation
+@_in_full
 def inv_ex(A: Tensor, *, check_errors: bool = False) -> InverseResult:
     """`inv` which raises nothing unless `check_errors`: `info` is not 0 where A is singular."""
     _check("linalg.inv", A)
@@ -197,7 +203,8 @@ def pinv(
     """
     _check("linalg.pinv", A, hermitian)
     limit = _tolerances(A._array, atol, rcond if rtol is None else rtol)
-    return of.pseudo_inverse(A, limit=limit, symmetric=bool(hermitian))
+    found: Tensor = lowered(of.pseudo_inverse(A, limit=limit, symmetric=bool(hermitian)))[0]
+    return found
 
 
 def _tolerances(A: Any, atol: Any, rtol: Any) -> Any:
@@ -212,13 +219,13 @@ def _tolerances(A: Any, atol: Any, rtol: Any) -> Any:
     return (0.0 if values[0] is None else values[0], values[1])
 
 
-@operation
+@_in_full
 def pinverse(input: Tensor, rcond: float = 1e-15) -> Tensor:
     """The pseudo-inverse of each matrix: `linalg.pinv`."""
     return pinv(input, rcond)
 
 
-@operation
+@_in_full
 def lstsq(
     A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | None = None
 ) -> LeastSquares:
@@ -356,7 +363,7 @@ def multi_dot(tensors: Sequence[Tensor]) -> Tensor:
     return named_as(functools.reduce(matmul, tensors), "ViewBackward0")
 
 
-@operation
+@_in_full
 def tensorinv(A: Tensor, ind: int = 2) -> Tensor:
     """The inverse of A as a map from its last dimensions to the first `ind`."""
     shape = A._array.shape
@@ -372,7 +379,7 @@ def tensorinv(A: Tensor, ind: int = 2) -> Tensor:
     return named_as(out, "ReshapeAliasBackward0")
 
 
-@operation
+@_in_full
 def tensorsolve(A: Tensor, B: Tensor, dims: Sequence[int] | None = None) -> Tensor:
     """X of tensordot(A, X) = B; `dims` of A are moved to its end first."""
     if dims is not None:
@@ -399,7 +406,7 @@ def _cholesky(A: Tensor, upper: bool, check: bool) -> Tensor:
     return named_as(of.cholesky_factor(A.mT, check=check).mT, "LinalgCholeskyExBackward0")
 
 
-@operation
+@_in_full
 def linalg_cholesky(A: Tensor, *, upper: bool = False) -> Tensor:
     """L, lower triangular, of each symmetric positive-definite A = L Lᵀ; with `upper` Lᵀ.
 
@@ -408,7 +415,7 @@ def linalg_cholesky(A: Tensor, *, upper: bool = False) -> Tensor:
     return _cholesky(A, upper, True)
 
 
-@operation
+@_in_full
 def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False) -> CholeskyResult:
     """`linalg.cholesky` which raises nothing unless `check_errors`.
 
@@ -420,13 +427,13 @@ def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False) -
     )  # fmt: skip
 
 
-@operation
+@_in_full
 def cholesky(input: Tensor, upper: bool = False) -> Tensor:
     """`linalg.cholesky`, by its older name."""
     return named_as(_cholesky(input, upper, True), "CholeskyBackward0")
 
 
-@operation
+@_in_full
 def cholesky_solve(input: Tensor, L: Tensor, upper: bool = False) -> Tensor:
     """X of A X = input, for the factor L of A = L Lᵀ (Lᵀ L with `upper`)."""
     _check("cholesky_solve", L, kernel="cholesky_solve_cpu")
@@ -434,7 +441,7 @@ def cholesky_solve(input: Tensor, L: Tensor, upper: bool = False) -> Tensor:
     return named_as(of.cholesky_solved(input, L, upper=bool(upper)), "CholeskySolveBackward0")
 
 
-@operation
+@_in_full
 def cholesky_inverse(input: Tensor, upper: bool = False) -> Tensor:
     """The inverse of A, for its Cholesky factor."""
     _check("cholesky_inverse", input)
@@ -442,7 +449,7 @@ def cholesky_inverse(input: Tensor, upper: bool = False) -> Tensor:
     return named_as(cholesky_solve(same, input, upper), "CholeskyInverseBackward0")
 
 
-@operation
+@_in_full
 def linalg_qr(A: Tensor, mode: str = "reduced") -> QR:
     """Q and R of each A = Q R; `mode` is "reduced", "complete", or "r" (Q is empty then)."""
     if mode not in ("reduced", "complete", "r"):
@@ -457,13 +464,13 @@ def linalg_qr(A: Tensor, mode: str = "reduced") -> QR:
     return _named("linalg_qr", QR, Q, R)
 
 
-@operation
+@_in_full
 def qr(input: Tensor, some: bool = True) -> QR:
     """`linalg.qr`, by its older name: "complete" unless `some`."""
     return _named("qr", QR, *linalg_qr(input, "reduced" if some else "complete"))
 
 
-@operation
+@_in_full
 def linalg_svd(A: Tensor, full_matrices: bool = True, *, driver: str | None = None) -> SVD:
     """U, the singular values S, the largest first, and Vh of each A = U diag(S) Vh."""
     _check_driver("linalg.svd", driver)
@@ -476,7 +483,7 @@ def _check_driver(name: str, driver: str | None) -> None:
         raise RuntimeError(f"{name}: keyword argument `driver=` is only supported on CUDA inputs")
 
 
-@operation
+@_in_full
 def svd(input: Tensor, some: bool = True, compute_uv: bool = True) -> OldSVD:
     """U, the singular values S and V of each matrix; U and V are zeros unless `compute_uv`."""
     _check("linalg.svd", input, square=False)
@@ -490,7 +497,7 @@ def svd(input: Tensor, some: bool = True, compute_uv: bool = True) -> OldSVD:
     return _named("svd", OldSVD, *found)
 
 
-@operation
+@_in_full
 def svdvals(A: Tensor, *, driver: str | None = None) -> Tensor:
     """The singular values of each matrix, the largest first."""
     _check_driver("linalg.svdvals", driver)
@@ -505,7 +512,7 @@ def _eigh(A: Tensor, UPLO: str) -> tuple[Tensor, ...]:
     return of.eigh(A, UPLO.upper() == "U")
 
 
-@operation
+@_in_full
 def eigh(A: Tensor, UPLO: str = "L") -> Eigen:
     """The eigenvalues of symmetric matrices, in order, and eigenvectors as columns.
 
@@ -514,13 +521,13 @@ def eigh(A: Tensor, UPLO: str = "L") -> Eigen:
     return _named("linalg_eigh", Eigen, *_eigh(A, UPLO))
 
 
-@operation
+@_in_full
 def eigvalsh(A: Tensor, UPLO: str = "L") -> Tensor:
     """The eigenvalues of symmetric matrices, in order."""
     return _eigh(A, UPLO)[0]
 
 
-@operation
+@_in_full
 def matrix_rank(
     A: Tensor, tol: float | Tensor | None = None, hermitian: bool = False, *,
     atol: float | Tensor | None = None, rtol: float | Tensor | None = None,
@@ -536,7 +543,7 @@ def matrix_rank(
     return _count(values, limit[..., None])
 
 
-@operation
+@_in_full
 def cond(A: Tensor, p: float | str | None = None) -> Tensor:
     """‖A‖ · ‖A⁻¹‖ in the norm `p`: for 2, unless given, and −2 the quotient of singular values."""
     _check("linalg.cond", A, square=p not in (None, 2, -2))

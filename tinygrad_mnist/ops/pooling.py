@@ -15,7 +15,7 @@ from tinygrad_mnist.engine.observer import note_constant
 from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.tensor import Tensor, wrap
 
-from .arguments import check_tensors, not_implemented
+from .arguments import check_tensors, not_implemented, with_out
 from .arithmetic import div
 from .casting import clone
 from .convolution import Borders, Pair, Setting, Sizes, read_pair
@@ -253,6 +253,7 @@ _window_spread.derivatives(
 )
 
 
+@with_out
 def avg_pool2d(
     input: Tensor, kernel_size: Setting, stride: Setting | None = None, padding: Setting = 0,
     ceil_mode: bool = False, count_include_pad: bool = True, divisor_override: int | None = None,

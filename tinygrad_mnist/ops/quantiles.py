@@ -25,6 +25,7 @@ from .arguments import (
     operation,
     read_dim,
     read_dims,
+    with_out,
 )
 from .arithmetic import lerp
 from .arranging import diag
@@ -259,6 +260,7 @@ def histogram(
     return Histogram(*[named_as(each, "NotImplemented") for each in found])
 
 
+@with_out
 def isin(
     elements: Tensor | float, test_elements: Tensor | float, *, assume_unique: bool = False,
     invert: bool = False,

@@ -17,7 +17,7 @@ from tinygrad_mnist.engine.types import Dims, MemoryFormat
 from tinygrad_mnist.kernels import random_numbers as distributions
 
 from . import random_in_place as drawing
-from .arguments import check_tensors, to_out
+from .arguments import check_tensors, in_type_of, to_out
 from .generator import Generator
 from .random_in_place import (
     Fill,
@@ -43,7 +43,7 @@ def _made(
     function: str, name: str, shape: Shape, fill: Fill, options: Any, default: dtypes.dtype
 ) -> Tensor:
     if (out := options.pop("out", None)) is not None:
-        same = {"dtype": out.dtype, **options}
+        same = in_type_of(out, function, options)
         return into(  # type: ignore[no-any-return]
             function, out, (), lambda: _made(function, name, shape, fill, same, default)
         )
@@ -143,7 +143,8 @@ def randperm(n: int, *, generator: Generator | None = None, **options: Unpack[Op
     tensor([4, 0, 1, 3, 2])
     """
     length = read_int("randperm", "n", 1, n)
-    kind, _ = read_options("randperm", options, dtypes.int64)
+    out: Any = options.get("out")
+    kind = out.dtype if out is not None else read_options("randperm", options, dtypes.int64)[0]
     _check_permutation(length, kind)
     fill = partial(drawing.permutation, generator=generator)
     return _made("randperm", "randperm", (length,), fill, options, dtypes.int64)

@@ -128,6 +128,8 @@ def nansum(
     input: Tensor, dim: Dims | None = None, keepdim: bool = False, *, dtype: DType = None
 ) -> Tensor:
     """`sum` that counts NaN as 0."""
+    if dtype is not None and input.is_floating_point() and not dtype.is_floating_point:
+        raise not_implemented("nansum_cpu", dtype.numpy)
     x = input.masked_fill(input != input, 0)
     return named_as(sum(x, dim, keepdim, dtype=dtype), "NansumBackward0")
 

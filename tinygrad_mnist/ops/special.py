@@ -185,6 +185,7 @@ _xlog1py: Primitive = elementwise(
 )  # fmt: skip
 
 
+@operation
 def xlog1py(input: Tensor | float, other: Tensor | float) -> Tensor:
     """x · ln(1 + y), and 0 where x is 0."""
     return _two("special_xlog1py", _xlog1py, input, other)

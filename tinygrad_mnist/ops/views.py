@@ -74,7 +74,7 @@ class _Strided:
         try:
             return in_memory(memory, start + offset, size, stride)
         except ValueError as error:
-            raise RuntimeError(f"as_strided(): {error}") from None
+            raise RuntimeError(f"as_strided: {error}") from None
 
 
 def as_strided(

@@ -10,7 +10,7 @@ from tinygrad_mnist.engine.autocast import in_float32
 from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.tensor import Tensor
 
-from .arguments import not_implemented
+from .arguments import not_implemented, with_out
 from .arithmetic import div
 from .convolution import Setting
 from .pooling import (
@@ -78,6 +78,7 @@ def max_pool3d(
 
 
 @in_float32
+@with_out
 def avg_pool3d(
     input: Tensor, kernel_size: Setting, stride: Setting | None = None, padding: Setting = 0,
     ceil_mode: bool = False, count_include_pad: bool = True, divisor_override: int | None = None,

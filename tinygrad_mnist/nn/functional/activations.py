@@ -27,6 +27,7 @@ from tinygrad_mnist.ops.arguments import (
     check_tensors,
     not_implemented,
     read_dim,
+    with_out,
 )
 from tinygrad_mnist.ops.conditional import where
 from tinygrad_mnist.ops.elementwise import erf, exp, sigmoid
@@ -307,6 +308,7 @@ _softplus = _activation(
 )  # fmt: skip
 
 
+@with_out
 def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     """ln(1 + e^(beta · x)) / beta, a smooth relu; x itself where beta · x is above `threshold`."""
     return _softplus(input, beta=beta, threshold=threshold)
@@ -320,11 +322,13 @@ _log_sigmoid = _activation(
 )  # fmt: skip
 
 
+@with_out
 def logsigmoid(input: Tensor) -> Tensor:
     """ln sigmoid(x), without overflow."""
     return _log_sigmoid(input)
 
 
+@with_out
 def gelu(input: Tensor, approximate: str = "none") -> Tensor:
     """x · Φ(x), Φ the normal distribution's cumulative function.
 
@@ -396,11 +400,13 @@ _softshrink = _activation(
 )  # fmt: skip
 
 
+@with_out
 def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     """x where |x| > lambd, 0 elsewhere."""
     return _hardshrink(input, lambd=lambd)
 
 
+@with_out
 def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     """x brought nearer to 0 by `lambd`, and no further; RuntimeError for a negative one."""
     if lambd < 0:
