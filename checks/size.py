@@ -15,27 +15,27 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 75_062, 40_000
+TOTAL, AIM = 75_166, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
-    "ops": 11_068,
+    "ops": 11_112,
     "tools": 10_264,
-    "nn": 9_751,
+    "nn": 9_757,
     "compiler": 6_669,
     "app": 4_697,
     "explainer": 7_549,
     "kernels": 3_875,
-    "_tensor": 3_257,
-    "engine": 2_965,
+    "_tensor": 3_282,
+    "engine": 2_978,
     "optim": 2_549,
     "autograd": 2_615,
     "distributions": 2025,
     "serialization": 2_122,
     "utils": 2_704,
-    "hardware": 723,
-    "names": 399,
-    "dtypes": 323,
+    "hardware": 725,
+    "names": 408,
+    "dtypes": 328,
     "func": 770,
     "testing": 348,
 }
