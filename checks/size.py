@@ -15,11 +15,11 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 75_166, 40_000
+TOTAL, AIM = 75_168, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
-    "ops": 11_112,
+    "ops": 11_114,
     "tools": 10_264,
     "nn": 9_757,
     "compiler": 6_669,

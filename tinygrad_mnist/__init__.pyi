@@ -2564,7 +2564,7 @@ def unique_consecutive(
 
 def unravel_index(
     indices: Tensor,
-    shape: builtins.int | Sequence[builtins.int] | Tensor,
+    shape: builtins.int | Sequence[builtins.int],
 ) -> builtins.tuple[Tensor, ...]:
     """The coordinates in a tensor of this shape of each place in its flattened numbers."""
 

@@ -12,12 +12,15 @@ from tinygrad_mnist.tools.parity.twins import Given, read
 
 DIGITS = {"float16": 10, "bfloat16": 7}
 NO_LOOP_THERE = ("multi_margin_loss", "multilabel_margin_loss", "pdist", "rms_norm", "conv",
-                 "fold", "max_pool1d", "repeat_interleave", "soft_margin_loss")  # fmt: skip
-"""PyTorch has no kernel for these types; here they compute, in float32 or in the integer type."""
+                 "fold", "max_pool1d", "repeat_interleave", "soft_margin_loss",
+                 "ndtri", "erfcx", "log_ndtr", "zeta", "ctc_loss", "pool3d", "interpolate",
+                 "binomial", "distributions.")  # fmt: skip
+"""PyTorch has no kernel for these types; here they compute, in float32 or in whole numbers."""
 ROUNDED_ELSEWHERE = (
     "normal of tensors",
     "scaled_dot_product_attention",
     "instance_norm",
+    "special.i0e",
     "nn.functional.fold",
 )
 """PyTorch rounds at steps inside the operation."""

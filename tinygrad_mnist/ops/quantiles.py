@@ -272,7 +272,7 @@ def isin(
     """
     check_some_tensor("isin", elements, test_elements)
     for each in (elements, test_elements):
-        if isinstance(each, Tensor) and each._array.dtype == bool:
+        if isinstance(each, bool) or getattr(each, "dtype", None) is dtypes.bool:
             raise RuntimeError("Unsupported input type encountered for isin(): Bool")
     if isinstance(elements, Tensor) and isinstance(test_elements, Tensor):
         found = any(eq(elements.unsqueeze(-1), test_elements.reshape(-1)), -1)
@@ -283,7 +283,7 @@ def isin(
     return ~found if invert else found
 
 
-def unravel_index(indices: Tensor, shape: int | Sequence[int] | Tensor) -> tuple[Tensor, ...]:
+def unravel_index(indices: Tensor, shape: int | Sequence[int]) -> tuple[Tensor, ...]:
     """The coordinates in a tensor of this shape of each place in its flattened numbers.
 
     >>> torch.unravel_index(torch.tensor([5, 3]), (2, 3))
@@ -292,7 +292,7 @@ def unravel_index(indices: Tensor, shape: int | Sequence[int] | Tensor) -> tuple
     check_tensors("unravel_index", indices=indices)
     if indices._array.dtype.kind not in "iu":
         raise TypeError(f"expected 'indices' to be integer dtype, but got {indices.dtype}")
-    given: Any = shape.tolist() if isinstance(shape, Tensor) else shape
+    given: Any = shape
     sizes = [given] if isinstance(given, int) else list(given)
     for size in sizes:
         if not isinstance(size, int):
