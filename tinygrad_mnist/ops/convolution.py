@@ -170,9 +170,9 @@ def _check_types(x: Tensor, weight: Tensor, bias: Tensor | None) -> None:
         raise not_implemented("slow_conv2d_cpu", kind)
 
 
-def _check_dimensions(name: str, ndim: int, x: Tensor, weight: Tensor) -> None:
+def _check_dimensions(name: str, ndim: int, x: Tensor, weight: Tensor, bias: Tensor | None) -> None:
     """PyTorch's errors for tensors of other dimensions than `ndim` spatial ones."""
-    check_tensors(name, input=x, weight=weight)
+    check_tensors(name, input=x, weight=weight, **({} if bias is None else {"bias": bias}))
     shape, wanted = list(x._array.shape), list(weight._array.shape)
     if len(shape) not in (ndim + 1, ndim + 2):
         raise RuntimeError(
@@ -242,7 +242,7 @@ def _convolution(
 ) -> Tensor:  # fmt: skip
     if AUTOCAST:
         input, weight, bias = lowered(input, weight, bias)
-    _check_dimensions(name, ndim, input, weight)
+    _check_dimensions(name, ndim, input, weight, bias)
     kernel = weight._array.shape[2:]
     steps, spread = read_pair("stride", stride, ndim), read_pair("dilation", dilation, ndim)
     borders = _borders(padding, kernel, steps, spread)
@@ -362,7 +362,7 @@ def _transposed(
 ) -> Tensor:  # fmt: skip
     if AUTOCAST:
         input, weight, bias = lowered(input, weight, bias)
-    _check_dimensions(name, ndim, input, weight)
+    _check_dimensions(name, ndim, input, weight, bias)
     kernel = weight._array.shape[2:]
     steps, spread = read_pair("stride", stride, ndim), read_pair("dilation", dilation, ndim)
     if isinstance(padding, str):

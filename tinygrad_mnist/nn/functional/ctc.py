@@ -120,6 +120,10 @@ _ctc_loss.derivatives(
 
 def _read_lengths(name: str, given: Any, count: int, most: int | None) -> Array:
     """Lengths as an array; PyTorch's errors."""
+    if not isinstance(given, Tensor | tuple | list):
+        raise TypeError(
+            f"ctc_loss(): argument '{name}' must be tuple of ints, not {type(given).__name__}"
+        )
     lengths = given._array if isinstance(given, Tensor) else np.asarray(given)
     if lengths.dtype.kind not in "iu":
         raise RuntimeError(f"{name} must be integral")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -93,6 +94,11 @@ def _regular(make: Maker, kind: str = "square", *others: int) -> Sample:
     return make.sample(x, *rest)
 
 
+def _spread(t: Any, x: Any) -> Any:
+    """A diagonal that keeps eigenvalues apart: derivatives divide by their distances."""
+    return t.diag(8.0 * t.arange(x.shape[-1]))
+
+
 _factored = partial(Operation, ulp=256, scale="sight")
 _NO_MATRIX = (sample(np.ones(3, np.float32)), sample("text"))
 _OBLONG = (*_NO_MATRIX, sample(np.ones((2, 3), np.float32)))
@@ -117,7 +123,7 @@ FACTORS = [
               primitives="cholesky_solved", errors=(_OBLONG_PAIR,)),
     _factored("linalg.qr", _regular("tall"), primitives="qr_factors", errors=_NO_MATRIX),
     _factored("linalg.eigh", _regular(),
-              lambda t, x: [each**2 for each in t.linalg.eigh(x + x.mT)],
+              lambda t, x: [each**2 for each in t.linalg.eigh(x + x.mT + _spread(t, x))],
               primitives="eigh_factors", errors=_OBLONG),
     _factored("linalg.svd", _regular("tall"),
               lambda t, x: [each**2 for each in t.linalg.svd(x, full_matrices=False)],
