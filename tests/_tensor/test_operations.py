@@ -80,7 +80,7 @@ def test_no_numpy_warning_escapes(name):
         except (RuntimeError, IndexError, TypeError):
             return
         for each in tensors(result):
-            if each.requires_grad and name != "floor_divide":
+            if each.requires_grad and name not in ("floor_divide", "igamma", "igammac"):
                 each.sum().backward()
         if hasattr(tinygrad_mnist.Tensor, name + "_") and name != "float_power":
             target = tinygrad_mnist.tensor(HARD)

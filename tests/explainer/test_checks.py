@@ -112,7 +112,10 @@ def test_a_wrong_derivative_is_found(name, monkeypatch):
         monkeypatch.setattr(formula, "function", lambda *a, r=right, **k: r(*a, **k) * 1.01)
     found = {by for _, by in wrong(checked(lambda: weighted(op(*given, **attributes))))}
     monkeypatch.undo()
-    assert "differences" in found or name == "cholesky_solved"  # see explainer/checking/again.py
+    assert "differences" in found or name in (
+        "cholesky_solved",
+        "ctc_loss",
+    )  # see explainer/checking/again.py
     assert "PyTorch" in found or counterpart(op) is None
 
 
