@@ -377,6 +377,8 @@ def lerp(input: Tensor, end: Tensor, weight: Operand) -> Tensor:
     _check_lerp(input, "end", end)
     share: Operand
     if not isinstance(weight, Tensor):
+        if not np.isscalar(weight) or isinstance(weight, str):
+            check_tensors("lerp", weight=weight)
         kernel = "scalar"
         near = weight < 0.5 and weight > -0.5
         start, share = (input, weight) if near else (end, weight - 1)
