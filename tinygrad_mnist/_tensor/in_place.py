@@ -244,7 +244,10 @@ def setitem(target: Tensor, index: Any, value: Any) -> None:
     if isinstance(value, Tensor):
         value = _values_for(target, value, region, arrays)
     elif isinstance(value, bool | int | float | np.generic):
-        value = element(read_number("__setitem__", "value", 2, value), target.dtype)
+        number = read_number("__setitem__", "value", 2, value)
+        if isinstance(number, int) and number >= 2**63:
+            raise ValueError("Overflow when unpacking long long")
+        value = element(number, target.dtype)
     else:
         raise TypeError(f"can't assign a {type_name(value)} to a {target.type()}")
     if index is False:

@@ -271,7 +271,9 @@ def isin(
     tensor([False,  True, False])
     """
     check_some_tensor("isin", elements, test_elements)
-    for each in (elements, test_elements):
+    for name, each in (("elements", elements), ("test_elements", test_elements)):
+        if not isinstance(each, int | float):
+            check_tensors("isin", **{name: each})
         if isinstance(each, bool) or getattr(each, "dtype", None) is dtypes.bool:
             raise RuntimeError("Unsupported input type encountered for isin(): Bool")
     if isinstance(elements, Tensor) and isinstance(test_elements, Tensor):

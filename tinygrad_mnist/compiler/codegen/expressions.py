@@ -43,7 +43,7 @@ EXPRESSIONS: dict[str, str] = {
     "isneginf": "{0} == -np.inf",
     "isposinf": "{0} == np.inf",
     "leaky_relu": "({0} if {0} > 0 else {0} * {negative_slope})",
-    "lgamma": "{type}(math.lgamma({0}))",
+    "lgamma": "{type}(scalars.lgamma({0}))",
     "log_sigmoid": "np.minimum({0}, {zero}) - np.log1p(np.exp(-abs({0})))",
     "logical_and": "({0} != 0) and ({1} != 0)",
     "logical_not": "{0} == 0",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numba
@@ -36,6 +37,14 @@ def remainder(x: Any, y: Any) -> Any:
     """x − y · ⌊x / y⌋ of floating-point numbers."""
     rest = np.fmod(x, y)
     return rest + y if rest != 0 and (y < 0) != (rest < 0) else rest
+
+
+@_part
+def lgamma(x: Any) -> Any:
+    """ln|Γ(x)|, infinite at the poles, where Python's raises."""
+    if (x <= 0 and x == np.floor(x)) or x > 2.5e305:
+        return np.inf
+    return math.lgamma(x)
 
 
 @_part
