@@ -19,6 +19,7 @@ from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.primitive import Primitive, no_derivative, primitive
 from tinygrad_mnist.engine.tensor import Tensor
+from tinygrad_mnist.names import unsupported
 
 from .arguments import check_some_tensor, operation
 from .arithmetic import sign
@@ -192,3 +193,9 @@ def xlog1py(input: Tensor | float, other: Tensor | float) -> Tensor:
 
 
 gammaln, psi, multigammaln, gammainc, gammaincc = lgamma, digamma, mvlgamma, igamma, igammac
+
+
+def __getattr__(name: str) -> Any:
+    if name.startswith("__"):
+        raise AttributeError(f"module 'torch.special' has no attribute '{name}'")
+    raise unsupported(f"special.{name}")
