@@ -15,23 +15,23 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 75_168, 40_000
+TOTAL, AIM = 75_204, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
-    "ops": 11_114,
-    "tools": 10_264,
-    "nn": 9_757,
-    "compiler": 6_669,
+    "ops": 11_125,
+    "tools": 10_270,
+    "nn": 9_761,
+    "compiler": 6_678,
     "app": 4_697,
     "explainer": 7_549,
     "kernels": 3_875,
-    "_tensor": 3_282,
+    "_tensor": 3_285,
     "engine": 2_978,
     "optim": 2_549,
     "autograd": 2_615,
     "distributions": 2025,
-    "serialization": 2_122,
+    "serialization": 2_125,
     "utils": 2_704,
     "hardware": 725,
     "names": 408,
