@@ -87,8 +87,8 @@ def test_has_a_counterpart_in_pytorch(name):
 
 
 WITHOUT_DERIVATIVE = (
-    "found", "ctc_loss", "ctc_loss_backward", "hardsigmoid", "heaviside", "nextafter", "dirichlet_grad",
-    "sample_dirichlet", "standard_gamma", "standard_gamma_grad",
+    "found", "ctc_loss", "ctc_loss_backward", "hardsigmoid", "heaviside", "nextafter",
+    "dirichlet_grad", "sample_dirichlet", "standard_gamma", "standard_gamma_grad",
 )  # fmt: skip
 """PyTorch has no derivative either (of some, as of hardsigmoid, none of the second order)."""
 
