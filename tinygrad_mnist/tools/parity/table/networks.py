@@ -8,11 +8,19 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mnist.tools.parity.samples import Inputs, Maker, Sample, Shape, parametrized, sample
+from tinygrad_mnist.tools.parity.samples import (
+    SITUATIONS,
+    Inputs,
+    Maker,
+    Sample,
+    Shape,
+    parametrized,
+    sample,
+)
 from tinygrad_mnist.tools.parity.twins import Array, Given
 
 from .families import MATRIX, all_ones, ones
-from .operation import SITUATIONS, Operation
+from .operation import Operation
 
 _VOLUME, _IMAGE, _SIGNAL = ones(1, 2, 4, 4, 4), ones(1, 2, 4, 4), ones(1, 2, 4)
 
