@@ -59,6 +59,18 @@ def _copy(source: Any, target: Any, name: Any) -> None:
         target.write(chunk)
 
 
+def _unpack(archive: tarfile.TarFile, member: tarfile.TarInfo, folder: Path, source: Path) -> None:
+    place = (folder / member.name).resolve()
+    inside = place.is_relative_to(folder.resolve())
+    if not (inside and (member.isfile() or member.isdir())):
+        raise RuntimeError(f"{source}: holds {member.name!r}, which is no file inside its folder")
+    packed = archive.extractfile(member)
+    if packed is not None:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with packed, files.writing(place) as file:
+            _copy(packed, file, source)
+
+
 def extract_archive(from_path: Any, to_path: Any = None) -> None:
     """A .gz file, or an archive .tar, .tar.gz or .tgz, unpacked into a folder (its own).
 
@@ -74,7 +86,8 @@ def extract_archive(from_path: Any, to_path: Any = None) -> None:
         with tarfile.open(source) as archive:
             if sum(member.size for member in archive) > MOST:
                 raise RuntimeError(f"{source}: unpacks to more than {MOST:,} bytes")
-            archive.extractall(folder, filter="data")
+            for member in archive:
+                _unpack(archive, member, folder, source)
     except (EOFError, OSError, tarfile.TarError, zlib.error, files.WriteError) as error:
         raise RuntimeError(f"{source}: cannot be unpacked ({error})") from error
 
