@@ -15,7 +15,7 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 75_225, 40_000
+TOTAL, AIM = 75_226, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
@@ -29,7 +29,7 @@ BUDGET = {
     "_tensor": 3_285,
     "engine": 2_978,
     "optim": 2_549,
-    "autograd": 2_615,
+    "autograd": 2_616,
     "distributions": 2025,
     "serialization": 2_125,
     "utils": 2_704,

@@ -34,6 +34,12 @@ OPERATIONS = {
 }
 """The pages of operations: the title of each, and the files in `ops` that it is about."""
 
+TYPES = """
+dtypes _tensor.description _tensor.printing engine.device engine.size engine.types
+hardware.settings hardware.amp ops.arguments
+"""
+"""The files that say what a tensor is made of, and where."""
+
 EXPLAINING = ["explain", "explainer.explanation.Explanation", "why", "explainer.why.Reason"]
 
 
@@ -55,17 +61,7 @@ def subjects() -> list[Subject]:
             "types",
             "Types, shapes, settings",
             "",
-            _of(
-                "dtypes",
-                "_tensor.description",
-                "_tensor.printing",
-                "engine.device",
-                "engine.size",
-                "engine.types",
-                "hardware.settings",
-                "hardware.amp",
-                "ops.arguments",
-            ),
+            _of(*TYPES.split()),
         ),
         *operations,
         Subject("linalg", "linalg", "", _in("linalg")),

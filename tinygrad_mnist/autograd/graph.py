@@ -246,6 +246,7 @@ class allow_mutation_on_saved_tensors(saved_tensors_hooks):
             )
         return copy.tensor
 
+    # In PyTorch, too, this block gives itself, and its base class nothing.
     def __enter__(self) -> Self:  # type: ignore[override]
         if self._open:
             raise RuntimeError("allow_mutation_on_saved_tensors contexts cannot be nested")

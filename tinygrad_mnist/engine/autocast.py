@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.core.record import state
@@ -97,7 +97,7 @@ def _policy(kind: dtypes.dtype | None) -> Callable[[Function], Function]:
                 return _compute(function, kind, args, kwargs)
             return function(*args, **kwargs)
 
-        return call  # type: ignore[return-value]
+        return cast(Function, call)
 
     return decorate
 
