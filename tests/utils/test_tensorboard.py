@@ -13,6 +13,7 @@ pytest.importorskip("tensorboard", reason="the files are tensorboard's")
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
+    from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
     from torch.utils.tensorboard import SummaryWriter as Theirs
 
     from tinygrad_mnist.utils.tensorboard import SummaryWriter as Ours
@@ -41,6 +42,16 @@ def write(engine, kind, folder):
         assert writer.get_logdir() == folder
 
 
+def hyperparameters(value):
+    """What the hparams plugin keeps in a value, parsed: a map's bytes have no fixed order."""
+    plugin = value.metadata.plugin_data
+    if plugin.plugin_name != "hparams":
+        return None
+    parsed = HParamsPluginData.FromString(plugin.content)
+    plugin.content = b""
+    return parsed
+
+
 def read(folder):
     """By file: the values that its events hold, without what differs from run to run."""
     files = {}
@@ -52,7 +63,9 @@ def read(folder):
             loaded = list(EventFileLoader(str(path)).Load())
         for event in loaded:
             walltime = event.wall_time if event.wall_time < 100 else None
-            events += [(event.step, walltime, value) for value in event.summary.value]
+            for value in event.summary.value:
+                parsed = hyperparameters(value)
+                events.append((event.step, walltime, parsed, value))
             events.append((event.step, event.session_log.status, event.file_version))
     return files
 
