@@ -25,7 +25,7 @@ train: $(READY_TO_TRAIN) ## Install into .venv and train on MNIST; ARGS="--epoch
 
 .PHONY: test
 test: $(READY_TO_DEVELOP) ## Install what the tests need and run them; ARGS="-k relu" adds options
-	$(BIN)/python -m pytest --numprocesses 2 $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(ARGS)
 
 .PHONY: lint
 lint: $(READY_TO_DEVELOP) ## Check format, style, types, stubs, who imports whom, and size

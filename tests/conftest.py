@@ -1,7 +1,9 @@
 """What the tests share: real MNIST where there is some, the GPU mark, Hypothesis profiles."""
 
+import gc
 import os
 import re
+import sys
 from pathlib import Path
 
 # Hundreds of processes are started: they find the package compiled to bytecode, whatever is set.
@@ -13,6 +15,7 @@ import pytest
 from hypothesis import settings
 from threadpoolctl import threadpool_limits
 
+sys.dont_write_bytecode = False  # the rewritten tests are kept too
 threadpool_limits(1)  # NumPy may be there already: the package's plugin loads it
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -30,6 +33,12 @@ def mnist_directory() -> Path:
     if not (directory / "mnist.pkl.gz").is_file():
         pytest.skip(f"no mnist.pkl.gz in {directory}; TINYGRAD_MNIST_DATA can name its folder")
     return directory
+
+
+def pytest_collection_finish() -> None:
+    """Leaves what is there before the first test, a million objects, out of later collections."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -144,28 +144,28 @@ def test_wide_digits_keep_their_shape(tmp_path):
     assert (image > 0.5).any(1).sum() == 2
 
 
-def png(picture=None):
+def png(*drawn):
     file = io.BytesIO()
-    (picture or seven()).save(file, "PNG")
+    (Image.new(*drawn) if drawn else seven()).save(file, "PNG")
     return file.getvalue()
 
 
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"", r"cannot be read \(it is no picture, or is damaged\)"),
-        (b"hello world", r"cannot be read \(it is no picture, or is damaged\)"),
-        (png()[:200], "cannot be read"),
-        (png()[:-60], "cannot be read"),
-        (png(Image.new("L", (50, 50), 200)), "shows no digit: it has a single shade"),
-        (png(Image.new("RGBA", (50, 50), (0, 0, 0, 0))), "shows no digit"),
-        (png(Image.new("1", (16_000, 16_000))), "is too large; make the picture smaller"),
+        (lambda: b"", r"cannot be read \(it is no picture, or is damaged\)"),
+        (lambda: b"hello world", r"cannot be read \(it is no picture, or is damaged\)"),
+        (lambda: png()[:200], "cannot be read"),
+        (lambda: png()[:-60], "cannot be read"),
+        (lambda: png("L", (50, 50), 200), "shows no digit: it has a single shade"),
+        (lambda: png("RGBA", (50, 50), (0, 0, 0, 0)), "shows no digit"),
+        (lambda: png("1", (16_000, 16_000)), "is too large; make the picture smaller"),
     ],
     ids=["empty", "text", "cut off", "cut off late", "blank", "transparent", "large"],
 )
 def test_what_is_no_picture_of_a_digit(content, reason, tmp_path):
     path = tmp_path / "picture.png"
-    path.write_bytes(content)
+    path.write_bytes(content())
     with pytest.raises(ReadError, match=rf"picture\.png: {reason}"):
         read(path)
 

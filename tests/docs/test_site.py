@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 
@@ -13,7 +14,12 @@ from tinygrad_mnist.explainer import script
 from website import docstrings, explained, operations, pages, reference, sources
 
 STAGED = {pages.uri(page): pages.staged(page) for page in pages.PAGES}
-MADE = sources.shown(pages.outside()) | reference.pages() | operations.pages()
+
+
+@functools.cache
+def made():
+    """The pages that are made of the code."""
+    return sources.shown(pages.outside()) | reference.pages() | operations.pages()
 
 
 def targets(uri, text):
@@ -25,7 +31,7 @@ def targets(uri, text):
 
 
 def test_links_lead_to_pages_of_the_site():
-    there = STAGED.keys() | MADE.keys()
+    there = STAGED.keys() | made().keys()
     for uri, text in STAGED.items():
         assert targets(uri, text) <= there, uri
     pictures = {
@@ -35,10 +41,10 @@ def test_links_lead_to_pages_of_the_site():
 
 
 def test_a_folder_shows_its_files():
-    text = MADE["source/reference/ladder/index.md"]
+    text = made()["source/reference/ladder/index.md"]
     assert "[rung10_cnn.py](rung10_cnn.md)" in text
     program = (ROOT / "reference" / "ladder" / "rung10_cnn.py").read_text(encoding="utf-8")
-    assert program in MADE["source/reference/ladder/rung10_cnn.md"]
+    assert program in made()["source/reference/ladder/rung10_cnn.md"]
 
 
 def test_each_rung_asks_for_its_own_pass_and_the_others_are_examples():
@@ -79,7 +85,7 @@ def test_the_navigation_shows_every_page_of_the_reference():
 
 
 def test_the_table_of_operations_shows_formulas():
-    rows = re.findall(r"<tr><th scope=.row.><code>tanh</code>.*?</tr>", MADE["operations.ko.md"])
+    rows = re.findall(r"<tr><th scope=.row.><code>tanh</code>.*?</tr>", made()["operations.ko.md"])
     assert len(rows) == 1
     assert rows[0].count("<math") == 2
 

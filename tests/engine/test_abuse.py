@@ -26,9 +26,9 @@ def test_a_chain_of_100_000_operations_goes_backward():
     assert x.grad.tolist() == [1, 1]
 
 
-def test_a_million_records_are_freed_without_recursion():
+def test_a_third_of_a_million_records_are_freed_without_recursion():
     x = torch.zeros(1, requires_grad=True)
-    y = chain(x, 1_000_000)
+    y = chain(x, 333_333)
     last = weakref.ref(y.grad_fn)
     del y
     assert last() is None
