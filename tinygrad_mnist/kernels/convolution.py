@@ -15,6 +15,7 @@ from typing import Any, Final
 import numpy as np
 
 from . import dispatch
+from .blas_threads import matmul
 from .register_tiles import (
     as_weights,
     filters_of_phase,
@@ -178,7 +179,7 @@ def _conv2d_numpy(
 ) -> Array:  # fmt: skip
     """The NumPy twin of `conv2d`: a product with the columns of numbers under each window."""
     columns = _columns(input, kernel, counts, stride, padding, dilation)
-    out: Array = np.matmul(_filters(weight, groups), _by_group(columns, groups))
+    out: Array = matmul(_filters(weight, groups), _by_group(columns, groups))
     return out.reshape(len(input), len(weight), *counts)
 
 
@@ -190,7 +191,7 @@ def _conv2d_input_numpy(
     counts: Any = grad.shape[2:]
     kernel: Any = weight.shape[2:]
     filters = _filters(weight, groups).transpose(0, 2, 1)
-    columns = np.matmul(filters, _by_group(grad, groups))
+    columns = matmul(filters, _by_group(grad, groups))
     channels = groups * weight.shape[1]
     columns = columns.reshape(len(grad), channels, *kernel, *counts)
     (top, bottom), (left, right) = padding
@@ -209,7 +210,7 @@ def _conv2d_weight_numpy(
     counts: Any = grad.shape[2:]
     columns = _columns(input, kernel, counts, stride, padding, dilation)
     rows = _by_group(columns, groups).transpose(0, 1, 3, 2)
-    out: Array = np.matmul(_by_group(grad, groups), rows).sum(0, dtype=grad.dtype)
+    out: Array = matmul(_by_group(grad, groups), rows).sum(0, dtype=grad.dtype)
     return out.reshape(grad.shape[1], input.shape[1] // groups, *kernel)
 
 

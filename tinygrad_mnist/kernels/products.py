@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from . import dispatch
+from . import blas_threads, dispatch
 
 if TYPE_CHECKING:
     from .simd import LANES, ROWS, add_product, add_scaled, load, prefetch, spread, store, sums_of
@@ -37,8 +37,7 @@ def matmul(a: Array, b: Array) -> Array:
             globals()[name](first, second, out)
             return out
     with np.errstate(all="ignore"):
-        product: Array = np.matmul(a, b)
-    return product
+        return blas_threads.matmul(a, b)
 
 
 def _loop_for(a: Array, b: Array) -> tuple[str, Array, Array] | None:

@@ -17,6 +17,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from .blas_threads import matmul as product
+
 Array = np.ndarray[Any, Any]
 
 RNN_RELU: Final = 0
@@ -71,7 +73,7 @@ def recurrent_walk(
         i, j = offsets[t], offsets[t + 1]
         state, made, here, x = h[: j - i], result[i:j], gates[i:j], pre[i:j]
         put(before[i:j], state)
-        np.dot(before[i:j], weight.T, here)
+        product(before[i:j], weight.T, here)
         if mode == GRU:
             gru_step(here, x, bias, state, second[i:j], made)
         elif mode == LSTM:
@@ -112,14 +114,14 @@ def recurrent_walk_back(
         add_to(g, grad[i:j])
         if mode == GRU:
             gru_step_back(g, here, before[i:j], second[i:j], made, outer[i:j], spare)
-            np.dot(outer[i:j], weight, spare)
+            product(outer[i:j], weight, spare)
             add_to(g, spare)
             continue
         if mode == LSTM:
             lstm_step_back(g, c[: j - i], here, second[i:j], third[i:j], made, spare)
         else:
             rnn_step_back(g, here, mode == RNN_TANH, made)
-        np.dot(made, weight, g)
+        product(made, weight, g)
 
 
 # The steps, on matrices

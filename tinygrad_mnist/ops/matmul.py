@@ -22,9 +22,7 @@ from .shapes import reshape, unsqueeze
 @primitive(grad_fn="MmBackward0 BmmBackward0")
 def _mm(input: Array, mat2: Array) -> Any:
     """X Y"""
-    if input.ndim == 2 and mat2.ndim == 2:
-        return kernels.matmul(input, mat2)
-    return np.matmul(input, mat2)
+    return kernels.matmul(input, mat2)
 
 
 _mm.derivatives(input=lambda g, mat2: _mm(g, mat2.mT), mat2=lambda g, input: _mm(input.mT, g))

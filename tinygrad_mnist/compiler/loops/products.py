@@ -5,14 +5,16 @@ Each takes its operands as they lie in memory: in rows, or turned, in columns.
 
 from __future__ import annotations
 
+import ctypes
 from typing import Any
 
 import numba
 import numpy as np
-import scipy.linalg.cython_blas  # noqa: F401  (what np.dot calls in compiled code)
+import scipy.linalg.cython_blas
+from llvmlite import binding
 
 from tinygrad_mnist.hardware import settings
-from tinygrad_mnist.kernels import products
+from tinygrad_mnist.kernels import blas_threads, products
 
 Array = np.ndarray[Any, Any]
 
@@ -20,11 +22,34 @@ settings.limit_again()
 
 _part = numba.njit(error_model="numpy")
 
+_OTHER_BLAS = blas_threads.Threads(
+    ctypes.CFUNCTYPE(ctypes.c_int)(lambda: 1), ctypes.CFUNCTYPE(None, ctypes.c_int)(lambda _: None)
+)
+"""Of a BLAS that cannot be told: as if it used one thread."""
+_threads = blas_threads.threads_of(scipy.linalg.cython_blas.__file__) or _OTHER_BLAS
+"""Of the BLAS that np.dot calls in compiled code."""
+
+
+def _named(name: str, function: Any, signature: Any) -> Any:
+    """A function in memory that compiled code calls by a name, also when it comes from the disk."""
+    binding.add_symbol(name, ctypes.cast(function, ctypes.c_void_p).value)
+    return numba.types.ExternalFunction(name, signature)
+
+
+_get_threads = _named("tinygrad_mnist_get_threads", _threads.get, numba.int32())
+_set_threads = _named("tinygrad_mnist_set_threads", _threads.set, numba.void(numba.int32))
+_is_small = _part(blas_threads.is_small)
+
 
 @_part
 def blas(a: Array, b: Array, out: Array) -> None:
-    """out = a @ b by BLAS; each operand lies in rows or in columns."""
+    """out = a @ b by BLAS, small ones by one thread; each operand lies in rows or in columns."""
+    before = _get_threads() if _is_small(a.shape[0], a.shape[1], b.shape[1]) else 1
+    if before != 1:
+        _set_threads(1)
     np.dot(a, b, out)
+    if before != 1:
+        _set_threads(before)
 
 
 @_part
@@ -67,7 +92,7 @@ def add_outer(a: Array, b: Array, out: Array, scale: Any) -> None:
 def add_blas(a: Array, b: Array, out: Array, scale: Any) -> None:
     """out += scale · a @ b by BLAS and a loop: what the others are measured against."""
     product = np.empty(out.shape, out.dtype)
-    np.dot(a, b, product)
+    blas(a, b, product)
     numbers, sums = product.reshape(-1), out.reshape(-1)
     for i in range(sums.size):
         sums[i] += scale * numbers[i]

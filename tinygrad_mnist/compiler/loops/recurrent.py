@@ -15,6 +15,8 @@ import numpy as np
 from tinygrad_mnist.kernels import recurrent
 from tinygrad_mnist.kernels.softmax import exp
 
+from .products import blas as product  # noqa: F401  (a name in the walks)
+
 Array = np.ndarray[Any, Any]
 _part = numba.njit(error_model="numpy", fastmath={"contract"})
 

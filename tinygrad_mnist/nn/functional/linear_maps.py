@@ -18,7 +18,7 @@ from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.ops.arguments import check_tensors
 from tinygrad_mnist.ops.conditional import where
-from tinygrad_mnist.ops.matmul import matmul
+from tinygrad_mnist.ops.matmul import _mm, matmul
 from tinygrad_mnist.ops.shapes import expand, unsqueeze
 
 
@@ -31,8 +31,8 @@ def _linear(mat1: Array, weight: Array, bias: Array) -> Any:
 
 
 _linear.derivatives(
-    mat1=lambda g, weight: g @ weight,
-    weight=lambda g, mat1: g.T @ mat1,
+    mat1=lambda g, weight: _mm(g, weight),
+    weight=lambda g, mat1: _mm(g.T, mat1),
     bias=lambda g: g,
 )
 
