@@ -15,17 +15,17 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 75_226, 40_000
+TOTAL, AIM = 75_327, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
-    "ops": 11_125,
+    "ops": 11_123,
     "tools": 10_291,
     "nn": 9_761,
-    "compiler": 6_678,
+    "compiler": 6_705,
     "app": 4_697,
     "explainer": 7_549,
-    "kernels": 3_875,
+    "kernels": 3_951,
     "_tensor": 3_285,
     "engine": 2_978,
     "optim": 2_549,
