@@ -1,12 +1,14 @@
 """How a product is computed is measured as it will be met."""
 
 import dataclasses
+import json
 import time
 
 import numpy as np
 
 from tinygrad_mnist.compiler import autotune
 from tinygrad_mnist.compiler.loops import products
+from tinygrad_mnist.hardware.settings import get_num_threads
 
 
 def test_a_new_operand_is_another_each_time(monkeypatch):
@@ -32,13 +34,28 @@ def test_the_quickest_is_chosen(monkeypatch):
 def test_what_is_known_is_told_apart(monkeypatch):
     known = {}
     monkeypatch.setattr(autotune, "_known", lambda: known)
-    monkeypatch.setattr(autotune, "_keep", lambda known: None)
+    monkeypatch.setattr(autotune, "_file", lambda: None)
     monkeypatch.setattr(autotune.Product, "_measured", lambda self, names: names[int(self.new)])
     product = autotune.Product(False, False, 64, 784, 10, np.dtype(np.float32))
     assert product.best() == "blas"
     assert dataclasses.replace(product, new=True).best() == "few_columns"
     assert dataclasses.replace(product, added=True).best() == "add_blas"
     assert len(known) == 2
+
+
+def test_what_another_process_chose_meanwhile_stands(monkeypatch, tmp_path):
+    file = tmp_path / "products.json"
+    product = autotune.Product(False, False, 64, 784, 10, np.dtype(np.float32))
+    monkeypatch.setattr(autotune, "_known", dict)
+    monkeypatch.setattr(autotune, "_file", lambda: file)
+
+    def measured(product, names):
+        file.write_text(json.dumps({f"{product}, {get_num_threads()} threads": "few_columns"}))
+        return "blas"
+
+    monkeypatch.setattr(autotune.Product, "_measured", measured)
+    assert product.best() == "few_columns"
+    assert list(json.loads(file.read_text()).values()) == ["few_columns"]
 
 
 def test_several_threads_of_blas_must_be_worth_it(monkeypatch):

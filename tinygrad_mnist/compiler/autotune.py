@@ -8,6 +8,7 @@ import json
 import statistics
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -82,7 +83,10 @@ class Product:
         case = f"{self}, {get_num_threads()} threads"
         known = _known()
         if known.get(case) not in names:
-            known[case] = self._measured(names)
+            chosen, earlier = self._measured(names), _on_disk()
+            if earlier.get(case) in names:  # by another process meanwhile: its programs stand
+                chosen = earlier[case]
+            known |= earlier | {case: chosen}
             _keep(known)
         return known[case]
 
@@ -119,14 +123,24 @@ def _pause() -> None:
         pass
 
 
-_FILE = "products.json"
+@functools.cache
+def _file() -> Path | None:
+    """Where the choices for this kind of processor are remembered, if anywhere."""
+    from llvmlite.binding import get_host_cpu_name
+
+    folder = cache_folder.for_code()
+    return None if folder is None else folder / f"products-{get_host_cpu_name()}.json"
 
 
 @functools.cache
 def _known() -> dict[str, str]:
-    folder = cache_folder.for_code()
+    return _on_disk()
+
+
+def _on_disk() -> dict[str, str]:
+    file = _file()
     try:
-        found = {} if folder is None else json.loads((folder / _FILE).read_text(encoding="utf-8"))
+        found = {} if file is None else json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
@@ -134,6 +148,6 @@ def _known() -> dict[str, str]:
 
 def _keep(known: dict[str, str]) -> None:
     """Remember the choices for other processes; where the disk refuses, for this one alone."""
-    folder = cache_folder.for_code()
-    if folder is not None:
-        cache_folder.keep(folder / _FILE, json.dumps(known).encode())
+    file = _file()
+    if file is not None:
+        cache_folder.keep(file, json.dumps(known).encode())

@@ -48,7 +48,7 @@ _HOOKS_OF_ALL_OPTIMISERS = _global_optimizer_pre_hooks, _global_optimizer_post_h
 _CALLED = {"__call__", "_call_impl"}
 _CALLED_UNNAMED = {*_CALLED, "forward", "_update"}
 """Methods of modules and optimisers that the package calls."""
-_MADE = {"__init__", "__new__", "__post_init__", "__init_subclass__", "__class_getitem__"}
+_MADE = ("__init__", "__new__", "__post_init__", "__init_subclass__", "__class_getitem__")
 """Methods that nobody calls of an object that is there."""
 _INNER = {
     functools.partial: ("func", "args", "keywords"),
@@ -137,7 +137,8 @@ class Reached:
     def settle(self) -> None:
         """Look at what classes and modules hold under the names that were read, until no more are.
 
-        To be called when everything else was looked at.
+        To be called when everything else was looked at. Names are taken in their order, so that a
+        program is the same in each process.
         """
         before = -1
         while before != (before := len(self._seen) + len(self._reads.attributes)):
@@ -151,7 +152,7 @@ class Reached:
 
     def _look_at_attributes_of(self, module: types.ModuleType) -> None:
         names, inside = self._reads.attributes, vars(module)
-        present = names & inside.keys()
+        present = sorted(names & inside.keys())
         self._look_at_names_in(inside, present if _is_library(module.__name__) else names)
         for name in present:
             if isinstance(inside[name], types.ModuleType):
@@ -265,7 +266,7 @@ class Reached:
     def _look_at_names(self, kind: type) -> None:
         names = self._classes[kind]
         special = {n for n, base in names.items() if _is_special_method(n, base)}
-        for name in (self._reads.attributes | special) & names.keys():
+        for name in sorted((self._reads.attributes | special) & names.keys()):
             holder = names.pop(name)
             self._look_at_name(kind, name, holder)
             for base in holder.__mro__[1:]:
@@ -323,11 +324,11 @@ class Reached:
         self._reads.attributes |= reads.attributes
         self._look_at_names_in(space, reads.globals)
         self._look_at_names_in(vars(builtins), vars(builtins).keys() & (reads.globals - set(space)))
-        for path in reads.paths:
+        for path in sorted(reads.paths):
             root = inner.get(path[0], space.get(path[0]))
             if isinstance(root, types.ModuleType):
                 self._follow(root, path[1:])
-        self._modules += [sys.modules[name] for name in reads.imported if name in sys.modules]
+        self._modules += [sys.modules[name] for name in sorted(reads.imported & sys.modules.keys())]
 
     def _follow(self, module: Any, path: tuple[str, ...]) -> None:
         """Look at an attribute of a module, at an attribute of that if it is one, and so on."""
