@@ -15,14 +15,14 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 75_327, 40_000
+TOTAL, AIM = 75_342, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
     "ops": 11_123,
     "tools": 10_291,
     "nn": 9_761,
-    "compiler": 6_705,
+    "compiler": 6_720,
     "app": 4_697,
     "explainer": 7_549,
     "kernels": 3_951,
