@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests._tensor.both_engines import agree, lines
+from tests._tensor.both_engines import ENGINES, agree, lines, run
 
 START = """
 x = torch.tensor([1.0, 2.0, 3.0, 4.0], dtype=torch.float64, requires_grad=True)
@@ -10,6 +10,7 @@ w = torch.tensor([5.0, 6.0], dtype=torch.float64, requires_grad=True)
 y = x * 2
 z = torch.zeros(4, dtype=torch.float64)
 h = lambda tensor, seen: tensor.register_hook(seen.append)
+N, E = lambda f: torch.no_grad()(f)(), torch.autograd.graph.get_gradient_edge
 """
 
 THROUGH_A_VIEW = lines("""
@@ -92,6 +93,27 @@ REFUSED = lines("""
     i = torch.tensor([0, 1]) ; v = x.index_select(0, i) ; i[0] = 2 ; v.sum().backward()
     i = torch.tensor([0, 1]) ; v = x.take(i) ; i[0] = 2 ; v.sum().backward()
     i = torch.tensor([0, 1]) ; v = z.scatter_add(0, i, y) ; i[0] = 2 ; v.sum().backward()
+""")
+
+THROUGH_OTHER_MEMORY = lines("""
+    s = [] ; h(x, s) ; u = x * 3 ; x.data = z + 1 ; (u * w.sum()).sum().backward() ; s, x.grad
+    u = x * 3 ; x.data = torch.ones(2, 3) ; (x * 2).sum().backward() ; x.grad, u
+    u = x * 3 ; x.data = torch.ones(3) ; (x * 2).sum().backward() ; u.sum().backward()
+    u = x * 3 ; N(lambda: x.set_(z[:2])) ; u.sum().backward() ; (x**2).sum().backward()
+    s = [] ; h(x, s) ; N(lambda: x.set_(z[:2])) ; (x * 2).sum().backward() ; s, x.grad, x._version
+    u = x * 3 ; N(lambda: x.set_(torch.ones(4).double())) ; torch.autograd.grad(u.sum(), x)
+    u = x * 3 ; e = E(x) ; N(lambda: x.set_(z)) ; torch.autograd.grad(u.sum(), e)
+    N(lambda: x.resize_(2))
+    N(lambda: y.resize_(2))
+    z.resize_(2, 2) ; v = z.resize_(2, 2) ; z.resize_as_(v) ; z._version
+    v = z[:2] ; v.resize_(2)._base is z
+    z.requires_grad_(False) ; z.grad = z.clone() ; z.resize_(2) ; z.requires_grad_() ; z.sum().backward()
+    m = torch.ones(2, 3, requires_grad=True) ; N(m.t_) ; (m * z[:3, None]).sum().backward() ; m.grad
+    m = y.view(2, 2)[:1] ; N(m.t_) ; (m * w.view(2, 1)).sum().backward() ; x.grad, m
+    m = y.view(2, 2)[:1] ; N(m.t_) ; m[0].mul_(w[1]) ; (y * y).sum().backward() ; x.grad, w.grad
+    m = y.view(2, 2)[:1] ; m.t_() ; y.mul_(3) ; (m * w.view(2, 1)).sum().backward() ; x.grad, m
+    m = y.unbind()[0].view(1, 1) ; N(m.t_) ; m.mul_(2)
+    m = y.view(2, 2) ; N(lambda: m.as_strided_((1, 0), (2, 2))) ; m.add_(1)
 """)
 
 UNDER_NO_GRAD = lines("""
@@ -186,6 +208,18 @@ def test_a_view_requires_a_gradient_as_its_base_does(view, mode):
 def test_a_view_older_than_what_its_base_asks_for(source):
     for view in ("z[:2]", "z.chunk(2)[0]"):
         agree(f"{START}v = {view}\nz.requires_grad_()\n{source}")
+
+
+@pytest.mark.parametrize("source", THROUGH_OTHER_MEMORY)
+def test_memory_that_is_replaced(source):
+    agree(START + source)
+
+
+def test_a_computed_tensor_of_another_shape_passes_no_gradient():
+    for change in ("N(m.t_)", "m.data = z[:3].view(3, 1)", "N(lambda: m.set_(z[:3]))"):
+        for engine in ENGINES:
+            with pytest.raises(RuntimeError, match="but expected shape compatible with"):
+                run(f"{START}m = y[:2].view(1, 2) * 1\n{change}\nm.sum().backward()", engine)
 
 
 @pytest.mark.parametrize("source", MEMORY)

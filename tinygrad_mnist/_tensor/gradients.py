@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tinygrad_mnist import autograd, dtypes
+from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.hooks import RemovableHandle
 from tinygrad_mnist.engine.node import (
     AccumulateGrad,
@@ -15,9 +16,11 @@ from tinygrad_mnist.engine.node import (
     Record,
     edge,
     hooks_of,
+    make_record,
     move_grad,
 )
 from tinygrad_mnist.engine.observer import OBSERVERS, detached, report
+from tinygrad_mnist.engine.outputs import only_recorded
 from tinygrad_mnist.engine.saved_tensors import DETACHED
 from tinygrad_mnist.engine.tensor import Tensor, wrap
 from tinygrad_mnist.engine.views import current_record, requires_grad
@@ -37,6 +40,45 @@ _CPP_NAMES = {
     dtypes.float32: "float",
     dtypes.float64: "double",
 }
+
+
+def _refuse_other_shape(record: Record, gradient: Any) -> list[Any]:
+    (source,) = record.inputs
+    assert source is not None
+    raise RuntimeError(
+        f"the tensor that {source.name()} computed was given another shape in place: an invalid "
+        f"gradient - got {list(record.shape)} but expected shape compatible with "
+        f"{list(source.shape)}"
+    )
+
+
+_OF_OTHER_SHAPE = only_recorded(_refuse_other_shape)
+
+
+def replace_memory(tensor: Any, array: Array, renewed: bool = False) -> None:
+    """Have a tensor show other memory, which no record tells of.
+
+    A leaf of another shape or type, or in any case if `renewed`, gets a new end of paths, with the
+    same gradient and hooks. What a tensor of another shape was computed from gets no gradients.
+    """
+    tensor._array = array
+    resting = tensor._record is None
+    record: Any = tensor.__dict__.get("_resting_leaf") if resting else tensor._record
+    if record is None or (
+        not renewed and (record.shape, record.dtype) == (array.shape, array.dtype)
+    ):
+        return
+    newer: Record = record
+    if isinstance(record, AccumulateGrad):
+        newer = AccumulateGrad(tensor)
+        newer.hooks = record.hooks
+    elif record.shape != array.shape and tensor._view is None:
+        newer = make_record(_OF_OTHER_SHAPE, (record,), array, (), {}, type(record))
+        move_grad(record, newer)
+    if resting:
+        tensor.__dict__["_resting_leaf"] = newer
+    else:
+        tensor._record = newer
 
 
 class Gradients(Tensor):
@@ -284,10 +326,7 @@ class Gradients(Tensor):
                 "data set to a tensor that requires gradients must be floating point or complex "
                 "dtype"
             )
-        self._array = value._array
-        if record is not None and record.primitive is None:
-            record.shape = value._array.shape
-            record.dtype = value._array.dtype
+        replace_memory(self, value._array)
 
     @data.deleter
     def data(self) -> None:

@@ -23,7 +23,7 @@ from tinygrad_mnist.engine.primitive import Primitive
 from tinygrad_mnist.engine.saved_tensors import check_inplace
 from tinygrad_mnist.engine.tensor import Tensor, wrap
 from tinygrad_mnist.engine.types import DType, Number, Operand
-from tinygrad_mnist.engine.views import current_record
+from tinygrad_mnist.engine.views import OUTDATED, current_record
 from tinygrad_mnist.ops import arithmetic, casting, shapes
 from tinygrad_mnist.ops.arguments import check_tensors, read_dim
 from tinygrad_mnist.ops.indexing import (
@@ -38,6 +38,7 @@ from tinygrad_mnist.ops.indexing import (
 )
 from tinygrad_mnist.ops.views import rebase
 
+from .gradients import replace_memory
 from .methods import LaterMethod, parameter_names
 from .python_data import element, read_number, type_name
 
@@ -297,17 +298,20 @@ def scaled_update(target: Tensor, other: Any, alpha: Any, sign: int) -> Tensor:
 
 def become(target: Tensor, view: Tensor) -> Tensor:
     """Give a tensor the shape of a view of it, as `t_` does: the memory stays the same."""
-    if check_inplace(target):
+    recorded = check_inplace(target)
+    if recorded:
         record: Any = view._record
         name, _, number = record.name().rpartition("Backward")
         named_as(view, f"{name}Backward{int(number) + (3 if name == 'Squeeze' else 1)}")
         move_grad(target._record, record)
-        target._record = record
-    target._array = view._array
+        target._record, target._array = record, view._array
+    else:
+        replace_memory(target, view._array)
     target._counter[0] += 1
-    if target._view is not None:
-        base, _, steps, reason = view._view
-        target._view = (base, target._counter[0], steps, reason)
+    if target._view is not None and view._view is not None:
+        base, _, _, reason = target._view
+        version = target._counter[0] if recorded else OUTDATED
+        target._view = (base, version, view._view[2], reason)
     return target
 
 

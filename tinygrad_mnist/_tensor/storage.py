@@ -15,6 +15,7 @@ from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.ops.arguments import read_sizes
 from tinygrad_mnist.ops.views import as_strided
 
+from .gradients import replace_memory
 from .in_place import become
 
 
@@ -119,9 +120,13 @@ class Storages(Tensor):
         Memory that is too small is replaced by a larger copy, which views do not follow. Raises
         RuntimeError for a tensor that requires a gradient.
         """
-        self._check_no_gradient("resize")
-        resize(self, read_sizes("resize_", "size", sizes, named))
-        self._view = None
+        if self.requires_grad:
+            raise _requires_grad("resize")
+        shape = read_sizes("resize_", "size", sizes, named)
+        if shape != self._array.shape:
+            resize(self, shape)
+            replace_memory(self, self._array)
+            self._view = None
         return self
 
     def resize_as_(self, the_template: Tensor, *, memory_format: Any = None) -> Tensor:
@@ -133,7 +138,8 @@ class Storages(Tensor):
         size: Sequence[int] | None = None, stride: Sequence[int] | None = None,
     ) -> Tensor:  # fmt: skip
         """Have the tensor show the memory of a tensor or storage; where none is given, none."""
-        self._check_no_gradient("set")
+        if state.grad_enabled and self.requires_grad:
+            raise _requires_grad("set")
         if isinstance(source, Tensor) and size is None:
             array = source._array
         elif source is None:
@@ -143,13 +149,14 @@ class Storages(Tensor):
             lengths = [len(row) - storage_offset] if size is None else list(size)
             steps = list(stride) if stride is not None else _in_order(lengths)
             array = in_memory(row, storage_offset, tuple(lengths), tuple(steps))
-        self._array, self._view = array, None
+        self._view = None
+        replace_memory(self, array, renewed=True)
         self._counter[0] += 1
         return self
 
-    def _check_no_gradient(self, what: str) -> None:
-        if state.grad_enabled and self.requires_grad:
-            raise RuntimeError(f"cannot {what} variables that require grad")
+
+def _requires_grad(what: str) -> RuntimeError:
+    return RuntimeError(f"cannot {what} variables that require grad")
 
 
 def _in_order(sizes: Sequence[int]) -> list[int]:

@@ -20,6 +20,7 @@ from tinygrad_mnist.core.record import state
 from tinygrad_mnist.dtypes import NARROW, widened
 from tinygrad_mnist.kernels.locks import held_through_fork
 
+from .calls import explain_shapes
 from .hooks import (
     Bundle,
     Gradient,
@@ -285,7 +286,8 @@ def accumulate_grad(leaf: AccumulateGrad, gradient: Gradient, owned: bool) -> No
         gradient = run_pre_hooks(hooks.pre_hooks, gradient)
         if gradient is None:
             return
-    if tensor is not None and tensor._record is leaf:
+    end = None if tensor is None else tensor._record
+    if end is leaf or (end is not None and end.hooks is hooks):  # a newer end, after `set_`
         with _accumulation:
             known = hooks.grad
             if isinstance(gradient, TensorBase):
@@ -296,7 +298,11 @@ def accumulate_grad(leaf: AccumulateGrad, gradient: Gradient, owned: bool) -> No
             elif not known._array.flags.writeable:
                 raise RuntimeError(SHARED)
             else:
-                np.add(known._array, gradient, known._array)
+                try:
+                    np.add(known._array, gradient, known._array)
+                except ValueError:
+                    explain_shapes((known._array, gradient))
+                    raise
                 known._counter[0] += 1
         if hooks.post_hooks:
             run_post_accumulate_hooks(hooks.post_hooks, tensor)
