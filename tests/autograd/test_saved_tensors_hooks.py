@@ -155,6 +155,54 @@ def test_hooks_agree(name):
     assert results[0] == results[1]
 
 
+FORMULAS = {
+    "product": lambda x: x * x,
+    "exponential": lambda x: x.exp(),
+    "matrices": lambda x: x.reshape(3, 1) @ x.reshape(1, 3),
+    "several": lambda x: x * x.tanh() + x.norm(),
+}
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+def test_a_tensor_unpacked_in_another_shape(name):
+    for shape in (1,), (2,), (4,), (2, 2), (2, 3), (3, 4, 1):
+        found = []
+        for T in (tinygrad_mnist, torch):
+            x = leaf(T)
+            with T.autograd.graph.saved_tensors_hooks(lambda t: t, lambda t: t.new_ones(shape)):  # noqa: B023
+                y = FORMULAS[name](x)
+            try:
+                y.sum().backward()
+                found.append(x.grad.tolist())
+            except RuntimeError as error:
+                found.append("refused")
+                assert T is torch or f"with shape {list(shape)}" in str(error)
+        assert found[0] == found[1], (shape, found)
+
+
+def test_what_was_computed_again_is_unpacked_once():
+    class Twice(tinygrad_mnist.autograd.Function):
+        @staticmethod
+        def forward(ctx, x, y):
+            ctx.save_for_backward(x, y)
+            return x * y
+
+        @staticmethod
+        def backward(ctx, g):
+            x, y = ctx.saved_tensors
+            with pytest.raises(RuntimeError, match="already unpacked once"):
+                ctx.saved_tensors  # noqa: B018
+            return g * y, g * x
+
+    def function(x):
+        return Twice.apply(x.exp(), x.sin()) / x.tanh()
+
+    x = leaf(tinygrad_mnist)
+    WAYS["not reentrant"](tinygrad_mnist)(function, x).sum().backward()
+    wanted = torch.func.grad(lambda x: (x.exp() * x.sin() / x.tanh()).sum())(leaf(torch))
+    assert x.grad.tolist() == pytest.approx(wanted.tolist(), rel=1e-5)
+
+
 def trained(T, wrap):
     """The loss and gradients of a network with dropout, some of whose parts are checkpointed."""
     T.manual_seed(0)

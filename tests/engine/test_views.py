@@ -107,7 +107,7 @@ THROUGH_OTHER_MEMORY = lines("""
     N(lambda: y.resize_(2))
     z.resize_(2, 2) ; v = z.resize_(2, 2) ; z.resize_as_(v) ; z._version
     v = z[:2] ; v.resize_(2)._base is z
-    z.requires_grad_(False) ; z.grad = z.clone() ; z.resize_(2) ; z.requires_grad_() ; z.sum().backward()
+    z.grad = z.clone() ; z.resize_(2) ; z.requires_grad_() ; z.sum().backward()
     m = torch.ones(2, 3, requires_grad=True) ; N(m.t_) ; (m * z[:3, None]).sum().backward() ; m.grad
     m = y.view(2, 2)[:1] ; N(m.t_) ; (m * w.view(2, 1)).sum().backward() ; x.grad, m
     m = y.view(2, 2)[:1] ; N(m.t_) ; m[0].mul_(w[1]) ; (y * y).sum().backward() ; x.grad, w.grad

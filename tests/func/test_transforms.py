@@ -311,6 +311,37 @@ def test_tangents_of_operations_agree(name):
     assert pushed(tinygrad_mnist) == pushed(torch)
 
 
+LAYOUTS = ("x", "x.t().contiguous().t()", "x[:, :2]", "x[:, 1:]", "x.clone()[:, :2]", "x[:0]")
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@in_parts("layout", LAYOUTS)
+def test_a_tangent_lies_in_memory_as_its_tensor_does(layout):
+    def laid_out(T, way):
+        primal, tangent = (eval(each, {"x": numbers(T, 2, 3)}) for each in (layout, way))
+        if primal.shape != tangent.shape:
+            return None
+        with T.autograd.forward_ad.dual_level():
+            dual = T.autograd.forward_ad.make_dual(primal, tangent)
+            found = T.autograd.forward_ad.unpack_dual(dual).tangent.mul_(2)
+        return [(each.tolist(), each.stride(), each.storage_offset()) for each in (found, tangent)]
+
+    for way in LAYOUTS:
+        assert laid_out(tinygrad_mnist, way) == laid_out(torch, way)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_dual_tensor_is_written_into_no_other():
+    for T in (tinygrad_mnist, torch):
+        x, y = T.ones(2), T.ones(2)
+        with T.autograd.forward_ad.dual_level():
+            dual = T.autograd.forward_ad.make_dual(x, y)
+            for inputs, out in ((dual, y), y), ((x, y), dual):
+                with pytest.raises(NotImplementedError, match="out= function"):
+                    T.add(*inputs, out=out)
+            assert T.add(T.ones(2), T.ones(2), out=T.empty(2)).tolist() == [2, 2]
+
+
 def test_writing_into_what_all_samples_share_is_refused():
     total = tinygrad_mnist.zeros(2)
     with pytest.raises(RuntimeError, match="tensor that all samples share"):

@@ -27,11 +27,13 @@ import numpy as np
 
 from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.backward_pass import run_backward
+from tinygrad_mnist.engine.memory import memory_of
 from tinygrad_mnist.engine.modes import GradMode, backward_mode, is_grad_enabled
 from tinygrad_mnist.engine.observer import OBSERVERS, detached, observe
 from tinygrad_mnist.engine.primitive import no_derivative
 from tinygrad_mnist.engine.tensor import Step, Tensor, TensorBase, wrap
 from tinygrad_mnist.engine.unbroadcast import unbroadcast
+from tinygrad_mnist.engine.views import detached_from_base
 
 __all__ = [
     "UnpackedDualTensor", "dual_level", "enter_dual_level", "exit_dual_level", "make_dual",
@@ -290,11 +292,20 @@ def with_tangent(level: Level, tensor: Tensor, tangent: Tensor) -> Tensor:
         )
     if tangent.dtype != tensor.dtype:
         tangent = tangent.to(tensor.dtype)
-    if tensor.is_contiguous() and not tangent.is_contiguous():
-        tangent = tangent.contiguous()
+    tangent = _laid_out_as(tensor, tangent)
     dual = _aliased(level, tensor)
     level.set(dual, tangent)
     return dual
+
+
+def _laid_out_as(tensor: Tensor, tangent: Tensor) -> Tensor:
+    """The tangent, or a copy of it in a row of memory like the one that the tensor lies in."""
+    (row, start), own = memory_of(tensor._array), memory_of(tangent._array)
+    if tensor.stride() == tangent.stride() and (len(row), start) == (len(own[0]), own[1]):
+        return tangent
+    memory = wrap(np.zeros(row.shape, row.dtype))
+    laid_out = memory.as_strided(tensor.shape, tensor.stride(), start)
+    return detached_from_base(laid_out.copy_(tangent))
 
 
 def _aliased(level: Level, tensor: Tensor) -> Tensor:

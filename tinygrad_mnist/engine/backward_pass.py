@@ -35,7 +35,7 @@ from .hooks import (
 from .memory import SHARED
 from .modes import GradMode, Pass, backward_mode, in_new_thread
 from .node import CALL, FREED, PACKED, AccumulateGrad, Record, count_outputs, freed_error, hooks_of
-from .saved_tensors import free, unpack
+from .saved_tensors import free, refuse_other_shapes, unpack
 from .tensor import TensorBase, wrap
 from .unbroadcast import unbroadcast, unbroadcast_array
 
@@ -80,6 +80,10 @@ def run_backward(
         for callback in running.callbacks or ():
             callback()
         return arrived
+    except (IndexError, ValueError) as error:
+        if running.opened is not None:
+            refuse_other_shapes(*running.opened, error)
+        raise
     finally:
         backward_mode.running = outer
         packing[:] = before

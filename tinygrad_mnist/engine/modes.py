@@ -22,7 +22,7 @@ _GENERATOR = 0x20
 class Pass:
     """A backward pass that is under way."""
 
-    __slots__ = ("callbacks", "depth", "gathered", "needed", "order")
+    __slots__ = ("callbacks", "depth", "gathered", "needed", "opened", "order")
 
     def __init__(self, depth: int) -> None:
         self.depth = depth
@@ -34,6 +34,8 @@ class Pass:
         """What hooks on several tensors have been called with."""
         self.callbacks: list[Callable[[], None]] | None = None
         """What to call at the end."""
+        self.opened: tuple[Any, dict[int, Any]] | None = None
+        """The last record whose saved tensors hooks unpacked, and these by their position."""
 
     def visits(self, record: Any) -> bool:
         """Whether the record's gradient is computed."""

@@ -49,7 +49,7 @@ def freed_error() -> RuntimeError:
 class Packed:
     """What a user's hook made of a saved tensor, and the hook that undoes it."""
 
-    __slots__ = ("packed", "undo")
+    __slots__ = ("packed", "shape", "undo")
 
     def __init__(self, tensor: TensorBase, pack: Hook, undo: Hook) -> None:
         """Call `pack` with a tensor without record; it must not change that in place."""
@@ -59,7 +59,7 @@ class Packed:
             self.packed: Any = pack(tensor)
         finally:
             state.grad_enabled = recorded
-        self.undo = undo
+        self.undo, self.shape = undo, tensor._array.shape
         if tensor._counter[0] != before:
             raise RuntimeError(
                 "A saved tensor pack hook is modifying its input in place. Tensors provided as "

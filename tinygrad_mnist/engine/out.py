@@ -13,7 +13,7 @@ from tinygrad_mnist import dtypes
 from tinygrad_mnist.core.record import Array, state
 
 from .memory import SHARED, elements_shared, memory_of
-from .modes import GradMode
+from .modes import GradMode, backward_mode
 from .tensor import TensorBase
 from .views import current_record
 
@@ -62,6 +62,12 @@ def into(name: str, out: Any, inputs: Iterable[Any], call: Callable[[], Any]) ->
             f"{name}(): functions with out=... arguments don't support automatic "
             "differentiation, but one of the arguments requires grad."
         )
+    for level in backward_mode.levels:
+        if any(level.tangent(each) is not None for each in _tensors((*inputs, *targets))):
+            raise NotImplementedError(
+                f"Trying to use forward AD with {name}_out that does not support it because it is "
+                "an out= function: it has no tangent. Call it without out="
+            )
     with GradMode(False):
         result = call()
     found = result if isinstance(result, tuple | list) else (result,)

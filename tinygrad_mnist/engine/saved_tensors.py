@@ -16,8 +16,8 @@ from tinygrad_mnist.core.record import state
 from tinygrad_mnist.dtypes import FLOATS, from_numpy_dtype
 
 from .modes import backward_mode
-from .node import FREED, KEPT, PACKED, Record, edge
-from .tensor import TensorBase, wrap
+from .node import FREED, KEPT, PACKED, Packed, Record, edge
+from .tensor import Tensor, TensorBase, wrap
 from .views import changed_view_error, current_record, to_be_renewed
 
 _ndarray = np.ndarray
@@ -58,7 +58,7 @@ def unpack(record: Record, which: int, as_tensor: bool) -> Any:
             source = (*record.inputs, record, None)[min(which, len(record.inputs) + 1)]
             source = source if is_output else changed_by(value, counter) or source
             raise version_error(value, counter[0], version, source)
-        opened = value.open()
+        opened = _opened(record, which, value)
         value, counter = opened._array, opened._counter
     if as_tensor and value.__class__ is _ndarray:
         value = wrap(value, counter)
@@ -66,6 +66,33 @@ def unpack(record: Record, which: int, as_tensor: bool) -> Any:
     if is_output and record.primitive.reduces:
         return value if record.attributes["keepdim"] else restore_reduced_dims(value, record)
     return value
+
+
+def _opened(record: Record, which: int, kept: Packed) -> Tensor:
+    """What the hook makes of a saved value: in a backward pass once, for all formulas of a record."""
+    running = backward_mode.running
+    if running is None:
+        return kept.open()
+    if running.opened is None or running.opened[0] is not record:
+        running.opened = record, {}
+    known = running.opened[1]
+    if which not in known:
+        known[which] = kept.open()
+    opened: Tensor = known[which]
+    return opened
+
+
+def refuse_other_shapes(record: Record, opened: dict[int, Tensor], error: Exception) -> None:
+    """RuntimeError in place of `error` where a hook gave saved tensors of another shape."""
+    for which, tensor in opened.items():
+        kept: Any = record.saved[which]
+        have, want = list(tensor.shape), list(kept[0].shape)
+        if have != want:
+            raise RuntimeError(
+                f"{record.name()}: a saved tensor of shape {want} was unpacked by its hook with "
+                f"shape {have}, which the backward formula cannot use ({error}): unpack_hook must "
+                "give a tensor of the shape that pack_hook was given"
+            ) from error
 
 
 def changed_by(value: Any, counter: Any) -> Record | None:

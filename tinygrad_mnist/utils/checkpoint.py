@@ -177,15 +177,21 @@ class _Frame:
 
     def unpack(self, holder: _Holder) -> Tensor:
         """The tensor for a place-holder, computed if this backward pass has not done it yet."""
-        running = backward_mode.running
-        found: Any = weakref.WeakKeyDictionary()
+        running, gathered = backward_mode.running, {}
         if running is not None:
-            running.gathered = running.gathered or {}
-            found = running.gathered.setdefault(self, found)
-        if holder not in found:
+            gathered = running.gathered = running.gathered or {}
+        found: Any = gathered.get(self)
+        if found is None:
+            found = gathered[self] = weakref.WeakKeyDictionary()
             self.partial = self.partial or not self.complete
             self.run_again(found)
-        tensor: Tensor = found[holder]
+        if holder not in found:
+            raise CheckpointError(
+                "torch.utils.checkpoint: Unpack is being triggered for a tensor that was already "
+                "unpacked once. If you are calling ctx.saved_tensors in backward, make sure to do "
+                "so only once: what was computed again is freed once it has been used."
+            )
+        tensor: Tensor = found.pop(holder)
         return tensor
 
     def run_again(self, found: Any) -> None:
