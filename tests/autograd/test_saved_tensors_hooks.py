@@ -159,7 +159,7 @@ FORMULAS = {
     "product": lambda x: x * x,
     "exponential": lambda x: x.exp(),
     "matrices": lambda x: x.reshape(3, 1) @ x.reshape(1, 3),
-    "several": lambda x: x * x.tanh() + x.norm(),
+    "several": lambda x: x * x.tanh() + x.sin(),
 }
 
 
@@ -175,8 +175,7 @@ def test_a_tensor_unpacked_in_another_shape(name):
                 y.sum().backward()
                 found.append(x.grad.tolist())
             except RuntimeError as error:
-                found.append("refused")
-                assert T is torch or f"with shape {list(shape)}" in str(error)
+                found.append("with shape" in str(error) or T is torch)
         assert found[0] == found[1], (shape, found)
 
 
