@@ -69,7 +69,7 @@ def unpack(record: Record, which: int, as_tensor: bool) -> Any:
 
 
 def _opened(record: Record, which: int, kept: Packed) -> Tensor:
-    """What the hook makes of a saved value: in a backward pass once for all of a record's formulas."""
+    """What the hook makes of a saved value, called once a backward pass for all formulas."""
     running = backward_mode.running
     if running is None:
         return kept.open()
