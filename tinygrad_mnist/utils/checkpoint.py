@@ -177,7 +177,8 @@ class _Frame:
 
     def unpack(self, holder: _Holder) -> Tensor:
         """The tensor for a place-holder, computed if this backward pass has not done it yet."""
-        running, gathered = backward_mode.running, {}
+        running = backward_mode.running
+        gathered: dict[Any, Any] = {}
         if running is not None:
             gathered = running.gathered = running.gathered or {}
         found: Any = gathered.get(self)
