@@ -18,6 +18,7 @@ from tinygrad_mnist.engine.node import (
     hooks_of,
     make_record,
     move_grad,
+    note_hooks_of,
 )
 from tinygrad_mnist.engine.observer import OBSERVERS, detached, report
 from tinygrad_mnist.engine.outputs import only_recorded
@@ -170,6 +171,7 @@ class Gradients(Tensor):
             self.__dict__["_idle_hooks"] = hooks
         else:
             hooks_of(record).tensor_hooks = {} if hooks is None else hooks
+            note_hooks_of(record)
 
     @_backward_hooks.deleter
     def _backward_hooks(self) -> None:
@@ -263,6 +265,7 @@ class Gradients(Tensor):
         if record is None:
             raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
         hooks = hooks_of(record).tensor_hooks
+        note_hooks_of(record)
         if isinstance(record, OutputRecord):
             node, position = edge(record)
             hooks_of(node).outputs[position] = hooks
@@ -277,6 +280,7 @@ class Gradients(Tensor):
             raise RuntimeError(
                 "post accumulate grad hooks cannot be registered on non-leaf tensors"
             )
+        note_hooks_of(record)
         return RemovableHandle.of(hooks_of(record).post_hooks, hook)
 
     def detach(self) -> Tensor:

@@ -34,7 +34,17 @@ from .hooks import (
 )
 from .memory import SHARED
 from .modes import GradMode, Pass, backward_mode, in_new_thread
-from .node import CALL, FREED, PACKED, AccumulateGrad, Record, count_outputs, freed_error, hooks_of
+from .node import (
+    CALL,
+    FREED,
+    HOOKED,
+    PACKED,
+    AccumulateGrad,
+    Record,
+    count_outputs,
+    freed_error,
+    hooks_of,
+)
 from .saved_tensors import free, refuse_other_shapes, unpack
 from .tensor import TensorBase, wrap
 from .unbroadcast import unbroadcast, unbroadcast_array
@@ -99,6 +109,8 @@ def _walk(
 ) -> dict[Record, Gradient]:
     """`run_backward` in this thread."""
     order = topological_order([record for record, _ in starts])
+    if HOOKED:
+        order = leaves_when_complete(order)
     asked = inputs or set()
     leading = None if inputs is None else _leading_to(inputs, order)
     wanted = None if leading is None else leading | asked
@@ -135,6 +147,24 @@ def _walk(
             if not keep_graph:
                 free(record)
     return arrived
+
+
+def leaves_when_complete(order: list[Record]) -> list[Record]:
+    """`order` with each leaf right after the last record that passes a gradient to it.
+
+    Hooks of leaves are called as soon as in PyTorch.
+    """
+    last: dict[Record, Record] = {}
+    for record in order:
+        for source in record.inputs:
+            if isinstance(source, AccumulateGrad):
+                last.pop(source, None)
+                last[source] = record
+    leaves: dict[Record, list[Record]] = {}
+    for leaf, record in last.items():
+        leaves.setdefault(record, []).append(leaf)
+    others = [record for record in order if record not in last]
+    return [each for record in others for each in (record, *leaves.get(record, ()))]
 
 
 def _leading_to(targets: set[Record], order: list[Record]) -> set[Record]:

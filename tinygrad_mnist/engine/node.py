@@ -180,10 +180,12 @@ class Record(CoreRecord):
 
         Both are tuples of Tensors (or None); a tuple that `fn` returns replaces `grad_inputs`.
         """
+        note_hooks_of(self)
         return RemovableHandle.of(hooks_of(self).node_hooks, fn)
 
     def register_prehook(self, fn: Callable[[Any], Any]) -> RemovableHandle:
         """Call `fn(grad_outputs)` before the operation's backward; it may return others."""
+        note_hooks_of(self)
         return RemovableHandle.of(hooks_of(self).pre_hooks, fn)
 
     def __getattr__(self, name: str) -> Any:
@@ -275,6 +277,16 @@ class AccumulateGrad(Record):
     def variable(self) -> Any:
         """The leaf tensor, None when it is gone."""
         return self._variable()
+
+
+HOOKED: set[weakref.ref[Record]] = set()
+"""The leaves that have had hooks: where there are some, each leaf's turn comes when it can."""
+
+
+def note_hooks_of(record: Record) -> None:
+    """Note that a record gets a hook, if it is that of a leaf."""
+    if isinstance(record, AccumulateGrad):
+        HOOKED.add(weakref.ref(record, HOOKED.discard))
 
 
 def hooks_of(record: Record) -> Hooks:
