@@ -8,6 +8,10 @@ from tests._tensor.both_engines import agree, lines
 SHORT = {
     "LEARN": "(a * 3).backward()",
     "AGAIN": "torch.autograd.grad(a * a, a, create_graph=True)",
+    "Z": "z.backward()\nseen",
+    "LEAVES": "[torch.tensor(i + 2.0, requires_grad=True) for i in range(4)]",
+    "TELL": "[t.register_hook(lambda g, n=n: seen.append(n)) for n, t in "
+    "dict(a=a, b=b, c=c, d=d, e=e, y=y, z=z).items() if t.requires_grad]",
 }
 LEAF = "a = torch.tensor(2.0, requires_grad=True)\nseen = []\n"
 
@@ -62,6 +66,11 @@ HOOKS += lines("""
     (a * a).grad_fn(a, a)
     (a * a).grad_fn(3)
     y = a * 2 ; y.grad_fn.next_functions[0][0](torch.tensor(3.0)), a.grad
+    b, c, d, e = LEAVES ; y = (a * b).exp() * c + d ; z = y * e * a ; TELL ; z.backward() ; seen
+    b, c, d, e = LEAVES ; z = (a * b + c * d) / e ; y = z * b ; TELL ; torch.autograd.grad(z, e)
+    b, c, d, e = LEAVES ; z = (a * b + c * d) / e ; y = z * b ; TELL ; y.backward() ; seen
+    b, c, d, e = LEAVES ; y = a * c ; z = (y * d * y.sum()).sum() ; TELL ; Z
+    b, c, d, e = LEAVES ; y = z = a * 1 ; TELL ; (z * b / c).backward(inputs=[c, a]) ; seen
 """)
 PARTS = """
 x = torch.arange(6.0).reshape(3, 2).requires_grad_()
