@@ -15,7 +15,7 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 75_342, 40_000
+TOTAL, AIM = 75_501, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
@@ -26,13 +26,13 @@ BUDGET = {
     "app": 4_697,
     "explainer": 7_549,
     "kernels": 3_951,
-    "_tensor": 3_285,
-    "engine": 2_978,
+    "_tensor": 3_339,
+    "engine": 3_065,
     "optim": 2_549,
-    "autograd": 2_616,
+    "autograd": 2_627,
     "distributions": 2025,
     "serialization": 2_125,
-    "utils": 2_704,
+    "utils": 2_711,
     "hardware": 725,
     "names": 408,
     "dtypes": 328,
