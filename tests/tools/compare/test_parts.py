@@ -18,7 +18,9 @@ from tinygrad_mnist.tools.compare.differences import (
     compare_texts,
     difference,
 )
+from tinygrad_mnist.tools.compare.engines import engine_called
 from tinygrad_mnist.tools.compare.recorder import LeafNames, Message, receive, send
+from tinygrad_mnist.tools.compare.report import ENGINES
 
 ONE = np.float32(1)
 NEXT = np.nextafter(ONE, np.float32(2))
@@ -246,3 +248,13 @@ def test_leaves_that_no_variable_leads_to():
     first, second = (torch.ones(3, requires_grad=True) for _ in range(2))
     assert list(names([first, second], [])) == ["a leaf (3,)", "a leaf (3,) (2)"]
     assert list(names([second], [])) == ["a leaf (3,)"]
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_leaves_that_the_graph_alone_holds_are_left_out(name):
+    engine = engine_called(name)
+    kept, gone = (engine.module.ones(2, requires_grad=True) for _ in range(2))
+    box = [engine.module.ones(2, requires_grad=True)]
+    root = (kept * gone * box[0] * engine.module.nn.Linear(2, 2)(kept)).sum()
+    del gone
+    assert {id(leaf) for leaf in engine.leaves([root])} == {id(kept), id(box[0])}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import sys
 from collections.abc import Callable, Iterable
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,8 @@ class Engine:
     tensor_class: type[Any]
     has_gpu = False
     """Whether it finds a GPU that scripts can ask for."""
+    _unheld = 0
+    """How many references are counted of a leaf that the graph alone holds, and its name."""
 
     def prepare(self, threads: int, seed: int) -> None:
         """Make it start as the other engine does: threads, random numbers."""
@@ -39,15 +42,18 @@ class Engine:
     def replace_calls(self, backward: Callable[..., Any], grad: Callable[..., Any]) -> None:
         """Wrap `autograd.backward` and `autograd.grad`: each is called with what it wraps."""
         autograd = self.module.autograd
-        autograd.backward = partial(backward, autograd.backward)
-        autograd.grad = partial(grad, autograd.grad)
+        autograd.backward = functools.partial(backward, autograd.backward)
+        autograd.grad = functools.partial(grad, autograd.grad)
 
     def is_tensor(self, value: Any) -> bool:
         """Whether the value is a tensor of this engine."""
         return isinstance(value, self.tensor_class)
 
     def leaves(self, roots: Iterable[Any]) -> list[Any]:
-        """The leaves that the roots were computed from."""
+        """The leaves that the roots were computed from, but for those the graph alone still holds.
+
+        Of these the program cannot learn anything, and this engine keeps none of them.
+        """
         roots = list(roots)
         found = {id(root): root for root in roots if root.grad_fn is None and root.requires_grad}
         waiting = [root.grad_fn for root in roots if root.grad_fn is not None]
@@ -55,7 +61,7 @@ class Engine:
         while waiting:
             node = waiting.pop()
             variable = getattr(node, "variable", None)
-            if variable is not None:
+            if variable is not None and sys.getrefcount(variable) > self._unheld:
                 found.setdefault(id(variable), variable)
             for following, _ in node.next_functions:
                 if following is not None and following not in seen:
@@ -99,6 +105,12 @@ class _PyTorch(Engine):
     def prepare(self, threads: int, seed: int) -> None:
         answer_torchvision_imports()
         super().prepare(threads, seed)
+
+    @functools.cached_property
+    def _unheld(self) -> int:  # type: ignore[override]
+        product = self.module.ones(1, requires_grad=True) * 1
+        variable = product.grad_fn.next_functions[0][0].variable
+        return sys.getrefcount(variable)
 
     def array(self, tensor: Any) -> Array:
         dense = tensor.detach().to_dense().cpu() if tensor.is_sparse else tensor.detach().cpu()
