@@ -15,12 +15,12 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 75_501, 40_000
+TOTAL, AIM = 75_513, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
     "ops": 11_123,
-    "tools": 10_291,
+    "tools": 10_303,
     "nn": 9_761,
     "compiler": 6_720,
     "app": 4_697,
