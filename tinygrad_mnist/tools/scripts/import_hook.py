@@ -264,7 +264,7 @@ def _vision_spec(fullname: str) -> ModuleSpec | None:
         return None
     told = f"{fullname} is not supported by tinygrad_mnist"
     try:
-        getattr(package, rest[0])
+        getattr(sys.modules[".".join([first, *rest[:-1]])], rest[-1])
     except AttributeError as error:
         told = str(error)
     raise UnsupportedModule(told, name=fullname)

@@ -1,4 +1,4 @@
-"""`torchvision`, as far as small image scripts need it: data sets, transforms, grids of pictures.
+"""`torchvision`, as far as scripts need it: data sets, transforms, models, grids of pictures.
 
 Where the real one is missing or cannot be imported, `import torchvision` in a script reads this
 folder, under that name. It knows `import torch` alone, so it serves either engine; pictures are
@@ -14,17 +14,15 @@ except ModuleNotFoundError as error:
         "torchvision's data sets and transforms need Pillow: pip install pillow"
     ) from error
 
-from . import datasets, transforms, utils
+from . import datasets, models, ops, transforms, utils
 from .refusals import refuse
 
-__all__ = ["REFUSED", "datasets", "transforms", "utils"]
+__all__ = ["REFUSED", "datasets", "models", "ops", "transforms", "utils"]
 
 __version__ = "0.28.0+tinygrad_mnist"
 
 REFUSED = {
-    "models": "build the model in code, and load its weights with safetensors",
     "io": "PIL.Image.open reads pictures, and transforms.PILToTensor makes tensors of them",
-    "ops": "compute it with torch's functions",
     "tv_tensors": "transforms.v2 takes pictures as plain tensors",
 }
 """Parts of torchvision that are not carried, and what does instead."""

@@ -17,11 +17,11 @@ def must(holds: Any, told: str, kind: type[Exception] = ValueError) -> None:
 def refuse(module: str, ways: Mapping[str, str] | None = None) -> Callable[[str], Any]:
     """What `module` answers when it is asked for a name that it does not have.
 
-    >>> refuse("torchvision", {"models": "build the model in code"})("models")
+    >>> refuse("torchvision", {"tv_tensors": "take plain tensors"})("tv_tensors")
     Traceback (most recent call last):
     ...
-    tinygrad_mnist.names.Unsupported: torchvision.models is not supported by tinygrad_mnist: \
-build the model in code
+    tinygrad_mnist.names.Unsupported: torchvision.tv_tensors is not supported by tinygrad_mnist: \
+take plain tensors
     """
 
     def answer(name: str) -> Any:
