@@ -11,6 +11,7 @@ from .control import (
     reset,
 )
 from .program import Program
+from .scan import scan
 from .trace import TraceError
 
 __all__ = [
@@ -25,4 +26,5 @@ __all__ = [
     "is_dynamo_compiling",
     "list_backends",
     "reset",
+    "scan",
 ]

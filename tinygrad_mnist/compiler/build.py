@@ -174,7 +174,7 @@ def load(text: str, fastmath: frozenset[str] = frozenset()) -> Callable[..., int
         head += _BATCH_LAST
     if "recurrent." in text:
         head += _RECURRENT
-    digest = hashlib.sha256(f"{sorted(fastmath)}{head}{text}".encode() + _surroundings())
+    digest = hashlib.sha256(f"{sorted(fastmath)}{head}{text}{surroundings()}".encode())
     module = types.ModuleType(f"step_{digest.hexdigest()[:20]}")
     sys.modules[module.__name__] = module  # where Numba looks for the names of what it loads
     exec(compile(f"{head}\n\n{text}\n", f"{module.__name__}.py", "exec"), vars(module))
@@ -186,7 +186,7 @@ def load(text: str, fastmath: frozenset[str] = frozenset()) -> Callable[..., int
 
 
 @functools.cache
-def _surroundings() -> bytes:
+def surroundings() -> str:
     """What compiled code depends on besides its source: versions, and the loops it calls."""
     package = Path(__file__).parents[1]
     digest = hashlib.sha256(sys.version.encode())
@@ -195,4 +195,4 @@ def _surroundings() -> bytes:
     folders = package / "kernels", package / "compiler" / "loops"
     for file in [file for folder in folders for file in sorted(folder.glob("*.py"))]:
         digest.update(file.read_bytes())
-    return digest.digest()
+    return digest.hexdigest()

@@ -45,6 +45,8 @@ class CacheEntry:
     def __post_init__(self) -> None:
         self.numbers = Numbers(self.symbols)
         self.others: list[Constant | Draw] = []
+        self.loop: object = None
+        """What `scan` keeps of it."""
         self.notice = ""
         """Why the program is replayed, if it is."""
         try:

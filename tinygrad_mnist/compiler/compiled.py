@@ -93,6 +93,13 @@ class Compiled(Generic[Inputs, Returned]):
         with self._lock, taking(self._liberties):
             return self._trace(key, args)
 
+    def programs(self, args: Arguments) -> list[CacheEntry]:
+        """The programs for calls like this one, the newest first."""
+        try:
+            return self._entries.get(_key(args)) or _NEW
+        except (RecursionError, TypeError):
+            return _NEW
+
     @functools.cached_property
     def _signature(self) -> inspect.Signature:
         return inspect.signature(self.function)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence, Sized
 from typing import Generic, TypeVar
 
 from tinygrad_mnist import dtypes, random
+from tinygrad_mnist._tensor import Tensor
 from tinygrad_mnist._tensor.creation import as_tensor, empty
 
 Index = TypeVar("Index", covariant=True)
@@ -82,19 +83,23 @@ class RandomSampler(Sampler[int]):
         return len(self.data_source) if self._num_samples is None else self._num_samples
 
     def __iter__(self) -> Iterator[int]:
+        for indices in self.orders():
+            yield from indices.tolist()
+
+    def orders(self) -> Iterator[Tensor]:
+        """The indices, so many in a tensor as are drawn at once."""
         generator = self.generator
         if generator is None:
             generator = random.Generator().manual_seed(draw_seed())
         size, count = len(self.data_source), self.num_samples
         if self.replacement:
             for start in range(0, count, 32):
-                shape = (min(count - start, 32),)
-                yield from random.randint(size, shape, generator=generator).tolist()
+                yield random.randint(size, (min(count - start, 32),), generator=generator)
             return
         for _ in range(count // size):
-            yield from random.randperm(size, generator=generator).tolist()
+            yield random.randperm(size, generator=generator)
         # PyTorch draws this last permutation even where nothing of it is needed.
-        yield from random.randperm(size, generator=generator).tolist()[: count % size]
+        yield random.randperm(size, generator=generator)[: count % size]
 
     def __len__(self) -> int:
         return self.num_samples
