@@ -15,14 +15,14 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 77_024, 40_000
+TOTAL, AIM = 77_700, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
     "ops": 11_123,
     "tools": 11_738,
     "nn": 9_761,
-    "compiler": 6_720,
+    "compiler": 7_391,
     "app": 4_697,
     "explainer": 7_549,
     "kernels": 3_951,
@@ -32,7 +32,7 @@ BUDGET = {
     "autograd": 2_627,
     "distributions": 2025,
     "serialization": 2_125,
-    "utils": 2_787,
+    "utils": 2_792,
     "hardware": 725,
     "names": 408,
     "dtypes": 328,
