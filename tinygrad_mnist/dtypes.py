@@ -206,6 +206,9 @@ def promote(values: tuple[Array | Number, ...]) -> dtype:
     Arrays with dimensions decide; 0-d arrays, then Python numbers, change the result only by a
     higher category. Source: PyTorch's "Tensor Attributes" page, type promotion.
     """
+    kinds = {value.dtype if isinstance(value, np.ndarray) else None for value in values}
+    if len(kinds) == 1 and (only := kinds.pop()) is not None:
+        return from_numpy_dtype(only)
     by_rank: list[dtype | None] = [None, None, None]
     for value in values:
         if isinstance(value, np.ndarray):

@@ -9,6 +9,7 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tests.kernels.twins import TWINS, computed_by
 from tinygrad_mnist.kernels import random_numbers as distributions
 from tinygrad_mnist.kernels.random_numbers import DEFAULT_SEED, STATE_BYTES, Stream, multiply_add
 
@@ -16,6 +17,12 @@ SEEDS = st.one_of(st.integers(0, 2**64 - 1), st.sampled_from([0, 1, 2**32 - 1, 2
 SIZES = st.one_of(st.integers(0, 70), st.sampled_from([623, 624, 625, 4096, 32768, 32769, 70000]))
 FLOATS = st.sampled_from(["float32", "float64"])
 ALL_DTYPES = ["float32", "float64", "int64", "int32", "uint8", "bool"]
+
+
+@pytest.fixture(autouse=True, scope="module", params=TWINS)
+def twin(request):
+    with computed_by(request.param):
+        yield
 
 
 def both(seed):

@@ -4,8 +4,8 @@ The environment variable `TINYGRAD_MNIST_KERNELS` says what the kernels may use:
 
 - `numpy`: NumPy alone, always.
 - `numba` (the default): NumPy at first, so that nobody waits for a compiler at a prompt. There are
-  two groups of kernels, those for images (convolution, pooling) and the others. All of a group
-  switch together, once and for good:
+  three groups of kernels, those for images (convolution, pooling), for random numbers, and the
+  others. All of a group switch together, once and for good:
 
   1. at `warm_up()`, which every training job should call first, or, for images, at the first call
      after it: only programs that compute with images wait for these loops;
@@ -185,9 +185,12 @@ base: Final = Loops(
 images: Final = Loops(
     "image_loops", "kernels for images", 15, ("convolution", "batch_last", "pooling"), base
 )
+draws: Final = Loops(
+    "draw_loops", "kernels for random numbers", 5, ("random_loops", "normal_numbers"), base
+)
 
 
-for _loops in (base, images):  # who loads the second loads the first
+for _loops in (base, images, draws):  # who loads the others loads the first
     held_through_fork(_loops._lock, long=True)
 
 _STAYING: Final[list[str]] = []

@@ -18,7 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from . import dispatch, random_loops
+from . import normal_numbers as normals
 from .locks import held_through_fork
+from .normal_numbers import BLOCK, elementwise, multiply_add, normal_blocks, normal_pairs
 
 if TYPE_CHECKING:
     from numpy.random import MT19937
@@ -42,10 +45,10 @@ STATE_BYTES = _STATE.itemsize
 class Stream:
     """A stream of random words that starts at `seed`, 0 <= seed < 2**64 (its low 32 bits count).
 
-    Whoever draws holds `lock`, so that one call's numbers are neighbours in the stream.
+    Whoever draws does so in a `with` block of it, so that one call's numbers are neighbours in it.
     """
 
-    __slots__ = ("_fresh", "_spare_float", "_twister", "lock", "seed", "spare_normal")
+    __slots__ = ("_fresh", "_memory", "_spare_float", "_twister", "lock", "seed", "spare_normal")
 
     seed: int
     lock: threading.RLock
@@ -55,7 +58,15 @@ class Stream:
     def __init__(self, seed: int = DEFAULT_SEED) -> None:
         self.lock = held_through_fork(threading.RLock())
         self._twister: MT19937 | None = None
+        self._memory: Array | None = None
         self.reseed(seed)
+
+    def __enter__(self) -> Stream:
+        self.lock.acquire()
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        self.lock.release()
 
     def reseed(self, seed: int) -> None:
         """Start again at `seed`."""
@@ -75,6 +86,17 @@ class Stream:
             self._twister = np.random.MT19937()
             self._start(self._twister)
         return self._twister
+
+    def memory(self) -> Array:
+        """Where NumPy's twister keeps its words and how many are spent, for loops that draw."""
+        if self._memory is None:
+            import ctypes
+
+            address = self._turning().ctypes.state_address
+            words = (ctypes.c_uint32 * (_WORDS + 1)).from_address(address)
+            self._memory = np.frombuffer(words, np.uint32)
+        self._fresh = False
+        return self._memory
 
     def words(self, count: int) -> Array:
         """The next `count` words, each below 2**32, as uint64."""
@@ -125,213 +147,37 @@ class Stream:
         self._spare_float = float(fields["float_normal"]) if valid else None
 
 
-# x·y + z with one rounding: PyTorch's compiled loops fuse a product and the sum that follows, as
-# processors compute it and NumPy cannot.
-
-_SPLITTER = 2.0**27 + 1
-
-
-def multiply_add(x: Array, y: float, z: float) -> Array:
-    """x·y + z rounded once, in x's dtype (float32 or float64); y and z are of that dtype too.
-
-    For float32 the product is exact in float64; the sum is rounded there before it is rounded to
-    float32, which differs from one rounding in one of about 2**29 sums.
-    """
-    if y == 1:
-        return x + z
-    if x.dtype == np.float32:
-        return (x.astype(np.float64) * y + z).astype(np.float32)
-    if not (math.isfinite(y) and math.isfinite(z)):
-        return x * y + z
-    _, exponent = math.frexp(max(abs(y), abs(z)))
-    exact = _multiply_add_exact(x, math.ldexp(y, -exponent), math.ldexp(z, -exponent))
-    return np.ldexp(exact, exponent)
-
-
-def _multiply_add_exact(x: Array, y: float, z: float) -> Array:
-    """x·y + z in float64, for |y|, |z| <= 1.
-
-    Source: Boldo and Melquiond, "Emulation of FMA and correctly rounded sums", IEEE Transactions on
-    Computers 57 (2008): add the parts of the exact product so that only the last sum rounds.
-    """
-    product, below = _exact_product(x, y)
-    tail, tail_below = _exact_sum(below, z)
-    head, head_below = _exact_sum(product, tail)
-    low, lost = _exact_sum(tail_below, head_below)
-    return head + _rounded_to_odd(low, lost)
-
-
-def _exact_product(x: Array, y: float) -> tuple[Array, Array]:
-    """x·y as a rounded product and what the rounding lost (Dekker, 1971)."""
-    product = x * y
-    x_high = _high_half(x)
-    y_high = _high_half(np.float64(y))
-    x_low, y_low = x - x_high, y - y_high
-    lost = x_low * y_low - (((product - x_high * y_high) - x_low * y_high) - x_high * y_low)
-    return product, lost
-
-
-def _high_half(x: Any) -> Any:
-    """The upper 26 bits of x (Veltkamp)."""
-    scaled = x * _SPLITTER
-    return scaled - (scaled - x)
-
-
-def _exact_sum(x: Any, y: Any) -> tuple[Array, Array]:
-    """x + y as a rounded sum and what the rounding lost (Knuth)."""
-    total = x + y
-    part = total - x
-    return total, (x - (total - part)) + (y - part)
-
-
-def _rounded_to_odd(x: Array, lost: Array) -> Array:
-    """The odd one of the two numbers around x + lost, or x when `lost` is 0.
-
-    `lost` is less than a unit in x's last place.
-    """
-    even = (x.view(np.int64) & 1) == 0
-    towards = np.where(lost > 0, np.inf, -np.inf)
-    return np.where(even & (lost != 0), np.nextafter(x, towards), x)
-
-
-# Normal numbers from uniform ones. Two independent uniform numbers u₁ and u₂ give two independent
-# normal ones, √(−2 ln u₁) · cos 2πu₂ and √(−2 ln u₁) · sin 2πu₂. Source: Box and Muller, "A Note on
-# the Generation of Random Normal Deviates" (1958).
-
-BLOCK = 16
-"""PyTorch turns 16 uniform numbers at a time: 8 times u₁, 8 times u₂, into 8 cosines, 8 sines."""
-
-
-def normal_blocks(uniform: Array, mean: float, std: float) -> Array:
-    """(16 n,) uniform numbers from [0, 1) -> (16 n,) normal numbers of the same dtype."""
-    blocks = uniform.reshape(-1, 2, BLOCK // 2)
-    u1 = 1 - blocks[:, 0].reshape(-1)
-    u2 = blocks[:, 1].reshape(-1)
-    if uniform.dtype == np.float32:
-        cosine, sine = _polar_float32(u1, u2)
-    else:
-        cosine, sine = _polar(np.sqrt(-2 * elementwise(math.log, u1)), u2)
-    normal = np.empty_like(blocks)
-    normal[:, 0] = cosine.reshape(-1, BLOCK // 2)
-    normal[:, 1] = sine.reshape(-1, BLOCK // 2)
-    return multiply_add(normal.reshape(-1), uniform.dtype.type(std), uniform.dtype.type(mean))
-
-
-def normal_pairs(uniform: Array) -> Array:
-    """(2 n,) uniform float64 from [0, 1) -> (2 n,) standard normal ones; a pair is u₂, 1 - u₁."""
-    u2, u1 = uniform.reshape(-1, 2).T
-    radius = np.sqrt(-2 * elementwise(math.log1p, -u1))
-    return np.stack(_polar(radius, u2), axis=1).reshape(-1)
-
-
-def elementwise(function: Callable[[float], float], x: Array) -> Array:
-    """A function of the C library on each number of x: NumPy's own differ in the last bit."""
-    return np.fromiter(map(function, x.tolist()), np.float64, x.size)
-
-
-def _polar(radius: Array, turn: Array) -> tuple[Array, Array]:
-    theta = 2 * math.pi * turn
-    return radius * elementwise(math.cos, theta), radius * elementwise(math.sin, theta)
-
-
-def _polar_float32(u1: Array, u2: Array) -> tuple[Array, Array]:
-    radius = np.sqrt(np.float32(-2) * _log(u1))
-    cosine, sine = _cosine_and_sine(np.float32(2 * math.pi) * u2)
-    return radius * cosine, radius * sine
-
-
-# PyTorch's AVX2 loop takes logarithm, cosine and sine from the Cephes library (S. Moshier,
-# netlib.org/cephes: logf.c, sinf.c), whose polynomials follow, with products and sums fused.
-
-_SQRT_HALF_BITS = np.float32(math.sqrt(0.5)).view(np.int32)
-_SIGN_SHIFT = 29  # from bit 2, which counts half turns, to the sign of a float32
-_LOG2_HIGH = np.float32(0.693359375)
-_LOG2_LOW = np.float32(-2.12194440e-4)
-_LOG = (
-    *(7.0376836292e-2, -1.1514610310e-1, 1.1676998740e-1, -1.2420140846e-1, 1.4249322787e-1),
-    *(-1.6668057665e-1, 2.0000714765e-1, -2.4999993993e-1, 3.3333331174e-1),
-)
-_QUARTER_TURN = (-0.78515625, -2.4187564849853515625e-4, -3.77489497744594108e-8)
-"""-π/4 in three parts, so that its multiples can be taken off without loss."""
-_COSINE = (2.443315711809948e-5, -1.388731625493765e-3, 4.166664568298827e-2)
-_SINE = (-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1)
-
-
-def _polynomial(coefficients: tuple[float, ...], x: Array) -> Array:
-    """c₀xⁿ + … + cₙ by Horner's rule in float32, product and sum of each step rounded once.
-
-    A product of two float32 is exact in float64.
-    """
-    first, *rest = np.array(coefficients, np.float32).tolist()
-    wide = x.astype(np.float64)
-    total = wide * first
-    rounded = np.empty_like(x)
-    for step, coefficient in enumerate(rest):
-        if step:
-            np.multiply(rounded, wide, out=total)
-        total += coefficient
-        rounded[...] = total
-    return rounded
-
-
-def _product_plus(x: Array, y: Array | np.float32, z: Array) -> Array:
-    """x·y + z in float32, rounded once."""
-    total = np.multiply(x, y, dtype=np.float64)
-    total += z
-    return total.astype(np.float32)
-
-
-def _log(x: Array) -> Array:
-    """ln x for float32 in (0, 1]: with x = m · 2ᵉ and √½ <= m < √2, ln m + e ln 2."""
-    bits = x.view(np.int32)
-    e = (bits - _SQRT_HALF_BITS) >> 23
-    beyond_one = (bits - (e << 23)).view(np.float32)
-    beyond_one -= 1
-    exponent = e.astype(np.float32)
-    square = beyond_one * beyond_one
-    value = _polynomial(_LOG, beyond_one)
-    value *= beyond_one
-    value = _product_plus(value, square, exponent * _LOG2_LOW)
-    value -= square * np.float32(0.5)
-    value += beyond_one
-    return _product_plus(exponent, _LOG2_HIGH, value)
-
-
-def _cosine_and_sine(x: Array) -> tuple[Array, Array]:
-    """cos x and sin x for float32 in [0, 2π): less its multiples of π/2, two polynomials in x."""
-    octant = (x * np.float32(4 / math.pi)).astype(np.int32)
-    octant += octant & 1
-    multiple = octant.astype(np.float32)
-    for part in _QUARTER_TURN:
-        x = _product_plus(multiple, np.float32(part), x)
-    square = x * x
-    near_one = _polynomial(_COSINE, square)
-    near_one *= square
-    near_one = _product_plus(near_one, square, square * np.float32(-0.5))
-    near_one += 1
-    near_zero = _polynomial(_SINE, square)
-    near_zero *= square
-    near_zero = _product_plus(near_zero, x, x)
-    swapped = (octant & 2) != 0
-    cosine = np.where(swapped, near_zero, near_one)
-    sine = np.where(swapped, near_one, near_zero)
-    cosine.view(np.int32)[...] ^= ((octant + 2) & 4) << _SIGN_SHIFT
-    sine.view(np.int32)[...] ^= (octant & 4) << _SIGN_SHIFT
-    return cosine, sine
-
-
 # Distributions.
 
 Draw = Callable[[int], Array]
 """Gives so many numbers, the next ones of a stream."""
 
+_FLOAT, _DOUBLE = np.dtype(np.float32), np.dtype(np.float64)
 _CHUNK = 1 << 15
 """Numbers drawn at a time: enough of them for NumPy, few enough for the cache."""
 
 
+def _looping(out: Array, dtype: np.dtype[Any]) -> bool:
+    """Whether loops fill an array, with what they have for a dtype."""
+    loops = dispatch.draws
+    return (
+        (loops.on or loops.consider(out.size))
+        and dtype in dispatch.FLOATS and out.flags.c_contiguous and out.size > 0
+    )  # fmt: skip
+
+
+def _uniform_loop(stream: Stream, out: Array) -> None:
+    floats = out.itemsize == 4
+    loop = random_loops.uniform_floats if floats else random_loops.uniform_doubles
+    loop(stream.memory(), out)
+
+
 def uniform(stream: Stream, out: Array, low: float = 0.0, high: float = 1.0) -> None:
     """u · (high - low) + low, in out's dtype; in float32 and rounded for one of 16 bits."""
-    kind = np.dtype(np.float32) if out.itemsize == 2 else out.dtype
+    if low == 0 and high == 1 and _looping(out, out.dtype):
+        _uniform_loop(stream, out.reshape(-1))
+        return
+    kind = _FLOAT if out.itemsize == 2 else out.dtype
     start: Any = kind.type(low)
     end: Any = kind.type(high)
     standard = _uniform_draw(stream, kind)
@@ -345,13 +191,16 @@ def uniform(stream: Stream, out: Array, low: float = 0.0, high: float = 1.0) -> 
     _fill(out, draw if (start, end) != (0, 1) or kind != out.dtype else standard)
 
 
-@np.errstate(all="ignore")
 def normal(stream: Stream, out: Array, mean: float = 0.0, std: float = 1.0) -> None:
     """Normal numbers: 16 or more in contiguous memory block by block, others pair by pair."""
     if out.size < BLOCK or not out.flags.c_contiguous:
         _fill(out, lambda count: _normal_one_by_one(stream, count, mean, std))
         return
     flat = out.reshape(-1)
+    if _looping(out, out.dtype):
+        loop = normals.normal_floats if out.itemsize == 4 else normals.normal_doubles
+        loop(stream.memory(), flat, mean, std)
+        return
     draw = _uniform_draw(stream, out.dtype)
     in_blocks = out.size // BLOCK * BLOCK
     _fill(flat[:in_blocks], lambda count: normal_blocks(draw(count), mean, std))
@@ -399,8 +248,11 @@ def bernoulli(stream: Stream, out: Array, p: float | Array) -> None:
     stream of MKL's instead, which is not followed here.
     """
     if isinstance(p, np.ndarray):
-        axes = _memory_order(out)
         drawn = _uniform_draw(stream, p.dtype)(out.size)
+        if out.flags.c_contiguous:
+            np.less(drawn.reshape(p.shape), p, out=out, casting="unsafe")
+            return
+        axes = _memory_order(out)
         ordered = out.transpose(axes)
         ordered[...] = drawn.reshape(ordered.shape) < p.transpose(axes)
         return
@@ -413,6 +265,9 @@ def integers(stream: Stream, out: Array, low: int, count: int) -> None:
 
     Each takes one word of the stream, or two where `count` is 2**28 or more.
     """
+    if count < 1 << 28 and out.dtype == np.int64 and _looping(out, _DOUBLE):
+        random_loops.whole_numbers(stream.memory(), out.reshape(-1), low, count)
+        return
     words = stream.double_words if count >= 1 << 28 else stream.words
 
     def draw(amount: int) -> Array:
@@ -473,6 +328,9 @@ def _uniform_draw(stream: Stream, dtype: np.dtype[Any]) -> Draw:
 
 
 def _floats(stream: Stream, count: int) -> Array:
+    if _looping(numbers := np.empty(count, np.float32), _FLOAT):
+        _uniform_loop(stream, numbers)
+        return numbers
     words = stream.words(count).astype(np.uint32)
     words &= _FLOAT_MANTISSA
     numbers = words.view(np.int32).astype(np.float32)
@@ -481,6 +339,9 @@ def _floats(stream: Stream, count: int) -> Array:
 
 
 def _doubles(stream: Stream, count: int) -> Array:
+    if _looping(numbers := np.empty(count), _DOUBLE):
+        _uniform_loop(stream, numbers)
+        return numbers
     words = stream.double_words(count)
     words &= _MANTISSA
     return words.view(np.int64) * 2.0**-53
@@ -489,6 +350,11 @@ def _doubles(stream: Stream, count: int) -> Array:
 def _normal_one_by_one(stream: Stream, count: int, mean: float, std: float) -> Array:
     """`count` float64 numbers; the half of a pair that is left over is the stream's next one."""
     spare = stream.spare_normal
+    if _looping(numbers := np.empty(count), _DOUBLE):
+        left = math.nan if spare is None else spare
+        left = normals.normal_in_pairs(stream.memory(), numbers, mean, std, left)
+        stream.spare_normal = None if left != left else left
+        return numbers
     missing = count if spare is None else count - 1
     numbers = normal_pairs(_doubles(stream, missing + missing % 2))
     if spare is not None:
@@ -514,6 +380,9 @@ LONGEST_PERMUTATION = (2**32 - 1) // 20 - 1
 
 def permutation(stream: Stream, length: int) -> Array:
     """0, 1, …, length - 1 in random order, int64, by Fisher and Yates' exchanges."""
+    if length > 1 and _looping(order := np.empty(length, np.int64), _DOUBLE):
+        random_loops.shuffled(stream.memory(), order)
+        return order
     places = np.arange(length)
     choices = (length - places).astype(np.uint64)
     partners = places.copy()

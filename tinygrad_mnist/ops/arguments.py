@@ -51,6 +51,7 @@ _OLD_NUMBERS = {
 _OPERANDS = ("Operand", "Tensor | float", "Tensor | int", "float | Tensor")
 _OPTIONAL_OPERANDS = ("Operand | None", "Tensor | float | None", "int | Tensor | None")
 _NUMBERS = (bool, int, float, np.generic)
+_KINDS_OF_CALL = 64
 
 
 def operation(function: Function, grad_fn: str | None = None) -> Function:
@@ -76,9 +77,14 @@ def operation(function: Function, grad_fn: str | None = None) -> Function:
     takes_out = aliases or function.__name__ in _OUT_ALONE
     numbers = _OLD_NUMBERS.get(function.__name__)
     most = code.co_argcount if numbers else sys.maxsize
+    settled: set[Any] = set()
+    """The classes of arguments that were found to be in order, for calls without keywords."""
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
+        if not kwargs and tuple(map(type, args)) in settled:
+            out = function(*args)
+            return out if grad_fn is None else named_as(out, grad_fn)
         if len(args) > most:
             args, kwargs = _today(function.__name__, most, numbers, args, kwargs)
         if kwargs and takes_out and "out" in kwargs:
@@ -99,6 +105,12 @@ def operation(function: Function, grad_fn: str | None = None) -> Function:
             given = args[position] if position < len(args) else kwargs.get(name)
             if not isinstance(given, Tensor):
                 _refuse(function, tensors, args, kwargs)
+        if (
+            not kwargs
+            and len(settled) < _KINDS_OF_CALL
+            and not any(isinstance(args[p], Tensor) for p, _ in positions if p < len(args))
+        ):
+            settled.add(tuple(map(type, args)))
         out = function(*args, **kwargs)
         return out if grad_fn is None else named_as(out, grad_fn)
 

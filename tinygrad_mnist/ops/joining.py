@@ -39,7 +39,9 @@ Shape = tuple[int, ...]
 @primitive(grad_fn="CatBackward0")
 def _cat(*tensors: Array, dim: int, starts: Shape) -> Any:
     """x₁, x₂, … one after the other"""
-    return np.concatenate([x for x in tensors if x.shape != (0,)] or tensors, axis=dim)
+    if any(x.shape == (0,) for x in tensors):
+        tensors = tuple([x for x in tensors if x.shape != (0,)]) or tensors
+    return np.concatenate(tensors, axis=dim)
 
 
 def _part(g: Any, dim: int, starts: Shape, position: int) -> Any:
@@ -48,6 +50,16 @@ def _part(g: Any, dim: int, starts: Shape, position: int) -> Any:
 
 
 _cat.derivatives(tensors=_part)
+
+
+@primitive(grad_fn="StackBackward0")
+def _stack(*tensors: Array, dim: int) -> Any:
+    """x₁, x₂, … side by side"""
+    key = (ALL,) * dim + (None,)
+    return np.concatenate([x[key] for x in tensors], axis=dim)
+
+
+_stack.derivatives(tensors=lambda g, dim, position: g[(ALL,) * dim + (position,)])
 
 
 def _check_sequence(name: str, tensors: object) -> None:
@@ -115,7 +127,8 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
                 f"stack expects each tensor to be equal size, but got {list(model)} at entry 0 "
                 f"and {list(tensor._array.shape)} at entry {position}"
             )
-    return named_as(cat([unsqueeze(tensor, axis) for tensor in tensors], axis), "StackBackward0")
+    kind = dtypes.promote(tuple([tensor._array for tensor in tensors]))
+    return _stack(*[cast_to(tensor, kind) for tensor in tensors], dim=axis)
 
 
 def _at_least(ndim: int, tensors: tuple[Any, ...]) -> Tensor | tuple[Tensor, ...]:

@@ -48,7 +48,8 @@ def _made(
             function, out, (), lambda: _made(function, name, shape, fill, same, default)
         )
     kind, requires_grad = read_options(function, options, default)
-    return drawing.new(name, new_array(shape, kind), fill).requires_grad_(requires_grad)
+    made = drawing.new(name, new_array(shape, kind), fill)
+    return made.requires_grad_() if requires_grad else made
 
 
 def _made_like(function: str, name: str, input: Tensor, fill: Fill, options: Any) -> Tensor:
@@ -60,7 +61,8 @@ def _made_like(function: str, name: str, input: Tensor, fill: Fill, options: Any
     kind, requires_grad = read_options(function, options, default)
     contiguous = 0 in model.strides or str(memory_format) == "torch.contiguous_format"
     array = np.empty_like(model, kind.numpy, order="C" if contiguous else "K")
-    return drawing.new(name, array, fill).requires_grad_(requires_grad)
+    made = drawing.new(name, array, fill)
+    return made.requires_grad_() if requires_grad else made
 
 
 def _integers(name: str, given: dict[str, Any], position: int, generator: Generator | None) -> Fill:

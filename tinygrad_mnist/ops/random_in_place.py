@@ -7,11 +7,11 @@ done it.
 
 from __future__ import annotations
 
-import contextlib
+import functools
 import math
 import operator
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
@@ -43,6 +43,7 @@ from .arguments import (
 from .generator import Generator, default_generator
 from .views import rebase
 
+_INTS, _BEYOND = {int}, 2**63
 Fill = Callable[[Array], None]
 Shape = tuple[int, ...]
 
@@ -202,6 +203,8 @@ def bind_from_the_right(
 
 def read_options(name: str, options: Any, default: dtypes.dtype) -> tuple[dtypes.dtype, bool]:
     """The dtype and requires_grad of `Options`; TypeError for other keywords."""
+    if not options:
+        return default, False
     unknown = options.keys() - Options.__annotations__.keys() - {"out"}
     if unknown:
         raise TypeError(f"{name}() got an unexpected keyword argument '{min(unknown)}'")
@@ -226,6 +229,13 @@ def read_sizes(name: str, sizes: tuple[Any, ...], size: Any) -> Shape:
 
     Raises TypeError for what is not integers.
     """
+    if (
+        size is None
+        and sizes
+        and set(map(type, sizes)) == _INTS
+        and 0 <= min(sizes) <= max(sizes) < _BEYOND
+    ):
+        return sizes
     in_one = bool(sizes) and isinstance(sizes[0], tuple | list)
     if (not sizes) == (size is None) or (len(sizes) > 1 and in_one):
         named = {} if size is None else {"size": size}
@@ -254,6 +264,8 @@ def read_size(name: str, size: Any, position: int | None) -> Shape:
 
 def _lengths(name: str, size: Sequence[Any]) -> Shape:
     for position, length in enumerate(size, 1):
+        if length.__class__ is int and -(2**63) < length < 2**63:
+            continue
         if not is_integer(length) and not isinstance(length, bool):
             why = f"type must be tuple of ints,but got {type(length).__name__}"
             raise unpacking_failed(name, position, why)
@@ -264,6 +276,8 @@ def _lengths(name: str, size: Sequence[Any]) -> Shape:
 
 def read_int(name: str, argument: str, position: int, value: Any) -> int:
     """An argument that must be an int of 64 bits; TypeError or ValueError where it is not."""
+    if value.__class__ is int and -(2**63) <= value < 2**63:
+        return value  # type: ignore[no-any-return]
     if not is_integer(value):
         raise _must_be("int", name, argument, position, value)
     number = operator.index(value)
@@ -288,13 +302,15 @@ def read_float(name: str, argument: str, position: int, value: Any) -> float:
 
 def new_array(shape: Shape, kind: dtypes.dtype) -> Array:
     """An array to be filled; RuntimeError for a negative length or more bytes than there are."""
-    not_negative(shape)
-    size = math.prod(shape) * kind.itemsize
-    if size >= 2**63:
-        raise RuntimeError(f"Storage size calculation overflowed with sizes={list(shape)}")
     try:
         return np.empty(shape, kind.numpy)
-    except MemoryError:
+    except (MemoryError, ValueError):
+        not_negative(shape)
+        size = math.prod(shape) * kind.itemsize
+        if size >= 2**63:
+            raise RuntimeError(
+                f"Storage size calculation overflowed with sizes={list(shape)}"
+            ) from None
         raise RuntimeError(
             f"DefaultCPUAllocator: can't allocate memory: you tried to allocate {size} bytes."
         ) from None
@@ -303,16 +319,16 @@ def new_array(shape: Shape, kind: dtypes.dtype) -> Array:
 # Filling arrays
 
 
-@contextlib.contextmanager
-def stream_of(generator: Generator | None) -> Iterator[Stream]:
-    """The stream of a generator, nobody else's for the time; TypeError for another object."""
-    source = default_generator if generator is None else generator
+def stream_of(generator: Generator | None) -> Stream:
+    """The stream of a generator, to draw from in a `with` block; TypeError for another object."""
+    if generator is None:
+        return default_generator._stream
+    source: Any = generator
     if not isinstance(source, Generator):
         raise TypeError(
             f"argument 'generator' must be torch.Generator, not {type(generator).__name__}"
         )
-    with source._stream.lock:
-        yield source._stream
+    return source._stream
 
 
 def _continuous(array: Array, name: str, given: str) -> None:
@@ -354,10 +370,16 @@ def _distribution(
     return fill
 
 
-normal = _distribution(
-    "normal", lambda mean, std: std >= 0, "normal expects std >= 0.0, but found std {std:g}",
-    partial(check_floating, "normal_kernel_cpu"),
-)  # fmt: skip
+def normal(array: Array, mean: float, std: float, generator: Generator | None) -> None:
+    """Normal numbers."""
+    if not std >= 0:
+        raise RuntimeError(f"normal expects std >= 0.0, but found std {std:g}")
+    if array.size:
+        check_floating("normal_kernel_cpu", array)
+    with stream_of(generator) as stream:
+        distributions.normal(stream, array, mean, std)
+
+
 _log_normal = _distribution(
     "log_normal", lambda mean, std: std > 0, "log_normal_ expects std > 0.0, but found std={std:g}",
     partial(check_floating, "log_normal_cpu"),
@@ -379,7 +401,14 @@ _geometric = _distribution(
 def uniform(array: Array, low: float, high: float, generator: Generator | None) -> None:
     """Numbers from [low, high)."""
     check_floating("check_uniform_bounds", array)
-    kind = dtypes.from_numpy_dtype(array.dtype)
+    if low != 0 or high != 1:
+        _check_interval(array.dtype, low, high)
+    with stream_of(generator) as stream:
+        distributions.uniform(stream, array, low, high)
+
+
+def _check_interval(dtype: np.dtype[Any], low: float, high: float) -> None:
+    kind = dtypes.from_numpy_dtype(dtype)
     largest = float(dtypes.finfo(kind).max)
     for name, bound in (("from", low), ("to", high)):
         if not -largest <= bound <= largest:
@@ -393,8 +422,6 @@ def uniform(array: Array, low: float, high: float, generator: Generator | None) 
             f"uniform_ expects to-from <= std::numeric_limits<{kind.legacy_name}>::max(), but "
             f"found to={high:g} and from={low:g} which result in to-from to exceed the limit"
         )
-    with stream_of(generator) as stream:
-        distributions.uniform(stream, array, low, high)
 
 
 def bernoulli(array: Array, p: float | Array, generator: Generator | None) -> None:
@@ -403,12 +430,12 @@ def bernoulli(array: Array, p: float | Array, generator: Generator | None) -> No
         if not array.size:
             return
         check_floating("bernoulli_tensor_cpu_p_", p)
-        if not ((p >= 0) & (p <= 1)).all():
+        if not (p.min() >= 0 and p.max() <= 1):
             raise RuntimeError(
                 "Expected p_in >= 0 && p_in <= 1 to be true, but got false.  (Could this error "
                 "message be improved?  If so, please report an enhancement request to PyTorch.)"
             )
-        p = np.broadcast_to(p, array.shape)
+        p = p if p.shape == array.shape else np.broadcast_to(p, array.shape)
     elif not 0 <= p <= 1:
         raise RuntimeError(f"bernoulli_ expects p to be in [0, 1], but got p={p:g}")
     with stream_of(generator) as stream:
@@ -515,6 +542,7 @@ def _check_bounds(dtype: np.dtype[Any], low: int, last: int) -> None:
             raise RuntimeError(f"{name} is out of bounds for {kind.cpp_name}")
 
 
+@functools.cache
 def _limits(dtype: np.dtype[Any]) -> tuple[int, int]:
     if dtype.kind == "b":
         return 0, 1

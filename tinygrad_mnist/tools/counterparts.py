@@ -240,6 +240,7 @@ _TABLE: dict[str, Call] = {
     "slice": _slice,
     "index": lambda torch, x, attributes: x[0][attributes["key"]],
     "cat": lambda torch, x, attributes: torch.cat(x, attributes["dim"]),
+    "stack": lambda torch, x, attributes: torch.stack(x, attributes["dim"]),
     "unfold": lambda torch, x, attributes: x[0].unfold(
         attributes["dim"], attributes["size"], attributes["step"]
     ),

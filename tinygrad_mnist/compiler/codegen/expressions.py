@@ -38,6 +38,10 @@ EXPRESSIONS: dict[str, str] = {
     "hardshrink": "({zero} if {0} >= -{lambd} and {0} <= {lambd} else {0})",
     "hardsigmoid": f"{_RELU6} / {{type}}(6)",
     "hardswish": f"{{0}} * {_RELU6} / {{type}}(6)",
+    "huber": (
+        "({type}(0.5) * {0} * {0} if abs({0}) < {delta}"
+        " else {delta} * (abs({0}) - {type}(0.5) * {delta}))"
+    ),
     "hardtanh": "({min_val} if {0} < {min_val} else {max_val} if {0} > {max_val} else {0})",
     "isnan": "{0} != {0}",
     "isneginf": "{0} == -np.inf",
@@ -62,6 +66,10 @@ EXPRESSIONS: dict[str, str] = {
     "sign": "{one} if {0} > 0 else {type}(-1) if {0} < 0 else {zero}",
     "silu": "{0} / ({one} + np.exp(-{0}))",
     "sinc": "({one} if {0} == 0 else np.sin({0} * {type}(np.pi)) / ({0} * {type}(np.pi)))",
+    "smooth_l1": (
+        "({type}(0.5) * {0} * {0} / {beta} if abs({0}) < {beta}"
+        " else abs({0}) - {type}(0.5) * {beta})"
+    ),
     "softplus": "({0} if {0} * {beta} > {threshold} else np.log1p(np.exp({0} * {beta})) / {beta})",
     "softshrink": (
         "({0} - {lambd} if {0} > {lambd} else {0} + {lambd} if {0} < -{lambd}"

@@ -190,6 +190,13 @@ def _without_new_dimensions(now: Lowering, x: Value) -> Value:
     return now.reshape(taken, now.shape)
 
 
+def _stack(now: Lowering, *inputs: Value) -> Value:
+    dim = now.attributes["dim"]
+    parts = [now.reshape(x, (*x.shape[:dim], 1, *x.shape[dim:])) for x in inputs]
+    starts = tuple(range(len(inputs) + 1))
+    return now.do("cat", *parts, shape=now.shape, dim=dim, starts=starts)
+
+
 def _add_bias(now: Lowering, x: Value, bias: Value, *_: Value) -> Value:
     return now.do("add", x, bias, shape=now.shape)
 
@@ -342,6 +349,7 @@ _RULES: dict[str, tuple[tuple[_Applies, Rule], ...]] = {
     "round": ((lambda i: i.attributes["decimals"] == 0, _named("rint")),),
     "rounded_div": ((_always, _rounded_div),),
     "softmax": ((_has_dimensions, _softmax),),
+    "stack": ((_always, _stack),),
 }
 """For each operation: when a rule applies, and the rule; the first that applies is used."""
 

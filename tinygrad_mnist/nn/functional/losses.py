@@ -28,6 +28,7 @@ from tinygrad_mnist.ops.arguments import (
     check_tensors,
     not_implemented,
 )
+from tinygrad_mnist.ops.arithmetic import sign
 from tinygrad_mnist.ops.casting import cast_to
 from tinygrad_mnist.ops.conditional import where
 from tinygrad_mnist.ops.elementwise import log, log1p, xlogy
@@ -72,7 +73,7 @@ def reduced(loss: Tensor, reduction: str) -> Tensor:
 
 
 def _warn_of_broadcast(input: Tensor, target: Tensor) -> None:
-    if target.shape != input.shape:
+    if target._array.shape != input._array.shape:
         warnings.warn(
             f"Using a target size ({target.size()}) that is different to the input size "
             f"({input.size()}). This will likely lead to incorrect results due to broadcasting. "
@@ -146,11 +147,28 @@ def l1_loss(
     return _difference(input, target, weight, reduction, power=1)
 
 
-def _near_and_far(x: Tensor, y: Tensor, limit: float) -> tuple[Tensor, Tensor, Tensor]:
-    """|x − y|, where it is not below the limit, and x − y where it is below (0 elsewhere)."""
-    difference = x - y
-    far = difference.detach().abs() >= limit
-    return difference.abs(), far, where(far, 0.0, difference)
+@primitive
+def _smooth_l1(input: Array, *, beta: float) -> Any:
+    """x² / (2 · beta) where |x| < beta, |x| − beta / 2 elsewhere"""
+    distance = np.abs(input)
+    near = 0.5 * distance * distance / beta
+    return np.where(distance < beta, near, distance - 0.5 * beta)
+
+
+@primitive
+def _huber(input: Array, *, delta: float) -> Any:
+    """x² / 2 where |x| < delta, delta · (|x| − delta / 2) elsewhere"""
+    distance = np.abs(input)
+    near = 0.5 * distance * distance
+    return np.where(distance < delta, near, delta * (distance - 0.5 * delta))
+
+
+_smooth_l1.derivatives(
+    input=lambda g, input, beta: g * where(abs(input) >= beta, sign(input), input / beta)
+)
+_huber.derivatives(
+    input=lambda g, input, delta: g * where(abs(input) >= delta, delta * sign(input), input)
+)
 
 
 @in_float32
@@ -168,8 +186,8 @@ def smooth_l1_loss(
         raise RuntimeError("smooth_l1_loss does not support negative values for beta.")
     if beta == 0:
         return _difference(input, target, None, reduction, power=1)
-    distance, far, near = _near_and_far(*_promoted("smooth_l1_cpu", input, target), beta)
-    losses = where(far, distance - 0.5 * beta, 0.5 * near * near / beta)
+    x, y = _promoted("smooth_l1_cpu", input, target)
+    losses = _smooth_l1(x - y, beta=beta)
     return named_as(reduced(losses, reduction), "SmoothL1LossBackward0")
 
 
@@ -187,9 +205,8 @@ def huber_loss(
     if delta <= 0:
         raise RuntimeError("huber_loss does not support non-positive values for delta.")
     _check_cast(dtypes.result_type(input, target), input.dtype)
-    distance, far, near = _near_and_far(*_promoted("huber_cpu", input, target), delta)
-    linear = delta * (distance - 0.5 * delta)
-    losses = cast_to(where(far, linear, 0.5 * near * near), input.dtype)
+    x, y = _promoted("huber_cpu", input, target)
+    losses = cast_to(_huber(x - y, delta=delta), input.dtype)
     if weight is not None:
         _check_weight(weight, input)
         return reduced(losses * weight, reduction)

@@ -157,7 +157,7 @@ _cutting = partial(Operation, primitives="slice")
 
 _JOINING = [
     Operation("cat", _joined(new_dim=False), errors=(*_JOIN_ERRORS, sample([SCALAR]))),
-    Operation("stack", _joined(new_dim=True), primitives="cat", errors=_JOIN_ERRORS),
+    Operation("stack", _joined(new_dim=True), errors=_JOIN_ERRORS),
     Operation("hstack", _alike, primitives="cat",
               errors=(sample([]), sample([ones(2, 2), MATRIX.T]))),
     Operation("vstack", _alike, primitives="cat", errors=(sample([]), sample([MATRIX, TWO]))),
