@@ -34,7 +34,7 @@ def _ready(twister: Array, wanted: int) -> Any:
     """How many of so many words are there to be read now, and where they begin; they are spent."""
     if twister[_WORDS] >= _WORDS:
         _turn(twister)
-    start = np.int64(twister[_WORDS])
+    start: Any = np.int64(twister[_WORDS])
     count = min(wanted, _WORDS - start)
     twister[_WORDS] = start + count
     return start, count

@@ -93,7 +93,7 @@ class Stream:
             import ctypes
 
             address = self._turning().ctypes.state_address
-            words = (ctypes.c_uint32 * (_WORDS + 1)).from_address(address)
+            words: Any = (ctypes.c_uint32 * (_WORDS + 1)).from_address(address)
             self._memory = np.frombuffer(words, np.uint32)
         self._fresh = False
         return self._memory

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from .random_numbers import Array, Stream, _doubles, normal_pairs
+from .normal_numbers import normal_pairs
+from .random_numbers import Array, Stream, _doubles
 
 Draw = Callable[[], float]
 _AHEAD = 1024

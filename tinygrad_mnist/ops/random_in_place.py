@@ -277,7 +277,7 @@ def _lengths(name: str, size: Sequence[Any]) -> Shape:
 def read_int(name: str, argument: str, position: int, value: Any) -> int:
     """An argument that must be an int of 64 bits; TypeError or ValueError where it is not."""
     if value.__class__ is int and -(2**63) <= value < 2**63:
-        return value  # type: ignore[no-any-return]
+        return value
     if not is_integer(value):
         raise _must_be("int", name, argument, position, value)
     number = operator.index(value)
