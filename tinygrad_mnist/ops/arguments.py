@@ -51,7 +51,57 @@ _OLD_NUMBERS = {
 _OPERANDS = ("Operand", "Tensor | float", "Tensor | int", "float | Tensor")
 _OPTIONAL_OPERANDS = ("Operand | None", "Tensor | float | None", "int | Tensor | None")
 _NUMBERS = (bool, int, float, np.generic)
+_ALLOWED = {
+    **dict.fromkeys(_OPERANDS, (Tensor, *_NUMBERS)),
+    **dict.fromkeys(_OPTIONAL_OPERANDS, (Tensor, *_NUMBERS, type(None))),
+}
+_TENSOR, _FLOAT = ("Tensor", Tensor), ("float", "float | None")
 _KINDS_OF_CALL = 64
+
+
+class _Signature:
+    """What an operation asks of its arguments, read once from how its function is declared."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function, self.name = function, function.__name__
+        kinds, code = function.__annotations__, function.__code__
+        parameters = list(enumerate(code.co_varnames[: code.co_argcount]))
+        self.tensors = tuple([each for each in parameters if kinds.get(each[1]) in _TENSOR])
+        of_arrays_too = "Tensor | Array" in kinds.values()
+        self.operands = tuple([(i, name, _ALLOWED[kinds[name]]) for i, name in parameters
+                               if kinds.get(name) in _ALLOWED and not of_arrays_too])  # fmt: skip
+        self.floats = frozenset([n for n, kind in kinds.items() if kind in _FLOAT])
+        self.positions = tuple([each for each in parameters if each[1] in self.floats])
+        aliases = self.name not in _NO_ALIASES
+        self.spellings = _SPELLINGS.keys() if "dim" in kinds or aliases else frozenset()
+        self.takes_out = aliases or self.name in _OUT_ALONE
+        self.numbers = _OLD_NUMBERS.get(self.name)
+        self.most = code.co_argcount if self.numbers else sys.maxsize
+        self.settled: set[tuple[type, ...]] = set()
+        """The classes of positional arguments that were found to be in order."""
+
+    def check(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Raise PyTorch's TypeError for arguments of a wrong class; respell NumPy's keywords."""
+        if kwargs:
+            for numpy_name in self.spellings & kwargs.keys():
+                kwargs[_SPELLINGS[numpy_name]] = kwargs.pop(numpy_name)
+            for name in self.floats & kwargs.keys():
+                _check_number(self.name, name, kwargs[name])
+        of_tensors = False
+        for position, name in self.positions:
+            if position < len(args):
+                _check_number(self.name, name, args[position], position + 1)
+                of_tensors = of_tensors or isinstance(args[position], Tensor)
+        for position, name, allowed_types in self.operands:
+            given = args[position] if position < len(args) else kwargs.get(name, 0)
+            if not isinstance(given, allowed_types):
+                raise not_a_tensor(self.name, name, position + 1, given)
+        for position, name in self.tensors:
+            given = args[position] if position < len(args) else kwargs.get(name)
+            if not isinstance(given, Tensor):
+                _refuse(self.function, self.tensors, args, kwargs)
+        if not kwargs and not of_tensors and len(self.settled) < _KINDS_OF_CALL:
+            self.settled.add(tuple(map(type, args)))
 
 
 def operation(function: Function, grad_fn: str | None = None) -> Function:
@@ -62,55 +112,17 @@ def operation(function: Function, grad_fn: str | None = None) -> Function:
     NumPy's axis= and keepdims= stand for dim= and keepdim=, and out= takes a tensor to write into,
     where PyTorch has them.
     """
-    kinds, code = function.__annotations__, function.__code__
-    parameters = list(enumerate(code.co_varnames[: code.co_argcount]))
-    tensors = tuple([each for each in parameters if kinds.get(each[1]) in ("Tensor", Tensor)])
-    allowed = {**dict.fromkeys(_OPERANDS, (Tensor, *_NUMBERS)),
-               **dict.fromkeys(_OPTIONAL_OPERANDS, (Tensor, *_NUMBERS, type(None)))}  # fmt: skip
-    of_arrays_too = "Tensor | Array" in kinds.values()
-    operands = tuple([(i, name, allowed[kinds[name]]) for i, name in parameters
-                      if kinds.get(name) in allowed and not of_arrays_too])  # fmt: skip
-    floats = frozenset([name for name, kind in kinds.items() if kind in ("float", "float | None")])
-    positions = tuple([each for each in parameters if each[1] in floats])
-    aliases = function.__name__ not in _NO_ALIASES
-    spellings = _SPELLINGS.keys() if "dim" in kinds or aliases else frozenset()
-    takes_out = aliases or function.__name__ in _OUT_ALONE
-    numbers = _OLD_NUMBERS.get(function.__name__)
-    most = code.co_argcount if numbers else sys.maxsize
-    settled: set[Any] = set()
-    """The classes of arguments that were found to be in order, for calls without keywords."""
+    signature = _Signature(function)
+    settled, most, takes_out = signature.settled, signature.most, signature.takes_out
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        if not kwargs and tuple(map(type, args)) in settled:
-            out = function(*args)
-            return out if grad_fn is None else named_as(out, grad_fn)
-        if len(args) > most:
-            args, kwargs = _today(function.__name__, most, numbers, args, kwargs)
-        if kwargs and takes_out and "out" in kwargs:
-            return to_out(call, kwargs.pop("out"), args, kwargs)
-        if kwargs:
-            for numpy_name in spellings & kwargs.keys():
-                kwargs[_SPELLINGS[numpy_name]] = kwargs.pop(numpy_name)
-            for name in floats & kwargs.keys():
-                _check_number(function.__name__, name, kwargs[name])
-        for position, name in positions:
-            if position < len(args):
-                _check_number(function.__name__, name, args[position], position + 1)
-        for position, name, allowed_types in operands:
-            given = args[position] if position < len(args) else kwargs.get(name, 0)
-            if not isinstance(given, allowed_types):
-                raise not_a_tensor(function.__name__, name, position + 1, given)
-        for position, name in tensors:
-            given = args[position] if position < len(args) else kwargs.get(name)
-            if not isinstance(given, Tensor):
-                _refuse(function, tensors, args, kwargs)
-        if (
-            not kwargs
-            and len(settled) < _KINDS_OF_CALL
-            and not any(isinstance(args[p], Tensor) for p, _ in positions if p < len(args))
-        ):
-            settled.add(tuple(map(type, args)))
+        if kwargs or tuple(map(type, args)) not in settled:
+            if len(args) > most:
+                args, kwargs = _today(signature.name, most, signature.numbers, args, kwargs)
+            if takes_out and "out" in kwargs:
+                return to_out(call, kwargs.pop("out"), args, kwargs)
+            signature.check(args, kwargs)
         out = function(*args, **kwargs)
         return out if grad_fn is None else named_as(out, grad_fn)
 
