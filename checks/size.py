@@ -15,17 +15,17 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 77_700, 40_000
+TOTAL, AIM = 78_087, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
-    "ops": 11_123,
-    "tools": 11_738,
-    "nn": 9_761,
-    "compiler": 7_391,
+    "ops": 11_190,
+    "tools": 11_739,
+    "nn": 9_778,
+    "compiler": 7_407,
     "app": 4_697,
     "explainer": 7_549,
-    "kernels": 3_951,
+    "kernels": 4_234,
     "_tensor": 3_339,
     "engine": 3_065,
     "optim": 2_549,
@@ -35,7 +35,7 @@ BUDGET = {
     "utils": 2_792,
     "hardware": 725,
     "names": 408,
-    "dtypes": 328,
+    "dtypes": 331,
     "func": 770,
     "testing": 348,
 }
