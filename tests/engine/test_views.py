@@ -10,6 +10,7 @@ w = torch.tensor([5.0, 6.0], dtype=torch.float64, requires_grad=True)
 y = x * 2
 z = torch.zeros(4, dtype=torch.float64)
 h = lambda tensor, seen: tensor.register_hook(seen.append)
+F, GRAD = torch.nn.functional, lambda u: torch.autograd.grad(u, x, create_graph=True)
 N, E = lambda f: torch.no_grad()(f)(), torch.autograd.graph.get_gradient_edge
 """
 
@@ -43,6 +44,8 @@ THROUGH_A_VIEW = lines("""
     i = torch.tensor([0, 1]) ; v = x.gather(0, i) ; v.sum().backward() ; i[0] = 2 ; x.grad
     v = y.detach() ; v.mul_(3) ; y.sum().backward() ; x.grad, y, v
     y.grad = torch.ones_like(y) ; y += 1 ; y.grad
+    v = y[:2] ; F.threshold_(v, 2.5, 0.0) ; y.sum().backward() ; x.grad, v
+    v = y.view(4) ; F.threshold_(v, 3.0, 1.0) ; g, = GRAD((v**3 * y).sum()) ; GG
     v = y[:2] ; g, = torch.autograd.grad(v.pow_(3).sum() + y.sum(), x, create_graph=True) ; GG
 """)
 

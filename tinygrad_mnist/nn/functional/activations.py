@@ -14,9 +14,10 @@ import numpy as np
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist._tensor.creation import ones_like, zeros_like
-from tinygrad_mnist._tensor.in_place import write
+from tinygrad_mnist._tensor.in_place import in_place, write
 from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.autocast import in_lower_precision
+from tinygrad_mnist.engine.memory import elements_shared
 from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.primitive import Primitive, primitive
 from tinygrad_mnist.engine.tensor import Tensor
@@ -29,6 +30,7 @@ from tinygrad_mnist.ops.arguments import (
     read_dim,
     with_out,
 )
+from tinygrad_mnist.ops.casting import zeros
 from tinygrad_mnist.ops.conditional import where
 from tinygrad_mnist.ops.elementwise import erf, exp, sigmoid
 from tinygrad_mnist.ops.indexing import WHOLE
@@ -253,8 +255,18 @@ def _threshold(input: Array, *, threshold: float, value: float) -> Any:
     return np.where(input <= threshold, np.asarray(value).astype(input.dtype), input)
 
 
+@primitive(grad_fn="ThresholdBackwardBackward0")
+def _threshold_backward(grad: Array, input: Array, *, threshold: float) -> Any:
+    """g where x > threshold, 0 elsewhere"""
+    return np.where(input <= threshold, grad.dtype.type(0), grad)
+
+
 _threshold.derivatives(
-    input=lambda g, input, threshold: where(input <= threshold, 0.0, constant_in(g, input))
+    input=lambda g, input, threshold: _threshold_backward(g, input, threshold=threshold)
+)
+_threshold_backward.derivatives(
+    grad=lambda g, input, threshold: _threshold_backward(g, input, threshold=threshold),
+    input=lambda g: zeros(g),
 )
 
 
@@ -264,9 +276,11 @@ def threshold(input: Tensor, threshold: float, value: float, inplace: bool = Fal
     check_number_fits(value, input.dtype)
     if not inplace:
         return _threshold(input, threshold=threshold, value=value)
-    found = _threshold(input.clone(), threshold=threshold, value=value)
-    write(input, found, WHOLE, None, "ThresholdBackward0", overlapping=True)
-    return input
+    if elements_shared(input._array):
+        found = _threshold(input.clone(), threshold=threshold, value=value)
+        write(input, found, WHOLE, None, "ThresholdBackward0", overlapping=True)
+        return input
+    return in_place(_threshold, input, threshold=threshold, value=value)
 
 
 _silu = _activation(
