@@ -419,3 +419,50 @@ def test_a_function_is_not_for_instances(engine):
         old = Old()
     with pytest.raises(RuntimeError, match="Legacy autograd function with non-static forward"):
         old(engine.ones(1))
+
+
+HELD = {
+    "nobody": (lambda g: (g, g), True),
+    "its backward": (lambda g: (HOLDING.append(g), g)[1:] * 2, False),
+    "a view": (lambda g: (HOLDING.append(g[:1]), g)[1:] * 2, False),
+    "a view gone": (lambda g: (g.view(4)[:], g * 2), True),
+    "an array": (lambda g: (HOLDING.append(g.numpy()), g)[1:] * 2, False),
+    "two leaves": (lambda g: (g * 2,) * 2, True),
+    "a constant": (lambda g: (CONSTANT, CONSTANT), False),
+}
+"""Who holds the gradients that a backward returns, and whether a leaf may take one over."""
+HOLDING, CONSTANT = [], tinygrad_mnist.ones(4)
+
+
+@pytest.mark.parametrize("holder", HELD)
+@pytest.mark.parametrize("hook", ["none", "tensor", "before"])
+def test_a_leaf_takes_over_memory_that_nobody_holds(holder, hook):
+    backward, taken = HELD[holder]
+    made = []
+
+    class Both(tinygrad_mnist.autograd.Function):
+        @staticmethod
+        def forward(ctx, a, b):
+            return a + b
+
+        @staticmethod
+        def backward(ctx, g):
+            found = backward(g)
+            made.extend([each.data_ptr() for each in found])
+            return found
+
+    HOLDING.clear()
+    a, b = (tinygrad_mnist.ones(4, requires_grad=True) for _ in range(2))
+    for each in a, b:
+        if hook == "tensor":
+            each.register_hook(lambda g: CONSTANT)
+        elif hook == "before":
+            tinygrad_mnist.autograd.graph.get_gradient_edge(each).node.register_prehook(
+                lambda g: (CONSTANT,)
+            )
+    (Both.apply(a, b) * 3).sum().backward()
+    owned = [each.data_ptr() for each in (a.grad, b.grad)]
+    held = [tinygrad_mnist.as_tensor(each).data_ptr() for each in (*HOLDING, CONSTANT)]
+    assert len({*owned, *held}) == 2 + len(set(held))
+    if hook == "none":  # else what was made is gone, and its place may be another's
+        assert bool({*owned} & {*made}) is taken

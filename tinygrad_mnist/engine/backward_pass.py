@@ -8,6 +8,7 @@ and the formulas leave records of their own; otherwise they are plain arrays.
 from __future__ import annotations
 
 import functools
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -144,6 +145,7 @@ def _walk(
                 found = vjp_with_hooks(compute, record, hooks, gradient, wanted)
             for position, result, fresh in found:
                 add(pending, owned, record.inputs[position], result, fresh)  # type: ignore[arg-type]
+            found, result = [], None  # so that the last one to hold a gradient can take it over
             if not keep_graph:
                 free(record)
     return arrived
@@ -310,6 +312,19 @@ def run_tensor_hooks(
     return gradient
 
 
+def _references(gradient: Gradient) -> int:
+    return sys.getrefcount(gradient)
+
+
+def _references_to_a_new_one() -> int:
+    """How many references a function counts to what only its caller and itself hold."""
+    gradient = np.empty(0)
+    return _references(gradient)
+
+
+_ALONE = _references_to_a_new_one()
+
+
 def accumulate_grad(leaf: AccumulateGrad, gradient: Gradient, owned: bool) -> None:
     """Add `gradient` to a leaf's `.grad`, which never shares memory with another tensor.
 
@@ -327,8 +342,12 @@ def accumulate_grad(leaf: AccumulateGrad, gradient: Gradient, owned: bool) -> No
             if isinstance(gradient, TensorBase):
                 hooks.grad = _accumulated(known, gradient)
             elif known is None:
-                gradient = gradient if owned else gradient.copy()
-                hooks.grad = wrap(gradient)
+                taken = owned or (
+                    gradient.base is None
+                    and not hooks.pre_hooks
+                    and sys.getrefcount(gradient) == _ALONE
+                )
+                hooks.grad = wrap(gradient if taken else gradient.copy())
             elif not known._array.flags.writeable:
                 raise RuntimeError(SHARED)
             else:
