@@ -15,19 +15,19 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 78_087, 40_000
+TOTAL, AIM = 78_120, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
     "ops": 11_190,
     "tools": 11_739,
-    "nn": 9_778,
+    "nn": 9_792,
     "compiler": 7_407,
     "app": 4_697,
     "explainer": 7_549,
     "kernels": 4_234,
     "_tensor": 3_339,
-    "engine": 3_065,
+    "engine": 3_084,
     "optim": 2_549,
     "autograd": 2_627,
     "distributions": 2025,
