@@ -20,7 +20,7 @@ threadpool_limits(1)  # NumPy may be there already: the package's plugin loads i
 
 ROOT = Path(__file__).resolve().parent.parent
 
-settings.register_profile("ci", max_examples=25, derandomize=True, deadline=None, database=None)
+settings.register_profile("ci", max_examples=15, derandomize=True, deadline=None, database=None)
 settings.register_profile("thorough", max_examples=500, deadline=None, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 

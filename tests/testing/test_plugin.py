@@ -14,7 +14,6 @@ TESTS = """
 import numpy as np
 import pytest
 import tinygrad_mnist
-import torch
 from tinygrad_mnist.testing import assert_parity
 
 X = np.linspace(-1, 1, 4, dtype=np.float32)
@@ -22,22 +21,28 @@ X = np.linspace(-1, 1, 4, dtype=np.float32)
 def mine(x):
     return x.exp() * {factor}
 
+def theirs(x):
+    return x.exp()
+
 def test_with_the_fixture(parity):
-    parity(mine, torch.exp, X)
-    parity(mine, torch.exp, X[:2])
+    parity(mine, theirs, X)
+    parity(mine, theirs, X[:2])
 
 @pytest.mark.parity(second_order=True, ulp=2)
 def test_with_the_marker(parity):
-    comparison = parity(mine, torch.exp, X)
+    comparison = parity(mine, theirs, X)
     assert comparison.second
     assert comparison.values[0].allowed == 2
 
 def test_with_the_function_itself():
-    print("seed", assert_parity(mine, torch.exp, X).seed)
+    print("seed", assert_parity(mine, theirs, X).seed)
 
 def test_without_any():
     pass
 """
+
+
+REPORT = ("--parity-report", "made/report.json")
 
 
 def run_tests(folder, *options, factor=1):
@@ -63,10 +68,11 @@ def project(tmp_path):
 
 @pytest.fixture(scope="module")
 def passed(tmp_path_factory):
-    """A run of the right formula."""
-    done = run_tests(tmp_path_factory.mktemp("passed"))
+    """A run of the right formula, and the report that it wrote."""
+    folder = tmp_path_factory.mktemp("passed")
+    done = run_tests(folder, *REPORT)
     assert done.returncode == 0, done.stdout + done.stderr
-    return done
+    return done, json.loads((folder / "made" / "report.json").read_text())
 
 
 def section(output):
@@ -78,13 +84,17 @@ def section(output):
 
 
 def test_a_right_formula_passes_and_is_reported(passed):
-    heads, *rows = section(passed.stdout)
+    done, report = passed
+    heads, *rows, last = section(done.stdout)
     assert heads.startswith("test")
+    assert last == "written to made/report.json"
     assert [row.split()[0] for row in rows] == [
         "test_mine.py::test_with_the_fixture",
         "test_mine.py::test_with_the_marker",
     ]
     assert [row.split()[1] for row in rows] == ["2", "1"]
+    assert [row["differs"] for row in report["test_mine.py::test_with_the_fixture"]] == [[], []]
+    assert report["test_mine.py::test_with_the_marker"][0]["second_order_ulp"] < 64
 
 
 def test_a_wrong_formula_fails_with_a_table_and_a_seed_that_replays_it(project):
@@ -99,20 +109,10 @@ def test_a_wrong_formula_fails_with_a_table_and_a_seed_that_replays_it(project):
 
 def test_runs_repeat_themselves_in_any_folder_and_process(project, passed):
     pytest.importorskip("xdist")
-    done = project("-p", "xdist", "--numprocesses", "2")
+    done = project("-p", "xdist", "--numprocesses", "2", *REPORT)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert len(section(done.stdout)) == 3
-    assert sorted(section(done.stdout)) == sorted(section(passed.stdout))
-
-
-def test_the_report_is_written_as_json(project, tmp_path):
-    done = project("--parity-report", "made/report.json", "--parity-seed", "3")
-    assert "written to made/report.json" in done.stdout
-    report = json.loads((tmp_path / "made" / "report.json").read_text())
-    rows = report["test_mine.py::test_with_the_fixture"]
-    assert [row["seed"] for row in rows] == [3, 3]
-    assert rows[0]["differs"] == []
-    assert report["test_mine.py::test_with_the_marker"][0]["second_order_ulp"] < 64
+    assert len(section(done.stdout)) == 4
+    assert sorted(section(done.stdout)) == sorted(section(passed[0].stdout))
 
 
 def test_nothing_is_reported_where_nothing_was_compared(project):

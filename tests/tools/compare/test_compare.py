@@ -175,7 +175,7 @@ def a_choice_is_named_and_proved_to_be_one(report):
 FAILS = """
     import torch
 
-    print("begun")
+    print(list(set("what a lovely day it is to learn of sets".split())))
     w = torch.ones(2, requires_grad=True)
     w.sum().backward()
     {last}
@@ -194,7 +194,10 @@ def test_an_error_on_one_side_is_told(write):
     )
 
 
-def test_the_same_error_on_both_sides_is_equal(write):
+def test_the_same_error_on_both_sides_is_equal_and_sets_of_strings_have_one_order(
+    write, monkeypatch
+):
+    monkeypatch.delenv("PYTHONHASHSEED", raising=False)
     report = compare_script(write("fails.py", FAILS.format(last="w @ torch.ones(3)")))
     assert report.sides[0].error.startswith("RuntimeError: ")
     assert report.sides[0].error == report.sides[1].error
@@ -284,9 +287,3 @@ def test_without_pytorch_a_sentence_says_so(write, monkeypatch):
 def test_a_script_that_is_not_there(tmp_path):
     with pytest.raises(ScriptError, match="cannot be read"):
         compare_script(tmp_path / "nowhere.py")
-
-
-def test_sets_of_strings_have_one_order(write, monkeypatch):
-    monkeypatch.delenv("PYTHONHASHSEED", raising=False)
-    words = "import torch\nprint(list(set('what a lovely day it is to learn of sets'.split())))\n"
-    assert compare_script(write("words.py", words)).equal

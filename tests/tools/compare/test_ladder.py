@@ -1,29 +1,18 @@
 """Rungs of the tutorial's ladder on both engines, by `compare`."""
 
-from pathlib import Path
-
-import numpy as np
 import pytest
 
-from tinygrad_mnist.app.datasets import mnist
+from tests.reference.climbing import LADDER, save_digits
 from tinygrad_mnist.tools.compare import compare_script
 
-LADDER = Path(__file__).resolve().parents[3] / "reference" / "ladder"
-STEPS = 40
+STEPS = 25
 
 
 @pytest.fixture(scope="module")
-def digits(mnist_directory, tmp_path_factory):
-    """The first digits of MNIST, in the form that the rungs read."""
-    found = mnist.load_pickle(mnist_directory / "mnist.pkl.gz")
+def digits(tmp_path_factory):
+    """A file of digits, in the form that the rungs read."""
     file = tmp_path_factory.mktemp("digits") / "digits.npz"
-    parts = {"train": found.train, "valid": found.valid}
-    arrays = {
-        f"{axis}_{name}": array[: 64 * STEPS]
-        for name, pair in parts.items()
-        for axis, array in zip("xy", pair, strict=True)
-    }
-    np.savez(file, **arrays)
+    save_digits(file, 64 * STEPS)
     return file
 
 
