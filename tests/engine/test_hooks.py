@@ -8,6 +8,8 @@ from tests._tensor.both_engines import agree, lines
 SHORT = {
     "LEARN": "(a * 3).backward()",
     "AGAIN": "torch.autograd.grad(a * a, a, create_graph=True)",
+    "EDGE(a)": "torch.autograd.graph.get_gradient_edge(a).node",
+    "POST": "a.register_post_accumulate_grad_hook(lambda p: p.grad.add_(0.5))",
     "Z": "z.backward()\nseen",
     "LEAVES": "[torch.tensor(i + 2.0, requires_grad=True) for i in range(4)]",
     "TELL": "[t.register_hook(lambda g, n=n: seen.append(n)) for n, t in "
@@ -69,6 +71,8 @@ HOOKS += lines("""
     b, c, d, e = LEAVES ; y = (a * b).exp() * c + d ; z = y * e * a ; TELL ; z.backward() ; seen
     b, c, d, e = LEAVES ; z = (a * b + c * d) / e ; y = z * b ; TELL ; torch.autograd.grad(z, e)
     b, c, d, e = LEAVES ; z = (a * b + c * d) / e ; y = z * b ; TELL ; y.backward() ; seen
+    f = lambda i, o: setattr(a, "grad", o[0] * 10) ; EDGE(a).register_hook(f) ; POST ; LEARN ; a.grad
+    n = EDGE(a) ; n.register_prehook(lambda g: (g[0] / 5,)) ; POST ; (a * a).backward() ; a.grad
     b, c, d, e = LEAVES ; y = a * c ; z = (y * d * y.sum()).sum() ; TELL ; Z
     b, c, d, e = LEAVES ; y = z = a * 1 ; TELL ; (z * b / c).backward(inputs=[c, a]) ; seen
 """)

@@ -119,6 +119,22 @@ THROUGH_OTHER_MEMORY = lines("""
     m = y.view(2, 2) ; N(lambda: m.as_strided_((1, 0), (2, 2))) ; m.add_(1)
 """)
 
+MADE_FOR_INFERENCE = lines("""
+    i.is_inference(), v.is_inference(), y[:2].is_inference(), i[:1]._is_view()
+    (i * 2).is_inference(), i[:1].is_inference(), i.view(2, 2).requires_grad
+    i.add_(1)
+    i.mul_(y)
+    i[0] = 3
+    v.zero_()
+    i.t_()
+    torch.add(w, 1, out=i)
+    N(lambda: i.copy_(z))
+    y.mul_(2) ; i.clone().add_(1), i.detach().is_inference(), v.requires_grad
+    u = i + x ; u.sum().backward() ; x.grad, u.add_(1)
+    I(lambda: i.add_(1)), I(lambda: i[:2].mul_(2)), I(lambda: z.add_(1)) ; z.add_(1)
+    p = I(lambda: torch.nn.Linear(2, 1, dtype=torch.float64)) ; p(w.data).sum().backward() ; p.bias.grad
+""")
+
 UNDER_NO_GRAD = lines("""
     v = x[:2]
     v = y[:2]
@@ -211,6 +227,12 @@ def test_a_view_requires_a_gradient_as_its_base_does(view, mode):
 def test_a_view_older_than_what_its_base_asks_for(source):
     for view in ("z[:2]", "z.chunk(2)[0]"):
         agree(f"{START}v = {view}\nz.requires_grad_()\n{source}")
+
+
+@pytest.mark.parametrize("source", MADE_FOR_INFERENCE)
+def test_what_was_made_for_inference_changes_only_there(source):
+    agree(f"{START}I = lambda f: torch.inference_mode()(f)()\n"
+          f"i, v = I(lambda: (z + 1, x[:2] * 2))\n{source}", messages=False)  # fmt: skip
 
 
 @pytest.mark.parametrize("source", THROUGH_OTHER_MEMORY)

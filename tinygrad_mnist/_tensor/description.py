@@ -9,7 +9,7 @@ from typing import Any, overload
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.engine.device import CPU, check_device, device
 from tinygrad_mnist.engine.size import Size
-from tinygrad_mnist.engine.tensor import Tensor
+from tinygrad_mnist.engine.tensor import InferenceCounter, Tensor
 from tinygrad_mnist.engine.types import Device, MemoryFormat, layout, memory_format
 from tinygrad_mnist.ops import casting
 from tinygrad_mnist.ops.arguments import operation, read_dim
@@ -158,8 +158,8 @@ class Description(Tensor):
         return self._array.dtype.kind in "ifV"
 
     def is_inference(self) -> bool:
-        """Whether the tensor was made for inference alone: none is, here."""
-        return False
+        """Whether the tensor was made in `inference_mode`."""
+        return isinstance(self._counter, InferenceCounter)
 
     def __len__(self) -> builtins.int:
         if self._array.ndim == 0:

@@ -10,6 +10,7 @@ from tinygrad_mnist import dtypes
 from tinygrad_mnist.core.record import Array, state
 from tinygrad_mnist.engine.device import device
 from tinygrad_mnist.engine.memory import address, in_memory, memory_of
+from tinygrad_mnist.engine.modes import is_inference_mode_enabled
 from tinygrad_mnist.engine.out import resize
 from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.ops.arguments import read_sizes
@@ -120,7 +121,7 @@ class Storages(Tensor):
         Memory that is too small is replaced by a larger copy, which views do not follow. Raises
         RuntimeError for a tensor that requires a gradient.
         """
-        if self.requires_grad:
+        if self.requires_grad and not is_inference_mode_enabled():
             raise _requires_grad("resize")
         shape = read_sizes("resize_", "size", sizes, named)
         if shape != self._array.shape:

@@ -347,7 +347,8 @@ def accumulate_grad(leaf: AccumulateGrad, gradient: Gradient, owned: bool) -> No
                     and not hooks.pre_hooks
                     and sys.getrefcount(gradient) == _ALONE
                 )
-                hooks.grad = wrap(gradient if taken else gradient.copy())
+                gradient = gradient if taken else gradient.copy()
+                hooks.grad = wrap(gradient)
             elif not known._array.flags.writeable:
                 raise RuntimeError(SHARED)
             else:

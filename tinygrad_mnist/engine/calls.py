@@ -12,7 +12,7 @@ from tinygrad_mnist.dtypes import FLOATS, NARROW
 
 from .node import CONSTANT, NO_ATTRIBUTES, Saved, make_record
 from .observer import OBSERVERS, report
-from .tensor import TENSOR_TYPE, Tensor, TensorBase, wrap
+from .tensor import INFERENCE, TENSOR_TYPE, Tensor, TensorBase, new_counter, wrap
 from .views import current_record, mark_view
 
 _UNARY = (True,)
@@ -199,7 +199,7 @@ def call_binary(op: Any, x: Any, y: Any, attributes: dict[str, Any] = NO_ATTRIBU
     tensor = _new(TENSOR_TYPE[0])
     tensor._array = out
     tensor._record = None
-    tensor._counter = counter = [0]
+    tensor._counter = counter = new_counter() if INFERENCE else [0]
     tensor._view = None
     if (x_record is None and y_record is None) or not op.formulas or not thread["grad_enabled"]:
         return tensor

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from tinygrad_mnist.core.record import state
 
 from .observer import OBSERVERS, observe
+from .tensor import INFERENCE
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Result = TypeVar("Result")
@@ -282,7 +283,7 @@ class set_multithreading_enabled:
 
 
 class inference_mode(GradMode):
-    """`no_grad` by another name (in PyTorch it is stricter); with mode=False, `enable_grad`.
+    """`no_grad` whose results may change in place only inside; with mode=False, `enable_grad`.
 
     >>> with torch.inference_mode():
     ...     torch.is_grad_enabled()
@@ -304,9 +305,15 @@ class inference_mode(GradMode):
         return inference_mode(not self.mode)
 
     def __enter__(self) -> None:
-        self.outside, backward_mode.inference = backward_mode.inference, not self.mode
+        self.outside = backward_mode.inference
+        self._set(not self.mode)
         super().__enter__()
 
     def __exit__(self, *details: object) -> None:
         super().__exit__(*details)
-        backward_mode.inference = self.outside
+        self._set(self.outside)
+
+    @staticmethod
+    def _set(inference: bool) -> None:
+        backward_mode.inference = inference
+        (INFERENCE.add if inference else INFERENCE.discard)(threading.get_ident())

@@ -17,7 +17,7 @@ from tinygrad_mnist.dtypes import FLOATS, from_numpy_dtype
 
 from .modes import backward_mode
 from .node import FREED, KEPT, PACKED, Packed, Record, edge
-from .tensor import Tensor, TensorBase, wrap
+from .tensor import InferenceCounter, Tensor, TensorBase, wrap
 from .views import changed_view_error, current_record, to_be_renewed
 
 _ndarray = np.ndarray
@@ -144,6 +144,8 @@ def check_inplace(target: TensorBase, *others: Any, through_view: bool = False) 
     Raises PyTorch's RuntimeError for a leaf that requires a gradient, for a view of one, and for a
     view that was made where its changes could not be followed.
     """
+    if target._counter.__class__ is InferenceCounter:
+        target._counter.check()
     if not state.grad_enabled:
         return False
     view = target._view

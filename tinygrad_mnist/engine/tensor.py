@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 from tinygrad_mnist.core.primitive import Primitive
@@ -20,6 +21,33 @@ first), the operation, its attributes."""
 View = tuple["TensorBase", int, Step, str | None]
 """Of a view: the base, the version at which its record was last right, the steps from base to
 view (the last one), and why it must not be changed in place under records, if it must not."""
+
+
+INFERENCE: set[int] = set()
+"""The threads that are in `inference_mode`."""
+
+
+class InferenceCounter(list[int]):
+    """The version counter of a tensor made in `inference_mode`, which may change only there."""
+
+    __slots__ = ()
+
+    def check(self) -> None:
+        """RuntimeError outside of `inference_mode`."""
+        if get_ident() not in INFERENCE:
+            raise RuntimeError(
+                "Inplace update to inference tensor outside InferenceMode is not allowed. You can "
+                "make a clone to get a normal tensor before doing inplace update."
+            )
+
+    def __setitem__(self, at: Any, version: Any) -> None:
+        self.check()
+        super().__setitem__(at, version)
+
+
+def new_counter() -> list[int]:
+    """The version counter of a new tensor, where some thread is in `inference_mode`."""
+    return InferenceCounter((0,)) if get_ident() in INFERENCE else [0]
 
 
 class TensorBase(CoreTensor):
@@ -47,7 +75,9 @@ def wrap(array: Array, counter: list[int] | None = None) -> Tensor:
     tensor: Any = object.__new__(TENSOR_TYPE[0])
     tensor._array = array
     tensor._record = None
-    tensor._counter = [0] if counter is None else counter
+    if counter is None:
+        counter = new_counter() if INFERENCE else [0]
+    tensor._counter = counter
     tensor._view = None
     made: Tensor = tensor
     return made
