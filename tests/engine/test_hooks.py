@@ -71,7 +71,7 @@ HOOKS += lines("""
     b, c, d, e = LEAVES ; y = (a * b).exp() * c + d ; z = y * e * a ; TELL ; z.backward() ; seen
     b, c, d, e = LEAVES ; z = (a * b + c * d) / e ; y = z * b ; TELL ; torch.autograd.grad(z, e)
     b, c, d, e = LEAVES ; z = (a * b + c * d) / e ; y = z * b ; TELL ; y.backward() ; seen
-    f = lambda i, o: setattr(a, "grad", o[0] * 10) ; EDGE(a).register_hook(f) ; POST ; LEARN ; a.grad
+    f = lambda _, o: a.data.copy_(o[0] * 10) ; EDGE(a).register_hook(f) ; POST ; LEARN ; a
     n = EDGE(a) ; n.register_prehook(lambda g: (g[0] / 5,)) ; POST ; (a * a).backward() ; a.grad
     b, c, d, e = LEAVES ; y = a * c ; z = (y * d * y.sum()).sum() ; TELL ; Z
     b, c, d, e = LEAVES ; y = z = a * 1 ; TELL ; (z * b / c).backward(inputs=[c, a]) ; seen

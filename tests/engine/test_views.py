@@ -120,7 +120,7 @@ THROUGH_OTHER_MEMORY = lines("""
 """)
 
 MADE_FOR_INFERENCE = lines("""
-    i.is_inference(), v.is_inference(), y[:2].is_inference(), i[:1]._is_view()
+    i.is_inference(), v.is_inference(), y[:2].is_inference()
     (i * 2).is_inference(), i[:1].is_inference(), i.view(2, 2).requires_grad
     i.add_(1)
     i.mul_(y)
@@ -132,7 +132,7 @@ MADE_FOR_INFERENCE = lines("""
     y.mul_(2) ; i.clone().add_(1), i.detach().is_inference(), v.requires_grad
     u = i + x ; u.sum().backward() ; x.grad, u.add_(1)
     I(lambda: i.add_(1)), I(lambda: i[:2].mul_(2)), I(lambda: z.add_(1)) ; z.add_(1)
-    p = I(lambda: torch.nn.Linear(2, 1, dtype=torch.float64)) ; p(w.data).sum().backward() ; p.bias.grad
+    p = I(lambda: torch.nn.Linear(2, 1).double()) ; p(w.data).sum().backward() ; p.bias.grad
 """)
 
 UNDER_NO_GRAD = lines("""

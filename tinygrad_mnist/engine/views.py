@@ -14,7 +14,7 @@ from tinygrad_mnist.dtypes import FLOATS
 
 from .modes import backward_mode
 from .node import PRIMITIVES, AccumulateGrad, Record, edge, make_record, move_grad
-from .tensor import InferenceCounter, Tensor, TensorBase
+from .tensor import Tensor, TensorBase
 
 _AS_STRIDED = Record.named("AsStridedBackward0")
 OUTDATED = -1
@@ -41,13 +41,8 @@ OF_A_FUNCTION = (
 def mark_view(
     view: TensorBase, parent: TensorBase, op: Primitive, attributes: dict[str, Any]
 ) -> None:
-    """Note that `view` is what `op` made of `parent`, whose memory and version it shares.
-
-    Views of tensors made in `inference_mode` follow no changes.
-    """
+    """Note that `view` is what `op` made of `parent`, whose memory and version it shares."""
     counter = view._counter = parent._counter
-    if counter.__class__ is InferenceCounter:
-        return
     if parent._view is None:
         base, before, reason = parent, None, None
     else:
