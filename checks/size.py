@@ -15,7 +15,7 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 78_120, 40_000
+TOTAL, AIM = 78_161, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
@@ -26,8 +26,8 @@ BUDGET = {
     "app": 4_697,
     "explainer": 7_549,
     "kernels": 4_234,
-    "_tensor": 3_339,
-    "engine": 3_084,
+    "_tensor": 3_340,
+    "engine": 3_124,
     "optim": 2_549,
     "autograd": 2_627,
     "distributions": 2025,

@@ -998,7 +998,7 @@ class Tensor(TensorBase):
     def is_floating_point(self) -> builtins.bool:
         """Whether the numbers are floating point."""
     def is_inference(self) -> builtins.bool:
-        """Whether the tensor was made for inference alone: none is, here."""
+        """Whether the tensor was made in `inference_mode`."""
     is_ipu: builtins.bool
     @property
     def is_leaf(self) -> builtins.bool:
