@@ -13,7 +13,7 @@ from tinygrad_mnist.tools.parity.twins import Given, read
 DIGITS = {"float16": 10, "bfloat16": 7}
 NO_LOOP_THERE = ("multi_margin_loss", "multilabel_margin_loss", "pdist", "rms_norm", "conv",
                  "fold", "max_pool1d", "repeat_interleave", "soft_margin_loss",
-                 "ndtri", "erfcx", "log_ndtr", "zeta", "ctc_loss", "pool3d", "interpolate",
+                 "ndtri", "erfcx", "log_ndtr", "zeta", "ctc_loss", "pool3d", "interpolate", "affine_grid",
                  "binomial", "distributions.")  # fmt: skip
 """PyTorch has no kernel for these types; here they compute, in float32 or in whole numbers."""
 ROUNDED_ELSEWHERE = (
@@ -22,6 +22,7 @@ ROUNDED_ELSEWHERE = (
     "instance_norm",
     "special.i0e",
     "nn.functional.fold",
+    "grid_sample",
 )
 """PyTorch rounds at steps inside the operation."""
 OTHERWISE_DIFFERENTIABLE = ("nll_loss", "cross_entropy", "batch_norm", "soft_margin_loss")

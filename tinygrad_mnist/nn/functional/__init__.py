@@ -11,6 +11,7 @@ _PLACES = read_table({
         threshold_""",
     "nn.functional.attention": "multi_head_attention_forward scaled_dot_product_attention",
     "nn.functional.ctc": "ctc_loss",
+    "nn.functional.grids": "affine_grid grid_sample",
     "nn.functional.images": """
         adaptive_max_pool1d channel_shuffle fold interpolate lp_pool1d lp_pool2d lp_pool3d
         max_unpool1d max_unpool2d max_unpool3d pixel_shuffle pixel_unshuffle

@@ -103,6 +103,13 @@ def adaptive_max_pool3d(
 ) -> Tensor | builtins.tuple[Tensor, Tensor]:
     """`adaptive_max_pool2d` for volumes; indices count through the whole volume."""
 
+def affine_grid(
+    theta: Tensor,
+    size: Sequence[builtins.int],
+    align_corners: builtins.bool | None = None,
+) -> Tensor:
+    """For each pixel of images of a size (n, c, h, w), the place that a matrix sends it to."""
+
 def alpha_dropout(
     input: Tensor,
     p: builtins.float = 0.5,
@@ -386,6 +393,15 @@ def gelu(input: Tensor, approximate: builtins.str = "none") -> Tensor:
 
 def glu(input: Tensor, dim: builtins.int = -1) -> Tensor:
     """a · sigmoid(b), a and b the halves of the input along `dim`; RuntimeError for an odd size."""
+
+def grid_sample(
+    input: Tensor,
+    grid: Tensor,
+    mode: builtins.str = "bilinear",
+    padding_mode: builtins.str = "zeros",
+    align_corners: builtins.bool | None = None,
+) -> Tensor:
+    """Images (n, c, h, w) read at the places of `grid` (n, rows, columns, 2), each (x, y)."""
 
 def group_norm(
     input: Tensor,

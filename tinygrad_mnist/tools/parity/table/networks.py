@@ -244,6 +244,25 @@ def _powers(make: Maker, count: int) -> Sample:
     return make.sample(x, make.choice(2.0, 1.0, 3.0), make.integer(1, 2))
 
 
+def _sent(make: Maker) -> Sample:
+    """Matrices, and the size of what they send."""
+    count, kind, n = make.integer(2, 3), make.floating(), make.integer(1, 2)
+    matrices = make.array((n, count, count + 1), dtype=kind)
+    size = (n, 1, *[make.integer(1, 3) for _ in range(count)])
+    return make.sample(matrices, size, align_corners=make.flag() and min(size[2:]) > 1)
+
+
+def _read_at(make: Maker) -> Sample:
+    """Images, and places in them and beside them, none exactly on a pixel or between two."""
+    make, count = _present(make), make.integer(2, 3)
+    x = _sized(make, 2, *[make.integer(1, 4) for _ in range(count)])
+    places = make.random().uniform(-1.3, 1.3, (len(x), *[2] * count, count)).astype(x.dtype)
+    mode = make.choice("bilinear", "nearest", "bicubic" if count == 2 else "nearest")
+    outside = make.choice("zeros", "border", "reflection")
+    return make.sample(x, places, mode, outside, align_corners=make.flag())
+
+
+_PLACES = np.zeros((1, 1, 1, 2))
 _LARGEST = "pick place_of_part_max put_back"
 
 _RESAMPLING = [
@@ -257,6 +276,9 @@ _RESAMPLING = [
     _in_sight("upsample", _resized(mode=("nearest", "bilinear")), sample(_IMAGE)),
     _in_sight("upsample_nearest", _resized(), sample(_IMAGE)),
     _in_sight("upsample_bilinear", _resized(), sample(_IMAGE)),
+    _in_sight("affine_grid", _sent, sample(MATRIX, (1, 1, 2, 2)), sample(MATRIX, (1, 2))),
+    _in_sight("grid_sample", _read_at, sample(_IMAGE, MATRIX), sample(_IMAGE, _PLACES, "most"),
+              sample(_IMAGE, _PLACES, padding_mode="most"), sample(_VOLUME, _PLACES)),
     _in_sight("adaptive_max_pool1d", _parts(1), sample(MATRIX[0], 1), primitives=_LARGEST),
     _in_sight("adaptive_max_pool2d", _parts(2, True), sample(MATRIX, 1), primitives=_LARGEST),
     Operation("adaptive_max_pool1d", _parts(1), gradient_ulp=4, scale="terms",
