@@ -13,8 +13,8 @@ from tinygrad_mnist.tools.parity.twins import Given, read
 DIGITS = {"float16": 10, "bfloat16": 7}
 NO_LOOP_THERE = ("multi_margin_loss", "multilabel_margin_loss", "pdist", "rms_norm", "conv",
                  "fold", "max_pool1d", "repeat_interleave", "soft_margin_loss",
-                 "ndtri", "erfcx", "log_ndtr", "zeta", "ctc_loss", "pool3d", "interpolate", "affine_grid",
-                 "binomial", "distributions.")  # fmt: skip
+                 "ndtri", "erfcx", "log_ndtr", "zeta", "ctc_loss", "pool3d", "interpolate",
+                 "affine_grid", "binomial", "distributions.")  # fmt: skip
 """PyTorch has no kernel for these types; here they compute, in float32 or in whole numbers."""
 ROUNDED_ELSEWHERE = (
     "normal of tensors",
