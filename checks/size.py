@@ -15,13 +15,13 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 78_161, 40_000
+TOTAL, AIM = 78_388, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
     "ops": 11_190,
-    "tools": 11_739,
-    "nn": 9_792,
+    "tools": 11_761,
+    "nn": 9_997,
     "compiler": 7_407,
     "app": 4_697,
     "explainer": 7_549,
