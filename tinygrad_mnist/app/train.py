@@ -146,6 +146,10 @@ class NotFiniteError(ArithmeticError):
 class Callback:
     """What is told of a run as it goes; this one ignores it. `step` must be quick."""
 
+    def wait(self, steps: int) -> int:
+        """After `steps` of the run, how many more may be made before it is told again."""
+        return sys.maxsize if type(self).step is Callback.step else 1
+
     def step(self, rows: int, loss: Tensor) -> None:
         """A step was made: the rows of the epoch so far, and the loss of the batch."""
 
@@ -158,6 +162,10 @@ class Callbacks(Callback):
 
     def __init__(self, *callbacks: Callback) -> None:
         self.callbacks = callbacks
+
+    def wait(self, steps: int) -> int:
+        """As many as each of them can wait."""
+        return min([callback.wait(steps) for callback in self.callbacks], default=sys.maxsize)
 
     def step(self, rows: int, loss: Tensor) -> None:
         """Tells each of them of the step."""
@@ -258,9 +266,12 @@ class Run(Callback):
             self.order_state = torch.get_rng_state()
         order = self._order(len(digits.train[0]))
         self._begin = time.perf_counter() - self.seconds
-        train_epoch(
-            self.take, *digits.train, settings.batch_size, settings.lr, self, order, self.rows
-        )
+        if settings.compile:
+            self._scan(*digits.train, order)
+        else:
+            train_epoch(
+                self.take, *digits.train, settings.batch_size, settings.lr, self, order, self.rows
+            )
         seconds = time.perf_counter() - self._begin
         results = (*evaluate(job, *digits.train), *evaluate(job, *digits.valid))
         self._check_finite(*results)
@@ -271,6 +282,26 @@ class Run(Callback):
         if self._keep is not None:
             self._keep(self)
         self._callback.epoch(epoch)
+
+    def _scan(self, x: Tensor, y: Tensor, order: Tensor | None) -> None:
+        """`train_epoch` with a compiled step: all that comes until somebody looks in one call."""
+        size = self.settings.batch_size
+        while self.rows < len(x):
+            begin, wait = self.rows, self._callback.wait(len(self.losses))
+            if self._keep is not None and self._every:
+                wait = min(wait, self._every - len(self.losses) % self._every)
+            rows = range(begin, min(begin + wait * size, len(x)))
+            sampler = rows if order is None else order[rows.start : rows.stop]
+
+            def progress(steps: int, losses: Tensor, begin: int = begin) -> None:
+                for loss in losses[:-1].tolist():
+                    self._note(loss)
+                self.step(begin + steps * size, losses[-1])
+
+            torch.compiler.scan(
+                self.take, (x, y), self.settings.lr,
+                batch_size=size, sampler=sampler, progress=progress,
+            )  # fmt: skip
 
     def _order(self, rows: int) -> Tensor | None:
         """The epoch's order, drawn again where the epoch is resumed; None is that of the data."""
@@ -303,14 +334,19 @@ class Run(Callback):
     def step(self, rows: int, loss: Tensor) -> None:
         """Notes where the run is, and keeps it if it is time."""
         self.rows = rows
-        self.losses.append(loss.item())
-        self._callback.step(rows, loss)
-        if not math.isfinite(self.losses[-1]):
-            self._check_finite(self.losses[-1])
+        try:
+            self._note(loss.item())
+        finally:
+            self._callback.step(rows, loss)
         if self._keep is not None and self._every and len(self.losses) % self._every == 0:
             self._check_finite()
             self.seconds = time.perf_counter() - self._begin
             self._keep(self)
+
+    def _note(self, loss: float) -> None:
+        self.losses.append(loss)
+        if not math.isfinite(loss):
+            self._check_finite(loss)
 
     def _check_finite(self, *results: float) -> None:
         parameters = (torch.isfinite(p).all().item() for p in self.job.parameters.values())

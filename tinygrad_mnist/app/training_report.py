@@ -10,6 +10,7 @@ import os
 import platform
 import re
 import shlex
+import sys
 from contextlib import suppress
 from dataclasses import asdict, fields
 from datetime import UTC, datetime
@@ -96,6 +97,10 @@ class TrainingReport(Callback):
             self._mistakes = self._judged()
         self._write("training")
         return self
+
+    def wait(self, steps: int) -> int:
+        """Until the next moment to be shown."""
+        return min([w - steps for w in self._moments.wanted if w > steps], default=sys.maxsize)
 
     def step(self, rows: int, loss: Tensor) -> None:
         """Keeps the weights if it is one of the moments to be shown."""

@@ -123,6 +123,10 @@ class Bar(Callback):
     def _title(self) -> str:
         return f"epoch {min(self.passed + 1, self.epochs)} of {self.epochs}"
 
+    def wait(self, steps: int) -> int:
+        """As long as it takes."""
+        return sys.maxsize
+
     def step(self, rows: int, loss: Tensor) -> None:
         """Draws the bar anew if it is time."""
         now = time.perf_counter()
