@@ -15,7 +15,7 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 78_388, 40_000
+TOTAL, AIM = 78_433, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
@@ -23,7 +23,7 @@ BUDGET = {
     "tools": 11_761,
     "nn": 9_997,
     "compiler": 7_407,
-    "app": 4_697,
+    "app": 4_742,
     "explainer": 7_549,
     "kernels": 4_234,
     "_tensor": 3_340,
