@@ -76,7 +76,7 @@ class Order(TypedDict, total=False):
 
     batch_size: int | None
     shuffle: bool
-    sampler: Iterable[int] | None
+    sampler: Iterable[int] | Tensor | None
     drop_last: bool
     generator: Generator | None
 
