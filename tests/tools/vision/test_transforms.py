@@ -123,7 +123,38 @@ def test_transforms(version, theirs):
     assert tried > 75
 
 
+COLOURS = [
+    ("ColorJitter", (0.4, (0.5, 1.5), 0.3, 0.2), {}),
+    ("ColorJitter", (), {"hue": (-0.1, 0.1)}),
+    ("TrivialAugmentWide", (), {}),
+    ("TrivialAugmentWide", (5,), {"fill": 9}),
+]
+
+
+@pytest.mark.parametrize(("name", "arguments", "settings"), COLOURS)
+def test_colours_of_pillow_s_pictures(name, arguments, settings, theirs):
+    ours = getattr(transforms, name)(*arguments, **settings)
+    other = getattr(theirs.transforms, name)(*arguments, **settings)
+    assert repr(ours) == repr(other)
+    for kind in ("gray", "colour"):
+        pairs = zip(
+            *[result(each, PICTURES[kind], range(40)) for each in (ours, other)], strict=True
+        )
+        for (made, after), (wanted, drawn) in pairs:
+            assert after == drawn
+            same(made, wanted)
+    with pytest.raises(NotImplementedError, match="before ToTensor"):
+        functional.adjust_hue(PICTURES["tensor"], 0.1)
+    same(
+        functional.invert(PICTURES["gray"]),
+        theirs.transforms.functional.invert(PICTURES["gray"]),
+    )
+
+
 WRONG = [
+    ("ColorJitter", (-1,)),
+    ("ColorJitter", ((1, 2, 3),)),
+    ("ColorJitter", (0, 0, 0, 0.7)),
     ("Resize", (None,)),
     ("Resize", ((1, 2, 3),)),
     ("CenterCrop", ((1, 2, 3),)),

@@ -14,15 +14,14 @@ except ModuleNotFoundError as error:
         "torchvision's data sets and transforms need Pillow: pip install pillow"
     ) from error
 
-from . import datasets, models, ops, transforms, utils
+from . import datasets, io, models, ops, transforms, utils
 from .refusals import refuse
 
-__all__ = ["REFUSED", "datasets", "models", "ops", "transforms", "utils"]
+__all__ = ["REFUSED", "datasets", "io", "models", "ops", "transforms", "utils"]
 
 __version__ = "0.28.0+tinygrad_mnist"
 
 REFUSED = {
-    "io": "PIL.Image.open reads pictures, and transforms.PILToTensor makes tensors of them",
     "tv_tensors": "transforms.v2 takes pictures as plain tensors",
 }
 """Parts of torchvision that are not carried, and what does instead."""

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image, ImageEnhance, ImageOps
 
-from ..refusals import must
+from ..refusals import must, refuse
 
 Picture = Any
 """A PIL.Image.Image or a tensor."""
@@ -378,3 +378,75 @@ def rgb_to_grayscale(img: Picture, num_output_channels: int = 1) -> Picture:
 
 
 to_grayscale = rgb_to_grayscale
+
+
+# Colours of Pillow's pictures
+
+
+def adjust_brightness(img: Picture, brightness_factor: float) -> Picture:
+    """A picture so many times as bright."""
+    return _enhanced("Brightness", img, brightness_factor)
+
+
+def adjust_contrast(img: Picture, contrast_factor: float) -> Picture:
+    """A picture whose contrasts are so many times as strong."""
+    return _enhanced("Contrast", img, contrast_factor)
+
+
+def adjust_saturation(img: Picture, saturation_factor: float) -> Picture:
+    """A picture whose colours are so many times as strong."""
+    return _enhanced("Color", img, saturation_factor)
+
+
+def adjust_sharpness(img: Picture, sharpness_factor: float) -> Picture:
+    """A picture so many times as sharp."""
+    return _enhanced("Sharpness", img, sharpness_factor)
+
+
+def _enhanced(kind: str, img: Picture, factor: float) -> Picture:
+    _check_pillow(f"adjusting {kind.lower()}", img)
+    return getattr(ImageEnhance, kind)(img).enhance(factor)
+
+
+def adjust_hue(img: Picture, hue_factor: float) -> Picture:
+    """A picture whose colours are turned by a share, from −0.5 to 0.5, of the circle of colours."""
+    must(-0.5 <= hue_factor <= 0.5, f"hue_factor ({hue_factor}) is not in [-0.5, 0.5].")
+    _check_pillow("adjust_hue", img)
+    if img.mode in ("L", "1", "I", "F"):
+        return img
+    hue, *others = img.convert("HSV").split()
+    turned = np.array(hue) + np.array(int(hue_factor * 255)).astype(np.uint8)
+    return Image.merge("HSV", (Image.fromarray(turned, "L"), *others)).convert(img.mode)
+
+
+def posterize(img: Picture, bits: int) -> Picture:
+    """A picture with so many bits for each colour."""
+    _check_pillow("posterize", img)
+    return ImageOps.posterize(img, bits)
+
+
+def solarize(img: Picture, threshold: float) -> Picture:
+    """A picture whose numbers from a threshold on are turned round."""
+    _check_pillow("solarize", img)
+    return ImageOps.solarize(img, threshold)  # type: ignore[arg-type]
+
+
+def autocontrast(img: Picture) -> Picture:
+    """A picture whose darkest number is 0 and whose brightest is 255."""
+    _check_pillow("autocontrast", img)
+    return ImageOps.autocontrast(img)
+
+
+def equalize(img: Picture) -> Picture:
+    """A picture whose numbers are equally frequent."""
+    _check_pillow("equalize", img)
+    return ImageOps.equalize(img)
+
+
+def invert(img: Picture) -> Picture:
+    """A picture's negative."""
+    _check_pillow("invert", img)
+    return ImageOps.invert(img)
+
+
+__getattr__ = refuse("torchvision.transforms.functional")

@@ -18,10 +18,10 @@ from . import functional as F
 from .functional import InterpolationMode, Picture
 
 __all__ = [
-    "CenterCrop", "Compose", "ConvertImageDtype", "Grayscale", "InterpolationMode", "Lambda",
-    "Normalize", "PILToTensor", "Pad", "RandomAffine", "RandomCrop", "RandomErasing",
-    "RandomHorizontalFlip", "RandomResizedCrop", "RandomRotation", "RandomVerticalFlip", "Resize",
-    "ToPILImage", "ToTensor",
+    "CenterCrop", "ColorJitter", "Compose", "ConvertImageDtype", "Grayscale",
+    "InterpolationMode", "Lambda", "Normalize", "PILToTensor", "Pad", "RandomAffine",
+    "RandomCrop", "RandomErasing", "RandomHorizontalFlip", "RandomResizedCrop",
+    "RandomRotation", "RandomVerticalFlip", "Resize", "ToPILImage", "ToTensor",
 ]  # fmt: skip
 
 
@@ -412,3 +412,47 @@ class RandomAffine(
         _, height, width = F.get_dimensions(img)
         found = self.get_params(degrees, translate, scale, shear, (width, height))
         return F.affine(img, *found, interpolation, fill, center)
+
+
+def _around(name: str, center: float, low: float, high: float) -> Callable[[Any], Any]:
+    """Reads a range: of one number, as far on both sides of `center`; None where it is no range."""
+
+    def read(value: Any) -> Any:
+        if isinstance(value, numbers.Number):
+            must(value >= 0, f"If {name} is a single number, it must be non negative.")  # type: ignore[operator]
+            value = (max(center - value, low) if center else -value, center + value)  # type: ignore[operator]
+        told = f"{name} should be a single number or a list/tuple with length 2."
+        must(isinstance(value, tuple | list) and len(value) == 2, told, TypeError)
+        least, most = map(float, value)
+        told = f"{name} values should be between {(low, high)}, but got {value}."
+        must(low <= least <= most <= high, told)
+        return None if least == most == center else (least, most)
+
+    return read
+
+
+class ColorJitter(
+    Transform, shows="brightness contrast saturation hue",
+    brightness=_around("brightness", 1, 0, math.inf),
+    contrast=_around("contrast", 1, 0, math.inf),
+    saturation=_around("saturation", 1, 0, math.inf), hue=_around("hue", 0, -0.5, 0.5),
+):  # fmt: skip
+    """Random brightness, contrast, saturation and hue, in random order."""
+
+    @staticmethod
+    def get_params(*ranges: Any) -> tuple[Any, ...]:
+        """The order of the four, and how much of each."""
+        order = torch.randperm(4)
+        return order, *[each and _uniform(each[0], each[1]) for each in ranges]
+
+    def of(
+        self, img: Picture, brightness: Any = 0, contrast: Any = 0, saturation: Any = 0,
+        hue: Any = 0,
+    ) -> Picture:  # fmt: skip
+        """The picture in other colours."""
+        order, *factors = self.get_params(brightness, contrast, saturation, hue)
+        for i in order.tolist():
+            if factors[i] is not None:
+                name = ("brightness", "contrast", "saturation", "hue")[i]
+                img = getattr(F, f"adjust_{name}")(img, factors[i])
+        return img
