@@ -77,7 +77,7 @@ def test_no_code_runs(protocol, tmp_path):
         content = pickle.dumps(value, protocol=protocol)
         refused(archive(content), "Weights only load failed: (it uses|.*Unsupported global)")
         refused(content, "no zip archive")
-        refused(LEGACY + content, "before its version 1.6")
+        refused(LEGACY + content, "Weights only load failed|is damaged")
     assert not canary.exists()
     pickle.loads(pickle.dumps(call))  # the canary does sing
     assert canary.exists()
@@ -224,11 +224,32 @@ def test_a_file_without_a_byte_order_is_little_endian():
     assert load(file.getvalue()).tolist() == [1, 1]
 
 
-def test_files_from_before_1_6_are_named():
+def old_file(content):
+    """A file in the format from before PyTorch 1.6."""
     file = io.BytesIO()
-    torch.save(torch.ones(2), file, _use_new_zipfile_serialization=False)
-    error = refused(file.getvalue(), r"before its version 1\.6\. Load it in PyTorch and save it")
-    assert isinstance(error, pickle.UnpicklingError)
+    torch.save(content, file, _use_new_zipfile_serialization=False)
+    return file.getvalue()
+
+
+def test_files_from_before_1_6():
+    model = torch.nn.Sequential(torch.nn.Conv2d(2, 3, 3), torch.nn.BatchNorm2d(3))
+    shared = torch.arange(10.0)
+    kept = {"weights": model.state_dict(), "part": shared[2:5], "whole": shared, "n": [3, None],
+            "narrow": torch.ones(2, dtype=torch.bfloat16), "empty": torch.zeros(0, 2)}  # fmt: skip
+    content = old_file(kept)
+    found = load(content)
+    for key, each in kept["weights"].items():
+        assert found["weights"][key].tolist() == each.tolist()
+    for key in ("part", "whole", "narrow", "empty", "n"):
+        assert str(found[key]) == str(kept[key])
+    found["whole"][3] = 99
+    assert found["part"].tolist() == [2, 99, 4]
+    for length in (*range(25, len(content), 61), len(content) - 1):
+        refused(content[:length], "is damaged|Weights only load failed")
+    refused(old_file(torch.nn.Linear(2, 1)), "Weights only load failed")
+    big = content.replace(b"little_endianq\x02\x88", b"little_endianq\x02\x89")
+    assert big != content
+    refused(big, "big-endian")
 
 
 def test_whole_models_are_named():

@@ -28,6 +28,7 @@ from tinygrad_mnist.nn.parameter import Parameter
 
 from . import arrays, files, objects
 from .archive import LEGACY, STORAGE_NAMES, ZIP, Reader
+from .legacy import LegacyFile
 from .pickles import CONTAINERS, Vocabulary, check_key, read
 
 _OPCODES = CONTAINERS | {
@@ -133,10 +134,7 @@ def _read(file: IO[bytes], place: Callable[[str], None], trusted: bool) -> Any:
     if not begin:
         raise EOFError("Ran out of input: the file is empty, or was read to its end before")
     if begin == LEGACY:
-        raise UnpicklingError(
-            "Weights only load failed: the file is in the format that PyTorch wrote before its "
-            "version 1.6. Load it in PyTorch and save it again: torch.save(torch.load(old), new)"
-        )
+        return _read_legacy(file, place, trusted)
     if not begin.startswith(ZIP):
         raise UnpicklingError(
             "Weights only load failed: the file is none that torch.save writes, for it is no zip "
@@ -145,6 +143,21 @@ def _read(file: IO[bytes], place: Callable[[str], None], trusted: bool) -> Any:
     archive = Reader(file)
     archive.check_format()
     return unpickle(archive.read("data.pkl"), _Memory(archive, place).fetch, trusted)
+
+
+def _read_legacy(file: IO[bytes], place: Callable[[str], None], trusted: bool) -> Any:
+    try:
+        old = LegacyFile(file, place)
+        found = unpickle(old.pickle, old.fetch, trusted)
+        old.fill()
+    except (UnpicklingError, NotImplementedError, RuntimeError, AttributeError):
+        raise
+    except Exception as error:  # a damaged file raises anything
+        raise UnpicklingError(
+            "Weights only load failed: the file, in the format from before PyTorch's version 1.6, "
+            f"is damaged ({type(error).__name__}: {cut(error)})."
+        ) from error
+    return found
 
 
 class _Memory:
@@ -231,6 +244,8 @@ def _persistent_load(fetch: Fetch) -> Callable[[Any], Array]:
         match identifier if isinstance(identifier, tuple) else None:
             case "storage", _StorageKind() as kind, str() as key, str() as location, count:
                 pass
+            case "storage", _StorageKind() as kind, str() as key, str() as location, count, None:
+                pass  # as before PyTorch 1.6, where the last tells of what it is a part
             case _:
                 raise UnpicklingError("it refers to something else than a tensor's memory")
         if type(count) is not int or count < 0:
