@@ -15,12 +15,12 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 78_433, 40_000
+TOTAL, AIM = 78_809, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
     "ops": 11_190,
-    "tools": 11_761,
+    "tools": 12_049,
     "nn": 9_997,
     "compiler": 7_407,
     "app": 4_742,
@@ -31,7 +31,7 @@ BUDGET = {
     "optim": 2_549,
     "autograd": 2_627,
     "distributions": 2025,
-    "serialization": 2_125,
+    "serialization": 2_213,
     "utils": 2_792,
     "hardware": 725,
     "names": 408,
