@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import itertools
 import json
 import statistics
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +35,25 @@ _COLD_BYTES = 16 << 20
 """More than the caches of a core hold: what was read so many bytes ago must be fetched again."""
 
 
+_NEEDS = {
+    "few_columns": (4, 5, _FEW, 1),
+    "few_columns_transposed": (_LONG, 5, _FEW, 1),
+    "dots": (4, 5, 0, 1),
+    "outer": (5, _LONG, 0, 1),
+    "add_few_columns_transposed": (_LONG, 5, _FEW, 1),
+    "add_outer": (5, _LONG, 0, _FEW),
+}
+"""For each loop: the least m and n, the largest n (0: any), and what n is a multiple of."""
+_LOOPS = {
+    (True, True, False): ("add_few_columns_transposed", "add_outer"),
+    (True, False, False): ("add_outer",),
+    (False, False, True): ("dots",),
+    (False, False, False): ("few_columns", "outer"),
+    (False, True, False): ("few_columns_transposed", "outer"),
+}
+"""The loops for a product that is added or not, of a first and a second operand turned or not."""
+
+
 @dataclass(frozen=True)
 class Product:
     """A product of two matrices, (m, k) @ (k, n), each of which may be the transpose of one."""
@@ -52,31 +74,32 @@ class Product:
         shapes = f"{a}{self.m}×{self.k} @ {b}{self.k}×{self.n}, {np.dtype(self.dtype)}"
         return f"{shapes}{', new' * self.new}{', added' * self.added}"
 
+    def needs(self, name: str) -> str:
+        """What must hold for a function of `products` to compute it, as source."""
+        least_m, least_n, most_n, step = _NEEDS[name]
+        needs = [f"{self.m} >= {least_m}", f"{self.n} >= {least_n}"]
+        needs += [f"{self.n} <= {most_n}"] if most_n else []
+        return " and ".join([*needs, f"{self.n} % {step} == 0"] if step > 1 else needs)
+
+    def _fits(self, name: str) -> bool:
+        least_m, least_n, most_n, step = _NEEDS[name]
+        small = not most_n or self.n <= most_n
+        return self.m >= least_m and self.n >= least_n and small and self.n % step == 0
+
     def candidates(self) -> list[str]:
         """The functions of `products` that can compute it; the first is BLAS's."""
         names = ["add_blas" if self.added else "blas"]
         if self.dtype != np.float32 or self.m * self.k * self.n > _MOST_PRODUCTS:
             return names
-        few = 5 <= self.n <= _FEW
-        if self.added:
-            if self.a_transposed and not self.b_transposed and few and self.m >= _LONG:
-                names.append("add_few_columns_transposed")
-            if not self.b_transposed and self.m >= 5 and self.n >= _LONG and self.n % _FEW == 0:
-                names.append("add_outer")
-        elif self.b_transposed:
-            if not self.a_transposed and self.m >= 4 and self.n >= 5:
-                names.append("dots")
-        else:
-            if not self.a_transposed and few and self.m >= 4:
-                names.append("few_columns")
-            if self.a_transposed and few and self.m >= _LONG:
-                names.append("few_columns_transposed")
-            if self.m >= 5 and self.n >= _LONG:
-                names.append("outer")
-        return names
+        layout = self.added, self.a_transposed, self.b_transposed
+        return names + [name for name in _LOOPS.get(layout, ()) if self._fits(name)]
 
     def best(self) -> str:
         """The fastest of the candidates: measured, and remembered on the disk."""
+        choices = _choices.get()
+        return self._fastest() if choices is None else choices.made(self)
+
+    def _fastest(self) -> str:
         names = self.candidates()
         if len(names) == 1:
             return names[0]
@@ -114,6 +137,54 @@ class Product:
         if get_num_threads() > 1:
             costs[names[0]] *= _WORTH
         return min(names, key=costs.__getitem__)
+
+
+class Choices:
+    """What was chosen for the products of a program that is written for several sizes.
+
+    What was chosen when it was first written, as if for the `typical` sizes, is chosen again.
+    """
+
+    def __init__(self, sizes: Sequence[int], typical: Sequence[int]) -> None:
+        self._sizes = tuple(zip(sizes, typical, strict=True))
+        self._known: list[str] = []
+        self._rest: Iterator[str] | None = None
+
+    def replay(self) -> None:
+        """Choose the same again, in the same order."""
+        self._rest = iter(self._known)
+
+    def made(self, product: Product) -> str:
+        """The function that computes a product."""
+        if self._rest is not None:
+            return next(self._rest, "")
+        m, k, n = map(self._typical, (product.m, product.k, product.n))
+        self._known.append(replace(product, m=m, k=k, n=n)._fastest())
+        return self._known[-1]
+
+    def _typical(self, number: int) -> int:
+        for size, typical in self._sizes:
+            if number % size == 0:
+                number = number // size * typical
+        return number
+
+
+_choices: ContextVar[Choices | None] = ContextVar("choices", default=None)
+
+
+@contextlib.contextmanager
+def choosing(choices: Choices) -> Iterator[None]:
+    """Let these choices stand inside a `with` block."""
+    token = _choices.set(choices)
+    try:
+        yield
+    finally:
+        _choices.reset(token)
+
+
+def for_any_size() -> bool:
+    """Whether a program is written for any size, so that a loop may be called with too few."""
+    return _choices.get() is not None
 
 
 def _pause() -> None:

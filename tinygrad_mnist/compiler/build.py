@@ -159,6 +159,11 @@ def taking(liberties: frozenset[str]) -> Iterator[None]:
         _liberties.reset(before)
 
 
+def liberties() -> frozenset[str]:
+    """What LLVM may do now."""
+    return _liberties.get()
+
+
 @functools.cache
 def load(text: str, fastmath: frozenset[str] = frozenset()) -> Callable[..., int]:
     """The compiled function of a source; the same text is compiled once, on this disk.

@@ -14,7 +14,8 @@ from tinygrad_mnist.engine.node import AccumulateGrad
 from tinygrad_mnist.engine.tensor import wrap
 from tinygrad_mnist.random import default_generator
 
-from .build import Built, Stats, build
+from .any_size import TooMany, build
+from .build import Built, Stats
 from .inputs import Arguments, Finder, Inputs
 from .program import Array, Constant, Draw, Program, Value, interpret
 from .reached import Reached
@@ -51,6 +52,8 @@ class CacheEntry:
         """Why the program is replayed, if it is."""
         try:
             self.built = build(self.traced)
+        except TooMany:
+            raise
         except Unsupported as missing:
             self.interpret_because(f"the operation {missing} cannot be compiled")
         except Exception as error:

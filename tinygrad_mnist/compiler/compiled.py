@@ -20,6 +20,7 @@ from tinygrad_mnist.engine.tensor import TENSOR_TYPE, Tensor
 from tinygrad_mnist.kernels.locks import renewed_after_fork
 from tinygrad_mnist.nn import Module
 
+from .any_size import Programs
 from .build import Stats, taking
 from .cache_entry import CacheEntry
 from .graph_capture import trace_call
@@ -62,6 +63,7 @@ class Compiled(Generic[Inputs, Returned]):
         self._entries: dict[Any, list[CacheEntry] | None] = {}
         """The programs for calls of a kind, the newest first; None where they run uncompiled."""
         self._newest: CacheEntry | None = None
+        self._programs = Programs()
         self._overlapping: set[Any] = set()
         """Kinds of calls that run uncompiled where their tensors overlap in memory."""
         self._told: set[str] = set()
@@ -90,7 +92,7 @@ class Compiled(Generic[Inputs, Returned]):
                 done, result = entry.run(args)
                 if done:
                     return result
-        with self._lock, taking(self._liberties):
+        with self._lock, taking(self._liberties), self._programs.building("a size changed"):
             return self._trace(key, args)
 
     def programs(self, args: Arguments) -> list[CacheEntry]:

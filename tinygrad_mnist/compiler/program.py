@@ -219,7 +219,7 @@ _RESERVED = {
     "step",
 }  # fmt: skip
 """What the source calls by these names."""
-_LIKE_OURS = re.compile(r"(i|out)\d+|.*_(all|b|c|l|row|sum|own)")
+_LIKE_OURS = re.compile(r"(i|out|s)\d+|.*_(all|b|c|l|row|sum|own)")
 
 
 def _own(name: str) -> str:

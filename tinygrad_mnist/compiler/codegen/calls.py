@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tinygrad_mnist.compiler.autotune import Product
+from tinygrad_mnist.compiler.autotune import Product, for_any_size
 from tinygrad_mnist.compiler.passes.buffers import VIEWS
 from tinygrad_mnist.compiler.program import Input, Instruction, Shape, Value, shape_of_region
 
@@ -64,6 +64,7 @@ def write_call(writer: Writer, i: Instruction) -> None:
         windows = ", ".join(str(i.attributes[name]) for name in _WINDOWS)
         given = ", ".join([_in_rows(writer, value) for value in i.inputs])
         module = "batch_last" if i.op in CONVOLUTIONS else "images"
+        writer.lanes += _lanes(i)
         writer.line(f"{module}.{i.op}({given}, {array_for(writer, i.output)}, {windows})")
     elif i.op == "mm" and i.output.dtype.kind == "f":
         _write_product(writer, i)
@@ -78,6 +79,15 @@ def write_call(writer: Writer, i: Instruction) -> None:
         _write_products(writer, i)
     else:
         write_nest(writer, i)
+
+
+def _lanes(i: Instruction) -> list[int]:
+    """How many numbers a convolution works on side by side."""
+    a = i.attributes
+    _, _, width, batch = a["sizes"]
+    if i.op == "convolve_input":
+        return [width // a["stride"][1] * batch]
+    return [a["counts"][1] * batch] if i.op in ("convolve", "convolve_weight") else []
 
 
 def _write_view(writer: Writer, i: Instruction) -> None:
@@ -101,7 +111,8 @@ def _write_view(writer: Writer, i: Instruction) -> None:
 def _write_product(writer: Writer, i: Instruction) -> None:
     a, b = (_operand(writer, value) for value in i.inputs)
     place = array_for(writer, i.output)
-    writer.line(f"products.{_product(writer, i.inputs[0], i.inputs[1])}({a}, {b}, {place})")
+    product = _product(writer, i.inputs[0], i.inputs[1])
+    _write_choice(writer, product, "blas", f"({a}, {b}, {place})")
 
 
 def _write_update(writer: Writer, i: Instruction) -> None:
@@ -112,8 +123,20 @@ def _write_update(writer: Writer, i: Instruction) -> None:
         write_copy(writer, place, writer.buffers[target], target.shape)
     a, b = _operand(writer, first), _operand(writer, second)
     sign = "-" if i.op == "sub_product" else ""
-    function = _product(writer, first, second, added=True)
-    writer.line(f"products.{function}({a}, {b}, {place}, {sign}{read_one(writer, number)})")
+    product = _product(writer, first, second, added=True)
+    given = f"({a}, {b}, {place}, {sign}{read_one(writer, number)})"
+    _write_choice(writer, product, "add_blas", given)
+
+
+def _write_choice(writer: Writer, product: Product, always: str, given: str) -> None:
+    """A product by the fastest function; by `always` for sizes that this is not for."""
+    best = product.best()
+    if best == always or not for_any_size():
+        writer.line(f"products.{best}{given}")
+        return
+    for head, name in ((f"if {product.needs(best)}:", best), ("else:", always)):
+        with writer.block(head):
+            writer.line(f"products.{name}{given}")
 
 
 def _write_products(writer: Writer, i: Instruction) -> None:
@@ -139,11 +162,11 @@ def _operand(writer: Writer, value: Value) -> str:
     return f"np.ascontiguousarray({place})" if layout(writer, value) == "A" else place
 
 
-def _product(writer: Writer, a: Value, b: Value, added: bool = False) -> str:
+def _product(writer: Writer, a: Value, b: Value, added: bool = False) -> Product:
     a_transposed, b_transposed = (layout(writer, value) == "F" for value in (a, b))
     new = isinstance(a, Input) and not added
     m, k, n = *a.shape, b.shape[1]
-    return Product(a_transposed, b_transposed, m, k, n, a.dtype, new, added).best()
+    return Product(a_transposed, b_transposed, m, k, n, a.dtype, new, added)
 
 
 # Loop nests: an instruction computed alone, by loops over each of its dimensions.

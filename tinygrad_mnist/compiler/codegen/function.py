@@ -45,6 +45,8 @@ class Source:
     temporary_bytes: int
     parts: list[tuple[Step, list[str]]]
     """The lines of each step."""
+    lanes: list[int]
+    """How many numbers each convolution works on side by side."""
 
 
 def generate(program: Program, steps: list[Step]) -> Source:
@@ -83,7 +85,8 @@ def generate(program: Program, steps: list[Step]) -> Source:
     head = f"def step({', '.join(names)}):"
     text = "\n".join([head, *writer.lines])
     sizes = [value.size * value.dtype.itemsize for value in writer.temporaries]
-    return Source(text, others, writer.numbers, len(sizes), sum(sizes), parts)
+    return Source(text, others, writer.numbers, len(sizes), sum(sizes), parts,
+                  writer.lanes)  # fmt: skip
 
 
 def _place_outputs(writer: Writer, late: bool) -> None:

@@ -34,6 +34,8 @@ class Writer:
     buffers: dict[Value, str] = field(default_factory=dict)
     """The name of the array that holds a value."""
     numbers: list[Value] = field(default_factory=list)
+    lanes: list[int] = field(default_factory=list)
+    """How many numbers each convolution works on side by side, which must fill a register."""
     checked: dict[tuple[Value, int, bool], str] = field(default_factory=dict)
     """Where indices lie that were found to be within bounds: of what, below which size, and
     whether negative ones, which count from behind, were counted from the front."""

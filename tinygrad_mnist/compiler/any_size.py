@@ -1,0 +1,382 @@
+"""Programs for any size: one compiled function for all calls that differ in sizes alone.
+
+The first program of a function is compiled for the sizes that it was traced with. When another
+trace has the same outline, sizes that changed become symbols, and whatever else changed must be an
+expression of them. The program is then optimised and written for some sizes that are like no other
+number in it, and the sources become one, in which sizes are read from the arrays that come in.
+
+Each new size is traced once all the same: it runs the program only if that is what its own trace
+predicts, so that what Python did with a size is never missed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mnist.compiler.codegen.function import Source, generate, literal
+from tinygrad_mnist.compiler.codegen.writer import Unsupported
+
+from . import build as building
+from .autotune import Choices, choosing
+from .build import Built, Stats
+from .outline import NoOutline, Outline
+from .program import Constant, Number, Program, Value
+from .results import Unrepeatable
+from .sizes import Point, Ratio, Size, fit, fit_ratio, sized, unified
+from .symbolic import SymFloat
+
+_LEAST = 2
+"""Smaller dimensions are broadcast, or hold nothing: they get a program of their own."""
+LANES = 16
+"""Numbers in the largest register."""
+_FLOAT64 = np.dtype(np.float64)
+_MOST_OUTLINES = 8
+_MOST_SYMBOLS = 3
+
+
+class _Free(float):
+    """A number of a trace that any other may take the place of; it knows which it is."""
+
+    position: int
+
+
+class _FreeWhole(int):
+    position: int
+
+
+@dataclass(frozen=True)
+class _Generalised:
+    """What several traces of one outline say of a trace at any size."""
+
+    symbols: list[int]
+    """Which whole numbers the symbols are: dimensions of inputs."""
+    whole: list[Size]
+    numbers: list[Ratio | None]
+    """The numbers as sizes give them; None for those that may be any."""
+    typical: Point
+
+    def number_at(self, position: int, point: Point, variant: int, like: Any) -> Any:
+        """What to write in place of a number of the trace; those that may be any differ."""
+        ratio = self.numbers[position]
+        number = 1009 + 2 * position + variant / 64 if ratio is None else ratio.at(point)
+        kind: Any = _FreeWhole if isinstance(like, int) else _Free
+        tagged = kind(number)
+        tagged.position = position
+        return tagged
+
+
+def _generalised(traces: Sequence[Outline], follow: bool) -> _Generalised | None:
+    """What these traces have in common; None if that is not found.
+
+    With `follow`, numbers that are followed from call to call may be any.
+    """
+    columns = list(zip(*[each.whole for each in traces], strict=True))
+    symbols: list[int] = []
+    for position in range(traces[0].of_inputs):
+        column = columns[position]
+        known = [columns[each] for each in (*symbols, position)]
+        if len({*column}) > 1 and not any(_is_multiple(column, each) for each in known[:-1]):
+            symbols.append(position)
+    if not 0 < len(symbols) <= _MOST_SYMBOLS:
+        return None
+    points: list[Point] = [tuple([each.whole[n] for n in symbols]) for each in traces]
+    found = {column: fit(points, column) for column in {*columns}}
+    whole = [found[column] for column in columns]
+    if any(size is None for size in whole):
+        return None
+    numbers: list[Ratio | None] = []
+    for several in zip(*[each.numbers for each in traces], strict=True):
+        values = [number.number for number, _ in several]
+        followed = follow and any(isinstance(value, SymFloat) for value in values)
+        plain = [float(v) if isinstance(v, SymFloat) else v for v in values]
+        numbers.append(None if followed else fit_ratio(points, plain))
+    sizes = [size for size in whole if size is not None]
+    return _Generalised(symbols, sizes, numbers, tuple(map(max, *points)))
+
+
+def _is_multiple(column: tuple[int, ...], of: tuple[int, ...]) -> bool:
+    factor = column[0] // max(of[0], 1)
+    return all(a == factor * b for a, b in zip(column, of, strict=True))
+
+
+def _points(general: _Generalised, count: int) -> list[Point]:
+    """Sizes to write a program for: primes that are like no other number in it."""
+    taken = {size.terms[0][0] for size in general.whole}
+    largest = max(general.typical)
+    primes = (
+        n for n in range(max(largest, 16) + 1, 1 << 62)
+        if all(n % d for d in range(2, int(n**0.5) + 1)) and all(t % n or not t for t in taken)
+    )  # fmt: skip
+    return [tuple([next(primes) for _ in general.typical]) for _ in range(count)]
+
+
+@dataclass
+class _Written:
+    """A program optimised and written for some sizes."""
+
+    outline: Outline
+    program: Program
+    source: Source
+    stats: Stats
+
+
+def _written(trace: Program, general: _Generalised, point: Point, variant: int) -> _Written:
+    sizes = iter([size.at(point) for size in general.whole])
+    outline = Outline(trace, lambda _: next(sizes))
+    for n, (_, number) in enumerate(outline.numbers):
+        if isinstance(number.number, int | float) and not isinstance(number.number, bool):
+            number.number = general.number_at(n, point, variant, number.number)
+    stats = Stats()
+    program, steps = building.optimise(outline.copy, stats)
+    return _Written(outline, program, generate(program, steps), stats)
+
+
+@dataclass(frozen=True)
+class SizedProgram:
+    """A compiled function for any size, and what a trace must be like to run it."""
+
+    general: _Generalised
+    dimensions: list[int]
+    """Which of the whole numbers are dimensions that vary."""
+    numbers: list[int | Ratio]
+    """What the source is handed: numbers of the trace by position, and those that sizes give."""
+    fixed: list[int]
+    """Numbers of the trace that must be what sizes give."""
+    others: list[int | Value]
+    """Constants and draws that the source is handed: those of the trace by position."""
+    lanes: list[Size]
+    """Numbers that fill a register at least."""
+    built: Built
+
+    def built_for(self, trace: Outline) -> Built | None:
+        """The function as it is handed what a trace holds; None if that is not as predicted."""
+        point = tuple([trace.whole[n] for n in self.general.symbols])
+        sizes = zip(self.general.whole, trace.whole, strict=True)
+        if any(trace.whole[n] < _LEAST for n in self.dimensions) or any(
+            size.at(point) != number for size, number in sizes
+        ):
+            return None
+        if any(size.at(point) < LANES for size in self.lanes):
+            return None
+        given = [number for number, _ in trace.numbers]
+        for n in self.fixed:
+            ratio = self.general.numbers[n]
+            assert ratio is not None
+            if repr(float(given[n].number)) != repr(float(ratio.at(point))):
+                return None
+        numbers = [
+            given[each] if isinstance(each, int) else Number((), _FLOAT64, number=each.at(point))
+            for each in self.numbers
+        ]
+        others: Any = [
+            trace.others[each][0] if isinstance(each, int) else each for each in self.others
+        ]
+        source = replace(self.built.source, others=others, numbers=numbers)
+        return replace(self.built, source=source)
+
+
+def _sized_program(trace: Program, general: _Generalised) -> SizedProgram | None:
+    """The program for any size; None if what is written for several sizes is not alike."""
+    begin = time.perf_counter()
+    points = _points(general, 3 + len(general.symbols))
+    choices = Choices(points[0], general.typical)
+    tried = []
+    for variant, point in enumerate(points):
+        with choosing(choices):
+            tried.append(_written(trace, general, point, variant))
+        choices.replay()
+    sources = [each.source for each in tried]
+    text = _text_of(tried, points, general)
+    numbers = _handed_numbers(tried, points)
+    others = _handed_others(tried)
+    lanes = [fit(points, column) for column in zip(*[s.lanes for s in sources], strict=False)]
+    if text is None or numbers is None or others is None or None in lanes:
+        return None
+    stats = tried[0].stats
+    stats.temporaries, stats.temporary_bytes = sources[0].temporaries, sources[0].temporary_bytes
+    parts = [
+        (step, (unified(points, ["\n".join(s.parts[n][1]) for s in sources]) or "").split("\n"))
+        for n, (step, _) in enumerate(sources[0].parts)
+    ]
+    source = replace(sources[0], text=text, parts=parts)
+    function = building.load(text, building.liberties())
+    stats.compile_seconds = time.perf_counter() - begin
+    varying = [n for n in tried[0].outline.dimensions if general.whole[n].varies]
+    fixed = [
+        n for n, (number, _) in enumerate(tried[0].outline.numbers)
+        if general.numbers[n] is not None and type(number.number) in (int, float)
+    ]  # fmt: skip
+    built = Built(_shown(tried, points), source, function, stats)
+    return SizedProgram(general, varying, numbers, fixed, others, [x for x in lanes if x], built)
+
+
+def _text_of(tried: list[_Written], points: list[Point], general: _Generalised) -> str | None:
+    """The sources as one, which begins by reading the sizes."""
+    text = unified(points, [each.source.text for each in tried])
+    if text is None:
+        return None
+    head, _, body = text.partition("\n")
+    places: dict[int, str] = {}
+    n = 0
+    for given in tried[0].outline.copy.inputs:
+        for d in range(len(given.shape)):
+            places[n] = f"{given.name}.shape[{d}]"
+            n += 1
+    read = [f"    s{n} = {places[each]}" for n, each in enumerate(general.symbols)]
+    return "\n".join([head, *read, body])
+
+
+def _handed_numbers(tried: list[_Written], points: list[Point]) -> list[int | Ratio] | None:
+    """Where the numbers that the source is handed come from."""
+    handed: list[int | Ratio] = []
+    for several in zip(*[each.source.numbers for each in tried], strict=False):
+        values = [literal(value) for value in several]
+        positions = {getattr(value, "position", None) for value in values}
+        position = positions.pop()
+        if positions:
+            return None
+        found = fit_ratio(points, values) if position is None else position
+        if found is None:
+            return None
+        handed.append(found)
+    return handed
+
+
+def _handed_others(tried: list[_Written]) -> list[int | Value] | None:
+    """Where the arrays come from that the source is handed besides its inputs."""
+    own = {copy: n for n, (_, copy) in enumerate(tried[0].outline.others)}
+    handed: list[int | Value] = []
+    for several in zip(*[each.source.others for each in tried], strict=False):
+        first = several[0]
+        alike = all(each.shape == first.shape for each in several) and all(
+            np.array_equal(each.array, first.array) for each in several if isinstance(each, Constant)
+        )
+        if first not in own and not (isinstance(first, Constant) and alike):
+            return None
+        handed.append(own.get(first, first))
+    return handed
+
+
+def _shown(tried: list[_Written], points: list[Point]) -> Program:
+    """The program after all passes, its sizes shown as expressions."""
+    columns = zip(*[Outline(each.program).whole for each in tried], strict=False)
+    sizes = [fit(points, column) for column in columns]
+    rest = iter(sizes)
+
+    def show(number: int) -> int:
+        size = next(rest, None)
+        return number if size is None or not size.varies else sized(number, size)
+
+    return Outline(tried[0].program, show).copy
+
+
+class TooMany(Unrepeatable):
+    """A function was compiled as often as it may be."""
+
+
+class Programs:
+    """The compiled functions of one function that `compile` made, and how often it was compiled."""
+
+    def __init__(self, dynamic: bool | None = None) -> None:
+        self.dynamic = dynamic
+        self.reasons: list[str] = []
+        """Why each program was compiled, in order."""
+        self._reason = ""
+        self._sized: dict[Hashable, list[SizedProgram]] = {}
+        self._fixed: dict[Hashable, list[tuple[Program, Outline]]] = {}
+        """Traces that a program was compiled for, by their outlines."""
+        self._texts: set[str] = set()
+
+    @contextlib.contextmanager
+    def building(self, reason: str) -> Iterator[None]:
+        """Build programs for this function inside a `with` block."""
+        token = _programs.set(self)
+        self._reason = reason
+        try:
+            yield
+        finally:
+            _programs.reset(token)
+
+    def built(self, traced: Program) -> Built:
+        """The function for a trace: one that was compiled for any size, or a new one."""
+        try:
+            outline = Outline(traced)
+        except NoOutline:
+            return self._new(building.build(traced))
+        known = self._sized.setdefault(outline.key, [])
+        for each in known:
+            built = each.built_for(outline)
+            if built is not None:
+                return built
+        earlier = self._fixed.setdefault(outline.key, [])
+        if earlier and self.dynamic is not False:
+            sized_program = _of_traces(traced, [outline, *(each for _, each in earlier)])
+            if sized_program is not None:
+                built = sized_program.built_for(outline)
+                if built is not None:
+                    self._new(built)
+                    known[:] = [sized_program, *known][:_MOST_OUTLINES]
+                    return built
+        built = self._new(building.build(traced))
+        earlier[:] = [(traced, outline), *earlier][:_MOST_OUTLINES]
+        return built
+
+    def _new(self, built: Built) -> Built:
+        """Count a program that is compiled; TooMany if it would be one too many."""
+        if built.source.text in self._texts:
+            return built
+        if self._reason:
+            if len(self.reasons) >= config.recompile_limit:
+                raise TooMany(
+                    f"it was compiled {len(self.reasons)} times (recompile_limit), the last time "
+                    f"because {self._reason}"
+                )
+            self.reasons.append(self._reason)
+            self._reason = ""
+        self._texts.add(built.source.text)
+        return built
+
+
+class _Config:
+    """Settings of `torch.compiler`."""
+
+    recompile_limit = 8
+
+
+config = _Config()
+
+_programs: ContextVar[Programs | None] = ContextVar("programs", default=None)
+
+
+def build(traced: Program) -> Built:
+    """The compiled function for a traced program, among those of the function at hand."""
+    programs = _programs.get()
+    return building.build(traced) if programs is None else programs.built(traced)
+
+
+def _of_traces(trace: Program, outlines: list[Outline]) -> SizedProgram | None:
+    """One program for traces of one outline, the first of them new."""
+    first, *earlier = outlines
+    wide = [each for each in earlier if _is_wide(each, first)]
+    if not wide or not _is_wide(first, wide[0]):
+        return None
+    for follow in (True, False):
+        general = _generalised([first, *wide], follow)
+        found = None if general is None else _sized_program(trace, general)
+        if found is not None:
+            return found
+    return None
+
+
+def _is_wide(trace: Outline, other: Outline) -> bool:
+    """Whether no dimension that two traces differ in is 0 or 1 in this one."""
+    return all(
+        trace.whole[n] >= _LEAST for n in trace.dimensions if trace.whole[n] != other.whole[n]
+    )
