@@ -351,7 +351,9 @@ def test_threads_run_one_program():
     assert found == {n: [200.0 * n] * 50 for n in range(4)}
 
 
-def test_parameters_that_change_kind_are_seen():
+def test_parameters_that_change_kind_are_seen(monkeypatch):
+    monkeypatch.setattr(torch.compiler.config, "recompile_limit", 20)
+
     def make():
         model = nn.Linear(3, 2)
         model.load_state_dict({"weight": torch.ones(2, 3), "bias": torch.zeros(2)})

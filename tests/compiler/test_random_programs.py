@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tinygrad_mnist as torch
@@ -92,15 +92,17 @@ def build(steps, dtype, sizes):
     return step, (w, b)
 
 
-def assert_same(steps, dtype, sizes=(5, 4, 3)):
+def assert_same(steps, dtype, sizes=(5, 4, 3), rows=None):
+    """For some calls, each with as many rows as `rows` says, if it does."""
     eager, wanted = build(steps, dtype, sizes)
     function, found = build(steps, dtype, sizes)
     compiled = torch.compile(function)
     torch.manual_seed(1)
     tolerance = {"rtol": 2e-4, "atol": 2e-5} if dtype is torch.float32 else {"rtol": 1e-9}
-    for lr in (0.01, 0.02, 0.03, 0.04):
-        rows, inner, columns = sizes
-        x, y = torch.randn(rows, inner, dtype=dtype), torch.randn(rows, columns, dtype=dtype)
+    _, inner, columns = sizes
+    for n, count in enumerate(rows or sizes[:1] * 4, 1):
+        lr = 0.01 * n
+        x, y = torch.randn(count, inner, dtype=dtype), torch.randn(count, columns, dtype=dtype)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             results = compiled(x, y, lr)
@@ -122,6 +124,13 @@ def test_replayed_programs_do_what_the_functions_do(steps, dtype, sizes):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cache_entry, "build", refuse)
         assert_same(steps, dtype, sizes)
+
+
+@pytest.mark.usefixtures("plain")
+@settings(max_examples=8)
+@given(STEPS, st.sampled_from([torch.float32, torch.float64]), SIZES)
+def test_one_program_does_what_the_function_does_at_any_size(steps, dtype, sizes):
+    assert_same(steps, dtype, sizes, rows=(sizes[0] + 1, 8, 7, sizes[1], 2, 1, 8, 13, 5))
 
 
 def test_a_program_of_many_kinds_compiled_by_numba():

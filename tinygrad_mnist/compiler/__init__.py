@@ -12,6 +12,7 @@ from .control import (
 )
 from .program import Program
 from .scan import scan
+from .settings import config, mark_dynamic, mark_static, maybe_mark_dynamic, set_stance
 from .trace import TraceError
 
 __all__ = [
@@ -20,11 +21,16 @@ __all__ = [
     "TraceError",
     "allow_in_graph",
     "compile",
+    "config",
     "cudagraph_mark_step_begin",
     "disable",
     "is_compiling",
     "is_dynamo_compiling",
     "list_backends",
+    "mark_dynamic",
+    "mark_static",
+    "maybe_mark_dynamic",
     "reset",
     "scan",
+    "set_stance",
 ]

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import Any
@@ -29,6 +29,7 @@ from .build import Built, Stats
 from .outline import NoOutline, Outline
 from .program import Constant, Number, Program, Value
 from .results import Unrepeatable
+from .settings import config
 from .sizes import Point, Ratio, Size, fit, fit_ratio, sized, unified
 from .symbolic import SymFloat
 
@@ -61,6 +62,12 @@ class _Generalised:
     numbers: list[Ratio | None]
     """The numbers as sizes give them; None for those that may be any."""
     typical: Point
+
+    def places(self, trace: Outline) -> list[tuple[int, int]]:
+        """Of which inputs the symbols are which dimensions."""
+        inputs = enumerate(trace.copy.inputs)
+        places = [(n, d) for n, given in inputs for d in range(len(given.shape))]
+        return [places[each] for each in self.symbols]
 
     def number_at(self, position: int, point: Point, variant: int, like: Any) -> Any:
         """What to write in place of a number of the trace; those that may be any differ."""
@@ -171,7 +178,7 @@ class SizedProgram:
             assert ratio is not None
             if repr(float(given[n].number)) != repr(float(ratio.at(point))):
                 return None
-        numbers = [
+        numbers: list[Value] = [
             given[each] if isinstance(each, int) else Number((), _FLOAT64, number=each.at(point))
             for each in self.numbers
         ]
@@ -182,11 +189,13 @@ class SizedProgram:
         return replace(self.built, source=source)
 
 
-def _sized_program(trace: Program, general: _Generalised) -> SizedProgram | None:
+def _sized_program(
+    trace: Program, outline: Outline, general: _Generalised, few: bool
+) -> SizedProgram | None:
     """The program for any size; None if what is written for several sizes is not alike."""
     begin = time.perf_counter()
     points = _points(general, 3 + len(general.symbols))
-    choices = Choices(points[0], general.typical)
+    choices = Choices(points[0], general.typical, few)
     tried = []
     for variant, point in enumerate(points):
         with choosing(choices):
@@ -213,7 +222,7 @@ def _sized_program(trace: Program, general: _Generalised) -> SizedProgram | None
         n for n, (number, _) in enumerate(tried[0].outline.numbers)
         if general.numbers[n] is not None and type(number.number) in (int, float)
     ]  # fmt: skip
-    built = Built(_shown(tried, points), source, function, stats)
+    built = Built(_shown(tried, points, general, outline), source, function, stats)
     return SizedProgram(general, varying, numbers, fixed, others, [x for x in lanes if x], built)
 
 
@@ -223,13 +232,9 @@ def _text_of(tried: list[_Written], points: list[Point], general: _Generalised) 
     if text is None:
         return None
     head, _, body = text.partition("\n")
-    places: dict[int, str] = {}
-    n = 0
-    for given in tried[0].outline.copy.inputs:
-        for d in range(len(given.shape)):
-            places[n] = f"{given.name}.shape[{d}]"
-            n += 1
-    read = [f"    s{n} = {places[each]}" for n, each in enumerate(general.symbols)]
+    inputs = tried[0].outline.copy.inputs
+    places = enumerate(general.places(tried[0].outline))
+    read = [f"    s{n} = {inputs[given].name}.shape[{d}]" for n, (given, d) in places]
     return "\n".join([head, *read, body])
 
 
@@ -256,7 +261,9 @@ def _handed_others(tried: list[_Written]) -> list[int | Value] | None:
     for several in zip(*[each.source.others for each in tried], strict=False):
         first = several[0]
         alike = all(each.shape == first.shape for each in several) and all(
-            np.array_equal(each.array, first.array) for each in several if isinstance(each, Constant)
+            np.array_equal(each.array, first.array)
+            for each in several
+            if isinstance(each, Constant)
         )
         if first not in own and not (isinstance(first, Constant) and alike):
             return None
@@ -264,41 +271,56 @@ def _handed_others(tried: list[_Written]) -> list[int | Value] | None:
     return handed
 
 
-def _shown(tried: list[_Written], points: list[Point]) -> Program:
+def _shown(
+    tried: list[_Written], points: list[Point], general: _Generalised, trace: Outline
+) -> Program:
     """The program after all passes, its sizes shown as expressions."""
-    columns = zip(*[Outline(each.program).whole for each in tried], strict=False)
-    sizes = [fit(points, column) for column in columns]
-    rest = iter(sizes)
+    outlines = [Outline(each.program) for each in tried]
+    columns = zip(*[each.whole for each in outlines], strict=False)
+    rest = iter([fit(points, column) for column in columns])
 
     def show(number: int) -> int:
         size = next(rest, None)
         return number if size is None or not size.varies else sized(number, size)
 
-    return Outline(tried[0].program, show).copy
+    shown = Outline(tried[0].program, show)
+    for n, (_, number) in enumerate(shown.numbers):
+        values = [each.numbers[n][0].number for each in outlines]
+        position = getattr(values[0], "position", None)
+        ratio = fit_ratio(points, values) if position is None else general.numbers[position]
+        own = None if position is None else trace.numbers[position][0].number
+        number.number = own if ratio is None else ratio
+    return shown.copy
 
 
-class TooMany(Unrepeatable):
-    """A function was compiled as often as it may be."""
+class Refused(Unrepeatable):
+    """A program would have to be compiled, and none may be."""
 
 
 class Programs:
-    """The compiled functions of one function that `compile` made, and how often it was compiled."""
+    """The compiled functions of one function that `compile` made, and why each was compiled."""
 
     def __init__(self, dynamic: bool | None = None) -> None:
         self.dynamic = dynamic
         self.reasons: list[str] = []
-        """Why each program was compiled, in order."""
         self._reason = ""
+        self._static: frozenset[tuple[int, int]] = frozenset()
+        self._trying = False
         self._sized: dict[Hashable, list[SizedProgram]] = {}
-        self._fixed: dict[Hashable, list[tuple[Program, Outline]]] = {}
-        """Traces that a program was compiled for, by their outlines."""
+        self._traces: dict[Hashable, list[Outline]] = {}
+        """What was traced by outlines, the newest first."""
         self._texts: set[str] = set()
 
     @contextlib.contextmanager
-    def building(self, reason: str) -> Iterator[None]:
-        """Build programs for this function inside a `with` block."""
+    def building(
+        self, reason: str, static: frozenset[tuple[int, int]] = frozenset(), trying: bool = False
+    ) -> Iterator[None]:
+        """Build programs for this function inside a `with` block; `trying`, only note traces.
+
+        `static` are dimensions of inputs that may not become symbols.
+        """
         token = _programs.set(self)
-        self._reason = reason
+        self._reason, self._static, self._trying = reason, static, trying
         try:
             yield
         finally:
@@ -310,47 +332,54 @@ class Programs:
             outline = Outline(traced)
         except NoOutline:
             return self._new(building.build(traced))
+        earlier = self._traces.setdefault(outline.key, [])
+        if self._trying:
+            earlier.insert(0, outline)
+            raise Unsupported("any")
         known = self._sized.setdefault(outline.key, [])
         for each in known:
             built = each.built_for(outline)
             if built is not None:
                 return built
-        earlier = self._fixed.setdefault(outline.key, [])
         if earlier and self.dynamic is not False:
-            sized_program = _of_traces(traced, [outline, *(each for _, each in earlier)])
-            if sized_program is not None:
-                built = sized_program.built_for(outline)
-                if built is not None:
-                    self._new(built)
-                    known[:] = [sized_program, *known][:_MOST_OUTLINES]
-                    return built
+            found = _of_traces(traced, [outline, *earlier], self._static)
+            if found is not None:
+                self._new(found[1])
+                known[:] = [found[0], *known][:_MOST_OUTLINES]
+                return found[1]
         built = self._new(building.build(traced))
-        earlier[:] = [(traced, outline), *earlier][:_MOST_OUTLINES]
+        earlier[:] = [outline, *earlier][:_MOST_OUTLINES]
         return built
 
     def _new(self, built: Built) -> Built:
-        """Count a program that is compiled; TooMany if it would be one too many."""
+        """Count a program that is compiled, once a trace; Refused where none may be."""
         if built.source.text in self._texts:
             return built
+        if config.stance == "fail_on_recompile":
+            raise Refused(f"the stance is 'fail_on_recompile', and {self._reason}")
+        if config.stance == "eager_on_recompile":
+            raise Refused("")
         if self._reason:
             if len(self.reasons) >= config.recompile_limit:
-                raise TooMany(
-                    f"it was compiled {len(self.reasons)} times (recompile_limit), the last time "
-                    f"because {self._reason}"
+                raise Refused(
+                    f"it was compiled {len(self.reasons)} times, as often as "
+                    f"torch.compiler.config.recompile_limit allows, and now {self._reason}"
                 )
             self.reasons.append(self._reason)
             self._reason = ""
         self._texts.add(built.source.text)
         return built
 
+    @property
+    def sized(self) -> bool:
+        """Whether there is a program for any size."""
+        return any(self._sized.values())
 
-class _Config:
-    """Settings of `torch.compiler`."""
+    def forget(self) -> None:
+        """Begin anew."""
+        for kept in (self.reasons, self._sized, self._traces, self._texts):
+            kept.clear()
 
-    recompile_limit = 8
-
-
-config = _Config()
 
 _programs: ContextVar[Programs | None] = ContextVar("programs", default=None)
 
@@ -361,17 +390,22 @@ def build(traced: Program) -> Built:
     return building.build(traced) if programs is None else programs.built(traced)
 
 
-def _of_traces(trace: Program, outlines: list[Outline]) -> SizedProgram | None:
-    """One program for traces of one outline, the first of them new."""
+def _of_traces(
+    trace: Program, outlines: list[Outline], static: frozenset[tuple[int, int]]
+) -> tuple[SizedProgram, Built] | None:
+    """One program for traces of one outline, the first of them new, and the function for that."""
     first, *earlier = outlines
     wide = [each for each in earlier if _is_wide(each, first)]
     if not wide or not _is_wide(first, wide[0]):
         return None
-    for follow in (True, False):
+    for few, follow in ((False, True), (False, False), (True, True), (True, False)):
         general = _generalised([first, *wide], follow)
-        found = None if general is None else _sized_program(trace, general)
-        if found is not None:
-            return found
+        if general is not None and not static.isdisjoint(general.places(first)):
+            return None
+        program = None if general is None else _sized_program(trace, first, general, few)
+        built = None if program is None else program.built_for(first)
+        if program is not None and built is not None:
+            return program, built
     return None
 
 

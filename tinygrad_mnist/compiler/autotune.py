@@ -145,7 +145,9 @@ class Choices:
     What was chosen when it was first written, as if for the `typical` sizes, is chosen again.
     """
 
-    def __init__(self, sizes: Sequence[int], typical: Sequence[int]) -> None:
+    def __init__(self, sizes: Sequence[int], typical: Sequence[int], few: bool) -> None:
+        self.few = few
+        """Whether there may be fewer images than fill a register."""
         self._sizes = tuple(zip(sizes, typical, strict=True))
         self._known: list[str] = []
         self._rest: Iterator[str] | None = None
@@ -185,6 +187,12 @@ def choosing(choices: Choices) -> Iterator[None]:
 def for_any_size() -> bool:
     """Whether a program is written for any size, so that a loop may be called with too few."""
     return _choices.get() is not None
+
+
+def may_be_few() -> bool:
+    """Whether a program is written that must do for batches of a few images."""
+    choices = _choices.get()
+    return choices is not None and choices.few
 
 
 def _pause() -> None:

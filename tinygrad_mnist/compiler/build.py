@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 import types
+import weakref
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -63,6 +64,8 @@ class Stats:
     compile_seconds: float = 0.0
     passes: dict[str, int] = field(default_factory=dict)
     """Instructions after each pass."""
+    recompilations: list[str] = field(default_factory=list)
+    """What each program after a function's first was compiled for."""
 
 
 @dataclass
@@ -164,12 +167,14 @@ def liberties() -> frozenset[str]:
     return _liberties.get()
 
 
-@functools.cache
+_loaded: weakref.WeakValueDictionary[str, Callable[..., int]] = weakref.WeakValueDictionary()
+
+
 def load(text: str, fastmath: frozenset[str] = frozenset()) -> Callable[..., int]:
     """The compiled function of a source; the same text is compiled once, on this disk.
 
-    The source itself is never read from there: only what was compiled of it, under a name made of
-    the source and of all that it is compiled with.
+    It is kept as long as somebody has it. The source itself is never read from the disk: only what
+    was compiled of it, under a name made of the source and of all that it is compiled with.
     """
     from tinygrad_mnist.kernels import compiling
 
@@ -180,6 +185,9 @@ def load(text: str, fastmath: frozenset[str] = frozenset()) -> Callable[..., int
     if "recurrent." in text:
         head += _RECURRENT
     digest = hashlib.sha256(f"{sorted(fastmath)}{head}{text}{surroundings()}".encode())
+    known = _loaded.get(digest.hexdigest())
+    if known is not None:
+        return known
     module = types.ModuleType(f"step_{digest.hexdigest()[:20]}")
     sys.modules[module.__name__] = module  # where Numba looks for the names of what it loads
     exec(compile(f"{head}\n\n{text}\n", f"{module.__name__}.py", "exec"), vars(module))
@@ -187,6 +195,8 @@ def load(text: str, fastmath: frozenset[str] = frozenset()) -> Callable[..., int
         module.step, cache_folder.for_code("programs"), digest.hexdigest(),
         error_model="numpy", nogil=True, fastmath=set(fastmath),
     )  # fmt: skip
+    _loaded[digest.hexdigest()] = function
+    weakref.finalize(function, sys.modules.pop, module.__name__, None)
     return function
 
 

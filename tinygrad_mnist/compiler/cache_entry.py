@@ -14,7 +14,7 @@ from tinygrad_mnist.engine.node import AccumulateGrad
 from tinygrad_mnist.engine.tensor import wrap
 from tinygrad_mnist.random import default_generator
 
-from .any_size import TooMany, build
+from .any_size import Refused, build
 from .build import Built, Stats
 from .inputs import Arguments, Finder, Inputs
 from .program import Array, Constant, Draw, Program, Value, interpret
@@ -52,7 +52,7 @@ class CacheEntry:
         """Why the program is replayed, if it is."""
         try:
             self.built = build(self.traced)
-        except TooMany:
+        except Refused:
             raise
         except Unsupported as missing:
             self.interpret_because(f"the operation {missing} cannot be compiled")

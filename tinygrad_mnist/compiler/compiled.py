@@ -9,6 +9,7 @@ import types
 import warnings
 import weakref
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, Generic, ParamSpec, TypedDict, TypeVar, Unpack, overload
 
 import numpy as np
@@ -23,10 +24,12 @@ from tinygrad_mnist.nn import Module
 from .any_size import Programs
 from .build import Stats, taking
 from .cache_entry import CacheEntry
-from .graph_capture import trace_call
-from .inputs import Arguments, Keywords, called, overlapping, tensors_in
+from .graph_capture import Reason, Traced, trace_call
+from .inputs import Arguments, Keywords, called, named_parts, overlapping, tensors_in
+from .other_sizes import static_places, try_other_sizes
 from .program import Constant, Program
 from .reached import hooks_of_leaf
+from .settings import EAGER, config
 
 Inputs = ParamSpec("Inputs")
 Returned = TypeVar("Returned")
@@ -34,6 +37,8 @@ Returned = TypeVar("Returned")
 _NEW: list[CacheEntry] = []
 _MOST_ENTRIES = 8
 """How many programs are kept for calls of one kind, the newest first."""
+_MOST_KINDS = 512
+"""For how many kinds of calls; the oldest are forgotten."""
 
 
 class Compiled(Generic[Inputs, Returned]):
@@ -53,6 +58,7 @@ class Compiled(Generic[Inputs, Returned]):
         check: bool = False,
         fullgraph: bool = False,
         liberties: frozenset[str] = frozenset(),
+        dynamic: bool | None = None,
     ) -> None:
         functools.update_wrapper(self, function)
         Compiled.all.add(self)
@@ -63,9 +69,15 @@ class Compiled(Generic[Inputs, Returned]):
         self._entries: dict[Any, list[CacheEntry] | None] = {}
         """The programs for calls of a kind, the newest first; None where they run uncompiled."""
         self._newest: CacheEntry | None = None
-        self._programs = Programs()
+        self._programs = Programs(dynamic)
+        self._known: dict[str, str] = {}
+        """What the arguments of the newest program were, by their names."""
         self._overlapping: set[Any] = set()
         """Kinds of calls that run uncompiled where their tensors overlap in memory."""
+        self._refused: set[Any] = set()
+        """Kinds of calls that run uncompiled where no program fits."""
+        self._met: set[Any] = set()
+        """Kinds of calls that the next one compiles, as the stance has it."""
         self._told: set[str] = set()
         self._lock = renewed_after_fork(threading.RLock())
 
@@ -75,7 +87,7 @@ class Compiled(Generic[Inputs, Returned]):
         result: Returned
         if kwargs:
             args = self._bound(given, kwargs)
-        if OBSERVERS and threading.get_ident() in OBSERVERS:  # part of what is traced itself
+        if EAGER or (OBSERVERS and threading.get_ident() in OBSERVERS):  # traced itself
             return called(self.function, args)
         try:
             key = _key(args)
@@ -92,7 +104,7 @@ class Compiled(Generic[Inputs, Returned]):
                 done, result = entry.run(args)
                 if done:
                     return result
-        with self._lock, taking(self._liberties), self._programs.building("a size changed"):
+        with self._lock, taking(self._liberties):
             return self._trace(key, args)
 
     def programs(self, args: Arguments) -> list[CacheEntry]:
@@ -118,31 +130,81 @@ class Compiled(Generic[Inputs, Returned]):
     def _trace(self, key: Any, args: Arguments) -> Returned:
         """Call the function for real, and keep what it did for calls like this one."""
         entries = self._entries.get(key, _NEW)
-        if entries is None or (key in self._overlapping and _overlap(args)):
+        uncompiled = entries is None or key in self._refused
+        if uncompiled or (key in self._overlapping and _overlap(args)) or self._waits(key):
             return called(self.function, args)
-        traced = trace_call(self.function, self.constants, args, self.fullgraph)
+        assert entries is not None
+        if not entries:
+            try_other_sizes(self.function, self.constants, args, self._programs)
+        with self._programs.building(self._reason(entries, args), static_places(args)):
+            fullgraph = self.fullgraph or config.stance == "fail_on_recompile"
+            traced = trace_call(self.function, self.constants, args, fullgraph)
         result: Returned = traced.returned
         entry = traced.entry
-        if traced.obstacle:
-            self._tell(traced.obstacle)
         if entry is None:
-            if traced.once:
-                self._overlapping.add(key)
-            else:
-                self._entries[key] = None
+            self._tell(self._refused_because(key, traced))
             return result
+        self._tell(traced.obstacle)
         if self.check and entries and entries[0].reached.guards.hold():
             _compare(entries[0], entry)
         for earlier in entries:
             entry.learn(earlier)
+        if self._newest is not None and entry.same_source(self._newest):
+            entry.numbers.trust_as(self._newest.numbers)
         same = [e for e in entries if e.built is not None and e.same_source(entry)]
-        self._entries[key] = [entry, *[e for e in entries if e not in same]][:_MOST_ENTRIES]
-        self._newest = entry
+        self._keep(key, [entry, *[e for e in entries if e not in same]][:_MOST_ENTRIES])
+        self._newest, self._known = entry, self._described(args)
         return result
+
+    def _waits(self, key: Any) -> bool:
+        """Whether the stance is to compile the second call of a kind, and this is the first."""
+        if not config.stance.endswith("eager_then_compile") or key in self._met:
+            return False
+        self._met.add(key)
+        return True
+
+    def _refused_because(self, key: Any, traced: Traced) -> str:
+        """Remember that calls of a kind run uncompiled, and say why, if it was not said."""
+        known = bool(self._refused)
+        if traced.reason is Reason.OVERLAP:
+            self._overlapping.add(key)
+        elif traced.reason is Reason.ANY:
+            self._keep(key, None)
+        elif config.stance != "eager_on_recompile":
+            self._refused.add(key)
+        else:
+            known = True
+        return "" if traced.reason is Reason.REFUSED and known else traced.obstacle
+
+    def _keep(self, key: Any, entries: list[CacheEntry] | None) -> None:
+        """Remember the programs for calls of a kind, and forget those of the oldest kinds."""
+        self._entries[key] = entries
+        while len(self._entries) > _MOST_KINDS:
+            self._entries.pop(next(iter(self._entries)))
+        for kinds in (self._overlapping, self._refused, self._met):
+            while len(kinds) > _MOST_KINDS:
+                kinds.pop()
+
+    def _described(self, args: Arguments) -> dict[str, str]:
+        return {name: _told(part) for name, part, _ in named_parts(self.function, args)}
+
+    def _reason(self, entries: list[CacheEntry], args: Arguments) -> str:
+        """Why a program is compiled: what is other than it was."""
+        if self._newest is None:
+            return "this is its first call"
+        if entries:
+            return entries[0].reached.guards.changed()
+        now = self._described(args)
+        changed = [
+            f"{name} is {now.get(name, 'absent')}, not {self._known.get(name, 'absent')}"
+            for name in dict.fromkeys([*now, *self._known])
+            if now.get(name) != self._known.get(name)
+        ]
+        return "; ".join(changed[:3]) or "a mode or what has gradients changed"
 
     def _tell(self, obstacle: str) -> None:
         """Warn of each obstacle once."""
-        if obstacle not in self._told:
+        if obstacle and obstacle not in self._told:
             self._told.add(obstacle)
             warnings.warn(obstacle, UserWarning, stacklevel=4)
 
@@ -150,6 +212,9 @@ class Compiled(Generic[Inputs, Returned]):
         """Trace again at the next call of each kind."""
         with self._lock:
             self._entries.clear()
+            self._programs.forget()
+            self._refused.clear()
+            self._newest = None
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         """A method, where a function in a class was compiled."""
@@ -163,6 +228,7 @@ class Compiled(Generic[Inputs, Returned]):
             self.check,
             self.fullgraph,
             self._liberties,
+            self._programs.dynamic,
         )
 
     @property
@@ -177,8 +243,11 @@ class Compiled(Generic[Inputs, Returned]):
 
     @property
     def stats(self) -> Stats:
-        """Instructions before and after, temporaries and their bytes, seconds."""
-        return self._current().stats
+        """Instructions before and after, temporaries and their bytes, seconds.
+
+        `recompilations` says of each program after the first what it was compiled for.
+        """
+        return replace(self._current().stats, recompilations=self._programs.reasons[1:])
 
     @property
     def back(self) -> CacheEntry | None:
@@ -266,6 +335,9 @@ def compile(
     `options` "cpp.enable_unsafe_math_opt_flag" and "cpp.enable_floating_point_contract_flag"
     ("fast") let (x · 1e30) · 1e-30 be x, and a product and a sum be rounded once.
 
+    At the second size of a dimension a program for any size is compiled; with `dynamic=True` at the
+    first, with `dynamic=False` one for each. Each new size is traced, as long as a call uncompiled.
+
     What no program can do, as reading a tensor's value into Python, runs uncompiled, with a warning
     that names the line; with `fullgraph=True` it raises TraceError, a RuntimeError. `disable` gives
     the function back as it is; the other options are PyTorch's, and change nothing. Of a module,
@@ -280,13 +352,13 @@ def compile(
     if model is None:
         return functools.partial(
             compile, options=options, disable=disable, constants=constants, check=check,
-            fullgraph=fullgraph,
+            fullgraph=fullgraph, dynamic=dynamic,
         )  # fmt: skip
     if not callable(model):
         raise AssertionError(f"A callable function is expected, but {type(model)} is provided.")
     if disable:
         return model
-    settings = constants, check, fullgraph, _liberties(options or {})
+    settings = constants, check, fullgraph, _liberties(options or {}), dynamic
     if isinstance(model, Module):
         return OptimizedModule(model, *settings)
     return Compiled(model, *settings)
@@ -363,6 +435,14 @@ def _describe(parts: list[Any], seen: dict[int, int], args: Iterable[Any], neste
             parts.append((type(given), given or repr(given)))  # of two zeros, which it is
         else:
             parts.append((type(given), given))
+
+
+def _told(part: Any) -> str:
+    """What an argument is, shortly."""
+    if not isinstance(part, Tensor):
+        return "another number" if type(part) is float else repr(part)[:40]
+    shape = "×".join(map(str, part.shape)) or "of no dimension"
+    return f"{part._array.dtype.name} {shape}{' with gradients' * (part._record is not None)}"
 
 
 def _overlap(args: Arguments) -> bool:

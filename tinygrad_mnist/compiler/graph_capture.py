@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import inspect
+import enum
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ from tinygrad_mnist.engine.node import FREED, hooks_of
 from tinygrad_mnist.engine.tensor import Tensor, TensorBase, wrap
 from tinygrad_mnist.random import default_generator
 
+from .any_size import Refused
 from .cache_entry import CacheEntry, first_line, leaf_record
 from .differentiable import Differentiable, Halves, cut
 from .inputs import (
@@ -28,6 +29,7 @@ from .inputs import (
     at,
     called,
     grad_of,
+    named_parts,
     overlapping,
     parts_of,
 )
@@ -108,18 +110,12 @@ class Call:
             self._give_when_met(name, tensor)
 
     def _give_arguments(self) -> None:
-        try:
-            names = list(inspect.signature(self.function).parameters)
-        except (TypeError, ValueError):  # some of C's functions do not tell
-            names = []
-        for n, argument in enumerate(self.args):
-            own = names[n] if n < len(names) else f"argument{n}"
-            for name, part, path in parts_of(argument, own, (n,)):
-                if not isinstance(part, Tensor):
-                    self.reached.look(name, part)
-                    continue
-                self.reached.look_at_hooks(name, part)
-                self._give(name, part, at(path))
+        for name, part, path in named_parts(self.function, self.args):
+            if not isinstance(part, Tensor):
+                self.reached.look(name, part)
+                continue
+            self.reached.look_at_hooks(name, part)
+            self._give(name, part, at(path))
 
     @contextlib.contextmanager
     def symbolic_numbers(self) -> Iterator[Arguments]:
@@ -289,6 +285,14 @@ def _has_hooks(record: Any) -> bool:
     return bool(_count_hooks(record))
 
 
+class Reason(enum.Enum):
+    """Why there is no entry: no program can do it, for these tensors, or none may be compiled."""
+
+    ANY = "any"
+    OVERLAP = "overlap"
+    REFUSED = "refused"
+
+
 @dataclass(frozen=True)
 class Traced:
     """What a function that was traced returned, and the entry for calls like that one."""
@@ -298,8 +302,7 @@ class Traced:
     """None for what no program can do."""
     obstacle: str = ""
     """Why there is none, or why its program is replayed."""
-    once: bool = False
-    """Whether that is so for these tensors alone, which overlap in memory."""
+    reason: Reason = Reason.ANY
 
 
 def trace_call(
@@ -322,12 +325,18 @@ def trace_call(
         why = f"compile: the function runs uncompiled: {found}"
         why = why if " line " in why else f"{why}. {_where(function)}"
         if not fullgraph:
-            return Traced(plain_numbers(returned), None, why, isinstance(found, Overlap))
+            return Traced(plain_numbers(returned), None, why, _reason(found))
         call.restore(call.before_call())
         raise TraceError(why) from None
     computed = _computed_by(entry, call, returned)
     notice = entry.notice or (entry.back.notice if entry.back is not None else "")
     return Traced(computed, entry, f"{notice}. {_where(function)}" if notice else "")
+
+
+def _reason(found: Unrepeatable) -> Reason:
+    if isinstance(found, Refused):
+        return Reason.REFUSED
+    return Reason.OVERLAP if isinstance(found, Overlap) else Reason.ANY
 
 
 def captured(

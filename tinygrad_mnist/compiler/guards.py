@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import operator
+import re
 import types
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -143,6 +144,25 @@ class Guards:
             return self._check() or self._equal()
         except (AttributeError, LookupError, RuntimeError, ValueError):
             return False  # a name, an element or a cell's content is gone
+
+    def changed(self) -> str:
+        """What changed, as far as it has a name."""
+        objects = iter(self._objects)
+        for guard, count in self._guards:
+            before = [*itertools.islice(objects, count)]
+            try:
+                now = guard.objects()
+            except (AttributeError, LookupError, RuntimeError, ValueError):
+                now = []
+            terms = guard.terms("", [""] * count)[-count:] if count else []
+            if len(now) != count:
+                return "what it reads is gone, or there is more of it"
+            for n, same in enumerate(map(_alike, now, before)):
+                if not same:
+                    name = "".join(re.findall(r"[A-Za-z_]\w*", terms[n].partition(" is ")[0]))
+                    known = {"": "something", "_record": "what requires gradients"}
+                    return f"{known.get(name, name)} changed, which it reads"
+        return "a number or a gradient changed, which it reads"
 
     def _watch(self, guard: _Guard) -> None:
         objects = guard.objects()

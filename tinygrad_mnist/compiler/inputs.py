@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import operator
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -57,6 +58,17 @@ def parts_of(given: Any, name: str = "", path: Path = ()) -> Iterator[tuple[str,
             yield from parts_of(part, own, (*path, key))
     else:
         yield name, given, path
+
+
+def named_parts(function: Callable[..., Any], args: Arguments) -> list[tuple[str, Any, Path]]:
+    """What arguments hold: each with the name that the function has for it, and the path to it."""
+    try:
+        names = list(inspect.signature(function).parameters)
+    except (TypeError, ValueError):  # some of C's functions do not tell
+        names = []
+    own = [names[n] if n < len(names) else f"argument{n}" for n in range(len(args))]
+    parts = [parts_of(argument, own[n], (n,)) for n, argument in enumerate(args)]
+    return [each for several in parts for each in several]
 
 
 def tensors_in(given: Any) -> list[Any]:

@@ -54,7 +54,8 @@ class NativeLoop:
         )  # fmt: skip
         """Whether what a step leaves behind is what the next one needs."""
         self.constants = [v.array for v in entry.others if isinstance(v, Constant)]
-        self._read = {*entry.program.read(Input)} if self.possible else set()
+        read = entry.program.read(Input) if self.possible else []
+        self._read = {given.position for given in read}
 
     def group(
         self, arguments: Arguments, batches: Batches, n: int, schedule: Schedule
@@ -91,7 +92,7 @@ class NativeLoop:
             if before is None:
                 return False
             for value, array in zip(self.entry.inputs.values, arrays, strict=True):
-                if array is before._array and value in self._read:
+                if array is before._array and value.position in self._read:
                     return False
         return True
 

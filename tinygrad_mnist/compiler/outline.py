@@ -109,7 +109,7 @@ class Outline:
         elif _counts(array):
             start, step = int(array[0]), int(array[1]) - int(array[0])
             self._kinds += ["counts", start, step]
-            array = np.arange(start, start + shape[0] * step, step, array.dtype)
+            array = (start + step * np.arange(shape[0])).astype(array.dtype)
         else:
             self._kinds += [array.shape, array.tobytes()]
         return Constant(shape, value.dtype, array=array)

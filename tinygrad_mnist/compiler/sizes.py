@@ -138,6 +138,12 @@ class Ratio:
         number = self.factor * self.above.at(point) / self.below.at(point)
         return float(np.float32(number)) if self.rounded else number
 
+    def __str__(self) -> str:
+        above, below = str(self.above), str(self.below)
+        factor = [] if self.factor == 1 and above != "1" else [str(self.factor)]
+        text = " * ".join([*factor, *[above] * (above != "1")])
+        return text if below == "1" else f"{text} / {f'({below})' if ' ' in below else below}"
+
 
 def fit_ratio(points: Sequence[Point], values: Sequence[Any]) -> Ratio | None:
     """The simplest ratio of sizes that is each of these numbers, to the last bit."""
@@ -170,15 +176,15 @@ def unified(points: Sequence[Point], texts: Sequence[str]) -> str | None:
     if len(between) > 1:
         return None
     gaps = between.pop()
-    known: dict[tuple[int, ...], Size | None] = {}
+    known: dict[tuple[str, ...], str | None] = {}
     written = [gaps[0]]
-    for n, seen in enumerate(zip(*[map(int, _WHOLE.findall(text)) for text in texts], strict=True)):
+    for n, seen in enumerate(zip(*map(_WHOLE.findall, texts), strict=True)):
         if seen not in known:
-            known[seen] = fit(points, seen)
-        size = known[seen]
-        if size is None:
+            size = fit(points, [int(each) for each in seen])
+            known[seen] = None if size is None else str(size) if size.varies else seen[0]
+        text = known[seen]
+        if text is None:
             return None
-        text, alone = str(size), gaps[n][-1:] in "([" and gaps[n + 1][:1] in ")],:"
-        written += [text if not size.varies or alone or text.isalnum() else f"({text})"]
-        written += [gaps[n + 1]]
+        alone = gaps[n][-1:] in "([" and gaps[n + 1][:1] in ")],:"
+        written += [text if alone or text.isalnum() else f"({text})", gaps[n + 1]]
     return "".join(written)

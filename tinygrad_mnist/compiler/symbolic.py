@@ -180,6 +180,11 @@ class Numbers:
         alike = len(self.symbols) == len(earlier.symbols)
         return alike and np.array_equal(earlier.predicted(self.values), self.traced)
 
+    def trust_as(self, other: Numbers) -> None:
+        """Follow the numbers from outside that another trace of the same source follows."""
+        for symbol, known in zip(self.symbols, other.symbols, strict=False):
+            symbol.trusted |= known.trusted
+
     def trust_what_changed_since(self, earlier: Numbers) -> None:
         """Follow from now on the numbers from outside that changed, and were predicted."""
         for symbol, known in zip(self.symbols, earlier.symbols, strict=True):

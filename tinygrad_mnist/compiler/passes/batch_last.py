@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mnist.compiler.autotune import may_be_few
 from tinygrad_mnist.compiler.codegen.expressions import EXPRESSIONS
 from tinygrad_mnist.compiler.program import Instruction, Number, Program, Shape, Value
 
@@ -276,7 +277,8 @@ def _is_plain(i: Instruction) -> bool:
 
 def _fills_registers(images: Value, columns: int) -> bool:
     """Whether so many columns of a batch of images are what `convolve` and its kin work on."""
-    return images.dtype == np.float32 and images.shape[0] * columns >= _LANES
+    enough = images.shape[0] * columns >= _LANES and not may_be_few()
+    return images.dtype == np.float32 and enough
 
 
 def _windows(i: Instruction, images: Shape, kernel: Shape, counts: Shape) -> dict[str, Any]:
