@@ -333,10 +333,8 @@ def compile(
 
     Numbers are those of the function uncompiled, but for rounding and the order of sums; PyTorch's
     `options` "cpp.enable_unsafe_math_opt_flag" and "cpp.enable_floating_point_contract_flag"
-    ("fast") let (x · 1e30) · 1e-30 be x, and a product and a sum be rounded once.
-
-    At the second size of a dimension a program for any size is compiled; with `dynamic=True` at the
-    first, with `dynamic=False` one for each. Each new size is traced, as long as a call uncompiled.
+    ("fast") let more be rounded otherwise. At the second size of a dimension a program for any is
+    compiled; with `dynamic=True` at the first, with `dynamic=False` one for each.
 
     What no program can do, as reading a tensor's value into Python, runs uncompiled, with a warning
     that names the line; with `fullgraph=True` it raises TraceError, a RuntimeError. `disable` gives
