@@ -89,13 +89,13 @@ def torch_text(array):
     return repr(torch.from_numpy(array.copy()))
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(array=arrays())
 def test_any_array_prints_as_in_pytorch(array):
     assert format_tensor(array) == torch_text(array)
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(array=arrays(), options=print_options)
 def test_any_options_print_as_in_pytorch(array, options):
     with both_printing_with(**options):

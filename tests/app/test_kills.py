@@ -17,7 +17,7 @@ from tinygrad_mnist.app.datasets import synthetic
 from tinygrad_mnist.app.datasets.digits import from_pixels, save_archive
 
 ROOT = Path(__file__).resolve().parents[2]
-KILLS = int(os.environ.get("KILLS", "3"))
+KILLS = int(os.environ.get("KILLS", "2"))
 COMMAND = [sys.executable, "-m", "tinygrad_mnist", "train"]
 
 

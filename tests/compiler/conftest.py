@@ -9,7 +9,6 @@ import pytest
 
 from tinygrad_mnist.compiler import autotune, build, cache_entry, compiled
 from tinygrad_mnist.compiler.codegen.writer import Unsupported
-from tinygrad_mnist.compiler.loops import images, products, scalars
 from tinygrad_mnist.kernels import dispatch
 
 
@@ -20,17 +19,30 @@ def as_python(module):
     )
 
 
+@pytest.fixture(scope="session")
+def loops():
+    """Modules of loops, with which those of the kernels are loaded, on a new machine compiled."""
+    from tinygrad_mnist.compiler.loops import images, products, scalars, steps
+
+    return types.SimpleNamespace(images=images, products=products, scalars=scalars, steps=steps)
+
+
+@pytest.fixture(scope="session")
+def written(loops):
+    """What generated source names, without a compiler."""
+    names = {name: as_python(getattr(loops, name)) for name in ("images", "products", "scalars")}
+    return {"math": math, "np": np, **names}
+
+
 @pytest.fixture
-def plain(monkeypatch):
+def plain(monkeypatch, written):
     """Generated functions run as Python; products are BLAS's, for which nothing is compiled.
 
     Convolutions alone are compiled loops, the same for all programs.
     """
 
     def load(text, fastmath):
-        names = {"math": math, "np": np}
-        names |= {each.__name__.rpartition(".")[2]: as_python(each)
-                  for each in (images, products, scalars)}  # fmt: skip
+        names = dict(written)
         if "batch_last." in text:
             dispatch.images.load()
             names["batch_last"] = importlib.import_module("tinygrad_mnist.kernels.batch_last")

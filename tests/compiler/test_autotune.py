@@ -7,13 +7,12 @@ import time
 import numpy as np
 
 from tinygrad_mnist.compiler import autotune
-from tinygrad_mnist.compiler.loops import products
 from tinygrad_mnist.hardware.settings import get_num_threads
 
 
-def test_a_new_operand_is_another_each_time(monkeypatch):
+def test_a_new_operand_is_another_each_time(monkeypatch, loops):
     met = []
-    monkeypatch.setattr(products, "blas", lambda a, b, out: met.append(a.ctypes.data))
+    monkeypatch.setattr(loops.products, "blas", lambda a, b, out: met.append(a.ctypes.data))
     batch = autotune.Product(False, False, 64, 784, 10, np.dtype(np.float32), new=True)
     batch._measured(["blas"])
     assert len(set(met)) > autotune._CALLS * autotune._ROUNDS // 2
@@ -23,9 +22,11 @@ def test_a_new_operand_is_another_each_time(monkeypatch):
     assert len(set(met)) == 1
 
 
-def test_the_quickest_is_chosen(monkeypatch):
-    monkeypatch.setattr(products, "blas", lambda a, b, out: [np.dot(a, b) for _ in range(200)])
-    monkeypatch.setattr(products, "few_columns", lambda a, b, out: None)
+def test_the_quickest_is_chosen(monkeypatch, loops):
+    monkeypatch.setattr(
+        loops.products, "blas", lambda a, b, out: [np.dot(a, b) for _ in range(200)]
+    )
+    monkeypatch.setattr(loops.products, "few_columns", lambda a, b, out: None)
     product = autotune.Product(False, False, 16, 64, 10, np.dtype(np.float32))
     assert product._measured(["blas", "few_columns"]) == "few_columns"
     assert product._measured(["few_columns", "blas"]) == "few_columns"
@@ -58,7 +59,7 @@ def test_what_another_process_chose_meanwhile_stands(monkeypatch, tmp_path):
     assert list(json.loads(file.read_text()).values()) == ["few_columns"]
 
 
-def test_several_threads_of_blas_must_be_worth_it(monkeypatch):
+def test_several_threads_of_blas_must_be_worth_it(monkeypatch, loops):
     def lasting(seconds):
         def multiply(a, b, out):
             end = time.perf_counter() + seconds
@@ -68,12 +69,12 @@ def test_several_threads_of_blas_must_be_worth_it(monkeypatch):
         return multiply
 
     product = autotune.Product(False, False, 16, 64, 10, np.dtype(np.float32))
-    monkeypatch.setattr(products, "few_columns", lasting(5e-4))
+    monkeypatch.setattr(loops.products, "few_columns", lasting(5e-4))
     for blas, threads, wanted in (
         (4e-4, 1, "blas"),
         (4e-4, 2, "few_columns"),
         (2e-4, 2, "blas"),
     ):
-        monkeypatch.setattr(products, "blas", lasting(blas))
+        monkeypatch.setattr(loops.products, "blas", lasting(blas))
         monkeypatch.setattr(autotune, "get_num_threads", lambda threads=threads: threads)
         assert product._measured(["blas", "few_columns"]) == wanted

@@ -17,7 +17,6 @@ from tests.compiler.edges import DTYPES, Edges, edges
 from tests.compiler.test_table import given_to, tensors_in
 from tinygrad_mnist.compiler.codegen.expressions import EXPRESSIONS
 from tinygrad_mnist.compiler.codegen.writer import expression
-from tinygrad_mnist.compiler.loops import scalars
 from tinygrad_mnist.tools.parity.table.elementwise import ACTIVATIONS, COMPARISONS, NUMBERS
 from tinygrad_mnist.tools.parity.ulp import ulp_difference
 
@@ -99,7 +98,7 @@ def together(instructions):
     return "\n".join([f"def step({names}):", "    for j in range(961):", *lines]), given, outs
 
 
-def compare_with_numba(instructions):
+def compare_with_numba(instructions, scalars):
     source, given, outs = together(instructions)
     names = {"math": math, "np": np, "scalars": scalars}
     exec(source, names)
@@ -119,7 +118,7 @@ def compare_with_numba(instructions):
 @pytest.mark.usefixtures("plain")
 @pytest.mark.filterwarnings("ignore:compile.* replayed")
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_programs_at_the_edges_of_a_type(dtype):
+def test_programs_at_the_edges_of_a_type(dtype, loops):
     tried, seen = 0, {}
     for row in ROWS:
         for sample in samples(row, dtype):
@@ -139,7 +138,7 @@ def test_programs_at_the_edges_of_a_type(dtype):
             break
     assert tried >= (70 if dtype.startswith("float") else 30)
     if dtype in ("uint8", "int64", "float32"):
-        compare_with_numba(list(seen.values()))
+        compare_with_numba(list(seen.values()), loops.scalars)
 
 
 @pytest.mark.usefixtures("plain")

@@ -10,7 +10,6 @@ import pytest
 import tinygrad_mnist as torch
 from tests.compiler import steps
 from tinygrad_mnist import nn
-from tinygrad_mnist.compiler.loops import steps as native
 from tinygrad_mnist.nn import functional as F
 from tinygrad_mnist.optim import lr_scheduler
 from tinygrad_mnist.utils.data import DataLoader, TensorDataset
@@ -19,7 +18,7 @@ ROWS = 50
 
 
 @pytest.fixture
-def taken(monkeypatch, plain):
+def taken(monkeypatch, plain, loops):
     """How many steps were taken in each run of the loop, which is written in Python here."""
     counts = []
 
@@ -36,7 +35,7 @@ def taken(monkeypatch, plain):
 
         return loop, 0
 
-    monkeypatch.setattr(native, "compiled", compiled)
+    monkeypatch.setattr(loops.steps, "compiled", compiled)
     return counts
 
 
