@@ -200,14 +200,20 @@ def promote_types(type1: dtype, type2: dtype) -> dtype:
     return type1 if type1.itemsize >= type2.itemsize else type2
 
 
+_ARRAYS_OF_FLOATS: set[Any] = {np.dtype(np.float32), np.dtype(np.float64)}
+_PYTHON_NUMBERS: set[Any] = {builtins.bool, builtins.int, builtins.float}
+
+
 def promote(values: tuple[Array | Number, ...]) -> dtype:
     """The common type of arrays and Python numbers.
 
     Arrays with dimensions decide; 0-d arrays, then Python numbers, change the result only by a
     higher category. Source: PyTorch's "Tensor Attributes" page, type promotion.
     """
-    kinds = {value.dtype if isinstance(value, np.ndarray) else None for value in values}
-    if len(kinds) == 1 and (only := kinds.pop()) is not None:
+    kinds = {value.dtype if isinstance(value, np.ndarray) else value.__class__ for value in values}
+    if len(kinds) > 1 and kinds & _ARRAYS_OF_FLOATS:
+        kinds -= _PYTHON_NUMBERS  # which change no floating-point type
+    if len(kinds) == 1 and (only := kinds.pop()) not in _PYTHON_NUMBERS:
         return from_numpy_dtype(only)
     by_rank: list[dtype | None] = [None, None, None]
     for value in values:
@@ -246,6 +252,8 @@ def cast(value: Array | Number, kind: dtype) -> Array:
         if kind.numpy in NARROW:  # by way of float32, as PyTorch goes
             return value.astype(np.float32).astype(kind.numpy)
         return value.astype(kind.numpy)
+    if value.__class__ is float and kind.category == FLOATING:
+        return np.array(value, kind.numpy)
     if isinstance(value, int) and not -(2**63) <= value < 2**64:
         raise OverflowError(f"int too big to convert: {value} does not fit in 64 bits")
     return np.asarray(value).astype(kind.numpy)

@@ -15,7 +15,6 @@ from .observer import OBSERVERS, report
 from .tensor import INFERENCE, TENSOR_TYPE, Tensor, TensorBase, new_counter, wrap
 from .views import current_record, mark_view
 
-_UNARY = (True,)
 _new = object.__new__
 _ndarray = np.ndarray
 _FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
@@ -92,11 +91,15 @@ def _arrays(op: Any, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
 def _output(op: Any, out: Array, first: Any, attributes: dict[str, Any]) -> Tensor:
     """The Tensor for a result; a view shares the version of the tensor it was taken from."""
     tensor = wrap(out)
-    if op.view:
-        base, memory = first._array, out.base
-        if memory is base or (memory is not None and memory is base.base) or out is base:
-            mark_view(tensor, first, op, attributes)
+    if op.view and shares_memory(out, first._array):
+        mark_view(tensor, first, op, attributes)
     return tensor
+
+
+def shares_memory(out: Array, base: Array) -> bool:
+    """Whether a result of a view operation is a view of its input, and not a copy."""
+    memory = out.base
+    return memory is base or (memory is not None and memory is base.base) or out is base
 
 
 def record_call(
@@ -107,18 +110,27 @@ def record_call(
     attributes: dict[str, Any],
 ) -> None:
     """Leave a record of this call in `output` if an input requires a gradient."""
-    records = tuple([current_record(i) if isinstance(i, TensorBase) else None for i in inputs])
-    needs = tuple([record is not None for record in records])
-    if not any(needs) or not op.formulas or output._array.dtype.kind not in FLOATS:
+    records = tuple([
+        None if not isinstance(each, TensorBase)
+        else each._record if each._view is None else current_record(each)
+        for each in inputs
+    ])  # fmt: skip
+    if not op.formulas or output._array.dtype.kind not in FLOATS:
         return
-    *keeps, keep_output = op.saves[needs]
+    needs = tuple([record is not None for record in records])
+    if True not in needs:
+        return
     saved: list[Saved | None] = []
-    for given, value, keep in zip(inputs, values, keeps, strict=True):
-        counter = given._counter if isinstance(given, TensorBase) else CONSTANT
-        if given is inputs[-1] and given.__class__ in (float, int) and len(inputs) == 2:
-            value = given  # as call_binary keeps it
-        saved.append((value, counter, counter[0]) if keep else None)
-    saved.append((output._array, output._counter, output._counter[0]) if keep_output else None)
+    every = zip(op.saves[needs], (*inputs, output), (*values, output._array), strict=True)
+    for keep, given, value in every:
+        if not keep:
+            saved.append(None)
+        elif isinstance(given, TensorBase):
+            saved.append((value, given._counter, given._counter[0]))
+        elif given is inputs[-1] and given.__class__ in (float, int) and len(inputs) == 2:
+            saved.append((given, CONSTANT, 0))  # as call_binary keeps it
+        else:
+            saved.append((value, CONSTANT, 0))
     output._record = make_record(op, records, output._array, tuple(saved), attributes)
 
 
@@ -147,26 +159,46 @@ def call_unary(op: Any, x: Any, attributes: dict[str, Any] = NO_ATTRIBUTES) -> T
         return call(op, (x,), attributes)
     if op.promotion is not None and value.dtype.kind != "f":
         (value,) = op.promoted((value,))
+    thread = state.__dict__
     try:
         if attributes:
-            out = state.quietly(op.run, value, **attributes)
+            out = thread["quietly"](op.run, value, **attributes)
         else:
-            out = state.quietly(op.run, value)
+            out = thread["quietly"](op.run, value)
     except (MemoryError, ValueError) as error:
         refuse_size(op, error)
         raise
     if out.__class__ is not _ndarray:
         out = np.asarray(out)
-    tensor = _output(op, out, x, attributes) if op.view else wrap(out)
-    record = x._record if x._view is None else current_record(x)
-    if record is not None and op.formulas and state.grad_enabled and out.dtype.kind in FLOATS:
-        keep_x, keep_out = op.saves[_UNARY]
-        counter = x._counter
-        saved = (
-            (value, counter, counter[0]) if keep_x else None,
-            (out, tensor._counter, tensor._counter[0]) if keep_out else None,
-        )
-        tensor._record = make_record(op, (record,), out, saved, attributes)
+    tensor = _new(TENSOR_TYPE[0])
+    tensor._array = out
+    tensor._record = None
+    tensor._counter = counter = [0]
+    tensor._view = None
+    if op.view and shares_memory(out, value):
+        mark_view(tensor, x, op, attributes)
+        counter = tensor._counter
+    known = x._record if x._view is None else current_record(x)
+    if (
+        known is None
+        or not op.formulas
+        or not thread["grad_enabled"]
+        or out.dtype.kind not in FLOATS
+    ):
+        return tensor
+    keep_x, keep_out = op.saves_for_one
+    tensor._record = record = _new(op.record_type)
+    record.primitive = op
+    record.inputs = (known,)
+    record.shape = out.shape
+    record.dtype = out.dtype
+    record.saved = (
+        (value, x._counter, x._counter[0]) if keep_x else None,
+        (out, counter, counter[0]) if keep_out else None,
+    )
+    record.attributes = attributes
+    record.sequence = next_sequence()
+    record.hooks = None
     return tensor
 
 

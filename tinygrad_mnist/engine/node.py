@@ -232,6 +232,9 @@ class Record(CoreRecord):
         return sorted({*super().__dir__(), *saved_places(self), *of_function})
 
 
+_NAMED = Record.subclasses
+
+
 class OutputRecord(Record):
     """The record of one output of several: it passes its gradient on to its operation's record.
 
@@ -321,7 +324,7 @@ def named_as(tensor: Tensor, name: str) -> Tensor:
     """Name the record that an operation just left in `tensor`, as PyTorch names it; the tensor."""
     record = tensor._record
     if record is not None:
-        record.__class__ = Record.named(name)
+        record.__class__ = _NAMED.get(name) or Record.named(name)
     return tensor
 
 

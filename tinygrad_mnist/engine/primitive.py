@@ -105,6 +105,7 @@ class Primitive(CorePrimitive):
         self.attributes = frozenset(code.co_varnames[code.co_argcount : named])
         self._by_position: tuple[Formula | None, ...] = (None,) * len(self.inputs)
         self.saves = SavePlan(self)
+        self.saves_for_one: tuple[bool, ...] = (False, False)
         self.saves_for_both: tuple[bool, ...] = (False, False, False)
         self.vjp: Callable[[Any, Any], list[Any]] | None = None
         """Where formulas do not do: the gradients of all inputs at once."""
@@ -117,7 +118,9 @@ class Primitive(CorePrimitive):
             raise TypeError(f"{self.name} has no input named {', '.join(sorted(unknown))}")
         super().derivatives(**formulas)
         self._by_position = tuple([self.formulas.get(name) for name in self.inputs])
-        if len(self.inputs) == 2:
+        if len(self.inputs) == 1:
+            self.saves_for_one = self.saves[True,]
+        elif len(self.inputs) == 2:
             self.saves_for_both = self.saves[True, True]
 
     def formula(self, position: int) -> Formula | None:

@@ -36,8 +36,7 @@ def matmul(a: Array, b: Array) -> Array:
             out = np.empty((a.shape[0], b.shape[1]), FLOAT32)
             globals()[name](first, second, out)
             return out
-    with np.errstate(all="ignore"):
-        return blas_threads.matmul(a, b)
+    return blas_threads.matmul(a, b)
 
 
 def _loop_for(a: Array, b: Array) -> tuple[str, Array, Array] | None:

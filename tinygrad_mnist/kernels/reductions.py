@@ -22,8 +22,7 @@ def sum_rows(x: Array) -> Array:
         out = np.empty(x.shape[1], x.dtype)
         _sum_rows_loop(x, out)
         return out
-    with np.errstate(all="ignore"):
-        total: Array = np.add.reduce(x, axis=0)
+    total: Array = np.add.reduce(x, axis=0)
     return total
 
 
@@ -89,8 +88,7 @@ def _sum_channels_loop(x: Array, out: Array) -> None:
 def _summed(x: Array, axis: int | tuple[int, ...]) -> Array:
     """The sum in double precision; whole numbers are added as such."""
     wide = np.float64 if x.dtype in dispatch.FLOATS else x.dtype
-    with np.errstate(all="ignore"):
-        total: Array = np.add.reduce(x, axis=axis, dtype=wide).astype(x.dtype)
+    total: Array = np.add.reduce(x, axis=axis, dtype=wide).astype(x.dtype)
     return total
 
 

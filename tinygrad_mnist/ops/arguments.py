@@ -101,7 +101,7 @@ class _Signature:
             if not isinstance(given, Tensor):
                 _refuse(self.function, self.tensors, args, kwargs)
         if not kwargs and not of_tensors and len(self.settled) < _KINDS_OF_CALL:
-            self.settled.add(tuple(map(type, args)))
+            self.settled.add((*map(type, args),))
 
 
 def operation(function: Function, grad_fn: str | None = None) -> Function:
@@ -117,7 +117,7 @@ def operation(function: Function, grad_fn: str | None = None) -> Function:
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        if kwargs or tuple(map(type, args)) not in settled:
+        if kwargs or (*map(type, args),) not in settled:
             if len(args) > most:
                 args, kwargs = _today(signature.name, most, signature.numbers, args, kwargs)
             if takes_out and "out" in kwargs:
@@ -261,11 +261,17 @@ _CPP_NAMES = {
 }
 
 
+_SMALL = 60000.0
+"""Less than what the narrowest floating-point type holds."""
+
+
 def check_number_fits(value: Any, kind: dtypes.dtype, name: str | None = None) -> None:
     """RuntimeError unless a number lies within the limits of `kind`, called `name` if it fails.
 
     A fraction may be lost; a negative integer may wrap around in an unsigned type.
     """
+    if value.__class__ is float and kind.is_floating_point and -_SMALL < value < _SMALL:
+        return
     number = value._array.item() if isinstance(value, Tensor) else value
     if isinstance(number, int) and number >= 2**64:
         raise OverflowError("int too big to convert")
@@ -320,6 +326,8 @@ def check_floating(name: str, array: np.ndarray[Any, Any]) -> None:
 
 def read_dim(dim: Any, ndim: int) -> int:
     """`dim` counted from the front; IndexError when `ndim` dimensions have no such one."""
+    if dim.__class__ is int and -ndim <= dim < ndim:
+        return dim % ndim  # type: ignore[no-any-return]
     if isinstance(dim, bool) or not hasattr(dim, "__index__"):
         raise TypeError(f"argument 'dim' must be int, not {type(dim).__name__}")
     number = operator.index(dim)
@@ -332,12 +340,15 @@ def read_dim(dim: Any, ndim: int) -> int:
     return number % span
 
 
+_ALL_DIMS = [tuple(range(ndim)) for ndim in range(5)]
+
+
 def read_dims(dim: Any, ndim: int) -> tuple[int, ...]:
     """The dimensions that `dim` names, in its order: all for None or (), one for an int."""
     if dim.__class__ is int and -ndim <= dim < ndim:
         return (dim % ndim,)
     if dim is None or (isinstance(dim, tuple | list) and not dim):
-        return tuple(range(ndim))
+        return _ALL_DIMS[ndim] if ndim < 5 else tuple(range(ndim))
     given: Iterable[Any] = dim if isinstance(dim, tuple | list) else (dim,)
     dims = tuple(read_dim(each, ndim) for each in given)
     for each in dims:
@@ -348,12 +359,15 @@ def read_dims(dim: Any, ndim: int) -> tuple[int, ...]:
 
 # Sizes
 
+_INT, _MOST_OF_ONE = {int}, 2**20
 _MOST = 2**60
 """More elements than there can be addresses for."""
 
 
 def read_shape(sizes: tuple[Any, ...]) -> tuple[int, ...]:
     """A shape given as f(2, 3), f((2, 3)) or f([2, 3])."""
+    if set(map(type, sizes)) == _INT:
+        return sizes
     if len(sizes) == 1 and not isinstance(sizes[0], int) and not isinstance(sizes[0], Tensor):
         sizes = tuple(sizes[0])
     try:
@@ -388,6 +402,8 @@ def read_size(name: str, given: tuple[Any, ...], named: dict[str, Any]) -> tuple
 
     Raises TypeError for what is not integers, RuntimeError for a negative length.
     """
+    if not named and set(map(type, given)) == _INT and 0 <= min(given) <= max(given) < _MOST_OF_ONE:
+        return given
     given = _given_sizes(name, "size", given, named)
     size = given[0] if len(given) == 1 and isinstance(given[0], tuple | list) else given
     lengths = []

@@ -8,7 +8,8 @@ import numpy as np
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.core.record import Array
-from tinygrad_mnist.engine.node import named_as
+from tinygrad_mnist.engine.calls import call
+from tinygrad_mnist.engine.node import NO_ATTRIBUTES, named_as
 from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.engine.types import Operand
@@ -48,6 +49,10 @@ def where(
     """
     mask: Any = condition
     chosen: tuple[Any, Any] = (input, other)
+    if isinstance(mask, Tensor) and isinstance(input, Tensor) and isinstance(other, Tensor):
+        dtype = input._array.dtype
+        if mask._array.dtype.kind == "b" and dtype is other._array.dtype:
+            return call(_where, (mask, input, other), NO_ATTRIBUTES)
     if not isinstance(mask, Tensor):
         if isinstance(mask, np.ndarray | np.generic):
             picked: Tensor = np.where(mask, *chosen)
@@ -67,7 +72,8 @@ def where(
     values = [v._array if isinstance(v, Tensor) else v for v in chosen]
     kind = dtypes.promote(tuple(values))
     _check_numbers(values, kind)
-    return _where(condition, _as_type(input, kind), _as_type(other, kind))
+    operands = mask, _as_type(input, kind), _as_type(other, kind)
+    return call(_where, operands, NO_ATTRIBUTES)
 
 
 _where.derivatives(
@@ -101,7 +107,7 @@ def _held(of: np.ufunc, x: Any, bound: Any) -> Any:
 
     NumPy takes the second.
     """
-    return of(x, bound) if np.ndim(bound) else of(bound, x)
+    return of(x, bound) if getattr(bound, "ndim", 0) else of(bound, x)
 
 
 def _within(x: Any, low: Any, high: Any) -> Any:
@@ -165,7 +171,8 @@ def _clamped(input: Tensor, low: Any, high: Any, name: str) -> Tensor:
     _check_numbers(values, kind)
     bounds = [bound if bound is None else _as_type(bound, kind) for bound in (low, high)]
     which = str(int(with_tensors) if name != "ClampBackward" else int(not with_tensors))
-    return named_as(_clamp(cast_to(input, kind), *bounds), name + which)
+    out = call(_clamp, (cast_to(input, kind), *bounds), NO_ATTRIBUTES)
+    return named_as(out, name + which)
 
 
 @operation
@@ -187,7 +194,8 @@ def masked_fill(input: Tensor, mask: Tensor, value: Operand) -> Tensor:
     if not isinstance(value, Tensor):
         check_number_fits(value, kind)
     name = f"MaskedFillBackward{int(isinstance(value, Tensor))}"
-    return named_as(_where(mask, _as_type(value, kind), input), name)
+    out = call(_where, (mask, _as_type(value, kind), input), NO_ATTRIBUTES)
+    return named_as(out, name)
 
 
 clip = clamp

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -31,9 +32,14 @@ def _gather(input: Array, *, dim: int, index: Array) -> Any:
 
 def _grid(index: Array, dim: int) -> tuple[Any, ...]:
     """The key of the elements (i, j, …) with `index` in place of dimension `dim`."""
-    grid: list[Any] = list(np.ogrid[tuple([slice(size) for size in index.shape])])
-    grid[dim] = index
-    return tuple(grid)
+    grid = _open_grid(index.shape)
+    return (*grid[:dim], index, *grid[dim + 1 :])
+
+
+@functools.lru_cache(256)
+def _open_grid(shape: Shape) -> tuple[Array, ...]:
+    """For each dimension its places, as they broadcast together."""
+    return tuple(np.ogrid[tuple([slice(size) for size in shape])])
 
 
 @primitive(grad_fn="ScatterAddBackward0")
@@ -89,8 +95,8 @@ def _read_index(name: str, dim: int, index: Tensor, input: Tensor) -> Array:
             f"{'input' if name == 'gather' else 'self'} tensor"
         )
     size = input._array.shape[dim]
-    bad = array[(array < 0) | (array >= size)]
-    if bad.size:
+    if array.size and (array.min() < 0 or array.max() >= size):
+        bad = array[(array < 0) | (array >= size)]
         raise RuntimeError(
             f"index {bad.flat[0]} is out of bounds for dimension {dim} with size {size}"
         )

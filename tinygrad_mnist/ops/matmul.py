@@ -28,6 +28,22 @@ def _mm(input: Array, mat2: Array) -> Any:
 _mm.derivatives(input=lambda g, mat2: _mm(g, mat2.mT), mat2=lambda g, input: _mm(input.mT, g))
 
 
+@primitive
+def _dot(input: Array, tensor: Array) -> Any:
+    """Σ x · y"""
+    return np.dot(input, tensor)
+
+
+@primitive
+def _mv(input: Array, vec: Array) -> Any:
+    """X y"""
+    return kernels.matmul(input, vec[:, None])[:, 0]
+
+
+_dot.derivatives(input=lambda g, tensor: g * tensor, tensor=lambda g, input: g * input)
+_mv.derivatives(input=lambda g, vec: g[:, None] * vec, vec=lambda g, input: _mv(input.mT, g))
+
+
 def _check_operands(name: str, input: Any, other: Any) -> None:
     check_tensors(name, input=input, other=other)
     if input._array.dtype != other._array.dtype:
@@ -82,9 +98,11 @@ def matmul(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor
         if x.shape[-1] != y.shape[0]:
             _refuse_shapes(x.shape, y.shape)
         _refuse_bools("addmv_impl_cpu", input)
+        if x.ndim == 2:
+            return call_binary(_mv, input, other)
         columns = _mm(input, unsqueeze(other, 1))
-        name = "MvBackward0" if x.ndim == 2 else "UnsafeViewBackward0"
-        return named_as(detached_from_base(reshape(columns, columns.shape[:-1])), name)
+        rows = detached_from_base(reshape(columns, columns.shape[:-1]))
+        return named_as(rows, "UnsafeViewBackward0")
     if x.shape[-1] != y.shape[-2]:
         _refuse_shapes(x.shape, y.shape)
     try:
@@ -151,8 +169,7 @@ def dot(input: Tensor, tensor: Tensor) -> Tensor:
             "respectively"
         )
     _refuse_bools("dot", input)
-    product = _mm(unsqueeze(input, 0), unsqueeze(tensor, 1))
-    return named_as(detached_from_base(reshape(product, ())), "DotBackward0")
+    return call_binary(_dot, input, tensor)
 
 
 @in_lower_precision

@@ -12,6 +12,7 @@ import numpy as np
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.core.record import Array
+from tinygrad_mnist.engine.calls import call_unary
 from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.outputs import joined_as
 from tinygrad_mnist.engine.primitive import Primitive, primitive
@@ -114,13 +115,14 @@ def sum(
     >>> torch.sum(torch.tensor([[1, 2], [3, 4]]), dim=0)
     tensor([4, 6])
     """
-    _check_differentiable(input, dtype)
-    if dtype is None and input._array.dtype.kind not in dtypes.FLOATS:
+    if dtype is not None:
+        _check_differentiable(input, dtype)
+    elif input._array.dtype.kind not in dtypes.FLOATS:
         dtype = dtypes.int64
     x = input if dtype is None else cast_to(input, dtype)
-    if dim is None:
-        return named_as(_sum(x, dim=tuple(range(x._array.ndim)), keepdim=keepdim), "SumBackward0")
-    return _sum(x, dim=read_dims(dim, x._array.ndim), keepdim=keepdim)
+    dims = read_dims(dim, x._array.ndim)
+    out = call_unary(_sum, x, {"dim": dims, "keepdim": keepdim})
+    return named_as(out, "SumBackward0") if dim is None else out
 
 
 @operation
@@ -154,9 +156,9 @@ def mean(
             f"mean(): could not infer output dtype. {which} dtype must be either a floating point "
             f"or complex dtype. Got: {dtypes.from_numpy_dtype(kind).legacy_name}"
         )
-    if dim is None:
-        return named_as(_mean(x, dim=tuple(range(x._array.ndim)), keepdim=keepdim), "MeanBackward0")
-    return _mean(x, dim=read_dims(dim, x._array.ndim), keepdim=keepdim)
+    dims = read_dims(dim, x._array.ndim)
+    out = call_unary(_mean, x, {"dim": dims, "keepdim": keepdim})
+    return named_as(out, "MeanBackward0") if dim is None else out
 
 
 @operation
@@ -204,13 +206,13 @@ def count_nonzero(input: Tensor, dim: Dims | None = None) -> Tensor:
 @primitive(reduces=True, grad_fn="AmaxBackward0 MaxBackward1")
 def _amax(input: Array, *, dim: Axes, keepdim: bool, nan_is_place: bool) -> Any:
     """max x"""
-    return np.max(input, axis=dim, keepdims=keepdim)
+    return np.maximum.reduce(input, axis=dim, keepdims=keepdim)
 
 
 @primitive(reduces=True, grad_fn="AminBackward0 MinBackward1")
 def _amin(input: Array, *, dim: Axes, keepdim: bool, nan_is_place: bool) -> Any:
     """min x"""
-    return np.min(input, axis=dim, keepdims=keepdim)
+    return np.minimum.reduce(input, axis=dim, keepdims=keepdim)
 
 
 def _shared_among_ties(g: Any, input: Any, out: Any, dim: Axes, nan_is_place: bool) -> Any:
@@ -250,7 +252,7 @@ def check_not_empty(name: str, input: Tensor, dim: tuple[int, ...] | None) -> No
 def _extreme_over(name: str, op: Primitive, input: Tensor, dim: Dims, keepdim: bool) -> Tensor:
     dims = read_dims(dim, input._array.ndim)
     check_not_empty(name, input, dims if isinstance(dim, int) or dim else None)
-    return op(input, dim=dims, keepdim=keepdim, nan_is_place=False)
+    return call_unary(op, input, {"dim": dims, "keepdim": keepdim, "nan_is_place": False})
 
 
 @operation
@@ -309,7 +311,8 @@ def _extreme(
     ndim = input._array.ndim
     if dim is None:
         check_not_empty(name, input, None)
-        out = over(input, dim=tuple(range(ndim)), keepdim=False, nan_is_place=True)
+        dims = read_dims(None, ndim)
+        out = call_unary(over, input, {"dim": dims, "keepdim": False, "nan_is_place": True})
         return named_as(out, title + "1")
     axis = read_dim(dim, ndim)
     check_not_empty(name, input, (axis,))

@@ -148,7 +148,7 @@ def permute(input: Tensor, *dims: Dims, **named: Dims) -> Tensor:
     order = tuple([read_dim(d, ndim) for d in order])
     if len(set(order)) != len(order):
         raise RuntimeError("permute(): duplicate dims are not allowed.")
-    return _permute(input, dims=order)
+    return call_unary(_permute, input, {"dims": order})
 
 
 @operation
@@ -159,7 +159,7 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     order = list(range(ndim))
     if ndim:
         order[first], order[second] = second, first
-    return named_as(_permute(input, dims=tuple(order)), "TransposeBackward0")
+    return named_as(call_unary(_permute, input, {"dims": tuple(order)}), "TransposeBackward0")
 
 
 def transposed(name: str, input: Tensor) -> Tensor:
@@ -196,7 +196,8 @@ def t(input: Tensor) -> Tensor:
     ndim = input._array.ndim
     if ndim > 2:
         raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {ndim}D")
-    return named_as(_permute(input, dims=tuple(range(ndim))[::-1]), "TBackward0")
+    dims = (1, 0) if ndim == 2 else tuple(range(ndim))
+    return named_as(call_unary(_permute, input, {"dims": dims}), "TBackward0")
 
 
 @operation
@@ -229,14 +230,13 @@ def squeeze(input: Tensor, dim: Dims | None = None) -> Tensor:
     """Without the dimensions of size 1 (those named by `dim`, or all)."""
     shape = input._array.shape
     if dim is None:
-        return named_as(
-            _reshape(input, shape=tuple([n for n in shape if n != 1])), "SqueezeBackward0"
-        )
+        left = tuple([n for n in shape if n != 1])
+        return named_as(call_unary(_reshape, input, {"shape": left}), "SqueezeBackward0")
     dims = dim if isinstance(dim, tuple | list) else (dim,)
     gone = [read_dim(d, len(shape)) for d in dims]
     left = tuple([n for d, n in enumerate(shape) if not (d in gone and n == 1)])
     name = "SqueezeBackward2" if isinstance(dim, tuple | list) else "SqueezeBackward1"
-    return named_as(_reshape(input, shape=left), name)
+    return named_as(call_unary(_reshape, input, {"shape": left}), name)
 
 
 @operation
@@ -277,7 +277,7 @@ def expand(input: Tensor | Array, *size: Dims, **named: Dims) -> Tensor:
                 f"sizes: {list(wanted)}.  Tensor sizes: {list(shape)}"
             )
     final = [shape[d - lead] if length == -1 else length for d, length in enumerate(wanted)]
-    return _expand(input, shape=tuple(final))
+    return call_unary(_expand, input, {"shape": tuple(final)})
 
 
 @operation
