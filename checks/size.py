@@ -15,19 +15,19 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 80_084, 40_000
+TOTAL, AIM = 80_179, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
-    "ops": 11_190,
+    "ops": 11_240,
     "tools": 12_049,
     "nn": 9_997,
-    "compiler": 8_682,
+    "compiler": 8_684,
     "app": 4_742,
     "explainer": 7_549,
-    "kernels": 4_234,
+    "kernels": 4_231,
     "_tensor": 3_340,
-    "engine": 3_124,
+    "engine": 3_162,
     "optim": 2_549,
     "autograd": 2_627,
     "distributions": 2025,
@@ -35,7 +35,7 @@ BUDGET = {
     "utils": 2_792,
     "hardware": 725,
     "names": 408,
-    "dtypes": 331,
+    "dtypes": 339,
     "func": 770,
     "testing": 348,
 }
