@@ -56,10 +56,10 @@ DIFFERENTIABLE = """
 """
 PLAIN = """
     c == d; c > d; c > 0; mask & mask; ~mask; c.argmax(1); c.any(); mask.all(); c.isnan(); c.sign()
-    c.add_(d, alpha=1e-9); c.mul_(1.0); c.copy_(d); c.zero_(); d.detach(); c[0, 0].item(); c.sum().item()
-    c[0] = 1.0; c[:, 1:3] = 0.0; t.zeros(32, 32); t.ones(64); t.full((64,), 2.0); t.arange(64)
-    t.tensor([1.0, 2.0]); t.zeros_like(c); t.empty(64); t.linspace(0, 1, 64); t.eye(8); t.rand(64)
-    t.randn(64); t.randn(5); t.randint(10, (64,)); t.randperm(64); t.bernoulli(chances)
+    c.add_(d, alpha=1e-9); c.mul_(1.0); c.copy_(d); c.zero_(); d.detach(); c[0, 0].item()
+    c.sum().item(); c[0] = 1.0; c[:, 1:3] = 0.0; t.zeros(32, 32); t.ones(64); t.full((64,), 2.0)
+    t.arange(64); t.tensor([1.0, 2.0]); t.zeros_like(c); t.empty(64); t.linspace(0, 1, 64); t.eye(8)
+    t.rand(64); t.randn(64); t.randn(5); t.randint(10, (64,)); t.randperm(64); t.bernoulli(chances)
     c.shape; c.size(0); c.dim(); c.tolist(); c.numpy(); c.float(); c.to(t.float32); d.numel()
 """
 

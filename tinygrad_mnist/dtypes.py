@@ -210,7 +210,9 @@ def promote(values: tuple[Array | Number, ...]) -> dtype:
     Arrays with dimensions decide; 0-d arrays, then Python numbers, change the result only by a
     higher category. Source: PyTorch's "Tensor Attributes" page, type promotion.
     """
-    kinds = {value.dtype if isinstance(value, np.ndarray) else value.__class__ for value in values}
+    kinds: set[Any] = {
+        value.dtype if isinstance(value, np.ndarray) else value.__class__ for value in values
+    }
     if len(kinds) > 1 and kinds & _ARRAYS_OF_FLOATS:
         kinds -= _PYTHON_NUMBERS  # which change no floating-point type
     if len(kinds) == 1 and (only := kinds.pop()) not in _PYTHON_NUMBERS:

@@ -327,7 +327,7 @@ def check_floating(name: str, array: np.ndarray[Any, Any]) -> None:
 def read_dim(dim: Any, ndim: int) -> int:
     """`dim` counted from the front; IndexError when `ndim` dimensions have no such one."""
     if dim.__class__ is int and -ndim <= dim < ndim:
-        return dim % ndim  # type: ignore[no-any-return]
+        return dim % ndim
     if isinstance(dim, bool) or not hasattr(dim, "__index__"):
         raise TypeError(f"argument 'dim' must be int, not {type(dim).__name__}")
     number = operator.index(dim)

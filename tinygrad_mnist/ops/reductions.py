@@ -36,6 +36,8 @@ from .elementwise import exp, maximum, minimum, sqrt
 from .shapes import squeeze
 
 Axes = tuple[int, ...]
+_max_of: Any = np.maximum.reduce
+_min_of: Any = np.minimum.reduce
 
 
 @primitive(reduces=True, grad_fn="SumBackward1")
@@ -206,13 +208,13 @@ def count_nonzero(input: Tensor, dim: Dims | None = None) -> Tensor:
 @primitive(reduces=True, grad_fn="AmaxBackward0 MaxBackward1")
 def _amax(input: Array, *, dim: Axes, keepdim: bool, nan_is_place: bool) -> Any:
     """max x"""
-    return np.maximum.reduce(input, axis=dim, keepdims=keepdim)
+    return _max_of(input, axis=dim, keepdims=keepdim)
 
 
 @primitive(reduces=True, grad_fn="AminBackward0 MinBackward1")
 def _amin(input: Array, *, dim: Axes, keepdim: bool, nan_is_place: bool) -> Any:
     """min x"""
-    return np.minimum.reduce(input, axis=dim, keepdims=keepdim)
+    return _min_of(input, axis=dim, keepdims=keepdim)
 
 
 def _shared_among_ties(g: Any, input: Any, out: Any, dim: Axes, nan_is_place: bool) -> Any:
