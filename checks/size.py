@@ -15,11 +15,11 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 80_179, 40_000
+TOTAL, AIM = 80_183, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
-    "ops": 11_240,
+    "ops": 11_242,
     "tools": 12_049,
     "nn": 9_997,
     "compiler": 8_684,
@@ -35,7 +35,7 @@ BUDGET = {
     "utils": 2_792,
     "hardware": 725,
     "names": 408,
-    "dtypes": 339,
+    "dtypes": 341,
     "func": 770,
     "testing": 348,
 }
