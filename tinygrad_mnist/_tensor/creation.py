@@ -605,7 +605,8 @@ def _read_ends(name: str, start: Any, end: Any) -> tuple[Any, Any]:
         raise RuntimeError(
             f"{name} only supports 0-dimensional start and end tensors, but got one with dimensions"
         )
-    return read_number(name, "start", 1, start), read_number(name, "end", 2, end)
+    first, last = [each.detach() if isinstance(each, Tensor) else each for each in (start, end)]
+    return read_number(name, "start", 1, first), read_number(name, "end", 2, last)
 
 
 def _step_count(name: str, steps: Any) -> int:

@@ -121,8 +121,8 @@ class Description(Tensor):
         return (self._array.ctypes.data - start.ctypes.data) // self._array.itemsize
 
     def data_ptr(self) -> int:
-        """The address of the first element."""
-        return self._array.ctypes.data
+        """The address of the first element; 0 where there is none."""
+        return self._array.ctypes.data if self._array.size else 0
 
     def is_contiguous(self, memory_format: MemoryFormat = None) -> bool:
         """Whether the elements lie in memory in order, without gaps."""

@@ -468,6 +468,10 @@ def check_operands(name: str, operation: Any, others: tuple[Any, ...]) -> None:
     for position, (parameter, other) in enumerate(zip(parameters, others, strict=False), 1):
         if isinstance(other, _OPERANDS) or operation.__annotations__.get(parameter) == "str":
             continue
+        if isinstance(other, complex):
+            raise RuntimeError(
+                f"{name}(): Converting complex Scalar to non-complex type is not supported"
+            )
         raise TypeError(
             f"{name}(): argument '{parameter}' (position {position}) must be Tensor, "
             f"not {type_name(other)}"

@@ -79,6 +79,8 @@ def read_data(data: Any, kind: dtypes.dtype | None) -> Array:
         return converted(carried(data), kind)
     if isinstance(data, str | bytes):
         raise TypeError(_INVALID.format(type(data).__name__))
+    if hasattr(data, "read_as"):  # a storage
+        return np.array(data.read_as(kind))
     flat: list[Any] = []
     shape = _shape_of(data)
     if 0 in shape:

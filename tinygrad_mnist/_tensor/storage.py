@@ -75,6 +75,18 @@ class TypedStorage:
         self._row[:] = value
         return self
 
+    def __sizeof__(self) -> int:
+        return super().__sizeof__() + self.nbytes()
+
+    def read_as(self, kind: dtypes.dtype | None) -> Array:
+        """The numbers, which must be of this type; RuntimeError otherwise."""
+        if kind is not None and kind != self.dtype:
+            raise RuntimeError(
+                f"Expected a Storage of type {kind.legacy_name} or an UntypedStorage, but got "
+                f"{self.dtype.legacy_name}"
+            )
+        return self._row
+
     def tolist(self) -> list[Any]:
         """The numbers."""
         found: list[Any] = self._row.tolist()
@@ -87,6 +99,11 @@ class TypedStorage:
 
 class UntypedStorage(TypedStorage):
     """All the memory that a tensor lies in, as bytes."""
+
+    def read_as(self, kind: dtypes.dtype | None) -> Array:
+        """The bytes as numbers of this type, int64 unless given."""
+        number = (kind or dtypes.int64).numpy
+        return self._row[: len(self._row) // number.itemsize * number.itemsize].view(number)
 
 
 class Storages(Tensor):
@@ -141,12 +158,20 @@ class Storages(Tensor):
         """Have the tensor show the memory of a tensor or storage; where none is given, none."""
         if state.grad_enabled and self.requires_grad:
             raise _requires_grad("set")
+        kind = dtypes.from_numpy_dtype(self._array.dtype)
+        if isinstance(source, Tensor) and source._array.dtype != self._array.dtype:
+            have = dtypes.from_numpy_dtype(source._array.dtype).name
+            raise RuntimeError(
+                f"Could not set tensor of type {have} to a tensor of type {kind.name}"
+            )
         if isinstance(source, Tensor) and size is None:
             array = source._array
         elif source is None:
             array = self._array.reshape(-1)[:0].copy()
         else:
-            row = memory_of(source._array)[0] if isinstance(source, Tensor) else source._row
+            row = (
+                memory_of(source._array)[0] if isinstance(source, Tensor) else source.read_as(kind)
+            )
             lengths = [len(row) - storage_offset] if size is None else list(size)
             steps = list(stride) if stride is not None else _in_order(lengths)
             array = in_memory(row, storage_offset, tuple(lengths), tuple(steps))

@@ -31,6 +31,8 @@ _OF_ONE_TYPE = """
 _MADE = "addbmm empty eye full linspace logsigmoid logspace ones rand randint randn randperm zeros"
 SAME_TYPE = frozenset(_OF_ONE_TYPE.split())
 """Operations that write into a tensor of the result's type alone."""
+_SCALAR_TYPE = ("cummax", "cummin", "logcumsumexp")
+"""Those that say so in other words."""
 WITHOUT = frozenset(["relu", "isnan", "isinf", "isfinite"])
 """Primitives that take no out=, as in PyTorch."""
 _JOINED = ("cat", "column_stack", "dstack", "hstack", "stack", "vstack")
@@ -90,10 +92,13 @@ def _write(name: str, target: TensorBase, found: Array) -> None:
     kind, wanted = found.dtype, target._array.dtype
     if kind != wanted:
         have, want = dtypes.from_numpy_dtype(kind), dtypes.from_numpy_dtype(wanted)
+        if name in _SCALAR_TYPE:
+            told = f"{have.legacy_name} but found {want.legacy_name}"
+            raise RuntimeError(f"expected scalar_type {told}")
         if name in SAME_TYPE:
             told = f"{have.cpp_name}, but got {want.cpp_name} instead"
             raise RuntimeError(f"Expected out tensor to have dtype {told}")
-        if not dtypes.can_cast(have, want):
+        if not dtypes.can_cast(have, want) and name != "bernoulli":
             raise (TypeError if name in _JOINED else RuntimeError)(
                 f"result type {have.legacy_name} can't be cast to the desired output type "
                 f"{want.legacy_name}"

@@ -17,7 +17,7 @@ from tinygrad_mnist.core.record import state
 from tinygrad_mnist.engine.device import reading
 from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.out import SAME_TYPE, into
-from tinygrad_mnist.engine.tensor import Tensor
+from tinygrad_mnist.engine.tensor import TENSOR_TYPE, Tensor
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 _OPEN_ENDED = 0x04 | 0x08
@@ -475,6 +475,8 @@ def read_legacy_type(given: Any) -> dtypes.dtype:
     """The dtype that a name such as "torch.FloatTensor", or the class of that name, stands for."""
     if isinstance(given, dtypes.dtype):
         return given
+    if given is TENSOR_TYPE[0]:
+        return dtypes.get_default_dtype()
     named = {f"torch.{kind.legacy_name}Tensor": kind for kind in dtypes._ALL}
     name = given if isinstance(given, str) else f"torch.{getattr(given, '__name__', given)}"
     if reading.cuda_as_cpu:

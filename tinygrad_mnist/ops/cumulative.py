@@ -207,6 +207,19 @@ def cummin(input: Tensor, dim: int) -> ValuesAndIndices:
     return _running_extreme("cummin", np.minimum, input, dim)
 
 
+def _check_joined(shape: tuple[int, ...], joined: tuple[int, ...], axis: int) -> None:
+    """RuntimeError where what is put before or behind does not fit beside the input of `diff`."""
+    if len(joined) != len(shape):
+        raise RuntimeError("diff expects prepend or append to be the same dimension as input")
+    for dim, (want, have) in enumerate(zip(shape, joined, strict=True)):
+        if want != have and dim != axis:
+            raise RuntimeError(
+                "diff expects the shape of tensor to prepend or append to match that of input "
+                f"except along the differencing dimension; input.size({dim}) = {want}, but got "
+                f"tensor.size({dim}) = {have}"
+            )
+
+
 @operation
 def diff(
     input: Tensor,
@@ -225,6 +238,9 @@ def diff(
     if n < 0:
         raise RuntimeError(f"order must be non-negative but got {n}")
     axis = read_dim(dim, input._array.ndim)
+    for part in (prepend, append):
+        if part is not None:
+            _check_joined(input._array.shape, part._array.shape, axis)
     if n == 0:
         return named_as(clone(input), "CopyBackwards")
     parts = [part for part in (prepend, input, append) if part is not None]

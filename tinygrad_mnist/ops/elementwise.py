@@ -419,10 +419,16 @@ def isclose(
     """
     if input._array.dtype != other._array.dtype:
         raise RuntimeError(f"{input.dtype.legacy_name} did not match {other.dtype.legacy_name}")
-    for name, value in (("rtol", rtol), ("atol", atol)):
+    tolerances = {"rtol": rtol, "atol": atol}
+    for place, (name, value) in enumerate(tolerances.items(), 3):
+        if isinstance(value, Tensor):
+            if value.requires_grad:
+                told = f"argument '{name}' (position {place}) must be float, not Tensor"
+                raise TypeError(f"isclose(): {told}")
+            value = tolerances[name] = value.item()
         if value < 0:
             raise RuntimeError(f"{name} must be greater than or equal to zero, but got {value:g}")
-    return _isclose(input, other, rtol=rtol, atol=atol, equal_nan=equal_nan)
+    return _isclose(input, other, **tolerances, equal_nan=equal_nan)
 
 
 def allclose(

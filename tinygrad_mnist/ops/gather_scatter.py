@@ -140,6 +140,8 @@ def _read_scattered(input: Tensor, dim: int, index: Tensor, src: Any) -> Any:
         raise RuntimeError("Index tensor must have the same number of dimensions as src tensor")
     if index._array.size == 0:
         array = np.zeros((0,) * x._array.ndim, np.int64)
+        if ndim != x._array.ndim:
+            source = reshape(reshape(source, -1)[:0], array.shape)
     else:
         array = _read_index("scatter", axis, indices, x)
     if with_tensor and source._array.dtype != x._array.dtype:
@@ -360,6 +362,12 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
         raise RuntimeError(
             f"index_select(): Index to scalar can have only 1 value, got {array.size} value(s)"
         )
+    if array.size and input._array.size == 0:
+        size = input._array.shape[axis]
+        if size == 0:
+            raise RuntimeError("index_select(): self indexing axis dim should be positive")
+        for bad in array[(array < 0) | (array >= size)]:
+            raise RuntimeError(f"INDICES element is out of DATA bounds, id={bad} axis_dim={size}")
     array = _check_bounds("index_select", input, axis, array)
     key: Key = (
         ((ALL,) * axis + (array,))
