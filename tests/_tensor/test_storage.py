@@ -4,6 +4,7 @@ import pytest
 import torch
 
 import tinygrad_mnist
+from tests._tensor.both_engines import agree, lines
 
 ENGINES = (tinygrad_mnist, torch)
 
@@ -65,3 +66,39 @@ def test_histograms(density):
             found.append([pytest.approx(result.hist.tolist()), result.bin_edges.tolist()])
     assert [each[1] for each in found[:3]] == [each[1] for each in found[3:]]
     assert [each[0].expected for each in found[:3]] == [each[0] for each in found[3:]]
+
+
+OTHER_TYPES = lines("""
+    torch.empty(0, dtype=kind).set_(a.storage())
+    torch.empty(0, dtype=kind).set_(a)
+    torch.empty(0, dtype=kind).set_(a.storage(), 0, a.size(), a.stride())
+    torch.empty(0, dtype=kind).set_(a.untyped_storage())
+    torch.empty(0, dtype=kind).set_(a.untyped_storage(), 1, (2,), (1,))
+    torch.tensor(a.storage(), dtype=kind)
+    torch.tensor(a.storage())
+    torch.tensor(a.untyped_storage(), dtype=kind)
+    torch.tensor(a.untyped_storage())
+    a[:0].data_ptr(), torch.empty(0, dtype=kind).data_ptr()
+    a.to(kind).type(torch.Tensor)
+    a.to(kind).index_fill_(0, torch.tensor([0]), 1j)
+    a.to(kind).masked_fill_(a > 2, 1j)
+    torch.bernoulli(a / 9, out=torch.ones(6, dtype=kind)).le(1)
+    torch.cummax(a, 0, out=(torch.empty(0, dtype=kind), torch.empty(0).long()))[0]
+    torch.logcumsumexp(a, 0, out=torch.empty(0, dtype=kind))
+    torch.isclose(a, a, torch.tensor(1), torch.tensor(0.5))
+    torch.isclose(a, a, 1e-5, torch.tensor(0.5, requires_grad=True))
+    torch.linspace(torch.tensor(0.0, requires_grad=True), torch.tensor(3, dtype=kind), 4)
+    torch.diff(a.view(2, 3).to(kind), prepend=torch.ones(3, dtype=kind))
+    torch.diff(a.view(2, 3).to(kind), append=torch.ones(1, 3, dtype=kind))
+    a.to(kind).scatter(0, torch.zeros(0, 4, dtype=torch.int64), torch.zeros(0, 4, dtype=kind))
+    torch.zeros(0, 3, dtype=kind).index_select(0, torch.tensor([0]))
+    torch.zeros(0, 3, dtype=kind).index_select(1, torch.tensor([5]))
+    torch.repeat_interleave(torch.tensor([2, -1]))
+""")
+
+
+@pytest.mark.parametrize("source", OTHER_TYPES)
+@pytest.mark.filterwarnings("ignore:TypedStorage is deprecated")
+def test_memory_and_results_of_other_types(source):
+    for kind in ("float64", "int16", "float32"):
+        agree(f"kind = torch.{kind}\na = torch.arange(6.0)\n{source}", messages=False)

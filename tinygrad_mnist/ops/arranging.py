@@ -202,6 +202,8 @@ def repeat_interleave(
             raise RuntimeError("repeat_interleave only accept 1D vector as repeat")
         if input._array.dtype.name not in ("int32", "int64"):
             raise not_implemented("repeat_interleave_cpu", input._array.dtype)
+        if (input._array < 0).any():
+            raise RuntimeError("repeats can not be negative")
         return wrap(np.repeat(np.arange(input._array.size), input._array.copy()))
     x = reshape(input, -1) if dim is None or not input._array.ndim else input
     axis = 0 if dim is None else read_dim(dim, input._array.ndim)
