@@ -636,7 +636,7 @@ class Tensor(TensorBase):
     @data.setter
     def data(self, value: Tensor) -> None: ...
     def data_ptr(self) -> builtins.int:
-        """The address of the first element."""
+        """The address of the first element; 0 where there is none."""
     def deg2rad(self) -> Tensor:
         """Degrees as radians: x · π / 180."""
     def deg2rad_(self) -> Tensor:
