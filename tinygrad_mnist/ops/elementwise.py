@@ -419,7 +419,7 @@ def isclose(
     """
     if input._array.dtype != other._array.dtype:
         raise RuntimeError(f"{input.dtype.legacy_name} did not match {other.dtype.legacy_name}")
-    tolerances = {"rtol": rtol, "atol": atol}
+    tolerances: dict[str, Any] = {"rtol": rtol, "atol": atol}
     for place, (name, value) in enumerate(tolerances.items(), 3):
         if isinstance(value, Tensor):
             if value.requires_grad:
