@@ -15,19 +15,19 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 80_183, 40_000
+TOTAL, AIM = 80_254, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
-    "ops": 11_242,
+    "ops": 11_276,
     "tools": 12_049,
     "nn": 9_997,
     "compiler": 8_684,
     "app": 4_742,
     "explainer": 7_549,
     "kernels": 4_231,
-    "_tensor": 3_340,
-    "engine": 3_162,
+    "_tensor": 3_372,
+    "engine": 3_167,
     "optim": 2_549,
     "autograd": 2_627,
     "distributions": 2025,
