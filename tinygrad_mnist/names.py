@@ -198,6 +198,7 @@ MODULES = (
 """The public modules that load when first asked for."""
 
 MODULE_ALIASES = {
+    "_C": "utils.native",
     "_dynamo": "compiler",
     "absent": "names",
     "accelerator": "hardware.accelerator",
@@ -222,6 +223,7 @@ MODULE_ALIASES = {
     "scripts": "tools.scripts",
     "testing.parity": "tools.parity.parity",
     "testing.strategies": "tools.parity.strategies",
+    "utils.hooks": "engine.hooks",
     "version": "hardware.version",
     "xpu": "hardware.xpu",
 }

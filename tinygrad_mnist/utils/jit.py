@@ -3,10 +3,15 @@
 from typing import Any, Final
 
 from tinygrad_mnist.names import lazily, refused
+from tinygrad_mnist.nn.modules.module import Module
 
-__all__ = ["Final", "export", "ignore", "is_scripting", "is_tracing", "unused"]
+__all__ = ["Final", "ScriptModule", "export", "ignore", "is_scripting", "is_tracing", "unused"]
 __getattr__, __dir__ = lazily("tinygrad_mnist.jit", {})
 globals().update(refused("jit", "freeze load optimize_for_inference save script trace"))
+
+
+class ScriptModule(Module):
+    """What TorchScript makes of a module: nothing here is one."""
 
 
 def is_scripting() -> bool:

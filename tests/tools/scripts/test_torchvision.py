@@ -91,3 +91,23 @@ def test_what_is_installed_but_broken(write, run, run_in_torch, tmp_path):
     (package / "transforms.py").touch()
     works = FALLS_BACK.replace(", torchvision.datasets.MNIST.__module__", "")
     assert run_in_torch(write("works.py", place + works)).stdout == "works\n"
+
+
+METRICS = """
+import torch
+from torch.jit import ScriptModule
+from torch.utils.hooks import RemovableHandle
+torch._C._log_api_usage_once("torchmetrics")
+handle = torch.nn.ReLU().register_forward_hook(print)
+told = isinstance(handle, RemovableHandle), isinstance(torch.nn.ReLU(), ScriptModule)
+"""
+
+
+def test_an_installed_package_that_works_here_is_run(write, run, tmp_path):
+    package = tmp_path / "site" / "torchmetrics"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text(METRICS)
+    (tmp_path / "site" / "torchmetrics-1.dist-info").mkdir()
+    place = f"import sys\nsys.path.insert(0, {str(package.parent)!r})\n"
+    done = run(write("job.py", place + "import torchmetrics\nprint(torchmetrics.told)\n"))
+    assert (done.stdout, done.stderr) == ("(True, False)\n", "")

@@ -33,7 +33,8 @@ DEVICE = "TINYGRAD_MNIST_DEVICE"
 """The environment variable that makes "cuda" the CPU, if it is "cpu"."""
 
 _ROOMS = frozenset(
-    ("_dynamo", "accelerator", "amp", "autograd", "backends", "compiler", "cuda", "distributed",
+    ("_C", "_dynamo", "accelerator",
+     "amp", "autograd", "backends", "compiler", "cuda", "distributed",
      "distributions", "func", "hub", "jit", "linalg", "mps", "multiprocessing", "nn", "onnx",
      "optim", "profiler", "random", "serialization", "special", "testing", "utils", "version",
      "xpu")
@@ -50,6 +51,9 @@ _BUILT_ON_TORCH = {
     "lightning": "write the training loop out",
 }
 """Packages that need PyTorch itself, and what does instead."""
+
+_WORK_HERE = ("torchinfo", "torchmetrics")
+"""Those among them that work on this engine where they are installed."""
 
 _ELSEWHERE = {
     "safetensors.torch": "tinygrad_mnist.serialization.safetensors",
@@ -144,14 +148,18 @@ def _only_asked() -> bool:
     return caller is not None and caller.f_code.co_name == "find_spec"
 
 
+def _others_spec(package: str, asking: MetaPathFinder) -> ModuleSpec | None:
+    """Where a package is, as the other finders know it."""
+    if package in sys.modules:
+        return sys.modules[package].__spec__
+    others = [finder for finder in sys.meta_path if finder is not asking]
+    specs = (finder.find_spec(package, None, None) for finder in others)
+    return next((found for found in specs if found is not None), None)
+
+
 def _is_own(package: str, asking: MetaPathFinder) -> bool:
     """Whether a package is no installed one: beside the script, or on PYTHONPATH."""
-    if package in sys.modules:
-        spec = sys.modules[package].__spec__
-    else:
-        others = [finder for finder in sys.meta_path if finder is not asking]
-        specs = (finder.find_spec(package, None, None) for finder in others)
-        spec = next((found for found in specs if found is not None), None)
+    spec = _others_spec(package, asking)
     if spec is None:
         return package in sys.modules
     places = spec.submodule_search_locations or [spec.origin or ""]
@@ -178,6 +186,10 @@ class TorchFinder(MetaPathFinder, Loader):
         if first in _BUILT_ON_TORCH:
             way = _BUILT_ON_TORCH[first]
             reason = f"{first} needs PyTorch itself, which is not run here: {way}"
+            if first in _WORK_HERE:
+                if _others_spec(first, self) is not None:
+                    return None
+                reason = f"{first} is not installed: pip install {first}, or {way}"
         elif first == "torch" and not _is_answered(fullname):
             reason = str(_unsupported(fullname))
         elif first != "torch" and fullname not in _ELSEWHERE:
