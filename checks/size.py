@@ -15,12 +15,12 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 80_254, 40_000
+TOTAL, AIM = 80_278, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
     "ops": 11_276,
-    "tools": 12_049,
+    "tools": 12_061,
     "nn": 9_997,
     "compiler": 8_684,
     "app": 4_742,
@@ -32,9 +32,9 @@ BUDGET = {
     "autograd": 2_627,
     "distributions": 2025,
     "serialization": 2_213,
-    "utils": 2_792,
+    "utils": 2_802,
     "hardware": 725,
-    "names": 408,
+    "names": 410,
     "dtypes": 341,
     "func": 770,
     "testing": 348,
