@@ -131,6 +131,7 @@ MADE_FOR_INFERENCE = lines("""
     N(lambda: i.copy_(z))
     y.mul_(2) ; i.clone().add_(1), i.detach().is_inference(), v.requires_grad
     u = i + x ; u.sum().backward() ; x.grad, u.add_(1)
+    torch.autograd.graph.increment_version(i) ; i
     I(lambda: i.add_(1)), I(lambda: i[:2].mul_(2)), I(lambda: z.add_(1)) ; z.add_(1)
     p = I(lambda: torch.nn.Linear(2, 1).double()) ; p(w.data).sum().backward() ; p.bias.grad
 """)

@@ -285,7 +285,8 @@ def increment_version(tensor: Tensor | Iterable[Tensor]) -> None:
     1
     """
     for each in (tensor,) if isinstance(tensor, Tensor) else tensor:
-        each._counter[0] += 1
+        if not each.is_inference():
+            each._counter[0] += 1
 
 
 class Engine:
