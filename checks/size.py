@@ -15,7 +15,7 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 80_278, 40_000
+TOTAL, AIM = 80_279, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
@@ -29,7 +29,7 @@ BUDGET = {
     "_tensor": 3_372,
     "engine": 3_167,
     "optim": 2_549,
-    "autograd": 2_627,
+    "autograd": 2_628,
     "distributions": 2025,
     "serialization": 2_213,
     "utils": 2_802,
