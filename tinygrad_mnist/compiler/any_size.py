@@ -215,8 +215,8 @@ def _sized_program(
         for n, (step, _) in enumerate(sources[0].parts)
     ]
     source = replace(sources[0], text=text, parts=parts)
-    function = building.load(text, building.liberties())
-    stats.compile_seconds = time.perf_counter() - begin
+    function = building.loaded(text, stats)
+    stats.spent(time.perf_counter() - begin)
     varying = [n for n in tried[0].outline.dimensions if general.whole[n].varies]
     fixed = [
         n for n, (number, _) in enumerate(tried[0].outline.numbers)

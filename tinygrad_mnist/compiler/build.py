@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import functools
-import hashlib
-import importlib.metadata
-import sys
 import threading
 import time
-import types
-import weakref
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 
@@ -28,9 +22,9 @@ from tinygrad_mnist.compiler.passes.simplify import (
     share_common_subexpressions,
     simplify,
 )
-from tinygrad_mnist.kernels import cache_folder, dispatch
 from tinygrad_mnist.kernels.locks import held_through_fork
 
+from .native import load
 from .passes.batch_last import put_batch_last
 from .passes.fusion import Loop, Step, fuse
 from .passes.lowering import lower
@@ -62,10 +56,15 @@ class Stats:
     temporaries: int = 0
     temporary_bytes: int = 0
     compile_seconds: float = 0.0
+    """Those of the passes and of Numba, which begins when the program first runs."""
     passes: dict[str, int] = field(default_factory=dict)
     """Instructions after each pass."""
     recompilations: list[str] = field(default_factory=list)
     """What each program after a function's first was compiled for."""
+
+    def spent(self, seconds: float) -> None:
+        """Count what compiling took."""
+        self.compile_seconds += seconds
 
 
 @dataclass
@@ -113,9 +112,9 @@ def _built(traced: Program) -> Built:
     program, steps = optimise(traced, stats)
     source = generate(program, steps)
     stats.temporaries, stats.temporary_bytes = source.temporaries, source.temporary_bytes
-    function = load(source.text, _liberties.get())
+    function = loaded(source.text, stats)
     _keep_memory(stats.temporary_bytes)
-    stats.compile_seconds = time.perf_counter() - begin
+    stats.spent(time.perf_counter() - begin)
     return Built(program, source, function, stats)
 
 
@@ -130,19 +129,6 @@ def _keep_memory(size: int) -> None:
     M_MMAP_THRESHOLD, up to 32 MiB). The piece is never touched, so it costs nothing.
     """
     np.empty(min(2 * size, _MOST_KEPT), np.uint8)
-
-
-_HEAD = '''"""A training step, compiled by tinygrad_mnist; written by the program, not by hand."""
-
-import math
-
-import numpy as np
-
-from tinygrad_mnist.compiler.loops import images, products, scalars
-'''
-_BATCH_LAST = "from tinygrad_mnist.kernels import batch_last\n"
-_RECURRENT = "from tinygrad_mnist.compiler.loops import recurrent\n"
-"""Compiled, or loaded, only for programs that call them."""
 
 
 _liberties: ContextVar[frozenset[str]] = ContextVar("liberties", default=frozenset())
@@ -167,47 +153,8 @@ def liberties() -> frozenset[str]:
     return _liberties.get()
 
 
-_loaded: weakref.WeakValueDictionary[str, Callable[..., int]] = weakref.WeakValueDictionary()
-
-
-def load(text: str, fastmath: frozenset[str] = frozenset()) -> Callable[..., int]:
-    """The compiled function of a source; the same text is compiled once, on this disk.
-
-    It is kept as long as somebody has it. The source itself is never read from the disk: only what
-    was compiled of it, under a name made of the source and of all that it is compiled with.
-    """
-    from tinygrad_mnist.kernels import compiling
-
-    head = _HEAD
-    if "batch_last." in text:
-        dispatch.images.load()
-        head += _BATCH_LAST
-    if "recurrent." in text:
-        head += _RECURRENT
-    digest = hashlib.sha256(f"{sorted(fastmath)}{head}{text}{surroundings()}".encode())
-    known = _loaded.get(digest.hexdigest())
-    if known is not None:
-        return known
-    module = types.ModuleType(f"step_{digest.hexdigest()[:20]}")
-    sys.modules[module.__name__] = module  # where Numba looks for the names of what it loads
-    exec(compile(f"{head}\n\n{text}\n", f"{module.__name__}.py", "exec"), vars(module))
-    function: Callable[..., int] = compiling.kept(
-        module.step, cache_folder.for_code("programs"), digest.hexdigest(),
-        error_model="numpy", nogil=True, fastmath=set(fastmath),
-    )  # fmt: skip
-    _loaded[digest.hexdigest()] = function
-    weakref.finalize(function, sys.modules.pop, module.__name__, None)
-    return function
-
-
-@functools.cache
-def surroundings() -> str:
-    """What compiled code depends on besides its source: versions, and the loops it calls."""
-    package = Path(__file__).parents[1]
-    digest = hashlib.sha256(sys.version.encode())
-    for name in ("numba", "numpy", "llvmlite"):
-        digest.update(importlib.metadata.version(name).encode())
-    folders = package / "kernels", package / "compiler" / "loops"
-    for file in [file for folder in folders for file in sorted(folder.glob("*.py"))]:
-        digest.update(file.read_bytes())
-    return digest.hexdigest()
+def loaded(text: str, stats: Stats) -> Callable[..., int]:
+    """What computes a program of this source; `stats` is told of what Numba compiles for it."""
+    function: Any = load(text, liberties())
+    getattr(function, "_cache", function).ends = stats.spent  # it compiles when it first runs
+    return cast("Callable[..., int]", function)

@@ -10,9 +10,9 @@ import numpy as np
 from tinygrad_mnist.engine.tensor import wrap
 
 from .batches import Batches
-from .build import surroundings
 from .cache_entry import CacheEntry, leaf_record
 from .inputs import Arguments, parts_of
+from .native import surroundings
 from .program import Array, Constant, Input
 from .results import Given, Result, Shared
 from .schedules import Schedule

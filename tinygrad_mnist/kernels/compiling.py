@@ -7,6 +7,7 @@ import hashlib
 import os
 import pickle
 import re
+import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -66,8 +67,7 @@ def kept(
     `cache_folder` are: what is read from it can run anything.
     """
     compiled = numba.njit(**options)(function)
-    if folder is not None:
-        compiled._cache = _Kept(function, folder, stamp)
+    compiled._cache = Kept(function, folder, stamp)
     for signature in signatures:
         compiled.compile(signature)
     if signatures:
@@ -75,36 +75,53 @@ def kept(
     return compiled
 
 
-class _Kept:
+class Kept:
     """What a Numba function asks for compiled code, in the place of Numba's own cache.
 
     One file holds the code for one signature. What is damaged is compiled anew; what cannot be
     written serves this process alone.
     """
 
-    def __init__(self, function: Function, folder: Path, stamp: str) -> None:
-        self.cache_path = os.fspath(folder)
-        self.on_disk = True
+    def __init__(self, function: Function, folder: Path | None, stamp: str) -> None:
+        self.cache_path = os.fspath(folder or "")
+        self.on_disk = folder is not None
+        self.starts: Callable[[], None] = _nothing
+        """Called before something is compiled that was not kept."""
+        self.ends: Callable[[float], None] = _nothing
+        """Called with the seconds that it took to have code for a signature."""
         self._function, self._folder, self._stamp = function, folder, stamp
+        self._begun = 0.0
 
-    def _file(self, sig: Any, codegen: Any) -> Path:
+    def _file(self, folder: Path, sig: Any, codegen: Any) -> Path:
         code = self._function.__code__
         key = repr((self._stamp, code.co_firstlineno, str(sig), codegen.magic_tuple()))
         name = f"{Path(code.co_filename).stem}.{self._function.__name__}"
-        return self._folder / f"{name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.nbc"
+        return folder / f"{name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.nbc"
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """The compiled code for a signature, or None."""
+        self._begun = time.perf_counter()
         target_context.refresh()
-        with contextlib.suppress(Exception):
-            content = self._file(sig, target_context.codegen()).read_bytes()
-            return _results._rebuild(target_context, *pickle.loads(content))
+        if self._folder is not None:
+            with contextlib.suppress(Exception):
+                file = self._file(self._folder, sig, target_context.codegen())
+                found = _results._rebuild(target_context, *pickle.loads(file.read_bytes()))
+                self.ends(time.perf_counter() - self._begun)
+                return found
+        self.starts()
         return None
 
     def save_overload(self, sig: Any, compiled: Any) -> None:
         """Keep what was compiled for a signature."""
-        content: bytes = _serialize.dumps(compiled._reduce())
-        self.on_disk &= cache_folder.keep(self._file(sig, compiled.codegen), content)
+        if self._folder is not None:
+            content: bytes = _serialize.dumps(compiled._reduce())
+            file = self._file(self._folder, sig, compiled.codegen)
+            self.on_disk &= cache_folder.keep(file, content)
+        self.ends(time.perf_counter() - self._begun)
+
+
+def _nothing(*_: Any) -> None:
+    """What is done where nobody listens."""
 
 
 _results: Any = numba.core.compiler.CompileResult

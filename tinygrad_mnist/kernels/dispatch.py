@@ -143,7 +143,7 @@ class Loops:
             self.load()
             self.on = True
         except Exception as error:
-            _say(f"goes on with NumPy alone, as Numba fails here: {error}")
+            say(f"goes on with NumPy alone, as Numba fails here: {error}")
 
     def load(self) -> None:
         """Load the loops from the cache, in about a second, or compile them; once."""
@@ -159,7 +159,7 @@ class Loops:
         folder, digest = _folder(self._name), _digest()
         if not _compiled_before(self._name):
             kept = "not kept" if folder is None else f"kept in {folder.parent}"
-            _say(f"compiling its {self._what} once (about {self._seconds} s); {kept}")
+            say(f"compiling its {self._what} once (about {self._seconds} s); {kept}")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             for file in self._files:
@@ -219,7 +219,8 @@ def warm_up() -> bool:
     return images.wanted
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
+    """Tell whoever waits, on stderr."""
     sys.stderr.write(f"tinygrad_mnist: {text}\n")
 
 

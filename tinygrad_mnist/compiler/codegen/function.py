@@ -63,6 +63,10 @@ def generate(program: Program, steps: list[Step]) -> Source:
     arrays = [*program.inputs, *others]
     for value in arrays:
         writer.buffers[value] = value.name
+    early = _views_to_check(writer)
+    for view in early:
+        write_call(writer, view)
+        writer.computed.discard(view.output)
     late = checks_late(writer)
     _place_outputs(writer, late)
     outs = [f"out{n}" for n in range(len(program.results))]
@@ -75,7 +79,8 @@ def generate(program: Program, steps: list[Step]) -> Source:
         write_checks(writer, step, known=False)
         begin = len(writer.lines)
         if isinstance(step, Call):
-            write_call(writer, step.instruction)
+            if step.instruction not in early:
+                write_call(writer, step.instruction)
         else:
             write_loop(writer, step, position)
         parts.append((step, writer.lines[begin:]))
@@ -238,6 +243,13 @@ def _is_in_range(writer: Writer, value: Value, size: int) -> bool:
     if isinstance(value, Constant):
         return size == _NOT_ZERO or bool((value.array >= 0).all())
     return size != _NOT_ZERO and maker is not None and maker.op in _IN_RANGE
+
+
+def _views_to_check(writer: Writer) -> list[Instruction]:
+    """Views of what is given whose numbers are checked: they are looked at before anything."""
+    checked = {value for step in writer.steps for value, _, _ in _checked_by(writer, step)}
+    views = [i for i in writer.calls.values() if i.op in VIEWS and i.output in checked]
+    return [i for i in views if isinstance(i.inputs[0], Input)]
 
 
 def checks_late(writer: Writer) -> bool:

@@ -191,7 +191,7 @@ def fuse(program: Program) -> list[Step]:
             taken = {calls[0].output}
         else:
             loop = _grow(waiting, ready)
-            steps.append(loop if loop.instructions else Call(waiting[0]))
+            steps += _apart(loop) if loop.instructions else [Call(waiting[0])]
             taken = {i.output for i in loop.instructions} or {waiting[0].output}
         done |= taken
         waiting = [i for i in waiting if i.output not in taken]
@@ -212,6 +212,30 @@ def _grow(waiting: list[Instruction], ready: Callable[[Instruction, set[Value]],
         else:
             refused.add(instruction.output)
     return loop
+
+
+def _apart(loop: Loop) -> list[Loop]:
+    """A loop as several, where some of its instructions have no array in common with the others.
+
+    They gain nothing together, and LLVM does not work on several numbers at once where a loop goes
+    over many arrays. The updates of parameters of one size are such, and alike, too.
+    """
+    if loop.rows * loop.columns == 1:
+        return [loop]
+    groups: list[tuple[set[Value], list[int]]] = []
+    for n, i in enumerate(loop.instructions):
+        values = {v for v in (*i.operands, i.output) if loop.roles[v] != "one"}
+        joined = [group for group in groups if not values.isdisjoint(group[0])]
+        groups = [group for group in groups if values.isdisjoint(group[0])]
+        places = [place for _, group in joined for place in group]
+        groups.append((values.union(*[group for group, _ in joined]), [*places, n]))
+    found = []
+    for places in sorted(sorted(places) for _, places in groups):
+        inside = [loop.instructions[n] for n in places]
+        read = {v for i in inside for v in (*i.operands, i.output)}
+        roles = {v: role for v, role in loop.roles.items() if v in read}
+        found.append(Loop(loop.shape, inside, roles, loop.totals & read))
+    return found
 
 
 def stages_of(loop: Loop) -> tuple[dict[Value, int], int]:
