@@ -15,17 +15,17 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 80_279, 40_000
+TOTAL, AIM = 80_577, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
     "ops": 11_276,
     "tools": 12_061,
     "nn": 9_997,
-    "compiler": 8_684,
+    "compiler": 8_964,
     "app": 4_742,
     "explainer": 7_549,
-    "kernels": 4_231,
+    "kernels": 4_249,
     "_tensor": 3_372,
     "engine": 3_167,
     "optim": 2_549,
