@@ -12,6 +12,7 @@ import numba
 import numpy as np
 import scipy.linalg.cython_blas
 from llvmlite import binding
+from numba.extending import overload
 
 from tinygrad_mnist.hardware import settings
 from tinygrad_mnist.kernels import blas_threads, products
@@ -30,14 +31,23 @@ _threads = blas_threads.threads_of(scipy.linalg.cython_blas.__file__) or _OTHER_
 """Of the BLAS that np.dot calls in compiled code."""
 
 
-def _named(name: str, function: Any, signature: Any) -> Any:
-    """A function in memory that compiled code calls by a name, also when it comes from the disk."""
+def _callable(name: str, function: Any, signature: Any) -> Any:
+    """A function in memory that compiled code too can call: by a name, for it may be kept on disk.
+
+    Where its address lies is told by `add_symbol`, in each process anew.
+    """
     binding.add_symbol(name, ctypes.cast(function, ctypes.c_void_p).value)
-    return numba.types.ExternalFunction(name, signature)
+    symbol = numba.types.ExternalFunction(name, signature)
+
+    def call(*arguments: Any) -> Any:
+        return function(*arguments)
+
+    overload(call)(lambda *arguments: lambda *arguments: symbol(*arguments))
+    return call
 
 
-_get_threads = _named("tinygrad_mnist_get_threads", _threads.get, numba.int32())
-_set_threads = _named("tinygrad_mnist_set_threads", _threads.set, numba.void(numba.int32))
+_get_threads = _callable("tinygrad_mnist_get_threads", _threads.get, numba.int32())
+_set_threads = _callable("tinygrad_mnist_set_threads", _threads.set, numba.void(numba.int32))
 _is_small = _part(blas_threads.is_small)
 
 
