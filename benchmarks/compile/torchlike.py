@@ -136,7 +136,15 @@ def ours_compiled(task: Task) -> Epoch:
     return over(tinygrad_mnist, task, step)
 
 
+def ours_scanned(task: Task) -> Epoch:
+    """The same step, a whole epoch in one `tinygrad_mnist.compiler.scan`."""
+    step = tinygrad_mnist.compile(module_step(tinygrad_mnist, OURS, task))
+    batches = tinygrad_mnist.from_numpy(task.x), tinygrad_mnist.from_numpy(task.y)
+    return lambda: float(tinygrad_mnist.compiler.scan(step, batches)[-1])
+
+
 COMPILED = Contestant("tinygrad_mnist, compiled", ours_compiled)
+SCANNED = Contestant("tinygrad_mnist, scan of an epoch", ours_scanned)
 PYTORCH = (
     Contestant("PyTorch, functional", lambda t: over(pytorch, t, functional(pytorch, t))),
     Contestant("PyTorch, nn + optim", lambda t: over(pytorch, t, module_step(pytorch, THEIRS, t))),

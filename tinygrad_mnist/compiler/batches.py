@@ -38,6 +38,8 @@ class Batches:
         """How many batches are full; only the last can be shorter."""
         self.short = 0 if drop_last else len(order) % self.rows
         self._rest = rest
+        self._gathered: dict[int, Array] = {}
+        """For each tensor that is gathered, what its last rows were gathered into."""
 
     def __len__(self) -> int:
         return self.full + (self.short > 0)
@@ -57,18 +59,25 @@ class Batches:
         deque(self._rest, 0)
 
     def together(self, n: int, count: int) -> list[Array]:
-        """The arrays of `count` full batches from batch n on, one after the other."""
+        """The arrays of `count` full batches from batch n on, until they are asked for again."""
         rows = self.order[n * self.rows : (n + count) * self.rows]
-        inner = () if self.size is None else (self.size,)
+        inner = (count,) if self.size is None else (count, self.size)
         found = []
-        for tensor in self.tensors:
+        for position, tensor in enumerate(self.tensors):
             array = tensor._array
             if isinstance(rows, range) and array.flags.carray:
                 taken = array[rows.start : rows.stop]
             else:
-                taken = array.take(rows, 0, mode="clip")
-            found.append(taken.reshape(count, *inner, *array.shape[1:]))
+                taken = self._gather(position, array, np.asarray(rows))
+            found.append(taken.reshape(*inner, *array.shape[1:]))
         return found
+
+    def _gather(self, position: int, array: Array, rows: Array) -> Array:
+        """Rows of an array, written where those before lay: memory that is there already."""
+        place = self._gathered.get(position)
+        if place is None or len(place) < len(rows):
+            place = self._gathered[position] = np.empty((len(rows), *array.shape[1:]), array.dtype)
+        return array.take(rows, 0, place[: len(rows)], mode="clip")
 
     def chunk(self, most: int) -> int:
         """How many full batches are to be had together: so many bytes of what must be gathered."""

@@ -202,7 +202,17 @@ def simplify(program: Program) -> Program:
         for instruction in _transposed_product(i, makers) or written:
             makers[instruction.output] = instruction
             kept.append(instruction)
-    return program.with_instructions(kept).replaced(substitutes)
+    return program.with_instructions([*map(_vector_turned, kept)]).replaced(substitutes)
+
+
+def _vector_turned(i: Instruction) -> Instruction:
+    """A row made a column, or the other way round, lies in memory as it did: it is reshaped.
+
+    BLAS takes several times as long where it is told that such a matrix is transposed.
+    """
+    if i.op != "permute" or len(i.output.shape) != 2 or 1 not in i.output.shape:
+        return i
+    return i.instead("reshape", i.inputs, {"shape": i.output.shape}, i.output)
 
 
 # Dead code: what nobody reads is not computed.
