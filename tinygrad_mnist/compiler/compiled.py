@@ -108,7 +108,9 @@ class Compiled(Generic[Inputs, Returned]):
             return self._trace(key, args)
 
     def programs(self, args: Arguments) -> list[CacheEntry]:
-        """The programs for calls like this one, the newest first."""
+        """The programs that a call like this one may run, the newest first."""
+        if self.check or EAGER or (OBSERVERS and threading.get_ident() in OBSERVERS):
+            return _NEW
         try:
             return self._entries.get(_key(args)) or _NEW
         except (RecursionError, TypeError):

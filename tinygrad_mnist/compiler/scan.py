@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypedDict, Unpack
 
 import numpy as np
 
-from tinygrad_mnist.engine.observer import OBSERVERS
 from tinygrad_mnist.engine.tensor import Tensor, TensorBase, wrap
 from tinygrad_mnist.optim.lr_scheduler import LRScheduler
 from tinygrad_mnist.random import Generator
@@ -59,9 +57,8 @@ def scan(
     """
     loader = _loader(xs, order)
     run = _Run(step, args, Schedule(scheduler), progress)
-    watched = OBSERVERS and threading.get_ident() in OBSERVERS
     batches = None
-    if isinstance(step, Compiled) and not step.check and not watched:
+    if isinstance(step, Compiled):
         batches = batches_of(loader, draws=loader is xs or order.get("shuffle", False))
     if batches is None:
         for n, batch in enumerate(loader):
