@@ -15,14 +15,14 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 80_587, 40_000
+TOTAL, AIM = 80_605, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
     "ops": 11_276,
     "tools": 12_061,
     "nn": 9_997,
-    "compiler": 8_974,
+    "compiler": 8_992,
     "app": 4_742,
     "explainer": 7_549,
     "kernels": 4_249,
