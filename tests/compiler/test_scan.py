@@ -120,6 +120,19 @@ def test_batches_are_those_of_a_loader(settings, taken):
     assert_same(STEPS["sgd"], data(), **settings)
 
 
+@pytest.mark.parametrize("name", ["sgd", "momentum", "gathered gradients"])
+def test_one_program_for_batches_of_any_size(name, taken):
+    (one, mine), (other, theirs) = STEPS[name](), STEPS[name]()
+    one, other = torch.compile(one), torch.compile(other)
+    for size in (4, 6, 10, 8):
+        loader = DataLoader(TensorDataset(*data()), size)
+        taken.clear()
+        found = torch.compiler.scan(one, loader)
+        assert found.tolist() == by_hand(other, loader).tolist()
+        assert state(mine) == state(theirs)
+        assert sum(taken) > len(loader) // 2
+
+
 def test_a_generator_is_drawn_from_as_by_a_loader(taken):
     (one, _), (other, _) = STEPS["sgd"](), STEPS["sgd"]()
     ours, others = torch.Generator().manual_seed(5), torch.Generator().manual_seed(5)
