@@ -114,7 +114,6 @@ def test_steps_are_taken_as_by_hand(name, taken):
         {"batch_size": 4, "sampler": torch.utils.data.SubsetRandomSampler(range(30))},
         {"batch_sampler": torch.utils.data.BatchSampler(range(30), 4, False)},
     ],
-    ids=str,
 )
 def test_batches_are_those_of_a_loader(settings, taken):
     assert_same(STEPS["sgd"], data(), **settings)

@@ -240,5 +240,12 @@ def primitive(body: Body, **options: Any) -> Primitive: ...
 @overload
 def primitive(body: None = None, **options: Any) -> Callable[[Body], Primitive]: ...
 def primitive(body: Body | None = None, **options: Any) -> Any:
-    """Make a primitive of a function on arrays; the options are those of `Primitive`."""
-    return Primitive(body, **options) if body is not None else lambda b: Primitive(b, **options)
+    """Make a primitive of a function on arrays; the options are those of `Primitive`.
+
+    Raises TypeError where another primitive has its name: programs find them by it.
+    """
+    if body is None:
+        return lambda body: primitive(body, **options)
+    if (name := body.__name__.strip("_")) in PRIMITIVES:
+        raise TypeError(f"there is a primitive {name} already")
+    return Primitive(body, **options)

@@ -237,6 +237,15 @@ _TABLE: dict[str, Call] = {
     "threshold_backward": lambda torch, x, attributes: (
         torch.ops.aten.threshold_backward(x[0], x[1], 0)
     ),
+    "threshold_gradient": lambda torch, x, attributes: (
+        torch.ops.aten.threshold_backward(x[0], x[1], attributes["threshold"])
+    ),
+    "smooth_l1": lambda torch, x, attributes: torch.nn.functional.smooth_l1_loss(
+        x[0], torch.zeros_like(x[0]), reduction="none", **attributes
+    ),
+    "huber": lambda torch, x, attributes: torch.nn.functional.huber_loss(
+        x[0], torch.zeros_like(x[0]), reduction="none", **attributes
+    ),
     "slice": _slice,
     "index": lambda torch, x, attributes: x[0][attributes["key"]],
     "cat": lambda torch, x, attributes: torch.cat(x, attributes["dim"]),

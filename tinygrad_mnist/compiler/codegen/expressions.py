@@ -77,6 +77,7 @@ EXPRESSIONS: dict[str, str] = {
     ),
     "threshold": "({value} if {0} <= {threshold} else {0})",
     "threshold_backward": "{zero} if {1} <= {zero} else {0}",
+    "threshold_gradient": "({zero} if {1} <= {threshold} else {0})",
     "where": "({1} if {0} else {2})",
     "xlogy": "({zero} if {0} == 0 and {1} == {1} else {0} * np.log({1}))",
     "zeros": "{zero}",

@@ -256,16 +256,16 @@ def _threshold(input: Array, *, threshold: float, value: float) -> Any:
 
 
 @primitive(grad_fn="ThresholdBackwardBackward0")
-def _threshold_backward(grad: Array, input: Array, *, threshold: float) -> Any:
+def _threshold_gradient(grad: Array, input: Array, *, threshold: float) -> Any:
     """g where x > threshold, 0 elsewhere"""
     return np.where(input <= threshold, grad.dtype.type(0), grad)
 
 
 _threshold.derivatives(
-    input=lambda g, input, threshold: _threshold_backward(g, input, threshold=threshold)
+    input=lambda g, input, threshold: _threshold_gradient(g, input, threshold=threshold)
 )
-_threshold_backward.derivatives(
-    grad=lambda g, input, threshold: _threshold_backward(g, input, threshold=threshold),
+_threshold_gradient.derivatives(
+    grad=lambda g, input, threshold: _threshold_gradient(g, input, threshold=threshold),
     input=lambda g: zeros(g),
 )
 

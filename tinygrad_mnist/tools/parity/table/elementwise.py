@@ -368,7 +368,7 @@ ACTIVATIONS = [
     _activation("leaky_relu", unary(negative_slope=(0.01, 0.5))),
     _activation("prelu", _channels, sample(MATRIX, TWO), ulp=4, scale="terms",
                 second_order=_no_kink),
-    _activation("threshold", unary(**_THRESHOLD)),
+    _activation("threshold", unary(**_THRESHOLD), primitives="threshold threshold_gradient"),
     _activation("silu", unary(), *NOT_A_TENSOR, ulp=8, scale="largest"),
     _activation("gelu", unary(approximate=("none", "tanh")), sample(MATRIX, approximate="most"),
                 ulp=16, scale="sight", primitives="erf"),

@@ -113,8 +113,9 @@ _regression = partial(Operation, ulp=4, scale="largest", primitives="", errors=_
 _LOSSES = [
     _regression("nn.functional.mse_loss", _distance()),
     _regression("nn.functional.l1_loss", _distance()),
-    _regression("nn.functional.smooth_l1_loss", _distance(beta=(1.0, 0.5, 0.0))),
-    _regression("nn.functional.huber_loss", _distance(delta=(1.0, 0.5))),
+    _regression("nn.functional.smooth_l1_loss", _distance(beta=(1.0, 0.5, 0.0)),
+                primitives="smooth_l1"),
+    _regression("nn.functional.huber_loss", _distance(delta=(1.0, 0.5)), primitives="huber"),
     Operation("nn.functional.kl_div", _divergence, ulp=8, scale="largest", primitives="",
               errors=_ERRORS[:1]),
     Operation("nn.functional.binary_cross_entropy", _probabilities("unit"), ulp=8, scale="largest",
