@@ -15,19 +15,19 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 80_605, 40_000
+TOTAL, AIM = 80_623, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
     "ops": 11_276,
-    "tools": 12_061,
+    "tools": 12_071,
     "nn": 9_997,
-    "compiler": 8_992,
+    "compiler": 8_993,
     "app": 4_742,
     "explainer": 7_549,
     "kernels": 4_249,
     "_tensor": 3_372,
-    "engine": 3_167,
+    "engine": 3_174,
     "optim": 2_549,
     "autograd": 2_628,
     "distributions": 2025,
