@@ -200,6 +200,8 @@ def promote_types(type1: dtype, type2: dtype) -> dtype:
     return type1 if type1.itemsize >= type2.itemsize else type2
 
 
+_EXACT, _MOST = (float, int), 2**53
+"""Python numbers that float64 holds: whichever way they become float32, it is the same number."""
 _ARRAYS_OF_FLOATS: set[Any] = {np.dtype(np.float32), np.dtype(np.float64)}
 _PYTHON_NUMBERS: set[Any] = {builtins.bool, builtins.int, builtins.float}
 
@@ -254,7 +256,7 @@ def cast(value: Array | Number, kind: dtype) -> Array:
         if kind.numpy in NARROW:  # by way of float32, as PyTorch goes
             return value.astype(np.float32).astype(kind.numpy)
         return value.astype(kind.numpy)
-    if value.__class__ is float and kind.category == FLOATING:
+    if kind.category == FLOATING and value.__class__ in _EXACT and -_MOST < value < _MOST:
         return np.array(value, kind.numpy)
     if isinstance(value, int) and not -(2**63) <= value < 2**64:
         raise OverflowError(f"int too big to convert: {value} does not fit in 64 bits")

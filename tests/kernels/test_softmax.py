@@ -39,6 +39,15 @@ def test_log_softmax_backward_is_pytorchs(twin, out, seed):
     assert ours.dtype == out.dtype
 
 
+@pytest.mark.parametrize("twin", TWINS)
+@given(x=matrices())
+def test_softmax_is_pytorchs(twin, x):
+    with computed_by(twin):
+        ours = kernels.softmax_rows(x)
+    theirs = torch.softmax(torch.tensor(x), dim=1).numpy()
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=4 * np.finfo(x.dtype).eps)
+
+
 @given(x=matrices())
 def test_both_twins_give_the_same(x):
     with computed_by("numpy"):

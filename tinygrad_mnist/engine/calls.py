@@ -15,6 +15,7 @@ from .observer import OBSERVERS, report
 from .tensor import INFERENCE, TENSOR_TYPE, Tensor, TensorBase, new_counter, wrap
 from .views import current_record, mark_view
 
+_PLAIN = frozenset((np.ndarray, float, int, bool))
 _new = object.__new__
 _ndarray = np.ndarray
 _FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
@@ -76,6 +77,8 @@ def _arrays(op: Any, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
     for position, given in enumerate(inputs):
         if isinstance(given, TensorBase):
             values.append(given._array)
+        elif given.__class__ in _PLAIN and len(inputs) > 1:
+            values.append(given)
         elif isinstance(given, np.generic) and len(inputs) > 1:
             values.append(given.item())
         elif isinstance(given, bool | int | float | _ndarray) and len(inputs) > 1:
@@ -84,8 +87,7 @@ def _arrays(op: Any, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
             values.append(None)
         else:
             raise not_a_tensor(op, position, given)
-    promoted: tuple[Any, ...] = op.promoted(tuple(values))
-    return promoted
+    return tuple(values) if op.promotion is None else op.promoted(tuple(values))
 
 
 def _output(op: Any, out: Array, first: Any, attributes: dict[str, Any]) -> Tensor:

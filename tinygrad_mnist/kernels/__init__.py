@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .pooling import pick, place_of_max, put_back, window_spread, window_sum
     from .products import matmul
     from .reductions import sum_channels, sum_columns, sum_rows
-    from .softmax import log_softmax, log_softmax_backward
+    from .softmax import log_softmax, log_softmax_backward, softmax_rows
     from .updates import sgd_update
 
 _FILES = {
@@ -28,7 +28,7 @@ _FILES = {
     "pooling": ("pick", "place_of_max", "put_back", "window_spread", "window_sum"),
     "products": ("matmul",),
     "reductions": ("sum_channels", "sum_columns", "sum_rows"),
-    "softmax": ("log_softmax", "log_softmax_backward"),
+    "softmax": ("log_softmax", "log_softmax_backward", "softmax_rows"),
     "dispatch": ("warm_up",),
     "updates": ("sgd_update",),
 }
@@ -36,8 +36,8 @@ _FILES = {
 __all__ = [
     "conv2d", "conv2d_input", "conv2d_weight", "erf", "log_softmax", "log_softmax_backward",
     "matmul", "nll_loss", "nll_loss_backward", "pick", "place_of_max", "put_back", "relu",
-    "relu_backward", "sgd_update", "sum_channels", "sum_columns", "sum_rows", "warm_up",
-    "window_spread", "window_sum",
+    "relu_backward", "sgd_update", "softmax_rows", "sum_channels", "sum_columns", "sum_rows",
+    "warm_up", "window_spread", "window_sum",
 ]  # fmt: skip
 
 

@@ -121,7 +121,7 @@ def total(x: Array, dim: tuple[int, ...], keepdim: bool) -> Any:
     if x.dtype.kind == "f":
         if x.ndim == 4 and dim == (0, 2, 3):
             sums = sum_channels(x)
-            return np.expand_dims(sums, dim) if keepdim else sums
+            return sums.reshape(1, -1, 1, 1) if keepdim else sums
         for d in dim:
             if x.shape[d] > 2 * _BLOCK and x.strides[d] >= _NARROW * x.itemsize:
                 x = np.expand_dims(_cascade(np.moveaxis(x, d, 0)), d)
@@ -129,5 +129,5 @@ def total(x: Array, dim: tuple[int, ...], keepdim: bool) -> Any:
                 x = np.add.reduceat(x, np.arange(0, x.shape[d], _BLOCK), axis=d)
         if x.ndim == 2 and len(dim) == 1 and x.shape[1] <= _NARROW:
             sums = sum_columns(x) if dim[0] else sum_rows(x)
-            return np.expand_dims(sums, dim) if keepdim else sums
+            return sums.reshape((-1, 1) if dim[0] else (1, -1)) if keepdim else sums
     return _add(x, axis=dim, keepdims=keepdim, dtype=kind)

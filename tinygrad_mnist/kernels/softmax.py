@@ -57,6 +57,43 @@ def exp(x: float) -> float:
     return series * np.int64((rest + 1023) << 52).view(np.float64)
 
 
+def softmax_rows(x: Array) -> Array:
+    """(…, classes) -> (…, classes): eˣ / Σ eˣ along the last axis.
+
+    >>> import numpy as np
+    >>> softmax_rows(np.array([1e4, 1e4]))
+    array([0.5, 0.5])
+    """
+    if x.size and dispatch.base.ready(x.size, x.dtype):
+        out = np.empty(x.shape, x.dtype)
+        rows = (-1, x.shape[-1])
+        _softmax_loop(np.ascontiguousarray(x).reshape(rows), out.reshape(rows))
+        return out
+    if x.size == 0:
+        return np.empty(x.shape, x.dtype)
+    wide: Array = x.astype(np.float64)
+    wide -= np.maximum.reduce(wide, axis=-1, keepdims=True)
+    np.exp(wide, wide)
+    wide /= np.add.reduce(wide, axis=-1, keepdims=True)
+    return wide.astype(x.dtype, copy=False)
+
+
+@dispatch.base.loop("void(const T[:, ::1], T[:, ::1])")
+def _softmax_loop(x: Array, out: Array) -> None:
+    powers = np.empty(x.shape[1])
+    for i in range(x.shape[0]):
+        largest = x[i, 0]
+        for j in range(1, x.shape[1]):
+            largest = max(largest, x[i, j])
+        total = 0.0
+        for j in range(x.shape[1]):
+            powers[j] = exp(np.float64(x[i, j]) - largest)
+        for j in range(x.shape[1]):
+            total += powers[j]
+        for j in range(x.shape[1]):
+            out[i, j] = powers[j] / total
+
+
 def log_softmax(x: Array) -> Array:
     """(rows, classes) -> (rows, classes): xᵢ - log Σⱼ exp xⱼ along each row.
 

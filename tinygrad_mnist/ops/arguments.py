@@ -261,7 +261,7 @@ _CPP_NAMES = {
 }
 
 
-_SMALL = 60000.0
+_PLAIN, _SMALL = (float, int), 60000
 """Less than what the narrowest floating-point type holds."""
 
 
@@ -270,7 +270,7 @@ def check_number_fits(value: Any, kind: dtypes.dtype, name: str | None = None) -
 
     A fraction may be lost; a negative integer may wrap around in an unsigned type.
     """
-    if value.__class__ is float and kind.is_floating_point and -_SMALL < value < _SMALL:
+    if value.__class__ in _PLAIN and kind.is_floating_point and -_SMALL < value < _SMALL:
         return
     number = value._array.item() if isinstance(value, Tensor) else value
     if isinstance(number, int) and number >= 2**64:

@@ -313,7 +313,8 @@ def sign(input: Array) -> Any:
     """−1, 0 or 1; 0 for NaN"""
     if input.dtype.kind not in dtypes.FLOATS:
         return input.copy() if input.dtype == bool else np.sign(input)
-    return np.sign(np.where(np.isnan(input), 0, input))
+    out = np.sign(input)
+    return np.where(out == out, out, input.dtype.type(0))
 
 
 neg.derivatives(input=lambda g: -g)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -441,13 +442,19 @@ def unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
     return windows if input._array.ndim else named_as(windows[0], "UnfoldBackward0")
 
 
+@functools.lru_cache(16)
+def _outside(name: str, rows: int, columns: int, diagonal: int) -> Array:
+    below = np.tri(rows, columns, diagonal - (name == "triu"), dtype=np.bool_)
+    return below if name == "triu" else ~below
+
+
 def _triangle(name: str, input: Tensor, diagonal: int) -> Tensor:
     shape = input._array.shape
     if len(shape) < 2:
         raise RuntimeError(f"{name}: input tensor must have at least 2 dimensions")
     rows, columns = shape[-2:]
-    below = np.tri(rows, columns, diagonal - (name == "triu"), dtype=np.bool_)
-    out = masked_fill(input, wrap(note_constant(below if name == "triu" else ~below)), 0)
+    outside = note_constant(_outside(name, rows, columns, diagonal).copy())
+    out = masked_fill(input, wrap(outside), 0)
     return named_as(out, f"{name.capitalize()}Backward0")
 
 

@@ -23,6 +23,9 @@ from .arguments import (
 )
 from .casting import cast_to
 
+_NUMBERS = (float, int)
+_WIDE = frozenset((np.dtype(np.float32), np.dtype(np.float64)))
+
 
 @primitive(grad_fn="WhereBackward0")
 def _where(condition: Array, input: Array, other: Array) -> Any:
@@ -153,7 +156,12 @@ def clamp_max(input: Tensor, max: Operand) -> Tensor:
 
 
 def _clamped(input: Tensor, low: Any, high: Any, name: str) -> Tensor:
+    dtype = input._array.dtype
     given = [bound for bound in (low, high) if bound is not None]
+    if given and dtype in _WIDE and all(b.__class__ in _NUMBERS and abs(b) < 1e30 for b in given):
+        bounds = [None if bound is None else np.array(bound, dtype) for bound in (low, high)]
+        out = call(_clamp, (input, *bounds), NO_ATTRIBUTES)
+        return named_as(out, f"{name}{int(name == 'ClampBackward')}")
     if not given:
         raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
     for bound in given:

@@ -26,6 +26,7 @@ from .joining import _cat, cat
 from .reductions import sum as total
 from .shapes import reshape
 
+_product_of: Any = np.multiply.reduce
 _WIDE = np.float64
 """The type in which PyTorch adds up and multiplies floating-point numbers one after the other."""
 
@@ -42,7 +43,7 @@ def _cumsum(input: Array, *, dim: int, reverse: bool) -> Any:
         return input.copy()
     _refuse_bools("cumsum_out_cpu", input)
     x = np.flip(input, dim) if reverse else input
-    total = np.cumsum(x, axis=dim, dtype=_WIDE if x.dtype.kind in dtypes.FLOATS else x.dtype)
+    total = x.cumsum(dim, _WIDE if x.dtype.kind in dtypes.FLOATS else x.dtype)
     return (np.flip(total, dim) if reverse else total).astype(input.dtype)
 
 
@@ -97,7 +98,7 @@ _cumprod.derivatives(input=lambda g, input, dim: _cumprod_rule(g, input, dim))
 @primitive(reduces=True, grad_fn="ProdBackward1")
 def _prod(input: Array, *, dim: tuple[int, ...], keepdim: bool) -> Any:
     """Π x"""
-    return np.prod(input, axis=dim, keepdims=keepdim, dtype=input.dtype)
+    return _product_of(input, axis=dim, keepdims=keepdim, dtype=input.dtype)
 
 
 def _product_rule(g: Any, input: Any, out: Any, dim: tuple[int, ...]) -> Any:
@@ -174,7 +175,7 @@ def prod(
         dtype = dtypes.int64
     x = input if dtype is None else cast_to(input, dtype)
     if dim is None:
-        flat = reshape(x, -1) if x._array.ndim else x
+        flat = reshape(x, -1) if x._array.ndim > 1 else x
         out = _prod(flat, dim=tuple(range(flat._array.ndim)), keepdim=False)
         return named_as(out, "ProdBackward0")
     axis = read_dim(dim, x._array.ndim)

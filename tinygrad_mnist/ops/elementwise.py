@@ -109,7 +109,19 @@ log = elementwise("log", "ln x", np.log, input=lambda g, input: g / input)
 log1p = elementwise("log1p", "ln(1 + x)", np.log1p, input=lambda g, input: g / (input + 1))
 sqrt = elementwise("sqrt", "√x", np.sqrt, input=lambda g, out: g / (2 * out))
 rsqrt = composed("rsqrt", "1 / √x", lambda input: sqrt(input) ** -1)
-sigmoid = elementwise("sigmoid", "1 / (1 + e⁻ˣ)", lambda input: 1 / (1 + np.exp(-input)),
+
+
+def _one_plus_exp_of_minus(x: Array) -> Any:
+    """1 + e⁻ˣ"""
+    out = np.negative(x)
+    if out.__class__ is not np.ndarray:
+        return 1 + np.exp(out)
+    np.exp(out, out)
+    np.add(out, 1, out)
+    return out
+
+
+sigmoid = elementwise("sigmoid", "1 / (1 + e⁻ˣ)", lambda input: 1 / _one_plus_exp_of_minus(input),
                       input=lambda g, out: g * (1 - out) * out)  # fmt: skip
 
 

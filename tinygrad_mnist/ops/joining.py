@@ -12,6 +12,7 @@ import numpy as np
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.core.record import Array, state
+from tinygrad_mnist.engine.calls import call
 from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.observer import note_untraceable
 from tinygrad_mnist.engine.outputs import only_recorded, share_record
@@ -39,7 +40,7 @@ Shape = tuple[int, ...]
 @primitive(grad_fn="CatBackward0")
 def _cat(*tensors: Array, dim: int, starts: Shape) -> Any:
     """x₁, x₂, … one after the other"""
-    if any(x.shape == (0,) for x in tensors):
+    if (0,) in [x.shape for x in tensors]:
         tensors = tuple([x for x in tensors if x.shape != (0,)]) or tensors
     return np.concatenate(tensors, axis=dim)
 
@@ -75,6 +76,17 @@ def _check_sequence(name: str, tensors: object) -> None:
     check_elements(tensors)
 
 
+def _alike(tensors: Sequence[Tensor]) -> bool:
+    """Whether all have one shape, not (0,), and one type."""
+    model = tensors[0]._array
+    shape, kind = model.shape, model.dtype
+    for tensor in tensors:
+        array = tensor._array
+        if array.shape != shape or array.dtype is not kind:
+            return False
+    return bool(shape != (0,))
+
+
 def _check_sizes(shapes: list[Shape], model: Shape, axis: int) -> None:
     """Raise PyTorch's error unless all shapes agree outside `axis`; shape (0,) goes with any."""
     for position, shape in enumerate(shapes):
@@ -102,6 +114,10 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """
     _check_sequence("cat", tensors)
     shapes = [tensor._array.shape for tensor in tensors]
+    if _alike(tensors) and dim.__class__ is int and -len(shapes[0]) <= dim < len(shapes[0]):
+        axis, count = dim % len(shapes[0]), len(shapes)
+        starts = tuple([shapes[0][axis] * place for place in range(count + 1)])
+        return call(_cat, tuple(tensors), {"dim": axis, "starts": starts})
     if () in shapes:
         raise RuntimeError(
             f"zero-dimensional tensor (at position {shapes.index(())}) cannot be concatenated"
@@ -127,8 +143,10 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
                 f"stack expects each tensor to be equal size, but got {list(model)} at entry 0 "
                 f"and {list(tensor._array.shape)} at entry {position}"
             )
-    kind = dtypes.promote(tuple([tensor._array for tensor in tensors]))
-    return _stack(*[cast_to(tensor, kind) for tensor in tensors], dim=axis)
+    if not _alike(tensors):
+        kind = dtypes.promote(tuple([tensor._array for tensor in tensors]))
+        tensors = [cast_to(tensor, kind) for tensor in tensors]
+    return call(_stack, tuple(tensors), {"dim": axis})
 
 
 def _at_least(ndim: int, tensors: tuple[Any, ...]) -> Tensor | tuple[Tensor, ...]:

@@ -32,8 +32,8 @@ from .arguments import (
 )
 from .casting import cast_to, clone, zeros
 from .conditional import where
-from .elementwise import exp, maximum, minimum, sqrt
-from .shapes import squeeze
+from .elementwise import elementwise, exp, maximum, minimum
+from .shapes import _reshape
 
 Axes = tuple[int, ...]
 _max_of: Any = np.maximum.reduce
@@ -298,7 +298,9 @@ def values_at(
     """The numbers at `indices`, one along `axis`, as the pair that the operation `name` returns."""
     values = _gather()(input, axis, indices)
     if not keepdim and input._array.ndim:
-        values, indices = squeeze(values, axis), squeeze(indices, axis)
+        shape = indices._array.shape
+        left = {"shape": (*shape[:axis], *shape[axis + 1 :])}
+        values, indices = (call_unary(_reshape, each, left) for each in (values, indices))
     return named_result(name, named_as(values, grad_fn), indices)
 
 
@@ -405,10 +407,23 @@ def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tens
 # Variances and counts
 
 
-def root(x: Tensor) -> Tensor:
-    """√x, with the derivative 0 at 0: that of a norm or a deviation there, as PyTorch has it."""
-    zero = x.detach() == 0
-    return where(zero, 0.0, sqrt(where(zero, 1.0, x)))
+root = elementwise(
+    "root", "√x: its derivative at 0, that of a norm or a deviation there, is 0", np.sqrt,
+    input=lambda g, out: where(out == 0, 0.0, g / (2 * out)),
+)  # fmt: skip
+
+
+@primitive(reduces=True)
+def _var(input: Array, *, dim: Axes, keepdim: bool, free: float) -> Any:
+    """Σ (x − mean)² / free"""
+    centred = input - _mean(input, dim=dim, keepdim=True)
+    centred *= centred
+    return total(centred, dim, keepdim) / free
+
+
+_var.derivatives(
+    input=lambda g, input, dim, free: 2 * g / free * (input - _mean(input, dim=dim, keepdim=True))
+)
 
 
 def _moments(
@@ -418,8 +433,8 @@ def _moments(
     unbiased: bool | None,
     keepdim: bool,
     correction: float | None,
-) -> tuple[Tensor, Tensor]:
-    """The variance and the mean over dimensions."""
+) -> tuple[Tensor, Axes]:
+    """The variance over dimensions, and these."""
     if isinstance(dim, bool):
         dim, unbiased = None, dim
     if unbiased is not None:
@@ -442,12 +457,7 @@ def _moments(
             UserWarning,
             stacklevel=4,
         )
-    mean = _mean(input, dim=dims, keepdim=True)
-    centred = input - mean
-    total = _sum(centred * centred, dim=dims, keepdim=keepdim)
-    if not keepdim:
-        mean = mean.reshape(total.shape)
-    return total / free, mean
+    return call_unary(_var, input, {"dim": dims, "keepdim": keepdim, "free": free}), dims
 
 
 @operation
@@ -487,7 +497,8 @@ def var_mean(
     correction: float | None = None,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
     """`var` and `mean` over the same dimensions."""
-    moments = _moments("var_mean", input, dim, unbiased, keepdim, correction)
+    variance, dims = _moments("var_mean", input, dim, unbiased, keepdim, correction)
+    moments = variance, _mean(input, dim=dims, keepdim=keepdim)
     joined_as(moments, "VarMeanBackward0")
     return moments
 
@@ -498,8 +509,8 @@ def std_mean(
     correction: float | None = None,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
     """`std` and `mean` over the same dimensions."""
-    variance, mean = _moments("std_mean", input, dim, unbiased, keepdim, correction)
-    moments = root(variance), mean
+    variance, dims = _moments("std_mean", input, dim, unbiased, keepdim, correction)
+    moments = root(variance), _mean(input, dim=dims, keepdim=keepdim)
     joined_as(moments, "StdMeanBackward0")
     return moments
 

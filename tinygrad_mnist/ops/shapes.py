@@ -38,7 +38,16 @@ def _permute(input: Array, *, dims: Shape) -> Any:
 @primitive(view=True, grad_fn="ExpandBackward0")
 def _expand(input: Array, *, shape: Shape) -> Any:
     """x repeated along sizes of 1, without a copy"""
-    return np.broadcast_to(input, shape)
+    lead = len(shape) - input.ndim
+    if lead < 0 or not input.flags.c_contiguous or not input.size:
+        return np.broadcast_to(input, shape)
+    steps = [
+        0 if given != wanted else step
+        for given, wanted, step in zip(input.shape, shape[lead:], input.strides, strict=True)
+    ]
+    stretched = np.ndarray(shape, input.dtype, input, 0, (*[0] * lead, *steps))
+    stretched.flags.writeable = False
+    return stretched
 
 
 _reshape.derivatives(input=lambda g: g)
@@ -48,6 +57,8 @@ _expand.derivatives(input=lambda g: g)
 
 def _inferred(shape: Shape, numel: int) -> Shape:
     """`shape` with its −1 replaced by the size that fits `numel` numbers."""
+    if min(shape, default=0) >= 0 and math.prod(shape) == numel:
+        return shape
     if shape.count(-1) > 1:
         raise RuntimeError("only one dimension can be inferred")
     for size in shape:
@@ -76,12 +87,17 @@ def reshape(input: Tensor, *shape: Dims, **named: Dims) -> Tensor:
     >>> torch.arange(6).reshape(2, -1).shape
     torch.Size([2, 3])
     """
-    array = input._array
-    sizes = _inferred(read_sizes("reshape", "shape", shape, named), array.size)
-    out = call_unary(_reshape, input, {"shape": sizes})
+    return _reshaped(
+        input, _inferred(read_sizes("reshape", "shape", shape, named), input._array.size)
+    )
+
+
+def _reshaped(input: Tensor, shape: Shape) -> Tensor:
+    out = call_unary(_reshape, input, {"shape": shape})
     if out._view is None:
         return named_as(out, "UnsafeViewBackward0")
-    return out if array.flags.c_contiguous else named_as(out, "ReshapeAliasBackward0")
+    contiguous = input._array.flags.c_contiguous
+    return out if contiguous else named_as(out, "ReshapeAliasBackward0")
 
 
 def view(input: Tensor, *shape: Dims | dtypes.dtype, **named: Dims) -> Tensor:
@@ -106,11 +122,11 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     if first > last:
         raise RuntimeError("flatten() has invalid args: start_dim cannot come after end_dim")
     if not shape:
-        return reshape(input, 1)
+        return _reshaped(input, (1,))
     if first == last:
         return input
     middle = math.prod(shape[first : last + 1])
-    return reshape(input, (*shape[:first], middle, *shape[last + 1 :]))
+    return _reshaped(input, (*shape[:first], middle, *shape[last + 1 :]))
 
 
 @operation
@@ -258,6 +274,8 @@ def expand(input: Tensor | Array, *size: Dims, **named: Dims) -> Tensor:
         return stretched
     shape, wanted = input._array.shape, read_sizes("expand", "size", size, named)
     lead = len(wanted) - len(shape)
+    if lead == 0 and wanted == shape:
+        return call_unary(_expand, input, {"shape": shape})
     if lead < 0:
         raise RuntimeError(
             f"expand({input.type()}{{{list(shape)}}}, size={list(wanted)}): the number of sizes "

@@ -154,6 +154,29 @@ def _mean(now: Lowering, x: Value) -> Value:
     return now.do("mul", total, output.size / max(x.size, 1))
 
 
+def _var(now: Lowering, x: Value) -> Value:
+    attributes = {name: now.attributes[name] for name in ("dim", "keepdim")}
+    centred = _centred(now, x, attributes["dim"])
+    total = now.do("sum", now.do("mul", centred, centred), shape=now.shape, **attributes)
+    return now.do("div", total, now.attributes["free"])
+
+
+def _centred(now: Lowering, x: Value, dims: tuple[int, ...]) -> Value:
+    count = math.prod([x.shape[d] for d in dims])
+    mean = now.do("mul", now.along("sum", x, dims), 1 / max(count, 1))
+    return now.do("sub", x, mean)
+
+
+def _standardised(now: Lowering, x: Value) -> Value:
+    dims = now.attributes["dim"]
+    centred = _centred(now, x, dims)
+    squares = now.along("sum", now.do("mul", centred, centred), dims)
+    count = math.prod([x.shape[d] for d in dims])
+    variance = now.do("mul", squares, 1 / max(count, 1))
+    inverse = now.do("reciprocal", now.do("sqrt", now.do("add", variance, now.attributes["eps"])))
+    return now.do("mul", centred, inverse)
+
+
 def _by_labels(name: str) -> Rule:
     """An operation on a row's number at its label."""
     return lambda now, x: now.do(name, x, now.attributes["key"][1], shape=now.shape)
@@ -345,12 +368,15 @@ _RULES: dict[str, tuple[tuple[_Applies, Rule], ...]] = {
     "logsumexp": ((_has_dimensions, _logsumexp),),
     "mean": ((_always, _mean),),
     "mm": ((lambda i: any(len(value.shape) != 2 for value in i.inputs), _mm),),
+    "root": ((_always, _named("sqrt")),),
+    "var": ((_always, _var),),
     "mv": ((_always, _mm),),
     "nll_loss": ((_always, _nll_loss),),
     "nll_loss_backward": ((_always, _nll_loss_backward),),
     "round": ((lambda i: i.attributes["decimals"] == 0, _named("rint")),),
     "rounded_div": ((_always, _rounded_div),),
     "softmax": ((_has_dimensions, _softmax),),
+    "standardised": ((_always, _standardised),),
     "stack": ((_always, _stack),),
 }
 """For each operation: when a rule applies, and the rule; the first that applies is used."""

@@ -12,7 +12,8 @@ from tinygrad_mnist._tensor.creation import from_numpy, zeros
 from tinygrad_mnist.autograd import no_grad
 from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.autocast import AUTOCAST, as_given, lowered
-from tinygrad_mnist.engine.node import named_as
+from tinygrad_mnist.engine.calls import call
+from tinygrad_mnist.engine.node import NO_ATTRIBUTES, named_as
 from tinygrad_mnist.engine.observer import note_untraceable
 from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.tensor import Tensor
@@ -57,7 +58,7 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         return matmul(input, weight) + bias
     _check_linear(input, weight, bias)
     if x.ndim == 2:
-        return _linear(input, weight, bias)
+        return call(_linear, (input, weight, bias), NO_ATTRIBUTES)
     rows = _linear(input.reshape(math.prod(x.shape[:-1]), w.shape[1]), weight, bias)
     return named_as(rows.reshape(*x.shape[:-1], w.shape[0]), "ViewBackward0")
 

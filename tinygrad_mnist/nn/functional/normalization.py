@@ -6,18 +6,47 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.autograd import no_grad
+from tinygrad_mnist.core.record import Array
+from tinygrad_mnist.engine.calls import call_unary
 from tinygrad_mnist.engine.node import named_as
+from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.ops.arguments import check_constant, check_tensors, not_implemented
 from tinygrad_mnist.ops.arranging import pad
 from tinygrad_mnist.ops.casting import cast_to
+from tinygrad_mnist.ops.elementwise import sqrt
 from tinygrad_mnist.ops.pooling import avg_pool2d
+from tinygrad_mnist.ops.reductions import _mean
 from tinygrad_mnist.ops.second_derivatives import add_bias
 
 
-def _standardised(x: Tensor, dims: Any, eps: float) -> tuple[Tensor, Tensor, Tensor]:
+@primitive
+def _standardised(input: Array, *, dim: tuple[int, ...], eps: float) -> Any:
+    """(x − mean) / √(variance + eps)"""
+    centred = input - _mean(input, dim=dim, keepdim=True)
+    variance = _mean(centred * centred, dim=dim, keepdim=True)
+    return centred * (1 / np.sqrt(variance + input.dtype.type(eps)))
+
+
+def _standardised_rule(g: Any, input: Any, out: Any, dim: Any, eps: float) -> Any:
+    """(g − mean g − out · mean (g · out)) / √(variance + eps)"""
+
+    def mean(x: Any) -> Any:
+        return _mean(x, dim=dim, keepdim=True)
+
+    centred = input - mean(input)
+    inverse = 1 / sqrt(mean(centred * centred) + eps)
+    return (g - mean(g) - out * mean(g * out)) * inverse
+
+
+_standardised.derivatives(input=_standardised_rule)
+
+
+def _moments(x: Tensor, dims: Any, eps: float) -> tuple[Tensor, Tensor, Tensor]:
     """(x − mean) / √(variance + eps) over some dimensions; the mean; the biased variance."""
     mean = x.mean(dims, keepdim=True)
     centred = x - mean
@@ -29,6 +58,8 @@ def _check_types(name: str, input: Tensor, *others: Tensor | None) -> None:
     """PyTorch's errors for integers and for several types at once."""
     if not input.is_floating_point():
         raise not_implemented(name, input._array.dtype)
+    if all(other is None or other._array.dtype is input._array.dtype for other in others):
+        return
     allowed = {input.dtype}
     if input._array.dtype in dtypes.NARROW:
         allowed.add(dtypes.float32)
@@ -48,11 +79,15 @@ def _wide(*tensors: Tensor | None) -> Any:
 
 def _scaled(result: Tensor, weight: Tensor | None, bias: Tensor | None, shape: Any) -> Tensor:
     """result · weight + bias, both brought to `shape`, where they are given."""
-    scale = None if weight is None else weight.reshape(shape)
+    scale = None if weight is None else _brought(weight, shape)
     out = result if scale is None else result * scale
     if bias is None:
         return out
-    return add_bias(out, bias.reshape(shape), result, result if scale is None else scale)
+    return add_bias(out, _brought(bias, shape), result, result if scale is None else scale)
+
+
+def _brought(tensor: Tensor, shape: Any) -> Tensor:
+    return tensor if tensor._array.shape == shape else tensor.reshape(shape)
 
 
 # Over each sample
@@ -76,9 +111,10 @@ def layer_norm(
     check_tensors("layer_norm", input=input)
     shape = _read_shape(input, normalized_shape, weight=weight, bias=bias)
     _check_types("LayerNormKernelImpl", input, weight, bias)
-    dims = tuple(range(-len(shape), 0))
     x, weight, bias = _wide(input, weight, bias)
-    result = _scaled(_standardised(x, dims, eps)[0], weight, bias, shape)
+    dims = tuple(range(x._array.ndim - len(shape), x._array.ndim))
+    result = call_unary(_standardised, x, {"dim": dims, "eps": eps})
+    result = _scaled(result, weight, bias, tuple(shape))
     return named_as(cast_to(result, input.dtype), "NativeLayerNormBackward0")
 
 
@@ -166,7 +202,7 @@ def group_norm(
     inner = math.prod(input.shape[2:]) * channels // num_groups
     x, weight, bias = _wide(input, weight, bias)
     grouped = x.reshape(batch, num_groups, inner)
-    result = _standardised(grouped, -1, eps)[0].reshape(input.shape)
+    result = _moments(grouped, -1, eps)[0].reshape(input.shape)
     by_channel = (1, channels, *[1] * (input.dim() - 2))
     if weight is not None:
         result = result * weight.reshape(by_channel)
@@ -246,7 +282,7 @@ def _by_channel(
     by_channel = (1, -1, *[1] * (input.dim() - 2))
     x, weight, bias = _wide(input, weight, bias)
     if training or running_mean is None or running_var is None:
-        result, mean, var = _standardised(x, (0, *range(2, input.dim())), eps)
+        result, mean, var = _moments(x, (0, *range(2, input.dim())), eps)
         _follow(running_mean, running_var, mean, var, momentum, input.numel() // input.size(1))
     else:
         mean, variance = _wide(running_mean, running_var)
