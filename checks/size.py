@@ -15,19 +15,19 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 80_623, 40_000
+TOTAL, AIM = 80_805, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
-    "ops": 11_276,
+    "ops": 11_354,
     "tools": 12_071,
-    "nn": 9_997,
-    "compiler": 8_993,
+    "nn": 10_034,
+    "compiler": 9_019,
     "app": 4_742,
     "explainer": 7_549,
-    "kernels": 4_249,
+    "kernels": 4_286,
     "_tensor": 3_372,
-    "engine": 3_174,
+    "engine": 3_176,
     "optim": 2_549,
     "autograd": 2_628,
     "distributions": 2025,
@@ -35,7 +35,7 @@ BUDGET = {
     "utils": 2_802,
     "hardware": 725,
     "names": 410,
-    "dtypes": 341,
+    "dtypes": 343,
     "func": 770,
     "testing": 348,
 }
