@@ -106,6 +106,8 @@ class LoopWriter:
         else:
             shape = (loop.columns,)
         self.views: dict[Value, str] = {}
+        flattened: dict[str, str] = {}
+        """By one name each: of two LLVM would not know whether they overlap."""
         for value, role in loop.roles.items():
             if value not in writer.buffers or value in loop.totals or role == "one":
                 continue
@@ -115,8 +117,10 @@ class LoopWriter:
                 place = f"{value.name}_c"
             want = {"full": shape, "row": (loop.rows,), "column": (loop.columns,)}[role]
             if value.shape != want:
-                writer.line(f"{value.name}_l = {place}.reshape({want})")
-                place = f"{value.name}_l"
+                name = flattened.setdefault(f"{place}.reshape({want})", f"{value.name}_l")
+                if name == f"{value.name}_l":
+                    writer.line(f"{name} = {place}.reshape({want})")
+                place = name
             self.views[value] = place
 
     def _write_stage(self, stage: int) -> None:
