@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import llvmlite.binding
 import numba.core.compiler
 import numba.core.serialize
 
@@ -72,7 +73,23 @@ def kept(
         compiled.compile(signature)
     if signatures:
         compiled.disable_compile()
+        for made in compiled.overloads.values():
+            _stay_apart(made)
     return compiled
+
+
+_APART: set[str] = set()
+"""What compiled code calls by these names is no part of it."""
+
+
+def _stay_apart(made: Any) -> None:
+    """Let code that calls a loop find it in memory: as a part of that it is compiled anew.
+
+    LLVM takes longer for the loop than for most of what calls it, and knows no more there.
+    """
+    _APART.add(made.fndesc.mangled_name)
+    codegen = made.library.codegen
+    made.library._shared_module = _llvm.parse_assembly(str(codegen._create_empty_module("apart")))
 
 
 class Kept:
@@ -105,7 +122,10 @@ class Kept:
         if self._folder is not None:
             with contextlib.suppress(Exception):
                 file = self._file(self._folder, sig, target_context.codegen())
-                found = _results._rebuild(target_context, *pickle.loads(file.read_bytes()))
+                calls, state = pickle.loads(file.read_bytes())
+                if not _APART.issuperset(calls):
+                    raise LookupError
+                found = _results._rebuild(target_context, *state)
                 self.ends(time.perf_counter() - self._begun)
                 return found
         self.starts()
@@ -114,7 +134,9 @@ class Kept:
     def save_overload(self, sig: Any, compiled: Any) -> None:
         """Keep what was compiled for a signature."""
         if self._folder is not None:
-            content: bytes = _serialize.dumps(compiled._reduce())
+            called = [each.name for each in compiled.library._final_module.functions]
+            calls = _APART.intersection(called) - {compiled.fndesc.mangled_name}
+            content: bytes = _serialize.dumps((sorted(calls), compiled._reduce()))
             file = self._file(self._folder, sig, compiled.codegen)
             self.on_disk &= cache_folder.keep(file, content)
         self.ends(time.perf_counter() - self._begun)
@@ -124,6 +146,7 @@ def _nothing(*_: Any) -> None:
     """What is done where nobody listens."""
 
 
+_llvm: Any = llvmlite.binding
 _results: Any = numba.core.compiler.CompileResult
 _serialize: Any = numba.core.serialize
 

@@ -193,6 +193,8 @@ def expression(i: Instruction, operands: list[str]) -> str:
     spelled = spelled or EXPRESSIONS.get(i.op)
     if spelled is None:
         raise Unsupported(i.op)
+    if given == np.float32:
+        spelled = spelled.replace("np.exp(", "scalars.exp(").replace("math.erf(", "scalars.erf(")
     kind = type_of(i.output)
     settings = {
         name: f"{kind}({'np.' * (not math.isfinite(number))}{float(number)!r})"

@@ -8,6 +8,8 @@ from typing import Any
 import numba
 import numpy as np
 
+from tinygrad_mnist.kernels import activations, softmax
+
 _part = numba.njit(error_model="numpy")
 
 
@@ -15,6 +17,21 @@ _part = numba.njit(error_model="numpy")
 def add(total: Any, number: Any) -> Any:
     """A sum with a number more: the one place where LLVM may choose the order of additions."""
     return total + number
+
+
+# eˣ and erf x of float32, without branches: LLVM computes several at a time.
+
+
+@_part
+def exp(x: Any) -> Any:
+    """eˣ, rounded once."""
+    return np.float32(softmax.exp(np.float64(x)))
+
+
+@_part
+def erf(x: Any) -> Any:
+    """erf x, rounded once."""
+    return np.float32(activations.erf_to_single(np.float64(x)))
 
 
 @_part
