@@ -15,17 +15,17 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 80_809, 40_000
+TOTAL, AIM = 80_895, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
     "ops": 11_354,
     "tools": 12_071,
     "nn": 10_034,
-    "compiler": 9_023,
+    "compiler": 9_042,
     "app": 4_742,
     "explainer": 7_549,
-    "kernels": 4_286,
+    "kernels": 4_353,
     "_tensor": 3_372,
     "engine": 3_176,
     "optim": 2_549,
