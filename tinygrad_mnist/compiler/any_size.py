@@ -28,6 +28,7 @@ from .autotune import Choices, choosing
 from .build import Built, Stats
 from .outline import NoOutline, Outline
 from .program import Constant, Number, Program, Value
+from .reached import Reached
 from .results import Unrepeatable
 from .settings import config
 from .sizes import Point, Ratio, Size, fit, fit_ratio, sized, unified
@@ -310,6 +311,7 @@ class Programs:
         self._traces: dict[Hashable, list[Outline]] = {}
         """What was traced by outlines, the newest first."""
         self._texts: set[str] = set()
+        self._reached: dict[str, Reached] = {}
 
     @contextlib.contextmanager
     def building(
@@ -351,6 +353,13 @@ class Programs:
         earlier[:] = [outline, *earlier][:_MOST_OUTLINES]
         return built
 
+    def guarded(self, built: Built, reached: Reached) -> Reached:
+        """What the function reaches: where that is as it was, the same object for all sizes."""
+        known = self._reached.setdefault(built.source.text, reached)
+        if not known.guards.same_as(reached.guards):
+            known = self._reached[built.source.text] = reached
+        return known
+
     def _new(self, built: Built) -> Built:
         """Count a program that is compiled, once a trace; Refused where none may be."""
         if built.source.text in self._texts:
@@ -377,7 +386,7 @@ class Programs:
 
     def forget(self) -> None:
         """Begin anew."""
-        for kept in (self.reasons, self._sized, self._traces, self._texts):
+        for kept in (self.reasons, self._sized, self._traces, self._texts, self._reached):
             kept.clear()
 
 
@@ -388,6 +397,12 @@ def build(traced: Program) -> Built:
     """The compiled function for a traced program, among those of the function at hand."""
     programs = _programs.get()
     return building.build(traced) if programs is None else programs.built(traced)
+
+
+def guarded(built: Built, reached: Reached) -> Reached:
+    """What the function at hand reaches, as an earlier entry has it if that is the same."""
+    programs = _programs.get()
+    return reached if programs is None else programs.guarded(built, reached)
 
 
 def _of_traces(

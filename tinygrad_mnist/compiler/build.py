@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import gc
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -129,6 +131,13 @@ def _keep_memory(size: int) -> None:
     M_MMAP_THRESHOLD, up to 32 MiB). The piece is never touched, so it costs nothing.
     """
     np.empty(min(2 * size, _MOST_KEPT), np.uint8)
+
+
+def give_back_memory() -> None:
+    """Give back to the system what compiling took, where the C library can."""
+    gc.collect()
+    with contextlib.suppress(AttributeError, OSError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 _liberties: ContextVar[frozenset[str]] = ContextVar("liberties", default=frozenset())

@@ -14,7 +14,7 @@ from tinygrad_mnist.engine.node import AccumulateGrad
 from tinygrad_mnist.engine.tensor import wrap
 from tinygrad_mnist.random import default_generator
 
-from .any_size import Refused, build
+from .any_size import Refused, build, guarded
 from .build import Built, Stats
 from .inputs import Arguments, Finder, Inputs
 from .program import Array, Constant, Draw, Program, Value, interpret
@@ -61,6 +61,7 @@ class CacheEntry:
         if self.built is not None:
             self.numbers.set_program([literal(value) for value in self.built.source.numbers])
             self.others = self.built.source.others
+            self.reached = guarded(self.built, self.reached)
         self.results = tuple(self.traced.results)
         self.shapes = [(value.shape, value.dtype) for value in self.results]
 

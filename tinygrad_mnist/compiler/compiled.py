@@ -22,7 +22,7 @@ from tinygrad_mnist.kernels.locks import renewed_after_fork
 from tinygrad_mnist.nn import Module
 
 from .any_size import Programs
-from .build import Stats, taking
+from .build import Stats, give_back_memory, taking
 from .cache_entry import CacheEntry
 from .graph_capture import Reason, Traced, trace_call
 from .inputs import Arguments, Keywords, called, named_parts, overlapping, tensors_in
@@ -138,9 +138,12 @@ class Compiled(Generic[Inputs, Returned]):
         assert entries is not None
         if not entries:
             try_other_sizes(self.function, self.constants, args, self._programs)
+        compiled = len(self._programs.reasons)
         with self._programs.building(self._reason(entries, args), static_places(args)):
             fullgraph = self.fullgraph or config.stance == "fail_on_recompile"
             traced = trace_call(self.function, self.constants, args, fullgraph)
+        if len(self._programs.reasons) > compiled:
+            give_back_memory()
         result: Returned = traced.returned
         entry = traced.entry
         if entry is None:

@@ -467,7 +467,7 @@ def _computed_by(entry: CacheEntry, call: Call, returned: Any) -> Any:
     Where the function changed what is guarded, as an optimiser that makes its first buffers does,
     there is no way back, and its own results stand.
     """
-    if entry.built is None or not call.reached.guards.hold():
+    if entry.built is None or not entry.reached.guards.hold():
         return plain_numbers(returned)
     after = call.state()
     call.restore(call.before_call())

@@ -145,6 +145,14 @@ class Guards:
         except (AttributeError, LookupError, RuntimeError, ValueError):
             return False  # a name, an element or a cell's content is gone
 
+    def same_as(self, other: Guards) -> bool:
+        """Whether others look into the same containers, and want to find the same there."""
+        pairs = zip(self._guards, other._guards, strict=False)
+        alike = len(self._guards) == len(other._guards) and all(
+            a.container is b.container and n == m for (a, n), (b, m) in pairs
+        )
+        return alike and all(map(_alike, self._objects, other._objects))
+
     def changed(self) -> str:
         """What changed, as far as it has a name."""
         objects = iter(self._objects)
