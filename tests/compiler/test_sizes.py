@@ -99,6 +99,11 @@ LOOKS = {
     "returned": lambda x: (x * 2, x.shape[0]),
     "normal": lambda x: F.layer_norm(x, x.shape),
     "softmax": lambda x: F.softmax(x, 0).amax(0),
+    "mask": lambda x: (
+        (x @ x.T)
+        .masked_fill(torch.triu(torch.ones(len(x), len(x), dtype=torch.bool), 1), -1.0)
+        .sum(1)
+    ),
     "mode": lambda x: x.T.reshape(-1, len(x)).sum(0),
 }
 
@@ -147,6 +152,18 @@ def test_two_dimensions_of_any_size():
         np.testing.assert_allclose(compiled(x, w), wanted, 1e-5)
     assert reasons(compiled) == 1
     assert compiled.stats.recompilations == ["x is float32 6×7×3, not float32 4×5×3"]
+
+
+def test_masks_of_any_size():
+    def causal(x):
+        later = torch.triu(torch.ones(len(x), len(x), dtype=torch.bool), 1)
+        return (x @ x.T).masked_fill(later, -torch.inf).softmax(-1).mean() / 12
+
+    compiled = torch.compile(causal)
+    for n in (5, 6, 9, 3):
+        x = torch.randn(n, 2)
+        np.testing.assert_allclose(compiled(x), causal(x), 1e-5)
+    assert reasons(compiled) == 1
 
 
 def test_sizes_that_were_alike_may_differ_later():

@@ -116,7 +116,7 @@ def _is_multiple(column: tuple[int, ...], of: tuple[int, ...]) -> bool:
 
 def _points(general: _Generalised, count: int) -> list[Point]:
     """Sizes to write a program for: primes that are like no other number in it."""
-    taken = {size.terms[0][0] for size in general.whole}
+    taken = {factor for size in general.whole for factor, _ in size.terms}
     largest = max(general.typical)
     primes = (
         n for n in range(max(largest, 16) + 1, 1 << 62)
@@ -195,7 +195,7 @@ def _sized_program(
 ) -> SizedProgram | None:
     """The program for any size; None if what is written for several sizes is not alike."""
     begin = time.perf_counter()
-    points = _points(general, 3 + len(general.symbols))
+    points = _points(general, 2 + len(general.symbols))
     choices = Choices(points[0], general.typical, few)
     tried = []
     for variant, point in enumerate(points):
@@ -417,7 +417,10 @@ def _of_traces(
         general = _generalised([first, *wide], follow)
         if general is not None and not static.isdisjoint(general.places(first)):
             return None
-        program = None if general is None else _sized_program(trace, first, general, few)
+        try:
+            program = None if general is None else _sized_program(trace, first, general, few)
+        except Exception:  # sizes that do not go together, which no call has
+            program = None
         built = None if program is None else program.built_for(first)
         if program is not None and built is not None:
             return program, built

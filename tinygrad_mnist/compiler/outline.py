@@ -12,7 +12,18 @@ from typing import Any
 
 import numpy as np
 
-from .program import Constant, Draw, Input, Instruction, Number, Program, Shape, Value, is_uniform
+from .program import (
+    Array,
+    Constant,
+    Draw,
+    Input,
+    Instruction,
+    Number,
+    Program,
+    Shape,
+    Value,
+    is_uniform,
+)
 
 _LARGEST_EXACT = 2**53
 _WHOLE = "a whole number"
@@ -101,7 +112,7 @@ class Outline:
         return other
 
     def _constant(self, value: Constant, shape: Shape) -> Constant:
-        """The same constant in another shape, if it is one number, or counts."""
+        """The same constant in another shape, if it is one number, counts, or is a triangle."""
         array = value.array
         if is_uniform(value):
             self._kinds.append(array.flat[0].tobytes())
@@ -110,6 +121,10 @@ class Outline:
             start, step = int(array[0]), int(array[1]) - int(array[0])
             self._kinds += ["counts", start, step]
             array = (start + step * np.arange(shape[0])).astype(array.dtype)
+        elif _is_triangle(array):
+            lower, upper, diagonal = _triangle(array)
+            self._kinds += ["triangle", lower.tobytes(), upper.tobytes(), diagonal]
+            array = _triangular(shape, lower, upper, diagonal)
         else:
             self._kinds += [array.shape, array.tobytes()]
         return Constant(shape, value.dtype, array=array)
@@ -138,6 +153,24 @@ def _counts(array: Any) -> bool:
         return False
     steps = np.diff(array)
     return bool(steps[0] != 0 and (steps == steps[0]).all())
+
+
+def _triangle(array: Any) -> tuple[Any, Any, int]:
+    """The numbers below and above a diagonal of a matrix, and which diagonal that is."""
+    lower, upper = array[-1, 0], array[0, -1]
+    return lower, upper, int((array[0] == lower).sum()) - 1
+
+
+def _is_triangle(array: Any) -> bool:
+    """Whether a matrix is one number below a diagonal, and another one above, as masks are."""
+    if array.ndim != 2 or 0 in array.shape:
+        return False
+    return np.array_equal(array, _triangular(array.shape, *_triangle(array)))
+
+
+def _triangular(shape: Shape, lower: Any, upper: Any, diagonal: int) -> Array:
+    below = np.arange(shape[1]) - np.arange(shape[0])[:, None] <= diagonal
+    return np.where(below, lower, upper)
 
 
 def _kind_of(part: Any) -> Hashable:

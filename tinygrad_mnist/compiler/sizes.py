@@ -13,6 +13,7 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ Point = tuple[int, ...]
 
 _MOST_FACTORS = 3
 """How many symbols are multiplied at most, as in batch · length · length."""
+_LARGEST_DENOMINATOR = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -157,9 +159,14 @@ def fit_ratio(points: Sequence[Point], values: Sequence[Any]) -> Ratio | None:
     less = [Size((*product.terms, (-1, nothing))) for product in products]
     for below, above in itertools.product([one, *products, *less], repeat=2):
         factor = values[0] / (above.at(points[0]) / below.at(points[0]))
-        for exact in (float(round(factor)), float(f"{factor:.12g}"), float(f"{factor:.6g}")):
-            for found in (Ratio(exact, above, below), Ratio(exact, above, below, True)):
-                if exact and all(found.at(p) == v for p, v in zip(points, values, strict=True)):
+        exact = Fraction(factor).limit_denominator(_LARGEST_DENOMINATOR)
+        wider = Size(tuple([(exact.denominator * n, powers) for n, powers in below.terms]))
+        for multiple, divisor in (
+            (float(exact.numerator), wider),
+            (float(f"{factor:.12g}"), below),
+        ):
+            for found in (Ratio(multiple, above, divisor), Ratio(multiple, above, divisor, True)):
+                if multiple and all(found.at(p) == v for p, v in zip(points, values, strict=True)):
                     return found
     return None
 
