@@ -309,3 +309,11 @@ def test_ratios_and_texts_of_sizes():
     assert unified(points, texts) == "for i in range(s0): a0[(10 * s0) // (s0 - 1)] = 1e-05"
     assert unified(points, ["a", "b", "a"]) is None
     assert unified(points, ["1", "2", "3"]) is None
+
+
+def test_means_of_one_number():
+    compiled = torch.compile(lambda x: (x.sum(-1, keepdim=True).mean(0, keepdim=True), x.mean(0)))
+    x = torch.tensor([[1.0, 2.0]])
+    total, mean = compiled(x)
+    assert total.tolist() == [[3]]
+    assert mean.tolist() == [1, 2]

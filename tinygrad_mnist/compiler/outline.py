@@ -170,7 +170,8 @@ def _is_triangle(array: Any) -> bool:
 
 def _triangular(shape: Shape, lower: Any, upper: Any, diagonal: int) -> Array:
     below = np.arange(shape[1]) - np.arange(shape[0])[:, None] <= diagonal
-    return np.where(below, lower, upper)
+    matrix: Array = np.where(below, lower, upper)
+    return matrix
 
 
 def _kind_of(part: Any) -> Hashable:

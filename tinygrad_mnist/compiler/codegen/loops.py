@@ -150,7 +150,7 @@ class LoopWriter:
         """One number a row, from other such numbers, or picked out of a row."""
         writer, value = self.writer, i.output
         if i.op == "sum":
-            total = f"{value.name}_sum"
+            total = f"{value.name}_sum" + "[0]" * (self.loop.roles[value] == "column")
             writer.line(summed(value.dtype, total, self._read(i.inputs[0], "i")))
             return
         if i.op == "pick":

@@ -150,6 +150,8 @@ def _summed(now: Lowering, x: Value) -> Value:
 
 def _mean(now: Lowering, x: Value) -> Value:
     attributes, output = now.attributes, now.instruction.output
+    if x.size == output.size:
+        return now.reshape(x, output.shape)
     total = now.do("sum", x, shape=output.shape, **attributes)
     return now.do("mul", total, output.size / max(x.size, 1))
 
