@@ -15,14 +15,14 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 80_895, 40_000
+TOTAL, AIM = 80_977, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
     "ops": 11_354,
     "tools": 12_071,
     "nn": 10_034,
-    "compiler": 9_042,
+    "compiler": 9_124,
     "app": 4_742,
     "explainer": 7_549,
     "kernels": 4_353,
