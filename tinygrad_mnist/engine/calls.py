@@ -144,8 +144,16 @@ def _some_narrow(*values: Any) -> bool:
 def call(op: Any, inputs: tuple[Any, ...], attributes: dict[str, Any]) -> Tensor:
     """Call `op` on any number of inputs: the general way, which the next two write out."""
     values = _arrays(op, inputs)
-    tensor = _output(op, op.compute(values, attributes), inputs[0], attributes)
-    if state.grad_enabled:
+    thread = state.__dict__
+    try:
+        narrow = NARROW and _some_narrow(*values)
+        out = None if narrow else thread["quietly"](op.body, *values, **attributes)
+    except (MemoryError, ValueError):
+        out = None
+    if out.__class__ is not _ndarray:
+        out = op.compute(values, attributes) if out is None else np.asarray(out)
+    tensor = _output(op, out, inputs[0], attributes)
+    if thread["grad_enabled"]:
         record_call(op, inputs, values, tensor, attributes)
     if OBSERVERS:
         report(op, inputs, attributes, tensor)

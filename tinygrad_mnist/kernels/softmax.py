@@ -58,7 +58,7 @@ def exp(x: float) -> float:
 
 
 def softmax_rows(x: Array) -> Array:
-    """(…, classes) -> (…, classes): eˣ / Σ eˣ along the last axis.
+    """(…, classes) -> (…, classes): eˣ / Σ eˣ along the last axis, each step rounded to x's dtype.
 
     >>> import numpy as np
     >>> softmax_rows(np.array([1e4, 1e4]))
@@ -73,14 +73,15 @@ def softmax_rows(x: Array) -> Array:
         return np.empty(x.shape, x.dtype)
     wide: Array = x.astype(np.float64)
     wide -= np.maximum.reduce(wide, axis=-1, keepdims=True)
-    np.exp(wide, wide)
-    wide /= np.add.reduce(wide, axis=-1, keepdims=True)
-    return wide.astype(x.dtype, copy=False)
+    powers: Array = np.exp(wide).astype(x.dtype, copy=False)
+    total = np.add.reduce(powers, axis=-1, keepdims=True, dtype=np.float64)
+    powers /= total.astype(x.dtype)
+    return powers
 
 
 @dispatch.base.loop("void(const T[:, ::1], T[:, ::1])")
 def _softmax_loop(x: Array, out: Array) -> None:
-    powers = np.empty(x.shape[1])
+    powers = np.empty(x.shape[1], x.dtype)
     for i in range(x.shape[0]):
         largest = x[i, 0]
         for j in range(1, x.shape[1]):
@@ -90,8 +91,9 @@ def _softmax_loop(x: Array, out: Array) -> None:
             powers[j] = exp(np.float64(x[i, j]) - largest)
         for j in range(x.shape[1]):
             total += powers[j]
+        whole = x.dtype.type(total)
         for j in range(x.shape[1]):
-            out[i, j] = powers[j] / total
+            out[i, j] = powers[j] / whole
 
 
 def log_softmax(x: Array) -> Array:

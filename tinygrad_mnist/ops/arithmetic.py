@@ -43,18 +43,18 @@ def add(input: Operand, other: Operand, *, alpha: float = 1) -> Tensor:
 
 
 def _refuse_bool_subtraction(values: Values) -> dtypes.dtype:
-    kinds = [v.dtype.kind if isinstance(v, np.ndarray) else type(v).__name__ for v in values]
-    if all(kind in ("b", "bool") for kind in kinds):
+    kinds = {v.dtype.kind if isinstance(v, np.ndarray) else type(v).__name__[0] for v in values}
+    if "b" not in kinds:
+        return dtypes.promote(values)
+    if len(kinds) == 1:
         raise RuntimeError(
             "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` "
             "or `logical_xor()` operator instead."
         )
-    if any(kind in ("b", "bool") for kind in kinds):
-        raise RuntimeError(
-            "Subtraction, the `-` operator, with a bool tensor is not supported. If you are "
-            "trying to invert a mask, use the `~` or `logical_not()` operator instead."
-        )
-    return dtypes.promote(values)
+    raise RuntimeError(
+        "Subtraction, the `-` operator, with a bool tensor is not supported. If you are "
+        "trying to invert a mask, use the `~` or `logical_not()` operator instead."
+    )
 
 
 _sub = elementwise(

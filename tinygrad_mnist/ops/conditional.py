@@ -192,7 +192,7 @@ def masked_fill(input: Tensor, mask: Tensor, value: Operand) -> Tensor:
     >>> torch.masked_fill(torch.tensor([1, 2]), torch.tensor([True, False]), 0)
     tensor([0, 2])
     """
-    if mask._array.dtype != bool:
+    if mask._array.dtype.kind != "b":
         raise RuntimeError(
             f"masked_fill_ only supports boolean masks, but got mask with dtype "
             f"{mask.dtype!r}".replace("torch.", "")

@@ -30,6 +30,7 @@ from .casting import cast_to
 from .indexing import (
     ALL,
     _slice_backward,
+    _view,
     getitem,
 )
 from .shapes import reshape, unsqueeze
@@ -244,7 +245,7 @@ def _parts(
     """
     before = current_record(input)  # which refuses views whose changes could not be followed
     keys = [(ALL,) * dim + (key,) for key in keys]
-    parts = tuple([forbid_change(getitem(input, key), ONE_OF_SEVERAL) for key in keys])
+    parts = tuple([forbid_change(_view(input, (*key, ...)), ONE_OF_SEVERAL) for key in keys])
     if before is not None and state.grad_enabled and parts:
         share_record(_SPLIT, (before,), parts, {"dim": dim, "keys": keys, "starts": starts}, name)
     return parts

@@ -55,8 +55,13 @@ _permute.derivatives(input=lambda g, dims: _permute(g, dims=tuple(np.argsort(dim
 _expand.derivatives(input=lambda g: g)
 
 
+_FLAT = (-1,)
+
+
 def _inferred(shape: Shape, numel: int) -> Shape:
     """`shape` with its −1 replaced by the size that fits `numel` numbers."""
+    if shape == _FLAT:
+        return (numel,)
     if min(shape, default=0) >= 0 and math.prod(shape) == numel:
         return shape
     if shape.count(-1) > 1:

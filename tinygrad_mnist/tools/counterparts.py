@@ -203,6 +203,16 @@ def _nll_loss_backward(torch: Any, inputs: list[Any], attributes: dict[str, Any]
     return torch.autograd.grad(loss, x, g, create_graph=True)[0]
 
 
+def _var(x: Any, dim: Any, keepdim: bool, free: float) -> Any:
+    centred = x - x.mean(dim, keepdim=True)
+    return (centred * centred).sum(dim, keepdim=keepdim) / free
+
+
+def _standardised(x: Any, dim: Any, eps: float) -> Any:
+    centred = x - x.mean(dim, keepdim=True)
+    return centred * ((centred * centred).mean(dim, keepdim=True) + eps).rsqrt()
+
+
 def _elu(torch: Any, inputs: list[Any], attributes: dict[str, Any]) -> Any:
     settings = [attributes[name] for name in ("alpha", "scale", "input_scale")]
     return torch.ops.aten.elu(inputs[0], *settings)
@@ -217,6 +227,9 @@ _SEVERAL: dict[str, Call] = {
 """Operations of several outputs, and one output of them, by what computes their gradients."""
 _TABLE: dict[str, Call] = {
     "mm": _renamed("matmul"),
+    "root": _renamed("sqrt"),
+    "standardised": lambda torch, x, attributes: _standardised(x[0], **attributes),
+    "var": lambda torch, x, attributes: _var(x[0], **attributes),
     "rounded_div": _renamed("div"),
     "log_sigmoid": _renamed("nn.functional.logsigmoid"),
     "expand": _renamed("broadcast_to", shape="size"),

@@ -192,8 +192,9 @@ def selu(input: Tensor, inplace: bool = False) -> Tensor:
 
 _leaky_relu = _activation(
     "leaky_relu", "x for x > 0, negative_slope · x below",
-    lambda input, *, negative_slope: np.where(
-        input > 0, input, input * input.dtype.type(negative_slope)
+    lambda input, *, negative_slope: (
+        np.maximum(input, input * input.dtype.type(negative_slope)) if 0 < negative_slope <= 1
+        else np.where(input > 0, input, input * input.dtype.type(negative_slope))
     ),
     "leaky_relu_cpu", "LeakyReluBackward0 RreluWithNoiseBackward0",
     input=lambda g, input, negative_slope: where(

@@ -447,7 +447,7 @@ _LAYERS = [
     _row("linear", _affine, all_ones((2, 3), (2, 2)), all_ones((2, 3), (2, 3), (3,)),
          sample(MATRIX, "text"), ulp=4, gradient_ulp=None, primitives=None),
     _in_sight("layer_norm", _normalised, sample(MATRIX, (2,)), sample(MATRIX, (3,), ones(2)),
-              gradient_ulp=None),
+              gradient_ulp=None, primitives="standardised"),
     _in_sight("batch_norm", _batch, all_ones((2, 3), (2,), (2,)), all_ones((3,), (3,), (3,)),
               gradient_ulp=None, primitives="add_bias"),
     _row("embedding", _looked_up, sample(np.array([5]), MATRIX), sample(MATRIX, MATRIX),
