@@ -15,19 +15,19 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 80_977, 40_000
+TOTAL, AIM = 81_014, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
-    "ops": 11_354,
-    "tools": 12_071,
-    "nn": 10_034,
+    "ops": 11_364,
+    "tools": 12_084,
+    "nn": 10_035,
     "compiler": 9_124,
     "app": 4_742,
     "explainer": 7_549,
-    "kernels": 4_353,
+    "kernels": 4_358,
     "_tensor": 3_372,
-    "engine": 3_176,
+    "engine": 3_184,
     "optim": 2_549,
     "autograd": 2_628,
     "distributions": 2025,
