@@ -35,6 +35,8 @@ Inputs = ParamSpec("Inputs")
 Returned = TypeVar("Returned")
 
 _NEW: list[CacheEntry] = []
+_LONG = 0.5
+"""Seconds: what takes fewer was loaded from the disk, and took little memory."""
 _MOST_ENTRIES = 8
 """How many programs are kept for calls of one kind, the newest first."""
 _MOST_KINDS = 512
@@ -142,10 +144,11 @@ class Compiled(Generic[Inputs, Returned]):
         with self._programs.building(self._reason(entries, args), static_places(args)):
             fullgraph = self.fullgraph or config.stance == "fail_on_recompile"
             traced = trace_call(self.function, self.constants, args, fullgraph)
-        if len(self._programs.reasons) > compiled:
-            give_back_memory()
         result: Returned = traced.returned
         entry = traced.entry
+        long = entry is None or entry.stats.compile_seconds > _LONG
+        if len(self._programs.reasons) > compiled and long:
+            give_back_memory()
         if entry is None:
             self._tell(self._refused_because(key, traced))
             return result
