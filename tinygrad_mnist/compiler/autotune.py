@@ -6,7 +6,6 @@ import contextlib
 import functools
 import itertools
 import json
-import statistics
 import time
 from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
@@ -133,7 +132,7 @@ class Product:
                     begin = time.perf_counter()
                     getattr(products, name)(first, *rest)
                     seconds[name].append(time.perf_counter() - begin)
-        costs = {name: statistics.median(seconds[name][_CALLS:]) for name in names}
+        costs = {name: float(np.median(seconds[name][_CALLS:])) for name in names}
         if get_num_threads() > 1:
             costs[names[0]] *= _WORTH
         return min(names, key=costs.__getitem__)
