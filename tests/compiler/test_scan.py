@@ -10,6 +10,9 @@ import pytest
 import tinygrad_mnist as torch
 from tests.compiler import steps
 from tinygrad_mnist import nn
+from tinygrad_mnist.app import train
+from tinygrad_mnist.app.datasets import synthetic
+from tinygrad_mnist.app.datasets.digits import from_pixels
 from tinygrad_mnist.kernels import dispatch
 from tinygrad_mnist.nn import functional as F
 from tinygrad_mnist.optim import lr_scheduler
@@ -311,3 +314,35 @@ def test_the_loop_is_native_and_ends_at_ctrl_c():
         torch.compiler.scan(one, (x, y), 0.0, batch_size=16, sampler=order, progress=progress)
     assert 0 < told[-1] < len(order) // 16
     assert weights._version - before == told[-1] * before // 8
+
+
+class Told(train.Callback):
+    """Sees each step or, where it waits, groups of them."""
+
+    def __init__(self, pause, stop=None):
+        self.pause, self.stop, self.rows = pause, stop, []
+
+    def wait(self, steps):
+        return self.pause
+
+    def step(self, rows, loss):
+        self.rows.append(rows)
+        if rows == self.stop:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("stop", [None, 192])
+def test_a_compiled_training_run_is_the_same_whoever_looks(stop, taken):
+    parts = [synthetic.draw(200), synthetic.draw(20, seed=1), synthetic.draw(20, seed=2)]
+    digits = from_pixels(parts, "synthetic", "a few").map(torch.from_numpy)
+    settings = train.Settings(lr=0.1, batch_size=64, shuffle=True, compile=True)
+    found = []
+    for pause in (1, 10**9):
+        run = train.Run(settings)
+        watch = Told(pause, stop)
+        result = run.train(digits, watch)
+        rows = [epoch.train_loss for epoch in result.history]
+        found.append((run.losses, rows, result.interrupted, state(run.job.parameters), run.rows))
+    assert found[0] == found[1]
+    assert found[0][2] is (stop is not None)
+    assert watch.rows[-1] == (stop or 256)
