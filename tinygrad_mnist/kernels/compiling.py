@@ -14,6 +14,7 @@ from typing import Any
 
 import llvmlite.binding
 import numba.core.compiler
+import numba.core.compiler_lock
 import numba.core.serialize
 
 from . import cache_folder
@@ -34,24 +35,61 @@ def compile_loops(
     modules: Iterable[dict[str, Any]],
     folder: Path | None,
     stamp: str,
-) -> bool:
+) -> list[Any]:
     """Put compiled loops in the place of the functions declared, in every module that has them.
 
-    They are kept in `folder`, or nowhere. Returns whether all were written to, or came from, it.
+    What `folder` does not hold is compiled, and kept there, when it is first called, or when its
+    `compile` is. Returns the loops.
     """
-    on_disk = True
+    loops = []
     for function, signature, options in declared:
         options = {"error_model": "numpy", **options}
         if signature is None:
             compiled: Any = numba.njit(**options)(function)
         else:
-            signatures = _signatures(signature)
-            compiled = kept(function, folder, stamp, signatures, nogil=True, **options)
-            on_disk = on_disk and getattr(compiled._cache, "on_disk", False)
+            compiled = numba.njit(nogil=True, **options)(function)
+            compiled._cache = Kept(function, folder, stamp)
+            _compile_late(compiled, _signatures(signature))
+            loops.append(compiled)
         for names in modules:
             if names.get(function.__name__) is function:
                 names[function.__name__] = compiled
-    return on_disk
+    return loops
+
+
+def _compile_late(compiled: Any, signatures: Sequence[str]) -> None:
+    """Have a function compiled for these signatures, and no others, at the first call of any."""
+    at_once = compiled.compile
+
+    def compile_all(*_: Any) -> None:
+        with _lock:
+            if compiled._can_compile:
+                for signature in signatures:
+                    at_once(signature)
+                compiled.disable_compile()
+                for made in compiled.overloads.values():
+                    _stay_apart(made)
+
+    def for_first_call(*args: Any) -> Any:
+        compile_all()
+        kinds = [compiled.typeof_pyval(given) for given in args]
+        for taken, made in compiled.overloads.items():
+            pairs = zip(kinds, taken, strict=True)
+            if all(compiled.typingctx.can_convert(*pair) is not None for pair in pairs):
+                return made.entry_point
+        raise TypeError(f"no loop of {compiled.__name__} is for arguments of types {kinds}")
+
+    compiled._cache.only_kept = True
+    try:
+        compile_all()
+    except _NotKept:  # then numba asks these: for a call of Python's, and for one of compiled code
+        compiled._compile_for_args, compiled.compile = for_first_call, compile_all
+    finally:
+        compiled._cache.only_kept = False
+
+
+class _NotKept(Exception):
+    """No earlier run left the code."""
 
 
 def kept(
@@ -107,6 +145,8 @@ class Kept:
         self.ends: Callable[[float], None] = _nothing
         """Called with the seconds that it took to have code for a signature."""
         self._function, self._folder, self._stamp = function, folder, stamp
+        self.only_kept = False
+        """Whether nothing is to be compiled now."""
         self._begun = 0.0
 
     def _file(self, folder: Path, sig: Any, codegen: Any) -> Path:
@@ -128,6 +168,8 @@ class Kept:
                 found = _results._rebuild(target_context, *state)
                 self.ends(time.perf_counter() - self._begun)
                 return found
+        if self.only_kept:
+            raise _NotKept
         self.starts()
         return None
 
@@ -146,6 +188,7 @@ def _nothing(*_: Any) -> None:
     """What is done where nobody listens."""
 
 
+_lock: Any = numba.core.compiler_lock.global_compiler_lock
 _llvm: Any = llvmlite.binding
 _results: Any = numba.core.compiler.CompileResult
 _serialize: Any = numba.core.serialize

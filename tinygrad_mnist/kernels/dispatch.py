@@ -74,6 +74,7 @@ class Loops:
         self.calls = 0
         self.declared: list[tuple[Callable[..., Any], str | None, dict[str, Any]]] = []
         self.loaded = False
+        self._loops: list[Any] = []
         self._name, self._what, self._seconds = name, what, seconds
         self._files, self._first = files, first
         self._with_vectors: list[dict[str, Any]] = []
@@ -141,12 +142,16 @@ class Loops:
             return
         try:
             self.load()
+            self._compile_all()
             self.on = True
         except Exception as error:
             say(f"goes on with NumPy alone, as Numba fails here: {error}")
 
     def load(self) -> None:
-        """Load the loops from the cache, in about a second, or compile them; once."""
+        """Have the loops compiled, or loaded from the cache, when they are first called; once.
+
+        So a program waits for those alone that it calls. NumPy goes on computing outside of it.
+        """
         with self._lock:
             if self.loaded:
                 return
@@ -156,10 +161,6 @@ class Loops:
             self.loaded = True
 
     def _load(self) -> None:
-        folder, digest = _folder(self._name), _digest()
-        if not _compiled_before(self._name):
-            kept = "not kept" if folder is None else f"kept in {folder.parent}"
-            say(f"compiling its {self._what} once (about {self._seconds} s); {kept}")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             for file in self._files:
@@ -167,8 +168,21 @@ class Loops:
             compiling = importlib.import_module(f"{__package__}.compiling")
             for names in self._with_vectors:
                 compiling.give_vectors(names)
-            on_disk = compiling.compile_loops(self.declared, _MODULES.values(), folder, digest)
-        if folder is not None and on_disk:
+            self._loops = compiling.compile_loops(
+                self.declared, _MODULES.values(), _folder(self._name), _digest()
+            )
+
+    def _compile_all(self) -> None:
+        """Compile what is not compiled yet: from now on nobody waits for a loop."""
+        folder, late = _folder(self._name), [loop for loop in self._loops if loop._can_compile]
+        if late and not _compiled_before(self._name):
+            kept = "not kept" if folder is None else f"kept in {folder.parent}"
+            say(f"compiling its {self._what} once (about {self._seconds} s); {kept}")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for loop in late:
+                loop.compile()
+        if folder is not None and all(loop._cache.on_disk for loop in self._loops):
             with contextlib.suppress(OSError):
                 (folder / _MARKER).touch()
 
