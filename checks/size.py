@@ -15,7 +15,7 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 81_016, 40_000
+TOTAL, AIM = 81_076, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
@@ -25,7 +25,7 @@ BUDGET = {
     "compiler": 9_126,
     "app": 4_742,
     "explainer": 7_549,
-    "kernels": 4_358,
+    "kernels": 4_418,
     "_tensor": 3_372,
     "engine": 3_184,
     "optim": 2_549,

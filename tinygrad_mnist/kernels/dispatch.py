@@ -19,8 +19,8 @@ call. A switch does not change what float32 kernels return, save for products an
 are given to a loop: those add up in another order than BLAS does. Whoever needs the same bits from
 first to last calls `warm_up()` first, or chooses `numpy`.
 
-Compiled programs are apart from this: each has the loops that it calls compiled, once a machine, and
-NumPy goes on computing outside of it.
+Compiled programs are apart from this: each has the loops that it calls compiled, once a machine,
+and NumPy goes on computing outside of it.
 
 If the loops cannot be had at all, one line on stderr says why and NumPy goes on.
 """
