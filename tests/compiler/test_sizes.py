@@ -182,6 +182,28 @@ def test_dynamic_says_from_when_on_sizes_are_symbols(dynamic, count):
     assert reasons(compiled) == count
 
 
+def test_sizes_that_go_two_ways_have_two_programs():
+    def function(x):
+        return x[: min(len(x), 8)] * 2 if len(x) % 2 else x + 1
+
+    compiled = torch.compile(function)
+    for n in (6, 12, 5, 7, 3, 9, 11, 8, 13, 10, 15, 4):
+        assert torch.equal(compiled(torch.ones(n)), function(torch.ones(n)))
+    assert reasons(compiled) < 6
+
+
+def test_settings(monkeypatch):
+    config = torch._dynamo.config
+    monkeypatch.setattr(config, "automatic_dynamic_shapes", False)
+    monkeypatch.setattr(config, "recompile_limit", config.recompile_limit)
+    config.cache_size_limit = 2
+    compiled = torch.compile(lambda x: x * 2)
+    for n in (4, 6):
+        compiled(torch.ones(n))
+    with pytest.warns(UserWarning, match="compiled 2 times"):
+        compiled(torch.ones(3))
+
+
 def test_marked_dimensions():
     def scaled(mark, count):
         compiled = torch.compile(lambda x: x * 2)

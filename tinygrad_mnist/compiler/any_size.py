@@ -12,6 +12,7 @@ predicts, so that what Python did with a size is never missed.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import time
 from collections.abc import Hashable, Iterator, Sequence
 from contextvars import ContextVar
@@ -63,6 +64,8 @@ class _Generalised:
     numbers: list[Ratio | None]
     """The numbers as sizes give them; None for those that may be any."""
     typical: Point
+    may_follow: bool
+    """Whether some numbers are followed from call to call."""
 
     def places(self, trace: Outline) -> list[tuple[int, int]]:
         """Of which inputs the symbols are which dimensions."""
@@ -100,13 +103,15 @@ def _generalised(traces: Sequence[Outline], follow: bool) -> _Generalised | None
     if any(size is None for size in whole):
         return None
     numbers: list[Ratio | None] = []
+    may_follow = False
     for several in zip(*[each.numbers for each in traces], strict=True):
         values = [number.number for number, _ in several]
-        followed = follow and any(isinstance(value, SymFloat) for value in values)
+        followed = any(isinstance(value, SymFloat) for value in values)
+        may_follow |= followed
         plain = [float(v) if isinstance(v, SymFloat) else v for v in values]
-        numbers.append(None if followed else fit_ratio(points, plain))
+        numbers.append(None if followed and follow else fit_ratio(points, plain))
     sizes = [size for size in whole if size is not None]
-    return _Generalised(symbols, sizes, numbers, tuple(map(max, *points)))
+    return _Generalised(symbols, sizes, numbers, tuple(map(max, *points)), may_follow)
 
 
 def _is_multiple(column: tuple[int, ...], of: tuple[int, ...]) -> bool:
@@ -343,7 +348,8 @@ class Programs:
             built = each.built_for(outline)
             if built is not None:
                 return built
-        if earlier and self.dynamic is not False:
+        automatic = config.automatic_dynamic_shapes or self.dynamic
+        if earlier and automatic and self.dynamic is not False:
             found = _of_traces(traced, [outline, *earlier], self._static)
             if found is not None:
                 self._new(found[1])
@@ -413,17 +419,23 @@ def _of_traces(
     wide = [each for each in earlier if _is_wide(each, first)]
     if not wide or not _is_wide(first, wide[0]):
         return None
-    for few, follow in ((False, True), (False, False), (True, True), (True, False)):
-        general = _generalised([first, *wide], follow)
-        if general is not None and not static.isdisjoint(general.places(first)):
+    together = [wide, wide[:1]] if len(wide) > 1 else [wide]  # if not all, then the latest
+    for others, follow in itertools.product(together, (True, False)):
+        general = _generalised([first, *others], follow)
+        if general is None or not (follow or general.may_follow):
+            continue
+        if not static.isdisjoint(general.places(first)):
             return None
-        try:
-            program = None if general is None else _sized_program(trace, first, general, few)
-        except Exception:  # sizes that do not go together, which no call has
-            program = None
-        built = None if program is None else program.built_for(first)
-        if program is not None and built is not None:
-            return program, built
+        for few in (False, True):
+            try:
+                program = _sized_program(trace, first, general, few)
+            except Exception:  # sizes that do not go together, which no call has
+                program = None
+            if program is None:
+                break
+            built = program.built_for(first)
+            if built is not None:
+                return program, built
     return None
 
 

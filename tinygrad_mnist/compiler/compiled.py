@@ -39,6 +39,8 @@ _LONG = 0.5
 """Seconds: what takes fewer was loaded from the disk, and took little memory."""
 _MOST_ENTRIES = 8
 """How many programs are kept for calls of one kind, the newest first."""
+_LONG = 1.0
+"""Seconds of compiling after which memory is given back, which takes a while itself."""
 _MOST_KINDS = 512
 """For how many kinds of calls; the oldest are forgotten."""
 
@@ -153,6 +155,8 @@ class Compiled(Generic[Inputs, Returned]):
             self._tell(self._refused_because(key, traced))
             return result
         self._tell(traced.obstacle)
+        if len(self._programs.reasons) > compiled and entry.stats.compile_seconds > _LONG:
+            give_back_memory()
         if self.check and entries and entries[0].reached.guards.hold():
             _compare(entries[0], entry)
         for earlier in entries:

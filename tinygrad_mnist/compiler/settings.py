@@ -27,8 +27,19 @@ class Config:
 
     recompile_limit: int = 8
     """How many programs are compiled for one function; then it runs uncompiled where none fits."""
+    automatic_dynamic_shapes: bool = True
+    """Whether sizes that changed become symbols where `compile` was not told."""
     stance: str = "default"
     """What `set_stance` set."""
+
+    @property
+    def cache_size_limit(self) -> int:
+        """`recompile_limit` by its older name."""
+        return self.recompile_limit
+
+    @cache_size_limit.setter
+    def cache_size_limit(self, limit: int) -> None:
+        self.recompile_limit = limit
 
 
 config = Config()
