@@ -76,6 +76,14 @@ def test_a_large_call_switches_where_the_loops_lie_compiled(fresh, monkeypatch):
     assert dispatch.base.consider(dispatch.LARGE)
 
 
+def test_what_lies_compiled_follows_the_others(fresh, monkeypatch):
+    monkeypatch.setattr(dispatch, "_compiled_before", lambda group: True)
+    assert not dispatch.images.consider(1)
+    monkeypatch.setattr(dispatch.base, "on", True)
+    monkeypatch.setattr(dispatch.base, "undecided", False)
+    assert dispatch.images.consider(1)
+
+
 def test_warm_up_switches_once(fresh):
     assert kernels.warm_up()
     assert kernels.warm_up()

@@ -146,8 +146,8 @@ def call(op: Any, inputs: tuple[Any, ...], attributes: dict[str, Any]) -> Tensor
     values = _arrays(op, inputs)
     thread = state.__dict__
     try:
-        narrow = NARROW and _some_narrow(*values)
-        out = None if narrow else thread["quietly"](op.body, *values, **attributes)
+        general = OBSERVERS or (NARROW and _some_narrow(*values))
+        out = None if general else thread["quietly"](op.body, *values, **attributes)
     except (MemoryError, ValueError):
         out = None
     if out.__class__ is not _ndarray:

@@ -9,8 +9,9 @@ The environment variable `TINYGRAD_MNIST_KERNELS` says what the kernels may use:
 
   1. at `warm_up()`, which every training job should call first, or, for images, at the first call
      after it: only programs that compute with images wait for these loops;
-  2. at the first call on an array of `LARGE` elements or more, if this machine has compiled the
-     loops before: they are then loaded from the disk, in about a second;
+  2. at the first call on an array of `LARGE` elements or more, or, for images and random numbers,
+     at the first one after the others switched, if this machine has compiled the loops before:
+     they are then loaded from the disk, in about a second;
   3. at call number `PATIENCE` of the process, whatever its size: that is a training loop,
      and the loops are compiled if they must be.
 
@@ -122,7 +123,8 @@ class Loops:
         if not self.undecided or _STAYING:
             return False
         self.calls += 1
-        large = elements >= LARGE and _compiled_before(self._name)
+        follows = self._first is not None and self._first.on
+        large = (elements >= LARGE or follows) and _compiled_before(self._name)
         time_to_switch = self.wanted or self.calls >= PATIENCE or large
         if time_to_switch and self._lock.acquire(blocking=False):
             try:
