@@ -23,6 +23,10 @@ from .results import fill, in_order
 from .symbolic import Numbers, Symbol
 
 
+class Declined(Exception):
+    """A program met a number that it is not for; nothing is changed, the function runs as usual."""
+
+
 @dataclass
 class CacheEntry:
     """A traced program, and how a call hands it arrays and takes its results."""
@@ -96,7 +100,10 @@ class CacheEntry:
         return mine is not None and others is not None and mine.source.text == others.source.text
 
     def run(self, arguments: Arguments) -> tuple[bool, Any]:
-        """Run the program: whether it could, and what the function returns."""
+        """Run the program: whether it could, and what the function returns.
+
+        Raises Declined where it met a label or an index that it does not know.
+        """
         try:
             tensors = [find(arguments) for find in self.inputs.finders]
             arrays = self.inputs.arrays(tensors) if self.reached.guards.hold() else None
@@ -139,12 +146,14 @@ class CacheEntry:
             done = self.built.function(*inputs, numbers, *made) < 0
         except Exception as error:  # whatever Numba raises that cannot compile the source
             self.interpret_because(f"Numba cannot compile the program ({first_line(error)})")
-            done = False
+            done = None
         if done:
             return dict(zip(self.results, made))  # noqa: B905  (of one length, made of each other)
         if generator is not None:
             default_generator.set_state(generator)
-        return None
+        if done is None:
+            return None
+        raise Declined
 
     def _interpreted(self, inputs: list[Array], arguments: Arguments) -> dict[Value, Any] | None:
         """The results, computed instruction by instruction.

@@ -23,7 +23,7 @@ from tinygrad_mnist.nn import Module
 
 from .any_size import Programs
 from .build import Stats, give_back_memory, taking
-from .cache_entry import CacheEntry
+from .cache_entry import CacheEntry, Declined
 from .graph_capture import Reason, Traced, trace_call
 from .inputs import Arguments, Keywords, called, named_parts, overlapping, tensors_in
 from .other_sizes import static_places, try_other_sizes
@@ -104,10 +104,13 @@ class Compiled(Generic[Inputs, Returned]):
         if entries is None:
             return called(self.function, args)
         if not self.check:
-            for entry in entries:
-                done, result = entry.run(args)
-                if done:
-                    return result
+            try:
+                for entry in entries:
+                    done, result = entry.run(args)
+                    if done:
+                        return result
+            except Declined:
+                return called(self.function, args)
         with self._lock, taking(self._liberties):
             return self._trace(key, args)
 

@@ -17,7 +17,7 @@ from tinygrad_mnist.autograd.function import Function, refusing
 from tinygrad_mnist.core.record import state
 from tinygrad_mnist.engine.tensor import Tensor, wrap
 
-from .cache_entry import CacheEntry
+from .cache_entry import CacheEntry, Declined
 from .inputs import Arguments
 from .program import Array, Constant, Input, Number, Program, Value
 
@@ -121,7 +121,10 @@ class CompiledFunction(Function):
         """The gradients of everything that requires them."""
         entry, saved = ctx.entry, ctx.saved_tensors
         given = [_in_rows(tensor._array) for tensor in (*saved, *gradients)]
-        done, found = entry.back.run((*map(wrap, given), *ctx.numbers))
+        try:
+            done, found = entry.back.run((*map(wrap, given), *ctx.numbers))
+        except Declined:
+            done, found = False, ()
         if not done:
             raise RuntimeError("compile: an index that the gradients need was changed meanwhile")
         sent: list[Tensor | None] = [None] * ctx.inputs

@@ -18,7 +18,7 @@ from tinygrad_mnist.engine.tensor import Tensor, TensorBase, wrap
 from tinygrad_mnist.random import default_generator
 
 from .any_size import Refused
-from .cache_entry import CacheEntry, first_line, leaf_record
+from .cache_entry import CacheEntry, Declined, first_line, leaf_record
 from .differentiable import Differentiable, Halves, cut
 from .inputs import (
     Arguments,
@@ -471,9 +471,10 @@ def _computed_by(entry: CacheEntry, call: Call, returned: Any) -> Any:
         return plain_numbers(returned)
     after = call.state()
     call.restore(call.before_call())
-    done, computed = entry.run(call.args)
-    if done:
-        return computed
+    with contextlib.suppress(Declined):
+        done, computed = entry.run(call.args)
+        if done:
+            return computed
     call.restore(after)
     return plain_numbers(returned)
 

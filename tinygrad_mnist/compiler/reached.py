@@ -301,15 +301,17 @@ class Reached:
                 self.look(name, names.get(name))
 
     def _look_at_function(self, function: types.FunctionType) -> None:
+        code, space = function.__code__, function.__globals__
+        ours = str(space.get("__name__")).startswith(_PACKAGE)
         cells = function.__closure__ or ()
         if cells:
             self.guards.watch_cells(cells)
-        inner = dict(zip(function.__code__.co_freevars, map(content, cells), strict=True))
+        inner = dict(zip(code.co_freevars, map(content, cells), strict=True))
         for name, value in inner.items():
-            if not isinstance(value, types.ModuleType):
+            kept = ours and _is_kept_by_the_package(value)
+            if not isinstance(value, types.ModuleType) and not kept:
                 self.look(name, value)
-        code, space = function.__code__, function.__globals__
-        if vars(function) and not str(space.get("__name__")).startswith(_PACKAGE):
+        if vars(function) and not ours:
             self._look_into("", vars(function))
         if _is_library(space.get("__name__")):
             read = reads_of(code).globals if _is_installed(str(space.get("__name__"))) else ()
@@ -383,6 +385,14 @@ class Reached:
         for key, value in own.items():
             if key not in ("param_groups", "state", *_KEPT_BY_OPTIMISERS):
                 self.look(f"{name}_{key}", value, key=key)
+
+
+def _is_kept_by_the_package(value: Any) -> bool:
+    """Whether something in a cell of one of our functions is its own, not what a user gave it."""
+    given = TensorBase | Module | Optimizer | LRScheduler | types.FunctionType
+    return isinstance(value, dict | list | set) or (
+        type(value).__module__.startswith(_PACKAGE) and not isinstance(value, given)
+    )
 
 
 def _is_library(module: Any) -> bool:
