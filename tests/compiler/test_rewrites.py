@@ -138,7 +138,7 @@ def test_no_law_of_algebra_is_assumed_unless_asked_for():
         )
     x = torch.tensor([200.0, 100.0])
     loose(x)
-    assert step.source.count("np.exp") == 1
+    assert step.source.count("scalars.exp") == 1
     np.testing.assert_allclose(loose(x), [200.0, 100.0])
 
 
@@ -157,6 +157,7 @@ ALLOWED = {
     "compiler/loops/scalars.py": {"reassoc"},
     "kernels/activations.py": {"contract"},
     "kernels/products.py": {"contract"},
+    "kernels/random_loops.py": {"contract"},
     "kernels/reductions.py": {"reassoc"},
     "kernels/register_tiles.py": {"contract"},
     "kernels/softmax.py": {"contract"},
