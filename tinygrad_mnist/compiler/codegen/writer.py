@@ -193,7 +193,7 @@ def expression(i: Instruction, operands: list[str]) -> str:
     spelled = spelled or EXPRESSIONS.get(i.op)
     if spelled is None:
         raise Unsupported(i.op)
-    if given == np.float32:
+    if given == np.float32 and i.op in ("exp", "erf"):
         spelled = spelled.replace("np.exp(", "scalars.exp(").replace("math.erf(", "scalars.erf(")
     kind = type_of(i.output)
     settings = {
