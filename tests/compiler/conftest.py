@@ -31,6 +31,8 @@ def loops():
 def written(loops):
     """What generated source names, without a compiler."""
     names = {name: as_python(getattr(loops, name)) for name in ("images", "products", "scalars")}
+    # np.dot takes a matrix of one number for a number, and 0 · ∞ for 0; compiled it does not
+    names["products"].blas = np.matmul
     return {"math": math, "np": np, **names}
 
 

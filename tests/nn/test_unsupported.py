@@ -9,7 +9,7 @@ from tinygrad_mnist.names import Unsupported
 
 PACKAGES = {
     "nn": "LazyLSTM",
-    "nn.functional": "grid_sample",
+    "nn.functional": "embedding_bag",
     "optim": "SparseAdam",
     "optim.lr_scheduler": "WarmupLR",
     "utils.data": "IterDataPipe",

@@ -16,7 +16,14 @@ from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.tensor import Tensor, wrap
 from tinygrad_mnist.engine.types import DType
 
-from .arguments import ValuesAndIndices, named_result, not_implemented, operation, read_dim
+from .arguments import (
+    ValuesAndIndices,
+    check_tensors,
+    named_result,
+    not_implemented,
+    operation,
+    read_dim,
+)
 from .casting import cast_to, clone, zeros
 from .conditional import where
 from .elementwise import exp, log, ne
@@ -239,8 +246,9 @@ def diff(
     if n < 0:
         raise RuntimeError(f"order must be non-negative but got {n}")
     axis = read_dim(dim, input._array.ndim)
-    for part in (prepend, append):
+    for name, part in (("prepend", prepend), ("append", append)):
         if part is not None:
+            check_tensors("diff", **{name: part})
             _check_joined(input._array.shape, part._array.shape, axis)
     if n == 0:
         return named_as(clone(input), "CopyBackwards")
