@@ -15,11 +15,11 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 81_137, 40_000
+TOTAL, AIM = 81_145, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
-    "ops": 11_364,
+    "ops": 11_372,
     "tools": 12_084,
     "nn": 10_039,
     "compiler": 9_181,
