@@ -388,11 +388,9 @@ class Reached:
 
 
 def _is_kept_by_the_package(value: Any) -> bool:
-    """Whether something in a cell of one of our functions is its own, not what a user gave it."""
-    given = TensorBase | Module | Optimizer | LRScheduler | types.FunctionType
-    return isinstance(value, dict | list | set) or (
-        type(value).__module__.startswith(_PACKAGE) and not isinstance(value, given)
-    )
+    """Whether something in a cell of one of our functions is the engine's, not what a user gave."""
+    inner = type(value).__module__.startswith((f"{_PACKAGE}.ops.", f"{_PACKAGE}.engine."))
+    return isinstance(value, set) or (inner and not isinstance(value, TensorBase))
 
 
 def _is_library(module: Any) -> bool:

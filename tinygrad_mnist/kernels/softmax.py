@@ -71,11 +71,8 @@ def softmax_rows(x: Array) -> Array:
         return out
     if x.size == 0:
         return np.empty(x.shape, x.dtype)
-    wide: Array = x.astype(np.float64)
-    wide -= np.maximum.reduce(wide, axis=-1, keepdims=True)
-    powers: Array = np.exp(wide).astype(x.dtype, copy=False)
-    total = np.add.reduce(powers, axis=-1, keepdims=True, dtype=np.float64)
-    powers /= total.astype(x.dtype)
+    powers: Array = np.exp(x - np.maximum.reduce(x, axis=-1, keepdims=True))
+    powers /= np.add.reduce(powers, axis=-1, keepdims=True)
     return powers
 
 
