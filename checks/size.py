@@ -15,17 +15,17 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 81_145, 40_000
+TOTAL, AIM = 81_140, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
     "ops": 11_372,
     "tools": 12_084,
     "nn": 10_039,
-    "compiler": 9_181,
+    "compiler": 9_179,
     "app": 4_742,
     "explainer": 7_549,
-    "kernels": 4_420,
+    "kernels": 4_417,
     "_tensor": 3_372,
     "engine": 3_184,
     "optim": 2_549,
