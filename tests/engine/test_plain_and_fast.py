@@ -146,6 +146,7 @@ def test_a_call_and_its_gradients(row):
                 compare_calls(op, (inputs[0], odd), attributes)
 
 
+@pytest.mark.filterwarnings("ignore")
 def test_the_whole_table_was_seen():
     differentiable = {name for name, op in PRIMITIVES.items() if op.formulas}
     drawing = {name for name, op in PRIMITIVES.items() if "fill" in op.attributes}
