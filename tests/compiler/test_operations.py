@@ -244,12 +244,14 @@ def test_some_operations_in_one_program_compiled_by_numba():
     assert_same([CASES[kind][0] for kind in kinds], torch.float64)
 
 
+NOTHING = torch.ones(0, 4)
 REPLAYED = {
     "argsort": lambda x: x.sort(1).values,
     "conv2d": lambda x: F.conv2d(x[None, None].repeat(1, 2, 1, 1), x[:2, None, :2, None], groups=2),
     "bmm": lambda x: x[None].long() @ x[None].long(),
     "logcumsumexp": lambda x: x.logcumsumexp(0),
     "slice, which gives no numbers,": lambda x: x[:0].sum(1),
+    "sum, which reads no numbers,": lambda x: x + NOTHING.sum(),
 }
 
 
@@ -295,3 +297,17 @@ def test_what_no_program_can_do_runs_uncompiled(reason):
         else:
             found = step(x)
         np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("shape", [(0,), (0, 4), (4, 0), (2, 0, 3)], ids=str)
+@pytest.mark.parametrize("name", ["sum", "mean", "var", "prod", "all", "any", "logsumexp"])
+def test_reductions_of_nothing(name, shape):
+    def function(x):
+        return (x.logsumexp(0) if name == "logsumexp" else getattr(x, name)()).sum() * 1
+
+    x = torch.ones(shape)
+    step = torch.compile(function)
+    for rows in (2, 3, 0):
+        step(torch.ones(rows, *shape[1:]))
+        np.testing.assert_array_equal(step(x).numpy(), function(x).numpy())

@@ -97,9 +97,11 @@ def build(traced: Program) -> Built:
 
     Raises Unsupported when an operation cannot be spelled in the source.
     """
-    empty = next((i.op for i in traced.instructions if not i.output.size), None)
-    if empty is not None:
-        raise Unsupported(f"{empty}, which gives no numbers,")
+    for i in traced.instructions:
+        if not i.output.size:
+            raise Unsupported(f"{i.op}, which gives no numbers,")
+        if not all(value.size for value in i.operands):
+            raise Unsupported(f"{i.op}, which reads no numbers,")
     with _building:
         return _built(traced)
 
