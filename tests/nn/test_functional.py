@@ -484,3 +484,13 @@ def test_bytes_are_averaged_in_whole_numbers(mode):
             for size in ((9, 9), (31, 12), (1, 40), (17, 5))
         ]
     )
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [((0, 1, 3, 3), (0, 2, 2, 2)), ((1, 0, 3, 3), (1, 2, 2, 2)), ((2, 1, 3, 3), (2, 0, 2, 2))],
+)
+def test_a_grid_without_pictures_or_places(sizes):
+    x, grid = map(tinygrad_mnist.rand, sizes)
+    out = tinygrad_mnist.nn.functional.grid_sample(x, grid, align_corners=False)
+    assert out.shape == (*x.shape[:2], *grid.shape[1:3])

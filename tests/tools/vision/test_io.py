@@ -41,8 +41,12 @@ def test_what_is_no_picture(tmp_path):
     with pytest.raises(RuntimeError, match="knows no picture of this kind"):
         io.read_image(tmp_path / "text.png")
     Image.new("I;16", (2, 2)).save(tmp_path / "deep.png")
-    with pytest.raises(RuntimeError, match="'I;16' are not read"):
-        io.read_image(tmp_path / "deep.png")
+    for mode in ("UNCHANGED", "RGB"):
+        with pytest.raises(RuntimeError, match="'I;16' are not read"):
+            io.read_image(tmp_path / "deep.png", mode)
+    (tmp_path / "empty.png").touch()
+    with pytest.raises(RuntimeError, match="Expected a non empty file"):
+        io.read_image(tmp_path / "empty.png")
     PICTURES["colour"].save(tmp_path / "whole.png")
     (tmp_path / "cut.png").write_bytes((tmp_path / "whole.png").read_bytes()[:900])
     with pytest.raises(RuntimeError, match="the picture is damaged"):

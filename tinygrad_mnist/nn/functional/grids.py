@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Sequence
 from functools import reduce
@@ -107,7 +108,7 @@ def grid_sample(
         x = (c + 1) * ((size - 1) / 2) if align_corners else (c + 1) * (size / 2) - 0.5
         pad = lambda x, size=size: _padded(x, size, padding_mode, bool(align_corners))  # noqa: E731
         taps.append(_TAPS[mode](x, pad))
-    flat = input.reshape(*input.shape[:2], -1)
+    flat = input.reshape(*input.shape[:2], math.prod(input.shape[2:]))
     out: Tensor | None = None
     for chosen in product(*taps):
         part = _read(flat, input.shape[2:], [place for place, _ in chosen])
@@ -199,6 +200,6 @@ def _read(flat: Tensor, sizes: Sequence[int], places: Sequence[Tensor]) -> Tenso
         valid = here if valid is None else valid & here
         index = index * size + where(here, place, place.new_tensor(0.0)).long()
     n, channels, _ = flat.shape
-    wanted = index.reshape(n, 1, -1).expand(n, channels, -1)
+    wanted = index.reshape(n, 1, math.prod(index.shape[1:])).expand(n, channels, -1)
     found = flat.gather(2, wanted).reshape(n, channels, *index.shape[1:])
     return where(valid.unsqueeze(1), found, found.new_tensor(0.0))

@@ -35,9 +35,12 @@ def read_file(path: Any) -> Any:
     """The bytes of a file; raises RuntimeError where there is none."""
     try:
         with open(path, "rb") as file:
-            return torch.frombuffer(bytearray(file.read()), dtype=torch.uint8)
+            content = file.read()
     except OSError as error:
         raise RuntimeError(str(error)) from error
+    if not content:
+        raise RuntimeError(f"Expected a non empty file, but {path} is empty")
+    return torch.frombuffer(bytearray(content), dtype=torch.uint8)
 
 
 def decode_image(
@@ -60,6 +63,8 @@ def decode_image(
     except OSError as error:
         raise RuntimeError(f"the picture is damaged: {error}") from error
     picture = ImageOps.exif_transpose(picture) if apply_exif_orientation else picture
+    deep = f"pictures of the mode {picture.mode!r} are not read: only those of 8 bits a channel"
+    must(not picture.mode.startswith(("I", "F")), deep, RuntimeError)
     if wanted is not ImageReadMode.UNCHANGED:
         picture = picture.convert(_MODES[wanted.name])
     elif picture.mode == "P":
