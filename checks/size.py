@@ -15,13 +15,13 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 81_142, 40_000
+TOTAL, AIM = 81_148, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
     "ops": 11_372,
-    "tools": 12_084,
-    "nn": 10_039,
+    "tools": 12_089,
+    "nn": 10_040,
     "compiler": 9_181,
     "app": 4_742,
     "explainer": 7_549,
