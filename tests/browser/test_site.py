@@ -31,6 +31,12 @@ AROUND = (".md-header", ".md-sidebar--primary", ".md-footer")
 """What is the same around all pages: looked at around the first, and in Korean."""
 
 
+WIDE_CODE_IS_REACHED = """() => [...document.querySelectorAll("pre > code")].every(
+    (code) => code.scrollWidth <= code.clientWidth || code.hasAttribute("tabindex")
+)"""
+"""The page's script lets the keyboard reach code that scrolls, a moment after its width changed."""
+
+
 @pytest.mark.parametrize(
     ("name", "views", "without"),
     [
@@ -48,6 +54,7 @@ def test_axe_finds_nothing(page, axe, name, views, without):
     rows.evaluate_all("rows => rows.forEach((each) => each.remove())")
     for scheme, width in views:
         seen(page, scheme, width)
+        page.wait_for_function(WIDE_CODE_IS_REACHED)
         assert violations(page, axe, without=without) == []
         assert page.evaluate("document.documentElement.scrollWidth") <= width
 
