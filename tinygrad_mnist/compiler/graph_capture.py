@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import threadpoolctl  # noqa: F401  (sets a variable of the environment: before that is guarded)
 
 from tinygrad_mnist.autograd import gradients as differentiate
 from tinygrad_mnist.core.backward_pass import topological_order
