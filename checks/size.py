@@ -15,14 +15,14 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 81_148, 40_000
+TOTAL, AIM = 81_149, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
     "ops": 11_372,
     "tools": 12_089,
     "nn": 10_040,
-    "compiler": 9_181,
+    "compiler": 9_182,
     "app": 4_742,
     "explainer": 7_549,
     "kernels": 4_417,

@@ -7,7 +7,7 @@ from tests.compiler import steps
 from tests.compiler.test_steps import assert_same_training, batches
 from tinygrad_mnist import nn
 from tinygrad_mnist.compiler import build, native
-from tinygrad_mnist.compiler.codegen.outline_loops import outline_loops
+from tinygrad_mnist.compiler.codegen.parts import in_parts
 
 TEXT = """\
 def step(x, y, numbers, out0):
@@ -56,19 +56,19 @@ def loop(a0, a1, count):
 
 
 def test_loops_that_are_alike_become_one_function():
-    outlined = outline_loops(TEXT)
-    assert outlined.step == STEP
-    assert (len(outlined.functions), outlined.calls) == (3, 4)
-    assert outlined.functions["loop2"] == SUM
+    parts = in_parts(TEXT)
+    assert parts.step == STEP
+    assert (len(parts.functions), parts.calls) == (3, 4)
+    assert parts.functions["loop2"] == SUM
 
 
 @pytest.fixture
-def outlined(plain, monkeypatch):
+def parts(plain, monkeypatch):
     """As `plain`, each loop a function."""
     load = build.load
 
-    def in_parts(text, fastmath):
-        found = outline_loops(text)
+    def load_in_parts(text, fastmath):
+        found = in_parts(text)
         names = load(found.step, fastmath).__closure__[0].cell_contents
         for name, function in found.functions.items():
             inner = dict(names)
@@ -76,10 +76,10 @@ def outlined(plain, monkeypatch):
             names[name] = inner["loop"]
         return lambda *arrays: names["step"](*arrays)
 
-    monkeypatch.setattr(build, "load", in_parts)
+    monkeypatch.setattr(build, "load", load_in_parts)
 
 
-@pytest.mark.usefixtures("outlined")
+@pytest.mark.usefixtures("parts")
 @pytest.mark.filterwarnings("ignore:.*encountered in:RuntimeWarning")
 @pytest.mark.parametrize(
     ("make", "sizes"),

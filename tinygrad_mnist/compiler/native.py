@@ -18,7 +18,7 @@ import numpy as np
 
 from tinygrad_mnist.kernels import cache_folder, dispatch
 
-from .codegen.outline_loops import outline_loops
+from .codegen.parts import in_parts
 
 _LONG = 600
 """Lines of a source from which on it is no single function, which would take minutes to compile."""
@@ -133,15 +133,15 @@ class InParts:
     """
 
     def __init__(self, text: str, fastmath: frozenset[str]) -> None:
-        outlined = outline_loops(text)
-        self._cache = progress = _Progress(outlined.calls, len(outlined.functions))
+        parts = in_parts(text)
+        self._cache = progress = _Progress(parts.calls, len(parts.functions))
         self.overloads: dict[Any, Any] = {}
         """What Numba compiled of it as a whole: nothing."""
         space: dict[str, Any] = {"math": math, "np": np}
-        exec(compile(outlined.step, "step.py", "exec"), space)
+        exec(compile(parts.step, "step.py", "exec"), space)
         self._step: Callable[..., int] = space["step"]
         space |= _modules(text, progress)
-        for name, function in outlined.functions.items():
+        for name, function in parts.functions.items():
             space[name] = progress.listen_to(_compiled(function, fastmath))
 
     def __call__(self, *arrays: Any) -> int:

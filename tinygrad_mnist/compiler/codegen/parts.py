@@ -1,4 +1,4 @@
-"""Outlining: the loops of a large source as functions of their own, loops that are alike as one.
+"""A large source in parts: its loops as functions of their own (outlining), alike loops as one.
 
 A compiler takes longer than in proportion for a long function, and the layers of a model are
 the same loops over other arrays. So each loop becomes a function of what it reads and writes, its
@@ -24,7 +24,7 @@ GIVEN = {
 
 
 @dataclass
-class Outlined:
+class Parts:
     """A source whose loops are functions: theirs by name, and what calls them."""
 
     step: str
@@ -32,15 +32,15 @@ class Outlined:
     calls: int = 0
 
 
-def outline_loops(text: str) -> Outlined:
+def in_parts(text: str) -> Parts:
     """The source of `step` with each loop as a call."""
     statements, lines = _body(text), text.splitlines()
-    out = Outlined(lines[0])
+    out = Parts(lines[0])
     written, names = [lines[0]], dict[str, str]()
     for statement, later in zip(statements, _first_uses(statements), strict=True):
         own = lines[statement.lineno - 1 : statement.end_lineno]
         if isinstance(statement, ast.For):
-            function, call, results = _outlined(statement, own, later)
+            function, call, results = _as_function(statement, own, later)
             name = names.setdefault(function, f"loop{len(names)}")
             own = [f"    {', '.join(results)}{' = ' * bool(results)}{name}{call}"]
             if _leaves(statement):
@@ -94,7 +94,7 @@ def _first_uses(statements: list[ast.stmt]) -> list[dict[str, bool]]:
     return found[::-1]
 
 
-def _outlined(
+def _as_function(
     loop: ast.For, lines: list[str], later: dict[str, bool]
 ) -> tuple[str, str, list[str]]:
     """The function that a loop becomes but for its name, what it is called with, its results."""
