@@ -79,7 +79,10 @@ def _sequence(given: Any) -> tuple[Any, ...]:
     return (given,) if isinstance(given, Tensor | GradientEdge) else tuple(given)
 
 
-def _starts(tensors: tuple[Any, ...], gradients: Any, create_graph: bool) -> list[Any]:
+def _starts(roots: Any, gradients: Any, create_graph: bool) -> list[Any]:
+    if gradients is None and isinstance(roots, Tensor):
+        return [_start_of(roots, None, 0, create_graph)]
+    tensors = _sequence(roots)
     given = (None,) * len(tensors) if gradients is None else _sequence(gradients)
     for gradient in given:
         if gradient is not None and not isinstance(gradient, Tensor):
@@ -133,10 +136,9 @@ def backward(
     >>> x.grad
     tensor(6.)
     """
-    roots = _sequence(tensors)
     if inputs is not None and not len(targets := _sequence(inputs)):
         raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
-    starts = _starts(roots, grad_tensors, create_graph)
+    starts = _starts(tensors, grad_tensors, create_graph)
     keep = create_graph if retain_graph is None else retain_graph
     if create_graph:
         warnings.warn(
@@ -186,7 +188,7 @@ def grad(
         return _batched(outputs, wanted, grad_outputs, *options)
     if not wanted:
         raise RuntimeError("`inputs` argument to `grad()` cannot be empty.")
-    starts = _starts(_sequence(outputs), grad_outputs, create_graph)
+    starts = _starts(outputs, grad_outputs, create_graph)
     records = _records(wanted, starts)
     keep = create_graph if retain_graph is None else retain_graph
     arrived = run_backward(

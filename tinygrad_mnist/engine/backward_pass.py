@@ -7,6 +7,7 @@ and the formulas leave records of their own; otherwise they are plain arrays.
 
 from __future__ import annotations
 
+import contextvars
 import functools
 import sys
 import threading
@@ -34,7 +35,7 @@ from .hooks import (
     run_pre_hooks,
 )
 from .memory import SHARED
-from .modes import GradMode, Pass, backward_mode, in_new_thread
+from .modes import Pass, backward_mode, in_new_thread
 from .node import (
     CALL,
     FREED,
@@ -46,12 +47,14 @@ from .node import (
     freed_error,
     hooks_of,
 )
-from .saved_tensors import free, refuse_other_shapes, unpack
+from .saved_tensors import DETACHED, free, refuse_other_shapes, unpack
 from .tensor import TensorBase, wrap
 from .unbroadcast import unbroadcast, unbroadcast_array
 
 _ndarray = np.ndarray
 _accumulation = held_through_fork(threading.Lock())
+_ERRORS, _IGNORED = next(iter(state.quietly(contextvars.copy_context).items()))
+"""NumPy's setting for floating-point errors, and its value while a pass runs: they are ignored."""
 NESTED = 20
 """So many backward passes inside each other share a thread; deeper ones get one of their own."""
 
@@ -70,7 +73,8 @@ def run_backward(
     inputs is returned instead. `keep_graph` leaves saved tensors for another pass. Raises
     RuntimeError where saved tensors were freed or changed in place.
     """
-    outer = backward_mode.running
+    mode = backward_mode.__dict__
+    outer: Pass | None = mode["running"]
     depth = 1 if outer is None else outer.depth + 1
     if depth > NESTED:
         return in_new_thread(
@@ -79,11 +83,11 @@ def run_backward(
                 inputs=inputs, accumulate=accumulate,
             )
         )  # fmt: skip
-    backward_mode.running = running = Pass(depth)
-    packing = backward_mode.packing
+    mode["running"] = running = Pass(depth)
+    packing = mode["packing"]
     before = packing[:]
     try:
-        walk = backward_mode.walk
+        walk = mode["walk"]
         if walk is None:
             arrived = _walk(running, starts, keep_graph, create_graph, inputs, accumulate)
         else:
@@ -96,7 +100,7 @@ def run_backward(
             refuse_other_shapes(*running.opened, error)
         raise
     finally:
-        backward_mode.running = outer
+        mode["running"] = outer
         packing[:] = before
 
 
@@ -112,28 +116,31 @@ def _walk(
     order = topological_order([record for record, _ in starts])
     if HOOKED:
         order = leaves_when_complete(order)
-    asked = inputs or set()
     leading = None if inputs is None else _leading_to(inputs, order)
-    wanted = None if leading is None else leading | asked
+    wanted = None if leading is None or inputs is None else leading | inputs
     needed = wanted if accumulate else leading
     running.order, running.needed = order, wanted
     arrived: dict[Record, Gradient] = {}
     pending, owned = _begin(starts, wanted)
     compute = backward_mode.vjp or vjp
-    with GradMode(create_graph), np.errstate(all="ignore"):
+    thread = state.__dict__
+    recorded, thread["grad_enabled"] = thread["grad_enabled"], create_graph
+    outside = _ERRORS.set(_IGNORED)
+    try:
         for record in order:
             gradient = pending.pop(record, None)
             if gradient is None:
                 continue
             goes_on = needed is None or record in needed
-            if goes_on and not accumulate and record in asked:
+            asked = inputs is not None and record in inputs
+            if asked and goes_on and not accumulate:
                 arrived[record] = gradient
                 owned.discard(record)
             hooks = record.hooks
             if hooks is not None and (hooks.tensor_hooks or hooks.retains_grad):
                 gradient = run_tensor_hooks(record, hooks, gradient, owned)
             if not goes_on:
-                if record in asked:
+                if asked:
                     arrived[record] = gradient
                 continue
             if isinstance(record, AccumulateGrad):
@@ -143,12 +150,22 @@ def _walk(
                 found = compute(record, gradient, wanted)
             else:
                 found = vjp_with_hooks(compute, record, hooks, gradient, wanted)
+            sources = record.inputs
             for position, result, fresh in found:
-                add(pending, owned, record.inputs[position], result, fresh)  # type: ignore[arg-type]
+                source: Any = sources[position]
+                if source in pending:
+                    add(pending, owned, source, result, fresh)
+                else:
+                    pending[source] = result
+                    if fresh:
+                        owned.add(source)
             found, result = [], None  # so that the last one to hold a gradient can take it over
             if not keep_graph:
                 free(record)
-    return arrived
+        return arrived
+    finally:
+        _ERRORS.reset(outside)
+        thread["grad_enabled"] = recorded
 
 
 def leaves_when_complete(order: list[Record]) -> list[Record]:
@@ -233,20 +250,27 @@ def vjp(record: Record, gradient: Gradient, wanted: set[Record] | None) -> Gradi
     as_tensors = gradient.__class__ is not _ndarray
     if op.reduces and not record.attributes["keepdim"]:
         gradient = restore_reduced_dims(gradient, record)
+    careful = as_tensors or op.reduces or DETACHED
+    kept: Any = record.saved
     for position, source in enumerate(record.inputs):
         if source is None or (wanted is not None and source not in wanted):
             continue
         formula = op.formula(position)
         if formula is None:
             continue
-        values = [unpack(record, which, as_tensors) for which in formula.saved]
+        values = [gradient]
+        for which in formula.saved:
+            value, counter, version = kept[which]
+            if careful or counter[0] != version:
+                value = unpack(record, which, as_tensors)
+            values.append(value)
         if NARROW and not as_tensors:
-            (gradient, *values), _ = widened((gradient, *values))
+            values, _ = widened(tuple(values))  # type: ignore[assignment]
         if formula.keywords:
             keywords = _keywords(formula, record, position, source)
-            result = formula.function(gradient, *values, **keywords)
+            result = formula.function(*values, **keywords)
         else:
-            result = formula.function(gradient, *values)
+            result = formula.function(*values)
         if as_tensors:
             found.append((position, unbroadcast(result, source), False))
             continue
@@ -266,13 +290,8 @@ def _keywords(formula: Formula, record: Record, position: int, source: Record) -
     """What a formula asks for besides saved values; `must_not_change` is seen to first."""
     for which in range(len(record.inputs) + 1, len(record.saved)):
         unpack(record, which, False)
-    keywords: dict[str, Any] = {}
-    for name in formula.keywords:
-        if name == "shape":
-            keywords[name] = source.shape
-        else:
-            keywords[name] = position if name == "position" else record.attributes[name]
-    return keywords
+    known = {**record.attributes, "shape": source.shape, "position": position}
+    return {name: known[name] for name in formula.keywords}
 
 
 def vjp_with_hooks(
@@ -330,7 +349,7 @@ def accumulate_grad(leaf: AccumulateGrad, gradient: Gradient, owned: bool) -> No
 
     A leaf that requires no gradient any more, or is gone, keeps none.
     """
-    hooks, tensor = hooks_of(leaf), leaf.variable
+    hooks, tensor = hooks_of(leaf), leaf._variable()
     if hooks.pre_hooks:
         gradient = run_pre_hooks(hooks.pre_hooks, gradient)
         if gradient is None:
@@ -339,7 +358,7 @@ def accumulate_grad(leaf: AccumulateGrad, gradient: Gradient, owned: bool) -> No
     if end is leaf or (end is not None and end.hooks is hooks):  # a newer end, after `set_`
         with _accumulation:
             known = hooks.grad
-            if isinstance(gradient, TensorBase):
+            if gradient.__class__ is not _ndarray:
                 hooks.grad = _accumulated(known, gradient)
             elif known is None:
                 taken = owned or (
@@ -349,13 +368,14 @@ def accumulate_grad(leaf: AccumulateGrad, gradient: Gradient, owned: bool) -> No
                 )
                 gradient = gradient if taken else gradient.copy()
                 hooks.grad = wrap(gradient)
-            elif not known._array.flags.writeable:
-                raise RuntimeError(SHARED)
             else:
+                array = known._array
                 try:
-                    np.add(known._array, gradient, known._array)
+                    np.add(array, gradient, array)
                 except ValueError:
-                    explain_shapes((known._array, gradient))
+                    if not array.flags.writeable:
+                        raise RuntimeError(SHARED) from None
+                    explain_shapes((array, gradient))
                     raise
                 known._counter[0] += 1
         if hooks.post_hooks:
