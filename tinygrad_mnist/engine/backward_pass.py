@@ -349,7 +349,8 @@ def accumulate_grad(leaf: AccumulateGrad, gradient: Gradient, owned: bool) -> No
 
     A leaf that requires no gradient any more, or is gone, keeps none.
     """
-    hooks, tensor = hooks_of(leaf), leaf._variable()
+    hooks = hooks_of(leaf)
+    tensor: Any = leaf._variable()
     if hooks.pre_hooks:
         gradient = run_pre_hooks(hooks.pre_hooks, gradient)
         if gradient is None:
