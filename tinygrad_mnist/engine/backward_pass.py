@@ -118,54 +118,67 @@ def _walk(
         order = leaves_when_complete(order)
     leading = None if inputs is None else _leading_to(inputs, order)
     wanted = None if leading is None or inputs is None else leading | inputs
-    needed = wanted if accumulate else leading
     running.order, running.needed = order, wanted
-    arrived: dict[Record, Gradient] = {}
-    pending, owned = _begin(starts, wanted)
-    compute = backward_mode.vjp or vjp
     thread = state.__dict__
     recorded, thread["grad_enabled"] = thread["grad_enabled"], create_graph
     outside = _ERRORS.set(_IGNORED)
     try:
-        for record in order:
-            gradient = pending.pop(record, None)
-            if gradient is None:
-                continue
-            goes_on = needed is None or record in needed
-            asked = inputs is not None and record in inputs
-            if asked and goes_on and not accumulate:
-                arrived[record] = gradient
-                owned.discard(record)
-            hooks = record.hooks
-            if hooks is not None and (hooks.tensor_hooks or hooks.retains_grad):
-                gradient = run_tensor_hooks(record, hooks, gradient, owned)
-            if not goes_on:
-                if asked:
-                    arrived[record] = gradient
-                continue
-            if isinstance(record, AccumulateGrad):
-                accumulate_grad(record, gradient, record in owned)
-                continue
-            if hooks is None:
-                found = compute(record, gradient, wanted)
-            else:
-                found = vjp_with_hooks(compute, record, hooks, gradient, wanted)
-            sources = record.inputs
-            for position, result, fresh in found:
-                source: Any = sources[position]
-                if source in pending:
-                    add(pending, owned, source, result, fresh)
-                else:
-                    pending[source] = result
-                    if fresh:
-                        owned.add(source)
-            found, result = [], None  # so that the last one to hold a gradient can take it over
-            if not keep_graph:
-                free(record)
-        return arrived
+        needed = wanted if accumulate else leading
+        return _visit(running, starts, keep_graph, inputs, needed, accumulate)
     finally:
         _ERRORS.reset(outside)
         thread["grad_enabled"] = recorded
+
+
+def _visit(
+    running: Pass,
+    starts: Sequence[tuple[Record, Gradient]],
+    keep_graph: bool,
+    inputs: set[Record] | None,
+    needed: set[Record] | None,
+    accumulate: bool,
+) -> dict[Record, Gradient]:
+    """Pass gradients on from each record in its turn; only from those `needed`, if some are not."""
+    arrived: dict[Record, Gradient] = {}
+    wanted = running.needed
+    pending, owned = _begin(starts, wanted)
+    compute = backward_mode.vjp or vjp
+    for record in running.order:
+        gradient = pending.pop(record, None)
+        if gradient is None:
+            continue
+        goes_on = needed is None or record in needed
+        asked = inputs is not None and record in inputs
+        if asked and goes_on and not accumulate:
+            arrived[record] = gradient
+            owned.discard(record)
+        hooks = record.hooks
+        if hooks is not None and (hooks.tensor_hooks or hooks.retains_grad):
+            gradient = run_tensor_hooks(record, hooks, gradient, owned)
+        if not goes_on:
+            if asked:
+                arrived[record] = gradient
+            continue
+        if isinstance(record, AccumulateGrad):
+            accumulate_grad(record, gradient, record in owned)
+            continue
+        if hooks is None:
+            found = compute(record, gradient, wanted)
+        else:
+            found = vjp_with_hooks(compute, record, hooks, gradient, wanted)
+        sources = record.inputs
+        for position, result, fresh in found:
+            source: Any = sources[position]
+            if source in pending:
+                add(pending, owned, source, result, fresh)
+            else:
+                pending[source] = result
+                if fresh:
+                    owned.add(source)
+        found, result = [], None  # so that the last one to hold a gradient can take it over
+        if not keep_graph:
+            free(record)
+    return arrived
 
 
 def leaves_when_complete(order: list[Record]) -> list[Record]:
@@ -239,13 +252,7 @@ def vjp(record: Record, gradient: Gradient, wanted: set[Record] | None) -> Gradi
             if saved is not None and saved[1] is not PACKED:
                 unpack(record, which, False)
     if op.vjp is not None:
-        return [
-            (position, result, False)
-            for position, result in enumerate(op.vjp(record, gradient))
-            if (source := record.inputs[position]) is not None
-            and result is not None
-            and (wanted is None or source in wanted)
-        ]
+        return _all_at_once(op.vjp, record, gradient, wanted)
     found: Gradients = []
     as_tensors = gradient.__class__ is not _ndarray
     if op.reduces and not record.attributes["keepdim"]:
@@ -284,6 +291,22 @@ def vjp(record: Record, gradient: Gradient, wanted: set[Record] | None) -> Gradi
             result = result.astype(source.dtype)
         found.append((position, result, fresh))
     return found
+
+
+def _all_at_once(
+    of: Callable[[Any, Any], list[Any]],
+    record: Record,
+    gradient: Gradient,
+    wanted: set[Record] | None,
+) -> Gradients:
+    """`vjp` where one function computes the gradients of all inputs."""
+    return [
+        (position, result, False)
+        for position, result in enumerate(of(record, gradient))
+        if (source := record.inputs[position]) is not None
+        and result is not None
+        and (wanted is None or source in wanted)
+    ]
 
 
 def _keywords(formula: Formula, record: Record, position: int, source: Record) -> dict[str, Any]:
