@@ -15,7 +15,7 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 81_172, 40_000
+TOTAL, AIM = 81_195, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
@@ -27,7 +27,7 @@ BUDGET = {
     "explainer": 7_549,
     "kernels": 4_417,
     "_tensor": 3_372,
-    "engine": 3_205,
+    "engine": 3_228,
     "optim": 2_549,
     "autograd": 2_630,
     "distributions": 2025,
