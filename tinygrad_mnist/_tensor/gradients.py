@@ -189,9 +189,9 @@ class Gradients(Tensor):
         record: Any = self._record or self.__dict__.get("_resting_leaf")
         if record is None:
             return None
-        if record.primitive is not None and record.grad is None and not self.retains_grad:
+        kept: Tensor | None = None if record.hooks is None else record.hooks.grad
+        if kept is None and record.primitive is not None and not self.retains_grad:
             warnings.warn(_NOT_POPULATED, UserWarning, stacklevel=2)
-        kept: Tensor | None = record.grad
         return kept
 
     @grad.setter

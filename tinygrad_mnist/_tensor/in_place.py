@@ -64,8 +64,10 @@ _WIDE = "fd"
 def in_place(op: Any, target: Tensor, *others: Any, **attributes: Any) -> Tensor:
     """Write `op(target, *others)` into `target`; a non-leaf is rebound to a newer record."""
     recorded = state.grad_enabled and check_inplace(target, *others)
-    if not recorded and not attributes and not OBSERVERS and _at_once(op, target, others):
-        return target
+    if not recorded and not attributes and not OBSERVERS:
+        ufunc = op.ufunc if isinstance(op, Primitive) else None
+        if ufunc is not None and _at_once(ufunc, target, others):
+            return target
     _check_memory(op.__name__, target._array, (*others, *attributes.values()))
     source = target
     if recorded and (backward_mode.packing or not isinstance(op, Primitive)):
@@ -80,27 +82,28 @@ def in_place(op: Any, target: Tensor, *others: Any, **attributes: Any) -> Tensor
     return target
 
 
-def _at_once(op: Any, target: Tensor, others: tuple[Any, ...]) -> bool:
+def _at_once(ufunc: Any, target: Tensor, others: tuple[Any, ...]) -> bool:
     """Let NumPy compute straight into the array, where shapes and types need no care."""
-    ufunc = getattr(op, "ufunc", None)
     array = target._array
-    if ufunc is None or array.dtype.char not in _WIDE:
+    kind = array.dtype
+    if kind.char not in _WIDE:
         return False
-    values: list[Any] = []
+    operands = [array]
     for other in others:
         if isinstance(other, Tensor):
             value = other._array
-            if value.dtype is not array.dtype:
+            if value.dtype is not kind:
                 return False
-            check_no_partial_overlap(array, value)
-            values.append(value)
+            if array.base is not None or value.base is not None:
+                check_no_partial_overlap(array, value)
+            operands.append(value)
         elif other.__class__ is float or other.__class__ is int:
-            values.append(other)
+            operands.append(other)
         else:
             return False
     try:
         compute: Any = state.quietly
-        compute(ufunc, array, *values, array)
+        compute(ufunc, *operands, array)
     except (TypeError, ValueError):
         return False
     target._counter[0] += 1

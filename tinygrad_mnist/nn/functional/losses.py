@@ -17,7 +17,7 @@ from tinygrad_mnist._tensor.creation import ones_like
 from tinygrad_mnist.autograd import no_grad
 from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.autocast import in_float32
-from tinygrad_mnist.engine.calls import call_binary
+from tinygrad_mnist.engine.calls import call_binary, call_unary
 from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.observer import note_untraceable
 from tinygrad_mnist.engine.primitive import primitive
@@ -33,11 +33,12 @@ from tinygrad_mnist.ops.casting import cast_to
 from tinygrad_mnist.ops.conditional import where
 from tinygrad_mnist.ops.elementwise import log, log1p, xlogy
 from tinygrad_mnist.ops.shapes import permute, reshape
-from tinygrad_mnist.ops.softmax import _nll_loss, log_softmax
+from tinygrad_mnist.ops.softmax import _log_softmax, _nll_loss, log_softmax
 
 from .activations import logsigmoid
 
 Flag = bool | None
+_INT64 = np.dtype(np.int64)
 
 
 def legacy_reduction(reduction: str, size_average: Flag, reduce: Flag) -> str:
@@ -466,6 +467,10 @@ def _negative_log_likelihood(
 ) -> Tensor:
     """`nll_loss` of tensors, its record under PyTorch's name for this number of dimensions."""
     x, labels = input._array, target._array
+    attributes = {"weight": None, "ignore_index": ignore_index, "reduction": reduction}
+    usual = x.ndim == 2 and x.dtype.kind in dtypes.FLOATS and labels.shape == x.shape[:1]
+    if usual and weight is None and labels.dtype is _INT64:
+        return call_binary(_nll_loss, input, target, attributes)
     if x.ndim == 0:
         raise ValueError("Expected 1 or more dimensions (got 0)")
     if x.ndim == 1:
@@ -485,11 +490,7 @@ def _negative_log_likelihood(
     _check_target(x, target)
     _check_class_weight(x, weight)
     classes = cast_to(target, dtypes.int64)
-    attributes = {
-        "weight": None if weight is None else weight._array,
-        "ignore_index": ignore_index,
-        "reduction": reduction,
-    }
+    attributes["weight"] = None if weight is None else weight._array
     if x.ndim == 2:
         return call_binary(_nll_loss, input, classes, attributes)
     rows = reshape(permute(input, (0, *range(2, x.ndim), 1)), labels.size, x.shape[1])
@@ -519,11 +520,18 @@ def cross_entropy(
     tensor(0.6931)
     """
     reduction = read_reduction(reduction, size_average, reduce)
-    check_tensors("cross_entropy_loss", input=input, target=target)
-    classes_dim = 0 if input._array.ndim == 1 else 1
-    alike = target._array.shape == input._array.shape
+    if not isinstance(input, Tensor) or not isinstance(target, Tensor):
+        check_tensors("cross_entropy_loss", input=input, target=target)
+    x = input._array
+    classes_dim = 0 if x.ndim == 1 else 1
+    alike = target._array.shape == x.shape
     if not label_smoothing and not alike:
-        scores = log_softmax(input, classes_dim)
+        usual = x.ndim > 1 and x.dtype.kind in dtypes.FLOATS
+        scores = (
+            call_unary(_log_softmax, input, {"dim": 1})
+            if usual
+            else log_softmax(input, classes_dim)
+        )
         return _negative_log_likelihood(scores, target, weight, ignore_index, reduction)
     if not 0.0 <= label_smoothing <= 1.0:
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
