@@ -18,7 +18,7 @@ from .views import current_record, mark_view
 _PLAIN = frozenset((np.ndarray, float, int, bool))
 _new = object.__new__
 _ndarray = np.ndarray
-_FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
+_FLOAT32, _FLOAT64, _INT64 = map(np.dtype, (np.float32, np.float64, np.int64))
 
 
 def read_arguments(
@@ -212,20 +212,58 @@ def call_unary(op: Any, x: Any, attributes: dict[str, Any] = NO_ATTRIBUTES) -> T
     return tensor
 
 
-def call_binary(op: Any, x: Any, y: Any, attributes: dict[str, Any] = NO_ATTRIBUTES) -> Tensor:
-    """`call` for two Tensors of one floating type, or one and a Python number: a hot path."""
-    if not isinstance(x, TensorBase) or OBSERVERS:
+_MOST = 2**63
+
+
+def fits(number: Any, kind: np.dtype[Any], op: Any) -> bool:
+    """Whether `op` computes a Python number and an array of a type in that type."""
+    if kind.kind == "f":
+        return number.__class__ is float or number.__class__ is int
+    small = kind is _INT64 and number.__class__ is int and -_MOST <= number < _MOST
+    return small and bool(op.as_they_are[kind])
+
+
+def call_number_first(op: Any, x: Any, y: Any, attributes: dict[str, Any]) -> Tensor:
+    """`call` for a Python number and a Tensor, where NumPy's function takes both as they are."""
+    if op.ufunc is None or attributes or not isinstance(y, TensorBase) or OBSERVERS:
         return call(op, (x, y), attributes)
+    value = y._array
+    kind = value.dtype
+    usual = fits(x, kind, op) and op.as_they_are[x.__class__, kind]
+    if not usual or (NARROW and kind in NARROW):
+        return call(op, (x, y), attributes)
+    thread = state.__dict__
+    try:
+        out = np.asarray(thread["quietly"](op.run, x, value))
+    except (TypeError, ValueError, OverflowError, MemoryError):
+        return call(op, (x, y), attributes)
+    tensor = wrap(out)
+    known = y._record if y._view is None else current_record(y)
+    if known is not None and thread["grad_enabled"] and op.formulas and out.dtype.kind == "f":
+        keep_x, keep_y, keep_out = op.saves[False, True]
+        saved = (
+            (np.asarray(x, out.dtype), CONSTANT, 0) if keep_x else None,
+            (value, y._counter, y._counter[0]) if keep_y else None,
+            (out, tensor._counter, 0) if keep_out else None,
+        )
+        tensor._record = make_record(op, (None, known), out, saved, attributes)
+    return tensor
+
+
+def call_binary(op: Any, x: Any, y: Any, attributes: dict[str, Any] = NO_ATTRIBUTES) -> Tensor:
+    """`call` for two Tensors of one type, or one and a Python number: a hot path."""
+    if not isinstance(x, TensorBase) or OBSERVERS:
+        return call_number_first(op, x, y, attributes)
     x_value, x_counter = x._array, x._counter
     x_record = x._record if x._view is None else current_record(x)
     kind = x_value.dtype
     if isinstance(y, TensorBase):
         y_value, y_counter = y._array, y._counter
         y_record = y._record if y._view is None else current_record(y)
-        usual = kind is y_value.dtype and (kind is _FLOAT32 or kind is _FLOAT64)
+        usual = kind is y_value.dtype and (kind is _FLOAT32 or op.as_they_are[kind])
     else:
         y_value, y_counter, y_record = y, CONSTANT, None
-        usual = (y.__class__ is float or y.__class__ is int) and kind.kind == "f"
+        usual = fits(y, kind, op)
     if (not usual and op.promotion is not None) or (NARROW and _some_narrow(x_value, y_value)):
         return call(op, (x, y), attributes)
     thread = state.__dict__
@@ -234,7 +272,7 @@ def call_binary(op: Any, x: Any, y: Any, attributes: dict[str, Any] = NO_ATTRIBU
             out = thread["quietly"](op.run, x_value, y_value, **attributes)
         else:
             out = thread["quietly"](op.run, x_value, y_value)
-    except (TypeError, ValueError, MemoryError):
+    except (TypeError, ValueError, OverflowError, MemoryError):
         return call(op, (x, y), attributes)
     if out.__class__ is not _ndarray:
         out = np.asarray(out)

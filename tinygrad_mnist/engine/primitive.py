@@ -65,6 +65,27 @@ class SavePlan(dict[tuple[bool, ...], tuple[bool, ...]]):
         return self[needs]
 
 
+class AsTheyAre(dict[Any, bool]):
+    """Whether two arrays of a type, or a number of some class and one, are computed in that type.
+
+    `promotion` is asked once for each.
+    """
+
+    def __init__(self, promotion: Promotion | None) -> None:
+        super().__init__()
+        self.promotion = promotion
+
+    def __missing__(self, key: Any) -> bool:
+        number, kind = key if key.__class__ is tuple else (None, key)
+        array = np.empty(1, kind)
+        first = array if number is None else number()
+        try:
+            self[key] = self.promotion is None or self.promotion((first, array)).numpy == kind
+        except (NotImplementedError, RuntimeError, TypeError):  # it refuses them
+            self[key] = False
+        return self[key]
+
+
 class Primitive(CorePrimitive):
     """An operation: its body, its inputs, its derivative formulas; of any number of inputs, too."""
 
@@ -91,6 +112,7 @@ class Primitive(CorePrimitive):
         super().__init__(body, reduces)
         self.__name__ = self.name
         self.promotion = promotion
+        self.as_they_are = AsTheyAre(promotion)
         self.ufunc = ufunc
         self.run = body if ufunc is None else ufunc
         self.view = view

@@ -10,6 +10,7 @@ import numpy as np
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.core.record import Array
+from tinygrad_mnist.engine.calls import call_binary
 from tinygrad_mnist.engine.node import named_as, not_freed
 from tinygrad_mnist.engine.primitive import Primitive, no_derivative, primitive
 from tinygrad_mnist.engine.tensor import Tensor
@@ -75,8 +76,8 @@ def sub(input: Operand, other: Operand, *, alpha: float = 1) -> Tensor:
 @operation
 def rsub(input: Tensor, other: Operand, *, alpha: float = 1) -> Tensor:
     """y − alpha · x, broadcast: `sub` with its operands exchanged."""
-    out = _sub(other, _scaled(_refuse_bool_subtraction, other, input, alpha))
-    return named_as(out, f"RsubBackward{not isinstance(other, Tensor):d}")
+    out = call_binary(_sub, other, _scaled(_refuse_bool_subtraction, other, input, alpha))
+    return named_as(out, "RsubBackward0" if isinstance(other, Tensor) else "RsubBackward1")
 
 
 def _scaled(promotion: Callable[[Values], dtypes.dtype], input: Any, other: Any, alpha: Any) -> Any:
@@ -213,17 +214,19 @@ def fmod(input: Tensor, other: Operand) -> Tensor:
 @primitive(promotion=dtypes.promote, grad_fn="PowBackward1")
 def _pow(input: Array, exponent: Any) -> Any:
     """xʸ"""
-    kind = np.asarray(input).dtype
+    kind = input.dtype if input.__class__ is np.ndarray else np.asarray(input).dtype
     if kind.kind == "b":
         raise not_implemented("pow", kind)
     if kind.kind not in dtypes.FLOATS and np.any(np.less(exponent, 0)):
         return _integer_power(input, exponent)
-    number = isinstance(exponent, int | float) or exponent.ndim == 0
-    product = _PRODUCTS.get(float(exponent)) if number else None
+    number = exponent.__class__ is not np.ndarray
+    power = exponent if number else float(exponent) if not exponent.ndim else None
+    product = _PRODUCTS.get(power)
     return input**exponent if product is None else product(input)
 
 
 _PRODUCTS: dict[Any, Callable[[Array], Any]] = {
+    2: np.square,
     3: lambda x: x * x * x,
     -2: lambda x: 1 / (x * x),
     -0.5: lambda x: 1 / np.sqrt(x),
@@ -262,8 +265,9 @@ def pow(input: Operand, exponent: Operand) -> Tensor:
     >>> torch.pow(torch.tensor([1.0, 2.0, 3.0]), 2)
     tensor([1., 4., 9.])
     """
-    check_some_tensor("pow", input, exponent)
     if not isinstance(exponent, Tensor):
+        if not isinstance(input, Tensor):
+            check_some_tensor("pow", input, exponent)
         kind = input._array.dtype.kind if isinstance(input, Tensor) else "f"
         if kind not in dtypes.FLOATS and isinstance(exponent, int) and exponent < 0:
             raise RuntimeError("Integers to negative integer powers are not allowed.")
@@ -271,8 +275,8 @@ def pow(input: Operand, exponent: Operand) -> Tensor:
             check_number_fits(exponent, dtypes.int64)
         if kind == "b" and isinstance(exponent, bool):
             return bitwise_or(input, not exponent)
-        return named_as(_pow(input, exponent), "PowBackward0")
-    out = _pow(input, exponent)
+        return named_as(call_binary(_pow, input, exponent), "PowBackward0")
+    out = call_binary(_pow, input, exponent)
     return out if isinstance(input, Tensor) else named_as(out, "PowBackward2")
 
 
@@ -286,7 +290,7 @@ def float_power(input: Operand, exponent: Operand) -> Tensor:
     return pow(*operands)
 
 
-square = composed("square", "x²", lambda input: _pow(input, 2), "PowBackward0")
+square = composed("square", "x²", lambda input: call_binary(_pow, input, 2), "PowBackward0")
 
 
 @primitive
