@@ -15,19 +15,19 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 81_195, 40_000
+TOTAL, AIM = 81_270, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
-    "ops": 11_372,
+    "ops": 11_376,
     "tools": 12_089,
-    "nn": 10_040,
+    "nn": 10_048,
     "compiler": 9_182,
     "app": 4_742,
     "explainer": 7_549,
     "kernels": 4_417,
-    "_tensor": 3_372,
-    "engine": 3_228,
+    "_tensor": 3_375,
+    "engine": 3_288,
     "optim": 2_549,
     "autograd": 2_630,
     "distributions": 2025,
