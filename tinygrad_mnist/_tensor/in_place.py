@@ -88,7 +88,7 @@ def _at_once(ufunc: Any, target: Tensor, others: tuple[Any, ...]) -> bool:
     kind = array.dtype
     if kind.char not in _WIDE:
         return False
-    operands = [array]
+    operands: list[Any] = [array]
     for other in others:
         if isinstance(other, Tensor):
             value = other._array

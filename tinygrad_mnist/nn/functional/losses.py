@@ -467,7 +467,7 @@ def _negative_log_likelihood(
 ) -> Tensor:
     """`nll_loss` of tensors, its record under PyTorch's name for this number of dimensions."""
     x, labels = input._array, target._array
-    attributes = {"weight": None, "ignore_index": ignore_index, "reduction": reduction}
+    attributes: dict[str, Any] = {"weight": None, "ignore_index": ignore_index, "reduction": reduction}
     usual = x.ndim == 2 and x.dtype.kind in dtypes.FLOATS and labels.shape == x.shape[:1]
     if usual and weight is None and labels.dtype is _INT64:
         return call_binary(_nll_loss, input, target, attributes)
@@ -520,7 +520,8 @@ def cross_entropy(
     tensor(0.6931)
     """
     reduction = read_reduction(reduction, size_average, reduce)
-    if not isinstance(input, Tensor) or not isinstance(target, Tensor):
+    in_order = isinstance(input, Tensor) and isinstance(target, Tensor)
+    if not in_order:
         check_tensors("cross_entropy_loss", input=input, target=target)
     x = input._array
     classes_dim = 0 if x.ndim == 1 else 1
