@@ -467,7 +467,11 @@ def _negative_log_likelihood(
 ) -> Tensor:
     """`nll_loss` of tensors, its record under PyTorch's name for this number of dimensions."""
     x, labels = input._array, target._array
-    attributes: dict[str, Any] = {"weight": None, "ignore_index": ignore_index, "reduction": reduction}
+    attributes: dict[str, Any] = {
+        "weight": None,
+        "ignore_index": ignore_index,
+        "reduction": reduction,
+    }
     usual = x.ndim == 2 and x.dtype.kind in dtypes.FLOATS and labels.shape == x.shape[:1]
     if usual and weight is None and labels.dtype is _INT64:
         return call_binary(_nll_loss, input, target, attributes)
