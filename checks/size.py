@@ -15,13 +15,13 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 81_271, 40_000
+TOTAL, AIM = 81_275, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
     "ops": 11_376,
     "tools": 12_089,
-    "nn": 10_049,
+    "nn": 10_053,
     "compiler": 9_182,
     "app": 4_742,
     "explainer": 7_549,
