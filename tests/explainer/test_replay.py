@@ -16,8 +16,8 @@ PLACES = {"dim", "index", "key", "steps"}
 """Attributes by which an operation is about the places of its inputs' elements."""
 
 
-NEVER_NUMBERS = {"binary_cross_entropy_backward", "remainder"}
-"""Of the first all inputs have one shape; a number's remainder is a primitive of its own."""
+NEVER_NUMBERS = {"binary_cross_entropy_backward", "normalised_backward", "remainder"}
+"""Of the first two all inputs have one shape; a number's remainder is a primitive of its own."""
 
 
 def with_numbers(op, inputs, attributes, shape):

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .convolution import conv2d, conv2d_input, conv2d_weight
     from .dispatch import warm_up
     from .losses import nll_loss, nll_loss_backward
+    from .normalization import standardised, standardised_backward
     from .pooling import pick, place_of_max, put_back, window_spread, window_sum
     from .products import matmul
     from .reductions import sum_channels, sum_columns, sum_rows
@@ -25,6 +26,7 @@ _FILES = {
     "activations": ("erf", "relu", "relu_backward"),
     "convolution": ("conv2d", "conv2d_input", "conv2d_weight"),
     "losses": ("nll_loss", "nll_loss_backward"),
+    "normalization": ("standardised", "standardised_backward"),
     "pooling": ("pick", "place_of_max", "put_back", "window_spread", "window_sum"),
     "products": ("matmul",),
     "reductions": ("sum_channels", "sum_columns", "sum_rows"),
@@ -36,8 +38,8 @@ _FILES = {
 __all__ = [
     "conv2d", "conv2d_input", "conv2d_weight", "erf", "log_softmax", "log_softmax_backward",
     "matmul", "nll_loss", "nll_loss_backward", "pick", "place_of_max", "put_back", "relu",
-    "relu_backward", "sgd_update", "softmax_rows", "sum_channels", "sum_columns", "sum_rows",
-    "warm_up", "window_spread", "window_sum",
+    "relu_backward", "sgd_update", "softmax_rows", "standardised", "standardised_backward",
+    "sum_channels", "sum_columns", "sum_rows", "warm_up", "window_spread", "window_sum",
 ]  # fmt: skip
 
 

@@ -199,7 +199,16 @@ base: Final = Loops(
     "loops",
     "kernels",
     10,
-    ("activations", "losses", "products", "reductions", "softmax", "updates", "register_tiles"),
+    (
+        "activations",
+        "losses",
+        "normalization",
+        "products",
+        "reductions",
+        "softmax",
+        "updates",
+        "register_tiles",
+    ),
 )
 images: Final = Loops(
     "image_loops", "kernels for images", 15, ("convolution", "batch_last", "pooling"), base

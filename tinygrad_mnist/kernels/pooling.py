@@ -18,7 +18,9 @@ from .convolution import Borders, Pair, bordered, shifts
 Array = np.ndarray[Any, Any]
 
 LARGE_WINDOW = 16
-"""Numbers under a window from which on a loop adds them up faster than NumPy, place by place."""
+FEW = 4096
+"""A loop is faster than NumPy, place by place, where so many numbers are under a window, or where
+there are so few of them in all."""
 
 _IMAGES = "Array(T, 3, 'A', readonly=True, aligned=False)"
 _ROWS = "Array(T, 2, 'A', readonly=True, aligned=False)"
@@ -39,29 +41,40 @@ def cut(start: int, length: int, size: int) -> Pair:
     return max(0, start), min(start + length, size)
 
 
-def window_sum(input: Array, kernel: Pair, stride: Pair, borders: Borders, counts: Pair) -> Array:
-    """The sum of the numbers under each window.
+def window_sum(
+    input: Array, kernel: Pair, stride: Pair, borders: Borders, counts: Pair, divisor: int = 1
+) -> Array:
+    """The sum of the numbers under each window, divided by a number.
 
     >>> import numpy as np
     >>> window_sum(np.ones((1, 4, 4)), (2, 2), (2, 2), ((0, 0), (0, 0)), (2, 2))
     array([[[4., 4.],
             [4., 4.]]])
     """
-    if dispatch.images.ready(input.size, input.dtype) and math.prod(kernel) >= LARGE_WINDOW:
-        images = _one_by_one(input)
-        out = np.empty((len(images), *counts), input.dtype)
-        _window_sum_loop(images, kernel, stride, _start(borders), out)
-        return out.reshape(*input.shape[:-2], *counts)
+    if dispatch.images.ready(input.size, input.dtype) and _suits_loop(input, kernel):
+        out = np.empty((*input.shape[:-2], *counts), input.dtype)
+        _window_sum_loop(_one_by_one(input), kernel, stride, _start(borders), divisor,
+                         _one_by_one(out))  # fmt: skip
+        return out
     padded = bordered(input, borders)
     out = np.zeros((*input.shape[:-2], *counts), input.dtype)
     for _, _, rows, across in shifts(kernel, stride, (1, 1), counts):
         out += padded[..., rows, across]
+    if divisor != 1:
+        out /= divisor
     return out
 
 
-@dispatch.images.loop(f"void({_IMAGES}, {_PAIR}, {_PAIR}, {_PAIR}, T[:, :, ::1])")
-def _window_sum_loop(images: Array, kernel: Pair, stride: Pair, start: Pair, out: Array) -> None:
-    """out = Σ of the numbers under each window, place by place."""
+def _suits_loop(images: Array, kernel: Pair) -> bool:
+    return images.size <= FEW or math.prod(kernel) >= LARGE_WINDOW
+
+
+@dispatch.images.loop(f"void({_IMAGES}, {_PAIR}, {_PAIR}, {_PAIR}, int64, T[:, :, ::1])")
+def _window_sum_loop(
+    images: Array, kernel: Pair, stride: Pair, start: Pair, divisor: int, out: Array
+) -> None:
+    """out = Σ of the numbers under each window, place by place, / divisor."""
+    by = images.dtype.type(divisor)
     count, height, width = images.shape
     for n in range(count):
         image = images[n]
@@ -73,18 +86,20 @@ def _window_sum_loop(images: Array, kernel: Pair, stride: Pair, start: Pair, out
                 for i in range(top, bottom):
                     for j in range(left, right):
                         total += image[i, j]
-                out[n, y, z] = total
+                out[n, y, z] = total / by
 
 
 def window_spread(
-    grad: Array, sizes: Pair, kernel: Pair, stride: Pair, borders: Borders, counts: Pair
-) -> Array:
+    grad: Array, sizes: Pair, kernel: Pair, stride: Pair, borders: Borders, counts: Pair,
+    divisor: int = 1,
+) -> Array:  # fmt: skip
     """The gradient of `window_sum`'s input, images of these sizes."""
-    if dispatch.images.ready(grad.size, grad.dtype) and math.prod(kernel) >= LARGE_WINDOW:
-        images = _one_by_one(grad)
-        out = np.empty((len(images), *sizes), grad.dtype)
-        _window_spread_loop(images, kernel, stride, _start(borders), out)
-        return out.reshape(*grad.shape[:-2], *sizes)
+    if divisor != 1:
+        grad = grad / divisor
+    if dispatch.images.ready(grad.size, grad.dtype) and _suits_loop(grad, kernel):
+        out = np.empty((*grad.shape[:-2], *sizes), grad.dtype)
+        _window_spread_loop(_one_by_one(grad), kernel, stride, _start(borders), _one_by_one(out))
+        return out
     (top, bottom), (left, right) = borders
     height, width = sizes
     out = np.zeros((*grad.shape[:-2], height + top + bottom, width + left + right), grad.dtype)
@@ -120,10 +135,11 @@ def place_of_max(
     """
     if not dispatch.images.ready(input.size, input.dtype):
         return _place_of_max_numpy(input, kernel, stride, borders, dilation, counts)
-    images = _one_by_one(input)
-    out = np.empty((len(images), *counts), np.int64)
-    _place_of_max_loop(images, kernel, stride, _start(borders), dilation, out)
-    return out.reshape(*input.shape[:-2], *counts)
+    out = np.empty((*input.shape[:-2], *counts), np.int64)
+    _place_of_max_loop(
+        _one_by_one(input), kernel, stride, _start(borders), dilation, _one_by_one(out)
+    )
+    return out
 
 
 def _place_of_max_numpy(
@@ -188,10 +204,9 @@ def _place_of_max_loop(
 def pick(input: Array, indices: Array) -> Array:
     """The elements at `indices`, counted row by row in each image; −∞ at index -1."""
     if dispatch.images.ready(indices.size, input.dtype):
-        rows = _in_rows(indices)
-        picked = np.empty(rows.shape, input.dtype)
-        _check(_pick_loop(_in_rows(input), rows, picked))
-        return picked.reshape(indices.shape)
+        picked = np.empty(indices.shape, input.dtype)
+        _check(_pick_loop(_in_rows(input), _in_rows(indices), _in_rows(picked)))
+        return picked
     flat = _in_all(indices, input.shape[-2] * input.shape[-1])
     out = input.reshape(-1)[flat].reshape(indices.shape)
     out[indices < 0] = _lowest(input.dtype)
@@ -246,11 +261,17 @@ def _check(all_exist: bool) -> None:
 
 def _one_by_one(images: Array) -> Array:
     """(…, height, width) as (number, height, width)."""
+    if images.ndim == 4:
+        batch, channels, height, width = images.shape
+        return images.reshape(batch * channels, height, width)
     return images.reshape(math.prod(images.shape[:-2]), *images.shape[-2:])
 
 
 def _in_rows(images: Array) -> Array:
     """(…, height, width) as (number, height · width)."""
+    if images.ndim == 4:
+        batch, channels, height, width = images.shape
+        return images.reshape(batch * channels, height * width)
     return images.reshape(math.prod(images.shape[:-2]), images.shape[-2] * images.shape[-1])
 
 

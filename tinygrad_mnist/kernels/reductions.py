@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from . import dispatch
+from .softmax import sum_of
 
 Array = np.ndarray[Any, Any]
 
@@ -85,7 +86,7 @@ def _sum_channels_loop(x: Array, out: Array) -> None:
         out[i] = total
 
 
-def _summed(x: Array, axis: int | tuple[int, ...]) -> Array:
+def _summed(x: Array, axis: int | tuple[int, ...] | None) -> Array:
     """The sum in double precision; whole numbers are added as such."""
     wide = np.float64 if x.dtype in dispatch.FLOATS else x.dtype
     total: Array = np.add.reduce(x, axis=axis, dtype=wide).astype(x.dtype)
@@ -109,6 +110,25 @@ _NARROW = 64
 _BLOCK = 256
 
 
+def sum_all(x: Array) -> Any:
+    """() : the sum of all numbers, computed in double precision and rounded once.
+
+    >>> import numpy as np
+    >>> float(sum_all(np.array([[1.0, 2.0], [3.0, 4.0]])))
+    10.0
+    """
+    if dispatch.base.ready(x.size, x.dtype) and x.flags.c_contiguous:
+        out = np.empty((), x.dtype)
+        _sum_all_loop(x.reshape(x.size), out)
+        return out
+    return _summed(x, None)
+
+
+@dispatch.base.loop("void(Array(T, 1, 'C', readonly=True, aligned=False), Array(T, 0, 'C'))")
+def _sum_all_loop(x: Array, out: Array) -> None:
+    out[()] = sum_of(x)
+
+
 def total(x: Array, dim: tuple[int, ...], keepdim: bool) -> Any:
     """Σ x. The loops add up narrow matrices and the channels of images, NumPy the rest.
 
@@ -117,6 +137,8 @@ def total(x: Array, dim: tuple[int, ...], keepdim: bool) -> Any:
     """
     kind = np.int64 if x.dtype.kind == "b" else x.dtype
     if len(dim) == x.ndim:
+        if x.size >= _NARROW and x.dtype in dispatch.FLOATS:
+            return sum_all(x).reshape((1,) * x.ndim) if keepdim else sum_all(x)
         return _add(x, axis=None, keepdims=keepdim, dtype=kind)
     if x.dtype.kind == "f":
         if x.ndim == 4 and dim == (0, 2, 3):

@@ -65,9 +65,12 @@ def softmax_rows(x: Array) -> Array:
     array([0.5, 0.5])
     """
     if x.size and dispatch.base.ready(x.size, x.dtype):
-        out = np.empty(x.shape, x.dtype)
-        rows = (-1, x.shape[-1])
-        _softmax_loop(np.ascontiguousarray(x).reshape(rows), out.reshape(rows))
+        out, given = np.empty(x.shape, x.dtype), np.ascontiguousarray(x)
+        if x.ndim == 2:
+            _softmax_loop(given, out)
+        else:
+            rows = (-1, x.shape[-1])
+            _softmax_loop(given.reshape(rows), out.reshape(rows))
         return out
     if x.size == 0:
         return np.empty(x.shape, x.dtype)
@@ -78,19 +81,32 @@ def softmax_rows(x: Array) -> Array:
 
 @dispatch.base.loop("void(const T[:, ::1], T[:, ::1])")
 def _softmax_loop(x: Array, out: Array) -> None:
-    powers = np.empty(x.shape[1], x.dtype)
     for i in range(x.shape[0]):
-        largest = x[i, 0]
-        for j in range(1, x.shape[1]):
-            largest = max(largest, x[i, j])
-        total = 0.0
-        for j in range(x.shape[1]):
-            powers[j] = exp(np.float64(x[i, j]) - largest)
-        for j in range(x.shape[1]):
-            total += powers[j]
-        whole = x.dtype.type(total)
-        for j in range(x.shape[1]):
-            out[i, j] = powers[j] / whole
+        given, powers = x[i], out[i]
+        largest = np.float64(largest_of(given))
+        for j in range(given.size):
+            powers[j] = exp(np.float64(given[j]) - largest)
+        whole = x.dtype.type(sum_of(powers))
+        for j in range(given.size):
+            powers[j] = powers[j] / whole
+
+
+@dispatch.base.part(fastmath={"nnan", "nsz"})
+def largest_of(row: Array) -> Any:
+    """The largest number of a row, any one where there is NaN: so LLVM compares several at once."""
+    largest = row[0]
+    for j in range(row.size):
+        largest = row[j] if row[j] > largest else largest
+    return largest
+
+
+@dispatch.base.part(fastmath={"reassoc"})
+def sum_of(row: Array) -> float:
+    """The sum of a row, in double precision."""
+    total = 0.0
+    for j in range(row.size):
+        total += row[j]
+    return total
 
 
 def log_softmax(x: Array) -> Array:
@@ -128,18 +144,13 @@ def _log_softmax_loop(x: Array, out: Array) -> None:
     for start in range(0, rows, step):
         height = min(step, rows - start)
         for i in range(height):
-            largest = x[start + i, 0]
-            for j in range(1, classes):
-                largest = max(largest, x[start + i, j])
+            largest = np.float64(largest_of(x[start + i]))
             for j in range(classes):
                 shifted[i, j] = np.float64(x[start + i, j]) - largest
         for k in range(height * classes):
             powers.flat[k] = exp(shifted.flat[k])
         for i in range(height):
-            total = 0.0
-            for j in range(classes):
-                total += powers[i, j]
-            log_total = math.log(total)
+            log_total = math.log(sum_of(powers[i]))
             for j in range(classes):
                 out[start + i, j] = shifted[i, j] - log_total
 

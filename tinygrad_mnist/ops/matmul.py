@@ -28,6 +28,9 @@ def _mm(input: Array, mat2: Array) -> Any:
 _mm.derivatives(input=lambda g, mat2: _mm(g, mat2.mT), mat2=lambda g, input: _mm(input.mT, g))
 
 
+_FLOAT32 = np.dtype(np.float32)
+
+
 @primitive
 def _dot(input: Array, tensor: Array) -> Any:
     """Σ x · y"""
@@ -84,6 +87,11 @@ def matmul(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor
         if x.dtype.kind == "b" and x.size and y.size:
             _refuse_bools("addmm_impl_cpu_", input)
         return call_binary(_mm, input, other)
+    if x.dtype.kind == "f":
+        if x.ndim == 2 and y.ndim == 1 and x.shape[1] == y.shape[0]:
+            return call_binary(_mv, input, other)
+        if x.ndim == y.ndim == 3 and x.shape[::2] == y.shape[:2]:
+            return named_as(call_binary(_mm, input, other), "UnsafeViewBackward0")
     _check_operands("matmul", input, other)
     if x.ndim == 1 and y.ndim == 1:
         return dot(input, other)
@@ -158,8 +166,10 @@ def mv(input: Tensor, vec: Tensor) -> Tensor:
 @operation
 def dot(input: Tensor, tensor: Tensor) -> Tensor:
     """The inner product of two vectors of equal length."""
-    _check_operands("dot", input, tensor)
     x, y = input._array, tensor._array
+    if x.ndim == y.ndim == 1 and x.shape == y.shape and x.dtype is y.dtype is _FLOAT32:
+        return call_binary(_dot, input, tensor)
+    _check_operands("dot", input, tensor)
     if x.ndim != 1 or y.ndim != 1:
         raise RuntimeError(f"1D tensors expected, but got {x.ndim}D and {y.ndim}D tensors")
     if x.shape != y.shape:

@@ -12,11 +12,15 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist import dtypes
+from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.autocast import as_given, in_float32, in_lower_precision
+from tinygrad_mnist.engine.calls import call_binary, call_unary
 from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.observer import note_constant
+from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.tensor import Tensor, wrap
 from tinygrad_mnist.engine.types import Dims, DType
+from tinygrad_mnist.kernels.reductions import total
 
 from .arguments import (
     check_elements,
@@ -25,6 +29,7 @@ from .arguments import (
     read_dim,
     read_dims,
 )
+from .arithmetic import mul
 from .arranging import diagonal, flip, meshgrid, pad
 from .casting import cast_to
 from .conditional import where
@@ -33,8 +38,8 @@ from .gather_scatter import index_select
 from .indexing import select
 from .joining import cat, stack
 from .matmul import bmm, dot, matmul, mm, mv
-from .reductions import _sum, amax, amin, root
-from .shapes import broadcast_tensors, permute, reshape, unsqueeze
+from .reductions import _sum, amax, amin
+from .shapes import _expand, _permute, _reshape, broadcast_tensors, permute, reshape, unsqueeze
 
 Labels = list[str]
 Operand = tuple[Tensor, Labels]
@@ -54,7 +59,8 @@ def outer(input: Tensor, vec2: Tensor) -> Tensor:
             raise RuntimeError(
                 f"outer: Expected 1-D argument {name}, but got {vector._array.ndim}-D"
             )
-    return reshape(input, -1, 1) * vec2
+    column = call_unary(_reshape, input, {"shape": (input._array.size, 1)})
+    return call_binary(mul, column, vec2)
 
 
 @operation
@@ -203,22 +209,29 @@ def einsum(*args: str | Tensor | Sequence[Tensor]) -> Tensor:
     if not given:
         raise RuntimeError("einsum(): must provide at least one operand")
     check_elements(given, 1)
+    labels, kept = _read_equation(equation, tuple([tensor._array.ndim for tensor in given]))
+    return _contract([*map(_without_repeats, given, labels)], kept)
+
+
+@functools.lru_cache(maxsize=256)
+def _read_equation(equation: str, ndims: tuple[int, ...]) -> tuple[list[Labels], Labels]:
+    """The name of each dimension of each operand, and of the result; PyTorch's errors."""
     inputs, arrow, right = equation.partition("->")
     parts = inputs.split(",")
-    if len(parts) != len(given):
+    if len(parts) != len(ndims):
         raise RuntimeError(
-            f"einsum(): {'more' if len(given) > len(parts) else 'fewer'} operands were provided "
+            f"einsum(): {'more' if len(ndims) > len(parts) else 'fewer'} operands were provided "
             "than specified in the equation"
         )
-    wide = max(t._array.ndim - len(p.replace("...", "")) if "..." in p else 0
-               for p, t in zip(parts, given, strict=True))  # fmt: skip
-    operands = [
-        _without_repeats(tensor, _read_labels(part, tensor._array.ndim, wide, number))
-        for number, (part, tensor) in enumerate(zip(parts, given, strict=True))
+    wide = max(ndim - len(p.replace("...", "")) if "..." in p else 0
+               for p, ndim in zip(parts, ndims, strict=True))  # fmt: skip
+    labels = [
+        _read_labels(part, ndim, wide, number)
+        for number, (part, ndim) in enumerate(zip(parts, ndims, strict=True))
     ]
     kept = _read_result(right, wide) if arrow else _implied(parts, wide)
-    _check_result(kept, operands)
-    return _contract(operands, kept)
+    _check_result(kept, labels)
+    return labels, kept
 
 
 def _broadcast_labels(count: int, wide: int) -> Labels:
@@ -260,13 +273,13 @@ def _implied(parts: list[str], wide: int) -> Labels:
     return _broadcast_labels(wide, wide) + once
 
 
-def _check_result(kept: Labels, operands: list[Operand]) -> None:
+def _check_result(kept: Labels, operands: list[Labels]) -> None:
     for name in kept:
         if kept.count(name) > 1:
             raise RuntimeError(
                 f"einsum(): output subscript {name} appears more than once in the output"
             )
-        if not any(name in labels for _, labels in operands):
+        if not any(name in labels for labels in operands):
             raise RuntimeError(
                 f"einsum(): output subscript {name} does not appear in the equation for any input "
                 "operand"
@@ -275,6 +288,8 @@ def _check_result(kept: Labels, operands: list[Operand]) -> None:
 
 def _without_repeats(tensor: Tensor, labels: Labels) -> Operand:
     """The operand with one dimension for each name: its diagonal where a name is repeated."""
+    if len({*labels}) == len(labels):
+        return tensor, labels
     for name in dict.fromkeys(labels):
         while labels.count(name) > 1:
             first = labels.index(name)
@@ -305,7 +320,8 @@ def _contract(operands: list[Operand], kept: Labels) -> Tensor:
         tensor = cast_to(tensor, dtypes.int64)
     tensor, labels = _summed(tensor, labels, set(kept))
     order = [labels.index(name) for name in kept]
-    return permute(tensor, order) if order != sorted(order) else tensor
+    ordered = order == sorted(order)
+    return tensor if ordered else call_unary(_permute, tensor, {"dims": tuple(order)})
 
 
 def _stretched(operands: list[Operand]) -> list[Operand]:
@@ -321,10 +337,12 @@ def _stretched(operands: list[Operand]) -> list[Operand]:
                     f"einsum(): subscript {name} has size {size} for operand {number} which does "
                     f"not broadcast with previously seen size {known}"
                 )
-    return [
-        (tensor.expand([sizes[name] for name in labels]) if labels else tensor, labels)
-        for tensor, labels in operands
-    ]
+    return [(_expanded(x, tuple([sizes[name] for name in labels])), labels)
+            for x, labels in operands]  # fmt: skip
+
+
+def _expanded(x: Tensor, shape: tuple[int, ...]) -> Tensor:
+    return x if x._array.shape == shape else call_unary(_expand, x, {"shape": shape})
 
 
 def _summed(tensor: Tensor, labels: Labels, needed: set[str]) -> Operand:
@@ -356,15 +374,19 @@ def _pair(x: Tensor, left: Labels, y: Tensor, right: Labels, needed: set[str]) -
     sizes = dict(zip(left, x._array.shape, strict=True))
     sizes |= dict(zip(right, y._array.shape, strict=True))
     names = batch + only_x + only_y
-    return reshape(matmul(first, second), [sizes[name] for name in names]), names
+    shape = {"shape": tuple([sizes[name] for name in names])}
+    return call_unary(_reshape, matmul(first, second), shape), names
 
 
 def _grouped(tensor: Tensor, labels: Labels, groups: list[Labels]) -> Tensor:
     """The tensor with one dimension for each group of names, of size 1 for no name."""
     sizes = dict(zip(labels, tensor._array.shape, strict=True))
     order = [labels.index(name) for group in groups for name in group]
-    shape = [math.prod([sizes[name] for name in group]) for group in groups]
-    return reshape(permute(tensor, order) if order != sorted(order) else tensor, shape)
+    shape = tuple([math.prod([sizes[name] for name in group]) for group in groups])
+    if order != sorted(order):
+        tensor = call_unary(_permute, tensor, {"dims": tuple(order)})
+    same = tensor._array.shape == shape
+    return tensor if same else call_unary(_reshape, tensor, {"shape": shape})
 
 
 ger = outer
@@ -587,6 +609,12 @@ def vector_norm(
     >>> torch.linalg.vector_norm(torch.tensor([3.0, 4.0]))
     tensor(5.)
     """
+    return _norm_of_vectors(x, ord, dim, keepdim, dtype)
+
+
+def _norm_of_vectors(
+    x: Tensor, ord: float, dim: Dims | None, keepdim: bool, dtype: DType
+) -> Tensor:
     x = _checked("linalg.vector_norm", x, dtype)
     dims = read_dims(dim, x._array.ndim)
     order = float(ord)
@@ -596,6 +624,15 @@ def vector_norm(
             "operation does not have an identity"
         )
     return named_as(_vector_norm(x, order, dims, keepdim), "LinalgVectorNormBackward0")
+
+
+@primitive(reduces=True, grad_fn="LinalgVectorNormBackward0")
+def _euclidean_norm(input: Array, *, dim: tuple[int, ...], keepdim: bool) -> Any:
+    """√(Σ x²)"""
+    return np.sqrt(total(input * input, dim, keepdim))
+
+
+_euclidean_norm.derivatives(input=lambda g, input, out: input * where(out == 0, 0.0, g / out))
 
 
 def _vector_norm(x: Tensor, order: float, dims: tuple[int, ...], keepdim: bool) -> Tensor:
@@ -610,7 +647,7 @@ def _vector_norm(x: Tensor, order: float, dims: tuple[int, ...], keepdim: bool) 
     if order == 2 and all(x._array.shape[d] == 1 for d in dims):
         return _sum(x.abs(), dim=dims, keepdim=keepdim)  # whose square could underflow
     if order == 2:
-        return root(_sum(x * x, dim=dims, keepdim=keepdim))
+        return call_unary(_euclidean_norm, x, {"dim": dims, "keepdim": keepdim})
     total = _sum(_power(x.abs(), order), dim=dims, keepdim=keepdim)
     return _power(total, 1 / order)
 
@@ -702,7 +739,7 @@ def norm(
         dims: Any = (-2, -1) if dim is None else dim
         return matrix_norm(input, p, dims, keepdim, dtype=dtype)
     order: Any = 2 if p in ("fro", None) else p
-    return vector_norm(input, order, dim, keepdim, dtype=dtype)
+    return _norm_of_vectors(input, order, dim, keepdim, dtype)
 
 
 # Distances

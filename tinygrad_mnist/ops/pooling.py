@@ -10,6 +10,7 @@ import numpy as np
 
 from tinygrad_mnist import dtypes, kernels
 from tinygrad_mnist.core.record import Array
+from tinygrad_mnist.engine.calls import call_binary, call_unary
 from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.observer import note_constant
 from tinygrad_mnist.engine.primitive import primitive
@@ -40,6 +41,26 @@ def read_windows(
 ) -> Any:  # fmt: skip
     """Kernel, stride, padding, dilation and the result's sizes; PyTorch's errors."""
     check_tensors(name, input=input)
+    given = (kernel, stride, padding, dilation)
+    settled = {*map(type, given)} <= _PLAIN or all(map(_is_settled, given))
+    read = _windows if settled else _windows.__wrapped__
+    return read(name, input._array.shape, *given, ceil_mode)
+
+
+_PLAIN = {int, type(None)}
+
+
+def _is_settled(setting: Setting | None) -> bool:
+    """Whether a setting is of plain ints, so that what was found for it may be kept."""
+    return type(setting) in _PLAIN or (type(setting) is tuple and {*map(type, setting)} == {int})
+
+
+@functools.lru_cache(maxsize=1024, typed=True)
+def _windows(
+    name: str, sizes: tuple[int, ...], kernel: Setting, stride: Setting | None, padding: Setting,
+    dilation: Setting, ceil_mode: bool,
+) -> Any:  # fmt: skip
+    """`read_windows` of images of these sizes."""
     dims = 3 if "3d" in name else 2
     given: dict[str, Setting] = {
         "kernel_size": kernel, "stride": kernel if stride is None or stride in ([], ()) else stride,
@@ -53,7 +74,7 @@ def read_windows(
                 f"{'three' if dims == 3 else 'two'} ints"
             )
     size, step, around, spread = (read_pair(what, value, dims) for what, value in given.items())
-    shape = list(input._array.shape)
+    shape = list(sizes)
     modes = f"{dims + 1}D or {dims + 2}D (batch mode) tensor"
     if len(shape) not in (dims + 1, dims + 2):
         raise RuntimeError(f"non-empty {modes} expected for input")
@@ -97,6 +118,7 @@ def _check_windows(kernel: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes
             )
 
 
+@functools.lru_cache(maxsize=1024)
 def _reach(sizes: Any, kernel: Pair, stride: Pair, padding: Pair, counts: Pair) -> Borders:
     """The borders that windows, `counts` of them, reach into."""
     below, right = (
@@ -144,10 +166,10 @@ def _max_pool(
     )
     if input._array.dtype == bool:
         raise not_implemented("max_pool2d", input._array.dtype)
-    indices = _place_of_max(
-        input.detach(), kernel=kernel, stride=step, padding=around, dilation=spread, counts=counts
-    )
-    return pick(input, indices), indices
+    indices = call_unary(_place_of_max, input.detach(), {
+        "kernel": kernel, "stride": step, "padding": around, "dilation": spread, "counts": counts,
+    })  # fmt: skip
+    return call_binary(pick, input, indices), indices
 
 
 def max_pool2d(
@@ -227,28 +249,31 @@ def _check_steps(kernel: int, stride: int, padding: int, dilation: int) -> None:
 
 
 @primitive(grad_fn="AvgPool2DBackward0")
-def _window_sum(input: Array, *, kernel: Pair, stride: Pair, borders: Borders, counts: Pair) -> Any:
-    """Σ of x under each window"""
-    return kernels.window_sum(input, kernel, stride, borders, counts)
+def _window_sum(
+    input: Array, *, kernel: Pair, stride: Pair, borders: Borders, counts: Pair, divisor: int
+) -> Any:
+    """Σ of x under each window / divisor"""
+    return kernels.window_sum(input, kernel, stride, borders, counts, divisor)
 
 
 @primitive
 def _window_spread(
-    grad: Array, *, sizes: Pair, kernel: Pair, stride: Pair, borders: Borders, counts: Pair
-) -> Any:
-    """g, added to each number under its window"""
-    return kernels.window_spread(grad, sizes, kernel, stride, borders, counts)
+    grad: Array, *, sizes: Pair, kernel: Pair, stride: Pair, borders: Borders, counts: Pair,
+    divisor: int,
+) -> Any:  # fmt: skip
+    """g / divisor, added to each number under its window"""
+    return kernels.window_spread(grad, sizes, kernel, stride, borders, counts, divisor)
 
 
 _window_sum.derivatives(
-    input=lambda g, input, kernel, stride, borders, counts, shape: _window_spread(
+    input=lambda g, input, kernel, stride, borders, counts, divisor, shape: _window_spread(
         constant_in(g, input), sizes=shape[-2:], kernel=kernel, stride=stride, borders=borders,
-        counts=counts,
+        counts=counts, divisor=divisor,
     )
 )  # fmt: skip
 _window_spread.derivatives(
-    grad=lambda g, kernel, stride, borders, counts: _window_sum(
-        g, kernel=kernel, stride=stride, borders=borders, counts=counts
+    grad=lambda g, kernel, stride, borders, counts, divisor: _window_sum(
+        g, kernel=kernel, stride=stride, borders=borders, counts=counts, divisor=divisor
     )
 )
 
@@ -276,14 +301,23 @@ def avg_pool2d(
     if kind.kind not in dtypes.FLOATS and kind != np.int64:
         raise not_implemented("avg_pool2d", kind)
     borders = _reach(sizes, kernel, step, around, counts)
-    total = _window_sum(input, kernel=kernel, stride=step, borders=borders, counts=counts)
     divisor: Any = divisor_override
-    if divisor is None and not any(map(any, borders)):
+    if divisor is None and borders == _NO_BORDERS:
         divisor = kernel[0] * kernel[1]
-    elif divisor is None:
+    at_once = divisor.__class__ is int and kind.kind in dtypes.FLOATS
+    total = call_unary(_window_sum, input, {
+        "kernel": kernel, "stride": step, "borders": borders, "counts": counts,
+        "divisor": divisor if at_once else 1,
+    })  # fmt: skip
+    if at_once:
+        return total
+    if divisor is None:
         divisor = _numbers_under(sizes, kernel, step, around, counts, count_include_pad, kind)
     rounding = None if kind.kind in dtypes.FLOATS else "trunc"
     return named_as(div(total, divisor, rounding_mode=rounding), "AvgPool2DBackward0")
+
+
+_NO_BORDERS: Borders = ((0, 0), (0, 0))
 
 
 def _numbers_under(

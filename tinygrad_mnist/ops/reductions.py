@@ -91,8 +91,8 @@ def _reduction(name: str, says: str, of: Callable[..., Any], reduces: bool = Tru
     return Primitive(body, reduces=reduces)
 
 
-_any = _reduction("any", "whether some x holds", np.any)
-_all = _reduction("all", "whether every x holds", np.all)
+_any = _reduction("any", "whether some x holds", np.logical_or.reduce)
+_all = _reduction("all", "whether every x holds", np.logical_and.reduce)
 
 
 @primitive
@@ -176,7 +176,7 @@ def logsumexp(input: Tensor, dim: Dims, keepdim: bool = False) -> Tensor:
 
 def _truth(op: Any, input: Tensor, dim: Dims | None, keepdim: bool) -> Tensor:
     """A test over dimensions; its result is bool, uint8 for uint8."""
-    out = op(input, dim=read_dims(dim, input._array.ndim), keepdim=keepdim)
+    out = call_unary(op, input, {"dim": read_dims(dim, input._array.ndim), "keepdim": keepdim})
     return cast_to(out, dtypes.uint8) if input._array.dtype == np.uint8 else out
 
 
@@ -208,13 +208,13 @@ def count_nonzero(input: Tensor, dim: Dims | None = None) -> Tensor:
 @primitive(reduces=True, grad_fn="AmaxBackward0 MaxBackward1")
 def _amax(input: Array, *, dim: Axes, keepdim: bool, nan_is_place: bool) -> Any:
     """max x"""
-    return _max_of(input, axis=dim, keepdims=keepdim)
+    return _max_of(input, axis=None if len(dim) == input.ndim else dim, keepdims=keepdim)
 
 
 @primitive(reduces=True, grad_fn="AminBackward0 MinBackward1")
 def _amin(input: Array, *, dim: Axes, keepdim: bool, nan_is_place: bool) -> Any:
     """min x"""
-    return _min_of(input, axis=dim, keepdims=keepdim)
+    return _min_of(input, axis=None if len(dim) == input.ndim else dim, keepdims=keepdim)
 
 
 def _shared_among_ties(g: Any, input: Any, out: Any, dim: Axes, nan_is_place: bool) -> Any:
@@ -232,10 +232,13 @@ _amax.derivatives(input=_shared_among_ties)
 _amin.derivatives(input=_shared_among_ties)
 
 
-_argmax = _reduction("argmax", "the index of max x", np.argmax, reduces=False)
-_argmin = _reduction("argmin", "the index of min x", np.argmin, reduces=False)
-_EXTREMES = {"max": (maximum, _amax, _argmax), "min": (minimum, _amin, _argmin)}
-"""Between two tensors, over dimensions, and where."""
+_argmax = _reduction("argmax", "the index of max x", np.ndarray.argmax, reduces=False)
+_argmin = _reduction("argmin", "the index of min x", np.ndarray.argmin, reduces=False)
+_EXTREMES = {
+    "max": (maximum, _amax, _argmax, "MaxBackward0", "MaxBackward1"),
+    "min": (minimum, _amin, _argmin, "MinBackward0", "MinBackward1"),
+}
+"""Between two tensors, over dimensions, and where; and PyTorch's names of the last two."""
 
 
 def check_not_empty(name: str, input: Tensor, dim: tuple[int, ...] | None) -> None:
@@ -311,24 +314,23 @@ def values_at(
 def _extreme(
     name: str, input: Tensor, dim: int | Tensor | None, keepdim: bool, other: Tensor | None
 ) -> Tensor | ValuesAndIndices:
-    between, over, index = _EXTREMES[name]
-    if isinstance(dim, Tensor) or other is not None:
-        chosen: Tensor = between(input, dim if other is None else other)
-        return chosen
-    title = f"{name.capitalize()}Backward"
+    between, over, index, of_one, of_all = _EXTREMES[name]
     ndim = input._array.ndim
-    if dim is None:
+    if dim is None and other is None:
         check_not_empty(name, input, None)
         dims = read_dims(None, ndim)
         out = call_unary(over, input, {"dim": dims, "keepdim": False, "nan_is_place": True})
-        return named_as(out, title + "1")
+        return named_as(out, of_all)
+    if isinstance(dim, Tensor) or other is not None:
+        chosen: Tensor = between(input, dim if other is None else other)
+        return chosen
     axis = read_dim(dim, ndim)
     check_not_empty(name, input, (axis,))
     if ndim == 0:
         indices = zeros(cast_to(input.detach(), dtypes.int64))
-        return named_result(name, named_as(clone(input), title + "0"), indices)
+        return named_result(name, named_as(clone(input), of_one), indices)
     indices = call_unary(index, input.detach(), {"dim": axis, "keepdim": True})
-    return values_at(name, input, axis, indices, keepdim, title + "0")
+    return values_at(name, input, axis, indices, keepdim, of_one)
 
 
 @overload

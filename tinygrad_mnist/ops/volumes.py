@@ -95,12 +95,13 @@ def avg_pool3d(
     if kind.kind not in dtypes.FLOATS and kind.name != "int64":
         raise not_implemented("avg_pool3d_out_frame", kind)
     borders: Any = _reach(sizes[1:], k[1:], s[1:], p[1:], n[1:])
-    total = _window_sum(input, kernel=k[1:], stride=s[1:], borders=borders, counts=n[1:])
+    total = _window_sum(input, kernel=k[1:], stride=s[1:], borders=borders, counts=n[1:], divisor=1)
     lead, across = input.shape[:-3], n[1] * n[2]
     rows = total.reshape(*lead, sizes[0], across)
     kernel, stride_, counts = (k[0], 1), (s[0], 1), (n[0], across)
     borders = _reach((sizes[0], across), kernel, stride_, (p[0], 0), counts)
-    total = _window_sum(rows, kernel=kernel, stride=stride_, borders=borders, counts=counts)
+    windows = {"kernel": kernel, "stride": stride_, "borders": borders, "counts": counts}
+    total = _window_sum(rows, **windows, divisor=1)
     divisor: Any = divisor_override
     if divisor is None:
         divisor = _numbers_under(sizes, k, s, p, n, count_include_pad, kind)

@@ -143,7 +143,7 @@ def _window_sum(torch: Any, inputs: list[Any], attributes: dict[str, Any]) -> An
     padded = torch.nn.functional.pad(inputs[0], (left, right, top, below))
     windows = padded.unfold(-2, height, down).unfold(-2, width, across)
     rows, columns = attributes["counts"]
-    return windows.sum((-2, -1))[..., :rows, :columns]
+    return windows.sum((-2, -1))[..., :rows, :columns] / attributes["divisor"]
 
 
 def _as_strided(torch: Any, inputs: list[Any], attributes: dict[str, Any]) -> Any:
@@ -208,9 +208,20 @@ def _var(x: Any, dim: Any, keepdim: bool, free: float) -> Any:
     return (centred * centred).sum(dim, keepdim=keepdim) / free
 
 
-def _standardised(x: Any, dim: Any, eps: float) -> Any:
+def _normalised(x: Any, weight: Any, bias: Any, dim: Any, over: Any, eps: float) -> Any:
     centred = x - x.mean(dim, keepdim=True)
-    return centred * ((centred * centred).mean(dim, keepdim=True) + eps).rsqrt()
+    out = centred * ((centred * centred).mean(dim, keepdim=True) + eps).rsqrt()
+    shape = [1 if d in over else size for d, size in enumerate(x.shape)]
+    out = out if weight is None else out * weight.reshape(shape)
+    return out if bias is None else out + bias.reshape(shape)
+
+
+def _normalised_backward(g: Any, x: Any, dim: Any, eps: float) -> Any:
+    centred = x - x.mean(dim, keepdim=True)
+    inverse = ((centred * centred).mean(dim, keepdim=True) + eps).rsqrt()
+    out = centred * inverse
+    shared = out * (g * out).mean(dim, keepdim=True)
+    return (g - g.mean(dim, keepdim=True) - shared) * inverse
 
 
 def _elu(torch: Any, inputs: list[Any], attributes: dict[str, Any]) -> Any:
@@ -228,7 +239,9 @@ _SEVERAL: dict[str, Call] = {
 _TABLE: dict[str, Call] = {
     "mm": _renamed("matmul"),
     "root": _renamed("sqrt"),
-    "standardised": lambda torch, x, attributes: _standardised(x[0], **attributes),
+    "euclidean_norm": _renamed("linalg.vector_norm"),
+    "normalised": lambda torch, x, attributes: _normalised(*x, **attributes),
+    "normalised_backward": lambda torch, x, attributes: _normalised_backward(*x, **attributes),
     "var": lambda torch, x, attributes: _var(x[0], **attributes),
     "rounded_div": _renamed("div"),
     "log_sigmoid": _renamed("nn.functional.logsigmoid"),
@@ -246,6 +259,9 @@ _TABLE: dict[str, Call] = {
     ),
     "binary_cross_entropy_backward": lambda torch, x, attributes: (
         torch.ops.aten.binary_cross_entropy_backward(x[0], x[1], x[2], None, 0)
+    ),
+    "binary_cross_entropy_with_logits": lambda torch, x, attributes: (
+        torch.nn.functional.binary_cross_entropy_with_logits(x[0], x[1], reduction="none")
     ),
     "threshold_backward": lambda torch, x, attributes: (
         torch.ops.aten.threshold_backward(x[0], x[1], 0)

@@ -30,6 +30,9 @@ EXPRESSIONS: dict[str, str] = {
     "binary_cross_entropy_backward": (
         "{0} * ({1} - {2}) / np.maximum(({one} - {1}) * {1}, {type}(1e-12))"
     ),
+    "binary_cross_entropy_with_logits": (
+        "(np.log1p(np.exp(-abs({0}))) - np.minimum({0}, {zero}) + ({one} - {1}) * {0})"
+    ),
     "bitwise_not": "~{0}",
     "elu": "({0} * {scale} if {0} > 0 else np.expm1({0} * {input_scale}) * ({alpha} * {scale}))",
     "erf": "{type}(math.erf({0}))",

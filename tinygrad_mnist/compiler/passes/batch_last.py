@@ -189,7 +189,16 @@ class _Writer:
             "start": tuple([before for before, _ in a["borders"]]),
             "counts": a["counts"],
         }
-        return self._made(out, self.do(i.op, (self.twin(x),), _flat(out.shape), **windows))
+        given, divisor = self.twin(x), a["divisor"]
+        if divisor != 1 and i.op == "window_spread":
+            given = self._divided(given, divisor)
+        made = self.do(i.op, (given,), _flat(out.shape), **windows)
+        if divisor != 1 and i.op == "window_sum":
+            made = self._divided(made, divisor)
+        return self._made(out, made)
+
+    def _divided(self, x: Value, divisor: int) -> Value:
+        return self.do("div", (x, Number((), x.dtype, number=divisor)), x.shape)
 
     def _place_of_max(self, i: Instruction) -> bool:
         x, out, a = i.inputs[0], i.output, i.attributes

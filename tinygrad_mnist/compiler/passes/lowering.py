@@ -169,14 +169,39 @@ def _centred(now: Lowering, x: Value, dims: tuple[int, ...]) -> Value:
     return now.do("sub", x, mean)
 
 
-def _standardised(now: Lowering, x: Value) -> Value:
+def _euclidean_norm(now: Lowering, x: Value) -> Value:
+    squares = now.do("mul", x, x)
+    return now.do("sqrt", now.do("sum", squares, shape=now.shape, **now.attributes))
+
+
+def _normalised(now: Lowering, x: Value, *given: Value) -> Value:
+    out, _ = _standardised(now, x)
+    for op, value in zip(("mul", "add"), given, strict=True):
+        if not (isinstance(value, Number) and value.number is None):
+            over = now.attributes["over"]
+            shape = tuple([1 if d in over else size for d, size in enumerate(x.shape)])
+            out = now.do(op, out, now.reshape(value, shape))
+    return out
+
+
+def _normalised_backward(now: Lowering, grad: Value, x: Value) -> Value:
+    dims = now.attributes["dim"]
+    out, inverse = _standardised(now, x)
+    count = math.prod([x.shape[d] for d in dims])
+    products = now.along("sum", now.do("mul", grad, out), dims)
+    shared = now.do("mul", out, now.do("mul", products, 1 / max(count, 1)))
+    return now.do("mul", now.do("sub", _centred(now, grad, dims), shared), inverse)
+
+
+def _standardised(now: Lowering, x: Value) -> tuple[Value, Value]:
+    """(x − mean) / √(variance + eps), and what the centred numbers were multiplied by."""
     dims = now.attributes["dim"]
     centred = _centred(now, x, dims)
     squares = now.along("sum", now.do("mul", centred, centred), dims)
     count = math.prod([x.shape[d] for d in dims])
     variance = now.do("mul", squares, 1 / max(count, 1))
     inverse = now.do("reciprocal", now.do("sqrt", now.do("add", variance, now.attributes["eps"])))
-    return now.do("mul", centred, inverse)
+    return now.do("mul", centred, inverse), inverse
 
 
 def _by_labels(name: str) -> Rule:
@@ -361,6 +386,7 @@ _RULES: dict[str, tuple[tuple[_Applies, Rule], ...]] = {
     "add_bias": ((_always, _add_bias),),
     "clamp": ((_bounds_alike, _clamp),),
     "dot": ((_always, _mm),),
+    "euclidean_norm": ((_always, _euclidean_norm),),
     "index": ((_takes_one_of_each_row, _by_labels("pick")),),
     "index_backward": ((_takes_one_of_each_row, _by_labels("place")),),
     "index_put": ((_puts_where_mask, _put_where),),
@@ -375,10 +401,11 @@ _RULES: dict[str, tuple[tuple[_Applies, Rule], ...]] = {
     "mv": ((_always, _mm),),
     "nll_loss": ((_always, _nll_loss),),
     "nll_loss_backward": ((_always, _nll_loss_backward),),
+    "normalised": ((_always, _normalised),),
+    "normalised_backward": ((_always, _normalised_backward),),
     "round": ((lambda i: i.attributes["decimals"] == 0, _named("rint")),),
     "rounded_div": ((_always, _rounded_div),),
     "softmax": ((_has_dimensions, _softmax),),
-    "standardised": ((_always, _standardised),),
     "stack": ((_always, _stack),),
 }
 """For each operation: when a rule applies, and the rule; the first that applies is used."""

@@ -146,7 +146,10 @@ def _could_learn(value: Any) -> bool:
     return isinstance(value, Tensor) and value.requires_grad and value.is_leaf
 
 
-_TWICE = {"log_softmax": ("softmax", "log_softmax"), "log_sigmoid": ("sigmoid",)}
+_TWICE = {
+    "log_softmax": ("softmax", "log_softmax"),
+    **dict.fromkeys(("log_sigmoid", "binary_cross_entropy_with_logits"), ("sigmoid",)),
+}
 """What losses apply to raw scores, and what must not have been applied before."""
 _NOT_LOGARITHMS = ("softmax", "sigmoid", "linear", "relu", "conv2d")
 

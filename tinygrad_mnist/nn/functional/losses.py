@@ -27,11 +27,13 @@ from tinygrad_mnist.ops.arguments import (
     check_floating,
     check_tensors,
     not_implemented,
+    read_dims,
 )
-from tinygrad_mnist.ops.arithmetic import sign
+from tinygrad_mnist.ops.arithmetic import _pow, sign
 from tinygrad_mnist.ops.casting import cast_to
 from tinygrad_mnist.ops.conditional import where
-from tinygrad_mnist.ops.elementwise import log, log1p, xlogy
+from tinygrad_mnist.ops.elementwise import log, log1p, sigmoid, xlogy
+from tinygrad_mnist.ops.reductions import _mean
 from tinygrad_mnist.ops.shapes import permute, reshape
 from tinygrad_mnist.ops.softmax import _log_softmax, _nll_loss, log_softmax
 
@@ -65,8 +67,11 @@ def read_reduction(reduction: str, size_average: Flag = None, reduce: Flag = Non
 
 def reduced(loss: Tensor, reduction: str) -> Tensor:
     """The mean or sum of a loss, or the loss itself."""
-    if reduction == "mean":
+    if reduction == "mean" and loss._array.dtype.kind != "f":
         return loss.mean()
+    if reduction == "mean":
+        dims = {"dim": read_dims(None, loss._array.ndim), "keepdim": False}
+        return named_as(call_unary(_mean, loss, dims), "MeanBackward0")
     return loss.sum() if reduction == "sum" else loss
 
 
@@ -86,6 +91,8 @@ def _warn_of_broadcast(input: Tensor, target: Tensor) -> None:
 def _promoted(name: str, input: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     """Both in their common type; PyTorch's error where that is no floating-point one."""
     check_tensors(name.removesuffix("_cpu"), input=input, target=target)
+    if input._array.dtype is target._array.dtype and input._array.dtype.kind == "f":
+        return input, target
     kind = dtypes.result_type(input, target)
     if not kind.is_floating_point:
         raise not_implemented(name, kind.numpy)
@@ -111,7 +118,8 @@ def _difference(
 ) -> Tensor:
     """|x − target| to a power, weighted, reduced; the weighted mean divides by the weights."""
     _check_weight(weight, input)
-    losses = (input - target).abs() if power == 1 else (input - target) ** power
+    losses = input - target
+    losses = losses.abs() if power == 1 else call_binary(_pow, losses, power)
     if weight is None:
         return reduced(losses, reduction)
     if reduction == "mean":
@@ -151,17 +159,23 @@ def l1_loss(
 @primitive
 def _smooth_l1(input: Array, *, beta: float) -> Any:
     """x² / (2 · beta) where |x| < beta, |x| − beta / 2 elsewhere"""
-    distance = np.abs(input)
-    near = 0.5 * distance * distance / beta
-    return np.where(distance < beta, near, distance - 0.5 * beta)
+    losses = _rounded_off(input, beta)
+    return losses if beta == 1 else losses / beta
 
 
 @primitive
 def _huber(input: Array, *, delta: float) -> Any:
     """x² / 2 where |x| < delta, delta · (|x| − delta / 2) elsewhere"""
-    distance = np.abs(input)
-    near = 0.5 * distance * distance
-    return np.where(distance < delta, near, delta * (distance - 0.5 * delta))
+    return _rounded_off(input, delta)
+
+
+def _rounded_off(x: Array, near: float) -> Array:
+    """x² / 2 where |x| < near, near · (|x| − near / 2) elsewhere."""
+    distance = np.abs(x)
+    held = np.minimum(distance, near)
+    distance -= 0.5 * held
+    distance *= held
+    return distance
 
 
 _smooth_l1.derivatives(
@@ -312,6 +326,22 @@ def binary_cross_entropy(
     return named_as(reduced(losses, reduction), "BinaryCrossEntropyBackward0")
 
 
+@primitive
+def _binary_cross_entropy_with_logits(input: Array, target: Array) -> Any:
+    """(1 − t) · x − ln σ(x)"""
+    check_floating("log_sigmoid_cpu", input)
+    losses = np.log1p(np.exp(-np.abs(input)))
+    losses -= np.minimum(input, 0)
+    losses += (1 - target) * input
+    return losses
+
+
+_binary_cross_entropy_with_logits.derivatives(
+    input=lambda g, input, target: g * (sigmoid(input) - target),
+    target=lambda g, input: -(g * input),
+)
+
+
 @in_float32
 def binary_cross_entropy_with_logits(
     input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: Flag = None,
@@ -331,10 +361,13 @@ def binary_cross_entropy_with_logits(
         raise ValueError(
             f"Target size ({target.size()}) must be the same as input size ({input.size()})"
         )
-    positive = 1 if pos_weight is None else (pos_weight - 1) * target + 1
-    likelihood = logsigmoid(input)
-    _check_cast(dtypes.result_type(input, target), target.dtype)
-    losses = cast_to((1 - target) * input - positive * likelihood, target.dtype)
+    if pos_weight is None and input._array.dtype is target._array.dtype:
+        losses = call_binary(_binary_cross_entropy_with_logits, input, target)
+    else:
+        positive = 1 if pos_weight is None else (pos_weight - 1) * target + 1
+        likelihood = logsigmoid(input)
+        _check_cast(dtypes.result_type(input, target), target.dtype)
+        losses = cast_to((1 - target) * input - positive * likelihood, target.dtype)
     losses = losses if weight is None else losses * weight
     return named_as(reduced(losses, reduction), "BinaryCrossEntropyWithLogitsBackward0")
 

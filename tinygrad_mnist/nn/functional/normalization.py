@@ -8,53 +8,93 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mnist import dtypes
+from tinygrad_mnist import dtypes, kernels
 from tinygrad_mnist.autograd import no_grad
 from tinygrad_mnist.core.record import Array
-from tinygrad_mnist.engine.calls import call_unary
+from tinygrad_mnist.engine.calls import call
 from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.tensor import Tensor
-from tinygrad_mnist.kernels.reductions import total
-from tinygrad_mnist.ops.arguments import check_constant, check_tensors, not_implemented
+from tinygrad_mnist.ops.arguments import check_constant, check_tensors, not_implemented, read_dim
 from tinygrad_mnist.ops.arranging import pad
 from tinygrad_mnist.ops.casting import cast_to
 from tinygrad_mnist.ops.elementwise import sqrt
 from tinygrad_mnist.ops.pooling import avg_pool2d
-from tinygrad_mnist.ops.reductions import _mean
-from tinygrad_mnist.ops.second_derivatives import add_bias
+from tinygrad_mnist.ops.reductions import _mean, _sum
+from tinygrad_mnist.ops.second_derivatives import constant_in
+
+Dims = tuple[int, ...]
+
+
+@primitive(grad_fn="NativeLayerNormBackward0 NativeBatchNormBackward0 NativeGroupNormBackward0")
+def _normalised(
+    input: Array, weight: Array | None, bias: Array | None, *, dim: Dims, over: Dims, eps: float
+) -> Any:
+    """(x − mean) / √(variance + eps) · w + b"""
+    out = kernels.standardised(input, dim, eps)
+    if weight is not None:
+        out *= _brought(weight, input, over)
+    if bias is not None:
+        out += _brought(bias, input, over)
+    return out
 
 
 @primitive
-def _standardised(input: Array, *, dim: tuple[int, ...], eps: float) -> Any:
-    """(x − mean) / √(variance + eps)"""
-    count = input.dtype.type(math.prod([input.shape[d] for d in dim]))
-    centred = input - total(input, dim, True) / count
-    variance = total(centred * centred, dim, True) / count
-    centred *= 1 / np.sqrt(variance + input.dtype.type(eps))
-    return centred
+def _normalised_backward(grad: Array, input: Array, *, dim: Dims, eps: float) -> Any:
+    """(g − mean g − y · mean (g · y)) / √(variance + eps): y is x standardised"""
+    return kernels.standardised_backward(grad, input, dim, eps)
 
 
-def _standardised_rule(g: Any, input: Any, out: Any, dim: Any, eps: float) -> Any:
-    """(g − mean g − out · mean (g · out)) / √(variance + eps)"""
+def _brought(weight: Any, input: Any, over: Dims) -> Any:
+    """A weight for each place that lies in none of the dimensions `over`, as it broadcasts."""
+    if not over or over[-1] == len(over) - 1:
+        return weight
+    return weight.reshape(tuple([1 if d in over else n for d, n in enumerate(input.shape)]))
+
+
+def _standardised(x: Any, dim: Dims, eps: float) -> Any:
+    if x.__class__ is np.ndarray:
+        return kernels.standardised(x, dim, eps)
+    return _normalised(x, None, None, dim=dim, over=(), eps=eps)
+
+
+def _counts_of(g: Any, *sources: Any) -> Any:
+    """g: as computed from what is given of its sources."""
+    for source in sources:
+        g = g if source is None else constant_in(g, source)
+    return g
+
+
+_normalised.derivatives(
+    input=lambda g, input, weight, dim, over, eps: _normalised_backward(
+        g if weight is None else g * _brought(weight, input, over), input, dim=dim, eps=eps
+    ),
+    weight=lambda g, input, dim, over, eps: _sum(
+        g * _standardised(input, dim, eps), dim=over, keepdim=False
+    ),
+    bias=lambda g, input, weight, over: _sum(_counts_of(g, input, weight), dim=over, keepdim=False),
+)
+
+
+def _slope_of_backward(g: Any, grad: Any, input: Any, dim: Dims, eps: float) -> Any:
+    """−y · (cov(g, h) − mean(g · y) · mean(h · y)) / (variance + eps) − …: h is the gradient."""
 
     def mean(x: Any) -> Any:
         return _mean(x, dim=dim, keepdim=True)
 
     centred = input - mean(input)
     inverse = 1 / sqrt(mean(centred * centred) + eps)
-    return (g - mean(g) - out * mean(g * out)) * inverse
+    out = centred * inverse
+    first, second = mean(g * out), mean(grad * out)
+    shared = mean(g * grad) - mean(g) * mean(grad) - first * second
+    slopes = [_normalised_backward(x, input, dim=dim, eps=eps) for x in (g, grad)]
+    return -inverse * (out * shared * inverse + second * slopes[0] + first * slopes[1])
 
 
-_standardised.derivatives(input=_standardised_rule)
-
-
-def _moments(x: Tensor, dims: Any, eps: float) -> tuple[Tensor, Tensor, Tensor]:
-    """(x − mean) / √(variance + eps) over some dimensions; the mean; the biased variance."""
-    mean = x.mean(dims, keepdim=True)
-    centred = x - mean
-    variance = (centred * centred).mean(dims, keepdim=True)
-    return centred * (variance + eps).rsqrt(), mean, variance
+_normalised_backward.derivatives(
+    grad=lambda g, input, dim, eps: _normalised_backward(g, input, dim=dim, eps=eps),
+    input=_slope_of_backward,
+)
 
 
 def _check_types(name: str, input: Tensor, *others: Tensor | None) -> None:
@@ -80,19 +120,6 @@ def _wide(*tensors: Tensor | None) -> Any:
     ])  # fmt: skip
 
 
-def _scaled(result: Tensor, weight: Tensor | None, bias: Tensor | None, shape: Any) -> Tensor:
-    """result · weight + bias, both brought to `shape`, where they are given."""
-    scale = None if weight is None else _brought(weight, shape)
-    out = result if scale is None else result * scale
-    if bias is None:
-        return out
-    return add_bias(out, _brought(bias, shape), result, result if scale is None else scale)
-
-
-def _brought(tensor: Tensor, shape: Any) -> Tensor:
-    return tensor if tensor._array.shape == shape else tensor.reshape(shape)
-
-
 # Over each sample
 
 
@@ -115,10 +142,12 @@ def layer_norm(
     shape = _read_shape(input, normalized_shape, weight=weight, bias=bias)
     _check_types("LayerNormKernelImpl", input, weight, bias)
     x, weight, bias = _wide(input, weight, bias)
-    dims = tuple(range(x._array.ndim - len(shape), x._array.ndim))
-    result = call_unary(_standardised, x, {"dim": dims, "eps": eps})
-    result = _scaled(result, weight, bias, tuple(shape))
-    return named_as(cast_to(result, input.dtype), "NativeLayerNormBackward0")
+    ndim, lead = x._array.ndim, x._array.ndim - len(shape)
+    dims = {"dim": tuple(range(lead, ndim)), "over": tuple(range(lead)), "eps": eps}
+    out = call(_normalised, (x, weight, bias), dims)
+    if out._array.dtype is input._array.dtype:
+        return out
+    return named_as(cast_to(out, input.dtype), "NativeLayerNormBackward0")
 
 
 def _read_shape(
@@ -206,7 +235,7 @@ def group_norm(
     inner = math.prod(input.shape[2:]) * channels // num_groups
     x, weight, bias = _wide(input, weight, bias)
     grouped = x.reshape(batch, num_groups, inner)
-    result = _moments(grouped, -1, eps)[0].reshape(input.shape)
+    result = _standardised(grouped, (2,), eps).reshape(input.shape)
     by_channel = (1, channels, *[1] * (input.dim() - 2))
     if weight is not None:
         result = result * weight.reshape(by_channel)
@@ -281,31 +310,38 @@ def _by_channel(
             raise RuntimeError(f"{name} should contain {channels} elements not {tensor.numel()}")
     if input.numel() == 0:
         scale, shift = (None if each is None else each[0] for each in (weight, bias))
-        return _scaled(input.clone(), scale, shift, ())
+        result = input.clone() if scale is None else input * scale
+        return result if shift is None else result + shift
     _check_types("batch_norm", input, running_mean, running_var, weight, bias)
-    by_channel = (1, -1, *[1] * (input.dim() - 2))
     x, weight, bias = _wide(input, weight, bias)
+    read_dim(1, x._array.ndim)
+    dim = _ALL_BUT_CHANNELS[x._array.ndim] if x._array.ndim < 6 else (0, *range(2, x._array.ndim))
     if training or running_mean is None or running_var is None:
-        result, mean, var = _moments(x, (0, *range(2, input.dim())), eps)
-        _follow(running_mean, running_var, mean, var, momentum, input.numel() // input.size(1))
+        result = call(_normalised, (x, weight, bias), {"dim": dim, "over": dim, "eps": eps})
+        if running_mean is not None or running_var is not None:
+            _follow(running_mean, running_var, x, dim, momentum)
     else:
-        mean, variance = _wide(running_mean, running_var)
-        result = (x - mean.reshape(by_channel)) * (variance.reshape(by_channel) + eps).rsqrt()
-    result = cast_to(_scaled(result, weight, bias, by_channel), input.dtype)
-    return named_as(result, "NativeBatchNormBackward0")
+        shape = (1, -1, *[1] * (input.dim() - 2))
+        mean, variance = (each.reshape(shape) for each in _wide(running_mean, running_var))
+        result = (x - mean) * (variance + eps).rsqrt()
+        result = result if weight is None else result * weight.reshape(shape)
+        result = result if bias is None else result + bias.reshape(shape)
+    return named_as(cast_to(result, input.dtype), "NativeBatchNormBackward0")
+
+
+_ALL_BUT_CHANNELS = [(), (0,), (0,), (0, 2), (0, 2, 3), (0, 2, 3, 4)]
 
 
 def _follow(
-    running_mean: Tensor | None, running_var: Tensor | None, mean: Tensor, variance: Tensor,
-    momentum: float, count: int,
-) -> None:  # fmt: skip
-    """Let the running statistics take a step towards those of a batch of `count` numbers each."""
+    running_mean: Tensor | None, running_var: Tensor | None, x: Tensor, dim: Dims, momentum: float
+) -> None:
+    """Let the running statistics take a step towards those of a batch."""
     with no_grad():
         if running_mean is not None:
-            running_mean.mul_(1 - momentum).add_(mean.reshape(-1) * momentum)
+            running_mean.mul_(1 - momentum).add_(_mean(x, dim=dim, keepdim=False) * momentum)
         if running_var is not None:
-            unbiased = variance.reshape(-1) * (count / (count - 1))
-            running_var.mul_(1 - momentum).add_(unbiased * momentum)
+            variance = x.var(dim, correction=1)
+            running_var.mul_(1 - momentum).add_(variance * momentum)
 
 
 def instance_norm(

@@ -122,7 +122,8 @@ _LOSSES = [
               primitives="binary_cross_entropy binary_cross_entropy_backward",
               errors=(sample(2 * MATRIX, MATRIX), sample(MATRIX, TWO))),
     Operation("nn.functional.binary_cross_entropy_with_logits", _probabilities("ordinary"), ulp=8,
-              scale="largest", primitives="", errors=(sample(MATRIX, TWO),)),
+              scale="largest", primitives="binary_cross_entropy_with_logits",
+              errors=(sample(MATRIX, TWO),)),
 ]  # fmt: skip
 
 

@@ -118,13 +118,17 @@ def _ordinary(given: Sample) -> bool:
 
 
 _norm = partial(Operation, ulp=16, gradient_ulp=64, scale="sight", second_order=_ordinary,
-                primitives="pow sum root")  # fmt: skip
+                primitives="pow sum euclidean_norm")  # fmt: skip
+
+_OF_MOMENTS: dict[str, Any] = {
+    "ulp": 32, "gradient_ulp": 128, "scale": "sight", "second_order": _enough_that_differ,
+    "differentiable": _enough_that_differ, "errors": _WRONG_DIM,
+}  # fmt: skip
 
 _MOMENTS = [
     # Squares of differences from a mean: their errors are of the size of the numbers' squares.
-    *rows("var std var_mean std_mean", _corrected, ulp=32, gradient_ulp=128, scale="sight",
-          second_order=_enough_that_differ, differentiable=_enough_that_differ,
-          primitives="mean var", errors=_WRONG_DIM),
+    *rows("var var_mean", _corrected, primitives="mean var", **_OF_MOMENTS),
+    *rows("std std_mean", _corrected, primitives="mean var root", **_OF_MOMENTS),
     _norm("norm", _powers, errors=_WRONG_DIM[:1]),
     # To count what is not 0 has the derivative 0, which PyTorch leaves out.
     _norm("linalg.vector_norm", _ordered, errors=_WRONG_DIM,

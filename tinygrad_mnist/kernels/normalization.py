@@ -1,0 +1,146 @@
+"""Numbers brought to mean 0 and variance 1, group by group, and the derivative of that.
+
+Statistics are taken in double precision, and each result is rounded once.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from . import dispatch
+from .softmax import sum_of
+
+Array = np.ndarray[Any, Any]
+
+_GIVEN = "Array(T, 3, 'C', readonly=True, aligned=False)"
+
+
+def standardised(x: Array, dim: tuple[int, ...], eps: float) -> Array:
+    """(x − mean) / √(variance + eps): over the last dimensions, or over all but the second.
+
+    >>> import numpy as np
+    >>> standardised(np.array([[1.0, 3.0]]), (1,), 0.0)
+    array([[-1.,  1.]])
+    """
+    if x.size and dispatch.base.ready(x.size, x.dtype) and x.flags.c_contiguous:
+        groups, out = _groups(x.shape, dim), np.empty(x.shape, x.dtype)
+        _standardised_loop(x.reshape(groups), eps, out.reshape(groups))
+        return out
+    centred, inverse, _ = _moments(x, dim, eps)
+    result: Array = (centred * inverse).astype(x.dtype)
+    return result
+
+
+def standardised_backward(grad: Array, x: Array, dim: tuple[int, ...], eps: float) -> Array:
+    """The gradient of `standardised`'s x: (g − mean g − out · mean (g · out)) / √(variance + eps).
+
+    `grad` is the gradient of the result, in the shape of `x`.
+    """
+    contiguous = x.flags.c_contiguous and grad.flags.c_contiguous
+    if x.size and dispatch.base.ready(x.size, x.dtype) and contiguous and grad.dtype is x.dtype:
+        groups, out = _groups(x.shape, dim), np.empty(x.shape, x.dtype)
+        _backward_loop(grad.reshape(groups), x.reshape(groups), eps, out.reshape(groups))
+        return out
+    centred, inverse, count = _moments(x, dim, eps)
+    out = centred * inverse
+    given = grad.astype(np.float64)
+    along = given - given.sum(dim, keepdims=True) / count
+    along -= out * ((given * out).sum(dim, keepdims=True) / count)
+    result: Array = (along * inverse).astype(x.dtype)
+    return result
+
+
+def _moments(x: Array, dim: tuple[int, ...], eps: float) -> tuple[Array, Array, int]:
+    """x − mean, 1 / √(variance + eps), and of how many numbers, in double precision."""
+    count = math.prod([x.shape[d] for d in dim]) or 1
+    wide = x.astype(np.float64)
+    centred: Array = wide - wide.sum(dim, keepdims=True) / count
+    variance = (centred * centred).sum(dim, keepdims=True) / count
+    return centred, 1 / np.sqrt(variance + eps), count
+
+
+def _groups(shape: tuple[int, ...], dim: tuple[int, ...]) -> tuple[int, int, int]:
+    """The shape in which the numbers of a group are those of one place in the second dimension."""
+    if dim[0] == 0 and len(dim) == len(shape) - 1:
+        return shape[0], shape[1], math.prod(shape[2:])
+    lead = len(shape) - len(dim)
+    return 1, math.prod(shape[:lead]), math.prod(shape[lead:])
+
+
+@dispatch.base.part(fastmath={"reassoc", "contract"})
+def squares_of(row: Array, mean: float) -> float:
+    """Σ (x − mean)² of a row."""
+    total = 0.0
+    for j in range(row.size):
+        centred = row[j] - mean
+        total += centred * centred
+    return total
+
+
+@dispatch.base.part(fastmath={"reassoc", "contract"})
+def products_of(grad: Array, row: Array, mean: float) -> float:
+    """Σ g · (x − mean) of a row."""
+    total = 0.0
+    for j in range(row.size):
+        total += grad[j] * (row[j] - mean)
+    return total
+
+
+@dispatch.base.part()
+def moments_of(x: Array, eps: float, means: Array, inverses: Array) -> None:
+    """The mean of each group, and 1 / √(variance + eps)."""
+    count = x.shape[0] * x.shape[2]
+    means[:], inverses[:] = 0, 0
+    if x.shape[2] == 1:
+        for n in range(x.shape[0]):
+            for c in range(x.shape[1]):
+                means[c] += x[n, c, 0]
+        for c in range(x.shape[1]):
+            means[c] /= count
+        for n in range(x.shape[0]):
+            for c in range(x.shape[1]):
+                centred = x[n, c, 0] - means[c]
+                inverses[c] += centred * centred
+    else:
+        for c in range(x.shape[1]):
+            for n in range(x.shape[0]):
+                means[c] += sum_of(x[n, c])
+            means[c] /= count
+            for n in range(x.shape[0]):
+                inverses[c] += squares_of(x[n, c], means[c])
+    for c in range(x.shape[1]):
+        inverses[c] = 1 / math.sqrt(inverses[c] / count + eps)
+
+
+@dispatch.base.loop(f"void({_GIVEN}, float64, T[:, :, ::1])")
+def _standardised_loop(x: Array, eps: float, out: Array) -> None:
+    means, inverses = np.empty(x.shape[1]), np.empty(x.shape[1])
+    moments_of(x, eps, means, inverses)
+    for n in range(x.shape[0]):
+        for c in range(x.shape[1]):
+            given, row, mean, inverse = x[n, c], out[n, c], means[c], inverses[c]
+            for j in range(given.size):
+                row[j] = (given[j] - mean) * inverse
+
+
+@dispatch.base.loop(f"void({_GIVEN}, {_GIVEN}, float64, T[:, :, ::1])")
+def _backward_loop(grad: Array, x: Array, eps: float, out: Array) -> None:
+    count, channels, size = x.shape
+    means, inverses = np.empty(channels), np.empty(channels)
+    moments_of(x, eps, means, inverses)
+    gradients, products = np.zeros(channels), np.zeros(channels)
+    for n in range(count):
+        for c in range(channels):
+            gradients[c] += sum_of(grad[n, c])
+            products[c] += products_of(grad[n, c], x[n, c], means[c])
+    for n in range(count):
+        for c in range(channels):
+            given, row, to = grad[n, c], x[n, c], out[n, c]
+            mean, inverse = means[c], inverses[c]
+            shift = gradients[c] / (count * size)
+            scale = products[c] * inverse * inverse / (count * size)
+            for j in range(size):
+                to[j] = (given[j] - shift - (row[j] - mean) * scale) * inverse
