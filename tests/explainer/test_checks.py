@@ -23,7 +23,7 @@ NO_DERIVATIVE = {
 """What has none by some of its inputs, in PyTorch either."""
 WITH_GATES = {"recurrent"}
 """Whose result holds, beside the states that are read, gates that only the backward pass reads."""
-CANCELLING = {"normalised"}
+CANCELLING = {"normalised", "normalised_backward"}
 """Of gradients that are all alike, as here, nothing passes them but rounding."""
 
 
