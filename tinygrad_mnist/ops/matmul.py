@@ -87,11 +87,8 @@ def matmul(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor
         if x.dtype.kind == "b" and x.size and y.size:
             _refuse_bools("addmm_impl_cpu_", input)
         return call_binary(_mm, input, other)
-    if x.dtype.kind == "f":
-        if x.ndim == 2 and y.ndim == 1 and x.shape[1] == y.shape[0]:
-            return call_binary(_mv, input, other)
-        if x.ndim == y.ndim == 3 and x.shape[::2] == y.shape[:2]:
-            return named_as(call_binary(_mm, input, other), "UnsafeViewBackward0")
+    if x.ndim == 2 and y.ndim == 1 and x.shape[1] == y.shape[0] and x.dtype.kind == "f":
+        return call_binary(_mv, input, other)
     _check_operands("matmul", input, other)
     if x.ndim == 1 and y.ndim == 1:
         return dot(input, other)
@@ -111,16 +108,20 @@ def matmul(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor
         columns = _mm(input, unsqueeze(other, 1))
         rows = detached_from_base(reshape(columns, columns.shape[:-1]))
         return named_as(rows, "UnsafeViewBackward0")
-    if x.shape[-1] != y.shape[-2]:
-        _refuse_shapes(x.shape, y.shape)
-    try:
-        np.broadcast_shapes(x.shape[:-2], y.shape[:-2])
-    except ValueError:
+    if x.shape[-1] != y.shape[-2] or not _broadcast(x.shape[:-2], y.shape[:-2]):
         _refuse_shapes(x.shape, y.shape)
     _refuse_bools("bmm" if y.ndim > 2 else "addmm_impl_cpu_", input)
     return named_as(
         _mm(input, other), "UnsafeViewBackward0" if x.ndim > 2 else "TransposeBackward0"
     )
+
+
+def _broadcast(x: tuple[int, ...], y: tuple[int, ...]) -> bool:
+    """Whether the leading sizes of batches fit together."""
+    try:
+        return x == y or np.broadcast_shapes(x, y) is not None
+    except ValueError:
+        return False
 
 
 def _refuse_shapes(x: tuple[int, ...], y: tuple[int, ...]) -> NoReturn:

@@ -12,15 +12,12 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist import dtypes
-from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.autocast import as_given, in_float32, in_lower_precision
 from tinygrad_mnist.engine.calls import call_binary, call_unary
 from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.observer import note_constant
-from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.tensor import Tensor, wrap
 from tinygrad_mnist.engine.types import Dims, DType
-from tinygrad_mnist.kernels.reductions import total
 
 from .arguments import (
     check_elements,
@@ -38,7 +35,7 @@ from .gather_scatter import index_select
 from .indexing import select
 from .joining import cat, stack
 from .matmul import bmm, dot, matmul, mm, mv
-from .reductions import _sum, amax, amin
+from .reductions import _euclidean_norm, _sum, amax, amin
 from .shapes import _expand, _permute, _reshape, broadcast_tensors, permute, reshape, unsqueeze
 
 Labels = list[str]
@@ -624,15 +621,6 @@ def _norm_of_vectors(
             "operation does not have an identity"
         )
     return named_as(_vector_norm(x, order, dims, keepdim), "LinalgVectorNormBackward0")
-
-
-@primitive(reduces=True, grad_fn="LinalgVectorNormBackward0")
-def _euclidean_norm(input: Array, *, dim: tuple[int, ...], keepdim: bool) -> Any:
-    """√(Σ x²)"""
-    return np.sqrt(total(input * input, dim, keepdim))
-
-
-_euclidean_norm.derivatives(input=lambda g, input, out: input * where(out == 0, 0.0, g / out))
 
 
 def _vector_norm(x: Tensor, order: float, dims: tuple[int, ...], keepdim: bool) -> Tensor:

@@ -419,6 +419,15 @@ root = elementwise(
 )  # fmt: skip
 
 
+@primitive(reduces=True, grad_fn="LinalgVectorNormBackward0")
+def _euclidean_norm(input: Array, *, dim: Axes, keepdim: bool) -> Any:
+    """√(Σ x²)"""
+    return np.sqrt(total(input * input, dim, keepdim))
+
+
+_euclidean_norm.derivatives(input=lambda g, input, out: input * where(out == 0, 0.0, g / out))
+
+
 @primitive(reduces=True)
 def _var(input: Array, *, dim: Axes, keepdim: bool, free: float) -> Any:
     """Σ (x − mean)² / free"""
