@@ -19,13 +19,7 @@ from tinygrad_mnist.engine.observer import note_constant
 from tinygrad_mnist.engine.tensor import Tensor, wrap
 from tinygrad_mnist.engine.types import Dims, DType
 
-from .arguments import (
-    check_elements,
-    not_implemented,
-    operation,
-    read_dim,
-    read_dims,
-)
+from .arguments import check_elements, not_implemented, operation, read_dim, read_dims
 from .arithmetic import mul
 from .arranging import diagonal, flip, meshgrid, pad
 from .casting import cast_to
