@@ -15,17 +15,17 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 81_275, 40_000
+TOTAL, AIM = 81_695, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
-    "ops": 11_376,
-    "tools": 12_089,
-    "nn": 10_053,
-    "compiler": 9_182,
+    "ops": 11_452,
+    "tools": 12_111,
+    "nn": 10_122,
+    "compiler": 9_221,
     "app": 4_742,
-    "explainer": 7_549,
-    "kernels": 4_417,
+    "explainer": 7_552,
+    "kernels": 4_628,
     "_tensor": 3_375,
     "engine": 3_288,
     "optim": 2_549,
