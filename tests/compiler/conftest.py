@@ -10,12 +10,22 @@ import pytest
 from tinygrad_mnist.compiler import autotune, build, cache_entry, compiled
 from tinygrad_mnist.compiler.codegen.writer import Unsupported
 from tinygrad_mnist.kernels import dispatch
+from tinygrad_mnist.kernels.native_code import Code
 
 
 def as_python(module):
     """A module's loops as they are written."""
     return types.SimpleNamespace(
         **{name: getattr(each, "py_func", each) for name, each in vars(module).items()}
+    )
+
+
+def as_code(function):
+    """What a source is compiled to: this function for all arrays."""
+    return types.SimpleNamespace(
+        code=lambda arrays: Code(function, 0, None),
+        code_of_rows=lambda arrays: None,
+        tell=lambda seconds: None,
     )
 
 
@@ -54,7 +64,7 @@ def plain(monkeypatch, written):
             with np.errstate(all="ignore"):
                 return names["step"](*arrays)
 
-        return step
+        return as_code(step)
 
     monkeypatch.setattr(build, "load", load)
     monkeypatch.setattr(autotune.Product, "best", lambda product: product.candidates()[0])

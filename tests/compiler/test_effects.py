@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 import tinygrad_mnist as torch
+from tests.compiler.conftest import as_code
 from tinygrad_mnist import nn
 from tinygrad_mnist.compiler import TraceError, build
 from tinygrad_mnist.nn import functional as F
@@ -119,7 +120,7 @@ def test_effects_are_those_of_one_call(monkeypatch: Any, end: Any, broken: bool)
         def step(*_: Any) -> int:
             raise NotImplementedError("Numba knows no such thing")
 
-        return step
+        return as_code(step)
 
     if broken:
         monkeypatch.setattr(build, "load", load)

@@ -4,6 +4,7 @@ import pytest
 
 import tinygrad_mnist as torch
 from tests.compiler import steps
+from tests.compiler.conftest import as_code
 from tests.compiler.test_steps import assert_same_training, batches
 from tinygrad_mnist import nn
 from tinygrad_mnist.compiler import build, native
@@ -69,12 +70,12 @@ def parts(plain, monkeypatch):
 
     def load_in_parts(text, fastmath):
         found = in_parts(text)
-        names = load(found.step, fastmath).__closure__[0].cell_contents
+        names = load(found.step, fastmath).code(()).entry.__closure__[0].cell_contents
         for name, function in found.functions.items():
             inner = dict(names)
             exec(function, inner)
             names[name] = inner["loop"]
-        return lambda *arrays: names["step"](*arrays)
+        return as_code(lambda *arrays: names["step"](*arrays))
 
     monkeypatch.setattr(build, "load", load_in_parts)
 

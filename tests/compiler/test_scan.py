@@ -13,6 +13,7 @@ from tinygrad_mnist import nn
 from tinygrad_mnist.app import train
 from tinygrad_mnist.app.datasets import synthetic
 from tinygrad_mnist.app.datasets.digits import from_pixels
+from tinygrad_mnist.compiler import native_loop
 from tinygrad_mnist.kernels import dispatch
 from tinygrad_mnist.nn import functional as F
 from tinygrad_mnist.optim import lr_scheduler
@@ -22,24 +23,24 @@ ROWS = 50
 
 
 @pytest.fixture
-def taken(monkeypatch, plain, loops):
+def taken(monkeypatch, plain):
     """How many steps were taken in each run of the loop, which is written in Python here."""
     counts = []
 
-    def compiled(step, arrays, stamp):
+    def compiled(step, arrays):
         def loop(address, count, arrays, done):
             counts.append(0)
             for n in range(count):
                 at = [n if len(a) > 1 else 0 for a in arrays]
                 rows = [a[k : k + 1].reshape(a.shape[1:]) for a, k in zip(arrays, at, strict=True)]
-                if step(*rows) >= 0:
+                if step.code(()).entry(*rows) >= 0:
                     return
                 done[0] += 1
                 counts[-1] += 1
 
         return loop, 0
 
-    monkeypatch.setattr(loops.steps, "compiled", compiled)
+    monkeypatch.setattr(native_loop, "compiled_loop", compiled)
     with dispatch.staying("what is compared is computed by the same kernels"):
         yield counts
 

@@ -58,7 +58,7 @@ def cache(tmp_path_factory):
 
 def test_the_first_process_compiles_and_says_so_in_one_line(cache):
     directory, compiled, said = cache
-    kept = directory / f"tinygrad_mnist-{os.geteuid()}" / "kernels"
+    kept = directory / f"tinygrad_mnist-{os.geteuid()}" / "code"
     assert compiled == 24
     assert said == (
         f"tinygrad_mnist: compiling its kernels once (about 10 s); kept in {kept}\n"
@@ -111,7 +111,7 @@ def test_a_folder_that_cannot_be_written_still_works(tmp_path):
 
 def test_another_numba_is_another_cache(monkeypatch, tmp_path):
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
-    before = dispatch._folder("loops")
+    before = dispatch._marker("loops")
     assert before.parents[2] == tmp_path
     monkeypatch.setattr(dispatch.importlib.metadata, "version", lambda name: "0.0")
-    assert dispatch._folder("loops") != before
+    assert dispatch._marker("loops") != before

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any, cast
 
 import numpy as np
 
@@ -23,10 +22,9 @@ from tinygrad_mnist.compiler.passes.simplify import (
     share_common_subexpressions,
     simplify,
 )
-from tinygrad_mnist.kernels import dispatch
 from tinygrad_mnist.kernels.locks import held_through_fork
 
-from .native import load
+from .native import InParts, Single, load
 from .passes.batch_last import put_batch_last
 from .passes.fusion import Loop, Step, fuse
 from .passes.lowering import lower
@@ -75,7 +73,7 @@ class Built:
 
     program: Program
     source: Source
-    function: Callable[..., int]
+    function: Single | InParts
     stats: Stats
 
 
@@ -112,7 +110,6 @@ _building = held_through_fork(threading.RLock(), long=True)
 def _built(traced: Program) -> Built:
     stats = Stats()
     begin = time.perf_counter()
-    dispatch.base.load()  # the products that are measured, and called, are among them
     program, steps = optimise(traced, stats)
     source = generate(program, steps)
     stats.temporaries, stats.temporary_bytes = source.temporaries, source.temporary_bytes
@@ -164,8 +161,8 @@ def liberties() -> frozenset[str]:
     return _liberties.get()
 
 
-def loaded(text: str, stats: Stats) -> Callable[..., int]:
+def loaded(text: str, stats: Stats) -> Single | InParts:
     """What computes a program of this source; `stats` is told of what Numba compiles for it."""
-    function: Any = load(text, liberties())
-    getattr(function, "_cache", function).ends = stats.spent  # it compiles when it first runs
-    return cast("Callable[..., int]", function)
+    function = load(text, liberties())
+    function.tell(stats.spent)  # it compiles when it first runs
+    return function

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,6 +52,8 @@ class CacheEntry:
         self.others: list[Constant | Draw] = []
         self.loop: object = None
         """What `scan` keeps of it."""
+        self._step: Callable[..., int] | None = None
+        """The code for arrays as those of the first call."""
         self.notice = ""
         """Why the program is replayed, if it is."""
         try:
@@ -86,7 +88,7 @@ class CacheEntry:
 
     def interpret_because(self, reason: str) -> None:
         """Compute instruction by instruction from now on."""
-        self.built = None
+        self.built = self._step = None
         self.notice = f"compile: {reason}; the program is replayed with NumPy instead"
 
     def learn(self, earlier: CacheEntry) -> None:
@@ -143,7 +145,9 @@ class CacheEntry:
             inputs = inputs + [drawn[v] if isinstance(v, Draw) else v.array for v in self.others]
         made = [np.empty(shape, dtype) for shape, dtype in self.shapes]
         try:
-            done = self.built.function(*inputs, numbers, *made) < 0
+            if self._step is None:
+                self._step = self.built.function.code([*inputs, numbers, *made]).entry
+            done = self._step(*inputs, numbers, *made) < 0
         except Exception as error:  # whatever Numba raises that cannot compile the source
             self.interpret_because(f"Numba cannot compile the program ({first_line(error)})")
             done = None

@@ -19,6 +19,7 @@ from tinygrad_mnist.core.record import state
 from tinygrad_mnist.engine.observer import OBSERVERS
 from tinygrad_mnist.engine.tensor import TENSOR_TYPE, Tensor
 from tinygrad_mnist.kernels.locks import renewed_after_fork
+from tinygrad_mnist.kernels.native_code import LAID
 from tinygrad_mnist.nn import Module
 
 from .any_size import Programs
@@ -432,7 +433,7 @@ def _describe(parts: list[Any], seen: dict[int, int], args: Iterable[Any], neste
             record: Any = given._record
             first = seen.setdefault(id(array), len(seen))
             leaf = record and (record.primitive is None, record.grad is None, hooks_of_leaf(record))
-            parts += array.shape, array.dtype.char, leaf, first, array.flags.c_contiguous
+            parts += array.shape, array.dtype.char, leaf, first, array.flags.num & LAID
             own = given.__dict__
             if own or type(given) is not TENSOR_TYPE[0]:
                 parts += type(given), tuple(own.items())

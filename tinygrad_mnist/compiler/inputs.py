@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from tinygrad_mnist.engine.tensor import TensorBase
+from tinygrad_mnist.kernels.native_code import LAID
 
 from .program import Array, Input, Value
 
@@ -115,6 +116,8 @@ class Inputs:
         self._checked: list[Array] = []
         """The arrays besides arguments that were found to fit; kept, so that none takes the
         place of another in memory unseen."""
+        self._laid: list[int] | None = None
+        """How all arrays lie: the code is for such alone."""
         self._owners: set[int] = set()
         """Whose memory is written, by identity, where no argument is."""
 
@@ -132,8 +135,10 @@ class Inputs:
             found[position] = np.ascontiguousarray(found[position])
         kept, maybe = found[self.arguments :], False
         if len(kept) != len(self._checked) or any(map(operator.is_not, kept, self._checked)):
-            if not all(map(_fits, self.values, found)):
+            laid = [array.flags.num & LAID for array in found]
+            if not all(map(_fits, self.values, found)) or self._laid not in (None, laid):
                 return None
+            self._laid = laid
             owners = [_owner(array) for array in kept]
             self._checked, maybe = kept, len({*owners}) < len(owners)
             self._owners = {_owner(found[position]) for position in self.written}

@@ -7,16 +7,19 @@ import hashlib
 import importlib.metadata
 import math
 import sys
+import threading
 import time
 import types
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
-from tinygrad_mnist.kernels import cache_folder, dispatch
+from tinygrad_mnist.kernels import cache_folder, dispatch, native_code
+from tinygrad_mnist.kernels.locks import held_through_fork
+from tinygrad_mnist.kernels.native_code import Code
 
 from .codegen.parts import in_parts
 
@@ -39,47 +42,121 @@ _RECURRENT = "from tinygrad_mnist.compiler.loops import recurrent\n"
 
 
 _loaded: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
+_compiling: Final = held_through_fork(threading.RLock(), long=True)
 
 
-def load(text: str, fastmath: frozenset[str] = frozenset()) -> Callable[..., int]:
+def load(text: str, fastmath: frozenset[str] = frozenset()) -> Single | InParts:
     """What computes a program of this source; it is kept as long as somebody has it."""
-    if "batch_last." in text:
-        dispatch.images.load()
     if "reassoc" in fastmath:
         text = text.replace("scalars.exp(", "np.exp(")  # of which LLVM knows that ln eˣ is x
-    if text.count("\n") <= _LONG:
-        function: Callable[..., int] = _compiled(text, fastmath)
-        return function
     key = f"{sorted(fastmath)}{text}"
-    known: InParts = _loaded.get(key) or InParts(text, fastmath)
-    _loaded[key] = known
+    known: Single | InParts | None = _loaded.get(key)
+    if known is None:
+        known = InParts(text, fastmath) if text.count("\n") > _LONG else Single(text, fastmath)
+        _loaded[key] = known
     return known
 
 
-def _compiled(text: str, fastmath: frozenset[str]) -> Any:
-    """The compiled function of a source; the same text is compiled once, on this disk.
+class _Written:
+    """A source with what it names: its digest, which all depends on, and the function it defines.
 
-    The source itself is never read from there: only what was compiled of it, under a name made of
-    the source and of all that it is compiled with.
+    The source itself is never read from the disk: only what was compiled of it.
     """
+
+    def __init__(self, text: str, fastmath: frozenset[str]) -> None:
+        head = _HEAD + _BATCH_LAST * ("batch_last." in text) + _RECURRENT * ("recurrent." in text)
+        self.text, self.fastmath = f"{head}\n\n{text}\n", fastmath
+        stamp = f"{sorted(fastmath)}{self.text}{surroundings()}"
+        self.digest = hashlib.sha256(stamp.encode()).hexdigest()
+
+    def module(self) -> types.ModuleType:
+        """A module with the function."""
+        if "batch_last." in self.text:
+            dispatch.images.load()
+        module = types.ModuleType(f"step_{self.digest[:20]}")
+        exec(compile(self.text, f"{module.__name__}.py", "exec"), vars(module))
+        return module
+
+    def options(self) -> dict[str, Any]:
+        """What Numba is told."""
+        return {"error_model": "numpy", "nogil": True, "fastmath": set(self.fastmath)}
+
+
+def _function_of(module: types.ModuleType) -> types.FunctionType:
+    (found,) = (each for each in vars(module).values() if isinstance(each, types.FunctionType))
+    return found
+
+
+class Single:
+    """A source as one function, compiled, or loaded from the disk, for arguments of each kind."""
+
+    def __init__(self, text: str, fastmath: frozenset[str]) -> None:
+        self._written = _Written(text, fastmath)
+        self._codes: dict[str, Code] = {}
+        self._ends: Callable[[float], None] = lambda seconds: None
+
+    def tell(self, seconds: Callable[[float], None]) -> None:
+        """Call this with the seconds that it took to have code."""
+        self._ends = seconds
+
+    def __call__(self, *arrays: Any) -> int:
+        """What `step` returns."""
+        returned: int = self.code(arrays).entry(*arrays)
+        return returned
+
+    def code(self, arrays: Sequence[Any]) -> Code:
+        """The code for such arrays."""
+        kinds = native_code.kinds(arrays)
+        with _compiling:
+            if kinds not in self._codes:
+                begin = time.perf_counter()
+                code = compiled_or_loaded("step", arrays, self._written.digest, self._function)
+                self._codes[kinds] = code
+                self._ends(time.perf_counter() - begin)
+            return self._codes[kinds]
+
+    def code_of_rows(self, arrays: Sequence[Any]) -> Code | None:
+        """The code for the rows of such arrays, if there is any yet."""
+        return self._codes.get(native_code.kinds(arrays, less=1))
+
+    def _function(self) -> Any:
+        import numba
+
+        return numba.njit(**self._written.options())(_function_of(self._written.module()))
+
+
+def _loop(text: str, fastmath: frozenset[str]) -> Any:
+    """A function of a source as Numba has it: for arguments of each kind that it is called with."""
     from tinygrad_mnist.kernels import compiling
 
-    head = _HEAD + _BATCH_LAST * ("batch_last." in text) + _RECURRENT * ("recurrent." in text)
-    digest = hashlib.sha256(f"{sorted(fastmath)}{head}{text}{surroundings()}".encode())
-    known = _loaded.get(digest.hexdigest())
+    written = _Written(text, fastmath)
+    known = _loaded.get(written.digest)
     if known is not None:
         return known
-    module = types.ModuleType(f"step_{digest.hexdigest()[:20]}")
+    module = written.module()
     sys.modules[module.__name__] = module  # where Numba looks for the names of what it loads
-    exec(compile(f"{head}\n\n{text}\n", f"{module.__name__}.py", "exec"), vars(module))
-    (function,) = (each for each in vars(module).values() if isinstance(each, types.FunctionType))
     kept = compiling.kept(
-        function, cache_folder.for_code("programs"), digest.hexdigest(),
-        error_model="numpy", nogil=True, fastmath=set(fastmath),
-    )  # fmt: skip
-    _loaded[digest.hexdigest()] = kept
+        _function_of(module), cache_folder.for_code("code"), written.digest, **written.options()
+    )
+    _loaded[written.digest] = kept
     weakref.finalize(kept, sys.modules.pop, module.__name__, None)
     return kept
+
+
+def compiled_or_loaded(
+    name: str, arguments: Sequence[Any], stamp: str, function: Callable[[], Any]
+) -> Code:
+    """The code of a function of Numba's for such arguments, which is kept on the disk."""
+    folder = cache_folder.for_code("code")
+    kinds = native_code.kinds(arguments)
+    file = folder and native_code.file_for(folder, name, stamp, kinds)
+    found = native_code.load(file)
+    if found is None:
+        from tinygrad_mnist.kernels import compiling
+
+        made = function()
+        found = native_code.load(file) or compiling.code_for(made, arguments, file)
+    return found
 
 
 @functools.cache
@@ -134,15 +211,24 @@ class InParts:
 
     def __init__(self, text: str, fastmath: frozenset[str]) -> None:
         parts = in_parts(text)
-        self._cache = progress = _Progress(parts.calls, len(parts.functions))
-        self.overloads: dict[Any, Any] = {}
-        """What Numba compiled of it as a whole: nothing."""
+        self._progress = progress = _Progress(parts.calls, len(parts.functions))
         space: dict[str, Any] = {"math": math, "np": np}
         exec(compile(parts.step, "step.py", "exec"), space)
         self._step: Callable[..., int] = space["step"]
         space |= _modules(text, progress)
         for name, function in parts.functions.items():
-            space[name] = progress.listen_to(_compiled(function, fastmath))
+            space[name] = progress.listen_to(_loop(function, fastmath))
+
+    def tell(self, seconds: Callable[[float], None]) -> None:
+        """Call this with the seconds that it took to have code for a loop."""
+        self._progress.ends = seconds
+
+    def code(self, arrays: Sequence[Any]) -> Code:
+        """Itself, whatever the arrays."""
+        return Code(self, 0, self)
+
+    def code_of_rows(self, arrays: Sequence[Any]) -> None:
+        """There is none that compiled code can call."""
 
     def __call__(self, *arrays: Any) -> int:
         """What `step` returns."""
@@ -167,7 +253,7 @@ def _modules(text: str, progress: _Progress) -> dict[str, Any]:
         from tinygrad_mnist.kernels import batch_last
 
         found["batch_last"] = batch_last
-    folder = cache_folder.for_code("programs")
+    folder = cache_folder.for_code("code")
     for name, module in modules.items():
         called = {each: loop.py_func for each, loop in vars(module).items()
                   if hasattr(loop, "py_func") and f"{name}.{each}(" in text}  # fmt: skip

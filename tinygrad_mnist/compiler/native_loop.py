@@ -12,7 +12,7 @@ from tinygrad_mnist.engine.tensor import wrap
 from .batches import Batches
 from .cache_entry import CacheEntry, leaf_record
 from .inputs import Arguments, parts_of
-from .native import surroundings
+from .native import InParts, Single, compiled_or_loaded, surroundings
 from .program import Array, Constant, Input
 from .results import Given, Result, Shared
 from .schedules import Schedule
@@ -118,13 +118,27 @@ class NativeLoop:
 
     def code(self, arrays: tuple[Array, ...]) -> tuple[Any, int] | None:
         """The loop compiled for such arrays, and the step's address; None if it has none yet."""
-        from .loops import steps
-
         key = tuple([array.flags.num for array in arrays])
         if self._code.get(key) is None:
             assert self.entry.built is not None
-            self._code[key] = steps.compiled(self.entry.built.function, arrays, surroundings())
+            self._code[key] = compiled_loop(self.entry.built.function, arrays)
         return self._code[key]
+
+
+def compiled_loop(step: Single | InParts, arrays: tuple[Array, ...]) -> tuple[Any, int] | None:
+    """A loop over the rows of arrays, and the address of the step that is compiled for them."""
+    code = step.code_of_rows(arrays)
+    if code is None:
+        return None
+
+    def function() -> Any:
+        from .loops import steps
+
+        return steps.compiled()
+
+    arguments = 0, 0, arrays, np.zeros(1, np.int64)
+    loop = compiled_or_loaded("steps", arguments, surroundings(), function)
+    return loop.entry, code.address
 
 
 class Group:

@@ -24,10 +24,13 @@ LEAST_OF_VECTOR: Final = 1 << 13
 
 
 class Threads(NamedTuple):
-    """The functions of a BLAS that say how many threads it uses."""
+    """Functions of a BLAS: those that say how many threads it uses, and products of matrices."""
 
     get: Any
     set: Any
+    sgemm: Any = None
+    dgemm: Any = None
+    """With whole numbers of 64 bits; None where they are not known."""
 
     def one(self) -> int:
         """Let it use one; returns how many it used."""
@@ -46,11 +49,12 @@ def threads_of(extension: str) -> Threads | None:
             get, put = (getattr(library, name) for name in names)
             get.argtypes, get.restype = [], ctypes.c_int
             put.argtypes, put.restype = [ctypes.c_int], None
-            return Threads(get, put)
+            products = [f"{prefix}cblas_{kind}gemm{suffix}" for kind in "sd" if suffix]
+            return Threads(get, put, *[getattr(library, name, None) for name in products])
     return None
 
 
-_numpys: Final = threads_of(_umath_linalg.__file__)
+NUMPYS: Final = threads_of(_umath_linalg.__file__)
 
 
 def is_small(rows: int, inner: int, columns: int) -> bool:
@@ -62,13 +66,13 @@ def is_small(rows: int, inner: int, columns: int) -> bool:
 def matmul(a: Array, b: Array, out: Array | None = None) -> Array:
     """`np.matmul` of matrices or batches of them; small products are computed by one thread."""
     product: Array
-    if _numpys is None or not is_small(a.shape[-2], a.shape[-1], b.shape[-1]):
+    if NUMPYS is None or not is_small(a.shape[-2], a.shape[-1], b.shape[-1]):
         product = np.matmul(a, b, out)
         return product
-    before = _numpys.one()
+    before = NUMPYS.one()
     try:
         product = np.matmul(a, b, out)
     finally:
         if before != 1:
-            _numpys.set(before)
+            NUMPYS.set(before)
     return product

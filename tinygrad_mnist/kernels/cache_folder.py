@@ -39,6 +39,11 @@ def for_data(*names: str) -> Path | None:
     return _checked(str(root.parent), root.name, *names)
 
 
+def read(file: Path) -> bytes:
+    """What such a folder's file holds."""
+    return file.read_bytes()
+
+
 def keep(file: Path, content: bytes) -> bool:
     """Put a file into such a folder, whole or not at all; whether it could be written."""
     name = None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import pickle
 import re
@@ -17,8 +16,9 @@ import numba.core.compiler
 import numba.core.compiler_lock
 import numba.core.serialize
 
-from . import cache_folder
+from . import cache_folder, native_code
 from . import simd as vectors
+from .native_code import Code, Head
 
 Function = Callable[..., Any]
 Declared = tuple[Function, str | None, dict[str, Any]]
@@ -116,8 +116,8 @@ def kept(
     return compiled
 
 
-_APART: set[str] = set()
-"""What compiled code calls by these names is no part of it."""
+_APART: dict[str, Path | None] = {}
+"""What compiled code calls by these names is no part of it; the files that hold it."""
 
 
 def _stay_apart(made: Any) -> None:
@@ -125,9 +125,40 @@ def _stay_apart(made: Any) -> None:
 
     LLVM takes longer for the loop than for most of what calls it, and knows no more there.
     """
-    _APART.add(made.fndesc.mangled_name)
+    _APART.setdefault(made.fndesc.mangled_name, None)
     codegen = made.library.codegen
     made.library._shared_module = _llvm.parse_assembly(str(codegen._create_empty_module("apart")))
+
+
+def code_for(function: Any, arguments: Sequence[Any], file: Path | None) -> Code:
+    """What Numba compiles of a function of its own for such arguments, kept in a file."""
+    taken = tuple([function.typeof_pyval(given) for given in arguments])
+    function.compile(taken)
+    made = function.overloads[taken]
+    if file is not None and (head := _head(made)) is not None:
+        cache_folder.keep(file, native_code.content(head, made.library._get_compiled_object()))
+    address = made.library.get_pointer_to_function(made.fndesc.llvm_func_name)
+    return Code(made.entry_point, address, function)
+
+
+def _head(made: Any) -> Head | None:
+    """What must be known to load code without Numba; None if it calls loops that are not kept."""
+    module = made.library._final_module
+    declared = [each for each in (*module.functions, *module.global_variables)
+                if each.is_declaration]  # fmt: skip
+    named = [each.name for each in declared if not each.name.startswith("llvm.")]
+    loops = {name: _APART[name] for name in named if name in _APART}
+    calls = {name: file.name for name, file in loops.items() if file is not None}
+    if len(calls) < len(loops):
+        return None
+    describes = made.fndesc
+    environments = {describes.env_name: list(made.environment.consts)}
+    others = made._find_referenced_environments()
+    environments |= {each.env_name: list(each.consts) for each in others}
+    return Head(
+        describes.llvm_cpython_wrapper_name, describes.llvm_func_name, [*environments.items()],
+        [name for name in named if name not in loops], calls,
+    )  # fmt: skip
 
 
 class Kept:
@@ -149,11 +180,10 @@ class Kept:
         """Whether nothing is to be compiled now."""
         self._begun = 0.0
 
-    def _file(self, folder: Path, sig: Any, codegen: Any) -> Path:
+    def _file(self, folder: Path, sig: Any) -> Path:
         code = self._function.__code__
-        key = repr((self._stamp, code.co_firstlineno, str(sig), codegen.magic_tuple()))
         name = f"{Path(code.co_filename).stem}.{self._function.__name__}"
-        return folder / f"{name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.nbc"
+        return native_code.file_for(folder, name, self._stamp, str(sig))
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """The compiled code for a signature, or None."""
@@ -161,11 +191,14 @@ class Kept:
         target_context.refresh()
         if self._folder is not None:
             with contextlib.suppress(Exception):
-                file = self._file(self._folder, sig, target_context.codegen())
-                calls, state = pickle.loads(file.read_bytes())
-                if not _APART.issuperset(calls):
+                file = self._file(self._folder, sig)
+                head, code, rest = native_code.read(file)
+                (name, kind, (_, shared)), *state = pickle.loads(rest)
+                if not _APART.keys() >= head.calls.keys():
                     raise LookupError
-                found = _results._rebuild(target_context, *state)
+                library = name, kind, (code, shared)
+                found = _results._rebuild(target_context, library, *state)
+                _APART[found.fndesc.mangled_name] = file
                 self.ends(time.perf_counter() - self._begun)
                 return found
         if self.only_kept:
@@ -175,12 +208,13 @@ class Kept:
 
     def save_overload(self, sig: Any, compiled: Any) -> None:
         """Keep what was compiled for a signature."""
-        if self._folder is not None:
-            called = [each.name for each in compiled.library._final_module.functions]
-            calls = _APART.intersection(called) - {compiled.fndesc.mangled_name}
-            content: bytes = _serialize.dumps((sorted(calls), compiled._reduce()))
-            file = self._file(self._folder, sig, compiled.codegen)
-            self.on_disk &= cache_folder.keep(file, content)
+        head = None if self._folder is None else _head(compiled)
+        if self._folder is not None and head is not None:
+            (name, kind, (code, shared)), *state = compiled._reduce()
+            rest: bytes = _serialize.dumps(((name, kind, (b"", shared)), *state))
+            file = self._file(self._folder, sig)
+            self.on_disk &= cache_folder.keep(file, native_code.content(head, code, rest))
+            _APART[compiled.fndesc.mangled_name] = file
         self.ends(time.perf_counter() - self._begun)
 
 

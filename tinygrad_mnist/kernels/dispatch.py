@@ -174,22 +174,23 @@ class Loops:
             for names in self._with_vectors:
                 compiling.give_vectors(names)
             self._loops = compiling.compile_loops(
-                self.declared, _MODULES.values(), _folder(self._name), _digest()
+                self.declared, _MODULES.values(), _folder(), _digest()
             )
 
     def _compile_all(self) -> None:
         """Compile what is not compiled yet: from now on nobody waits for a loop."""
-        folder, late = _folder(self._name), [loop for loop in self._loops if loop._can_compile]
+        folder, late = _folder(), [loop for loop in self._loops if loop._can_compile]
         if late and not _compiled_before(self._name):
-            kept = "not kept" if folder is None else f"kept in {folder.parent}"
+            kept = "not kept" if folder is None else f"kept in {folder}"
             say(f"compiling its {self._what} once (about {self._seconds} s); {kept}")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             for loop in late:
                 loop.compile()
-        if folder is not None and all(loop._cache.on_disk for loop in self._loops):
+        marker = _marker(self._name)
+        if marker is not None and all(loop._cache.on_disk for loop in self._loops):
             with contextlib.suppress(OSError):
-                (folder / _MARKER).touch()
+                marker.touch()
 
 
 _MODULES: Final[dict[str, dict[str, Any]]] = {}
@@ -252,23 +253,25 @@ def say(text: str) -> None:
     sys.stderr.write(f"tinygrad_mnist: {text}\n")
 
 
-_MARKER: Final = "compiled"
-"""The empty file that stands for: these very loops lie compiled in the folder."""
-
-
 @functools.cache
 def _compiled_before(group: str) -> bool:
     with contextlib.suppress(Exception):  # no Numba
-        folder = _folder(group)
-        return folder is not None and (folder / _MARKER).exists()
+        marker = _marker(group)
+        return marker is not None and marker.exists()
     return False
 
 
-def _folder(group: str) -> Path | None:
-    """Where the compiled loops of a group are kept, apart from those of other versions."""
+def _marker(group: str) -> Path | None:
+    """The empty file that stands for: these very loops lie compiled in the folder."""
+    folder = _folder()
+    return None if folder is None else folder / f"{group}-{_digest()[:16]}.compiled"
+
+
+def _folder() -> Path | None:
+    """Where compiled code is kept."""
     from . import cache_folder
 
-    return cache_folder.for_code("kernels", f"{group}-{_digest()[:16]}")
+    return cache_folder.for_code("code")
 
 
 def _digest() -> str:

@@ -5,61 +5,89 @@ Each takes its operands as they lie in memory: in rows, or turned, in columns.
 
 from __future__ import annotations
 
-import ctypes
 from typing import Any
 
 import numba
 import numpy as np
-import scipy.linalg.cython_blas
-from llvmlite import binding
 from numba.extending import overload
 
 from tinygrad_mnist.hardware import settings
-from tinygrad_mnist.kernels import blas_threads, products
+from tinygrad_mnist.kernels import blas_threads, native_code, products
 
 Array = np.ndarray[Any, Any]
 
-settings.limit_again()
-
 _part = numba.njit(error_model="numpy")
-
-_OTHER_BLAS = blas_threads.Threads(
-    ctypes.CFUNCTYPE(ctypes.c_int)(lambda: 1), ctypes.CFUNCTYPE(None, ctypes.c_int)(lambda _: None)
-)
-"""Of a BLAS that cannot be told: as if it used one thread."""
-_threads = blas_threads.threads_of(scipy.linalg.cython_blas.__file__) or _OTHER_BLAS
-"""Of the BLAS that np.dot calls in compiled code."""
+_types: Any = numba.types
+_is_small = _part(blas_threads.is_small)
+_ROWS, _AS_IT_IS, _TURNED = 101, 111, 112
+"""What the interface of BLAS for C calls these."""
+_Operand = tuple[Array, int, int]
 
 
-def _callable(name: str, function: Any, signature: Any) -> Any:
-    """A function in memory that compiled code too can call: by a name, for it may be kept on disk.
+def _product(sizes: tuple[int, int, int], a: _Operand, b: _Operand, out: Array) -> None:
+    """out = a @ b of sizes (m, k, n): whether each is turned, and numbers from row to row."""
 
-    Where its address lies is told by `add_symbol`, in each process anew.
-    """
-    binding.add_symbol(name, ctypes.cast(function, ctypes.c_void_p).value)
-    symbol = numba.types.ExternalFunction(name, signature)
 
-    def call(*arguments: Any) -> Any:
-        return function(*arguments)
+@overload(_product)
+def _(sizes: Any, a: Any, b: Any, out: Any) -> Any:
+    letter = "s" if out.dtype == _types.float32 else "d"
+    gemm = _named(f"{letter}gemm", _types.void(
+        *[_types.int32] * 3, *[_types.int64] * 3, out.dtype, *[_types.uintp, _types.int64] * 2,
+        out.dtype, _types.uintp, _types.int64,
+    ))  # fmt: skip
+    number = out.dtype
 
-    overload(call)(lambda *arguments: lambda *arguments: symbol(*arguments))
+    def call(sizes: Any, a: Any, b: Any, out: Any) -> None:
+        gemm(
+            _ROWS, a[1], b[1], sizes[0], sizes[2], sizes[1], number(1), a[0].ctypes.data, a[2],
+            b[0].ctypes.data, b[2], number(0), out.ctypes.data, sizes[2],
+        )  # fmt: skip
+
     return call
 
 
-_get_threads = _callable("tinygrad_mnist_get_threads", _threads.get, numba.int32())
-_set_threads = _callable("tinygrad_mnist_set_threads", _threads.set, numba.void(numba.int32))
-_is_small = _part(blas_threads.is_small)
+def _named(name: str, signature: Any) -> Any:
+    """A function of BLAS, whose address each process tells anew."""
+    return _types.ExternalFunction(f"{native_code.PREFIX}{name}", signature)
+
+
+_get_threads = _named("get", _types.int32())
+_set_threads = _named("set", _types.void(_types.int32))
 
 
 @_part
-def blas(a: Array, b: Array, out: Array) -> None:
-    """out = a @ b by BLAS, small ones by one thread; each operand lies in rows or in columns."""
+def _lying(x: Array) -> _Operand:
+    """A matrix in rows or in columns, whether it is turned, and how many numbers a row has."""
+    if x.strides[1] == x.itemsize:
+        return x, _AS_IT_IS, max(x.strides[0] // x.itemsize, x.shape[1])
+    return x, _TURNED, max(x.strides[1] // x.itemsize, x.shape[0])
+
+
+@_part
+def _by_numpys(a: Array, b: Array, out: Array) -> None:
+    """out = a @ b, small ones by one thread."""
+    sizes = a.shape[0], a.shape[1], b.shape[1]
     before = _get_threads() if _is_small(a.shape[0], a.shape[1], b.shape[1]) else 1
     if before != 1:
         _set_threads(1)
-    np.dot(a, b, out)
+    _product(sizes, _lying(a), _lying(b), out)
     if before != 1:
         _set_threads(before)
+
+
+@_part
+def _by_scipys(a: Array, b: Array, out: Array) -> None:
+    """out = a @ b, as Numba has it."""
+    np.dot(a, b, out)
+
+
+blas = _by_numpys
+"""out = a @ b by BLAS; each operand lies in rows or in columns."""
+if not native_code.name_blas():
+    import scipy.linalg.cython_blas  # noqa: F401
+
+    settings.limit_again()
+    blas = _by_scipys
 
 
 @_part

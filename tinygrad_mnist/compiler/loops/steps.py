@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
+import numba
 import numba.core.cgutils
 import numba.extending
 import numba.np.arrayobj
 import numpy as np
 from numba.core import types
 
-from tinygrad_mnist.kernels import cache_folder, compiling
-
 Array = np.ndarray[Any, Any]
 _code: Any = numba.core.cgutils
 _arrays: Any = numba.np.arrayobj
-_typeof: Any = numba.typeof
 _intrinsic: Any = numba.extending.intrinsic
 
 
@@ -65,20 +62,6 @@ def steps(address: int, count: int, arrays: tuple[Array, ...], done: Array) -> N
         done[0] += 1
 
 
-def compiled(step: Any, arrays: tuple[Array, ...], stamp: str) -> tuple[Any, int] | None:
-    """`steps` compiled for such arrays, and the address of a step that Numba compiled.
-
-    None where it was compiled for other arrays. The stamp says what else the code depends on.
-    """
-    kinds = _typeof(arrays)
-    found = step.overloads.get(tuple([kind.copy(ndim=kind.ndim - 1) for kind in kinds]))
-    if found is None:
-        return None
-    loop = _kept(stamp).compile((types.int64, types.int64, kinds, types.int64[::1]))
-    return loop, found.library.get_pointer_to_function(found.fndesc.llvm_func_name)
-
-
-@functools.cache
-def _kept(stamp: str) -> Any:
-    folder = cache_folder.for_code("programs")
-    return compiling.kept(steps, folder, stamp, error_model="numpy", nogil=True)
+def compiled() -> Any:
+    """`steps` as a function of Numba's, for any arrays."""
+    return numba.njit(error_model="numpy", nogil=True)(steps)
