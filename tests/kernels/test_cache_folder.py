@@ -2,12 +2,14 @@
 
 import os
 import pickle
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from tinygrad_mnist.kernels import cache_folder, compiling
+from tinygrad_mnist.kernels import cache_folder, native_code
 
 ROOT = os.name == "posix" and os.geteuid() == 0
 STRANGER = 12345
@@ -94,9 +96,6 @@ UNSAFE = [
     *[(each, OURS_ABOVE, "can be written by others") for each in WRITABLE],
     *[(each, ABOVE, "can be written by others") for each in WRITABLE],
     (lambda path: path.chmod(0o1777), HERE, "can be written by others"),
-    (open_to_others, HERE, "may have been put there by others"),
-    (planted_link, HERE, "may have been put there by others"),
-    (planted_pipe, HERE, "may have been put there by others"),
     (replaced_by_link, HERE, "is no folder"),
     (replaced_by_link, OURS_ABOVE, "is no folder"),
     (is_a_file, HERE, "is no folder"),
@@ -107,7 +106,6 @@ OF_STRANGERS = [
     (given_away, HERE, "belongs to another user"),
     (given_away, OURS_ABOVE, "belongs to another user"),
     (given_away, ABOVE, "belongs to another user"),
-    (planted_by_another, HERE, "may have been put there by others"),
     (replaced_by_a_strangers_link, ABOVE, "belongs to another user"),
 ]
 
@@ -120,6 +118,80 @@ def test_what_others_can_change_is_not_used(change, where, reason, root, said):
     told = said()
     assert told.count("\n") == 1
     assert reason in told
+
+
+PLANTED = [open_to_others, planted_link, planted_pipe, *([planted_by_another] if ROOT else [])]
+
+
+@pytest.mark.parametrize("plant", PLANTED)
+def test_a_file_that_others_can_have_put_there_is_not_read(plant, root, said):
+    plant(root / HERE)
+    folder = cache_folder.for_code("kernels", "loops")
+    file = folder / ("kept" if plant is open_to_others else "planted")
+    for _ in range(2):
+        with pytest.raises(OSError, match="may have been put there by others"):
+            cache_folder.read(file)
+    assert said() == (
+        f"tinygrad_mnist: keeps nothing for the next run: {file} may have been put there by "
+        "others: remove it\n"
+    )
+    with pytest.raises(FileNotFoundError):
+        cache_folder.read(folder / "missing")
+
+
+@pytest.mark.parametrize("plant", PLANTED)
+def test_files_of_data_are_checked_with_their_folder(plant, root, said, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(root))
+    folder = cache_folder.for_data("digits")
+    assert cache_folder.keep(folder / "kept", b"content")
+    plant(folder)
+    assert cache_folder.for_data("digits") is None
+    assert "may have been put there by others" in said()
+
+
+DAY = 24 * 3600.0
+
+
+def kept_for(folder, name, size, days):
+    """A file of a size that was used so many days ago."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / name
+    file.write_bytes(bytes(size))
+    file.chmod(0o600)
+    os.utime(file, (time.time() - days * DAY,) * 2)
+    return file
+
+
+@pytest.mark.parametrize("limit", ["", "2"])
+def test_what_is_not_used_is_removed(limit, root, monkeypatch):
+    monkeypatch.setenv(cache_folder.LIMIT, limit)
+    ours, million = root / OURS, 1 << 20
+    stays = [kept_for(ours / "code", "new.nbc", million, 0), kept_for(ours, "digits", million, 99)]
+    large = [kept_for(ours / "kernels" / "old", "a.nbc", million, 2),
+             kept_for(ours / "code", "b.nbc", million, 1)]  # fmt: skip
+    gone = [kept_for(ours / "code", "unused.nbc", 1, 31), kept_for(ours / "code", "tmp1", 1, 31)]
+    marker = kept_for(ours / "code", "loops.compiled", 0, 0)
+    cache_folder.prune.__wrapped__()
+    assert [file.exists() for file in stays] == [True, True]
+    assert [file.exists() for file in large] == ([False, True] if limit else [True, True])
+    assert not any(file.exists() for file in (*gone, marker))
+
+
+def test_several_remove_at_once(root, monkeypatch):
+    """Each finds gone what another removed, and what is used meanwhile is there or it is not."""
+    monkeypatch.setenv(cache_folder.LIMIT, "0")
+    for n in range(50):
+        kept_for(root / OURS / "code", f"{n}.nbc", 1, n)
+    with ThreadPoolExecutor(4) as pool:
+        done = [pool.submit(cache_folder.prune.__wrapped__) for _ in range(4)]
+    assert [each.result() for each in done] == [None] * 4
+    assert not list((root / OURS / "code").iterdir())
+
+
+def test_what_is_read_counts_as_used(root):
+    file = kept_for(root / OURS / "code", "a.nbc", 3, 29)
+    assert cache_folder.read(file) == bytes(3)
+    assert time.time() - file.stat().st_mtime < DAY
 
 
 @pytest.mark.parametrize(
@@ -193,22 +265,19 @@ class Planted:
 
 
 def test_a_planted_pickle_does_not_run(root, tmp_path):
-    def double(x):
-        return 2 * x
-
-    def compiled():
+    def loaded():
         folder = cache_folder.for_code("kernels", "loops")
-        return compiling.kept(double, folder, "", ["int64(int64)"])
+        return native_code.load(None if folder is None else folder / "planted.nbc")
 
-    assert compiled()(4) == 8
-    (file,) = (root / HERE).glob("*.nbc")
-    assert sum(compiled().stats.cache_hits.values()) == 1
+    file = root / HERE / "planted.nbc"
     file.write_bytes(pickle.dumps(Planted(tmp_path / "ran")))
+    assert not loaded()  # of the mode 666
+    file.chmod(0o600)
     (root / HERE).chmod(0o777)
-    assert compiled()(4) == 8
+    assert not loaded()
     assert not (tmp_path / "ran").exists()
     (root / HERE).chmod(0o700)  # the proof that it would have
-    assert compiled()(4) == 8
+    assert not loaded()
     assert (tmp_path / "ran").exists()
 
 

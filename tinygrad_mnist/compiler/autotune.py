@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist.hardware.settings import get_num_threads
-from tinygrad_mnist.kernels import cache_folder
+from tinygrad_mnist.kernels import blas_threads, cache_folder
 
 _FEW = 16
 _LONG = 32
@@ -102,7 +102,7 @@ class Product:
         names = self.candidates()
         if len(names) == 1:
             return names[0]
-        case = f"{self}, {get_num_threads()} threads"
+        case = f"{self}, {_threads()} threads"
         known = _known()
         if known.get(case) not in names:
             chosen, earlier = self._measured(names), _on_disk()
@@ -133,9 +133,15 @@ class Product:
                     getattr(products, name)(first, *rest)
                     seconds[name].append(time.perf_counter() - begin)
         costs = {name: float(np.median(seconds[name][_CALLS:])) for name in names}
-        if get_num_threads() > 1:
+        if _threads() > 1:
             costs[names[0]] *= _WORTH
         return min(names, key=costs.__getitem__)
+
+
+def _threads() -> int:
+    """How many threads BLAS uses."""
+    known = blas_threads.NUMPYS
+    return get_num_threads() if known is None else int(known.get())
 
 
 class Choices:
@@ -218,7 +224,7 @@ def _known() -> dict[str, str]:
 def _on_disk() -> dict[str, str]:
     file = _file()
     try:
-        found = {} if file is None else json.loads(file.read_text(encoding="utf-8"))
+        found = {} if file is None else json.loads(cache_folder.read(file))
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}

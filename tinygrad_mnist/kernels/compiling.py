@@ -16,7 +16,7 @@ import numba.core.compiler
 import numba.core.compiler_lock
 import numba.core.serialize
 
-from . import cache_folder, native_code
+from . import native_code
 from . import simd as vectors
 from .native_code import Code, Head
 
@@ -136,7 +136,7 @@ def code_for(function: Any, arguments: Sequence[Any], file: Path | None) -> Code
     function.compile(taken)
     made = function.overloads[taken]
     if file is not None and (head := _head(made)) is not None:
-        cache_folder.keep(file, native_code.content(head, made.library._get_compiled_object()))
+        native_code.keep(file, head, made.library._get_compiled_object())
     address = made.library.get_pointer_to_function(made.fndesc.llvm_func_name)
     return Code(made.entry_point, address, function)
 
@@ -213,7 +213,7 @@ class Kept:
             (name, kind, (code, shared)), *state = compiled._reduce()
             rest: bytes = _serialize.dumps(((name, kind, (b"", shared)), *state))
             file = self._file(self._folder, sig)
-            self.on_disk &= cache_folder.keep(file, native_code.content(head, code, rest))
+            self.on_disk &= native_code.keep(file, head, code, rest)
             _APART[compiled.fndesc.mangled_name] = file
         self.ends(time.perf_counter() - self._begun)
 

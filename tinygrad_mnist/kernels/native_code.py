@@ -88,9 +88,10 @@ def file_for(folder: Path, name: str, *key: str) -> Path:
     return folder / f"{name}-{digest[:24]}.nbc"
 
 
-def content(head: Head, code: bytes, rest: bytes = b"") -> bytes:
-    """A file's content; `rest` is what Numba makes a part of other code of."""
-    return pickle.dumps((tuple(head), code, rest))
+def keep(file: Path, head: Head, code: bytes, rest: bytes = b"") -> bool:
+    """Put code into a file; `rest` is what Numba makes a part of other code of."""
+    cache_folder.prune()
+    return cache_folder.keep(file, pickle.dumps((tuple(head), code, rest)))
 
 
 def read(file: Path) -> tuple[Head, bytes, bytes]:
