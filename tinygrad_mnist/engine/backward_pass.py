@@ -237,6 +237,9 @@ def add(
         pending[record] = known + gradient
     elif record in owned:
         np.add(known, gradient, known)
+    elif fresh:
+        pending[record] = np.add(known, gradient, gradient)
+        owned.add(record)
     else:
         pending[record] = np.asarray(known + gradient)
         owned.add(record)
@@ -259,10 +262,11 @@ def vjp(record: Record, gradient: Gradient, wanted: set[Record] | None) -> Gradi
         gradient = restore_reduced_dims(gradient, record)
     careful = as_tensors or op.reduces or DETACHED
     kept: Any = record.saved
+    formulas, variadic = op.by_position, op.variadic
     for position, source in enumerate(record.inputs):
         if source is None or (wanted is not None and source not in wanted):
             continue
-        formula = op.formula(position)
+        formula = formulas[0 if variadic else position]
         if formula is None:
             continue
         values = [gradient]
@@ -311,10 +315,16 @@ def _all_at_once(
 
 def _keywords(formula: Formula, record: Record, position: int, source: Record) -> dict[str, Any]:
     """What a formula asks for besides saved values; `must_not_change` is seen to first."""
-    for which in range(len(record.inputs) + 1, len(record.saved)):
-        unpack(record, which, False)
-    known = {**record.attributes, "shape": source.shape, "position": position}
-    return {name: known[name] for name in formula.keywords}
+    if len(record.saved) > len(record.inputs) + 1:
+        for which in range(len(record.inputs) + 1, len(record.saved)):
+            unpack(record, which, False)
+    keywords: dict[str, Any] = {}
+    for name in formula.keywords:
+        if name == "shape":
+            keywords[name] = source.shape
+        else:
+            keywords[name] = position if name == "position" else record.attributes[name]
+    return keywords
 
 
 def vjp_with_hooks(
@@ -372,7 +382,7 @@ def accumulate_grad(leaf: AccumulateGrad, gradient: Gradient, owned: bool) -> No
 
     A leaf that requires no gradient any more, or is gone, keeps none.
     """
-    hooks = hooks_of(leaf)
+    hooks = leaf.hooks or hooks_of(leaf)
     tensor: Any = leaf._variable()
     if hooks.pre_hooks:
         gradient = run_pre_hooks(hooks.pre_hooks, gradient)

@@ -125,7 +125,8 @@ class Primitive(CorePrimitive):
         if self.variadic:
             self.inputs = code.co_varnames[named:][:1]
         self.attributes = frozenset(code.co_varnames[code.co_argcount : named])
-        self._by_position: tuple[Formula | None, ...] = (None,) * len(self.inputs)
+        self.by_position: tuple[Formula | None, ...] = (None,) * len(self.inputs)
+        """The formula of each input; of all of them, where their number is open."""
         self.saves = SavePlan(self)
         self.saves_for_one: tuple[bool, ...] = (False, False)
         self.saves_for_both: tuple[bool, ...] = (False, False, False)
@@ -139,7 +140,7 @@ class Primitive(CorePrimitive):
         if unknown:
             raise TypeError(f"{self.name} has no input named {', '.join(sorted(unknown))}")
         super().derivatives(**formulas)
-        self._by_position = tuple([self.formulas.get(name) for name in self.inputs])
+        self.by_position = tuple([self.formulas.get(name) for name in self.inputs])
         if len(self.inputs) == 1:
             self.saves_for_one = self.saves[True,]
         elif len(self.inputs) == 2:
@@ -147,7 +148,7 @@ class Primitive(CorePrimitive):
 
     def formula(self, position: int) -> Formula | None:
         """The formula for the input at `position`, None when it is not differentiable."""
-        return self._by_position[0 if self.variadic else position]
+        return self.by_position[0 if self.variadic else position]
 
     def __repr__(self) -> str:
         return f"<primitive {self.name}>"

@@ -110,17 +110,16 @@ def free(record: Record) -> None:
             record.saved = FREED
             return
     attributes = record.attributes
-    if not attributes:
-        return
-    context = attributes.get("ctx")
+    for value in attributes.values():
+        if value.__class__ is _ndarray:
+            record.saved = FREED
+        elif value.__class__ is tuple:
+            for each in value:
+                if each.__class__ is _ndarray:
+                    record.saved = FREED
+    context = attributes.get("ctx") if attributes else None
     if context is not None and context._saved:
         context._saved = None
-    for value in attributes.values():
-        if value.__class__ is _ndarray or (
-            value.__class__ is tuple and any(each.__class__ is _ndarray for each in value)
-        ):
-            record.saved = FREED
-            return
 
 
 def version_error(value: Any, version: int, expected: int, source: Record | None) -> RuntimeError:

@@ -52,8 +52,13 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     if bias is None:
         check_tensors("linear", input=input, weight=weight)
         return matmul(input, weight.T)
-    check_tensors("linear", input=input, weight=weight, bias=bias)
+    in_order = isinstance(input, Tensor) and isinstance(weight, Tensor) and isinstance(bias, Tensor)
+    if not in_order:
+        check_tensors("linear", input=input, weight=weight, bias=bias)
     x, w, b = input._array, weight._array, bias._array
+    alike = x.dtype is w.dtype is b.dtype and x.ndim == w.ndim == 2
+    if alike and x.shape[1:] == w.shape[1:] and b.shape == w.shape[:1]:
+        return call(_linear, (input, weight, bias), NO_ATTRIBUTES)
     if w.ndim == 1 and b.ndim == 0 and x.ndim != 2:
         return matmul(input, weight) + bias
     _check_linear(input, weight, bias)

@@ -20,6 +20,10 @@ from .state import State
 _TO_DEVICE: tuple[Any, ...] = (device | str | int | None, dtypes.dtype | None, bool, bool)
 
 
+def _parameters_of(module: Module) -> Iterable[tuple[str, Any]]:
+    return module._parameters.items()
+
+
 class Module(Calling, State):
     """A function with parameters; the base class of all layers and networks.
 
@@ -82,12 +86,13 @@ class Module(Calling, State):
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Set the gradients of all parameters to None, or to zero."""
         for parameter in self.parameters():
-            if parameter.grad is None:
+            gradient = parameter.grad
+            if gradient is None:
                 continue
             if set_to_none:
                 parameter.grad = None
             else:
-                parameter.grad.detach_().requires_grad_(False).zero_()
+                gradient.detach_().requires_grad_(False).zero_()
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         """Put `fn(tensor)` in the place of every parameter's data, its gradient, every buffer."""
@@ -216,16 +221,16 @@ class Module(Calling, State):
         recurse: bool = True,
         remove_duplicate: bool = True,
     ) -> Iterator[tuple[str, Any]]:
-        seen = set()
+        seen: set[int] = set()
         modules: Iterable[tuple[str, Module]] = [(prefix, self)]
-        if recurse:
+        if recurse and (self._modules or type(self).named_modules is not Module.named_modules):
             modules = self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate)
         for path, module in modules:
             for name, member in get_members_fn(module):
-                if member is None or member in seen:
+                if member is None or id(member) in seen:
                     continue
                 if remove_duplicate:
-                    seen.add(member)
+                    seen.add(id(member))
                 yield f"{path}.{name}" if path else name, member
 
     def named_parameters(
@@ -236,14 +241,11 @@ class Module(Calling, State):
         >>> [(name, list(p.shape)) for name, p in torch.nn.Linear(3, 2).named_parameters()]
         [('weight', [2, 3]), ('bias', [2])]
         """
-        return self._named_members(
-            lambda module: module._parameters.items(), prefix, recurse, remove_duplicate
-        )
+        return self._named_members(_parameters_of, prefix, recurse, remove_duplicate)
 
     def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
         """All parameters, for an optimiser; those of the module alone unless `recurse`."""
-        for _, parameter in self.named_parameters(recurse=recurse):
-            yield parameter
+        return (parameter for _, parameter in self.named_parameters(recurse=recurse))
 
     def named_buffers(
         self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
