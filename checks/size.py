@@ -15,19 +15,19 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 82_142, 40_000
+TOTAL, AIM = 82_159, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
     "ops": 11_452,
     "tools": 12_111,
-    "nn": 10_122,
+    "nn": 10_129,
     "compiler": 9_345,
     "app": 4_742,
     "explainer": 7_552,
     "kernels": 4_951,
     "_tensor": 3_375,
-    "engine": 3_288,
+    "engine": 3_298,
     "optim": 2_549,
     "autograd": 2_630,
     "distributions": 2025,
