@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch as real_torch
 
 import tinygrad_mnist as torch
-from tinygrad_mnist.compiler import compiled
 from tinygrad_mnist.compiler.cache_entry import Declined
 from tinygrad_mnist.nn import functional as F
 
@@ -125,15 +125,34 @@ def test_indices_from_behind_are_compiled(traces: list[int], dtype: Any) -> None
     )
 
 
-def test_labels_that_are_ignored_are_not_traced_at_each_call(monkeypatch):
-    """A program that is not for a label gives way to the function as it is."""
-    step = torch.compile(lambda x, y: F.cross_entropy(x, y))
-    x, y = torch.randn(6, 4), torch.tensor([0, 3, -100, 1, -100, 2])
-    step(x, y)
-    traced = []
-    trace = compiled.trace_call
-    monkeypatch.setattr(compiled, "trace_call", lambda *args: traced.append(args) or trace(*args))
-    for _ in range(3):
-        x = torch.randn(6, 4)
-        torch.testing.assert_close(step(x, y), F.cross_entropy(x, y))
-    assert len(traced) <= 1
+@pytest.mark.parametrize("ignored", [-100, -1, 2, 7])
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("weight", [None, [0.5, 1.0, 2.0, 0.3]])
+def test_labels_that_are_ignored_are_compiled_as_pytorch_has_them(
+    ignored, reduction, weight, traces
+):
+    def stepping(engine):
+        w = engine.zeros(3, 4).requires_grad_()
+        each = None if weight is None else engine.tensor(weight)
+        options = {"ignore_index": ignored, "reduction": reduction, "weight": each}
+
+        def step(x, y):
+            w.grad = None
+            loss = engine.nn.functional.cross_entropy(x @ w, y, **options)
+            loss.sum().backward()
+            return loss.detach(), w.grad
+
+        return step
+
+    ours, theirs = torch.compile(stepping(torch)), stepping(real_torch)
+    random = np.random.default_rng(0)
+    for rows, count in ((6, 0), (6, 2), (6, 6), (7, 3), (9, 0), (1, 1), (6, 1), (9, 9)):
+        x = random.standard_normal((rows, 3), np.float32)
+        y = random.integers(0, 4, rows)
+        y[:count] = ignored
+        wanted = theirs(real_torch.tensor(x), real_torch.tensor(y))
+        for a, b in zip(ours(torch.tensor(x), torch.tensor(y)), wanted, strict=True):
+            np.testing.assert_allclose(a, b, 1e-4, 1e-6)
+    assert len(traces) <= 7
+    with pytest.raises(IndexError):
+        ours(torch.tensor(x), torch.full((9,), 9))

@@ -17,7 +17,7 @@ from tinygrad_mnist.random import default_generator
 from .any_size import Refused, build, guarded
 from .build import Built, Stats
 from .inputs import Arguments, Finder, Inputs
-from .program import Array, Constant, Draw, Program, Value, interpret
+from .program import IGNORES, Array, Constant, Draw, Program, Value, interpret
 from .reached import Reached
 from .results import fill, in_order
 from .symbolic import Numbers, Symbol
@@ -70,6 +70,9 @@ class CacheEntry:
             self.reached = guarded(self.built, self.reached)
         self.results = tuple(self.traced.results)
         self.shapes = [(value.shape, value.dtype) for value in self.results]
+        losses = [i for i in self.traced.instructions if i.op == "nll_loss"]
+        self.strict = any(IGNORES not in i.attributes for i in losses)
+        """Whether a program for labels that a loss ignores may be another one."""
 
     @property
     def program(self) -> Program:

@@ -36,8 +36,6 @@ Inputs = ParamSpec("Inputs")
 Returned = TypeVar("Returned")
 
 _NEW: list[CacheEntry] = []
-_LONG = 0.5
-"""Seconds: what takes fewer was loaded from the disk, and took little memory."""
 _MOST_ENTRIES = 8
 """How many programs are kept for calls of one kind, the newest first."""
 _LONG = 1.0
@@ -111,7 +109,9 @@ class Compiled(Generic[Inputs, Returned]):
                     if done:
                         return result
             except Declined:
-                return called(self.function, args)
+                if not entry.strict:
+                    return called(self.function, args)
+                entry.strict = False
         with self._lock, taking(self._liberties):
             return self._trace(key, args)
 
@@ -152,9 +152,6 @@ class Compiled(Generic[Inputs, Returned]):
             traced = trace_call(self.function, self.constants, args, fullgraph)
         result: Returned = traced.returned
         entry = traced.entry
-        long = entry is None or entry.stats.compile_seconds > _LONG
-        if len(self._programs.reasons) > compiled and long:
-            give_back_memory()
         if entry is None:
             self._tell(self._refused_because(key, traced))
             return result

@@ -106,9 +106,9 @@ class Call:
         self.before = [leaf_record(leaf).grad for leaf in self.leaves]
         for name, find, grad in zip(self.names, self.leaf_finders, self.before, strict=True):
             if grad is not None:
-                self._give(f"{name}_grad", grad, grad_of(find))
+                self._give_when_met(f"{name}_grad", grad, grad_of(find))
         for name, tensor in self.reached.captured.items():
-            self._give_when_met(name, tensor)
+            self._give_when_met(name, tensor, _always(tensor))
 
     def _give_arguments(self) -> None:
         for name, part, path in named_parts(self.function, self.args):
@@ -228,7 +228,7 @@ class Call:
             self.names.append(name)
         return position
 
-    def _give_when_met(self, name: str, tensor: Any) -> None:
+    def _give_when_met(self, name: str, tensor: Any, find: Finder) -> None:
         """Declare a tensor from outside if it is read at all."""
         array, version = tensor._array, tensor._counter[0]
         position = self.tracer.position_of(array)
@@ -238,7 +238,7 @@ class Call:
         self._copies.setdefault(id(array), array.copy())
 
         def give() -> None:
-            self._versions[self._give(name, tensor, _always(tensor))] = version
+            self._versions[self._give(name, tensor, find)] = version
 
         self.tracer.captured[id(array)] = give
 

@@ -62,6 +62,8 @@ class Draw(Value):
     attributes: dict[str, Any] = field(default_factory=dict)
 
 
+IGNORES = "ignores"
+"""The attribute of a loss that was traced with labels which it ignores."""
 Operand = Value
 Phase = Literal["forward", "backward", "update"]
 """What an instruction was traced in: before, in, or after the backward pass."""
@@ -258,6 +260,6 @@ def interpret(program: Program, known: dict[Value, Array]) -> None:
         if i.op == "full":
             known[i.output] = np.full(i.output.shape, inputs[0], i.output.dtype)
             continue
-        attributes = {name: put(attribute) for name, attribute in i.attributes.items()}
+        attributes = {name: put(part) for name, part in i.attributes.items() if name != IGNORES}
         result = state.quietly(PRIMITIVES[i.op].body, *inputs, **attributes)
         known[i.output] = np.asarray(result, i.output.dtype)

@@ -31,7 +31,18 @@ from tinygrad_mnist.engine.tensor import TensorBase
 from tinygrad_mnist.ops.indexing import _index as index
 from tinygrad_mnist.ops.indexing import index_put
 
-from .program import Array, Constant, Draw, Input, Instruction, Number, Phase, Program, Value
+from .program import (
+    IGNORES,
+    Array,
+    Constant,
+    Draw,
+    Input,
+    Instruction,
+    Number,
+    Phase,
+    Program,
+    Value,
+)
 
 _PACKAGE = __name__.partition(".")[0]
 _BETWEEN = (contextlib.__file__, functools.__file__)
@@ -41,6 +52,11 @@ _BETWEEN = (contextlib.__file__, functools.__file__)
 _DRAWN_BY_NUMBERS = (
     "bernoulli_of", "multinomial", "normal_of_both", "normal_of_means", "normal_of_stds",
 )  # fmt: skip
+_LABELLED = ("nll_loss", "nll_loss_backward")
+
+
+def _array_of(given: Any) -> Any:
+    return given._array if isinstance(given, TensorBase) else given
 
 
 class TraceError(RuntimeError):
@@ -289,6 +305,8 @@ class Tracer(observe):
             values = self._operands(op, inputs)
             self._know_saved(output, values)
             plain = {name: self._attribute(given) for name, given in attributes.items()}
+            if op.name in _LABELLED and (_array_of(inputs[1]) == plain["ignore_index"]).any():
+                plain[IGNORES] = True
             array = output._array
             self._bind(array, self._emit(op.name, values, plain, array))
             if output._record is not None:

@@ -51,6 +51,7 @@ def _cumsum(input: Array, *, dim: int, reverse: bool) -> Any:
     _refuse_bools("cumsum_out_cpu", input)
     x = np.flip(input, dim) if reverse else input
     total = x.cumsum(dim, _WIDE if x.dtype.kind in dtypes.FLOATS else x.dtype)
+    total += 0  # it begins with 0, and 0 + -0 is 0
     return (np.flip(total, dim) if reverse else total).astype(input.dtype)
 
 

@@ -15,6 +15,7 @@ from tinygrad_mnist.compiler.passes.fusion import (
     stages_of,
 )
 from tinygrad_mnist.compiler.program import (
+    IGNORES,
     Constant,
     Draw,
     Input,
@@ -193,8 +194,9 @@ def literal(value: Value) -> Any:
 _IN_RANGE = ("argmax", "argmin", "argsort", "place_of_max")
 """What gives places that exist."""
 
-_Check = tuple[Value, int, bool]
-"""Values whose numbers must lie between 0 and a limit; whether negative ones count from behind."""
+_Check = tuple[Value, int, bool, int | None]
+"""Values whose numbers must lie between 0 and a limit; whether negative ones count from behind;
+the one that may lie elsewhere."""
 _NOT_ZERO = -1
 """In place of a limit, that of divisors."""
 
@@ -206,14 +208,15 @@ def ranges_of(i: Instruction) -> list[_Check]:
     """
     a, given, out = i.attributes, i.inputs[0].shape if i.inputs else (), i.output.shape
     if i.op in ("pick", "place"):
-        return [(i.inputs[CHECKED[i.op]], (given if i.op == "pick" else out)[-1], False)]
+        limit = (given if i.op == "pick" else out)[-1]
+        return [(i.inputs[CHECKED[i.op]], limit, False, a.get(IGNORES))]
     if divides_whole_numbers(i) and not isinstance(i.inputs[1], Number):
-        return [(i.inputs[1], _NOT_ZERO, False)]
+        return [(i.inputs[1], _NOT_ZERO, False, None)]
     if i.op == "binary_cross_entropy":
-        return [(i.inputs[CHECKED[i.op]], 1, False)]
+        return [(i.inputs[CHECKED[i.op]], 1, False, None)]
     if i.op in ("gather", "gather_backward", "scatter_add"):
         shape = given if i.op == "gather" else out
-        return [(a["index"], shape[a["dim"]], False)]
+        return [(a["index"], shape[a["dim"]], False, None)]
     if i.op == "index":
         return _arrays_in(a["key"], given)
     if i.op == "index_backward":
@@ -225,7 +228,8 @@ def ranges_of(i: Instruction) -> list[_Check]:
 
 def _arrays_in(key: tuple[Any, ...], shape: Shape) -> list[_Check]:
     pairs = zip(key, shape, strict=False)
-    return [(part, n, True) for part, n in pairs if isinstance(part, Value) and _is_index(part)]
+    values = [(part, n) for part, n in pairs if isinstance(part, Value)]
+    return [(value, n, True, None) for value, n in values if _is_index(value)]
 
 
 def _is_index(value: Value) -> bool:
@@ -247,7 +251,7 @@ def _is_in_range(writer: Writer, value: Value, size: int) -> bool:
 
 def _views_to_check(writer: Writer) -> list[Instruction]:
     """Views of what is given whose numbers are checked: they are looked at before anything."""
-    checked = {value for step in writer.steps for value, _, _ in _checked_by(writer, step)}
+    checked = {value for step in writer.steps for value, *_ in _checked_by(writer, step)}
     views = [i for i in writer.calls.values() if i.op in VIEWS and i.output in checked]
     return [i for i in views if isinstance(i.inputs[0], Input)]
 
@@ -255,13 +259,13 @@ def _views_to_check(writer: Writer) -> list[Instruction]:
 def checks_late(writer: Writer) -> bool:
     """Whether some check must wait until the index is computed: then writes wait for the end."""
     checks = [check for step in writer.steps for check in _checked_by(writer, step)]
-    return any(value in writer.computed for value, _, _ in checks)
+    return any(value in writer.computed for value, *_ in checks)
 
 
 def write_checks(writer: Writer, step: Step, known: bool) -> None:
     """Write the checks that a step needs, each once, of what is `known` or of what is computed."""
     for check in _checked_by(writer, step):
-        value, size, from_behind = check
+        value, size, from_behind, ignored = check
         late = value in writer.computed or isinstance(value, Constant)
         if late is known or check in writer.checked:
             continue
@@ -275,7 +279,7 @@ def write_checks(writer: Writer, step: Step, known: bool) -> None:
             _write_own_copy(writer, check)
         else:
             writer.checked[check] = writer.buffers.get(value, "")
-            _write_check(writer, value, f"{{0}} < 0 or {{0}} >= {size}")
+            _write_check(writer, value, _wrong("{0}", size, ignored))
 
 
 def _is_from_outside(writer: Writer, value: Value) -> bool:
@@ -285,7 +289,7 @@ def _is_from_outside(writer: Writer, value: Value) -> bool:
 
 def _write_own_copy(writer: Writer, check: _Check) -> None:
     """A copy of indices that only this call knows, each looked at as it is copied."""
-    value, size, from_behind = check
+    value, size, from_behind, ignored = check
     own = f"{value.name}_{size}_own"
     writer.line(f"{own} = np.empty({value.shape}, {type_of(value)})")
     place = writer.buffers.get(value)
@@ -295,12 +299,18 @@ def _write_own_copy(writer: Writer, check: _Check) -> None:
         if from_behind:
             writer.line("if place < 0:")
             writer.line(f"    place += {size}")
-        writer.line(f"if place < 0 or place >= {size}:")
+        writer.line(f"if {_wrong('place', size, ignored)}:")
         writer.line("    return 0")
         writer.line(f"{own}[{index}] = place")
     writer.checked[check] = own
     if not from_behind:
         writer.buffers[value] = own
+
+
+def _wrong(place: str, size: int, ignored: int | None) -> str:
+    """What is true of an index out of range that is not ignored."""
+    wrong = f"{place} < 0 or {place} >= {size}"
+    return wrong if ignored is None else f"({wrong}) and {place} != {ignored}"
 
 
 def _write_check(writer: Writer, value: Value, wrong: str) -> None:

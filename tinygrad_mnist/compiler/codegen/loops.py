@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tinygrad_mnist.compiler.passes.fusion import REDUCTIONS, Loop, stages_of
-from tinygrad_mnist.compiler.program import Instruction, Shape, Value
+from tinygrad_mnist.compiler.program import IGNORES, Instruction, Shape, Value
 
 from .writer import Writer, array_for, beginning, expression, layout, read_one, summed, type_of
 
@@ -21,15 +21,26 @@ def _extreme(i: Instruction, known: str, given: str) -> str:
 def write_loop(writer: Writer, loop: Loop, position: int) -> None:
     """One loop over the rows; within a row, one pass for each stage."""
     writer.line(f"# {', '.join(dict.fromkeys(i.op for i in loop.instructions))}")
-    if loop.rows * loop.columns > 1 or loop.totals:
+    if loop.rows * loop.columns > 1:
         LoopWriter(writer, loop, position).write()
         return
     if any(i.op == "place" for i in loop.instructions):
         writer.line("j = 0")
     for i in loop.instructions:
         operands = [read_one(writer, v) for v in i.inputs]
-        text = operands[0] if i.op == "pick" else expression(i, operands)
-        writer.line(f"{i.output.name} = {text}")
+        text = operands[0] if i.op in ("amax", "amin") else ""
+        if i.op == "pick":
+            text = _unless_ignored(i, *operands)
+        if i.op == "sum":
+            text = f"{type_of(i.output)}(0) + {operands[0]}"
+        writer.line(f"{i.output.name} = {text or expression(i, operands)}")
+
+
+def _unless_ignored(i: Instruction, number: str, label: str) -> str:
+    """The number at a label, or 0 for the label that is ignored."""
+    if IGNORES not in i.attributes:
+        return number
+    return f"{number} if {label} != {i.attributes[IGNORES]} else {type_of(i.output)}(0)"
 
 
 class LoopWriter:
@@ -155,7 +166,7 @@ class LoopWriter:
             return
         if i.op == "pick":
             labels = self._read(i.inputs[1], "i")
-            text = self._read_at(i.inputs[0], labels)
+            text = _unless_ignored(i, self._read_at(i.inputs[0], labels), labels)
         else:
             text = expression(i, [self._read(v, "i") for v in i.inputs])
         writer.line(f"{value.name} = {text}")

@@ -36,9 +36,10 @@ class Writer:
     numbers: list[Value] = field(default_factory=list)
     lanes: list[int] = field(default_factory=list)
     """How many numbers each convolution works on side by side, which must fill a register."""
-    checked: dict[tuple[Value, int, bool], str] = field(default_factory=dict)
+    checked: dict[tuple[Value, int, bool, int | None], str] = field(default_factory=dict)
     """Where indices lie that were found to be within bounds: of what, below which size, and
-    whether negative ones, which count from behind, were counted from the front."""
+    whether negative ones, which count from behind, were counted from the front; and which index
+    out of bounds there may be."""
     temporaries: list[Value] = field(default_factory=list)
     reuses: dict[Value, Value] = field(default_factory=dict)
     """Values that take over the array of an earlier one."""
@@ -56,7 +57,7 @@ class Writer:
 
     def place_at(self, index: Value, size: int, from_behind: bool, names: Index) -> str:
         """How an index that was checked is read, stretched to where `names` is a place."""
-        known = self.checked.get((index, size, from_behind)) or self.buffers.get(index)
+        known = self.checked.get((index, size, from_behind, None)) or self.buffers.get(index)
         return index.name if known is None else f"{known}[{stretched(index, names)}]"
 
     @contextlib.contextmanager

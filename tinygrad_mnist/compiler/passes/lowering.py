@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist.compiler.program import (
+    IGNORES,
     Constant,
     Instruction,
     Number,
@@ -85,7 +86,7 @@ def _nll_loss(now: Lowering, x: Value, target: Value) -> Value:
     rows = x.shape[0]
     reduction = now.attributes["reduction"]
     weights, counts = _weights(now, target, x)
-    losses = now.do("pick", x, target, shape=(rows,))
+    losses = now.do("pick", x, target, shape=(rows,), **_ignored(now))
     losses = losses if weights is None else now.do("mul", losses, weights)
     if reduction == "none":
         return _counted(now, now.do("neg", losses), counts)
@@ -111,23 +112,33 @@ def _nll_loss_backward(now: Lowering, grad: Value, target: Value) -> Value:
         each = now.do("div", each, _total_weight(now, weights, counts, grad))
     if weights is not None:
         each = now.do("mul", weights, each)
-    return now.do("place", _counted(now, each, counts), target, shape=shape)
+    return now.do("place", _counted(now, each, counts), target, shape=shape, **_ignored(now))
+
+
+def _ignored(now: Lowering) -> dict[str, int]:
+    """The label that there may be although it is out of range."""
+    a = now.attributes
+    return {IGNORES: a["ignore_index"]} if IGNORES in a else {}
 
 
 def _weights(now: Lowering, target: Value, like: Value) -> tuple[Value | None, Value | None]:
     """How much each label counts, and whether it does; None where all count alike.
 
-    A label out of range, such as −100, ends the program.
+    A label out of range ends the program, but for one that was ignored when it was traced.
     """
     a = now.attributes
     classes = a["shape"][1] if "shape" in a else like.shape[1]
     weight, ignored = a["weight"], a["ignore_index"]
     weights = counts = None
-    if weight is not None:
-        weights = now.do("index", weight, shape=target.shape, key=(target,))
-    if 0 <= ignored < classes:
+    if 0 <= ignored < classes or IGNORES in a:
         label = Number((), target.dtype, number=ignored)
         counts = now.do("ne", target, label, dtype=np.dtype(np.bool_))
+    if weight is not None:
+        known = target
+        if counts is not None and IGNORES in a:
+            nothing = Number((), target.dtype, number=0)
+            known = now.do("where", counts, target, nothing, shape=target.shape, dtype=target.dtype)
+        weights = now.do("index", weight, shape=target.shape, key=(known,))
     return weights, counts
 
 
