@@ -15,14 +15,14 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 82_159, 40_000
+TOTAL, AIM = 82_213, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
-    "ops": 11_452,
+    "ops": 11_453,
     "tools": 12_111,
     "nn": 10_129,
-    "compiler": 9_345,
+    "compiler": 9_398,
     "app": 4_742,
     "explainer": 7_552,
     "kernels": 4_951,
