@@ -10,7 +10,7 @@ import numpy as np
 from tinygrad_mnist.core.record import Array, next_sequence, state
 from tinygrad_mnist.dtypes import FLOATS, NARROW
 
-from .node import CONSTANT, NO_ATTRIBUTES, Saved, make_record
+from .node import CONSTANT, NO_ATTRIBUTES, Record, Saved, make_record
 from .observer import OBSERVERS, report
 from .tensor import INFERENCE, TENSOR_TYPE, Tensor, TensorBase, new_counter, wrap
 from .views import current_record, mark_view
@@ -18,6 +18,7 @@ from .views import current_record, mark_view
 _PLAIN = frozenset((np.ndarray, float, int, bool))
 _new = object.__new__
 _ndarray = np.ndarray
+_NOTHING_SAVED = (None, None)
 _FLOAT32, _FLOAT64, _INT64 = map(np.dtype, (np.float32, np.float64, np.int64))
 
 
@@ -206,6 +207,39 @@ def call_unary(op: Any, x: Any, attributes: dict[str, Any] = NO_ATTRIBUTES) -> T
         (value, x._counter, x._counter[0]) if keep_x else None,
         (out, counter, counter[0]) if keep_out else None,
     )
+    record.attributes = attributes
+    record.sequence = next_sequence()
+    record.hooks = None
+    return tensor
+
+
+def call_view(
+    op: Any, x: Any, view: Array, attributes: dict[str, Any], record_type: type[Record]
+) -> Tensor:
+    """`call_unary` where the result is known to be `view`, of x's memory: a hot path."""
+    if OBSERVERS:
+        tensor = call_unary(op, x, attributes)
+        if tensor._record is not None:
+            tensor._record.__class__ = record_type
+        return tensor
+    known = x._record if x._view is None else current_record(x)
+    recording = state.__dict__["grad_enabled"]
+    tensor = _new(TENSOR_TYPE[0])
+    tensor._array = view
+    counter = tensor._counter = x._counter
+    if x._view is None and recording:
+        tensor._view = (x, counter[0], (None, op, attributes), None)
+    else:
+        mark_view(tensor, x, op, attributes)
+    if known is None or not recording:
+        tensor._record = None
+        return tensor
+    tensor._record = record = _new(record_type)
+    record.primitive = op
+    record.inputs = (known,)
+    record.shape = view.shape
+    record.dtype = view.dtype
+    record.saved = _NOTHING_SAVED
     record.attributes = attributes
     record.sequence = next_sequence()
     record.hooks = None

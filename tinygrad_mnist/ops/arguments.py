@@ -77,8 +77,13 @@ class _Signature:
         self.takes_out = aliases or self.name in _OUT_ALONE
         self.numbers = _OLD_NUMBERS.get(self.name)
         self.most = code.co_argcount if self.numbers else sys.maxsize
-        self.settled: set[tuple[type, ...]] = set()
-        """The classes of positional arguments that were found to be in order."""
+        self.first: type | None = None
+        """What the first argument must be, where nothing is asked of other positional ones."""
+        if not (self.positions or self.operands or self.numbers or self.tensors[1:]):
+            place = self.tensors[0][0] if self.tensors else None
+            self.first = {None: object, 0: Tensor}.get(place)
+        self.settled: set[tuple[object, ...]] = set()
+        """The classes of arguments, and their keywords, that were found to be in order."""
 
     def check(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Raise PyTorch's TypeError for arguments of a wrong class; respell NumPy's keywords."""
@@ -100,8 +105,9 @@ class _Signature:
             given = args[position] if position < len(args) else kwargs.get(name)
             if not isinstance(given, Tensor):
                 _refuse(self.function, self.tensors, args, kwargs)
-        if not kwargs and not of_tensors and len(self.settled) < _KINDS_OF_CALL:
-            self.settled.add((*map(type, args),))
+        of_tensors = of_tensors or any(isinstance(kwargs.get(n), Tensor) for n in self.floats)
+        if not of_tensors and len(self.settled) < _KINDS_OF_CALL:
+            self.settled.add((*map(type, args), *kwargs, *map(type, kwargs.values())))
 
 
 def operation(function: Function, grad_fn: str | None = None) -> Function:
@@ -114,10 +120,17 @@ def operation(function: Function, grad_fn: str | None = None) -> Function:
     """
     signature = _Signature(function)
     settled, most, takes_out = signature.settled, signature.most, signature.takes_out
+    first = signature.first
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        if kwargs or (*map(type, args),) not in settled:
+        if kwargs:
+            known = (*map(type, args), *kwargs, *map(type, kwargs.values())) in settled
+        elif first is not None and args:
+            known = isinstance(args[0], first)
+        else:
+            known = (*map(type, args),) in settled
+        if not known:
             if len(args) > most:
                 args, kwargs = _today(signature.name, most, signature.numbers, args, kwargs)
             if takes_out and "out" in kwargs:
@@ -394,6 +407,12 @@ def read_sizes(
     name: str, keyword: str, given: tuple[Any, ...], named: dict[str, Any]
 ) -> tuple[int, ...]:
     """Sizes given one by one, as a sequence, or by their `keyword`; TypeError for anything else."""
+    if given and not named:
+        for size in given:
+            if size.__class__ is not int:
+                break
+        else:
+            return given
     return read_shape(_given_sizes(name, keyword, given, named))
 
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.core.record import Array
-from tinygrad_mnist.engine.calls import call_unary, explain_shapes
-from tinygrad_mnist.engine.node import named_as
+from tinygrad_mnist.engine.calls import call_unary, call_view, explain_shapes
+from tinygrad_mnist.engine.node import Record, named_as
 from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.size import Size
 from tinygrad_mnist.engine.tensor import Tensor
@@ -38,14 +38,23 @@ def _permute(input: Array, *, dims: Shape) -> Any:
 @primitive(view=True, grad_fn="ExpandBackward0")
 def _expand(input: Array, *, shape: Shape) -> Any:
     """x repeated along sizes of 1, without a copy"""
-    lead = len(shape) - input.ndim
-    if lead < 0 or not input.flags.c_contiguous or not input.size:
-        return np.broadcast_to(input, shape)
-    steps = [
-        0 if given != wanted else step
-        for given, wanted, step in zip(input.shape, shape[lead:], input.strides, strict=True)
-    ]
-    stretched = np.ndarray(shape, input.dtype, input, 0, (*[0] * lead, *steps))
+    stretched = _stretched(input, shape)
+    return np.broadcast_to(input, shape) if stretched is None else stretched
+
+
+def _stretched(array: Array, shape: Shape) -> Array | None:
+    """The body of `_expand` for the usual case; None in others, and where `shape` does not fit."""
+    lead = len(shape) - array.ndim
+    if lead < 0 or not array.flags.c_contiguous or not array.size:
+        return None
+    steps = [0] * lead
+    for given, wanted, step in zip(array.shape, shape[lead:], array.strides, strict=True):
+        if given != wanted and (given != 1 or wanted < 0):
+            return None
+        steps.append(step if given == wanted else 0)
+    if lead and min(shape) < 0:
+        return None
+    stretched = np.ndarray(shape, array.dtype, array, 0, steps)
     stretched.flags.writeable = False
     return stretched
 
@@ -97,19 +106,30 @@ def reshape(input: Tensor, *shape: Dims, **named: Dims) -> Tensor:
     )
 
 
+_VIEW, _PERMUTE, _EXPAND = _reshape.record_type, _permute.record_type, _expand.record_type
+_TRANSPOSE, _T = Record.named("TransposeBackward0"), Record.named("TBackward0")
+_SQUEEZE = tuple([Record.named(f"SqueezeBackward{which}") for which in range(3)])
+_UNSQUEEZE = Record.named("UnsqueezeBackward0")
+
+
 def _reshaped(input: Tensor, shape: Shape) -> Tensor:
+    array = input._array
+    if array.flags.c_contiguous:
+        return call_view(_reshape, input, array.reshape(shape), {"shape": shape}, _VIEW)
     out = call_unary(_reshape, input, {"shape": shape})
     if out._view is None:
         return named_as(out, "UnsafeViewBackward0")
-    contiguous = input._array.flags.c_contiguous
-    return out if contiguous else named_as(out, "ReshapeAliasBackward0")
+    return named_as(out, "ReshapeAliasBackward0")
 
 
 def view(input: Tensor, *shape: Dims | dtypes.dtype, **named: Dims) -> Tensor:
     """`reshape` that never copies: RuntimeError where the memory does not allow a view."""
     if len(shape) == 1 and isinstance(shape[0], dtypes.dtype):
         raise NotImplementedError("view(dtype) is not supported: use .to(dtype), which converts")
-    sizes = _inferred(read_sizes("view", "size", shape, named), input._array.size)
+    array = input._array
+    sizes = _inferred(read_sizes("view", "size", shape, named), array.size)
+    if array.flags.c_contiguous:
+        return call_view(_reshape, input, array.reshape(sizes), {"shape": sizes}, _VIEW)
     out = call_unary(_reshape, input, {"shape": sizes})
     if out._view is None:
         raise RuntimeError(
@@ -169,18 +189,20 @@ def permute(input: Tensor, *dims: Dims, **named: Dims) -> Tensor:
     order = tuple([read_dim(d, ndim) for d in order])
     if len(set(order)) != len(order):
         raise RuntimeError("permute(): duplicate dims are not allowed.")
-    return call_unary(_permute, input, {"dims": order})
+    return call_view(_permute, input, input._array.transpose(order), {"dims": order}, _PERMUTE)
 
 
 @operation
 def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     """`dim0` and `dim1` exchanged, as a view."""
-    ndim = input._array.ndim
+    array = input._array
+    ndim = array.ndim
     first, second = read_dim(dim0, ndim), read_dim(dim1, ndim)
-    order = list(range(ndim))
+    order = [*range(ndim)]
     if ndim:
         order[first], order[second] = second, first
-    return named_as(call_unary(_permute, input, {"dims": tuple(order)}), "TransposeBackward0")
+    dims = tuple(order)
+    return call_view(_permute, input, array.transpose(dims), {"dims": dims}, _TRANSPOSE)
 
 
 def transposed(name: str, input: Tensor) -> Tensor:
@@ -218,7 +240,7 @@ def t(input: Tensor) -> Tensor:
     if ndim > 2:
         raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {ndim}D")
     dims = (1, 0) if ndim == 2 else tuple(range(ndim))
-    return named_as(call_unary(_permute, input, {"dims": dims}), "TBackward0")
+    return call_view(_permute, input, input._array.transpose(dims), {"dims": dims}, _T)
 
 
 @operation
@@ -249,24 +271,27 @@ moveaxis = movedim
 @operation
 def squeeze(input: Tensor, dim: Dims | None = None) -> Tensor:
     """Without the dimensions of size 1 (those named by `dim`, or all)."""
-    shape = input._array.shape
+    array = input._array
+    shape = array.shape
     if dim is None:
-        left = tuple([n for n in shape if n != 1])
-        return named_as(call_unary(_reshape, input, {"shape": left}), "SqueezeBackward0")
-    dims = dim if isinstance(dim, tuple | list) else (dim,)
-    gone = [read_dim(d, len(shape)) for d in dims]
-    left = tuple([n for d, n in enumerate(shape) if not (d in gone and n == 1)])
-    name = "SqueezeBackward2" if isinstance(dim, tuple | list) else "SqueezeBackward1"
-    return named_as(call_unary(_reshape, input, {"shape": left}), name)
+        which, left = 0, tuple([n for n in shape if n != 1])
+    elif isinstance(dim, tuple | list):
+        gone = [read_dim(d, len(shape)) for d in dim]
+        which, left = 2, tuple([n for d, n in enumerate(shape) if not (d in gone and n == 1)])
+    else:
+        which, axis = 1, read_dim(dim, len(shape))
+        left = shape[:axis] + shape[axis + 1 :] if shape[axis : axis + 1] == (1,) else shape
+    return call_view(_reshape, input, array.reshape(left), {"shape": left}, _SQUEEZE[which])
 
 
 @operation
 def unsqueeze(input: Tensor, dim: int) -> Tensor:
     """With a dimension of size 1 put in at `dim`."""
-    shape = input._array.shape
+    array = input._array
+    shape = array.shape
     axis = read_dim(dim, len(shape) + 1)
-    out = call_unary(_reshape, input, {"shape": (*shape[:axis], 1, *shape[axis:])})
-    return named_as(out, "UnsqueezeBackward0")
+    sizes = (*shape[:axis], 1, *shape[axis:])
+    return call_view(_reshape, input, array.reshape(sizes), {"shape": sizes}, _UNSQUEEZE)
 
 
 def expand(input: Tensor | Array, *size: Dims, **named: Dims) -> Tensor:
@@ -277,7 +302,11 @@ def expand(input: Tensor | Array, *size: Dims, **named: Dims) -> Tensor:
     if isinstance(input, np.ndarray):
         stretched: Tensor = _expand(input, shape=read_shape(size))
         return stretched
-    shape, wanted = input._array.shape, read_sizes("expand", "size", size, named)
+    wanted = read_sizes("expand", "size", size, named)
+    usual = _stretched(input._array, wanted)
+    if usual is not None:
+        return call_view(_expand, input, usual, {"shape": wanted}, _EXPAND)
+    shape = input._array.shape
     lead = len(wanted) - len(shape)
     if lead == 0 and wanted == shape:
         return call_unary(_expand, input, {"shape": shape})
