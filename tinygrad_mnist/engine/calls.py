@@ -94,7 +94,7 @@ def _arrays(op: Any, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
 def _output(op: Any, out: Array, first: Any, attributes: dict[str, Any]) -> Tensor:
     """The Tensor for a result; a view shares the version of the tensor it was taken from."""
     tensor = wrap(out)
-    if op.view and shares_memory(out, first._array):
+    if shares_memory(out, first._array):
         mark_view(tensor, first, op, attributes)
     return tensor
 
@@ -113,28 +113,29 @@ def record_call(
     attributes: dict[str, Any],
 ) -> None:
     """Leave a record of this call in `output` if an input requires a gradient."""
-    records = tuple([
-        None if not isinstance(each, TensorBase)
-        else each._record if each._view is None else current_record(each)
-        for each in inputs
-    ])  # fmt: skip
-    if not op.formulas or output._array.dtype.kind not in FLOATS:
+    records, needs = [], []
+    for each in inputs:
+        record = None
+        if isinstance(each, TensorBase):
+            record = each._record if each._view is None else current_record(each)
+        records.append(record)
+        needs.append(record is not None)
+    if True not in needs or not op.formulas or output._array.dtype.kind not in FLOATS:
         return
-    needs = tuple([record is not None for record in records])
-    if True not in needs:
-        return
-    saved: list[Saved | None] = []
-    every = zip(op.saves[needs], (*inputs, output), (*values, output._array), strict=True)
-    for keep, given, value in every:
+    plan = op.saves[*needs,]
+    saved: list[Saved | None] = [None] * len(plan)
+    for place, keep in enumerate(plan) if True in plan else ():
         if not keep:
-            saved.append(None)
-        elif isinstance(given, TensorBase):
-            saved.append((value, given._counter, given._counter[0]))
+            continue
+        last = place == len(inputs)
+        given, value = (output, output._array) if last else (inputs[place], values[place])
+        if isinstance(given, TensorBase):
+            saved[place] = (value, given._counter, given._counter[0])
         elif given is inputs[-1] and given.__class__ in (float, int) and len(inputs) == 2:
-            saved.append((given, CONSTANT, 0))  # as call_binary keeps it
+            saved[place] = (given, CONSTANT, 0)  # as call_binary keeps it
         else:
-            saved.append((value, CONSTANT, 0))
-    output._record = make_record(op, records, output._array, tuple(saved), attributes)
+            saved[place] = (value, CONSTANT, 0)
+    output._record = make_record(op, tuple(records), output._array, tuple(saved), attributes)
 
 
 def _some_narrow(*values: Any) -> bool:
@@ -153,7 +154,7 @@ def call(op: Any, inputs: tuple[Any, ...], attributes: dict[str, Any]) -> Tensor
         out = None
     if out.__class__ is not _ndarray:
         out = op.compute(values, attributes) if out is None else np.asarray(out)
-    tensor = _output(op, out, inputs[0], attributes)
+    tensor = _output(op, out, inputs[0], attributes) if op.view else wrap(out)
     if thread["grad_enabled"]:
         record_call(op, inputs, values, tensor, attributes)
     if OBSERVERS:

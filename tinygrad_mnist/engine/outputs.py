@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tinygrad_mnist.core.record import Array
+from tinygrad_mnist.core.record import Array, next_sequence
 
+from .calls import call_view
 from .node import OutputRecord, Record, make_record
+from .observer import OBSERVERS
 from .primitive import Primitive
-from .tensor import Tensor
+from .tensor import TENSOR_TYPE, Tensor
+from .views import forbid_change
 
 
 def _never_computed() -> None:
@@ -39,6 +42,30 @@ def _each_to_its_own(record: Any, bundle: Any) -> list[Any]:
 
 _OUTPUT = only_recorded(_with_the_others)
 EACH_TO_ITS_OWN = only_recorded(_each_to_its_own)
+_new = object.__new__
+
+
+def views_of(
+    op: Primitive, x: Tensor, attributes: list[dict[str, Any]], reason: str
+) -> tuple[Tensor, ...]:
+    """The views that `op` makes of x by some attributes, not to be changed in place for a reason.
+
+    `share_record` gives them their records.
+    """
+    views: list[Any] = []
+    array, body = x._array, op.body
+    for named in attributes:
+        part = body(array, **named)
+        if OBSERVERS or not views:
+            view = call_view(op, x, part, named, op.record_type)
+            base, version, (before, _, _), why = forbid_change(view, reason)._view
+            counter = view._counter
+        else:  # written out: a hot path
+            view = _new(TENSOR_TYPE[0])
+            view._array, view._record, view._counter = part, None, counter
+            view._view = (base, version, (before, op, named), why)
+        views.append(view)
+    return tuple(views)
 
 
 def output_record(node: Record, array: Array, position: int, outputs: int) -> Record:
@@ -57,8 +84,14 @@ def share_record(
     """Make the results outputs of one record, which is called `name`."""
     attributes |= {"outputs": len(results)}
     node = make_record(op, inputs, results[0]._array, (), attributes, Record.named(name))
-    for position, result in enumerate(results):
-        result._record = output_record(node, result._array, position, len(results))
+    inputs, count = (node,), len(results)
+    for position, result in enumerate(results):  # `output_record`, written out: a hot path
+        result._record = record = _new(OutputRecord)
+        record.primitive, record.inputs = _OUTPUT, inputs
+        record.shape, record.dtype = result._array.shape, result._array.dtype
+        record.saved, record.hooks = (), None
+        record.attributes = {"position": position, "outputs": count}
+        record.sequence = next_sequence()
 
 
 def joined_as(results: tuple[Tensor, ...], name: str) -> None:

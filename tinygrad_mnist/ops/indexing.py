@@ -8,13 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mnist.core.record import Array, state
-from tinygrad_mnist.engine.calls import call_unary
-from tinygrad_mnist.engine.node import make_record, must_not_change, named_as
-from tinygrad_mnist.engine.observer import OBSERVERS, note_constant, note_untraceable
+from tinygrad_mnist.core.record import Array
+from tinygrad_mnist.engine.calls import call_unary, call_view
+from tinygrad_mnist.engine.node import Record, must_not_change, named_as
+from tinygrad_mnist.engine.observer import note_constant, note_untraceable
 from tinygrad_mnist.engine.primitive import primitive
-from tinygrad_mnist.engine.tensor import Tensor, TensorBase, wrap
-from tinygrad_mnist.engine.views import current_record, mark_view
+from tinygrad_mnist.engine.tensor import Tensor, TensorBase
 
 from .arguments import operation, read_dim
 from .casting import copied
@@ -23,6 +22,7 @@ Key = tuple[Any, ...]
 Shape = tuple[int, ...]
 
 ALL = slice(None)
+_NEW_DIMENSION: Key = (None, Ellipsis)
 WHOLE: Key = (Ellipsis,)
 """The region that is all of a tensor. (With … a region of an array is an array, never a number.)"""
 
@@ -44,6 +44,8 @@ def read_index(index: Any, shape: Shape) -> tuple[Key, Key | None]:
     kind = index.__class__
     if kind is int or kind is slice:
         return _read_one(index, shape), None
+    if index is None:
+        return _NEW_DIMENSION, None
     if not _is_tuple(index):
         index = (index,)
     elif isinstance(index, str) and len(index) > len(shape):
@@ -406,30 +408,26 @@ def indices_in(index: Any) -> list[Tensor]:
 
 
 def _view(input: Tensor, region: Key) -> Tensor:
-    """`_slice`, which always gives a view, written out: a hot path."""
-    if OBSERVERS:
-        out = call_unary(_slice, input, {"key": region})
-        return named_as(out, _name_of(region))
-    record = input._record if input._view is None else current_record(input)
-    out = wrap(input._array[region])
-    mark_view(out, input, _slice, {"key": region})
-    if record is not None and state.grad_enabled:
-        saved = (None, None)
-        out._record = make_record(_slice, (record,), out._array, saved, {"key": region})
-        named_as(out, _name_of(region))
-    return out
+    """x at integers, slices and None."""
+    array = input._array[region]
+    return call_view(_slice, input, array, {"key": region}, _node_of(region))
 
 
-def _name_of(region: Key) -> str:
-    """PyTorch's name for the last step of taking a region; a slice that takes all is no step."""
+_UNSQUEEZE, _SELECT, _SLICE, _ALIAS = map(
+    Record.named, ("UnsqueezeBackward0", "SelectBackward0", "SliceBackward0", "AliasBackward0")
+)
+
+
+def _node_of(region: Key) -> type[Record]:
+    """PyTorch's node for the last step of taking a region; a slice that takes all is no step."""
     for part in reversed(region[:-1]):
         if part is None:
-            return "UnsqueezeBackward0"
+            return _UNSQUEEZE
         if part.__class__ is int:
-            return "SelectBackward0"
+            return _SELECT
         if part is not ALL:
-            return "SliceBackward0"
-    return "AliasBackward0" if region is WHOLE else "SliceBackward0"
+            return _SLICE
+    return _ALIAS if region is WHOLE else _SLICE
 
 
 @operation

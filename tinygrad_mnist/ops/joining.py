@@ -15,11 +15,11 @@ from tinygrad_mnist.core.record import Array, state
 from tinygrad_mnist.engine.calls import call
 from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.observer import note_untraceable
-from tinygrad_mnist.engine.outputs import only_recorded, share_record
+from tinygrad_mnist.engine.outputs import only_recorded, share_record, views_of
 from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.engine.types import Dims
-from tinygrad_mnist.engine.views import ONE_OF_SEVERAL, current_record, forbid_change
+from tinygrad_mnist.engine.views import ONE_OF_SEVERAL, current_record
 
 from .arguments import (
     check_elements,
@@ -29,8 +29,8 @@ from .arguments import (
 from .casting import cast_to
 from .indexing import (
     ALL,
+    _slice,
     _slice_backward,
-    _view,
     getitem,
 )
 from .shapes import reshape, unsqueeze
@@ -41,9 +41,10 @@ Shape = tuple[int, ...]
 @primitive(grad_fn="CatBackward0")
 def _cat(*tensors: Array, dim: int, starts: Shape) -> Any:
     """x₁, x₂, … one after the other"""
-    if (0,) in [x.shape for x in tensors]:
-        tensors = tuple([x for x in tensors if x.shape != (0,)]) or tensors
-    return np.concatenate(tensors, axis=dim)
+    try:
+        return np.concatenate(tensors, dim)
+    except ValueError:  # of one without elements, which goes with any
+        return np.concatenate([x for x in tensors if x.shape != (0,)], dim)
 
 
 def _part(g: Any, dim: int, starts: Shape, position: int) -> Any:
@@ -57,8 +58,10 @@ _cat.derivatives(tensors=_part)
 @primitive(grad_fn="StackBackward0")
 def _stack(*tensors: Array, dim: int) -> Any:
     """x₁, x₂, … side by side"""
+    if dim == 0:
+        return np.array(tensors)
     key = (ALL,) * dim + (None,)
-    return np.concatenate([x[key] for x in tensors], axis=dim)
+    return np.concatenate([x[key] for x in tensors], dim)
 
 
 _stack.derivatives(tensors=lambda g, dim, position: g[(ALL,) * dim + (position,)])
@@ -77,15 +80,23 @@ def _check_sequence(name: str, tensors: object) -> None:
     check_elements(tensors)
 
 
-def _alike(tensors: Sequence[Tensor]) -> bool:
-    """Whether all have one shape, not (0,), and one type."""
-    model = tensors[0]._array
-    shape, kind = model.shape, model.dtype
+def _alike(tensors: Any) -> Shape | None:
+    """The shape, if these are Tensors in a list or tuple that have one shape and one type."""
+    if tensors.__class__ not in _SEQUENCES:
+        return None
+    shape = kind = None
     for tensor in tensors:
+        if not isinstance(tensor, Tensor):
+            return None
         array = tensor._array
-        if array.shape != shape or array.dtype is not kind:
-            return False
-    return bool(shape != (0,))
+        if shape is None:
+            shape, kind = array.shape, array.dtype
+        elif array.shape != shape or array.dtype is not kind:
+            return None
+    return shape
+
+
+_SEQUENCES = (list, tuple)
 
 
 def _check_sizes(shapes: list[Shape], model: Shape, axis: int) -> None:
@@ -113,12 +124,13 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     >>> torch.cat([torch.tensor([1, 2]), torch.tensor([3])])
     tensor([1, 2, 3])
     """
+    model = _alike(tensors)
+    if model and dim.__class__ is int and -len(model) <= dim < len(model) and model[dim]:
+        size, axis = model[dim], dim % len(model)
+        starts = (*range(0, size * len(tensors) + 1, size),)
+        return call(_cat, (*tensors,), {"dim": axis, "starts": starts})
     _check_sequence("cat", tensors)
     shapes = [tensor._array.shape for tensor in tensors]
-    if _alike(tensors) and dim.__class__ is int and -len(shapes[0]) <= dim < len(shapes[0]):
-        axis, count = dim % len(shapes[0]), len(shapes)
-        starts = tuple([shapes[0][axis] * place for place in range(count + 1)])
-        return call(_cat, tuple(tensors), {"dim": axis, "starts": starts})
     if () in shapes:
         raise RuntimeError(
             f"zero-dimensional tensor (at position {shapes.index(())}) cannot be concatenated"
@@ -135,6 +147,9 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
 @operation
 def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """Tensors of equal shape side by side along a new dimension `dim`."""
+    model = _alike(tensors)
+    if model is not None:
+        return call(_stack, (*tensors,), {"dim": read_dim(dim, len(model) + 1)})
     _check_sequence("stack", tensors)
     model = tensors[0]._array.shape
     axis = read_dim(dim, len(model) + 1)
@@ -144,10 +159,8 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
                 f"stack expects each tensor to be equal size, but got {list(model)} at entry 0 "
                 f"and {list(tensor._array.shape)} at entry {position}"
             )
-    if not _alike(tensors):
-        kind = dtypes.promote(tuple([tensor._array for tensor in tensors]))
-        tensors = [cast_to(tensor, kind) for tensor in tensors]
-    return call(_stack, tuple(tensors), {"dim": axis})
+    kind = dtypes.promote(tuple([tensor._array for tensor in tensors]))
+    return call(_stack, tuple([cast_to(tensor, kind) for tensor in tensors]), {"dim": axis})
 
 
 def _at_least(ndim: int, tensors: tuple[Any, ...]) -> Tensor | tuple[Tensor, ...]:
@@ -244,8 +257,9 @@ def _parts(
     `starts` says where they begin, and the last one ends; None: each is one slice.
     """
     before = current_record(input)  # which refuses views whose changes could not be followed
-    keys = [(ALL,) * dim + (key,) for key in keys]
-    parts = tuple([forbid_change(_view(input, (*key, ...)), ONE_OF_SEVERAL) for key in keys])
+    lead = (ALL,) * dim
+    keys = [(*lead, key, Ellipsis) for key in keys]
+    parts = views_of(_slice, input, [{"key": key} for key in keys], ONE_OF_SEVERAL)
     if before is not None and state.grad_enabled and parts:
         share_record(_SPLIT, (before,), parts, {"dim": dim, "keys": keys, "starts": starts}, name)
     return parts
@@ -267,9 +281,16 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
 
 def _chunks(input: Tensor, dim: int, sizes: Sequence[int], name: str) -> tuple[Tensor, ...]:
     """The slices of `input` along `dim` of the sizes given: views."""
-    starts = tuple(itertools.accumulate(sizes, initial=0))
-    keys = [slice(a, b) for a, b in itertools.pairwise(starts)]
+    starts = (0, *itertools.accumulate(sizes))
+    keys = [*map(slice, starts, starts[1:])]
     return _parts(input, dim, keys, starts, name)
+
+
+def _equal_chunks(input: Tensor, dim: int, size: int) -> tuple[Tensor, ...]:
+    """The slices of one size along `dim`; the last may be shorter."""
+    whole, rest = divmod(input._array.shape[dim], max(size, 1))
+    sizes = [size] * whole + ([rest] if rest or not whole else [])
+    return _chunks(input, dim, sizes, "SplitBackward0")
 
 
 @operation
@@ -295,9 +316,7 @@ def split(tensor: Tensor, split_size_or_sections: Dims, dim: int = 0) -> tuple[T
         raise RuntimeError(
             f"split_size can only be 0 if dimension size is 0, but got dimension size of {length}"
         )
-    whole, rest = divmod(length, max(size, 1))
-    sizes = [size] * whole + ([rest] if rest or not whole else [])
-    return _chunks(tensor, axis, sizes, "SplitBackward0")
+    return _equal_chunks(tensor, axis, size)
 
 
 @operation
@@ -336,7 +355,7 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     length = input._array.shape[axis]
     if length == 0:
         return _chunks(input, axis, [0] * chunks, "SplitWithSizesBackward0")
-    return split(input, -(-length // chunks), axis)
+    return _equal_chunks(input, axis, -(-length // chunks))
 
 
 @operation
