@@ -24,6 +24,7 @@ e = math.e
 newaxis = None
 
 
+_new_tuple = tuple.__new__
 strided = layout("strided")
 contiguous_format = memory_format("contiguous_format")
 preserve_format = memory_format("preserve_format")
@@ -43,7 +44,7 @@ class Description(Tensor):
     @property
     def shape(self) -> Size:
         """The lengths of the dimensions."""
-        return tuple.__new__(Size, self._array.shape)
+        return _new_tuple(Size, self._array.shape)
 
     @overload
     def size(self, dim: None = None) -> Size: ...

@@ -445,7 +445,9 @@ def unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
 @functools.lru_cache(16)
 def _outside(name: str, rows: int, columns: int, diagonal: int) -> Array:
     below = np.tri(rows, columns, diagonal - (name == "triu"), dtype=np.bool_)
-    return below if name == "triu" else ~below
+    outside: Array = below if name == "triu" else ~below
+    outside.flags.writeable = False
+    return outside
 
 
 def _triangle(name: str, input: Tensor, diagonal: int) -> Tensor:
@@ -453,7 +455,7 @@ def _triangle(name: str, input: Tensor, diagonal: int) -> Tensor:
     if len(shape) < 2:
         raise RuntimeError(f"{name}: input tensor must have at least 2 dimensions")
     rows, columns = shape[-2:]
-    outside = note_constant(_outside(name, rows, columns, diagonal).copy())
+    outside = note_constant(_outside(name, rows, columns, diagonal))
     out = masked_fill(input, wrap(outside), 0)
     return named_as(out, f"{name.capitalize()}Backward0")
 

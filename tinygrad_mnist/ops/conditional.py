@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, overload
 
 import numpy as np
 
-from tinygrad_mnist import dtypes
+from tinygrad_mnist import dtypes, kernels
 from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.calls import call
 from tinygrad_mnist.engine.node import NO_ATTRIBUTES, named_as
@@ -30,7 +31,28 @@ _WIDE = frozenset((np.dtype(np.float32), np.dtype(np.float64)))
 @primitive(grad_fn="WhereBackward0")
 def _where(condition: Array, input: Array, other: Array) -> Any:
     """x where condition, y elsewhere"""
+    if _is_zero(other) and _is_wide(input, condition):
+        return kernels.kept(input, condition)
+    if _is_zero(input) and _is_wide(other, condition):
+        return kernels.kept(other, ~condition)
     return np.where(condition, input, other)
+
+
+def _is_zero(x: Any) -> bool:
+    """Whether x is the number 0, and not −0."""
+    if x.__class__ is np.ndarray and x.ndim == 0:
+        x = x.item()
+    return x.__class__ is float and x == 0 and math.copysign(1, x) > 0
+
+
+def _is_wide(x: Any, condition: Array) -> bool:
+    """Whether x is an array of float32 or float64 in the shape of `condition`."""
+    return (
+        x.__class__ is np.ndarray
+        and x.dtype in _WIDE
+        and x.shape == condition.shape
+        and condition.dtype.kind == "b"
+    )
 
 
 @overload
@@ -56,9 +78,14 @@ def where(
         dtype = input._array.dtype
         if mask._array.dtype.kind == "b" and dtype is other._array.dtype:
             return call(_where, (mask, input, other), NO_ATTRIBUTES)
+    elif isinstance(mask, Tensor) and mask._array.dtype.kind == "b":
+        left: Any = _fitting(input, other._array.dtype) if isinstance(other, Tensor) else input
+        right: Any = _fitting(other, input._array.dtype) if isinstance(input, Tensor) else other
+        if left.__class__ is np.ndarray or right.__class__ is np.ndarray:
+            return call(_where, (mask, left, right), NO_ATTRIBUTES)
     if not isinstance(mask, Tensor):
         if isinstance(mask, np.ndarray | np.generic):
-            picked: Tensor = np.where(mask, *chosen)
+            picked: Tensor = _where.body(mask, *chosen)
             return picked
         check_tensors("where", condition=mask)
     if input is None and other is None:
@@ -90,6 +117,13 @@ def _check_numbers(values: list[Any], kind: dtypes.dtype) -> None:
     for value in values:
         if not isinstance(value, np.ndarray):
             check_number_fits(value, kind)
+
+
+def _fitting(number: Any, kind: np.dtype[Any]) -> Array | None:
+    """A number that a float32 or float64 tensor meets, in that type; None for what needs care."""
+    if number.__class__ in _NUMBERS and kind in _WIDE and -1e30 < number < 1e30:
+        return np.array(number, kind)
+    return None
 
 
 def _as_type(value: Any, kind: dtypes.dtype) -> Any:
@@ -156,12 +190,12 @@ def clamp_max(input: Tensor, max: Operand) -> Tensor:
 
 
 def _clamped(input: Tensor, low: Any, high: Any, name: str) -> Tensor:
-    dtype = input._array.dtype
+    kind = input._array.dtype
+    least, most = _fitting(low, kind), _fitting(high, kind)
+    if (least is None) is (low is None) and (most is None) is (high is None) and least is not most:
+        out = call(_clamp, (input, least, most), NO_ATTRIBUTES)
+        return named_as(out, "ClampBackward1" if name == "ClampBackward" else f"{name}0")
     given = [bound for bound in (low, high) if bound is not None]
-    if given and dtype in _WIDE and all(b.__class__ in _NUMBERS and abs(b) < 1e30 for b in given):
-        bounds = [None if bound is None else np.array(bound, dtype) for bound in (low, high)]
-        out = call(_clamp, (input, *bounds), NO_ATTRIBUTES)
-        return named_as(out, f"{name}{int(name == 'ClampBackward')}")
     if not given:
         raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
     for bound in given:
@@ -172,14 +206,14 @@ def _clamped(input: Tensor, low: Any, high: Any, name: str) -> Tensor:
     if len({isinstance(bound, Tensor) for bound in given}) > 1:
         raise TypeError("clamp(): 'min' and 'max' must be both numbers or both Tensors")
     values = [bound._array if isinstance(bound, Tensor) else bound for bound in given]
-    kind = dtypes.promote((input._array, *values))
+    common = dtypes.promote((input._array, *values))
     with_tensors = isinstance(given[0], Tensor)
-    if kind is dtypes.bool and not (with_tensors and len(given) == 1):
-        raise not_implemented("clamp_cpu", kind.numpy)
-    _check_numbers(values, kind)
-    bounds = [bound if bound is None else _as_type(bound, kind) for bound in (low, high)]
+    if common is dtypes.bool and not (with_tensors and len(given) == 1):
+        raise not_implemented("clamp_cpu", common.numpy)
+    _check_numbers(values, common)
+    bounds = [bound if bound is None else _as_type(bound, common) for bound in (low, high)]
     which = str(int(with_tensors) if name != "ClampBackward" else int(not with_tensors))
-    out = call(_clamp, (cast_to(input, kind), *bounds), NO_ATTRIBUTES)
+    out = call(_clamp, (cast_to(input, common), *bounds), NO_ATTRIBUTES)
     return named_as(out, name + which)
 
 
@@ -197,6 +231,10 @@ def masked_fill(input: Tensor, mask: Tensor, value: Operand) -> Tensor:
             f"masked_fill_ only supports boolean masks, but got mask with dtype "
             f"{mask.dtype!r}".replace("torch.", "")
         )
+    number = _fitting(value, input._array.dtype)
+    if number is not None:
+        out = call(_where, (mask, number, input), NO_ATTRIBUTES)
+        return named_as(out, "MaskedFillBackward0")
     kind = dtypes.from_numpy_dtype(input._array.dtype)
     check_fill_value("masked_fill", 3, value)
     if not isinstance(value, Tensor):
