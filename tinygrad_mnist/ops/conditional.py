@@ -46,10 +46,11 @@ def _is_zero(x: Any) -> bool:
 
 
 def _is_wide(x: Any, condition: Array) -> bool:
-    """Whether x is an array of float32 or float64 in the shape of `condition`."""
+    """Whether x is an array of float32 or float64 in the shape of `condition`, an array of bools."""
     return (
         x.__class__ is condition.__class__ is np.ndarray
         and x.dtype in _WIDE
+        and x.ndim > 0
         and x.shape == condition.shape
         and condition.dtype.kind == "b"
     )
