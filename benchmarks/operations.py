@@ -186,6 +186,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     kernels.warm_up()
     dispatch.images.switch()
     dispatch.draws.switch()
+    dispatch.small.switch()
     rows = measure(options.only, options.blocks)
     shown = sorted(rows, key=lambda row: -row.ratio) if options.worst else rows
     print(f"{'µs':<48} {'ours':>8} {'PyTorch':>8} {'ratio':>6}")

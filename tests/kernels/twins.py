@@ -20,7 +20,7 @@ def computed_by(twin: str) -> Iterator[None]:
     if twin == "numba" and not dispatch.warm_up():
         pytest.skip(f"{dispatch.VARIABLE}=numpy leaves the loops out")
     with pytest.MonkeyPatch.context() as patch:
-        for loops in (dispatch.base, dispatch.images, dispatch.draws):
+        for loops in (dispatch.base, dispatch.images, dispatch.draws, dispatch.small):
             if twin == "numba":
                 loops.switch()
             patch.setattr(loops, "undecided", False)

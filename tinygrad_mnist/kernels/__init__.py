@@ -11,7 +11,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .activations import erf, kept, relu, relu_backward
+    from .activations import erf, relu, relu_backward
     from .convolution import conv2d, conv2d_input, conv2d_weight
     from .dispatch import warm_up
     from .losses import nll_loss, nll_loss_backward
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .updates import sgd_update
 
 _FILES = {
-    "activations": ("erf", "kept", "relu", "relu_backward"),
+    "activations": ("erf", "relu", "relu_backward"),
     "convolution": ("conv2d", "conv2d_input", "conv2d_weight"),
     "losses": ("nll_loss", "nll_loss_backward"),
     "normalization": ("standardised", "standardised_backward"),
@@ -36,7 +36,7 @@ _FILES = {
 }
 
 __all__ = [
-    "conv2d", "conv2d_input", "conv2d_weight", "erf", "kept", "log_softmax", "log_softmax_backward",
+    "conv2d", "conv2d_input", "conv2d_weight", "erf", "log_softmax", "log_softmax_backward",
     "matmul", "nll_loss", "nll_loss_backward", "pick", "place_of_max", "put_back", "relu",
     "relu_backward", "sgd_update", "softmax_rows", "standardised", "standardised_backward",
     "sum_channels", "sum_columns", "sum_rows", "warm_up", "window_spread", "window_sum",

@@ -38,22 +38,6 @@ def _relu_loop(x: Array, out: Array) -> None:
 _INTEGERS: Final = {4: np.int32, 8: np.int64}
 
 
-def kept(x: Array, condition: Array) -> Array:
-    """x where `condition` (bool, of the same shape) holds, 0 elsewhere.
-
-    By bits, as np.where, which branches at each number, takes up to ten times as long.
-
-    >>> import numpy as np
-    >>> kept(np.array([1.0, 2.0]), np.array([False, True]))
-    array([0., 2.])
-    """
-    integer = _INTEGERS[x.itemsize]
-    bits: Array = condition.astype(integer)
-    np.negative(bits, bits)
-    np.bitwise_and(x.view(integer), bits, bits)
-    return bits.view(x.dtype)
-
-
 def relu_backward(grad: Array, out: Array) -> Array:
     """The gradient of `relu`'s input: that of the result `out`, where it is not 0."""
     if (
@@ -67,7 +51,11 @@ def relu_backward(grad: Array, out: Array) -> Array:
         grad_x = np.empty(out.shape, out.dtype)
         _relu_backward_loop(grad.reshape(-1), out.reshape(-1), grad_x.reshape(-1))
         return grad_x
-    return kept(grad, ~(out <= 0))
+    # By bits, as np.where(kept, grad, 0), which branches at each number, takes ten times as long.
+    integer = _INTEGERS[grad.itemsize]
+    mask = np.negative((~(out <= 0)).view(np.int8), dtype=integer)
+    result: Array = np.bitwise_and(grad.view(integer), mask).view(grad.dtype)
+    return result
 
 
 @dispatch.base.loop("void(const T[::1], const T[::1], T[::1])")

@@ -4,14 +4,15 @@ The environment variable `TINYGRAD_MNIST_KERNELS` says what the kernels may use:
 
 - `numpy`: NumPy alone, always.
 - `numba` (the default): NumPy at first, so that nobody waits for a compiler at a prompt. There are
-  three groups of kernels, those for images (convolution, pooling), for random numbers, and the
-  others. All of a group switch together, once and for good:
+  four groups of kernels, those for images (convolution, pooling), for random numbers, for small
+  operations of several steps (clamping, choosing, gathering), and the others. All of a group
+  switch together, once and for good:
 
   1. at `warm_up()`, which every training job should call first, or, for images, at the first call
      after it: only programs that compute with images wait for these loops;
-  2. at the first call on an array of `LARGE` elements or more, or, for images and random numbers,
-     at the first one after the others switched, if this machine has compiled the loops before:
-     they are then loaded from the disk, in about a second;
+  2. at the first call on an array of `LARGE` elements or more, or, for all but the others, at the
+     first one after those switched, if this machine has compiled the loops before: they are then
+     loaded from the disk, in about a second;
   3. at call number `PATIENCE` of the process, whatever its size: that is a training loop,
      and the loops are compiled if they must be.
 
@@ -217,9 +218,12 @@ images: Final = Loops(
 draws: Final = Loops(
     "draw_loops", "kernels for random numbers", 5, ("random_loops", "normal_numbers"), base
 )
+small: Final = Loops(
+    "small_loops", "kernels for small operations", 5, ("elementwise", "rows"), base
+)
 
 
-for _loops in (base, images, draws):  # who loads the others loads the first
+for _loops in (base, images, draws, small):  # who loads the others loads the first
     held_through_fork(_loops._lock, long=True)
 
 _STAYING: Final[list[str]] = []

@@ -16,6 +16,8 @@ from tinygrad_mnist.engine.primitive import Primitive, no_derivative, primitive
 from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.engine.types import Operand
 
+from tinygrad_mnist.kernels import elementwise as one_pass
+
 from .arguments import (
     check_number_fits,
     check_some_tensor,
@@ -317,8 +319,7 @@ def sign(input: Array) -> Any:
     """−1, 0 or 1; 0 for NaN"""
     if input.dtype.kind not in dtypes.FLOATS:
         return input.copy() if input.dtype == bool else np.sign(input)
-    out = np.sign(input)
-    return np.where(out == out, out, input.dtype.type(0))
+    return one_pass.sign(input)
 
 
 neg.derivatives(input=lambda g: -g)
@@ -497,7 +498,7 @@ def _of_floats(name: str, says: str, of: np.ufunc, **derivatives: Any) -> Primit
     return elementwise(name, says, body, dtypes.promote, **derivatives)
 
 
-_hypot = _of_floats("hypot", "√(x² + y²)", np.hypot,
+_hypot = _of_floats("hypot", "√(x² + y²)", one_pass.hypot,
                     input=lambda g, input, out: g * input / out,
                     other=lambda g, other, out: g * other / out)  # fmt: skip
 _nextafter = _of_floats("nextafter", "the next number from x towards y", np.nextafter,

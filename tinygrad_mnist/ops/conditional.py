@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, overload
 
 import numpy as np
 
-from tinygrad_mnist import dtypes, kernels
+from tinygrad_mnist import dtypes
 from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.calls import call
 from tinygrad_mnist.engine.node import NO_ATTRIBUTES, named_as
 from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.engine.types import Operand
+from tinygrad_mnist.kernels import elementwise
 
 from .arguments import (
     check_fill_value,
@@ -31,29 +31,7 @@ _WIDE = frozenset((np.dtype(np.float32), np.dtype(np.float64)))
 @primitive(grad_fn="WhereBackward0")
 def _where(condition: Array, input: Array, other: Array) -> Any:
     """x where condition, y elsewhere"""
-    if _is_zero(other) and _is_wide(input, condition):
-        return kernels.kept(input, condition)
-    if _is_zero(input) and _is_wide(other, condition):
-        return kernels.kept(other, ~condition)
-    return np.where(condition, input, other)
-
-
-def _is_zero(x: Any) -> bool:
-    """Whether x is the number 0, and not −0."""
-    if x.__class__ is np.ndarray and x.ndim == 0:
-        x = x.item()
-    return x.__class__ is float and x == 0 and math.copysign(1, x) > 0
-
-
-def _is_wide(x: Any, condition: Array) -> bool:
-    """Whether x is an array of float32 or float64 in the shape of `condition`, an array of bools."""
-    return (
-        x.__class__ is condition.__class__ is np.ndarray
-        and x.dtype in _WIDE
-        and x.ndim > 0
-        and x.shape == condition.shape
-        and condition.dtype.kind == "b"
-    )
+    return elementwise.choose(condition, input, other)
 
 
 @overload
@@ -86,7 +64,7 @@ def where(
             return call(_where, (mask, left, right), NO_ATTRIBUTES)
     if not isinstance(mask, Tensor):
         if isinstance(mask, np.ndarray | np.generic):
-            picked: Tensor = _where.body(mask, *chosen)
+            picked: Tensor = elementwise.choose(mask, *chosen)
             return picked
         check_tensors("where", condition=mask)
     if input is None and other is None:
@@ -136,6 +114,8 @@ def _as_type(value: Any, kind: dtypes.dtype) -> Any:
 @primitive(grad_fn="ClampBackward1 ClampMinBackward0 ClampMaxBackward0")
 def _clamp(input: Array, min: Any, max: Any) -> Any:
     """min(max(x, low), high)"""
+    if getattr(min, "ndim", 0) == getattr(max, "ndim", 0) == 0 and input.__class__ is np.ndarray:
+        return elementwise.clamp(input, min, max)
     raised = input if min is None else _held(np.maximum, input, min)
     return raised if max is None else _held(np.minimum, raised, max)
 

@@ -26,6 +26,7 @@ from tinygrad_mnist.engine.calls import call_binary, call_unary
 from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.primitive import Primitive, primitive
 from tinygrad_mnist.engine.tensor import Tensor
+from tinygrad_mnist.kernels import elementwise as one_pass
 
 from .arguments import Function, check_some_tensor, not_implemented, operation
 from .casting import cast_to, zeros
@@ -163,7 +164,8 @@ def _only_floats(values: Values) -> dtypes.dtype:
     return kind
 
 
-_logaddexp = elementwise("logaddexp", "ln(eˣ + eʸ)", np.logaddexp, _only_floats,
+_logaddexp = elementwise("logaddexp", "ln(eˣ + eʸ)",
+                         lambda input, other: one_pass.log_add_exp(input, other), _only_floats,
                          input=lambda g, input, other: g / (1 + exp(other - input)),
                          other=lambda g, input, other: g / (1 + exp(input - other)))  # fmt: skip
 logaddexp = of_tensors(_logaddexp, "ln(eˣ + eʸ), broadcast, without overflow.")

@@ -54,7 +54,10 @@ def _stretched(array: Array, shape: Shape) -> Array | None:
         steps.append(step if given == wanted else 0)
     if lead and min(shape) < 0:
         return None
-    stretched = np.ndarray(shape, array.dtype, array, 0, steps)
+    try:
+        stretched = np.ndarray(shape, array.dtype, array, 0, steps)
+    except ValueError:  # more elements than there can be
+        return None
     stretched.flags.writeable = False
     return stretched
 

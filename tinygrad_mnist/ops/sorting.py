@@ -12,6 +12,7 @@ from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.primitive import no_derivative, primitive
 from tinygrad_mnist.engine.tensor import Tensor, wrap
+from tinygrad_mnist.kernels import rows
 
 from .arguments import (
     ValuesAndIndices,
@@ -27,14 +28,20 @@ from .shapes import reshape
 
 
 @primitive
-def _argsort(input: Array, *, dim: int, descending: bool) -> Any:
+def _argsort(input: Array, *, dim: int, descending: bool, count: int | None = None) -> Any:
     """the order that sorts x; equal numbers keep theirs, NaN is the largest"""
     if input.ndim == 0:
         return np.zeros((), np.int64)
-    if not descending:
-        return np.argsort(input, axis=dim, kind="stable")
-    backward = np.argsort(np.flip(input, dim), axis=dim, kind="stable")
-    return input.shape[dim] - 1 - np.flip(backward, dim)
+    if count is not None and dim == input.ndim - 1:
+        first = rows.first_few(input, count, descending)
+        if first is not None:
+            return first
+    before = (slice(None),) * dim
+    order = input[(*before, slice(None, None, -1))] if descending else input
+    order = order.argsort(dim, kind="stable")
+    if descending:
+        order = input.shape[dim] - 1 - order[(*before, slice(None, None, -1))]
+    return order if count is None else order[(*before, slice(count))].copy()
 
 
 @operation
@@ -86,9 +93,7 @@ def topk(
         raise RuntimeError("topk does not support bool dtypes on CPU")
     if not 0 <= k <= (input._array.shape[axis] if input._array.ndim else 1):
         raise RuntimeError("selected index k out of range")
-    indices = argsort(input, axis, largest)
-    if input._array.ndim:
-        indices = indices[(slice(None),) * axis + (slice(k),)].contiguous()
+    indices = _argsort(input.detach(), dim=axis, descending=bool(largest), count=k)
     return named_result("topk", named_as(gather(input, axis, indices), "TopkBackward0"), indices)
 
 

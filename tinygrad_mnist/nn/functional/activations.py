@@ -21,6 +21,7 @@ from tinygrad_mnist.engine.memory import elements_shared
 from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.primitive import Primitive, primitive
 from tinygrad_mnist.engine.tensor import Tensor
+from tinygrad_mnist.kernels import elementwise as one_pass
 from tinygrad_mnist.ops import softmax as softmax_family
 from tinygrad_mnist.ops.arguments import (
     check_floating,
@@ -144,11 +145,7 @@ def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
 
 _elu = _activation(
     "elu", "scale · x for x > 0, scale · alpha · (e^(input_scale · x) − 1) below",
-    lambda input, *, alpha, scale, input_scale: np.where(
-        input > 0,
-        input * input.dtype.type(scale),
-        np.expm1(np.minimum(0, input * input_scale)) * (alpha * scale),
-    ),
+    lambda input, *, alpha, scale, input_scale: one_pass.elu(input, alpha, scale, input_scale),
     "elu_cpu", "EluBackward0 CeluBackward0",
     input=lambda g, input, alpha, scale, input_scale: where(
         input <= 0,
@@ -313,9 +310,7 @@ def mish(input: Tensor, inplace: bool = False) -> Tensor:
 
 _softplus = _activation(
     "softplus", "x where beta · x > threshold, ln(1 + e^(beta · x)) / beta elsewhere",
-    lambda input, *, beta, threshold: np.where(
-        input * beta > threshold, input, np.log1p(np.exp(input * beta)) / beta
-    ),
+    lambda input, *, beta, threshold: one_pass.softplus(input, beta, threshold),
     "softplus_cpu",
     input=lambda g, input, beta, threshold: where(
         input * beta > threshold, g, g * sigmoid(input * beta)
