@@ -15,7 +15,6 @@ from tinygrad_mnist.engine.node import named_as, not_freed
 from tinygrad_mnist.engine.primitive import Primitive, no_derivative, primitive
 from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.engine.types import Operand
-
 from tinygrad_mnist.kernels import elementwise as one_pass
 
 from .arguments import (
@@ -489,7 +488,9 @@ def heaviside(input: Tensor, values: Tensor) -> Tensor:
     return _heaviside(input, values)
 
 
-def _of_floats(name: str, says: str, of: np.ufunc, **derivatives: Any) -> Primitive:
+def _of_floats(
+    name: str, says: str, of: Callable[[Array, Array], Any], **derivatives: Any
+) -> Primitive:
     def body(input: Array, other: Array) -> Any:
         if input.dtype.kind not in dtypes.FLOATS:
             raise not_implemented(f"{name}_cpu", input.dtype)
