@@ -15,19 +15,19 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 82_213, 40_000
+TOTAL, AIM = 82_742, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
-    "ops": 11_453,
+    "ops": 11_574,
     "tools": 12_111,
-    "nn": 10_129,
+    "nn": 10_124,
     "compiler": 9_398,
     "app": 4_742,
     "explainer": 7_552,
-    "kernels": 4_951,
-    "_tensor": 3_375,
-    "engine": 3_298,
+    "kernels": 5_295,
+    "_tensor": 3_376,
+    "engine": 3_366,
     "optim": 2_549,
     "autograd": 2_630,
     "distributions": 2025,
