@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .products import matmul
     from .reductions import sum_channels, sum_columns, sum_rows
     from .softmax import log_softmax, log_softmax_backward, softmax_rows
-    from .updates import sgd_update
+    from .updates import adam_update, sgd_update
 
 _FILES = {
     "activations": ("erf", "relu", "relu_backward"),
@@ -32,14 +32,15 @@ _FILES = {
     "reductions": ("sum_channels", "sum_columns", "sum_rows"),
     "softmax": ("log_softmax", "log_softmax_backward", "softmax_rows"),
     "dispatch": ("warm_up",),
-    "updates": ("sgd_update",),
+    "updates": ("adam_update", "sgd_update"),
 }
 
 __all__ = [
-    "conv2d", "conv2d_input", "conv2d_weight", "erf", "log_softmax", "log_softmax_backward",
-    "matmul", "nll_loss", "nll_loss_backward", "pick", "place_of_max", "put_back", "relu",
-    "relu_backward", "sgd_update", "softmax_rows", "standardised", "standardised_backward",
-    "sum_channels", "sum_columns", "sum_rows", "warm_up", "window_spread", "window_sum",
+    "adam_update", "conv2d", "conv2d_input", "conv2d_weight", "erf", "log_softmax",
+    "log_softmax_backward", "matmul", "nll_loss", "nll_loss_backward", "pick", "place_of_max",
+    "put_back", "relu", "relu_backward", "sgd_update", "softmax_rows", "standardised",
+    "standardised_backward", "sum_channels", "sum_columns", "sum_rows", "warm_up",
+    "window_spread", "window_sum",
 ]  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The parameter update of stochastic gradient descent."""
+"""The parameter updates of stochastic gradient descent and of Adam."""
 
 from __future__ import annotations
 
@@ -47,3 +47,49 @@ def _add_scaled_loop(x: Array, y: Array, alpha: float) -> None:
     scale = x.dtype.type(alpha)
     for i in range(x.size):
         x[i] += scale * y[i]
+
+
+def adam_update(
+    param: Array, grad: Array, average: Array, square: Array, betas: tuple[float, float],
+    eps: float, rate: float, correction: float,
+) -> bool:  # fmt: skip
+    """A step of Adam in place, in one pass: of the parameter, and of its two averages.
+
+    average ← β₁ · average + (1 − β₁) · grad, square ← β₂ · square + (1 − β₂) · grad², and
+    param -= average / (√square / correction + eps) · rate. Each operation rounds, save that the
+    additions to the averages round once. False, and nothing done, where no loop can do it.
+    """
+    if not dispatch.base.ready(param.size, param.dtype):
+        return False
+    for array in (param, average, square):
+        if not array.flags.c_contiguous or array.shape != grad.shape:
+            return False
+    p, m, v, g = (a.reshape(-1) for a in (param, average, square, np.ascontiguousarray(grad)))
+    try:
+        _adam_loop(p, m, v, g, *betas, eps, rate, correction)
+    except TypeError:  # another dtype, a parameter that is read-only, a setting that is no number
+        return False
+    return True
+
+
+@dispatch.base.part(fastmath={"contract"})
+def _plus_scaled(x: Any, scale: Any, y: Any) -> Any:
+    return x + scale * y
+
+
+@dispatch.base.loop(
+    "void(T[::1], T[::1], T[::1], const T[::1], float64, float64, float64, float64, float64)"
+)
+def _adam_loop(
+    param: Array, average: Array, square: Array, grad: Array, beta1: float, beta2: float,
+    eps: float, rate: float, correction: float,
+) -> None:  # fmt: skip
+    of = param.dtype.type
+    keep1, take1, keep2, take2 = of(beta1), of(1 - beta1), of(beta2), of(1 - beta2)
+    small, step, divisor = of(eps), of(rate), of(correction)
+    for i in range(param.size):
+        g = grad[i]
+        average[i] = mean = _plus_scaled(average[i] * keep1, take1, g)
+        square[i] = power = _plus_scaled(square[i] * keep2, take2, g * g)
+        root = np.sqrt(power) / divisor + small
+        param[i] -= mean / root * step

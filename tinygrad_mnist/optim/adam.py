@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from tinygrad_mnist import kernels
 from tinygrad_mnist._tensor import Tensor
 from tinygrad_mnist._tensor.creation import ones, zeros_like
 from tinygrad_mnist._tensor.python_data import counted
+from tinygrad_mnist.engine.observer import OBSERVERS
 from tinygrad_mnist.ops.conditional import where
 
 from .optimizer import (
@@ -66,6 +68,8 @@ class Adam(Optimizer):
         state["step"] += 1
         step = counted(state["step"])
         average, square = state["exp_avg"], state["exp_avg_sq"]
+        if _at_once(param, grad, average, square, group, step):
+            return
         average.mul_(beta1).add_(grad, alpha=1 - beta1)
         square.mul_(beta2).add_(grad * grad, alpha=1 - beta2)
         if group["amsgrad"]:
@@ -73,6 +77,22 @@ class Adam(Optimizer):
             square = largest.copy_(largest.maximum(square))
         root = square.sqrt().div_((1 - beta2**step) ** 0.5).add_(group["eps"])
         param.sub_(average / root * (lr / (1 - beta1**step)))
+
+
+def _at_once(
+    param: Tensor, grad: Tensor, average: Tensor, square: Tensor, group: Group, step: Any
+) -> bool:
+    """Whether Adam's step was done in one pass over memory, bit for bit as by operations."""
+    if OBSERVERS or group["amsgrad"] or not isinstance(step, float | int):
+        return False
+    lr, betas = to_scalar(group["lr"]), group["betas"]
+    rate, correction = lr / (1 - betas[0] ** step), (1 - betas[1] ** step) ** 0.5
+    arrays = param._array, grad._array, average._array, square._array
+    if not kernels.adam_update(*arrays, betas, group["eps"], rate, correction):
+        return False
+    for changed in (param, average, square):
+        changed._counter[0] += 1
+    return True
 
 
 class AdamW(Adam):
