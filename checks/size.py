@@ -15,7 +15,7 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 82_742, 40_000
+TOTAL, AIM = 82_809, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
@@ -25,10 +25,10 @@ BUDGET = {
     "compiler": 9_398,
     "app": 4_742,
     "explainer": 7_552,
-    "kernels": 5_295,
+    "kernels": 5_342,
     "_tensor": 3_376,
     "engine": 3_366,
-    "optim": 2_549,
+    "optim": 2_569,
     "autograd": 2_630,
     "distributions": 2025,
     "serialization": 2_213,
