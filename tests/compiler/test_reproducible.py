@@ -5,11 +5,12 @@ import json
 import os
 import subprocess
 import sys
+from random import Random
 
 import pytest
 
 import tinygrad_mnist as torch
-from tests.compiler import steps
+from tests.compiler import programs, steps
 from tests.compiler.conftest import as_code
 from tinygrad_mnist import nn
 from tinygrad_mnist.compiler import autotune, program
@@ -75,7 +76,29 @@ def sources():
         for _ in range(2):
             compiled(torch.rand(rows, columns), torch.zeros(rows, dtype=torch.int64))
             texts.append(compiled.source)
+    for recipe in of_all_operations():
+        training = programs.Training(recipe)
+        compiled = torch.compile(training.step)
+        texts += [compiled.source for _ in training.done(compiled)]
     return texts
+
+
+def of_all_operations():
+    """Programs that hold each operation of random programs once, but those that are replayed."""
+    random = Random(2)
+    names = sorted(
+        programs.OPERATIONS.keys() - {"argsorted", "median", "sorted", "top"}
+    )
+    random.shuffle(names)
+    for n, first in enumerate(range(0, len(names), 12)):
+        several = names[first : first + 12]
+        counts = [programs.OPERATIONS[name][1] for name in several]
+        chosen = [(name, *[random.randrange(4) for _ in range(count)])
+                  for name, count in zip(several, counts, strict=True)]  # fmt: skip
+        optimizer = sorted(programs.OPTIMIZERS)[n % len(programs.OPTIMIZERS)]
+        yield programs.Recipe(
+            tuple(chosen), "float32", (4, 3), optimizer, bool(n % 2), False, 1, (6, 8)
+        )
 
 
 @pytest.mark.usefixtures("plain")
@@ -86,7 +109,8 @@ def test_sources_are_the_same_where_texts_and_values_have_other_hashes():
     done = subprocess.run([sys.executable, "-m", __name__], env=environment, capture_output=True,
                           check=True)  # fmt: skip
     assert json.loads(done.stdout) == here
-    assert all(text.startswith("def step(") for text in here)
+    assert sum(text.startswith("def step(") for text in here) > 20
+    assert any("s0 = x.shape[0]" in text for text in here)
 
 
 if __name__ == "__main__":
