@@ -86,9 +86,7 @@ def sources():
 def of_all_operations():
     """Programs that hold each operation of random programs once, but those that are replayed."""
     random = Random(2)
-    names = sorted(
-        programs.OPERATIONS.keys() - {"argsorted", "median", "sorted", "top"}
-    )
+    names = sorted(programs.OPERATIONS.keys() - {"argsorted", "median", "sorted", "top"})
     random.shuffle(names)
     for n, first in enumerate(range(0, len(names), 12)):
         several = names[first : first + 12]

@@ -257,9 +257,19 @@ def test_a_step_that_is_not_compiled_is_called(taken):
 
 
 def test_what_cannot_be_stacked_is_told(taken):
-    step = torch.compile(lambda x: x + 1)
+    step, x = torch.compile(lambda x: x + 1), torch.ones(2, 2)
     with pytest.raises(RuntimeError, match=r"shapes \[1\] and \[3\].*drop_last=True"):
         torch.compiler.scan(step, torch.ones(7), batch_size=3)
+    for xs, error, told in (
+        (None, TypeError, "found NoneType"), (np.ones(3), TypeError, "torch.from_numpy"),
+        ([x, np.ones(3)], TypeError, "torch.from_numpy"), ({"x": x}, TypeError, "its values"),
+        ([], ValueError, "no tensor"), (x[0, 0], ValueError, "no dimension"),
+    ):  # fmt: skip
+        with pytest.raises(error, match=told):
+            torch.compiler.scan(step, xs)
+    for name in ("scheduler", "progress"):
+        with pytest.raises(TypeError, match=f"{name} is a .*, not int"):
+            torch.compiler.scan(step, x, **{name: 3})
     with pytest.raises(ValueError, match="has its own batch_size"):
         torch.compiler.scan(step, DataLoader(torch.ones(4)), batch_size=3)
 

@@ -280,6 +280,58 @@ def test_a_reason_names_what_a_guard_found(monkeypatch):
     assert compiled.stats.recompilations == ["SCALE changed, which it reads"]
 
 
+def accumulating():
+    w = torch.ones(3, requires_grad=True)
+
+    def step(x):
+        loss = (x * w).sum()
+        loss.backward()
+        return loss
+
+    return step
+
+
+def with_momentum():
+    w = torch.ones(3, requires_grad=True)
+    optimizer = torch.optim.SGD([w], lr=0.1, momentum=0.9)
+
+    def step(x):
+        optimizer.zero_grad()
+        (x * w).sum().backward()
+        optimizer.step()
+
+    return step
+
+
+ONE = torch.ones(3)
+REASONS = {
+    "x is float64 3, not float32 3": (lambda x: -x, (ONE,), (ONE.double(),)),
+    "x is float32 3 with gradients, not float32 3": (
+        lambda x: x.exp(), (ONE,), (ONE.clone().requires_grad_(),)
+    ),
+    "x is float32 1, not float32 3": (lambda x: -x, (ONE,), (ONE[:1],)),
+    "x is float32 1×3, not float32 3": (lambda x: -x, (ONE,), (ONE[None],)),
+    "n is False, not True": (lambda x, n: x * 2 if n else x + 1, (ONE, True), (ONE, False)),
+    "a number is -4.0, not 3.0": (lambda x, n: x * n if n > 0 else x + n, (ONE, 3.0), (ONE, -4.0)),
+    "y is the same as x, not float32 3": (lambda x, y: x * y, (ONE, ONE * 2), (ONE, ONE)),
+    "a leaf 3 has a gradient now": (accumulating(), (ONE,), (ONE,)),
+    "a defaultdict that it reads holds 1 things, not 0": (with_momentum(), (ONE,), (ONE,)),
+    "a label is the one that a loss ignores": (
+        lambda x, y: F.cross_entropy(x, y),
+        (torch.ones(2, 3), torch.tensor([0, 1])), (torch.ones(2, 3), torch.tensor([0, -100])),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_a_reason_says_what_is_other_than_it_was(reason):
+    function, *calls = REASONS[reason]
+    compiled = torch.compile(function)
+    for arguments in calls:
+        compiled(*arguments)
+    assert compiled.stats.recompilations == [reason]
+
+
 def test_kinds_of_calls_are_forgotten_and_programs_freed_with_the_function(monkeypatch):
     monkeypatch.setattr("tinygrad_mnist.compiler.compiled._MOST_KINDS", 3)
     compiled = torch.compile(lambda x: x * 2)

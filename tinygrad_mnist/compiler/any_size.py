@@ -315,7 +315,8 @@ class Programs:
         self._sized: dict[Hashable, list[SizedProgram]] = {}
         self._traces: dict[Hashable, list[Outline]] = {}
         """What was traced by outlines, the newest first."""
-        self._texts: set[str] = set()
+        self._known: set[tuple[str, ...]] = set()
+        """Sources, each with the types of what it is given."""
         self._reached: dict[str, Reached] = {}
 
     @contextlib.contextmanager
@@ -368,7 +369,8 @@ class Programs:
 
     def _new(self, built: Built) -> Built:
         """Count a program that is compiled, once a trace; Refused where none may be."""
-        if built.source.text in self._texts:
+        code = built.source.text, *[given.dtype.str for given in built.program.inputs]
+        if code in self._known:
             return built
         if config.stance == "fail_on_recompile":
             raise Refused(f"the stance is 'fail_on_recompile', and {self._reason}")
@@ -382,7 +384,7 @@ class Programs:
                 )
             self.reasons.append(self._reason)
             self._reason = ""
-        self._texts.add(built.source.text)
+        self._known.add(code)
         return built
 
     @property
@@ -392,7 +394,7 @@ class Programs:
 
     def forget(self) -> None:
         """Begin anew."""
-        for kept in (self.reasons, self._sized, self._traces, self._texts, self._reached):
+        for kept in (self.reasons, self._sized, self._traces, self._known, self._reached):
             kept.clear()
 
 

@@ -71,6 +71,7 @@ class CacheEntry:
         self.results = tuple(self.traced.results)
         self.shapes = [(value.shape, value.dtype) for value in self.results]
         losses = [i for i in self.traced.instructions if i.op == "nll_loss"]
+        self.declined = False
         self.strict = any(IGNORES not in i.attributes for i in losses)
         """Whether a program for labels that a loss ignores may be another one."""
 
@@ -103,6 +104,20 @@ class CacheEntry:
         """Whether two entries run the same code."""
         mine, others = self.built, other.built
         return mine is not None and others is not None and mine.source.text == others.source.text
+
+    def changed(self, arguments: Arguments) -> str:
+        """Why it is not for a call of its kind."""
+        found = self.reached.guards.changed()
+        if found:
+            return found
+        for leaf, present in self.inputs.has_grad:
+            if (getattr(leaf._record, "grad", None) is not None) is not present:
+                shape = "×".join(map(str, leaf._array.shape))
+                return f"a leaf {shape} has {'no' if present else 'a'} gradient now"
+        for symbol, now in zip(self.symbols, self.numbers.read(arguments), strict=True):
+            if repr(now) != repr(symbol.value):
+                return f"a number is {now}, not {symbol.value}"
+        return "a label is the one that a loss ignores" if self.declined else "something changed"
 
     def run(self, arguments: Arguments) -> tuple[bool, Any]:
         """Run the program: whether it could, and what the function returns.

@@ -111,7 +111,7 @@ class Compiled(Generic[Inputs, Returned]):
             except Declined:
                 if not entry.strict:
                     return called(self.function, args)
-                entry.strict = False
+                entry.strict, entry.declined = False, True
         with self._lock, taking(self._liberties):
             return self._trace(key, args)
 
@@ -199,21 +199,27 @@ class Compiled(Generic[Inputs, Returned]):
                 kinds.pop()
 
     def _described(self, args: Arguments) -> dict[str, str]:
-        return {name: _told(part) for name, part, _ in named_parts(self.function, args)}
+        known: dict[int, str] = {}
+        found = {"the gradient mode": "on" if state.grad_enabled else "off",
+                 "the default type": str(dtypes.get_default_dtype())}  # fmt: skip
+        for name, part, _ in named_parts(self.function, args):
+            first = known.setdefault(id(part._array), name) if isinstance(part, Tensor) else name
+            found[name] = _told(part) if first == name else f"the same as {first}"
+        return found
 
     def _reason(self, entries: list[CacheEntry], args: Arguments) -> str:
         """Why a program is compiled: what is other than it was."""
         if self._newest is None:
             return "this is its first call"
         if entries:
-            return entries[0].reached.guards.changed()
+            return entries[0].changed(args)
         now = self._described(args)
         changed = [
             f"{name} is {now.get(name, 'absent')}, not {self._known.get(name, 'absent')}"
             for name in dict.fromkeys([*now, *self._known])
             if now.get(name) != self._known.get(name)
         ]
-        return "; ".join(changed[:3]) or "a mode or what has gradients changed"
+        return "; ".join(changed[:3]) or "its arguments are of another kind"
 
     def _tell(self, obstacle: str) -> None:
         """Warn of each obstacle once."""
@@ -453,7 +459,11 @@ def _told(part: Any) -> str:
     if not isinstance(part, Tensor):
         return "another number" if type(part) is float else repr(part)[:40]
     shape = "×".join(map(str, part.shape)) or "of no dimension"
-    return f"{part._array.dtype.name} {shape}{' with gradients' * (part._record is not None)}"
+    record, told = part._record, f"{part._array.dtype.name} {shape}"
+    if record is not None:
+        told += " with gradients" if record.primitive is None else " computed with gradients"
+        told += " and one of its own" * (record.primitive is None and record.grad is not None)
+    return told + " of another layout" * (not part._array.flags.c_contiguous)
 
 
 def _overlap(args: Arguments) -> bool:

@@ -29,6 +29,8 @@ class _Guard:
     """What lies there now; LookupError where something is gone or was added."""
     terms: Callable[[str, list[str]], list[str]]
     """Python's spelling of: the container, called by a name, holds these objects."""
+    whole: bool = False
+    """Whether the objects are all that it holds."""
 
 
 class Guards:
@@ -83,7 +85,7 @@ class Guards:
             same = f"all(map(is_, {name}, {together}))"
             return [f"len({name}) == {len(objects)}", same] if objects else [f"not {name}"]
 
-        self._watch(_Guard(found, lambda: list(found), terms))
+        self._watch(_Guard(found, lambda: list(found), terms, whole=True))
 
     def watch_cells(self, cells: tuple[types.CellType, ...]) -> None:
         """Guard what the cells of a closure hold."""
@@ -133,7 +135,7 @@ class Guards:
             whole = [f"len({name}) == {size}"] if size else [f"not {name}"] * (size == 0)
             return [*whole, *(f"{name}[{k!r}] is {o}" for k, o in zip(keys, objects, strict=True))]
 
-        self._watch(_Guard(found, objects, terms))
+        self._watch(_Guard(found, objects, terms, whole=size is not None))
 
     def hold(self) -> bool:
         """Whether nothing changed."""
@@ -154,7 +156,7 @@ class Guards:
         return alike and all(map(_alike, self._objects, other._objects))
 
     def changed(self) -> str:
-        """What changed, as far as it has a name."""
+        """What changed, as far as it has a name; nothing where all is as it was."""
         objects = iter(self._objects)
         for guard, count in self._guards:
             before = [*itertools.islice(objects, count)]
@@ -164,13 +166,16 @@ class Guards:
                 now = []
             terms = guard.terms("", [""] * count)[-count:] if count else []
             if len(now) != count:
-                return "what it reads is gone, or there is more of it"
+                kind, size = type(guard.container).__name__, len(guard.container)
+                if guard.whole and size != count:
+                    return f"a {kind} that it reads holds {size} things, not {count}"
+                return f"something that it reads of a {kind} is gone, or was added"
             for n, same in enumerate(map(_alike, now, before)):
                 if not same:
                     name = "".join(re.findall(r"[A-Za-z_]\w*", terms[n].partition(" is ")[0]))
                     known = {"": "something", "_record": "what requires gradients"}
                     return f"{known.get(name, name)} changed, which it reads"
-        return "a number or a gradient changed, which it reads"
+        return ""
 
     def _watch(self, guard: _Guard) -> None:
         objects = guard.objects()

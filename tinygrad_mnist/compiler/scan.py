@@ -55,6 +55,7 @@ def scan(
     >>> torch.compiler.scan(step, torch.ones(4, 2), torch.zeros(2))
     tensor([2., 4., 6., 8.])
     """
+    _check(step, scheduler, progress)
     loader = _loader(xs, order)
     run = _Run(step, args, Schedule(scheduler), progress)
     batches = None
@@ -80,13 +81,46 @@ class Order(TypedDict, total=False):
 
 def _loader(xs: Any, order: Order) -> DataLoader[Any]:
     if not isinstance(xs, DataLoader):
-        dataset = TensorDataset(*([xs] if isinstance(xs, Tensor) else xs))
+        dataset = TensorDataset(*_tensors(xs))
         order.setdefault("batch_size", None)
         return DataLoader(dataset, **order)
     if order:
         raise ValueError(f"scan: a DataLoader has its own {', '.join(order)}")
     loader: DataLoader[Any] = xs
     return loader
+
+
+def _tensors(xs: Any) -> list[Any]:
+    """The tensors whose rows make the batches."""
+    several = [xs] if isinstance(xs, Tensor) or not isinstance(xs, Iterable) else [*xs]
+    for given in [xs] if isinstance(xs, np.ndarray | dict | str) else several:
+        if not isinstance(given, TensorBase):
+            remedy = {np.ndarray: "torch.from_numpy(array)", dict: "its values"}.get(type(given))
+            raise TypeError(
+                "scan takes a DataLoader, a tensor or a sequence of tensors, whose rows make the "
+                f"batches, and found {type(given).__name__}: give it {remedy or 'torch.tensor(…)'}"
+            )
+        if not given._array.ndim:
+            raise ValueError("scan goes over the rows of tensors, and one of no dimension has none")
+    if not several:
+        raise ValueError("scan: there is no tensor whose rows make batches")
+    return several
+
+
+def _check(step: Any, scheduler: Any, progress: Any) -> None:
+    plain = scheduler is None or isinstance(scheduler, LRScheduler)
+    for name, given, fits, wanted in (
+        ("step", step, callable(step), "a function that compile made"),
+        ("scheduler", scheduler, plain, "a schedule of torch.optim.lr_scheduler"),
+        (
+            "progress",
+            progress,
+            progress is None or callable(progress),
+            "a function of a number and results",
+        ),
+    ):
+        if not fits:
+            raise TypeError(f"scan: {name} is {wanted}, not {type(given).__name__}")
 
 
 class _Run:
