@@ -15,14 +15,14 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 82_809, 40_000
+TOTAL, AIM = 82_875, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
     "ops": 11_574,
     "tools": 12_111,
     "nn": 10_124,
-    "compiler": 9_398,
+    "compiler": 9_464,
     "app": 4_742,
     "explainer": 7_552,
     "kernels": 5_342,
