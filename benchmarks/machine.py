@@ -1,0 +1,130 @@
+"""The machine: what it is, what else it does now, and what it can do at best."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numba
+import numpy as np
+
+from .jobs import LAYERS, LENGTH, WIDTH, Array, Job
+
+PACKAGES = ("numpy", "numba", "torch", "jax", "jaxlib", "autograd", "mygrad", "tinygrad", "micrograd")
+_FLAGS = ("sse4_2", "avx", "avx2", "fma", "avx512f", "avx512_vnni", "amx_tile", "asimd", "sve")
+_SIDE = 384
+_LARGE = 64 << 20
+"""Numbers of four bytes: more than caches hold."""
+_PIECES = 32
+"""They are read in pieces, each soon done, so that other programs leave some undisturbed."""
+
+
+def describe() -> dict[str, Any]:
+    """Processor, its instructions, cores, governor, load, system and versions."""
+    cpu = _text(Path("/proc/cpuinfo"))
+    model = re.search(r"model name\s*:\s*(.+)", cpu)
+    flags = re.search(r"(?:flags|Features)\s*:\s*(.+)", cpu)
+    names = set(flags[1].split()) if flags else set()
+    governor = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
+    return {
+        "processor": model[1] if model else platform.processor() or platform.machine(),
+        "instructions": [name for name in _FLAGS if name in names],
+        "cores": os.cpu_count(),
+        "governor": _text(governor).strip() or "not told",
+        "load": os.getloadavg()[0],
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "versions": {name: _version(name) for name in PACKAGES},
+    }
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError:
+        return ""
+
+
+@numba.njit(nogil=True, fastmath=True)
+def _sum(numbers: Array) -> float:
+    total = np.float32(0)
+    for i in range(numbers.size):
+        total += numbers[i]
+    return total
+
+
+@dataclass
+class Limits:
+    """What the machine does at best: multiply and add, and read; measured block by block."""
+
+    threads: int
+    flops: list[float] = field(default_factory=list)
+    bandwidths: list[float] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        rng = np.random.default_rng(0)
+        self.square = rng.random((_SIDE, _SIDE), np.float32)
+        self.out = np.empty_like(self.square)
+        self.pieces = np.array_split(rng.random(_LARGE, np.float32), _PIECES)
+        self.pool = ThreadPoolExecutor(self.threads)
+        _sum(self.pieces[0][:8])
+
+    def measure(self) -> None:
+        """A product of large matrices, and the sum of a large array, several times."""
+        for piece in self.pieces:
+            begin = time.perf_counter()
+            np.dot(self.square, self.square, self.out)
+            self.flops.append(2 * _SIDE**3 / (time.perf_counter() - begin))
+            parts = np.array_split(piece, self.threads)
+            begin = time.perf_counter()
+            list(self.pool.map(_sum, parts))
+            self.bandwidths.append(piece.nbytes / (time.perf_counter() - begin))
+
+    @property
+    def peak(self) -> float:
+        """Floating point operations a second, the best block."""
+        return max(self.flops)
+
+    @property
+    def bandwidth(self) -> float:
+        """Bytes a second, the best block."""
+        return max(self.bandwidths)
+
+    def floor(self, job: Job) -> float:
+        """The seconds that a step takes at least: its products, or its examples read."""
+        return max(products(job) / self.peak, job.batch * job.x[0, 0].nbytes / self.bandwidth)
+
+
+def products(job: Job) -> float:
+    """Floating point operations in a step's products of matrices, forward and backward.
+
+    A layer has three products of the same size: forward, by its weights, by its inputs; the first
+    layer lacks the last.
+    """
+    layers = []
+    side = 28
+    for array in job.weights.values():
+        if array.ndim == 4:
+            side = (side + 1) // 2
+            layers.append(2.0 * array.size * side * side)
+        elif array.ndim == 2:
+            layers.append(2.0 * array.size)
+    if job.model == "transformer":
+        looked_up = 2.0 * sum(job.weights[name].size for name in ("token", "place"))
+        attention = LAYERS * 2 * 2.0 * LENGTH * WIDTH
+        return 3 * job.batch * LENGTH * (sum(layers) - looked_up + attention)
+    return job.batch * (3 * sum(layers) - layers[0])

@@ -1,0 +1,72 @@
+"""A file of results: what was measured, where, and how; its schema lies in results/schema.json."""
+
+from __future__ import annotations
+
+import json
+import platform
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).parent / "results"
+SCHEMA = FOLDER / "schema.json"
+VERSION = 1
+
+Report = dict[str, Any]
+
+
+def begin(machine: dict[str, Any], threads: int, rounds: int) -> Report:
+    """A report of which everything is known but the figures."""
+    return {
+        "version": VERSION,
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "threads": threads,
+        "rounds": rounds,
+        "machine": machine,
+        "limits": {},
+        "jobs": {},
+        "operations": [],
+        "costs": [],
+        "accuracy": [],
+    }
+
+
+def file_name(report: Report) -> str:
+    """DATE-MACHINE-THREADS.json, of letters that every system allows."""
+    processor = re.sub(r"[^a-z0-9]+", "-", report["machine"]["processor"].lower()).strip("-")
+    return f"{report['date'][:10]}-{processor or platform.machine()}-{report['threads']}.json"
+
+
+def write(report: Report, path: Path) -> None:
+    """Check against the schema, then write; nothing half written stays."""
+    check(report, str(path))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_suffix(".part")
+    aside.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    aside.replace(path)
+
+
+def read(path: Path) -> Report:
+    """The report of a file.
+
+    Raises:
+        ValueError: the file is no JSON, or not what the schema says; the message tells where.
+    """
+    try:
+        report = json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path} is no JSON: {error}") from None
+    check(report, str(path))
+    found: Report = report
+    return found
+
+
+def check(report: Any, told: str) -> None:
+    """Raise ValueError where a report is not what the schema says."""
+    import jsonschema
+
+    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    validator = jsonschema.Draft202012Validator(schema)
+    for error in validator.iter_errors(report):
+        raise ValueError(f"{told}, at {error.json_path}: {error.message[:200]}")

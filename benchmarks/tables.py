@@ -1,0 +1,79 @@
+"""Results as tables of text: for the terminal, and for the pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from .contestants.ours import COMPILED
+from .intervals import interval, ratio
+from .results import Report
+
+
+def job_table(name: str, job: dict[str, Any]) -> str:
+    """A job's rows: medians, and how many steps of the compiled one fit into one, with intervals."""
+    floor = job["floor"] * 1e6
+    lines = [
+        f"{name}: batch {job['batch']}, {job['steps']} steps an epoch, loss {job['loss']:.5f}; "
+        f"floor {floor:.1f} µs",
+        f"{'':32}{'µs a step':>11}{'images/s':>11}{'ratio':>8}  {'95 %':13}{'CPU':>8}{'MiB':>7}",
+    ]
+    favourite = next((r for r in job["rows"] if r["contestant"] == COMPILED.name), None)
+    for row in job["rows"]:
+        lines.append(_line(row, favourite, job["batch"]))
+    return "\n".join(lines)
+
+
+def _line(row: dict[str, Any], favourite: dict[str, Any] | None, batch: int) -> str:
+    name = f"{row['contestant']:32}"
+    if row["missing"]:
+        return f"{name}  does not run: {row['missing']}"
+    if not row["same_loss"]:
+        return f"{name}  WRONG LOSS {row['loss']}: its times do not count"
+    time = interval(row["seconds"])
+    text = f"{name}{time.median * 1e6:11.1f}{batch / time.median:11,.0f}"
+    if favourite and favourite["seconds"]:
+        beside = ratio(favourite["seconds"], row["seconds"])
+        cpu = ratio(favourite["cpu_seconds"], row["cpu_seconds"]).median
+        span = f"[{beside.low:.2f}, {beside.high:.2f}]"
+        text += f"{beside.median:8.2f}  {span:13}{cpu:8.2f}"
+    return f"{text}{row['memory']:7.0f}"
+
+
+def overview(report: Report) -> str:
+    """How many steps of our compiled one fit into one of each contestant, job by job, as Markdown."""
+    names = list(dict.fromkeys(r["contestant"] for j in report["jobs"].values() for r in j["rows"]))
+    jobs = list(report["jobs"])
+    lines = [f"| | {' | '.join(jobs)} |", f"|---|{'---:|' * len(jobs)}"]
+    for name in names:
+        cells = [_cell(report["jobs"][job], name) for job in jobs]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _cell(job: dict[str, Any], name: str) -> str:
+    rows = {row["contestant"]: row for row in job["rows"]}
+    row, favourite = rows.get(name), rows.get(COMPILED.name)
+    if row is None or not row["seconds"] or not row["same_loss"] or not favourite:
+        return "–"
+    if name == COMPILED.name:
+        return f"{interval(row['seconds']).median * 1e6:,.0f} µs"
+    return f"{ratio(favourite['seconds'], row['seconds']).median:.2f}"
+
+
+def text(report: Report) -> Iterator[str]:
+    """Everything for the terminal."""
+    machine = report["machine"]
+    yield (
+        f"{machine['processor']}, {machine['cores']} cores, load {machine['load']:.1f}, "
+        f"{report['threads']} thread{'s' * (report['threads'] > 1)}, {report['rounds']} rounds"
+    )
+    yield ", ".join(f"{name} {number}" for name, number in machine["versions"].items())
+    for name, job in report["jobs"].items():
+        yield ""
+        yield job_table(name, job)
+    if report["limits"]:
+        yield (
+            f"\nthis machine at best: {report['limits']['flops'] / 1e9:.0f} GFLOP/s, "
+            f"reads {report['limits']['bandwidth'] / 1e9:.1f} GB/s"
+        )
