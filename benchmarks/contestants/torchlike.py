@@ -109,16 +109,18 @@ def module(torch: Any, job: Job) -> Any:
 
 
 def _with_parameters(torch: Any, job: Job) -> Any:
+    kind, tensors = job.model, first_weights(torch, job)
+
     class Model(torch.nn.Module):  # type: ignore[misc]  # the engine's own, whichever it is
         def __init__(self) -> None:
             super().__init__()
             self.table = {}
-            for name, tensor in first_weights(torch, job).items():
+            for name, tensor in tensors.items():
                 self.table[name] = torch.nn.Parameter(tensor)
                 self.register_parameter(name.replace(".", "_"), self.table[name])
 
         def forward(self, x: Any) -> Any:
-            return forward(torch, job.model, self.table, x)
+            return forward(torch, kind, self.table, x)
 
     return Model()
 
