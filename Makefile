@@ -48,6 +48,11 @@ stubs: $(READY_TO_DEVELOP) ## Write the .pyi files and the picture of the rooms 
 	$(BIN)/python -m checks.stubs
 	$(BIN)/python -m checks.imports --picture docs/images/rooms.svg
 
+.PHONY: bench
+bench: $(READY_TO_DEVELOP) ## Install the other engines and measure all of them; ARGS=--full measures every job
+	$(INSTALL) ".[benchmark]"
+	$(BIN)/python -m benchmarks $(ARGS)
+
 WEB := web/node_modules/.package-lock.json
 BUNDLE := tinygrad_mnist/explainer/bundle
 

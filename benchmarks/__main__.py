@@ -14,7 +14,6 @@ Rounds go A B C, B C A, …; a ratio is the median over rounds, with the middle 
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,7 +37,7 @@ def parser() -> argparse.ArgumentParser:
     parsed.add_argument("--rounds", type=int, default=9, help="default: 9")
     parsed.add_argument("--list", action="store_true", help="tell jobs and contestants, and stop")
     parsed.add_argument("--output", type=Path, metavar="FILE",
-                        help="where results are written, default: benchmarks/results/DATE-MACHINE-THREADS.json")  # fmt: skip
+                        help="default: benchmarks/results/DATE-MACHINE-THREADS.json")  # fmt: skip
     return parsed
 
 
@@ -48,8 +47,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = asked.parse_args(arguments)
     if options.rounds < 1 or options.threads < 1:
         asked.error("--rounds and --threads are 1 or more")
-    for name in ("OMP", "OPENBLAS", "MKL", "NUMBA"):
-        os.environ[f"{name}_NUM_THREADS"] = str(options.threads)
     try:
         if options.what == "measure":
             return _measure(options)

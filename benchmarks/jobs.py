@@ -8,6 +8,7 @@ and the digits: no contestant has a part in how the work is set.
 from __future__ import annotations
 
 import gzip
+import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -80,8 +81,8 @@ class Job:
             return cls(name, model, lr, momentum, weights, file["x"], file["y"])
 
 
-def make(name: str, pixels: Array, labels: Array) -> Job:
-    """The job of a name, on the first of the digits given.
+def make(name: str, pixels: Array, labels: Array, seed: int = 0) -> Job:
+    """The job of a name, on the first of the digits given; the seed draws its first weights.
 
     Raises:
         ValueError: no job has that name; the message says how names are made.
@@ -96,7 +97,7 @@ def make(name: str, pixels: Array, labels: Array) -> Job:
         steps = min(steps, 8)
     lr = _RATES[model] / (10 if batch < _SMALL_BATCH else 1)
     momentum = 0.9 if model == "cnn" else 0.0
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     weights = dict(_weights(model, int(found["width"] or HIDDEN), int(found["depth"] or 1), rng))
     if model == "transformer":
         x, y = _characters(steps, batch, rng)
@@ -120,12 +121,12 @@ def _weights(
         yield "bias", np.zeros(CLASSES, np.float32)
     elif model == "mlp":
         sizes = [PIXELS, *[width] * depth, CLASSES]
-        for n, (before, after) in enumerate(zip(sizes, sizes[1:], strict=False)):
+        for n, (before, after) in enumerate(itertools.pairwise(sizes)):
             yield f"{n}.weight", _uniform(rng, (after, before), before)
             yield f"{n}.bias", _uniform(rng, (after,), before)
     elif model == "cnn":
         channels = [1, CHANNELS, CHANNELS, CLASSES]
-        for n, (before, after) in enumerate(zip(channels, channels[1:], strict=False)):
+        for n, (before, after) in enumerate(itertools.pairwise(channels)):
             yield f"{n}.weight", _uniform(rng, (after, before, 3, 3), 9 * before)
             yield f"{n}.bias", _uniform(rng, (after,), 9 * before)
     else:

@@ -14,10 +14,21 @@ from typing import Any
 
 import numba
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from .jobs import LAYERS, LENGTH, WIDTH, Array, Job
 
-PACKAGES = ("numpy", "numba", "torch", "jax", "jaxlib", "autograd", "mygrad", "tinygrad", "micrograd")
+PACKAGES = (
+    "numpy",
+    "numba",
+    "torch",
+    "jax",
+    "jaxlib",
+    "autograd",
+    "mygrad",
+    "tinygrad",
+    "micrograd",
+)
 _FLAGS = ("sse4_2", "avx", "avx2", "fma", "avx512f", "avx512_vnni", "amx_tile", "asimd", "sve")
 _SIDE = 384
 _LARGE = 64 << 20
@@ -85,6 +96,10 @@ class Limits:
 
     def measure(self) -> None:
         """A product of large matrices, and the sum of a large array, several times."""
+        with threadpool_limits(self.threads):
+            self._measure()
+
+    def _measure(self) -> None:
         for piece in self.pieces:
             begin = time.perf_counter()
             np.dot(self.square, self.square, self.out)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from . import marks
 from .contestants.ours import COMPILED
 from .intervals import interval, ratio
 from .results import Report
 
 
 def job_table(name: str, job: dict[str, Any]) -> str:
-    """A job's rows: medians, and how many steps of the compiled one fit into one, with intervals."""
+    """A job's rows: medians, and how many of our compiled steps fit into one, with intervals."""
     floor = job["floor"] * 1e6
     lines = [
         f"{name}: batch {job['batch']}, {job['steps']} steps an epoch, loss {job['loss']:.5f}; "
@@ -41,7 +42,7 @@ def _line(row: dict[str, Any], favourite: dict[str, Any] | None, batch: int) -> 
 
 
 def overview(report: Report) -> str:
-    """How many steps of our compiled one fit into one of each contestant, job by job, as Markdown."""
+    """How many of our compiled steps fit into one of everybody's, job by job, as Markdown."""
     names = list(dict.fromkeys(r["contestant"] for j in report["jobs"].values() for r in j["rows"]))
     jobs = list(report["jobs"])
     lines = [f"| | {' | '.join(jobs)} |", f"|---|{'---:|' * len(jobs)}"]
@@ -72,6 +73,8 @@ def text(report: Report) -> Iterator[str]:
     for name, job in report["jobs"].items():
         yield ""
         yield job_table(name, job)
+    yield ""
+    yield from marks.told(report)
     if report["limits"]:
         yield (
             f"\nthis machine at best: {report['limits']['flops'] / 1e9:.0f} GFLOP/s, "

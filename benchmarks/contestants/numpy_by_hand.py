@@ -40,7 +40,7 @@ def _mlp(weights: Weights, x: Array, y: Array) -> tuple[float, Weights]:
     for weight, bias in layers:
         out = outs[-1] @ weight.T
         out += bias
-        outs.append(np.maximum(out, 0, out) if len(outs) < len(layers) else out)
+        outs.append(np.maximum(out, 0, out=out) if len(outs) < len(layers) else out)
     loss, grad = _softmax_loss(outs.pop(), y)
     grads = {}
     for n in reversed(range(len(layers))):

@@ -45,8 +45,9 @@ def _scan(job: Job) -> Training:
 
 
 COMPILED = Contestant("tinygrad_mnist, compiled", "tinygrad_mnist", _compiled)
+SCAN = Contestant("tinygrad_mnist, scan", "tinygrad_mnist", _scan)
 CONTESTANTS = (
     COMPILED,
-    Contestant("tinygrad_mnist, scan", "tinygrad_mnist", _scan),
+    SCAN,
     Contestant("tinygrad_mnist, eager", "tinygrad_mnist", _eager),
 )

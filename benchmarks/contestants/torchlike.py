@@ -97,9 +97,7 @@ def module(torch: Any, job: Job) -> Any:
     elif job.model == "cnn":
         layers = [layer for out, ins, *_ in shapes[::2]
                   for layer in (nn.Conv2d(ins, out, 3, 2, 1), nn.ReLU())]  # fmt: skip
-        model = nn.Sequential(
-            nn.Unflatten(1, (1, 28, 28)), *layers, nn.AvgPool2d(4), nn.Flatten()
-        )
+        model = nn.Sequential(nn.Unflatten(1, (1, 28, 28)), *layers, nn.AvgPool2d(4), nn.Flatten())
     else:
         model = _with_parameters(torch, job)
     with torch.no_grad():

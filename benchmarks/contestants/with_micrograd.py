@@ -1,4 +1,4 @@
-"""micrograd, one number at a time: the logistic model at small batches, to see what tensors gain."""
+"""micrograd, number by number: the logistic model, one image a step: what tensors gain."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """In a process of its own: one task's step, eager or compiled; prints what it took as JSON.
 
-Called by `python -m benchmarks.compile cold` as `python -m benchmarks.compile.fresh TASK WAY`.
+Called by `python -m benchmarks.cold` as `python -m benchmarks.fresh JOB WAY`.
 """
 
 from __future__ import annotations
@@ -35,30 +35,19 @@ def main(name: str, way: str) -> None:
     begin = time.perf_counter()
     import tinygrad_mnist as torch
     from tinygrad_mnist import kernels
-    from tinygrad_mnist.app.models import MODELS
-    from tinygrad_mnist.nn import functional as F
 
-    from .settings import SETTINGS
+    from . import jobs
+    from .contestants.torchlike import module_step
 
     kernels.warm_up()
     ready = time.perf_counter()
-    setting = SETTINGS[name]
-    torch.manual_seed(0)
-    model = MODELS[setting.model]()
-    optimizer = torch.optim.SGD(model.parameters(), lr=setting.lr, momentum=setting.momentum)
-
-    def step(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        loss = F.cross_entropy(model(x), y)
-        loss.backward()
-        optimizer.step()
-        optimizer.zero_grad()
-        return loss.detach()
-
+    rng = np.random.default_rng(0)
+    pixels = rng.random((1024, jobs.PIXELS), np.float32)
+    job = jobs.make(name, pixels, rng.integers(0, jobs.CLASSES, len(pixels)))
+    step, _ = module_step(torch, job)
     compiled = torch.compile(step)
     train = compiled if way == "compiled" else step
-    rng = np.random.default_rng(0)
-    x = torch.from_numpy(rng.random((setting.batch, 784), np.float32))
-    y = torch.from_numpy(rng.integers(0, 10, setting.batch))
+    x, y = torch.from_numpy(job.x[0]), torch.from_numpy(job.y[0])
     forget_peak()
     before, _ = memory()
     start = time.perf_counter()

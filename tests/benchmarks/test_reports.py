@@ -1,0 +1,127 @@
+"""Intervals, reports, comparisons: what noisy numbers may and may not tell."""
+
+import json
+
+import numpy as np
+import pytest
+
+from benchmarks import compare, jobs, marks, measure, results, rounds, tables
+from benchmarks.__main__ import main
+from benchmarks.contestants.ours import COMPILED
+from benchmarks.intervals import interval, ratio
+
+
+def row(name, seconds, same_loss=True, missing=""):
+    return rounds.Row(name, missing, same_loss=same_loss, loss=0.5, memory=1.0,
+                      seconds=seconds, cpu_seconds=seconds).as_dict()  # fmt: skip
+
+
+def report(*rows):
+    machine = {"processor": "a processor", "instructions": [], "cores": 2, "governor": "",
+               "load": 0.0, "system": "", "python": "3", "versions": {}}  # fmt: skip
+    found = results.begin(machine, threads=1, rounds=3)
+    found["jobs"]["mlp-64"] = {"model": "mlp", "batch": 64, "steps": 2, "loss": 0.5,
+                               "operations": 1.0, "floor": 1e-6, "rows": list(rows)}  # fmt: skip
+    return found
+
+
+OURS = row(COMPILED.name, [1.0, 1.1, 0.9])
+
+
+def test_an_interval_holds_its_median_and_is_the_same_each_time():
+    found = interval([3.0, 1.0, 2.0, 10.0])
+    assert found.low <= found.median <= found.high
+    assert found.median == 2.5
+    assert found == interval([3.0, 1.0, 2.0, 10.0])
+    with pytest.raises(ValueError, match="no numbers"):
+        interval([])
+
+
+def test_a_ratio_is_taken_round_by_round():
+    assert ratio([1.0, 10.0, 100.0], [2.0, 20.0, 200.0]) == interval([2.0, 2.0, 2.0])
+
+
+def test_marks_are_held_against_the_fastest_with_the_right_loss():
+    rivals = [row("PyTorch, functional", [3.0, 3.3, 2.7]),
+              row("PyTorch, nn + optim", [1.4, 1.54, 1.26]),
+              row("torch.compile, whole step", [0.1, 0.1, 0.1], same_loss=False)]  # fmt: skip
+    (line,) = marks.told(report(OURS, *rivals))
+    assert "1.4 [1.4, 1.4] (PyTorch, nn + optim) NOT REACHED" in line
+    (line,) = marks.told(report(OURS))
+    assert "NOT MEASURED" in line
+
+
+def test_a_wrong_loss_and_a_missing_package_are_told():
+    wrong = row("JAX, jit", [1.0] * 3, same_loss=False)
+    told = "\n".join(tables.text(report(OURS, wrong, row("MyGrad", [], missing="not here"))))
+    assert "WRONG LOSS" in told
+    assert "MyGrad                            does not run: not here" in told
+    assert "| JAX, jit | – |" in tables.overview(report(OURS, wrong))
+
+
+def test_what_moved_beyond_its_interval_is_told():
+    before = report(OURS, row("JAX, jit", [2.0, 2.2, 1.8]), row("MyGrad", [4.0, 4.4, 3.6]))
+    after = report(OURS, row("JAX, jit", [1.0, 1.1, 0.9]), row("MyGrad", [4.0, 4.4, 3.6]))
+    lines = list(compare.told(before, after))
+    assert lines[0].startswith("mlp-64: ours beside JAX, jit became slower")
+    assert lines[-1] == "1 of 2 ratios agree within their intervals (50 %)"
+
+
+def test_a_report_is_read_as_it_was_written(tmp_path):
+    path = tmp_path / "results" / results.file_name(report(OURS))
+    results.write(report(OURS), path)
+    assert results.read(path)["jobs"] == report(OURS)["jobs"]
+    assert path.name.endswith("-a-processor-1.json")
+
+
+@pytest.mark.parametrize("change", [
+    lambda found: found.pop("machine"),
+    lambda found: found.update(version=2),
+    lambda found: found["jobs"]["mlp-64"]["rows"][0].update(seconds=[-1.0]),
+    lambda found: found.update(more=1),
+])  # fmt: skip
+def test_a_report_that_is_none_is_refused_by_place(change, tmp_path):
+    found = report(OURS)
+    change(found)
+    path = tmp_path / "found.json"
+    path.write_text(json.dumps(found))
+    with pytest.raises(ValueError, match=r"found.json, at \$"):
+        results.read(path)
+
+
+@pytest.mark.parametrize(("text", "told"), [("{", "is no JSON"), ("[]", "at $")])
+def test_a_broken_file_ends_with_a_sentence(text, told, tmp_path, capsys):
+    path = tmp_path / "found.json"
+    path.write_text(text)
+    assert main(["show", str(path)]) == 2
+    assert told in capsys.readouterr().err
+
+
+def test_help_teaches_and_wrong_requests_are_refused(capsys):
+    with pytest.raises(SystemExit) as left:
+        main(["--help"])
+    assert left.value.code == 0
+    told = capsys.readouterr().out
+    assert all(word in told for word in ("compare A B", "--full", "--threads"))
+    for line in ("compare a.json", "--rounds 0"):
+        with pytest.raises(SystemExit) as left:
+            main(line.split())
+        assert left.value.code == 2
+    assert main(["--contestants", "nobody"]) == 2
+    assert "nobody is named so" in capsys.readouterr().err
+
+
+def test_jobs_and_contestants_are_listed(capsys):
+    assert main(["--list"]) == 0
+    lines = {line.strip() for line in capsys.readouterr().out.splitlines()}
+    assert {"mlp-256", COMPILED.name} <= lines
+
+
+def test_a_race_of_processes(tmp_path):
+    job = jobs.make("logistic-8x4", np.ones((32, 784), np.float32) / 2, np.arange(32) % 10)
+    job.save(tmp_path / "job.npz")
+    names = ["NumPy by hand", "tinygrad_mnist, eager", "micrograd"]
+    rows = rounds.race(names, tmp_path / "job.npz", 1, 2, measure.right_loss(job))
+    assert [len(each.seconds) for each in rows] == [2, 2, 0]
+    assert [each.counts for each in rows] == [True, True, False]
+    assert rows[2].missing
