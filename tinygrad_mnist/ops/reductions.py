@@ -68,7 +68,10 @@ def _count(shape: tuple[int, ...], dim: Axes) -> int:
 
 def _n(shape: tuple[int, ...], dim: Axes) -> int:
     """How many numbers each result is made of, 1 at least."""
-    return math.prod([shape[d] for d in dim]) or 1
+    count = 1
+    for d in dim:
+        count *= shape[d]
+    return count or 1
 
 
 def _kept(shape: tuple[int, ...], dim: Axes) -> tuple[int, ...]:

@@ -59,7 +59,8 @@ def legacy_reduction(reduction: str, size_average: Flag, reduce: Flag) -> str:
 
 def read_reduction(reduction: str, size_average: Flag = None, reduce: Flag = None) -> str:
     """The reduction's name as `legacy_reduction` has it; ValueError for an unknown one."""
-    reduction = legacy_reduction(reduction, size_average, reduce)
+    if size_average is not None or reduce is not None:
+        reduction = legacy_reduction(reduction, size_average, reduce)
     if reduction not in ("none", "mean", "sum"):
         raise ValueError(f"{reduction} is not a valid value for reduction")
     return reduction
