@@ -15,13 +15,13 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 82_875, 40_000
+TOTAL, AIM = 82_879, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
-    "ops": 11_574,
+    "ops": 11_577,
     "tools": 12_111,
-    "nn": 10_124,
+    "nn": 10_125,
     "compiler": 9_464,
     "app": 4_742,
     "explainer": 7_552,
