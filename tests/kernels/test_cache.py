@@ -22,6 +22,7 @@ for group, kept in ((dispatch.base, ("reductions", "softmax")), (dispatch.images
 
 WARM_UP = """
 import os
+import sys
 import numpy as np
 from tinygrad_mnist import kernels
 from tinygrad_mnist.kernels import dispatch
@@ -31,12 +32,26 @@ if "IMAGES" in os.environ:
     assert dispatch.images.switch()
 assert abs(kernels.log_softmax(np.eye(2))[0, 0] + 0.31326168751822286) < 1e-15
 groups = [group for group in (dispatch.base, dispatch.images) if group.on]
-declared = [each for group in groups for each in group.declared]
-loops = [function.__globals__[function.__name__]
-         for function, signature, _ in declared if signature is not None]
-assert len(loops) == (12 if "IMAGES" in os.environ else 7)
-print(sum(sum(loop.stats.cache_hits.values()) for loop in loops))
-print(sum(sum(loop.stats.cache_misses.values()) for loop in loops))
+
+def loops():
+    declared = [each for group in groups for each in group.declared]
+    return [function.__globals__[function.__name__]
+            for function, signature, _ in declared if signature is not None]
+
+assert len(loops()) == (12 if "IMAGES" in os.environ else 7)
+if "numba" in sys.modules:
+    assert not any(hasattr(loop, "_dtypes") for loop in loops())
+native = [loop for loop in loops() if hasattr(loop, "_dtypes")]
+for loop in native:
+    for dtype in loop._dtypes:
+        loop._first(dtype)
+if "numba" not in sys.modules:
+    print(sum(len(loop._codes) for loop in native), 0)
+else:
+    for loop in loops():
+        loop.compile()
+    print(sum(sum(loop.stats.cache_hits.values()) for loop in loops()),
+          sum(sum(loop.stats.cache_misses.values()) for loop in loops()))
 """
 
 
@@ -44,7 +59,7 @@ def warm_up(directory, **environment):
     """How many loops were loaded and compiled, and what was said."""
     environment |= {"NUMBA_CACHE_DIR": str(directory), "TINYGRAD_MNIST_KERNELS": "numba"}
     output, said = run(FEW + WARM_UP, **environment)
-    return [int(line) for line in output.split()], said
+    return [int(number) for number in output.split()], said
 
 
 @pytest.fixture(scope="module")

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
-import importlib.metadata
 import math
+import re
 import sys
 import threading
 import time
 import types
 import weakref
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
-from tinygrad_mnist.kernels import cache_folder, dispatch, native_code
+from tinygrad_mnist.kernels import cache_folder, dispatch, native_code, sources
 from tinygrad_mnist.kernels.locks import held_through_fork
 from tinygrad_mnist.kernels.native_code import Code
 
@@ -66,7 +64,7 @@ class _Written:
     def __init__(self, text: str, fastmath: frozenset[str]) -> None:
         head = _HEAD + _BATCH_LAST * ("batch_last." in text) + _RECURRENT * ("recurrent." in text)
         self.text, self.fastmath = f"{head}\n\n{text}\n", fastmath
-        stamp = f"{sorted(fastmath)}{self.text}{surroundings()}"
+        stamp = f"{sorted(fastmath)}{self.text}{sources_of(text)}"
         self.digest = hashlib.sha256(stamp.encode()).hexdigest()
 
     def module(self) -> types.ModuleType:
@@ -159,17 +157,17 @@ def compiled_or_loaded(
     return found
 
 
-@functools.cache
-def surroundings() -> str:
-    """What compiled code depends on besides its source: versions, and the loops it calls."""
-    package = Path(__file__).parents[1]
-    digest = hashlib.sha256(sys.version.encode())
-    for name in ("numba", "numpy", "llvmlite"):
-        digest.update(importlib.metadata.version(name).encode())
-    folders = package / "kernels", package / "compiler" / "loops"
-    for file in [file for folder in folders for file in sorted(folder.glob("*.py"))]:
-        digest.update(file.read_bytes())
-    return digest.hexdigest()
+def sources_of(text: str) -> str:
+    """What code compiled of a source depends on besides it: versions, and the loops it calls."""
+    called = sorted({*re.findall(rf"\b({'|'.join(_MODULES)})\.(\w+)", text)})
+    return sources.digest(*[f"{_MODULES[module]}.{name}" for module, name in called])
+
+
+_MODULES: Final = {
+    **{name: f"compiler.loops.{name}" for name in ("images", "products", "recurrent", "scalars")},
+    "batch_last": "kernels.batch_last",
+}
+"""Where what a source names is."""
 
 
 class _Progress:
@@ -215,7 +213,7 @@ class InParts:
         space: dict[str, Any] = {"math": math, "np": np}
         exec(compile(parts.step, "step.py", "exec"), space)
         self._step: Callable[..., int] = space["step"]
-        space |= _modules(text, progress)
+        space |= _names(text, progress)
         for name, function in parts.functions.items():
             space[name] = progress.listen_to(_loop(function, fastmath))
 
@@ -236,7 +234,7 @@ class InParts:
             return self._step(*arrays)
 
 
-def _modules(text: str, progress: _Progress) -> dict[str, Any]:
+def _names(text: str, progress: _Progress) -> dict[str, Any]:
     """What a source calls by the names of modules: loops that are kept, numbers in Python."""
     from tinygrad_mnist.kernels import compiling
 
@@ -259,7 +257,7 @@ def _modules(text: str, progress: _Progress) -> dict[str, Any]:
                   if hasattr(loop, "py_func") and f"{name}.{each}(" in text}  # fmt: skip
         found[name] = types.SimpleNamespace(**{
             each: progress.listen_to(compiling.kept(
-                function, folder, surroundings(), error_model="numpy", nogil=True
+                function, folder, sources_of(f"{name}.{each}"), error_model="numpy", nogil=True
             ))
             for each, function in called.items()
         })  # fmt: skip

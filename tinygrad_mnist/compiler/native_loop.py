@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist.engine.tensor import wrap
+from tinygrad_mnist.kernels import sources
 
 from .batches import Batches
 from .cache_entry import CacheEntry, leaf_record
 from .inputs import Arguments, parts_of
-from .native import InParts, Single, compiled_or_loaded, surroundings
+from .native import InParts, Single, compiled_or_loaded
 from .program import Array, Constant, Input
 from .results import Given, Result, Shared
 from .schedules import Schedule
@@ -137,7 +138,8 @@ def compiled_loop(step: Single | InParts, arrays: tuple[Array, ...]) -> tuple[An
         return steps.compiled()
 
     arguments = 0, 0, arrays, np.zeros(1, np.int64)
-    loop = compiled_or_loaded("steps", arguments, surroundings(), function)
+    stamp = sources.digest("compiler.loops.steps.steps")
+    loop = compiled_or_loaded("steps", arguments, stamp, function)
     return loop.entry, code.address
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import pickle
-import re
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -34,9 +33,11 @@ def compile_loops(
     declared: Iterable[Declared],
     modules: Iterable[dict[str, Any]],
     folder: Path | None,
-    stamp: str,
+    stand_ins: dict[Function, object],
 ) -> list[Any]:
     """Put compiled loops in the place of the functions declared, in every module that has them.
+
+    Also in the place of what stands in for them there.
 
     What `folder` does not hold is compiled, and kept there, when it is first called, or when its
     `compile` is. Returns the loops.
@@ -48,11 +49,12 @@ def compile_loops(
             compiled: Any = numba.njit(**options)(function)
         else:
             compiled = numba.njit(nogil=True, **options)(function)
-            compiled._cache = Kept(function, folder, stamp)
-            _compile_late(compiled, _signatures(signature))
+            compiled._cache = Kept(function, folder, native_code.stamp_of(function))
+            _compile_late(compiled, native_code.signatures(signature))
             loops.append(compiled)
         for names in modules:
-            if names.get(function.__name__) is function:
+            there = names.get(function.__name__)
+            if there is not None and there in (function, stand_ins.get(function)):
                 names[function.__name__] = compiled
     return loops
 
@@ -65,6 +67,7 @@ def _compile_late(compiled: Any, signatures: Sequence[str]) -> None:
         with _lock:
             if compiled._can_compile:
                 for signature in signatures:
+                    compiled._cache.signature = signature
                     at_once(signature)
                 compiled.disable_compile()
                 for made in compiled.overloads.values():
@@ -178,12 +181,14 @@ class Kept:
         self._function, self._folder, self._stamp = function, folder, stamp
         self.only_kept = False
         """Whether nothing is to be compiled now."""
+        self.signature = ""
+        """As it was declared, if it was."""
         self._begun = 0.0
 
     def _file(self, folder: Path, sig: Any) -> Path:
-        code = self._function.__code__
-        name = f"{Path(code.co_filename).stem}.{self._function.__name__}"
-        return native_code.file_for(folder, name, self._stamp, str(sig))
+        return native_code.file_for(
+            folder, native_code.name_of(self._function), self._stamp, self.signature or str(sig)
+        )
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """The compiled code for a signature, or None."""
@@ -226,15 +231,3 @@ _lock: Any = numba.core.compiler_lock.global_compiler_lock
 _llvm: Any = llvmlite.binding
 _results: Any = numba.core.compiler.CompileResult
 _serialize: Any = numba.core.serialize
-
-
-def _signatures(signature: str) -> list[str]:
-    """The signature as Numba spells it, for each dtype."""
-
-    def spelled(array: re.Match[str]) -> str:
-        dimensions = 2 if array["row"] else 1
-        return f"Array({array['dtype']}, {dimensions}, 'C', readonly=True, aligned=False)"
-
-    signature = re.sub(r"const (?P<dtype>\w+)\[(?P<row>:, )?::1\]", spelled, signature)
-    kinds = ("float32", "float64") if re.search(r"\bT\b", signature) else ("",)
-    return [re.sub(r"\bT\b", kind, signature) for kind in kinds]

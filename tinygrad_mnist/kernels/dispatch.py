@@ -80,6 +80,8 @@ class Loops:
         self.declared: list[tuple[Callable[..., Any], str | None, dict[str, Any]]] = []
         self.loaded = False
         self._loops: list[Any] = []
+        self._stand_ins: dict[Callable[..., Any], object] = {}
+        """For loops that are not loaded by Numba yet."""
         self._name, self._what, self._seconds = name, what, seconds
         self._files, self._first = files, first
         self._with_vectors: list[dict[str, Any]] = []
@@ -147,8 +149,9 @@ class Loops:
         if self._first is not None and not self._first.switch():
             return
         try:
-            self.load()
-            self._compile_all()
+            if self.loaded or not self._stand_in():
+                self.load()
+                self._compile_all()
             self.on = True
         except Exception as error:
             say(f"goes on with NumPy alone, as Numba fails here: {error}")
@@ -166,6 +169,23 @@ class Loops:
             self._load()
             self.loaded = True
 
+    def _stand_in(self) -> bool:
+        """Put loops that lie compiled on the disk in their places, without Numba, if all do."""
+        folder = _folder() if _compiled_before(self._name) else None
+        if folder is None:
+            return False
+        for file in self._files:
+            importlib.import_module(f"{__package__}.{file}")
+        native_code = importlib.import_module(f"{__package__}.native_code")
+        for function, signature, _ in self.declared:
+            if signature is not None:
+                loop = native_code.Loop(function, signature, self.load)
+                self._stand_ins[function] = loop
+                for names in _MODULES.values():
+                    if names.get(function.__name__) is function:
+                        names[function.__name__] = loop
+        return True
+
     def _load(self) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -175,7 +195,7 @@ class Loops:
             for names in self._with_vectors:
                 compiling.give_vectors(names)
             self._loops = compiling.compile_loops(
-                self.declared, _MODULES.values(), _folder(), _digest()
+                self.declared, _MODULES.values(), _folder(), self._stand_ins
             )
 
     def _compile_all(self) -> None:
