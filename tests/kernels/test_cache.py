@@ -49,7 +49,8 @@ if "numba" not in sys.modules:
     print(sum(len(loop._codes) for loop in native), 0)
 else:
     for loop in loops():
-        loop.compile()
+        if loop._can_compile:
+            loop.compile()
     print(sum(sum(loop.stats.cache_hits.values()) for loop in loops()),
           sum(sum(loop.stats.cache_misses.values()) for loop in loops()))
 """

@@ -31,6 +31,7 @@ def fresh(monkeypatch):
         monkeypatch.setattr(loops, "wanted", False)
         monkeypatch.setattr(loops, "calls", 0)
     monkeypatch.setattr(dispatch.Loops, "_load", load)
+    monkeypatch.setattr(dispatch.Loops, "_stand_in", lambda loops: False)
     monkeypatch.setattr(dispatch, "_compiled_before", lambda group: False)
     return state
 

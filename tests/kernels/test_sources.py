@@ -64,7 +64,10 @@ def test_an_edit_concerns_what_names_it(edit, root):
 def test_every_loop_has_its_source():
     for group in (dispatch.base, dispatch.images, dispatch.draws):
         group.load()
-        for function, _, _ in group.declared:
+        for function, signature, _ in group.declared:
             module = function.__module__.removeprefix("tinygrad_mnist.")
             assert f"def {function.__name__}(" in sources._read(module).blocks[function.__name__]
+            if signature is not None:
+                loop = native_code.Loop(function, signature, group.load)
+                assert len(loop._signatures) == len(loop._dtypes)
     assert native_code.stamp_of(function) == sources.digest(f"{module}.{function.__name__}")

@@ -15,6 +15,7 @@ from tinygrad_mnist.engine.tensor import wrap
 from tinygrad_mnist.random import default_generator
 
 from .any_size import Refused, build, guarded
+from .background import Later
 from .build import Built, Stats
 from .inputs import Arguments, Finder, Inputs
 from .program import IGNORES, Array, Constant, Draw, Program, Value, interpret
@@ -24,7 +25,10 @@ from .symbolic import Numbers, Symbol
 
 
 class Declined(Exception):
-    """A program met a number that it is not for; nothing is changed, the function runs as usual."""
+    """A program met a number that it is not for, or is not compiled yet.
+
+    Nothing is changed, the function runs as usual.
+    """
 
 
 @dataclass
@@ -166,6 +170,8 @@ class CacheEntry:
             if self._step is None:
                 self._step = self.built.function.code([*inputs, numbers, *made]).entry
             done = self._step(*inputs, numbers, *made) < 0
+        except Later:
+            done = False
         except Exception as error:  # whatever Numba raises that cannot compile the source
             self.interpret_because(f"Numba cannot compile the program ({first_line(error)})")
             done = None

@@ -11,6 +11,7 @@ import time
 import types
 import weakref
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -19,7 +20,9 @@ from tinygrad_mnist.kernels import cache_folder, dispatch, native_code, sources
 from tinygrad_mnist.kernels.locks import held_through_fork
 from tinygrad_mnist.kernels.native_code import Code
 
+from . import background
 from .codegen.parts import in_parts
+from .settings import config
 
 _LONG = 600
 """Lines of a source from which on it is no single function, which would take minutes to compile."""
@@ -89,7 +92,7 @@ class Single:
     """A source as one function, compiled, or loaded from the disk, for arguments of each kind."""
 
     def __init__(self, text: str, fastmath: frozenset[str]) -> None:
-        self._written = _Written(text, fastmath)
+        self._text, self._written = text, _Written(text, fastmath)
         self._codes: dict[str, Code] = {}
         self._ends: Callable[[float], None] = lambda seconds: None
 
@@ -107,6 +110,9 @@ class Single:
         kinds = native_code.kinds(arrays)
         with _compiling:
             if kinds not in self._codes:
+                if config.background:
+                    file = file_for("step", arrays, self._written.digest)
+                    background.wait_for(self._text, self._written.fastmath, arrays, file)
                 begin = time.perf_counter()
                 code = compiled_or_loaded("step", arrays, self._written.digest, self._function)
                 self._codes[kinds] = code
@@ -141,13 +147,17 @@ def _loop(text: str, fastmath: frozenset[str]) -> Any:
     return kept
 
 
+def file_for(name: str, arguments: Sequence[Any], stamp: str) -> Path | None:
+    """Where the code of a function for such arguments is kept."""
+    folder = cache_folder.for_code("code")
+    return folder and native_code.file_for(folder, name, stamp, native_code.kinds(arguments))
+
+
 def compiled_or_loaded(
     name: str, arguments: Sequence[Any], stamp: str, function: Callable[[], Any]
 ) -> Code:
     """The code of a function of Numba's for such arguments, which is kept on the disk."""
-    folder = cache_folder.for_code("code")
-    kinds = native_code.kinds(arguments)
-    file = folder and native_code.file_for(folder, name, stamp, kinds)
+    file = file_for(name, arguments, stamp)
     found = native_code.load(file)
     if found is None:
         from tinygrad_mnist.kernels import compiling

@@ -29,6 +29,9 @@ class Config:
     """How many programs are compiled for one function; then it runs uncompiled where none fits."""
     automatic_dynamic_shapes: bool = True
     """Whether sizes that changed become symbols where `compile` was not told."""
+    background: bool = False
+    """Whether what lies in no cache is compiled by another process, while functions run uncompiled.
+    At which call that ends is left to chance, and with it how numbers are rounded from then on."""
     stance: str = "default"
     """What `set_stance` set."""
 

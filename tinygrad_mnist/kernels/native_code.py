@@ -140,8 +140,8 @@ class Loop:
         arrays = [each for each in taken if each.endswith("@") or each.startswith("Array")]
         typed = next((each for each in arrays if re.search(r"\bT\b", each)), arrays[0])
         self._place = taken.index(typed)
-        several = len(self._signatures) > 1
-        self._dtypes = _FLOATS if several else (np.dtype(typed.removesuffix("@")),)
+        dtype = re.search(r"u?int\d+|float\d+", typed)
+        self._dtypes = _FLOATS if dtype is None else (np.dtype(dtype[0]),)
         self._codes: dict[Any, Callable[..., Any]] = {}
 
     def __call__(self, *args: Any) -> Any:
