@@ -15,17 +15,17 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 82_879, 40_000
+TOTAL, AIM = 83_211, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
     "ops": 11_577,
     "tools": 12_111,
     "nn": 10_125,
-    "compiler": 9_464,
+    "compiler": 9_614,
     "app": 4_742,
     "explainer": 7_552,
-    "kernels": 5_342,
+    "kernels": 5_524,
     "_tensor": 3_376,
     "engine": 3_366,
     "optim": 2_569,
