@@ -15,15 +15,12 @@ import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Any
-
-import numpy as np
+from typing import Any
 
 from tinygrad_mnist.kernels import dispatch
 from tinygrad_mnist.kernels.locks import renewed_after_fork
 from tinygrad_mnist.kernels.native_code import kinds
 
-_WRITEABLE = 0x400
 _lock = renewed_after_fork(threading.Lock())
 _running: list[tuple[int, Path, subprocess.Popen[bytes]]] = []
 """Who started the process, what it compiles, and the process."""
@@ -60,7 +57,7 @@ def _started(job: bytes) -> subprocess.Popen[bytes]:
     root = str(Path(__file__).parents[2])
     path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
     process = subprocess.Popen(
-        [sys.executable, "-m", __name__], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+        [sys.executable, "-m", f"{__package__}.elsewhere"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": path}, start_new_session=True,
     )  # fmt: skip
     assert process.stdin is not None
@@ -97,31 +94,3 @@ def stop() -> None:
         if owner == os.getpid():
             process.kill()
             process.wait()
-
-
-def _end_with(parent: IO[bytes]) -> None:
-    """End this process when the other one has closed the pipe, which it never writes to again."""
-    parent.read()
-    os._exit(1)
-
-
-def main() -> None:
-    """Compile what the first line of standard input says."""
-    from .native import Single
-
-    parent = sys.stdin.buffer
-    job = json.loads(parent.readline())
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-    if hasattr(os, "nice"):
-        os.nice(5)
-    arrays = []
-    for dtype, dimensions, _, flags in (kind.split() for kind in job["arrays"]):
-        array = np.zeros((2,) * int(dimensions), dtype)
-        array.flags.writeable = bool(int(flags, 16) & _WRITEABLE)
-        arrays.append(array)
-    Single(job["text"], frozenset(job["fastmath"])).code(arrays)
-    os._exit(0)  # nobody waits for the pipe
-
-
-if __name__ == "__main__":
-    main()
