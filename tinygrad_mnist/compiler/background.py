@@ -56,9 +56,10 @@ def _is_plain(given: Any) -> bool:
 def _started(job: bytes) -> subprocess.Popen[bytes]:
     root = str(Path(__file__).parents[2])
     path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
+    command = [sys.executable, "-m", f"{__package__}.elsewhere"]
     process = subprocess.Popen(
-        [sys.executable, "-m", f"{__package__}.elsewhere"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": path}, start_new_session=True,
+        command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": path}, start_new_session=True,
     )  # fmt: skip
     assert process.stdin is not None
     process.stdin.write(job + b"\n")
