@@ -15,14 +15,14 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 83_221, 40_000
+TOTAL, AIM = 83_222, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
     "ops": 11_577,
     "tools": 12_111,
     "nn": 10_125,
-    "compiler": 9_624,
+    "compiler": 9_625,
     "app": 4_742,
     "explainer": 7_552,
     "kernels": 5_524,
