@@ -22,13 +22,13 @@ Node = TypeVar("Node", bound=Record)
 def topological_order(roots: Iterable[Node]) -> list[Node]:
     """All records that lead up to `roots`, newest first."""
     seen: set[Any] = set(roots)
-    waiting = list(seen)
-    while waiting:
-        for record in waiting.pop().inputs:
-            if record is not None and record not in seen:
-                seen.add(record)
-                waiting.append(record)
-    return sorted(seen, key=operator.attrgetter("sequence"), reverse=True)
+    found = list(seen)
+    for record in found:
+        for source in record.inputs:
+            if source is not None and source not in seen:
+                seen.add(source)
+                found.append(source)
+    return sorted(found, key=operator.attrgetter("sequence"), reverse=True)
 
 
 def backward(tensor: Any, gradient: Any = None, create_graph: bool = False) -> None:
