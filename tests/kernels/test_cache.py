@@ -78,7 +78,7 @@ def test_the_first_process_compiles_and_says_so_in_one_line(cache):
     assert compiled == 24
     assert said == (
         f"tinygrad_mnist: compiling its kernels once (about 10 s); kept in {kept}\n"
-        f"tinygrad_mnist: compiling its kernels for images once (about 15 s); kept in {kept}\n"
+        f"tinygrad_mnist: compiling its kernels for images once (about 20 s); kept in {kept}\n"
     )
 
 

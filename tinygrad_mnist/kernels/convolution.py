@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from . import dispatch
+from . import dispatch, winograd
 from .blas_threads import matmul
 from .register_tiles import (
     as_weights,
@@ -52,9 +52,13 @@ def conv2d(
     counts = window_counts(input.shape[2:], kernel, stride, padding, dilation)
     if not _loops_are_ready(input, weight):
         return _conv2d_numpy(input, weight, kernel, counts, stride, padding, dilation, groups)
+    start = padding[0][0], padding[1][0]
+    if winograd.suits(weight.shape, counts, stride, padding, dilation, groups):
+        found = winograd.convolve(input, weight, start, counts, turned=False)
+        if found is not None:
+            return found
     out = np.empty((len(input), len(weight), *counts), input.dtype)
     rows = weight.reshape(len(weight), math.prod(weight.shape[1:]))
-    start = padding[0][0], padding[1][0]
     for channels, filters in _groups(weight, groups):
         _conv2d_loop(
             input[:, channels], rows[filters], kernel, stride, start, dilation, out[:, filters]
@@ -72,9 +76,14 @@ def conv2d_input(
     """
     if not _loops_are_ready(grad, weight):
         return _conv2d_input_numpy(grad, weight, sizes, stride, padding, dilation, groups)
+    start, kernel = (padding[0][0], padding[1][0]), weight.shape[2:]
+    if winograd.suits(weight.shape, sizes, stride, padding, dilation, groups):
+        around = 2 - start[0], 2 - start[1]
+        found = winograd.convolve(grad, weight, around, sizes, turned=True)
+        if found is not None:
+            return found
     out = np.empty((len(grad), groups * weight.shape[1], *sizes), grad.dtype)
     rows = weight.reshape(len(weight), math.prod(weight.shape[1:]))
-    start, kernel = (padding[0][0], padding[1][0]), weight.shape[2:]
     for channels, filters in _groups(weight, groups):
         _conv2d_input_loop(
             grad[:, filters], rows[filters], kernel, stride, start, dilation, out[:, channels]
@@ -93,8 +102,12 @@ def conv2d_weight(
     out = np.empty((grad.shape[1], input.shape[1] // groups, *kernel), grad.dtype)
     if not _loops_are_ready(input, out):
         return _conv2d_weight_numpy(grad, input, kernel, stride, padding, dilation, groups)
-    rows = out.reshape(len(out), math.prod(out.shape[1:]))
     start = padding[0][0], padding[1][0]
+    if winograd.suits(out.shape, grad.shape[2:], stride, padding, dilation, groups):
+        found = winograd.convolve_weight(grad, input, start)
+        if found is not None:
+            return found
+    rows = out.reshape(len(out), math.prod(out.shape[1:]))
     for channels, filters in _groups(out, groups):
         _conv2d_weight_loop(
             grad[:, filters], input[:, channels], kernel, stride, start, dilation, rows[filters]

@@ -233,7 +233,11 @@ base: Final = Loops(
     ),
 )
 images: Final = Loops(
-    "image_loops", "kernels for images", 15, ("convolution", "batch_last", "pooling"), base
+    "image_loops",
+    "kernels for images",
+    20,
+    ("convolution", "batch_last", "pooling", "winograd"),
+    base,
 )
 draws: Final = Loops(
     "draw_loops", "kernels for random numbers", 5, ("random_loops", "normal_numbers"), base

@@ -18,7 +18,8 @@ from numba.extending import intrinsic, models, register_model
 cgutils: Any = untyped
 
 __all__ = [
-    "LANES", "ROWS", "add_product", "add_scaled", "load", "prefetch", "spread", "store", "sums_of",
+    "LANES", "ROWS", "add_product", "add_scaled", "in_turn", "load", "prefetch", "spread", "store",
+    "sums_of",
 ]  # fmt: skip
 
 LANES: int = 16 if binding.get_host_cpu_features().get("avx512f") else 8
@@ -85,6 +86,18 @@ def store(typing: Any, array: Any, row: Any, column: Any, numbers: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(array, types.intp, types.intp, lanes), generate
+
+
+@_instruction
+def in_turn(typing: Any, x: Any, y: Any) -> Any:
+    """The lanes of two registers by turns: the first of x, the first of y, the second of x, …"""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        places = [lane + LANES * turn for lane in range(LANES) for turn in range(2)]
+        halves = [_picked(builder, *args, places[:LANES]), _picked(builder, *args, places[LANES:])]
+        return context.make_tuple(builder, signature.return_type, halves)
+
+    return types.UniTuple(lanes, 2)(lanes, lanes), generate  # type: ignore[no-untyped-call]
 
 
 @_instruction
