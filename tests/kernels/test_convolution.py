@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.kernels.twins import TWINS, computed_by, laid_out, noting
 from tinygrad_mnist import kernels
-from tinygrad_mnist.kernels import convolution
+from tinygrad_mnist.kernels import convolution, winograd
 
 LOOPS = ("_conv2d_loop", "_conv2d_input_loop", "_conv2d_weight_loop")
 
@@ -133,3 +133,33 @@ def test_whole_numbers_go_to_numpy():
         out = kernels.conv2d(images, weight, **geometry)
     assert out.dtype == np.int64
     assert (out == 36).all()
+
+
+@given(
+    batch=st.sampled_from([8, 9, 40]),
+    channels=st.tuples(st.integers(4, 5), st.integers(4, 5)),
+    sizes=st.tuples(st.integers(3, 9), st.integers(3, 19)),
+    padding=st.tuples(st.integers(0, 2), st.integers(0, 2)),
+    layout=st.sampled_from(["contiguous", "strided", "read-only"]),
+)
+def test_tiles_give_the_same_as_windows_one_by_one(batch, channels, sizes, padding, layout):
+    rng = np.random.default_rng(batch)
+    images = rng.standard_normal((batch, channels[0], *sizes)).astype(np.float32)
+    weight = rng.standard_normal((*channels[::-1], 3, 3)).astype(np.float32)
+    around = tuple((size, size) for size in padding)
+    geometry = {"stride": (1, 1), "padding": around, "dilation": (1, 1), "groups": 1}
+    out, grad, grad_images, grad_weight = exact(images, weight, geometry)
+    with computed_by("numba"), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(winograd, "LEAST", 1)
+        patch.setattr(winograd, "SMALLEST", 1)
+        called = noting(patch, winograd, ("convolve", "convolve_weight"))
+        found = computed(laid_out(images, layout), weight, grad, geometry)
+        images[1, 2, 1, 2] = np.inf
+        spoilt = kernels.conv2d(images, weight, **geometry)
+    assert called == ["convolve", "convolve", "convolve_weight", "convolve"]
+    assert_close(found[0], out, weight[0].size)
+    assert_close(found[1], grad_images, weight[:, 0].size)
+    assert_close(found[2], grad_weight, grad[:, 0].size)
+    np.testing.assert_array_equal(
+        np.isfinite(spoilt), np.isfinite(exact(images, weight, geometry)[0])
+    )

@@ -54,7 +54,7 @@ def conv2d(
         return _conv2d_numpy(input, weight, kernel, counts, stride, padding, dilation, groups)
     start = padding[0][0], padding[1][0]
     if winograd.suits(weight.shape, counts, stride, padding, dilation, groups):
-        found = winograd.convolve(input, weight, start, counts, turned=False)
+        found = winograd.convolve(input, weight, start, counts, False)
         if found is not None:
             return found
     out = np.empty((len(input), len(weight), *counts), input.dtype)
@@ -79,7 +79,7 @@ def conv2d_input(
     start, kernel = (padding[0][0], padding[1][0]), weight.shape[2:]
     if winograd.suits(weight.shape, sizes, stride, padding, dilation, groups):
         around = 2 - start[0], 2 - start[1]
-        found = winograd.convolve(grad, weight, around, sizes, turned=True)
+        found = winograd.convolve(grad, weight, around, sizes, True)
         if found is not None:
             return found
     out = np.empty((len(grad), groups * weight.shape[1], *sizes), grad.dtype)
