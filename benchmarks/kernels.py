@@ -108,9 +108,12 @@ def updates_of(dtype: type) -> Iterator[Contest]:
 
 
 def images_of(batch: int) -> Iterator[Contest]:
-    """The convolutions of the tutorial's network, and what lies between them, in float32."""
+    """Convolutions of the tutorial's network, wide ones, and what lies between, in float32."""
     for channels, filters, size in ((1, 16, 28), (16, 16, 14), (16, 10, 7)):
         yield from convolutions_of(batch, channels, filters, size)
+    for channels, filters, size in ((32, 64, 28), (64, 64, 14), (64, 64, 7), (128, 128, 14)):
+        yield from convolutions_of(batch, channels, filters, size, 1)
+    yield from convolutions_of(batch, 64, 64, 14)
     rng = np.random.default_rng(0)
     x = rng.standard_normal((batch, 16, 14, 14)).astype(np.float32)
     grad = rng.standard_normal(x.shape).astype(np.float32)
@@ -146,26 +149,28 @@ def images_of(batch: int) -> Iterator[Contest]:
     )
 
 
-def convolutions_of(batch: int, channels: int, filters: int, size: int) -> Iterator[Contest]:
-    """A convolution, 3×3, stride 2, padding 1, and its derivatives."""
+def convolutions_of(
+    batch: int, channels: int, filters: int, size: int, step: int = 2
+) -> Iterator[Contest]:
+    """A convolution, 3×3, padding 1, and its derivatives."""
     rng = np.random.default_rng(0)
-    half = (size + 1) // 2
-    shapes = (batch, channels, size, size), (filters, channels, 3, 3), (batch, filters, half, half)
+    made = (size - 1) // step + 1
+    shapes = (batch, channels, size, size), (filters, channels, 3, 3), (batch, filters, made, made)
     x, weight, grad = (rng.standard_normal(shape).astype(np.float32) for shape in shapes)
     tensors = [torch.from_numpy(each) for each in (grad, x, weight)]
-    geometry = (2, 2), ((1, 1), (1, 1)), (1, 1), 1
+    geometry = (step, step), ((1, 1), (1, 1)), (1, 1), 1
     named = dict(zip(("stride", "padding", "dilation", "groups"), geometry, strict=True))
-    what = f"{channels}-{filters}"
+    what = f"{channels}-{filters}" + f" {size}" * (step == 1)
 
     def backward(*wanted: bool) -> object:
         return aten.convolution_backward(
-            *tensors, None, [2, 2], [1, 1], [1, 1], False, [0, 0], 1, wanted
+            *tensors, None, [step, step], [1, 1], [1, 1], False, [0, 0], 1, wanted
         )
 
     yield Contest(
         f"conv2d {what}",
         lambda: kernels.conv2d(x, weight, **named),
-        lambda: torch.conv2d(tensors[1], tensors[2], None, 2, 1),
+        lambda: torch.conv2d(tensors[1], tensors[2], None, step, 1),
     )
     yield Contest(
         f"conv2d_weight {what}",
@@ -207,13 +212,13 @@ def main() -> None:
     for dtype in (np.float32, np.float64):
         for batch in arguments.batch:
             print(f"\n{dtype.__name__}, batch {batch}, µs")
-            print(f"{'':22}{'kernel':>9}{'NumPy':>9}{'PyTorch':>9}")
+            print(f"{'':23}{'kernel':>9}{'NumPy':>9}{'PyTorch':>9}")
             contests = [*products_of(batch, dtype), *rows_of(batch, dtype), *updates_of(dtype)]
             if dtype is np.float32:
                 contests += images_of(batch)
             for contest in contests:
                 figures = medians(contest, arguments.seconds)
-                print(f"{contest.name:22}" + "".join(f"{figure:9.1f}" for figure in figures))
+                print(f"{contest.name:23}" + "".join(f"{figure:9.1f}" for figure in figures))
 
 
 if __name__ == "__main__":

@@ -77,7 +77,7 @@ def convolve(
     """Σ of the numbers under each window, times the weights of each filter: (batch, …, *sizes).
 
     `turned`: filters are turned by 180°, and go from what they made to what that was made of. None
-    where there are infinities or NaN: a tile would spread them to results that have no part in them.
+    where there are infinities or NaN: a tile would spread them to results without part in them.
     """
     grid = Grid(images.shape, padding, sizes)
     images, weight = np.ascontiguousarray(images), np.ascontiguousarray(weight)
