@@ -94,7 +94,8 @@ def in_turn(typing: Any, x: Any, y: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         places = [lane + LANES * turn for lane in range(LANES) for turn in range(2)]
-        halves = [_picked(builder, *args, places[:LANES]), _picked(builder, *args, places[LANES:])]
+        halves = [_picked(builder, args[0], args[1], half)
+                  for half in (places[:LANES], places[LANES:])]  # fmt: skip
         return context.make_tuple(builder, signature.return_type, halves)
 
     return types.UniTuple(lanes, 2)(lanes, lanes), generate  # type: ignore[no-untyped-call]

@@ -40,11 +40,11 @@ _part = dispatch.images.part(fastmath={"contract"})
 class Grid:
     """How images of a batch and their tiles lie side by side."""
 
-    def __init__(self, images: Any, padding: Pair, sizes: Pair) -> None:
+    def __init__(self, images: tuple[int, ...], padding: Pair, sizes: Any) -> None:
         """For images of a shape, zeros around them, and results of these sizes."""
         batch, _, _, width = images
         self.padding = padding
-        self.rows = (sizes[0] + 1) // 2
+        self.rows: int = (sizes[0] + 1) // 2
         self.period = (width + padding[1] + 1) // 2
         """Tiles from one image to the next: zeros to the left of it follow those before."""
         self.images = min(batch, max(1, TILES // (self.rows * self.period)))
@@ -198,7 +198,7 @@ def _results_of(products: Array, period: int, length: int, out: Array) -> bool:
     parts = products.reshape(16 * filters, tiles)
     down = np.empty((8, tiles), out.dtype)
     across = np.zeros((4, tiles + MULTIPLE), out.dtype)
-    finite = np.float32(0)
+    finite: Any = np.float32(0)
     for f in range(filters):
         for j in range(4):
             n, step = j * filters + f, 4 * filters
@@ -210,7 +210,7 @@ def _results_of(products: Array, period: int, length: int, out: Array) -> bool:
                 begin = y // 2 * length + n * period
                 put_row(across, y % 2 * 2, begin, out[n, f], y)
         finite += nothing_of(across.reshape(across.size))
-    return finite == 0
+    return bool(finite == 0)
 
 
 @_part
@@ -295,4 +295,4 @@ def _filters_of(sums: Array, out: Array) -> bool:
                 both = (q + r) * half
                 out[f, c, i, 0], out[f, c, i, 1] = p + both, (q - r) * half
                 out[f, c, i, 2] = both + s
-    return nothing_of(out.reshape(out.size)) == 0
+    return bool(nothing_of(out.reshape(out.size)) == 0)
