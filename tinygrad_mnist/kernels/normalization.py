@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from . import dispatch
+from .losses import NO_WEIGHT
 from .softmax import sum_of
 
 Array = np.ndarray[Any, Any]
@@ -18,8 +19,13 @@ Array = np.ndarray[Any, Any]
 _GIVEN = "Array(T, 3, 'C', readonly=True, aligned=False)"
 
 
-def standardised(x: Array, dim: tuple[int, ...], eps: float) -> Array:
+def standardised(
+    x: Array, dim: tuple[int, ...], eps: float, weight: Array | None = None,
+    bias: Array | None = None,
+) -> Array:  # fmt: skip
     """(x − mean) / √(variance + eps): over the last dimensions, or over all but the second.
+
+    Times a weight, plus a bias: for each place in the last dimensions, or in the second.
 
     >>> import numpy as np
     >>> standardised(np.array([[1.0, 3.0]]), (1,), 0.0)
@@ -27,11 +33,24 @@ def standardised(x: Array, dim: tuple[int, ...], eps: float) -> Array:
     """
     if x.size and dispatch.base.ready(x.size, x.dtype) and x.flags.c_contiguous:
         groups, out = _groups(x.shape, dim), np.empty(x.shape, x.dtype)
-        _standardised_loop(x.reshape(groups), eps, out.reshape(groups))
+        factors, shifts = _in_row(weight, x.dtype), _in_row(bias, x.dtype)
+        along = not _by_channel(x.shape, dim)
+        _standardised_loop(x.reshape(groups), eps, factors, shifts, along, out.reshape(groups))
         return out
     centred, inverse, _ = _moments(x, dim, eps)
-    result: Array = (centred * inverse).astype(x.dtype)
-    return result
+    shape = [1, -1, *[1] * (x.ndim - 2)] if _by_channel(x.shape, dim) else x.shape[dim[0] :]
+    result: Array = centred * inverse
+    result = result if weight is None else result * weight.reshape(shape)
+    result = result if bias is None else result + bias.reshape(shape)
+    rounded: Array = result.astype(x.dtype)
+    return rounded
+
+
+def _in_row(given: Array | None, dtype: np.dtype[Any]) -> Array:
+    """For the loops, no weight is a weight of no elements."""
+    if given is None:
+        return NO_WEIGHT[dtype]
+    return np.ascontiguousarray(given).reshape(given.size)
 
 
 def standardised_backward(grad: Array, x: Array, dim: tuple[int, ...], eps: float) -> Array:
@@ -62,9 +81,14 @@ def _moments(x: Array, dim: tuple[int, ...], eps: float) -> tuple[Array, Array, 
     return centred, 1 / np.sqrt(variance + eps), count
 
 
+def _by_channel(shape: tuple[int, ...], dim: tuple[int, ...]) -> bool:
+    """Whether a group is a channel, the second dimension, and not the last dimensions."""
+    return dim[0] == 0 and len(dim) == len(shape) - 1
+
+
 def _groups(shape: tuple[int, ...], dim: tuple[int, ...]) -> tuple[int, int, int]:
     """The shape in which the numbers of a group are those of one place in the second dimension."""
-    if dim[0] == 0 and len(dim) == len(shape) - 1:
+    if _by_channel(shape, dim):
         return shape[0], shape[1], math.prod(shape[2:])
     lead = len(shape) - len(dim)
     return 1, math.prod(shape[:lead]), math.prod(shape[lead:])
@@ -115,15 +139,31 @@ def moments_of(x: Array, eps: float, means: Array, inverses: Array) -> None:
         inverses[c] = 1 / math.sqrt(inverses[c] / count + eps)
 
 
-@dispatch.base.loop(f"void({_GIVEN}, float64, T[:, :, ::1])")
-def _standardised_loop(x: Array, eps: float, out: Array) -> None:
+@dispatch.base.loop(f"void({_GIVEN}, float64, const T[::1], const T[::1], boolean, T[:, :, ::1])")
+def _standardised_loop(
+    x: Array, eps: float, weight: Array, bias: Array, along: bool, out: Array
+) -> None:
+    """Weights and biases are one for each of the second dimension, or `along` the last."""
     means, inverses = np.empty(x.shape[1]), np.empty(x.shape[1])
     moments_of(x, eps, means, inverses)
     for n in range(x.shape[0]):
         for c in range(x.shape[1]):
             given, row, mean, inverse = x[n, c], out[n, c], means[c], inverses[c]
+            shift = 0.0
+            if not along:
+                inverse *= weight[c] if weight.size else 1.0
+                shift = np.float64(bias[c]) if bias.size else 0.0
+            if along and weight.size and bias.size:
+                for j in range(given.size):
+                    row[j] = (given[j] - mean) * inverse * weight[j] + bias[j]
+                continue
             for j in range(given.size):
-                row[j] = (given[j] - mean) * inverse
+                row[j] = (given[j] - mean) * inverse + shift
+            if along:
+                for j in range(weight.size):
+                    row[j] *= weight[j]
+                for j in range(bias.size):
+                    row[j] += bias[j]
 
 
 @dispatch.base.loop(f"void({_GIVEN}, {_GIVEN}, float64, T[:, :, ::1])")

@@ -29,7 +29,8 @@ def matmul(a: Array, b: Array) -> Array:
     elements, as a batch of images has. So it is with a batch times the weights of the logistic
     model, whichever way they lie, and with the gradient of the weights.
     """
-    if a.dtype is b.dtype is FLOAT32 and a.ndim == b.ndim == 2 and a.shape[1] == b.shape[0]:
+    large = max(a.size, b.size) >= dispatch.LARGE and a.dtype is b.dtype is FLOAT32
+    if large and a.ndim == b.ndim == 2 and a.shape[1] == b.shape[0]:
         found = _loop_for(a, b)
         if found is not None and dispatch.base.ready(dispatch.LARGE, FLOAT32):
             name, first, second = found

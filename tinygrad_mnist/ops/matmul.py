@@ -14,6 +14,7 @@ from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.engine.views import detached_from_base
+from tinygrad_mnist.kernels.dispatch import LARGE
 
 from .arguments import check_tensors, not_implemented, operation, to_out
 from .shapes import reshape, unsqueeze
@@ -40,6 +41,8 @@ def _dot(input: Array, tensor: Array) -> Any:
 @primitive
 def _mv(input: Array, vec: Array) -> Any:
     """X y"""
+    if input.ndim == 2 and input.size < LARGE:
+        return np.dot(input, vec)
     return kernels.matmul(input, vec[:, None])[:, 0]
 
 

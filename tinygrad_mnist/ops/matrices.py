@@ -20,7 +20,7 @@ from tinygrad_mnist.engine.tensor import Tensor, wrap
 from tinygrad_mnist.engine.types import Dims, DType
 
 from .arguments import check_elements, not_implemented, operation, read_dim, read_dims
-from .arithmetic import mul
+from .arithmetic import _add, mul
 from .arranging import diagonal, flip, meshgrid, pad
 from .casting import cast_to
 from .conditional import where
@@ -81,7 +81,7 @@ def _added(name: str, input: Tensor, product: Tensor, beta: float, alpha: float)
     if beta == 0:
         input = where(wrap(note_constant(np.ones(input._array.shape, bool))), beta, input)
     given = input if beta in (0, 1) else input * beta
-    out = given + scaled
+    out = call_binary(_add, given, scaled)
     if out._array.shape != product._array.shape:
         raise RuntimeError(
             f"The expanded size of the tensor ({list(product._array.shape)}) must match the "

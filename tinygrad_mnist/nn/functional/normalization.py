@@ -31,12 +31,7 @@ def _normalised(
     input: Array, weight: Array | None, bias: Array | None, *, dim: Dims, over: Dims, eps: float
 ) -> Any:
     """(x − mean) / √(variance + eps) · w + b"""
-    out = kernels.standardised(input, dim, eps)
-    if weight is not None:
-        out *= _brought(weight, input, over)
-    if bias is not None:
-        out += _brought(bias, input, over)
-    return out
+    return kernels.standardised(input, dim, eps, weight, bias)
 
 
 @primitive
