@@ -50,7 +50,8 @@ def _in_row(given: Array | None, dtype: np.dtype[Any]) -> Array:
     """For the loops, no weight is a weight of no elements."""
     if given is None:
         return NO_WEIGHT[dtype]
-    return np.ascontiguousarray(given).reshape(given.size)
+    row: Array = np.ascontiguousarray(given).reshape(given.size)
+    return row
 
 
 def standardised_backward(grad: Array, x: Array, dim: tuple[int, ...], eps: float) -> Array:
