@@ -48,10 +48,8 @@ def standardised(
 
 def _in_row(given: Array | None, dtype: np.dtype[Any]) -> Array:
     """For the loops, no weight is a weight of no elements."""
-    if given is None:
-        return NO_WEIGHT[dtype]
-    row: Array = np.ascontiguousarray(given).reshape(given.size)
-    return row
+    row: Array = NO_WEIGHT[dtype] if given is None else np.ascontiguousarray(given)
+    return row.reshape(row.size)
 
 
 def standardised_backward(grad: Array, x: Array, dim: tuple[int, ...], eps: float) -> Array:
