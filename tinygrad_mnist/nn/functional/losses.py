@@ -120,7 +120,10 @@ def _difference(
     """|x − target| to a power, weighted, reduced; the weighted mean divides by the weights."""
     _check_weight(weight, input)
     losses = input - target
-    losses = losses.abs() if power == 1 else call_binary(_pow, losses, power)
+    if power == 1:
+        losses = losses.abs()
+    else:
+        losses = named_as(call_binary(_pow, losses, power), "PowBackward0")
     if weight is None:
         return reduced(losses, reduction)
     if reduction == "mean":
