@@ -15,17 +15,17 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 83_222, 40_000
+TOTAL, AIM = 83_592, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
-    "ops": 11_577,
+    "ops": 11_580,
     "tools": 12_111,
-    "nn": 10_125,
+    "nn": 10_123,
     "compiler": 9_625,
     "app": 4_742,
     "explainer": 7_552,
-    "kernels": 5_524,
+    "kernels": 5_893,
     "_tensor": 3_376,
     "engine": 3_366,
     "optim": 2_569,
