@@ -255,7 +255,9 @@ def _filled(
     try:
         if value == 0:
             return finish(np.zeros(shape, kind.numpy), requires_grad)
-        return finish(np.full(shape, element(value, kind), kind.numpy), requires_grad)
+        array = np.empty(shape, kind.numpy)
+        array.fill(element(value, kind))
+        return finish(array, requires_grad)
     except MemoryError as error:
         raise RuntimeError(f"{name}(): cannot allocate memory for the result: {error}") from None
 
@@ -420,12 +422,14 @@ def eye(
             raise RuntimeError(f"{name} must be greater or equal to 0, got {length}")
     kind = read_dtype("eye", dtype) or dtypes.get_default_dtype()
     rows, columns = not_negative(tuple(lengths.values()))
-    return finish(np.eye(rows, columns, dtype=kind.numpy), requires_grad)
+    array = np.zeros((rows, columns), kind.numpy)
+    array.reshape(-1)[: columns * columns : columns + 1] = 1
+    return finish(array, requires_grad)
 
 
 # Evenly spaced
 
-_NAMES = ("start", "end", "step")
+_NAMES, _USUAL = ("start", "end", "step"), 2**31
 
 
 def _bounds(given: tuple[Any, ...], named: dict[str, Any]) -> list[Any]:
@@ -473,6 +477,9 @@ def arange(
             arange, out, bounds, {"start": start, "end": end, "step": step, "dtype": dtype}
         )
     check_device(device)
+    alone = len(bounds) == 1 and {start, end, step, dtype} == {None}
+    if alone and bounds[0].__class__ is int and 0 <= bounds[0] < _USUAL:
+        return finish(np.arange(bounds[0], dtype=np.int64), requires_grad)
     first, last, gap = _bounds(bounds, {"start": start, "end": end, "step": step})
     integers = all(isinstance(bound, int) for bound in (first, last, gap))
     kind = read_dtype("arange", dtype)
@@ -629,11 +636,13 @@ def _spaced(first: float, last: float, count: int, kind: dtypes.dtype) -> Any:
     start, end = [number(kind.numpy.type(bound)) for bound in (first, last)]
     if count == 1:
         return np.array([start])
-    gap = wider((end - start) / number(count - 1))
-    places = np.arange(count)
-    rising = wider(start) + gap * places
-    falling = wider(end) - gap * (count - 1 - places)
-    return np.where(places < count // 2, rising, falling).astype(number)
+    half = count // 2
+    spaced: Array = np.arange(count, dtype=wider)
+    spaced[half:] -= count - 1
+    spaced *= wider((end - start) / number(count - 1))
+    spaced[:half] += start
+    spaced[half:] += end
+    return spaced.astype(number)
 
 
 # In the type of a tensor that is there

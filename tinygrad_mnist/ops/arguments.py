@@ -421,8 +421,9 @@ def read_size(name: str, given: tuple[Any, ...], named: dict[str, Any]) -> tuple
 
     Raises TypeError for what is not integers, RuntimeError for a negative length.
     """
-    if not named and set(map(type, given)) == _INT and 0 <= min(given) <= max(given) < _MOST_OF_ONE:
-        return given
+    sizes = given[0] if len(given) == 1 and given[0].__class__ is tuple else given
+    if not named and set(map(type, sizes)) == _INT and 0 <= min(sizes) <= max(sizes) < _MOST_OF_ONE:
+        return sizes
     given = _given_sizes(name, "size", given, named)
     size = given[0] if len(given) == 1 and isinstance(given[0], tuple | list) else given
     lengths = []

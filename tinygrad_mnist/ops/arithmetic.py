@@ -339,6 +339,11 @@ def positive(input: Tensor) -> Tensor:
 @operation
 def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1) -> Tensor:
     """x + value · y · z, broadcast."""
+    kind = input._array.dtype
+    alike = kind is tensor1._array.dtype and kind is tensor2._array.dtype and kind.kind == "f"
+    if alike and not isinstance(value, Tensor | bool) and value == 1:
+        product = call_binary(mul, tensor1, tensor2)
+        return named_as(call_binary(_add, input, product), "AddcmulBackward0")
     operands, value = _alike((input, tensor1, tensor2), value)
     if operands[0]._array.dtype == bool:
         raise not_implemented("addcmul_cpu_out", operands[0]._array.dtype)
@@ -378,8 +383,8 @@ def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1
 @rounded_once
 def lerp(input: Tensor, end: Tensor, weight: Operand) -> Tensor:
     """x + weight · (y − x): the point that lies `weight` of the way from `input` to `end`."""
-    check_tensors("lerp", input=input, end=end)
-    _check_lerp(input, "end", end)
+    if input._array.dtype is not end._array.dtype:
+        _check_lerp(input, "end", end)
     share: Operand
     if not isinstance(weight, Tensor):
         if not np.isscalar(weight) or isinstance(weight, str):
@@ -398,7 +403,8 @@ def lerp(input: Tensor, end: Tensor, weight: Operand) -> Tensor:
         start, share = where(nearer, input, end), where(nearer, weight, weight - 1)
     if input._array.dtype.kind not in dtypes.FLOATS:
         raise not_implemented(f"lerp_kernel_{kernel}", input._array.dtype)
-    return named_as(start + share * (end - input), f"LerpBackward{kernel == 'tensor':d}")
+    part = call_binary(mul, call_binary(_sub, end, input), share)
+    return named_as(call_binary(_add, start, part), f"LerpBackward{kernel == 'tensor':d}")
 
 
 def _check_lerp(input: Tensor, name: str, other: Tensor) -> None:

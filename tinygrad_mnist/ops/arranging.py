@@ -12,10 +12,10 @@ import numpy as np
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.autocast import in_float32
-from tinygrad_mnist.engine.calls import call_unary
+from tinygrad_mnist.engine.calls import call_unary, call_view
 from tinygrad_mnist.engine.device import check_device
 from tinygrad_mnist.engine.node import named_as
-from tinygrad_mnist.engine.observer import note_constant
+from tinygrad_mnist.engine.observer import OBSERVERS, note_constant
 from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.tensor import Tensor, wrap
 from tinygrad_mnist.engine.types import Device, Dims, DType
@@ -41,6 +41,7 @@ from .indexing import (
     _index,
     _index_backward,
     _slice,
+    _slice_backward,
     check_selected,
     getitem,
     put_dtypes_differ,
@@ -69,8 +70,12 @@ def flip(input: Tensor, *dims: Dims, **named: Dims) -> Tensor:
     axes = read_dims(given, ndim) if given else ()
     if ndim == 0:
         return named_as(clone(input), "FlipBackward0")
-    key = tuple([slice(None, None, -1) if d in axes else ALL for d in range(ndim)])
-    return named_as(clone(call_unary(_slice, input, {"key": key})), "FlipBackward0")
+    key = tuple([_BACKWARDS if d in axes else ALL for d in range(ndim)])
+    turned = call_view(_slice, input, input._array[key], {"key": key}, _slice.record_type)
+    return named_as(call_unary(_clone, turned), "FlipBackward0")
+
+
+_BACKWARDS = slice(None, None, -1)
 
 
 @operation
@@ -443,11 +448,11 @@ def unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
 
 
 @functools.lru_cache(16)
-def _outside(name: str, rows: int, columns: int, diagonal: int) -> Array:
+def _outside(name: str, rows: int, columns: int, diagonal: int) -> Tensor:
+    """Where a triangle is not, a tensor that nobody changes."""
     below = np.tri(rows, columns, diagonal - (name == "triu"), dtype=np.bool_)
     outside: Array = below if name == "triu" else ~below
-    outside.flags.writeable = False
-    return outside
+    return wrap(outside, [0])
 
 
 def _triangle(name: str, input: Tensor, diagonal: int) -> Tensor:
@@ -455,9 +460,10 @@ def _triangle(name: str, input: Tensor, diagonal: int) -> Tensor:
     if len(shape) < 2:
         raise RuntimeError(f"{name}: input tensor must have at least 2 dimensions")
     rows, columns = shape[-2:]
-    outside = note_constant(_outside(name, rows, columns, diagonal))
-    out = masked_fill(input, wrap(outside), 0)
-    return named_as(out, f"{name.capitalize()}Backward0")
+    outside = _outside(name, rows, columns, diagonal)
+    if OBSERVERS:
+        outside = wrap(note_constant(outside._array.copy()))
+    return named_as(masked_fill(input, outside, 0), f"{name.capitalize()}Backward0")
 
 
 @operation
@@ -685,6 +691,11 @@ def _padded_with(input: Tensor, borders: list[Pair], value: float) -> Tensor:
                 f"{borders[d][1]}, resulted in a negative output size, which is invalid. Check "
                 f"dimension {d} of your input."
             )
+    edges = [size for border in borders for size in border]
+    if str(value) in ("0", "0.0") and min(edges, default=0) >= 0 < max(edges, default=0):
+        region = [slice(a, size - b) for size, (a, b) in zip(sizes, borders, strict=True)]
+        whole = {"key": tuple(region), "shape": not_negative(sizes)}
+        return named_as(call_unary(_slice_backward, input, whole), "ConstantPadNdBackward0")
     cut = zip(shape, borders, strict=True)
     inner = tuple([slice(max(-a, 0), n - max(-b, 0)) for n, (a, b) in cut])
     added = zip(sizes, borders, strict=True)

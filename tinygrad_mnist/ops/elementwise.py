@@ -112,17 +112,18 @@ sqrt = elementwise("sqrt", "√x", np.sqrt, input=lambda g, out: g / (2 * out))
 rsqrt = composed("rsqrt", "1 / √x", lambda input: sqrt(input) ** -1)
 
 
-def _one_plus_exp_of_minus(x: Array) -> Any:
-    """1 + e⁻ˣ"""
+def over_one_plus_exp_of_minus(y: Any, x: Array) -> Any:
+    """y / (1 + e⁻ˣ)"""
     out = np.negative(x)
     if out.__class__ is not np.ndarray:
-        return 1 + np.exp(out)
+        return y / (1 + np.exp(out))
     np.exp(out, out)
     np.add(out, 1, out)
-    return out
+    return np.divide(y, out, out)
 
 
-sigmoid = elementwise("sigmoid", "1 / (1 + e⁻ˣ)", lambda input: 1 / _one_plus_exp_of_minus(input),
+sigmoid = elementwise("sigmoid", "1 / (1 + e⁻ˣ)",
+                      lambda input: over_one_plus_exp_of_minus(1, input),
                       input=lambda g, out: g * (1 - out) * out)  # fmt: skip
 
 

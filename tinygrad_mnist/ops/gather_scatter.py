@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.core.record import Array
-from tinygrad_mnist.engine.calls import explain_shapes
+from tinygrad_mnist.engine.calls import call_binary, call_unary, explain_shapes
 from tinygrad_mnist.engine.node import must_not_change, named_as
 from tinygrad_mnist.engine.observer import note_constant, note_untraceable
 from tinygrad_mnist.engine.primitive import primitive
@@ -91,10 +91,14 @@ def with_dimension(tensor: Tensor) -> Tensor:
     return tensor if tensor._array.ndim else reshape(tensor, 1)
 
 
+_LONG = np.dtype(np.int64)
+_INTEGERS = (_LONG, np.dtype(np.int32))
+
+
 def _read_index(name: str, dim: int, index: Tensor, input: Tensor) -> Array:
     """A copy of the index's array, if it is within bounds; PyTorch's errors otherwise."""
     array: Array = copied(index._array)
-    if array.dtype not in (np.int64, np.int32):
+    if array.dtype not in _INTEGERS:
         raise RuntimeError(f"{name}(): Expected dtype int32/int64 for index")
     if array.ndim != input._array.ndim:
         raise RuntimeError(
@@ -143,8 +147,16 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False)
                 f"Size does not match at dimension {d} expected index {list(array.shape)} to be "
                 f"no larger than self {list(x._array.shape)} apart from dimension {axis}"
             )
-    out = must_not_change(_gather(x, dim=axis, index=array), index)
+    out = must_not_change(call_unary(_gather, x, {"dim": axis, "index": array}), index)
     return out if index._array.ndim else named_as(reshape(out, ()), "GatherBackward0")
+
+
+def taken_along(input: Tensor, axis: int, indices: Tensor) -> Tensor:
+    """`gather` at indices that are known to be right."""
+    if not input._array.ndim:
+        return gather(input, axis, indices)
+    found = {"dim": axis, "index": copied(indices._array)}
+    return must_not_change(call_unary(_gather, input, found), indices)
 
 
 def _read_scattered(input: Tensor, dim: int, index: Tensor, src: Any) -> Any:
@@ -222,7 +234,8 @@ def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     tensor([0., 5.])
     """
     x, axis, array, numbers = _read_scattered(input, dim, index, src)
-    out = must_not_change(_scatter_add(x, numbers, dim=axis, index=array), index)
+    out = call_binary(_scatter_add, x, numbers, {"dim": axis, "index": array})
+    must_not_change(out, index)
     return out if input._array.ndim else named_as(reshape(out, ()), "ScatterAddBackward0")
 
 
@@ -340,11 +353,11 @@ def _read_vector(name: str, input: Tensor, dim: int, index: Tensor) -> tuple[int
     if array.ndim > 1:
         error = RuntimeError if name == "index_fill_" else IndexError
         raise error(f"{name}(): Index is supposed to be a vector, not {array.ndim}-dimensional")
-    wanted = (np.int64,) if name in ("index_fill_", "index_copy_") else (np.int64, np.int32)
+    wanted = (_LONG,) if name in ("index_fill_", "index_copy_") else _INTEGERS
     if array.dtype not in wanted:
         error = IndexError if name == "index_fill_" else RuntimeError
         raise error(
-            f"{name}(): Expected dtype {'/'.join(np.dtype(kind).name for kind in wanted)} for "
+            f"{name}(): Expected dtype {'/'.join(kind.name for kind in wanted)} for "
             f"index, but got {index.dtype.legacy_name}"
         )
     return axis, array if array.ndim else array.reshape(1)
@@ -394,7 +407,7 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
         if input._array.ndim
         else (note_constant(np.zeros((), np.int64)),)
     )
-    out = must_not_change(_index(with_dimension(input), key=key), index)
+    out = must_not_change(call_unary(_index, with_dimension(input), {"key": key}), index)
     return named_as(out, "IndexSelectBackward0")
 
 

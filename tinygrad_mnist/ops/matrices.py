@@ -13,7 +13,7 @@ import numpy as np
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.engine.autocast import as_given, in_float32, in_lower_precision
-from tinygrad_mnist.engine.calls import call_binary, call_unary
+from tinygrad_mnist.engine.calls import call_binary, call_unary, call_view
 from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.observer import note_constant
 from tinygrad_mnist.engine.tensor import Tensor, wrap
@@ -50,7 +50,9 @@ def outer(input: Tensor, vec2: Tensor) -> Tensor:
             raise RuntimeError(
                 f"outer: Expected 1-D argument {name}, but got {vector._array.ndim}-D"
             )
-    column = call_unary(_reshape, input, {"shape": (input._array.size, 1)})
+    shape = (input._array.size, 1)
+    kind, array = _reshape.record_type, input._array.reshape(shape)
+    column = call_view(_reshape, input, array, {"shape": shape}, kind)
     return call_binary(mul, column, vec2)
 
 

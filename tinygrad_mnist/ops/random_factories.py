@@ -129,7 +129,10 @@ def randint(*args: Any, generator: Generator | None = None, **named: Any) -> Ten
     tensor([7, 6, 3, 5])
     """
     by_keyword = "size" in named
-    given = bind_from_the_right("randint", ("low", "high", "size"), args, named, _RANDINT)
+    if len(args) == 2 and not named:
+        given = {"high": args[0], "size": args[1]}
+    else:
+        given = bind_from_the_right("randint", ("low", "high", "size"), args, named, _RANDINT)
     fill = _integers("randint", given, 1, generator)
     shape = read_size("randint", given["size"], None if by_keyword else len(given))
     return _made("randint", "random_from_to", shape, fill, named, dtypes.int64)

@@ -430,7 +430,7 @@ def bernoulli(array: Array, p: float | Array, generator: Generator | None) -> No
         if not array.size:
             return
         check_floating("bernoulli_tensor_cpu_p_", p)
-        if not (p.min() >= 0 and p.max() <= 1):
+        if not (p.item(p.argmin()) >= 0 and p.item(p.argmax()) <= 1):
             raise RuntimeError(
                 "Expected p_in >= 0 && p_in <= 1 to be true, but got false.  (Could this error "
                 "message be improved?  If so, please report an enhancement request to PyTorch.)"

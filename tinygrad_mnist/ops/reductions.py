@@ -13,7 +13,7 @@ import numpy as np
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.calls import call_unary
-from tinygrad_mnist.engine.node import must_not_change, named_as
+from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.outputs import joined_as
 from tinygrad_mnist.engine.primitive import Primitive, primitive
 from tinygrad_mnist.engine.tensor import Tensor, wrap
@@ -30,7 +30,7 @@ from .arguments import (
     read_dim,
     read_dims,
 )
-from .casting import cast_to, clone, copied, zeros
+from .casting import cast_to, clone, zeros
 from .conditional import where
 from .elementwise import elementwise, exp, maximum, minimum
 from .shapes import _reshape
@@ -302,11 +302,7 @@ def values_at(
     name: str, input: Tensor, axis: int, indices: Tensor, keepdim: bool, grad_fn: str
 ) -> ValuesAndIndices:
     """The numbers at `indices`, one along `axis`, as the pair that the operation `name` returns."""
-    if input._array.ndim:
-        found = {"dim": axis, "index": copied(indices._array)}
-        values = must_not_change(call_unary(_gather()._gather, input, found), indices)
-    else:
-        values = _gather().gather(input, axis, indices)
+    values = _gather().taken_along(input, axis, indices)
     if not keepdim and input._array.ndim:
         shape = indices._array.shape
         left = {"shape": (*shape[:axis], *shape[axis + 1 :])}

@@ -9,6 +9,7 @@ import numpy as np
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.core.record import Array
+from tinygrad_mnist.engine.calls import call_unary
 from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.primitive import no_derivative, primitive
 from tinygrad_mnist.engine.tensor import Tensor, wrap
@@ -22,7 +23,7 @@ from .arguments import (
     read_dim,
 )
 from .conditional import masked_fill
-from .gather_scatter import gather
+from .gather_scatter import taken_along
 from .reductions import _amax, _mean, check_not_empty, values_at
 from .shapes import reshape
 
@@ -67,9 +68,9 @@ def sort(
     tensor([3, 2, 1])
     """
     axis = read_dim(dim, input._array.ndim)
-    indices = argsort(input, axis, descending)
+    indices = call_unary(_argsort, input.detach(), {"dim": axis, "descending": bool(descending)})
     name = "SortBackward0" if stable is None else "SortBackward1"
-    return named_result("sort", named_as(gather(input, axis, indices), name), indices)
+    return named_result("sort", named_as(taken_along(input, axis, indices), name), indices)
 
 
 def msort(input: Tensor) -> Tensor:
@@ -93,8 +94,10 @@ def topk(
         raise RuntimeError("topk does not support bool dtypes on CPU")
     if not 0 <= k <= (input._array.shape[axis] if input._array.ndim else 1):
         raise RuntimeError("selected index k out of range")
-    indices = _argsort(input.detach(), dim=axis, descending=bool(largest), count=k)
-    return named_result("topk", named_as(gather(input, axis, indices), "TopkBackward0"), indices)
+    wanted = {"dim": axis, "descending": bool(largest), "count": k}
+    indices = call_unary(_argsort, input.detach(), wanted)
+    values = named_as(taken_along(input, axis, indices), "TopkBackward0")
+    return named_result("topk", values, indices)
 
 
 @operation

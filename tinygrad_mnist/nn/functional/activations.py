@@ -17,9 +17,10 @@ from tinygrad_mnist._tensor.creation import ones_like, zeros_like
 from tinygrad_mnist._tensor.in_place import in_place, write
 from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.autocast import in_lower_precision
+from tinygrad_mnist.engine.calls import call_unary
 from tinygrad_mnist.engine.memory import elements_shared
 from tinygrad_mnist.engine.node import named_as
-from tinygrad_mnist.engine.primitive import Primitive, primitive
+from tinygrad_mnist.engine.primitive import OfTensors, Primitive, primitive
 from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.kernels import elementwise as one_pass
 from tinygrad_mnist.ops import softmax as softmax_family
@@ -33,7 +34,7 @@ from tinygrad_mnist.ops.arguments import (
 )
 from tinygrad_mnist.ops.casting import zeros
 from tinygrad_mnist.ops.conditional import where
-from tinygrad_mnist.ops.elementwise import erf, exp, sigmoid
+from tinygrad_mnist.ops.elementwise import erf, exp, over_one_plus_exp_of_minus, sigmoid
 from tinygrad_mnist.ops.indexing import WHOLE
 from tinygrad_mnist.ops.second_derivatives import constant_in
 
@@ -62,6 +63,8 @@ def _apply(
 ) -> Tensor:
     """of(input), its record called `grad_fn`, written into the input if `inplace`."""
     given: Any = input
+    if isinstance(of, OfTensors) and isinstance(given, Tensor) and not inplace:
+        return named_as(call_unary(of.of, given, settings), grad_fn)
     if not isinstance(given, Tensor):
         check_tensors(getattr(of, "name", "mish"), input=given)
     if inplace:
@@ -283,7 +286,7 @@ def threshold(input: Tensor, threshold: float, value: float, inplace: bool = Fal
 
 _silu = _activation(
     "silu", "x / (1 + e⁻ˣ)",
-    lambda input: input / (1 + np.exp(-input)),
+    lambda input: over_one_plus_exp_of_minus(input, input),
     "silu_cpu",
     input=lambda g, input: g * sigmoid(input) * (1 + input * (1 - sigmoid(input))),
 )  # fmt: skip

@@ -12,13 +12,16 @@ from tinygrad_mnist._tensor.creation import from_numpy, zeros
 from tinygrad_mnist.autograd import no_grad
 from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.autocast import AUTOCAST, as_given, lowered
-from tinygrad_mnist.engine.calls import call
-from tinygrad_mnist.engine.node import NO_ATTRIBUTES, named_as
+from tinygrad_mnist.engine.calls import call, call_unary
+from tinygrad_mnist.engine.node import NO_ATTRIBUTES, must_not_change, named_as
 from tinygrad_mnist.engine.observer import note_untraceable
 from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.ops.arguments import check_tensors
+from tinygrad_mnist.ops.casting import copied
 from tinygrad_mnist.ops.conditional import where
+from tinygrad_mnist.ops.gather_scatter import largest_unsigned
+from tinygrad_mnist.ops.indexing import _index
 from tinygrad_mnist.ops.matmul import _mm, matmul
 from tinygrad_mnist.ops.shapes import expand, unsqueeze
 
@@ -157,18 +160,21 @@ def embedding(
             [1.0000, 1.5000]])
     """
     _check_embedding(input, weight, sparse)
-    count = weight.size(0)
+    count = weight._array.shape[0]
     if padding_idx is not None:
         if not -count <= padding_idx < count:
             raise AssertionError("Padding_idx must be within num_embeddings")
         padding_idx %= count
     numbers = input._array
-    if numbers.size and (numbers.min() < 0 or numbers.max() >= count):
+    if largest_unsigned(numbers) >= count:
         raise IndexError("index out of range in self")
     if max_norm is not None:
         note_untraceable()
         _shorten(weight, np.unique(numbers), max_norm, norm_type)
-    rows = weight[input]
+    if numbers.ndim:
+        rows = must_not_change(call_unary(_index, weight, {"key": (copied(numbers),)}), input)
+    else:
+        rows = weight[input]
     if scale_grad_by_freq:
         note_untraceable()
         _, position, found = np.unique(numbers, return_inverse=True, return_counts=True)
@@ -179,11 +185,15 @@ def embedding(
     return named_as(rows, "EmbeddingBackward0")
 
 
+_INTEGERS = (np.dtype(np.int64), np.dtype(np.int32))
+
+
 def _check_embedding(input: Any, weight: Any, sparse: bool) -> None:
-    check_tensors("embedding", weight=weight, indices=input)
+    if not (isinstance(weight, Tensor) and isinstance(input, Tensor)):
+        check_tensors("embedding", weight=weight, indices=input)
     if weight._array.ndim != 2:
         raise RuntimeError("'weight' must be 2-D")
-    if input._array.dtype not in (np.int64, np.int32):
+    if input._array.dtype not in _INTEGERS:
         raise RuntimeError(
             "Expected tensor for argument #1 'indices' to have one of the following scalar types: "
             f"Long, Int; but got {input.type()} instead (while checking arguments for embedding)"
