@@ -429,7 +429,7 @@ def eye(
 
 # Evenly spaced
 
-_NAMES, _USUAL = ("start", "end", "step"), 2**31
+_NAMES, _USUAL, _PLAIN = ("start", "end", "step"), 2**31, (int, float)
 
 
 def _bounds(given: tuple[Any, ...], named: dict[str, Any]) -> list[Any]:
@@ -608,6 +608,8 @@ def logspace(start: Operand, end: Operand, steps: int, base: float = 10.0, *,
 
 def _read_ends(name: str, start: Any, end: Any) -> tuple[Any, Any]:
     """The two ends as numbers; RuntimeError for a tensor that has dimensions."""
+    if start.__class__ in _PLAIN and end.__class__ in _PLAIN:
+        return start, end
     if any(isinstance(bound, Tensor) and bound._array.ndim for bound in (start, end)):
         raise RuntimeError(
             f"{name} only supports 0-dimensional start and end tensors, but got one with dimensions"

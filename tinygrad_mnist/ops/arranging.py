@@ -12,7 +12,7 @@ import numpy as np
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.autocast import in_float32
-from tinygrad_mnist.engine.calls import call_unary, call_view
+from tinygrad_mnist.engine.calls import call, call_unary, call_view
 from tinygrad_mnist.engine.device import check_device
 from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.observer import OBSERVERS, note_constant
@@ -48,7 +48,7 @@ from .indexing import (
     read_index,
 )
 from .indexing import index_put as _put
-from .joining import cat
+from .joining import _cat
 from .reductions import _sum
 from .second_derivatives import through
 from .shapes import expand, reshape, transpose
@@ -127,8 +127,12 @@ def _rolled(x: Tensor, step: int, axis: int) -> Tensor:
     first = -step % size if size else 0
     if not first:
         return x
-    lead = (ALL,) * axis
-    return cat([getitem(x, (*lead, slice(first, None))), getitem(x, (*lead, slice(first)))], axis)
+    parts = []
+    for part in (slice(first, None), slice(first)):
+        region = (*(ALL,) * axis, part, Ellipsis)
+        array, key = x._array[region], {"key": region}
+        parts.append(call_view(_slice, x, array, key, _slice.record_type))
+    return call(_cat, tuple(parts), {"dim": axis, "starts": (0, size - first, size)})
 
 
 @operation
