@@ -196,7 +196,7 @@ def _elu_loop(x: Array, depth: float, scale: float, input_scale: float, out: Arr
     for i in range(x.size):
         wide = np.float64(x[i])
         below = _exp_minus_one((0.0 if wide > 0.0 else wide) * input_scale) * depth
-        out[i] = wide * scale if wide > 0.0 else below
+        out[i] = wide * scale if wide >= 0.0 else below
 
 
 def hypot(x: Array, y: Array) -> Any:
