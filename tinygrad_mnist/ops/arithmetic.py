@@ -383,6 +383,7 @@ def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1
 @rounded_once
 def lerp(input: Tensor, end: Tensor, weight: Operand) -> Tensor:
     """x + weight · (y − x): the point that lies `weight` of the way from `input` to `end`."""
+    check_tensors("lerp", input=input, end=end)
     if input._array.dtype is not end._array.dtype:
         _check_lerp(input, "end", end)
     share: Operand
