@@ -310,7 +310,7 @@ _slice_backward.derivatives(input=lambda g, key: _slice(g, key=key))
 def _index(input: Array, *, key: Key) -> Array:
     """x[key], where key holds arrays of indices: a copy"""
     *before, index = key
-    along = not before or all([part is ALL for part in before])
+    along = all(part is ALL for part in before)
     if along and index is not ALL and index.dtype.kind == "i" and input.flags.c_contiguous:
         out: Array = input.take(index, len(before))  # three times as fast
         return out
