@@ -15,18 +15,18 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 83_592, 40_000
+TOTAL, AIM = 83_662, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
-    "ops": 11_580,
+    "ops": 11_626,
     "tools": 12_111,
-    "nn": 10_123,
+    "nn": 10_136,
     "compiler": 9_625,
     "app": 4_742,
     "explainer": 7_552,
     "kernels": 5_893,
-    "_tensor": 3_376,
+    "_tensor": 3_387,
     "engine": 3_366,
     "optim": 2_569,
     "autograd": 2_630,
