@@ -145,6 +145,13 @@ def _standardised_loop(
     """Weights and biases are one for each of the second dimension, or `along` the last."""
     means, inverses = np.empty(x.shape[1]), np.empty(x.shape[1])
     moments_of(x, eps, means, inverses)
+    if x.shape[2] == 1 and weight.size == bias.size == x.shape[1] and not along:
+        for c in range(x.shape[1]):
+            inverses[c] *= weight[c]
+        for n in range(x.shape[0]):
+            for c in range(x.shape[1]):
+                out[n, c, 0] = (x[n, c, 0] - means[c]) * inverses[c] + bias[c]
+        return
     for n in range(x.shape[0]):
         for c in range(x.shape[1]):
             given, row, mean, inverse = x[n, c], out[n, c], means[c], inverses[c]
