@@ -15,7 +15,7 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 83_662, 40_000
+TOTAL, AIM = 83_669, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
@@ -25,7 +25,7 @@ BUDGET = {
     "compiler": 9_625,
     "app": 4_742,
     "explainer": 7_552,
-    "kernels": 5_893,
+    "kernels": 5_900,
     "_tensor": 3_387,
     "engine": 3_366,
     "optim": 2_569,
