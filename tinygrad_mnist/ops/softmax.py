@@ -114,6 +114,8 @@ _nll_loss_backward.derivatives(
 
 def _floating(name: str, input: Tensor, dim: Any, dtype: dtypes.dtype | None) -> tuple[Tensor, int]:
     """The input in a floating-point type, and the dimension; PyTorch's errors otherwise."""
+    if dtype is None and dim.__class__ is int and input._array.dtype.kind == "f":
+        return input, read_dim(dim, input._array.ndim)
     x = input if dtype is None else cast_to(input, dtype)
     if not isinstance(dim, int):
         raise TypeError(
