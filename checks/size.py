@@ -15,11 +15,11 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 83_669, 40_000
+TOTAL, AIM = 83_671, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
-    "ops": 11_626,
+    "ops": 11_628,
     "tools": 12_111,
     "nn": 10_136,
     "compiler": 9_625,
