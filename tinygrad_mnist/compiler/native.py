@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from tinygrad_mnist.kernels import cache_folder, dispatch, native_code, sources
+from tinygrad_mnist.kernels import cache_folder, dispatch, helpers, native_code, sources
 from tinygrad_mnist.kernels.locks import held_through_fork
 from tinygrad_mnist.kernels.native_code import Code
 
@@ -164,6 +164,7 @@ def compiled_or_loaded(
 
         made = function()
         found = native_code.load(file) or compiling.code_for(made, arguments, file)
+    helpers.call()
     return found
 
 

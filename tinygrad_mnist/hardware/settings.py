@@ -6,6 +6,8 @@ import os
 import warnings
 from typing import Any
 
+from tinygrad_mnist.kernels import team
+
 _limits: Any = None
 _number: int | None = None
 """What `set_num_threads` was last told."""
@@ -65,6 +67,7 @@ def set_num_threads(number: int) -> None:
         raise RuntimeError("set_num_threads expects a positive integer")
     _limits = threadpool_limits(number, user_api="blas")
     _number = number
+    team.resize(number)
 
 
 def limit_again() -> None:

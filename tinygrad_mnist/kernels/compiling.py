@@ -17,6 +17,7 @@ import numba.core.serialize
 
 from . import native_code
 from . import simd as vectors
+from . import team_code as team_code  # how compiled code shares loops
 from .native_code import Code, Head
 
 Function = Callable[..., Any]

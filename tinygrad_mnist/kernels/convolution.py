@@ -279,11 +279,13 @@ def give_row(row: Array, lanes: int, images: Array, c: int, y: int, first: int, 
 
 
 @dispatch.images.part()
-def lay_out_rows(images: Array, top: int, left: int, laid: Array) -> None:
-    """Fill (channels, rows, phases, columns, images) from (images, channels, height, width)."""
-    channels, rows, phases, _, _ = laid.shape
+def lay_out_rows(
+    images: Array, top: int, left: int, laid: Array, first: int, last: int
+) -> None:
+    """Fill rows of (channels, rows, phases, columns, images) from images as PyTorch's."""
+    channels, _, phases, _, _ = laid.shape
     for c in range(channels):
-        for row in range(rows):
+        for row in range(first, last):
             if row < top or row >= top + images.shape[2]:
                 laid[c, row] = 0
                 continue
@@ -299,7 +301,7 @@ def lay_out(images: Array, top: int, left: int, rows: int, columns: int, phases:
     """Images laid out, with room for a multiple of `MULTIPLE` of them."""
     count, channels = images.shape[:2]
     laid = np.empty((channels, rows, phases, columns, lanes_for(count)), images.dtype)
-    lay_out_rows(images, top, left, laid)
+    lay_out_rows(images, top, left, laid, 0, rows)
     return laid
 
 

@@ -184,6 +184,7 @@ class Loops:
                 for names in _MODULES.values():
                     if names.get(function.__name__) is function:
                         names[function.__name__] = loop
+        _call_helpers()
         return True
 
     def _load(self) -> None:
@@ -197,6 +198,7 @@ class Loops:
             self._loops = compiling.compile_loops(
                 self.declared, _MODULES.values(), _folder(), self._stand_ins
             )
+        _call_helpers()
 
     def _compile_all(self) -> None:
         """Compile what is not compiled yet: from now on nobody waits for a loop."""
@@ -212,6 +214,11 @@ class Loops:
         if marker is not None and all(loop._cache.on_disk for loop in self._loops):
             with contextlib.suppress(OSError):
                 marker.touch()
+
+
+def _call_helpers() -> None:
+    """Have threads there that share loops."""
+    importlib.import_module(f"{__package__}.helpers").call()
 
 
 _MODULES: Final[dict[str, dict[str, Any]]] = {}

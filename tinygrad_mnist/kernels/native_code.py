@@ -27,7 +27,7 @@ from typing import Any, Final, NamedTuple, cast
 import llvmlite.binding
 import numpy as np
 
-from . import blas_threads, cache_folder, sources
+from . import blas_threads, cache_folder, sources, team
 
 _llvm: Any = llvmlite.binding
 LAID: Final = 0x501
@@ -233,6 +233,7 @@ def _runtime() -> Any:
         if isinstance(error, type) and issubclass(error, BaseException):
             _llvm.add_symbol(f"PyExc_{name}", id(error))
     name_blas()
+    name_team()
     return runtime
 
 
@@ -260,6 +261,14 @@ def _extension(name: str) -> Any:
 
 PREFIX: Final = "tinygrad_mnist_"
 """Of what compiled code calls in NumPy's BLAS."""
+
+
+TEAM: Final = f"{PREFIX}team"
+
+
+def name_team() -> None:
+    """Let compiled code name the words of the team."""
+    _llvm.add_symbol(TEAM, team.ADDRESS)
 
 
 @functools.cache

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from . import blas_threads, dispatch
+from .team import bounds, pieces, share
 
 if TYPE_CHECKING:
     from .simd import LANES, ROWS, add_product, add_scaled, load, prefetch, spread, store, sums_of
@@ -127,9 +128,18 @@ def dots(a: Array, b: Array, out: Array) -> None:
     Lanes run along the rows. The rows of `a` that come next are fetched meanwhile: a batch is in no
     cache yet. The last blocks overlap those before them rather than be smaller.
     """
+    blocks = (len(a) + ROWS - 1) // ROWS
+    count = pieces(a.size * len(b), blocks // 2)
+    share(dots_of_blocks, count, count, blocks, a, b, out)
+
+
+@_part
+def dots_of_blocks(n: int, count: int, blocks: int, a: Array, b: Array, out: Array) -> None:
+    """Piece n of the `dots` of so many blocks of rows."""
     rows, depth = a.shape
     whole = depth - depth % LANES
-    for first in range(0, rows, ROWS):
+    begin_block, end_block = bounds(n, count, blocks)
+    for first in range(begin_block * ROWS, end_block * ROWS, ROWS):
         i = min(first, rows - ROWS)
         for begin in range(0, b.shape[0], 5):
             j = min(begin, b.shape[0] - 5)
@@ -191,28 +201,47 @@ def outer(a: Array, b: Array, out: Array, scale: Any) -> None:
     be a whole number of registers long. `out` has five rows or more. Long sums are made of short
     ones, which loses fewer bits.
     """
-    if a.shape[0] <= MOST:
-        outer_of_few(a, b, out, scale)
+    blocks = (b.shape[1] + 2 * LANES - 1) // (2 * LANES)
+    count = pieces(out.size * len(a), blocks // 2)
+    share(outer_of_blocks, count, count, blocks, a, b, out, scale)
+
+
+@dispatch.base.part()
+def outer_of_blocks(
+    n: int, count: int, blocks: int, a: Array, b: Array, out: Array, scale: Any
+) -> None:
+    """Piece n of the `outer` of so many blocks of columns."""
+    first, last = bounds(n, count, blocks)
+    if len(a) <= MOST:
+        outer_of_few(a, b, out, scale, 2 * LANES * first, 2 * LANES * last, 0)
         return
-    part = np.empty(out.shape, out.dtype)
-    sums = out if scale is None else np.empty(out.shape, out.dtype)
-    outer_of_few(a[:MOST], b[:MOST], sums, None)
-    for k in range(MOST, a.shape[0], MOST):
-        outer_of_few(a[k : k + MOST], b[k : k + MOST], part, None)
-        for i in range(out.shape[0]):
-            for j in range(out.shape[1]):
-                sums[i, j] += part[i, j]
-    if scale is not None:
-        for i in range(out.shape[0]):
-            for j in range(out.shape[1]):
-                out[i, j] += scale * sums[i, j]
+    part = np.empty((len(out), 2 * LANES), out.dtype)
+    sums = np.empty((len(out), 2 * LANES), out.dtype)
+    for begin in range(2 * LANES * first, min(2 * LANES * last, b.shape[1]), 2 * LANES):
+        left = min(begin, b.shape[1] - 2 * LANES)
+        outer_of_few(a[:MOST], b[:MOST], sums, None, begin, begin + 1, left)
+        for k in range(MOST, len(a), MOST):
+            outer_of_few(a[k : k + MOST], b[k : k + MOST], part, None, begin, begin + 1, left)
+            for i in range(len(out)):
+                for j in range(2 * LANES):
+                    sums[i, j] += part[i, j]
+        for i in range(len(out)):
+            for j in range(begin - left, 2 * LANES):
+                x = sums[i, j]
+                out[i, left + j] = x if scale is None else out[i, left + j] + scale * x
 
 
 @_part
-def outer_of_few(a: Array, b: Array, out: Array, scale: Any) -> None:
-    """`outer`, each sum from first to last in a register."""
+def outer_of_few(
+    a: Array, b: Array, out: Array, scale: Any, first: int, last: int, left: int
+) -> None:
+    """`outer` of columns from `first` to `last`, each sum from first to last in a register.
+
+    Those of `left` stand first in `out`.
+    """
     depth, rows = a.shape
-    for begin in range(0, b.shape[1], 2 * LANES):
+    last = min(last, b.shape[1])
+    for begin in range(first, last, 2 * LANES):
         j = min(begin, b.shape[1] - 2 * LANES)
         half = begin > j
         i = 0
@@ -223,8 +252,8 @@ def outer_of_few(a: Array, b: Array, out: Array, scale: Any) -> None:
                 p, q = along(a, k, i), along(a, k, i + 5)
                 s, t = added(s, x, p), added(t, y, p)
                 u, v = added(u, x, q), added(v, y, q)
-            finish(out, i, j, s, t, scale, 0, half)
-            finish(out, i + 5, j, u, v, scale, 0, half)
+            finish(out, i, j - left, s, t, scale, 0, half)
+            finish(out, i + 5, j - left, u, v, scale, 0, half)
             i += 10
         while i < rows:
             n = min(i, rows - 5)
@@ -232,7 +261,7 @@ def outer_of_few(a: Array, b: Array, out: Array, scale: Any) -> None:
             for k in range(depth):
                 x, y, p = load(b, k, j), load(b, k, j + LANES), along(a, k, n)
                 s, t = added(s, x, p), added(t, y, p)
-            finish(out, n, j, s, t, scale, i - n, half)
+            finish(out, n, j - left, s, t, scale, i - n, half)
             i += 5
 
 

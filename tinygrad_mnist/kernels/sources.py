@@ -16,6 +16,8 @@ from typing import Final, NamedTuple
 
 ROOT: Final = Path(__file__).parents[1]
 _PLACES: Final = ("kernels", "compiler.loops")
+_BESIDE: Final = {("kernels.team", "share"): ("kernels.team_code", "_share")}
+"""What compiled code has in the place of a function."""
 _NO_PART: Final = {
     f"kernels.{name}" for name in ("cache_folder", "compiling", "dispatch", "locks", "native_code")
 }
@@ -51,7 +53,7 @@ def digest(*names: str) -> str:
             continue
         file = _read(module)
         text = seen[module, name] = file.blocks.get(name, "")
-        todo.append((module, ""))
+        todo += [(module, ""), *([_BESIDE[module, name]] if (module, name) in _BESIDE else [])]
         for first, second in _USE.findall(text):
             if first in file.imports:
                 where, own = file.imports[first]
