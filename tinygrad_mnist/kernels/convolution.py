@@ -279,9 +279,7 @@ def give_row(row: Array, lanes: int, images: Array, c: int, y: int, first: int, 
 
 
 @dispatch.images.part()
-def lay_out_rows(
-    images: Array, top: int, left: int, laid: Array, first: int, last: int
-) -> None:
+def lay_out_rows(images: Array, top: int, left: int, laid: Array, first: int, last: int) -> None:
     """Fill rows of (channels, rows, phases, columns, images) from images as PyTorch's."""
     channels, _, phases, _, _ = laid.shape
     for c in range(channels):

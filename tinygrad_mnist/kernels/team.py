@@ -41,11 +41,12 @@ LOCK, REST, PENALTY, AVOIDED, SLEEPING, PRESENT, LEAVING = 32, 33, 34, 35, 40, 4
 SEMAPHORE, ALLOWED, HELPER = 48, 56, 72
 """Places of the words that the threads read and write; those that many write lie apart.
 
-OPEN is the number of the loop that is shared now, 0 where none is, LATEST of the last; NEXT is its next piece; ACTIVE how many
-helpers look at it; CODE, GIVEN, COUNT say what its pieces are; HELPERS how many may help. LOCK is 1
-while somebody shares; REST how many loops are to be computed alone. SLEEPING of the helpers PRESENT
-wait for the SEMAPHORE. ALLOWED is a bit for each processor; helpers, whose ids begin at HELPER, keep
-off the one AVOIDED, less 1, where he computes who shares: some systems wake them there.
+OPEN is the number of the loop that is shared now, 0 where none is, LATEST of the last; NEXT is its
+next piece; ACTIVE how many helpers look at it; CODE, GIVEN, COUNT say what its pieces are; HELPERS
+how many may help. LOCK is 1 while somebody shares; REST how many loops are to be computed alone.
+SLEEPING of the helpers PRESENT wait for the SEMAPHORE. ALLOWED has a bit for each processor;
+helpers, whose ids begin at HELPER, keep off the one AVOIDED, less 1, where he computes who shares:
+some systems wake them there.
 """
 
 _memory: Final = (ctypes.c_int64 * (WORDS + 8))()
@@ -61,9 +62,9 @@ def share(piece: Callable[..., Any], count: int, *args: Any) -> None:
 
 
 LEAST: Final = 1 << 17
-"""Multiplications that are worth a piece of their own: some microseconds, many times a hand-over."""
+"""Multiplications worth a piece of their own: some microseconds, many times a hand-over."""
 _FEW: Final = 8
-"""Pieces there are of a loop, at most: some for each thread, so that none waits long for another."""
+"""Pieces of a loop, at most: some for each thread, so that none waits long for another."""
 
 
 @dispatch.base.part()
@@ -74,7 +75,7 @@ def pieces(multiplications: int, most: int) -> int:
 
 @dispatch.base.part()
 def bounds(n: int, count: int, size: int) -> tuple[int, int]:
-    """Where piece n of `count` begins, and where it ends, of a loop that goes round `size` times."""
+    """Where piece n of `count` begins and ends, of a loop that goes round `size` times."""
     return n * size // count, (n + 1) * size // count
 
 
@@ -155,6 +156,8 @@ call, resize = _team.call, _team.resize
 def is_called() -> bool:
     """Whether helpers were called, be there any or not."""
     return _team.work is not None
+
+
 send_home = _team.send_home
 
 if is_possible:

@@ -9,7 +9,7 @@ from typing import Any, cast
 import numba
 import numpy as np
 from llvmlite import ir
-from numba import types
+from numba import types as untyped_types
 from numba.core import cgutils as untyped
 from numba.extending import intrinsic, overload
 
@@ -39,6 +39,7 @@ from .team import (
 
 Array = np.ndarray[Any, Any]
 cgutils: Any = untyped
+types: Any = untyped_types
 
 _WORDS = native_code.TEAM
 native_code.name_team()
@@ -149,21 +150,28 @@ def _packed(typing: Any, piece: Any, args: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         context.active_code_library.add_linking_library(compiled.library)
         given = cgutils.alloca_once_value(builder, values[1])
-        code = _code(context, builder.module, compiled.fndesc, values[1].type, len(args))
+        code = _code(context, builder.module, compiled.fndesc, values[1].type, args.types)
         addresses = [builder.ptrtoint(each, _INT) for each in (code, given)]
         return context.make_tuple(builder, signature.return_type, addresses)
 
     return types.UniTuple(types.intp, 2)(piece, args), generate
 
 
-def _code(context: Any, module: Any, compiled: Any, kind: Any, count: int) -> Any:
-    """A function of the arguments' address and a piece's number, which computes that piece."""
+def _code(context: Any, module: Any, compiled: Any, kind: Any, kinds: Any) -> Any:
+    """A function of the arguments' address and a piece's number, which computes that piece.
+
+    It is given arrays without an owner: threads that count references to one wait for each other.
+    """
     name = module.get_unique_name(f"piece.{compiled.mangled_name}")
     code = ir.Function(module, _PIECE, name)
     code.linkage = "internal"
     builder = ir.IRBuilder(code.append_basic_block())
     given = builder.load(builder.bitcast(code.args[0], kind.as_pointer()))
-    values = [builder.extract_value(given, n) for n in range(count)]
+    values = [builder.extract_value(given, n) for n in range(len(kinds))]
+    for n, each in enumerate(kinds):
+        for owner in (0, 1) if isinstance(each, types.Array) else ():
+            none = values[n].type.elements[owner](None)
+            values[n] = builder.insert_value(values[n], none, owner)
     function = context.declare_function(module, compiled)
     status, _ = context.call_conv.call_function(
         builder, function, compiled.restype, compiled.argtypes, [code.args[1], *values]
@@ -242,7 +250,7 @@ def shared(code: int, given: int, count: int, helpers: int) -> bool:
     _take_pieces()
     _write(OPEN, 0)
     _wait_for_others()
-    failed = _read(FAILED) != 0
+    failed = bool(_read(FAILED))
     _write(LOCK, 0)
     return failed
 
@@ -311,4 +319,3 @@ def _share(piece: Any, count: Any, *args: Any) -> Any:
             raise MemoryError("no memory is left for a piece of a loop")
 
     return compute
-

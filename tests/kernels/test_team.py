@@ -1,0 +1,154 @@
+"""Loops are shared by a team of threads: with any number of them results are the same bits."""
+
+import multiprocessing
+import os
+import sys
+import threading
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import tinygrad_mnist
+from tinygrad_mnist import kernels
+from tinygrad_mnist.kernels import blas_threads, dispatch, products, team
+
+pytestmark = pytest.mark.skipif(
+    not (team.is_possible and blas_threads.NUMPYS and dispatch.choice == "numba"),
+    reason="here everybody computes alone",
+)
+
+
+@pytest.fixture(autouse=True)
+def two_threads():
+    before = blas_threads.NUMPYS.get()
+    assert kernels.warm_up()
+    tinygrad_mnist.set_num_threads(2)
+    yield
+    tinygrad_mnist.set_num_threads(before)
+
+
+def helpers():
+    return [each for each in threading.enumerate() if each.name.startswith("team-")]
+
+
+def loops_shared():
+    return team._words[team.LATEST]
+
+
+def arrays(seed, *shapes):
+    rng = np.random.default_rng(seed)
+    return [rng.standard_normal(shape).astype(np.float32) for shape in shapes]
+
+
+def product(seed=0, rows=64, depth=784, columns=128):
+    a, b = arrays(seed, (rows, depth), (columns, depth))
+    out = np.empty((rows, columns), np.float32)
+    products.times_transposed(a, b, out)
+    back = np.empty((columns, depth), np.float32)
+    products.of_transposed(out, a, back)
+    added = np.ones((columns, depth // 32 * 32), np.float32)
+    products.add_of_transposed(out, a[:, : added.shape[1]].copy(), added, np.float32(0.5))
+    return out, back, added
+
+
+def on_one_thread(compute):
+    tinygrad_mnist.set_num_threads(1)
+    found = compute()
+    tinygrad_mnist.set_num_threads(2)
+    return found
+
+
+sizes = {"rows": st.integers(5, 600), "depth": st.integers(40, 900), "columns": st.integers(5, 90)}
+
+
+@settings(max_examples=15)
+@given(seed=st.integers(0, 9), **sizes)
+def test_products_are_the_same_bits_with_one_thread_and_with_two(seed, rows, depth, columns):
+    shared = product(seed, rows, depth, columns)
+    alone = on_one_thread(lambda: product(seed, rows, depth, columns))
+    for one, two in zip(alone, shared, strict=True):
+        np.testing.assert_array_equal(one, two)
+    np.testing.assert_allclose(
+        alone[1], alone[0].T.astype(float) @ arrays(seed, (rows, depth))[0], rtol=2e-3, atol=2e-1
+    )
+
+
+def test_helpers_are_as_many_as_threads_are_wanted_besides_the_first():
+    counts = {}
+    for number in (3, 1, 2):
+        tinygrad_mnist.set_num_threads(number)
+        before = loops_shared()
+        product()
+        counts[number] = len(helpers()), loops_shared() > before
+    assert counts == {3: (2, True), 1: (0, False), 2: (1, True)}
+
+
+def test_small_work_is_not_shared():
+    before = loops_shared()
+    product(rows=8, depth=64, columns=16)
+    assert loops_shared() == before
+
+
+def test_threads_of_python_that_call_at_once_each_have_their_numbers():
+    right = product()
+    wrong = []
+
+    def compute():
+        for _ in range(20):
+            if not all(map(np.array_equal, product(), right)):
+                wrong.append(threading.get_ident())
+
+    threads = [threading.Thread(target=compute) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+    assert team._words[team.LOCK] == team._words[team.ACTIVE] == 0
+
+
+def _in_child(results):
+    alone = len(helpers())
+    before = loops_shared()
+    found = product()[0].sum()
+    shared = loops_shared() - before
+    tinygrad_mnist.set_num_threads(2)
+    results.put((alone, shared, len(helpers()), found, product()[0].sum()))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="forks")
+def test_a_child_computes_alone_until_it_asks_for_threads():
+    right = product()[0].sum()
+    context = multiprocessing.get_context("fork")
+    results = context.SimpleQueue()
+    child = context.Process(target=_in_child, args=(results,))
+    child.start()
+    assert results.get() == (0, 0, 1, right, right)
+    child.join()
+    assert child.exitcode == 0
+    before = loops_shared()
+    assert product()[0].sum() == right
+    assert loops_shared() > before
+
+
+def test_many_forks_while_another_thread_shares():
+    stop = threading.Event()
+
+    def share():
+        while not stop.is_set():
+            product()
+
+    thread = threading.Thread(target=share)
+    thread.start()
+    try:
+        for _ in range(5):
+            child = os.fork()
+            if child == 0:
+                os._exit(0)
+            assert os.waitpid(child, 0)[1] == 0
+    finally:
+        stop.set()
+        thread.join()
+    assert len(helpers()) == 1
