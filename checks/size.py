@@ -15,17 +15,17 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 83_671, 40_000
+TOTAL, AIM = 84_312, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
     "ops": 11_628,
     "tools": 12_111,
     "nn": 10_136,
-    "compiler": 9_625,
+    "compiler": 9_626,
     "app": 4_742,
     "explainer": 7_552,
-    "kernels": 5_900,
+    "kernels": 6_537,
     "_tensor": 3_387,
     "engine": 3_366,
     "optim": 2_569,
@@ -33,7 +33,7 @@ BUDGET = {
     "distributions": 2025,
     "serialization": 2_213,
     "utils": 2_802,
-    "hardware": 725,
+    "hardware": 728,
     "names": 410,
     "dtypes": 343,
     "func": 770,
