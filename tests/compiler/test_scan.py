@@ -1,5 +1,6 @@
 """`scan` gives what a loop over the batches gives, bit for bit, and leaves what it leaves."""
 
+import contextlib
 import copy
 import signal
 import threading
@@ -13,7 +14,7 @@ from tinygrad_mnist import nn
 from tinygrad_mnist.app import train
 from tinygrad_mnist.app.datasets import synthetic
 from tinygrad_mnist.app.datasets.digits import from_pixels
-from tinygrad_mnist.compiler import native_loop
+from tinygrad_mnist.compiler import native, native_loop
 from tinygrad_mnist.kernels import dispatch
 from tinygrad_mnist.nn import functional as F
 from tinygrad_mnist.optim import lr_scheduler
@@ -325,6 +326,22 @@ def test_the_loop_is_native_and_ends_at_ctrl_c():
         torch.compiler.scan(one, (x, y), 0.0, batch_size=16, sampler=order, progress=progress)
     assert 0 < told[-1] < len(order) // 16
     assert weights._version - before == told[-1] * before // 8
+
+
+def test_an_interrupt_that_is_lost_while_something_is_compiled_comes_after(monkeypatch):
+    """LLVM goes on whatever Python raises that it calls back."""
+    from tinygrad_mnist.kernels import compiling
+
+    def lost(*given):
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        return given
+
+    monkeypatch.setattr(compiling, "code_for", lost)
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        native.compiled_or_loaded("never", [np.ones(2)], "a stamp that is like no other", lost)
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 class Told(train.Callback):

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import math
 import re
+import signal
 import sys
 import threading
 import time
 import types
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -162,10 +164,36 @@ def compiled_or_loaded(
     if found is None:
         from tinygrad_mnist.kernels import compiling
 
-        made = function()
-        found = native_code.load(file) or compiling.code_for(made, arguments, file)
+        with _losing_no_interrupt():
+            made = function()
+            found = native_code.load(file) or compiling.code_for(made, arguments, file)
     helpers.call()
     return found
+
+
+@contextlib.contextmanager
+def _losing_no_interrupt() -> Iterator[None]:
+    """Raise at the end of a block a Ctrl-C that was lost in it.
+
+    LLVM calls Python back, and goes on whatever that raises.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if not callable(before) or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    met: list[Any] = []
+
+    def noted(*details: Any) -> None:
+        met.append(details)
+        before(*details)
+
+    signal.signal(signal.SIGINT, noted)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if met:
+        before(*met[-1])
 
 
 def sources_of(text: str) -> str:
