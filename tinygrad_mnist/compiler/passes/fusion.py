@@ -25,6 +25,11 @@ from tinygrad_mnist.compiler.program import (
 Role = Literal["full", "row", "column", "one"]
 """What a value is to a loop over rows and columns: one number a place, a row, a column, or one."""
 
+_SHORT = 16
+"""Rows of fewer numbers do not fill a large register; symbols are never so small."""
+_FUNCTIONS = ("erf", "exp", "expm1", "sigmoid", "tanh")
+"""What takes long for a number, and is computed for several at once."""
+
 REDUCTIONS = ("sum", "amax", "amin")
 """What loops reduce rows by."""
 
@@ -191,7 +196,9 @@ def fuse(program: Program) -> list[Step]:
             taken = {calls[0].output}
         else:
             loop = _grow(waiting, ready)
-            steps += _apart(loop) if loop.instructions else [Call(waiting[0])]
+            apart = _apart(loop) if loop.instructions else []
+            steps += [each for part in apart for each in _with_functions_alone(part)]
+            steps += [] if apart else [Call(waiting[0])]
             taken = {i.output for i in loop.instructions} or {waiting[0].output}
         done |= taken
         waiting = [i for i in waiting if i.output not in taken]
@@ -231,11 +238,46 @@ def _apart(loop: Loop) -> list[Loop]:
         groups.append((values.union(*[group for group, _ in joined]), [*places, n]))
     found = []
     for places in sorted(sorted(places) for _, places in groups):
-        inside = [loop.instructions[n] for n in places]
-        read = {v for i in inside for v in (*i.operands, i.output)}
-        roles = {v: role for v, role in loop.roles.items() if v in read}
-        found.append(Loop(loop.shape, inside, roles, loop.totals & read))
+        found.append(_part(loop, [loop.instructions[n] for n in places]))
     return found
+
+
+def _part(loop: Loop, inside: list[Instruction]) -> Loop:
+    """A loop over some of the instructions of another."""
+    read = {v for i in inside for v in (*i.operands, i.output)}
+    roles = {v: role for v, role in loop.roles.items() if v in read}
+    return Loop(loop.shape, inside, roles, loop.totals & {i.output for i in inside})
+
+
+def _with_functions_alone(loop: Loop) -> list[Loop]:
+    """A loop over many short rows as three, the middle one of functions such as eˣ.
+
+    A register holds more numbers than such a row, so that they are computed row after row.
+    """
+    _, passes = stages_of(loop)
+    if passes == 1 or loop.columns >= _SHORT or loop.rows < _SHORT:
+        return [loop]
+    makers = {i.output: i for i in loop.instructions}
+    functions: list[Instruction] = []
+    above: set[Value] = set()
+    """What is computed of what the functions give."""
+    for i in loop.instructions:
+        if not above.isdisjoint(i.operands):
+            above.add(i.output)
+        elif i.op in _FUNCTIONS and loop.roles[i.output] == "full":
+            functions.append(i)
+            above.add(i.output)
+    below: set[Value] = set()
+    waiting = [v for i in functions for v in i.operands if v in makers]
+    while waiting:
+        value = waiting.pop()
+        if value not in below:
+            below.add(value)
+            waiting += [v for v in makers[value].operands if v in makers]
+    before = [i for i in loop.instructions if i.output in below]
+    after = [i for i in loop.instructions if i.output not in below and i not in functions]
+    parts = [before, functions, after]
+    return [_part(loop, part) for part in parts if part] if functions else [loop]
 
 
 def stages_of(loop: Loop) -> tuple[dict[Value, int], int]:
