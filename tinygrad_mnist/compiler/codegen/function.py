@@ -138,6 +138,9 @@ def _reads_before_writing(writer: Writer, step: Step, target: Input, value: Valu
     """Whether a step reads each number of `target` before it writes that of `value`."""
     if isinstance(step, Call):
         return _adds_in_place(writer, step, target)
+    made = [i.output for i in step.instructions].index(value)
+    if any(_reaches(writer, v, target) for i in step.instructions[made + 1 :] for v in i.operands):
+        return False
     return step.roles.get(target) == step.roles[value] == "full" and stages_of(step)[1] == 1
 
 
