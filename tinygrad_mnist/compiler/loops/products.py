@@ -12,13 +12,15 @@ import numpy as np
 from numba.extending import overload
 
 from tinygrad_mnist.hardware import settings
-from tinygrad_mnist.kernels import blas_threads, native_code, products
+from tinygrad_mnist.kernels import native_code, products
+from tinygrad_mnist.kernels.team import bounds, pieces, share
 
 Array = np.ndarray[Any, Any]
 
 _part = numba.njit(error_model="numpy")
 _types: Any = numba.types
-_is_small = _part(blas_threads.is_small)
+_WORTH, _ROWS_OF_PIECE = 16, 64
+"""BLAS lays an operand out anew for each piece: pieces are so much larger than those of loops."""
 _ROWS, _AS_IT_IS, _TURNED = 101, 111, 112
 """What the interface of BLAS for C calls these."""
 _Operand = tuple[Array, int, int]
@@ -65,14 +67,21 @@ def _lying(x: Array) -> _Operand:
 
 @_part
 def _by_numpys(a: Array, b: Array, out: Array) -> None:
-    """out = a @ b, small ones by one thread."""
-    sizes = a.shape[0], a.shape[1], b.shape[1]
-    before = _get_threads() if _is_small(a.shape[0], a.shape[1], b.shape[1]) else 1
-    if before != 1:
-        _set_threads(1)
-    _product(sizes, _lying(a), _lying(b), out)
+    """out = a @ b, large ones by pieces of rows, each by one thread."""
+    before = _get_threads()
+    count = pieces(a.size * b.shape[1] // _WORTH, len(a) // _ROWS_OF_PIECE)
+    share(_rows_by_numpys, count, count, a, b, out)
     if before != 1:
         _set_threads(before)
+
+
+@_part
+def _rows_by_numpys(n: int, pieces: int, a: Array, b: Array, out: Array) -> None:
+    first, last = bounds(n, pieces, len(a))
+    if _get_threads() != 1:
+        _set_threads(1)
+    sizes = last - first, a.shape[1], b.shape[1]
+    _product(sizes, _lying(a[first:last]), _lying(b), out[first:last])
 
 
 @_part
