@@ -2,12 +2,10 @@
 
 import dataclasses
 import json
-import time
 
 import numpy as np
 
 from tinygrad_mnist.compiler import autotune
-from tinygrad_mnist.hardware.settings import get_num_threads
 
 
 def test_a_new_operand_is_another_each_time(monkeypatch, loops):
@@ -51,30 +49,9 @@ def test_what_another_process_chose_meanwhile_stands(monkeypatch, tmp_path):
     monkeypatch.setattr(autotune, "_file", lambda: file)
 
     def measured(product, names):
-        file.write_text(json.dumps({f"{product}, {get_num_threads()} threads": "few_columns"}))
+        file.write_text(json.dumps({f"{product}, shared": "few_columns"}))
         return "blas"
 
     monkeypatch.setattr(autotune.Product, "_measured", measured)
     assert product.best() == "few_columns"
     assert list(json.loads(file.read_text()).values()) == ["few_columns"]
-
-
-def test_several_threads_of_blas_must_be_worth_it(monkeypatch, loops):
-    def lasting(seconds):
-        def multiply(a, b, out):
-            end = time.perf_counter() + seconds
-            while time.perf_counter() < end:
-                pass
-
-        return multiply
-
-    product = autotune.Product(False, False, 16, 64, 10, np.dtype(np.float32))
-    monkeypatch.setattr(loops.products, "few_columns", lasting(5e-4))
-    for blas, threads, wanted in (
-        (4e-4, 1, "blas"),
-        (4e-4, 2, "few_columns"),
-        (2e-4, 2, "blas"),
-    ):
-        monkeypatch.setattr(loops.products, "blas", lasting(blas))
-        monkeypatch.setattr(autotune, "get_num_threads", lambda threads=threads: threads)
-        assert product._measured(["blas", "few_columns"]) == wanted

@@ -15,8 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mnist.hardware.settings import get_num_threads
-from tinygrad_mnist.kernels import blas_threads, cache_folder
+from tinygrad_mnist.kernels import cache_folder
 
 from .settings import config
 
@@ -27,9 +26,6 @@ _MOST_PRODUCTS = 1 << 26
 """Larger ones are BLAS's without measuring, which would take long."""
 _ROUNDS = 25
 _CALLS = 5
-_WORTH = 1.5
-"""How much faster BLAS must be for it to take more threads than the one that asks: they wait for
-each other where something else runs, and a few percent are not worth a second core."""
 _PAUSE = 1e-4
 """Seconds."""
 _COLD_BYTES = 16 << 20
@@ -104,7 +100,7 @@ class Product:
         names = self.candidates()
         if len(names) == 1:
             return names[0]
-        case = f"{self}, {_threads()} threads"
+        case = f"{self}, shared"
         known = _known()
         if known.get(case) not in names and config.background:
             return names[0]  # to measure takes a compiler
@@ -137,15 +133,7 @@ class Product:
                     getattr(products, name)(first, *rest)
                     seconds[name].append(time.perf_counter() - begin)
         costs = {name: float(np.median(seconds[name][_CALLS:])) for name in names}
-        if _threads() > 1:
-            costs[names[0]] *= _WORTH
         return min(names, key=costs.__getitem__)
-
-
-def _threads() -> int:
-    """How many threads BLAS uses."""
-    known = blas_threads.NUMPYS
-    return get_num_threads() if known is None else int(known.get())
 
 
 class Choices:
