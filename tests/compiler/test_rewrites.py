@@ -156,12 +156,15 @@ ALLOWED = {
     "compiler/loops/recurrent.py": {"contract"},
     "compiler/loops/scalars.py": {"reassoc"},
     "kernels/activations.py": {"contract"},
+    "kernels/elementwise.py": {"contract"},
+    "kernels/normalization.py": {"contract", "reassoc"},
     "kernels/products.py": {"contract"},
     "kernels/random_loops.py": {"contract"},
     "kernels/reductions.py": {"reassoc"},
     "kernels/register_tiles.py": {"contract"},
-    "kernels/softmax.py": {"contract"},
+    "kernels/softmax.py": {"contract", "reassoc", "nnan", "nsz"},  # the largest, where NaN may be any
     "kernels/updates.py": {"contract"},
+    "kernels/winograd.py": {"contract", "reassoc"},
 }
 
 

@@ -34,7 +34,7 @@ def normalize(
     """
     if out is not None:
         return to_out(normalize, out, (input, p, dim, eps), {})
-    return input / input.norm(p, dim, True).clamp_min(eps)
+    return input / input.norm(p, dim, True).clamp_min(eps).expand_as(input)
 
 
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
