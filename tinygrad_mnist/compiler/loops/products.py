@@ -13,7 +13,9 @@ from numba.extending import overload
 
 from tinygrad_mnist.hardware import settings
 from tinygrad_mnist.kernels import native_code, products
-from tinygrad_mnist.kernels.team import bounds, pieces, share
+from tinygrad_mnist.kernels.team import bounds as _bounds
+from tinygrad_mnist.kernels.team import pieces as _pieces
+from tinygrad_mnist.kernels.team import share
 
 Array = np.ndarray[Any, Any]
 
@@ -69,7 +71,7 @@ def _lying(x: Array) -> _Operand:
 def _by_numpys(a: Array, b: Array, out: Array) -> None:
     """out = a @ b, large ones by pieces of rows, each by one thread."""
     before = _get_threads()
-    count = pieces(a.size * b.shape[1] // _WORTH, len(a) // _ROWS_OF_PIECE)
+    count = _pieces(a.size * b.shape[1] // _WORTH, len(a) // _ROWS_OF_PIECE)
     share(_rows_by_numpys, count, count, a, b, out)
     if before != 1:
         _set_threads(before)
@@ -77,7 +79,7 @@ def _by_numpys(a: Array, b: Array, out: Array) -> None:
 
 @_part
 def _rows_by_numpys(n: int, pieces: int, a: Array, b: Array, out: Array) -> None:
-    first, last = bounds(n, pieces, len(a))
+    first, last = _bounds(n, pieces, len(a))
     if _get_threads() != 1:
         _set_threads(1)
     sizes = last - first, a.shape[1], b.shape[1]
