@@ -15,12 +15,12 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 84_384, 40_000
+TOTAL, AIM = 84_386, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
     "ops": 11_628,
-    "tools": 12_111,
+    "tools": 12_113,
     "nn": 10_136,
     "compiler": 9_698,
     "app": 4_742,
