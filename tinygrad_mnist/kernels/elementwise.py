@@ -145,7 +145,8 @@ def log_add_exp(x: Array, y: Array) -> Any:
     >>> log_add_exp(np.array([1e3]), np.array([0.0]))
     array([1000.])
     """
-    if x.__class__ is y.__class__ is np.ndarray and _in_one_pass(x, y):
+    both = x.__class__ is y.__class__ is np.ndarray
+    if both and x.dtype == np.float32 and _in_one_pass(x, y):
         out = np.empty(x.shape, x.dtype)
         _log_add_exp_loop(x.reshape(-1), y.reshape(-1), out.reshape(-1))
         return out
@@ -153,7 +154,7 @@ def log_add_exp(x: Array, y: Array) -> Any:
     return np.logaddexp(x, y, dtype=np.float64).astype(kind)
 
 
-@dispatch.small.loop("void(const T[::1], const T[::1], T[::1])")
+@dispatch.small.loop("void(const float32[::1], const float32[::1], float32[::1])")
 def _log_add_exp_loop(x: Array, y: Array, out: Array) -> None:
     for i in range(x.size):
         a, b = np.float64(x[i]), np.float64(y[i])
@@ -163,7 +164,7 @@ def _log_add_exp_loop(x: Array, y: Array, out: Array) -> None:
 
 def softplus(x: Array, beta: float, threshold: float) -> Any:
     """ln(1 + e^(beta · x)) / beta; x itself where beta · x is above `threshold`."""
-    if _in_one_pass(x):
+    if x.dtype == np.float32 and _in_one_pass(x):
         out = np.empty(x.shape, x.dtype)
         _softplus_loop(x.reshape(-1), beta, threshold, out.reshape(-1))
         return out
@@ -172,7 +173,7 @@ def softplus(x: Array, beta: float, threshold: float) -> Any:
     return np.where(scaled > threshold, x, smooth)
 
 
-@dispatch.small.loop("void(const T[::1], float64, float64, T[::1])")
+@dispatch.small.loop("void(const float32[::1], float64, float64, float32[::1])")
 def _softplus_loop(x: Array, beta: float, threshold: float, out: Array) -> None:
     for i in range(x.size):
         scaled = np.float64(x[i]) * beta

@@ -8,7 +8,7 @@ _CALLS = (
     "sqrt", "tanh", "trunc",
 )  # fmt: skip
 """NumPy's functions of one number."""
-_CALLS_OF_TWO = ("copysign", "fmod", "hypot", "logaddexp")
+_CALLS_OF_TWO = ("copysign", "fmod", "hypot")
 _OPERATORS = {
     "add": "+", "bitwise_and": "&", "bitwise_or": "|", "bitwise_xor": "^", "div": "/", "eq": "==",
     "ge": ">=", "gt": ">", "le": "<=", "lt": "<", "mul": "*", "ne": "!=", "pow": "**", "sub": "-",
@@ -51,6 +51,7 @@ EXPRESSIONS: dict[str, str] = {
     "isposinf": "{0} == np.inf",
     "leaky_relu": "({0} if {0} > 0 else {0} * {negative_slope})",
     "lgamma": "{type}(scalars.lgamma({0}))",
+    "logaddexp": "{type}(np.logaddexp(np.float64({0}), np.float64({1})))",
     "log_sigmoid": "np.minimum({0}, {zero}) - np.log1p(np.exp(-abs({0})))",
     "logical_and": "({0} != 0) and ({1} != 0)",
     "logical_not": "{0} == 0",
@@ -73,7 +74,10 @@ EXPRESSIONS: dict[str, str] = {
         "({type}(0.5) * {0} * {0} / {beta} if abs({0}) < {beta}"
         " else abs({0}) - {type}(0.5) * {beta})"
     ),
-    "softplus": "({0} if {0} * {beta} > {threshold} else np.log1p(np.exp({0} * {beta})) / {beta})",
+    "softplus": (
+        "({0} if {0} * {beta} > {threshold}"
+        " else {type}(np.log1p(np.exp(np.float64({0}) * {beta})) / {beta}))"
+    ),
     "softshrink": (
         "({0} - {lambd} if {0} > {lambd} else {0} + {lambd} if {0} < -{lambd}"
         " else {zero} if {0} == {0} else {0})"
