@@ -19,6 +19,10 @@ A_MIXTURE = Recipe(
     (("cat -1 two", 1, 2), ("put column", 0), ("add view", 1), ("matmul two", 6, 7), ("cumsum", 2)),
     "float32", (4, 3), "momentum", True, True, 2, (6, 8, 7, 5, 2, 8),
 )  # fmt: skip
+ONE_CLASS = Recipe(
+    (("abs", 0), ("abs", 2), ("abs", 0), ("abs", 0), ("abs", 9), ("cross two", 4, 0)),
+    "float64", (4, 1), "sgd", False, False, 1, (6, 1, 1),
+)  # fmt: skip
 EMPTY_AT_ONE = Recipe(
     (("softmax 0", 0), ("tail", 1)), "float64", (4, 1), "adam", False, False, 1, SIZES[1]
 )
@@ -37,6 +41,7 @@ def agree(recipe):
 
 @pytest.mark.usefixtures("plain")
 @settings(max_examples=MANY // 2)
+@example(ONE_CLASS)
 @example(EMPTY_AT_ONE)
 @given(RECIPES)
 def test_compiled_programs_do_what_the_functions_do(recipe):

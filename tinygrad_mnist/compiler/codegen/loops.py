@@ -168,6 +168,8 @@ class LoopWriter:
             labels = self._read(i.inputs[1], "i")
             text = _unless_ignored(i, self._read_at(i.inputs[0], labels), labels)
         else:
+            if i.op == "place":  # in rows of one number
+                writer.line("j = 0")
             text = expression(i, [self._read(v, "i") for v in i.inputs])
         writer.line(f"{value.name} = {text}")
         self._store(value, "i")
