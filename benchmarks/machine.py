@@ -124,6 +124,11 @@ class Limits:
         return max(products(job) / self.peak, job.batch * job.x[0, 0].nbytes / self.bandwidth)
 
 
+def traffic(job: Job) -> float:
+    """The bytes that a step has to move at least: examples and weights read, weights written."""
+    return job.x[0].nbytes + 2 * sum(array.nbytes for array in job.weights.values())
+
+
 def products(job: Job) -> float:
     """Floating point operations in a step's products of matrices, forward and backward.
 

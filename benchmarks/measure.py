@@ -64,7 +64,8 @@ def measure(
             rows = rounds.race(rivals, path, threads, count, loss, limits.measure)
             report["jobs"][name] = {
                 "model": job.model, "batch": job.batch, "steps": job.steps, "loss": loss,
-                "operations": machine.products(job), "floor": limits.floor(job),
+                "operations": machine.products(job), "bytes": machine.traffic(job),
+                "floor": limits.floor(job),
                 "rows": [row.as_dict() for row in rows],
             }  # fmt: skip
             path.unlink()
