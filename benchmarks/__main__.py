@@ -5,6 +5,7 @@
   python -m benchmarks --list             the jobs and the contestants
   python -m benchmarks compare A B        what became faster or slower from one file to another
   python -m benchmarks show FILE          a file of results as tables
+  python -m benchmarks page               docs/speed.md and its pictures from the files they name
 
 Each contestant runs in a process of its own, with the same threads, weights and digits; whoever
 misses the loss of double precision does not count, and whoever cannot run is a row with the reason.
@@ -26,7 +27,7 @@ def parser() -> argparse.ArgumentParser:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parsed.add_argument("what", nargs="?", choices=("measure", "compare", "show"),
+    parsed.add_argument("what", nargs="?", choices=("measure", "compare", "show", "page"),
                         default="measure", help="default: measure")  # fmt: skip
     parsed.add_argument("files", nargs="*", type=Path, metavar="FILE", help="results to read")
     parsed.add_argument("--full", action="store_true", help="every job")
@@ -50,6 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if options.what == "measure":
             return _measure(options)
+        if options.what == "page":
+            return _page()
         needed = 2 if options.what == "compare" else 1
         if len(options.files) != needed:
             asked.error(f"{options.what} reads {needed} file{'s' * (needed > 1)} of results")
@@ -90,6 +93,13 @@ def _compare(before: Path, after: Path) -> int:
     from . import compare, results
 
     print(*compare.told(results.read(before), results.read(after)), sep="\n")
+    return 0
+
+
+def _page() -> int:
+    from . import page
+
+    print(*page.write(), sep="\n")
     return 0
 
 

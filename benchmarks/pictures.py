@@ -1,4 +1,4 @@
-"""Pictures of a report, each in light and dark, as SVG and PNG: `python -m benchmarks pictures FILE`.
+"""Pictures of a report, each in light and dark, as SVG and PNG.
 
 Colours are Okabe and Ito's, which people see apart whatever their sight; markers differ as well.
 Where we lose is said in the caption, which is made from the numbers.
@@ -6,7 +6,7 @@ Where we lose is said in the caption, which is made from the numbers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -188,7 +188,7 @@ def operations(figure: Any, report: Report) -> str:
     """Our time of each operation against PyTorch's."""
     axis = figure.subplots()
     for number, (size, backward) in enumerate(
-        ((s, b) for s in ("small", "large") for b in (False, True))
+        (s, b) for s in ("small", "large") for b in (False, True)
     ):
         rows = [r for r in report["operations"] if (r["size"], r["backward"]) == (size, backward)]
         theirs, ours = ([interval(r[who]).median * 1e6 for r in rows] for who in ("theirs", "ours"))
@@ -217,52 +217,51 @@ def operations(figure: Any, report: Report) -> str:
     )
 
 
-PICTURES: dict[str, tuple[Draw, tuple[float, float], str]] = {
-    "bars": (bars, (11, 4.2), "jobs"),
-    "sizes": (sizes, (11, 5), "jobs"),
-    "roofline": (roofline, (8, 5), "jobs"),
-    "accuracy": (accuracy, (11, 4.2), "accuracy"),
-    "operations": (operations, (7, 6), "operations"),
+PICTURES: dict[str, Draw] = {
+    "bars": bars,
+    "sizes": sizes,
+    "roofline": roofline,
+    "accuracy": accuracy,
+    "operations": operations,
 }
-"""Who draws what, how large (inches), and what of a report it needs."""
+SIZES = {"bars": (11, 4.2), "sizes": (11, 5), "roofline": (8, 5), "accuracy": (11, 4.2),
+         "operations": (7, 6)}  # fmt: skip
+"""In inches."""
 
 
-def draw(report: Report, folder: Path = FOLDER) -> Iterator[tuple[str, str]]:
-    """Write every picture that the report has figures for; its name and caption."""
+def caption(report: Report, name: str) -> str:
+    """What is said below a picture, with where we lose."""
+    from matplotlib.figure import Figure
+
+    return PICTURES[name](Figure(layout="constrained"), report)
+
+
+def draw(report: Report, names: Iterable[str]) -> None:
+    """Write some pictures of a report, in every theme, as SVG and PNG."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, (drawn, inches, needs) in PICTURES.items():
-        if not report[needs]:
-            continue
-        caption = ""
-        for theme, (ink, grid, paper) in THEMES.items():
-            colours = dict.fromkeys(
-                ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"),
-                ink,
-            )
-            style = {
-                **colours,
-                "figure.facecolor": paper,
-                "axes.facecolor": paper,
-                "grid.color": grid,
-                "axes.grid": True,
-                "grid.linewidth": 0.5,
-                "legend.facecolor": paper,
-                "legend.edgecolor": grid,
-                "font.size": 8,
-                "savefig.facecolor": paper,
-                "svg.hashsalt": name,
-                "axes.axisbelow": True,
-            }
-            with mpl.rc_context(style):
-                figure = Figure(figsize=inches, layout="constrained")
-                caption = drawn(figure, report)
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        for theme, colours in THEMES.items():
+            with mpl.rc_context(_style(*colours) | {"svg.hashsalt": name}):
+                figure = Figure(figsize=SIZES[name], layout="constrained")
+                PICTURES[name](figure, report)
                 for kind in ("svg", "png"):
-                    figure.savefig(
-                        folder / f"{name}-{theme}.{kind}",
-                        dpi=110,
-                        metadata={"Date": None} if kind == "svg" else None,
-                    )
-        yield name, caption
+                    metadata = {"Date": None} if kind == "svg" else None
+                    file = FOLDER / f"{name}-{theme}.{kind}"
+                    figure.savefig(file, dpi=110, metadata=metadata)
+
+
+def _style(ink: str, grid: str, paper: str) -> dict[str, Any]:
+    names = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
+    return {
+        **dict.fromkeys(names, ink),
+        **dict.fromkeys(("figure.facecolor", "axes.facecolor", "savefig.facecolor"), paper),
+        **dict.fromkeys(("grid.color", "legend.edgecolor"), grid),
+        "legend.facecolor": paper,
+        "axes.grid": True,
+        "axes.axisbelow": True,
+        "grid.linewidth": 0.5,
+        "font.size": 8,
+    }

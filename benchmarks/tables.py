@@ -62,14 +62,21 @@ def _cell(job: dict[str, Any], name: str) -> str:
     return f"{ratio(favourite['seconds'], row['seconds']).median:.2f}"
 
 
+def machine_lines(report: Report) -> Iterator[str]:
+    """Where and when it was measured, and with what."""
+    machine = report["machine"]
+    threads = f"{report['threads']} thread{'s' * (report['threads'] > 1)}"
+    yield (
+        f"{machine['processor']} ({', '.join(machine['instructions'])}), {machine['cores']} cores, "
+        f"load {machine['load']:.1f}; {threads}, {report['rounds']} rounds; {report['date'][:10]}."
+    )
+    versions = ", ".join(f"{name} {number}" for name, number in machine["versions"].items())
+    yield f"Python {machine['python']}, {versions}."
+
+
 def text(report: Report) -> Iterator[str]:
     """Everything for the terminal."""
-    machine = report["machine"]
-    yield (
-        f"{machine['processor']}, {machine['cores']} cores, load {machine['load']:.1f}, "
-        f"{report['threads']} thread{'s' * (report['threads'] > 1)}, {report['rounds']} rounds"
-    )
-    yield ", ".join(f"{name} {number}" for name, number in machine["versions"].items())
+    yield from machine_lines(report)
     for name, job in report["jobs"].items():
         yield ""
         yield job_table(name, job)

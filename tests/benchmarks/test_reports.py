@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from benchmarks import compare, jobs, marks, measure, results, rounds, tables
+from benchmarks import compare, jobs, marks, measure, page, pictures, results, rounds, tables
 from benchmarks.__main__ import main
 from benchmarks.contestants.ours import COMPILED
 from benchmarks.intervals import interval, ratio
@@ -125,3 +125,19 @@ def test_a_race_of_processes(tmp_path):
     assert [len(each.seconds) for each in rows] == [2, 2, 0]
     assert [each.counts for each in rows] == [True, True, False]
     assert rows[2].missing
+
+
+def test_the_page_of_speed_holds_what_its_files_of_results_say():
+    text = page.PAGE.read_text(encoding="utf-8")
+    assert page.made(text) == text
+    assert text.count("<!-- results: ") == text.count("<!-- end of results -->") > 5
+
+
+@pytest.mark.parametrize("name", ["bars", "sizes", "roofline"])
+def test_a_picture_says_where_we_lose(name):
+    found = report(OURS, row("JAX, jit", [0.5, 0.55, 0.45]), row("MyGrad", [4.0, 4.4, 3.6]))
+    found["limits"] = {"flops": 1e9, "bandwidth": 1e9}
+    found["jobs"]["mlp-256"] = found["jobs"]["mlp-64"] | {"batch": 256}
+    told = pictures.caption(found, name)
+    assert ("JAX, jit (0.50)" in told) == (name != "roofline")
+    assert "MyGrad" not in told
