@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 
 
@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"benchmarks: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("benchmarks: interrupted; nothing was written", file=sys.stderr)
+        print("benchmarks: interrupted; the jobs that were done are written", file=sys.stderr)
         return 130
 
 
@@ -70,7 +70,7 @@ def _measure(options: argparse.Namespace) -> int:
 
     known = contestants.load()
     wanted = options.contestants or [""]
-    rivals = [name for name in known if any(part.lower() in name.lower() for part in wanted)]
+    rivals = [n for n in known if n in wanted or any(_is_part(p, n, known) for p in wanted)]
     names = options.only or (measure.FULL if options.full else measure.QUICK)
     if not rivals:
         raise ValueError(f"nobody is named so; there are {', '.join(known)}")
@@ -81,12 +81,20 @@ def _measure(options: argparse.Namespace) -> int:
     digits = measure.load_digits()
     for name in names:
         jobs.make(name, digits[0][:1], digits[1][:1])
-    report = measure.measure(names, rivals, options.threads, options.rounds, digits)
+
+    def keep(report: results.Report) -> None:
+        results.write(report, options.output or results.FOLDER / results.file_name(report))
+
+    report = measure.measure(names, rivals, options.threads, options.rounds, digits, keep)
     path = options.output or results.FOLDER / results.file_name(report)
-    results.write(report, path)
     print(*tables.text(report), sep="\n")
     print(f"\nwritten: {path}")
     return 0
+
+
+def _is_part(part: str, name: str, known: Container[str]) -> bool:
+    """Whether a contestant is meant by a part of its name; a whole name means itself alone."""
+    return part not in known and part.lower() in name.lower()
 
 
 def _compare(before: Path, after: Path) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from . import contestants, jobs, machine, results, rounds
@@ -50,8 +50,9 @@ def measure(
     threads: int,
     count: int,
     digits: tuple[Array, Array],
+    keep: Callable[[Report], object] = lambda report: None,
 ) -> Report:
-    """Every contestant at every job, told as it goes."""
+    """Every contestant at every job, told as it goes; kept after each, as far as it has come."""
     report = results.begin(machine.describe(), threads, count)
     limits = machine.Limits(threads)
     with tempfile.TemporaryDirectory(prefix="bench") as folder:
@@ -69,5 +70,6 @@ def measure(
                 "rows": [row.as_dict() for row in rows],
             }  # fmt: skip
             path.unlink()
-    report["limits"] = {"flops": limits.peak, "bandwidth": limits.bandwidth}
+            report["limits"] = {"flops": limits.peak, "bandwidth": limits.bandwidth}
+            keep(report)
     return report

@@ -21,7 +21,7 @@ def report(*rows):
                "load": 0.0, "system": "", "python": "3", "versions": {}}  # fmt: skip
     found = results.begin(machine, threads=1, rounds=3)
     found["jobs"]["mlp-64"] = {"model": "mlp", "batch": 64, "steps": 2, "loss": 0.5,
-                               "operations": 1.0, "bytes": 1.0, "floor": 1e-6, "rows": list(rows)}  # fmt: skip
+                               "operations": 1.0, "bytes": 1.0, "floor": 1e-6, "rows": [dict(each) for each in rows]}  # fmt: skip
     return found
 
 
