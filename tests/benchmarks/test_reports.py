@@ -20,8 +20,8 @@ def report(*rows):
     machine = {"processor": "a processor", "instructions": [], "cores": 2, "governor": "",
                "load": 0.0, "system": "", "python": "3", "versions": {}}  # fmt: skip
     found = results.begin(machine, threads=1, rounds=3)
-    found["jobs"]["mlp-64"] = {"model": "mlp", "batch": 64, "steps": 2, "loss": 0.5,
-                               "operations": 1.0, "bytes": 1.0, "floor": 1e-6, "rows": [dict(each) for each in rows]}  # fmt: skip
+    job = {"model": "mlp", "batch": 64, "steps": 2, "loss": 0.5, "operations": 1.0, "bytes": 1.0}
+    found["jobs"]["mlp-64"] = job | {"floor": 1e-6, "rows": [dict(each) for each in rows]}
     return found
 
 
