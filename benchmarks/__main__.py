@@ -1,8 +1,9 @@
 """How fast is it, beside whom? Every figure of the pages comes from here.
 
-  python -m benchmarks                    the quick run: five jobs, everyone, under ten minutes
+  python -m benchmarks                    the quick run: five jobs, everyone, some ten minutes
   python -m benchmarks --full             every job, batch 1 to 4096, widths, depths
   python -m benchmarks --list             the jobs and the contestants
+  python -m benchmarks accuracy           seconds from a process's start to an accuracy on MNIST
   python -m benchmarks compare A B        what became faster or slower from one file to another
   python -m benchmarks show FILE          a file of results as tables
   python -m benchmarks page               docs/speed.md and its pictures from the files they name
@@ -16,7 +17,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 
@@ -27,8 +28,8 @@ def parser() -> argparse.ArgumentParser:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parsed.add_argument("what", nargs="?", choices=("measure", "compare", "show", "page"),
-                        default="measure", help="default: measure")  # fmt: skip
+    whats = ("measure", "accuracy", "compare", "show", "page")
+    parsed.add_argument("what", nargs="?", choices=whats, default=whats[0], help="default: measure")
     parsed.add_argument("files", nargs="*", type=Path, metavar="FILE", help="results to read")
     parsed.add_argument("--full", action="store_true", help="every job")
     parsed.add_argument("--only", nargs="+", metavar="JOB", help="these jobs, as logistic-256")
@@ -51,6 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if options.what == "measure":
             return _measure(options)
+        if options.what == "accuracy":
+            return _accuracy(options)
         if options.what == "page":
             return _page()
         needed = 2 if options.what == "compare" else 1
@@ -65,15 +68,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
+def _accuracy(options: argparse.Namespace) -> int:
+    """A run a seed, `--rounds` of them, of the models that `--only` names, or of all."""
+    from tinygrad_mnist.tools.mnist_files import named_folder
+
+    from . import accuracy, contestants, machine, results, tables
+
+    models, folder = options.only or [*accuracy.AIMS], named_folder()
+    if not accuracy.AIMS.keys() >= set(models):
+        raise ValueError(f"accuracy is measured of {', '.join(accuracy.AIMS)}")
+    if folder is None:
+        raise ValueError("set TINYGRAD_MNIST_DATA to a folder that holds MNIST's four IDX files")
+    rivals = _rivals(options.contestants, list(contestants.load()))
+    report = results.begin(machine.describe(), options.threads, options.rounds)
+    found = accuracy.measure(rivals, models, options.rounds, folder, options.threads)
+    report["accuracy"] = found
+    print(*tables.accuracy_lines(found), *accuracy.suspicious(found), sep="\n")
+    if options.output:
+        results.write(report, options.output)
+    return 0
+
+
 def _measure(options: argparse.Namespace) -> int:
     from . import contestants, jobs, measure, results, tables
 
-    known = contestants.load()
-    wanted = options.contestants or [""]
-    rivals = [n for n in known if n in wanted or any(_is_part(p, n, known) for p in wanted)]
+    known = list(contestants.load())
+    rivals = _rivals(options.contestants, known)
     names = options.only or (measure.FULL if options.full else measure.QUICK)
-    if not rivals:
-        raise ValueError(f"nobody is named so; there are {', '.join(known)}")
     if options.list:
         print("jobs:", *measure.FULL, sep="\n  ")
         print("contestants:", *known, sep="\n  ")
@@ -92,9 +113,13 @@ def _measure(options: argparse.Namespace) -> int:
     return 0
 
 
-def _is_part(part: str, name: str, known: Container[str]) -> bool:
-    """Whether a contestant is meant by a part of its name; a whole name means itself alone."""
-    return part not in known and part.lower() in name.lower()
+def _rivals(wanted: Sequence[str] | None, known: Sequence[str]) -> list[str]:
+    """Who is meant by parts of names; a whole name means itself alone."""
+    parts = [part.lower() for part in wanted or [""] if part not in known]
+    found = [n for n in known if n in (wanted or ()) or any(p in n.lower() for p in parts)]
+    if not found:
+        raise ValueError(f"nobody is named so; there are {', '.join(known)}")
+    return found
 
 
 def _compare(before: Path, after: Path) -> int:

@@ -1,4 +1,4 @@
-"""Pictures of a report, each in light and dark, as SVG and PNG.
+"""Pictures of a report, each in light and dark, as SVG.
 
 Colours are Okabe and Ito's, which people see apart whatever their sight; markers differ as well.
 Where we lose is said in the caption, which is made from the numbers.
@@ -237,7 +237,7 @@ def caption(report: Report, name: str) -> str:
 
 
 def draw(report: Report, names: Iterable[str]) -> None:
-    """Write some pictures of a report, in every theme, as SVG and PNG."""
+    """Write some pictures of a report, in every theme, as SVG."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
@@ -247,10 +247,7 @@ def draw(report: Report, names: Iterable[str]) -> None:
             with mpl.rc_context(_style(*colours) | {"svg.hashsalt": name}):
                 figure = Figure(figsize=SIZES[name], layout="constrained")
                 PICTURES[name](figure, report)
-                for kind in ("svg", "png"):
-                    metadata = {"Date": None} if kind == "svg" else None
-                    file = FOLDER / f"{name}-{theme}.{kind}"
-                    figure.savefig(file, dpi=110, metadata=metadata)
+                figure.savefig(FOLDER / f"{name}-{theme}.svg", metadata={"Date": None})
 
 
 def _style(ink: str, grid: str, paper: str) -> dict[str, Any]:

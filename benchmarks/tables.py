@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from . import marks
@@ -72,6 +72,19 @@ def machine_lines(report: Report) -> Iterator[str]:
     )
     versions = ", ".join(f"{name} {number}" for name, number in machine["versions"].items())
     yield f"Python {machine['python']}, {versions}."
+
+
+def accuracy_lines(entries: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """A line for each contestant and target: seconds, and those of them before the first step."""
+    for entry in entries:
+        name = f"{entry['model']}, {100 * entry['target']:g} %: {entry['contestant']}"
+        times = [run["seconds"] for run in entry["runs"] if run["seconds"] is not None]
+        if not times:
+            yield f"{name:50}  {entry['missing'] or 'not reached'}"
+            continue
+        warm = interval([run["warm_up"] for run in entry["runs"]]).median
+        reached = f"{len(times)} of {len(entry['runs'])} seeds"
+        yield f"{name:50}  {interval(times)} s, {warm:.3g} s of it warm-up; {reached}"
 
 
 def text(report: Report) -> Iterator[str]:
