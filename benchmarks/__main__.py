@@ -1,7 +1,9 @@
 """How fast is it, beside whom? Every figure of the pages comes from here.
 
   python -m benchmarks                    the quick run: five jobs, everyone, some ten minutes
-  python -m benchmarks --full             every job, batch 1 to 4096, widths, depths
+  python -m benchmarks --full             every job, batch 1 to 4096, widths, depths; what follows
+  python -m benchmarks operations         each operation beside PyTorch's, small and large
+  python -m benchmarks costs              importing, first steps, memory of a record, long chains
   python -m benchmarks --list             the jobs and the contestants
   python -m benchmarks accuracy           seconds from a process's start to an accuracy on MNIST
   python -m benchmarks compare A B        what became faster or slower from one file to another
@@ -19,6 +21,14 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .results import Report
+
+
+MEASURED = ("jobs", "operations", "costs", "accuracy")
+WHATS = (*MEASURED, "compare", "show", "page")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -28,8 +38,7 @@ def parser() -> argparse.ArgumentParser:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    whats = ("measure", "accuracy", "compare", "show", "page")
-    parsed.add_argument("what", nargs="?", choices=whats, default=whats[0], help="default: measure")
+    parsed.add_argument("what", nargs="?", choices=WHATS, default="jobs", help="default: jobs")
     parsed.add_argument("files", nargs="*", type=Path, metavar="FILE", help="results to read")
     parsed.add_argument("--full", action="store_true", help="every job")
     parsed.add_argument("--only", nargs="+", metavar="JOB", help="these jobs, as logistic-256")
@@ -39,7 +48,8 @@ def parser() -> argparse.ArgumentParser:
     parsed.add_argument("--rounds", type=int, default=9, help="default: 9")
     parsed.add_argument("--list", action="store_true", help="tell jobs and contestants, and stop")
     parsed.add_argument("--output", type=Path, metavar="FILE",
-                        help="default: benchmarks/results/DATE-MACHINE-THREADS.json")  # fmt: skip
+                        help="default: benchmarks/results/DATE-MACHINE-THREADS.json; what "
+                        "it holds of other jobs or kinds stays in it")  # fmt: skip
     return parsed
 
 
@@ -50,10 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.rounds < 1 or options.threads < 1:
         asked.error("--rounds and --threads are 1 or more")
     try:
-        if options.what == "measure":
+        if options.what in MEASURED:
             return _measure(options)
-        if options.what == "accuracy":
-            return _accuracy(options)
         if options.what == "page":
             return _page()
         needed = 2 if options.what == "compare" else 1
@@ -68,49 +76,68 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _accuracy(options: argparse.Namespace) -> int:
+def _measure(options: argparse.Namespace) -> int:
+    """Measure what is asked for, and write it as it is found."""
+    from . import contestants, machine, measure, results, tables
+
+    rivals = _rivals(options.contestants, list(contestants.load()))
+    if options.list:
+        print("jobs:", *measure.FULL, sep="\n  ")
+        print("contestants:", *rivals, sep="\n  ")
+        return 0
+    report = results.begin(machine.describe(), options.threads, options.rounds)
+    path = options.output or results.FOLDER / results.file_name(report)
+    results.take_over(report, path)
+    asked = ("jobs", "operations", "costs") if options.full else (options.what,)
+    for what in asked:
+        _MEASURES[what](options, report, rivals, path)
+        results.write(report, path)
+    print(*tables.text(report), sep="\n")
+    print(f"\nwritten: {path}")
+    return 0
+
+
+def _jobs(options: argparse.Namespace, report: Report, rivals: list[str], path: Path) -> None:
+    from . import jobs, measure, results
+
+    names = options.only or (measure.FULL if options.full else measure.QUICK)
+    digits = measure.load_digits()
+    for name in names:
+        jobs.make(name, digits[0][:1], digits[1][:1])
+    measure.measure(report, names, rivals, digits, lambda found: results.write(found, path))
+
+
+def _operations(options: argparse.Namespace, report: Report, rivals: list[str], path: Path) -> None:
+    from . import measure
+
+    measure.measure_operations(report, options.rounds)
+
+
+def _costs(options: argparse.Namespace, report: Report, rivals: list[str], path: Path) -> None:
+    from . import costs, measure
+
+    found = costs.measure(options.threads, options.rounds, measure.load_digits())
+    report["costs"] = list(found)
+
+
+def _accuracy(options: argparse.Namespace, report: Report, rivals: list[str], path: Path) -> None:
     """A run a seed, `--rounds` of them, of the models that `--only` names, or of all."""
     from tinygrad_mnist.tools.mnist_files import named_folder
 
-    from . import accuracy, contestants, machine, results, tables
+    from . import accuracy
 
     models, folder = options.only or [*accuracy.AIMS], named_folder()
     if not accuracy.AIMS.keys() >= set(models):
         raise ValueError(f"accuracy is measured of {', '.join(accuracy.AIMS)}")
     if folder is None:
         raise ValueError("set TINYGRAD_MNIST_DATA to a folder that holds MNIST's four IDX files")
-    rivals = _rivals(options.contestants, list(contestants.load()))
-    report = results.begin(machine.describe(), options.threads, options.rounds)
     found = accuracy.measure(rivals, models, options.rounds, folder, options.threads)
-    report["accuracy"] = found
-    print(*tables.accuracy_lines(found), *accuracy.suspicious(found), sep="\n")
-    if options.output:
-        results.write(report, options.output)
-    return 0
+    others = [e for e in report["accuracy"] if e["model"] not in models]
+    report["accuracy"] = [*others, *found]
+    print(*accuracy.suspicious(found), sep="\n")
 
 
-def _measure(options: argparse.Namespace) -> int:
-    from . import contestants, jobs, measure, results, tables
-
-    known = list(contestants.load())
-    rivals = _rivals(options.contestants, known)
-    names = options.only or (measure.FULL if options.full else measure.QUICK)
-    if options.list:
-        print("jobs:", *measure.FULL, sep="\n  ")
-        print("contestants:", *known, sep="\n  ")
-        return 0
-    digits = measure.load_digits()
-    for name in names:
-        jobs.make(name, digits[0][:1], digits[1][:1])
-
-    def keep(report: results.Report) -> None:
-        results.write(report, options.output or results.FOLDER / results.file_name(report))
-
-    report = measure.measure(names, rivals, options.threads, options.rounds, digits, keep)
-    path = options.output or results.FOLDER / results.file_name(report)
-    print(*tables.text(report), sep="\n")
-    print(f"\nwritten: {path}")
-    return 0
+_MEASURES = {"jobs": _jobs, "operations": _operations, "costs": _costs, "accuracy": _accuracy}
 
 
 def _rivals(wanted: Sequence[str] | None, known: Sequence[str]) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -45,22 +47,18 @@ def load_digits() -> tuple[Array, Array]:
 
 
 def measure(
-    names: Sequence[str],
-    rivals: Sequence[str],
-    threads: int,
-    count: int,
-    digits: tuple[Array, Array],
+    report: Report, asked: Sequence[str], rivals: Sequence[str], digits: tuple[Array, Array],
     keep: Callable[[Report], object] = lambda report: None,
-) -> Report:
-    """Every contestant at every job, told as it goes; kept after each, as far as it has come."""
-    report = results.begin(machine.describe(), threads, count)
+) -> None:  # fmt: skip
+    """Add every contestant at every job asked for; kept after each, as far as it has come."""
+    threads, count = report["threads"], report["rounds"]
     limits = machine.Limits(threads)
     with tempfile.TemporaryDirectory(prefix="bench") as folder:
-        for position, name in enumerate(names, 1):
+        for position, name in enumerate(asked, 1):
             job = jobs.make(name, *digits)
             path = Path(folder) / f"{name}.npz"
             job.save(path)
-            print(f"[{position}/{len(names)}] {name}", file=sys.stderr)
+            print(f"[{position}/{len(asked)}] {name}", file=sys.stderr)
             loss = right_loss(job)
             rows = rounds.race(rivals, path, threads, count, loss, limits.measure)
             report["jobs"][name] = {
@@ -72,4 +70,16 @@ def measure(
             path.unlink()
             report["limits"] = {"flops": limits.peak, "bandwidth": limits.bandwidth}
             keep(report)
-    return report
+
+
+def measure_operations(report: Report, blocks: int) -> None:
+    """Add each operation beside PyTorch's, small and large, on one thread."""
+    print("operations", file=sys.stderr)
+    command = [sys.executable, "-m", "benchmarks.operations", "--json", "--blocks", str(blocks)]
+    done = subprocess.run(
+        [*command, "--sizes", *results.SIZES],
+        cwd=rounds.ROOT, env=rounds.environment(1), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        raise RuntimeError(f"operations were not measured:\n{done.stderr}")
+    report["operations"] = json.loads(done.stdout.strip().splitlines()[-1])

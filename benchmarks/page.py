@@ -37,6 +37,12 @@ def _inner(report: Report, what: str) -> Iterator[str]:
         yield tables.overview(report)
     elif what == "marks":
         yield from ("```text", *tables.marks.told(report), "```")
+    elif what == "costs":
+        yield tables.cost_table(report)
+    elif what == "operation-lines":
+        yield from ("```text", *tables.operation_lines(report), "```")
+    elif what == "accuracy-lines":
+        yield from ("```text", *tables.accuracy_lines(report["accuracy"]), "```")
     elif what == "jobs":
         yield "```text"
         yield "\n\n".join(tables.job_table(name, job) for name, job in report["jobs"].items())

@@ -12,6 +12,8 @@ from typing import Any
 FOLDER = Path(__file__).parent / "results"
 SCHEMA = FOLDER / "schema.json"
 VERSION = 1
+SIZES = ("small", "large")
+"""Of operations."""
 
 Report = dict[str, Any]
 
@@ -30,6 +32,22 @@ def begin(machine: dict[str, Any], threads: int, rounds: int) -> Report:
         "costs": [],
         "accuracy": [],
     }
+
+
+def take_over(report: Report, path: Path) -> None:
+    """Keep what a file holds already, if there is one, until it is measured again.
+
+    Raises:
+        ValueError: it is of another machine, or of another number of threads.
+    """
+    if path.exists():
+        old = read(path)
+        same = ("processor", "versions")
+        if any(old["machine"][key] != report["machine"][key] for key in same):
+            raise ValueError(f"{path} is of another machine or other versions: choose another file")
+        if old["threads"] != report["threads"]:
+            raise ValueError(f"{path} is of {old['threads']} threads: choose another file")
+        report |= {key: old[key] for key in ("limits", "jobs", "operations", "costs", "accuracy")}
 
 
 def file_name(report: Report) -> str:

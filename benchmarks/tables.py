@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from . import marks
 from .contestants.ours import COMPILED
 from .intervals import interval, ratio
-from .results import Report
+from .results import SIZES, Report
+
+_SLOWEST = 8
+"""Operations that are named."""
+_UNITS = ((1.0, "s"), (1e3, "ms"), (1e6, "µs"))
 
 
 def job_table(name: str, job: dict[str, Any]) -> str:
@@ -74,6 +79,46 @@ def machine_lines(report: Report) -> Iterator[str]:
     yield f"Python {machine['python']}, {versions}."
 
 
+def operation_lines(report: Report) -> Iterator[str]:
+    """For each size and direction: how our times lie to PyTorch's, and the slowest rows."""
+    for size, backward in itertools.product(SIZES, (False, True)):
+        rows = [r for r in report["operations"] if (r["size"], r["backward"]) == (size, backward)]
+        if not rows:
+            continue
+        times = {r["operation"]: ratio(r["theirs"], r["ours"]).median for r in rows}
+        over = sum(t > 2 for t in times.values())
+        slowest = sorted(times, key=times.__getitem__, reverse=True)[:_SLOWEST]
+        yield (
+            f"{size}, {'backward' if backward else 'forward'}: {len(rows)} rows, in the median "
+            f"{interval(list(times.values())).median:.2f} of PyTorch's time; {over} over 2"
+        )
+        yield "    slowest: " + ", ".join(f"{name} {times[name]:.2f}" for name in slowest)
+
+
+def cost_table(report: Report) -> str:
+    """A line a cost, a column for everybody who has one, as Markdown."""
+    names = list(dict.fromkeys(e["contestant"] for e in report["costs"]))
+    costs = list(dict.fromkeys((e["cost"], e["unit"]) for e in report["costs"]))
+    found = {(e["cost"], e["unit"], e["contestant"]): e for e in report["costs"]}
+    lines = [f"| | {' | '.join(names)} |", f"|---|{'---:|' * len(names)}"]
+    for cost, unit in costs:
+        cells = [_amount(found.get((cost, unit, name))) for name in names]
+        lines.append(f"| {cost}{'' if unit == 's' else f', {unit}'} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _amount(entry: dict[str, Any] | None) -> str:
+    if entry is None:
+        return "–"
+    if not entry["numbers"]:
+        return str(entry["missing"])
+    number = interval(entry["numbers"]).median
+    if entry["unit"] != "s":
+        return f"{number:.3g}"
+    scale, unit = next((s, u) for s, u in _UNITS if number >= 1 / s or u == "µs")
+    return f"{number * scale:.3g} {unit}"
+
+
 def accuracy_lines(entries: Sequence[dict[str, Any]]) -> Iterator[str]:
     """A line for each contestant and target: seconds, and those of them before the first step."""
     for entry in entries:
@@ -95,6 +140,10 @@ def text(report: Report) -> Iterator[str]:
         yield job_table(name, job)
     yield ""
     yield from marks.told(report)
+    yield from operation_lines(report)
+    if report["costs"]:
+        yield cost_table(report)
+    yield from accuracy_lines(report["accuracy"])
     if report["limits"]:
         yield (
             f"\nthis machine at best: {report['limits']['flops'] / 1e9:.0f} GFLOP/s, "

@@ -11,7 +11,8 @@ from .contestant import Contestant, Training
 from .numpy_by_hand import train
 
 
-def _forward(mg: Any, model: str, weights: dict[str, Any], x: Any) -> Any:
+def forward(mg: Any, model: str, weights: dict[str, Any], x: Any) -> Any:
+    """The logits of a model."""
     from mygrad.nnet.activations import relu
     from mygrad.nnet.layers import conv_nd
 
@@ -47,7 +48,7 @@ def _start(job: Job) -> Training:
 
     def gradients(weights: dict[str, Array], x: Array, y: Array) -> tuple[float, Any]:
         tensors = {name: mg.tensor(array, copy=False) for name, array in weights.items()}
-        loss = softmax_crossentropy(_forward(mg, job.model, tensors, x), y)
+        loss = softmax_crossentropy(forward(mg, job.model, tensors, x), y)
         loss.backward()
         return float(loss), {name: t.grad for name, t in tensors.items()}
 

@@ -1,11 +1,24 @@
 """Intervals, reports, comparisons: what noisy numbers may and may not tell."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
 
-from benchmarks import compare, jobs, marks, measure, page, pictures, results, rounds, tables
+from benchmarks import (
+    compare,
+    costs,
+    jobs,
+    marks,
+    measure,
+    page,
+    pictures,
+    probe,
+    results,
+    rounds,
+    tables,
+)
 from benchmarks.__main__ import main
 from benchmarks.contestants.ours import COMPILED
 from benchmarks.intervals import interval, ratio
@@ -95,6 +108,53 @@ def test_a_broken_file_ends_with_a_sentence(text, told, tmp_path, capsys):
     path.write_text(text)
     assert main(["show", str(path)]) == 2
     assert told in capsys.readouterr().err
+
+
+def with_operations_and_costs():
+    found = report(OURS)
+    slow, fast = ([3e-6, 3.3e-6], [1e-6, 1.1e-6]), ([1e-3, 1e-3], [1.5e-3, 1.5e-3])
+    found["operations"] = [
+        {"operation": name, "backward": False, "size": "small", "ours": ours, "theirs": theirs}
+        for name, (ours, theirs) in (("x.tril()", slow), ("x + y", fast))
+    ]
+    found["costs"] = [costs.entry("import", "PyTorch", "s", [2.0, 2.2, 2.1], ""),
+                      costs.entry("import", "JAX", "s", [], "not here"),
+                      costs.entry("held", "PyTorch", "MiB", [13.5], "")]  # fmt: skip
+    return found
+
+
+def test_operations_and_costs_are_told():
+    told = list(tables.operation_lines(with_operations_and_costs()))
+    assert told[0].startswith("small, forward: 2 rows, in the median 1.83 of PyTorch's time; 1 ov")
+    assert told[1].endswith("slowest: x.tril() 3.00, x + y 0.67")
+    lines = tables.cost_table(with_operations_and_costs()).splitlines()
+    assert lines[0] == "| | PyTorch | JAX |"
+    assert lines[2:] == ["| import | 2.1 s | not here |", "| held, MiB | 13.5 | – |"]
+
+
+def test_a_file_keeps_what_is_not_measured_again(tmp_path):
+    path = tmp_path / "found.json"
+    old = with_operations_and_costs()
+    results.write(old, path)
+    new = report()
+    results.take_over(new, path)
+    assert (new["jobs"], new["costs"]) == (old["jobs"], old["costs"])
+    for change in ({"threads": 2}, {"machine": old["machine"] | {"processor": "another"}}):
+        with pytest.raises(ValueError, match="choose another file"):
+            results.take_over(report() | change, path)
+
+
+@pytest.mark.parametrize("words", [("graph", "tinygrad_mnist"), ("graph", "PyTorch"),
+                                   ("chain", "tinygrad_mnist", "100"), ("chain", "PyTorch", "9"),
+                                   ("chain", "nobody", "9")])  # fmt: skip
+def test_a_probe_tells_a_figure_or_why_not(words, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "jax", None)
+    probe.main(*words)
+    told = json.loads(capsys.readouterr().out)
+    if words[1] == "nobody":
+        assert told == {"missing": "jax is not installed; the extra `benchmark` brings it"}
+    else:
+        assert 0 < told["number"] < 1000
 
 
 def test_help_teaches_and_wrong_requests_are_refused(capsys):
