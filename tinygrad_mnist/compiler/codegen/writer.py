@@ -185,6 +185,10 @@ def number_read(value: Value, place: int, number: Any) -> str:
     return f"{kind}(np.int64(numbers[{place}]))" if narrow else f"{kind}(numbers[{place}])"
 
 
+_OF_SINGLES = ("binary_cross_entropy_with_logits", "erf", "exp", "log_sigmoid", "sigmoid", "silu")
+"""What is computed by functions of `scalars` in single precision."""
+
+
 def expression(i: Instruction, operands: list[str]) -> str:
     """An operation on single numbers; raise Unsupported if there is none of that name."""
     given, out = i.inputs[0].dtype if i.inputs else i.output.dtype, i.output.dtype
@@ -194,7 +198,7 @@ def expression(i: Instruction, operands: list[str]) -> str:
     spelled = spelled or EXPRESSIONS.get(i.op)
     if spelled is None:
         raise Unsupported(i.op)
-    if given == np.float32 and i.op in ("exp", "erf"):
+    if given == np.float32 and i.op in _OF_SINGLES:
         spelled = spelled.replace("np.exp(", "scalars.exp(").replace("math.erf(", "scalars.erf(")
     kind = type_of(i.output)
     settings = {

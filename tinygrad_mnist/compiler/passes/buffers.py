@@ -11,7 +11,10 @@ VIEWS = ("reshape", "permute", "slice")
 
 
 def reuse_buffers(program: Program, steps: list[Step]) -> dict[Value, Value]:
-    """For each value that takes over an array: the value that had it before."""
+    """For each value that takes over an array: the value that had it before.
+
+    Of several arrays the one used last, which the caches still hold.
+    """
     owners = _owners(steps)
     last_read = _last_reads(steps, owners)
     kept = {owners.get(value, value) for value in program.leaving()}
@@ -23,19 +26,18 @@ def reuse_buffers(program: Program, steps: list[Step]) -> dict[Value, Value]:
                 continue
             if isinstance(step, Loop) and last_read.get(value, position) == position:
                 continue  # it is never in an array
-            fitting = next(
-                (
-                    (last, old)
-                    for last, old in free
+            fitting = max(
+                [
+                    (last, n)
+                    for n, (last, old) in enumerate(free)
                     if _alike(old, value)
                     and last <= position
                     and (last < position or _in_place(step, old, value, owners))
-                ),
-                None,
+                ],
+                default=None,
             )
             if fitting is not None:
-                free.remove(fitting)
-                reuses[value] = fitting[1]
+                _, reuses[value] = free.pop(fitting[1])
             free.append((last_read.get(value, position), value))
     return reuses
 
