@@ -19,7 +19,7 @@ def add(total: Any, number: Any) -> Any:
     return total + number
 
 
-# eˣ and erf x of float32, without branches: LLVM computes several at a time.
+# Powers of e and the error function in float32, without branches: LLVM computes several at once.
 
 
 def _series() -> tuple[np.float32, ...]:
