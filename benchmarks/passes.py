@@ -14,7 +14,7 @@ from typing import Any
 from unittest import mock
 
 import tinygrad_mnist
-from tinygrad_mnist.compiler import autotune, build
+from tinygrad_mnist.compiler import build, choices
 from tinygrad_mnist.compiler.passes import fusion
 
 from . import jobs, measure
@@ -51,7 +51,7 @@ def changes() -> Iterator[Change]:
     yield Change("without fusion", lambda: mock.patch.object(fusion, "_grow", _alone))
     yield Change(
         "without our own products",
-        lambda: mock.patch.object(autotune.Product, "best", lambda self: self.candidates()[0]),
+        lambda: mock.patch.object(choices.Product, "best", lambda self: self.candidates()[0]),
     )
 
 

@@ -7,7 +7,7 @@ import types
 import numpy as np
 import pytest
 
-from tinygrad_mnist.compiler import autotune, build, cache_entry, compiled
+from tinygrad_mnist.compiler import build, cache_entry, choices, compiled
 from tinygrad_mnist.compiler.codegen.writer import Unsupported
 from tinygrad_mnist.kernels import dispatch
 from tinygrad_mnist.kernels.native_code import Code
@@ -74,7 +74,7 @@ def plain(monkeypatch, written):
         return as_code(step)
 
     monkeypatch.setattr(build, "load", load)
-    monkeypatch.setattr(autotune.Product, "best", lambda product: product.candidates()[0])
+    monkeypatch.setattr(choices.Product, "best", lambda product: product.candidates()[0])
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import tinygrad_mnist as torch
 from tests.compiler import programs, steps
 from tests.compiler.conftest import as_code
 from tinygrad_mnist import nn
-from tinygrad_mnist.compiler import autotune, program
+from tinygrad_mnist.compiler import choices, program
 from tinygrad_mnist.nn import functional as F
 
 torch.manual_seed(0)
@@ -120,5 +120,5 @@ if __name__ == "__main__":
         id(value), next(backward) * 0x9E3779B1 % (1 << 60)
     )
     build.load = lambda text, fastmath: as_code(lambda *arrays: 0)
-    autotune.Product.best = lambda product: product.candidates()[0]
+    choices.Product.best = lambda product: product.candidates()[0]
     print(json.dumps(sources()))

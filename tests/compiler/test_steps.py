@@ -5,7 +5,7 @@ import pytest
 
 import tinygrad_mnist as torch
 from tests.compiler import steps
-from tinygrad_mnist.compiler.autotune import Product
+from tinygrad_mnist.compiler.choices import Product
 
 
 def batches(count, rows, columns, classes):

@@ -25,8 +25,8 @@ from tinygrad_mnist.compiler.codegen.function import Source, generate, literal
 from tinygrad_mnist.compiler.codegen.writer import Unsupported
 
 from . import build as building
-from .autotune import Choices, choosing
 from .build import Built, Stats
+from .choices import Choices, choosing
 from .outline import NoOutline, Outline
 from .program import Constant, Number, Program, Value
 from .reached import Reached

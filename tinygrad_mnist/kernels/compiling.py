@@ -19,6 +19,7 @@ from . import native_code
 from . import simd as vectors
 from . import team_code as team_code  # how compiled code shares loops
 from .native_code import Code, Head
+from .one_unit import whole
 
 Function = Callable[..., Any]
 Declared = tuple[Function, str | None, dict[str, Any]]
@@ -49,7 +50,7 @@ def compile_loops(
         if signature is None:
             compiled: Any = numba.njit(**options)(function)
         else:
-            compiled = numba.njit(nogil=True, **options)(function)
+            compiled = whole(numba.njit(nogil=True, **options)(function))
             compiled._cache = Kept(function, folder, native_code.stamp_of(function))
             _compile_late(compiled, native_code.signatures(signature))
             loops.append(compiled)
@@ -109,7 +110,7 @@ def kept(
     with. What was kept counts only if `stamp` is the same. The folder must be safe, as those of
     `cache_folder` are: what is read from it can run anything.
     """
-    compiled = numba.njit(**options)(function)
+    compiled = whole(numba.njit(**options)(function))
     compiled._cache = Kept(function, folder, stamp)
     for signature in signatures:
         compiled.compile(signature)
@@ -137,7 +138,7 @@ def _stay_apart(made: Any) -> None:
 def code_for(function: Any, arguments: Sequence[Any], file: Path | None) -> Code:
     """What Numba compiles of a function of its own for such arguments, kept in a file."""
     taken = tuple([function.typeof_pyval(given) for given in arguments])
-    function.compile(taken)
+    whole(function).compile(taken)
     made = function.overloads[taken]
     if file is not None and (head := _head(made)) is not None:
         native_code.keep(file, head, made.library._get_compiled_object())

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tinygrad_mnist.compiler.autotune import Product, for_any_size
+from tinygrad_mnist.compiler.choices import Product, for_any_size
 from tinygrad_mnist.compiler.passes.buffers import VIEWS
-from tinygrad_mnist.compiler.program import Input, Instruction, Shape, Value, shape_of_region
+from tinygrad_mnist.compiler.program import Instruction, Shape, Value, shape_of_region
 
 from .writer import (
     Index,
@@ -164,9 +164,8 @@ def _operand(writer: Writer, value: Value) -> str:
 
 def _product(writer: Writer, a: Value, b: Value, added: bool = False) -> Product:
     a_transposed, b_transposed = (layout(writer, value) == "F" for value in (a, b))
-    new = isinstance(a, Input) and not added
     m, k, n = *a.shape, b.shape[1]
-    return Product(a_transposed, b_transposed, m, k, n, a.dtype, new, added)
+    return Product(a_transposed, b_transposed, m, k, n, a.dtype, added)
 
 
 # Loop nests: an instruction computed alone, by loops over each of its dimensions.

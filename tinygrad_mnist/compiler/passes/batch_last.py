@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mnist.compiler.autotune import may_be_few
+from tinygrad_mnist.compiler.choices import may_be_few
 from tinygrad_mnist.compiler.codegen.expressions import EXPRESSIONS
 from tinygrad_mnist.compiler.program import Instruction, Number, Program, Shape, Value
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from tinygrad_mnist.compiler.autotune import Product
+from tinygrad_mnist.compiler.choices import Product
 from tinygrad_mnist.compiler.codegen.expressions import DIVISIONS, EXPRESSIONS
 from tinygrad_mnist.compiler.program import (
     Constant,

@@ -1,36 +1,24 @@
-"""Choosing how a matrix product is computed: by measuring each way, once on this machine."""
+"""Choosing how a matrix product is computed: by its layout and its sizes."""
 
 from __future__ import annotations
 
 import contextlib
-import functools
-import itertools
-import json
-import time
 from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-from tinygrad_mnist.kernels import cache_folder
-
-from .settings import config
 
 _FEW = 16
 _LONG = 32
 """Two registers of float32, the least that a loop takes from a row at once."""
 _MOST_PRODUCTS = 1 << 26
-"""Larger ones are BLAS's without measuring, which would take long."""
-_ROUNDS = 25
-_CALLS = 5
-_PAUSE = 1e-4
-"""Seconds."""
-_COLD_BYTES = 16 << 20
-"""More than the caches of a core hold: what was read so many bytes ago must be fetched again."""
-
+"""Larger ones are BLAS's."""
+_WORTH = 1 << 16
+"""Multiplications from which on a loop is worth laying an operand out for."""
+_MANY = 10_000
+"""Numbers of a first operand whose rows are worth a loop."""
 
 _NEEDS = {
     "few_columns": (4, 5, _FEW, 1),
@@ -61,15 +49,8 @@ class Product:
     k: int
     n: int
     dtype: Any
-    new: bool = False
-    """The first operand comes from outside, another with each call: no cache holds it yet."""
     added: bool = False
     """A multiple of the product is added to what is there."""
-
-    def __str__(self) -> str:
-        a, b = ("turned " if turned else "" for turned in (self.a_transposed, self.b_transposed))
-        shapes = f"{a}{self.m}×{self.k} @ {b}{self.k}×{self.n}, {np.dtype(self.dtype)}"
-        return f"{shapes}{', new' * self.new}{', added' * self.added}"
 
     def needs(self, name: str) -> str:
         """What must hold for a function of `products` to compute it, as source."""
@@ -92,48 +73,25 @@ class Product:
         return names + [name for name in _LOOPS.get(layout, ()) if self._fits(name)]
 
     def best(self) -> str:
-        """The fastest of the candidates: measured, and remembered on the disk."""
+        """The one of the candidates to take; the same on every machine and in every run."""
         choices = _choices.get()
-        return self._fastest() if choices is None else choices.made(self)
+        return self.fastest() if choices is None else choices.made(self)
 
-    def _fastest(self) -> str:
+    def fastest(self) -> str:
+        """The one that was fastest where all were measured, on a processor with AVX-512."""
         names = self.candidates()
-        if len(names) == 1:
-            return names[0]
-        case = f"{self}, shared"
-        known = _known()
-        if known.get(case) not in names and config.background:
-            return names[0]  # to measure takes a compiler
-        if known.get(case) not in names:
-            chosen, earlier = self._measured(names), _on_disk()
-            if earlier.get(case) in names:  # by another process meanwhile: its programs stand
-                chosen = earlier[case]
-            known |= earlier | {case: chosen}
-            _keep(known)
-        return known[case]
+        loops = [name for name in names[1:] if self._pays(name)]
+        return (loops or names)[0]
 
-    def _measured(self, names: list[str]) -> str:
-        from .loops import products
-
-        rng = np.random.default_rng(0)
-        shapes = (self.m, self.k)[:: -1 if self.a_transposed else 1], (self.k, self.n)
-        a = rng.standard_normal(shapes[0]).astype(self.dtype)
-        b = rng.standard_normal(shapes[1][:: -1 if self.b_transposed else 1]).astype(self.dtype)
-        second, out = b.T if self.b_transposed else b, np.zeros((self.m, self.n), self.dtype)
-        copies = min(1 + _COLD_BYTES // max(a.nbytes, 1), _CALLS * _ROUNDS) if self.new else 1
-        every = np.tile(a, (copies, 1, 1))
-        firsts = itertools.cycle([each.T if self.a_transposed else each for each in every])
-        rest = (second, out, out.dtype.type(1e-3)) if self.added else (second, out)
-        seconds: dict[str, list[float]] = {name: [] for name in names}
-        for _ in range(_ROUNDS + 1):
-            for name in names:
-                for first in itertools.islice(firsts, _CALLS):
-                    _pause()
-                    begin = time.perf_counter()
-                    getattr(products, name)(first, *rest)
-                    seconds[name].append(time.perf_counter() - begin)
-        costs = {name: float(np.median(seconds[name][_CALLS:])) for name in names}
-        return min(names, key=costs.__getitem__)
+    def _pays(self, name: str) -> bool:
+        m, k, n = self.m, self.k, self.n
+        if self.added:
+            return True
+        if self.a_transposed:
+            return m * k * n >= _WORTH
+        if name == "dots":
+            return k >= 4 * n and m * k > _MANY
+        return m >= 40 and k > n if name == "few_columns" else m >= 1024 and n >= 4 * k
 
 
 class Choices:
@@ -158,7 +116,7 @@ class Choices:
         if self._rest is not None:
             return next(self._rest, "")
         m, k, n = map(self._typical, (product.m, product.k, product.n))
-        self._known.append(replace(product, m=m, k=k, n=n)._fastest())
+        self._known.append(replace(product, m=m, k=k, n=n).fastest())
         return self._known[-1]
 
     def _typical(self, number: int) -> int:
@@ -190,40 +148,3 @@ def may_be_few() -> bool:
     """Whether a program is written that must do for batches of a few images."""
     choices = _choices.get()
     return choices is not None and choices.few
-
-
-def _pause() -> None:
-    """Do something else, as a step does between products: threads of BLAS may fall asleep."""
-    end = time.perf_counter() + _PAUSE
-    while time.perf_counter() < end:
-        pass
-
-
-@functools.cache
-def _file() -> Path | None:
-    """Where the choices for this kind of processor are remembered, if anywhere."""
-    from llvmlite.binding import get_host_cpu_name
-
-    folder = cache_folder.for_code()
-    return None if folder is None else folder / f"products-{get_host_cpu_name()}.json"
-
-
-@functools.cache
-def _known() -> dict[str, str]:
-    return _on_disk()
-
-
-def _on_disk() -> dict[str, str]:
-    file = _file()
-    try:
-        found = {} if file is None else json.loads(cache_folder.read(file))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _keep(known: dict[str, str]) -> None:
-    """Remember the choices for other processes; where the disk refuses, for this one alone."""
-    file = _file()
-    if file is not None:
-        cache_folder.keep(file, json.dumps(known).encode())
