@@ -44,12 +44,25 @@ def loops():
     return types.SimpleNamespace(images=images, products=products, scalars=scalars, steps=steps)
 
 
+def batch(counts, sizes, *arrays):
+    """`products.batch` by NumPy."""
+    m, k, n = sizes
+    shapes = ((m, k), (k, n), (m, n))
+    a, b, out = [
+        np.lib.stride_tricks.as_strided(
+            x[at[0] :], (*counts, *shape), [x.itemsize * step for step in at[1:]]
+        )
+        for x, at, shape in zip(arrays[::2], arrays[1::2], shapes, strict=True)
+    ]
+    out[...] = a @ b
+
+
 @pytest.fixture(scope="session")
 def written(loops):
     """What generated source names, without a compiler."""
     names = {name: as_python(getattr(loops, name)) for name in ("images", "products", "scalars")}
     # np.dot takes a matrix of one number for a number, and 0 · ∞ for 0; compiled it does not
-    names["products"].blas = np.matmul
+    names["products"].blas, names["products"].batch = np.matmul, batch
     return {"math": math, "np": np, **names}
 
 

@@ -165,4 +165,22 @@ def test_every_way_is_tried_by_some_size(loops):
         for name in Product(*turns, m, k, n, np.dtype(np.float32), added=added).candidates()
     }
     ways = vars(loops.products)
-    assert tried == {name for name in ways if hasattr(ways[name], "py_func") and name[0] != "_"}
+    functions = {name for name in ways if hasattr(ways[name], "py_func") and name[0] != "_"}
+    assert tried == functions - {"batch"}
+
+
+@pytest.mark.parametrize("name", ["batch", "_batch_by_loops"])
+def test_batches_of_products_are_computed_where_they_lie(loops, name):
+    rng = np.random.default_rng(0)
+    heads, values = rng.standard_normal((2, 5, 3, 2, 4)), rng.standard_normal((2, 5, 2, 4))
+    rows = np.zeros((2, 2, 5, 5))
+    out = np.zeros((2, 5, 2, 4))
+    given = heads.reshape(-1)
+    function = getattr(loops.products, name)
+    function((2, 2), (5, 4, 5), given, (0, 120, 4, 24, 1), given, (8, 120, 4, 1, 24),
+             rows.reshape(-1), (0, 50, 25, 5, 1))  # fmt: skip
+    function((2, 2), (5, 5, 4), rows.reshape(-1), (0, 50, 25, 1, 5), values.reshape(-1),
+             (0, 40, 4, 8, 1), out.reshape(-1), (0, 40, 4, 8, 1))  # fmt: skip
+    wanted = np.einsum("nihd,njhd->nhij", heads[:, :, 0], heads[:, :, 1])
+    np.testing.assert_allclose(rows, wanted, rtol=1e-12)
+    np.testing.assert_allclose(out, np.einsum("nhji,njhd->nihd", wanted, values), rtol=1e-12)

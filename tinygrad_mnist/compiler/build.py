@@ -28,6 +28,7 @@ from .native import InParts, Single, load
 from .passes.batch_last import put_batch_last
 from .passes.fusion import Loop, Step, fuse
 from .passes.lowering import lower
+from .passes.views import move_views
 from .program import Program
 
 Pass = Callable[[Program], Program]
@@ -36,6 +37,8 @@ PASSES: tuple[Pass, ...] = (
     fold_constants,
     put_batch_last,
     lower,
+    fold_constants,
+    move_views,
     fold_constants,
     share_common_subexpressions,
     simplify,

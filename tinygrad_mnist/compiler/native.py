@@ -23,7 +23,7 @@ from tinygrad_mnist.kernels.locks import held_through_fork
 from tinygrad_mnist.kernels.native_code import Code
 
 from . import background
-from .codegen.parts import in_parts
+from .codegen.parts import APART, in_parts
 from .settings import config
 
 _LONG = 600
@@ -141,8 +141,11 @@ def _loop(text: str, fastmath: frozenset[str]) -> Any:
         return known
     module = written.module()
     sys.modules[module.__name__] = module  # where Numba looks for the names of what it loads
+    options = written.options()
+    if APART in text:
+        options["pipeline_class"] = compiling.Apart
     kept = compiling.kept(
-        _function_of(module), cache_folder.for_code("code"), written.digest, **written.options()
+        _function_of(module), cache_folder.for_code("code"), written.digest, **options
     )
     _loaded[written.digest] = kept
     weakref.finalize(kept, sys.modules.pop, module.__name__, None)

@@ -121,6 +121,18 @@ def kept(
     return compiled
 
 
+class Apart(numba.core.compiler.Compiler):
+    """Compiles functions that write no array which overlaps another of theirs.
+
+    LLVM asks while a loop runs, and not at all where it would have to ask of many arrays.
+    """
+
+    def __init__(self, *args: Any) -> None:
+        flags = args[5]
+        flags.noalias = True
+        super().__init__(*args)  # type: ignore[no-untyped-call]
+
+
 _APART: dict[str, Path | None] = {}
 """What compiled code calls by these names is no part of it; the files that hold it."""
 

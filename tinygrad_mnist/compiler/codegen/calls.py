@@ -20,8 +20,10 @@ from .writer import (
     beginning,
     expression,
     layout,
+    lying,
     read_one,
     region_of,
+    steps_in_rows,
     stretched,
     summed,
     type_of,
@@ -140,15 +142,35 @@ def _write_choice(writer: Writer, product: Product, always: str, given: str) -> 
 
 
 def _write_products(writer: Writer, i: Instruction) -> None:
-    """A product for each of a batch of matrices."""
+    """A product for each of a batch of matrices, which are read and written where they lie."""
     if i.output.dtype.kind != "f":
         raise Unsupported(i.op)
-    for value in i.inputs:
-        writer.line(f"{value.name}_b = {_in_rows(writer, value)}")
-    a, b = (f"{value.name}_b[i]" for value in i.inputs)
+    *batch, rows, depth = i.inputs[0].shape
+    columns = i.inputs[1].shape[-1]
+    operands = [_matrices(writer, value) for value in i.inputs]
     place = array_for(writer, i.output)
-    writer.line(f"for i in range({i.output.shape[0]}):")
-    writer.line(f"    products.blas({a}, {b}, {place}[i])")
+    at = steps_in_rows(i.output.shape)
+    dims = i.attributes.get("dims", tuple(range(len(at))))
+    out = place, 0, tuple([at[dims.index(d)] for d in range(len(at))])
+    if out[2][-1] != 1:  # the transpose of a product is that of the transposes, the other way round
+        operands = [(name, begin, (*at[:-2], at[-1], at[-2])) for name, begin, at in operands[::-1]]
+        out = place, 0, (*out[2][:-2], out[2][-1], out[2][-2])
+        rows, columns = columns, rows
+    counts = ", ".join(map(str, [1] * (2 - len(batch)) + batch))
+    given = [
+        f"{name}.reshape(-1), ({', '.join(map(str, (begin, *[0] * (4 - len(at)), *at)))})"
+        for name, begin, at in (*operands, out)
+    ]
+    writer.line(f"products.batch(({counts}), ({rows}, {depth}, {columns}), {', '.join(given)})")
+
+
+def _matrices(writer: Writer, value: Value) -> tuple[str, int, tuple[int, ...]]:
+    """An array that holds matrices, where they begin, and how far apart in it numbers lie."""
+    whole, begin, at = lying(writer, value)
+    if 1 in at[-2:]:
+        return as_array(writer, whole), begin, at
+    writer.line(f"{value.name}_c = np.ascontiguousarray({as_array(writer, value)})")
+    return f"{value.name}_c", 0, steps_in_rows(value.shape)
 
 
 def _in_rows(writer: Writer, value: Value) -> str:

@@ -126,7 +126,12 @@ class LoopWriter:
             if layout(writer, value) != "C":
                 writer.line(f"{value.name}_c = np.ascontiguousarray({place})")
                 place = f"{value.name}_c"
-            want = {"full": shape, "row": (loop.rows,), "column": (loop.columns,)}[role]
+            want = {
+                "full": shape,
+                "row": (loop.rows,),
+                "column": (loop.columns,),
+                "block": (value.size // loop.columns, loop.columns),
+            }[role]
             if value.shape != want:
                 name = flattened.setdefault(f"{place}.reshape({want})", f"{value.name}_l")
                 if name == f"{value.name}_l":
@@ -209,7 +214,8 @@ class LoopWriter:
             return self._read_at(value, "j")
         if value not in self.views:
             return value.name
-        at = {"full": index, "row": "i", "column": "j"}[role]
+        rows = value.size // self.loop.columns
+        at = {"full": index, "row": "i", "column": "j", "block": f"i % {rows}, j"}[role]
         return f"{self.views[value]}[{at}]"
 
     def _read_at(self, value: Value, column: str) -> str:

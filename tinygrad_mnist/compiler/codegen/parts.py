@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import re
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -16,6 +17,8 @@ _UNROLLED = 32
 """Loops that go round so often, or less, keep their number: LLVM may write them out."""
 _NAME = re.compile(r"(?<![\w.])[A-Za-z_]\w*")
 _COUNT = re.compile(r"range\((\d+)\):$")
+APART = "# no array that is written overlaps another"
+"""What the first line of a loop's function says where it is so."""
 GIVEN = {
     "abs", "batch_last", "images", "math", "max", "min", "np", "products", "range", "recurrent",
     "scalars",
@@ -37,10 +40,17 @@ def in_parts(text: str) -> Parts:
     statements, lines = _body(text), text.splitlines()
     out = Parts(lines[0])
     written, names = [lines[0]], dict[str, str]()
+    memory = _Memory()
     for statement, later in zip(statements, _first_uses(statements), strict=True):
         own = lines[statement.lineno - 1 : statement.end_lineno]
+        memory.follow(statement)
         if isinstance(statement, ast.For):
+            own = memory.by_one_name(statement, own)
+            (statement,) = ast.parse(textwrap.dedent("\n".join(own))).body
+            assert isinstance(statement, ast.For)
             function, call, results = _as_function(statement, own, later)
+            if memory.apart(statement):
+                function = function.replace(":\n", f":  {APART}\n", 1)
             name = names.setdefault(function, f"loop{len(names)}")
             own = [f"    {', '.join(results)}{' = ' * bool(results)}{name}{call}"]
             if _leaves(statement):
@@ -50,6 +60,85 @@ def in_parts(text: str) -> Parts:
     out.step = "\n".join(written)
     out.functions = {name: f"def loop{function}" for function, name in names.items()}
     return out
+
+
+class _Memory:
+    """Which memory each name of a source stands for, as far as one statement after another tells.
+
+    What was given from outside may overlap; what the source allocates does not.
+    """
+
+    def __init__(self) -> None:
+        self._of: dict[str, frozenset[str]] = {}
+        self._count = 0
+        self._shown: dict[str, tuple[str, str]] = {}
+        """What a name shows whole: an array, and in which shape."""
+
+    def _behind(self, node: ast.AST) -> frozenset[str]:
+        names = [each.id for each in ast.walk(node) if isinstance(each, ast.Name)]
+        found = [self._of.get(name, frozenset({""})) for name in names if name not in GIVEN]
+        return frozenset().union(*found)
+
+    def follow(self, statement: ast.stmt) -> None:
+        """Note what a statement assigns to names."""
+        if not isinstance(statement, ast.Assign) or not isinstance(statement.targets[0], ast.Name):
+            return
+        name, value = statement.targets[0].id, statement.value
+        if ast.unparse(value).startswith("np.empty("):
+            self._count += 1
+            behind = frozenset({str(self._count)})
+        else:
+            behind = self._behind(value)
+        self._of[name] = behind
+        given, shape = _reshaped(value)
+        whole, known = self._shown.get(given, (given, ""))
+        self._shown = {each: shown for each, shown in self._shown.items() if shown[0] != name}
+        self._shown[name] = (whole, shape or known) if given else (name, "")
+
+    def by_one_name(self, loop: ast.For, lines: list[str]) -> list[str]:
+        """The lines of a loop, with one name for each array: of two LLVM knows not what they are.
+
+        So it is where a loop writes in the place of what it reads.
+        """
+        first: dict[tuple[str, str], str] = {}
+        names: dict[str, str] = {}
+        for name in _arrays(loop):
+            names[name] = first.setdefault(self._shown.get(name, (name, "")), name)
+        return [_NAME.sub(lambda found: names.get(found[0], found[0]), line) for line in lines]
+
+    def apart(self, loop: ast.For) -> bool:
+        """Whether what a loop writes is no part of another array that it names."""
+        arrays = {name: self._of.get(name, frozenset({""})) for name in _arrays(loop)}
+        changed = [name for name, written in _arrays(loop).items() if written]
+        others = ((name, other) for name in changed for other in arrays if other != name)
+        simple = not any(_is_call_of(each, "products", "images") for each in ast.walk(loop))
+        return bool(changed) and simple and all(arrays[a].isdisjoint(arrays[b]) for a, b in others)
+
+
+def _arrays(loop: ast.For) -> dict[str, bool]:
+    """The arrays of which a loop names numbers, and whether it writes them."""
+    found: dict[str, bool] = {}
+    for each in ast.walk(loop):
+        if isinstance(each, ast.Subscript) and isinstance(each.value, ast.Name):
+            name = each.value.id
+            found[name] = found.get(name, False) or isinstance(each.ctx, ast.Store)
+    return found
+
+
+def _reshaped(value: ast.expr) -> tuple[str, str]:
+    """The name of an array of which a value is all in rows, and its shape if that is another."""
+    match value:
+        case ast.Name(id=name):
+            return name, ""
+        case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr="reshape"), args=[shape]):
+            return name, ast.unparse(shape)
+    return "", ""
+
+
+def _is_call_of(node: ast.AST, *modules: str) -> bool:
+    """Whether something is a function of these modules, which is handed arrays."""
+    value = node.value if isinstance(node, ast.Attribute) else None
+    return isinstance(value, ast.Name) and value.id in modules
 
 
 def _body(text: str) -> list[ast.stmt]:

@@ -114,6 +114,32 @@ def layout(writer: Writer, value: Value) -> str:
     return {"C": "F", "F": "C"}.get(layout(writer, maker.inputs[0]), "A") if turned else "A"
 
 
+def steps_in_rows(shape: Shape) -> tuple[int, ...]:
+    """How far apart numbers lie in each dimension, where they lie row after row."""
+    return tuple([math.prod(shape[d + 1 :]) for d in range(len(shape))])
+
+
+def lying(writer: Writer, value: Value) -> tuple[Value, int, tuple[int, ...]]:
+    """What a value is a view of, where it begins in that, and how far apart its numbers lie."""
+    maker = writer.calls.get(value)
+    if maker is None or maker.op not in ("permute", "slice"):
+        return value, 0, steps_in_rows(value.shape)
+    whole, begin, at = lying(writer, maker.inputs[0])
+    if maker.op == "permute":
+        return whole, begin, tuple([at[d] for d in maker.attributes["dims"]])
+    kept = []
+    key = tuple([part for part in maker.attributes["key"] if part is not Ellipsis])
+    for d, size in enumerate(maker.inputs[0].shape):
+        part = key[d] if d < len(key) else slice(None)
+        if isinstance(part, slice):
+            first, _, step = part.indices(size)
+            kept.append(at[d] * step)
+        else:
+            first = part + size * (part < 0)
+        begin += first * at[d]
+    return whole, begin, tuple(kept)
+
+
 def as_array(writer: Writer, value: Value) -> str:
     """The name of an array with a value's numbers, also where it is but one number."""
     if value not in writer.buffers:

@@ -26,6 +26,7 @@ _WORTH, _ROWS_OF_PIECE = 16, 64
 _ROWS, _AS_IT_IS, _TURNED = 101, 111, 112
 """What the interface of BLAS for C calls these."""
 _Operand = tuple[Array, int, int]
+Steps = tuple[int, int, int, int, int]
 
 
 def _product(sizes: tuple[int, int, int], a: _Operand, b: _Operand, out: Array) -> None:
@@ -34,12 +35,7 @@ def _product(sizes: tuple[int, int, int], a: _Operand, b: _Operand, out: Array) 
 
 @overload(_product)
 def _(sizes: Any, a: Any, b: Any, out: Any) -> Any:
-    letter = "s" if out.dtype == _types.float32 else "d"
-    gemm = _named(f"{letter}gemm", _types.void(
-        *[_types.int32] * 3, *[_types.int64] * 3, out.dtype, *[_types.uintp, _types.int64] * 2,
-        out.dtype, _types.uintp, _types.int64,
-    ))  # fmt: skip
-    number = out.dtype
+    gemm, number = _gemm_of(out.dtype), out.dtype
 
     def call(sizes: Any, a: Any, b: Any, out: Any) -> None:
         gemm(
@@ -53,6 +49,15 @@ def _(sizes: Any, a: Any, b: Any, out: Any) -> Any:
 def _named(name: str, signature: Any) -> Any:
     """A function of BLAS, whose address each process tells anew."""
     return _types.ExternalFunction(f"{native_code.PREFIX}{name}", signature)
+
+
+def _gemm_of(kind: Any) -> Any:
+    """The product of matrices of BLAS for numbers of a type."""
+    letter = "s" if kind == _types.float32 else "d"
+    return _named(f"{letter}gemm", _types.void(
+        *[_types.int32] * 3, *[_types.int64] * 3, kind, *[_types.uintp, _types.int64] * 2, kind,
+        _types.uintp, _types.int64,
+    ))  # fmt: skip
 
 
 _get_threads = _named("get", _types.int32())
@@ -86,19 +91,86 @@ def _rows_by_numpys(n: int, pieces: int, a: Array, b: Array, out: Array) -> None
     _product(sizes, _lying(a[first:last]), _lying(b), out[first:last])
 
 
+def _product_at(sizes: Any, a: int, b: int, out: Array, at: Any, steps: Any) -> None:
+    """A product of `batch`, of what lies at two addresses, written `at` a third."""
+
+
+@overload(_product_at)
+def _(sizes: Any, a: Any, b: Any, out: Any, at: Any, steps: Any) -> Any:
+    gemm, number = _gemm_of(out.dtype), out.dtype
+
+    def call(sizes: Any, a: Any, b: Any, out: Any, at: Any, steps: Any) -> None:
+        gemm(
+            _ROWS, steps[0], steps[2], sizes[0], sizes[2], sizes[1], number(1), a, steps[1],
+            b, steps[3], number(0), at, steps[4],
+        )  # fmt: skip
+
+    return call
+
+
+@_part
+def _row_step(at: Steps, rows: int, columns: int) -> tuple[int, int]:
+    """Whether matrices are turned, and how many numbers BLAS is to count from row to row."""
+    return (_AS_IT_IS, max(at[3], columns)) if at[4] == 1 else (_TURNED, max(at[4], rows))
+
+
+@_part
+def _batch_by_numpys(
+    counts: tuple[int, int], sizes: tuple[int, int, int], a: Array, a_at: Steps, b: Array,
+    b_at: Steps, out: Array, out_at: Steps,
+) -> None:  # fmt: skip
+    """Products of matrices that begin somewhere in arrays, their numbers so many steps apart.
+
+    Steps are: where the first matrix begins, two from matrix to matrix, from row to row, and from
+    column to column; one of the last two is 1, and that of `out` is the last.
+    """
+    before = _get_threads()
+    if before != 1:
+        _set_threads(1)
+    m, k, n = sizes
+    steps = (*_row_step(a_at, m, k), *_row_step(b_at, k, n), max(out_at[3], n))
+    for i in range(counts[0]):
+        for j in range(counts[1]):
+            first = a.ctypes.data + a.itemsize * (a_at[0] + i * a_at[1] + j * a_at[2])
+            second = b.ctypes.data + b.itemsize * (b_at[0] + i * b_at[1] + j * b_at[2])
+            place = out.ctypes.data + out.itemsize * (out_at[0] + i * out_at[1] + j * out_at[2])
+            _product_at(sizes, first, second, out, place, steps)
+    if before != 1:
+        _set_threads(before)
+
+
+@_part
+def _batch_by_loops(
+    counts: tuple[int, int], sizes: tuple[int, int, int], a: Array, a_at: Steps, b: Array,
+    b_at: Steps, out: Array, out_at: Steps,
+) -> None:  # fmt: skip
+    """The same where NumPy's BLAS is not to be had."""
+    for i in range(counts[0]):
+        for j in range(counts[1]):
+            for row in range(sizes[0]):
+                for column in range(sizes[2]):
+                    total = out.dtype.type(0)
+                    first = a_at[0] + i * a_at[1] + j * a_at[2] + row * a_at[3]
+                    second = b_at[0] + i * b_at[1] + j * b_at[2] + column * b_at[4]
+                    for k in range(sizes[1]):
+                        total += a[first + k * a_at[4]] * b[second + k * b_at[3]]
+                    place = out_at[0] + i * out_at[1] + j * out_at[2] + row * out_at[3]
+                    out[place + column] = total
+
+
 @_part
 def _by_scipys(a: Array, b: Array, out: Array) -> None:
     """out = a @ b, as Numba has it."""
     np.dot(a, b, out)
 
 
-blas = _by_numpys
-"""out = a @ b by BLAS; each operand lies in rows or in columns."""
+blas, batch = _by_numpys, _batch_by_numpys
+"""out = a @ b by BLAS, each operand in rows or in columns; and so for each of a batch."""
 if not native_code.name_blas():
     import scipy.linalg.cython_blas  # noqa: F401
 
     settings.limit_again()
-    blas = _by_scipys
+    blas, batch = _by_scipys, _batch_by_loops
 
 
 @_part

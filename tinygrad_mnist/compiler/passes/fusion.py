@@ -22,8 +22,9 @@ from tinygrad_mnist.compiler.program import (
     transposed,
 )
 
-Role = Literal["full", "row", "column", "one"]
-"""What a value is to a loop over rows and columns: one number a place, a row, a column, or one."""
+Role = Literal["full", "row", "column", "one", "block"]
+"""What a value is to a loop over rows and columns: one number a place, a row, a column, or one; or
+a block of rows, which are read again and again."""
 
 _SHORT = 16
 """Rows of fewer numbers do not fill a large register; symbols are never so small."""
@@ -81,6 +82,8 @@ class Loop:
         by_columns = of == self.shape and not by_rows
         if by_columns and value.shape[-1:] == self.shape[-1:] and value.size == self.columns:
             return "column"
+        if of == self.shape and not by_rows and _is_block_of(value.shape, self.shape):
+            return "block"
         return "row" if value.shape in self._row_shapes and not stretched else None
 
     @property
@@ -163,6 +166,13 @@ class Call:
     def instructions(self) -> list[Instruction]:
         """It alone."""
         return [self.instruction]
+
+
+def _is_block_of(shape: Shape, whole: Shape) -> bool:
+    """Whether a shape is that of the last dimensions of another, of several rows."""
+    while shape[:1] == (1,):
+        shape = shape[1:]
+    return 1 < len(shape) < len(whole) and whole[-len(shape) :] == shape and shape[-1] > 1
 
 
 Step = Loop | Call

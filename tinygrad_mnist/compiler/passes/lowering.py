@@ -301,15 +301,15 @@ def _mm(now: Lowering, a: Value, b: Value) -> Value:
         return now.reshape(now.do("mm", rows, b, shape=(rows.shape[0], b.shape[1])), shape)
     batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     a, b = (_batch_of(now, x, batch) for x in (a, b))
-    product = now.do("bmm", a, b, shape=(a.shape[0], a.shape[1], b.shape[2]))
+    product = now.do("bmm", a, b, shape=(*a.shape[:-1], b.shape[-1]))
     return now.reshape(product, shape)
 
 
 def _batch_of(now: Lowering, x: Value, batch: Shape) -> Value:
-    """Matrices, as many as the batch has, one after the other."""
+    """Matrices, as many as the batch has, in two dimensions at most."""
     whole = (*batch, *x.shape[-2:])
     spread = x if x.shape == whole else now.do("expand", x, shape=whole)
-    return now.reshape(spread, (math.prod(batch), *x.shape[-2:]))
+    return spread if len(batch) < 3 else now.reshape(spread, (math.prod(batch), *x.shape[-2:]))
 
 
 def _named(name: str) -> Rule:
