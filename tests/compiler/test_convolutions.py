@@ -6,7 +6,7 @@ import torch as pytorch
 
 import tinygrad_mnist as torch
 from tinygrad_mnist.kernels import batch_last as loops
-from tinygrad_mnist.kernels import dispatch
+from tinygrad_mnist.kernels import dispatch, team
 
 CASES = [
     # batch, channels, filters, (height, width), kernel, stride, padding
@@ -51,14 +51,9 @@ def batch_last(images):
     return np.ascontiguousarray(turned).reshape(len(turned), -1)
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
-def test_sums_of_pieces(case):
-    dispatch.images.load()
-    images, weight = drawn(case, np.float32)
-    expected = exact(images, weight, case)
-    batch, channels, filters, size, kernel, stride, start = case
-    counts = expected[0].shape[2:]
-    windows = (channels, *size, batch), kernel, stride, start, counts
+def sums_of_pieces(images, weight, windows):
+    """A convolution, and the gradients of the sum of its squares."""
+    (channels, *size, batch), kernel, stride, _, counts = windows
     rows = (counts[0] - 1) * stride[0] + kernel[0]
     columns = stride[1] * (counts[1] + (kernel[1] - 1) // stride[1])
     laid = np.full((channels, rows * columns * batch), np.nan, np.float32)
@@ -66,14 +61,34 @@ def test_sums_of_pieces(case):
     again = np.full_like(laid, np.nan)
     loops.lay_out_given(images, again, *windows)
     np.testing.assert_array_equal(again, laid)
-    flat = weight.reshape(filters, -1)
-    out = np.full((filters, counts[0] * counts[1] * batch), np.nan, np.float32)
+    flat = weight.reshape(len(weight), -1)
+    out = np.full((len(weight), counts[0] * counts[1] * batch), np.nan, np.float32)
     loops.convolve(laid, flat, out, *windows)
     grad = 2 * out
     grad_images = np.full((channels, size[0] * size[1] * batch), np.nan, np.float32)
     loops.convolve_input(grad, flat, grad_images, *windows)
     grad_weight = np.full(flat.shape, np.nan, np.float32)
     loops.convolve_weight(grad, laid, grad_weight, *windows)
+    return out, grad_images, grad_weight
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_sums_of_pieces(case):
+    """Into however many pieces they are cut."""
+    dispatch.images.load()
+    images, weight = drawn(case, np.float32)
+    expected = exact(images, weight, case)
+    batch, channels, filters, size, kernel, stride, start = case
+    counts = expected[0].shape[2:]
+    windows = (channels, *size, batch), kernel, stride, start, counts
+    whole = sums_of_pieces(images, weight, windows)
+    team.set_worth(64)
+    try:
+        for one, cut in zip(whole, sums_of_pieces(images, weight, windows), strict=True):
+            np.testing.assert_array_equal(one, cut)
+    finally:
+        team.set_worth(team.LEAST)
+    out, grad_images, grad_weight = whole
     assert_close(
         [out, grad_images, grad_weight],
         [batch_last(expected[0]), batch_last(expected[1]), expected[2].reshape(filters, -1)],

@@ -17,7 +17,7 @@ EDITS = {
         "kernels/products.py", "    rows, depth = a.shape\n    whole", {"few_columns"}),
     "an instruction": ("kernels/simd.py", "        return builder.load(_p", {
         "few_columns", "convolve"}),
-    "a constant": ("kernels/team.py", "1 << 17", {"few_columns", "blas", "convolve"}),
+    "a constant": ("kernels/team.py", "_FEW: Final = 8", {"few_columns", "blas", "convolve"}),
     "what has no name": ("compiler/loops/products.py", "out.dtype), out.dtype", {
         "few_columns", "blas"}),
     "a function imported by its name": ("kernels/register_tiles.py", "range(len(rows))", {

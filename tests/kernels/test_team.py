@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import tinygrad_mnist
 from tinygrad_mnist import kernels
-from tinygrad_mnist.kernels import blas_threads, dispatch, products, team
+from tinygrad_mnist.kernels import blas_threads, cache_folder, dispatch, piece_size, products, team
 
 pytestmark = pytest.mark.skipif(
     not (team.is_possible and blas_threads.NUMPYS and dispatch.choice == "numba"),
@@ -25,6 +25,7 @@ def two_threads():
     before = blas_threads.NUMPYS.get()
     assert kernels.warm_up()
     tinygrad_mnist.set_num_threads(2)
+    team.set_worth(team.LEAST)
     yield
     tinygrad_mnist.set_num_threads(before)
 
@@ -64,8 +65,9 @@ sizes = {"rows": st.integers(5, 600), "depth": st.integers(40, 900), "columns": 
 
 
 @settings(max_examples=15)
-@given(seed=st.integers(0, 9), **sizes)
-def test_products_are_the_same_bits_with_one_thread_and_with_two(seed, rows, depth, columns):
+@given(seed=st.integers(0, 9), **sizes, worth=st.integers(6, 20))
+def test_products_are_the_same_bits_however_they_are_shared(seed, rows, depth, columns, worth):
+    team.set_worth(1 << worth)
     shared = product(seed, rows, depth, columns)
     alone = on_one_thread(lambda: product(seed, rows, depth, columns))
     for one, two in zip(alone, shared, strict=True):
@@ -89,6 +91,46 @@ def test_small_work_is_not_shared():
     before = loops_shared()
     product(rows=8, depth=64, columns=16)
     assert loops_shared() == before
+
+
+@pytest.fixture
+def measured(monkeypatch, tmp_path):
+    """What sizes of pieces are measured next, the cache empty."""
+    found = []
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(piece_size, "_measured", lambda folder: found.pop())
+    piece_size.for_threads.cache_clear()
+    yield found
+    piece_size.for_threads.cache_clear()
+
+
+def size_for(threads):
+    """As the next process has it."""
+    piece_size.for_threads.cache_clear()
+    tinygrad_mnist.set_num_threads(threads)
+    return team.worth()
+
+
+def test_the_size_of_a_piece_is_measured_once_for_each_number_of_threads(measured, tmp_path):
+    measured += [1 << 19, 1 << 18]
+    assert [size_for(n) for n in (2, 3, 2, 3, 1)] == [
+        1 << 18,
+        1 << 19,
+        1 << 18,
+        1 << 19,
+        team.LEAST,
+    ]
+    for kept in tmp_path.glob("*/code/piece-*"):
+        kept.write_bytes(b"-1")
+    measured += [None, None, 1 << 16]
+    assert [size_for(2) for _ in range(4)] == [1 << 16, 1 << 16, 1 << 16, 1 << 16]
+    assert [size_for(3) for _ in range(2)] == [team.LEAST, team.LEAST]
+
+
+def test_the_size_of_a_piece_on_this_machine(tmp_path):
+    folder = cache_folder.for_code("code")
+    assert piece_size._measured(folder) in (None, *piece_size._SIZES)
+    assert piece_size._measured(tmp_path) is None
 
 
 def test_threads_of_python_that_call_at_once_each_have_their_numbers():

@@ -5,19 +5,19 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from . import blas_threads, cache_folder, native_code, sources, team
+from . import blas_threads, cache_folder, native_code, piece_size, sources, team
 
 
 def call() -> None:
     """Have helpers for as many threads as BLAS has, if its threads can be counted."""
     if team.is_possible and blas_threads.NUMPYS is not None and not team.is_called():
-        team.call(_work(), blas_threads.NUMPYS.get())
+        team.call(_work(), piece_size.for_threads, blas_threads.NUMPYS.get())
 
 
 def _work() -> Any:
     """What a helper does: code that is compiled once a machine."""
     folder = cache_folder.for_code("code")
-    file = folder and native_code.file_for(folder, "work", sources.digest("kernels.team_code.work"))
+    file = folder and native_code.file_for(folder, "work", sources.digest(piece_size.HELP))
     found = native_code.load(file)
     if found is None:
         code: Any = importlib.import_module(f"{__package__}.team_code")

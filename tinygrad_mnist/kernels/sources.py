@@ -16,7 +16,10 @@ from typing import Final, NamedTuple
 
 ROOT: Final = Path(__file__).parents[1]
 _PLACES: Final = ("kernels", "compiler.loops")
-_BESIDE: Final = {("kernels.team", "share"): ("kernels.team_code", "_share")}
+_BESIDE: Final = {
+    ("kernels.team", "share"): ("kernels.team_code", "_share"),
+    ("kernels.team", "worth"): ("kernels.team_code", "_worth"),
+}
 """What compiled code has in the place of a function."""
 _NO_PART: Final = {
     f"kernels.{name}" for name in ("cache_folder", "compiling", "dispatch", "locks", "native_code")

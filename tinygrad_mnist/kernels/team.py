@@ -4,8 +4,8 @@
 
 Compiled code that calls `share` is helped by threads of the team where there are any; plain Python
 calls one piece after the other. Who computes a piece is left to chance, what it computes is not:
-pieces are cut by the sizes of arrays alone and write different numbers, so that results are the
-same, bit for bit, with any number of threads.
+pieces write different numbers, and numbers do not depend on where a loop is cut, so that results
+are the same, bit for bit, with any number of threads.
 
 The threads are Python's, but run compiled code for ever and never ask for the interpreter's lock.
 After the last piece they look out for the next for some ten microseconds, then they sleep. There
@@ -38,7 +38,7 @@ PROCESSORS: Final = 1024
 WORDS: Final = 72 + MOST
 OPEN, LATEST, NEXT, ACTIVE, CODE, GIVEN, COUNT, HELPERS, FAILED = 0, 1, 8, 16, 24, 25, 26, 27, 28
 LOCK, REST, PENALTY, AVOIDED, SLEEPING, PRESENT, LEAVING = 32, 33, 34, 35, 40, 41, 42
-SEMAPHORE, ALLOWED, HELPER = 48, 56, 72
+WORTH, SEMAPHORE, ALLOWED, HELPER = 43, 48, 56, 72
 """Places of the words that the threads read and write; those that many write lie apart.
 
 OPEN is the number of the loop that is shared now, 0 where none is, LATEST of the last; NEXT is its
@@ -46,13 +46,16 @@ next piece; ACTIVE how many helpers look at it; CODE, GIVEN, COUNT say what its 
 how many may help. LOCK is 1 while somebody shares; REST how many loops are to be computed alone.
 SLEEPING of the helpers PRESENT wait for the SEMAPHORE. ALLOWED has a bit for each processor;
 helpers, whose ids begin at HELPER, keep off the one AVOIDED, less 1, where he computes who shares:
-some systems wake them there.
+some systems wake them there. WORTH is what `worth` tells.
 """
 
 _memory: Final = (ctypes.c_int64 * (WORDS + 8))()
 ctypes.pythonapi.Py_IncRef(ctypes.py_object(_memory))  # threads use it until the process ends
 ADDRESS: Final = (ctypes.addressof(_memory) + 63) // 64 * 64
 _words: Final = (ctypes.c_int64 * WORDS).from_address(ADDRESS)
+LEAST: Final = 1 << 17
+"""Multiplications worth a piece of their own, where nobody measured: some microseconds."""
+_words[WORTH] = LEAST
 
 
 def share(piece: Callable[..., Any], count: int, *args: Any) -> None:
@@ -61,16 +64,33 @@ def share(piece: Callable[..., Any], count: int, *args: Any) -> None:
         piece(n, *args)
 
 
-LEAST: Final = 1 << 17
-"""Multiplications worth a piece of their own: some microseconds, many times a hand-over."""
 _FEW: Final = 8
 """Pieces of a loop, at most: some for each thread, so that none waits long for another."""
 
 
+def worth() -> int:
+    """Multiplications worth a piece of their own on this machine, as `piece_size` measures them."""
+    return _words[WORTH]
+
+
+def set_worth(multiplications: int) -> None:
+    """Cut loops into pieces of so many from now on, and share them whoever waited long before."""
+    _words[WORTH], _words[REST], _words[PENALTY] = multiplications, 0, 0
+
+
 @dispatch.base.part()
 def pieces(multiplications: int, most: int) -> int:
-    """Into how many pieces a loop of so many multiplications is cut, but no more than `most`."""
-    return max(1, min(multiplications // LEAST, most, _FEW))
+    """Into how many pieces a loop of so many multiplications is cut, but no more than `most`.
+
+    For loops whose numbers are the same wherever they are cut: machines differ in `worth`.
+    """
+    return cut(multiplications, worth(), most)
+
+
+@dispatch.base.part()
+def cut(multiplications: int, least: int, most: int) -> int:
+    """Into how many pieces of at least so many multiplications, but no more than `most`."""
+    return max(1, min(multiplications // least, most, _FEW))
 
 
 @dispatch.base.part()
@@ -84,14 +104,18 @@ class _Team:
 
     def __init__(self) -> None:
         self.work: Callable[[int], None] | None = None
+        self.piece_size: Callable[[int], int] = lambda _: LEAST
         self.wanted = 0
         self.threads: list[threading.Thread] = []
         self.lock = held_through_fork(threading.RLock())
 
-    def call(self, work: Callable[[int], None], threads: int) -> None:
+    def call(
+        self, work: Callable[[int], None], piece_size: Callable[[int], int], threads: int
+    ) -> None:
         """Have helpers for so many threads in all."""
         with self.lock:
-            self.work, self.wanted = work, min(threads, MOST) - 1
+            self.work, self.piece_size = work, piece_size
+            self.wanted = min(threads, MOST) - 1
             if len(self.threads) > self.wanted:
                 self.send_home()
             for n in os.sched_getaffinity(0):
@@ -107,11 +131,12 @@ class _Team:
                 _words[HELPER + number] = helper.native_id or 0
             _words[AVOIDED] = 0
             _words[PRESENT] = len(self.threads)
+            set_worth(piece_size(threads))
 
     def resize(self, threads: int) -> None:
         """Have helpers for so many threads, if there ever were some to be called."""
         if self.work is not None:
-            self.call(self.work, threads)
+            self.call(self.work, self.piece_size, threads)
 
     def send_home(self) -> None:
         """Let the helpers finish what they are at, and end."""
@@ -136,7 +161,9 @@ class _Team:
 
 
 def _prepare() -> None:
+    worth = _words[WORTH]
     ctypes.memset(ADDRESS, 0, 8 * WORDS)
+    _words[WORTH] = worth
     _libc.sem_init(ADDRESS + 8 * SEMAPHORE, 0, 0)
 
 

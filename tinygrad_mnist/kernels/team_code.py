@@ -35,6 +35,7 @@ from .team import (
     REST,
     SEMAPHORE,
     SLEEPING,
+    WORTH,
 )
 
 Array = np.ndarray[Any, Any]
@@ -319,3 +320,8 @@ def _share(piece: Any, count: Any, *args: Any) -> Any:
             raise MemoryError("no memory is left for a piece of a loop")
 
     return compute
+
+
+@overload(team.worth)
+def _worth() -> Any:
+    return lambda: _read(WORTH)

@@ -14,15 +14,16 @@ from numba.extending import overload
 from tinygrad_mnist.hardware import settings
 from tinygrad_mnist.kernels import native_code, products
 from tinygrad_mnist.kernels.team import bounds as _bounds
-from tinygrad_mnist.kernels.team import pieces as _pieces
+from tinygrad_mnist.kernels.team import cut as _cut
 from tinygrad_mnist.kernels.team import share
 
 Array = np.ndarray[Any, Any]
 
 _part = numba.njit(error_model="numpy")
 _types: Any = numba.types
-_WORTH, _ROWS_OF_PIECE = 16, 64
-"""BLAS lays an operand out anew for each piece: pieces are so much larger than those of loops."""
+_OF_PIECE, _ROWS_OF_PIECE = 1 << 21, 64
+"""Multiplications and rows of a piece: BLAS lays an operand out anew for each, and may round
+otherwise where others are cut, so that these are not measured."""
 _ROWS, _AS_IT_IS, _TURNED = 101, 111, 112
 """What the interface of BLAS for C calls these."""
 _Operand = tuple[Array, int, int]
@@ -76,7 +77,7 @@ def _lying(x: Array) -> _Operand:
 def _by_numpys(a: Array, b: Array, out: Array) -> None:
     """out = a @ b, large ones by pieces of rows, each by one thread."""
     before = _get_threads()
-    count = _pieces(a.size * b.shape[1] // _WORTH, len(a) // _ROWS_OF_PIECE)
+    count = _cut(a.size * b.shape[1], _OF_PIECE, len(a) // _ROWS_OF_PIECE)
     share(_rows_by_numpys, count, count, a, b, out)
     if before != 1:
         _set_threads(before)
