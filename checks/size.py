@@ -15,17 +15,17 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 84_956, 40_000
+TOTAL, AIM = 85_070, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
     "ops": 11_628,
     "tools": 12_113,
     "nn": 10_136,
-    "compiler": 10_118,
+    "compiler": 10_119,
     "app": 4_742,
     "explainer": 7_552,
-    "kernels": 6_687,
+    "kernels": 6_800,
     "_tensor": 3_387,
     "engine": 3_366,
     "optim": 2_569,
