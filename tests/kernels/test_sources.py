@@ -8,7 +8,7 @@ from tinygrad_mnist.kernels import dispatch, native_code, sources
 
 LOOPS = [
     "compiler.loops.products.few_columns", "compiler.loops.products.blas",
-    "compiler.loops.scalars.erf", "compiler.loops.scalars.add", "kernels.batch_last.convolve",
+    "compiler.loops.scalars.exp", "compiler.loops.scalars.add", "kernels.batch_last.convolve",
     "kernels.losses._nll_loss_loop", "compiler.loops.steps.steps",
 ]  # fmt: skip
 SHORT = [name.rpartition(".")[2] for name in LOOPS]
@@ -22,8 +22,8 @@ EDITS = {
         "few_columns", "blas"}),
     "a function imported by its name": ("kernels/register_tiles.py", "range(len(rows))", {
         "convolve"}),
-    "a function reached by its module": (
-        "kernels/activations.py", "def erf_to_single(x: Any)", {"erf"}),
+    "a constant reached by its module": (
+        "kernels/softmax.py", "LOG2_E = 1.44", {"exp"}),
     "options": ("compiler/loops/scalars.py", '"reassoc"', {"add"}),
     "the loop over steps": ("compiler/loops/steps.py", "done[0] += 1", {"steps"}),
     "documentation": ("kernels/products.py", '"""Matrix products', set()),

@@ -217,8 +217,8 @@ def _call(i: Instruction) -> str:
 
 _RESERVED = {
     "abs", "batch_last", "found", "i", "images", "index", "j", "k", "math", "max", "min", "n",
-    "np", "numba", "numbers", "part", "place", "products", "range", "recurrent", "scalars", "sofar",
-    "step",
+    "np", "numba", "numbers", "part", "piece", "place", "products", "range", "recurrent", "scalars",
+    "sofar", "step",
 }  # fmt: skip
 """What the source calls by these names."""
 _LIKE_OURS = re.compile(r"(i|out|s)\d+|.*_(all|b|c|l|row|sum|own)")

@@ -273,9 +273,18 @@ def join(writer: Writer, i: Instruction, place: str) -> None:
     d = i.attributes["dim"]
     pieces = itertools.pairwise(i.attributes["starts"])
     for value, (start, stop) in zip(i.inputs, pieces, strict=True):
-        if value.shape != (0,):
+        if value.shape == (0,):
+            continue
+        if d + 1 < len(i.output.shape):
             writer.line(f"part = {place}[{':, ' * d}{start}:{stop}]")
             _fill(writer, "part", value.shape, value)
+            continue
+        writer.line(f"place = {start}")  # alike loops are one, wherever they begin
+        with writer.block():
+            *rows, column = writer.loops(value.shape, skipped=d)
+            writer.line(f"piece = {place}[{''.join(f'{row}, ' for row in rows)}place:]")
+            writer.line(f"for {column} in range({value.shape[d]}):")
+            writer.line(f"    piece[{column}] = {_read(writer, value, [*rows, column])}")
 
 
 def write_nest(writer: Writer, i: Instruction) -> None:

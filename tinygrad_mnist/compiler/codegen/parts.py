@@ -8,6 +8,7 @@ names those of no array in particular; how often the outermost loop goes round i
 from __future__ import annotations
 
 import ast
+import itertools
 import re
 import textwrap
 from collections.abc import Iterator
@@ -37,11 +38,14 @@ class Parts:
 
 def in_parts(text: str) -> Parts:
     """The source of `step` with each loop as a call."""
+    text = _numbers_at_once(text)
     statements, lines = _body(text), text.splitlines()
     out = Parts(lines[0])
     written, names = [lines[0]], dict[str, str]()
     memory = _Memory()
     for statement, later in zip(statements, _first_uses(statements), strict=True):
+        if _is_idle(statement, later):
+            continue
         own = lines[statement.lineno - 1 : statement.end_lineno]
         memory.follow(statement)
         if isinstance(statement, ast.For):
@@ -60,6 +64,32 @@ def in_parts(text: str) -> Parts:
     out.step = "\n".join(written)
     out.functions = {name: f"def loop{function}" for function, name in names.items()}
     return out
+
+
+_OF_TYPE = re.compile(r"    (\w+) = (np\.float\d+)\(numbers\[(\d+)\]\)")
+
+
+def _numbers_at_once(text: str) -> str:
+    """The source reading all numbers of one type, which stand one after the other, at once."""
+    found = [_OF_TYPE.match(line) for line in text.splitlines()]
+    lines = [line for line, match in zip(text.splitlines(), found, strict=True) if match is None]
+    first = next((n for n, match in enumerate(found) if match), 0)
+    for kind, group in itertools.groupby([m for m in found if m], lambda match: match[2]):
+        read = [(match[1], match[3]) for match in group]
+        names, places = (", ".join(each) for each in zip(*read, strict=True))
+        many = f"    {names}, = numbers[[{places}]].astype({kind})"
+        lines.insert(first, many)
+        first += 1
+    return "\n".join(lines)
+
+
+def _is_idle(statement: ast.stmt, later: dict[str, bool]) -> bool:
+    """Whether a statement makes a view that nothing after it reads: products do without."""
+    match statement:
+        case ast.Assign(targets=[ast.Name(id=name)], value=value):
+            views = ast.unparse(value).startswith("np.transpose(") or bool(_reshaped(value)[1])
+            return views and later.get(name, True)
+    return False
 
 
 class _Memory:
@@ -111,7 +141,7 @@ class _Memory:
         arrays = {name: self._of.get(name, frozenset({""})) for name in _arrays(loop)}
         changed = [name for name, written in _arrays(loop).items() if written]
         others = ((name, other) for name in changed for other in arrays if other != name)
-        simple = not any(_is_call_of(each, "products", "images") for each in ast.walk(loop))
+        simple = not any(_hides_arrays(each) for each in ast.walk(loop))
         return bool(changed) and simple and all(arrays[a].isdisjoint(arrays[b]) for a, b in others)
 
 
@@ -135,10 +165,11 @@ def _reshaped(value: ast.expr) -> tuple[str, str]:
     return "", ""
 
 
-def _is_call_of(node: ast.AST, *modules: str) -> bool:
-    """Whether something is a function of these modules, which is handed arrays."""
+def _hides_arrays(node: ast.AST) -> bool:
+    """Whether something reaches numbers by another way than by an array and an index."""
     value = node.value if isinstance(node, ast.Attribute) else None
-    return isinstance(value, ast.Name) and value.id in modules
+    called = isinstance(value, ast.Name) and value.id in ("products", "images")
+    return called or isinstance(node, ast.Slice)
 
 
 def _body(text: str) -> list[ast.stmt]:

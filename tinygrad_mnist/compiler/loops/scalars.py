@@ -8,7 +8,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from tinygrad_mnist.kernels import activations, softmax
+from tinygrad_mnist.kernels import softmax
 
 _part = numba.njit(error_model="numpy")
 
@@ -22,14 +22,28 @@ def add(total: Any, number: Any) -> Any:
 # Powers of e and the error function in float32, without branches: LLVM computes several at once.
 
 
-def _series() -> tuple[np.float32, ...]:
-    """(eʳ − 1 − r) / r² in powers of r, the highest first, for |r| up to ln 2 / 2, to 1e-9."""
-    chebyshev: Any = np.polynomial.chebyshev
-    end = math.log(2) / 2
-    terms = [1 / math.factorial(k + 2) for k in range(12, -1, -1)]
-    found = chebyshev.chebinterpolate(lambda t: np.polyval(terms, t * end), 5)
-    powers = chebyshev.cheb2poly(found) / end ** np.arange(6)
-    return tuple([np.float32(number) for number in powers[::-1]])
+Coefficients = tuple[np.float32, ...]
+_chebyshev: Any = np.polynomial.chebyshev
+
+
+def _interpolated(function: Any, degree: int, middle: float, reach: float) -> Coefficients:
+    """Coefficients of powers of x, the highest first, for |x − middle| up to `reach`."""
+    values = np.vectorize(lambda t: function(middle + reach * t))
+    found = _chebyshev.Chebyshev(
+        _chebyshev.chebinterpolate(values, degree), domain=[middle - reach, middle + reach]
+    )
+    powers = found.convert(kind=np.polynomial.Polynomial).coef[::-1]
+    return tuple([np.float32(number) for number in powers])
+
+
+def _rest_of_power(r: float) -> float:
+    """(eʳ − 1 − r) / r²"""
+    return sum(r**k / math.factorial(k + 2) for k in range(13))
+
+
+def _rest_of_erf(z: float) -> float:
+    """erf √z / √z − 1"""
+    return math.erf(math.sqrt(z)) / math.sqrt(z) - 1
 
 
 _LEAST, _MOST = np.float32(-104), np.float32(89)
@@ -37,7 +51,7 @@ _LEAST, _MOST = np.float32(-104), np.float32(89)
 _LOG2_E, _ROUNDER, _ONE = np.float32(softmax.LOG2_E), np.float32(1.5 * 2**23), np.float32(1)
 _HIGH = np.float32(0.693359375)
 _LOW = np.float32(math.log(2) - 0.693359375)
-_C = _series()
+_C = _interpolated(_rest_of_power, 5, 0.0, math.log(2) / 2)
 _BIAS, _MANTISSA, _SIGN = np.int32(127), np.int32(23), np.int32(9)
 
 
@@ -57,10 +71,27 @@ def exp(x: Any) -> Any:
     return power * np.int32((whole - half + _BIAS) << _MANTISSA).view(np.float32)
 
 
-@_part
+_END = np.float32(4)
+"""From here on erf is 1 in float32."""
+_NEAR = _interpolated(_rest_of_erf, 6, 0.5, 0.5)
+_FAR = _interpolated(lambda t: math.erfc(2.5 + t), 15, 0.0, 1.5)
+_MIDDLE = np.float32(2.5)
+
+
+@numba.njit(error_model="numpy", fastmath={"contract"})
 def erf(x: Any) -> Any:
-    """erf x, rounded once."""
-    return np.float32(activations.erf_to_single(np.float64(x)))
+    """erf x within an ulp: by a series up to 1, and as what is left of 1 from there on."""
+    t = abs(x)
+    t = _END if t > _END else t
+    z = t * t
+    near = (((_NEAR[0] * z + _NEAR[1]) * z + _NEAR[2]) * z + _NEAR[3]) * z + _NEAR[4]
+    near = ((near * z + _NEAR[5]) * z + _NEAR[6]) * x + x
+    u = t - _MIDDLE
+    far = (((_FAR[0] * u + _FAR[1]) * u + _FAR[2]) * u + _FAR[3]) * u + _FAR[4]
+    far = ((((far * u + _FAR[5]) * u + _FAR[6]) * u + _FAR[7]) * u + _FAR[8]) * u + _FAR[9]
+    far = (((far * u + _FAR[10]) * u + _FAR[11]) * u + _FAR[12]) * u + _FAR[13]
+    far = (far * u + _FAR[14]) * u + _FAR[15]
+    return near if t < _ONE else math.copysign(_ONE - far, x)
 
 
 @_part
