@@ -36,7 +36,7 @@ def step(x, y, numbers, out0):
 
 STEP = """\
 def step(x, y, numbers, out0):
-    n1 = np.float32(numbers[0])
+    n1, = numbers[[0]].astype(np.float32)
     if not loop0(y, 64):
         return 0
     v1_all = np.empty((64, 5), np.float32)
