@@ -75,10 +75,16 @@ def _lying(x: Array) -> _Operand:
 
 @_part
 def _by_numpys(a: Array, b: Array, out: Array) -> None:
-    """out = a @ b, large ones by pieces of rows, each by one thread."""
+    """out = a @ b, large ones by pieces of rows, each by one thread.
+
+    BLAS takes a turned operand apart anew for each piece, so that it is turned once before.
+    """
     before = _get_threads()
     count = _cut(a.size * b.shape[1], _OF_PIECE, len(a) // _ROWS_OF_PIECE)
-    share(_rows_by_numpys, count, count, a, b, out)
+    if count > 1:
+        share(_rows_by_numpys, count, count, a, np.ascontiguousarray(b), out)
+    else:
+        share(_rows_by_numpys, 1, 1, a, b, out)
     if before != 1:
         _set_threads(before)
 
