@@ -6,7 +6,9 @@ made or Numba fails: nothing that was done may be lost or done again.
 
 from __future__ import annotations
 
+import contextvars
 import random
+import threading
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -150,3 +152,64 @@ def test_with_fullgraph_nothing_is_done() -> None:
         assert torch.equal(p, q)
         assert p.grad is None
     assert random.getstate() == state
+
+
+class Slotted:
+    __slots__ = ("tensor",)
+
+
+def kept_places() -> dict[str, Callable[[], Any]]:
+    """Ways to keep a tensor outside, each with what gives it to the function."""
+    listed, local, slotted = [torch.zeros(3)], threading.local(), Slotted()
+    local.tensor = slotted.tensor = torch.zeros(3)
+    variable: contextvars.ContextVar[Any] = contextvars.ContextVar("variable")
+    variable.set(torch.zeros(3))
+    return {
+        "list": lambda: listed[0],
+        "thread": lambda: local.tensor,
+        "slot": lambda: slotted.tensor,
+        "context": variable.get,
+    }
+
+
+@pytest.mark.parametrize("write", [
+    lambda target, x: target.copy_(x * 2),
+    lambda target, x: target.fill_(7.0),
+    lambda target, x: target.zero_(),
+    lambda target, x: torch.mul(x, 2, out=target),
+])  # fmt: skip
+@pytest.mark.parametrize("place", kept_places())
+@pytest.mark.filterwarnings("ignore:compile")
+def test_what_is_only_written_to_is_written_to_by_each_call(
+    place: str, write: Callable[[Any, Any], object]
+) -> None:
+    get = kept_places()[place]
+
+    def function(x: Any) -> Any:
+        write(get(), x)
+        return x + 1
+
+    compiled = torch.compile(function)
+    for n in range(4):
+        x = torch.full((3,), float(n))
+        compiled(x)
+        found = get().tolist()
+        function(x)
+        assert found == get().tolist()
+        get().fill_(-1.0)
+
+
+@pytest.mark.parametrize("to_none", [False, True])
+def test_gradients_set_to_zero_are_those_of_the_last_call(to_none: bool) -> None:
+    weight = torch.ones(2, requires_grad=True)
+    optimizer = torch.optim.SGD([weight], 0.1)
+
+    def step(x: Any) -> None:
+        optimizer.zero_grad(set_to_none=to_none)
+        (weight * x).sum().backward()
+        optimizer.step()
+
+    compiled = torch.compile(step)
+    for n in range(5):
+        compiled(torch.full((2,), float(n)))
+        assert weight.grad.tolist() == [n, n]

@@ -14,7 +14,7 @@ from tinygrad_mnist.nn import functional as F
 
 pytestmark = pytest.mark.usefixtures("plain")
 
-SIZES = (9, 12, 8, 1, 2, 7, 17, 8)
+SIZES = (9, 12, 8, 1, 2, 7, 17, 8, 10, 11, 15)
 
 
 def reasons(compiled):
@@ -104,6 +104,7 @@ LOOKS = {
         .masked_fill(torch.triu(torch.ones(len(x), len(x), dtype=torch.bool), 1), -1.0)
         .sum(1)
     ),
+    "left over": lambda x: x[len(x) // 4 * 4 - 1 :].sum(0) * (len(x) // 4),
     "mode": lambda x: x.T.reshape(-1, len(x)).sum(0),
 }
 
@@ -190,6 +191,61 @@ def test_sizes_that_go_two_ways_have_two_programs():
     for n in (6, 12, 5, 7, 3, 9, 11, 8, 13, 10, 15, 4):
         assert torch.equal(compiled(torch.ones(n)), function(torch.ones(n)))
     assert reasons(compiled) < 6
+
+
+DIVIDED = {
+    "every third": lambda x: x[1::3] * 2,
+    "half": lambda x: (x[: len(x) // 2] * 2).mean(0) + x[len(x) // 3 :].sum(0),
+    "last chunk": lambda x: x.chunk(3)[-1] * 2,
+    "pooled": lambda x: F.max_pool1d(x.T[None], 2)[0].sum(1),
+    "pooled, rounded up": lambda x: F.max_pool1d(x.T[None], 3, 2, 1, ceil_mode=True)[0].sum(1),
+    "strided": lambda x: F.conv1d(x.T[None], torch.ones(2, 3, 5), None, 3, 2)[0].sum(1),
+    "spread": lambda x: F.conv_transpose1d(x[::2].T[None], torch.ones(3, 2, 3), None, 2).mean(2),
+    "valid": lambda x: (
+        F.conv2d((x[::2] @ x.T)[None, None], torch.ones(2, 1, 3, 3)).flatten().mean()
+    ),
+    "twice": lambda x: F.avg_pool1d(F.avg_pool1d(x.T[None], 2), 2)[0].sum(1),
+}
+
+
+@pytest.mark.parametrize("function", DIVIDED.values(), ids=DIVIDED)
+def test_sizes_that_are_divided(function):
+    torch.manual_seed(0)
+    compiled = torch.compile(function)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for n in (28, 30, 33, 35, 31, 40, 64, 51, 29, 17, 100, 38, 26, 45):
+            x = torch.randn(n, 3)
+            wanted = function(x)
+            assert compiled(x).shape == wanted.shape
+            np.testing.assert_allclose(compiled(x), wanted, 1e-5, 1e-5)
+    assert reasons(compiled) <= 2
+    assert " // " in compiled.source
+
+
+@pytest.mark.parametrize("square", [True, False])
+def test_images_of_any_size_have_one_program_more(square):
+    torch.manual_seed(0)
+    pool = torch.nn.MaxPool2d(2, ceil_mode=True)
+    layers = [torch.nn.Conv2d(1, 4, 3, 2, 1), torch.nn.ReLU(), torch.nn.Conv2d(4, 4, 3), pool]
+    model = torch.nn.Sequential(*layers, torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
+
+    def step(x, y):
+        model.zero_grad()
+        loss = F.cross_entropy(model(x), y)
+        loss.backward()
+        return loss.detach()
+
+    compiled = torch.compile(step)
+    for n, m in ((28, 24), (30, 31), (33, 35), (41, 30), (64, 37), (51, 52), (27, 100)):
+        x, y = torch.randn(3, 1, n, n if square else m), torch.randint(0, 4, (3,))
+        for _ in range(2):
+            ours = compiled(x, y)
+        grads = [p.grad for p in model.parameters()]
+        np.testing.assert_allclose(ours, step(x, y), 1e-5)
+        for grad, p in zip(grads, model.parameters(), strict=True):
+            np.testing.assert_allclose(grad, p.grad, 1e-3, 1e-5)
+    assert reasons(compiled) <= 2
 
 
 def test_settings(monkeypatch):

@@ -32,16 +32,31 @@ from .program import Constant, Number, Program, Value
 from .reached import Reached
 from .results import Unrepeatable
 from .settings import config
-from .sizes import Point, Ratio, Size, fit, fit_ratio, sized, unified
+from .sizes import (
+    Derived,
+    Point,
+    Ratio,
+    Size,
+    fit,
+    fit_ratio,
+    quotient,
+    sized,
+    unified,
+    with_derived,
+)
 from .symbolic import SymFloat
 
 _LEAST = 2
 """Smaller dimensions are broadcast, or hold nothing: they get a program of their own."""
+_DIVIDED = 8
+"""Sizes that are divided are written so many times larger, to be unlike their quotients."""
 LANES = 16
 """Numbers in the largest register."""
 _FLOAT64 = np.dtype(np.float64)
 _MOST_OUTLINES = 8
-_MOST_SYMBOLS = 3
+_MOST_SYMBOLS, _MOST_DERIVED = 3, 12
+_REMAINDERS = 3
+"""How many more sizes a program is written for where sizes are divided."""
 
 
 class _Free(float):
@@ -59,13 +74,24 @@ class _Generalised:
     """What several traces of one outline say of a trace at any size."""
 
     symbols: list[int]
-    """Which whole numbers the symbols are: dimensions of inputs."""
+    """Which whole numbers the first symbols are: dimensions of inputs."""
+    derived: list[Derived]
+    """The other symbols, each computed of earlier ones."""
     whole: list[Size]
     numbers: list[Ratio | None]
     """The numbers as sizes give them; None for those that may be any."""
     typical: Point
     may_follow: bool
     """Whether some numbers are followed from call to call."""
+
+    @property
+    def divides(self) -> bool:
+        """Whether a symbol is a quotient of another."""
+        return any(each.divisor > 1 for each in self.derived)
+
+    def point(self, trace: Outline) -> Point:
+        """The symbols' values in a trace."""
+        return with_derived(tuple([trace.whole[n] for n in self.symbols]), self.derived)
 
     def places(self, trace: Outline) -> list[tuple[int, int]]:
         """Of which inputs the symbols are which dimensions."""
@@ -97,11 +123,11 @@ def _generalised(traces: Sequence[Outline], follow: bool) -> _Generalised | None
             symbols.append(position)
     if not 0 < len(symbols) <= _MOST_SYMBOLS:
         return None
-    points: list[Point] = [tuple([each.whole[n] for n in symbols]) for each in traces]
-    found = {column: fit(points, column) for column in {*columns}}
-    whole = [found[column] for column in columns]
-    if any(size is None for size in whole):
+    given: list[Point] = [tuple([each.whole[n] for n in symbols]) for each in traces]
+    derived, whole = _in_symbols(given, columns, {columns[n] for n in traces[0].dimensions})
+    if whole is None:
         return None
+    points = [with_derived(point, derived) for point in given]
     numbers: list[Ratio | None] = []
     may_follow = False
     for several in zip(*[each.numbers for each in traces], strict=True):
@@ -110,8 +136,38 @@ def _generalised(traces: Sequence[Outline], follow: bool) -> _Generalised | None
         may_follow |= followed
         plain = [float(v) if isinstance(v, SymFloat) else v for v in values]
         numbers.append(None if followed and follow else fit_ratio(points, plain))
-    sizes = [size for size in whole if size is not None]
-    return _Generalised(symbols, sizes, numbers, tuple(map(max, *points)), may_follow)
+    largest = tuple(map(max, *[point[: len(symbols)] for point in points]))
+    typical = with_derived(largest, derived)
+    return _Generalised(symbols, derived, whole, numbers, typical, may_follow)
+
+
+def _in_symbols(
+    points: list[Point], columns: Sequence[tuple[int, ...]], dimensions: set[tuple[int, ...]]
+) -> tuple[list[Derived], list[Size] | None]:
+    """All numbers as sizes, and the derived symbols of them; None if that is not found.
+
+    Dimensions that are more, or less, than a multiple of a symbol become symbols, too: products
+    of them are found then.
+    """
+    derived: list[Derived] = []
+    found: dict[tuple[int, ...], Size] = {}
+    for column in dict.fromkeys(columns):
+        size = fit(points, column)
+        new = size.shifted() if size is not None and column in dimensions else None
+        new = quotient(points, column) if size is None else new
+        if new is not None and len(derived) < _MOST_DERIVED:
+            derived.append(new)
+            points = [(*point, new.at(point)) for point in points]
+            size = fit(points, column)
+        if size is None:
+            return [], None
+        found[column] = size
+    return derived, [_widened(found[column], len(points[0])) for column in columns]
+
+
+def _widened(size: Size, symbols: int) -> Size:
+    """The same size of more symbols."""
+    return Size(tuple([(n, (*p, *(0,) * (symbols - len(p)))) for n, p in size.terms]))
 
 
 def _is_multiple(column: tuple[int, ...], of: tuple[int, ...]) -> bool:
@@ -120,14 +176,35 @@ def _is_multiple(column: tuple[int, ...], of: tuple[int, ...]) -> bool:
 
 
 def _points(general: _Generalised, count: int) -> list[Point]:
-    """Sizes to write a program for: primes that are like no other number in it."""
-    taken = {factor for size in general.whole for factor, _ in size.terms}
-    largest = max(general.typical)
-    primes = (
-        n for n in range(max(largest, 16) + 1, 1 << 62)
-        if all(n % d for d in range(2, int(n**0.5) + 1)) and all(t % n or not t for t in taken)
-    )  # fmt: skip
-    return [tuple([next(primes) for _ in general.typical]) for _ in range(count)]
+    """Sizes to write a program for, which are like no other number in it.
+
+    Primes, where none is divided; else some that leave several remainders at each division.
+    """
+    taken = {factor for size in general.whole for factor, _ in size.terms if factor}
+    divided = general.divides
+    numbers = _unlike(taken, max(max(general.typical), 16) + 1, divided)
+    own = len(general.symbols)
+    while True:
+        points: list[Point] = []
+        while len(points) < count + _REMAINDERS * divided:
+            point = with_derived(tuple([next(numbers) for _ in range(own)]), general.derived)
+            if len({*point}) == len(point) and not taken.intersection(point):
+                points.append(point)
+        quotients = [each for each in general.derived if each.divisor > 1]
+        if all(len({each.above(p) % each.divisor for p in points}) > 1 for each in quotients):
+            return points
+
+
+def _unlike(taken: set[int], begin: int, divided: bool) -> Iterator[int]:
+    """Numbers that divide none of those taken: primes, or at distances that grow."""
+    if divided:
+        step, number = 1, _DIVIDED * begin
+        while True:
+            yield number
+            step, number = step + 1, number + step
+    for n in itertools.count(begin):
+        if all(n % d for d in range(2, int(n**0.5) + 1)) and all(t % n for t in taken):
+            yield n
 
 
 @dataclass
@@ -170,7 +247,7 @@ class SizedProgram:
 
     def built_for(self, trace: Outline) -> Built | None:
         """The function as it is handed what a trace holds; None if that is not as predicted."""
-        point = tuple([trace.whole[n] for n in self.general.symbols])
+        point = self.general.point(trace)
         sizes = zip(self.general.whole, trace.whole, strict=True)
         if any(trace.whole[n] < _LEAST for n in self.dimensions) or any(
             size.at(point) != number for size, number in sizes
@@ -201,6 +278,9 @@ def _sized_program(
     """The program for any size; None if what is written for several sizes is not alike."""
     begin = time.perf_counter()
     points = _points(general, 2 + len(general.symbols))
+    varying = [n for n in outline.dimensions if general.whole[n].varies]
+    if any(general.whole[n].at(point) < _LEAST for n in varying for point in points):
+        return None
     choices = Choices(points[0], general.typical, few)
     tried = []
     for variant, point in enumerate(points):
@@ -223,7 +303,6 @@ def _sized_program(
     source = replace(sources[0], text=text, parts=parts)
     function = building.loaded(text, stats)
     stats.spent(time.perf_counter() - begin)
-    varying = [n for n in tried[0].outline.dimensions if general.whole[n].varies]
     fixed = [
         n for n, (number, _) in enumerate(tried[0].outline.numbers)
         if general.numbers[n] is not None and type(number.number) in (int, float)
@@ -241,6 +320,8 @@ def _text_of(tried: list[_Written], points: list[Point], general: _Generalised) 
     inputs = tried[0].outline.copy.inputs
     places = enumerate(general.places(tried[0].outline))
     read = [f"    s{n} = {inputs[given].name}.shape[{d}]" for n, (given, d) in places]
+    known = len(read)
+    read += [f"    s{known + n} = {each}" for n, each in enumerate(general.derived)]
     return "\n".join([head, *read, body])
 
 
@@ -303,6 +384,15 @@ class Refused(Unrepeatable):
     """A program would have to be compiled, and none may be."""
 
 
+class Unsure(Refused):
+    """Sizes are divided, and what was seen does not tell how: others are to be traced first."""
+
+    def __init__(self, places: list[tuple[int, int]]) -> None:
+        super().__init__("other sizes are to be traced first")
+        self.places = places
+        """Dimensions of inputs."""
+
+
 class Programs:
     """The compiled functions of one function that `compile` made, and why each was compiled."""
 
@@ -312,6 +402,8 @@ class Programs:
         self._reason = ""
         self._static: frozenset[tuple[int, int]] = frozenset()
         self._trying = False
+        self._sure: set[Hashable] = set()
+        """Outlines of which sizes enough were traced to tell how they are divided."""
         self._sized: dict[Hashable, list[SizedProgram]] = {}
         self._traces: dict[Hashable, list[Outline]] = {}
         """What was traced by outlines, the newest first."""
@@ -351,7 +443,7 @@ class Programs:
                 return built
         automatic = config.automatic_dynamic_shapes or self.dynamic
         if earlier and automatic and self.dynamic is not False:
-            found = _of_traces(traced, [outline, *earlier], self._static)
+            found = self._of_any_size(traced, [outline, *earlier])
             if found is not None:
                 self._new(found[1])
                 known[:] = [found[0], *known][:_MOST_OUTLINES]
@@ -359,6 +451,17 @@ class Programs:
         built = self._new(building.build(traced))
         earlier[:] = [outline, *earlier][:_MOST_OUTLINES]
         return built
+
+    def _of_any_size(
+        self, traced: Program, outlines: list[Outline]
+    ) -> tuple[SizedProgram, Built] | None:
+        """One program for traces of one outline; Unsure at the first that divides sizes."""
+        key = outlines[0].key
+        try:
+            return _of_traces(traced, outlines, self._static, key in self._sure)
+        except Unsure:
+            self._sure.add(key)
+            raise
 
     def guarded(self, built: Built, reached: Reached) -> Reached:
         """What the function reaches: where that is as it was, the same object for all sizes."""
@@ -394,7 +497,14 @@ class Programs:
 
     def forget(self) -> None:
         """Begin anew."""
-        for kept in (self.reasons, self._sized, self._traces, self._known, self._reached):
+        for kept in (
+            self.reasons,
+            self._sized,
+            self._traces,
+            self._known,
+            self._reached,
+            self._sure,
+        ):
             kept.clear()
 
 
@@ -414,9 +524,12 @@ def guarded(built: Built, reached: Reached) -> Reached:
 
 
 def _of_traces(
-    trace: Program, outlines: list[Outline], static: frozenset[tuple[int, int]]
+    trace: Program, outlines: list[Outline], static: frozenset[tuple[int, int]], sure: bool
 ) -> tuple[SizedProgram, Built] | None:
-    """One program for traces of one outline, the first of them new, and the function for that."""
+    """One program for traces of one outline, the first of them new, and the function for that.
+
+    Unless it is `sure` that enough sizes were traced, Unsure where one is a quotient of another.
+    """
     first, *earlier = outlines
     wide = [each for each in earlier if _is_wide(each, first)]
     if not wide or not _is_wide(first, wide[0]):
@@ -428,6 +541,8 @@ def _of_traces(
             continue
         if not static.isdisjoint(general.places(first)):
             return None
+        if general.divides and not sure:
+            raise Unsure(_varying(first, others))
         for few in (False, True):
             try:
                 program = _sized_program(trace, first, general, few)
@@ -439,6 +554,13 @@ def _of_traces(
             if built is not None:
                 return program, built
     return None
+
+
+def _varying(trace: Outline, others: Sequence[Outline]) -> list[tuple[int, int]]:
+    """The dimensions of inputs, each by the input and its number, that are not alike in traces."""
+    inputs = enumerate(trace.copy.inputs)
+    places = enumerate((n, d) for n, given in inputs for d in range(len(given.shape)))
+    return [place for n, place in places if any(o.whole[n] != trace.whole[n] for o in others)]
 
 
 def _is_wide(trace: Outline, other: Outline) -> bool:

@@ -27,7 +27,7 @@ from .build import Stats, give_back_memory, taking
 from .cache_entry import CacheEntry, Declined
 from .graph_capture import Reason, Traced, trace_call
 from .inputs import Arguments, Keywords, called, named_parts, overlapping, tensors_in
-from .other_sizes import static_places, try_other_sizes
+from .other_sizes import static_places, try_other_sizes, try_sizes_between
 from .program import Constant, Program
 from .reached import hooks_of_leaf
 from .settings import EAGER, config
@@ -152,6 +152,10 @@ class Compiled(Generic[Inputs, Returned]):
             traced = trace_call(self.function, self.constants, args, fullgraph)
         result: Returned = traced.returned
         entry = traced.entry
+        if traced.unsure:
+            places = frozenset(traced.unsure)
+            try_sizes_between(self.function, self.constants, args, self._programs, places)
+            return result
         if entry is None:
             self._tell(self._refused_because(key, traced))
             return result

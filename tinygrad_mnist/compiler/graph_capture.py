@@ -18,7 +18,7 @@ from tinygrad_mnist.engine.node import FREED, hooks_of
 from tinygrad_mnist.engine.tensor import Tensor, TensorBase, wrap
 from tinygrad_mnist.random import default_generator
 
-from .any_size import Refused
+from .any_size import Refused, Unsure
 from .cache_entry import CacheEntry, Declined, first_line, leaf_record
 from .differentiable import Differentiable, Halves, cut
 from .inputs import (
@@ -61,6 +61,8 @@ class _State:
     versions: list[int]
     grads: list[Any]
     generator: Any
+    unread: list[tuple[Any, Array, int]]
+    """Of tensors that are given when they are read: each, its numbers, its version."""
 
 
 class Call:
@@ -91,6 +93,7 @@ class Call:
         """Records and hooks of what is given, to be found again."""
         self._copies: dict[int, Array] = {}
         self._versions: list[int] = []
+        self._unread: list[tuple[Any, Array, int]] = []
         self._parts = [id(part) for _, part, _ in parts_of(args)]
         self._generator = default_generator.get_state()
         self._give_arguments()
@@ -155,12 +158,13 @@ class Call:
         arrays = [array.copy() for array in self.tracer.given[: len(self.tensors)]]
         versions = [tensor._counter[0] for tensor in self.tensors]
         grads = [leaf_record(leaf).grad for leaf in self.leaves]
-        return _State(arrays, versions, grads, default_generator.get_state())
+        unread = [(each, each._array.copy(), each._counter[0]) for each, _, _ in self._unread]
+        return _State(arrays, versions, grads, default_generator.get_state(), unread)
 
     def before_call(self) -> _State:
         """What was given, as it was."""
         arrays = [self._copies[id(array)] for array in self.tracer.given[: len(self.tensors)]]
-        return _State(arrays, self._versions, self.before, self._generator)
+        return _State(arrays, self._versions, self.before, self._generator, self._unread)
 
     def restore(self, past: _State) -> None:
         """Put back what the call changed: arrays, versions, gradients, the default generator."""
@@ -168,6 +172,10 @@ class Call:
         changed = [each for each in given if each[0]._counter[0] != each[3]]
         for tensor, array, numbers, version in changed:
             array[...] = numbers
+            tensor._counter[0] = version
+        for tensor, numbers, version in past.unread:  # a backward pass adds to them uncounted
+            if not np.array_equal(tensor._array, numbers):
+                tensor._array[...] = numbers
             tensor._counter[0] = version
         for leaf, grad in zip(self.leaves, past.grads, strict=True):
             leaf_record(leaf).grad = grad
@@ -235,7 +243,8 @@ class Call:
         if position is not None:
             self.shared += [(position, tensor)] if position < self.arguments else []
             return
-        self._copies.setdefault(id(array), array.copy())
+        copy = self._copies.setdefault(id(array), array.copy())
+        self._unread.append((tensor, copy, version))
 
         def give() -> None:
             self._versions[self._give(name, tensor, find)] = version
@@ -304,6 +313,8 @@ class Traced:
     obstacle: str = ""
     """Why there is none, or why its program is replayed."""
     reason: Reason = Reason.ANY
+    unsure: Sequence[tuple[int, int]] = ()
+    """Dimensions of inputs of which other sizes are to be traced."""
 
 
 def trace_call(
@@ -325,8 +336,9 @@ def trace_call(
     except Unrepeatable as found:
         why = f"compile: the function runs uncompiled: {found}"
         why = why if " line " in why else f"{why}. {_where(function)}"
-        if not fullgraph:
-            return Traced(plain_numbers(returned), None, why, _reason(found))
+        if not fullgraph or isinstance(found, Unsure):
+            unsure = found.places if isinstance(found, Unsure) else ()
+            return Traced(plain_numbers(returned), None, why, _reason(found), unsure)
         call.restore(call.before_call())
         raise TraceError(why) from None
     computed = _computed_by(entry, call, returned)

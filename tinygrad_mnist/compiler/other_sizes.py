@@ -20,6 +20,7 @@ from .results import collected
 from .settings import marked, static
 
 _MOST_TRIED = 4
+_REMAINDERS = 5
 _Places = frozenset[tuple[int, int]]
 """Dimensions of arguments: which tensor among them, which dimension."""
 
@@ -64,6 +65,16 @@ def try_other_sizes(
             _was_traced(function, constants, args, programs, places - static_places(args))
 
 
+def try_sizes_between(
+    function: Callable[..., Any], constants: Sequence[Tensor], args: Arguments,
+    programs: Programs, places: _Places,
+) -> None:  # fmt: skip
+    """Trace calls of the next sizes, whose remainders tell how sizes are divided."""
+    if all(n < len(_distinct(args)) for n, _ in places):
+        for more in range(1, _REMAINDERS):
+            _was_traced(function, constants, args, programs, places, more)
+
+
 def _all(tensors: Sequence[Any]) -> list[tuple[int, int]]:
     return [(n, d) for n, each in enumerate(tensors) for d in range(len(each.shape))]
 
@@ -80,16 +91,16 @@ def _together(tensors: Sequence[Any], places: set[tuple[int, int]]) -> Iterable[
 
 def _was_traced(
     function: Callable[..., Any], constants: Sequence[Tensor], args: Arguments,
-    programs: Programs, places: Iterable[tuple[int, int]],
+    programs: Programs, places: Iterable[tuple[int, int]], more: int = 3,
 ) -> bool:  # fmt: skip
-    """Whether the function could be traced with arguments that are longer in some dimensions."""
+    """Whether the function could be traced with arguments `more` longer in some dimensions."""
     tensors = _distinct(args)
     longer: dict[int, Any] = {}
     for n, each in enumerate(tensors):
         array = each._array
         for d in range(array.ndim):
             if (n, d) in places:
-                array = np.take(array, np.arange(array.shape[d] + 3) % array.shape[d], d)
+                array = np.take(array, np.arange(array.shape[d] + more) % array.shape[d], d)
         longer[id(each._array)] = array
     try:
         with programs.building("", trying=True):

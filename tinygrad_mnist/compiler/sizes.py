@@ -21,6 +21,11 @@ import numpy as np
 Point = tuple[int, ...]
 """A value for each symbol."""
 
+_ENOUGH = 4
+"""Points that tell an expression of three numbers."""
+_MOST_DIVISOR = 16
+_FEW = 6
+"""Of so many symbols, or fewer, powers too are looked at."""
 _MOST_FACTORS = 3
 """How many symbols are multiplied at most, as in batch · length · length."""
 _LARGEST_DENOMINATOR = 1 << 16
@@ -39,10 +44,72 @@ class Size:
     def __str__(self) -> str:
         return " + ".join(map(_spelled, self.terms)).replace("+ -", "- ") or "0"
 
+    def shifted(self) -> Derived | None:
+        """The symbol that it is, if it is a multiple of one and a number more."""
+        if len(self.terms) != 2 or any(self.terms[1][1]) or sum(self.terms[0][1]) != 1:
+            return None
+        (factor, powers), (more, _) = self.terms
+        return Derived(powers.index(1), factor, more)
+
     @property
     def varies(self) -> bool:
         """Whether it depends on a symbol."""
         return any(any(powers) for _, powers in self.terms)
+
+
+@dataclass(frozen=True)
+class Derived:
+    """A symbol that is computed of an earlier one, as what a stride or a window leaves of it."""
+
+    of: int
+    """The number of the earlier symbol."""
+    factor: int
+    more: int
+    divisor: int = 1
+
+    def above(self, point: Point) -> int:
+        """What is divided, where the earlier symbols have these values."""
+        return self.factor * point[self.of] + self.more
+
+    def at(self, point: Point) -> int:
+        """Its value where the earlier symbols have these values."""
+        return self.above(point) // self.divisor
+
+    def __str__(self) -> str:
+        terms = (self.factor, (*(0,) * self.of, 1)), (self.more, ())
+        above = Size(terms[: 2 if self.more else 1])
+        return f"({above}) // {self.divisor}" if self.divisor > 1 else str(above)
+
+
+def with_derived(point: Point, derived: Iterable[Derived]) -> Point:
+    """The values of all symbols, of those that are derived after the others."""
+    for each in derived:
+        point = (*point, each.at(point))
+    return point
+
+
+def quotient(points: Sequence[Point], values: Sequence[int]) -> Derived | None:
+    """The quotient of a symbol of which these values are, or are a multiple and a number more.
+
+    It adds least, then divides by least: of several sums that give what was seen the one nearest 0;
+    sizes seen later tell.
+    """
+    found: list[tuple[int, int, int, Derived]] = []
+    rounded = {d: _without_factor(values, d) for d in range(2, _MOST_DIVISOR + 1)}
+    for of, divisor in itertools.product(range(len(points[0])), rounded):
+        for own in (values, rounded[divisor]):
+            gaps = [value * divisor - p[of] for value, p in zip(own, points, strict=False)]
+            least, most = (max(gaps), min(gaps) + divisor - 1) if gaps else (1, 0)
+            if least <= most and len({point[of] for point in points}) > 1:
+                more = min(max(least, 0), most)
+                found.append((abs(more), divisor, -of, Derived(of, 1, more, divisor)))
+    return min(found, key=lambda each: each[:3])[-1] if found else None
+
+
+def _without_factor(values: Sequence[int], factor: int) -> list[int]:
+    """The values without a number that they are all more by than multiples of a factor."""
+    rests = {value % factor for value in values}
+    return [value // factor for value in values] if len(rests) == 1 else []
 
 
 class Sized(int):
@@ -52,6 +119,22 @@ class Sized(int):
 
     def __repr__(self) -> str:
         return str(self.size)
+
+
+class Factored(int):
+    """A whole number that is written as a product, each factor of which may be an expression."""
+
+    factors: tuple[int, ...]
+
+    def __repr__(self) -> str:
+        return " * ".join(map(repr, self.factors))
+
+
+def factored(*factors: int) -> Factored:
+    """The product of these numbers."""
+    made = Factored(math.prod(factors))
+    made.factors = factors
+    return made
 
 
 def sized(value: int, size: Size) -> Sized:
@@ -76,15 +159,17 @@ def _spelled(term: tuple[int, Point]) -> str:
 @functools.cache
 def _powers(symbols: int) -> list[Point]:
     """The powers of products of symbols, the simplest first."""
-    every = itertools.product(range(_MOST_FACTORS + 1), repeat=symbols)
-    return sorted([p for p in every if 1 <= sum(p) <= _MOST_FACTORS], key=lambda p: (sum(p), p))
+    choose = itertools.combinations_with_replacement if symbols <= _FEW else itertools.combinations
+    every = (choose(range(symbols), count) for count in range(1, _MOST_FACTORS + 1))
+    powers = [tuple(map(each.count, range(symbols))) for each in itertools.chain(*every)]
+    return sorted(powers, key=lambda p: (sum(p), p))
 
 
 def fit(points: Sequence[Point], values: Sequence[int]) -> Size | None:
     """The simplest expression that has these values at these points; None if none was found.
 
     In this order: a number; a multiple of a product of symbols; that and a number more; a sum or
-    difference of symbols, and a number more.
+    difference of symbols, and a number more; multiples of two symbols, and a number more.
     """
     nothing = (0,) * len(points[0])
     if len({*values}) == 1:
@@ -95,7 +180,8 @@ def fit(points: Sequence[Point], values: Sequence[int]) -> Size | None:
             found = Size(((values[0] // first, powers),))
             if _holds(found, points, values):
                 return found
-    for found in itertools.chain(_shifted(points, values), _summed(points, values)):
+    ways = _shifted, _summed, _combined
+    for found in itertools.chain(*(way(points, values) for way in ways)):
         if _holds(found, points, values):
             return found
     return None
@@ -114,11 +200,47 @@ def _shifted(points: Sequence[Point], values: Sequence[int]) -> Iterable[Size]:
 def _summed(points: Sequence[Point], values: Sequence[int]) -> Iterable[Size]:
     symbols = len(points[0])
     nothing = (0,) * symbols
-    for signs in itertools.product((1, 0, -1), repeat=symbols):
-        alone = [tuple([int(n == d) for n in range(symbols)]) for d in range(symbols)]
+    alone = [tuple([int(n == d) for n in range(symbols)]) for d in range(symbols)]
+    for signs in _signs(symbols):
         terms = [(sign, powers) for sign, powers in zip(signs, alone, strict=True) if sign]
         rest = values[0] - Size(tuple(terms)).at(points[0])
         yield Size((*terms, *[(rest, nothing)] * bool(rest)))
+
+
+@functools.cache
+def _signs(symbols: int) -> list[Point]:
+    """Which symbols are added and which are taken away; of many symbols two at most."""
+    if symbols <= _FEW:
+        return list(itertools.product((1, 0, -1), repeat=symbols))
+    pairs = itertools.combinations(range(symbols), 2)
+    signed = [((a, x), (b, y)) for a, b in pairs for x in (1, -1) for y in (1, 0, -1)]
+    return [tuple([dict(each).get(n, 0) for n in range(symbols)]) for each in signed]
+
+
+def _combined(points: Sequence[Point], values: Sequence[int]) -> Iterable[Size]:
+    """Multiples of two symbols and a number more, as what a division leaves; of points enough."""
+    symbols = len(points[0])
+    nothing = (0,) * symbols
+    if len(points) < _ENOUGH:
+        return
+    for i, j in itertools.combinations(range(symbols), 2):
+        found = _solved([(p[i], p[j], value) for p, value in zip(points, values, strict=True)])
+        if found is not None:
+            terms = [(found[0], i), (found[1], j)]
+            powers = [(each, tuple([int(n == d) for n in range(symbols)])) for each, d in terms]
+            yield Size((*powers, *[(found[2], nothing)] * bool(found[2])))
+
+
+def _solved(points: Sequence[tuple[int, int, int]]) -> tuple[int, int, int] | None:
+    """Whole numbers a, b, c with a · x + b · y + c = z at some points (x, y, z)."""
+    x, y, z = points[0]
+    for first, second in itertools.combinations(points[1:], 2):
+        (x1, y1, z1), (x2, y2, z2) = ((p - x, q - y, r - z) for p, q, r in (first, second))
+        below = x1 * y2 - x2 * y1
+        if below:
+            a, b = (z1 * y2 - z2 * y1) // below, (x1 * z2 - x2 * z1) // below
+            return (a, b, z - a * x - b * y) if a and b else None
+    return None
 
 
 def _holds(size: Size, points: Sequence[Point], values: Sequence[int]) -> bool:

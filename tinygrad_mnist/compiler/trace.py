@@ -323,6 +323,9 @@ class Tracer(observe):
 
     def _write(self, target: Any, value: Any, region: Any, arrays: Any) -> None:
         array = target._array
+        self._note_phase()
+        if self._phase != "backward":  # there a leaf's first gradient is met as it is written
+            self._read(target)
         new = self._read(value)
         if isinstance(new, Number):
             new = self._cast(new, array.dtype)
@@ -342,6 +345,7 @@ class Tracer(observe):
             base, op, attributes = self._views[id(target._array)]
             self._assign(base, self._put_back(base._array, value, op.name, attributes))
             return
+        self.value_of(target._array)  # what is from outside is given, and written to at the end
         self._bind(target._array, value)
         for view, (base, _, _) in self._views.items():
             root = base if base._view is None else base._view[0]

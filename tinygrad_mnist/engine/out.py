@@ -14,6 +14,7 @@ from tinygrad_mnist.core.record import Array, state
 
 from .memory import SHARED, elements_shared, memory_of
 from .modes import GradMode, backward_mode
+from .observer import OBSERVERS, note_untraceable
 from .tensor import TensorBase
 from .views import current_record
 
@@ -76,7 +77,7 @@ def into(name: str, out: Any, inputs: Iterable[Any], call: Callable[[], Any]) ->
     if len(found) != len(targets):
         raise TypeError(f"{name}(): argument 'out' must be tuple of {len(found)} Tensors")
     for target, value in zip(targets, found, strict=True):
-        _write(name, target, value._array)
+        _write(name, target, value)
     return out if found[0] is result else type(result)(*targets)
 
 
@@ -88,7 +89,8 @@ def _tensors(values: Iterable[Any]) -> Iterator[TensorBase]:
             yield from _tensors(value)
 
 
-def _write(name: str, target: TensorBase, found: Array) -> None:
+def _write(name: str, target: Any, value: Any) -> None:
+    found: Array = value._array
     kind, wanted = found.dtype, target._array.dtype
     if kind != wanted:
         have, want = dtypes.from_numpy_dtype(kind), dtypes.from_numpy_dtype(wanted)
@@ -117,7 +119,13 @@ def _write(name: str, target: TensorBase, found: Array) -> None:
                 UserWarning,
                 stacklevel=4,
             )
+        note_untraceable("out= gives a tensor another shape")
         resize(target, found.shape)
+    if OBSERVERS and value._array is found:
+        with GradMode(False):
+            target.copy_(value)
+        return
+    note_untraceable("out= is filled in its own order")
     state.quietly(np.copyto, target._array, found, casting="unsafe")
     target._counter[0] += 1
 

@@ -17,6 +17,7 @@ import numpy as np
 from tinygrad_mnist.compiler.choices import may_be_few
 from tinygrad_mnist.compiler.codegen.expressions import EXPRESSIONS
 from tinygrad_mnist.compiler.program import Instruction, Number, Program, Shape, Value
+from tinygrad_mnist.compiler.sizes import factored
 
 _LANES = 16
 """As many float32 as the largest register holds."""
@@ -123,7 +124,7 @@ class _Writer:
             stride = i.attributes["stride"]
             rows = (below - 1) * stride[0] + down
             columns = stride[1] * (beside + (across - 1) // stride[1])
-            shape = (x.shape[1], rows * columns * x.shape[0])
+            shape = (x.shape[1], factored(rows, columns, x.shape[0]))
             known = x in self.twins
             operation, given = ("lay_out", self.twins[x]) if known else ("lay_out_given", x)
             self.laid[key] = self.do(operation, (given,), shape, **windows)
