@@ -1,5 +1,6 @@
 """Long programs: their loops are functions, alike ones one, and Python calls them."""
 
+import numpy as np
 import pytest
 
 import tinygrad_mnist as torch
@@ -8,7 +9,7 @@ from tests.compiler.conftest import as_code
 from tests.compiler.test_steps import assert_same_training, batches
 from tinygrad_mnist import nn
 from tinygrad_mnist.compiler import build, native
-from tinygrad_mnist.compiler.codegen.parts import in_parts
+from tinygrad_mnist.compiler.codegen.parts import APART, in_parts
 
 TEXT = """\
 def step(x, y, numbers, out0):
@@ -61,6 +62,49 @@ def test_loops_that_are_alike_become_one_function():
     assert parts.step == STEP
     assert (len(parts.functions), parts.calls) == (3, 4)
     assert parts.functions["loop2"] == SUM
+
+
+OVERLAPS = {
+    "what is allocated": ("b = np.empty(64)", "b[i] = a[i]", True),
+    "what is given from outside": ("b = c", "b[i] = a[i]", False),
+    "a view of what is read": ("b = a.reshape((8, 8))", "b[0, i] = a[i]", False),
+    "the same by another name": ("b = a", "b[i] = a[i] + 1", True),
+    "two views of what is allocated": (
+        "d = np.empty(64)\n    b = d.reshape((8, 8))\n    e = d.reshape((4, 16))",
+        "b[0, i] = e[0, i]", False),
+    "a part that is written by a view of its own": (
+        "b = np.empty((2, 64))", "piece = b[0, 1:]\n        piece[i] = a[i]", False),
+    "nothing": ("b = np.empty(64)", "s = a[i] + b[i]", False),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", OVERLAPS)
+def test_llvm_is_told_that_arrays_are_apart_only_where_they_are(case):
+    before, inside, apart = OVERLAPS[case]
+    text = f"""\
+def step(a, c, numbers, out0):
+    {before}
+    for i in range(64):
+        {inside}
+    return -1"""
+    (function,) = in_parts(text).functions.values()
+    assert (APART in function) is apart
+
+
+def test_heads_of_attention_are_read_where_they_lie():
+    x, weight = torch.rand(2, 8, 12), torch.rand(36, 12)
+
+    @torch.compile
+    def attention(x, weight):
+        parts = torch.nn.functional.linear(x, weight).split(12, -1)
+        q, k, v = (part.view(2, 8, 3, 4).transpose(1, 2) for part in parts)
+        heads = (q @ k.transpose(2, 3)).softmax(-1) @ v
+        return heads.transpose(1, 2).reshape(2, 8, 12)
+
+    found = attention(x, weight)
+    assert attention.source.count("products.batch(") == 2
+    assert "ascontiguousarray" not in attention.source
+    np.testing.assert_allclose(found, attention.__wrapped__(x, weight), rtol=1e-5)
 
 
 @pytest.fixture

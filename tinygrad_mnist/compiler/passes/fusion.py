@@ -74,7 +74,10 @@ class Loop:
         stretched = of == self.shape and value.shape == self.shape[:-1] and not by_rows
         if value in self.roles and self.roles[value] != "full":
             known = self.roles[value]
-            return None if known == "row" and stretched and value.size != 1 else known
+            elsewhere = known == "block" and (of != self.shape or by_rows)
+            return (
+                None if elsewhere or (known == "row" and stretched and value.size != 1) else known
+            )
         if value.size == 1 or isinstance(value, Number):
             return "one"
         if value.shape == self.shape:
