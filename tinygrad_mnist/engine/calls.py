@@ -1,4 +1,4 @@
-"""Calling a primitive: the general way, and hot paths written out for one and two inputs."""
+"""Calling a primitive: the general way, and hot paths written out for one to three inputs."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def _some_narrow(*values: Any) -> bool:
 
 
 def call(op: Any, inputs: tuple[Any, ...], attributes: dict[str, Any]) -> Tensor:
-    """Call `op` on any number of inputs: the general way, which the next two write out."""
+    """Call `op` on any number of inputs: the general way, which the next ones write out."""
     values = _arrays(op, inputs)
     thread = state.__dict__
     try:
@@ -330,6 +330,53 @@ def call_binary(op: Any, x: Any, y: Any, attributes: dict[str, Any] = NO_ATTRIBU
         (x_value, x_counter, x_counter[0]) if keep_x else None,
         (y_value, y_counter, y_counter[0]) if keep_y else None,
         (out, counter, 0) if keep_out else None,
+    )
+    record.attributes = attributes
+    record.sequence = next_sequence()
+    record.hooks = None
+    return tensor
+
+
+def call_ternary(
+    op: Any, x: Any, y: Any, z: Any, attributes: dict[str, Any] = NO_ATTRIBUTES
+) -> Tensor:
+    """`call` for Tensors, arrays or None of which each has the type it needs: a hot path."""
+    x_value, x_counter, x_record = x, CONSTANT, None
+    y_value, y_counter, y_record = y, CONSTANT, None
+    z_value, z_counter, z_record = z, CONSTANT, None
+    if isinstance(x, TensorBase):
+        x_value, x_counter = x._array, x._counter
+        x_record = x._record if x._view is None else current_record(x)
+    if isinstance(y, TensorBase):
+        y_value, y_counter = y._array, y._counter
+        y_record = y._record if y._view is None else current_record(y)
+    if isinstance(z, TensorBase):
+        z_value, z_counter = z._array, z._counter
+        z_record = z._record if z._view is None else current_record(z)
+    if OBSERVERS or (NARROW and _some_narrow(x_value, y_value, z_value)):
+        return call(op, (x, y, z), attributes)
+    thread = state.__dict__
+    try:
+        out = thread["quietly"](op.run, x_value, y_value, z_value, **attributes)
+    except (ValueError, MemoryError):
+        return call(op, (x, y, z), attributes)
+    if out.__class__ is not _ndarray:
+        out = np.asarray(out)
+    tensor = wrap(out)
+    needs = x_record is not None, y_record is not None, z_record is not None
+    if True not in needs or not thread["grad_enabled"] or out.dtype.kind not in FLOATS:
+        return tensor
+    keep_x, keep_y, keep_z, keep_out = op.saves[needs]
+    tensor._record = record = _new(op.record_type)
+    record.primitive = op
+    record.inputs = (x_record, y_record, z_record)
+    record.shape = out.shape
+    record.dtype = out.dtype
+    record.saved = (
+        (x_value, x_counter, x_counter[0]) if keep_x else None,
+        (y_value, y_counter, y_counter[0]) if keep_y else None,
+        (z_value, z_counter, z_counter[0]) if keep_z else None,
+        (out, tensor._counter, 0) if keep_out else None,
     )
     record.attributes = attributes
     record.sequence = next_sequence()

@@ -24,7 +24,8 @@ def relu(x: Array) -> Array:
         out = np.empty(x.shape, x.dtype)
         _relu_loop(x.reshape(-1), out.reshape(-1))
         return out
-    result: Array = np.maximum(0, x)  # of equal numbers, NumPy takes the second
+    zero = _ZERO.get(x.dtype, 0)
+    result: Array = np.maximum(zero, x)  # of equal numbers, NumPy takes the second
     return result
 
 
@@ -35,6 +36,7 @@ def _relu_loop(x: Array, out: Array) -> None:
         out[i] = zero if x[i] < zero else x[i]
 
 
+_ZERO: Final = {kind: np.zeros((), kind) for kind in dispatch.FLOATS}
 _INTEGERS: Final = {4: np.int32, 8: np.int64}
 
 

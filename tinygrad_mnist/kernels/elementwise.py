@@ -14,6 +14,10 @@ from . import dispatch
 from .softmax import LN_2_HIGH, LN_2_LOW, LOG2_E, ROUNDER, exp
 
 Array = np.ndarray[Any, Any]
+FEW = 1024
+"""Where there are no more numbers, NumPy has chosen or bounded them before a loop is called."""
+ONE = {kind: np.ones((), kind) for kind in dispatch.FLOATS}
+"""1 in each type: an array, which NumPy takes sooner than a number of Python's."""
 
 
 def _in_one_pass(x: Array, *others: Any) -> bool:
@@ -33,7 +37,7 @@ def clamp(x: Array, low: Any, high: Any) -> Any:
     >>> clamp(np.array([-2.0, 0.5]), 0, None)
     array([0. , 0.5])
     """
-    if _in_one_pass(x):
+    if (x.size > FEW or not (low is None or high is None)) and _in_one_pass(x):
         out = np.empty(x.shape, x.dtype)
         bounds = -math.inf if low is None else float(low), math.inf if high is None else float(high)
         _clamp_loop(x.reshape(-1), *bounds, out.reshape(-1))
@@ -61,7 +65,8 @@ def choose(condition: Any, x: Any, y: Any) -> Any:
     """
     array, number = (y, x) if getattr(x, "ndim", 0) == 0 else (x, y)
     if (
-        array.__class__ is condition.__class__ is np.ndarray
+        getattr(array, "size", 1) > FEW
+        and array.__class__ is condition.__class__ is np.ndarray
         and condition.shape == array.shape
         and condition.dtype.kind == "b"
         and condition.flags.c_contiguous

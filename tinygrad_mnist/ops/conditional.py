@@ -8,8 +8,8 @@ import numpy as np
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.core.record import Array
-from tinygrad_mnist.engine.calls import call
-from tinygrad_mnist.engine.node import NO_ATTRIBUTES, named_as
+from tinygrad_mnist.engine.calls import call_ternary
+from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.engine.types import Operand
@@ -56,12 +56,12 @@ def where(
     if isinstance(mask, Tensor) and isinstance(input, Tensor) and isinstance(other, Tensor):
         dtype = input._array.dtype
         if mask._array.dtype.kind == "b" and dtype is other._array.dtype:
-            return call(_where, (mask, input, other), NO_ATTRIBUTES)
+            return call_ternary(_where, mask, input, other)
     elif isinstance(mask, Tensor) and mask._array.dtype.kind == "b":
         left: Any = _fitting(input, other._array.dtype) if isinstance(other, Tensor) else input
         right: Any = _fitting(other, input._array.dtype) if isinstance(input, Tensor) else other
         if left.__class__ is np.ndarray or right.__class__ is np.ndarray:
-            return call(_where, (mask, left, right), NO_ATTRIBUTES)
+            return call_ternary(_where, mask, left, right)
     if not isinstance(mask, Tensor):
         if isinstance(mask, np.ndarray | np.generic):
             picked: Tensor = elementwise.choose(mask, *chosen)
@@ -81,8 +81,7 @@ def where(
     values = [v._array if isinstance(v, Tensor) else v for v in chosen]
     kind = dtypes.promote(tuple(values))
     _check_numbers(values, kind)
-    operands = mask, _as_type(input, kind), _as_type(other, kind)
-    return call(_where, operands, NO_ATTRIBUTES)
+    return call_ternary(_where, mask, _as_type(input, kind), _as_type(other, kind))
 
 
 _where.derivatives(
@@ -174,7 +173,7 @@ def _clamped(input: Tensor, low: Any, high: Any, name: str) -> Tensor:
     kind = input._array.dtype
     least, most = _fitting(low, kind), _fitting(high, kind)
     if (least is None) is (low is None) and (most is None) is (high is None) and least is not most:
-        out = call(_clamp, (input, least, most), NO_ATTRIBUTES)
+        out = call_ternary(_clamp, input, least, most)
         return named_as(out, "ClampBackward1" if name == "ClampBackward" else f"{name}0")
     given = [bound for bound in (low, high) if bound is not None]
     if not given:
@@ -194,7 +193,7 @@ def _clamped(input: Tensor, low: Any, high: Any, name: str) -> Tensor:
     _check_numbers(values, common)
     bounds = [bound if bound is None else _as_type(bound, common) for bound in (low, high)]
     which = str(int(with_tensors) if name != "ClampBackward" else int(not with_tensors))
-    out = call(_clamp, (cast_to(input, common), *bounds), NO_ATTRIBUTES)
+    out = call_ternary(_clamp, cast_to(input, common), *bounds)
     return named_as(out, name + which)
 
 
@@ -214,14 +213,14 @@ def masked_fill(input: Tensor, mask: Tensor, value: Operand) -> Tensor:
         )
     number = _fitting(value, input._array.dtype)
     if number is not None:
-        out = call(_where, (mask, number, input), NO_ATTRIBUTES)
+        out = call_ternary(_where, mask, number, input)
         return named_as(out, "MaskedFillBackward0")
     kind = dtypes.from_numpy_dtype(input._array.dtype)
     check_fill_value("masked_fill", 3, value)
     if not isinstance(value, Tensor):
         check_number_fits(value, kind)
     name = f"MaskedFillBackward{int(isinstance(value, Tensor))}"
-    out = call(_where, (mask, _as_type(value, kind), input), NO_ATTRIBUTES)
+    out = call_ternary(_where, mask, _as_type(value, kind), input)
     return named_as(out, name)
 
 

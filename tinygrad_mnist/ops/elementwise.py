@@ -113,13 +113,14 @@ rsqrt = composed("rsqrt", "1 / √x", lambda input: sqrt(input) ** -1)
 
 
 def over_one_plus_exp_of_minus(y: Any, x: Array) -> Any:
-    """y / (1 + e⁻ˣ)"""
+    """y / (1 + e⁻ˣ), of an array or of 1"""
     out = np.negative(x)
     if out.__class__ is not np.ndarray:
         return y / (1 + np.exp(out))
     np.exp(out, out)
-    np.add(out, 1, out)
-    return np.divide(y, out, out)
+    one = one_pass.ONE.get(out.dtype, 1)
+    np.add(out, one, out)
+    return np.divide(y if y.__class__ is np.ndarray else one, out, out)
 
 
 sigmoid = elementwise("sigmoid", "1 / (1 + e⁻ˣ)",
