@@ -15,7 +15,7 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 85_434, 40_000
+TOTAL, AIM = 85_488, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
@@ -25,9 +25,9 @@ BUDGET = {
     "compiler": 10_475,
     "app": 4_742,
     "explainer": 7_552,
-    "kernels": 6_800,
+    "kernels": 6_807,
     "_tensor": 3_387,
-    "engine": 3_374,
+    "engine": 3_421,
     "optim": 2_569,
     "autograd": 2_630,
     "distributions": 2025,

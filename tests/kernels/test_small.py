@@ -24,6 +24,13 @@ OF_ONE = {
 }
 
 
+@pytest.fixture(autouse=True, scope="module")
+def loops_for_few_numbers():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(elementwise, "FEW", 0)
+        yield
+
+
 @pytest.mark.parametrize("name", OF_ONE)
 @given(x=matrices())
 def test_twins_of_one_pass(name, x):

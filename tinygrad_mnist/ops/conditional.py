@@ -191,9 +191,9 @@ def _clamped(input: Tensor, low: Any, high: Any, name: str) -> Tensor:
     if common is dtypes.bool and not (with_tensors and len(given) == 1):
         raise not_implemented("clamp_cpu", common.numpy)
     _check_numbers(values, common)
-    bounds = [bound if bound is None else _as_type(bound, common) for bound in (low, high)]
+    held = [bound if bound is None else _as_type(bound, common) for bound in (low, high)]
     which = str(int(with_tensors) if name != "ClampBackward" else int(not with_tensors))
-    out = call_ternary(_clamp, cast_to(input, common), *bounds)
+    out = call_ternary(_clamp, cast_to(input, common), held[0], held[1])
     return named_as(out, name + which)
 
 
