@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import copy
 import datetime
 import io
 import itertools
@@ -14,6 +15,7 @@ import secrets
 import subprocess
 import sys
 import time
+import types
 import uuid
 from collections.abc import Callable, Iterator
 from time import perf_counter
@@ -126,6 +128,45 @@ def test_what_only_looks_so_is_compiled(read: Any, traces: list[int]) -> None:
         assert compiled(torch.ones(1)).item() == pytest.approx(read())
     assert len(traces) == 1
     assert compiled.source
+
+
+class Data:
+    """What a function may reach and never read, and what it may."""
+
+    def __init__(self) -> None:
+        self.x, self.parts, self.rest = LARGE, [LARGE], iter([1.0])
+        self.scale = 2.0
+
+
+LARGE = np.ones(1 << 17)
+DATA = Data()
+READ: dict[str, Callable[[], Any]] = {
+    "an attribute": lambda: DATA.x[0],
+    "by its name": lambda: getattr(DATA, "".join("x"))[0],
+    "all attributes": lambda: vars(DATA)["x"][0],
+    "what holds it": lambda: DATA.parts[0][0],
+    "an iterator": lambda: next(DATA.rest, 1.0),
+    "a copy": lambda: copy.copy(DATA).x[0],
+}
+
+
+@pytest.mark.parametrize("read", READ.values(), ids=READ)
+def test_large_arrays_are_an_obstacle_where_they_are_read(read: Any) -> None:
+    with pytest.warns(UserWarning, match="DATA_\\w+ is an"):
+        assert torch.compile(lambda x: x * DATA.scale * float(read()))(torch.ones(1)) == 2
+
+
+def test_large_arrays_that_are_never_read_are_no_obstacle(traces: list[int]) -> None:
+    def step(batch: Any) -> Any:
+        return (batch.x * DATA.scale).sum()
+
+    compiled = torch.compile(lambda x: step(types.SimpleNamespace(x=x)))
+    for scale in (2.0, 2.0, 3.0):
+        DATA.scale = scale
+        assert compiled(torch.ones(2)).item() == 2 * scale
+    assert compiled.source
+    assert len(traces) == 2
+    assert "x" not in vars(Data)
 
 
 def test_random_numbers_go_on_as_in_eager_mode() -> None:

@@ -326,7 +326,7 @@ def trace_call(
     """
     call = Call(function, constants, args)
     world = OutsideWorld(call.reached.generators)
-    with call.tracer, call.symbolic_numbers() as symbolic, world:
+    with call.reached.noticing_reads(), call.tracer, call.symbolic_numbers() as symbolic, world:
         returned = called(function, symbolic)
     call.tracer.obstacle = world.obstacle or call.reached.obstacle or call.tracer.obstacle
     if world.read_environment:

@@ -7,11 +7,9 @@ looked at, not into: what their functions call is taken to be what it was.
 
 from __future__ import annotations
 
-import array
 import builtins
 import contextlib
 import functools
-import io
 import sys
 import types
 import weakref
@@ -34,6 +32,7 @@ from tinygrad_mnist.optim.lr_scheduler import LRScheduler
 
 from .guards import PLAIN, Guards, content
 from .reads import Reads, reads_of
+from .unwatched import BUFFERS, WHOLE, Place, unwatched
 
 _PACKAGE = __name__.partition(".")[0]
 _LIBRARIES = sys.stdlib_module_names | {_PACKAGE, "numpy", "numba", "llvmlite"}
@@ -63,11 +62,8 @@ _INNER = {
     ValuesView: ("mapping",),
 }
 """What stands for something else, and where that is found."""
-_BUFFERS = (bytearray, memoryview, array.array, np.ndarray)
 _DATA = (*PLAIN, list, dict, set)
 """What is guarded of all that functions of installed libraries read."""
-_MOST_BYTES = 1 << 16
-"""Up to which size the numbers of an array are compared at each call."""
 _HEAP_TYPE = 1 << 9
 """The flag of classes that are made by a class statement."""
 
@@ -98,15 +94,24 @@ class Reached:
     """The classes that were met: where in them the names stand that were not looked at yet."""
     _modules: list[types.ModuleType] = field(default_factory=list)
     """Modules of which attributes are read at places unknown."""
+    _unwatched: list[tuple[Place, str]] = field(default_factory=list)
+    """What no guard can watch: where it is found, and why the function may not read it."""
+    _hiding: dict[int, str] = field(default_factory=dict)
+    """Containers that hold such, by identity."""
     _when_read: list[tuple[str, Callable[[], None]]] = field(default_factory=list)
     """What to do about an attribute of some name if any function reads such a one."""
 
-    def look(self, name: str, found: Any, owned: bool = False, key: str = "") -> None:
+    def look(self, name: str, found: Any, owned: bool = False, place: Place | None = None) -> None:
         """Look through an object, once; `owned` by a module or an optimiser.
 
-        `key` is the attribute that it is found under, if it is one.
+        `place` is the attribute that it is found under, itself or what holds it, if it is one.
         """
-        if isinstance(found, PLAIN) or id(found) in self._seen:
+        if isinstance(found, PLAIN):
+            return
+        what = unwatched(found) or self._hiding.get(id(found), "")
+        if what:
+            self._note_unwatched(f"{name or 'what is called'} is {what}", place)
+        if id(found) in self._seen:
             return
         self._seen[id(found)] = found
         if isinstance(found, TensorBase):
@@ -126,7 +131,7 @@ class Reached:
         else:
             if isinstance(found, LRScheduler):
                 self.schedules.append(found)
-            self._look_inside(name, found, owned, key)
+            self._look_inside(name, found, owned, place)
             self._look_at_instance(name, found)
 
     def look_at_hooks(self, name: str, found: TensorBase) -> None:
@@ -177,10 +182,11 @@ class Reached:
         if not _is_library(type(found).__module__):
             self._look_at_class(type(found))
 
-    def _look_inside(self, name: str, found: Any, owned: bool, key: str) -> None:
+    def _look_inside(self, name: str, found: Any, owned: bool, place: Place | None) -> None:
         """Look at what a container holds, or what an object stands for."""
+        before = len(self._unwatched)
         if isinstance(found, dict | types.MappingProxyType):
-            self._look_into(name, found, owned)
+            self._look_into(name, found, owned, place)
             if len(found) > 1 and all(type(each) is str for each in found):
                 self.guards.watch_order(found)
         elif isinstance(found, list | tuple | set | frozenset | deque):
@@ -189,16 +195,13 @@ class Reached:
             elif isinstance(found, set | deque):
                 self.guards.watch_elements(found)
             for position, part in enumerate(found):
-                self.look(f"{name}_{position}", part, owned)
-        elif isinstance(found, _BUFFERS):
-            if np.asarray(found).nbytes <= _MOST_BYTES:
-                self.guards.watch_bytes(found)
-            else:
-                self._refuse(name, key, "an array of more numbers than are compared at each call")
+                self.look(f"{name}_{position}", part, owned, place)
+        elif isinstance(found, BUFFERS) and not unwatched(found):
+            self.guards.watch_bytes(found)
         elif isinstance(found, weakref.ref):
             self.look(name, found())
-        elif isinstance(found, Iterator) and _advances_unseen(found):
-            self._refuse(name, key, "an iterator, which goes on at each call")
+        if len(self._unwatched) > before:
+            self._hiding[id(found)] = "what holds an array or an iterator that no guard can watch"
         for kind, attributes in _INNER.items():
             if isinstance(found, kind):
                 self._look_at_inner(name, found, attributes)
@@ -211,22 +214,36 @@ class Reached:
             if not isinstance(inner, types.ModuleType):
                 self.look(name, inner)
 
-    def _refuse(self, name: str, key: str, what: str) -> None:
-        """Note that the function reads what no guard can watch."""
-
-        def note() -> None:
-            self.obstacle = self.obstacle or f"{name or 'what is called'} is {what}"
-
-        if key:
-            self._when_read.append((key, note))
+    def _note_unwatched(self, obstacle: str, place: Place | None) -> None:
+        """Note what no guard can watch: an obstacle, if the function reads it."""
+        if place is None:
+            self.obstacle = self.obstacle or obstacle
         else:
-            note()
+            self._unwatched.append((place, obstacle))
 
-    def _look_into(self, name: str, found: Mapping[Any, Any], owned: bool = False) -> None:
+    @contextlib.contextmanager
+    def noticing_reads(self) -> Iterator[None]:
+        """Notice in a `with` block whether attributes are read that no guard can watch."""
+
+        def note(obstacle: str) -> None:
+            self.obstacle = self.obstacle or obstacle
+
+        with contextlib.ExitStack() as stack:
+            for place, obstacle in self._unwatched:
+                told = functools.partial(note, obstacle)
+                by_name = place.key in self._reads.attributes
+                reads_all = not self._reads.attributes.isdisjoint(WHOLE)
+                if (by_name and reads_all) or not stack.enter_context(place.tells(told)):
+                    told() if by_name else None
+            yield
+
+    def _look_into(
+        self, name: str, found: Mapping[Any, Any], owned: bool = False, place: Place | None = None
+    ) -> None:
         self.guards.watch_dict(found)
         for key, part in list(found.items()):
             label = key if isinstance(key, str) else "state"
-            self.look(f"{name}_{label}" if name else label, part, owned)
+            self.look(f"{name}_{label}" if name else label, part, owned, place)
 
     def _look_at_instance(self, name: str, found: Any) -> None:
         kind = type(found)
@@ -246,7 +263,7 @@ class Reached:
         if slots:
             self.guards.watch_attributes(found, list(slots))
         for key, part in [*own.items(), *slots.items()]:
-            self.look(f"{name}_{key}" if name else key, part, key=key)
+            self.look(f"{name}_{key}" if name else key, part, place=Place(found, key))
 
     def _look_at_class(self, kind: type, made: bool = False) -> None:
         """Note a class, of which the names that are read will be looked at.
@@ -323,7 +340,7 @@ class Reached:
         self.look("default", function.__defaults__)
         self.look("default", function.__kwdefaults__)
         reads = reads_of(code)
-        self._reads.attributes |= reads.attributes
+        self._reads.attributes |= reads.attributes | (reads.globals & WHOLE)
         self._look_at_names_in(space, reads.globals)
         self._look_at_names_in(vars(builtins), vars(builtins).keys() & (reads.globals - set(space)))
         for path in sorted(reads.paths):
@@ -357,7 +374,7 @@ class Reached:
             self.look(f"{name}_{child_name}", child)
         for key, value in own.items():
             if key not in _INTERNAL:
-                self.look(f"{name}_{key}", value, key=key)
+                self.look(f"{name}_{key}", value, place=Place(module, key))
 
     def _look_at_hooks(self, name: str, kinds: Iterable[dict[int, Any]]) -> None:
         for hooks in kinds:
@@ -384,7 +401,7 @@ class Reached:
             self._look_into(name, state, owned=True)
         for key, value in own.items():
             if key not in ("param_groups", "state", *_KEPT_BY_OPTIMISERS):
-                self.look(f"{name}_{key}", value, key=key)
+                self.look(f"{name}_{key}", value, place=Place(optimizer, key))
 
 
 def _is_kept_by_the_package(value: Any) -> bool:
@@ -425,13 +442,6 @@ def _is_special_method(name: str, kind: type) -> bool:
     """Whether a name is that of a method in a user's class that Python calls by itself."""
     special = name.startswith("__") and name != "__repr__" and not _is_library(kind.__module__)
     return special and isinstance(vars(kind)[name], types.FunctionType)
-
-
-def _advances_unseen(found: Iterator[Any]) -> bool:
-    """Whether an iterator keeps how far it has come elsewhere than in attributes."""
-    if isinstance(found, io.IOBase):
-        return not found.closed and found.readable()
-    return not isinstance(getattr(type(found), "__next__", None), types.FunctionType)
 
 
 def hooks_of_leaf(record: Any) -> tuple[Callable[..., Any], ...]:
