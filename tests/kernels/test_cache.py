@@ -10,7 +10,7 @@ from tinygrad_mnist.kernels import dispatch
 
 FEW = """
 from tinygrad_mnist.kernels import dispatch
-from tinygrad_mnist.kernels import batch_last, convolution, pooling
+from tinygrad_mnist.kernels import batch_last, convolution, helpers, pooling
 for group, kept in ((dispatch.base, ("reductions", "softmax")), (dispatch.images, ("pooling",))):
     group._files = kept
     group.declared[:] = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 from typing import Any
 
@@ -11,9 +12,10 @@ from . import blas_threads, cache_folder, native_code, piece_size, sources, team
 def call() -> None:
     """Have helpers for as many threads as BLAS has, if its threads can be counted."""
     if team.is_possible and blas_threads.NUMPYS is not None and not team.is_called():
-        team.call(_work(), piece_size.for_threads, blas_threads.NUMPYS.get())
+        team.call(_work, piece_size.for_threads, blas_threads.NUMPYS.get())
 
 
+@functools.cache
 def _work() -> Any:
     """What a helper does: code that is compiled once a machine."""
     folder = cache_folder.for_code("code")

@@ -103,14 +103,18 @@ class _Team:
     """The helpers: how many are wanted, and those that are there."""
 
     def __init__(self) -> None:
-        self.work: Callable[[int], None] | None = None
+        self.work: Callable[[], Callable[[int], None]] | None = None
+        """Gives what a helper does, once there is to be one."""
         self.piece_size: Callable[[int], int] = lambda _: LEAST
         self.wanted = 0
         self.threads: list[threading.Thread] = []
         self.lock = held_through_fork(threading.RLock())
 
     def call(
-        self, work: Callable[[int], None], piece_size: Callable[[int], int], threads: int
+        self,
+        work: Callable[[], Callable[[int], None]],
+        piece_size: Callable[[int], int],
+        threads: int,
     ) -> None:
         """Have helpers for so many threads in all."""
         with self.lock:
@@ -124,7 +128,7 @@ class _Team:
             while len(self.threads) < self.wanted:
                 number = len(self.threads)
                 helper = threading.Thread(
-                    target=work, args=(number,), name=f"team-{number}", daemon=True
+                    target=work(), args=(number,), name=f"team-{number}", daemon=True
                 )
                 helper.start()
                 self.threads.append(helper)
