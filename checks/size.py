@@ -15,7 +15,7 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 85_585, 40_000
+TOTAL, AIM = 85_591, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
@@ -25,7 +25,7 @@ BUDGET = {
     "compiler": 10_572,
     "app": 4_742,
     "explainer": 7_552,
-    "kernels": 6_807,
+    "kernels": 6_813,
     "_tensor": 3_387,
     "engine": 3_421,
     "optim": 2_569,
