@@ -40,7 +40,7 @@ def clamp(x: Array, low: Any, high: Any) -> Any:
     if (x.size > FEW or not (low is None or high is None)) and _in_one_pass(x):
         out = np.empty(x.shape, x.dtype)
         bounds = -math.inf if low is None else float(low), math.inf if high is None else float(high)
-        _clamp_loop(x.reshape(-1), *bounds, out.reshape(-1))
+        _clamp_loop(x.ravel(), *bounds, out.ravel())
         return out
     raised = x if low is None else np.maximum(low, x)  # of equal numbers, NumPy takes the second
     return raised if high is None else np.minimum(high, raised)
@@ -73,14 +73,14 @@ def choose(condition: Any, x: Any, y: Any) -> Any:
         and _in_one_pass(array)
     ):
         out = np.empty(array.shape, array.dtype)
-        flat = condition.reshape(-1), array.reshape(-1), out.reshape(-1)
+        flat = condition.ravel(), array.ravel(), out.ravel()
         if number.__class__ in (float, int) or (
             number.__class__ is np.ndarray and number.ndim == 0 and number.dtype is array.dtype
         ):
             _choose_number_loop(*flat, float(number), array is x)
             return out
         if number.__class__ is np.ndarray and _in_one_pass(array, number):
-            _choose_loop(*flat, number.reshape(-1))
+            _choose_loop(*flat, number.ravel())
             return out
     return np.where(condition, x, y)
 
@@ -102,7 +102,7 @@ def sign(x: Array) -> Any:
     """−1, 0 or 1 for floating-point numbers; 0 for NaN."""
     if _in_one_pass(x):
         out = np.empty(x.shape, x.dtype)
-        _sign_loop(x.reshape(-1), out.reshape(-1))
+        _sign_loop(x.ravel(), out.ravel())
         return out
     out = np.sign(x)
     return np.where(out == out, out, x.dtype.type(0))
@@ -153,7 +153,7 @@ def log_add_exp(x: Array, y: Array) -> Any:
     both = x.__class__ is y.__class__ is np.ndarray
     if both and x.dtype == np.float32 and _in_one_pass(x, y):
         out = np.empty(x.shape, x.dtype)
-        _log_add_exp_loop(x.reshape(-1), y.reshape(-1), out.reshape(-1))
+        _log_add_exp_loop(x.ravel(), y.ravel(), out.ravel())
         return out
     kind = np.result_type(x, y)
     return np.logaddexp(x, y, dtype=np.float64).astype(kind)
@@ -171,7 +171,7 @@ def softplus(x: Array, beta: float, threshold: float) -> Any:
     """ln(1 + e^(beta · x)) / beta; x itself where beta · x is above `threshold`."""
     if x.dtype == np.float32 and _in_one_pass(x):
         out = np.empty(x.shape, x.dtype)
-        _softplus_loop(x.reshape(-1), beta, threshold, out.reshape(-1))
+        _softplus_loop(x.ravel(), beta, threshold, out.ravel())
         return out
     scaled = x.astype(np.float64) * beta
     smooth = (np.logaddexp(scaled, 0) / beta).astype(x.dtype)
@@ -190,7 +190,7 @@ def elu(x: Array, alpha: float, scale: float, input_scale: float) -> Any:
     """scale · x for x > 0, scale · alpha · (e^(input_scale · x) − 1) below."""
     if _in_one_pass(x) and input_scale > 0:
         out = np.empty(x.shape, x.dtype)
-        _elu_loop(x.reshape(-1), alpha * scale, scale, input_scale, out.reshape(-1))
+        _elu_loop(x.ravel(), alpha * scale, scale, input_scale, out.ravel())
         return out
     wide = x.astype(np.float64)
     below = np.expm1(np.minimum(0, wide * input_scale)) * (alpha * scale)
@@ -209,7 +209,7 @@ def hypot(x: Array, y: Array) -> Any:
     """√(x² + y²)"""
     if x.dtype == np.float32 and y.__class__ is np.ndarray and _in_one_pass(x, y):
         out = np.empty(x.shape, x.dtype)
-        _hypot_loop(x.reshape(-1), y.reshape(-1), out.reshape(-1))
+        _hypot_loop(x.ravel(), y.ravel(), out.ravel())
         return out
     return np.hypot(x, y)
 

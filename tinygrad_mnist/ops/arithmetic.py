@@ -29,6 +29,7 @@ from .conditional import where
 from .elementwise import bitwise_or, composed, elementwise, eq, ge, isnan, le, log, of_tensors
 
 Values = tuple[Any, ...]
+_PLAIN = (int, float)
 
 
 _add = elementwise("add", "x + y", np.add, dtypes.promote, input=lambda g: g, other=lambda g: g)
@@ -341,7 +342,7 @@ def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1
     """x + value · y · z, broadcast."""
     kind = input._array.dtype
     alike = kind is tensor1._array.dtype and kind is tensor2._array.dtype and kind.kind == "f"
-    if alike and not isinstance(value, Tensor | bool) and value == 1:
+    if alike and value.__class__ in _PLAIN and value == 1:
         product = call_binary(mul, tensor1, tensor2)
         return named_as(call_binary(_add, input, product), "AddcmulBackward0")
     operands, value = _alike((input, tensor1, tensor2), value)
@@ -383,12 +384,13 @@ def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1
 @rounded_once
 def lerp(input: Tensor, end: Tensor, weight: Operand) -> Tensor:
     """x + weight · (y − x): the point that lies `weight` of the way from `input` to `end`."""
-    check_tensors("lerp", input=input, end=end)
+    if not (isinstance(input, Tensor) and isinstance(end, Tensor)):
+        check_tensors("lerp", input=input, end=end)
     if input._array.dtype is not end._array.dtype:
         _check_lerp(input, "end", end)
     share: Operand
     if not isinstance(weight, Tensor):
-        if not np.isscalar(weight) or isinstance(weight, str):
+        if weight.__class__ not in _PLAIN and (not np.isscalar(weight) or isinstance(weight, str)):
             check_tensors("lerp", weight=weight)
         kernel = "scalar"
         near = weight < 0.5 and weight > -0.5
@@ -405,7 +407,8 @@ def lerp(input: Tensor, end: Tensor, weight: Operand) -> Tensor:
     if input._array.dtype.kind not in dtypes.FLOATS:
         raise not_implemented(f"lerp_kernel_{kernel}", input._array.dtype)
     part = call_binary(mul, call_binary(_sub, end, input), share)
-    return named_as(call_binary(_add, start, part), f"LerpBackward{kernel == 'tensor':d}")
+    name = "LerpBackward1" if kernel == "tensor" else "LerpBackward0"
+    return named_as(call_binary(_add, start, part), name)
 
 
 def _check_lerp(input: Tensor, name: str, other: Tensor) -> None:

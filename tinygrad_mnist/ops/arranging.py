@@ -12,7 +12,7 @@ import numpy as np
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.autocast import in_float32
-from tinygrad_mnist.engine.calls import call, call_unary, call_view
+from tinygrad_mnist.engine.calls import call_unary, call_view
 from tinygrad_mnist.engine.device import check_device
 from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.observer import OBSERVERS, note_constant
@@ -48,7 +48,7 @@ from .indexing import (
     read_index,
 )
 from .indexing import index_put as _put
-from .joining import _cat
+from .joining import SEQUENCES, _cat, joined
 from .reductions import _sum
 from .second_derivatives import through
 from .shapes import expand, reshape, transpose
@@ -103,8 +103,8 @@ def roll(input: Tensor, shifts: Dims, dims: Dims | None = None) -> Tensor:
     >>> torch.roll(torch.tensor([1, 2, 3]), 1)
     tensor([3, 1, 2])
     """
-    steps = tuple(shifts) if isinstance(shifts, tuple | list) else (shifts,)
-    axes = () if dims is None else tuple(dims) if isinstance(dims, tuple | list) else (dims,)
+    steps = tuple(shifts) if isinstance(shifts, SEQUENCES) else (shifts,)
+    axes = () if dims is None else tuple(dims) if isinstance(dims, SEQUENCES) else (dims,)
     if not steps:
         raise RuntimeError("`shifts` required")
     if not axes and len(steps) == 1:
@@ -132,7 +132,7 @@ def _rolled(x: Tensor, step: int, axis: int) -> Tensor:
         region = (*(ALL,) * axis, part, Ellipsis)
         array, key = x._array[region], {"key": region}
         parts.append(call_view(_slice, x, array, key, _slice.record_type))
-    return call(_cat, tuple(parts), {"dim": axis, "starts": (0, size - first, size)})
+    return joined(_cat, parts, {"dim": axis, "starts": (0, size - first, size)})
 
 
 @operation

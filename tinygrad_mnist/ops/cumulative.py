@@ -10,6 +10,7 @@ import numpy as np
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.autocast import in_float32
+from tinygrad_mnist.engine.calls import call_unary
 from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.observer import OBSERVERS, note_constant
 from tinygrad_mnist.engine.primitive import primitive
@@ -147,8 +148,7 @@ def _accumulated(
     if dtype is None and input._array.dtype.kind not in dtypes.FLOATS:
         dtype = dtypes.int64
     x = input if dtype is None else cast_to(input, dtype)
-    result: Tensor = op(x, dim=read_dim(dim, x._array.ndim), **attributes)
-    return result
+    return call_unary(op, x, {"dim": read_dim(dim, x._array.ndim), **attributes})
 
 
 @operation

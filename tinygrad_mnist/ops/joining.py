@@ -12,11 +12,11 @@ import numpy as np
 
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.core.record import Array, state
-from tinygrad_mnist.engine.calls import call
+from tinygrad_mnist.engine.calls import call, call_binary
 from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.observer import note_untraceable
 from tinygrad_mnist.engine.outputs import only_recorded, share_record, views_of
-from tinygrad_mnist.engine.primitive import primitive
+from tinygrad_mnist.engine.primitive import Primitive, primitive
 from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.engine.types import Dims
 from tinygrad_mnist.engine.views import ONE_OF_SEVERAL, current_record
@@ -82,7 +82,7 @@ def _check_sequence(name: str, tensors: object) -> None:
 
 def _alike(tensors: Any) -> Shape | None:
     """The shape, if these are Tensors in a list or tuple that have one shape and one type."""
-    if tensors.__class__ not in _SEQUENCES:
+    if tensors.__class__ not in SEQUENCES:
         return None
     shape = kind = None
     for tensor in tensors:
@@ -96,7 +96,14 @@ def _alike(tensors: Any) -> Shape | None:
     return shape
 
 
-_SEQUENCES = (list, tuple)
+SEQUENCES = (list, tuple)
+
+
+def joined(op: Primitive, tensors: Sequence[Tensor], attributes: dict[str, Any]) -> Tensor:
+    """`op` of Tensors that are known to fit."""
+    if len(tensors) == 2:
+        return call_binary(op, *tensors, attributes)
+    return call(op, (*tensors,), attributes)
 
 
 def _check_sizes(shapes: list[Shape], model: Shape, axis: int) -> None:
@@ -128,7 +135,7 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     if model and dim.__class__ is int and -len(model) <= dim < len(model) and model[dim]:
         size, axis = model[dim], dim % len(model)
         starts = (*range(0, size * len(tensors) + 1, size),)
-        return call(_cat, (*tensors,), {"dim": axis, "starts": starts})
+        return joined(_cat, tensors, {"dim": axis, "starts": starts})
     _check_sequence("cat", tensors)
     shapes = [tensor._array.shape for tensor in tensors]
     if () in shapes:
@@ -149,7 +156,7 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """Tensors of equal shape side by side along a new dimension `dim`."""
     model = _alike(tensors)
     if model is not None:
-        return call(_stack, (*tensors,), {"dim": read_dim(dim, len(model) + 1)})
+        return joined(_stack, tensors, {"dim": read_dim(dim, len(model) + 1)})
     _check_sequence("stack", tensors)
     model = tensors[0]._array.shape
     axis = read_dim(dim, len(model) + 1)

@@ -316,7 +316,8 @@ def _extreme(
     between, over, index, of_one, of_all = _EXTREMES[name]
     ndim = input._array.ndim
     if dim is None and other is None:
-        check_not_empty(name, input, None)
+        if not input._array.size:
+            check_not_empty(name, input, None)
         dims = read_dims(None, ndim)
         out = call_unary(over, input, {"dim": dims, "keepdim": False, "nan_is_place": True})
         return named_as(out, of_all)
