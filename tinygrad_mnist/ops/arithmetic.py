@@ -384,7 +384,8 @@ def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1
 @rounded_once
 def lerp(input: Tensor, end: Tensor, weight: Operand) -> Tensor:
     """x + weight · (y − x): the point that lies `weight` of the way from `input` to `end`."""
-    if not (isinstance(input, Tensor) and isinstance(end, Tensor)):
+    given: tuple[Any, ...] = input, end
+    if not (isinstance(given[0], Tensor) and isinstance(given[1], Tensor)):
         check_tensors("lerp", input=input, end=end)
     if input._array.dtype is not end._array.dtype:
         _check_lerp(input, "end", end)

@@ -102,7 +102,7 @@ SEQUENCES = (list, tuple)
 def joined(op: Primitive, tensors: Sequence[Tensor], attributes: dict[str, Any]) -> Tensor:
     """`op` of Tensors that are known to fit."""
     if len(tensors) == 2:
-        return call_binary(op, *tensors, attributes)
+        return call_binary(op, tensors[0], tensors[1], attributes)
     return call(op, (*tensors,), attributes)
 
 
