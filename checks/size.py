@@ -15,11 +15,11 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 85_591, 40_000
+TOTAL, AIM = 85_603, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
-    "ops": 11_628,
+    "ops": 11_640,
     "tools": 12_113,
     "nn": 10_136,
     "compiler": 10_572,
