@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from tinygrad_mnist.compiler import build, cache_entry, choices, compiled
+from tinygrad_mnist.compiler.codegen.sharing import with_pieces
 from tinygrad_mnist.compiler.codegen.writer import Unsupported
 from tinygrad_mnist.kernels import dispatch
 from tinygrad_mnist.kernels.native_code import Code
+from tinygrad_mnist.kernels.team import bounds, share
 
 
 def as_python(module):
@@ -63,7 +65,12 @@ def written(loops):
     names = {name: as_python(getattr(loops, name)) for name in ("images", "products", "scalars")}
     # np.dot takes a matrix of one number for a number, and 0 · ∞ for 0; compiled it does not
     names["products"].blas, names["products"].batch = np.matmul, batch
-    return {"math": math, "np": np, **names}
+    team = types.SimpleNamespace(
+        pieces=lambda work, most: max(1, min(3, most)),
+        bounds=getattr(bounds, "py_func", bounds),
+        share=share,
+    )
+    return {"math": math, "np": np, "team": team, **names}
 
 
 @pytest.fixture
@@ -78,7 +85,8 @@ def plain(monkeypatch, written):
         if "batch_last." in text:
             dispatch.images.load()
             names["batch_last"] = importlib.import_module("tinygrad_mnist.kernels.batch_last")
-        exec(text, names)
+        text, pieces = with_pieces(text)
+        exec("\n\n".join([*pieces.values(), text]), names)
 
         def step(*arrays):
             with np.errstate(all="ignore"):
@@ -88,6 +96,12 @@ def plain(monkeypatch, written):
 
     monkeypatch.setattr(build, "load", load)
     monkeypatch.setattr(choices.Product, "best", lambda product: product.candidates()[0])
+
+
+@pytest.fixture
+def shared(monkeypatch):
+    """However few numbers a loop computes, it is cut into pieces."""
+    monkeypatch.setattr(choices, "_LARGE", 0)
 
 
 @pytest.fixture

@@ -39,7 +39,7 @@ def agree(recipe):
         torch.set_default_dtype(before[1])
 
 
-@pytest.mark.usefixtures("plain")
+@pytest.mark.usefixtures("plain", "shared")
 @settings(max_examples=MANY // 2)
 @example(ONE_CLASS)
 @example(EMPTY_AT_ONE)

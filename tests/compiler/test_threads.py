@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import tinygrad_mnist
-from tinygrad_mnist.kernels import dispatch
+import tinygrad_mnist as torch
+from tinygrad_mnist.kernels import dispatch, team
+from tinygrad_mnist.nn import functional as F
 
 
 @pytest.fixture(scope="module")
@@ -14,9 +15,9 @@ def products():
     dispatch.base.load()
     from tinygrad_mnist.compiler.loops import products
 
-    before = tinygrad_mnist.get_num_threads()
+    before = torch.get_num_threads()
     yield products
-    tinygrad_mnist.set_num_threads(before)
+    torch.set_num_threads(before)
 
 
 sizes = st.integers(1, 400)
@@ -30,9 +31,43 @@ def test_products_of_blas(products, m, k, n, turned):
     a, b = (np.asfortranarray(x) if t else x for x, t in zip((a, b), turned, strict=True))
     found = {}
     for threads in (1, 2):
-        tinygrad_mnist.set_num_threads(threads)
+        torch.set_num_threads(threads)
         found[threads] = np.zeros((m, n))
         products.blas(a, b, found[threads])
-        assert tinygrad_mnist.get_num_threads() == threads
+        assert torch.get_num_threads() == threads
     np.testing.assert_allclose(found[1], a @ b, atol=1e-9)
     np.testing.assert_array_equal(found[1], found[2])
+
+
+def everything(x, y, row, bias):
+    """Loops of every kind: flat, over rows with reductions, over one row, over columns."""
+    wide = F.gelu(x + bias).exp() - y
+    return (
+        wide.softmax(-1) * y, F.layer_norm(x, x.shape[1:]), (row * 2).tanh(), x.cumsum(1),
+        (x.T - y.T).amax(1), torch.where(x > y, x, y).T.exp() + row[0],
+    )  # fmt: skip
+
+
+@pytest.mark.usefixtures("shared")
+def test_loops_that_are_shared():
+    dispatch.base.load()
+    before, worth = torch.get_num_threads(), team.worth()
+    compiled = torch.compile(everything)
+    try:
+        for n in (65, 37, 129, 2):
+            torch.manual_seed(n)
+            x, y, row, bias = (torch.randn(n, 33), torch.randn(n, 33), torch.randn(500 + n),
+                               torch.randn(33))  # fmt: skip
+            found = {}
+            for threads in (1, 2):
+                torch.set_num_threads(threads)
+                team.set_worth(64)
+                found[threads] = compiled(x, y, row, bias)
+            for one, two, wanted in zip(*found.values(), everything(x, y, row, bias), strict=True):
+                np.testing.assert_array_equal(one, two)
+                np.testing.assert_allclose(one, wanted, 1e-5, 1e-5)
+    finally:
+        torch.set_num_threads(before)
+        team.set_worth(worth)
+    assert compiled.source.count("# shared") > 3
+    assert len(compiled.stats.recompilations) == 1

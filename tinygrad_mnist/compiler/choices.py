@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mnist.kernels.team import LEAST
+
 _FEW = 16
 _LONG = 32
 """Two registers of float32, the least that a loop takes from a row at once."""
@@ -20,6 +22,9 @@ _WORTH = 1 << 16
 _MANY = 10_000
 """Numbers of a first operand whose rows are worth a loop."""
 
+_LARGE = 4 * LEAST
+"""Work for some threads."""
+_SHARED = "shared"
 _NEEDS = {
     "few_columns": (4, 5, _FEW, 1),
     "few_columns_transposed": (_LONG, 5, _FEW, 1),
@@ -119,6 +124,13 @@ class Choices:
         self._known.append(replace(product, m=m, k=k, n=n).fastest())
         return self._known[-1]
 
+    def large(self, work: int) -> bool:
+        """Whether a loop of so much work is shared."""
+        if self._rest is not None:
+            return next(self._rest, "") == _SHARED
+        self._known.append(_SHARED * (self._typical(work) >= _LARGE))
+        return self._known[-1] == _SHARED
+
     def _typical(self, number: int) -> int:
         for size, typical in self._sizes:
             if number % size == 0:
@@ -137,6 +149,12 @@ def choosing(choices: Choices) -> Iterator[None]:
         yield
     finally:
         _choices.reset(token)
+
+
+def is_large(work: int) -> bool:
+    """Whether a loop of so many multiplications is written so that threads can share it."""
+    choices = _choices.get()
+    return work >= _LARGE if choices is None else choices.large(work)
 
 
 def for_any_size() -> bool:

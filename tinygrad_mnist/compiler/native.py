@@ -24,6 +24,7 @@ from tinygrad_mnist.kernels.native_code import Code
 
 from . import background
 from .codegen.parts import APART, in_parts
+from .codegen.sharing import with_pieces
 from .settings import config
 
 _LONG = 600
@@ -40,6 +41,7 @@ import numpy as np
 from tinygrad_mnist.compiler.loops import images, products, scalars
 '''
 _BATCH_LAST = "from tinygrad_mnist.kernels import batch_last\n"
+_TEAM = "from tinygrad_mnist.kernels import team\n"
 _RECURRENT = "from tinygrad_mnist.compiler.loops import recurrent\n"
 """Compiled, or loaded, only for programs that call them."""
 
@@ -67,17 +69,24 @@ class _Written:
     """
 
     def __init__(self, text: str, fastmath: frozenset[str]) -> None:
+        text, pieces = with_pieces(text)
         head = _HEAD + _BATCH_LAST * ("batch_last." in text) + _RECURRENT * ("recurrent." in text)
-        self.text, self.fastmath = f"{head}\n\n{text}\n", fastmath
+        head += _TEAM * bool(pieces)
+        text = "\n\n\n".join([*pieces.values(), text])
+        self.text, self.fastmath, self._pieces = f"{head}\n\n{text}\n", fastmath, [*pieces]
         stamp = f"{sorted(fastmath)}{self.text}{sources_of(text)}"
         self.digest = hashlib.sha256(stamp.encode()).hexdigest()
 
     def module(self) -> types.ModuleType:
         """A module with the function."""
+        import numba
+
         if "batch_last." in self.text:
             dispatch.images.load()
         module = types.ModuleType(f"step_{self.digest[:20]}")
         exec(compile(self.text, f"{module.__name__}.py", "exec"), vars(module))
+        for name in self._pieces:
+            setattr(module, name, numba.njit(**self.options())(getattr(module, name)))
         return module
 
     def options(self) -> dict[str, Any]:
@@ -208,6 +217,7 @@ def sources_of(text: str) -> str:
 _MODULES: Final = {
     **{name: f"compiler.loops.{name}" for name in ("images", "products", "recurrent", "scalars")},
     "batch_last": "kernels.batch_last",
+    "team": "kernels.team",
 }
 """Where what a source names is."""
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from tinygrad_mnist.compiler.choices import is_large
 from tinygrad_mnist.compiler.passes.fusion import REDUCTIONS, Loop, stages_of
 from tinygrad_mnist.compiler.program import IGNORES, Instruction, Shape, Value
 
+from .sharing import marked
 from .writer import Writer, array_for, beginning, expression, layout, read_one, summed, type_of
 
+_WORK = 8
+"""An instruction takes as long as so many multiplications of a product, for each number."""
 _MOST = {"amax": (">", "max"), "amin": ("<", "min")}
 
 
@@ -75,11 +79,11 @@ class LoopWriter:
         writer, loop = self.writer, self.loop
         self._prepare()
         if self.flat and loop.rows > 1:
-            with writer.block(f"for i in range({loop.rows * loop.columns}):"):
+            with writer.block(f"for i in {self._range(loop.rows * loop.columns)}"):
                 for i in loop.instructions:
                     self._write_element(i, "i")
         else:
-            rows = [f"for i in range({loop.rows}):"] if self.by_rows else []
+            rows = [f"for i in {self._range(loop.rows)}"] if self.by_rows else []
             with writer.block(*rows):
                 for stage in range(self.stages):
                     self.now = stage
@@ -87,6 +91,16 @@ class LoopWriter:
         for total in [i.output for i in loop.instructions if i.output in loop.totals]:
             if loop.roles[total] == "one":
                 writer.line(f"{total.name} = {type_of(total)}({total.name}_sum)")
+
+    def _range(self, count: int) -> str:
+        """How the outermost loop begins; it is shared where its turns are independent, and many."""
+        loop = self.loop
+        work = _WORK * len(loop.instructions) * (loop.rows * loop.columns // count)
+        over_all = {i.output for i in loop.instructions if i.op in REDUCTIONS}
+        over_rows = {v for v in over_all if loop.roles[v] == "row" and self.by_rows}
+        if over_all != over_rows or not is_large(count * work):
+            return f"range({count}):"
+        return marked(str(count), work)
 
     def _prepare(self) -> None:
         writer, loop = self.writer, self.loop
@@ -155,7 +169,9 @@ class LoopWriter:
                 start = beginning(i)
                 writer.line(f"{i.output.name} = {type_of(i.output)}({start})")
         if inside:
-            with writer.block(f"for j in range({loop.columns}):"):
+            alone = not self.by_rows and self.stages == 1
+            count = self._range(loop.columns) if alone else f"range({loop.columns}):"
+            with writer.block(f"for j in {count}"):
                 for i in inside:
                     self._write_element(i, "i, j" if self.by_rows else "j")
         for i in inside:

@@ -17,7 +17,11 @@ from dataclasses import dataclass, field
 _UNROLLED = 32
 """Loops that go round so often, or less, keep their number: LLVM may write them out."""
 _NAME = re.compile(r"(?<![\w.])[A-Za-z_]\w*")
-_COUNT = re.compile(r"range\((\d+)\):$")
+_ROW = re.compile(r" +\w+_row = np\.empty\(")
+_MADE_AND_USED = 2
+SHARED = "  # shared "
+"""What the first line of a loop says whose turns are independent, and the work of one."""
+_COUNT = re.compile(rf"range\((\d+)\):(?=$|{SHARED})")
 APART = "# no array that is written overlaps another"
 """What the first line of a loop's function says where it is so."""
 GIVEN = {
@@ -39,11 +43,11 @@ class Parts:
 def in_parts(text: str) -> Parts:
     """The source of `step` with each loop as a call."""
     text = _numbers_at_once(text)
-    statements, lines = _body(text), text.splitlines()
+    statements, lines = statements_of(text), text.splitlines()
     out = Parts(lines[0])
     written, names = [lines[0]], dict[str, str]()
     memory = _Memory()
-    for statement, later in zip(statements, _first_uses(statements), strict=True):
+    for statement, later in zip(statements, first_uses(statements), strict=True):
         if _is_idle(statement, later):
             continue
         own = lines[statement.lineno - 1 : statement.end_lineno]
@@ -52,7 +56,9 @@ def in_parts(text: str) -> Parts:
             own = memory.by_one_name(statement, own)
             (statement,) = ast.parse(textwrap.dedent("\n".join(own))).body
             assert isinstance(statement, ast.For)
-            function, call, results = _as_function(statement, own, later)
+            rows = rows_of(own[0], statement, statements, written)
+            written = [line for line in written if line not in rows]
+            function, call, results = _as_function(statement, own, rows, later)
             if memory.apart(statement):
                 function = function.replace(":\n", f":  {APART}\n", 1)
             name = names.setdefault(function, f"loop{len(names)}")
@@ -172,7 +178,8 @@ def _hides_arrays(node: ast.AST) -> bool:
     return called or isinstance(node, ast.Slice)
 
 
-def _body(text: str) -> list[ast.stmt]:
+def statements_of(text: str) -> list[ast.stmt]:
+    """What the function of a source does, one after the other."""
     (function,) = ast.parse(text).body
     assert isinstance(function, ast.FunctionDef)
     return function.body
@@ -183,7 +190,7 @@ def _leaves(statement: ast.stmt) -> bool:
     return any(isinstance(part, ast.Return) for part in ast.walk(statement))
 
 
-def _uses(node: ast.AST) -> Iterator[tuple[str, bool]]:
+def uses(node: ast.AST) -> Iterator[tuple[str, bool]]:
     """The names in a piece of source in the order of its run: each, and whether it is assigned."""
     if isinstance(node, ast.Name):
         yield node.id, isinstance(node.ctx, ast.Store)
@@ -198,29 +205,42 @@ def _uses(node: ast.AST) -> Iterator[tuple[str, bool]]:
     elif isinstance(node, ast.For):
         parts = [node.iter, node.target, *node.body]
     for part in parts:
-        yield from _uses(part)
+        yield from uses(part)
 
 
-def _first_uses(statements: list[ast.stmt]) -> list[dict[str, bool]]:
+def first_uses(statements: list[ast.stmt]) -> list[dict[str, bool]]:
     """For each statement, the names after it, and whether each is first assigned there."""
     later: dict[str, bool] = {}
     found = []
     for statement in reversed(statements):
         found.append(later)
         own: dict[str, bool] = {}
-        for name, assigned in _uses(statement):
+        for name, assigned in uses(statement):
             own.setdefault(name, assigned)
         later = later | own
     return found[::-1]
 
 
+def rows_of(head: str, loop: ast.stmt, statements: list[ast.stmt], written: list[str]) -> list[str]:
+    """The lines that make the rows which a loop to be shared keeps for itself."""
+    found = [line for line in written if SHARED in head and _ROW.match(line)]
+    named = [{name for name, _ in uses(statement)} for statement in statements]
+    mine = {name for name, _ in uses(loop)}
+    rows = {line: line.split()[0] for line in found}
+    return [
+        line for line, row in rows.items()
+        if row in mine and sum(row in each for each in named) == _MADE_AND_USED
+    ]  # fmt: skip
+
+
 def _as_function(
-    loop: ast.For, lines: list[str], later: dict[str, bool]
+    loop: ast.For, lines: list[str], rows: list[str], later: dict[str, bool]
 ) -> tuple[str, str, list[str]]:
     """The function that a loop becomes but for its name, what it is called with, its results."""
     first: dict[str, bool] = {}
     own: dict[str, None] = {}
-    for name, assigned in _uses(loop):
+    made = ast.parse(textwrap.dedent("\n".join(rows))).body
+    for name, assigned in itertools.chain(*map(uses, [*made, loop])):
         first.setdefault(name, assigned)
         if assigned:
             own[name] = None
@@ -232,7 +252,7 @@ def _as_function(
     count = [counted[1]] if counted is not None and int(counted[1]) > _UNROLLED else []
     if count:
         lines = [_COUNT.sub("range(count):", lines[0]), *lines[1:]]
-    body = _NAME.sub(lambda name: renamed.get(name[0], name[0]), "\n".join(lines))
+    body = _NAME.sub(lambda name: renamed.get(name[0], name[0]), "\n".join([*rows, *lines]))
     parameters = ", ".join([*[renamed[name] for name in given], *["count"] * len(count)])
     last = ["1"] if _leaves(loop) else [renamed[name] for name in results]
     leaving = f"\n    return {', '.join(last)}" if last else ""
