@@ -15,14 +15,14 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 85_603, 40_000
+TOTAL, AIM = 85_756, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
     "ops": 11_640,
     "tools": 12_113,
     "nn": 10_136,
-    "compiler": 10_572,
+    "compiler": 10_725,
     "app": 4_742,
     "explainer": 7_552,
     "kernels": 6_813,
