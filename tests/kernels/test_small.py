@@ -20,6 +20,12 @@ OF_ONE = {
     "log_add_exp": lambda x: elementwise.log_add_exp(x, np.ascontiguousarray(x[::-1])),
     "softplus": lambda x: elementwise.softplus(x, 1.5, 20.0),
     "elu": lambda x: elementwise.elu(x, 1.5, 1.0, 0.5),
+    "rounded_off": lambda x: elementwise.rounded_off(x, 0.75),
+    "leaky_relu_backward": lambda x: elementwise.leaky_relu_backward(x[::-1].copy(), x, 0.1),
+    "elu_backward": lambda x: elementwise.elu_backward(x[::-1].copy(), x, 1.5, 1.1, 0.5),
+    "silu_backward": lambda x: elementwise.silu_backward(x[::-1].copy(), x),
+    "sigmoid_backward": lambda x: elementwise.sigmoid_backward(x[::-1].copy(), x),
+    "tanh_backward": lambda x: elementwise.tanh_backward(x[::-1].copy(), x),
     "hypot": lambda x: elementwise.hypot(x, np.ascontiguousarray(x[::-1])),
 }
 
@@ -77,3 +83,15 @@ def test_rows_are_summed_read_and_added_to(x, seed, reverse):
         expected = np.zeros_like(x, order="C")
         np.add.at(expected, (np.arange(len(x))[:, None], index), taken)
         np.testing.assert_array_equal(out, expected)
+
+
+@given(x=matrices(special=False), seed=st.integers(0, 99))
+def test_slices_are_added_as_often_as_they_are_named(x, seed):
+    values = np.repeat(np.ascontiguousarray(x)[None], 2, 0)
+    index = np.random.default_rng(seed).integers(-4, 4, len(x))
+    out = np.zeros((2, 4, x.shape[1]), x.dtype)
+    expected = out.copy()
+    np.add.at(expected, (slice(None), index), values)
+    with computed_by("numba"):
+        assert rows.add_slices(out, index, values)
+    np.testing.assert_array_equal(out, expected)

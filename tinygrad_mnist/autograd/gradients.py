@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from tinygrad_mnist.engine.backward_pass import run_backward
+from tinygrad_mnist.engine.backward_pass import held_once_more, run_backward
 from tinygrad_mnist.engine.hooks import Gradient
 from tinygrad_mnist.engine.modes import backward_mode
 from tinygrad_mnist.engine.node import Record, count_outputs
@@ -198,7 +198,9 @@ def grad(
     for position, (record, tensor) in enumerate(zip(records, wanted, strict=True)):
         if record in arrived:
             found = arrived[record]
-            results.append(found if create_graph else _copied(found))
+            if not create_graph:
+                found = wrap(found) if held_once_more(found) else _copied(found)
+            results.append(found)
         elif materialize_grads:
             if isinstance(tensor, GradientEdge):
                 raise RuntimeError(
@@ -262,7 +264,7 @@ def _check_options(only_inputs: bool, materialize: bool, allow_unused: bool | No
 
 def _copied(gradient: Gradient) -> Any:
     """A gradient as a Tensor with memory of its own."""
-    return wrap(gradient.copy()) if isinstance(gradient, np.ndarray) else gradient.clone()
+    return wrap(gradient.copy("K")) if isinstance(gradient, np.ndarray) else gradient.clone()
 
 
 def _refuse_unused(position: int) -> NoReturn:

@@ -377,6 +377,12 @@ def _references_to_a_new_one() -> int:
 _ALONE = _references_to_a_new_one()
 
 
+def held_once_more(gradient: Gradient) -> bool:
+    """Whether only the caller's variable and one thing more, a dictionary, hold this array."""
+    alone = _references(gradient) == _ALONE + 2  # the name in this function, too
+    return alone and gradient.__class__ is _ndarray and gradient.base is None
+
+
 def accumulate_grad(leaf: AccumulateGrad, gradient: Gradient, owned: bool) -> None:
     """Add `gradient` to a leaf's `.grad`, which never shares memory with another tensor.
 

@@ -221,3 +221,142 @@ def _hypot_loop(x: Array, y: Array, out: Array) -> None:
         a, b = np.float64(x[i]), np.float64(y[i])
         infinite = abs(a) == np.inf or abs(b) == np.inf
         out[i] = np.inf if infinite else np.sqrt(a * a + b * b)
+
+
+def rounded_off(x: Array, near: float) -> Array:
+    """x² / 2 where |x| < near, near · (|x| − near / 2) elsewhere: Huber's loss.
+
+    >>> import numpy as np
+    >>> rounded_off(np.array([-0.5, 2.0]), 1.0)
+    array([0.125, 1.5  ])
+    """
+    if _in_one_pass(x):
+        out = np.empty(x.shape, x.dtype)
+        _rounded_off_loop(x.reshape(-1), near, out.reshape(-1))
+        return out
+    distance: Array = np.asarray(np.abs(x))
+    held = np.minimum(distance, near)
+    distance -= 0.5 * held
+    distance *= held
+    return distance
+
+
+@dispatch.small.loop("void(const T[::1], float64, T[::1])")
+def _rounded_off_loop(x: Array, near: float, out: Array) -> None:
+    edge, half = x.dtype.type(near), x.dtype.type(0.5)
+    for i in range(x.size):
+        distance = abs(x[i])
+        held = edge if distance > edge else distance
+        out[i] = (distance - half * held) * held
+
+
+# Derivatives
+
+
+def leaky_relu_backward(grad: Array, x: Array, slope: float) -> Array:
+    """g where x > 0, g · slope elsewhere."""
+    if _in_one_pass(x, grad):
+        out = np.empty(x.shape, x.dtype)
+        _leaky_relu_backward_loop(grad.reshape(-1), x.reshape(-1), slope, out.reshape(-1))
+        return out
+    return np.where(x > 0, grad, grad * grad.dtype.type(slope))
+
+
+@dispatch.small.loop("void(const T[::1], const T[::1], float64, T[::1])")
+def _leaky_relu_backward_loop(grad: Array, x: Array, slope: float, out: Array) -> None:
+    factor = x.dtype.type(slope)
+    for i in range(x.size):
+        below = grad[i] * factor
+        out[i] = grad[i] if x[i] > 0 else below
+
+
+def elu_backward(grad: Array, x: Array, alpha: float, scale: float, input_scale: float) -> Array:
+    """g · scale for x > 0, g · scale · alpha · input_scale · e^(input_scale · x) below."""
+    kind = x.dtype.type
+    powers = np.asarray(np.minimum(x, 0))
+    if input_scale != 1:
+        powers *= kind(input_scale)
+    np.exp(powers, powers)
+    depth = input_scale * alpha * scale
+    if _in_one_pass(x, grad, powers):
+        flat = grad.reshape(-1), x.reshape(-1), powers.reshape(-1)
+        _elu_backward_loop(*flat, depth, scale)
+        return powers
+    result: Array = np.where(x <= 0, grad * kind(depth) * powers, grad * kind(scale))
+    return result
+
+
+@dispatch.small.loop("void(const T[::1], const T[::1], T[::1], float64, float64)")
+def _elu_backward_loop(grad: Array, x: Array, powers: Array, depth: float, scale: float) -> None:
+    """The result is written over the powers."""
+    deep, above = x.dtype.type(depth), x.dtype.type(scale)
+    for i in range(x.size):
+        low, high = grad[i] * deep * powers[i], grad[i] * above
+        powers[i] = low if x[i] <= 0 else high
+
+
+def silu_backward(grad: Array, x: Array) -> Array:
+    """g · s · (1 + x · (1 − s)) for s = 1 / (1 + e⁻ˣ)"""
+    powers = np.asarray(np.negative(x))
+    np.exp(powers, powers)
+    if _in_one_pass(x, grad, powers):
+        _silu_backward_loop(grad.reshape(-1), x.reshape(-1), powers.reshape(-1))
+        return powers
+    share = 1 / (1 + powers)
+    result: Array = grad * share * (1 + x * (1 - share))
+    return result
+
+
+@dispatch.small.loop("void(const T[::1], const T[::1], T[::1])")
+def _silu_backward_loop(grad: Array, x: Array, powers: Array) -> None:
+    """The result is written over the powers."""
+    one = x.dtype.type(1)
+    for i in range(x.size):
+        share = one / (one + powers[i])
+        powers[i] = grad[i] * share * (one + x[i] * (one - share))
+
+
+def softplus_backward(grad: Array, x: Array, beta: float, threshold: float) -> Array:
+    """g / (1 + e^(−beta · x)); g itself where beta · x is above `threshold`."""
+    scaled = np.asarray(x * x.dtype.type(beta))
+    powers = np.asarray(np.negative(scaled))
+    np.exp(powers, powers)
+    powers += 1
+    np.divide(grad, powers, powers)
+    if scaled.size and np.maximum.reduce(scaled, axis=None) <= threshold:
+        return powers
+    return np.where(scaled > threshold, grad, powers)
+
+
+def sigmoid_backward(grad: Array, out: Array) -> Array:
+    """g · (1 − y) · y for y = 1 / (1 + e⁻ˣ)"""
+    if _in_one_pass(out, grad):
+        found = np.empty(out.shape, out.dtype)
+        _sigmoid_backward_loop(grad.reshape(-1), out.reshape(-1), found.reshape(-1))
+        return found
+    result: Array = grad * (1 - out) * out
+    return result
+
+
+@dispatch.small.loop("void(const T[::1], const T[::1], T[::1])")
+def _sigmoid_backward_loop(grad: Array, out: Array, found: Array) -> None:
+    one = out.dtype.type(1)
+    for i in range(out.size):
+        found[i] = grad[i] * (one - out[i]) * out[i]
+
+
+def tanh_backward(grad: Array, out: Array) -> Array:
+    """g · (1 − y²) for y = tanh x"""
+    if _in_one_pass(out, grad):
+        found = np.empty(out.shape, out.dtype)
+        _tanh_backward_loop(grad.reshape(-1), out.reshape(-1), found.reshape(-1))
+        return found
+    result: Array = grad * (1 - out * out)
+    return result
+
+
+@dispatch.small.loop("void(const T[::1], const T[::1], T[::1])")
+def _tanh_backward_loop(grad: Array, out: Array, found: Array) -> None:
+    one = out.dtype.type(1)
+    for i in range(out.size):
+        found[i] = grad[i] * (one - out[i] * out[i])

@@ -145,12 +145,15 @@ def _standardised_loop(
     """Weights and biases are one for each of the second dimension, or `along` the last."""
     means, inverses = np.empty(x.shape[1]), np.empty(x.shape[1])
     moments_of(x, eps, means, inverses)
-    if x.shape[2] == 1 and weight.size == bias.size == x.shape[1] and not along:
-        for c in range(x.shape[1]):
+    if x.shape[2] == 1 and not along:
+        shifts = np.zeros(x.shape[1])
+        for c in range(weight.size):
             inverses[c] *= weight[c]
+        for c in range(bias.size):
+            shifts[c] = bias[c]
         for n in range(x.shape[0]):
             for c in range(x.shape[1]):
-                out[n, c, 0] = (x[n, c, 0] - means[c]) * inverses[c] + bias[c]
+                out[n, c, 0] = (x[n, c, 0] - means[c]) * inverses[c] + shifts[c]
         return
     for n in range(x.shape[0]):
         for c in range(x.shape[1]):
@@ -178,6 +181,19 @@ def _backward_loop(grad: Array, x: Array, eps: float, out: Array) -> None:
     means, inverses = np.empty(channels), np.empty(channels)
     moments_of(x, eps, means, inverses)
     gradients, products = np.zeros(channels), np.zeros(channels)
+    if size == 1:
+        for n in range(count):
+            for c in range(channels):
+                gradients[c] += grad[n, c, 0]
+                products[c] += grad[n, c, 0] * (x[n, c, 0] - means[c])
+        for c in range(channels):
+            gradients[c] /= count
+            products[c] *= inverses[c] * inverses[c] / count
+        for n in range(count):
+            for c in range(channels):
+                along = (x[n, c, 0] - means[c]) * products[c]
+                out[n, c, 0] = (grad[n, c, 0] - gradients[c] - along) * inverses[c]
+        return
     for n in range(count):
         for c in range(channels):
             gradients[c] += sum_of(grad[n, c])

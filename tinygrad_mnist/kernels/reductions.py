@@ -52,10 +52,7 @@ def sum_columns(x: Array) -> Array:
 @dispatch.base.loop("void(const T[:, ::1], T[::1])")
 def _sum_columns_loop(x: Array, out: Array) -> None:
     for i in range(x.shape[0]):
-        total = 0.0
-        for j in range(x.shape[1]):
-            total += x[i, j]
-        out[i] = total
+        out[i] = sum_of(x[i])
 
 
 def sum_channels(x: Array) -> Array:
@@ -149,7 +146,8 @@ def total(x: Array, dim: tuple[int, ...], keepdim: bool) -> Any:
                 x = np.expand_dims(_cascade(np.moveaxis(x, d, 0)), d)
             while x.shape[d] > 2 * _BLOCK and x.strides[d] != x.itemsize:
                 x = np.add.reduceat(x, np.arange(0, x.shape[d], _BLOCK), axis=d)
-        if x.ndim == 2 and len(dim) == 1 and x.shape[1] <= _NARROW:
+        wide = x.size >= dispatch.LARGE and dim == (1,) and x.flags.c_contiguous
+        if x.ndim == 2 and len(dim) == 1 and (x.shape[1] <= _NARROW or wide):
             sums = sum_columns(x) if dim[0] else sum_rows(x)
             return sums.reshape((-1, 1) if dim[0] else (1, -1)) if keepdim else sums
     return _add(x, axis=dim, keepdims=keepdim, dtype=kind)

@@ -85,6 +85,33 @@ def _scatter_add_loop(out: Array, index: Array, values: Array) -> None:
             out[i, index[i, j]] += values[i, j]
 
 
+def add_slices(out: Array, index: Array, values: Array) -> bool:
+    """out[:, index[i]] += values[:, i] for each i, of three dimensions; whether it was done."""
+    if not (
+        dispatch.small.ready(values.size, out.dtype)
+        and values.dtype is out.dtype
+        and index.dtype == np.int64
+        and index.flags.c_contiguous
+        and values.flags.c_contiguous
+        and out.flags.c_contiguous
+    ):
+        return False
+    _add_slices_loop(out, index, values)
+    return True
+
+
+@dispatch.small.loop(
+    "void(T[:, :, ::1], const int64[::1], Array(T, 3, 'C', readonly=True, aligned=False))"
+)
+def _add_slices_loop(out: Array, index: Array, values: Array) -> None:
+    """A negative index counts from the end; all are within bounds."""
+    for n in range(out.shape[0]):
+        for i in range(index.size):
+            at = index[i] if index[i] >= 0 else index[i] + out.shape[1]
+            for j in range(out.shape[2]):
+                out[n, at, j] += values[n, i, j]
+
+
 _FEW = 16
 
 

@@ -110,7 +110,19 @@ _cumprod.derivatives(input=lambda g, input, dim: _cumprod_rule(g, input, dim))
 @primitive(reduces=True, grad_fn="ProdBackward1")
 def _prod(input: Array, *, dim: tuple[int, ...], keepdim: bool) -> Any:
     """Π x"""
+    if input.ndim == 1 and dim and not keepdim:
+        return _product_of_all(input)
     return _product_of(input, axis=dim, keepdims=keepdim, dtype=input.dtype)
+
+
+def _product_of_all(x: Array) -> Any:
+    """Π of a vector: of its 16 parts, side by side, as long as these are long."""
+    rest = x.dtype.type(1)
+    while x.size > 1024:
+        whole = x.size // 16 * 16
+        rest = rest * _product_of(x[whole:], dtype=x.dtype)
+        x = _product_of(x[:whole].reshape(16, -1), axis=0, dtype=x.dtype)
+    return rest * _product_of(x, dtype=x.dtype)
 
 
 def _product_rule(g: Any, input: Any, out: Any, dim: tuple[int, ...]) -> Any:

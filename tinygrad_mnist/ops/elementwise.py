@@ -125,7 +125,8 @@ def over_one_plus_exp_of_minus(y: Any, x: Array) -> Any:
 
 sigmoid = elementwise("sigmoid", "1 / (1 + e⁻ˣ)",
                       lambda input: over_one_plus_exp_of_minus(1, input),
-                      input=lambda g, out: g * (1 - out) * out)  # fmt: skip
+                      input=lambda g, out: one_pass.sigmoid_backward(g, out)
+                      if isinstance(g, np.ndarray) else g * (1 - out) * out)  # fmt: skip
 
 
 def _logarithm(base: int, of: np.ufunc) -> Callable[..., Tensor]:
@@ -217,7 +218,8 @@ _cosh: Primitive = elementwise(
 )
 sinh, cosh = of_tensors(_sinh), of_tensors(_cosh)
 tanh = elementwise("tanh", "(eˣ − e⁻ˣ) / (eˣ + e⁻ˣ)", np.tanh,
-                   input=lambda g, out: g * (1 - out * out))  # fmt: skip
+                   input=lambda g, out: one_pass.tanh_backward(g, out)
+                   if isinstance(g, np.ndarray) else g * (1 - out * out))  # fmt: skip
 asinh = of_tensors(elementwise("asinh", "arsinh x: the number whose sinh is x", np.arcsinh,
     input=lambda g, input: g * (1 / sqrt(input * input + 1))))  # fmt: skip
 acosh = of_tensors(elementwise("acosh", "arcosh x: the number whose cosh is x", np.arccosh,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 import warnings
 from typing import Any
@@ -14,6 +15,7 @@ from tinygrad_mnist.engine.node import Record, must_not_change, named_as
 from tinygrad_mnist.engine.observer import note_constant, note_untraceable
 from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.tensor import Tensor, TensorBase
+from tinygrad_mnist.kernels.rows import add_slices
 
 from .arguments import operation, read_dim
 from .casting import copied
@@ -322,6 +324,10 @@ def _index(input: Array, *, key: Key) -> Array:
 def _index_backward(input: Array, *, key: Key, shape: Shape) -> Array:
     """zeros, with x added at key, as often as an element is named"""
     out = np.zeros(shape, input.dtype)
+    *before, index = key
+    along = all(part is ALL for part in before) and index is not ALL and index.dtype.kind == "i"
+    if along and _add_slices(out, len(before), index.reshape(-1), input):
+        return out
     if len(key) == 1 and key[0].dtype != bool and len(shape) > 1:
         _add_rows(out, key[0].reshape(-1), input)
     elif all(part is ALL or part.dtype == bool for part in key):
@@ -329,6 +335,13 @@ def _index_backward(input: Array, *, key: Key, shape: Shape) -> Array:
     else:
         np.add.at(out, key, input)
     return out
+
+
+def _add_slices(out: Array, dim: int, index: Array, values: Array) -> bool:
+    """Add slices along `dim` in a loop; whether it was done."""
+    lead, after = math.prod(out.shape[:dim]), math.prod(out.shape[dim + 1 :])
+    given = values.reshape(lead, index.size, after)
+    return add_slices(out.reshape(lead, out.shape[dim], after), index, given)
 
 
 def _add_rows(out: Array, rows: Array, values: Array) -> None:

@@ -150,10 +150,13 @@ _elu = _activation(
     "elu", "scale · x for x > 0, scale · alpha · (e^(input_scale · x) − 1) below",
     lambda input, *, alpha, scale, input_scale: one_pass.elu(input, alpha, scale, input_scale),
     "elu_cpu", "EluBackward0 CeluBackward0",
-    input=lambda g, input, alpha, scale, input_scale: where(
-        input <= 0,
-        g * (input_scale * alpha * scale) * exp(where(input < 0, input * input_scale, 0.0)),
-        g * scale,
+    input=lambda g, input, alpha, scale, input_scale: (
+        one_pass.elu_backward(g, input, alpha, scale, input_scale) if isinstance(g, np.ndarray)
+        else where(
+            input <= 0,
+            g * (input_scale * alpha * scale) * exp(where(input < 0, input * input_scale, 0.0)),
+            g * scale,
+        )
     ),
 )  # fmt: skip
 
@@ -197,8 +200,9 @@ _leaky_relu = _activation(
         else np.where(input > 0, input, input * input.dtype.type(negative_slope))
     ),
     "leaky_relu_cpu", "LeakyReluBackward0 RreluWithNoiseBackward0",
-    input=lambda g, input, negative_slope: where(
-        input > 0, constant_in(g, input), g * negative_slope
+    input=lambda g, input, negative_slope: (
+        one_pass.leaky_relu_backward(g, input, negative_slope) if isinstance(g, np.ndarray)
+        else where(input > 0, constant_in(g, input), g * negative_slope)
     ),
 )  # fmt: skip
 
@@ -288,7 +292,10 @@ _silu = _activation(
     "silu", "x / (1 + e⁻ˣ)",
     lambda input: over_one_plus_exp_of_minus(input, input),
     "silu_cpu",
-    input=lambda g, input: g * sigmoid(input) * (1 + input * (1 - sigmoid(input))),
+    input=lambda g, input: (
+        one_pass.silu_backward(g, input) if isinstance(g, np.ndarray)
+        else g * sigmoid(input) * (1 + input * (1 - sigmoid(input)))
+    ),
 )  # fmt: skip
 
 
@@ -315,8 +322,9 @@ _softplus = _activation(
     "softplus", "x where beta · x > threshold, ln(1 + e^(beta · x)) / beta elsewhere",
     lambda input, *, beta, threshold: one_pass.softplus(input, beta, threshold),
     "softplus_cpu",
-    input=lambda g, input, beta, threshold: where(
-        input * beta > threshold, g, g * sigmoid(input * beta)
+    input=lambda g, input, beta, threshold: (
+        one_pass.softplus_backward(g, input, beta, threshold) if isinstance(g, np.ndarray)
+        else where(input * beta > threshold, g, g * sigmoid(input * beta))
     ),
 )  # fmt: skip
 

@@ -22,6 +22,7 @@ from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.observer import note_untraceable
 from tinygrad_mnist.engine.primitive import primitive
 from tinygrad_mnist.engine.tensor import Tensor
+from tinygrad_mnist.kernels import elementwise as one_pass
 from tinygrad_mnist.ops.arguments import (
     check_constant,
     check_floating,
@@ -163,30 +164,35 @@ def l1_loss(
 @primitive
 def _smooth_l1(input: Array, *, beta: float) -> Any:
     """x² / (2 · beta) where |x| < beta, |x| − beta / 2 elsewhere"""
-    losses = _rounded_off(input, beta)
+    losses = one_pass.rounded_off(input, beta)
     return losses if beta == 1 else losses / beta
 
 
 @primitive
 def _huber(input: Array, *, delta: float) -> Any:
     """x² / 2 where |x| < delta, delta · (|x| − delta / 2) elsewhere"""
-    return _rounded_off(input, delta)
-
-
-def _rounded_off(x: Array, near: float) -> Array:
-    """x² / 2 where |x| < near, near · (|x| − near / 2) elsewhere."""
-    distance = np.abs(x)
-    held = np.minimum(distance, near)
-    distance -= 0.5 * held
-    distance *= held
-    return distance
+    return one_pass.rounded_off(input, delta)
 
 
 _smooth_l1.derivatives(
-    input=lambda g, input, beta: g * where(abs(input) >= beta, sign(input), input / beta)
+    input=lambda g, input, beta: (
+        g
+        * (
+            one_pass.clamp(input / beta, -1, 1)
+            if isinstance(input, np.ndarray)
+            else where(abs(input) >= beta, sign(input), input / beta)
+        )
+    )
 )
 _huber.derivatives(
-    input=lambda g, input, delta: g * where(abs(input) >= delta, delta * sign(input), input)
+    input=lambda g, input, delta: (
+        g
+        * (
+            one_pass.clamp(input, -delta, delta)
+            if isinstance(input, np.ndarray)
+            else where(abs(input) >= delta, delta * sign(input), input)
+        )
+    )
 )
 
 
