@@ -197,10 +197,7 @@ def grad(
     results: list[Any] = []
     for position, (record, tensor) in enumerate(zip(records, wanted, strict=True)):
         if record in arrived:
-            found = arrived[record]
-            if not create_graph:
-                found = wrap(found) if held_once_more(found) else _copied(found)
-            results.append(found)
+            results.append(arrived[record] if create_graph else _owned(arrived[record]))
         elif materialize_grads:
             if isinstance(tensor, GradientEdge):
                 raise RuntimeError(
@@ -262,8 +259,10 @@ def _check_options(only_inputs: bool, materialize: bool, allow_unused: bool | No
         )
 
 
-def _copied(gradient: Gradient) -> Any:
-    """A gradient as a Tensor with memory of its own."""
+def _owned(gradient: Gradient) -> Any:
+    """A gradient as a Tensor with memory of its own: a copy where somebody else has it, too."""
+    if held_once_more(gradient):
+        return wrap(gradient)
     return wrap(gradient.copy("K")) if isinstance(gradient, np.ndarray) else gradient.clone()
 
 
