@@ -15,21 +15,21 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 85_756, 40_000
+TOTAL, AIM = 85_984, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
-    "ops": 11_640,
+    "ops": 11_667,
     "tools": 12_113,
-    "nn": 10_136,
+    "nn": 10_150,
     "compiler": 10_725,
     "app": 4_742,
     "explainer": 7_552,
-    "kernels": 6_813,
+    "kernels": 6_993,
     "_tensor": 3_387,
-    "engine": 3_421,
+    "engine": 3_427,
     "optim": 2_569,
-    "autograd": 2_630,
+    "autograd": 2_631,
     "distributions": 2025,
     "serialization": 2_213,
     "utils": 2_802,
