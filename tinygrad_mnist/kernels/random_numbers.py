@@ -45,7 +45,7 @@ STATE_BYTES = _STATE.itemsize
 class Stream:
     """A stream of random words that starts at `seed`, 0 <= seed < 2**64 (its low 32 bits count).
 
-    Whoever draws does so in a `with` block of it, so that one call's numbers are neighbours in it.
+    Whoever draws holds its `lock`, so that one call's numbers are neighbours in it.
     """
 
     __slots__ = ("_fresh", "_memory", "_spare_float", "_twister", "lock", "seed", "spare_normal")
@@ -60,13 +60,6 @@ class Stream:
         self._twister: MT19937 | None = None
         self._memory: Array | None = None
         self.reseed(seed)
-
-    def __enter__(self) -> Stream:
-        self.lock.acquire()
-        return self
-
-    def __exit__(self, *details: object) -> None:
-        self.lock.release()
 
     def reseed(self, seed: int) -> None:
         """Start again at `seed`."""

@@ -12,7 +12,7 @@ import numpy as np
 from tinygrad_mnist import dtypes
 from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.autocast import in_float32
-from tinygrad_mnist.engine.calls import call_unary, call_view
+from tinygrad_mnist.engine.calls import call_ternary, call_unary, call_view
 from tinygrad_mnist.engine.device import check_device
 from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.observer import OBSERVERS, note_constant
@@ -32,7 +32,7 @@ from .arguments import (
     read_sizes,
 )
 from .casting import _clone, cast_to, clone
-from .conditional import masked_fill, where
+from .conditional import _where, fitting, masked_fill, where
 from .gather_scatter import index_select
 from .indexing import (
     ALL,
@@ -467,7 +467,12 @@ def _triangle(name: str, input: Tensor, diagonal: int) -> Tensor:
     outside = _outside(name, rows, columns, diagonal)
     if OBSERVERS:
         outside = wrap(note_constant(outside._array.copy()))
-    return named_as(masked_fill(input, outside, 0), f"{name.capitalize()}Backward0")
+    number = fitting(0, input._array.dtype)
+    if number is None:
+        out = masked_fill(input, outside, 0)
+    else:
+        out = call_ternary(_where, outside, number, input)
+    return named_as(out, "TrilBackward0" if name == "tril" else "TriuBackward0")
 
 
 @operation

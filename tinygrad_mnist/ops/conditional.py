@@ -58,8 +58,8 @@ def where(
         if mask._array.dtype.kind == "b" and dtype is other._array.dtype:
             return call_ternary(_where, mask, input, other)
     elif isinstance(mask, Tensor) and mask._array.dtype.kind == "b":
-        left: Any = _fitting(input, other._array.dtype) if isinstance(other, Tensor) else input
-        right: Any = _fitting(other, input._array.dtype) if isinstance(input, Tensor) else other
+        left: Any = fitting(input, other._array.dtype) if isinstance(other, Tensor) else input
+        right: Any = fitting(other, input._array.dtype) if isinstance(input, Tensor) else other
         if left.__class__ is np.ndarray or right.__class__ is np.ndarray:
             return call_ternary(_where, mask, left, right)
     if not isinstance(mask, Tensor):
@@ -97,7 +97,7 @@ def _check_numbers(values: list[Any], kind: dtypes.dtype) -> None:
             check_number_fits(value, kind)
 
 
-def _fitting(number: Any, kind: np.dtype[Any]) -> Array | None:
+def fitting(number: Any, kind: np.dtype[Any]) -> Array | None:
     """A number that a float32 or float64 tensor meets, in that type; None for what needs care."""
     if number.__class__ in _NUMBERS and kind in _WIDE and -1e30 < number < 1e30:
         return np.array(number, kind)
@@ -171,7 +171,7 @@ def clamp_max(input: Tensor, max: Operand) -> Tensor:
 
 def _clamped(input: Tensor, low: Any, high: Any, name: str) -> Tensor:
     kind = input._array.dtype
-    least, most = _fitting(low, kind), _fitting(high, kind)
+    least, most = fitting(low, kind), fitting(high, kind)
     if (least is None) is (low is None) and (most is None) is (high is None) and least is not most:
         out = call_ternary(_clamp, input, least, most)
         return named_as(out, "ClampBackward1" if name == "ClampBackward" else f"{name}0")
@@ -211,7 +211,7 @@ def masked_fill(input: Tensor, mask: Tensor, value: Operand) -> Tensor:
             f"masked_fill_ only supports boolean masks, but got mask with dtype "
             f"{mask.dtype!r}".replace("torch.", "")
         )
-    number = _fitting(value, input._array.dtype)
+    number = fitting(value, input._array.dtype)
     if number is not None:
         out = call_ternary(_where, mask, number, input)
         return named_as(out, "MaskedFillBackward0")

@@ -21,7 +21,8 @@ from .random_in_place import stream_of
 def standard_gamma(alpha: Array, *, generator: Generator | None) -> Any:
     """numbers of the gamma distribution of shape α; the share below stays as α changes"""
     check_floating("gamma_cpu", alpha)
-    with stream_of(generator) as stream:
+    stream = stream_of(generator)
+    with stream.lock:
         return rejection.gamma(stream, alpha)
 
 
@@ -40,7 +41,8 @@ standard_gamma.derivatives(alpha=lambda g, alpha, out: g * standard_gamma_grad(a
 @primitive(grad_fn="SampleDirichletBackward0")
 def sample_dirichlet(alpha: Array, *, generator: Generator | None) -> Any:
     """shares that add up to 1: gamma-distributed numbers by their sum"""
-    with stream_of(generator) as stream:
+    stream = stream_of(generator)
+    with stream.lock:
         drawn = rejection.gamma(stream, alpha.astype(np.float64))
     shares = (drawn / drawn.sum(-1, keepdims=True)).astype(alpha.dtype)
     largest = np.nextafter(np.float32(1), np.float32(0))
@@ -71,7 +73,8 @@ sample_dirichlet.derivatives(alpha=lambda g, alpha, out: _dirichlet_slope(g, alp
 @primitive(grad_fn="PoissonBackward0")
 def _poisson(rate: Array, *, generator: Generator | None) -> Any:
     """counts of the Poisson distribution"""
-    with stream_of(generator) as stream:
+    stream = stream_of(generator)
+    with stream.lock:
         return rejection.poisson(stream, rate)
 
 
@@ -81,7 +84,8 @@ _poisson.derivatives(rate=lambda g: zeros(g))
 @primitive(grad_fn="NotImplemented")
 def _binomial(count: Array, p: Array, *, generator: Generator | None) -> Any:
     """how many of so many trials of probability p succeed"""
-    with stream_of(generator) as stream:
+    stream = stream_of(generator)
+    with stream.lock:
         return rejection.binomial(stream, *np.broadcast_arrays(count, p))
 
 

@@ -342,7 +342,8 @@ def _multinomial(
         return np.empty((*weights.shape[:-1], samples), np.int64)
     with_replacement = replacement and samples > 1
     _check_weights(weights, with_replacement)
-    with drawing.stream_of(generator) as stream:
+    stream = drawing.stream_of(generator)
+    with stream.lock:
         if with_replacement:
             return distributions.categories_with_replacement(stream, weights, samples)
         return distributions.categories_without_replacement(stream, weights, samples)

@@ -320,7 +320,7 @@ def new_array(shape: Shape, kind: dtypes.dtype) -> Array:
 
 
 def stream_of(generator: Generator | None) -> Stream:
-    """The stream of a generator, to draw from in a `with` block; TypeError for another object."""
+    """The stream of a generator, to draw from with its lock held; TypeError for another object."""
     if generator is None:
         return default_generator._stream
     source: Any = generator
@@ -364,7 +364,8 @@ def _distribution(
             raise RuntimeError(words.format(**parameters))
         if array.size:
             check(array)
-        with stream_of(generator) as stream:
+        stream = stream_of(generator)
+        with stream.lock:
             kernel(stream, array, *parameters.values())
 
     return fill
@@ -376,7 +377,8 @@ def normal(array: Array, mean: float, std: float, generator: Generator | None) -
         raise RuntimeError(f"normal expects std >= 0.0, but found std {std:g}")
     if array.size:
         check_floating("normal_kernel_cpu", array)
-    with stream_of(generator) as stream:
+    stream = stream_of(generator)
+    with stream.lock:
         distributions.normal(stream, array, mean, std)
 
 
@@ -403,7 +405,8 @@ def uniform(array: Array, low: float, high: float, generator: Generator | None) 
     check_floating("check_uniform_bounds", array)
     if low != 0 or high != 1:
         _check_interval(array.dtype, low, high)
-    with stream_of(generator) as stream:
+    stream = stream_of(generator)
+    with stream.lock:
         distributions.uniform(stream, array, low, high)
 
 
@@ -438,13 +441,15 @@ def bernoulli(array: Array, p: float | Array, generator: Generator | None) -> No
         p = p if p.shape == array.shape else np.broadcast_to(p, array.shape)
     elif not 0 <= p <= 1:
         raise RuntimeError(f"bernoulli_ expects p to be in [0, 1], but got p={p:g}")
-    with stream_of(generator) as stream:
+    stream = stream_of(generator)
+    with stream.lock:
         distributions.bernoulli(stream, array, p)
 
 
 def _whole_range(array: Array, generator: Generator | None) -> None:
     """Whole numbers from 0 to the largest that the type holds, for floats without gaps below it."""
-    with stream_of(generator) as stream:
+    stream = stream_of(generator)
+    with stream.lock:
         if array.dtype in dtypes.NARROW:
             distributions.integers(stream, array, 0, (1 << dtypes.digits(array.dtype)) + 1)
         else:
@@ -472,13 +477,15 @@ def integers(array: Array, low: int, high: int | None, generator: Generator | No
     else:
         low, last = _closed_range(array.dtype, low, high)
         count = last - low + 1
-    with stream_of(generator) as stream:
+    stream = stream_of(generator)
+    with stream.lock:
         distributions.integers(stream, array, low, count)
 
 
 def permutation(array: Array, generator: Generator | None) -> None:
     """0, 1, …, n - 1 in random order, for an array of shape (n,)."""
-    with stream_of(generator) as stream:
+    stream = stream_of(generator)
+    with stream.lock:
         array[...] = distributions.permutation(stream, array.size)
 
 

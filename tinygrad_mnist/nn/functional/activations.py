@@ -332,7 +332,7 @@ _softplus = _activation(
 @with_out
 def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     """ln(1 + e^(beta · x)) / beta, a smooth relu; x itself where beta · x is above `threshold`."""
-    return _softplus(input, beta=beta, threshold=threshold)
+    return _apply(_softplus, "SoftplusBackward0", input, False, beta=beta, threshold=threshold)
 
 
 _log_sigmoid = _activation(
