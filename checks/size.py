@@ -15,17 +15,17 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 85_984, 40_000
+TOTAL, AIM = 85_994, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
-    "ops": 11_667,
+    "ops": 11_684,
     "tools": 12_113,
     "nn": 10_150,
     "compiler": 10_725,
     "app": 4_742,
     "explainer": 7_552,
-    "kernels": 6_993,
+    "kernels": 6_986,
     "_tensor": 3_387,
     "engine": 3_427,
     "optim": 2_569,
