@@ -250,6 +250,12 @@ REPLAYED = {
     "conv2d": lambda x: F.conv2d(x[None, None].repeat(1, 2, 1, 1), x[:2, None, :2, None], groups=2),
     "bmm": lambda x: x[None].long() @ x[None].long(),
     "logcumsumexp": lambda x: x.logcumsumexp(0),
+    "places_of": lambda x: sum(
+        y.sum() for y in (*x.median(1), x.median(), *x.kthvalue(2, 0), *x.mode(1), *x.nanmedian(0))
+    ),
+    "running_places": lambda x: x.cummax(1).values - x.cummin(0).values,
+    "determinant": torch.det,
+    "place_of_max, in three dimensions,": lambda x: F.max_pool3d(x[None, None, None], (1, 2, 2)),
     "slice, which gives no numbers,": lambda x: x[:0].sum(1),
     "sum, which reads no numbers,": lambda x: x + NOTHING.sum(),
 }
@@ -273,7 +279,9 @@ UNCOMPILED = {
     "how many numbers a mask takes": lambda x: x[x > 0.5].sum(),
     "numbers of a tensor decide what is computed": lambda x: x * len(torch.nonzero(x > 0.5)),
     "numbers of a tensor decide what": lambda x: x[x.argmax() % 4],
-    "comes from where no operation was seen": lambda x: x.median(1).values * 2,
+    "comes from where no operation was seen": lambda x: x.histc(4) * 2,
+    "quantile finds in NumPy": lambda x: x.quantile(0.5),
+    "numbers of a tensor decide what is": lambda x: x.unique(),
     "a stream of random numbers starts again": lambda x: torch.manual_seed(0) and torch.rand(2),
     "numbers of a tensor decide how random": lambda x: torch.bernoulli(x),
 }

@@ -25,7 +25,7 @@ from tinygrad_mnist.compiler.passes.simplify import (
 from tinygrad_mnist.kernels.locks import held_through_fork
 
 from .native import InParts, Single, load
-from .passes.batch_last import put_batch_last
+from .passes.batch_last import OF_IMAGES, put_batch_last
 from .passes.fusion import Loop, Step, fuse
 from .passes.lowering import lower
 from .passes.views import move_views
@@ -103,10 +103,14 @@ def build(traced: Program) -> Built:
             raise Unsupported(f"{i.op}, which gives no numbers,")
         if not all(value.size for value in i.operands):
             raise Unsupported(f"{i.op}, which reads no numbers,")
+        if i.op in OF_IMAGES and len(i.output.shape) > _MOST_OF_IMAGES:
+            raise Unsupported(f"{i.op}, in three dimensions,")
     with _building:
         return _built(traced)
 
 
+_MOST_OF_IMAGES = 4
+"""Dimensions of images: their number, channels, height and width."""
 _building = held_through_fork(threading.RLock(), long=True)
 
 

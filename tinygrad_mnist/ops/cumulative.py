@@ -14,7 +14,7 @@ from tinygrad_mnist.engine.calls import call_unary
 from tinygrad_mnist.engine.node import named_as
 from tinygrad_mnist.engine.observer import OBSERVERS, note_constant
 from tinygrad_mnist.engine.primitive import primitive
-from tinygrad_mnist.engine.tensor import Tensor, wrap
+from tinygrad_mnist.engine.tensor import Tensor
 from tinygrad_mnist.engine.types import DType
 from tinygrad_mnist.kernels import rows
 
@@ -205,6 +205,16 @@ def prod(
     return _prod(x, dim=(axis,) if x._array.ndim else (), keepdim=keepdim)
 
 
+@primitive
+def _running_places(input: Array, *, dim: int, largest: bool) -> Any:
+    """where the largest, or smallest, of the numbers up to each is: the last such place"""
+    x, function = input, np.maximum if largest else np.minimum
+    reached = function.accumulate(x, axis=dim)
+    counted = np.arange(x.shape[dim]).reshape([-1 if d == dim else 1 for d in range(x.ndim)])
+    found = np.where((x == reached) | (x != x), counted, 0)
+    return np.maximum.accumulate(found, axis=dim)
+
+
 def _running_extreme(name: str, function: Any, input: Tensor, dim: int) -> ValuesAndIndices:
     axis = read_dim(dim, input._array.ndim)
     title = f"{name.capitalize()}Backward0"
@@ -212,10 +222,7 @@ def _running_extreme(name: str, function: Any, input: Tensor, dim: int) -> Value
     if x.ndim == 0:
         return named_result(name, named_as(clone(input), title), zeros(cast_to(input.detach(),
                             dtypes.int64)))  # fmt: skip
-    reached = function.accumulate(x, axis=axis)
-    counted = np.arange(x.shape[axis]).reshape([-1 if d == axis else 1 for d in range(x.ndim)])
-    found = np.where((x == reached) | (x != x), counted, 0)
-    indices = wrap(np.maximum.accumulate(found, axis=axis))
+    indices = _running_places(input.detach(), dim=axis, largest=function is np.maximum)
     return named_result(name, named_as(gather(input, axis, indices), title), indices)
 
 

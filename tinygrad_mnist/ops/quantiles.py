@@ -13,6 +13,7 @@ from tinygrad_mnist import dtypes
 from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.autocast import in_float32
 from tinygrad_mnist.engine.node import named_as
+from tinygrad_mnist.engine.observer import note_untraceable
 from tinygrad_mnist.engine.tensor import Tensor, wrap
 from tinygrad_mnist.engine.types import Dims, DType
 
@@ -36,7 +37,7 @@ from .gather_scatter import gather
 from .matmul import mm
 from .reductions import _sum, any, nansum, values_at
 from .shapes import movedim, permute, reshape, squeeze, unsqueeze
-from .sorting import _found, median, sort
+from .sorting import _found, median, places_of, sort
 
 
 @operation
@@ -88,10 +89,7 @@ def _renamed(found: Tensor | ValuesAndIndices) -> Tensor | ValuesAndIndices:
 
 
 def _nanmedian_along(input: Tensor, axis: int, keepdim: bool) -> ValuesAndIndices:
-    x = input._array
-    order = np.argsort(x, axis=axis, kind="stable")
-    count = np.sum(~np.isnan(x), axis=axis, keepdims=True)
-    indices = wrap(np.take_along_axis(order, np.maximum(count - 1, 0) // 2, axis))
+    indices = places_of(input.detach(), of="nanmedian", dim=axis)
     return values_at("nanmedian", input, axis, indices, keepdim, "NanmedianBackward1")
 
 
@@ -127,6 +125,7 @@ def _quantile(
         raise RuntimeError(f"{name}() q must be in the range [0, 1] but got {q:g}")
     if not np.all((share._array >= 0) & (share._array <= 1)):
         raise RuntimeError(f"{name}() q values must be in the range [0, 1]")
+    note_untraceable(f"{name} finds in NumPy which numbers it takes")
     ndim = input._array.ndim
     axis = 0 if dim is None else read_dim(dim, ndim)
     x = reshape(input, -1) if dim is None or ndim == 0 else movedim(input, axis, -1)

@@ -11,6 +11,7 @@ from tinygrad_mnist import dtypes
 from tinygrad_mnist.core.record import Array
 from tinygrad_mnist.engine.calls import call_unary
 from tinygrad_mnist.engine.node import named_as
+from tinygrad_mnist.engine.observer import note_untraceable
 from tinygrad_mnist.engine.primitive import no_derivative, primitive
 from tinygrad_mnist.engine.tensor import Tensor, wrap
 from tinygrad_mnist.kernels import rows
@@ -100,6 +101,14 @@ def topk(
     return named_result("topk", values, indices)
 
 
+@primitive
+def places_of(input: Array, *, of: str, dim: int, k: int = 0) -> Any:
+    """which elements are the median, the mode, or number k along a dimension"""
+    if input.ndim == 0:
+        return np.zeros((), np.int64)
+    return _PLACES[of](input, dim, k)
+
+
 @operation
 def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> ValuesAndIndices:
     """The number that is number `k` in order along `dim`, counted from 1, and its index.
@@ -113,14 +122,14 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Val
         raise not_implemented("kthvalue_cpu", input._array.dtype)
     if not 1 <= k <= (input._array.shape[axis] if input._array.ndim else 1):
         raise RuntimeError(f"kthvalue(): selected number k out of range for dimension {axis}")
-    order = argsort(input, axis)._array
-    index = _selected(input._array, order, k - 1, axis) if order.ndim else order
-    return values_at("kthvalue", input, axis, wrap(index), keepdim, "KthvalueBackward0")
+    indices = places_of(input.detach(), of="kthvalue", dim=axis, k=k - 1)
+    return values_at("kthvalue", input, axis, indices, keepdim, "KthvalueBackward0")
 
 
-def _selected(x: Array, order: Array, k: int, axis: int) -> Array:
+def _selected(x: Array, axis: int, k: int) -> Array:
     """Which element is number `k` along `axis`; among equal ones the one a quickselect finds."""
-    rows, order = np.moveaxis(x, axis, -1), np.moveaxis(order, axis, -1)
+    rows = np.moveaxis(x, axis, -1)
+    order = rows.argsort(-1, kind="stable")
     found = order[..., k : k + 1].copy()
     for place in np.ndindex(found.shape[:-1]):
         ranked = rows[place][order[place]]
@@ -186,17 +195,19 @@ def median(
         return _median_of_all(input)
     axis = read_dim(dim, x.ndim)
     check_not_empty("median", input, (axis,))
-    if x.ndim == 0:
-        return values_at(
-            "median", input, 0, wrap(np.zeros((), np.int64)), keepdim, "MedianBackward1"
-        )
+    indices = places_of(input.detach(), of="median", dim=axis)
+    return values_at("median", input, axis, indices, keepdim, "MedianBackward1")
+
+
+def _middle(x: Array, axis: int, k: int) -> Array:
+    """Which element is the lower median along `axis`: the first NaN, if there is one."""
     order = np.argsort(x, axis=axis, kind="stable")
     index = np.take(order, [(x.shape[axis] - 1) // 2], axis=axis)
     if x.dtype.kind == "f":
         gone = np.isnan(x)
         first = np.argmax(gone, axis=axis, keepdims=True)
         index = np.where(gone.any(axis=axis, keepdims=True), first, index)
-    return values_at("median", input, axis, wrap(index), keepdim, "MedianBackward1")
+    return index
 
 
 def _median_of_all(input: Tensor) -> Tensor:
@@ -205,14 +216,25 @@ def _median_of_all(input: Tensor) -> Tensor:
         return wrap(np.asarray(np.iinfo(x.dtype).min, x.dtype))
     if x.size == 0:
         return named_as(_mean(reshape(input, -1), dim=(0,), keepdim=False), "MedianBackward0")
-    value = np.sort(x, axis=None)[(x.size - 1) // 2]
-    others = x != value
-    if x.dtype.kind in dtypes.FLOATS and np.isnan(x).any():
-        others = ~np.isnan(x)
+    flat = reshape(input, -1)
     lowest = -np.inf if x.dtype.kind in dtypes.FLOATS else np.iinfo(x.dtype).min
-    ties = masked_fill(reshape(input, -1), wrap(others.reshape(-1)), lowest)
+    ties = masked_fill(flat, places_of(flat.detach(), of="no median", dim=0), lowest)
     out = _amax(ties, dim=(0,), keepdim=False, nan_is_place=True)
     return named_as(out, "MedianBackward0")
+
+
+def _no_median(x: Array, axis: int, k: int) -> Array:
+    """Which elements are not equal to the median; those that are no NaN, if there is one."""
+    numbers: Array = x == x
+    others: Array = x != np.sort(x, axis)[(x.size - 1) // 2]
+    return others if numbers.all() else numbers
+
+
+def _middle_of_numbers(x: Array, axis: int, k: int) -> Array:
+    """Which element is the lower median along `axis` of those that are no NaN."""
+    order = np.argsort(x, axis=axis, kind="stable")
+    count = np.sum(~np.isnan(x), axis=axis, keepdims=True)
+    return np.take_along_axis(order, np.maximum(count - 1, 0) // 2, axis)
 
 
 @operation
@@ -220,19 +242,27 @@ def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> ValuesAndIndice
     """The number that occurs most often along `dim` (the smallest such), and an index of it."""
     axis = read_dim(dim, input._array.ndim)
     check_not_empty("mode", input, (axis,))
-    if input._array.ndim == 0:
-        return values_at("mode", input, 0, wrap(np.zeros((), np.int64)), keepdim, "ModeBackward0")
-    shape = input._array.shape
-    index = np.zeros(shape[:axis] + shape[axis + 1 :], np.int64)
-    if index.size:
-        index = np.apply_along_axis(_index_of_mode, axis, input._array)
-    indices = wrap(np.expand_dims(index, axis))
+    indices = places_of(input.detach(), of="mode", dim=axis)
     return values_at("mode", input, axis, indices, keepdim, "ModeBackward0")
+
+
+def _most_frequent(x: Array, axis: int, k: int) -> Array:
+    """Which element is the mode along `axis`."""
+    index = np.zeros(x.shape[:axis] + x.shape[axis + 1 :], np.int64)
+    if index.size:
+        index = np.apply_along_axis(_index_of_mode, axis, x)
+    return np.expand_dims(index, axis)
 
 
 def _index_of_mode(row: Array) -> int:
     values, counts = np.unique(row, return_counts=True)
     return int(np.flatnonzero(row == values[counts.argmax()])[-1])
+
+
+_PLACES = {
+    "kthvalue": _selected, "median": _middle, "mode": _most_frequent,
+    "nanmedian": _middle_of_numbers, "no median": _no_median,
+}  # fmt: skip
 
 
 @primitive
@@ -253,6 +283,7 @@ def _results(
     name: str, input: Tensor, values: Array, others: list[Array]
 ) -> Tensor | tuple[Tensor, ...]:
     """The numbers found, and what was asked for beside them."""
+    note_untraceable()
     title = name.strip("_").title().replace("_", "")
     found = named_as(_found(input, values=np.array(values), name=name), f"{title}Backward0")
     return (found, *[wrap(np.array(other)) for other in others]) if others else found

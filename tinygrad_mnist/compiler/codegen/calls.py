@@ -11,6 +11,7 @@ from tinygrad_mnist.compiler.choices import Product, for_any_size
 from tinygrad_mnist.compiler.passes.buffers import VIEWS
 from tinygrad_mnist.compiler.program import Instruction, Shape, Value, shape_of_region
 
+from .expressions import EXPRESSIONS, OF_WHOLE_NUMBERS
 from .writer import (
     Index,
     Unsupported,
@@ -206,6 +207,8 @@ def _read(writer: Writer, value: Value, index: Index) -> str:
 
 def pointwise(writer: Writer, i: Instruction, place: str) -> None:
     """An element-wise operation whose operands are stretched, each in its own way."""
+    if i.op not in EXPRESSIONS and i.op not in OF_WHOLE_NUMBERS:
+        raise Unsupported(i.op)
     index = writer.loops(i.output.shape)
     text = expression(i, [_read(writer, value, index) for value in i.inputs])
     writer.line(f"{place}[{_at(index)}] = {text}")

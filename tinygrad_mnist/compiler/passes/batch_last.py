@@ -22,7 +22,7 @@ from tinygrad_mnist.compiler.sizes import factored
 _LANES = 16
 """As many float32 as the largest register holds."""
 
-_OF_IMAGES = (
+OF_IMAGES = (
     "conv2d", "conv2d_input", "conv2d_weight", "pick", "place_of_max", "place_of_part_max",
     "put_back", "window_spread", "window_sum",
 )  # fmt: skip
@@ -30,7 +30,7 @@ _OF_IMAGES = (
 
 def put_batch_last(program: Program) -> Program:
     """The program with convolutions, pooling, and what lies between them, computed batch last."""
-    if not any(i.op in _OF_IMAGES for i in program.instructions):
+    if not any(i.op in OF_IMAGES for i in program.instructions):
         return program
     writer = _Writer(program.instructions[0])
     for instruction in program.instructions:

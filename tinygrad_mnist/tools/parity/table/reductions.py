@@ -170,7 +170,8 @@ RUNNING = [
     # PyTorch's gradient divides by the numbers, which makes NaN of infinities; ours does not.
     Operation("cumprod", along, ulp=8, scale="terms", errors=_WRONG_AXIS,
               differentiable=lambda given: given.finite),
-    *rows("cummax cummin", along, ulp=4, scale="terms", primitives="gather", errors=_WRONG_AXIS),
+    *rows("cummax cummin", along, ulp=4, scale="terms", primitives="gather running_places",
+          errors=_WRONG_AXIS),
     Operation("logcumsumexp", shaped(1, 3, 0), ulp=64, scale="largest",
               differentiable=lambda given: given.finite),
     Operation("diff", _differences, ulp=4, scale=_neighbours, primitives="slice sub",
@@ -249,13 +250,13 @@ _ORDER = [
               errors=(sample("text"),)),
     Operation("topk", _largest, primitives="gather", situations=_TIED,
               errors=(sample(MATRIX, 4), sample(MATRIX, -1), sample(MATRIX, 1, 2))),
-    Operation("kthvalue", _numbered, primitives="gather", situations=_TIED,
+    Operation("kthvalue", _numbered, primitives="gather places_of", situations=_TIED,
               errors=(sample(MATRIX, 4), sample(MATRIX, 0), sample(MATRIX, 1, 2))),
-    Operation("median", _middle, primitives="gather", situations=_TIED,
+    Operation("median", _middle, primitives="gather places_of", situations=_TIED,
               errors=(*_WRONG_DIM, sample(_EMPTY, dim=1))),
     # The values alone: of equal numbers, PyTorch promises no place.
     Operation("mode", _most, lambda t, x, dim, keepdim: t.mode(x, dim, keepdim)[0],
-              primitives="gather", errors=(sample(MATRIX, 2, False), sample(_EMPTY, 1, False))),
+              primitives="gather places_of", errors=(sample(MATRIX, 2, False), sample(_EMPTY, 1, False))),
     *[Operation(name, _repeating("return_inverse", "return_counts"), primitives=primitives,
                 errors=(sample("text"), sample(MATRIX, dim=2)), differentiable=False)
       for name, primitives in (("unique", "found"), ("unique_consecutive", ""))],
