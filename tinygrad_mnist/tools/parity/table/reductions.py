@@ -256,7 +256,8 @@ _ORDER = [
               errors=(*_WRONG_DIM, sample(_EMPTY, dim=1))),
     # The values alone: of equal numbers, PyTorch promises no place.
     Operation("mode", _most, lambda t, x, dim, keepdim: t.mode(x, dim, keepdim)[0],
-              primitives="gather places_of", errors=(sample(MATRIX, 2, False), sample(_EMPTY, 1, False))),
+              primitives="gather places_of",
+              errors=(sample(MATRIX, 2, False), sample(_EMPTY, 1, False))),
     *[Operation(name, _repeating("return_inverse", "return_counts"), primitives=primitives,
                 errors=(sample("text"), sample(MATRIX, dim=2)), differentiable=False)
       for name, primitives in (("unique", "found"), ("unique_consecutive", ""))],
