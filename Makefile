@@ -53,6 +53,10 @@ bench: $(READY_TO_DEVELOP) ## Install the other engines and measure all of them;
 	$(INSTALL) ".[benchmark]"
 	$(BIN)/python -m benchmarks $(ARGS)
 
+.PHONY: speed
+speed: $(READY_TO_DEVELOP) ## Hold our training steps beside NumPy's; fails where one became slower
+	$(BIN)/python -m benchmarks regression
+
 WEB := web/node_modules/.package-lock.json
 BUNDLE := tinygrad_mnist/explainer/bundle
 

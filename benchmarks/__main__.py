@@ -6,6 +6,7 @@
   python -m benchmarks costs              importing, first steps, memory of a record, long chains
   python -m benchmarks --list             the jobs and the contestants
   python -m benchmarks accuracy           seconds from a process's start to an accuracy on MNIST
+  python -m benchmarks regression         our stages beside NumPy: 1 where one became slower
   python -m benchmarks compare A B        what became faster or slower from one file to another
   python -m benchmarks show FILE          a file of results as tables
   python -m benchmarks page               docs/speed.md and its pictures from the files they name
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 
 MEASURED = ("jobs", "operations", "costs", "accuracy")
-WHATS = (*MEASURED, "compare", "show", "page")
+WHATS = (*MEASURED, "regression", "compare", "show", "page")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -62,6 +63,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if options.what in MEASURED:
             return _measure(options)
+        if options.what == "regression":
+            return _regression()
         if options.what == "page":
             return _page()
         needed = 2 if options.what == "compare" else 1
@@ -154,6 +157,12 @@ def _compare(before: Path, after: Path) -> int:
 
     print(*compare.told(results.read(before), results.read(after)), sep="\n")
     return 0
+
+
+def _regression() -> int:
+    from . import regression
+
+    return regression.main()
 
 
 def _page() -> int:

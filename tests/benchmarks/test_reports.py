@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 
+import tinygrad_mnist
 from benchmarks import (
     compare,
     costs,
@@ -15,6 +16,7 @@ from benchmarks import (
     page,
     pictures,
     probe,
+    regression,
     results,
     rounds,
     tables,
@@ -155,6 +157,30 @@ def test_a_probe_tells_a_figure_or_why_not(words, capsys, monkeypatch):
         assert told == {"missing": "jax is not installed; the extra `benchmark` brings it"}
     else:
         assert 0 < told["number"] < 1000
+
+
+@pytest.mark.parametrize(("ratios", "passed", "word"), [
+    ([1.4], True, "as before"),
+    ([1.6, 1.7, 1.49], True, "as before"),
+    ([1.6, 1.7, 1.51], False, "SLOWER in 3 attempts"),
+])  # fmt: skip
+def test_a_stage_is_slower_when_it_is_so_three_times(ratios, passed, word, monkeypatch, capsys):
+    left = list(ratios)
+    monkeypatch.setattr(regression, "USUAL", {("logistic-8x4", regression.EAGER): 1.0})
+    monkeypatch.setattr(regression.Stage, "measure", lambda self, job: interval([left.pop(0)]))
+    assert regression.main() == (0 if passed else 1)
+    assert word in capsys.readouterr().out
+    assert not left
+
+
+def test_a_copy_that_nobody_needs_is_seen(monkeypatch):
+    monkeypatch.setattr(regression, "ROUNDS", 5)
+    job = jobs.make("logistic-4096x1", *regression.digits())
+    stage = regression.Stage("logistic-4096", regression.FORWARD, 1.0)
+    before = stage.measure(job, 5).median
+    matmul = tinygrad_mnist.Tensor.__matmul__
+    monkeypatch.setattr(tinygrad_mnist.Tensor, "__matmul__", lambda a, b: matmul(a.clone(), b))
+    assert stage.measure(job, 5).median > 1.3 * before
 
 
 def test_help_teaches_and_wrong_requests_are_refused(capsys):
