@@ -12,7 +12,7 @@ BLOCK = re.compile(r"^```python\n(.*?)^```\n\n```text\n(.*?)^```\n", re.MULTILIN
 def test_the_worked_examples():
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     blocks = BLOCK.findall(text)
-    assert len(blocks) == text.count("```python\n") == 4
+    assert len(blocks) == text.count("```python\n") == 5
     program = "\n".join(code for code, _ in blocks)
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", program],
