@@ -4,6 +4,7 @@
   python -m benchmarks --full             every job, batch 1 to 4096, widths, depths; what follows
   python -m benchmarks operations         each operation beside PyTorch's, small and large
   python -m benchmarks costs              importing, first steps, memory of a record, long chains
+  python -m benchmarks passes             the compiled step without each of the compiler's passes
   python -m benchmarks --list             the jobs and the contestants
   python -m benchmarks accuracy           seconds from a process's start to an accuracy on MNIST
   python -m benchmarks regression         our stages beside NumPy: 1 where one became slower
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from .results import Report
 
 
-MEASURED = ("jobs", "operations", "costs", "accuracy")
+MEASURED = ("jobs", "operations", "costs", "passes", "accuracy")
 WHATS = (*MEASURED, "regression", "compare", "show", "page")
 
 
@@ -91,7 +92,7 @@ def _measure(options: argparse.Namespace) -> int:
     report = results.begin(machine.describe(), options.threads, options.rounds)
     path = options.output or results.FOLDER / results.file_name(report)
     results.take_over(report, path)
-    asked = ("jobs", "operations", "costs") if options.full else (options.what,)
+    asked = MEASURED[:-1] if options.full else (options.what,)
     for what in asked:
         _MEASURES[what](options, report, rivals, path)
         results.write(report, path)
@@ -113,7 +114,13 @@ def _jobs(options: argparse.Namespace, report: Report, rivals: list[str], path: 
 def _operations(options: argparse.Namespace, report: Report, rivals: list[str], path: Path) -> None:
     from . import measure
 
-    measure.measure_operations(report, options.rounds)
+    measure.measure_operations(report)
+
+
+def _passes(options: argparse.Namespace, report: Report, rivals: list[str], path: Path) -> None:
+    from . import measure
+
+    measure.measure_passes(report)
 
 
 def _costs(options: argparse.Namespace, report: Report, rivals: list[str], path: Path) -> None:
@@ -140,7 +147,8 @@ def _accuracy(options: argparse.Namespace, report: Report, rivals: list[str], pa
     print(*accuracy.suspicious(found), sep="\n")
 
 
-_MEASURES = {"jobs": _jobs, "operations": _operations, "costs": _costs, "accuracy": _accuracy}
+_MEASURES = {"jobs": _jobs, "operations": _operations, "costs": _costs, "passes": _passes,
+             "accuracy": _accuracy}  # fmt: skip
 
 
 def _rivals(wanted: Sequence[str] | None, known: Sequence[str]) -> list[str]:

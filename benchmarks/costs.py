@@ -24,7 +24,7 @@ from .jobs import Array
 from .rounds import ROOT, environment
 
 PATIENCE = 60.0
-"""Seconds after which a chain is given up."""
+"""Seconds after which a process is given up, and after a third of them longer chains."""
 MODULES = {
     "NumPy by hand": "numpy", "tinygrad_mnist": "tinygrad_mnist", "PyTorch": "torch", "JAX": "jax",
     "HIPS autograd": "autograd", "MyGrad": "mygrad", "tinygrad": "tinygrad",
@@ -96,19 +96,22 @@ def _probed(
     cost: str, engines: Sequence[str], sizes: Sequence[Any], rounds: int, env: dict[str, str]
 ) -> Iterator[Entry]:
     unit = "s" if cost == "chain" else "MiB"
+    missing = dict.fromkeys(engines, "")
     for size in sizes:
         named = f"backward of a chain of {size:,}" if size else "held by a recorded pass, cnn-256"
         numbers: dict[str, list[float]] = {engine: [] for engine in engines}
-        missing = dict.fromkeys(engines, "")
-        for _ in range(rounds):
-            for engine in engines:
-                if not missing[engine]:
-                    line, why = _run(["-m", "benchmarks.probe", cost, engine, str(size)], env)
-                    told = json.loads(line) if line else {"missing": why}
-                    missing[engine] = told.get("missing", "")
-                    numbers[engine] += [told["number"]] if "number" in told else []
+        for engine in engines * rounds:
+            if not missing[engine]:
+                begin = time.perf_counter()
+                line, why = _run(["-m", "benchmarks.probe", cost, engine, str(size)], env)
+                told = json.loads(line) if line else {"missing": why}
+                missing[engine] = told.get("missing", "")
+                numbers[engine] += [told["number"]] if "number" in told else []
+                if not missing[engine] and time.perf_counter() - begin > PATIENCE / 3:
+                    missing[engine] = "takes too long"
         for engine in engines:
-            yield entry(named, engine, unit, numbers[engine], missing[engine])
+            found = numbers[engine]
+            yield entry(named, engine, unit, found, "" if found else missing[engine])
 
 
 def _eager(env: dict[str, str]) -> Iterator[Entry]:

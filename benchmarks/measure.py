@@ -8,10 +8,11 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
-from . import contestants, jobs, machine, results, rounds
+from . import contestants, jobs, machine, rounds
 from .jobs import Array, Job
-from .results import Report
+from .results import SIZES, Report
 
 QUICK = ("logistic-64", "logistic-1", "mlp-64", "cnn-64", "transformer-16")
 FULL = (
@@ -72,14 +73,25 @@ def measure(
             keep(report)
 
 
-def measure_operations(report: Report, blocks: int) -> None:
+def measure_operations(report: Report) -> None:
     """Add each operation beside PyTorch's, small and large, on one thread."""
-    print("operations", file=sys.stderr)
-    command = [sys.executable, "-m", "benchmarks.operations", "--json", "--blocks", str(blocks)]
+    rounds_ = str(report["rounds"])
+    report["operations"] = _entries("operations", "--json", "--blocks", rounds_, "--sizes", *SIZES)
+
+
+def measure_passes(report: Report) -> None:
+    """Add the compiled step without each pass, on one thread."""
+    report["passes"] = _entries("passes", str(report["rounds"]))
+
+
+def _entries(module: str, *options: str) -> list[dict[str, Any]]:
+    """What a module prints in a process of its own."""
+    print(module, file=sys.stderr)
     done = subprocess.run(
-        [*command, "--sizes", *results.SIZES],
-        cwd=rounds.ROOT, env=rounds.environment(1), capture_output=True, text=True, check=False,
+        [sys.executable, "-m", f"benchmarks.{module}", *options],
+        cwd=rounds.ROOT, env=rounds.environment(1), stdout=subprocess.PIPE, text=True, check=False,
     )  # fmt: skip
     if done.returncode:
-        raise RuntimeError(f"operations were not measured:\n{done.stderr}")
-    report["operations"] = json.loads(done.stdout.strip().splitlines()[-1])
+        raise RuntimeError(f"benchmarks.{module} ended with {done.returncode}")
+    found: list[dict[str, Any]] = json.loads(done.stdout.strip().splitlines()[-1])
+    return found

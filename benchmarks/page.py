@@ -39,6 +39,8 @@ def _inner(report: Report, what: str) -> Iterator[str]:
         yield from ("```text", *tables.marks.told(report), "```")
     elif what == "costs":
         yield tables.cost_table(report)
+    elif what == "passes":
+        yield tables.pass_table(report)
     elif what == "operation-lines":
         yield from ("```text", *tables.operation_lines(report), "```")
     elif what == "accuracy-lines":

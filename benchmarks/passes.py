@@ -1,4 +1,8 @@
-"""What each pass gains: the compiled step with one left out; `python -m benchmarks.passes`."""
+"""What each pass gains: the compiled step with one left out, one thread.
+
+`python -m benchmarks passes` puts it into a file of results; `python -m benchmarks.passes` prints
+the entries.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +10,12 @@ import os
 
 os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
+import json
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 from unittest import mock
 
@@ -19,11 +25,10 @@ from tinygrad_mnist.compiler.passes import fusion
 
 from . import jobs, measure
 from .contestants.torchlike import module_step, training
-from .intervals import interval, ratio
 from .worker import block
 
 JOBS = ("logistic-64", "mlp-64", "cnn-64")
-ROUNDS = 9
+WHOLE = "all passes"
 
 
 @dataclass(frozen=True)
@@ -60,8 +65,8 @@ def _nothing() -> Iterator[None]:
     yield
 
 
-def _changed(change: Change, job: jobs.Job) -> tuple[Callable[[], float], dict[str, Any]]:
-    """A block of the step compiled with the change, in seconds a step; and what it consists of."""
+def _changed(change: Change, job: jobs.Job) -> tuple[Callable[[], float], str]:
+    """A block of the step compiled with the change, in seconds a step; and what was warned of."""
     step, model = module_step(tinygrad_mnist, job)
     compiled = tinygrad_mnist.compile(step)
     trained = training(tinygrad_mnist, compiled, model.parameters)
@@ -70,36 +75,27 @@ def _changed(change: Change, job: jobs.Job) -> tuple[Callable[[], float], dict[s
         warnings.simplefilter("always")
         trained.run(placed)
     told = "; ".join(str(each.message) for each in caught)
-    stats = {"warnings": told} if told else asdict(compiled.stats)
-    return lambda: block(trained, placed, job.steps)["seconds"], stats
+    return lambda: block(trained, placed, job.steps)["seconds"], told
 
 
-def _table(job: jobs.Job) -> Iterator[str]:
-    """A line a change: the time of a step, how many of the whole's fit into it, what it holds."""
-    made = {c.name: _changed(c, job) for c in (Change("all passes", _nothing), *changes())}
+def entries(job: jobs.Job, rounds: int) -> Iterator[dict[str, Any]]:
+    """For each change, as a file of results holds it: seconds a step, and why it is replayed."""
+    made = {c.name: _changed(c, job) for c in (Change(WHOLE, _nothing), *changes())}
     times: dict[str, list[float]] = {name: [] for name in made}
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         for name, (timed, _) in made.items():
             times[name].append(timed())
-    heads = f"{'µs a step':>11}{'ratio':>7}  {'95 %':13}{'loops':>6}{'calls':>6}{'KiB':>9}"
-    yield f"{job.name:36}{heads}"
-    for name, (_, stats) in made.items():
-        beside = ratio(times["all passes"], times[name])
-        text = f"{name:36}{interval(times[name]).median * 1e6:11.1f}{beside.median:7.2f}  "
-        text += f"{f'[{beside.low:.2f}, {beside.high:.2f}]':13}"
-        if "warnings" in stats:
-            yield f"{text}  {stats['warnings'][:60]}"
-            continue
-        yield f"{text}{stats['loops']:6}{stats['calls']:6}{stats['temporary_bytes'] / 1024:9.1f}"
+    for name, (_, told) in made.items():
+        yield {"job": job.name, "change": name, "seconds": times[name], "told": told}
 
 
-def main() -> None:
-    """For each job: the step as it is beside the step without each pass."""
+def main(rounds: str = "9") -> None:
+    """For each job, the step as it is and the step without each pass, as JSON."""
     tinygrad_mnist.set_num_threads(1)
     digits = measure.load_digits()
-    for name in JOBS:
-        print(*_table(jobs.make(name, *digits)), "", sep="\n")
+    made = (jobs.make(name, *digits) for name in JOBS)
+    print(json.dumps([entry for job in made for entry in entries(job, int(rounds))]))
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

@@ -15,6 +15,8 @@ VERSION = 1
 SIZES = ("small", "large")
 """Of operations."""
 
+_FOUND = ("limits", "jobs", "operations", "costs", "passes", "accuracy")
+
 Report = dict[str, Any]
 
 
@@ -30,6 +32,7 @@ def begin(machine: dict[str, Any], threads: int, rounds: int) -> Report:
         "jobs": {},
         "operations": [],
         "costs": [],
+        "passes": [],
         "accuracy": [],
     }
 
@@ -47,7 +50,7 @@ def take_over(report: Report, path: Path) -> None:
             raise ValueError(f"{path} is of another machine or other versions: choose another file")
         if old["threads"] != report["threads"]:
             raise ValueError(f"{path} is of {old['threads']} threads: choose another file")
-        report |= {key: old[key] for key in ("limits", "jobs", "operations", "costs", "accuracy")}
+        report |= {key: found for key, found in old.items() if key in _FOUND}
 
 
 def file_name(report: Report) -> str:

@@ -119,6 +119,23 @@ def _amount(entry: dict[str, Any] | None) -> str:
     return f"{number * scale:.3g} {unit}"
 
 
+def pass_table(report: Report) -> str:
+    """For each job, the step without each pass in the time of the whole one, as Markdown."""
+    found = {(e["job"], e["change"]): e for e in report["passes"]}
+    jobs, changes = (list(dict.fromkeys(key[n] for key in found)) for n in (0, 1))
+    lines = [f"| | {' | '.join(jobs)} |", f"|---|{'---:|' * len(jobs)}"]
+    for change in changes:
+        cells = []
+        for job in jobs:
+            whole, entry = found[job, changes[0]], found[job, change]
+            if change == changes[0]:
+                cells.append(f"{interval(entry['seconds']).median * 1e6:,.0f} µs")
+            else:
+                cells.append(str(ratio(whole["seconds"], entry["seconds"])))
+        lines.append(f"| {change} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def accuracy_lines(entries: Sequence[dict[str, Any]]) -> Iterator[str]:
     """A line for each contestant and target: seconds, and those of them before the first step."""
     for entry in entries:
