@@ -53,6 +53,15 @@ def test_twins_of_one_pass(name, x):
         assert (same | np.isnan(found[0])).all()
 
 
+@given(start=st.floats(-1e9, 1e9, width=32), end=st.floats(width=32), count=st.integers(2, 99))
+def test_twins_of_evenly_spaced_numbers(start, end, count):
+    found = []
+    for twin in TWINS:
+        with computed_by(twin), np.errstate(all="ignore"):
+            found.append(elementwise.spaced(np.float32(start), np.float32(end), count))
+    np.testing.assert_array_equal(*found)
+
+
 @given(x=matrices(), count=st.integers(1, 4), descending=st.booleans())
 def test_the_first_few_are_those_of_a_stable_sort(x, count, descending):
     with computed_by("numba"):

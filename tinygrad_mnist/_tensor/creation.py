@@ -25,6 +25,7 @@ from tinygrad_mnist.engine.types import (
     Operand,
     Options,
 )
+from tinygrad_mnist.kernels import elementwise
 from tinygrad_mnist.ops.arguments import (
     check_number_fits,
     check_tensors,
@@ -619,6 +620,8 @@ def _read_ends(name: str, start: Any, end: Any) -> tuple[Any, Any]:
 
 
 def _step_count(name: str, steps: Any) -> int:
+    if steps.__class__ is int and 0 <= steps < 2**31:
+        return steps  # type: ignore[no-any-return]
     if isinstance(steps, bool) or not hasattr(steps, "__index__"):
         raise TypeError(
             f"{name}(): argument 'steps' (position 3) must be int, not {type(steps).__name__}"
@@ -629,22 +632,14 @@ def _step_count(name: str, steps: Any) -> int:
 
 
 def _spaced(first: float, last: float, count: int, kind: dtypes.dtype) -> Any:
-    """`count` numbers from `first` to `last`, each counted from the nearer end and rounded once.
-
-    PyTorch does so by fused multiplication and addition; here, the next wider type serves.
-    """
-    number = kind.numpy.type if kind.is_floating_point else np.float64
-    wider = np.float64 if number is np.float32 else np.longdouble
-    start, end = [number(kind.numpy.type(bound)) for bound in (first, last)]
+    """`count` numbers from `first` to `last`, in a type; in float64 for whole numbers."""
+    number: Any = kind.numpy.type
+    start, end = number(first), number(last)
+    if not kind.is_floating_point:
+        start, end = np.float64(start), np.float64(end)
     if count == 1:
         return np.array([start])
-    half = count // 2
-    spaced: Array = np.arange(count, dtype=wider)
-    spaced[half:] -= count - 1
-    spaced *= wider((end - start) / number(count - 1))
-    spaced[:half] += start
-    spaced[half:] += end
-    return spaced.astype(number)
+    return elementwise.spaced(start, end, count)
 
 
 # In the type of a tensor that is there

@@ -14,6 +14,7 @@ from . import dispatch
 from .softmax import LN_2_HIGH, LN_2_LOW, LOG2_E, ROUNDER, exp
 
 Array = np.ndarray[Any, Any]
+_SINGLE = np.dtype(np.float32)
 FEW = 1024
 """Where there are no more numbers, NumPy has chosen or bounded them before a loop is called."""
 ONE = {kind: np.ones((), kind) for kind in dispatch.FLOATS}
@@ -112,6 +113,40 @@ def sign(x: Array) -> Any:
 def _sign_loop(x: Array, out: Array) -> None:
     for i in range(x.size):
         out[i] = 1 if x[i] > 0 else -1 if x[i] < 0 else 0
+
+
+def spaced(start: Any, end: Any, count: int) -> Array:
+    """`count` numbers, 2 at least, from `start` to `end`, which are NumPy's of one type.
+
+    Each is counted from the nearer end and rounded once. PyTorch does so by fused multiplication
+    and addition; here, the next wider type serves.
+
+    >>> import numpy as np
+    >>> spaced(np.float32(0), np.float32(1), 3)
+    array([0. , 0.5, 1. ], dtype=float32)
+    """
+    number, half = type(start), count // 2
+    step = (end - start) / number(count - 1)
+    if number is np.float32 and dispatch.small.ready(count, _SINGLE):
+        out = np.empty(count, _SINGLE)
+        _spaced_loop(float(start), float(end), float(step), out)
+        return out
+    wider = np.float64 if number is np.float32 else np.longdouble
+    places: Array = np.arange(count, dtype=wider)
+    places[half:] -= count - 1
+    places *= wider(step)
+    places[:half] += start
+    places[half:] += end
+    return places.astype(number)
+
+
+@dispatch.small.loop("void(float64, float64, float64, float32[::1])")
+def _spaced_loop(start: float, end: float, step: float, out: Array) -> None:
+    last = out.size - 1
+    for i in range(out.size // 2):
+        out[i] = i * step + start
+    for i in range(out.size // 2, out.size):
+        out[i] = (i - last) * step + end
 
 
 # Powers and logarithms
