@@ -15,7 +15,7 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 86_040, 40_000
+TOTAL, AIM = 86_070, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
@@ -25,8 +25,8 @@ BUDGET = {
     "compiler": 10_732,
     "app": 4_742,
     "explainer": 7_552,
-    "kernels": 6_986,
-    "_tensor": 3_387,
+    "kernels": 7_021,
+    "_tensor": 3_382,
     "engine": 3_427,
     "optim": 2_569,
     "autograd": 2_631,

@@ -621,7 +621,7 @@ def _read_ends(name: str, start: Any, end: Any) -> tuple[Any, Any]:
 
 def _step_count(name: str, steps: Any) -> int:
     if steps.__class__ is int and 0 <= steps < 2**31:
-        return steps  # type: ignore[no-any-return]
+        return steps
     if isinstance(steps, bool) or not hasattr(steps, "__index__"):
         raise TypeError(
             f"{name}(): argument 'steps' (position 3) must be int, not {type(steps).__name__}"
