@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections import deque
 from typing import Any
 
 import pytest
@@ -95,3 +96,32 @@ def test_what_cannot_be_called_and_backends_of_ones_own_are_refused() -> None:
     with pytest.raises(NotImplementedError, match=r"look at \.program"):
         torch.compile(lambda x: x, backend=lambda graph, inputs: graph)
     assert torch.compile(mode="reduce-overhead")(lambda x: x + 1)(torch.zeros(1)).item() == 1
+
+
+class Counter:
+    """An object of which a number changes at each call."""
+
+    n = 0
+
+
+@pytest.mark.parametrize("as_argument", [False, True])
+def test_what_is_traced_at_each_call_runs_uncompiled_after_a_while(as_argument: bool) -> None:
+    counter, limit = Counter(), torch.compiler.config.recompile_limit
+
+    @torch.compile
+    def step(x: Any, n: int) -> Any:
+        return x * (n if as_argument else counter.n)
+
+    def call(n: int) -> None:
+        counter.n = n
+        assert step(torch.ones(2), n if as_argument else 0)[0].item() == n
+
+    for n in range(limit + 1):
+        call(n)
+    assert step.stats.traces == limit + 1
+    with pytest.warns(UserWarning, match=r"traced at each of its last 8 calls.* n ") as told:
+        deque(map(call, (101, 102)))
+    assert len(told) == 1
+    for n in (limit, limit, 103):
+        call(n)
+    assert step.stats.traces == limit + 2

@@ -64,6 +64,8 @@ class Stats:
     """Instructions after each pass."""
     recompilations: list[str] = field(default_factory=list)
     """What each program after a function's first was compiled for."""
+    traces: int = 0
+    """How often the function was traced: once for each kind of call, if nothing else changes."""
 
     def spent(self, seconds: float) -> None:
         """Count what compiling took."""

@@ -82,6 +82,9 @@ class Compiled(Generic[Inputs, Returned]):
         self._met: set[Any] = set()
         """Kinds of calls that the next one compiles, as the stance has it."""
         self._told: set[str] = set()
+        self._traces = self._in_a_row = 0
+        """How often it was traced, and how often lately without a program that ran between."""
+        self._ran = False
         self._lock = renewed_after_fork(threading.RLock())
 
     def __call__(self, *given: Inputs.args, **kwargs: Inputs.kwargs) -> Returned:
@@ -107,6 +110,7 @@ class Compiled(Generic[Inputs, Returned]):
                 for entry in entries:
                     done, result = entry.run(args)
                     if done:
+                        self._ran = True
                         return result
             except Declined:
                 if not entry.strict:
@@ -144,6 +148,8 @@ class Compiled(Generic[Inputs, Returned]):
         if uncompiled or (key in self._overlapping and _overlap(args)) or self._waits(key):
             return called(self.function, args)
         assert entries is not None
+        if self._traced_in_vain(entries, args):
+            return called(self.function, args)
         if not entries:
             try_other_sizes(self.function, self.constants, args, self._programs)
         compiled = len(self._programs.reasons)
@@ -172,6 +178,32 @@ class Compiled(Generic[Inputs, Returned]):
         self._keep(key, [entry, *[e for e in entries if e not in same]][:_MOST_ENTRIES])
         self._newest, self._known = entry, self._described(args)
         return result
+
+    def _traced_in_vain(self, entries: list[CacheEntry], args: Arguments) -> bool:
+        """Whether each of many calls was traced, since something that no program follows changes.
+
+        To be asked before each trace, which it counts.
+        """
+        again = not self.check and (bool(entries) or self._changed_by_values(args))
+        self._in_a_row = self._in_a_row + 1 if again and not self._ran else 0
+        self._ran = False
+        limit = config.recompile_limit
+        self._traces += self._in_a_row <= limit
+        if self._in_a_row == limit + 1:
+            self._tell(
+                f"compile: the function was traced at each of its last {limit} calls, and runs "
+                f"uncompiled where no program fits: {self._reason(entries, args)}. A float or a "
+                "tensor among its arguments may change"
+            )
+        return self._in_a_row > limit
+
+    def _changed_by_values(self, args: Arguments) -> bool:
+        """Whether of all arguments only what is no tensor is other than that of the last trace."""
+        now = self._described(args)
+        parts = named_parts(self.function, args)
+        tensors = {name for name, part, _ in parts if isinstance(part, Tensor)}
+        changed = {name for name, told in now.items() if told != self._known.get(name)}
+        return bool(changed) and changed.isdisjoint(tensors)
 
     def _waits(self, key: Any) -> bool:
         """Whether the stance is to compile the second call of a kind, and this is the first."""
@@ -268,9 +300,11 @@ class Compiled(Generic[Inputs, Returned]):
     def stats(self) -> Stats:
         """Instructions before and after, temporaries and their bytes, seconds.
 
-        `recompilations` says of each program after the first what it was compiled for.
+        `recompilations` says of each program after the first what it was compiled for, `traces`
+        how often the function was traced.
         """
-        return replace(self._current().stats, recompilations=self._programs.reasons[1:])
+        reasons = self._programs.reasons[1:]
+        return replace(self._current().stats, recompilations=reasons, traces=self._traces)
 
     @property
     def back(self) -> CacheEntry | None:
