@@ -15,14 +15,14 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 86_070, 40_000
+TOTAL, AIM = 86_106, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
     "ops": 11_721,
     "tools": 12_115,
     "nn": 10_150,
-    "compiler": 10_732,
+    "compiler": 10_768,
     "app": 4_742,
     "explainer": 7_552,
     "kernels": 7_021,
