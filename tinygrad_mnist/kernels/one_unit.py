@@ -9,6 +9,7 @@ calls after all.
 
 from __future__ import annotations
 
+import operator
 import weakref
 from collections.abc import Callable
 from typing import Any, Final
@@ -26,7 +27,8 @@ _units: Final[list[Any]] = []
 """What is being compiled now, from the outermost in: a compiler if a unit, else a part."""
 _modules: Final[dict[Any, Any]] = {}
 """Of the parts that are being compiled, with all that they call."""
-_dispatcher: Any = numba.core.dispatcher
+_KNOWN: Final = "0.68."
+"""The versions of Numba of which these are the methods; others compile everything as ever."""
 
 
 class _Part:
@@ -52,17 +54,19 @@ def _is_part() -> bool:
     return bool(_units) and _units[-1] not in _wholes
 
 
-def _instead(owner: Any, name: str) -> Callable[[Any], None]:
-    """Let a function stand for a method of Numba's, which it is given first."""
+def _instead(kind: str, name: str) -> Callable[[Any], None]:
+    """Let a function stand for a method of Numba's, which it is given first, in known versions."""
 
     def replace(function: Any) -> None:
-        before = getattr(owner, name)
-        setattr(owner, name, lambda *args, **kwargs: function(before, *args, **kwargs))
+        if numba.__version__.startswith(_KNOWN):
+            owner = operator.attrgetter(kind)(numba.core)
+            before = getattr(owner, name)
+            setattr(owner, name, lambda *args, **kwargs: function(before, *args, **kwargs))
 
     return replace
 
 
-@_instead(_dispatcher._FunctionCompiler, "_compile_core")
+@_instead("dispatcher._FunctionCompiler", "_compile_core")
 def _(compiled: Any, self: Any, *args: Any) -> Any:
     if not _units and self not in _wholes:
         return compiled(self, *args)
@@ -75,7 +79,7 @@ def _(compiled: Any, self: Any, *args: Any) -> Any:
             _modules.clear()
 
 
-@_instead(_dispatcher.Dispatcher, "add_overload")
+@_instead("dispatcher.Dispatcher", "add_overload")
 def _(add: Any, self: Any, result: Any) -> None:
     if isinstance(result.entry_point, _Part):
         self.overloads[tuple(result.signature.args)] = result
@@ -83,19 +87,19 @@ def _(add: Any, self: Any, result: Any) -> None:
         add(self, result)
 
 
-@_instead(numba.core.cpu.CPUContext, "create_cpython_wrapper")
+@_instead("cpu.CPUContext", "create_cpython_wrapper")
 def _(create: Any, *args: Any, **kwargs: Any) -> None:
     if not _is_part():
         create(*args, **kwargs)
 
 
-@_instead(numba.core.cpu.CPUContext, "create_cfunc_wrapper")
+@_instead("cpu.CPUContext", "create_cfunc_wrapper")
 def _(create: Any, *args: Any) -> None:
     if not _units:
         create(*args)
 
 
-@_instead(numba.core.cpu.CPUContext, "get_executable")
+@_instead("cpu.CPUContext", "get_executable")
 def _(executable: Any, self: Any, library: Any, *described: Any) -> Any:
     if _is_part():
         return _Part(_units[-1])
@@ -108,7 +112,7 @@ def _(executable: Any, self: Any, library: Any, *described: Any) -> Any:
     return found
 
 
-@_instead(numba.core.codegen.CPUCodeLibrary, "add_linking_library")
+@_instead("codegen.CPUCodeLibrary", "add_linking_library")
 def _(add: Any, self: Any, library: Any) -> None:
     if _units:
         self._linking_libraries.append(library)
@@ -116,7 +120,7 @@ def _(add: Any, self: Any, library: Any) -> None:
         add(self, library)
 
 
-@_instead(numba.core.codegen.CPUCodeLibrary, "_get_module_for_linking")
+@_instead("codegen.CPUCodeLibrary", "_get_module_for_linking")
 def _(get: Any, self: Any) -> Any:
     if not _units or self._finalized:
         return get(self)
