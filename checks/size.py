@@ -15,7 +15,7 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 86_106, 40_000
+TOTAL, AIM = 86_110, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
@@ -25,7 +25,7 @@ BUDGET = {
     "compiler": 10_768,
     "app": 4_742,
     "explainer": 7_552,
-    "kernels": 7_021,
+    "kernels": 7_025,
     "_tensor": 3_382,
     "engine": 3_427,
     "optim": 2_569,
