@@ -211,7 +211,11 @@ def fill(target: Tensor, value: Operand) -> Tensor:
 
 def zero(target: Tensor) -> Tensor:
     """Write 0 everywhere."""
-    write(target, 0, WHOLE, None, "ZeroBackward0", overlapping=True)
+    if OBSERVERS or check_inplace(target):
+        write(target, 0, WHOLE, None, "ZeroBackward0", overlapping=True)
+    else:
+        writeable(target._array, overlapping=True).fill(0)
+        target._counter[0] += 1
     return target
 
 

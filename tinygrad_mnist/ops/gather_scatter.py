@@ -25,10 +25,15 @@ from .shapes import broadcast_tensors, expand, reshape
 Shape = tuple[int, ...]
 
 
+_FEW = 64
+"""NumPy reads no more numbers than these sooner than a loop does."""
+
+
 @primitive
 def _gather(input: Array, *, dim: int, index: Array) -> Any:
     """x at index along dim"""
-    found = rows.gather(input, index) if dim == input.ndim - 1 else None
+    by_rows = dim == input.ndim - 1 and index.size > _FEW
+    found = rows.gather(input, index) if by_rows else None
     return input[_grid(index, dim)] if found is None else found
 
 
