@@ -15,18 +15,18 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 86_110, 40_000
+TOTAL, AIM = 86_119, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
-    "ops": 11_721,
+    "ops": 11_726,
     "tools": 12_115,
     "nn": 10_150,
     "compiler": 10_768,
     "app": 4_742,
     "explainer": 7_552,
     "kernels": 7_025,
-    "_tensor": 3_382,
+    "_tensor": 3_386,
     "engine": 3_427,
     "optim": 2_569,
     "autograd": 2_631,
