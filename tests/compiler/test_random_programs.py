@@ -1,5 +1,8 @@
 """Random steps do the same uncompiled, replayed, and compiled, at any size, call after call."""
 
+from dataclasses import replace
+from functools import partial
+
 import pytest
 from hypothesis import Phase, example, given, settings
 
@@ -7,6 +10,7 @@ import tinygrad_mnist as torch
 from tests.compiler.programs import Recipe, assert_agree, recipes
 from tinygrad_mnist.compiler import cache_entry
 from tinygrad_mnist.compiler.codegen.writer import Unsupported
+from tinygrad_mnist.kernels import team
 
 SIZES = [(6, 8, 7, 5, 2, 1, 8), (8, 8, 5, 1, 3, 2), (1, 4, 7, 16, 33, 2), (3, 4, 5, 6, 2, 1, 17)]
 RECIPES = recipes(SIZES)
@@ -28,15 +32,17 @@ EMPTY_AT_ONE = Recipe(
 )
 
 
-def agree(recipe):
-    before = torch.get_num_threads(), torch.get_default_dtype()
+def agree(recipe, make=torch.compile):
+    before = torch.get_num_threads(), torch.get_default_dtype(), team.worth()
     torch.set_num_threads(recipe.threads)
+    team.set_worth(64)  # loops are shared however small they are
     torch.set_default_dtype(getattr(torch, recipe.dtype))
     try:
-        assert_agree(recipe, torch.compile)
+        assert_agree(recipe, make)
     finally:
         torch.set_num_threads(before[0])
         torch.set_default_dtype(before[1])
+        team.set_worth(before[2])
 
 
 @pytest.mark.usefixtures("plain", "shared")
@@ -46,6 +52,14 @@ def agree(recipe):
 @given(RECIPES)
 def test_compiled_programs_do_what_the_functions_do(recipe):
     agree(recipe)
+
+
+@pytest.mark.usefixtures("plain")
+@settings(max_examples=MANY // 8)
+@example(replace(A_MIXTURE, optimizer="adam"))
+@given(RECIPES)
+def test_programs_of_any_size_from_the_first_call_on(recipe):
+    agree(recipe, partial(torch.compile, dynamic=True))
 
 
 @settings(max_examples=MANY // 4)

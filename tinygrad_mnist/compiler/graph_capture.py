@@ -357,17 +357,35 @@ def captured(
 ) -> CacheEntry | None:
     """The entry for calls like this one, and what the call changed put back; None if there is none.
 
-    What an optimiser makes at its first step stays.
+    MadeState where an optimiser makes what it keeps of parameters: later calls do not.
     """
     call = Call(function, constants, args)
+    states = call.reached.states
+    kept = [{key: dict(own) for key, own in state.items()} for state in states]
     try:
         with call.tracer, call.symbolic_numbers() as symbolic:
             returned = called(function, symbolic)
+        if _lengths(states) != _lengths(kept):
+            raise MadeState
         return _compiled(call, returned)
     except Unrepeatable:
         return None
     finally:
         call.restore(call.before_call())
+        for state, before in zip(states, kept, strict=True):
+            for key, own in [*state.items()]:
+                own.clear()
+                own.update(before.get(key, {}))
+                if key not in before:
+                    del state[key]
+
+
+class MadeState(Exception):
+    """An optimiser made what it keeps of parameters: this call is like no later one."""
+
+
+def _lengths(states: Sequence[dict[Any, dict[str, Any]]]) -> list[list[int]]:
+    return [[len(own) for own in state.values()] for state in states]
 
 
 def _where(function: Any) -> str:

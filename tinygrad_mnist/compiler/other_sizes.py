@@ -14,7 +14,7 @@ import numpy as np
 from tinygrad_mnist.engine.tensor import Tensor, wrap
 
 from .any_size import Programs
-from .graph_capture import captured
+from .graph_capture import MadeState, captured
 from .inputs import Arguments, Keywords, tensors_in
 from .results import collected
 from .settings import marked, static
@@ -93,7 +93,10 @@ def _was_traced(
     function: Callable[..., Any], constants: Sequence[Tensor], args: Arguments,
     programs: Programs, places: Iterable[tuple[int, int]], more: int = 3,
 ) -> bool:  # fmt: skip
-    """Whether the function could be traced with arguments `more` longer in some dimensions."""
+    """Whether the function could be traced with arguments `more` longer in some dimensions.
+
+    Where an optimiser makes its first step: whether that is left to a later call.
+    """
     tensors = _distinct(args)
     longer: dict[int, Any] = {}
     for n, each in enumerate(tensors):
@@ -106,6 +109,8 @@ def _was_traced(
         with programs.building("", trying=True):
             found = captured(function, constants, tuple([_with(each, longer) for each in args]))
         return found is not None
+    except MadeState:
+        return True
     except Exception:  # whatever the function raises for a size that it does not allow
         return False
 

@@ -79,6 +79,8 @@ class Reached:
     captured: dict[str, TensorBase] = field(default_factory=dict)
     settings: list[tuple[dict[str, Any], str]] = field(default_factory=list)
     """The floats of parameter groups, which a program follows: where each is kept."""
+    states: list[dict[Any, dict[str, Any]]] = field(default_factory=list)
+    """What optimisers keep of each parameter."""
     schedules: list[LRScheduler] = field(default_factory=list)
     generators: list[Any] = field(default_factory=list)
     """NumPy's generators of random numbers."""
@@ -397,6 +399,7 @@ class Reached:
             self.guards.watch_dict(group, without=floats)
             self.look(f"{name}_param", group["params"], owned=True)
         self.guards.watch_dict(optimizer.state)
+        self.states.append(optimizer.state)
         for state in list(optimizer.state.values()):
             self._look_into(name, state, owned=True)
         for key, value in own.items():
