@@ -15,14 +15,14 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 86_119, 40_000
+TOTAL, AIM = 86_145, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
     "ops": 11_726,
     "tools": 12_115,
     "nn": 10_150,
-    "compiler": 10_768,
+    "compiler": 10_794,
     "app": 4_742,
     "explainer": 7_552,
     "kernels": 7_025,
