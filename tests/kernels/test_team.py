@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import signal
 import sys
 import threading
 
@@ -149,6 +150,26 @@ def test_threads_of_python_that_call_at_once_each_have_their_numbers():
         thread.join()
     assert not wrong
     assert team._words[team.LOCK] == team._words[team.ACTIVE] == 0
+
+
+def until_interrupted():
+    while True:
+        product()
+
+
+def test_an_interrupt_leaves_the_team_as_it_was():
+    right = product()
+    timer = threading.Timer(0.05, signal.raise_signal, [signal.SIGINT])
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        until_interrupted()
+    timer.join()
+    assert team._words[team.LOCK] == team._words[team.ACTIVE] == team._words[team.OPEN] == 0
+    team.set_worth(team.LEAST)
+    before = loops_shared()
+    for again, one in zip(product(), right, strict=True):
+        np.testing.assert_array_equal(again, one)
+    assert loops_shared() > before
 
 
 def _in_child(results):
