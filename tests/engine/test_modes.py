@@ -3,6 +3,7 @@
 import threading
 
 import pytest
+import torch as pytorch
 
 import tinygrad_mnist as torch
 from tests._tensor.both_engines import agree
@@ -199,3 +200,26 @@ def test_each_thread_has_a_mode_of_its_own():
     done.set()
     thread.join()
     assert found == [True, False, True]
+
+
+MADE = (
+    lambda m, x: x.exp(), lambda m, x: x + 1, lambda m, x: 1 - x, lambda m, x: x.sum(),
+    lambda m, x: m.where(x > 0, x, x), lambda m, x: m.cat([x, x]), lambda m, x: x.view(3, 1),
+    lambda m, x: x[1:], lambda m, x: x.clone(), lambda m, x: x.double(), lambda m, x: m.zeros(2),
+    lambda m, x: m.rand(2), lambda m, x: x.sort()[1], lambda m, x: m.nn.functional.softmax(x, 0),
+    lambda m, x: m.lerp(x, x, 0.5), lambda m, x: x.cumsum(0), lambda m, x: x.tolist() and x.long(),
+    lambda m, x: m.dot(x, x), lambda m, x: m.outer(x, x).tril(), lambda m, x: x.clamp(0, 1),
+    lambda m, x: m.tensor([1.0]), lambda m, x: x.relu_(), lambda m, x: x.max(0)[0],
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("outside", [False, True])
+@pytest.mark.parametrize("make", MADE)
+def test_whatever_is_made_in_inference_mode_says_so(make, outside):
+    found = []
+    for module in (torch, pytorch):
+        given = module.ones(3)
+        with module.inference_mode():
+            made = make(module, given if outside else module.ones(3))
+            found.append(made.is_inference())
+    assert found[0] is found[1]

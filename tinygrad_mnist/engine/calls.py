@@ -185,7 +185,7 @@ def call_unary(op: Any, x: Any, attributes: dict[str, Any] = NO_ATTRIBUTES) -> T
     tensor = _new(TENSOR_TYPE[0])
     tensor._array = out
     tensor._record = None
-    tensor._counter = counter = [0]
+    tensor._counter = counter = new_counter() if INFERENCE else [0]
     tensor._view = None
     if op.view and shares_memory(out, value):
         mark_view(tensor, x, op, attributes)
