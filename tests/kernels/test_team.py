@@ -100,6 +100,7 @@ def measured(monkeypatch, tmp_path):
     found = []
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
     monkeypatch.setattr(piece_size, "_measured", lambda folder: found.pop())
+    monkeypatch.setattr(os, "getloadavg", lambda: (0.0, 0.0, 0.0))
     piece_size.for_threads.cache_clear()
     yield found
     piece_size.for_threads.cache_clear()
@@ -112,7 +113,9 @@ def size_for(threads):
     return team.worth()
 
 
-def test_the_size_of_a_piece_is_measured_once_for_each_number_of_threads(measured, tmp_path):
+def test_the_size_of_a_piece_is_measured_once_for_each_number_of_threads(
+    measured, tmp_path, monkeypatch
+):
     measured += [1 << 19, 1 << 18]
     assert [size_for(n) for n in (2, 3, 2, 3, 1)] == [
         1 << 18,
@@ -121,11 +124,13 @@ def test_the_size_of_a_piece_is_measured_once_for_each_number_of_threads(measure
         1 << 19,
         team.LEAST,
     ]
-    for kept in tmp_path.glob("*/code/piece-*"):
+    for kept in tmp_path.glob("*/code/size-*"):
         kept.write_bytes(b"-1")
     measured += [None, None, 1 << 16]
     assert [size_for(2) for _ in range(4)] == [1 << 16, 1 << 16, 1 << 16, 1 << 16]
     assert [size_for(3) for _ in range(2)] == [team.LEAST, team.LEAST]
+    monkeypatch.setattr(os, "getloadavg", lambda: (99.0, 0.0, 0.0))
+    assert [size_for(4), size_for(2)] == [team.LEAST, 1 << 16]
 
 
 def test_the_size_of_a_piece_on_this_machine(tmp_path):

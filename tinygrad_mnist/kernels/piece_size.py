@@ -3,7 +3,8 @@
 A loop is cut in two, of ever more multiplications, until the team computes it in less than three
 quarters of one thread's time, and does not lose a tenth where it must be woken first. What was
 found is kept beside the compiled code, by the processor, the versions and the number of threads.
-Where nothing was measured yet, or nothing is gained, it is `team.LEAST`; the next process tries.
+Where nothing was measured yet, other programs use the cores, or nothing is gained, it is
+`team.LEAST`; the next process tries.
 """
 
 from __future__ import annotations
@@ -37,15 +38,22 @@ def for_threads(threads: int) -> int:
     folder = cache_folder.for_code("code")
     if folder is None or threads < 2:
         return team.LEAST
-    key = sources.digest(HELP), str(threads), str(len(os.sched_getaffinity(0)))
-    file = native_code.file_for(folder, "piece", *key)
+    cores = len(os.sched_getaffinity(0))
+    file = native_code.file_for(folder, "size", sources.digest(HELP), str(threads), str(cores))
     with contextlib.suppress(OSError, ValueError):
         if (found := int(cache_folder.read(file))) in _SIZES:
             return found
-    measured = _measured(folder)
+    measured = None if _are_busy(cores) else _measured(folder)
     if measured is not None:
         cache_folder.keep(file, str(measured).encode())
     return measured or team.LEAST
+
+
+def _are_busy(cores: int) -> bool:
+    try:
+        return os.getloadavg()[0] > cores
+    except OSError:  # the system does not tell
+        return True
 
 
 def _measured(folder: Path) -> int | None:
