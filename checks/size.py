@@ -15,7 +15,7 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 86_145, 40_000
+TOTAL, AIM = 86_153, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
@@ -25,7 +25,7 @@ BUDGET = {
     "compiler": 10_794,
     "app": 4_742,
     "explainer": 7_552,
-    "kernels": 7_025,
+    "kernels": 7_033,
     "_tensor": 3_386,
     "engine": 3_427,
     "optim": 2_569,
