@@ -71,9 +71,12 @@ def machine_lines(report: Report) -> Iterator[str]:
     """Where and when it was measured, and with what."""
     machine = report["machine"]
     threads = f"{report['threads']} thread{'s' * (report['threads'] > 1)}"
+    counts = {len(r["seconds"]) for job in report["jobs"].values() for r in job["rows"]} - {0}
+    rounds = sorted(counts or {report["rounds"]})
+    told = " to ".join(map(str, dict.fromkeys((rounds[0], rounds[-1]))))
     yield (
         f"{machine['processor']} ({', '.join(machine['instructions'])}), {machine['cores']} cores, "
-        f"load {machine['load']:.1f}; {threads}, {report['rounds']} rounds; {report['date'][:10]}."
+        f"load {machine['load']:.1f}; {threads}, {told} rounds; {report['date'][:10]}."
     )
     versions = ", ".join(f"{name} {number}" for name, number in machine["versions"].items())
     yield f"Python {machine['python']}, {versions}."

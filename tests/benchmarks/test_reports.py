@@ -146,8 +146,13 @@ def test_a_file_keeps_what_is_not_measured_again(tmp_path):
             results.take_over(report() | change, path)
 
 
-@pytest.mark.parametrize("words", [("graph", "tinygrad_mnist"), ("graph", "PyTorch"),
-                                   ("chain", "tinygrad_mnist", "100"), ("chain", "PyTorch", "9"),
+def test_a_recorded_pass_holds_memory():
+    (found,) = costs._probed("graph", ("tinygrad_mnist",), ("",), 1, rounds.environment(1))
+    assert found["unit"] == "MiB"
+    assert 0 < found["numbers"][0] < 1000
+
+
+@pytest.mark.parametrize("words", [("chain", "tinygrad_mnist", "100"), ("chain", "PyTorch", "9"),
                                    ("chain", "nobody", "9")])  # fmt: skip
 def test_a_probe_tells_a_figure_or_why_not(words, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "jax", None)
