@@ -82,6 +82,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _measure(options: argparse.Namespace) -> int:
     """Measure what is asked for, and write it as it is found."""
+    from tinygrad_mnist.tools.bench.machine import describe
+
     from . import contestants, machine, measure, results, tables
 
     rivals = _rivals(options.contestants, list(contestants.load()))
@@ -89,7 +91,7 @@ def _measure(options: argparse.Namespace) -> int:
         print("jobs:", *measure.FULL, sep="\n  ")
         print("contestants:", *rivals, sep="\n  ")
         return 0
-    report = results.begin(machine.describe(), options.threads, options.rounds)
+    report = results.begin(describe(machine.PACKAGES), options.threads, options.rounds)
     path = options.output or results.FOLDER / results.file_name(report)
     results.take_over(report, path)
     asked = MEASURED[:-1] if options.full else (options.what,)

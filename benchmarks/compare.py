@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tinygrad_mnist.tools.bench.intervals import Interval, ratio
+
 from .contestants.ours import COMPILED
-from .intervals import Interval, ratio
 from .results import Report
 
 Key = tuple[str, str]

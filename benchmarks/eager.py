@@ -22,9 +22,9 @@ from tinygrad_mnist import kernels
 from tinygrad_mnist.app import logistic as ours
 from tinygrad_mnist.app import train
 from tinygrad_mnist.app.datasets import synthetic
+from tinygrad_mnist.tools.bench.intervals import interval, ratio
 
 from .costs import entry
-from .intervals import interval, ratio
 
 BATCH_SIZE = 64
 LR = 0.5

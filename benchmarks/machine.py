@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import platform
-import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
-from typing import Any
 
 import numba
 import numpy as np
@@ -29,45 +23,11 @@ PACKAGES = (
     "tinygrad",
     "micrograd",
 )
-_FLAGS = ("sse4_2", "avx", "avx2", "fma", "avx512f", "avx512_vnni", "amx_tile", "asimd", "sve")
 _SIDE = 384
 _LARGE = 64 << 20
 """Numbers of four bytes: more than caches hold."""
 _PIECES = 32
 """They are read in pieces, each soon done, so that other programs leave some undisturbed."""
-
-
-def describe() -> dict[str, Any]:
-    """Processor, its instructions, cores, governor, load, system and versions."""
-    cpu = _text(Path("/proc/cpuinfo"))
-    model = re.search(r"model name\s*:\s*(.+)", cpu)
-    flags = re.search(r"(?:flags|Features)\s*:\s*(.+)", cpu)
-    names = set(flags[1].split()) if flags else set()
-    governor = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
-    return {
-        "processor": model[1] if model else platform.processor() or platform.machine(),
-        "instructions": [name for name in _FLAGS if name in names],
-        "cores": os.cpu_count(),
-        "governor": _text(governor).strip() or "not told",
-        "load": os.getloadavg()[0],
-        "system": platform.platform(),
-        "python": platform.python_version(),
-        "versions": {name: _version(name) for name in PACKAGES},
-    }
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "not installed"
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError:
-        return ""
 
 
 @numba.njit(nogil=True, fastmath=True)

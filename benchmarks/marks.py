@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from tinygrad_mnist.tools.bench.intervals import Interval, ratio
+
 from .contestants import ours, pytorch, with_jax
-from .intervals import Interval, ratio
 from .results import Report
 
 COMPILED, SCAN = ours.COMPILED.name, ours.SCAN.name

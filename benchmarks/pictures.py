@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from tinygrad_mnist.tools.bench.intervals import interval, ratio
+
 from .contestants.ours import COMPILED, SCAN
-from .intervals import interval, ratio
 from .results import Report
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "images" / "speed"

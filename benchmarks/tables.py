@@ -6,9 +6,10 @@ import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from tinygrad_mnist.tools.bench.intervals import interval, ratio
+
 from . import marks
 from .contestants.ours import COMPILED
-from .intervals import interval, ratio
 from .results import SIZES, Report
 
 _SLOWEST = 8

@@ -23,7 +23,7 @@ from benchmarks import (
 )
 from benchmarks.__main__ import main
 from benchmarks.contestants.ours import COMPILED
-from benchmarks.intervals import interval, ratio
+from tinygrad_mnist.tools.bench.intervals import interval, ratio
 
 
 def row(name, seconds, same_loss=True, missing=""):

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from . import data, draw, evaluate, explain, parity, run, train
+from . import bench, data, draw, evaluate, explain, parity, run, train
 
 HELP = (
     "A tensor engine with automatic differentiation, small enough to read, trained on MNIST.\n\n"
@@ -20,6 +20,7 @@ HELP = (
     "  [cyan]tinygrad-mnist run my.py[/cyan]      a PyTorch script on this engine\n"
     "  [cyan]tinygrad-mnist explain my.py[/cyan]  its backward pass, step by step on a page\n"
     "  [cyan]tinygrad-mnist compare my.py[/cyan]  the same on PyTorch too, and what differs\n"
+    "  [cyan]tinygrad-mnist bench my.py[/cyan]    how fast it is on both, and where time goes\n"
     "  [cyan]tinygrad-mnist parity[/cyan]         how far every operation is from PyTorch"
 )
 
@@ -40,6 +41,7 @@ app.command(help=parity.HELP)(parity.parity)
 app.command(help=run.RUN_HELP, context_settings=run.RUN_CONTEXT)(run.run)
 app.command(help=explain.HELP, context_settings=explain.CONTEXT)(explain.explain)
 app.command(help=run.COMPARE_HELP, context_settings=run.COMPARE_CONTEXT)(run.compare)
+app.command(help=bench.HELP, context_settings=run.COMPARE_CONTEXT)(bench.bench)
 
 
 def _print_version(wanted: bool) -> None:

@@ -32,7 +32,7 @@ from .differences import Bounds
 from .engines import Array, Engine, engine_called
 from .forks import Choices
 
-__all__ = ["LeafNames", "Message", "Recorder", "main", "receive", "send"]
+__all__ = ["LeafNames", "Message", "Recorder", "described", "main", "receive", "redirect", "send"]
 
 
 class Message(NamedTuple):
@@ -338,7 +338,7 @@ def main(engine: str, path: str, options: dict[str, Any]) -> None:
     """
     events = os.fdopen(os.dup(1), "wb")
     lockstep = os.fdopen(os.dup(0), "rb")
-    _redirect(options["stdout"], options["stderr"])
+    redirect(options["stdout"], options["stderr"])
     program = read(Path(path), options["notebook"])
     prepare_plots(hidden=True)
     chosen = engine_called(engine)
@@ -361,13 +361,13 @@ def main(engine: str, path: str, options: dict[str, Any]) -> None:
     except SystemExit as end:
         words["exit"] = end.code if isinstance(end.code, int | str | None) else str(end.code)
     except BaseException as error:
-        words.update(_described(error, program))
+        words.update(described(error, program))
         traceback.print_exc()
     sys.stdout.flush()
     recorder.end(words)
 
 
-def _redirect(stdout: str, stderr: str) -> None:
+def redirect(stdout: str, stderr: str) -> None:
     """What the script prints goes to files, and it has nothing to read."""
     sys.stdout.flush()
     for number, name, flags in (
@@ -380,7 +380,7 @@ def _redirect(stdout: str, stderr: str) -> None:
         os.close(opened)
 
 
-def _described(error: BaseException, program: Program) -> dict[str, str]:
+def described(error: BaseException, program: Program) -> dict[str, str]:
     """The error that ended the script, and where."""
     frames = traceback.walk_tb(error.__traceback__)
     places = [(frame.f_code.co_filename, line) for frame, line in frames]
