@@ -15,15 +15,15 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 86_153, 40_000
+TOTAL, AIM = 87_151, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
     "ops": 11_726,
-    "tools": 12_115,
+    "tools": 13_031,
     "nn": 10_150,
     "compiler": 10_794,
-    "app": 4_742,
+    "app": 4_824,
     "explainer": 7_552,
     "kernels": 7_033,
     "_tensor": 3_386,
