@@ -22,7 +22,6 @@ from unittest import mock
 import tinygrad_mnist
 from tinygrad_mnist.compiler import build, choices
 from tinygrad_mnist.compiler.passes import fusion
-from tinygrad_mnist.tools.bench.intervals import interval, ratio
 
 from . import jobs, measure
 from .contestants.torchlike import module_step, training
