@@ -50,7 +50,7 @@ def parser() -> argparse.ArgumentParser:
     parsed.add_argument("--rounds", type=int, default=9, help="default: 9")
     parsed.add_argument("--list", action="store_true", help="tell jobs and contestants, and stop")
     parsed.add_argument("--output", type=Path, metavar="FILE",
-                        help="default: benchmarks/results/DATE-MACHINE-THREADS.json; what "
+                        help="default: build/DATE-MACHINE-THREADS.json; what "
                         "it holds of other jobs or kinds stays in it")  # fmt: skip
     return parsed
 
@@ -84,7 +84,7 @@ def _measure(options: argparse.Namespace) -> int:
     """Measure what is asked for, and write it as it is found."""
     from tinygrad_mnist.tools.bench.machine import describe
 
-    from . import contestants, machine, measure, results, tables
+    from . import contestants, jobs, machine, measure, results, tables
 
     rivals = _rivals(options.contestants, list(contestants.load()))
     if options.list:
@@ -92,7 +92,9 @@ def _measure(options: argparse.Namespace) -> int:
         print("contestants:", *rivals, sep="\n  ")
         return 0
     report = results.begin(describe(machine.PACKAGES), options.threads, options.rounds)
-    path = options.output or results.FOLDER / results.file_name(report)
+    path = options.output or results.NEW / results.file_name(report)
+    for name in options.only or () if options.what == "jobs" else ():
+        jobs.check(name)
     results.take_over(report, path)
     asked = MEASURED[:-1] if options.full else (options.what,)
     for what in asked:
@@ -104,12 +106,10 @@ def _measure(options: argparse.Namespace) -> int:
 
 
 def _jobs(options: argparse.Namespace, report: Report, rivals: list[str], path: Path) -> None:
-    from . import jobs, measure, results
+    from . import measure, results
 
     names = options.only or (measure.FULL if options.full else measure.QUICK)
     digits = measure.load_digits()
-    for name in names:
-        jobs.make(name, digits[0][:1], digits[1][:1])
     measure.measure(report, names, rivals, digits, lambda found: results.write(found, path))
 
 

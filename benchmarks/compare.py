@@ -35,6 +35,8 @@ def told(before: Report, after: Report) -> Iterator[str]:
         yield f"{job}: ours beside {name} became {word}: {was} → {now}"
     for key in (*old.keys() - new.keys(), *new.keys() - old.keys()):
         yield f"{key[0]}, {key[1]}: in one file alone"
+    if not both:
+        raise ValueError("the two files have no job and contestant in common")
     agreeing = len(both) - len(apart)
-    share = 100 * agreeing / len(both) if both else 0
+    share = 100 * agreeing / len(both)
     yield f"{agreeing} of {len(both)} ratios agree within their intervals ({share:.0f} %)"

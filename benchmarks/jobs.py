@@ -29,6 +29,7 @@ _NAME = re.compile(r"(?P<model>[a-z]+)(-w(?P<width>\d+))?(-d(?P<depth>\d+))?"
                    r"-(?P<batch>\d+)(x(?P<steps>\d+))?")  # fmt: skip
 _STEPS = {1: 200, 16: 100, 64: 50, 256: 20, 1024: 6, 4096: 2}
 _RATES = {"logistic": 0.5, "mlp": 0.1, "cnn": 0.1, "transformer": 0.1}
+_MOST = 100_000
 _SMALL_BATCH = 16
 """Below it a rate ten times as small."""
 
@@ -81,16 +82,28 @@ class Job:
             return cls(name, model, lr, momentum, weights, file["x"], file["y"])
 
 
+def check(name: str) -> re.Match[str]:
+    """The parts of a job's name.
+
+    Raises:
+        ValueError: no job has that name; the message says how names are made.
+    """
+    found = _NAME.fullmatch(name)
+    numbers = [int(part) for part in found.groups()[1:] if part and part.isdigit()] if found else []
+    if not found or found["model"] not in MODELS or not 0 < min(numbers) <= max(numbers) <= _MOST:
+        raise ValueError(f"no job is named {name!r}; expected MODEL[-wWIDTH][-dDEPTH]-BATCH"
+                         f"[xSTEPS], MODEL one of {', '.join(MODELS)}, numbers from 1 to "
+                         f"{_MOST:,}")  # fmt: skip
+    return found
+
+
 def make(name: str, pixels: Array, labels: Array, seed: int = 0) -> Job:
     """The job of a name, on the first of the digits given; the seed draws its first weights.
 
     Raises:
         ValueError: no job has that name; the message says how names are made.
     """
-    found = _NAME.fullmatch(name)
-    if not found or found["model"] not in MODELS or int(found["batch"]) < 1:
-        raise ValueError(f"no job is named {name!r}; expected MODEL[-wWIDTH][-dDEPTH]-BATCH"
-                         f"[xSTEPS], MODEL one of {', '.join(MODELS)}")  # fmt: skip
+    found = check(name)
     model, batch = found["model"], int(found["batch"])
     steps = int(found["steps"] or next((s for b, s in _STEPS.items() if b >= batch), 2))
     if model in ("cnn", "transformer") and not found["steps"]:

@@ -57,6 +57,6 @@ def beside_fastest(
 
 def _verdict(found: tuple[str, Interval] | None, required: float) -> str:
     if found is None:
-        return "NOT MEASURED, as it does not run"
+        return "NOT MEASURED, as who is needed does not run or was not asked"
     name, times = found
     return f"{times} ({name}) {'reached' if times.median >= required else 'NOT REACHED'}"

@@ -140,4 +140,6 @@ def main() -> int:
     for good, line in told():
         print(line, flush=True)
         passed = passed and good
+    if not passed:
+        print(f"load {os.getloadavg()[0]:.1f}: where other programs are busy, try again without")
     return 0 if passed else 1

@@ -10,12 +10,17 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).parent / "results"
+NEW = FOLDER.parents[1] / "build"
+"""Where a run writes to, unless it is told otherwise: the pages are made from FOLDER."""
 SCHEMA = FOLDER / "schema.json"
 VERSION = 1
 SIZES = ("small", "large")
 """Of operations."""
 
 _FOUND = ("limits", "jobs", "operations", "costs", "passes", "accuracy")
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]|\\u00[0189][0-9a-f]", re.IGNORECASE)
+"""Characters that control a terminal, as they stand in JSON or escaped."""
 
 Report = dict[str, Any]
 
@@ -47,9 +52,13 @@ def take_over(report: Report, path: Path) -> None:
         old = read(path)
         same = ("processor", "versions")
         if any(old["machine"][key] != report["machine"][key] for key in same):
-            raise ValueError(f"{path} is of another machine or other versions: choose another file")
+            raise ValueError(
+                f"{path} is of another machine or other versions: name another file by --output"
+            )
         if old["threads"] != report["threads"]:
-            raise ValueError(f"{path} is of {old['threads']} threads: choose another file")
+            raise ValueError(
+                f"{path} is of {old['threads']} threads: name another file by --output"
+            )
         report |= {key: found for key, found in old.items() if key in _FOUND}
 
 
@@ -75,12 +84,19 @@ def read(path: Path) -> Report:
         ValueError: the file is no JSON, or not what the schema says; the message tells where.
     """
     try:
-        report = json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
+        text = path.read_text(encoding="utf-8")
+        report = json.loads(text, parse_constant=_no_number)
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is no JSON: {error}") from None
+    if _CONTROL.search(text):
+        raise ValueError(f"{path} holds characters that control a terminal")
     check(report, str(path))
     found: Report = report
     return found
+
+
+def _no_number(constant: str) -> float:
+    raise ValueError(f"{constant} is no number")
 
 
 def check(report: Any, told: str) -> None:

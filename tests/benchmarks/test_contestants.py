@@ -72,7 +72,20 @@ def test_a_job_is_the_same_after_a_file(job, digits, tmp_path):
     np.testing.assert_array_equal(again.y, task.y)
 
 
-@pytest.mark.parametrize("name", ["mlp", "logistic-0", "gpt-64", "mlp-64x", "-64", "mlp-64-w5"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "mlp",
+        "logistic-0",
+        "gpt-64",
+        "mlp-64x",
+        "-64",
+        "mlp-64-w5",
+        "mlp-w0-64",
+        "logistic-64x0",
+        "mlp-9999999",
+    ],
+)
 def test_a_job_that_is_none_is_refused(name, digits):
     with pytest.raises(ValueError, match="expected MODEL"):
         jobs.make(name, *digits)

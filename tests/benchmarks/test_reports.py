@@ -104,12 +104,28 @@ def test_a_report_that_is_none_is_refused_by_place(change, tmp_path):
         results.read(path)
 
 
-@pytest.mark.parametrize(("text", "told"), [("{", "is no JSON"), ("[]", "at $")])
+@pytest.mark.parametrize(("text", "told"), [
+    ("{", "is no JSON"), ("[]", "at $"), ("[" * 100_000, "is no JSON"), ('"\x1b[2J"', "control"),
+    ('{"version": Infinity}', "Infinity is no number"), ('"\\u001b"', "control"),
+])  # fmt: skip
 def test_a_broken_file_ends_with_a_sentence(text, told, tmp_path, capsys):
     path = tmp_path / "found.json"
     path.write_text(text)
     assert main(["show", str(path)]) == 2
     assert told in capsys.readouterr().err
+
+
+def test_a_file_of_bytes_ends_with_a_sentence(tmp_path, capsys):
+    path = tmp_path / "found.json"
+    path.write_bytes(bytes(range(128, 256)))
+    assert main(["show", str(path)]) == 2
+    assert "found.json is no JSON" in capsys.readouterr().err
+
+
+def test_files_with_nothing_in_common_are_not_compared(tmp_path, capsys):
+    results.write(report(OURS), tmp_path / "a.json")
+    assert main(["compare", str(tmp_path / "a.json"), str(tmp_path / "a.json")]) == 2
+    assert "no job and contestant in common" in capsys.readouterr().err
 
 
 def with_operations_and_costs():
@@ -142,7 +158,7 @@ def test_a_file_keeps_what_is_not_measured_again(tmp_path):
     results.take_over(new, path)
     assert (new["jobs"], new["costs"]) == (old["jobs"], old["costs"])
     for change in ({"threads": 2}, {"machine": old["machine"] | {"processor": "another"}}):
-        with pytest.raises(ValueError, match="choose another file"):
+        with pytest.raises(ValueError, match="name another file by --output"):
             results.take_over(report() | change, path)
 
 

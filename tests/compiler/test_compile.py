@@ -470,3 +470,13 @@ def test_memory_that_another_parameter_takes_over_is_looked_at():
     for size in (2000, 2000, 10, 2000, 10, 10):
         w.data = torch.ones(size)
         assert total().item() == size
+
+
+@pytest.mark.filterwarnings("ignore:compile")
+def test_what_runs_uncompiled_says_why_there_is_no_program():
+    compiled = torch.compile(lambda x: x * x.item())
+    with pytest.raises(RuntimeError, match="call the function once"):
+        _ = compiled.stats
+    compiled(torch.tensor(2.0))
+    with pytest.raises(RuntimeError, match="nothing is compiled yet: the function runs uncompiled"):
+        _ = compiled.source

@@ -374,3 +374,19 @@ def test_a_compiled_training_run_is_the_same_whoever_looks(stop, taken):
     assert found[0] == found[1]
     assert found[0][2] is (stop is not None)
     assert watch.rows[-1] == (stop or 256)
+
+
+@pytest.mark.parametrize("order", [
+    {"batch_size": 4}, {}, {"batch_size": 3, "sampler": list(range(8))},
+    {"batch_size": 3, "shuffle": True},
+])  # fmt: skip
+def test_random_numbers_are_those_of_a_step_that_is_not_compiled(order):
+    def step(x):
+        return (x + torch.rand(())).sum()
+
+    found = []
+    for function in (step, torch.compile(step)):
+        torch.manual_seed(0)
+        results = torch.compiler.scan(function, (torch.arange(8.0),), **order)
+        found.append([*results.tolist(), torch.rand(()).item()])
+    assert found[0] == found[1]

@@ -46,6 +46,8 @@ from .sizes import (
 )
 from .symbolic import SymFloat
 
+_FIRST_OF_IMAGES = 2
+"""The dimension after samples and channels."""
 _LEAST = 2
 """Smaller dimensions are broadcast, or hold nothing: they get a program of their own."""
 _DIVIDED = 8
@@ -541,8 +543,9 @@ def _of_traces(
             continue
         if not static.isdisjoint(general.places(first)):
             return None
-        if general.divides and not sure:
-            raise Unsure(_varying(first, others))
+        varying = _varying(first, others)
+        if not sure and (general.divides or _may_divide(trace, varying)):
+            raise Unsure(varying)
         for few in (False, True):
             try:
                 program = _sized_program(trace, first, general, few)
@@ -554,6 +557,18 @@ def _of_traces(
             if built is not None:
                 return program, built
     return None
+
+
+def _may_divide(trace: Program, varying: list[tuple[int, int]]) -> bool:
+    """Whether strides divide a size that is not alike in traces: two may give the same quotient."""
+    of_images = any(d >= _FIRST_OF_IMAGES for _, d in varying)
+    for i in trace.instructions:
+        strides = i.attributes.get("stride", ()) if of_images else ()
+        key = i.attributes.get("key", ())
+        steps = [part.step for part in key if isinstance(part, slice)] if i.op == "slice" else []
+        if any(step not in (None, 1) for step in (*strides, *steps)):
+            return True
+    return False
 
 
 def _varying(trace: Outline, others: Sequence[Outline]) -> list[tuple[int, int]]:

@@ -54,6 +54,11 @@ class Batches:
         rows = np.asarray(self.order[n * self.size : (n + 1) * self.size])
         return [tensor[rows] for tensor in self.tensors]
 
+    def __iter__(self) -> Iterator[list[Tensor]]:
+        for n in range(len(self)):
+            yield self[n]
+        self.end()
+
     def end(self) -> None:
         """Draw what the sampler draws when it is asked for more than there is."""
         deque(self._rest, 0)

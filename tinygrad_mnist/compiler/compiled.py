@@ -316,7 +316,8 @@ class Compiled(Generic[Inputs, Returned]):
 
     def _current(self) -> CacheEntry:
         if self._newest is None:
-            raise RuntimeError("nothing is compiled yet: call the function once")
+            why = next(iter(self._told), "call the function once")
+            raise RuntimeError(f"nothing is compiled yet: {why.removeprefix('compile: ')}")
         return self._newest
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypedDict, Unpack
 
 import numpy as np
 
 from tinygrad_mnist.engine.tensor import Tensor, TensorBase, wrap
 from tinygrad_mnist.optim.lr_scheduler import LRScheduler
-from tinygrad_mnist.random import Generator
+from tinygrad_mnist.random import Generator, default_generator
 from tinygrad_mnist.utils.data import DataLoader, TensorDataset
 
 from .batches import Batches, batches_of
@@ -58,15 +58,24 @@ def scan(
     _check(step, scheduler, progress)
     loader = _loader(xs, order)
     run = _Run(step, args, Schedule(scheduler), progress)
-    batches = None
-    if isinstance(step, Compiled):
-        batches = batches_of(loader, draws=loader is xs or order.get("shuffle", False))
-    if batches is None:
-        for n, batch in enumerate(loader):
-            run.call(n, batch)
-    else:
+    draws = loader is xs or order.get("shuffle", False)
+    batches = batches_of(loader, draws)
+    if batches is not None and isinstance(step, Compiled):
         run.over(batches)
+    else:
+        for n, batch in enumerate(_in_order(loader, draws) if batches is None else batches):
+            run.call(n, batch)
     return run.returned()
+
+
+def _in_order(loader: DataLoader[Any], draws: bool) -> Iterator[Any]:
+    """The loader's batches; unless it `draws`, no seed is drawn for workers that there are not."""
+    generator = loader.generator or default_generator
+    state = generator.get_state()
+    batches = iter(loader)
+    if not draws:
+        generator.set_state(state)
+    return batches
 
 
 class Order(TypedDict, total=False):

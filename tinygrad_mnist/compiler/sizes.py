@@ -279,7 +279,8 @@ def fit_ratio(points: Sequence[Point], values: Sequence[Any]) -> Ratio | None:
         return None
     products = [Size(((1, powers),)) for powers in _powers(len(nothing))]
     less = [Size((*product.terms, (-1, nothing))) for product in products]
-    for below, above in itertools.product([one, *products, *less], repeat=2):
+    sums = [each for each in (one, *products, *less) if all(each.at(p) for p in points)]
+    for below, above in itertools.product(sums, repeat=2):
         factor = values[0] / (above.at(points[0]) / below.at(points[0]))
         exact = Fraction(factor).limit_denominator(_LARGEST_DENOMINATOR)
         wider = Size(tuple([(exact.denominator * n, powers) for n, powers in below.terms]))
