@@ -28,11 +28,11 @@ import numpy as np
 
 import tinygrad_mnist
 from tinygrad_mnist import kernels
+from tinygrad_mnist.tools.bench.intervals import Interval, ratio
 
 from . import contestants, jobs
 from .contestants import numpylike, torchlike
 from .contestants.contestant import Training, step_by_step
-from .intervals import Interval, ratio
 from .jobs import Array, Job
 from .worker import block
 
