@@ -73,7 +73,7 @@ class _Written:
         head = _HEAD + _BATCH_LAST * ("batch_last." in text) + _RECURRENT * ("recurrent." in text)
         head += _TEAM * bool(pieces)
         text = "\n\n\n".join([*pieces.values(), text])
-        self.text, self.fastmath, self._pieces = f"{head}\n\n{text}\n", fastmath, [*pieces]
+        self.text, self.fastmath, self._pieces = f"{head}\n\n{text}\n", fastmath, pieces
         stamp = f"{sorted(fastmath)}{self.text}{sources_of(text)}"
         self.digest = hashlib.sha256(stamp.encode()).hexdigest()
 
@@ -85,13 +85,21 @@ class _Written:
             dispatch.images.load()
         module = types.ModuleType(f"step_{self.digest[:20]}")
         exec(compile(self.text, f"{module.__name__}.py", "exec"), vars(module))
-        for name in self._pieces:
-            setattr(module, name, numba.njit(**self.options())(getattr(module, name)))
+        for name, piece in self._pieces.items():
+            options = self.options() | _apart(piece)
+            setattr(module, name, numba.njit(**options)(getattr(module, name)))
         return module
 
     def options(self) -> dict[str, Any]:
         """What Numba is told."""
         return {"error_model": "numpy", "nogil": True, "fastmath": set(self.fastmath)}
+
+
+def _apart(text: str) -> dict[str, Any]:
+    """What Numba is told of a function that writes no array which overlaps another."""
+    from tinygrad_mnist.kernels import compiling
+
+    return {"pipeline_class": compiling.Apart} if APART in text.partition("\n")[0] else {}
 
 
 def _function_of(module: types.ModuleType) -> types.FunctionType:
@@ -150,9 +158,7 @@ def _loop(text: str, fastmath: frozenset[str]) -> Any:
         return known
     module = written.module()
     sys.modules[module.__name__] = module  # where Numba looks for the names of what it loads
-    options = written.options()
-    if APART in text:
-        options["pipeline_class"] = compiling.Apart
+    options = written.options() | _apart(text)
     kept = compiling.kept(
         _function_of(module), cache_folder.for_code("code"), written.digest, **options
     )

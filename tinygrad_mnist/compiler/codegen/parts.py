@@ -46,7 +46,7 @@ def in_parts(text: str) -> Parts:
     statements, lines = statements_of(text), text.splitlines()
     out = Parts(lines[0])
     written, names = [lines[0]], dict[str, str]()
-    memory = _Memory()
+    memory = Memory()
     for statement, later in zip(statements, first_uses(statements), strict=True):
         if _is_idle(statement, later):
             continue
@@ -98,7 +98,7 @@ def _is_idle(statement: ast.stmt, later: dict[str, bool]) -> bool:
     return False
 
 
-class _Memory:
+class Memory:
     """Which memory each name of a source stands for, as far as one statement after another tells.
 
     What was given from outside may overlap; what the source allocates does not.

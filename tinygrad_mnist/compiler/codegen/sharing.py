@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import ast
 import re
+import textwrap
 from dataclasses import dataclass
 
-from .parts import GIVEN, SHARED, first_uses, rows_of, statements_of, uses
+from .parts import APART, GIVEN, SHARED, Memory, first_uses, rows_of, statements_of, uses
 
 _MARKED = re.compile(rf" +for \w+ in range\((?P<count>.+)\):{SHARED}(?P<work>\d+)$")
 
@@ -29,6 +30,7 @@ class _Loop:
     work: str
     given: list[str]
     own: list[str]
+    apart: bool
 
     def piece(self, name: str) -> str:
         """The function of a piece's number and how many there are."""
@@ -36,7 +38,7 @@ class _Loop:
         begins = head[: head.index("range(")]
         taken = ", ".join(["piece_", "pieces_", "count_", *self.given])
         return "\n".join([
-            f"def {name}({taken}):",
+            f"def {name}({taken}):" + f"  {APART}" * self.apart,
             "    first_, last_ = team.bounds(piece_, pieces_, count_)",
             *self.own,
             f"{begins}range(first_, last_):",
@@ -58,16 +60,26 @@ def with_pieces(text: str) -> tuple[str, dict[str, str]]:
         return text, {}
     statements, lines = statements_of(text), text.splitlines()
     pieces: dict[str, str] = {}
-    written = [lines[0]]
+    written, memory = [lines[0]], Memory()
     for statement, later in zip(statements, first_uses(statements), strict=True):
         own = lines[statement.lineno - 1 : statement.end_lineno]
+        memory.follow(statement)
         found = _MARKED.match(own[0])
-        if found is None or any(later.get(name) is False for name in _assigned(statement)):
+        if (
+            not isinstance(statement, ast.For)
+            or found is None
+            or any(later.get(name) is False for name in _assigned(statement))
+        ):
             written += own
             continue
+        own = memory.by_one_name(statement, own)
+        (statement,) = ast.parse(textwrap.dedent("\n".join(own))).body
+        assert isinstance(statement, ast.For)
+        apart = APART in lines[0] or memory.apart(statement)
         buffers = rows_of(own[0], statement, statements, written)
         written = [line for line in written if line not in buffers]
-        loop = _Loop(own, found["count"], found["work"], _given(own, buffers), buffers)
+        loop = _Loop(own, found["count"], found["work"], _given(own, buffers), buffers,
+                     apart)  # fmt: skip
         name = f"piece{len(pieces)}"
         pieces[name] = loop.piece(name)
         written += loop.call(name)
