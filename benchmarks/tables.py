@@ -10,6 +10,7 @@ from tinygrad_mnist.tools.bench.intervals import interval, ratio
 
 from . import marks
 from .contestants.ours import COMPILED
+from .jobs import MODELS
 from .results import SIZES, Report
 
 _SLOWEST = 8
@@ -50,7 +51,8 @@ def _line(row: dict[str, Any], favourite: dict[str, Any] | None, batch: int) -> 
 def overview(report: Report) -> str:
     """How many of our compiled steps fit into one of everybody's, job by job, as Markdown."""
     names = list(dict.fromkeys(r["contestant"] for j in report["jobs"].values() for r in j["rows"]))
-    jobs = list(report["jobs"])
+    entries = report["jobs"]
+    jobs = sorted(entries, key=lambda n: (MODELS.index(entries[n]["model"]), entries[n]["batch"]))
     lines = [f"| | {' | '.join(jobs)} |", f"|---|{'---:|' * len(jobs)}"]
     for name in names:
         cells = [_cell(report["jobs"][job], name) for job in jobs]
