@@ -204,6 +204,7 @@ WRITE_THEMSELVES = {
     "app/datasets/download.py": "parts of a download, each under a name of its own",
     "app/report.py": "a figure into memory",
     "app/cli/__init__.py": "to /dev/null",
+    "tools/bench/worker.py": "into a temporary folder, for the process that started it",
     "tools/compare/recorder.py": "to /dev/null, and into a temporary folder",
     "tools/scripts/running.py": "to /dev/null",
     "explainer/script.py": "to what was standard output",
