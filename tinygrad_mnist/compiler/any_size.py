@@ -57,6 +57,8 @@ LANES = 16
 _FLOAT64 = np.dtype(np.float64)
 _MOST_OUTLINES = 8
 _MOST_SYMBOLS, _MOST_DERIVED = 3, 12
+_MOST_POINTS = 1000
+"""Of so many sizes some are found to write a program for, or none are."""
 _REMAINDERS = 3
 """How many more sizes a program is written for where sizes are divided."""
 
@@ -185,16 +187,17 @@ def _points(general: _Generalised, count: int) -> list[Point]:
     taken = {factor for size in general.whole for factor, _ in size.terms if factor}
     divided = general.divides
     numbers = _unlike(taken, max(max(general.typical), 16) + 1, divided)
-    own = len(general.symbols)
-    while True:
-        points: list[Point] = []
-        while len(points) < count + _REMAINDERS * divided:
-            point = with_derived(tuple([next(numbers) for _ in range(own)]), general.derived)
-            if len({*point}) == len(point) and not taken.intersection(point):
-                points.append(point)
-        quotients = [each for each in general.derived if each.divisor > 1]
-        if all(len({each.above(p) % each.divisor for p in points}) > 1 for each in quotients):
-            return points
+    own, wanted = len(general.symbols), count + _REMAINDERS * divided
+    quotients = [each for each in general.derived if each.divisor > 1]
+    points: list[Point] = []
+    for _ in range(_MOST_POINTS):
+        point = with_derived(tuple([next(numbers) for _ in range(own)]), general.derived)
+        if len({*point}) == len(point) and not taken.intersection(point):
+            points = [*points, point][-wanted:]
+            rests = [{each.above(p) % each.divisor for p in points} for each in quotients]
+            if len(points) == wanted and all(len(each) > 1 for each in rests):
+                return points
+    raise Unsupported("sizes that are like no other number")
 
 
 def _unlike(taken: set[int], begin: int, divided: bool) -> Iterator[int]:

@@ -17,7 +17,7 @@ _MARKED = re.compile(rf" +for \w+ in range\((?P<count>.+)\):{SHARED}(?P<work>\d+
 
 
 def marked(count: str, work: int) -> str:
-    """How a loop of the function `i` begins that goes round so often, each time with that work."""
+    """How a loop begins that goes round so often, each time with that work, and is shared."""
     return f"range({count}):{SHARED}{work}"
 
 

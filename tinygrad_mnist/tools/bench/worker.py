@@ -11,7 +11,6 @@ import functools
 import importlib
 import json
 import os
-import random
 import sys
 import threading
 import time
@@ -26,11 +25,10 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mnist.engine.observer import observe
-from tinygrad_mnist.tools.compare.engines import Engine, engine_called
-from tinygrad_mnist.tools.compare.recorder import described, redirect
-from tinygrad_mnist.tools.scripts import read
+from tinygrad_mnist.tools.compare.engines import Engine
+from tinygrad_mnist.tools.compare.recorder import described, prepared
 from tinygrad_mnist.tools.scripts.cells import execute
-from tinygrad_mnist.tools.scripts.running import become_main, prepare_plots
+from tinygrad_mnist.tools.scripts.running import become_main
 from tinygrad_mnist.tools.scripts.tracebacks import user_frames
 
 from .spans import BACKWARD, Span, medians
@@ -230,13 +228,7 @@ def main(engine: str, path: str, options: dict[str, Any]) -> None:
     compiles), "steps" (end after so many; 0: never), "profiled" (None, or which call of backward
     is the first, and how many), "began" (when the process was started), "stdout", "stderr".
     """
-    redirect(options["stdout"], options["stderr"])
-    program = read(Path(path), options["notebook"])
-    prepare_plots(hidden=True)
-    chosen = engine_called(engine)
-    chosen.prepare(options["threads"], options["seed"])
-    random.seed(options["seed"])
-    np.random.seed(options["seed"] % 2**32)
+    program, chosen = prepared(engine, path, options)
     imported = time.perf_counter()
 
     def end(words: dict[str, Any] | None = None) -> None:

@@ -329,6 +329,18 @@ class Recorder:
 # In the process in which one engine runs the script
 
 
+def prepared(engine: str, path: str, options: dict[str, Any]) -> tuple[Program, Engine]:
+    """The script, and the engine, seeded; what is printed goes to the files that `options` name."""
+    redirect(options["stdout"], options["stderr"])
+    program = read(Path(path), options["notebook"])
+    prepare_plots(hidden=True)
+    chosen = engine_called(engine)
+    chosen.prepare(options["threads"], options["seed"])
+    random.seed(options["seed"])
+    np.random.seed(options["seed"] % 2**32)
+    return program, chosen
+
+
 def main(engine: str, path: str, options: dict[str, Any]) -> None:
     """Run the script on the engine called "torch" or "tinygrad_mnist", recording it.
 
@@ -338,13 +350,7 @@ def main(engine: str, path: str, options: dict[str, Any]) -> None:
     """
     events = os.fdopen(os.dup(1), "wb")
     lockstep = os.fdopen(os.dup(0), "rb")
-    redirect(options["stdout"], options["stderr"])
-    program = read(Path(path), options["notebook"])
-    prepare_plots(hidden=True)
-    chosen = engine_called(engine)
-    chosen.prepare(options["threads"], options["seed"])
-    random.seed(options["seed"])
-    np.random.seed(options["seed"] % 2**32)
+    program, chosen = prepared(engine, path, options)
     namespace = become_main(program, options["arguments"])
     follows = options["lockstep"] and engine != "torch"
     recorder = Recorder(
