@@ -83,7 +83,7 @@ def plain(monkeypatch, written):
     def load(text, fastmath):
         names = dict(written)
         if "batch_last." in text:
-            dispatch.images.load()
+            dispatch.prepare()
             names["batch_last"] = importlib.import_module("tinygrad_mnist.kernels.batch_last")
         text, pieces = with_pieces(text)
         exec("\n\n".join([*pieces.values(), text]), names)

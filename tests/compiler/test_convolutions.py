@@ -75,7 +75,7 @@ def sums_of_pieces(images, weight, windows):
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_sums_of_pieces(case):
     """Into however many pieces they are cut."""
-    dispatch.images.load()
+    dispatch.prepare()
     images, weight = drawn(case, np.float32)
     expected = exact(images, weight, case)
     batch, channels, filters, size, kernel, stride, start = case

@@ -17,7 +17,7 @@ from .programs import OPERATIONS, assert_same
 @pytest.fixture(autouse=True)
 def small_pieces():
     """Loops are shared however small they are."""
-    dispatch.base.load()
+    dispatch.prepare()
     before = torch.get_num_threads(), team.worth()
     yield
     torch.set_num_threads(before[0])

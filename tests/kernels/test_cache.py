@@ -8,58 +8,37 @@ import pytest
 from tests.kernels.test_dispatch import run
 from tinygrad_mnist.kernels import dispatch
 
-FEW = """
-from tinygrad_mnist.kernels import dispatch
-from tinygrad_mnist.kernels import batch_last, convolution, helpers, pooling
-for group, kept in ((dispatch.base, ("reductions", "softmax")), (dispatch.images, ("pooling",))):
-    group._files = kept
-    group.declared[:] = [
-        (function, *rest) for function, *rest in group.declared
-        if rest[0] is None or function.__module__.endswith(kept)
-    ]
-"""
-"""Some loops of each group are enough: all are kept and loaded in the same way."""
-
 WARM_UP = """
 import os
 import sys
 import numpy as np
 from tinygrad_mnist import kernels
-from tinygrad_mnist.kernels import dispatch
+from tinygrad_mnist.kernels import dispatch, pooling, reductions, softmax
+from tinygrad_mnist.kernels.loop import Loop
 
 assert kernels.warm_up()
+assert "numba" not in sys.modules or not dispatch._used_before("loops")
 if "IMAGES" in os.environ:
     assert dispatch.images.switch()
 assert abs(kernels.log_softmax(np.eye(2))[0, 0] + 0.31326168751822286) < 1e-15
-groups = [group for group in (dispatch.base, dispatch.images) if group.on]
-
-def loops():
-    declared = [each for group in groups for each in group.declared]
-    return [function.__globals__[function.__name__]
-            for function, signature, _ in declared if signature is not None]
-
-assert len(loops()) == (12 if "IMAGES" in os.environ else 7)
+modules = (reductions, softmax, pooling) if "IMAGES" in os.environ else (reductions, softmax)
+loops = [each for module in modules for each in vars(module).values() if isinstance(each, Loop)]
+loops = [loop for loop in loops if loop.py_func.__module__ in [each.__name__ for each in modules]]
+entries = [loop.entry(dtype) for loop in loops for dtype in loop.dtypes]
+compiled = 0
 if "numba" in sys.modules:
-    assert not any(hasattr(loop, "_dtypes") for loop in loops())
-native = [loop for loop in loops() if hasattr(loop, "_dtypes")]
-for loop in native:
-    for dtype in loop._dtypes:
-        loop._first(dtype)
-if "numba" not in sys.modules:
-    print(sum(len(loop._codes) for loop in native), 0)
-else:
-    for loop in loops():
-        if loop._can_compile:
-            loop.compile()
-    print(sum(sum(loop.stats.cache_hits.values()) for loop in loops()),
-          sum(sum(loop.stats.cache_misses.values()) for loop in loops()))
+    from tinygrad_mnist.kernels.compiling import _function
+
+    compiled = sum(sum(_function(loop).stats.cache_misses.values()) for loop in loops)
+print(len(entries) - compiled, compiled)
 """
+"""Some loops of each group are enough: all are kept and loaded in the same way."""
 
 
 def warm_up(directory, **environment):
     """How many loops were loaded and compiled, and what was said."""
     environment |= {"NUMBA_CACHE_DIR": str(directory), "TINYGRAD_MNIST_KERNELS": "numba"}
-    output, said = run(FEW + WARM_UP, **environment)
+    output, said = run(WARM_UP, **environment)
     return [int(number) for number in output.split()], said
 
 
@@ -77,8 +56,8 @@ def test_the_first_process_compiles_and_says_so_in_one_line(cache):
     kept = directory / f"tinygrad_mnist-{os.geteuid()}" / "code"
     assert compiled == 24
     assert said == (
-        f"tinygrad_mnist: compiling its kernels once (about 10 s); kept in {kept}\n"
-        f"tinygrad_mnist: compiling its kernels for images once (about 20 s); kept in {kept}\n"
+        "tinygrad_mnist: compiling each of its kernels when it is first called, "
+        f"once a machine; kept in {kept}\n"
     )
 
 
@@ -88,9 +67,7 @@ def test_the_second_process_loads_and_says_nothing(cache):
 
 
 def test_a_large_call_loads_by_itself(cache):
-    code = (
-        FEW
-        + """
+    code = """
 import numpy as np
 from tinygrad_mnist import kernels
 from tinygrad_mnist.kernels import dispatch
@@ -98,18 +75,32 @@ from tinygrad_mnist.kernels import dispatch
 kernels.log_softmax(np.ones((64, 784), np.float32))
 print(dispatch.base.on)
 """
-    )
     environment = {"NUMBA_CACHE_DIR": str(cache[0]), "TINYGRAD_MNIST_KERNELS": "numba"}
     assert run(code, **environment) == ("True\n", "")
 
 
+def test_a_loop_is_compiled_when_it_is_called_and_no_sooner(tmp_path):
+    code = """
+import sys
+import numpy as np
+from tinygrad_mnist import kernels
+
+assert kernels.warm_up()
+kernels.log_softmax(np.ones((4, 5), np.float32))
+"""
+    environment = {"NUMBA_CACHE_DIR": str(tmp_path), "TINYGRAD_MNIST_KERNELS": "numba"}
+    run(code, **environment)
+    kept = sorted(file.name.partition("-")[0] for file in tmp_path.rglob("*.nbc"))
+    assert [name for name in kept if name != "work"] == ["softmax._log_softmax_loop"]
+
+
 def test_damaged_files_are_replaced(cache):
-    directory, _, _ = cache
+    directory, _, line = cache
     damaged = list(Path(directory).rglob("reductions.*.nbc"))
     assert len(damaged) == 8
     for number, file in enumerate(damaged):
         file.write_bytes((b"\x80\x04garbage", b"", file.read_bytes()[:-9])[number % 3])
-    assert warm_up(directory) == ([6, 8], "")
+    assert warm_up(directory) == ([6, 8], line)
     assert warm_up(directory) == ([14, 0], "")
 
 
@@ -121,7 +112,7 @@ def test_a_folder_that_cannot_be_written_still_works(tmp_path):
     assert loaded == 0
     assert said == (
         f"tinygrad_mnist: keeps nothing for the next run: {obstacle} is no folder\n"
-        "tinygrad_mnist: compiling its kernels once (about 10 s); not kept\n"
+        "tinygrad_mnist: compiling each of its kernels when it is first called, not kept\n"
     )
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.kernels.twins import computed_by
 from tinygrad_mnist import kernels
-from tinygrad_mnist.kernels import dispatch
+from tinygrad_mnist.kernels import dispatch, softmax
 
 SMALL = np.ones((4, 3), np.float32)
 
@@ -19,20 +19,19 @@ SMALL = np.ones((4, 3), np.float32)
 @pytest.fixture
 def fresh(monkeypatch):
     """The switch of a process that has just started, on a machine that never compiled."""
-    state = SimpleNamespace(loads=0)
+    state = SimpleNamespace(prepared=0)
 
-    def load(*_):
-        state.loads += 1
+    def prepare():
+        state.prepared += 1
 
     for loops in (dispatch.base, dispatch.images):
         monkeypatch.setattr(loops, "on", False)
-        monkeypatch.setattr(loops, "loaded", False)
         monkeypatch.setattr(loops, "undecided", True)
         monkeypatch.setattr(loops, "wanted", False)
         monkeypatch.setattr(loops, "calls", 0)
-    monkeypatch.setattr(dispatch.Loops, "_load", load)
-    monkeypatch.setattr(dispatch.Loops, "_stand_in", lambda loops: False)
-    monkeypatch.setattr(dispatch, "_compiled_before", lambda group: False)
+    monkeypatch.setattr(dispatch, "prepare", prepare)
+    monkeypatch.setattr(dispatch, "_note", lambda group: None)
+    monkeypatch.setattr(dispatch, "_used_before", lambda group: False)
     return state
 
 
@@ -52,10 +51,10 @@ def run(code, **environment):
 def test_the_thousandth_call_switches(fresh):
     for _ in range(dispatch.PATIENCE - 1):
         assert not dispatch.base.consider(10**9)
-    assert fresh.loads == 0
+    assert fresh.prepared == 0
     assert dispatch.base.consider(1)
     assert dispatch.base.on
-    assert fresh.loads == 1
+    assert fresh.prepared == 1
 
 
 def test_calls_of_all_kernels_count(fresh):
@@ -71,14 +70,14 @@ def test_calls_of_all_kernels_count(fresh):
     assert dispatch.base.calls == 40
 
 
-def test_a_large_call_switches_where_the_loops_lie_compiled(fresh, monkeypatch):
-    monkeypatch.setattr(dispatch, "_compiled_before", lambda group: True)
+def test_a_large_call_switches_where_the_loops_were_used_before(fresh, monkeypatch):
+    monkeypatch.setattr(dispatch, "_used_before", lambda group: True)
     assert not dispatch.base.consider(dispatch.LARGE - 1)
     assert dispatch.base.consider(dispatch.LARGE)
 
 
-def test_what_lies_compiled_follows_the_others(fresh, monkeypatch):
-    monkeypatch.setattr(dispatch, "_compiled_before", lambda group: True)
+def test_what_was_used_before_follows_the_others(fresh, monkeypatch):
+    monkeypatch.setattr(dispatch, "_used_before", lambda group: True)
     assert not dispatch.images.consider(1)
     monkeypatch.setattr(dispatch.base, "on", True)
     monkeypatch.setattr(dispatch.base, "undecided", False)
@@ -88,22 +87,22 @@ def test_what_lies_compiled_follows_the_others(fresh, monkeypatch):
 def test_warm_up_switches_once(fresh):
     assert kernels.warm_up()
     assert kernels.warm_up()
-    assert fresh.loads == 1
+    assert fresh.prepared == 1
 
 
 def test_the_loops_for_images_follow_at_their_first_call(fresh):
     assert kernels.warm_up()
-    assert fresh.loads == 1
+    assert fresh.prepared == 1
     assert not dispatch.images.on
     assert dispatch.images.consider(1)
-    assert fresh.loads == 2
+    assert fresh.prepared == 2
 
 
 def test_a_failure_is_one_line_and_numpy_goes_on(fresh, monkeypatch, capsys):
     def fail(*_):
         raise ImportError("no module named numba")
 
-    monkeypatch.setattr(dispatch.Loops, "_load", fail)
+    monkeypatch.setattr(dispatch, "prepare", fail)
     assert not kernels.warm_up()
     assert not kernels.warm_up()
     assert not dispatch.base.consider(1)
@@ -121,7 +120,7 @@ def test_other_threads_go_on_while_one_compiles(fresh, monkeypatch):
         compiling.set()
         assert finish.wait(60)
 
-    monkeypatch.setattr(dispatch.Loops, "_load", load)
+    monkeypatch.setattr(dispatch, "prepare", load)
     thread = threading.Thread(target=kernels.warm_up)
     thread.start()
     assert compiling.wait(60)
@@ -130,6 +129,33 @@ def test_other_threads_go_on_while_one_compiles(fresh, monkeypatch):
     finish.set()
     thread.join()
     assert dispatch.base.on
+
+
+def test_numpy_computes_meanwhile(fresh):
+    assert kernels.warm_up()
+    with dispatch.by_numpy():
+        with dispatch.by_numpy():
+            assert not dispatch.base.ready(10**9, np.dtype(np.float32))
+        assert not dispatch.images.ready(10**9, np.dtype(np.float32))
+        assert kernels.warm_up()
+        assert dispatch.images.switch()
+        assert not dispatch.images.on
+    assert dispatch.base.on
+    assert dispatch.images.on
+    assert dispatch.base.calls == 0
+
+
+def test_an_error_ends_what_numpy_computes(fresh):
+    assert kernels.warm_up()
+    with pytest.raises(ZeroDivisionError), dispatch.by_numpy():
+        raise ZeroDivisionError
+    assert dispatch.base.on
+
+
+def test_a_loop_says_no_to_other_types():
+    for dtype in (np.float16, np.int64):
+        with pytest.raises(TypeError, match="no loop of _log_softmax_loop is for"):
+            softmax._log_softmax_loop(np.ones((2, 3), dtype), np.ones((2, 3), dtype))
 
 
 def test_loops_run_in_several_threads_at_once():

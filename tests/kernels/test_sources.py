@@ -5,6 +5,7 @@ import shutil
 import pytest
 
 from tinygrad_mnist.kernels import dispatch, native_code, sources
+from tinygrad_mnist.kernels.loop import Loop
 
 LOOPS = [
     "compiler.loops.products.few_columns", "compiler.loops.products.blas",
@@ -62,12 +63,15 @@ def test_an_edit_concerns_what_names_it(edit, root):
 
 
 def test_every_loop_has_its_source():
-    for group in (dispatch.base, dispatch.images, dispatch.draws):
-        group.load()
-        for function, signature, _ in group.declared:
-            module = function.__module__.removeprefix("tinygrad_mnist.")
-            assert f"def {function.__name__}(" in sources._read(module).blocks[function.__name__]
-            if signature is not None:
-                loop = native_code.Loop(function, signature, group.load)
-                assert len(loop._signatures) == len(loop._dtypes)
-    assert native_code.stamp_of(function) == sources.digest(f"{module}.{function.__name__}")
+    dispatch.prepare()
+    loops = [
+        loop for names in dispatch._MODULES.values() for loop in names.values()
+        if isinstance(loop, Loop)
+    ]  # fmt: skip
+    assert len({*loops}) > 50
+    for function in (*[loop.py_func for loop in loops], *[part for part, _ in dispatch._PARTS]):
+        module = function.__module__.removeprefix("tinygrad_mnist.")
+        assert f"def {function.__name__}(" in sources._read(module).blocks[function.__name__]
+        assert native_code.stamp_of(function) == sources.digest(f"{module}.{function.__name__}")
+    for loop in loops:
+        assert len(loop.signatures) == len(loop.dtypes)

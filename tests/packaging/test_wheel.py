@@ -18,7 +18,7 @@ IMPORT_EVERY_MODULE = """
 import importlib, pkgutil, tinygrad_mnist
 from tinygrad_mnist.kernels import dispatch
 
-dispatch.Loops.load = lambda loops: None  # which would compile what is only to be imported
+dispatch.prepare = lambda: None  # which would compile what is only to be imported
 extras = ("testing", "tools.parity", "tools.vision", "utils.tensorboard")
 needs_extras = tuple(f"tinygrad_mnist.{name}" for name in extras)
 for module in pkgutil.walk_packages(tinygrad_mnist.__path__, "tinygrad_mnist."):

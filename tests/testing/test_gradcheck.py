@@ -328,7 +328,7 @@ def test_a_shape_that_depends_on_numbers_is_refused(fast_mode):
 
 def test_no_kernels_are_compiled_for_it(monkeypatch):
     monkeypatch.setattr(dispatch, "PATIENCE", 1)
-    fresh = dispatch.Loops("loops", "kernels", 10, ())
+    fresh = dispatch.Loops("loops")
     monkeypatch.setattr(fresh, "_decide", lambda: pytest.fail("it compiles"))
 
     def counted(x):

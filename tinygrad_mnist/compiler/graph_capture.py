@@ -16,6 +16,7 @@ from tinygrad_mnist.autograd import gradients as differentiate
 from tinygrad_mnist.core.backward_pass import topological_order
 from tinygrad_mnist.engine.node import FREED, hooks_of
 from tinygrad_mnist.engine.tensor import Tensor, TensorBase, wrap
+from tinygrad_mnist.kernels.dispatch import by_numpy
 from tinygrad_mnist.random import default_generator
 
 from .any_size import Refused, Unsure
@@ -326,7 +327,8 @@ def trace_call(
     """
     call = Call(function, constants, args)
     world = OutsideWorld(call.reached.generators)
-    with call.reached.noticing_reads(), call.tracer, call.symbolic_numbers() as symbolic, world:
+    noticing = call.reached.noticing_reads()
+    with by_numpy(), noticing, call.tracer, call.symbolic_numbers() as symbolic, world:
         returned = called(function, symbolic)
     call.tracer.obstacle = world.obstacle or call.reached.obstacle or call.tracer.obstacle
     if world.read_environment:
@@ -363,7 +365,7 @@ def captured(
     states = call.reached.states
     kept = [{key: dict(own) for key, own in state.items()} for state in states]
     try:
-        with call.tracer, call.symbolic_numbers() as symbolic:
+        with by_numpy(), call.tracer, call.symbolic_numbers() as symbolic:
             returned = called(function, symbolic)
         if _lengths(states) != _lengths(kept):
             raise MadeState

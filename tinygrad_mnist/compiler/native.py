@@ -81,8 +81,6 @@ class _Written:
         """A module with the function."""
         import numba
 
-        if "batch_last." in self.text:
-            dispatch.images.load()
         module = types.ModuleType(f"step_{self.digest[:20]}")
         exec(compile(self.text, f"{module.__name__}.py", "exec"), vars(module))
         for name, piece in self._pieces.items():

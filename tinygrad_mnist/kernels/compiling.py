@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import pickle
 import time
@@ -14,16 +15,23 @@ import llvmlite.binding
 import numba.core.compiler
 import numba.core.compiler_lock
 import numba.core.serialize
+import numba.core.sigutils
+import numba.core.typing.typeof
 
-from . import native_code
+from . import cache_folder, native_code
 from . import simd as vectors
 from . import team_code as team_code  # how compiled code shares loops
+from .loop import Loop
 from .native_code import Code, Head
 from .one_unit import whole
 
 Function = Callable[..., Any]
-Declared = tuple[Function, str | None, dict[str, Any]]
-"""A loop, its signature (None for a part of other loops), and options of Numba's."""
+_lock: Any = numba.core.compiler_lock.global_compiler_lock
+_llvm: Any = llvmlite.binding
+_results: Any = numba.core.compiler.CompileResult
+_serialize: Any = numba.core.serialize
+_signatures: Any = numba.core.sigutils
+_typeof: Any = numba.core.typing.typeof.typeof_impl
 
 
 def give_vectors(names: dict[str, Any]) -> None:
@@ -31,70 +39,63 @@ def give_vectors(names: dict[str, Any]) -> None:
     names |= {name: getattr(vectors, name) for name in vectors.__all__}
 
 
-def compile_loops(
-    declared: Iterable[Declared],
-    modules: Iterable[dict[str, Any]],
-    folder: Path | None,
-    stand_ins: dict[Function, object],
-) -> list[Any]:
-    """Put compiled loops in the place of the functions declared, in every module that has them.
-
-    Also in the place of what stands in for them there.
-
-    What `folder` does not hold is compiled, and kept there, when it is first called, or when its
-    `compile` is. Returns the loops.
-    """
-    loops = []
-    for function, signature, options in declared:
-        options = {"error_model": "numpy", **options}
-        if signature is None:
-            compiled: Any = numba.njit(**options)(function)
-        else:
-            compiled = whole(numba.njit(nogil=True, **options)(function))
-            compiled._cache = Kept(function, folder, native_code.stamp_of(function))
-            _compile_late(compiled, native_code.signatures(signature))
-            loops.append(compiled)
+def compile_parts(
+    parts: Iterable[tuple[Function, dict[str, Any]]], modules: Iterable[dict[str, Any]]
+) -> None:
+    """Put Numba's functions in the place of the parts of loops, in every module that has them."""
+    for function, options in parts:
+        compiled = numba.njit(error_model="numpy", **options)(function)
         for names in modules:
-            there = names.get(function.__name__)
-            if there is not None and there in (function, stand_ins.get(function)):
+            if names.get(function.__name__) is function:
                 names[function.__name__] = compiled
-    return loops
 
 
-def _compile_late(compiled: Any, signatures: Sequence[str]) -> None:
-    """Have a function compiled for these signatures, and no others, at the first call of any."""
-    at_once = compiled.compile
+def entry_for(loop: Loop, signature: str, starts: Callable[[], None]) -> Function:
+    """The code of a loop for one of its signatures, compiled or loaded, as Python calls it.
 
-    def compile_all(*_: Any) -> None:
+    `starts` is called before it is compiled.
+    """
+    function = _function(loop)
+    function._cache.starts = starts
+    found: Function = function.compile(signature)
+    return found
+
+
+@functools.cache
+def _function(loop: Loop) -> Any:
+    """Numba's function of a loop: compiled for those of its signatures that are asked for."""
+    function = whole(numba.njit(error_model="numpy", nogil=True, **loop.options)(loop.py_func))
+    stamp = native_code.stamp_of(loop.py_func)
+    function._cache = Kept(loop.py_func, cache_folder.for_code("code"), stamp)
+    compile_for = function.compile
+    declared = {each: _signatures.normalize_signature(each)[0] for each in loop.signatures}
+
+    def compile_one(asked: Any) -> Any:
+        """For a signature as it was declared, or for types that fit one."""
         with _lock:
-            if compiled._can_compile:
-                for signature in signatures:
-                    compiled._cache.signature = signature
-                    at_once(signature)
-                compiled.disable_compile()
-                for made in compiled.overloads.values():
-                    _stay_apart(made)
+            for signature, taken in declared.items():
+                if asked in (signature, taken) or _fit(function.typingctx, asked, taken):
+                    function._cache.signature = signature
+                    entry = compile_for(signature)
+                    _stay_apart(function.overloads[taken])
+                    return entry
+        raise TypeError(f"no loop of {loop.py_func.__name__} is for arguments of types {asked}")
 
-    def for_first_call(*args: Any) -> Any:
-        compile_all()
-        kinds = [compiled.typeof_pyval(given) for given in args]
-        for taken, made in compiled.overloads.items():
-            pairs = zip(kinds, taken, strict=True)
-            if all(compiled.typingctx.can_convert(*pair) is not None for pair in pairs):
-                return made.entry_point
-        raise TypeError(f"no loop of {compiled.__name__} is for arguments of types {kinds}")
-
-    compiled._cache.only_kept = True
-    try:
-        compile_all()
-    except _NotKept:  # then numba asks these: for a call of Python's, and for one of compiled code
-        compiled._compile_for_args, compiled.compile = for_first_call, compile_all
-    finally:
-        compiled._cache.only_kept = False
+    function.compile = compile_one
+    return function
 
 
-class _NotKept(Exception):
-    """No earlier run left the code."""
+def _fit(context: Any, given: Any, taken: Any) -> bool:
+    pairs = zip(given, taken, strict=True) if len(given) == len(taken) else [(None, None)]
+    return all(None not in pair and context.can_convert(*pair) is not None for pair in pairs)
+
+
+def _type_of(loop: Loop, _: Any) -> Any:
+    """What compiled code finds by the name of a loop."""
+    return numba.types.Dispatcher(_function(loop))
+
+
+_typeof.register(Loop, _type_of)
 
 
 def kept(
@@ -193,8 +194,6 @@ class Kept:
         self.ends: Callable[[float], None] = _nothing
         """Called with the seconds that it took to have code for a signature."""
         self._function, self._folder, self._stamp = function, folder, stamp
-        self.only_kept = False
-        """Whether nothing is to be compiled now."""
         self.signature = ""
         """As it was declared, if it was."""
         self._begun = 0.0
@@ -220,8 +219,6 @@ class Kept:
                 _APART[found.fndesc.mangled_name] = file
                 self.ends(time.perf_counter() - self._begun)
                 return found
-        if self.only_kept:
-            raise _NotKept
         self.starts()
         return None
 
@@ -239,9 +236,3 @@ class Kept:
 
 def _nothing(*_: Any) -> None:
     """What is done where nobody listens."""
-
-
-_lock: Any = numba.core.compiler_lock.global_compiler_lock
-_llvm: Any = llvmlite.binding
-_results: Any = numba.core.compiler.CompileResult
-_serialize: Any = numba.core.serialize

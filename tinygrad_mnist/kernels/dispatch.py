@@ -9,12 +9,13 @@ The environment variable `TINYGRAD_MNIST_KERNELS` says what the kernels may use:
   switch together, once and for good:
 
   1. at `warm_up()`, which every training job should call first, or, for images, at the first call
-     after it: only programs that compute with images wait for these loops;
+     after it;
   2. at the first call on an array of `LARGE` elements or more, or, for all but the others, at the
-     first one after those switched, if this machine has compiled the loops before: they are then
-     loaded from the disk, in about a second;
-  3. at call number `PATIENCE` of the process, whatever its size: that is a training loop,
-     and the loops are compiled if they must be.
+     first one after those switched, if this machine has used the loops before;
+  3. at call number `PATIENCE` of the process, whatever its size: that is a training loop.
+
+After that a loop is compiled when it is first called for a dtype, once a machine: what lies
+compiled on the disk is loaded, in some milliseconds and without Numba.
 
 The rule counts calls and never reads a clock, so a program that is run again switches at the same
 call. A switch does not change what float32 kernels return, save for products and convolutions that
@@ -24,7 +25,7 @@ first to last calls `warm_up()` first, or chooses `numpy`.
 Compiled programs are apart from this: each has the loops that it calls compiled, once a machine,
 and NumPy goes on computing outside of it.
 
-If the loops cannot be had at all, one line on stderr says why and NumPy goes on.
+If Numba cannot be had at all, one line on stderr says why and NumPy goes on.
 """
 
 from __future__ import annotations
@@ -37,11 +38,13 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import numpy as np
 
 from .locks import held_through_fork
+from .loop import FLOATS as _FLOATS
+from .loop import Loop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,7 +56,7 @@ VARIABLE: Final = "TINYGRAD_MNIST_KERNELS"
 LARGE: Final = 8192
 PATIENCE: Final = 1000
 
-FLOATS: Final = frozenset({np.dtype(np.float32), np.dtype(np.float64)})
+FLOATS: Final = frozenset(_FLOATS)
 """The dtypes there are loops for."""
 
 choice: Final = os.environ.get(VARIABLE, "numba")
@@ -65,54 +68,46 @@ class Loops:
     """Compiled loops that are used together, from some moment on.
 
     A module declares its loops by `loop`, and the parts they are made of by `part`, and asks
-    `ready` before it calls one: until then they are plain functions, and Numba is not imported.
+    `ready` before it calls one: Numba is imported when code must be compiled, no sooner.
     """
 
-    def __init__(
-        self, name: str, what: str, seconds: int, files: tuple[str, ...], first: Loops | None = None
-    ) -> None:
+    def __init__(self, name: str, first: Loops | None = None) -> None:
         self.on = False
         """Whether loops compute; NumPy does the work until then."""
         self.wanted = False
         """Whether the next call is to switch."""
         self.undecided = choice == "numba"
         self.calls = 0
-        self.declared: list[tuple[Callable[..., Any], str | None, dict[str, Any]]] = []
-        self.loaded = False
-        self._loops: list[Any] = []
-        self._stand_ins: dict[Callable[..., Any], object] = {}
-        """For loops that are not loaded by Numba yet."""
-        self._name, self._what, self._seconds = name, what, seconds
-        self._files, self._first = files, first
-        self._with_vectors: list[dict[str, Any]] = []
-        self._lock = threading.RLock()
+        self._name, self._first = name, first
+        self._lock = held_through_fork(threading.RLock(), long=True)
 
     def loop(self, signature: str, **options: Any) -> Callable[[Function], Function]:
         """Declare a loop of a signature; where it names `T`, for float32 and for float64.
 
         `const` before an array lets it be read-only and anywhere in memory. A loop lets other
         threads run, follows IEEE arithmetic save for what `fastmath` names, and is not compiled
-        again for other types: it raises TypeError for them.
+        for other types: it raises TypeError for them.
         """
-        return self._declare(signature, options)
+
+        def declare(function: Function) -> Function:
+            _MODULES.setdefault(function.__module__, function.__globals__)
+            return cast("Function", Loop(function, signature, options, _entry_for))
+
+        return declare
 
     def part(self, **options: Any) -> Callable[[Function], Function]:
         """Declare a part of the loops that call it, with its own `fastmath`."""
-        return self._declare(None, options)
 
-    def _declare(
-        self, signature: str | None, options: dict[str, Any]
-    ) -> Callable[[Function], Function]:
         def declare(function: Function) -> Function:
             _MODULES.setdefault(function.__module__, function.__globals__)
-            self.declared.append((function, signature, options))
+            _PARTS.append((function, options))
             return function
 
         return declare
 
     def uses_vectors(self, names: dict[str, Any]) -> None:
         """See that a module has the names of `vectors` when its loops are compiled."""
-        self._with_vectors.append(names)
+        _WITH_VECTORS.append(names)
 
     def ready(self, elements: int, dtype: np.dtype[Any]) -> bool:
         """Whether loops compute now, for an array of so many elements and this dtype."""
@@ -123,11 +118,11 @@ class Loops:
 
         While one thread compiles, the others go on with NumPy.
         """
-        if not self.undecided or _STAYING:
+        if not self.undecided or _STAYING or _PAUSED:
             return False
         self.calls += 1
         follows = self._first is not None and self._first.on
-        large = (elements >= LARGE or follows) and _compiled_before(self._name)
+        large = (elements >= LARGE or follows) and _used_before(self._name)
         time_to_switch = self.wanted or self.calls >= PATIENCE or large
         if time_to_switch and self._lock.acquire(blocking=False):
             try:
@@ -140,7 +135,7 @@ class Loops:
         """Switch now, and return whether the loops are in use."""
         with self._lock:
             self._decide()
-        return self.on
+        return self.on or _PAUSED.get(self, False)
 
     def _decide(self) -> None:
         if not self.undecided:
@@ -149,113 +144,87 @@ class Loops:
         if self._first is not None and not self._first.switch():
             return
         try:
-            if self.loaded or not self._stand_in():
-                self.load()
-                self._compile_all()
-            self.on = True
+            if not _used_before(self._name):
+                prepare()
+                _note(self._name)
+            _call_helpers()
+            with _pausing:
+                if self in _PAUSED:
+                    _PAUSED[self] = True
+                else:
+                    self.on = True
         except Exception as error:
             say(f"goes on with NumPy alone, as Numba fails here: {error}")
 
-    def load(self) -> None:
-        """Have the loops compiled, or loaded from the cache, when they are first called; once.
 
-        So a program waits for those alone that it calls. NumPy goes on computing outside of it.
-        """
-        with self._lock:
-            if self.loaded:
-                return
-            if self._first is not None:
-                self._first.load()
-            self._load()
-            self.loaded = True
+_MODULES: Final[dict[str, dict[str, Any]]] = {}
+"""The names of every module that declares loops."""
+_PARTS: Final[list[tuple[Callable[..., Any], dict[str, Any]]]] = []
+_WITH_VECTORS: Final[list[dict[str, Any]]] = []
+_FILES: Final = (
+    "activations", "batch_last", "convolution", "elementwise", "losses", "normal_numbers",
+    "normalization", "pooling", "products", "random_loops", "reductions", "register_tiles", "rows",
+    "softmax", "team", "updates", "winograd",
+)  # fmt: skip
+"""Those modules."""
 
-    def _stand_in(self) -> bool:
-        """Put loops that lie compiled on the disk in their places, without Numba, if all do."""
-        folder = _folder() if _compiled_before(self._name) else None
-        if folder is None:
-            return False
-        for file in self._files:
-            importlib.import_module(f"{__package__}.{file}")
-        native_code = importlib.import_module(f"{__package__}.native_code")
-        for function, signature, _ in self.declared:
-            if signature is not None:
-                loop = native_code.Loop(function, signature, self.load)
-                self._stand_ins[function] = loop
-                for names in _MODULES.values():
-                    if names.get(function.__name__) is function:
-                        names[function.__name__] = loop
-        _call_helpers()
-        return True
+_preparing: Final = held_through_fork(threading.RLock(), long=True)
+base: Final = Loops("loops")
+images: Final = Loops("image_loops", base)
+draws: Final = Loops("draw_loops", base)
+small: Final = Loops("small_loops", base)
 
-    def _load(self) -> None:
+
+def prepare() -> None:
+    """Let Numba know every loop and its parts by their names; compiles none.
+
+    What is compiled thereafter and calls a loop compiles it too. NumPy goes on computing outside.
+    """
+    with _preparing, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        _prepare()
+
+
+@functools.cache
+def _prepare() -> None:
+    for file in _FILES:
+        importlib.import_module(f"{__package__}.{file}")
+    compiling = importlib.import_module(f"{__package__}.compiling")
+    for names in _WITH_VECTORS:
+        compiling.give_vectors(names)
+    compiling.compile_parts(_PARTS, _MODULES.values())
+    _call_helpers()
+
+
+def _entry_for(loop: Loop, signature: str) -> Callable[..., Any]:
+    """The code of a loop: loaded from the disk without Numba, or compiled."""
+    native_code = importlib.import_module(f"{__package__}.native_code")
+    function, folder = loop.py_func, _folder()
+    name, stamp = native_code.name_of(function), native_code.stamp_of(function)
+    file = folder and native_code.file_for(folder, name, stamp, signature)
+    with _preparing:
+        found = native_code.load(file)
+        if found is not None:
+            return cast("Callable[..., Any]", found.entry)
+        prepare()
+        compiling = importlib.import_module(f"{__package__}.compiling")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            for file in self._files:
-                importlib.import_module(f"{__package__}.{file}")
-            compiling = importlib.import_module(f"{__package__}.compiling")
-            for names in self._with_vectors:
-                compiling.give_vectors(names)
-            self._loops = compiling.compile_loops(
-                self.declared, _MODULES.values(), _folder(), self._stand_ins
-            )
-        _call_helpers()
+            return cast("Callable[..., Any]", compiling.entry_for(loop, signature, _tell))
 
-    def _compile_all(self) -> None:
-        """Compile what is not compiled yet: from now on nobody waits for a loop."""
-        folder, late = _folder(), [loop for loop in self._loops if loop._can_compile]
-        if late and not _compiled_before(self._name):
-            kept = "not kept" if folder is None else f"kept in {folder}"
-            say(f"compiling its {self._what} once (about {self._seconds} s); {kept}")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            for loop in late:
-                loop.compile()
-        marker = _marker(self._name)
-        if marker is not None and all(loop._cache.on_disk for loop in self._loops):
-            with contextlib.suppress(OSError):
-                marker.touch()
+
+@functools.cache
+def _tell() -> None:
+    """Say, once, why the first calls take long."""
+    folder = _folder()
+    kept = "not kept" if folder is None else f"once a machine; kept in {folder}"
+    say(f"compiling each of its kernels when it is first called, {kept}")
 
 
 def _call_helpers() -> None:
     """Have threads there that share loops."""
     importlib.import_module(f"{__package__}.helpers").call()
 
-
-_MODULES: Final[dict[str, dict[str, Any]]] = {}
-"""The names of every module that declares loops."""
-
-base: Final = Loops(
-    "loops",
-    "kernels",
-    10,
-    (
-        "activations",
-        "losses",
-        "normalization",
-        "products",
-        "reductions",
-        "softmax",
-        "updates",
-        "register_tiles",
-    ),
-)
-images: Final = Loops(
-    "image_loops",
-    "kernels for images",
-    20,
-    ("convolution", "batch_last", "pooling", "winograd"),
-    base,
-)
-draws: Final = Loops(
-    "draw_loops", "kernels for random numbers", 5, ("random_loops", "normal_numbers"), base
-)
-small: Final = Loops(
-    "small_loops", "kernels for small operations", 5, ("elementwise", "rows"), base
-)
-
-
-for _loops in (base, images, draws, small):  # who loads the others loads the first
-    held_through_fork(_loops._lock, long=True)
 
 _STAYING: Final[list[str]] = []
 
@@ -268,6 +237,31 @@ def staying(why: str) -> Iterator[None]:
         yield
     finally:
         _STAYING.remove(why)
+
+
+_PAUSED: Final[dict[Loops, bool]] = {}
+"""The groups while NumPy computes, and whether they compute after that."""
+_paused_by: Final[list[None]] = []
+_pausing: Final = held_through_fork(threading.Lock())
+
+
+@contextlib.contextmanager
+def by_numpy() -> Iterator[None]:
+    """Compute with NumPy for a while, in all threads: no loop is compiled for a single call."""
+    with _pausing:
+        _paused_by.append(None)
+        for loops in (base, images, draws, small):
+            _PAUSED.setdefault(loops, loops.on)
+            loops.on = False
+    try:
+        yield
+    finally:
+        with _pausing:
+            _paused_by.pop()
+            if not _paused_by:
+                for loops, on in _PAUSED.items():
+                    loops.on = on
+                _PAUSED.clear()
 
 
 def warm_up() -> bool:
@@ -289,15 +283,23 @@ def say(text: str) -> None:
 
 
 @functools.cache
-def _compiled_before(group: str) -> bool:
+def _used_before(group: str) -> bool:
     with contextlib.suppress(Exception):  # no Numba
         marker = _marker(group)
         return marker is not None and marker.exists()
     return False
 
 
+def _note(group: str) -> None:
+    """Note for later processes that these loops were used here."""
+    marker = _marker(group)
+    if marker is not None:
+        with contextlib.suppress(OSError):
+            marker.touch()
+
+
 def _marker(group: str) -> Path | None:
-    """The empty file that stands for: these very loops lie compiled in the folder."""
+    """The empty file that stands for: these very loops were used on this machine."""
     folder = _folder()
     return None if folder is None else folder / f"{group}-{_digest()[:16]}.compiled"
 

@@ -16,13 +16,12 @@ import importlib.machinery
 import importlib.util
 import os
 import pickle
-import re
 import sys
 import types
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple
 
 import llvmlite.binding
 import numpy as np
@@ -101,18 +100,6 @@ def read(file: Path) -> tuple[Head, bytes, bytes]:
     return Head(*head), code, rest
 
 
-def signatures(signature: str) -> list[str]:
-    """The signature as Numba spells it, for each dtype."""
-
-    def spelled(array: re.Match[str]) -> str:
-        dimensions = 2 if array["row"] else 1
-        return f"Array({array['dtype']}, {dimensions}, 'C', readonly=True, aligned=False)"
-
-    signature = re.sub(r"const (?P<dtype>\w+)\[(?P<row>:, )?::1\]", spelled, signature)
-    kinds = ("float32", "float64") if re.search(r"\bT\b", signature) else ("",)
-    return [re.sub(r"\bT\b", kind, signature) for kind in kinds]
-
-
 def name_of(function: Callable[..., Any]) -> str:
     """How the files of a function are called."""
     return f"{Path(function.__code__.co_filename).stem}.{function.__name__}"
@@ -122,53 +109,6 @@ def stamp_of(function: Callable[..., Any]) -> str:
     """What the code of a loop depends on."""
     module = function.__module__.removeprefix("tinygrad_mnist.")
     return sources.digest(f"{module}.{function.__name__}")
-
-
-class Loop:
-    """A declared loop, its code loaded from the disk when it is first called.
-
-    Where it has a signature for each dtype, the first array of that dtype says which is meant.
-    """
-
-    def __init__(
-        self, function: Callable[..., Any], signature: str, missing: Callable[[], None]
-    ) -> None:
-        self._function, self._missing = function, missing
-        self._signatures = signatures(signature)
-        inside = re.sub(r"\[[^]]*\]", "@", signature.partition("(")[2][:-1])
-        taken = [each.removeprefix("const ") for each in re.split(r", (?![^(]*\))", inside)]
-        arrays = [each for each in taken if each.endswith("@") or each.startswith("Array")]
-        typed = next((each for each in arrays if re.search(r"\bT\b", each)), arrays[0])
-        self._place = taken.index(typed)
-        dtype = re.search(r"u?int\d+|float\d+", typed)
-        self._dtypes = _FLOATS if dtype is None else (np.dtype(dtype[0]),)
-        self._codes: dict[Any, Callable[..., Any]] = {}
-
-    def __call__(self, *args: Any) -> Any:
-        """What the loop returns."""
-        try:
-            code = self._codes[args[self._place].dtype]
-        except KeyError:
-            code = self._first(args[self._place].dtype)
-        return code(*args)
-
-    def _first(self, dtype: np.dtype[Any]) -> Callable[..., Any]:
-        if dtype not in self._dtypes:
-            raise TypeError(f"no loop of {self._function.__name__} is for {dtype}")
-        signature = self._signatures[self._dtypes.index(dtype)]
-        folder = cache_folder.for_code("code")
-        file = folder and file_for(
-            folder, name_of(self._function), stamp_of(self._function), signature
-        )
-        found = load(file)
-        if found is None:  # it was removed meanwhile
-            self._missing()
-            return cast("Callable[..., Any]", self._function.__globals__[self._function.__name__])
-        self._codes[dtype] = found.entry
-        return found.entry
-
-
-_FLOATS: Final[tuple[np.dtype[Any], ...]] = (np.dtype(np.float32), np.dtype(np.float64))
 
 
 def load(file: Path | None) -> Code | None:

@@ -20,6 +20,7 @@ from typing import Any, Final
 import numpy as np
 
 from . import cache_folder, native_code, products, sources, team
+from .loop import signatures
 
 HELP: Final = "kernels.team_code.work"
 """What a helper does, by its source."""
@@ -59,7 +60,7 @@ def _are_busy(cores: int) -> bool:
 def _measured(folder: Path) -> int | None:
     """The smallest size that pays; None if none does, or the loop was not compiled yet."""
     stamp = sources.digest(f"kernels.{_LOOP}")
-    (signature,) = native_code.signatures(products.SIGNATURE)
+    (signature,) = signatures(products.SIGNATURE)
     code = native_code.load(native_code.file_for(folder, _LOOP, stamp, signature))
     if code is None:
         return None

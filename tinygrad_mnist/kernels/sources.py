@@ -22,7 +22,8 @@ _BESIDE: Final = {
 }
 """What compiled code has in the place of a function."""
 _NO_PART: Final = {
-    f"kernels.{name}" for name in ("cache_folder", "compiling", "dispatch", "locks", "native_code")
+    f"kernels.{name}"
+    for name in ("cache_folder", "compiling", "dispatch", "locks", "loop", "native_code")
 }
 """They see to it that loops are compiled."""
 _DEFINED = re.compile(r"(?:@.*?)?\b(?:def|class) (\w+)", re.DOTALL)

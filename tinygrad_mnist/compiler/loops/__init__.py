@@ -2,4 +2,4 @@
 
 from tinygrad_mnist.kernels import dispatch
 
-dispatch.base.load()  # they call loops of the kernels
+dispatch.prepare()  # they call loops of the kernels
