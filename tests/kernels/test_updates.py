@@ -66,3 +66,13 @@ def test_a_read_only_parameter_is_refused(twin):
 def test_a_gradient_of_another_shape_is_refused(twin):
     with computed_by(twin), pytest.raises(ValueError, match="broadcast"):
         kernels.sgd_update(np.ones(3), np.ones(4), 0.1)
+
+
+@pytest.mark.parametrize("twin", TWINS)
+@pytest.mark.parametrize("place", ["param", "average", "square"])
+def test_adam_writes_into_no_read_only_array(twin, place):
+    arrays = {name: np.ones(8, np.float32) for name in ("param", "grad", "average", "square")}
+    arrays[place].flags.writeable = False
+    with computed_by(twin):
+        assert not kernels.adam_update(*arrays.values(), (0.9, 0.99), 1e-8, 0.1, 1.0)
+    assert all((array == 1).all() for array in arrays.values())

@@ -152,10 +152,10 @@ _CHUNK = 1 << 15
 
 def _looping(out: Array, dtype: np.dtype[Any]) -> bool:
     """Whether loops fill an array, with what they have for a dtype."""
-    loops = dispatch.draws
+    loops, flags = dispatch.draws, out.flags
     return (
-        (loops.on or loops.consider(out.size))
-        and dtype in dispatch.FLOATS and out.flags.c_contiguous and out.size > 0
+        (loops.on or loops.consider(out.size)) and dtype in dispatch.FLOATS
+        and flags.c_contiguous and flags.writeable and out.size > 0
     )  # fmt: skip
 
 

@@ -68,6 +68,7 @@ def scatter_add(out: Array, index: Array, values: Array) -> bool:
     """Add values at `index`, which is within bounds, of each row of `out`; whether it was done."""
     if not (
         _along_rows(out, index)
+        and out.flags.writeable
         and values.dtype is out.dtype
         and values.shape == index.shape
         and values.flags.c_contiguous
@@ -94,6 +95,7 @@ def add_slices(out: Array, index: Array, values: Array) -> bool:
         and index.flags.c_contiguous
         and values.flags.c_contiguous
         and out.flags.c_contiguous
+        and out.flags.writeable
     ):
         return False
     _add_slices_loop(out, index, values)

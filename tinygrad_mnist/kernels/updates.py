@@ -22,17 +22,14 @@ def sgd_update(param: Array, grad: Array, lr: float) -> None:
     >>> param
     array([-0.25, -0.5 ])
     """
-    if dispatch.base.ready(param.size, param.dtype) and param.shape == grad.shape:
+    alike = param.shape == grad.shape and param.dtype is grad.dtype and param.flags.writeable
+    if alike and dispatch.base.ready(param.size, param.dtype):
         contiguous = param.flags.c_contiguous
         whole = param if contiguous else param.copy()
-        try:
-            _add_scaled_loop(whole.reshape(-1), np.ascontiguousarray(grad).reshape(-1), -lr)
-        except TypeError:  # another dtype of the gradient, a parameter that is read-only
-            pass
-        else:
-            if not contiguous:
-                param[...] = whole
-            return
+        _add_scaled_loop(whole.reshape(-1), np.ascontiguousarray(grad).reshape(-1), -lr)
+        if not contiguous:
+            param[...] = whole
+        return
     with np.errstate(all="ignore"):
         alpha = np.float64(param.dtype.type(-lr))
         np.add(param, np.multiply(grad, alpha), out=param, casting="same_kind")
@@ -62,12 +59,13 @@ def adam_update(
     if not dispatch.base.ready(param.size, param.dtype):
         return False
     for array in (param, average, square):
-        if not array.flags.c_contiguous or array.shape != grad.shape:
+        flags, alike = array.flags, array.shape == grad.shape and array.dtype is grad.dtype
+        if not (alike and flags.c_contiguous and flags.writeable):
             return False
     p, m, v, g = (a.reshape(-1) for a in (param, average, square, np.ascontiguousarray(grad)))
     try:
         _adam_loop(p, m, v, g, *betas, eps, rate, correction)
-    except TypeError:  # another dtype, a parameter that is read-only, a setting that is no number
+    except TypeError:  # a setting that is no number
         return False
     return True
 
