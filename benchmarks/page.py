@@ -1,7 +1,8 @@
-"""The tables and pictures of a page, made from files of results: `python -m benchmarks page`.
+"""The tables and pictures of the pages, made from files of results: `python -m benchmarks page`.
 
-What stands in the page between `<!-- results: FILE WHAT -->` and `<!-- end of results -->` is made
-from the file, and from nothing else; a test holds the page to it.
+What stands in a page between `<!-- results: FILE WHAT -->` and `<!-- end of results -->` is made
+from the file, and from nothing else; a test holds the pages to it. A FILE that ends with .txt is
+what a command wrote, word for word, and stands there as `output`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from pathlib import Path
 from . import pictures, results, tables
 from .results import Report
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "speed.md"
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+PAGES = (DOCS / "speed.md", DOCS / "scripts.md")
 _PART = re.compile(
     r"(<!-- results: (?P<file>\S+) (?P<what>\S+) -->\n).*?(<!-- end of results -->)", re.DOTALL
 )
@@ -23,8 +25,12 @@ def made(page: str) -> str:
     """The page with every part made anew."""
 
     def part(found: re.Match[str]) -> str:
-        report = results.read(results.FOLDER / found["file"])
-        inner = "\n".join(_inner(report, found["what"]))
+        path = results.FOLDER / found["file"]
+        if found["what"] == "output":
+            lines = path.read_text(encoding="utf-8").splitlines()
+            inner = "\n".join(["```text", *[line.rstrip() for line in lines], "```"])
+        else:
+            inner = "\n".join(_inner(results.read(path), found["what"]))
         return f"{found[1]}\n{inner}\n\n{found[4]}"
 
     return _PART.sub(part, page)
@@ -59,11 +65,20 @@ def _inner(report: Report, what: str) -> Iterator[str]:
         raise ValueError(f"no part of a page is named {what!r}")
 
 
+def typed(page: str) -> str:
+    """What of a page no file made: there no figure of speed may stand."""
+    return _PART.sub("", page)
+
+
 def write() -> list[str]:
-    """Make the page and its pictures anew; the names of what was written."""
-    text = PAGE.read_text(encoding="utf-8")
-    for name in dict.fromkeys(found["file"] for found in _PART.finditer(text)):
-        wanted = {f["what"] for f in _PART.finditer(text) if f["file"] == name}
-        pictures.draw(results.read(results.FOLDER / name), wanted & pictures.PICTURES.keys())
-    PAGE.write_text(made(text), encoding="utf-8")
-    return [str(PAGE), *sorted(str(path) for path in pictures.FOLDER.glob("*"))]
+    """Make the pages and their pictures anew; the names of what was written."""
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        wanted: dict[str, set[str]] = {}
+        for found in _PART.finditer(text):
+            wanted.setdefault(found["file"], set()).add(found["what"])
+        for name, whats in wanted.items():
+            if drawn := whats & pictures.PICTURES.keys():
+                pictures.draw(results.read(results.FOLDER / name), drawn)
+        page.write_text(made(text), encoding="utf-8")
+    return [*map(str, PAGES), *sorted(str(path) for path in pictures.FOLDER.glob("*"))]

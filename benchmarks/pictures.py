@@ -1,4 +1,4 @@
-"""Pictures of a report, each in light and dark, as SVG.
+"""Pictures of a report, each in light and dark, as SVG and as PNG.
 
 Colours are Okabe and Ito's, which people see apart whatever their sight; markers differ as well.
 Where we lose is said in the caption, which is made from the numbers.
@@ -141,10 +141,16 @@ def roofline(figure: Any, report: Report) -> str:
         color=axis.xaxis.label.get_color(),
     )
     kinds = list(dict.fromkeys(job.split("-")[0] for _, _, job in points))
-    for x, y, job in points:
-        kind = kinds.index(job.split("-")[0])
-        axis.plot(x, y / 1e9, MARKERS[kind], color=COLOURS[kind])
-        axis.annotate(job, (x, y / 1e9), fontsize=6, xytext=(4, -3), textcoords="offset points")
+    for number, kind in enumerate(kinds):
+        of_kind = [point for point in points if point[2].split("-")[0] == kind]
+        style = {"marker": MARKERS[number], "color": COLOURS[number], "markersize": 5}
+        ends_of = [x for x, _, _ in of_kind], [y / 1e9 for _, y, _ in of_kind]
+        axis.plot(*ends_of, linestyle="", label=kind, **style)
+        for x, y, job in of_kind:
+            label, above = job.removeprefix(f"{kind}-"), 5 if number % 2 else -11
+            axis.annotate(label, (x, y / 1e9), fontsize=6.5, ha="center", xytext=(0, above),
+                          textcoords="offset points", color=COLOURS[number])  # fmt: skip
+    axis.legend(title="images a step", loc="lower right")
     axis.set(
         xscale="log",
         yscale="log",
@@ -228,6 +234,8 @@ PICTURES: dict[str, Draw] = {
 SIZES = {"bars": (11, 4.2), "sizes": (11, 5), "roofline": (8, 5), "accuracy": (11, 4.2),
          "operations": (7, 6)}  # fmt: skip
 """In inches."""
+_DOTS = 120
+"""An inch, of PNG."""
 
 
 def caption(report: Report, name: str) -> str:
@@ -238,7 +246,7 @@ def caption(report: Report, name: str) -> str:
 
 
 def draw(report: Report, names: Iterable[str]) -> None:
-    """Write some pictures of a report, in every theme, as SVG."""
+    """Write some pictures of a report, in every theme, as SVG and as PNG."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
@@ -249,6 +257,7 @@ def draw(report: Report, names: Iterable[str]) -> None:
                 figure = Figure(figsize=SIZES[name], layout="constrained")
                 PICTURES[name](figure, report)
                 figure.savefig(FOLDER / f"{name}-{theme}.svg", metadata={"Date": None})
+                figure.savefig(FOLDER / f"{name}-{theme}.png", dpi=_DOTS)
 
 
 def _style(ink: str, grid: str, paper: str) -> dict[str, Any]:

@@ -20,10 +20,10 @@ _UNITS = ((1.0, "s"), (1e3, "ms"), (1e6, "µs"))
 
 def job_table(name: str, job: dict[str, Any]) -> str:
     """A job's rows: medians, and how many of our compiled steps fit into one, with intervals."""
-    floor = job["floor"] * 1e6
+    floor = "" if job["floor"] is None else f"; floor {job['floor'] * 1e6:.1f} µs"
     lines = [
-        f"{name}: batch {job['batch']}, {job['steps']} steps an epoch, loss {job['loss']:.5f}; "
-        f"floor {floor:.1f} µs",
+        f"{name}: batch {job['batch']}, {job['steps']} steps an epoch, loss {job['loss']:.5f}"
+        + floor,
         f"{'':32}{'µs a step':>11}{'images/s':>11}{'ratio':>8}  {'95 %':13}{'CPU':>8}{'MiB':>7}",
     ]
     favourite = next((r for r in job["rows"] if r["contestant"] == COMPILED.name), None)
@@ -45,7 +45,7 @@ def _line(row: dict[str, Any], favourite: dict[str, Any] | None, batch: int) -> 
         cpu = ratio(favourite["cpu_seconds"], row["cpu_seconds"]).median
         span = f"[{beside.low:.2f}, {beside.high:.2f}]"
         text += f"{beside.median:8.2f}  {span:13}{cpu:8.2f}"
-    return f"{text}{row['memory']:7.0f}"
+    return text if row["memory"] is None else f"{text}{row['memory']:7.0f}"
 
 
 def overview(report: Report) -> str:
@@ -77,12 +77,16 @@ def machine_lines(report: Report) -> Iterator[str]:
     counts = {len(r["seconds"]) for job in report["jobs"].values() for r in job["rows"]} - {0}
     rounds = sorted(counts or {report["rounds"]})
     told = " to ".join(map(str, dict.fromkeys((rounds[0], rounds[-1]))))
+    able = f" ({', '.join(machine['instructions'])})" if machine["instructions"] else ""
+    cores = f"{machine['cores']} core{'s' * (machine['cores'] > 1)}"
     yield (
-        f"{machine['processor']} ({', '.join(machine['instructions'])}), {machine['cores']} cores, "
-        f"load {machine['load']:.1f}; {threads}, {told} rounds; {report['date'][:10]}."
+        f"{machine['processor']}{able}, {cores}, load {machine['load']:.1f}; {threads}, "
+        f"{told} round{'s' * (told != '1')}; {report['date'][:10]}."
     )
     versions = ", ".join(f"{name} {number}" for name, number in machine["versions"].items())
     yield f"Python {machine['python']}, {versions}."
+    if "note" in report:
+        yield report["note"]
 
 
 def operation_lines(report: Report) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """Intervals, reports, comparisons: what noisy numbers may and may not tell."""
 
 import json
+import re
 import sys
 
 import numpy as np
@@ -239,10 +240,44 @@ def test_a_race_of_processes(tmp_path):
     assert rows[2].missing
 
 
-def test_the_page_of_speed_holds_what_its_files_of_results_say():
-    text = page.PAGE.read_text(encoding="utf-8")
+@pytest.mark.parametrize("path", page.PAGES, ids=lambda path: path.name)
+def test_a_page_holds_what_its_files_of_results_say(path):
+    text = path.read_text(encoding="utf-8")
     assert page.made(text) == text
-    assert text.count("<!-- results: ") == text.count("<!-- end of results -->") > 5
+    assert text.count("<!-- results: ") == text.count("<!-- end of results -->") > 1
+
+
+FIGURE = re.compile(
+    r"\d ?(µs|ms|GFLOP/s|GB/s|images/s)\b"
+    r"|\d\S* (to \d\S* )?times (as fast|faster|slower|as slow|PyTorch)"
+)
+ALL_PAGES = sorted([*page.DOCS.rglob("*.md"), *page.DOCS.parent.glob("*.md")])
+
+
+@pytest.mark.parametrize(
+    "path", ALL_PAGES, ids=lambda path: str(path.relative_to(page.DOCS.parent))
+)
+def test_no_figure_of_speed_is_typed_by_hand(path):
+    found = [
+        line for line in page.typed(path.read_text("utf-8")).splitlines() if FIGURE.search(line)
+    ]
+    assert not found
+
+
+def test_a_figure_that_is_typed_would_be_seen():
+    assert all(
+        map(FIGURE.search, ("takes 3.5 µs", "2 to 3 times as fast", "106 GFLOP/s", "0.5 ms"))
+    )
+    assert (
+        FIGURE.search(page.typed("<!-- results: a.json b -->\n\n5 µs\n<!-- end of results -->"))
+        is None
+    )
+
+
+@pytest.mark.parametrize("kind", ["svg", "png"])
+def test_a_page_has_the_pictures_that_it_names(kind):
+    named = re.findall(r"images/speed/(\S+)\.svg", page.PAGES[0].read_text("utf-8"))
+    assert {path.stem for path in pictures.FOLDER.glob(f"*.{kind}")} == {*named}
 
 
 @pytest.mark.parametrize("name", ["bars", "sizes", "roofline"])
