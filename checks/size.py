@@ -15,12 +15,12 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 87_202, 40_000
+TOTAL, AIM = 87_205, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
     "ops": 11_726,
-    "tools": 13_029,
+    "tools": 13_032,
     "nn": 10_150,
     "compiler": 10_846,
     "app": 4_824,

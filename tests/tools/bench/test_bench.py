@@ -89,6 +89,17 @@ def test_times_of_other_results_do_not_count(script, change, told):
     assert row(report, "eager").counts
 
 
+def test_names_of_nodes_are_no_results(script):
+    told = "tensor(0.5, grad_fn=<{}>)\n"
+    changes = {
+        name.replace("-", "_"): {"printed": told.format(node)}
+        for name, node in zip(CONTESTANTS, ("MeanBackward0", "MeanBackward0", "MeanBackward0",
+                                            "CompiledFunctionBackward"), strict=True)
+    }  # fmt: skip
+    report = bench_script(script, rounds=1, runner=Machine(**changes))
+    assert all(each.counts for each in report.rows)
+
+
 def test_late_roundings_are_a_note(script):
     losses = {"backward": [0.5] * 15 + [0.6] * 5, "compiled": []}
     report = bench_script(script, rounds=1, runner=Machine(eager={"losses": losses}))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -32,6 +33,8 @@ _FEWEST = 4
 _WHAT = {"optimizer": "step of the optimiser", "backward": "call of backward",
          "compiled": "call of the compiled function", "script": "run of the script"}  # fmt: skip
 _SLOWER = 1.1
+_NODE = re.compile(r"grad_fn=<\w+>")
+"""Of a compiled function's results, of which engines and forms have names of their own."""
 
 
 @dataclass
@@ -170,7 +173,7 @@ class Report:
         return self._printed(run, right, losses)
 
     def _printed(self, run: Run, right: Run, losses: Sequence[tuple[float, float]]) -> str:
-        pair = [right.printed.splitlines(), run.printed.splitlines()]
+        pair = [_NODE.sub("grad_fn", run.printed).splitlines() for run in (right, run)]
         if run.stopped or right.stopped:
             shorter = min(map(len, pair))
             pair = [lines[:shorter] for lines in pair]
