@@ -15,14 +15,14 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 87_205, 40_000
+TOTAL, AIM = 87_215, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
     "ops": 11_726,
     "tools": 13_032,
     "nn": 10_150,
-    "compiler": 10_846,
+    "compiler": 10_856,
     "app": 4_824,
     "explainer": 7_552,
     "kernels": 7_034,

@@ -13,24 +13,32 @@ import tinygrad_mnist as torch
 
 @torch.compile
 def step(x):
-    return ((x @ x) @ x).sum()
+    return {function}
 
-x = torch.ones(512, 512)
+x = torch.ones({shape})
 for _ in range(5):
     step(x)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-for _ in range(50):
+for _ in range({calls}):
     step(x)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="counts page faults, as Linux does")
-def test_temporaries_are_not_fetched_anew_at_each_call():
+@pytest.mark.parametrize(
+    "program",
+    [
+        {"function": "((x @ x) @ x).sum()", "shape": "512, 512", "calls": 50},
+        {"function": "x.cumsum(0).cumsum(1).sum()", "shape": "10_000, 1_000", "calls": 3},
+    ],
+    ids=["1 MiB", "38 MiB"],
+)
+def test_temporaries_are_not_fetched_anew_at_each_call(program):
+    code = FAULTS.format(**program)
     for _ in range(2):  # the first compiles, which leaves memory of its own behind
-        done = subprocess.run(
-            [sys.executable, "-c", FAULTS], capture_output=True, text=True, check=True
-        )
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True,
+                              check=True)  # fmt: skip
     assert int(done.stdout) < 1000
 
 

@@ -128,17 +128,27 @@ def _built(traced: Program) -> Built:
     return Built(program, source, function, stats)
 
 
-_MOST_KEPT = 31 << 20
+_DYNAMIC = 31 << 20
+"""Bytes up to which glibc learns by itself what to keep."""
+_MOST_KEPT = 1 << 30
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+_kept = 0
 
 
 def _keep_memory(size: int) -> None:
-    """Make the C library keep the memory of temporaries between calls.
+    """Make the C library keep the memory of temporaries between calls, up to `_MOST_KEPT` bytes.
 
     glibc hands large pieces back to the system, which gives them out anew page by page at the next
-    call; from the first freed piece on it keeps all that are no larger (mallopt(3),
-    M_MMAP_THRESHOLD, up to 32 MiB). The piece is never touched, so it costs nothing.
+    call; from the first freed piece on it keeps all that are no larger, up to 32 MiB, and what is
+    larger where it is told so (mallopt(3)). The piece is never touched, so it costs nothing.
     """
-    np.empty(min(2 * size, _MOST_KEPT), np.uint8)
+    global _kept
+    np.empty(min(2 * size, _DYNAMIC), np.uint8)
+    if size > max(_DYNAMIC, _kept):
+        _kept = min(2 * size, _MOST_KEPT)
+        with contextlib.suppress(AttributeError, OSError, TypeError):  # another C library
+            for setting in (_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD):
+                ctypes.CDLL(None).mallopt(setting, _kept)
 
 
 def give_back_memory() -> None:
