@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from tests.kernels.twins import TWINS, computed_by, laid_out, noting
 from tinygrad_mnist import kernels
-from tinygrad_mnist.kernels import convolution, winograd
+from tinygrad_mnist.kernels import convolution, planes, winograd
 
 LOOPS = ("_conv2d_loop", "_conv2d_input_loop", "_conv2d_weight_loop")
+PLANES = ("_convolve_loop", "_convolve_input_loop", "_convolve_weight_loop")
 
 
 @st.composite
@@ -32,7 +33,7 @@ def convolutions(draw):
     images = rng.standard_normal((batch, groups * channels, *sizes)).astype(dtype)
     weight = rng.standard_normal((groups * filters, channels, *kernel)).astype(dtype)
     layout = draw(st.sampled_from(["contiguous", "strided", "read-only"]))
-    return laid_out(images, layout), weight, geometry
+    return laid_out(images, layout), laid_out(weight, layout), geometry
 
 
 def exact(images, weight, geometry):
@@ -68,6 +69,7 @@ def test_both_twins_compute_pytorchs_convolution_and_its_gradients(given, twin):
     images, weight, geometry = given
     out, grad, grad_images, grad_weight = exact(images, weight, geometry)
     with computed_by(twin), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(convolution, "WIDE", 100)
         called = noting(patch, convolution, LOOPS)
         found = computed(images, weight, grad, geometry)
     looped = LOOPS if twin == "numba" and images.dtype == np.float32 else ()
@@ -108,22 +110,83 @@ def test_what_is_not_finite_stays_under_its_windows(twin, bad):
     np.testing.assert_array_equal(~np.isfinite(grad[:, 2]), touched)
 
 
+@st.composite
+def convolutions_of_planes(draw):
+    """Images, filters and a geometry of any kind: few images, many groups, narrow and wide ones."""
+    groups, channels, filters = draw(
+        st.sampled_from([(1, 3, 5), (1, 9, 9), (2, 2, 1), (6, 1, 1), (5, 1, 2), (1, 1, 1)])
+    )
+    kernel = draw(st.sampled_from([(2, 2), (3, 3), (3, 2), (7, 7), (1, 5), (5, 1)]))
+    strides = [(1, 1), (1, 2), (2, 1), (2, 2), (1, 3), (3, 2)]
+    geometry = {
+        "stride": draw(st.sampled_from([s for s in strides if s[0] * s[1] < np.prod(kernel)])),
+        "padding": tuple(draw(st.tuples(st.integers(0, k), st.integers(0, k))) for k in kernel),
+        "dilation": draw(st.sampled_from([(1, 1), (1, 2), (2, 1), (3, 2)])),
+        "groups": groups,
+    }
+    least = [(k - 1) * d + 1 for k, d in zip(kernel, geometry["dilation"], strict=True)]
+    sizes = [n + draw(st.sampled_from([0, 1, 5, 30])) for n in least]
+    batch = draw(st.sampled_from([1, 2, 7]))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    images = rng.standard_normal((batch, groups * channels, *sizes)).astype(np.float32)
+    weight = rng.standard_normal((groups * filters, channels, *kernel)).astype(np.float32)
+    layout = draw(st.sampled_from(["contiguous", "strided", "read-only"]))
+    return laid_out(images, layout), laid_out(weight, layout), geometry
+
+
+@given(given=convolutions_of_planes())
+def test_planes_give_pytorchs_convolution_and_its_gradients(given):
+    images, weight, geometry = given
+    out, grad, grad_images, grad_weight = exact(images, weight, geometry)
+    with computed_by("numba"), pytest.MonkeyPatch.context() as patch:
+        called = noting(patch, planes, PLANES)
+        found = computed(images, weight, grad, geometry)
+    assert called == list(PLANES)
+    window = weight[0].size
+    assert_close(found[0], out, window)
+    assert_close(found[1], grad_images, window * len(weight))
+    assert_close(found[2], grad_weight, grad[:, 0].size)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_what_is_not_finite_stays_under_its_windows_in_planes(bad):
+    images = np.ones((2, 3, 14, 14), np.float32)
+    images[1, 2, 0, 0] = bad
+    weight = np.ones((3, 1, 3, 3), np.float32)
+    geometry = {"stride": (1, 1), "padding": ((1, 1), (1, 1)), "dilation": (1, 1), "groups": 3}
+    grad = np.ones((2, 3, 14, 14), np.float32)
+    with computed_by("numba"):
+        out = kernels.conv2d(images, weight, **geometry)
+        grad_weight = kernels.conv2d_weight(grad, images, kernel=(3, 3), **geometry)
+    spoilt = np.zeros_like(out, bool)
+    spoilt[1, 2, :2, :2] = True
+    np.testing.assert_array_equal(~np.isfinite(out), spoilt)
+    spoilt = np.zeros_like(weight, bool)
+    spoilt[2, 0, :2, :2] = True
+    np.testing.assert_array_equal(~np.isfinite(grad_weight), spoilt)
+
+
 @pytest.mark.parametrize(
-    ("images", "weight"),
+    ("images", "weight", "stride", "way"),
     [
-        ((7, 8, 9, 9), (8, 8, 3, 3)),  # few images
-        ((64, 1, 9, 9), (8, 1, 3, 3)),  # few numbers under a window
-        ((64, 64, 9, 9), (8, 64, 1, 1)),  # one number of each channel
-        ((0, 8, 9, 9), (8, 8, 3, 3)),
-        ((64, 8, 9, 9), (0, 8, 3, 3)),
+        ((7, 8, 9, 9), (8, 8, 3, 3), 1, "planes"),  # few images
+        ((64, 1, 9, 9), (8, 1, 3, 3), 1, "planes"),  # few numbers under a window
+        ((64, 8, 20, 20), (8, 8, 3, 3), 1, "planes"),  # wide rows
+        ((64, 8, 9, 9), (8, 8, 3, 3), 1, "batch"),
+        ((64, 64, 9, 9), (8, 64, 1, 1), 1, "products"),  # one number of each channel
+        ((2, 3, 20, 20), (8, 3, 2, 2), 2, "products"),  # windows that share no numbers
+        ((0, 8, 9, 9), (8, 8, 3, 3), 1, "products"),
+        ((64, 8, 9, 9), (0, 8, 3, 3), 1, "products"),
     ],
 )
-def test_numpy_computes_where_loops_were_slower(images, weight):
+def test_the_way_follows_from_sizes(images, weight, stride, way):
     x, w = np.ones(images, np.float32), np.ones(weight, np.float32)
-    geometry = {"stride": (1, 1), "padding": ((0, 0), (0, 0)), "dilation": (1, 1), "groups": 1}
+    counts = (images[2] - weight[2]) // stride + 1, (images[3] - weight[3]) // stride + 1
+    geometry = {"padding": ((0, 0), (0, 0)), "dilation": (1, 1), "groups": 1}
     with computed_by("numba"):
-        assert not convolution._loops_are_ready(x, w)
-        assert kernels.conv2d(x, w, **geometry).shape[:2] == (len(x), len(w))
+        assert convolution._way(x, w, counts, (stride, stride)) == way
+        out = kernels.conv2d(x, w, stride=(stride, stride), **geometry)
+    assert out.shape == (len(x), len(w), *counts)
 
 
 def test_whole_numbers_go_to_numpy():

@@ -10,11 +10,11 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 
-from . import dispatch, winograd
+from . import dispatch, planes, winograd
 from .blas_threads import matmul
 from .register_tiles import (
     as_weights,
@@ -35,6 +35,8 @@ FLOAT32: Final = np.dtype(np.float32)
 FEWEST_IMAGES: Final = 8
 FEWEST_TERMS: Final = 32
 """Loops win where a batch has so many images and a window so many numbers, not one of each."""
+WIDE: Final = 12
+"""Rows of so many results fill registers without images side by side."""
 
 
 def conv2d(
@@ -50,15 +52,18 @@ def conv2d(
     """
     kernel: Any = weight.shape[2:]
     counts = window_counts(input.shape[2:], kernel, stride, padding, dilation)
-    if not _loops_are_ready(input, weight):
+    way = _way(input, weight, counts, stride)
+    if way == "products":
         return _conv2d_numpy(input, weight, kernel, counts, stride, padding, dilation, groups)
     start = padding[0][0], padding[1][0]
     if winograd.suits(weight.shape, counts, stride, padding, dilation, groups):
         found = winograd.convolve(input, weight, start, counts, False)
         if found is not None:
             return found
+    if way == "planes":
+        return planes.convolve(input, weight, stride, start, dilation, groups, counts)
     out = np.empty((len(input), len(weight), *counts), input.dtype)
-    rows = weight.reshape(len(weight), math.prod(weight.shape[1:]))
+    rows = planes.as_rows(weight)
     for channels, filters in _groups(weight, groups):
         _conv2d_loop(
             input[:, channels], rows[filters], kernel, stride, start, dilation, out[:, filters]
@@ -74,7 +79,8 @@ def conv2d_input(
 
     Σ of the gradients of the windows that a number is under, times the weight it has in them.
     """
-    if not _loops_are_ready(grad, weight):
+    way = _way(grad, weight, grad.shape[2:], stride)
+    if way == "products":
         return _conv2d_input_numpy(grad, weight, sizes, stride, padding, dilation, groups)
     start, kernel = (padding[0][0], padding[1][0]), weight.shape[2:]
     if winograd.suits(weight.shape, sizes, stride, padding, dilation, groups):
@@ -82,8 +88,10 @@ def conv2d_input(
         found = winograd.convolve(grad, weight, around, sizes, True)
         if found is not None:
             return found
+    if way == "planes":
+        return planes.convolve_input(grad, weight, stride, start, dilation, groups, sizes)
     out = np.empty((len(grad), groups * weight.shape[1], *sizes), grad.dtype)
-    rows = weight.reshape(len(weight), math.prod(weight.shape[1:]))
+    rows = planes.as_rows(weight)
     for channels, filters in _groups(weight, groups):
         _conv2d_input_loop(
             grad[:, filters], rows[filters], kernel, stride, start, dilation, out[:, channels]
@@ -100,13 +108,19 @@ def conv2d_weight(
     Σ of the gradients of all windows, times the number that was under each of their positions.
     """
     out = np.empty((grad.shape[1], input.shape[1] // groups, *kernel), grad.dtype)
-    if not _loops_are_ready(input, out):
+    way = _way(input, out, grad.shape[2:], stride)
+    if way == "products":
         return _conv2d_weight_numpy(grad, input, kernel, stride, padding, dilation, groups)
     start = padding[0][0], padding[1][0]
     if winograd.suits(out.shape, grad.shape[2:], stride, padding, dilation, groups):
         found = winograd.convolve_weight(grad, input, start)
         if found is not None:
             return found
+    if way == "planes":
+        found = planes.convolve_weight(grad, input, stride, start, dilation, groups, kernel)
+        if found is not None:
+            return found
+        return _conv2d_weight_numpy(grad, input, kernel, stride, padding, dilation, groups)
     rows = out.reshape(len(out), math.prod(out.shape[1:]))
     for channels, filters in _groups(out, groups):
         _conv2d_weight_loop(
@@ -115,14 +129,23 @@ def conv2d_weight(
     return out
 
 
-def _loops_are_ready(images: Array, weight: Array) -> bool:
-    """Whether loops compute: where they were measured to be faster than products of matrices."""
+def _way(
+    images: Array, weight: Array, counts: Any, stride: Pair
+) -> Literal["products", "planes", "batch"]:
+    """Which way was measured to be the fastest: products of matrices, or one of two loops.
+
+    The loops go along whole planes of one image, or along all the images of a batch.
+    """
     window = math.prod(weight.shape[2:])
-    if len(images) < FEWEST_IMAGES or window == 1 or weight.shape[1] * window < FEWEST_TERMS:
-        return False
+    many = len(images) >= FEWEST_IMAGES and weight.shape[1] * window >= FEWEST_TERMS
+    whole = window > math.prod(stride) and (counts[1] >= WIDE or not many)
+    if not (whole or (many and window > 1)):
+        return "products"
     if not (images.size and weight.size and images.dtype is weight.dtype is FLOAT32):
-        return False
-    return dispatch.images.ready(images.size, FLOAT32)
+        return "products"
+    if not dispatch.images.ready(images.size, FLOAT32):
+        return "products"
+    return "planes" if whole else "batch"
 
 
 def _groups(weight: Array, groups: int) -> Iterator[tuple[slice, slice]]:

@@ -24,7 +24,7 @@ dispatch.images.uses_vectors(globals())
 Array = np.ndarray[Any, Any]
 Pair = tuple[int, int]
 
-LEAST: Final = 32
+LEAST: Final = 128
 SMALLEST: Final = 10
 """Channels and filters, and rows of results, from which on it was measured to be the fastest."""
 TILES: Final = 250
