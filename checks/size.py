@@ -15,17 +15,17 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 87_519, 40_000
+TOTAL, AIM = 87_586, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
-    "ops": 11_726,
+    "ops": 11_742,
     "tools": 13_032,
     "nn": 10_150,
     "compiler": 10_856,
     "app": 4_824,
     "explainer": 7_552,
-    "kernels": 7_338,
+    "kernels": 7_389,
     "_tensor": 3_386,
     "engine": 3_427,
     "optim": 2_569,

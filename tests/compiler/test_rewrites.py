@@ -158,6 +158,7 @@ ALLOWED = {
     "kernels/activations.py": {"contract"},
     "kernels/elementwise.py": {"contract"},
     "kernels/normalization.py": {"contract", "reassoc"},
+    "kernels/planes.py": {"contract"},
     "kernels/products.py": {"contract"},
     "kernels/random_loops.py": {"contract"},
     "kernels/reductions.py": {"reassoc"},

@@ -15,8 +15,11 @@ import numpy as np
 
 from . import dispatch
 from .register_tiles import (
+    add_sums,
+    added,
     as_weights,
     filters_of_phase,
+    nothing,
     reach,
     sums_of_products,
     weighted_sums,
@@ -24,7 +27,7 @@ from .register_tiles import (
 )
 
 if TYPE_CHECKING:
-    from .simd import LANES
+    from .simd import LANES, load, spread, store
 
 dispatch.images.uses_vectors(globals())
 
@@ -38,6 +41,7 @@ PIECE: Final = 1 << 10
 
 _IMAGES = "Array(float32, 4, 'C', readonly=True, aligned=False)"
 _GEOMETRY = ", ".join(["UniTuple(int64, 2)"] * 4)
+_part = dispatch.images.part(fastmath={"contract"})
 
 
 def convolve(
@@ -142,6 +146,43 @@ def places_in_planes(
     return begins
 
 
+@_part
+def row_of_sums(
+    weights: Array, depth: int, numbers: Array, begins: Array, sums: Array, count: int
+) -> None:
+    """`weighted_sums` from 0 on, for one row of sums: four registers of it at once."""
+    for begin in range(0, count, 4 * LANES):
+        last = count - LANES
+        a, b = min(begin, last), min(begin + LANES, last)
+        c, d = min(begin + 2 * LANES, last), min(begin + 3 * LANES, last)
+        s = nothing()
+        for k in range(depth):
+            x, at = spread(weights[k, 0]), begins[k]
+            low = load(numbers, 0, at + a), load(numbers, 0, at + b)
+            s = added(s, x, (*low, load(numbers, 0, at + c), load(numbers, 0, at + d)))
+        store(sums, 0, a, s[0])
+        store(sums, 0, b, s[1])
+        store(sums, 0, c, s[2])
+        store(sums, 0, d, s[3])
+
+
+@_part
+def products_with_row(
+    row: Array, at: int, count: int, numbers: Array, begins: Array, sums: Array
+) -> None:
+    """`sums_of_products` for one row, of whole registers."""
+    last = begins.size - 1
+    for k in range(0, begins.size, 4):
+        b0, b1 = begins[k], begins[min(k + 1, last)]
+        b2, b3 = begins[min(k + 2, last)], begins[min(k + 3, last)]
+        s = nothing()
+        for j in range(0, count, LANES):
+            low = load(numbers, 0, b0 + j), load(numbers, 0, b1 + j)
+            x = *low, load(numbers, 0, b2 + j), load(numbers, 0, b3 + j)
+            s = added(s, load(row, 0, at + j), x)
+        add_sums(sums, 0, k, s)
+
+
 @dispatch.images.part()
 def rows_at_once(filters: int, columns: int, height: int) -> int:
     """How many rows of sums are made before they become results."""
@@ -172,7 +213,10 @@ def _convolve_loop(
             for y in range(0, height, step):
                 rows = min(step, height - y)
                 count = max(rows * sizes[1], LANES)
-                weighted_sums(weights, begins.size, numbers, begins, sums, 0, count)
+                if each == 1:
+                    row_of_sums(weights, begins.size, numbers, begins, sums, count)
+                else:
+                    weighted_sums(weights, begins.size, numbers, begins, sums, 0, count)
                 begins += step * sizes[1]
                 for f in range(each):
                     for row in range(rows):
@@ -220,7 +264,10 @@ def _convolve_input_loop(
                 for first in range(0, high, step):
                     rows = min(step, high - first)
                     count = max(rows * columns, LANES)
-                    weighted_sums(own, places.size, numbers, places, sums, 0, count)
+                    if channels == 1:
+                        row_of_sums(own, places.size, numbers, places, sums, count)
+                    else:
+                        weighted_sums(own, places.size, numbers, places, sums, 0, count)
                     places += step * columns
                     give_phase(sums, first, rows, columns, divmod(p, stride[1]), stride, start,
                                image)  # fmt: skip
@@ -275,7 +322,11 @@ def _convolve_weight_loop(
                     for x in range(width):
                         target[x] = given[x]
             for at in range(0, pitch, PIECE):
-                sums_of_products(rows, at, min(PIECE, pitch - at), numbers, begins, sums)
+                count = min(PIECE, pitch - at)
+                if each == 1:
+                    products_with_row(rows, at, count, numbers, begins, sums)
+                else:
+                    sums_of_products(rows, at, count, numbers, begins, sums)
                 begins += PIECE
             begins -= (pitch + PIECE - 1) // PIECE * PIECE
         out[g * each : (g + 1) * each] = sums[:each, : out.shape[1]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -439,10 +440,25 @@ def adaptive_avg_pool2d(input: Tensor, output_size: int | Sequence[int | None] |
     sizes = read_output_size("adaptive_avg_pool2d", input, output_size)
     if sizes == [1, 1]:
         return mean(input, (-1, -2), True)
+    down, across = (_window(*cut) for cut in zip(input._array.shape[-2:], sizes, strict=True))
+    if down and across and input._array.dtype.itemsize >= 4:
+        out = avg_pool2d(input, (down[0], across[0]), (down[1], across[1]))
+        return pooled("adaptive_avg_pool2d", out, "AdaptiveAvgPool2DBackward0")
     x = through(input)
     out = _means_of_parts(_means_of_parts(x, -2, sizes[0]), -1, sizes[1])
     out = clone(out) if out is x else out
     return pooled("adaptive_avg_pool2d", out, "AdaptiveAvgPool2DBackward0")
+
+
+@functools.cache
+def _window(size: int, parts: int) -> Pair | None:
+    """The kernel and the stride that cut a size into these parts; None where they differ."""
+    bounds = _bounds(size, parts)
+    lengths = {stop - start for start, stop in bounds}
+    steps = {after - before for (before, _), (after, _) in itertools.pairwise(bounds)} or {1}
+    if len(lengths) > 1 or len(steps) > 1 or not lengths or steps == {0}:
+        return None
+    return lengths.pop(), steps.pop()
 
 
 def _means_of_parts(x: Tensor, dim: int, parts: int) -> Tensor:
