@@ -27,7 +27,7 @@ from .register_tiles import (
 )
 
 if TYPE_CHECKING:
-    from .simd import LANES, load, spread, store
+    from .simd import LANES, load, move, spread, store
 
 dispatch.images.uses_vectors(globals())
 
@@ -109,23 +109,34 @@ def rows_apart(rows: int, columns: int) -> int:
 
 
 @dispatch.images.part()
+def move_row(
+    source: Array, row: int, column: int, target: Array, line: int, place: int, count: int
+) -> None:
+    """target[line, place : place + count] = source[row, column : column + count]."""
+    for n in range(0, count, LANES):
+        move(source, row, column + n, target, line, place + n, count - n)
+
+
+@dispatch.images.part()
 def lay_planes(image: Array, top: int, left: int, laid: Array) -> None:
     """Put the numbers of an image into its planes, so many rows and columns of zeros before."""
-    channels, down, across, rows, _ = laid.shape
+    channels, down, across, rows, columns = laid.shape
     _, height, width = image.shape
-    for c in range(channels):
-        for y in range(min(height, rows * down - top)):
-            row, phase = divmod(y + top, down)
-            for x in range(min(across, width)):
-                column, other = divmod(x + left, across)
-                target = laid[c, phase, other, row, column:]
-                given = image[c, y, x:]
+    for x in range(min(across, width)):
+        column, other = divmod(x + left, across)
+        count = min(columns - column, (width - x + across - 1) // across)
+        for c in range(channels):
+            row, phase = divmod(top, down)
+            for y in range(min(height, rows * down - top)):
                 if across == 1:
-                    for i in range(min(len(target), len(given))):
-                        target[i] = given[i]
+                    move_row(image[c], y, 0, laid[c, phase, 0], row, column, count)
                 else:
-                    for i in range(min(len(target), (len(given) + across - 1) // across)):
-                        target[i] = given[i * across]
+                    target, given = laid[c, phase, other, row], image[c, y]
+                    for i in range(count):
+                        target[column + i] = given[x + i * across]
+                phase += 1
+                if phase == down:
+                    row, phase = row + 1, 0
 
 
 @dispatch.images.part()
@@ -220,10 +231,7 @@ def _convolve_loop(
                 begins += step * sizes[1]
                 for f in range(each):
                     for row in range(rows):
-                        target = out[n, g * each + f, y + row]
-                        given = sums[f, row * sizes[1] :]
-                        for x in range(width):
-                            target[x] = given[x]
+                        move_row(sums, f, row * sizes[1], out[n, g * each + f], y + row, 0, width)
             begins -= (height + step - 1) // step * step * sizes[1]
 
 
@@ -288,13 +296,12 @@ def give_phase(
             y = (first + row) * stride[0] + phase[0] - start[0]
             if y < 0 or y >= height or x >= width:
                 continue
-            target, given = image[c, y, x:], sums[c, row * columns + column :]
             if stride[1] == 1:
-                for i in range(len(target)):
-                    target[i] = given[i]
-            else:
-                for i in range((len(target) + stride[1] - 1) // stride[1]):
-                    target[i * stride[1]] = given[i]
+                move_row(sums, c, row * columns + column, image[c], y, 0, width)
+                continue
+            target, given = image[c, y, x:], sums[c, row * columns + column :]
+            for i in range((len(target) + stride[1] - 1) // stride[1]):
+                target[i * stride[1]] = given[i]
 
 
 @dispatch.images.loop(f"void({_IMAGES}, {_IMAGES}, {_GEOMETRY}, int64, float32[:, ::1])")
@@ -318,9 +325,7 @@ def _convolve_weight_loop(
             lay_planes(images[n, g * channels : (g + 1) * channels], start[0], start[1], laid)
             for f in range(each):
                 for y in range(height):
-                    target, given = rows[f, y * sizes[1] :], grad[n, g * each + f, y]
-                    for x in range(width):
-                        target[x] = given[x]
+                    move_row(grad[n, g * each + f], y, 0, rows, f, y * sizes[1], width)
             for at in range(0, pitch, PIECE):
                 count = min(PIECE, pitch - at)
                 if each == 1:

@@ -18,8 +18,8 @@ from numba.extending import intrinsic, models, register_model
 cgutils: Any = untyped
 
 __all__ = [
-    "LANES", "ROWS", "add_product", "add_scaled", "in_turn", "load", "prefetch", "spread", "store",
-    "sums_of",
+    "LANES", "ROWS", "add_product", "add_scaled", "in_turn", "load", "move", "prefetch", "spread",
+    "store", "sums_of",
 ]  # fmt: skip
 
 LANES: int = 16 if binding.get_host_cpu_features().get("avx512f") else 8
@@ -30,6 +30,7 @@ ROWS: int = 4 if LANES == 16 else 2
 _NUMBER = ir.FloatType()
 _VECTOR = ir.VectorType(_NUMBER, LANES)
 _INDEX = ir.IntType(32)
+_PLACE = ir.IntType(64)
 _FUSED = ("contract",)
 
 
@@ -54,10 +55,12 @@ def _instruction(define: Callable[..., Any]) -> Callable[..., Any]:
     return cast(Callable[..., Any], intrinsic(define))
 
 
-def _pointer(context: Any, builder: Any, signature: Any, args: Any, as_type: Any) -> Any:
-    """The address of array[row, column]; nobody checks that it lies inside."""
-    array = context.make_array(signature.args[0])(context, builder, args[0])
-    at = cgutils.get_item_pointer(context, builder, signature.args[0], array, args[1:3])
+def _pointer(
+    context: Any, builder: Any, signature: Any, args: Any, as_type: Any, n: int = 0
+) -> Any:
+    """The address of array[row, column], arguments from n on; nobody checks that it lies inside."""
+    array = context.make_array(signature.args[n])(context, builder, args[n])
+    at = cgutils.get_item_pointer(context, builder, signature.args[n], array, args[n + 1 : n + 3])
     return builder.bitcast(at, as_type.as_pointer())
 
 
@@ -86,6 +89,36 @@ def store(typing: Any, array: Any, row: Any, column: Any, numbers: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(array, types.intp, types.intp, lanes), generate
+
+
+@_instruction
+def move(
+    typing: Any, array: Any, row: Any, column: Any, target: Any, line: Any, place: Any, count: Any
+) -> Any:
+    """target[line, place : place + n] = array[row, column : column + n], n = min(count, LANES)."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        each = ir.Constant(ir.VectorType(_PLACE, LANES), list(range(LANES)))
+        nothing = ir.Constant(each.type, ir.Undefined)
+        counts = builder.insert_element(nothing, args[6], _INDEX(0))
+        mask = builder.icmp_signed("<", each, _picked(builder, counts, nothing, [0] * LANES))
+        where = [_pointer(context, builder, signature, args, _VECTOR, n) for n in (0, 3)]
+        types_of = [_VECTOR.as_pointer(), _INDEX, mask.type]
+        load = ir.FunctionType(_VECTOR, [*types_of, _VECTOR])
+        load = cgutils.get_or_insert_function(
+            builder.module, load, f"llvm.masked.load.v{LANES}f32.p0"
+        )
+        save = ir.FunctionType(ir.VoidType(), [_VECTOR, *types_of])
+        save = cgutils.get_or_insert_function(
+            builder.module, save, f"llvm.masked.store.v{LANES}f32.p0"
+        )
+        zeros = ir.Constant(_VECTOR, None)
+        numbers = builder.call(load, [where[0], _INDEX(1), mask, zeros])
+        builder.call(save, [numbers, where[1], _INDEX(1), mask])
+        return context.get_dummy_value()
+
+    place_of = (types.intp, types.intp)
+    return types.void(array, *place_of, target, *place_of, types.intp), generate
 
 
 @_instruction
