@@ -47,9 +47,10 @@ def whole_blocks(count: int) -> int:
 def as_weights(rows: Array) -> Array:
     """A column for each of the rows, and room for whole blocks of them."""
     weights = np.zeros((rows.shape[1], whole_blocks(len(rows))), rows.dtype)
-    for i in range(len(rows)):
+    for first in range(0, len(rows), 16):  # whole lines of the cache
         for k in range(rows.shape[1]):
-            weights[k, i] = rows[i, k]
+            for i in range(first, min(first + 16, len(rows))):
+                weights[k, i] = rows[i, k]
     return weights
 
 
