@@ -27,7 +27,7 @@ from .register_tiles import (
 )
 
 if TYPE_CHECKING:
-    from .simd import LANES, load, move, spread, store
+    from .simd import LANES, load, move, move_every_second, spread, store
 
 dispatch.images.uses_vectors(globals())
 
@@ -130,6 +130,10 @@ def lay_planes(image: Array, top: int, left: int, laid: Array) -> None:
             for y in range(min(height, rows * down - top)):
                 if across == 1:
                     move_row(image[c], y, 0, laid[c, phase, 0], row, column, count)
+                elif across == 2:
+                    for n in range(0, count, LANES):
+                        move_every_second(image[c], y, x + 2 * n, laid[c, phase, other], row,
+                                          column + n, count - n)  # fmt: skip
                 else:
                     target, given = laid[c, phase, other, row], image[c, y]
                     for i in range(count):

@@ -18,8 +18,8 @@ from numba.extending import intrinsic, models, register_model
 cgutils: Any = untyped
 
 __all__ = [
-    "LANES", "ROWS", "add_product", "add_scaled", "in_turn", "load", "move", "prefetch", "spread",
-    "store", "sums_of",
+    "LANES", "ROWS", "add_product", "add_scaled", "in_turn", "load", "move", "move_every_second",
+    "prefetch", "spread", "store", "sums_of",
 ]  # fmt: skip
 
 LANES: int = 16 if binding.get_host_cpu_features().get("avx512f") else 8
@@ -91,34 +91,58 @@ def store(typing: Any, array: Any, row: Any, column: Any, numbers: Any) -> Any:
     return types.void(array, types.intp, types.intp, lanes), generate
 
 
-@_instruction
-def move(
-    typing: Any, array: Any, row: Any, column: Any, target: Any, line: Any, place: Any, count: Any
-) -> Any:
-    """target[line, place : place + n] = array[row, column : column + n], n = min(count, LANES)."""
+def _below(builder: Any, count: Any, first: int = 0) -> Any:
+    """A mask of the lanes whose number, counted from `first`, is below a count."""
+    each = ir.Constant(ir.VectorType(_PLACE, LANES), list(range(first, first + LANES)))
+    nothing = ir.Constant(each.type, ir.Undefined)
+    counts = builder.insert_element(nothing, count, _INDEX(0))
+    return builder.icmp_signed("<", each, _picked(builder, counts, nothing, [0] * LANES))
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        each = ir.Constant(ir.VectorType(_PLACE, LANES), list(range(LANES)))
-        nothing = ir.Constant(each.type, ir.Undefined)
-        counts = builder.insert_element(nothing, args[6], _INDEX(0))
-        mask = builder.icmp_signed("<", each, _picked(builder, counts, nothing, [0] * LANES))
-        where = [_pointer(context, builder, signature, args, _VECTOR, n) for n in (0, 3)]
-        types_of = [_VECTOR.as_pointer(), _INDEX, mask.type]
-        load = ir.FunctionType(_VECTOR, [*types_of, _VECTOR])
-        load = cgutils.get_or_insert_function(
-            builder.module, load, f"llvm.masked.load.v{LANES}f32.p0"
-        )
-        save = ir.FunctionType(ir.VoidType(), [_VECTOR, *types_of])
-        save = cgutils.get_or_insert_function(
-            builder.module, save, f"llvm.masked.store.v{LANES}f32.p0"
-        )
-        zeros = ir.Constant(_VECTOR, None)
-        numbers = builder.call(load, [where[0], _INDEX(1), mask, zeros])
-        builder.call(save, [numbers, where[1], _INDEX(1), mask])
-        return context.get_dummy_value()
 
-    place_of = (types.intp, types.intp)
-    return types.void(array, *place_of, target, *place_of, types.intp), generate
+def _load_some(builder: Any, at: Any, mask: Any) -> Any:
+    """The numbers at an address, in the lanes of a mask; 0 in others."""
+    kind = ir.FunctionType(_VECTOR, [at.type, _INDEX, mask.type, _VECTOR])
+    name = f"llvm.masked.load.v{LANES}f32.p0"
+    function = cgutils.get_or_insert_function(builder.module, kind, name)
+    return builder.call(function, [at, _INDEX(1), mask, ir.Constant(_VECTOR, None)])
+
+
+def _store_some(builder: Any, numbers: Any, at: Any, mask: Any) -> None:
+    """Put the lanes of a mask to an address."""
+    kind = ir.FunctionType(ir.VoidType(), [_VECTOR, at.type, _INDEX, mask.type])
+    name = f"llvm.masked.store.v{LANES}f32.p0"
+    function = cgutils.get_or_insert_function(builder.module, kind, name)
+    builder.call(function, [numbers, at, _INDEX(1), mask])
+
+
+def _move(second: bool) -> Any:
+    def define(
+        typing: Any, array: Any, row: Any, column: Any, target: Any, line: Any, place: Any,
+        count: Any,
+    ) -> Any:  # fmt: skip
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            source, goal = (_pointer(context, builder, signature, args, _VECTOR, n) for n in (0, 3))
+            wanted = args[6]
+            if second:
+                seen = builder.sub(builder.add(wanted, wanted), _PLACE(1))
+                beyond = builder.gep(source, [_INDEX(1)])
+                low = _load_some(builder, source, _below(builder, seen))
+                high = _load_some(builder, beyond, _below(builder, seen, LANES))
+                numbers = _picked(builder, low, high, list(range(0, 2 * LANES, 2)))
+            else:
+                numbers = _load_some(builder, source, _below(builder, wanted))
+            _store_some(builder, numbers, goal, _below(builder, wanted))
+            return context.get_dummy_value()
+
+        at = (types.intp, types.intp)
+        return types.void(array, *at, target, *at, types.intp), generate
+
+    return _instruction(define)
+
+
+move, move_every_second = _move(False), _move(True)
+"""target[line, place : place + n] = array[row, column : column + n], n = min(count, LANES);
+and the same from array[row, column : column + 2 · n : 2]."""
 
 
 @_instruction
