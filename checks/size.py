@@ -15,7 +15,7 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 87_653, 40_000
+TOTAL, AIM = 87_668, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
@@ -25,7 +25,7 @@ BUDGET = {
     "compiler": 10_856,
     "app": 4_824,
     "explainer": 7_552,
-    "kernels": 7_456,
+    "kernels": 7_471,
     "_tensor": 3_386,
     "engine": 3_427,
     "optim": 2_569,

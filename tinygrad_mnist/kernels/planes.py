@@ -27,7 +27,7 @@ from .register_tiles import (
 )
 
 if TYPE_CHECKING:
-    from .simd import LANES, load, move, move_every_second, spread, store
+    from .simd import LANES, load, move, move_apart, move_every_second, spread, store
 
 dispatch.images.uses_vectors(globals())
 
@@ -302,6 +302,11 @@ def give_phase(
                 continue
             if stride[1] == 1:
                 move_row(sums, c, row * columns + column, image[c], y, 0, width)
+                continue
+            if stride[1] == 2:
+                for n in range(0, (width - x + 1) // 2, LANES):
+                    move_apart(sums, c, row * columns + column + n, image[c], y, x + 2 * n,
+                               (width - x + 1) // 2 - n)  # fmt: skip
                 continue
             target, given = image[c, y, x:], sums[c, row * columns + column :]
             for i in range((len(target) + stride[1] - 1) // stride[1]):

@@ -18,8 +18,8 @@ from numba.extending import intrinsic, models, register_model
 cgutils: Any = untyped
 
 __all__ = [
-    "LANES", "ROWS", "add_product", "add_scaled", "in_turn", "load", "move", "move_every_second",
-    "prefetch", "spread", "store", "sums_of",
+    "LANES", "ROWS", "add_product", "add_scaled", "in_turn", "load", "move", "move_apart",
+    "move_every_second", "prefetch", "spread", "store", "sums_of",
 ]  # fmt: skip
 
 LANES: int = 16 if binding.get_host_cpu_features().get("avx512f") else 8
@@ -115,7 +115,9 @@ def _store_some(builder: Any, numbers: Any, at: Any, mask: Any) -> None:
     builder.call(function, [numbers, at, _INDEX(1), mask])
 
 
-def _move(second: bool) -> Any:
+def _move(step: int, apart: int) -> Any:
+    """Every `step`th number of one row to every `apart`th place of another; one of them is 1."""
+
     def define(
         typing: Any, array: Any, row: Any, column: Any, target: Any, line: Any, place: Any,
         count: Any,
@@ -123,15 +125,22 @@ def _move(second: bool) -> Any:
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             source, goal = (_pointer(context, builder, signature, args, _VECTOR, n) for n in (0, 3))
             wanted = args[6]
-            if second:
-                seen = builder.sub(builder.add(wanted, wanted), _PLACE(1))
+            twice = builder.sub(builder.add(wanted, wanted), _PLACE(1))
+            if step == 2:
                 beyond = builder.gep(source, [_INDEX(1)])
-                low = _load_some(builder, source, _below(builder, seen))
-                high = _load_some(builder, beyond, _below(builder, seen, LANES))
+                low = _load_some(builder, source, _below(builder, twice))
+                high = _load_some(builder, beyond, _below(builder, twice, LANES))
                 numbers = _picked(builder, low, high, list(range(0, 2 * LANES, 2)))
             else:
                 numbers = _load_some(builder, source, _below(builder, wanted))
-            _store_some(builder, numbers, goal, _below(builder, wanted))
+            for n in range(apart):
+                mask = _below(builder, twice if apart == 2 else wanted, n * LANES)
+                if apart == 2:
+                    even = ir.Constant(mask.type, [1 - lane % 2 for lane in range(LANES)])
+                    mask = builder.and_(mask, even)
+                places = [(n * LANES + lane) // apart for lane in range(LANES)]
+                moved = _picked(builder, numbers, numbers, places)
+                _store_some(builder, moved, builder.gep(goal, [_INDEX(n)]), mask)
             return context.get_dummy_value()
 
         at = (types.intp, types.intp)
@@ -140,9 +149,10 @@ def _move(second: bool) -> Any:
     return _instruction(define)
 
 
-move, move_every_second = _move(False), _move(True)
-"""target[line, place : place + n] = array[row, column : column + n], n = min(count, LANES);
-and the same from array[row, column : column + 2 · n : 2]."""
+move, move_every_second, move_apart = _move(1, 1), _move(2, 1), _move(1, 2)
+"""target[line, place : place + n] = array[row, column : column + n], n = min(count, LANES); the
+same from array[row, column : column + 2 · n : 2]; and to target[line, place : place + 2 · n : 2].
+"""
 
 
 @_instruction
