@@ -21,7 +21,7 @@ EDITS = {
     "a constant": ("kernels/team.py", "_FEW: Final = 8", {"few_columns", "blas", "convolve"}),
     "what has no name": ("compiler/loops/products.py", "out.dtype), out.dtype", {
         "few_columns", "blas"}),
-    "a function imported by its name": ("kernels/register_tiles.py", "range(len(rows))", {
+    "a function imported by its name": ("kernels/register_tiles.py", "len(rows), 16)", {
         "convolve"}),
     "a constant reached by its module": (
         "kernels/softmax.py", "LOG2_E = 1.44", {"exp"}),
