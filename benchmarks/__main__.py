@@ -133,7 +133,10 @@ def _costs(options: argparse.Namespace, report: Report, rivals: list[str], path:
 
 
 def _accuracy(options: argparse.Namespace, report: Report, rivals: list[str], path: Path) -> None:
-    """A run a seed, `--rounds` of them, of the models that `--only` names, or of all."""
+    """A run a seed, `--rounds` of them, of the models that `--only` names, or of all.
+
+    A file keeps what it has of other models and contestants: slow ones may run fewer seeds.
+    """
     from tinygrad_mnist.tools.mnist_files import named_folder
 
     from . import accuracy
@@ -144,7 +147,8 @@ def _accuracy(options: argparse.Namespace, report: Report, rivals: list[str], pa
     if folder is None:
         raise ValueError("set TINYGRAD_MNIST_DATA to a folder that holds MNIST's four IDX files")
     found = accuracy.measure(rivals, models, options.rounds, folder, options.threads)
-    others = [e for e in report["accuracy"] if e["model"] not in models]
+    asked = {(e["model"], e["contestant"]) for e in found}
+    others = [e for e in report["accuracy"] if (e["model"], e["contestant"]) not in asked]
     report["accuracy"] = [*others, *found]
     print(*accuracy.suspicious(found), sep="\n")
 
