@@ -1,0 +1,1 @@
+"""Gradients of any function, in any framework, held against its own differences."""
