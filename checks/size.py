@@ -15,12 +15,12 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 88_386, 40_000
+TOTAL, AIM = 90_426, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
     "ops": 11_726,
-    "tools": 14_213,
+    "tools": 16_250,
     "nn": 10_150,
     "compiler": 10_856,
     "app": 4_824,
@@ -37,7 +37,7 @@ BUDGET = {
     "names": 410,
     "dtypes": 343,
     "func": 770,
-    "testing": 348,
+    "testing": 351,
 }
 """Lines that a room may have."""
 ENTRIES, FILE, FUNCTION = 26, 800, 50

@@ -44,6 +44,8 @@ class Framework:
     """What is imported."""
     install = ""
     """What pip is to install."""
+    traced = False
+    """Whether functions run once, to be compiled: what they do besides computing is not seen."""
 
     def missing(self) -> str:
         """Why it cannot be used here, with what to do; empty where it can."""
@@ -70,6 +72,10 @@ class Framework:
     def array(self, tensor: Any) -> Array:
         """A tensor's numbers; the array may share its memory."""
         return np.asarray(tensor)
+
+    def call(self, function: Function, arrays: Sequence[Array]) -> Any:
+        """What `function` gives of tensors of these arrays; no gradients are asked for."""
+        return self.vjp(function, arrays)[0]
 
     def vjp(self, function: Function, arrays: Sequence[Array]) -> tuple[Any, Pull]:
         """What `function` gives of tensors of these arrays, and what takes gradients back.

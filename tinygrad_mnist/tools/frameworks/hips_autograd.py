@@ -28,6 +28,10 @@ class Autograd(Framework):
         """The array itself, copied."""
         return np.array(array)
 
+    def call(self, function: Function, arrays: Sequence[Array]) -> Any:
+        """What the function gives."""
+        return function(*[self.tensor(each) for each in arrays])
+
     def vjp(self, function: Function, arrays: Sequence[Array]) -> tuple[Any, Pull]:
         """By `make_vjp` of each result with respect to each input."""
         core = importlib.import_module("autograd.core") if self.module else None

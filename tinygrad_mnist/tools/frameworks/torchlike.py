@@ -37,6 +37,10 @@ class Torchlike(Framework):
         """Whether a tensor is of floating point."""
         return bool(tensor.is_floating_point())
 
+    def call(self, function: Function, arrays: Sequence[Array]) -> Any:
+        """What the function gives."""
+        return self._run(function)(*[self.tensor(each) for each in arrays])
+
     def vjp(self, function: Function, arrays: Sequence[Array]) -> tuple[Any, Pull]:
         """By `autograd.grad` of the results that require a gradient."""
         tensors = [self.tensor(each) for each in arrays]
@@ -119,6 +123,7 @@ class OursCompiled(Ours):
     """This engine, the function compiled."""
 
     name = "tinygrad_mnist-compiled"
+    traced = True
 
     def _run(self, function: Function) -> Function:
         compiled: Function = self.module.compile(function)
@@ -136,6 +141,7 @@ class Compiled(Torch):
     """PyTorch on the CPU, the function compiled."""
 
     name = "torch-compiled"
+    traced = True
 
     def _run(self, function: Function) -> Function:
         compiled: Function = self.module.compile(function)

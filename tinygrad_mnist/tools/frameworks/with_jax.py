@@ -39,6 +39,11 @@ class Jax(Framework):
         with self._exact() as jax:
             return jax.numpy.array(array)
 
+    def call(self, function: Function, arrays: Sequence[Array]) -> Any:
+        """What the function gives."""
+        with self._exact() as jax:
+            return self._run(function)(*[jax.numpy.array(each) for each in arrays])
+
     def vjp(self, function: Function, arrays: Sequence[Array]) -> tuple[Any, Pull]:
         """By `jax.vjp` with respect to the inputs of floating point."""
         with self._exact() as jax:
@@ -105,6 +110,7 @@ class JaxJit(Jax):
     """JAX, the function compiled."""
 
     name = "jax-jit"
+    traced = True
 
     def _run(self, function: Function) -> Function:
         compiled: Function = self.module.jit(function)

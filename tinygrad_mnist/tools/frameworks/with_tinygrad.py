@@ -36,6 +36,10 @@ class Tinygrad(Framework):
         """Whether a tensor is of floating point."""
         return bool(self.module.dtypes.is_float(tensor.dtype))
 
+    def call(self, function: Function, arrays: Sequence[Array]) -> Any:
+        """What the function gives."""
+        return function(*[self.tensor(each) for each in arrays])
+
     def vjp(self, function: Function, arrays: Sequence[Array]) -> tuple[Any, Pull]:
         """By `gradient`; what a result does not depend on has none."""
         tensors = [self.tensor(each) for each in arrays]

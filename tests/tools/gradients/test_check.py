@@ -1,0 +1,119 @@
+"""`check_gradients`: right functions pass, faults are found, bad calls are told."""
+
+import numpy as np
+import pytest
+
+import tinygrad_mnist as torch
+from tinygrad_mnist.testing import GradientError, check_gradients
+
+X = np.random.default_rng(0).normal(size=(4, 3))
+SQUARE = (lambda x: x * x, lambda g, x: 2 * g * x)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_a_right_pair_passes(dtype: type) -> None:
+    report = check_gradients(SQUARE, X.astype(dtype))
+    assert report.ok
+    assert report.checked == 12
+    assert str(report).endswith(f"float{np.dtype(dtype).itemsize * 8}[4, 3]: 12 elements agree "
+                                "with differences; seed=0")  # fmt: skip
+
+
+def test_a_large_input_is_checked_in_random_directions() -> None:
+    x = np.random.default_rng(0).normal(size=(200, 100))
+    assert check_gradients(SQUARE, x).ok
+
+    def backward(g: np.ndarray, x: np.ndarray) -> np.ndarray:
+        wrong = 2 * g * x
+        wrong[17, 5] += 0.01
+        return wrong
+
+    report = check_gradients((SQUARE[0], backward), x, raises=False, shrink=False)
+    assert [each.index for each in report.findings[0].elements] == [(17, 5)]
+
+
+def test_kinks_are_no_faults() -> None:
+    relu = (lambda x: np.maximum(x, 0), lambda g, x: g * (x > 0))
+    report = check_gradients(relu, np.array([0.0, 1.0, -1.0]))
+    assert report.ok
+    assert [each.index for each in report.kinks] == [(0,)]
+    assert "slopes to both sides differ" in str(report)
+
+
+def test_second_order_and_forward_mode_of_this_engine() -> None:
+    assert check_gradients(lambda x: torch.softmax(x, -1).log(), X, second_order=True).ok
+    assert check_gradients(torch.tanh, X, forward_mode=True).ok
+
+
+def _noisy(x: np.ndarray) -> np.ndarray:
+    return x * np.random.random()
+
+
+def _writing(x: np.ndarray) -> np.ndarray:
+    x *= 2
+    return x.copy()
+
+
+def _writing_backward(g: np.ndarray, x: np.ndarray) -> np.ndarray:
+    g *= 2 * x
+    return g.copy()
+
+
+BUFFER = np.empty_like(X)
+
+BEHAVIOURS = {
+    "nondeterministic": (_noisy, lambda g, x: g),
+    "input mutated": (_writing, lambda g, x: 2 * g),
+    "gradient from above mutated": (SQUARE[0], _writing_backward),
+    "gradient aliases an input": (lambda x: (x**2).sum() / 2, lambda g, x: np.multiply(x, g, x)),
+    "gradient overwritten": (SQUARE[0], lambda g, x: np.multiply(2 * g, x, out=BUFFER)),
+    "wrong dtype": (SQUARE[0], lambda g, x: (2 * g * x).astype(np.float32)),
+    "detached": (SQUARE[0], lambda g, x: None),
+    "not a number": (SQUARE[0], lambda g, x: 2 * g * x / (x > 0)),
+}
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("name", BEHAVIOURS)
+def test_what_a_function_does_beside_its_numbers(name: str) -> None:
+    report = check_gradients(BEHAVIOURS[name], X, raises=False, shrink=False)
+    assert name in [each.name for each in report.findings], str(report)
+
+
+@pytest.mark.parametrize(
+    ("error", "words", "arguments"),
+    [
+        (TypeError, "no input is of floating point", (SQUARE, np.arange(3))),
+        (ValueError, "has no elements", (SQUARE, np.empty((0, 3)))),
+        (TypeError, "is complex", (SQUARE, np.ones(3, complex))),
+        (TypeError, "returned NoneType", ((lambda x: None, lambda g, x: g), X)),
+        (TypeError, "returned int64", ((lambda x: x.argmax(0), lambda g, x: g), X)),
+        (TypeError, "names no framework", (lambda x: x, X)),
+        (ValueError, "no value of the function is finite", ((lambda x: x * np.nan, SQUARE[1]), X)),
+    ],
+)
+def test_bad_calls(error: type[Exception], words: str, arguments: tuple) -> None:
+    with pytest.raises(error, match=words):
+        check_gradients(*arguments)
+
+
+def test_a_failure_shows_the_smallest_inputs_and_a_script_that_replays_it() -> None:
+    wrong = (lambda x: x.T * 1.0, lambda g, x: g.T[::-1].copy())
+    with pytest.raises(GradientError) as caught:
+        check_gradients(wrong, X)
+    report = caught.value.report
+    assert report.pattern == "reversed"
+    assert report.smallest is not None
+    assert report.smallest[0].size == 3
+    assert report.script.rstrip() in str(caught.value)
+    with pytest.raises(GradientError, match="reversed"):
+        exec(compile(report.script, "script", "exec"), {})
+
+
+def test_the_page_stands_alone() -> None:
+    report = check_gradients((SQUARE[0], lambda g, x: g * x), X, raises=False)
+    page = report.html()
+    assert page.startswith("<!doctype html>")
+    assert "factor" in page
+    assert "src=" not in page
+    assert "href=" not in page
