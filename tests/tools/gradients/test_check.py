@@ -40,6 +40,62 @@ def test_kinks_are_no_faults() -> None:
     assert "slopes to both sides differ" in str(report)
 
 
+def test_kinks_hide_no_fault() -> None:
+    wrong = (lambda x: np.maximum(x, 0), lambda g, x: -g * (x > 0))
+    report = check_gradients(wrong, np.zeros(4), raises=False, shrink=False)
+    assert report.pattern == "sign"
+    assert report.kinks
+    assert "beside the kinks" in report.findings[0].sentence
+
+
+def test_a_pattern_is_named_of_a_large_input() -> None:
+    wrong = (lambda x, b: np.tanh(x) + b, lambda g, x, b: (g / np.cosh(x) ** 2, g[0]))
+    x = np.random.default_rng(0).normal(size=(60, 40))
+    report = check_gradients(wrong, x, np.ones(40), raises=False)
+    assert report.pattern == "not summed over a broadcast axis"
+    twice = (SQUARE[0], lambda g, x: g * x)
+    assert check_gradients(twice, x, raises=False).pattern == "factor"
+
+
+def test_functions_of_float32_alone_are_checked_with_wider_bounds() -> None:
+    def forward(x: np.ndarray) -> np.ndarray:
+        return np.sin(x.astype(np.float32))
+
+    right = (forward, lambda g, x: g * np.cos(x.astype(np.float32)))
+    report = check_gradients(right, X.astype(np.float32))
+    assert "computes in float32 alone" in report.notes[0]
+    wrong = (forward, lambda g, x: g * np.cos(x.astype(np.float32)) * np.float32(1.01))
+    assert check_gradients(wrong, X.astype(np.float32), raises=False).pattern == "factor"
+
+
+def test_what_is_right_in_float64_and_wrong_in_float32() -> None:
+    def backward(g: np.ndarray, x: np.ndarray) -> np.ndarray:
+        return 2 * g * x * x.dtype.type(1 if x.dtype == np.float64 else 1.001)
+
+    report = check_gradients((SQUARE[0], backward), X.astype(np.float32), raises=False)
+    assert "right in float64 and wrong in float32" in str(report)
+
+
+def test_gradients_of_gradients_that_are_wrong() -> None:
+    class Cube(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x**3
+
+        @staticmethod
+        def backward(ctx, g):
+            (x,) = ctx.saved_tensors
+            return 3 * g * x * x.detach()
+
+    assert check_gradients(Cube.apply, X, framework="tinygrad_mnist").ok
+    report = check_gradients(
+        Cube.apply, X, framework="tinygrad_mnist", second_order=True, raises=False
+    )
+    assert [each.kind for each in report.findings] == ["second order"]
+    assert report.pattern == "factor"
+
+
 def test_second_order_and_forward_mode_of_this_engine() -> None:
     assert check_gradients(lambda x: torch.softmax(x, -1).log(), X, second_order=True).ok
     assert check_gradients(torch.tanh, X, forward_mode=True).ok

@@ -177,13 +177,13 @@ def raised(error: Exception, subject: Subject) -> Finding:
         tuple(int(each) for each in found.replace(",", " ").split())
         for found in _SHAPE.findall(str(error))
     ]
-    place, pattern = None, None
-    for i in subject.wanted:
-        wanted = subject.arrays[i].shape
-        for shape in shapes:
-            if wanted in shapes and shape != wanted and (pattern is None):
-                pattern = _by_shape(shape, wanted)
-                place = i if pattern else place
+    named = [
+        (_by_shape(shape, subject.arrays[i].shape), i)
+        for i in subject.wanted if subject.arrays[i].shape in shapes
+        for shape in shapes if shape != subject.arrays[i].shape
+    ]  # fmt: skip
+    named.sort(key=lambda each: each[0].startswith("wrong shape"))
+    pattern, place = named[0] if named else (None, None)
     return Finding("backward raises", text, place, pattern)
 
 

@@ -24,6 +24,8 @@ _DIFFERENCES = 4.0
 """The room for the error of differences, which is an estimate."""
 _CONDITION = 16.0
 _SPREAD = 8.0
+_OF_THE_LARGEST = 4
+"""Ulp of the largest gradient by which float32 may differ anywhere: terms of its size cancel."""
 _RELATIVE = 1e-7
 """What is less than this part of a gradient in float64 is no fault of a formula."""
 
@@ -41,13 +43,15 @@ class Numbers:
     findings: list[Finding] = field(default_factory=list)
     kinks: list[Kink] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    precise: Subject | None = None
+    """The function in float64, where the inputs are not and it computes in that."""
     checked: int = 0
     undecided: int = 0
     largest_error: float = 0.0
 
     def run(self, gradients: Sequence[Array | None]) -> None:
         """Compare the `gradients` that belong to the first of the gradients from above."""
-        precise = self._precise()
+        precise = self.precise = self._precise()
         exact = self.subject if precise is None else precise
         kinds = {each.dtype.name for each in self.subject.arrays if each.dtype.kind == "f"}
         if precise is None and kinds != {"float64"}:
@@ -55,14 +59,17 @@ class Numbers:
                 f"it computes in {', '.join(sorted(kinds))} alone: differences are as good as that "
                 "allows, and bounds are wider; give float64 inputs for narrow ones"
             )
-        mine = gradients if exact is self.subject else exact.gradients(self.aboves[0])
+        narrow, mine = self.aboves, gradients
+        if precise is not None:
+            self.aboves = [replaced(above, np.float64) for above in narrow]
+            mine = precise.gradients(self.aboves[0])
         others = [exact.gradients(above) for above in self.aboves[1:]]
         moved = moved_by_an_ulp(exact, self.aboves[0], mine, _eps(exact))
         for place in exact.wanted:
             rows = [mine[place], *[each[place] for each in others]]
             self._input(exact, place, rows, moved[place])
         if precise is not None and not self.findings:
-            self._narrow(gradients)
+            self._narrow(narrow[0], gradients)
 
     def _precise(self) -> Subject | None:
         """The function at the same point in float64, where it computes in that; else None."""
@@ -306,9 +313,8 @@ class Numbers:
 
     # float32
 
-    def _narrow(self, gradients: Sequence[Array | None]) -> None:
+    def _narrow(self, above: Sequence[Array], gradients: Sequence[Array | None]) -> None:
         """Compare gradients in float32 with those in float64, which are right."""
-        above = self.aboves[0]
         errors, spreads = float32_errors(self.subject, above)
         wide = self.subject.at(replaced(self.subject.arrays, np.float64))
         right = wide.gradients(replaced(above, np.float64))
@@ -322,7 +328,7 @@ class Numbers:
                 continue
             usual = float(np.median(spread))
             rounding = np.maximum(spread, usual) + _or_zero(moved[place], own)
-            rounding += eps * np.abs(true) + eps * _largest(true) / 4
+            rounding += eps * np.abs(true) + _OF_THE_LARGEST * eps * _largest(true)
             bound = self.loosen * _SPREAD * rounding
             bad = np.abs(error) > bound
             if bad.any():

@@ -22,6 +22,7 @@ _STYLE = """
 body { margin: 0 auto; padding: 1.5rem 1rem 4rem; max-width: 62rem; background: var(--paper);
   color: var(--ink); font: 1rem/1.55 system-ui, sans-serif; }
 h1 { font-size: 1.4rem; line-height: 1.3; margin: 0 0 .5rem; }
+h1 code { font-size: inherit; }
 h2 { font-size: 1.1rem; margin: 2rem 0 .5rem; }
 .verdict { font-weight: 600; } .bad { color: var(--bad); } .good { color: var(--good); }
 .pattern { border-left: .25rem solid var(--bad); background: var(--soft); padding: .5rem .75rem;

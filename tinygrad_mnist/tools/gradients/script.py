@@ -35,6 +35,8 @@ def script(
     more = ", second_order=True" if second_order else ""
     call = f"check_gradients({name}, {inputs}, framework={framework!r}, seed={seed}{more})"
     lines = [
+        "from __future__ import annotations",
+        "",
         "import numpy as np",
         *sorted(parts.imports - {"import numpy as np"}),
         "from tinygrad_mnist.testing import check_gradients",

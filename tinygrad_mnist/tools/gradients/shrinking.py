@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["smallest"]
+__all__ = ["fitting", "smallest"]
 
 Array = np.ndarray[Any, Any]
 Fails = Callable[[Sequence[Array]], bool]
@@ -30,6 +30,23 @@ def smallest(arrays: Sequence[Array], fails: Fails) -> list[Array] | None:
     same = all(a.shape == b.shape and np.array_equal(a, b, equal_nan=True)
                for a, b in zip(arrays, found, strict=True))  # fmt: skip
     return None if same else found
+
+
+def fitting(arrays: Sequence[Array], fails: Fails, most: int = 64) -> list[Array]:
+    """The inputs with their largest sizes halved, while that fails, to `most` elements each."""
+    sizes = {n: n for each in arrays for n in each.shape}
+    done: set[int] = set()
+    while True:
+        large = [each for each in _cut(arrays, sizes) if each.size > most]
+        left = [n for n in sizes if sizes[n] > 1 and n not in done]
+        if not large or not left:
+            return _cut(arrays, sizes)
+        size = max(left, key=lambda n: sizes[n])
+        smaller = sizes | {size: _half(sizes[size])}
+        if fails(_cut(arrays, smaller)):
+            sizes = smaller
+        else:
+            done.add(size)
 
 
 def _cut(arrays: Sequence[Array], sizes: dict[int, int]) -> list[Array]:
