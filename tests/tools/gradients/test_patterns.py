@@ -49,6 +49,7 @@ CASES = {
     "stale": ("stale", G, 2 * G + 1, {"earlier": G}),
     "mask ignored": ("mask ignored", RIGHT, HOLES, {}),
     "zeros": ("mask ignored", HOLES, RIGHT, {}),
+    "symmetric": ("symmetric", (SQUARE + SQUARE.T) / 2, SQUARE, {}),
     "nan": ("not a number", np.where(G > 1, np.nan, G), G, {}),
     "wrong shape": ("wrong shape", np.ones(3), G, {}),
 }  # fmt: skip

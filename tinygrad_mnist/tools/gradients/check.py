@@ -143,7 +143,8 @@ def _check(subject: Subject, options: _Options) -> GradientReport:
         found = [each for each in found if each.kind != "nondeterministic"]
     report.findings += found
     if options.forward_mode is not False and not report.findings:
-        _forward(numbers.precise or subject, above[0], report, options)
+        exact = max(_FORWARD, 4 * numbers.largest_error)
+        _forward(numbers.precise or subject, above[0], report, options.loosen * exact, options)
     if options.second_order and not report.findings:
         _second_order(subject, above, report, options)
     return report
@@ -241,7 +242,7 @@ def _scale(array: Array) -> float:
 
 
 def _forward(
-    subject: Subject, above: Sequence[Array], report: GradientReport, options: _Options
+    subject: Subject, above: Sequence[Array], report: GradientReport, room: float, options: _Options
 ) -> None:
     """Σ above · (J u) by forward mode against Σ (Jᵀ above) · u by the gradients."""
     random = np.random.default_rng((options.seed, 1))
@@ -263,10 +264,8 @@ def _forward(
     right = np.concatenate([(g * t).ravel() for g, t in zip(gradients, _wide(tangents), strict=True)
                             if g is not None] or [np.zeros(1)])  # fmt: skip
     eps = max(float(np.finfo(subject.arrays[i].dtype).eps) for i in subject.wanted)
-    room = (
-        options.loosen * max(_FORWARD, 1e3 * eps) * float(np.abs(found).sum() + np.abs(right).sum())
-    )
-    if not abs(found.sum() - right.sum()) <= room and np.isfinite(right).all():
+    bound = max(room, 1e3 * eps) * float(np.abs(found).sum() + np.abs(right).sum())
+    if not abs(found.sum() - right.sum()) <= bound and np.isfinite(right).all():
         report.findings.append(Finding(
             "tangent", f"forward mode gives {found.sum():.9g} in a random direction; the "
             f"gradients, which are right, give {right.sum():.9g}",

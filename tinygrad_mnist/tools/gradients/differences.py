@@ -23,7 +23,8 @@ __all__ = ["Slope", "derivative", "noise_of", "one_sided"]
 Array = np.ndarray[Any, Any]
 Phi = Callable[[float], Array]
 """Takes a step from the point; gives numbers in float64, each with a derivative of its own."""
-_MOVES = 16
+_MOVES = 24
+_LONGEST = 16
 _UP = 6
 """Powers of two that a step may grow by from the first one."""
 _CONVERGED = 1e-10
@@ -69,17 +70,19 @@ def derivative(phi: Phi, exponent: int, noise: Array, enough: float = 0.0) -> Sl
         return seen[h]
 
     rungs: dict[int, _Rung] = {}
-    at = exponent
-    for _ in range(_MOVES):
-        if at not in rungs:
-            rungs[at] = _rung(central, at, noise)
-        rung = rungs[at]
+    at, stride, moves = exponent, 2, 0
+    while stride >= 2 and at not in rungs and at <= exponent + _UP and len(rungs) < _MOVES:
+        rung = rungs[at] = _rung(central, at, noise)
         largest = float(np.max(np.abs(rung.slope.value), initial=0.0))
         if rung.total <= max(enough, _CONVERGED * largest):
             break
-        at += 2 if rung.truncation < rung.rounding else -2
-        if at in rungs or at > exponent + _UP:
-            break
+        way = 1 if rung.truncation < rung.rounding else -1
+        if moves * way < 0:  # past the best step: back by less
+            stride, moves = stride // 2, 0
+        elif abs(moves) == 2:  # far from it: on by more
+            stride, moves = min(2 * stride, _LONGEST), 0
+        moves += way
+        at += way * stride
     best = min(rungs.values(), key=lambda each: each.total).slope
     return _doubted(best, rungs)
 
@@ -100,8 +103,8 @@ def _rung(central: Phi, exponent: int, noise: Array) -> _Rung:
 
 def _doubted(best: Slope, rungs: dict[int, _Rung]) -> Slope:
     """The slope, its error raised to what a smaller step disagrees beyond that one's own error."""
-    finer = rungs.get(best.exponent - 2)
-    if finer is None:
+    finer = rungs.get(max([each for each in rungs if each < best.exponent], default=0))
+    if finer is None or finer.slope.exponent >= best.exponent:
         return best
     with np.errstate(all="ignore"):
         beyond = np.abs(finer.slope.value - best.value) - finer.slope.error

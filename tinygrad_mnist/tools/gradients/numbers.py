@@ -82,8 +82,10 @@ class Numbers:
         except Exception:  # no float64 there
             return None
         kinds = [each.dtype for each in (*results, *found) if each is not None]
-        if any(kind != np.float64 for kind in kinds) or not all(map(_near, narrow, results)):
+        if any(kind != np.float64 for kind in kinds):
             return None
+        if not all(map(_near, narrow, results)):
+            self.notes.append("values in float32 and in float64 differ by more than a hundredth")
         return wide
 
     def _input(

@@ -21,7 +21,7 @@ Array = np.ndarray[Any, Any]
 PATTERNS = (
     "detached", "not a number", "not summed over a broadcast axis", "wrong shape", "stale", "sign",
     "transposed", "factor", "off by one", "reversed", "only the diagonal", "partly detached",
-    "mask ignored",
+    "mask ignored", "symmetric",
 )  # fmt: skip
 """The names there are; what `name_fault` says begins with one of them."""
 _CLOSE = 1e-3
@@ -205,6 +205,17 @@ def _shifted(fault: _Fault) -> str | None:
     return None
 
 
+def _symmetric(fault: _Fault) -> str | None:
+    if fault.right.ndim < 2 or fault.right.shape[-1] != fault.right.shape[-2]:
+        return None
+    if fault.is_wrong((fault.right + np.swapaxes(fault.right, -1, -2)) / 2):
+        return (
+            "symmetric: half of the right numbers and of their transpose; that is right for "
+            "x ↦ f((x + xᵀ) / 2), where the function reads one triangle of a matrix"
+        )
+    return None
+
+
 def _slice(fault: _Fault) -> str | None:
     """One slice of the results counts, or one of several results."""
     words = "not summed over a broadcast axis: only"
@@ -302,5 +313,5 @@ def _spanned(missing: Array, basis: list[Array], over: tuple[int, ...], fault: _
 
 _LOOKS: tuple[Callable[[_Fault], str | None], ...] = (
     _nan, _zero, _stale, _sign, _transposed, _slice, _factor, _results, _diagonal, _shifted,
-    _masked, _partly,
+    _symmetric, _masked, _partly,
 )  # fmt: skip

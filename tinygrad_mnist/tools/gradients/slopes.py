@@ -16,7 +16,8 @@ __all__ = ["Numeric", "Numerics"]
 
 _FIRST = {"float64": -7, "float32": -3, "float16": -1}
 """The exponents of the first steps, of the scale of a number: near ε to the power of 1/7."""
-_NOISE = {"float64": -22, "float32": -16, "float16": -8}
+_NOISE = {"float64": (-22,), "float32": (-16, -11), "float16": (-8, -6)}
+"""Exponents of the steps at which noise is looked for: sums within may round more coarsely."""
 _ENOUGH = 1e-8
 
 
@@ -47,8 +48,9 @@ class Numerics:
             for above in aboves
         ])  # fmt: skip
         random = np.random.default_rng(place)
-        noise = noise_of(self._phi(self.direction(random)), _NOISE.get(kind, -16))
-        self.noise = np.maximum(noise, floor)
+        phi = self._phi(self.direction(random))
+        found = [noise_of(phi, exponent) for exponent in _NOISE.get(kind, (-16,))]
+        self.noise = np.maximum(np.max(found, axis=0), floor)
 
     def _phi(self, direction: Array) -> Callable[[float], Array]:
         return self.subject.along(self.place, direction, self.aboves)
@@ -120,7 +122,7 @@ class Numerics:
 def _exponents(x: Array) -> Array:
     """For each element the power of two of its scale: its own size, or that of the others."""
     numbers = _finite(x.astype(np.float64))
-    usual = math.sqrt(float(np.mean(numbers**2))) or 1.0
+    usual = float(np.median(np.abs(numbers))) or float(np.max(np.abs(numbers))) or 1.0
     return np.floor(np.log2(np.maximum(np.abs(numbers), usual)))
 
 

@@ -62,8 +62,9 @@ class Subject:
 
 
 def _weighted(results: Sequence[Array], above: Sequence[Array]) -> float:
+    """Σ above · results, but for results that are not asked for: they may be NaN."""
     pairs = zip(results, above, strict=True)
-    return sum(float(np.vdot(g, each)) for each, g in pairs)
+    return sum(float(np.vdot(g, np.where(g == 0, 0.0, each))) for each, g in pairs)
 
 
 def replaced(arrays: Sequence[Array], dtype: Any) -> list[Array]:
