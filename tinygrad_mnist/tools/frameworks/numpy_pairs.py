@@ -2,8 +2,9 @@
 
 `forward(*inputs)` gives the result, or a result and what backward is to be given in place of the
 inputs: `(result, cache)`. `backward(*gradients, *inputs)`, or `backward(*gradients, cache)`, gives
-a gradient for each input, or the only one. Which of the two a pair means is told by the number of
-parameters of its backward, and for one input by whether forward returns a tuple.
+a gradient for each input, or the only one. A layer that keeps what it needs in itself has
+`backward(*gradients)`. Which of them is meant is told by the number of parameters of backward, and
+for one input by whether forward returns a tuple.
 """
 
 from __future__ import annotations
@@ -52,9 +53,11 @@ class NumPy(Framework):
         inputs = [np.array(each) for each in arrays]
         result = forward(*inputs)
         rest = inputs
-        if backward is not None and _keeps(backward, len(inputs), result):
+        if backward is not None and _keeps(backward, result):
             result, cache = result
             rest = [cache]
+        elif backward is not None and _parameters(backward) == len(self.floats(result)):
+            rest = []
 
         def pull(above: Sequence[Array]) -> list[Array | None]:
             if backward is None:
@@ -77,17 +80,22 @@ def _parts(function: Any) -> tuple[Function, Function | None]:
     return function, None
 
 
-def _keeps(backward: Function, inputs: int, result: Any) -> bool:
+def _keeps(backward: Function, result: Any) -> bool:
     """Whether forward returned what backward is given in place of the inputs."""
     if not isinstance(result, tuple) or len(result) != 2:
         return False
+    return _parameters(backward) == 2
+
+
+def _parameters(function: Function) -> int | None:
+    """How many parameters a function has; None where that is not said, or any number."""
     try:
-        kinds = [each.kind for each in inspect.signature(backward).parameters.values()]
+        parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):
-        return False
-    if inspect.Parameter.VAR_POSITIONAL in kinds:
-        return False
-    return len(kinds) == 2 and (inputs == 1 or len(kinds) != 2 + inputs)
+        return None
+    if inspect.Parameter.VAR_POSITIONAL in [each.kind for each in parameters]:
+        return None
+    return len(parameters)
 
 
 def _for_each(gradients: list[Any], arrays: Sequence[Array]) -> list[Array | None]:

@@ -68,6 +68,8 @@ class Told(Protocol):
     def pattern(self) -> str | None: ...
     @property
     def undecided_words(self) -> str: ...
+    @property
+    def script_words(self) -> str: ...
 
 
 def page(report: Told) -> str:
@@ -145,5 +147,6 @@ def _replay(report: Told) -> list[str]:
         lines = "\n".join(shown(each) for each in report.smallest)
         parts.append(f"<h2>The smallest inputs that fail alike</h2>\n<pre>{escape(lines)}</pre>")
     if report.script:
-        parts.append(f"<h2>A script that replays it</h2>\n<pre>{escape(report.script)}</pre>")
+        words = report.script_words
+        parts.append(f"<h2>{words.capitalize()}</h2>\n<pre>{escape(report.script)}</pre>")
     return parts

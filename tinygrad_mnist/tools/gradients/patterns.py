@@ -176,7 +176,7 @@ def _known(fault: _Fault, factor: float) -> str:
         near = [words for words, size in sizes.items() if size > 1 and _is(which, size)]
         whole = round(which)
         if near or (2 <= whole <= 64 and _is(which, whole)):
-            words = f" ({'; '.join(near)})" if near else ""
+            words = f" ({'; '.join(near[:2])}{'; …' * (len(near) > 2)})" if near else ""
             return f"{'' if which == factor else '1/'}{whole}{words}"
     return ""
 

@@ -19,6 +19,8 @@ Array = np.ndarray[Any, Any]
 class GradientError(AssertionError):
     """A gradient that is wrong, or a function that cannot be checked; `report` says everything."""
 
+    __module__ = "tinygrad_mnist.testing"
+
     def __init__(self, report: GradientReport) -> None:
         super().__init__(str(report))
         self.report = report
@@ -59,20 +61,22 @@ class GradientReport:
 
     def __str__(self) -> str:
         """The report as text."""
-        lines = [self.headline, ""]
-        for finding in self.findings:
-            lines += [*finding_lines(finding), ""]
-        if self.kinks:
-            lines += [*kink_lines(self.kinks), ""]
-        lines += [f"note: {each}" for each in self.notes]
-        if self.undecided:
-            lines.append(f"note: {self.undecided_words}")
+        parts = [[self.headline], *[finding_lines(each) for each in self.findings]]
+        parts += [kink_lines(self.kinks)] if self.kinks else []
+        notes = [*self.notes, *([self.undecided_words] if self.undecided else [])]
+        parts += [[f"note: {each}" for each in notes]] if notes else []
         if self.smallest is not None:
-            lines += ["", "the smallest inputs that fail alike:"]
-            lines += [f"  {shown(each)}" for each in self.smallest]
+            found = [f"  {shown(each)}" for each in self.smallest]
+            parts.append(["the smallest inputs that fail alike:", *found])
         if self.script:
-            lines += ["", "this script replays it:", "", self.script.rstrip()]
-        return "\n".join(lines).rstrip()
+            parts += [[self.script_words + ":"], [self.script.rstrip()]]
+        return "\n\n".join("\n".join(part) for part in parts)
+
+    @property
+    def script_words(self) -> str:
+        """What is said of the script."""
+        missing = " = ...  # put it here" in self.script
+        return "this script replays it" + (", with what it could not write down" if missing else "")
 
     @property
     def headline(self) -> str:
