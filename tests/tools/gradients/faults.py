@@ -91,6 +91,9 @@ FAULTS = {
     "mean detached": Fault(
         "partly detached", lambda xp, x: x - x.mean(1)[:, None], lambda xp, g, x: (g * 1,),
         ((4, 5),)),
+    "gate detached": Fault(
+        "partly detached", lambda xp, x: x / (1 + xp.exp(-x)),
+        lambda xp, g, x: (g / (1 + xp.exp(-x)),), ((4, 3),)),
     "first input kept": Fault("stale", lambda xp, x: x * x * x, _Stale(), ((4, 3),)),
     "mask ignored": Fault(
         "mask ignored", lambda xp, x: xp.where(x > 0, x, x * 0), lambda xp, g, x: (g * 1,),

@@ -16,6 +16,10 @@ ABOVE = RANDOM.normal(size=6)
 RIGHT = JACOBIAN @ ABOVE
 BIAS = np.kron(np.ones((5, 1)), np.eye(4))
 X = RANDOM.normal(size=6) + 3
+GATED = (
+    ABOVE * (np.tanh(X) + X / np.cosh(X) ** 2),
+    {"above": ABOVE, "x": X, "values": X * np.tanh(X)},
+)
 MASK = np.array([1.0, 0, 1, 1, 0, 1])
 TWO = [RANDOM.normal(size=6), RANDOM.normal(size=6)]
 BOTH = np.concatenate([np.diag(X), np.diag(X**2)])
@@ -43,6 +47,8 @@ CASES = {
     "none": ("detached", None, G, {}),
     "zero": ("detached", 0 * G, G, {}),
     "mean is cut": ("partly detached", ABOVE, ABOVE - ABOVE.mean(), {}),
+    "a factor is cut": ("partly detached", ABOVE * np.tanh(X), *GATED),
+    "the other factor is cut": ("partly detached", ABOVE * X / np.cosh(X) ** 2, *GATED),
     "norm is cut": ("partly detached", ABOVE, ABOVE - X * (ABOVE @ X) / (X @ X), {"x": X}),
     "one result": ("partly detached", BOTH[:6].T @ TWO[0], BOTH.T @ np.concatenate(TWO),
                    {"above": TWO, "jacobian": BOTH}),

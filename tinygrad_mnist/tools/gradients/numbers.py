@@ -182,9 +182,11 @@ class Numbers:
         if row is not None and row.shape == bad.shape:  # kinks and rounding are no part of it
             shown = np.where(bad, row, right)
         known = np.where(np.isfinite(right), right, 0.0)
+        values = exact.values()
         pattern = name_fault(
             shown, known, self.aboves[number], self._jacobian(exact, place),
             earlier=self._earlier(exact, place, number), x=exact.arrays[place],
+            values=values[0] if len(values) == 1 else None,
         )  # fmt: skip
         count = int(bad.sum())
         words = "there is none" if row is None else f"{count} of {bad.size} elements are wrong"

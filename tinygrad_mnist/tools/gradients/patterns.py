@@ -39,6 +39,7 @@ class _Fault:
     """A row for each number of the results, one result after another; a column for each input's."""
     earlier: Array | None
     x: Array | None
+    values: Array | None
     sizes: dict[str, int] = field(default_factory=dict)
 
     def same(self, one: Array, other: Array) -> bool:
@@ -66,6 +67,7 @@ class _Fault:
 def name_fault(
     wrong: Array | None, right: Array, above: Array | Sequence[Array] | None = None,
     jacobian: Array | None = None, *, earlier: Array | None = None, x: Array | None = None,
+    values: Array | None = None,
     sizes: dict[str, int] | None = None,
 ) -> str | None:  # fmt: skip
     """What pattern the numbers of a wrong gradient have; None where they have none.
@@ -73,8 +75,8 @@ def name_fault(
     `wrong` and `right` are gradients with respect to one input. More patterns are known where
     more is given: the gradients from `above`, one for each result; the `jacobian`, with a row for
     each number of the results and a column for each of the input; `earlier`, the right gradient at
-    the input of an earlier call; `x`, the input; and `sizes` to name factors by, beside those of
-    the arrays. The sentence begins with one of `PATTERNS` and a colon.
+    the input of an earlier call; `x`, the input; `values`, the only result; and `sizes` to name
+    factors by, beside those of the arrays. The sentence begins with one of `PATTERNS` and a colon.
 
     >>> name_fault(np.array([[1.0, 3.0], [2.0, 4.0]]), np.array([[1.0, 2.0], [3.0, 4.0]]))
     'transposed: the right numbers with axes in the order (1, 0)'
@@ -85,7 +87,8 @@ def name_fault(
     given = [] if above is None else [above] if isinstance(above, np.ndarray) else list(above)
     fault = _Fault(
         np.asarray(wrong, np.float64), right, [np.asarray(each, np.float64) for each in given],
-        None if jacobian is None else np.asarray(jacobian, np.float64), earlier, x, sizes or {},
+        None if jacobian is None else np.asarray(jacobian, np.float64), earlier, x, values,
+        sizes or {},
     )  # fmt: skip
     if fault.wrong.shape != right.shape:
         return _shape(fault)
@@ -272,10 +275,16 @@ def _masked(fault: _Fault) -> str | None:
 
 
 def _partly(fault: _Fault) -> str | None:
-    """What is missing is what a sum, a mean or a norm over an axis would give."""
+    """What is missing is one factor's part, or what a sum or a norm over an axis would give."""
     missing = fault.right - fault.wrong
     if not missing.any():
         return None
+    if fault.x is not None and fault.values is not None and fault.x.shape == fault.values.shape:
+        direct = fault.above[0].reshape(fault.x.shape) * fault.values / fault.x
+        if fault.is_wrong(direct):
+            return "partly detached: of x · h(x), the part that comes through h is missing"
+        if fault.same(missing, direct):
+            return "partly detached: of x · h(x), only the part that comes through h is counted"
     through: list[tuple[str, list[Array]]] = [("a sum or mean", [np.ones_like(missing)])]
     if fault.x is not None and fault.x.shape == missing.shape:
         x = np.asarray(fault.x, np.float64)
