@@ -40,6 +40,25 @@ def test_kinks_are_no_faults() -> None:
     assert "slopes to both sides differ" in str(report)
 
 
+def test_many_kinks_are_all_told() -> None:
+    relu = (lambda x: np.maximum(x, 0), lambda g, x: g * (x > 0))
+    assert len(check_gradients(relu, np.zeros(500)).kinks) == 500
+
+
+def test_a_function_that_rounds_more_coarsely_than_its_type() -> None:
+    def forward(x: np.ndarray) -> np.ndarray:
+        return (x.astype(np.float16) ** 2).astype(np.float32)
+
+    right = (forward, lambda g, x: (2 * g * x).astype(np.float16).astype(np.float32))
+    assert check_gradients(right, X.astype(np.float32)).ok
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_where_the_function_is_infinite_a_gradient_may_be_no_number() -> None:
+    inverse = (lambda x: 1 / x, lambda g, x: -g / x**2)
+    assert check_gradients(inverse, np.array([0.0, 1.0, 2.0])).ok
+
+
 def test_kinks_hide_no_fault() -> None:
     wrong = (lambda x: np.maximum(x, 0), lambda g, x: -g * (x > 0))
     report = check_gradients(wrong, np.zeros(4), raises=False, shrink=False)

@@ -116,11 +116,12 @@ def noise_of(phi: Phi, exponent: int) -> Array:
     """How far rounding moves each number that φ gives near 0: a standard deviation.
 
     Of nine values 2 to the power of `exponent` apart, differences of order 3 to 7 hold no more of
-    a smooth function; the least of what they say is taken.
+    a smooth function; the least of what they say is taken. All lie on one side, for at 0 there may
+    be a kink.
     """
     h = 2.0**exponent
     with np.errstate(all="ignore"):
-        differences = np.stack([phi(k * h) for k in range(-4, 5)])
+        differences = np.stack([phi(k * h) for k in range(1, 10)])
         found = []
         for order in range(1, 8):
             differences = np.diff(differences, axis=0)

@@ -17,8 +17,6 @@ __all__ = ["Numbers"]
 
 _JACOBIAN = 20_000
 """The largest Jacobian matrix that is computed to find a pattern, in numbers."""
-_LOOKED_AT = 200
-"""So many wrong elements are looked at for kinks."""
 _PROJECTIONS = 6
 _DIFFERENCES = 4.0
 """The room for the error of differences, which is an estimate."""
@@ -104,8 +102,9 @@ class Numbers:
             if wrong.shape != x.shape:
                 self._found(exact, place, number, row, numeric, np.ones(x.shape, bool), [])
                 return
-            bound = self._bound(exact, wrong, numeric.value[number], numeric.error[number], moved)
-            bad = self._bad(wrong, numeric.value[number], bound)
+            value, error = numeric.value[number], numeric.error[number]
+            bound = self._bound(numerics, wrong, value, error, moved)
+            bad = self._bad(numerics, wrong, value, bound)
             bad = self._without_kinks(numerics, number, wrong, numeric, bound, bad)
             if number == 0:
                 self._count(numeric, scale)
@@ -114,22 +113,27 @@ class Numbers:
                 return
 
     def _bound(
-        self, exact: Subject, wrong: Array, value: Array, error: Array, moved: Array | None
+        self, numerics: Numerics, wrong: Array, value: Array, error: Array, moved: Array | None
     ) -> Array:
-        eps = _eps(exact)
+        eps = _eps(numerics.subject)
         with np.errstate(all="ignore"):
             largest = np.max(np.abs(value), initial=0.0, where=np.isfinite(value))
-            rounding = _CONDITION * (_or_zero(moved, wrong) + eps * largest)
+            rounding = _CONDITION * (
+                _or_zero(moved, wrong) + max(eps, numerics.coarseness) * largest
+            )
             relative = (_RELATIVE if eps < 1e-12 else 4 * eps) * np.abs(value)
             bound = self.loosen * (_DIFFERENCES * error + rounding + relative)
         return np.asarray(np.where(np.isfinite(bound), bound, np.inf))
 
     @staticmethod
-    def _bad(wrong: Array, value: Array, bound: Array) -> Array:
+    def _bad(numerics: Numerics, wrong: Array, value: Array, bound: Array) -> Array:
+        """The elements beyond their bound; NaN is no fault where the function itself is none."""
         with np.errstate(all="ignore"):
             far = np.abs(wrong - value) > bound
         known = np.isfinite(value) & np.isfinite(bound)
-        return np.asarray((far | ~np.isfinite(wrong)) & known)
+        if numerics.finite:
+            far |= ~np.isfinite(wrong)
+        return np.asarray(far & known)
 
     def _without_kinks(
         self, numerics: Numerics, number: int, wrong: Array, numeric: Numeric, bound: Array,
@@ -137,8 +141,8 @@ class Numbers:
     ) -> Array:  # fmt: skip
         """The bad elements but for kinks; those near to one are computed again, nearer."""
         left = bad.copy()
-        for flat in np.flatnonzero(bad)[:_LOOKED_AT]:
-            index = np.unravel_index(flat, bad.shape)
+        for flat in np.flatnonzero(bad):
+            index = np.unravel_index(int(flat), bad.shape)
             analytic = float(wrong[index])
             kink = numerics.kink(int(flat), analytic)
             if isinstance(kink, Kink):
@@ -147,8 +151,7 @@ class Numbers:
                     self.kinks.append(kink)
             elif kink is not None:
                 value, error = numerics.element(int(flat), 0.0, kink - 1)
-                numeric.value[(slice(None), *index)] = value
-                numeric.error[(slice(None), *index)] = error
+                numeric.put(int(flat), value, error)
                 room = bound[index] + _DIFFERENCES * error[number]
                 left[index] = abs(analytic - value[number]) > room
         return left
@@ -182,10 +185,10 @@ class Numbers:
         if row is not None and row.shape == bad.shape:  # kinks and rounding are no part of it
             shown = np.where(bad, row, right)
         known = np.where(np.isfinite(right), right, 0.0)
-        values = exact.values()
+        values, scale = exact.values(), _largest(known)
         pattern = name_fault(
-            shown, known, self.aboves[number], self._jacobian(exact, place),
-            earlier=self._earlier(exact, place, number), x=exact.arrays[place],
+            shown, known, self.aboves[number], self._jacobian(exact, place, scale),
+            earlier=self._earlier(exact, place, number, scale), x=exact.arrays[place],
             values=values[0] if len(values) == 1 else None,
         )  # fmt: skip
         count = int(bad.sum())
@@ -194,7 +197,7 @@ class Numbers:
             Finding(self.kind, words, place, pattern, worst, count, bad.size, _help(worst))
         )
 
-    def _jacobian(self, exact: Subject, place: int) -> Array | None:
+    def _jacobian(self, exact: Subject, place: int, scale: float) -> Array | None:
         """A row for each number of the results; None where there would be too many."""
         results = exact.values()
         count, size = sum(each.size for each in results), exact.arrays[place].size
@@ -206,16 +209,16 @@ class Numbers:
             unit[flat] = 1.0
             parts = np.split(unit, np.cumsum([each.size for each in results])[:-1])
             units.append([p.reshape(r.shape) for p, r in zip(parts, results, strict=True)])
-        found = Numerics(exact, place, units).gradient(0.0).value.reshape(count, size)
+        found = Numerics(exact, place, units).gradient(scale).value.reshape(count, size)
         return np.where(np.isfinite(found), found, 0.0)
 
-    def _earlier(self, exact: Subject, place: int, number: int) -> Array | None:
+    def _earlier(self, exact: Subject, place: int, number: int, scale: float) -> Array | None:
         """The right gradient at the point of the earlier call."""
         if self.earlier is None:
             return None
         before = exact.at([a.astype(b.dtype) for a, b in
                            zip(self.earlier, exact.arrays, strict=True)])  # fmt: skip
-        right = Numerics(before, place, [self.aboves[number]]).gradient(0.0)
+        right = Numerics(before, place, [self.aboves[number]]).gradient(scale)
         return np.asarray(right.value[0])
 
     # Large inputs
@@ -232,7 +235,7 @@ class Numbers:
             return
         random = np.random.default_rng(place)
         self.checked += x.size
-        if not np.all(np.isfinite(first)):
+        if not np.all(np.isfinite(first)) and numerics.finite:
             bad = np.flatnonzero(~np.isfinite(first))[:8]
         else:
             wrong = None
@@ -253,7 +256,8 @@ class Numbers:
         value, error = numerics.projected(along, float(np.sqrt(np.sum(terms**2))))
         with np.errstate(all="ignore"):
             rounding = float(np.sum(_or_zero(moved, wrong) * np.abs(along)))
-            rounding += _eps(exact) * float(np.sum(np.abs(terms)))
+            eps = max(_eps(exact), numerics.coarseness)
+            rounding += eps * float(np.sum(np.abs(terms)))
         relative = _RELATIVE * float(np.sqrt(np.sum(terms**2)))
         bound = self.loosen * (_DIFFERENCES * error[0] + _CONDITION * rounding + relative)
         return bool(np.isfinite(bound) and abs(float(terms.sum()) - value[0]) > bound)
@@ -281,16 +285,15 @@ class Numbers:
     ) -> None:
         """A finding of the elements that halving led to, but for kinks."""
         wrong = np.zeros(numerics.x.shape) if row is None else row
-        value, error = np.zeros((2, len(self.aboves), *wrong.shape))
+        numeric = Numeric(*np.zeros((2, len(self.aboves), *wrong.shape)))
+        value, error = numeric.value, numeric.error
         mask = np.zeros(wrong.shape, bool)
         for flat in bad:
             index = np.unravel_index(int(flat), wrong.shape)
-            at = (slice(None), *index)
-            value[at], error[at] = numerics.element(int(flat), 0.0)
+            numeric.put(int(flat), *numerics.element(int(flat), 0.0))
             mask[index] = True
-        numeric = Numeric(value, error)
-        bound = self._bound(exact, wrong, value[0], error[0], moved)
-        mask &= self._bad(wrong, value[0], bound)
+        bound = self._bound(numerics, wrong, value[0], error[0], moved)
+        mask &= self._bad(numerics, wrong, value[0], bound)
         mask = self._without_kinks(numerics, 0, wrong, numeric, bound, mask)
         if not mask.any():
             if not bad.size:

@@ -265,6 +265,7 @@ def _masked(fault: _Fault) -> str | None:
         return (
             f"mask ignored: a gradient flows to {differ.sum()} of {differ.size} elements "
             "on which the function does not depend"
+            + (", as a straight-through estimator lets it" if not right.any() else "")
         )
     if not wrong[differ].any():
         return (

@@ -19,6 +19,7 @@ _FIRST = {"float64": -7, "float32": -3, "float16": -1}
 _NOISE = {"float64": (-22,), "float32": (-16, -11), "float16": (-8, -6)}
 """Exponents of the steps at which noise is looked for: sums within may round more coarsely."""
 _ENOUGH = 1e-8
+_COARSEST = 1e-2
 
 
 @dataclass
@@ -28,14 +29,24 @@ class Numeric:
     value: Array
     error: Array
 
+    def put(self, flat: int, value: Array, error: Array) -> None:
+        """Replace what is known of one element."""
+        self.value.reshape(len(self.value), -1)[:, flat] = value
+        self.error.reshape(len(self.error), -1)[:, flat] = error
+
 
 class Numerics:
-    """Differences of a function in one of its inputs, at the steps that it takes."""
+    """Differences of a function in one of its inputs, at the steps that it takes.
+
+    `noise` is how far rounding moves Σ above · f, `coarseness` that as a part of its terms: where a
+    function computes in a narrower type than it returns, it is much more than an ulp.
+    """
 
     def __init__(self, subject: Subject, place: int, aboves: Sequence[Sequence[Array]]) -> None:
         self.subject, self.place, self.aboves = subject, place, aboves
         self.x = subject.arrays[place]
         results = subject.values()
+        self.finite = all(bool(np.isfinite(each).all()) for each in results)
         kind = min(
             [self.x.dtype, *[each.dtype for each in results]], key=lambda each: each.itemsize
         ).name
@@ -51,6 +62,8 @@ class Numerics:
         phi = self._phi(self.direction(random))
         found = [noise_of(phi, exponent) for exponent in _NOISE.get(kind, (-16,))]
         self.noise = np.maximum(np.max(found, axis=0), floor)
+        size = float(np.max(floor)) / (self.eps / 2)
+        self.coarseness = min(float(np.max(self.noise)) / size, _COARSEST) if size else 0.0
 
     def _phi(self, direction: Array) -> Callable[[float], Array]:
         return self.subject.along(self.place, direction, self.aboves)
