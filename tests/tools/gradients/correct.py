@@ -15,7 +15,7 @@ import numpy as np
 from tinygrad_mnist.testing import check_gradients
 from tinygrad_mnist.tools import frameworks
 
-__all__ = ["CASES", "FRAMEWORKS", "PAIRS", "Case", "of_framework"]
+__all__ = ["CASES", "FRAMEWORKS", "PAIRS", "Case", "inputs_of", "of_framework"]
 
 FRAMEWORKS = ("tinygrad_mnist", "torch", "jax", "autograd")
 
@@ -234,13 +234,14 @@ def of_framework(framework: str) -> Iterator[tuple[str, Any, list[np.ndarray]]]:
             def function(*x: Any, case: Case = case) -> Any:
                 return case.function(names, *x)
 
-            yield f"{name} at {scale:g}", function, _inputs(case.shapes, case.positive, scale)
+            yield f"{name} at {scale:g}", function, inputs_of(case.shapes, case.positive, scale)
     for name, (pair, shapes) in (PAIRS if names is None else {}).items():
         for scale in (1.0, 1e-4, 30.0) if name != "exp" else (1.0, 1e-4):
-            yield f"{name} at {scale:g}", pair, _inputs(shapes, False, scale)
+            yield f"{name} at {scale:g}", pair, inputs_of(shapes, False, scale)
 
 
-def _inputs(shapes: Any, positive: bool, scale: float) -> list[np.ndarray]:
+def inputs_of(shapes: Any, positive: bool, scale: float) -> list[np.ndarray]:
+    """Random inputs of these shapes, about as large as `scale`."""
     random = np.random.default_rng(len(shapes))
     drawn = [random.normal(size=shape) for shape in shapes]
     return [np.asarray(scale * (np.abs(each) + 0.2 if positive else each)) for each in drawn]

@@ -15,9 +15,11 @@ import numpy as np
 from tinygrad_mnist.testing import check_gradients
 from tinygrad_mnist.tools import frameworks
 
-__all__ = ["FAULTS", "FRAMEWORKS", "Fault", "function_of"]
+__all__ = ["FAULTS", "FRAMEWORKS", "SUMS_ITSELF", "Fault", "function_of", "said"]
 
 FRAMEWORKS = ("numpy", "torch", "jax", "autograd", "tinygrad_mnist")
+SUMS_ITSELF = ("torch", "tinygrad_mnist")
+"""Where the engine sums what a Function gives to the shape of its input."""
 
 
 @dataclass(frozen=True)
@@ -182,7 +184,10 @@ def main() -> None:
         cells = []
         for framework in installed:
             found = said(name, framework).pattern
-            cells.append(f"{found}" if found == fault.name else f"**{found}**")
+            if name == "bias not summed" and framework in SUMS_ITSELF:
+                cells.append("right: the engine sums" if found is None else f"**{found}**")
+            else:
+                cells.append(f"{found}" if found == fault.name else f"**{found}**")
         print(f"| {name} | " + " | ".join(cells) + " |")
 
 

@@ -3,11 +3,8 @@
 import numpy as np
 import pytest
 
-from tests.tools.gradients.faults import FAULTS, FRAMEWORKS, said
+from tests.tools.gradients.faults import FAULTS, FRAMEWORKS, SUMS_ITSELF, said
 from tinygrad_mnist.tools import frameworks
-
-SUMS_ITSELF = ("torch", "tinygrad_mnist")
-"""Where the engine sums what a Function gives to the shape of its input."""
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])

@@ -25,7 +25,7 @@ Phi = Callable[[float], Array]
 """Takes a step from the point; gives numbers in float64, each with a derivative of its own."""
 _MOVES = 24
 _LONGEST = 16
-_UP = 6
+_UP = 12
 """Powers of two that a step may grow by from the first one."""
 _CONVERGED = 1e-10
 

@@ -18,12 +18,15 @@ __all__ = ["Numbers"]
 _JACOBIAN = 20_000
 """The largest Jacobian matrix that is computed to find a pattern, in numbers."""
 _PROJECTIONS = 6
-_DIFFERENCES = 4.0
+_DIFFERENCES = 6.0
 """The room for the error of differences, which is an estimate."""
 _CONDITION = 16.0
 _SPREAD = 8.0
 _OF_THE_LARGEST = 4
-"""Ulp of the largest gradient by which float32 may differ anywhere: terms of its size cancel."""
+"""Ulp of the largest gradient by which float32 may differ anywhere: terms of its size cancel.
+
+Where all of them are small, as where tanh is flat, terms as large as those from above do.
+"""
 _RELATIVE = 1e-7
 """What is less than this part of a gradient in float64 is no fault of a formula."""
 
@@ -336,6 +339,8 @@ class Numbers:
             usual = float(np.median(spread))
             rounding = np.maximum(spread, usual) + _or_zero(moved[place], own)
             rounding += eps * np.abs(true) + _OF_THE_LARGEST * eps * _largest(true)
+            x = np.abs(wide.arrays[place])
+            rounding += 2 * eps * max(map(_largest, above)) / np.maximum(x, 1)
             bound = self.loosen * _SPREAD * rounding
             bad = np.abs(error) > bound
             if bad.any():
