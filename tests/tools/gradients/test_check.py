@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import tinygrad_mnist as torch
 from tinygrad_mnist.testing import GradientError, check_gradients
@@ -183,6 +185,17 @@ def test_a_failure_shows_the_smallest_inputs_and_a_script_that_replays_it() -> N
     assert report.script.rstrip() in str(caught.value)
     with pytest.raises(GradientError, match="reversed"):
         exec(compile(report.script, "script", "exec"), {})
+
+
+def test_inside_of_hypothesis_it_leaves_shrinking_to_that() -> None:
+    wrong = (SQUARE[0], lambda g, x: g * x)
+
+    @settings(database=None, max_examples=5, deadline=None)
+    @given(st.integers(1, 4))
+    def check(size: int) -> None:
+        assert check_gradients(wrong, np.ones(size), raises=False).smallest is None
+
+    check()
 
 
 def test_the_page_stands_alone() -> None:

@@ -105,7 +105,7 @@ class _Parts:
         line = f"import {module.__name__}"
         self.imports.add(line if module.__name__ == name else f"{line} as {name}")
         file = getattr(module, "__file__", None)
-        if file and _of_the_user(file):
+        if file and _of_the_user(file) and module.__name__.partition(".")[0] != "tinygrad_mnist":
             up = module.__name__.count(".") + (Path(file).name == "__init__.py")
             self.folders.add(str(Path(file).parents[up]))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -21,8 +22,11 @@ _EXAMPLES = 60
 def smallest(arrays: Sequence[Array], fails: Fails) -> list[Array] | None:
     """The smallest inputs found for which `fails` is true; None where they are those given.
 
-    Each size is that of all dimensions which have it in `arrays`: they shrink together.
+    None as well inside of a test of Hypothesis, which shrinks by itself. Each size is that of all
+    dimensions which have it in `arrays`: they shrink together.
     """
+    if _in_a_search():
+        return None
     sizes = _halved(arrays, fails)
     found = _cut(arrays, sizes)
     if importlib.util.find_spec("hypothesis") is not None:
@@ -30,6 +34,12 @@ def smallest(arrays: Sequence[Array], fails: Fails) -> list[Array] | None:
     same = all(a.shape == b.shape and np.array_equal(a, b, equal_nan=True)
                for a, b in zip(arrays, found, strict=True))  # fmt: skip
     return None if same else found
+
+
+def _in_a_search() -> bool:
+    if "hypothesis" not in sys.modules:
+        return False
+    return bool(sys.modules["hypothesis"].currently_in_test_context())
 
 
 def fitting(arrays: Sequence[Array], fails: Fails, most: int = 64) -> list[Array]:
