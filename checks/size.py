@@ -15,12 +15,12 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 90_647, 40_000
+TOTAL, AIM = 90_664, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
     "ops": 11_726,
-    "tools": 16_471,
+    "tools": 16_472,
     "nn": 10_150,
     "compiler": 10_856,
     "app": 4_824,
@@ -37,7 +37,7 @@ BUDGET = {
     "names": 410,
     "dtypes": 343,
     "func": 770,
-    "testing": 351,
+    "testing": 367,
 }
 """Lines that a room may have."""
 ENTRIES, FILE, FUNCTION = 26, 800, 50

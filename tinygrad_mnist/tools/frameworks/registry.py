@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import importlib
-import importlib.metadata
 import types
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -41,11 +40,13 @@ def known() -> dict[str, Framework]:
     >>> sorted(known())[:3]
     ['autograd', 'jax', 'jax-jit']
     """
+    from importlib import metadata  # slow to import, and needed once
+
     found: dict[str, Framework] = {}
     for name, place in _BUILT_IN.items():
         file, _, kind = place.partition(":")
         found[name] = getattr(importlib.import_module(f"{__package__}.{file}"), kind)()
-    for point in importlib.metadata.entry_points(group=GROUP):
+    for point in metadata.entry_points(group=GROUP):
         found[point.name] = point.load()()
     return found
 
