@@ -1,7 +1,10 @@
 """`check_gradients`: right functions pass, faults are found, bad calls are told."""
 
+from typing import Any
+
 import numpy as np
 import pytest
+import torch as pytorch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -155,6 +158,43 @@ BEHAVIOURS = {
 def test_what_a_function_does_beside_its_numbers(name: str) -> None:
     report = check_gradients(BEHAVIOURS[name], X, raises=False, shrink=False)
     assert name in [each.name for each in report.findings], str(report)
+
+
+def _in_place(g: Any, x: Any) -> Any:
+    g.mul_(2 * x)
+    return g
+
+
+def _input_in_place(x: Any) -> Any:
+    result = x * x
+    x.detach().add_(1.0)
+    return result
+
+
+FUNCTIONS = {
+    "gradient from above mutated": (lambda x: x * x, _in_place),
+    "input mutated": (_input_in_place, lambda g, x: 2 * g * x),
+}
+
+
+@pytest.mark.parametrize("engine", [torch, pytorch], ids=["tinygrad_mnist", "torch"])
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_what_a_function_of_an_engine_writes_to(name: str, engine: Any) -> None:
+    forward, backward = FUNCTIONS[name]
+
+    class Writing(engine.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return forward(x)
+
+        @staticmethod
+        def backward(ctx, g):
+            return backward(g, *ctx.saved_tensors)
+
+    framework = engine.__name__
+    report = check_gradients(Writing.apply, X, framework=framework, raises=False, shrink=False)
+    assert [each.kind for each in report.findings] == [name]
 
 
 @pytest.mark.parametrize(

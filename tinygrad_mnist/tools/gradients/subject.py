@@ -39,7 +39,8 @@ class Subject:
         """The gradient of each input, an array of its own, from a gradient for each result."""
         given = self.arrays if arrays is None else arrays
         _, pull = self.framework.vjp(self.function, given)
-        return [None if each is None else np.array(each) for each in pull(above)]
+        found = pull([np.array(each) for each in above])
+        return [None if each is None else np.array(each) for each in found]
 
     def along(
         self, place: int, direction: Array, aboves: Sequence[Sequence[Array]]
