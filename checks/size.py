@@ -15,12 +15,12 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 90_665, 40_000
+TOTAL, AIM = 91_143, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
-    "ops": 11_726,
-    "tools": 16_473,
+    "ops": 11_742,
+    "tools": 16_488,
     "nn": 10_150,
     "compiler": 10_856,
     "app": 4_824,

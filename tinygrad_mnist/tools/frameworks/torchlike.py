@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -69,7 +70,8 @@ class Torchlike(Framework):
     ) -> list[Array]:
         """By dual tensors of `autograd.forward_ad`."""
         duals = importlib.import_module(f"{self.package}.autograd.forward_ad")
-        with duals.dual_level():
+        with duals.dual_level(), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "`torch.jit.script` is deprecated")  # PyTorch's own
             inputs = [
                 duals.make_dual(self.tensor(array).detach(), self.tensor(tangent).detach())
                 if array.dtype.kind == "f" else self.tensor(array)
