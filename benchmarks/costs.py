@@ -124,8 +124,8 @@ def _first_steps(env: dict[str, str], rounds: int, digits: tuple[Array, Array]) 
         for name in FIRST_STEPS:
             path = Path(folder) / "job.npz"
             jobs.make(name, *digits).save(path)
-            for contestant in BEGINNERS:
-                kept = Path(folder) / f"{name}-{contestant}"
+            for number, contestant in enumerate(BEGINNERS):
+                kept = Path(folder) / f"{name}-{number}"  # C++ compilers take no commas in names
                 kept.mkdir()
                 keeping = env | dict.fromkeys(_KEPT, str(kept)) | {
                     "CACHEDB": str(kept / "kernels.db"),

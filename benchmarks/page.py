@@ -41,6 +41,8 @@ def _inner(report: Report, what: str) -> Iterator[str]:
         yield "\n".join(tables.machine_lines(report))
     elif what == "overview":
         yield tables.overview(report)
+    elif what == "growth":
+        yield tables.growth(report)
     elif what == "marks":
         yield from ("```text", *tables.marks.told(report), "```")
     elif what == "costs":

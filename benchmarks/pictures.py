@@ -168,10 +168,11 @@ def accuracy(figure: Any, report: Report) -> str:
     """Seconds from the start of a process to an accuracy, a point a seed."""
     aims = list(dict.fromkeys((e["model"], e["target"]) for e in report["accuracy"]))
     axes = figure.subplots(1, len(aims), sharey=True, squeeze=False)[0]
-    names = list(dict.fromkeys(e["contestant"] for e in report["accuracy"]))[::-1]
+    entries = [e for e in report["accuracy"] if not e["missing"]]
+    names = list(dict.fromkeys(e["contestant"] for e in entries))[::-1]
     missed = []
     for axis, (model, target) in zip(axes, aims, strict=True):
-        for entry in report["accuracy"]:
+        for entry in entries:
             if (entry["model"], entry["target"]) != (model, target):
                 continue
             place = names.index(entry["contestant"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -49,15 +50,38 @@ def _line(row: dict[str, Any], favourite: dict[str, Any] | None, batch: int) -> 
 
 
 def overview(report: Report) -> str:
-    """How many of our compiled steps fit into one of everybody's, job by job, as Markdown."""
-    names = list(dict.fromkeys(r["contestant"] for j in report["jobs"].values() for r in j["rows"]))
+    """How many of our compiled steps fit into one of everybody's, batch by batch, as Markdown.
+
+    Whoever has no figure stands below the table, with the reason.
+    """
+    return _table(report, [name for name in _in_order(report) if _BY_BATCH.fullmatch(name)])
+
+
+def growth(report: Report) -> str:
+    """The same for other widths, depths and numbers of steps in an epoch."""
+    return _table(report, [name for name in _in_order(report) if not _BY_BATCH.fullmatch(name)])
+
+
+_BY_BATCH = re.compile(r"[a-z]+-\d+")
+
+
+def _in_order(report: Report) -> list[str]:
     entries = report["jobs"]
-    jobs = sorted(entries, key=lambda n: (MODELS.index(entries[n]["model"]), entries[n]["batch"]))
+    return sorted(entries, key=lambda n: (MODELS.index(entries[n]["model"]), entries[n]["batch"]))
+
+
+def _table(report: Report, jobs: Sequence[str]) -> str:
+    rows = [row for job in jobs for row in report["jobs"][job]["rows"]]
+    absent = {row["contestant"]: row["missing"] for row in rows if row["missing"]}
     lines = [f"| | {' | '.join(jobs)} |", f"|---|{'---:|' * len(jobs)}"]
-    for name in names:
+    below = [""]
+    for name in dict.fromkeys(row["contestant"] for row in rows):
         cells = [_cell(report["jobs"][job], name) for job in jobs]
-        lines.append(f"| {name} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+        if set(cells) == {"–"} and name in absent:
+            below.append(f"{name}: {absent[name]}.  ")
+        else:
+            lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join([*lines, *(below if len(below) > 1 else [])])
 
 
 def _cell(job: dict[str, Any], name: str) -> str:
@@ -149,14 +173,18 @@ def pass_table(report: Report) -> str:
 def accuracy_lines(entries: Sequence[dict[str, Any]]) -> Iterator[str]:
     """A line for each contestant and target: seconds, and those of them before the first step."""
     for entry in entries:
+        if entry["missing"]:
+            continue
         name = f"{entry['model']}, {100 * entry['target']:g} %: {entry['contestant']}"
         times = [run["seconds"] for run in entry["runs"] if run["seconds"] is not None]
-        if not times:
-            yield f"{name:50}  {entry['missing'] or 'not reached'}"
-            continue
-        warm = interval([run["warm_up"] for run in entry["runs"]]).median
         reached = f"{len(times)} of {len(entry['runs'])} seeds"
-        yield f"{name:50}  {interval(times)} s, {warm:.3g} s of it warm-up; {reached}"
+        if times:
+            warm = interval([run["warm_up"] for run in entry["runs"]]).median
+            yield f"{name:50}  {interval(times)} s, {warm:.3g} s of it warm-up; {reached}"
+        else:
+            yield f"{name:50}  not reached; {reached}"
+    for name, why in {e["contestant"]: e["missing"] for e in entries if e["missing"]}.items():
+        yield f"{name}: {why.removeprefix('NotImplementedError: ')}"
 
 
 def text(report: Report) -> Iterator[str]:
