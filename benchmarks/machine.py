@@ -10,7 +10,13 @@ import numba
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from tinygrad_mnist.kernels import dispatch
+
 from .jobs import LAYERS, LENGTH, WIDTH, Array, Job
+
+dispatch.prepare()
+from tinygrad_mnist.kernels.register_tiles import added, along, nothing, put  # noqa: E402
+from tinygrad_mnist.kernels.simd import LANES, spread  # noqa: E402
 
 PACKAGES = (
     "numpy",
@@ -23,7 +29,6 @@ PACKAGES = (
     "tinygrad",
     "micrograd",
 )
-_SIDE = 384
 _LARGE = 64 << 20
 """Numbers of four bytes: more than caches hold."""
 _PIECES = 32
@@ -38,6 +43,25 @@ def _sum(numbers: Array) -> float:
     return total
 
 
+_SUMS = 16
+"""Registers that are added to in turn: enough for no addition to wait for another."""
+_TURNS = 50_000
+
+
+@numba.njit(nogil=True)
+def _multiply_and_add(numbers: Array, sums: Array, turns: int) -> None:
+    """Nothing but fused multiplications and additions, in registers."""
+    x, y = along(numbers, 0), along(numbers, 4)
+    p, q = spread(numbers[8]), spread(numbers[9])
+    a, b, c, d = nothing(), nothing(), nothing(), nothing()
+    for _ in range(turns):
+        a, b, c, d = added(a, p, x), added(b, q, x), added(c, p, y), added(d, q, y)
+    put(sums, 0, 0, a)
+    put(sums, 4, 0, b)
+    put(sums, 8, 0, c)
+    put(sums, 12, 0, d)
+
+
 @dataclass
 class Limits:
     """What the machine does at best: multiply and add, and read; measured block by block."""
@@ -48,22 +72,24 @@ class Limits:
 
     def __post_init__(self) -> None:
         rng = np.random.default_rng(0)
-        self.square = rng.random((_SIDE, _SIDE), np.float32)
-        self.out = np.empty_like(self.square)
+        self.numbers = rng.random(16, np.float32)
         self.pieces = np.array_split(rng.random(_LARGE, np.float32), _PIECES)
         self.pool = ThreadPoolExecutor(self.threads)
         _sum(self.pieces[0][:8])
+        self.sums = np.empty((self.threads, _SUMS, LANES), np.float32)
+        _multiply_and_add(self.numbers, self.sums[0], 1)
 
     def measure(self) -> None:
-        """A product of large matrices, and the sum of a large array, several times."""
+        """What registers multiply and add, and the sum of a large array, several times."""
         with threadpool_limits(self.threads):
             self._measure()
 
     def _measure(self) -> None:
         for piece in self.pieces:
             begin = time.perf_counter()
-            np.dot(self.square, self.square, self.out)
-            self.flops.append(2 * _SIDE**3 / (time.perf_counter() - begin))
+            list(self.pool.map(lambda out: _multiply_and_add(self.numbers, out, _TURNS), self.sums))
+            done = 2 * self.sums.size * _TURNS
+            self.flops.append(done / (time.perf_counter() - begin))
             parts = np.array_split(piece, self.threads)
             begin = time.perf_counter()
             list(self.pool.map(_sum, parts))

@@ -126,6 +126,8 @@ def roofline(figure: Any, report: Report) -> str:
     flops, bandwidth = report["limits"]["flops"], report["limits"]["bandwidth"]
     points = []
     for job, entry in report["jobs"].items():
+        if job != f"{entry['model']}-{entry['batch']}":
+            continue
         rows = _rows(report, job)
         best = min(
             (interval(rows[n]["seconds"]).median for n in (COMPILED.name, SCAN.name) if n in rows),
@@ -166,6 +168,8 @@ def roofline(figure: Any, report: Report) -> str:
 
 def accuracy(figure: Any, report: Report) -> str:
     """Seconds from the start of a process to an accuracy, a point a seed."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
     aims = list(dict.fromkeys((e["model"], e["target"]) for e in report["accuracy"]))
     axes = figure.subplots(1, len(aims), sharey=True, squeeze=False)[0]
     entries = [e for e in report["accuracy"] if not e["missing"]]
@@ -185,6 +189,9 @@ def accuracy(figure: Any, report: Report) -> str:
             axis.plot(times, [place] * len(times), "o", markersize=3, alpha=0.5, color=colour)
             axis.plot(interval(times).median, place, "|", markersize=14, color=colour)
         axis.set(title=f"{model}: {100 * target:g} %", xscale="log", xlabel="s from the start")
+        axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.xaxis.set_major_formatter("{x:g}")
+        axis.xaxis.set_minor_formatter(NullFormatter())
         axis.set_yticks(range(len(names)), names)
     lost = f" Not reached: {', '.join(dict.fromkeys(missed))}." if missed else ""
     return (
