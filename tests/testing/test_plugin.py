@@ -139,3 +139,55 @@ def test_pytest_s_help_shows_the_options(project):
     assert done.returncode == 0
     assert "--parity-seed" in done.stdout
     assert "--parity-report" in done.stdout
+
+
+FRAMEWORKS = """
+import numpy as np
+import pytest
+from tinygrad_mnist.testing import parametrize_frameworks
+
+SQUARE = {
+    "numpy": (lambda x: x * x, lambda g, x: {factor} * x * g),
+    "tinygrad_mnist": lambda x: x * x,
+    "torch-cuda": lambda x: x * x,
+}
+
+@parametrize_frameworks("numpy", "tinygrad_mnist", "torch-cuda")
+@pytest.mark.gradients(shrink=False)
+def test_square(framework, gradients):
+    gradients(SQUARE[framework], np.linspace(-1, 1, 5), framework=framework)
+"""
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["one process", "xdist"])
+def test_gradients_are_checked_in_each_framework(tmp_path, workers):
+    if workers:
+        workers = ("-p", "xdist.plugin", *workers)
+    (tmp_path / "test_mine.py").write_text(FRAMEWORKS.replace("{factor}", "2"))
+    done = _run(tmp_path, *workers)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "2 passed, 1 skipped" in done.stdout or "3 passed" in done.stdout
+
+
+def test_a_wrong_backward_is_named_and_replayed(tmp_path):
+    (tmp_path / "test_mine.py").write_text(FRAMEWORKS.replace("{factor}", "-2"))
+    done = _run(tmp_path, "-k", "numpy")
+    assert done.returncode == 1
+    assert "sign" in done.stdout
+    assert "test_square[numpy]" in done.stdout
+
+
+def test_a_framework_that_is_none_is_refused():
+    from tinygrad_mnist.testing import parametrize_frameworks
+
+    with pytest.raises(ValueError, match="no framework 'theano'; there are tinygrad_mnist, "):
+        parametrize_frameworks("torch", "theano")
+
+
+def _run(folder, *options):
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-W", "error", "-rs",
+         "--strict-markers", "-p", "tinygrad_mnist.testing.plugin", *options],
+        cwd=folder, capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+    )  # fmt: skip

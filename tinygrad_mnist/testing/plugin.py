@@ -1,10 +1,15 @@
-"""The pytest plugin: the fixture `parity`, its marker, two options, a section of the report.
+"""The pytest plugin: fixtures `parity` and `gradients`, markers, options, a part of the report.
 
     def test_swish(parity):
         parity(mine.swish, theirs.swish, np.linspace(-3, 3, 7))
 
+    @parametrize_frameworks("torch", "jax")
+    def test_gelu(framework, gradients):
+        gradients(GELU[framework], np.linspace(-3, 3, 7), framework=framework)
+
 `parity` is `assert_parity` with a seed of its own for each test, so that a run is repeatable and
-no two tests see the same numbers; `@pytest.mark.parity(ulp=2, second_order=True)` gives its
+no two tests see the same numbers, and `gradients` is `check_gradients` likewise, with the options
+of `@pytest.mark.gradients`; `@pytest.mark.parity(ulp=2, second_order=True)` gives its
 options for one test. `--parity-seed N` fixes the seed of every comparison, the ones that call
 `assert_parity` themselves as well: what a failure prints replays it. `--parity-report FILE` writes
 what was compared as JSON.
@@ -25,6 +30,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from tinygrad_mnist.tools.gradients.report import GradientReport
     from tinygrad_mnist.tools.parity.parity import Comparison
 
 _PROPERTY = "tinygrad_mnist parity"
@@ -54,6 +60,11 @@ def pytest_configure(config: pytest.Config) -> None:
         "parity(**options): options of assert_parity for the fixture `parity`, for example "
         "ulp=2, scale='terms', second_order=True",
     )
+    config.addinivalue_line(
+        "markers",
+        "gradients(**options): options of check_gradients for the fixture `gradients`, for example "
+        "second_order=True",
+    )
     seed = config.getoption("--parity-seed")
     if seed is not None:
         from tinygrad_mnist.tools.parity import parity
@@ -74,10 +85,7 @@ def parity(request: pytest.FixtureRequest) -> Iterator[Callable[..., Comparison]
     """`tinygrad_mnist.testing.assert_parity`, its comparisons listed in the run's report."""
     from tinygrad_mnist.tools.parity.parity import ParityError, assert_parity
 
-    marker = request.node.get_closest_marker("parity")
-    options = {} if marker is None else dict(marker.kwargs)
-    given = request.config.getoption("--parity-seed")
-    options.setdefault("seed", zlib.crc32(request.node.nodeid.encode()) if given is None else given)
+    options = _options(request, "parity")
     rows: list[dict[str, Any]] = []
 
     def compared(fn: Any, torch_fn: Any, *inputs: Any, **more: Any) -> Comparison:
@@ -93,6 +101,52 @@ def parity(request: pytest.FixtureRequest) -> Iterator[Callable[..., Comparison]
     yield compared
     if rows:
         request.node.user_properties.append((_PROPERTY, rows))
+
+
+@pytest.fixture
+def gradients(request: pytest.FixtureRequest) -> Callable[..., GradientReport]:
+    """`tinygrad_mnist.testing.check_gradients` with a seed of the test's own."""
+    from tinygrad_mnist.tools.gradients.check import check_gradients
+
+    options = _options(request, "gradients")
+
+    def checked(function: Any, *inputs: Any, **more: Any) -> GradientReport:
+        __tracebackhide__ = True
+        return check_gradients(function, *inputs, **{**options, **more})
+
+    return checked
+
+
+def _options(request: pytest.FixtureRequest, marker: str) -> dict[str, Any]:
+    """What a marker of the test says, and the seed: the one asked for, or the test's own."""
+    found = request.node.get_closest_marker(marker)
+    options = {} if found is None else dict(found.kwargs)
+    given = request.config.getoption("--parity-seed")
+    own = zlib.crc32(request.node.nodeid.encode())
+    options.setdefault("seed", own if given is None else given)
+    return options
+
+
+def parametrize_frameworks(*names: str) -> pytest.MarkDecorator:
+    """Run a test once for each framework, whose name it gets as `framework`.
+
+    One that is not installed, or finds no device, is a skip that says what to do. Raises
+    ValueError for a name that no framework has.
+
+    >>> from tinygrad_mnist.testing import parametrize_frameworks
+    >>> @parametrize_frameworks("tinygrad_mnist", "numpy")
+    ... def test_square(framework, gradients): ...
+    """
+    from tinygrad_mnist.tools import frameworks
+
+    known = frameworks.known()
+    if unknown := [name for name in names if name not in known]:
+        raise ValueError(f"there is no framework {unknown[0]!r}; there are {', '.join(known)}")
+    reasons = {name: known[name].missing() for name in names}
+    marks = {name: [pytest.mark.skip(reason=why)] if why else [] for name, why in reasons.items()}
+    return pytest.mark.parametrize(
+        "framework", [pytest.param(name, marks=marks[name], id=name) for name in names]
+    )
 
 
 def _row(comparison: Comparison) -> dict[str, Any]:
