@@ -22,18 +22,19 @@ import math
 import re
 import secrets
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 import tinygrad_mnist
+from tinygrad_mnist.tools.frameworks import Framework
 
+from .across import compare_across, frameworks_of
+from .comparison import Comparison, Difference, ParityError, compare_each, text_table
 from .outcomes import Outcome, observe
 from .rounding import rounding_scales
 from .twins import Array, Engine, Given, arrays_of, pytorch, read
-from .ulp import ulp_difference
 
 __all__ = ["Comparison", "Difference", "ParityError", "assert_parity", "compare", "text_table"]
 
@@ -41,97 +42,19 @@ Scale = str | Callable[..., Any] | None
 """What ulp are counted of: "rounding", None, "terms", "largest", "sight", or a function."""
 
 
-class ParityError(AssertionError):
-    """The two engines differ; `comparison` holds what was compared."""
-
-    __module__ = "tinygrad_mnist.testing"
-
-    def __init__(self, comparison: Comparison) -> None:
-        super().__init__(str(comparison))
-        self.comparison = comparison
-
-
-@dataclass(frozen=True)
-class Difference:
-    """The largest difference in one thing that was compared."""
-
-    what: str
-    index: str
-    ours: str
-    theirs: str
-    ulp: float
-    """Units in the last place; infinite where the two are not comparable."""
-    allowed: float
-
-    @property
-    def too_large(self) -> bool:
-        """Whether it is more than was allowed."""
-        return not self.ulp <= self.allowed
-
-
-@dataclass
-class Comparison:
-    """What two engines made of the same inputs."""
-
-    seed: int
-    values: list[Difference] = field(default_factory=list)
-    gradients: list[Difference] = field(default_factory=list)
-    second: list[Difference] = field(default_factory=list)
-    facts: list[Difference] = field(default_factory=list)
-    raised: str | None = None
-    """The class of the error that both raised."""
-    hint: str = ""
-    """Which options would let pass what differs, if it may be rounding."""
-
-    def differences(self) -> list[Difference]:
-        """Everything that differs more than is allowed, in the order of the computation."""
-        everything = [*self.facts, *self.values, *self.gradients, *self.second]
-        return [each for each in everything if each.too_large]
-
-    def worst(self, of: str) -> float:
-        """The largest difference in ulp among "values", "gradients" or "second"."""
-        return max([each.ulp for each in getattr(self, of)], default=0.0)
-
-    def __str__(self) -> str:
-        rows = [
-            (d.what, d.index, d.ours, d.theirs, f"{d.ulp:.3g}", f"{d.allowed:g}")
-            for d in self.differences()
-        ]
-        if not rows:
-            return f"no difference (seed={self.seed})"
-        heads = ("what", "index", "tinygrad_mnist", "PyTorch", "ulp", "allowed")
-        return (
-            f"tinygrad_mnist and PyTorch differ; seed={self.seed} replays it\n\n"
-            f"{text_table(heads, rows)}{self.hint}"
-        )
-
-
-def text_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """The rows under their heads, in columns as wide as they need to be.
-
-    >>> print(text_table(("what", "ulp"), [("value", "12"), ("gradient of input 0", "3")]))
-    what                 ulp
-    value                12
-    gradient of input 0  3
-    """
-    lines = [tuple(heads), *(tuple(row) for row in rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(heads))]
-    padded = [
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-        for line in lines
-    ]
-    return "\n".join(line.rstrip() for line in padded)
-
-
 def assert_parity(
     fn: Callable[..., Any], torch_fn: Callable[..., Any], *inputs: Any,
     gradients: bool = True, second_order: bool = False, ulp: float = 4.0,
     gradient_ulp: float | None = None, second_order_ulp: float = 64.0, scale: Scale = "rounding",
-    seed: int | None = None,
+    seed: int | None = None, frameworks: Sequence[str | Framework] | None = None,
 ) -> Comparison:  # fmt: skip
     """Raise ParityError unless `fn` on this engine does what `torch_fn` does on PyTorch.
 
-    Either may be of the other engine, too: it is given the tensors that its operations take.
+    Either may be of the other engine, too: it is given the tensors that its operations take. And
+    either may be written in another framework of `tools.frameworks`, JAX, HIPS autograd, MyGrad,
+    tinygrad, or be a pair `(forward, backward)` of NumPy's: `frameworks=("jax", "numpy")` says so
+    where the names that the functions use do not. Then results, shapes, dtypes and gradients are
+    compared, and that both raise.
 
     `inputs` are NumPy arrays, tensors of either engine, and whatever else the functions take; both
     are called with tensors of their own engine, of equal numbers, dtypes and strides; PyTorch's lie
@@ -166,11 +89,13 @@ def assert_parity(
     """
     __tracebackhide__ = True
     options: Any = {"gradients": gradients, "second_order": second_order, "ulp": ulp, "seed": seed,
-                    "gradient_ulp": gradient_ulp, "second_order_ulp": second_order_ulp}  # fmt: skip
+                    "gradient_ulp": gradient_ulp, "second_order_ulp": second_order_ulp,
+                    "frameworks": frameworks}  # fmt: skip
     again = functools.partial(compare, fn, torch_fn, *inputs)
     comparison = again(**options, scale=scale)
     if comparison.differences():
-        comparison.hint = _hint(comparison, functools.partial(again, **options))
+        if not comparison.hint:
+            comparison.hint = _hint(comparison, functools.partial(again, **options))
         raise ParityError(comparison)
     return comparison
 
@@ -197,9 +122,16 @@ def compare(
     fn: Callable[..., Any], torch_fn: Callable[..., Any], *inputs: Any,
     gradients: bool = True, second_order: bool = False, ulp: float = 4.0,
     gradient_ulp: float | None = None, second_order_ulp: float = 64.0, scale: Scale = "rounding",
-    seed: int | None = None,
+    seed: int | None = None, frameworks: Sequence[str | Framework] | None = None,
 ) -> Comparison:  # fmt: skip
     """What `assert_parity` compares, returned and not judged."""
+    pair = frameworks_of((fn, torch_fn), frameworks)
+    if pair is not None:
+        most = ulp, 2 * ulp if gradient_ulp is None else gradient_ulp, second_order_ulp
+        return compare_across(
+            pair, (fn, torch_fn), inputs, most, gradients, second_order,
+            _seed() if seed is None else seed,
+        )  # fmt: skip
     torch = pytorch()
     given = tuple(read(each) for each in inputs)
     used = _seed() if seed is None else seed
@@ -218,7 +150,7 @@ def compare(
         """Compare values and gradients; whether any is too far."""
         pairs = ((ours.values, theirs.values), (ours.gradients, theirs.gradients))
         found.values, found.gradients = [
-            list(_compare_each(*pair, each, limit))
+            list(compare_each(*pair, each, limit))
             for pair, each, limit in zip(pairs, scales, limits, strict=True)
         ]
         return any(each.too_large for each in (*found.values, *found.gradients))
@@ -271,7 +203,7 @@ def _compare_second(
         name: np.where(np.isfinite(theirs.second[name]), number, theirs.second[name])
         for name, number in ours.second.items()
     }
-    return _compare_each(finite, theirs.second, dict.fromkeys(theirs.second, largest), allowed)
+    return compare_each(finite, theirs.second, dict.fromkeys(theirs.second, largest), allowed)
 
 
 fixed_seed: int | None = None
@@ -319,27 +251,6 @@ def _different_facts(ours: Outcome, theirs: Outcome) -> Iterator[Difference]:
             yield Difference(name, "", str(mine), str(other), np.inf, 0.0)
     for category in sorted(ours.warned - theirs.warned):
         yield Difference("warning", "", category, "none", np.inf, 0.0)
-
-
-def _compare_each(
-    ours: dict[str, Any], theirs: dict[str, Any], scales: dict[str, Any], allowed: float
-) -> Iterator[Difference]:
-    """The largest difference in each of the arrays of one shape and dtype."""
-    for name in {**theirs, **ours}:
-        mine, other = ours.get(name), theirs.get(name)
-        if mine is None or other is None:
-            if mine is not other:
-                texts = ["none" if each is None else "an array" for each in (mine, other)]
-                yield Difference(name, "", texts[0], texts[1], np.inf, allowed)
-        elif mine.shape == other.shape and mine.dtype == other.dtype and mine.size:
-            scale = scales.get(name)
-            fits = scale is not None and np.shape(scale) in ((), other.shape)
-            apart = ulp_difference(mine, other, scale if fits else None)
-            worst = np.unravel_index(int(apart.argmax()), apart.shape)
-            place = str(tuple(int(i) for i in worst)) if worst else ""
-            yield Difference(
-                name, place, str(mine[worst]), str(other[worst]), float(apart[worst]), allowed
-            )
 
 
 def _largest(arrays: list[Any]) -> float:

@@ -18,7 +18,7 @@ import numpy as np
 from .outcomes import Outcome, observe
 from .twins import Array, Given, pytorch
 
-__all__ = ["rounding_scales"]
+__all__ = ["rounding_scales", "scale_of"]
 
 _RUNS = 6
 _FUSED = (
@@ -52,7 +52,7 @@ def rounding_scales(
             runs.append(observe(torch, function, nudged, **orders))
     return tuple(  # type: ignore[return-value]
         {
-            name: _scale([getattr(run, n).get(name) for run in runs], array)
+            name: scale_of([getattr(run, n).get(name) for run in runs], array)
             for name, array in getattr(theirs, n).items()
             if isinstance(array, np.ndarray) and array.dtype.kind == "f" and array.size
         }
@@ -68,8 +68,8 @@ def _same(one: Scales, other: Scales) -> bool:
     )
 
 
-def _scale(runs: list[Any], array: Array) -> Array | None:
-    """Of the farthest that any run is from `array`, or of half the runs' middle: in its ulp."""
+def scale_of(runs: list[Any], array: Array) -> Array | None:
+    """Numbers whose ulp is the farthest that any run is from `array`, or the middle of all."""
     if any(run is None or run.shape != array.shape for run in runs):
         return None
     with np.errstate(all="ignore"):
