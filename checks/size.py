@@ -15,12 +15,12 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 91_143, 40_000
+TOTAL, AIM = 91_447, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
     "ops": 11_742,
-    "tools": 16_488,
+    "tools": 16_731,
     "nn": 10_150,
     "compiler": 10_856,
     "app": 4_824,
@@ -37,7 +37,7 @@ BUDGET = {
     "names": 410,
     "dtypes": 343,
     "func": 770,
-    "testing": 367,
+    "testing": 428,
 }
 """Lines that a room may have."""
 ENTRIES, FILE, FUNCTION = 26, 800, 50

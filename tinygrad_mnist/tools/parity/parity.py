@@ -50,11 +50,9 @@ def assert_parity(
 ) -> Comparison:  # fmt: skip
     """Raise ParityError unless `fn` on this engine does what `torch_fn` does on PyTorch.
 
-    Either may be of the other engine, too: it is given the tensors that its operations take. And
-    either may be written in another framework of `tools.frameworks`, JAX, HIPS autograd, MyGrad,
-    tinygrad, or be a pair `(forward, backward)` of NumPy's: `frameworks=("jax", "numpy")` says so
-    where the names that the functions use do not. Then results, shapes, dtypes and gradients are
-    compared, and that both raise.
+    Either may be of the other engine, of another framework of `tools.frameworks`, or a pair
+    `(forward, backward)` of NumPy's: `frameworks=("jax", "numpy")` says so where the names that
+    they use do not. Then results, shapes, dtypes, gradients and that both raise are compared.
 
     `inputs` are NumPy arrays, tensors of either engine, and whatever else the functions take; both
     are called with tensors of their own engine, of equal numbers, dtypes and strides; PyTorch's lie
@@ -79,13 +77,6 @@ def assert_parity(
     >>> x = np.linspace(-2, 2, 5, dtype=np.float32)
     >>> assert_parity(tinygrad_mnist.tanh, torch.tanh, x, second_order=True).worst("values") < 4
     True
-    >>> assert_parity(lambda x: x * x, lambda x: x * x * 1.5, x[:1], seed=0)
-    Traceback (most recent call last):
-    tinygrad_mnist.testing.ParityError: tinygrad_mnist and PyTorch differ; seed=0 replays it
-    <BLANKLINE>
-    what                 index  tinygrad_mnist  PyTorch     ulp       allowed
-    value                (0,)   4.0             6.0         4.19e+06  4
-    gradient of input 0  (0,)   -0.50292087     -0.7543813  4.22e+06  8
     """
     __tracebackhide__ = True
     options: Any = {"gradients": gradients, "second_order": second_order, "ulp": ulp, "seed": seed,
