@@ -15,12 +15,12 @@ from pathlib import Path
 
 from .imports import PACKAGE, ROOT, files, room
 
-TOTAL, AIM = 91_447, 40_000
+TOTAL, AIM = 91_467, 40_000
 """Lines that the package may have, and those it ought to have."""
 BUDGET = {
     "core": 300,
     "ops": 11_742,
-    "tools": 16_731,
+    "tools": 16_751,
     "nn": 10_150,
     "compiler": 10_856,
     "app": 4_824,

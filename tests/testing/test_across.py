@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import strategies as st
 
 from tinygrad_mnist.testing import ParityError, assert_parity
 
@@ -55,10 +56,33 @@ def test_values_shapes_and_errors_are_compared():
         assert_parity(pair, of_torch, X, seed=0)
     with pytest.raises(ParityError, match="error"):
         assert_parity((lambda x: softmax(x, 3), softmax_backward), of_torch, X, seed=0)
-    refused = assert_parity(
-        (lambda x: softmax(x, 3), softmax_backward), lambda x: torch.softmax(x, 7), X
-    )
-    assert refused.raised
+    with pytest.raises(ParityError, match="IndexError"):
+        assert_parity((lambda x: softmax(x, 3), softmax_backward), lambda x: torch.softmax(x, 7), X)
+    refused = assert_parity((lambda x: x[9], softmax_backward), lambda x: torch.softmax(x, 7), X)
+    assert refused.raised == "IndexError"
+
+
+@pytest.mark.parametrize(
+    ("slip", "kind"),
+    [
+        (lambda x: torch.sni(x), AttributeError),
+        (lambda x: unknown(x), NameError),  # noqa: F821
+        (lambda x: __import__("not_a_module"), ImportError),
+    ],
+)
+def test_a_wrong_name_is_no_agreement(slip, kind):
+    with pytest.raises(kind):
+        assert_parity((slip, softmax_backward), slip, X)
+
+
+def test_scales_of_one_pair_of_engines_are_refused():
+    with pytest.raises(ValueError, match="scale is for this engine beside PyTorch"):
+        assert_parity((softmax, softmax_backward), of_torch, X, scale="terms")
+
+
+def test_a_strategy_is_refused():
+    with pytest.raises(TypeError, match="input 0 is a strategy: draw from it"):
+        assert_parity((softmax, softmax_backward), of_torch, st.floats())
 
 
 @pytest.mark.parametrize("seed", range(8))

@@ -33,12 +33,13 @@ _NUDGE = 4
 
 
 def frameworks_of(
-    functions: tuple[Any, Any], asked: Sequence[str | Framework] | None
+    functions: tuple[Any, Any], asked: Sequence[str | Framework] | None, by_rounding: bool
 ) -> tuple[Framework, Framework] | None:
     """The frameworks of two functions; None where they are this engine and PyTorch.
 
     Raises:
-        ValueError: not two are asked for, or one that there is not.
+        ValueError: not two are asked for, or one that there is not; or the bounds of other
+            frameworks are not to follow rounding.
         ModuleNotFoundError: one is not installed.
     """
     if asked is not None:
@@ -55,6 +56,8 @@ def frameworks_of(
         found = list(names)
     if set(names) <= {*_USUAL}:
         return None
+    if not by_rounding:
+        raise ValueError("scale is for this engine beside PyTorch; between others leave it out")
     return known.find(found[0]), known.find(found[1])
 
 
@@ -76,6 +79,11 @@ def compare_across(
 ) -> Comparison:  # fmt: skip
     """What `assert_parity` compares, of two functions in any frameworks."""
     given = [_read(each) for each in inputs]
+    for number, each in enumerate(inputs):
+        if type(each).__module__.partition(".")[0] == "hypothesis":
+            raise TypeError(
+                f"input {number} is a strategy: draw from it in a test of Hypothesis's, by @given"
+            )
     orders = (gradients, second_order, seed)
     ours, theirs = (
         _seen(framework, function, given, *orders)
@@ -83,12 +91,7 @@ def compare_across(
     )
     found = Comparison(seed, names=(pair[0].name, pair[1].name))
     if ours.error is not None or theirs.error is not None:
-        if ours.error is None or theirs.error is None:
-            errors = ours.error, theirs.error
-            mine, other = (f"{type(e).__name__}: {e}"[:80] if e else "none" for e in errors)
-            found.facts.append(Difference("error", "", mine, other, np.inf, 0.0))
-        else:
-            found.raised = type(theirs.error).__name__
+        _compare_errors(found, ours.error, theirs.error)
         return found
     for name in {**theirs.facts, **ours.facts}:
         mine, other = (str(each.facts.get(name, "none")) for each in (ours, theirs))
@@ -106,6 +109,22 @@ def compare_across(
         setattr(found, of, rows)
     found.hint = _fault(found, ours, theirs)
     return found
+
+
+def _compare_errors(found: Comparison, ours: Exception | None, theirs: Exception | None) -> None:
+    """Errors agree where Python's own classes that they derive from do; a wrong name is raised."""
+    for error in (theirs, ours):
+        if isinstance(error, NameError | AttributeError | ImportError):
+            raise error
+    kinds = [
+        next(kind for kind in type(error).__mro__ if kind.__module__ == "builtins")
+        for error in (ours, theirs)
+    ]
+    if ours is None or theirs is None or kinds[0] is not kinds[1]:
+        mine, other = (f"{type(e).__name__}: {e}"[:80] if e else "none" for e in (ours, theirs))
+        found.facts.append(Difference("error", "", mine, other, np.inf, 0.0))
+    else:
+        found.raised = type(theirs).__name__
 
 
 def _read(value: Any) -> Any:
