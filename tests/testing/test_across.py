@@ -114,6 +114,35 @@ def test_jax_beside_others():
     assert_parity(lambda x: jax.nn.softmax(x, -1), (softmax, softmax_backward), X)
 
 
+class Square(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x * x
+
+    @staticmethod
+    def backward(ctx, g):
+        return -7 * g * ctx.saved_tensors[0]
+
+
+@pytest.mark.parametrize("left", ["tinygrad_mnist", "torch"])
+@pytest.mark.parametrize("right", ["tinygrad_mnist", "torch"])
+def test_functions_get_tensors_of_the_frameworks_asked_for(left, right):
+    met = []
+
+    def square(x):
+        met.append(type(x).__module__.partition(".")[0])
+        return x * x
+
+    assert_parity(square, square, X, frameworks=(left, right))
+    assert list(dict.fromkeys(met)) == list(dict.fromkeys((left, right)))
+
+
+def test_a_wrong_backward_of_a_function_of_pytorchs_is_found():
+    with pytest.raises(ParityError, match="torch and torch differ"):
+        assert_parity(Square.apply, torch.square, X, frameworks=("torch", "torch"))
+
+
 def test_frameworks_are_asked_for_by_name():
     square = lambda x: x * x  # noqa: E731
     assert_parity((square, lambda g, x: 2 * x * g), square, X,

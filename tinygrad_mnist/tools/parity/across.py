@@ -54,7 +54,7 @@ def frameworks_of(
         told = [known.of_function(each) for each in functions]
         names = [name or usual for name, usual in zip(told, _USUAL, strict=True)]
         found = list(names)
-    if set(names) <= {*_USUAL}:
+    if tuple(names) == _USUAL or (asked is None and set(names) <= {*_USUAL}):
         return None
     if not by_rounding:
         raise ValueError("scale is for this engine beside PyTorch; between others leave it out")
